@@ -1,0 +1,61 @@
+# Everything a newcomer needs: `make rehearse` and `make test`. Both do all the set-up first.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+PY := .venv/bin/python
+PROVISION := .venv/bin/provision
+CACHE ?= $(HOME)/.cache/provisioner
+REPORT ?= .cache/rehearsal.json
+WANTED := $(shell sed -e 's/\#.*//' debian-packages.txt)
+
+.PHONY: help packages venv setup test lint rehearse rehearse-faults test-long lock golden clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 20
+
+packages: ## install the Debian packages that are missing (needs root only if some are)
+	@missing=$$(for p in $(WANTED); do dpkg-query -W -f '$${db:Status-Status}' $$p 2>/dev/null | grep -qx installed || echo $$p; done); \
+	if [ -n "$$missing" ]; then \
+	  if [ "$$(id -u)" != 0 ]; then echo "These Debian packages are missing; as root: apt-get install $$(echo $$missing)" >&2; exit 1; fi; \
+	  export DEBIAN_FRONTEND=noninteractive; \
+	  apt-get update -q; \
+	  apt-get install -qy --no-install-recommends -o Dpkg::Use-Pty=0 $$missing; \
+	fi
+
+.venv/.installed: requirements-dev.lock pyproject.toml
+	@command -v python3 >/dev/null || { echo "python3 is missing: apt-get install python3" >&2; exit 1; }
+	test -x $(PY) || python3 -m venv .venv
+	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+venv: .venv/.installed ## the Python environment, every package pinned by hash
+
+setup: packages venv ## both
+
+test: setup lint ## all tests but the long ones
+	$(PY) -m pytest -m "not long" -q
+
+lint: venv ## ruff and mypy --strict
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+
+rehearse: setup ## deploy one QEMU host over PXE, from power-on to verified
+	@mkdir -p $(dir $(REPORT))
+	$(PROVISION) rehearse --cache $(CACHE) --report $(REPORT) $(ARGS)
+
+rehearse-faults: setup ## the rehearsals with faults (about an hour); the result is kept in tests/rehearsal/results
+	$(PROVISION) rehearse --cache $(CACHE) --faults --report tests/rehearsal/results/faults.json $(ARGS)
+
+test-long: setup ## the tests that need QEMU or minutes
+	$(PY) -m pytest -m long -q
+
+lock: venv ## pin every dependency anew (needs uv)
+	uv pip compile -q --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements.lock
+	uv pip compile -q --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+
+golden: venv ## renew the golden files after a wanted change
+	UPDATE_GOLDEN=1 $(PY) -m pytest -q -k golden tests/unit
+
+clean: ## remove what was built in this folder; caches in $(CACHE) stay
+	rm -rf .venv .cache dist build

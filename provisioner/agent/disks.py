@@ -1,0 +1,78 @@
+"""Which disk is meant: every hint must match, and exactly one disk may."""
+
+from collections.abc import Sequence
+from fnmatch import fnmatchcase
+
+from provisioner.agent.protocol import Disk, DiskHints
+from provisioner.errors import DiskError
+
+
+def choose(disks: Sequence[Disk], hints: DiskHints) -> Disk:
+    """The one disk that all hints fit. Raises DiskError (PV-312 none, PV-313 several) with what was seen."""
+    found = [disk for disk in disks if not mismatches(disk, hints)]
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        seen = "; ".join(f"{describe(disk)}: {', '.join(mismatches(disk, hints))}" for disk in disks)
+        raise DiskError(
+            f"no disk fits the hints. Seen: {seen or 'no disk at all'}",
+            hint="correct the disk hints of the host or its profile, or check the cabling",
+            code=312,
+        )
+    seen = "; ".join(describe(disk) for disk in found)
+    raise DiskError(
+        f"{len(found)} disks fit the hints, and only one may: {seen}",
+        hint="add a hint that tells them apart, such as the serial",
+        code=313,
+    )
+
+
+def mismatches(disk: Disk, hints: DiskHints) -> list[str]:
+    """Why a disk is not meant, in words; empty when it is."""
+    faults = []
+    for name in ("serial", "wwn", "name", "by_path"):
+        wanted, has = getattr(hints, name), getattr(disk, name)
+        if wanted and wanted.lower() != has.lower():
+            faults.append(f"{name} is {has or 'unknown'}, not {wanted}")
+    if hints.model and not fnmatchcase(disk.model.lower(), hints.model.lower()):
+        faults.append(f"model is {disk.model or 'unknown'}, not {hints.model}")
+    if disk.size < hints.min_size:
+        faults.append(f"smaller than {size(hints.min_size)}")
+    if 0 < hints.max_size < disk.size:
+        faults.append(f"larger than {size(hints.max_size)}")
+    if hints.rotational is not None and hints.rotational != disk.rotational:
+        faults.append("it rotates" if disk.rotational else "it does not rotate")
+    return faults
+
+
+def check(disk: Disk, image_size: int, sector: int) -> None:
+    """Raises DiskError where the image does not fit (PV-311) or has other sectors (PV-314)."""
+    if disk.logical_sector != sector:
+        raise DiskError(
+            f"{disk.name} has sectors of {disk.logical_sector} bytes, the image was made for {sector}: "
+            "its partition table would be invisible there",
+            hint="switch the disk to 512-byte sectors (nvme format, sg_format), or take an image made for it",
+            code=314,
+        )
+    if disk.size < image_size:
+        raise DiskError(
+            f"{describe(disk)} is too small: the image needs {size(image_size)}",
+            hint="take a larger disk or a smaller image",
+            code=311,
+        )
+
+
+def describe(disk: Disk) -> str:
+    """`nvme0n1 Samsung PM9A3 3.84 TB serial S5XX`."""
+    parts = [disk.name, disk.model, size(disk.size), f"serial {disk.serial}" if disk.serial else ""]
+    return " ".join(part for part in parts if part)
+
+
+def size(number: int) -> str:
+    """Bytes as disks are sold: powers of 1000."""
+    value = float(number)
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if value < 1000 or unit == "TB":
+            return f"{value:.0f} {unit}" if unit == "B" else f"{value:.3g} {unit}"
+        value /= 1000
+    raise AssertionError

@@ -1,0 +1,122 @@
+"""What this machine is, read from /sys: disks, network cards, memory, serial."""
+
+import os
+from pathlib import Path
+
+from provisioner.agent.protocol import Disk, Nic
+from provisioner.errors import PackError
+from provisioner.imaging import gpt
+from provisioner.imaging.pack import fat_label
+
+SYS = Path("/sys")
+NOT_DISKS = ("loop", "ram", "sr", "fd", "zram", "dm-", "md", "nbd", "mtd")
+BLANK = "no partition table"
+
+
+def read_word(path: Path) -> str:
+    """The file's text without blanks; empty where it cannot be read."""
+    try:
+        return path.read_text(errors="replace").strip()
+    except OSError:
+        return ""
+
+
+def serial() -> str:
+    """SMBIOS system serial; what vendors write in place of one counts as none."""
+    found = read_word(SYS / "class/dmi/id/product_serial")
+    placeholders = (
+        "to be filled by o.e.m.",
+        "default string",
+        "not specified",
+        "none",
+        "0",
+        "system serial number",
+    )
+    return "" if found.lower() in placeholders else found
+
+
+def uuid() -> str:
+    """SMBIOS system UUID, lower case."""
+    return read_word(SYS / "class/dmi/id/product_uuid").lower()
+
+
+def memory() -> int:
+    """Bytes that the kernel manages."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def nics() -> list[Nic]:
+    """Every network card with hardware behind it."""
+    found = []
+    for place in sorted((SYS / "class/net").iterdir()):
+        if (place / "device").exists():
+            driver = (place / "device/driver").resolve().name if (place / "device/driver").exists() else ""
+            mac = read_word(place / "address").lower()
+            found.append(Nic(place.name, mac, driver, read_word(place / "carrier") == "1"))
+    return found
+
+
+def disks() -> list[Disk]:
+    """Every disk with a size; what it holds is said in words."""
+    found = []
+    for place in sorted((SYS / "block").iterdir()):
+        size = int(read_word(place / "size") or 0) * 512  # always in units of 512 bytes
+        if size and not place.name.startswith(NOT_DISKS):
+            found.append(_disk(place, size))
+    return found
+
+
+def _disk(place: Path, size: int) -> Disk:
+    sector = int(read_word(place / "queue/logical_block_size") or 512)
+    return Disk(
+        name=place.name,
+        size=size,
+        logical_sector=sector,
+        model=read_word(place / "device/model"),
+        serial=_serial(place),
+        wwn=read_word(place / "wwid") or read_word(place / "device/wwid"),
+        rotational=read_word(place / "queue/rotational") == "1",
+        by_path=_bus_path(place),
+        content=content(Path("/dev") / place.name, sector),
+    )
+
+
+def _serial(place: Path) -> str:
+    """virtio and NVMe have a file; SCSI has the unit's serial number page (SPC-4, VPD page 80h)."""
+    for name in ("serial", "device/serial"):
+        if text := read_word(place / name):
+            return text
+    try:
+        return (place / "device/vpd_pg80").read_bytes()[4:].decode("ascii", "replace").strip("\0 ")
+    except OSError:
+        return ""
+
+
+def _bus_path(place: Path) -> str:
+    """The PCI address of its controller, as udev's by-path begins: `pci-0000:00:05.0`."""
+    parts = [part for part in place.resolve().parts if part.count(":") == 2 and "." in part]
+    return f"pci-{parts[-1]}" if parts else ""
+
+
+def content(device: Path, sector: int) -> str:
+    """What a disk holds, in words."""
+    try:
+        with device.open("rb", buffering=0) as file:
+            descriptor = file.fileno()
+            head = os.pread(descriptor, 4096, 0)
+            try:
+                table = gpt.read(lambda offset, length: os.pread(descriptor, length, offset), sector)
+            except PackError:
+                return _without_gpt(head)
+            names = [part.name or part.type for part in table.partitions]
+            labels = [fat_label(os.pread(descriptor, 512, part.offset)) for part in table.partitions]
+    except OSError as fault:
+        return f"cannot be read: {fault.strerror}"
+    ours = "holds an image of ours, " if "VAULTESP" in labels else ""
+    return f"{ours}GPT with {len(names)} partitions: {', '.join(names)[:100]}"
+
+
+def _without_gpt(head: bytes) -> str:
+    if head[510:512] == b"\x55\xaa" and any(head[446:510]):
+        return "an MBR partition table"
+    return BLANK if any(head) else f"{BLANK}, zeros"

@@ -1,0 +1,276 @@
+"""One boot of the agent, from hello to reboot."""
+
+import os
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+from provisioner import __version__, errors
+from provisioner.agent import disks, facts, protocol
+from provisioner.agent.link import Link, Stopped
+from provisioner.agent.medium import Medium
+from provisioner.agent.stream import Stream
+from provisioner.agent.writer import Writer, device_path, seconds_since
+from provisioner.imaging import manifest as manifests
+from provisioner.imaging import signature
+from provisioner.run import run
+
+KEYS = Path("/etc/provisioner/keys")
+INTERVAL = 2.0  # seconds between two reports
+SETTLE = 10.0  # seconds between two questions after a failure
+
+
+class Job:
+    """What the agent is at. `reboot` is the act that ends it; tests give another."""
+
+    def __init__(
+        self,
+        arguments: protocol.KernelArguments,
+        *,
+        link: Link | None = None,
+        keys: Path = KEYS,
+        reboot: Callable[[], None] | None = None,
+        find_disks: Callable[[], list[protocol.Disk]] = facts.disks,
+        open_disk: Callable[[str], Medium] = lambda name: Medium(device_path(name)),
+    ) -> None:
+        self._arguments = arguments
+        self._lines: list[str] = []
+        self._link = link or Link(arguments.server, say=self.say)
+        self._keys = keys
+        self._reboot = reboot or _reboot
+        self._find_disks = find_disks
+        self._open = open_disk
+        self._seq = 0
+        self._progress: protocol.Progress | None = None
+        self._order: protocol.Order | None = None
+
+    def say(self, sentence: str) -> None:
+        """One line on the console and in the log."""
+        line = f"{time.strftime('%H:%M:%S')} {sentence}"
+        self._lines.append(line)
+        print(f"agent: {line}", flush=True)
+
+    def run(self) -> None:
+        """Hello, write, report, reboot. Errors are reported to the service, and said here."""
+        try:
+            order = self._hello()
+        except errors.UnreachableError as fault:
+            self.say(f"{fault}: there is no order for this machine, so it boots its disk")
+            return self._reboot()
+        began = time.monotonic()
+        try:
+            with self._reporting():
+                disk, fetched = self._write(order)
+            done = protocol.Written(
+                order.deployment, order.attempt, 0, disk, seconds_since(began), 0, fetched
+            )
+            self._finish("written", done)
+        except Stopped:
+            self._rest("the service says: stop. The disk does not boot")
+        except errors.ProvisionError as fault:
+            self._fail(order, fault)
+        except Exception as fault:
+            self._fail(
+                order, errors.ProvisionError(f"the agent met an error of its own: {fault!r}", code=399)
+            )
+
+    def _hello(self) -> protocol.Order:
+        hello = protocol.Hello(
+            nonce=self._arguments.nonce,
+            boot_id=facts.read_word(Path("/proc/sys/kernel/random/boot_id")),
+            mac=self._arguments.mac,
+            macs=[nic.mac for nic in facts.nics()],
+            serial=facts.serial(),
+            uuid=facts.uuid(),
+            memory=facts.memory(),
+            version=__version__,
+            disks=self._find_disks(),
+            nics=facts.nics(),
+        )
+        for disk in hello.disks:
+            self.say(f"disk {disks.describe(disk)}: {disk.content}")
+        body = self._link.tell("hello", hello)
+        answer = protocol.load(protocol.HelloAnswer, body)
+        self._link.token = answer.token
+        self._order = answer.order
+        _set_clock(answer.time)
+        order = answer.order
+        self.say(
+            f"order {order.deployment}, attempt {order.attempt}: {order.image_name}@{order.image_version}"
+        )
+        return order
+
+    def _write(self, order: protocol.Order) -> tuple[protocol.Disk, int]:
+        """Everything that can be refused is refused before the disk is touched."""
+        self._check_serial(order)
+        found = self._find_disks()
+        disk = disks.choose(found, order.disk)
+        manifest = self._manifest(order)
+        disks.check(disk, manifest.raw_size, manifest.logical_sector_size)
+        if not order.erase and facts.BLANK not in disk.content:
+            raise errors.DiskError(f"{disks.describe(disk)} holds something: {disk.content}", code=319)
+        self._warn_of_copies(found, disk)
+        self.say(f"writing to {disks.describe(disk)}, {disk.content}")
+        stream = Stream(self._link, order.pack_url, manifest)
+        with self._open(disk.name) as medium:
+            Writer(medium, manifest, lambda *at: self._at(disk.name, *at), self.say).write(stream, order.seed)
+        self.say("written, verified and read back")
+        return replace(disk, content=f"holds {order.image_name} {order.image_version}"), stream.fetched
+
+    def _check_serial(self, order: protocol.Order) -> None:
+        said = facts.serial()
+        if order.expected_serial and order.expected_serial != said:
+            raise errors.DiskError(
+                f"this machine says serial {said or 'nothing'}, the order is for {order.expected_serial}",
+                hint="the MAC in the inventory belongs to another machine",
+                code=301,
+            )
+
+    def _manifest(self, order: protocol.Order) -> manifests.Manifest:
+        """Fetched, its signature checked by a key of the ramdisk, and of the image that was ordered."""
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "pack.json"
+            path.write_bytes(self._link.fetch(order.manifest_url))
+            mark = path.with_name("pack.json.minisig")
+            mark.write_bytes(self._link.fetch(order.manifest_url + ".minisig"))
+            key = signature.verify(path, mark, sorted(self._keys.glob("*.pub")))
+            manifest = manifests.load(path)
+        if (manifest.name, manifest.version) != (order.image_name, order.image_version):
+            raise errors.PackError(
+                f"the service gives {manifest.name}@{manifest.version} for {order.image_name}@{order.image_version}",
+                code=328,
+            )
+        self.say(f"manifest signed by {key}")
+        return manifest
+
+    def _warn_of_copies(self, found: list[protocol.Disk], chosen: protocol.Disk) -> None:
+        for disk in found:
+            if disk.name != chosen.name and "image of ours" in disk.content:
+                self.say(
+                    f"warning: {disks.describe(disk)} {disk.content}: the host may boot that copy instead"
+                )
+
+    def _at(self, disk: str, phase: protocol.Phase, done: int, total: int) -> None:
+        if self._link.stopped:
+            raise Stopped
+        order = self._order
+        assert order is not None  # noqa: S101  set by the hello
+        if self._progress and self._progress.phase != phase:
+            self.say(f"{phase}")
+        self._progress = protocol.Progress(
+            order.deployment, order.attempt, self._seq, phase, done, total, 0.0, self._link.note, disk
+        )
+
+    def _reporting(self) -> "_Reporter":
+        return _Reporter(self)
+
+    def report(self, last: protocol.Progress | None, seconds: float) -> protocol.Progress | None:
+        """Send the latest progress; the service's answer may be stop."""
+        now = self._progress
+        order = self._order
+        if order is None:
+            return None
+        if now is None:
+            now = protocol.Progress(order.deployment, order.attempt, 0, "preparing", 0, 1, 0.0)
+        self._seq += 1
+        same = last is not None and last.phase == now.phase
+        moved = now.done - last.done if same and last else now.done
+        message = replace(
+            now,
+            seq=self._seq,
+            note=self._link.note,
+            rate=round(max(0, moved) / seconds, 1) if seconds else 0.0,
+        )
+        self._link.tell("progress", message)
+        return now
+
+    def _finish(self, path: str, message: protocol.Written) -> None:
+        """Tell, and go on telling until the answer is reboot."""
+        pause = threading.Event()
+        while True:
+            self._seq += 1
+            answer = self._link.tell(path, replace(message, seq=self._seq))
+            if answer.get("do") == "reboot":
+                self.say("the service says: reboot")
+                return self._reboot()
+            if answer.get("do") == "stop":
+                return self._rest("the service says: stop")
+            pause.wait(INTERVAL)
+
+    def _fail(self, order: protocol.Order, fault: errors.ProvisionError) -> None:
+        """The log first, then why; afterwards the machine waits: it must not boot something half-written."""
+        self.say(f"failed: {fault}")
+        with suppress(errors.ProvisionError, Stopped):
+            lines = [*self._lines, *_kernel_log()]
+            self._link.tell("log", protocol.Log(order.deployment, order.attempt, self._seq + 1, lines))
+        with suppress(errors.ProvisionError, Stopped):
+            self._seq += 2
+            failed = protocol.Failed(
+                order.deployment, order.attempt, self._seq, fault.code, str(fault), fault.hint
+            )
+            if self._link.tell("failed", failed).get("do") == "reboot":
+                return self._reboot()
+        self._rest("nothing more can be done here")
+
+    def _rest(self, sentence: str) -> None:
+        self.say(f"{sentence}. Waiting to be powered off")
+
+
+class _Reporter:
+    """Reports progress from a thread of its own, so that a slow service never slows the disk."""
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="progress", daemon=True)
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+
+    def _work(self) -> None:
+        last, seconds = None, 0.0
+        while True:
+            began = time.monotonic()
+            with suppress(errors.ProvisionError, Stopped):
+                last = self._job.report(last, seconds)
+            if self._done.wait(INTERVAL):
+                return
+            seconds = time.monotonic() - began
+
+
+def _set_clock(now: float) -> None:
+    """Ours from the service's, and the hardware's from ours: nothing else tells time at a site."""
+    with suppress(OSError):
+        time.clock_settime(time.CLOCK_REALTIME, now)
+    with suppress(errors.ProvisionError):
+        run(["hwclock", "-w", "-u"], check=False)
+
+
+def _kernel_log() -> list[str]:
+    with suppress(errors.ProvisionError):
+        return run(["dmesg"], check=False).stdout.decode(errors="replace").splitlines()[-400:]
+    return []
+
+
+def _reboot() -> None:
+    os.sync()
+    run(["reboot", "-f"], check=False)
+
+
+def main() -> int:
+    """Never returns normally in the ramdisk: it reboots, or rests. The exit code of a crash is 1."""
+    try:
+        arguments = protocol.KernelArguments.parse(Path("/proc/cmdline").read_text())
+    except protocol.ProtocolError as fault:
+        print(f"agent: {fault}", flush=True)
+        return 2
+    Job(arguments).run()
+    threading.Event().wait()  # rests until it is powered off
+    return 0

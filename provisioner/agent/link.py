@@ -1,0 +1,135 @@
+"""The agent's line to its service: JSON messages, byte ranges, and what to do when nobody answers."""
+
+import http.client
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+from provisioner.agent import protocol
+from provisioner.errors import UnreachableError
+
+SILENCE = 20.0  # seconds without a byte after which a connection counts as broken
+PATIENCE = 3600.0  # seconds without any answer after which the agent gives up
+BACK_OFF = (1.0, 2.0, 4.0, 8.0, 15.0)
+
+
+class Stopped(Exception):
+    """The service says: stop."""
+
+
+class Link:
+    """One service. `wait` pauses between tries and is ended at once by `stop`."""
+
+    def __init__(
+        self, server: str, *, say: Callable[[str], None] = print, patience: float = PATIENCE
+    ) -> None:
+        parts = urlsplit(server)
+        self._host, self._port = parts.hostname or "", parts.port or 80
+        self._say = say
+        self._patience = patience
+        self._halt = threading.Event()
+        self.token = ""
+        self.note = ""  # in words, while the service does not answer
+
+    def connect(self) -> http.client.HTTPConnection:
+        """A new connection; every read and write has a time limit."""
+        return http.client.HTTPConnection(self._host, self._port, timeout=SILENCE)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Who we are, once the hello was answered."""
+        return {"Authorization": f"Bearer {self.token}"} if self.token else {}
+
+    def stop(self) -> None:
+        """End every waiting at once."""
+        self._halt.set()
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the service said stop."""
+        return self._halt.is_set()
+
+    def tell(self, path: str, message: Any) -> dict[str, Any]:
+        """POST a message until it is answered.
+
+        Raises:
+            UnreachableError: PV-330 refused (the answer is 4xx), PV-331 no answer for an hour.
+            Stopped: told to stop while waiting.
+        """
+        body = json.dumps(protocol.dump(message)).encode()
+        for _ in self.tries(f"{path}"):
+            connection = self.connect()
+            try:
+                connection.request("POST", f"{protocol.PREFIX}/{path}", body, self._json_headers())
+                answer = connection.getresponse()
+                text = answer.read(1 << 20)
+                if answer.status == http.client.OK:
+                    return self._obey(json.loads(text))
+                if 400 <= answer.status < 500:  # noqa: PLR2004  the 4xx of HTTP
+                    raise UnreachableError(f"the service refused {path} ({answer.status})", code=330)
+                self._note(f"the service answers {answer.status}")
+            except (OSError, http.client.HTTPException, ValueError) as fault:
+                self._note(f"the service does not answer: {fault}")
+            finally:
+                connection.close()
+        raise AssertionError("tries() ends by an error")
+
+    def _json_headers(self) -> dict[str, str]:
+        return {"Content-Type": "application/json", **self.headers}
+
+    def _obey(self, answer: dict[str, Any]) -> dict[str, Any]:
+        self.note = ""
+        if answer.get("do") == "stop":
+            self.stop()
+        return answer
+
+    def _note(self, reason: str) -> None:
+        if not self.note:
+            self.note = f"{reason} (since {time.strftime('%H:%M:%S')})"
+            self._say(self.note)
+
+    def tries(self, what: str) -> Iterator[int]:
+        """One number for each try, with growing pauses; ends by an error. `note` says why it waits."""
+        began = time.monotonic()
+        number = 0
+        while True:
+            yield number
+            if time.monotonic() - began > self._patience:
+                minutes = round(self._patience / 60)
+                raise UnreachableError(f"no answer to {what} for {minutes} min: {self.note}", code=331)
+            if self._halt.wait(BACK_OFF[min(number, len(BACK_OFF) - 1)]):
+                raise Stopped
+            number += 1
+
+    def fetch(self, path: str) -> bytes:
+        """A small file as a whole, at most 256 MiB. Raises as `tell`."""
+        for _ in self.tries(path):
+            connection = self.connect()
+            try:
+                connection.request("GET", path, headers=self.headers)
+                answer = connection.getresponse()
+                if 400 <= answer.status < 500:  # noqa: PLR2004  the 4xx of HTTP
+                    raise UnreachableError(f"the service does not give {path} ({answer.status})", code=330)
+                body = answer.read(256 << 20)
+                if answer.status == http.client.OK and answer.length in (0, None):
+                    self.note = ""
+                    return body
+                self._note(f"{path} came incomplete")
+            except (OSError, http.client.HTTPException) as fault:
+                self._note(f"the service does not answer: {fault}")
+            finally:
+                connection.close()
+        raise AssertionError("tries() ends by an error")
+
+    def broken(self, reason: str) -> None:
+        """Say, once, that the stream is broken."""
+        self._note(reason)
+
+    def mended(self) -> None:
+        """Bytes come again."""
+        if self.note:
+            self._say("the stream goes on")
+        self.note = ""

@@ -1,0 +1,219 @@
+"""What the agent and the service say to each other: kernel arguments and messages, standard library only.
+
+Transport: JSON over HTTP under ``/agent/v1/``; after the hello every request carries
+``Authorization: Bearer TOKEN``. Every answer is ``{"do": "continue" | "stop" | "reboot", ...}``.
+"""
+
+import re
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Literal, TypeVar
+
+PREFIX = "/agent/v1"
+Do = Literal["continue", "stop", "reboot"]
+Phase = Literal["preparing", "writing", "reading back", "finishing"]
+_T = TypeVar("_T")
+
+
+class ProtocolError(ValueError):
+    """A message or kernel argument that the other side cannot have meant."""
+
+
+@dataclass(frozen=True)
+class KernelArguments:
+    """Where the ramdisk finds its service, and the one-time number that proves it was ordered."""
+
+    server: str  # http://ADDRESS[:PORT], no path
+    mac: str  # aa:bb:cc:dd:ee:ff, the MAC that was ordered
+    nonce: str  # url-safe text
+
+    def __str__(self) -> str:
+        return f"pv.server={self.server} pv.mac={self.mac} pv.nonce={self.nonce}"
+
+    @classmethod
+    def parse(cls, command_line: str) -> "KernelArguments":
+        """From ``/proc/cmdline``. Raises ProtocolError naming the argument that is missing or malformed."""
+        found = dict(word.split("=", 1) for word in command_line.split() if "=" in word)
+        checks = {
+            "server": r"http://[\w.:\[\]-]+",
+            "mac": r"([0-9a-f]{2}:){5}[0-9a-f]{2}",
+            "nonce": r"[\w-]+",
+        }
+        for name, pattern in checks.items():
+            if not re.fullmatch(pattern, found.get(f"pv.{name}", "")):
+                raise ProtocolError(f"kernel argument pv.{name} is missing or malformed")
+        return cls(found["pv.server"], found["pv.mac"], found["pv.nonce"])
+
+
+@dataclass(frozen=True)
+class Disk:
+    """One disk as the kernel shows it."""
+
+    name: str  # nvme0n1, vda
+    size: int  # bytes
+    logical_sector: int  # bytes
+    model: str = ""
+    serial: str = ""
+    wwn: str = ""
+    rotational: bool = False
+    by_path: str = ""
+    content: str = ""  # in words: "holds vault-os 2026.09.0", "GPT with 4 partitions", "no partition table"
+
+
+@dataclass(frozen=True)
+class Nic:
+    """One network interface."""
+
+    name: str
+    mac: str
+    driver: str = ""
+    up: bool = False
+
+
+@dataclass(frozen=True)
+class Hello:
+    """POST hello: consumes the order when the nonce is right. Idempotent by (nonce, boot_id)."""
+
+    nonce: str
+    boot_id: str  # /proc/sys/kernel/random/boot_id
+    mac: str
+    macs: list[str]
+    serial: str  # SMBIOS system serial, "" where there is none
+    uuid: str  # SMBIOS system UUID, lower case
+    memory: int  # bytes
+    version: str  # of the agent
+    disks: list[Disk] = field(default_factory=list)
+    nics: list[Nic] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class DiskHints:
+    """Which disk is meant; every hint that is set must match exactly one disk."""
+
+    serial: str = ""
+    wwn: str = ""
+    model: str = ""  # shell pattern, e.g. "Samsung PM9A3*"
+    name: str = ""
+    by_path: str = ""
+    min_size: int = 0  # bytes
+    max_size: int = 0  # bytes, 0 = no limit
+    rotational: bool | None = None
+
+
+@dataclass(frozen=True)
+class Order:
+    """What the agent shall do, in the hello's answer."""
+
+    deployment: str
+    attempt: int
+    image_name: str
+    image_version: str
+    manifest_url: str  # path on the server; the signature lies at the same path + ".minisig"
+    pack_url: str  # path on the server, answers Range
+    disk: DiskHints
+    erase: bool  # the operator's consent to lose what the disk holds
+    seed: dict[str, str]  # file name in CIDATA → text
+    expected_serial: str = ""  # refuse where the machine's SMBIOS serial is another
+
+
+@dataclass(frozen=True)
+class HelloAnswer:
+    """The answer to an accepted hello."""
+
+    do: Do
+    token: str
+    time: float  # server's clock, seconds since 1970, for the agent's clock
+    order: Order
+
+
+@dataclass(frozen=True)
+class Progress:
+    """POST progress, every few seconds. Bytes are of the raw image."""
+
+    deployment: str
+    attempt: int
+    seq: int
+    phase: Phase
+    done: int
+    total: int
+    rate: float  # bytes per second since the last report
+    note: str = ""  # "waiting for the server since 12:03:04", "" when all is well
+    disk: str = ""  # the chosen disk's name
+
+
+@dataclass(frozen=True)
+class Log:
+    """POST log: lines of the agent's log and, on failure, dmesg."""
+
+    deployment: str
+    attempt: int
+    seq: int
+    lines: list[str]
+
+
+@dataclass(frozen=True)
+class Written:
+    """POST written: all is on the disk, verified and read back. Polled until the answer says reboot."""
+
+    deployment: str
+    attempt: int
+    seq: int
+    disk: Disk
+    seconds: float
+    bytes_written: int
+    bytes_fetched: int
+
+
+@dataclass(frozen=True)
+class Failed:
+    """POST failed: why this attempt cannot be finished, in a sentence for people."""
+
+    deployment: str
+    attempt: int
+    seq: int
+    code: int  # PV code, 3xx
+    sentence: str
+    hint: str = ""
+
+
+def dump(message: Any) -> dict[str, Any]:
+    """A message as plain JSON types."""
+    return asdict(message)
+
+
+def load(kind: type[_T], body: Any) -> _T:
+    """A message from JSON: unknown keys are dropped, missing or ill-typed ones raise ProtocolError."""
+    if not isinstance(body, dict):
+        raise ProtocolError(f"{kind.__name__}: not an object")
+    values = {}
+    for spec in fields(kind):  # type: ignore[arg-type]  # kind is a dataclass; TypeVar cannot say so
+        if spec.name in body:
+            values[spec.name] = _value(kind.__name__, spec.name, spec.type, body[spec.name])
+    try:
+        return kind(**values)
+    except TypeError as missing:
+        raise ProtocolError(f"{kind.__name__}: {missing}") from missing
+
+
+def _value(kind: str, name: str, wanted: Any, value: Any) -> Any:
+    nested = {list[Disk]: Disk, list[Nic]: Nic}
+    if wanted in nested and isinstance(value, list):
+        return [load(nested[wanted], item) for item in value]
+    if wanted in (Disk, DiskHints, Order):
+        return load(wanted, value)
+    if wanted is float and type(value) is int:
+        return float(value)
+    if not _fits(wanted, value):
+        raise ProtocolError(f"{kind}.{name}: {value!r:.60} is not of the right kind")
+    return value
+
+
+def _fits(wanted: Any, value: Any) -> bool:
+    if wanted in (str, bool, float, int):
+        return type(value) is wanted
+    if wanted == list[str]:
+        return isinstance(value, list) and all(isinstance(item, str) for item in value)
+    if wanted == dict[str, str]:
+        return isinstance(value, dict) and all(isinstance(x, str) for pair in value.items() for x in pair)
+    if wanted == (bool | None):
+        return value is None or isinstance(value, bool)
+    return value in getattr(wanted, "__args__", ())

@@ -1,0 +1,81 @@
+"""ASK: what a machine shall boot. Only reads, may be asked twice, says "your disk" when in doubt."""
+
+import hmac
+import logging
+
+from provisioner.agent.protocol import KernelArguments
+from provisioner.model import Asker, BootPlan, Deployment, Firmware, Host, Local, Ramdisk, Stage
+from provisioner.site import Site
+
+ESP_LABEL = "VAULTESP"  # the FAT label of every image's ESP; part of the image contract
+FILES = "/boot/files"
+ARMED = frozenset({Stage.POWERING, Stage.NETBOOTING})
+CONSOLES = "console=tty0 console=ttyS0,115200"
+log = logging.getLogger(__name__)
+
+
+def answer(site: Site, asker: Asker) -> BootPlan:
+    """The boot plan for whoever asks; never raises for a machine's request."""
+    plan, reason = explain(site, asker)
+    log.info("%s (%s) is answered %s: %s", asker.mac, asker.address, type(plan).__name__, reason)
+    return plan
+
+
+def explain(site: Site, asker: Asker) -> tuple[BootPlan, str]:
+    """The plan and the reason for it, in words."""
+    try:
+        host = site.store.host_by_mac(asker.mac)
+        if host is None:
+            return Local(firmware=asker.firmware), "this machine is not known"
+        deployment = site.store.last_deployment(host.name)
+        refusal = _refusal(site, asker, host, deployment)
+        if refusal or deployment is None:
+            return Local(firmware=asker.firmware), refusal or "no deployment is ordered"
+        return _ramdisk(site, deployment), f"deployment {deployment.id}"
+    except Exception:
+        log.exception("%s: no answer could be found, so it boots its disk", asker.mac)
+        return Local(firmware=asker.firmware), "the service met an error"
+
+
+def _refusal(site: Site, asker: Asker, host: Host, deployment: Deployment | None) -> str:
+    """Why the machine gets its disk although a deployment may exist; empty when it may boot the ramdisk."""
+    now = site.clock()
+    if deployment is None or deployment.stage not in ARMED or not deployment.nonce:
+        return "no deployment is ordered"
+    if deployment.mac != asker.mac:
+        return "the deployment is bound to another network card"
+    if not deployment.power_on <= now <= min(deployment.deadline, deployment.expires):
+        return "the order has expired"
+    if deployment.serial and asker.serial and not _same(deployment.serial, asker.serial):
+        return f"the order is for serial {deployment.serial}, this machine says {asker.serial}"
+    if host.uuid and asker.uuid and not _same(host.uuid, asker.uuid):
+        return "the order is for another system UUID"
+    row = site.store.mac_row(asker.mac)
+    if not row or row["address"] != asker.address:
+        return f"the request comes from {asker.address}, not from the host's own address"
+    return ""
+
+
+def _same(expected: str, said: str) -> bool:
+    return hmac.compare_digest(expected.strip().lower().encode(), said.strip().lower().encode())
+
+
+def _ramdisk(site: Site, deployment: Deployment) -> Ramdisk:
+    url = site.settings.url
+    arguments = KernelArguments(url, deployment.mac, deployment.nonce)
+    bootif = "01-" + deployment.mac.replace(":", "-")
+    return Ramdisk(
+        kernel=f"{url}{FILES}/vmlinuz",
+        initrd=f"{url}{FILES}/initrd.img",
+        args=f"{CONSOLES} BOOTIF={bootif} {arguments}",
+    )
+
+
+def render(site: Site, plan: BootPlan, *, reason: str, firmware: Firmware) -> str:
+    """The plan as an iPXE script."""
+    common = {"files": f"{site.settings.url}{FILES}", "esp_label": ESP_LABEL, "firmware": str(firmware)}
+    match plan:
+        case Ramdisk(kernel=kernel, initrd=initrd, args=args):
+            return site.templates.render("ramdisk.ipxe.j2", kernel=kernel, initrd=initrd, args=args, **common)
+        case _:
+            return site.templates.render("local.ipxe.j2", reason=reason.capitalize() + ".", **common)

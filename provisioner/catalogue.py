@@ -1,0 +1,148 @@
+"""The files of the state folder that the service hands out or trusts: images, boot files, keys, secrets."""
+
+import hashlib
+import json
+import os
+import re
+import secrets
+import shutil
+import tempfile
+from pathlib import Path
+
+from provisioner import run
+from provisioner.errors import InputError, NotFoundError, PackError, PowerError, ServiceError
+from provisioner.imaging import manifest as manifests
+from provisioner.imaging import pack as packs
+from provisioner.imaging import signature
+from provisioner.model import Image
+
+PARTS = {"pack": "pack", "manifest": "pack.json", "manifest.minisig": "pack.json.minisig"}
+BOOT_FILES = ("vmlinuz", "initrd.img", "local.efi", "snponly.efi", "undionly.kpxe")
+ESP_LABEL = "VAULTESP"
+
+
+def prepare(state: Path) -> None:
+    """Make the folders and keys that the service needs; idempotent. Raises ServiceError."""
+    try:
+        state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for name in ("images", "keys", "ramdisk", "logs"):
+            (state / name).mkdir(exist_ok=True)
+        (state / "secrets").mkdir(mode=0o700, exist_ok=True)
+    except OSError as fault:
+        raise ServiceError(f"the state folder {state} cannot be used: {fault.strerror}", code=613) from fault
+    token = state / "secrets" / "operator.token"
+    if not token.exists():
+        _write_secret(token, secrets.token_urlsafe(32) + "\n")
+    key = state / "secrets" / "deploy_ed25519"
+    if not key.exists():
+        run.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "provisioner", "-f", key])
+
+
+def _write_secret(path: Path, text: str) -> None:
+    descriptor, name = tempfile.mkstemp(dir=path.parent)  # 0600 from its first moment
+    with os.fdopen(descriptor, "w") as out:
+        out.write(text)
+        out.flush()
+        os.fsync(descriptor)
+    Path(name).rename(path)
+
+
+def operator_token_hash(state: Path) -> str:
+    """SHA-256 of the token that `--server` clients must show."""
+    text = (state / "secrets" / "operator.token").read_text().strip()
+    return hashlib.sha256(text.encode()).hexdigest() if text else ""
+
+
+def deployment_key(state: Path) -> str:
+    """The public SSH key that the seed gives to the host until it is sealed."""
+    return (state / "secrets" / "deploy_ed25519.pub").read_text().strip()
+
+
+def put_secret(state: Path, name: str, user: str, password: str) -> None:
+    """Keep a BMC's login. Raises InputError for a name that is not one."""
+    if not re.fullmatch(r"\w[\w.-]{0,60}", name):
+        raise InputError(f"{name!r} is not a name for a secret", hint="letters, digits, . - _")
+    _write_secret(state / "secrets" / f"{name}.bmc.json", json.dumps({"user": user, "password": password}))
+
+
+def secret(state: Path, name: str) -> tuple[str, str]:
+    """User and password of a BMC. Raises PowerError (PV-205) where it was never given."""
+    path = state / "secrets" / f"{name}.bmc.json"
+    try:
+        body = json.loads(path.read_text())
+    except OSError as fault:
+        raise PowerError(
+            f"the BMC login {name!r} was never given",
+            hint=f"provision bmc secret {name or 'NAME'} --user USER",
+            code=205,
+        ) from fault
+    return body["user"], body["password"]
+
+
+def boot_file(state: Path, name: str) -> Path | None:
+    """A file that any machine may fetch; None for any other name."""
+    path = state / "ramdisk" / name
+    return path if name in BOOT_FILES and path.is_file() else None
+
+
+def _folder(state: Path, ident: str) -> Path:
+    return state / "images" / ident.replace("@", "-")
+
+
+def part(state: Path, ident: str, name: str) -> Path:
+    """The file of an image by its part's name. Raises NotFoundError."""
+    path = _folder(state, ident) / PARTS.get(name, "?")
+    if name not in PARTS or not path.is_file():
+        raise NotFoundError(f"{ident} has no {name}")
+    return path
+
+
+def keys(state: Path) -> list[Path]:
+    """The public keys whose signatures this site trusts."""
+    return sorted((state / "keys").glob("*.pub"))
+
+
+def add(state: Path, source: str, now: float) -> Image:
+    """Check a pack and copy it into the catalogue. Raises PackError, InputError; nothing is left behind."""
+    pack = Path(source)
+    names = [pack, pack.with_name(pack.name + ".json"), pack.with_name(pack.name + ".json.minisig")]
+    for path in names:
+        if not path.is_file():
+            raise InputError(
+                f"{path}: no such file", hint="provision image pack RAW -o PACK --sign KEY", code=320
+            )
+    key = signature.verify(names[1], names[2], keys(state))
+    manifest = manifests.load(names[1])
+    if not any(p.role == "esp" and p.label == ESP_LABEL for p in manifest.partitions):
+        raise PackError(
+            f"{pack.name}: its ESP is not labelled {ESP_LABEL}", hint="hosts could not find it", code=322
+        )
+    ident = f"{manifest.name}@{manifest.version}"
+    target = _folder(state, ident)
+    with tempfile.TemporaryDirectory(dir=state / "images") as work:
+        for path, name in zip(names, PARTS.values(), strict=True):
+            shutil.copyfile(path, Path(work) / name)
+        packs.verify(Path(work) / "pack", manifest)
+        shutil.rmtree(target, ignore_errors=True)
+        Path(work).rename(target)
+        Path(work).mkdir()  # for the context manager to remove
+    target.chmod(0o755)
+    size = (target / "pack").stat().st_size
+    return Image(
+        name=manifest.name,
+        version=manifest.version,
+        raw_size=manifest.raw_size,
+        raw_sha256=manifest.raw_sha256,
+        pack_size=size,
+        signed_by=key,
+        added=now,
+    )
+
+
+def verify(state: Path, ident: str) -> int:
+    """Read the stored pack again, signature included; the number of chunks. Raises PackError."""
+    path = part(state, ident, "manifest")
+    signature.verify(path, part(state, ident, "manifest.minisig"), keys(state))
+    manifest = manifests.load(path)
+    packs.verify(part(state, ident, "pack"), manifest)
+    return len(manifest.chunks)

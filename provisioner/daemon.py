@@ -1,0 +1,194 @@
+"""Starts the services as processes under one parent: the first to stop stops all, and says which and why."""
+
+import contextlib
+import fcntl
+import logging
+import os
+import select
+import signal
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from provisioner import catalogue, run
+from provisioner.errors import ProvisionError, ServiceError
+from provisioner.settings import Settings
+from provisioner.site import Site
+from provisioner.store import Store
+
+READY_LIMIT = 30.0  # seconds that a service may take to open its ports
+SIOCGIFADDR = 0x8915  # netdevice(7)
+
+
+def serve(settings: Settings, child_argv: Sequence[str]) -> int:
+    """Run every service of `settings` until one stops or we are told to; the exit code.
+
+    `child_argv` starts one service when `--only NAME` is added. A child ends when the pipe that it has as
+    standard input closes, so that a killed parent leaves no port taken.
+    """
+    with _alone(settings):
+        prepare(settings)
+        return _Parent(settings, child_argv).run()
+
+
+def prepare(settings: Settings) -> Store:
+    """Check the interface, make the state folder and bring it to this version. Raises ServiceError."""
+    check_interface(settings)
+    catalogue.prepare(settings.state)
+    store = Store(settings.state)
+    store.migrate()
+    return store
+
+
+def check_interface(settings: Settings) -> None:
+    """Raises ServiceError (PV-605, PV-604) where the interface or its address is missing."""
+    name, address = settings.interface, settings.address
+    hint = f"ip link set {name} up; ip address add {address} dev {name}"
+    if not Path("/sys/class/net", name).exists():
+        have = ", ".join(sorted(place.name for place in Path("/sys/class/net").iterdir()))
+        raise ServiceError(f"there is no interface {name}; this machine has {have}", hint=hint, code=605)
+    if str(address.ip) not in _addresses(name):
+        raise ServiceError(f"the interface {name} has not the address {address.ip}", hint=hint, code=604)
+
+
+def _addresses(name: str) -> set[str]:
+    """IPv4 addresses of an interface, its aliases included."""
+    import json
+
+    listed = json.loads(run.text(["ip", "-json", "-4", "address", "show", "dev", name]) or "[]")
+    return {entry["local"] for link in listed for entry in link.get("addr_info", [])}
+
+
+@contextlib.contextmanager
+def _alone(settings: Settings):  # type: ignore[no-untyped-def]  # a generator used as a context manager
+    """One service per state folder."""
+    settings.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (settings.state / "serve.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as fault:
+            raise ServiceError(
+                f"another service works on {settings.state} already",
+                hint="stop it, or give another --state",
+                code=606,
+            ) from fault
+        os.set_inheritable(lock.fileno(), False)
+        yield
+
+
+class _Parent:
+    def __init__(self, settings: Settings, child_argv: Sequence[str]) -> None:
+        self._settings = settings
+        self._argv = child_argv
+        self._children: dict[int, tuple[str, run.Process[bytes]]] = {}  # pidfd → service
+        self._told = 0
+
+    def run(self) -> int:
+        wake_read, wake_write = os.pipe()
+        os.set_blocking(wake_write, False)
+        signal.set_wakeup_fd(wake_write)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._remember)
+        try:
+            self._start()
+            return self._wait(wake_read)
+        finally:
+            signal.set_wakeup_fd(-1)
+            for _, child in self._children.values():
+                if child.stdin:
+                    child.stdin.close()
+            for _, child in self._children.values():
+                run.stop(child)
+
+    def _remember(self, number: int, _: object) -> None:
+        self._told = number
+
+    def _start(self) -> None:
+        for name in self._settings.services:
+            read, write = os.pipe()
+            argv = [*self._argv, "--only", name, "--ready-fd", str(write)]
+            child = run.start(argv, stdin=run.PIPE, pass_fds=(write,))
+            os.close(write)
+            self._children[os.pidfd_open(child.pid)] = (name, child)
+            self._await_ready(name, child, read)
+        say("all services are ready")
+
+    def _await_ready(self, name: str, child: run.Process[bytes], read: int) -> None:
+        with os.fdopen(read) as pipe:
+            sentence = ""
+            if select.select([pipe], [], [], READY_LIMIT)[0]:
+                sentence = pipe.readline().strip()
+        if sentence:
+            return say(sentence)
+        child.wait() if child.poll() is not None or not self._told else None
+        raise ServiceError(f"{name} did not start (exit code {child.poll()}), so nothing is served")
+
+    def _wait(self, wake: int) -> int:
+        while not self._told:
+            ready, _, _ = select.select([*self._children, wake], [], [])
+            ended = [self._children[fd] for fd in ready if fd in self._children]
+            if ended and not self._told:
+                name, child = ended[0]
+                code = child.wait()
+                how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
+                say(f"{name} {how}, so all services stop; whoever started this starts it again")
+                return 1
+        say(f"told to stop by {signal.Signals(self._told).name}")
+        return 0
+
+
+def say(sentence: str) -> None:
+    """One line for whoever started us."""
+    print(sentence, file=sys.stderr, flush=True)
+
+
+def serve_one(settings: Settings, name: str, ready_fd: int = -1) -> int:
+    """Run one service in this process until it is ended or its parent's pipe closes; the exit code."""
+    logging.basicConfig(level=logging.INFO, format=f"%(asctime)s {name}: %(message)s", stream=sys.stderr)
+    if ready_fd >= 0:
+        threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
+        store = Store(settings.state)
+    else:
+        store = prepare(settings)
+    site = Site(settings, store)
+    try:
+        _service(name)(site, lambda sentence: _ready(ready_fd, sentence))
+    except ProvisionError as fault:
+        say(f"{fault}\n→ {fault.hint}" if fault.hint else str(fault))
+        return int(fault.exit)
+    return 0
+
+
+def _service(name: str) -> Callable[[Site, Callable[[str], None]], None]:
+    if name == "dhcp":
+        from provisioner.services import dhcp
+
+        return dhcp.serve
+    if name == "tftp":
+        from provisioner.services import tftp
+
+        return tftp.serve
+    if name == "web":
+        from provisioner.web import server
+
+        return server.serve
+    from provisioner import worker
+
+    return worker.serve
+
+
+def _ready(descriptor: int, sentence: str) -> None:
+    if descriptor < 0:
+        return say(sentence)
+    with contextlib.suppress(OSError), os.fdopen(descriptor, "w") as pipe:
+        pipe.write(sentence + "\n")
+
+
+def _end_with_parent() -> None:
+    """The parent never writes: the end of the pipe is its end."""
+    while os.read(0, 1):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
+    threading.Event().wait(5)
+    os._exit(1)

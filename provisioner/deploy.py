@@ -1,0 +1,226 @@
+"""TELL: the only writer of deployment state: check the table, append the event, update the row, at once."""
+
+import hashlib
+import hmac
+import logging
+import secrets
+from collections.abc import Callable
+from typing import Any
+
+from provisioner.errors import RefusedError, TransitionError
+from provisioner.lifecycle import MOST_ATTEMPTS, RESTING, deadline, following
+from provisioner.model import Deployment, Event, Host, Image, Stage
+from provisioner.site import Site
+
+log = logging.getLogger(__name__)
+Changes = dict[str, Any]
+_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32, sorts by time
+
+
+def hash_token(token: str) -> str:
+    """What is kept of a token: SHA-256, hexadecimal."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def token_fits(token: str, kept: str) -> bool:
+    """Constant-time comparison; nothing fits an empty hash."""
+    return bool(kept) and hmac.compare_digest(hash_token(token), kept)
+
+
+def make_id(now: float) -> str:
+    """A deployment id that sorts by time: `d-` and ten characters."""
+    number, text = (int(now) << 18) | secrets.randbits(18), ""
+    while number:
+        number, digit = divmod(number, 32)
+        text = _ALPHABET[digit] + text
+    return "d-" + text.rjust(10, "0")
+
+
+def arm(site: Site, host: Host, image: Image, *, by: str, stop_after: str = "") -> Deployment:
+    """Order one deployment of `image` on `host`: one-shot, expiring, bound to MAC and known serial.
+
+    Raises:
+        RefusedError: the host is locked (PV-131) or has a deployment under way (PV-132).
+    """
+    now = site.clock()
+    facts = site.store.facts(host.name)
+    row = Deployment(
+        id=make_id(now),
+        host=host.name,
+        mac=host.macs[0],
+        image=image.id,
+        stage=Stage.QUEUED,
+        stage_since=now,
+        created=now,
+        deadline=now + site.settings.orders.expire_seconds,
+        expires=now + site.settings.orders.expire_seconds,
+        armed_by=by,
+        serial=host.serial or str(facts.get("serial", "")),
+        last_sign=now,
+        stop_after=stop_after,
+    )
+    with site.store.writing() as db:
+        fresh = site.store.host(host.name)
+        if fresh.locked:
+            raise RefusedError(f"{host.name} is locked", hint=f"provision host unlock {host.name}", code=131)
+        previous = site.store.last_deployment(host.name)
+        if previous and previous.stage not in RESTING:
+            raise RefusedError(
+                f"{host.name} is being deployed already ({previous.id}, {previous.stage})",
+                hint=f"provision watch {host.name}, or provision cancel {host.name}",
+                code=132,
+            )
+        site.store.put_deployment(db, row)
+        data = {"by": by, "image": image.id, "mac": row.mac, "serial": row.serial, "expires": row.expires}
+        site.store.add_event(db, _event(row, "order.armed", by, data, now))
+    return row
+
+
+def record(site: Site, ident: str, kind: str, *, source: str, **data: Any) -> Deployment:
+    """Let `kind` happen to a deployment; the new row.
+
+    Raises:
+        TransitionError: the stage does not expect it; nothing was changed.
+        NotFoundError: no such deployment.
+    """
+    now = site.clock()
+    with site.store.writing() as db:
+        row = site.store.deployment(ident)
+        after = following(row.stage, kind)
+        refusal = "" if after is None else _guard(row, kind, data)
+        if after is None or refusal:
+            log.info("%s: %s refused at %s %s", ident, kind, row.stage, refusal)
+            raise TransitionError(f"{ident} is {row.stage}: {refusal or f'{kind} is not expected now'}")
+        row = _moved(site, row, after, kind, data, now)
+        site.store.put_deployment(db, row)
+        site.store.add_event(db, _event(row, kind, source, data, now))
+        if row.stop_after and after not in (*RESTING, Stage(row.stop_after)) and _is_past(row):
+            row = _moved(site, row, Stage.CANCELLED, "stage.held", {"stage": row.stop_after}, now)
+            site.store.put_deployment(db, row)
+            site.store.add_event(db, _event(row, "stage.held", "order", {"stage": row.stop_after}, now))
+    return row
+
+
+def _is_past(row: Deployment) -> bool:
+    order = list(Stage)
+    return order.index(row.stage) > order.index(Stage(row.stop_after))
+
+
+def _event(row: Deployment, kind: str, source: str, data: Changes, now: float) -> Event:
+    return Event(
+        time=now,
+        host=row.host,
+        deployment=row.id,
+        attempt=row.attempt,
+        kind=kind,
+        source=source,
+        data=data,
+    )
+
+
+def _guard(row: Deployment, kind: str, data: Changes) -> str:
+    """Why this event is refused although its stage expects the kind; empty when it is not."""
+    if kind == "agent.hello":
+        if not hmac.compare_digest(str(data["nonce"]), row.nonce or secrets.token_hex()):
+            return "the nonce is wrong or was used"
+        if row.stage == Stage.WRITING and data["boot_id"] != row.agent_boot_id:
+            return "the nonce was used by another boot"
+    if kind in ("agent.silent", "netboot.again") and row.attempt >= MOST_ATTEMPTS:
+        return f"{MOST_ATTEMPTS} attempts were made"
+    return ""
+
+
+def _moved(site: Site, row: Deployment, after: Stage, kind: str, data: Changes, now: float) -> Deployment:
+    """The row after the event: its effects, the new stage and its deadline."""
+    changes: Changes = {"last_sign": now, "sign": kind}
+    if effect := EFFECTS.get(kind):
+        changes |= effect(row, data, now)
+    if after != row.stage:
+        profile = site.store.profile(site.store.host(row.host).profile)
+        changes |= {
+            "stage": after,
+            "stage_since": now,
+            "deadline": deadline(after, profile, now, row.expires),
+        }
+        if after in RESTING:
+            changes |= {
+                "nonce": "",
+                "token_hash": "" if after == Stage.READY else row.token_hash,
+                "phone_hash": "",
+            }
+    return row.model_copy(update=changes)
+
+
+def _began(row: Deployment, data: Changes, now: float) -> Changes:
+    return {"nonce": data["nonce"], "power_on": now, "attempt": max(row.attempt, 1), "reboot": False}
+
+
+def _hello(row: Deployment, data: Changes, now: float) -> Changes:
+    return {
+        "token_hash": data["token_hash"],
+        "phone_hash": data["phone_hash"],
+        "agent_boot_id": data["boot_id"],
+        "serial": row.serial or data.get("serial", ""),
+        "progress": {},
+        "attempt": max(row.attempt, 1),
+    }
+
+
+def _progress(row: Deployment, data: Changes, now: float) -> Changes:
+    return {"progress": data}
+
+
+def _again(row: Deployment, data: Changes, now: float) -> Changes:
+    return {"nonce": "", "token_hash": "", "phone_hash": "", "attempt": row.attempt + 1, "progress": {}}
+
+
+def _written(row: Deployment, data: Changes, now: float) -> Changes:
+    return {"disk": data["disk"]} if "disk" in data else {}
+
+
+def _phoned(row: Deployment, data: Changes, now: float) -> Changes:
+    keys = tuple(data["host_keys"])
+    return {"phone_hash": "", "token_hash": "", "nonce": "", "host_keys": keys, "address": data["address"]}
+
+
+def _reason(row: Deployment, data: Changes, now: float) -> Changes:
+    return {
+        "code": data.get("code", 0),
+        "reason": data.get("sentence", ""),
+        "hint": data.get("hint", ""),
+        "verdict": data.get("verdict", row.verdict),
+    }
+
+
+def _shifted(row: Deployment, data: Changes, now: float) -> Changes:
+    seconds = float(data["seconds"])
+    return {
+        "deadline": row.deadline + seconds,
+        "expires": row.expires + seconds,
+        "last_sign": row.last_sign + seconds,
+        "sign": row.sign,
+    }
+
+
+# What an event changes in the row beside its stage.
+EFFECTS: dict[str, Callable[[Deployment, Changes, float], Changes]] = {
+    "power.began": _began,
+    "agent.hello": _hello,
+    "agent.progress": _progress,
+    "agent.silent": _again,
+    "netboot.again": _again,
+    "agent.written": _written,
+    "disk.chosen": lambda row, data, now: {"reboot": True},
+    "os.phoned": _phoned,
+    "verify.passed": lambda row, data, now: {"verdict": data.get("verdict", {})},
+    "verify.rejected": _reason,
+    "verify.failed": _reason,
+    "seal.failed": _reason,
+    "power.failed": _reason,
+    "agent.failed": _reason,
+    "os.wrong": _reason,
+    "deadline.passed": _reason,
+    "order.cancelled": lambda row, data, now: {"reason": f"cancelled by {data['by']}"},
+    "stage.held": lambda row, data, now: {"reason": f"stopped after {data['stage']}, as ordered"},
+    "clock.gap": _shifted,
+}

@@ -1,0 +1,98 @@
+"""Why a stage's sign of life is absent, from the evidence, and what to do next."""
+
+from collections.abc import Callable
+from typing import Any
+
+from provisioner.lifecycle import ROWS
+from provisioner.model import Deployment, Stage
+from provisioner.site import Site
+
+Finding = tuple[str, str]  # sentence, hint
+
+
+def overdue(site: Site, row: Deployment) -> tuple[int, str, str]:
+    """PV code, sentence and hint for a deployment whose deadline has passed."""
+    stage = ROWS[row.stage]
+    minutes = max(1, round((site.clock() - row.stage_since) / 60))
+    sentence, hint = CHECKS[row.stage](site, row)
+    limit = "the order has expired" if row.deadline >= row.expires else f"no {stage.sign}"
+    return stage.code, f"{limit}, after {minutes} min at {row.stage}: {sentence}", hint
+
+
+def _kinds(site: Site, row: Deployment) -> dict[str, dict[str, Any]]:
+    """The last event of each kind of the current attempt, as its data."""
+    return {e.kind: e.data for e in site.store.events(row.id, limit=100_000) if e.attempt in (0, row.attempt)}
+
+
+def _queued(site: Site, row: Deployment) -> Finding:
+    return "no slot became free", "provision status shows what is under way"
+
+
+def _powering(site: Site, row: Deployment) -> Finding:
+    said = _kinds(site, row)
+    if "power.asked" in said:
+        return "nobody has pressed the power button, or its cable is in another port", "check power and cable"
+    if "power.on" not in said:
+        return "the BMC never confirmed that it is powered", f"provision bmc test {row.host}"
+    unknown = [
+        seen for seen in site.store.sightings() if seen["host"] is None and seen["last_seen"] >= row.power_on
+    ]
+    if unknown:
+        macs = ", ".join(seen["mac"] for seen in unknown[:3])
+        return (
+            f"the BMC says power is on, {row.mac} never asked, but {macs} did, which nobody knows",
+            "the cable is perhaps in the host's other port: move it, or correct the MAC in the inventory",
+        )
+    return (
+        f"the BMC says power is on, but {row.mac} never asked for an address",
+        "check the cable, the switch port, and that network boot is enabled in the firmware",
+    )
+
+
+def _netbooting(site: Site, row: Deployment) -> Finding:
+    if "script.served" not in _kinds(site, row):
+        return (
+            "it has an address but iPXE never asked for its script",
+            "TFTP (UDP 69) may be filtered, or Secure Boot refuses iPXE: see the serial console",
+        )
+    return (
+        "iPXE has its script but the ramdisk never said hello",
+        "see the serial console: the kernel may lack a driver for this network card",
+    )
+
+
+def _writing(site: Site, row: Deployment) -> Finding:
+    done, total = row.progress.get("done", 0), row.progress.get("total", 0)
+    return f"{done} of {total} bytes were done", "look at the agent's log; the network may be slow"
+
+
+def _restarting(site: Site, row: Deployment) -> Finding:
+    said = _kinds(site, row)
+    if "agent.rebooting" not in said:
+        return "the agent was never told, or never heard, to reboot", "reset the host by hand"
+    warning = said.get("disk.chosen", {}).get("note", "")
+    return (
+        "the system on the disk never reported" + (f" ({warning})" if warning else ""),
+        "see the serial console: it may have booted another disk, or its network card has another name",
+    )
+
+
+def _verifying(site: Site, row: Deployment) -> Finding:
+    said = _kinds(site, row).get("verify.unreachable", {})
+    sentence = str(said.get("sentence", "Ansible did not end"))
+    return sentence, f"ssh provision@{row.address}, and the host's firewall"
+
+
+def _sealing(site: Site, row: Deployment) -> Finding:
+    return "the sealing did not end", f"provision retry {row.host}"
+
+
+CHECKS: dict[Stage, Callable[[Site, Deployment], Finding]] = {
+    Stage.QUEUED: _queued,
+    Stage.POWERING: _powering,
+    Stage.NETBOOTING: _netbooting,
+    Stage.WRITING: _writing,
+    Stage.RESTARTING: _restarting,
+    Stage.VERIFYING: _verifying,
+    Stage.SEALING: _sealing,
+}

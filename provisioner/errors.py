@@ -1,0 +1,146 @@
+"""What can go wrong, said once: a sentence with evidence, what to do next, a PV code, an exit code."""
+
+from enum import IntEnum
+
+
+class Exit(IntEnum):
+    """Exit codes of the command line; documented in docs/cli.md."""
+
+    DONE = 0
+    INTERNAL = 1
+    USAGE = 2
+    FAILED = 3
+    PARTLY = 4
+    UNREACHABLE = 5
+    REFUSED = 6
+    RUNNING = 7
+    REJECTED = 8
+    DETACHED = 130
+
+
+class ProvisionError(Exception):
+    """A fault with a sentence for people.
+
+    ``str(error)`` is what happened, with the evidence; ``hint`` is what to do next; ``code`` is the
+    number behind ``PV-`` (1xx orders and input, 2xx power and netboot, 3xx agent and disk, 4xx first
+    boot, 5xx verification, 6xx service and site).
+    """
+
+    code = 600
+    exit = Exit.INTERNAL
+
+    def __init__(self, message: str, *, hint: str = "", code: int | None = None) -> None:
+        super().__init__(message)
+        self.hint = hint
+        if code is not None:
+            self.code = code
+
+    def as_json(self) -> dict[str, object]:
+        """The error as the API carries it: ``{message, hint, code, exit}``."""
+        return {"message": str(self), "hint": self.hint, "code": self.code, "exit": int(self.exit)}
+
+
+class InputError(ProvisionError):
+    """What was typed or written in a file cannot be used."""
+
+    code = 100
+    exit = Exit.USAGE
+
+
+class InventoryError(InputError):
+    """Hosts or profiles contradict themselves or each other."""
+
+    code = 110
+
+
+class SettingsError(InputError):
+    """The settings file or its values cannot be used."""
+
+    code = 610
+
+
+class NotFoundError(InputError):
+    """Nothing is known by that name."""
+
+    code = 120
+
+
+class RefusedError(ProvisionError):
+    """Safety, a signature or a missing confirmation forbids it."""
+
+    code = 130
+    exit = Exit.REFUSED
+
+
+class TransitionError(ProvisionError):
+    """An event that the deployment's stage does not expect; it left no trace but a log line."""
+
+    code = 140
+    exit = Exit.REFUSED
+
+
+class PowerError(ProvisionError):
+    """A BMC did not do, or did not confirm, what it was told."""
+
+    code = 200
+    exit = Exit.UNREACHABLE
+
+
+class UnreachableError(ProvisionError):
+    """The service, or a machine, does not answer."""
+
+    code = 620
+    exit = Exit.UNREACHABLE
+
+
+class PackError(ProvisionError):
+    """An image or pack is damaged, unsigned or of the wrong kind."""
+
+    code = 320
+    exit = Exit.REFUSED
+
+
+class DiskError(ProvisionError):
+    """No disk, several disks, or a disk that cannot hold the image."""
+
+    code = 310
+    exit = Exit.FAILED
+
+
+class DeploymentError(ProvisionError):
+    """A deployment ended otherwise than ready."""
+
+    code = 300
+    exit = Exit.FAILED
+
+
+class ServiceError(ProvisionError):
+    """The service cannot start or go on."""
+
+    code = 600
+    exit = Exit.INTERNAL
+
+
+class ProgramError(ProvisionError):
+    """A program that we run is missing, failed, or took too long."""
+
+    code = 630
+    exit = Exit.INTERNAL
+
+
+BY_EXIT: dict[int, type[ProvisionError]] = {
+    Exit.USAGE: InputError,
+    Exit.FAILED: DeploymentError,
+    Exit.UNREACHABLE: UnreachableError,
+    Exit.REFUSED: RefusedError,
+}
+
+
+def from_json(body: dict[str, object]) -> ProvisionError:
+    """The error that ``as_json`` described; unknown kinds come back as ``ProvisionError``."""
+    kind = BY_EXIT.get(int(str(body.get("exit", 1))), ProvisionError)
+    return kind(
+        str(body.get("message", "the service gave no reason")),
+        hint=str(body.get("hint", "")),
+        code=int(str(body.get("code", 600))),
+    )

@@ -1,0 +1,161 @@
+"""Builds the base image: a Debian that boots by UEFI and BIOS from any disk bus; the same bytes each time."""
+
+import hashlib
+import json
+import os
+import shutil
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from provisioner import run, shipped
+from provisioner.errors import ProgramError
+from provisioner.golden import disk
+
+EPOCH = 1767225600  # 2026-01-01, every time stamp in the image
+SUITE = "bookworm"
+NAMESPACE = uuid.UUID("6f4ad6ac-7e1f-5d0e-9d51-0a4bb6a2a5f1")
+ROOT_SIZE = 640 << 20  # bytes; the host grows it to its disk
+TREE_LIMIT = 1800.0  # seconds for mmdebstrap
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class BaseImage:
+    """A raw disk image; size in bytes."""
+
+    path: Path
+    sha256: str
+    size: int
+    seconds: float
+    cached: bool
+
+
+def build(out: Path, *, name: str, version: str, cache: Path, report: Report = lambda _: None) -> BaseImage:
+    """Build `out`, or copy it from the cache where the inputs are the same. Works without root.
+
+    Raises:
+        ProgramError: a program is missing, or the packages cannot be had.
+    """
+    began = time.monotonic()
+    cache.mkdir(parents=True, exist_ok=True)
+    recipe = shipped.folder("images") / "base"
+    tree = cache / f"tree-{_digest(_tree_inputs(recipe))}.tar"
+    image = cache / f"base-{_digest([tree.name, name, version, *_disk_inputs(recipe)])}.raw"
+    known = image.with_suffix(".json")
+    cached = image.exists() and known.exists()
+    if not cached:
+        if not tree.exists():
+            report("installing packages (about three minutes)")
+            _make_tree(tree, recipe)
+        report("building the disk")
+        digest = _make_image(image, tree, recipe, name, version)
+        known.write_text(json.dumps({"sha256": digest}))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    _copy_sparse(image, out)
+    digest = json.loads(known.read_text())["sha256"]
+    return BaseImage(out, digest, out.stat().st_size, time.monotonic() - began, cached)
+
+
+def _lines(path: Path) -> list[str]:
+    lines = [line.split("#")[0].strip() for line in path.read_text().splitlines()]
+    return [line for line in lines if line]
+
+
+def _digest(inputs: list[str]) -> str:
+    return hashlib.sha256("\0".join(inputs).encode()).hexdigest()[:20]
+
+
+def _tree_inputs(recipe: Path) -> list[str]:
+    names = ("packages", "excludes", "initramfs-modules", "masked")
+    return [SUITE, str(EPOCH), *((recipe / name).read_text() for name in names), _customise.__doc__ or ""]
+
+
+def _disk_inputs(recipe: Path) -> list[str]:
+    files = sorted(path for path in (recipe / "files").rglob("*") if path.is_file())
+    sources = [
+        Path(__file__),
+        Path(disk.__file__),
+        Path(__file__).with_name("filesystem.py"),
+        recipe / "grub.cfg",
+    ]
+    return [f"{path.name}\0{path.read_text()}" for path in [*files, *sources]] + [str(ROOT_SIZE)]
+
+
+def _make_tree(target: Path, recipe: Path) -> None:
+    """The packages as a sorted tar with fixed times; reproducible by mmdebstrap itself."""
+    with tempfile.TemporaryDirectory(dir=target.parent) as work:
+        partial = Path(work) / "tree.tar"
+        hooks = _customise(recipe)
+        argv = [
+            *("mmdebstrap", "--variant=minbase", "--format=tar", "--aptopt=APT::Install-Recommends false"),
+            *(f"--dpkgopt=path-exclude={line}" for line in _lines(recipe / "excludes")),
+            "--include=" + ",".join(_lines(recipe / "packages")),
+            *hooks,
+            *(SUITE, str(partial)),
+        ]
+        run.run(argv, timeout=TREE_LIMIT, env={"SOURCE_DATE_EPOCH": str(EPOCH), "TMPDIR": work})
+        partial.rename(target)
+
+
+def _customise(recipe: Path) -> list[str]:
+    """Hooks, version 1: the initramfs' modules before the kernel comes; no host keys; what runs at boot."""
+    modules = " ".join(_lines(recipe / "initramfs-modules"))
+    masked = " ".join(_lines(recipe / "masked"))
+    return [
+        '--essential-hook=mkdir -p "$1"/etc/initramfs-tools/conf.d "$1"/usr/share/initramfs-tools/modules.d',
+        '--essential-hook=printf "MODULES=list\\nCOMPRESS=zstd\\n" > "$1"/etc/initramfs-tools/conf.d/base',
+        f'--essential-hook=printf "%s\\n" {modules} > "$1"/usr/share/initramfs-tools/modules.d/base',
+        '--customize-hook=rm -f "$1"/etc/ssh/ssh_host_*',
+        '--customize-hook=systemctl --root="$1" --quiet enable systemd-networkd.service',
+        f'--customize-hook=systemctl --root="$1" --quiet mask {masked}',
+    ]
+
+
+def _make_image(target: Path, tree: Path, recipe: Path, name: str, version: str) -> str:
+    ids = disk.Identity(NAMESPACE, name, version)
+    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+        work = Path(folder)
+        overlay = work / "overlay"
+        shutil.copytree(recipe / "files", overlay)
+        grub = (recipe / "grub.cfg").read_text().replace("ROOT_UUID", str(ids.of("root-filesystem")))
+        (overlay / "boot" / "grub").mkdir(parents=True)
+        (overlay / "boot" / "grub" / "grub.cfg").write_text(grub)
+        (overlay / "etc" / "fstab").write_text(
+            f"UUID={ids.of('root-filesystem')} / ext4 defaults,errors=remount-ro 0 1\n"
+        )
+        (overlay / "etc" / "image-id").write_text(f"IMAGE_ID={name}\nIMAGE_VERSION={version}\n")
+        root = work / "root.ext4"
+        _in_namespace("provisioner.golden.filesystem", tree, overlay, root, ids.of("root-filesystem"))
+        raw = work / "disk.raw"
+        disk.assemble(raw, root, ids, epoch=EPOCH)
+        digest = _sha256(raw)
+        raw.rename(target)
+    return digest
+
+
+def _in_namespace(module: str, *arguments: object) -> None:
+    """Run a module of ours as root of a mount namespace; an ordinary user becomes root of a user namespace."""
+    as_root = [] if os.geteuid() == 0 else ["--map-root-user", "--map-auto"]
+    values = [*map(str, arguments), str(ROOT_SIZE), str(EPOCH)]
+    try:
+        run.run(["unshare", *as_root, "--mount", sys.executable, "-m", module, *values], timeout=600)
+    except ProgramError as fault:
+        if as_root:
+            fault.hint = (
+                "an ordinary user needs user namespaces, the package uidmap and a line in /etc/subuid"
+            )
+        raise
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _copy_sparse(source: Path, target: Path) -> None:
+    run.run(["cp", "--sparse=always", "--reflink=auto", source, target], timeout=300)

@@ -1,0 +1,120 @@
+"""Reads a GUID partition table and moves it onto a disk of another size (UEFI 2.10, chapter 5.3)."""
+
+import struct
+import uuid
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from provisioner.errors import PackError
+
+SIGNATURE = b"EFI PART"
+ESP_TYPE = "c12a7328-f81f-11d2-ba4b-00a0c93ec93b"
+_HEADER = struct.Struct("<8sIIII4Q16sQIII")  # 92 bytes
+_ENTRY = struct.Struct("<16s16sQQQ72s")
+Reader = Callable[[int, int], bytes]  # offset and length in bytes
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One partition; offset and length in bytes."""
+
+    type: str
+    guid: str
+    name: str
+    offset: int
+    length: int
+
+
+@dataclass(frozen=True)
+class Table:
+    """A partition table; LBAs in sectors of `sector` bytes, `entries` as they lie on the disk."""
+
+    sector: int
+    guid: bytes
+    this: int
+    other: int
+    first: int
+    last: int
+    entries: bytes
+    entry_size: int
+    partitions: tuple[Entry, ...]
+
+    @property
+    def entry_sectors(self) -> int:
+        """Sectors that the array of entries takes."""
+        return -(-len(self.entries) // self.sector)
+
+
+def read(reader: Reader, sector: int, lba: int = 1) -> Table:
+    """The table whose header is at `lba`. Raises PackError: none there, or a checksum is wrong."""
+    header = reader(lba * sector, sector)
+    if len(header) < _HEADER.size or not header.startswith(SIGNATURE):
+        raise PackError(f"no GUID partition table at sector {lba}", code=324)
+    fields = _HEADER.unpack_from(header)
+    (_, _, size, crc, _, this, other, first, last, guid, array, count, entry_size, array_crc) = fields
+    if not 92 <= size <= sector or entry_size < 128 or entry_size > 4096 or count > 4096:
+        raise PackError("the GUID partition table's header is damaged", code=324)
+    bare = bytearray(header[:size])
+    bare[16:20] = bytes(4)
+    if zlib.crc32(bare) != crc:
+        raise PackError("the GUID partition table's header has a wrong checksum", code=324)
+    entries = reader(array * sector, count * entry_size)
+    if zlib.crc32(entries) != array_crc:
+        raise PackError("the GUID partition table's entries have a wrong checksum", code=324)
+    found = tuple(_partitions(entries, entry_size, sector))
+    return Table(sector, guid, this, other, first, last, entries, entry_size, found)
+
+
+def _partitions(entries: bytes, size: int, sector: int) -> list[Entry]:
+    found = []
+    for place in range(0, len(entries), size):
+        kind, guid, first, last, _, name = _ENTRY.unpack_from(entries, place)
+        if any(kind):
+            text = name.decode("utf-16-le", "replace").split("\0")[0]
+            length = max(0, (last - first + 1) * sector)
+            found.append(
+                Entry(
+                    str(uuid.UUID(bytes_le=kind)), str(uuid.UUID(bytes_le=guid)), text, first * sector, length
+                )
+            )
+    return found
+
+
+def stretch(table: Table, disk_size: int) -> Table:
+    """The same partitions on a disk of `disk_size` bytes, the backup at its end. Raises PackError: too small."""
+    sectors = disk_size // table.sector
+    last = sectors - table.entry_sectors - 2
+    end = max((part.offset + part.length for part in table.partitions), default=0)
+    if end > (last + 1) * table.sector:
+        raise PackError(f"the partitions end at byte {end}, the disk has {disk_size}", code=311)
+    return replace(table, this=1, other=sectors - 1, last=last)
+
+
+def build(table: Table) -> tuple[bytes, bytes]:
+    """`(primary, backup)`: header and entries from sector 1 on, entries and header up to the disk's end."""
+    padding = bytes(table.entry_sectors * table.sector - len(table.entries))
+    entries = table.entries + padding
+    primary = _header(table, table.this, table.other, table.this + 1)
+    backup = _header(table, table.other, table.this, table.other - table.entry_sectors)
+    return primary + entries, entries + backup
+
+
+def _header(table: Table, this: int, other: int, array: int) -> bytes:
+    count = len(table.entries) // table.entry_size
+    crc = zlib.crc32(table.entries)
+
+    def pack(own: int) -> bytes:
+        return _HEADER.pack(
+            SIGNATURE, 0x10000, 92, own, 0, this, other, table.first, table.last, table.guid, array, count,
+            table.entry_size, crc,
+        )  # fmt: skip
+
+    return pack(zlib.crc32(pack(0))).ljust(table.sector, b"\0")
+
+
+def protective_mbr(boot_code: bytes, disk_size: int, sector: int) -> bytes:
+    """LBA 0 with the image's boot code and one partition of type EE over the whole disk (UEFI 2.10, 5.2.3)."""
+    sectors = min(disk_size // sector - 1, 0xFFFFFFFF)
+    entry = struct.pack("<B3sB3sII", 0, b"\0\2\0", 0xEE, b"\xff\xff\xff", 1, sectors)
+    return (boot_code[:446] + entry).ljust(510, b"\0") + b"\x55\xaa" + bytes(sector - 512)

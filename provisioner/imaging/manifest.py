@@ -1,0 +1,162 @@
+"""The manifest of a pack: what the image is, chunk by chunk; strict about what it reads."""
+
+import json
+import re
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from provisioner.errors import PackError
+
+FORMAT = "pack/1"
+CHUNK_SIZE = 1 << 20
+LARGEST = 256 << 20  # bytes of a manifest file; 1 MiB chunks of a 1 TiB image need 130 MB
+KINDS = ("data", "zero", "free")
+ROLES = ("bios", "esp", "cidata", "root")
+_HASH = re.compile(r"[0-9a-f]{64}")
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+_VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z._+-]{0,63}")
+
+
+class Chunk(NamedTuple):
+    """One piece of the raw image and its frame in the pack; all in bytes, sha256 of the raw bytes."""
+
+    offset: int
+    length: int
+    kind: str
+    pack_offset: int
+    pack_length: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Partition:
+    """One partition of the image; `role` is also its GPT name, `label` its filesystem's."""
+
+    role: str
+    guid: str
+    label: str
+    offset: int
+    length: int
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """`PACK.json`. `raw_sha256` is the hash of what `zstd -dc PACK` prints."""
+
+    name: str
+    version: str
+    created: str
+    raw_size: int
+    raw_sha256: str
+    logical_sector_size: int
+    chunk_size: int
+    chunks: tuple[Chunk, ...]
+    partitions: tuple[Partition, ...]
+    format: str = FORMAT
+
+    @property
+    def pack_size(self) -> int:
+        """Bytes of the pack."""
+        return sum(chunk.pack_length for chunk in self.chunks)
+
+    def partition(self, role: str) -> Partition:
+        """Raises PackError where the image has no such partition."""
+        for found in self.partitions:
+            if found.role == role:
+                return found
+        raise PackError(f"{self.name}@{self.version} has no partition {role!r}", code=322)
+
+    def dump(self) -> bytes:
+        """The manifest as it is signed."""
+        return json.dumps(asdict(self), separators=(",", ":"), sort_keys=True).encode() + b"\n"
+
+
+def load(path: Path) -> Manifest:
+    """Read and check a manifest file. Raises PackError."""
+    if path.stat().st_size > LARGEST:
+        raise PackError(f"{path.name}: larger than any manifest", code=323)
+    try:
+        body = json.loads(path.read_bytes())
+    except (ValueError, RecursionError) as fault:
+        raise PackError(f"{path.name}: not JSON: {fault}", code=323) from fault
+    return parse(body)
+
+
+def parse(body: Any) -> Manifest:
+    """A manifest from plain data, wholly checked. Raises PackError naming what is wrong."""
+    if not isinstance(body, dict) or body.get("format") != FORMAT:
+        found = body.get("format") if isinstance(body, dict) else type(body).__name__
+        raise PackError(f"the manifest is {found!r:.40}, this release reads {FORMAT}", code=323)
+    try:
+        manifest = Manifest(
+            name=_text(body, "name", _NAME),
+            version=_text(body, "version", _VERSION),
+            created=str(body["created"])[:40],
+            raw_size=_number(body, "raw_size"),
+            raw_sha256=_text(body, "raw_sha256", _HASH),
+            logical_sector_size=_number(body, "logical_sector_size"),
+            chunk_size=_number(body, "chunk_size"),
+            chunks=tuple(_chunk(row) for row in body["chunks"]),
+            partitions=tuple(_partition(row) for row in body["partitions"]),
+        )
+    except (KeyError, TypeError, ValueError) as fault:
+        raise PackError(f"the manifest is damaged: {fault}", code=323) from fault
+    _check(manifest)
+    return manifest
+
+
+def _text(body: dict[str, Any], key: str, pattern: re.Pattern[str]) -> str:
+    if not isinstance(body[key], str) or not pattern.fullmatch(body[key]):
+        raise ValueError(f"{key}: {body[key]!r:.60}")
+    return str(body[key])
+
+
+def _number(body: dict[str, Any], key: str) -> int:
+    if type(body[key]) is not int or not 0 <= body[key] < 1 << 60:
+        raise ValueError(f"{key}: {body[key]!r:.60}")
+    return int(body[key])
+
+
+def _chunk(row: Any) -> Chunk:
+    chunk = Chunk(*row)
+    numbers = (chunk.offset, chunk.length, chunk.pack_offset, chunk.pack_length)
+    if not all(type(n) is int and 0 <= n < 1 << 60 for n in numbers):
+        raise ValueError(f"chunk {row!r:.80}")
+    if chunk.kind not in KINDS or not isinstance(chunk.sha256, str) or not _HASH.fullmatch(chunk.sha256):
+        raise ValueError(f"chunk {row!r:.80}")
+    return chunk
+
+
+def _partition(row: Any) -> Partition:
+    found = Partition(
+        role=str(row["role"]),
+        guid=str(row["guid"]).lower(),
+        label=str(row["label"]),
+        offset=_number(row, "offset"),
+        length=_number(row, "length"),
+    )
+    if found.role not in ROLES:
+        raise ValueError(f"partition role {found.role!r:.20}")
+    return found
+
+
+def _check(manifest: Manifest) -> None:
+    """The chunks cover the image and the pack without gap or overlap; partitions lie inside."""
+    if manifest.logical_sector_size not in (512, 4096) or not 4096 <= manifest.chunk_size <= 64 << 20:
+        raise PackError("the manifest is damaged: sector or chunk size", code=323)
+    raw = packed = 0
+    for number, chunk in enumerate(manifest.chunks):
+        if chunk.offset != raw or chunk.pack_offset != packed or not 0 < chunk.length <= manifest.chunk_size:
+            raise PackError(
+                f"the manifest is damaged: chunk {number} does not follow the one before", code=323
+            )
+        if chunk.pack_length <= 0:
+            raise PackError(f"the manifest is damaged: chunk {number} is nowhere in the pack", code=323)
+        raw += chunk.length
+        packed += chunk.pack_length
+    if raw != manifest.raw_size:
+        raise PackError(f"the manifest is damaged: {raw} of {manifest.raw_size} bytes are covered", code=323)
+    for part in manifest.partitions:
+        if part.offset + part.length > raw:
+            raise PackError(f"the manifest is damaged: partition {part.role} lies outside", code=323)

@@ -1,0 +1,54 @@
+"""Signatures in minisign's format, by the minisign program."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from provisioner.errors import PackError, ProgramError, RefusedError
+from provisioner.run import run
+
+
+def keygen(folder: Path, name: str) -> tuple[Path, Path]:
+    """A new key pair `NAME.key` (0600, no password) and `NAME.pub`. Raises RefusedError where one exists."""
+    secret, public = folder / f"{name}.key", folder / f"{name}.pub"
+    for path in (secret, public):
+        if path.exists():
+            raise RefusedError(
+                f"{path} exists already", hint="take another name; a lost key cannot be made again"
+            )
+    run(["minisign", "-G", "-W", "-f", "-s", secret, "-p", public])
+    secret.chmod(0o600)
+    return secret, public
+
+
+def sign(path: Path, key: Path) -> Path:
+    """Sign a file; the signature lies beside it as `FILE.minisig`. Raises PackError."""
+    target = path.with_name(path.name + ".minisig")
+    try:
+        run(["minisign", "-S", "-s", key, "-m", path, "-x", target, "-t", f"file:{path.name}"])
+    except ProgramError as fault:
+        raise PackError(f"{path.name} could not be signed with {key.name}: {fault}", code=325) from fault
+    return target
+
+
+def verify(path: Path, signature: Path, keys: Sequence[Path]) -> str:
+    """The name of the key that signed the file. Raises PackError (PV-326) where none of `keys` did."""
+    if not keys:
+        raise PackError("no public key is trusted here", hint="put NAME.pub into the keys folder", code=326)
+    said = ""
+    for key in keys:
+        done = run(["minisign", "-V", "-q", "-p", key, "-m", path, "-x", signature], check=False)
+        if done.returncode == 0:
+            return key.stem
+        said = (done.stderr or done.stdout).decode(errors="replace").strip().splitlines()[-1:] or [""]  # type: ignore[assignment]
+    reason = _reason(" ".join(said))
+    raise PackError(
+        f"{path.name}: {reason}", hint="add the pack again from its source, signed by a trusted key", code=326
+    )
+
+
+def _reason(said: str) -> str:
+    if "key ID" in said or "Signature key" in said:
+        return "signed by a key that is not trusted here"
+    if "verification failed" in said.lower():
+        return "the signature does not match: it was changed after it was signed"
+    return f"the signature cannot be used: {said or 'minisign said nothing'}"

@@ -1,0 +1,251 @@
+"""The nouns of the product as data: hosts, profiles, images, deployments, events, boot plans."""
+
+import re
+from enum import StrEnum
+from ipaddress import IPv4Address
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from provisioner.errors import InputError
+
+
+class Stage(StrEnum):
+    """What a deployment waits for now; the table of what follows is in lifecycle.py."""
+
+    QUEUED = "queued"
+    POWERING = "powering"
+    NETBOOTING = "netbooting"
+    WRITING = "writing"
+    RESTARTING = "restarting"
+    VERIFYING = "verifying"
+    SEALING = "sealing"
+    READY = "ready"
+    REJECTED = "rejected"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+def parse_mac(text: str) -> str:
+    """Any usual notation of a MAC as `aa:bb:cc:dd:ee:ff`.
+
+    Raises:
+        InputError: PV-101, not twelve hexadecimal digits, or an address that no network card has.
+    """
+    digits = re.sub(r"[:.\-\s]", "", str(text)).lower()
+    if not re.fullmatch(r"[0-9a-f]{12}", digits):
+        raise InputError(
+            f"{str(text)[:40]!r} is not a MAC address",
+            hint="twelve hexadecimal digits, as AC:1F:6B:0A:42:10, ac-1f-6b-0a-42-10 or ac1f.6b0a.4210",
+            code=101,
+        )
+    if digits == "0" * 12 or int(digits[1], 16) & 1:
+        raise InputError(
+            f"{text} is a group address or all zeros, no network card has it",
+            hint="read the MAC from the label again",
+            code=101,
+        )
+    return ":".join(digits[i : i + 2] for i in range(0, 12, 2))
+
+
+def _mac(value: object) -> str:
+    try:
+        return parse_mac(str(value))
+    except InputError as fault:
+        raise ValueError(f"{fault} ({fault.hint})") from fault
+
+
+_UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
+
+
+def _size(value: object) -> int:
+    found = re.fullmatch(r"(\d+)\s*([KMGT]?)(?:i?B)?", str(value).strip(), re.IGNORECASE)
+    if not found:
+        raise ValueError(f"{value!r} is not a size; write 64G or 480103981056")
+    return int(found[1]) * _UNITS[found[2].upper()]
+
+
+Mac = Annotated[str, BeforeValidator(_mac)]
+Size = Annotated[int, BeforeValidator(_size)]
+Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]  # a DNS label, RFC 1123
+Text = Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
+
+
+class Data(BaseModel):
+    """Frozen, and strict about unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Bmc(Data):
+    """How a host is powered. `secret` names a file of the state folder's `secrets/`."""
+
+    driver: Literal["ipmi", "manual"] = "manual"
+    address: IPv4Address | None = None
+    port: int = Field(623, ge=1, le=65535)
+    mac: Mac | None = None
+    secret: Annotated[str, Field(pattern=r"^[\w.-]*$")] = ""
+
+
+class Hints(Data):
+    """Which disk is meant: every hint that is set must match exactly one disk; sizes in bytes."""
+
+    serial: Text = ""
+    wwn: Text = ""
+    model: Text = ""
+    name: Text = ""
+    by_path: Text = ""
+    min_size: Size = 0
+    max_size: Size = 0
+    rotational: bool | None = None
+
+
+class ProfileNic(Data):
+    """A network interface that the host must have."""
+
+    role: Literal["deploy", "production", "bmc"] = "deploy"
+    mac: Mac | None = None
+
+
+class Gpu(Data):
+    """PCI devices that the host must show: `id` is vendor:device, four hexadecimal digits each."""
+
+    id: Annotated[str, Field(pattern=r"^[0-9a-f]{4}:[0-9a-f]{4}$")]
+    count: int = Field(1, ge=1)
+    name: Text = ""
+
+
+class Profile(Data):
+    """What a kind of host must be."""
+
+    name: Name
+    disks: tuple[Hints, ...] = (Hints(),)
+    nics: tuple[ProfileNic, ...] = ()
+    gpus: tuple[Gpu, ...] = ()
+    memory_min: Size = 0
+    deadlines: dict[Stage, Annotated[int, Field(ge=10)]] = {}
+    seal: Literal["full", "keep-access"] = "full"
+    method: Literal["image"] = "image"
+    image: str = ""
+
+
+class Host(Data):
+    """One machine. The first MAC is the one that boots from the network."""
+
+    name: Name
+    macs: tuple[Mac, ...] = Field(min_length=1)
+    profile: Name
+    bmc: Bmc = Bmc()
+    serial: Text = ""
+    uuid: Text = ""
+    rack: Text = ""
+    disk: Hints | None = None
+    locked: bool = False
+
+
+class Image(Data):
+    """One version of an image in the catalogue; sizes in bytes."""
+
+    name: Name
+    version: Annotated[str, Field(pattern=r"^[0-9A-Za-z][0-9A-Za-z._+-]{0,63}$")]
+    raw_size: int
+    raw_sha256: str
+    pack_size: int
+    signed_by: str
+    added: float
+
+    @property
+    def id(self) -> str:
+        """As people type it: `vault-os@2026.11.2`."""
+        return f"{self.name}@{self.version}"
+
+
+class Firmware(StrEnum):
+    """What the machine's firmware is, as far as its boot answer differs."""
+
+    UEFI = "uefi"
+    BIOS = "bios"
+
+
+class Local(Data):
+    """Boot your own disk: the default answer to anyone, for anything unknown or on any error."""
+
+    firmware: Firmware = Firmware.UEFI
+
+
+class Ramdisk(Data):
+    """Boot the ramdisk: URLs of kernel and initrd, and the kernel's arguments."""
+
+    kernel: str
+    initrd: str
+    args: str
+
+
+class Autoinstall(Data):
+    """Boot Ubuntu's installer."""
+
+    kernel: str
+    initrd: str
+    iso: str
+    seed_url: str
+
+
+BootPlan = Local | Ramdisk | Autoinstall
+
+
+class Asker(Data):
+    """Who asks for a boot script, as far as the request tells."""
+
+    mac: Mac
+    address: str
+    serial: Annotated[str, Field(pattern=r"^[\w .:+/-]{0,64}$")] = ""
+    uuid: Annotated[str, Field(pattern=r"^[0-9A-Fa-f-]{0,36}$")] = ""
+    firmware: Firmware = Firmware.UEFI
+
+
+class Event(Data):
+    """One line of the append-only log. `time` is seconds since 1970 by the service's clock."""
+
+    id: int = 0
+    time: float
+    host: str
+    deployment: str
+    attempt: int
+    kind: str
+    source: str
+    data: dict[str, Any] = {}
+
+
+class Deployment(Data):
+    """One ordered, armed, one-shot attempt to put one image on one host; times in seconds since 1970."""
+
+    id: str
+    host: str
+    mac: str
+    image: str
+    stage: Stage
+    stage_since: float
+    deadline: float
+    created: float
+    expires: float
+    attempt: int = 0
+    armed_by: str = ""
+    serial: str = ""
+    erase: bool = True
+    stop_after: str = ""
+    nonce: str = ""
+    token_hash: str = ""
+    phone_hash: str = ""
+    agent_boot_id: str = ""
+    last_sign: float = 0
+    sign: str = ""
+    progress: dict[str, Any] = {}
+    power_on: float = 0
+    reboot: bool = False
+    disk: dict[str, Any] = {}
+    address: str = ""
+    host_keys: tuple[str, ...] = ()
+    code: int = 0
+    reason: str = ""
+    hint: str = ""
+    verdict: dict[str, Any] = {}

@@ -1,0 +1,107 @@
+"""What a deployment would do, before it is armed: host, image, the disk it erases, the question."""
+
+from typing import Any
+
+from provisioner.errors import InputError, NotFoundError, RefusedError
+from provisioner.model import Deployment, Hints, Host, Image, parse_mac
+from provisioner.site import Site
+
+
+def find_host(site: Site, text: str) -> Host:
+    """A host by name, serial, or MAC in any notation. Raises NotFoundError or, for a bad MAC, InputError."""
+    hosts = site.store.hosts()
+    for host in hosts:
+        if text in (host.name, host.serial):
+            return host
+    looks_like_mac = sum(sign in ":.-" for sign in text) >= 2 or len(text) == 12
+    mac = ""
+    try:
+        mac = parse_mac(text)
+    except InputError:
+        if looks_like_mac:
+            raise
+    for host in hosts:
+        if mac and mac in host.macs:
+            return host
+    raise NotFoundError(
+        f"no host has the {'MAC' if mac else 'name or serial'} {text}", hint="provision host list", code=121
+    )
+
+
+def find_image(site: Site, text: str) -> Image:
+    """An image as `name@version`, or the newest added one of a name. Raises NotFoundError."""
+    found = [image for image in site.store.images() if text in (image.id, image.name)]
+    if not found:
+        known = ", ".join(image.id for image in site.store.images()) or "none was added yet"
+        raise NotFoundError(f"no image is called {text!r}", hint=f"known images: {known}", code=125)
+    return max(found, key=lambda image: image.added)
+
+
+def choose_image(site: Site, host: Host, text: str) -> Image:
+    """What was asked for, else what the profile names. Raises NotFoundError, InputError."""
+    wanted = text or site.store.profile(host.profile).image
+    if not wanted:
+        raise InputError(
+            f"no image is named for {host.name}", hint="provision deploy --image NAME[@VERSION]", code=126
+        )
+    return find_image(site, wanted)
+
+
+def make(site: Site, host: Host, image: Image) -> dict[str, Any]:
+    """The plan as people see it: `host`, `image`, `erases`, `question`, `challenge`, `power`, `locked`."""
+    profile = site.store.profile(host.profile)
+    hints = host.disk or profile.disks[0]
+    serial = host.serial or str(site.store.facts(host.name).get("serial", ""))
+    last = site.store.last_deployment(host.name)
+    return {
+        "host": host.model_dump(mode="json"),
+        "image": image.model_dump(mode="json") | {"id": image.id},
+        "erases": _disk(site, host, hints),
+        "holds": _holds(last),
+        "challenge": (serial or host.macs[0].replace(":", ""))[-4:],
+        "question": f"the last 4 of the {'serial' if serial else 'MAC'}",
+        "serial": serial,
+        "power": _power(host),
+        "locked": host.locked,
+    }
+
+
+def confirm(plan: dict[str, Any], answer: str, *, yes: bool) -> None:
+    """Raises RefusedError (PV-133) unless the operator's answer is the plan's challenge, or `yes`."""
+    if yes or answer.strip().lower() == str(plan["challenge"]).lower():
+        return
+    raise RefusedError(
+        f"{plan['host']['name']}: not confirmed, nothing was changed",
+        hint=f"type {plan['question']}, or give --yes in a script",
+        code=133,
+    )
+
+
+def _power(host: Host) -> str:
+    if host.bmc.driver == "manual":
+        return "by hand: you will be asked to press the button"
+    return f"{host.bmc.driver} at {host.bmc.address}: boot device network, then power on or reset"
+
+
+def _holds(last: Deployment | None) -> str:
+    return f"last deployed: {last.image}, {last.stage}" if last else ""
+
+
+def _disk(site: Site, host: Host, hints: Hints) -> dict[str, Any]:
+    """The disk last inventoried that fits the hints, else the hints and `seen: false`."""
+    wanted = hints.model_dump(exclude_defaults=True)
+    disks = site.store.facts(host.name).get("disks", [])
+    chosen = [disk for disk in disks if _fits(hints, disk)]
+    if len(chosen) == 1:
+        return {"seen": True, "hints": wanted, **chosen[0]}
+    return {"seen": False, "hints": wanted}
+
+
+def _fits(hints: Hints, disk: dict[str, Any]) -> bool:
+    """A preview only: the agent decides, on the machine itself."""
+    if hints.min_size > disk["size"] or 0 < hints.max_size < disk["size"]:
+        return False
+    if hints.rotational is not None and hints.rotational != disk["rotational"]:
+        return False
+    exact = ("serial", "wwn", "name", "by_path")
+    return all(getattr(hints, key) in ("", disk.get(key)) for key in exact)

@@ -1,0 +1,73 @@
+"""Powers a host and sets what it boots next: one small protocol, a module per kind of BMC."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from provisioner.errors import InventoryError
+
+BootDevice = Literal["network", "disk"]
+
+
+@dataclass(frozen=True)
+class BmcAddress:
+    """Where a BMC is and how to log in; `name` is the host's, for sentences."""
+
+    driver: str
+    address: str
+    port: int = 623
+    user: str = ""
+    password: str = field(default="", repr=False)
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class PowerResult:
+    """The power state, `on`, `off` or `unknown`, as read after the act."""
+
+    state: str
+    confirmed: bool = True
+    note: str = ""
+    suite: int = 0
+
+
+@dataclass(frozen=True)
+class BootResult:
+    """The boot device as read back: `network`, `disk`, `default` or the BMC's own word."""
+
+    device: str
+    confirmed: bool = True
+    note: str = ""
+
+
+class Power(Protocol):
+    """What every driver can do. Each call may take seconds and raises PowerError in words."""
+
+    def state(self) -> PowerResult:
+        """Read the power state."""
+
+    def on(self) -> PowerResult:
+        """Power on; no harm when it is on."""
+
+    def off(self) -> PowerResult:
+        """Power off, hard."""
+
+    def reset(self) -> PowerResult:
+        """Reset a host that is on."""
+
+    def set_boot(self, device: BootDevice, *, uefi: bool = True, once: bool = True) -> BootResult:
+        """What to boot next; read back. Boot flags may lapse after 60 s: power at once."""
+
+    def get_boot(self) -> BootResult:
+        """Read what is set."""
+
+
+def connect(bmc: BmcAddress) -> Power:
+    """The driver for a BMC; nothing is sent yet. Raises InventoryError for an unknown one."""
+    from provisioner.power import ipmi, manual
+
+    drivers: dict[str, Callable[[BmcAddress], Power]] = {"ipmi": ipmi.Ipmi, "manual": manual.Manual}
+    if bmc.driver not in drivers:
+        known = ", ".join(sorted(drivers))
+        raise InventoryError(f"{bmc.name}: unknown power driver {bmc.driver!r}", hint=f"one of: {known}")
+    return drivers[bmc.driver](bmc)

@@ -1,0 +1,186 @@
+"""Builds what hosts boot over the network: kernel, ramdisk with the agent, iPXE, local.efi, their list."""
+
+import base64
+import binascii
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from provisioner import shipped
+from provisioner.errors import InputError
+from provisioner.ramdisk import initramfs, interpreter, localboot, packages, rootfs
+from provisioner.ramdisk.initramfs import Tree
+from provisioner.ramdisk.rootfs import Base, Recipe
+
+FORMAT = "ramdisk/1"
+LIST = "ramdisk.json"
+FILES = ("vmlinuz", "initrd.img", "snponly.efi", "undionly.kpxe", "local.efi")
+IPXE_FILES = ("snponly.efi", "undionly.kpxe")
+BOOT_PACKAGES = ("ipxe", "grub-efi-amd64-bin")
+AGENT_FOLDER = "usr/lib/python3/dist-packages"
+AGENT_SOURCES = ("__init__.py", "errors.py", "run.py", "imaging/**/*.py", "agent/**/*.py")
+SCRIPTS = {
+    "init": "init",
+    "etc/udhcpc.script": "udhcpc.script",
+}  # place in the ramdisk → file of images/ramdisk
+KEY_FOLDER = "etc/provisioner/keys"
+_PACKAGE = Path(__file__).resolve().parents[1]
+
+
+@dataclass(frozen=True)
+class RamdiskFiles:
+    """A built ramdisk: a folder and, by name, the size and SHA-256 of what hosts fetch from it."""
+
+    folder: Path
+    kernel: str  # version, as uname -r prints it
+    files: dict[str, tuple[int, str]]  # name → (bytes, hexadecimal SHA-256)
+
+    def path(self, name: str) -> Path:
+        """Where a file of the list lies."""
+        return self.folder / name
+
+
+def build(
+    out: Path,
+    *,
+    cache: Path,
+    kernel: Path | None = None,
+    firmware: Path | None = None,
+    keys: Sequence[Path] = (),
+) -> RamdiskFiles:
+    """Write kernel, ramdisk, boot programs and their list into `out`; the same inputs give the same bytes.
+
+    Needs no root, and the network only for packages that `cache` lacks (it also keeps the slow part).
+    `kernel` is a linux-image .deb (else Debian's newest), `firmware` a folder whose content becomes
+    /lib/firmware, `keys` the minisign public keys that the agent will trust.
+
+    Raises:
+        InputError: a key, kernel, firmware folder or list that cannot be used.
+        ProgramError: a package cannot be had, or the agent does not load in the ramdisk.
+    """
+    trusted = trust(keys)
+    if firmware and not firmware.is_dir():
+        raise InputError(f"{firmware} is no folder of firmware files")
+    if kernel and not kernel.is_file():
+        raise InputError(f"{kernel} is no file", hint="give the .deb of a linux-image package")
+    recipe, cache, out = Recipe.read(), cache.resolve(), out.resolve()
+    debs = _fetch(recipe, kernel, cache)
+    base = rootfs.provide(recipe, debs, kernel=debs["kernel"], firmware=firmware, cache=cache)
+    with rootfs.workplace(cache) as work:
+        _boot_programs(debs, work)
+        agent = initramfs.segment(_agent(base, work / "agent"))
+        initrd = base.segment.read_bytes() + agent + initramfs.segment(trusted)
+        (work / "initrd.img").write_bytes(initrd)
+        shutil.copy(base.vmlinuz, work / "vmlinuz")
+        return _publish(work, out, base.kernel)
+
+
+def read(folder: Path) -> RamdiskFiles:
+    """A ramdisk that was built into `folder`; the sizes are compared, the sums are not.
+
+    Raises:
+        InputError: there is none, or one of its files is missing or of another size.
+    """
+    try:
+        listed = json.loads((folder / LIST).read_text())
+        files = {str(name): (int(one["size"]), str(one["sha256"])) for name, one in listed["files"].items()}
+        known = listed["format"] == FORMAT and set(FILES) <= set(files)
+        found = RamdiskFiles(folder, str(listed["kernel"]), files)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{folder} holds no ramdisk: {error}", hint="provision ramdisk build") from error
+    if not known:
+        raise InputError(f"{folder} holds a ramdisk of another format", hint="provision ramdisk build")
+    for name, (size, _) in files.items():
+        if not found.path(name).is_file() or found.path(name).stat().st_size != size:
+            raise InputError(
+                f"{folder / name} is not the file that {LIST} lists", hint="provision ramdisk build"
+            )
+    return found
+
+
+def trust(keys: Sequence[Path]) -> Tree:
+    """The public keys as they lie in the ramdisk: NAME.pub by the file's name.
+
+    Raises:
+        InputError: no minisign public key, or two of one name.
+    """
+    tree: Tree = {}
+    for key in keys:
+        name = f"{KEY_FOLDER}/{key.stem}.pub"
+        if name in tree:
+            raise InputError(f"two keys have the name {key.stem}", hint="rename one of the files")
+        tree[name] = initramfs.file(_public_key(key))
+    return tree
+
+
+def _public_key(path: Path) -> bytes:
+    """A comment line and 42 bytes in base64 that begin with Ed (minisign's format)."""
+    try:
+        with path.open("rb") as opened:
+            data = opened.read(4096)
+        raw = base64.b64decode(data.splitlines()[1], validate=True)
+    except (OSError, IndexError, binascii.Error) as error:
+        raise InputError(f"{path} is no minisign public key: {error}") from error
+    if len(raw) != 42 or raw[:2] != b"Ed":
+        raise InputError(
+            f"{path} is no minisign public key", hint="give the .pub file that minisign -G wrote"
+        )
+    return data
+
+
+def _fetch(recipe: Recipe, kernel: Path | None, cache: Path) -> dict[str, Path]:
+    """All packages, the kernel's under the name `kernel`."""
+    wanted = [*(choice.package for choice in recipe.choices), *BOOT_PACKAGES]
+    name = "" if kernel else packages.newest_kernel()
+    debs = packages.fetch([*wanted, name] if name else wanted, cache / "debs")
+    return {**debs, "kernel": kernel or debs[name]}
+
+
+def _agent(base: Base, work: Path) -> Tree:
+    """This version's agent and all it imports, source and compiled; loaded here once to prove it whole."""
+    place = work / AGENT_FOLDER / "provisioner"
+    modules = []
+    for source in sorted(path for pattern in AGENT_SOURCES for path in _PACKAGE.glob(pattern)):
+        name = source.relative_to(_PACKAGE)
+        (place / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, place / name)
+        modules.append(".".join(("provisioner", *name.with_suffix("").parts)).removesuffix(".__init__"))
+    interpreter.compile_in(base.root, place, base=work, beside=False)
+    loaded = [name for name in modules if not name.endswith(".__main__")]
+    interpreter.check_imports(base.root, loaded, path=work / AGENT_FOLDER)
+    return {**initramfs.read_tree(work), **_scripts()}
+
+
+def _scripts() -> Tree:
+    found = {place: shipped.file("images", f"ramdisk/{name}") for place, name in SCRIPTS.items()}
+    return {place: initramfs.file(path.read_bytes(), program=True) for place, path in found.items()}
+
+
+def _boot_programs(debs: dict[str, Path], work: Path) -> None:
+    ipxe, grub = (packages.unpack(debs[name], work / name) for name in BOOT_PACKAGES)
+    for name in IPXE_FILES:
+        shutil.copyfile(ipxe / "usr/lib/ipxe" / name, work / name)
+    script = shipped.file("images", "ramdisk/local.cfg").read_text()
+    localboot.build(work / "local.efi", config=script, modules=grub / "usr/lib/grub/x86_64-efi")
+
+
+def _publish(work: Path, out: Path, kernel: str) -> RamdiskFiles:
+    """Move what was built into `out`, each file at once, the list last."""
+    out.mkdir(parents=True, exist_ok=True)
+    files = {name: ((work / name).stat().st_size, packages.sha256(work / name)) for name in FILES}
+    listed = {name: {"size": size, "sha256": digest} for name, (size, digest) in files.items()}
+    content = json.dumps({"format": FORMAT, "kernel": kernel, "files": listed}, indent=1)
+    for name in FILES:
+        _replace(work / name, out / name)
+    (work / LIST).write_text(content + "\n")
+    _replace(work / LIST, out / LIST)
+    return RamdiskFiles(out, kernel, files)
+
+
+def _replace(source: Path, target: Path) -> None:
+    """The cache may be on another disk: copy beside, then rename."""
+    beside = target.with_name(f".{target.name}.new")
+    shutil.copyfile(source, beside)
+    beside.replace(target)

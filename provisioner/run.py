@@ -1,0 +1,137 @@
+"""The one door to other programs: argv lists, time limits, errors in words."""
+
+import ctypes
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO
+
+from provisioner.errors import ProgramError
+
+PIPE = subprocess.PIPE
+Process = subprocess.Popen
+PR_SET_PDEATHSIG = 1  # prctl(2)
+# bound before any fork: looking a symbol up between fork and exec may dead-lock
+_prctl = ctypes.CDLL(None, use_errno=True).prctl
+
+
+def find(program: str, package: str = "") -> str:
+    """The path of a program; `package` is the Debian package that the error names."""
+    path = os.environ.get("PATH", os.defpath) + ":/usr/sbin:/sbin"
+    found = shutil.which(program, path=path)
+    if not found:
+        raise ProgramError(f"{program} is not installed", hint=f"apt-get install {package or program}")
+    return found
+
+
+def run(
+    argv: Sequence[str | Path],
+    *,
+    stdin: bytes = b"",
+    timeout: float = 60,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    check: bool = True,
+) -> subprocess.CompletedProcess[bytes]:
+    """Run to its end. `timeout` in seconds; `env` is added to ours.
+
+    Raises:
+        ProgramError: missing, over time or, with `check`, any exit code but 0; carries the last lines.
+    """
+    command = [find(str(argv[0])), *map(str, argv[1:])]
+    try:
+        done = subprocess.run(
+            command,
+            input=stdin,
+            capture_output=True,
+            timeout=timeout,
+            cwd=cwd,
+            env={**os.environ, **(env or {})},
+            check=False,
+        )
+    except subprocess.TimeoutExpired as slow:
+        raise ProgramError(f"{argv[0]} did not end within {timeout:g} s") from slow
+    if check and done.returncode:
+        raise ProgramError(f"{Path(str(argv[0])).name} ended with code {done.returncode}: {_tail(done)}")
+    return done
+
+
+def text(argv: Sequence[str | Path], *, timeout: float = 60, cwd: Path | None = None) -> str:
+    """What the program printed, as text without the last newline."""
+    return run(argv, timeout=timeout, cwd=cwd).stdout.decode(errors="replace").rstrip("\n")
+
+
+def _tail(done: subprocess.CompletedProcess[bytes]) -> str:
+    lines = (done.stderr or done.stdout).decode(errors="replace").strip().splitlines()
+    return " / ".join(lines[-4:]) or "it said nothing"
+
+
+def die_with_parent() -> None:
+    """Let the kernel kill this process when its parent's thread ends; a fork does not inherit it."""
+    _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def start(
+    argv: Sequence[str | Path],
+    *,
+    log: Path | None = None,
+    stdin: int | IO[bytes] | None = None,
+    stdout: int | IO[bytes] | None = None,
+    pass_fds: Sequence[int] = (),
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    orphan: bool = False,
+) -> subprocess.Popen[bytes]:
+    """Start and return at once; output goes to `log` (appended), else to `stdout`, else to ours.
+
+    The child is killed when its parent thread dies unless `orphan`.
+    """
+    command = [find(str(argv[0])), *map(str, argv[1:])]
+    out = log.open("ab") if log else None
+    try:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL if stdin is None else stdin,
+            stdout=out or stdout,
+            stderr=subprocess.STDOUT if out else None,
+            pass_fds=pass_fds,
+            env={**os.environ, **(env or {})},
+            cwd=cwd,
+            preexec_fn=None if orphan else die_with_parent,  # noqa: PLW1509  one prctl, bound before the fork
+        )
+    finally:
+        if out:
+            out.close()
+
+
+def stop(process: subprocess.Popen[bytes], *, grace: float = 5) -> int:
+    """Ask it to end (SIGTERM), insist (SIGKILL) after `grace` seconds; its exit code."""
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(grace)
+        except subprocess.TimeoutExpired:
+            process.kill()
+    return process.wait()
+
+
+def signal_process(pid: int, number: int) -> None:
+    """Send a signal to one process; one that is gone already is no error."""
+    with suppress(ProcessLookupError):
+        os.kill(pid, number)
+
+
+@contextmanager
+def running(
+    argv: Sequence[str | Path], *, log: Path | None = None, grace: float = 5
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A program that runs as long as the block does."""
+    process = start(argv, log=log)
+    try:
+        yield process
+    finally:
+        stop(process, grace=grace)

@@ -1,0 +1,169 @@
+"""Which machine has which address, in memory; no address is given to two."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass
+from ipaddress import IPv4Address
+from typing import Any
+
+OFFER_SECONDS = 60.0
+QUARANTINE_SECONDS = 600.0  # a declined address is used by something that is not our client
+Reservation = Callable[[str], IPv4Address | None]
+
+
+@dataclass
+class Lease:
+    """`expires` in seconds since 1970; a lease that was never `bound` is only offered."""
+
+    mac: str
+    address: IPv4Address
+    expires: float
+    bound: bool = False
+
+
+class Leases:
+    """The lease book of one pool (`first` to `last`, both included), keyed by MAC.
+
+    `reservation` gives the address that belongs to a MAC, `is_reserved` tells whether an address belongs
+    to any MAC or to the service itself. Times are seconds since 1970 and always handed in.
+    """
+
+    def __init__(
+        self,
+        first: IPv4Address,
+        last: IPv4Address,
+        reservation: Reservation = lambda mac: None,
+        is_reserved: Callable[[IPv4Address], bool] = lambda address: False,
+    ) -> None:
+        self._first = first
+        self._last = last
+        self._reservation = reservation
+        self._is_reserved = is_reserved
+        self._by_mac: dict[str, Lease] = {}
+        self._by_address: dict[IPv4Address, Lease] = {}
+        self._declined: dict[IPv4Address, float] = {}
+        self._cursor = int(first)
+        self._full_until = 0.0
+        self.changed = False  # since the last dump
+
+    def lease(self, mac: str) -> Lease | None:
+        """What the book says, expired or not."""
+        return self._by_mac.get(mac)
+
+    def offer(self, mac: str, now: float, wanted: IPv4Address | None = None) -> IPv4Address | None:
+        """An address for this MAC, kept for it for a minute; None when there is none left."""
+        address = self._choose(mac, now, wanted)
+        if address is None:
+            return None
+        held = self._by_mac.get(mac)
+        if held is None or held.address != address:
+            self._write(Lease(mac, address, now + OFFER_SECONDS))
+        elif held.expires < now + OFFER_SECONDS:
+            held.expires = now + OFFER_SECONDS
+        return address
+
+    def commit(self, mac: str, address: IPv4Address, now: float, seconds: float) -> bool:
+        """Give `address` to this MAC for so many seconds; False if it is, or should be, another's."""
+        if self._choose(mac, now, address) != address:
+            return False
+        self._write(Lease(mac, address, now + seconds, bound=True))
+        return True
+
+    def release(self, mac: str, address: IPv4Address, now: float) -> None:
+        """The machine gives it back. The book remembers who had it, so that the machine gets it again."""
+        held = self._by_mac.get(mac)
+        if held and held.address == address:
+            self._write(Lease(mac, address, now, bound=True))
+
+    def decline(self, mac: str, address: IPv4Address, now: float) -> None:
+        """The machine found that something else uses the address; only its holder may say so."""
+        held = self._by_mac.get(mac)
+        if held and held.address == address:
+            self._forget(held)
+            self._declined[address] = now + QUARANTINE_SECONDS
+
+    def expire(self, now: float, *, remember: float = 86400.0) -> int:
+        """Forget what expired over `remember` seconds ago and offers that were not taken; how many."""
+        old = [
+            held for held in self._by_mac.values() if held.expires + (remember if held.bound else 0.0) < now
+        ]
+        for held in old:
+            self._forget(held)
+        self._declined = {address: until for address, until in self._declined.items() if until > now}
+        return len(old)
+
+    def dump(self) -> list[dict[str, Any]]:
+        """Rows of `mac, address, expires, bound`, plain values."""
+        self.changed = False
+        return [{**asdict(held), "address": str(held.address)} for held in self._by_mac.values()]
+
+    def load(self, rows: Iterable[dict[str, Any]]) -> None:
+        """Take rows of `dump`; of two rows for one address the later one stays."""
+        for row in sorted(rows, key=lambda row: float(row["expires"])):
+            address = IPv4Address(row["address"])
+            self._write(Lease(str(row["mac"]), address, float(row["expires"]), bool(row["bound"])))
+        self.changed = False
+
+    def _choose(self, mac: str, now: float, wanted: IPv4Address | None) -> IPv4Address | None:
+        """The reservation if nobody sits on it, else what it has or had, what it asks for, a free one."""
+        mine = self._reservation(mac)
+        if mine and self._free(mac, mine, now):
+            return mine
+        held = self._by_mac.get(mac)
+        for address in (held.address if held else None, wanted):
+            if address and self._in_pool(address) and self._free(mac, address, now):
+                return address
+        return self._next(mac, now)
+
+    def _next(self, mac: str, now: float) -> IPv4Address | None:
+        """A free address, never-used ones first: a machine that returns late then finds its old one."""
+        if now < self._full_until:
+            return None
+        fallback: IPv4Address | None = None
+        for address in self._from_cursor():
+            if not self._free(mac, address, now):
+                continue
+            if address not in self._by_address:
+                return self._move_cursor(address)
+            fallback = fallback or address
+        if fallback:
+            return self._move_cursor(fallback)
+        # a flood of strangers must not make us search the pool for each
+        self._full_until = min([now + OFFER_SECONDS, *(held.expires for held in self._pool_leases())])
+        return None
+
+    def _from_cursor(self) -> Iterator[IPv4Address]:
+        first, last = int(self._first), int(self._last)
+        for number in (*range(self._cursor, last + 1), *range(first, self._cursor)):
+            yield IPv4Address(number)
+
+    def _move_cursor(self, address: IPv4Address) -> IPv4Address:
+        self._cursor = int(address) + 1 if address < self._last else int(self._first)
+        return address
+
+    def _pool_leases(self) -> Iterator[Lease]:
+        return (held for held in self._by_mac.values() if self._in_pool(held.address))
+
+    def _in_pool(self, address: IPv4Address) -> bool:
+        return self._first <= address <= self._last and not self._is_reserved(address)
+
+    def _free(self, mac: str, address: IPv4Address, now: float) -> bool:
+        if self._declined.get(address, 0.0) > now:
+            return False
+        held = self._by_address.get(address)
+        if held and held.mac != mac and held.expires > now:
+            return False
+        return not self._is_reserved(address) or self._reservation(mac) == address
+
+    def _write(self, lease: Lease) -> None:
+        for old in (self._by_mac.get(lease.mac), self._by_address.get(lease.address)):
+            if old:
+                self._forget(old)
+        self._by_mac[lease.mac] = lease
+        self._by_address[lease.address] = lease
+        self.changed = True
+
+    def _forget(self, lease: Lease) -> None:
+        self._by_mac.pop(lease.mac, None)
+        self._by_address.pop(lease.address, None)
+        self._full_until = 0.0
+        self.changed = True

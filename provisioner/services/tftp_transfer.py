@@ -1,0 +1,113 @@
+"""One TFTP transfer as arithmetic: which packets leave now, and when to repeat them; no sockets."""
+
+from provisioner.services.tftp_packet import build_data, build_oack
+from provisioner.services.tftp_policy import Content, Terms
+
+FIRST_WAIT = 0.1  # seconds until the first repetition, before a round trip has been measured
+# the longest wait exceeds the 5 s of clients whose own timer starts anew with each of our repetitions (atftp)
+SHORTEST_WAIT, LONGEST_WAIT = 0.05, 6.4
+PATIENCE = 15.0  # seconds without any progress after which the client is gone
+LONGEST_PATIENCE = 60.0
+
+
+class Transfer:
+    """Sends `content` block by block; block 0 is the OACK, if there is one.
+
+    Times are seconds of a monotonic clock. Each method returns the packets to send now; `deadline` is when
+    `repeat` is due. Waits follow RFC 6298: measured round trip, doubled for each repetition.
+    """
+
+    def __init__(self, content: Content, terms: Terms, now: float) -> None:
+        self._content = content
+        self._terms = terms
+        self._last = content.size // terms.block + 1  # the last block is short, perhaps empty
+        self._acked = -1 if terms.accepted else 0
+        self._sent = self._acked
+        self._round_trip = 0.0
+        self._variation = 0.0
+        self._repeated = False
+        self._repetitions = 0
+        self._sent_at = self._progress_at = now
+        self._patience = min(max(PATIENCE, 3.0 * terms.timeout), LONGEST_PATIENCE)
+        self.deadline = now
+
+    @property
+    def done(self) -> bool:
+        """The last block has been acknowledged."""
+        return self._acked >= self._last
+
+    @property
+    def all_sent(self) -> bool:
+        """Nothing but the last acknowledgement is missing; many clients leave without it."""
+        return self._sent >= self._last
+
+    @property
+    def started(self) -> bool:
+        """The client has answered our first packet."""
+        return self._round_trip > 0 or self._acked > 0
+
+    @property
+    def arrived(self) -> int:
+        """Bytes that the client has acknowledged."""
+        return min(max(self._acked, 0) * self._terms.block, self._content.size)
+
+    def begin(self, now: float) -> list[bytes]:
+        """The OACK, else the first window."""
+        return self._send(now)
+
+    def acknowledge(self, block: int, now: float) -> list[bytes]:
+        """The client has everything up to `block` (16 bits; read relative to what is under way)."""
+        step = (block - self._acked) & 0xFFFF
+        if step > self._sent - self._acked:
+            return []  # of an earlier window
+        if step == 0:
+            # answering a repeated ACK doubles every later packet (RFC 1123, 4.2.3.1). In a window it says
+            # that the first block is missing (RFC 7440, 4): answer that once.
+            if self._terms.window == 1 or self._repeated:
+                return []
+            self._repeated = True
+            return self._send(now)
+        self._measure(now)
+        self._acked += step
+        self._progress_at = now
+        self._repetitions = 0
+        self._repeated = self._acked < self._sent  # a hole: what follows is sent a second time
+        return [] if self.done else self._send(now)
+
+    def repeat(self, now: float) -> list[bytes] | None:
+        """The deadline has passed: send the window again; None when the client is given up."""
+        if now - self._progress_at >= self._patience:
+            return None
+        self._repetitions += 1
+        self._repeated = True
+        return self._send(now)
+
+    def _send(self, now: float) -> list[bytes]:
+        first = self._acked + 1
+        window = self._terms.window if first else 1
+        self._sent = min(self._acked + window, self._last)
+        self._sent_at = now
+        wait = min(self._wait() * 2**self._repetitions, LONGEST_WAIT)
+        self.deadline = min(now + wait, self._progress_at + self._patience)
+        return [self._packet(number) for number in range(first, self._sent + 1)]
+
+    def _packet(self, number: int) -> bytes:
+        if number == 0:
+            return build_oack(self._terms.accepted)
+        return build_data(number, self._content.read((number - 1) * self._terms.block, self._terms.block))
+
+    def _wait(self) -> float:
+        if not self._round_trip:
+            return FIRST_WAIT
+        return max(SHORTEST_WAIT, self._round_trip + 4 * self._variation)
+
+    def _measure(self, now: float) -> None:
+        """Karn: the answer to a packet that was sent twice tells nothing."""
+        if self._repeated:
+            return
+        sample = max(now - self._sent_at, 1e-6)
+        if not self._round_trip:
+            self._round_trip, self._variation = sample, sample / 2
+            return
+        self._variation += (abs(self._round_trip - sample) - self._variation) / 4
+        self._round_trip += (sample - self._round_trip) / 8

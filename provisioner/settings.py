@@ -1,0 +1,137 @@
+"""The settings of one service: what the TOML file may say, checked and complete."""
+
+import tomllib
+from ipaddress import IPv4Address, IPv4Interface
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from provisioner.errors import SettingsError
+
+SERVICES = ("dhcp", "tftp", "web", "worker")
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class AddressRange(_Section):
+    """First and last address, both included."""
+
+    first: IPv4Address
+    last: IPv4Address
+
+    def __contains__(self, address: IPv4Address) -> bool:
+        return self.first <= address <= self.last
+
+
+class Dhcp(_Section):
+    """What the DHCP service gives away."""
+
+    hosts: AddressRange | None = Field(default=None, description="fixed addresses of known hosts")
+    discovery: AddressRange | None = Field(default=None, description="addresses of unknown machines")
+    lease_seconds: int = Field(default=3600, ge=120)
+    router: IPv4Address | None = None
+    domain: str = Field(default="vaultcube.local", pattern=r"^[a-z0-9.-]+$")
+
+
+class Orders(_Section):
+    """How long an order lives and how much runs at once."""
+
+    expire_seconds: int = Field(
+        4 * 3600, ge=60, description="a deployment that is not done by then has failed"
+    )
+    at_once: int = Field(default=4, ge=1, description="deployments between powering and sealing at one time")
+
+
+class Settings(_Section):
+    """All settings. `state` and `keys` are folders; `address` carries the prefix length."""
+
+    state: Path = Path("/var/lib/provisioner")
+    interface: str = Field(pattern=r"^[\w.@-]{1,15}$")
+    address: IPv4Interface
+    http_port: int = Field(default=80, ge=1, le=65535)
+    services: tuple[str, ...] = SERVICES
+    dhcp: Dhcp = Dhcp()
+    orders: Orders = Orders()
+
+    @model_validator(mode="after")
+    def _ranges_lie_in_the_network(self) -> Self:
+        network = self.address.network
+        if network.num_addresses < 16:
+            raise ValueError(f"address: {network} is too small, take /28 or larger")
+        for name, pool in (("hosts", self.hosts_range), ("discovery", self.discovery_range)):
+            if pool.first not in network or pool.last not in network or pool.first > pool.last:
+                raise ValueError(f"dhcp.{name}: {pool.first}-{pool.last} does not lie in {network}")
+            if self.address.ip in pool:
+                raise ValueError(f"dhcp.{name}: contains the service's own address {self.address.ip}")
+        if self.hosts_range.first <= self.discovery_range.last and (
+            self.discovery_range.first <= self.hosts_range.last
+        ):
+            raise ValueError("dhcp.hosts and dhcp.discovery overlap")
+        unknown = set(self.services) - set(SERVICES)
+        if unknown:
+            raise ValueError(f"services: {', '.join(sorted(unknown))} unknown; one of {', '.join(SERVICES)}")
+        return self
+
+    @property
+    def hosts_range(self) -> AddressRange:
+        """Where known hosts live: the network's second quarter unless set."""
+        return self.dhcp.hosts or self._quarter(1)
+
+    @property
+    def discovery_range(self) -> AddressRange:
+        """Where unknown machines live: the network's third quarter unless set."""
+        return self.dhcp.discovery or self._quarter(2)
+
+    def _quarter(self, number: int) -> AddressRange:
+        network = self.address.network
+        size = network.num_addresses // 4
+        first = network.network_address + size * number
+        return AddressRange(first=first, last=first + size - 1)
+
+    @property
+    def url(self) -> str:
+        """Where hosts find the service; no path."""
+        port = "" if self.http_port == 80 else f":{self.http_port}"
+        return f"http://{self.address.ip}{port}"
+
+    @property
+    def socket(self) -> Path:
+        """The Unix socket that the command line on the same machine uses."""
+        return self.state / "api.sock"
+
+
+def load(path: Path, **overrides: Any) -> Settings:
+    """Settings from a TOML file; values given on the command line win.
+
+    Raises:
+        SettingsError: not readable, not TOML, unknown keys, values out of range; each named.
+    """
+    try:
+        body = tomllib.loads(path.read_text())
+    except OSError as fault:
+        raise SettingsError(f"{path}: {fault.strerror}", hint="provision serve --settings FILE") from fault
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
+        raise SettingsError(f"{path}: not TOML: {fault}") from fault
+    return check({**body, **overrides}, source=str(path))
+
+
+def check(body: dict[str, Any], *, source: str) -> Settings:
+    """Settings from plain data; every fault in one error."""
+    try:
+        return Settings.model_validate(body)
+    except ValidationError as fault:
+        raise SettingsError(f"{source}: {sentences(fault)}", hint="see systemd/provisioner.toml") from fault
+
+
+def sentences(fault: ValidationError) -> str:
+    """Pydantic's complaints as one line for people."""
+    words = {"extra_forbidden": "is not a known key", "missing": "is missing"}
+    lines = []
+    for error in fault.errors():
+        place = ".".join(str(part) for part in error["loc"])
+        text = words.get(error["type"], error["msg"].removeprefix("Value error, "))
+        lines.append(f"{place}: {text}" if place else text)
+    return "; ".join(lines)

@@ -1,0 +1,376 @@
+"""What the service remembers: one SQLite file, migrations, rows in and out, the append-only event log."""
+
+import hashlib
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from ipaddress import IPv4Address
+from pathlib import Path
+from typing import Any
+
+from pysqlite3 import dbapi2 as sqlite3
+from sqlite_utils import Database, Migrations
+
+from provisioner import bell
+from provisioner.errors import NotFoundError, ServiceError
+from provisioner.lifecycle import RESTING
+from provisioner.model import Deployment, Event, Host, Image, Profile
+from provisioner.settings import AddressRange
+
+SCHEMA_VERSION = 1  # raised with every migration; a newer folder is refused
+OLDEST_SQLITE = (3, 51, 3)  # older ones can corrupt a WAL that several processes write
+SECRET_KEYS = frozenset({"nonce", "token", "password", "seed", "phone_token", "private_key"})
+JSON_COLUMNS = ("progress", "disk", "host_keys", "verdict")
+migrations = Migrations("provisioner")
+
+
+@migrations()
+def first(db: Database) -> None:
+    """Everything that the first release keeps."""
+    db.table("profiles").create({"name": str, "body": str}, pk="name")
+    db.table("hosts").create({"name": str, "body": str, "facts": str, "facts_at": float}, pk="name")
+    db.table("macs").create({"mac": str, "host": str, "address": str, "role": str}, pk="mac")
+    db.table("macs").create_index(["address"], unique=True)
+    db.table("images").create({"id": str, "body": str}, pk="id")
+    columns: dict[str, Any] = {name: str for name in Deployment.model_fields}
+    for name, field in Deployment.model_fields.items():
+        if field.annotation in (float, int, bool):
+            columns[name] = field.annotation
+    db.table("deployments").create(columns, pk="id")
+    db.table("deployments").create_index(["host", "stage"])
+    event = {"id": int, "time": float, "host": str, "deployment": str, "attempt": int}
+    db.table("events").create({**event, "kind": str, "source": str, "data": str}, pk="id")
+    db.table("events").create_index(["deployment"])
+    # two deployments of one host can never be under way: the database itself refuses
+    resting = ", ".join(f"'{stage}'" for stage in sorted(RESTING))
+    db.execute(f"CREATE UNIQUE INDEX one_under_way ON deployments(host) WHERE stage NOT IN ({resting})")
+    db.table("sightings").create(
+        {"mac": str, "first_seen": float, "last_seen": float, "count": int, "address": str, "data": str},
+        pk="mac",
+    )
+    db.table("leases").create({"mac": str, "address": str, "expires": float, "bound": int}, pk="mac")
+    db.table("requests").create(
+        {
+            "id": int,
+            "created": float,
+            "host": str,
+            "action": str,
+            "argument": str,
+            "state": str,
+            "result": str,
+        },
+        pk="id",
+    )
+    db.table("service").create({"key": str, "value": str}, pk="key")
+
+
+def redact(data: dict[str, Any]) -> dict[str, Any]:
+    """The data with secrets replaced by the head of their hash, at any depth."""
+    return {key: _redacted(key, value) for key, value in data.items()}
+
+
+def _redacted(key: str, value: Any) -> Any:
+    if key in SECRET_KEYS:
+        return "sha256:" + hashlib.sha256(json.dumps(value).encode()).hexdigest()[:12]
+    if isinstance(value, dict):
+        return redact(value)
+    return value
+
+
+class Store:
+    """The one door to the database; one connection per thread."""
+
+    def __init__(self, state: Path) -> None:
+        if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+            raise ServiceError(
+                f"SQLite {sqlite3.sqlite_version} can corrupt the state", hint="pip install pysqlite3"
+            )
+        self.state = state
+        self.path = state / "provisioner.db"
+        self._local = threading.local()
+
+    @property
+    def db(self) -> Database:
+        """This thread's connection."""
+        if not hasattr(self._local, "db"):
+            connection = sqlite3.connect(self.path, timeout=20, isolation_level=None)
+            connection.execute("PRAGMA journal_mode=WAL")
+            connection.execute("PRAGMA synchronous=FULL")
+            self._local.db = Database(connection)
+        found: Database = self._local.db
+        return found
+
+    def close(self) -> None:
+        """Close this thread's connection."""
+        if hasattr(self._local, "db"):
+            self._local.db.conn.close()
+            del self._local.db
+
+    def migrate(self) -> None:
+        """Bring the state folder to this version. Raises ServiceError where it is newer than we are."""
+        version = self.db.execute("PRAGMA user_version").fetchone()[0]
+        if version > SCHEMA_VERSION:
+            raise ServiceError(
+                f"{self.state} was written by a newer release (schema {version}, ours is {SCHEMA_VERSION})",
+                hint="start the newer release, or restore the backup that was made before the upgrade",
+                code=611,
+            )
+        migrations.apply(self.db)
+        self.db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+        self.path.chmod(0o600)
+
+    @contextmanager
+    def writing(self) -> Iterator[Database]:
+        """One `BEGIN IMMEDIATE` transaction; rings the bell after the commit."""
+        db = self.db
+        db.conn.execute("BEGIN IMMEDIATE")
+        try:
+            yield db
+        except BaseException:
+            db.conn.rollback()
+            raise
+        db.conn.execute("COMMIT")
+        bell.ring(self.state)
+
+    def _rows(self, sql: str, *parameters: Any) -> list[dict[str, Any]]:
+        return list(self.db.query(sql, list(parameters)))
+
+    def _one(self, sql: str, *parameters: Any) -> dict[str, Any] | None:
+        found = self._rows(sql, *parameters)
+        return found[0] if found else None
+
+    # hosts and profiles
+
+    def put_inventory(self, hosts: list[Host], profiles: list[Profile], pool: AddressRange) -> None:
+        """Add or replace hosts and profiles in one transaction; each MAC gets a fixed address of `pool`."""
+        with self.writing() as db:
+            for profile in profiles:
+                db.table("profiles").upsert(
+                    {"name": profile.name, "body": profile.model_dump_json()}, pk="name"
+                )
+            for host in hosts:
+                db.table("hosts").upsert({"name": host.name, "body": host.model_dump_json()}, pk="name")
+                self._put_macs(db, host, pool)
+
+    def _put_macs(self, db: Database, host: Host, pool: AddressRange) -> None:
+        wanted = dict.fromkeys(host.macs, "host")
+        if host.bmc.mac:
+            wanted[host.bmc.mac] = "bmc"
+        for row in list(db.query("SELECT * FROM macs WHERE host = ?", [host.name])):
+            if row["mac"] not in wanted:
+                db.execute("DELETE FROM macs WHERE mac = ?", [row["mac"]])
+        for mac, role in wanted.items():
+            known = self.mac_row(mac)
+            address = known["address"] if known else self._free_address(db, pool)
+            db.table("macs").upsert(
+                {"mac": mac, "host": host.name, "address": address, "role": role}, pk="mac"
+            )
+
+    def _free_address(self, db: Database, pool: AddressRange) -> str:
+        taken = {row["address"] for row in db.query("SELECT address FROM macs")}
+        for number in range(int(pool.first), int(pool.last) + 1):
+            address = str(IPv4Address(number))
+            if address not in taken:
+                return address
+        raise ServiceError(
+            f"no address is free in {pool.first}-{pool.last}", hint="enlarge dhcp.hosts", code=612
+        )
+
+    def hosts(self) -> list[Host]:
+        """All hosts by name."""
+        return [
+            Host.model_validate_json(row["body"]) for row in self._rows("SELECT * FROM hosts ORDER BY name")
+        ]
+
+    def host(self, name: str) -> Host:
+        """Raises NotFoundError."""
+        row = self._one("SELECT * FROM hosts WHERE name = ?", name)
+        if not row:
+            raise NotFoundError(f"no host is called {name!r}", hint="provision host list", code=121)
+        return Host.model_validate_json(row["body"])
+
+    def host_by_mac(self, mac: str) -> Host | None:
+        """The host that owns the MAC; not by its BMC's."""
+        row = self._one("SELECT host FROM macs WHERE mac = ? AND role = 'host'", mac)
+        return self.host(row["host"]) if row else None
+
+    def mac_row(self, mac: str) -> dict[str, Any] | None:
+        """`{mac, host, address, role}` of a known MAC, BMCs included."""
+        return self._one("SELECT * FROM macs WHERE mac = ?", mac)
+
+    def is_reserved(self, address: str) -> bool:
+        """Whether the address belongs to a known MAC."""
+        return self._one("SELECT 1 FROM macs WHERE address = ?", address) is not None
+
+    def profile(self, name: str) -> Profile:
+        """Raises NotFoundError."""
+        row = self._one("SELECT * FROM profiles WHERE name = ?", name)
+        if not row:
+            raise NotFoundError(
+                f"no profile is called {name!r}", hint="provision host apply inventory/", code=122
+            )
+        return Profile.model_validate_json(row["body"])
+
+    def profiles(self) -> list[Profile]:
+        """All profiles by name."""
+        rows = self._rows("SELECT * FROM profiles ORDER BY name")
+        return [Profile.model_validate_json(row["body"]) for row in rows]
+
+    def put_host(self, host: Host) -> None:
+        """Replace what is known of a host whose MACs stay as they are."""
+        with self.writing() as db:
+            db.table("hosts").upsert({"name": host.name, "body": host.model_dump_json()}, pk="name")
+
+    def facts(self, name: str) -> dict[str, Any]:
+        """What the host's last hello said of its hardware; empty before the first."""
+        row = self._one("SELECT facts FROM hosts WHERE name = ?", name)
+        return json.loads(row["facts"]) if row and row["facts"] else {}
+
+    def put_facts(self, name: str, facts: dict[str, Any], now: float) -> None:
+        """Keep what a hello said of the hardware."""
+        with self.writing() as db:
+            body = json.dumps(redact(facts))
+            db.execute("UPDATE hosts SET facts = ?, facts_at = ? WHERE name = ?", [body, now, name])
+
+    # images
+
+    def put_image(self, image: Image) -> None:
+        """Add an image to the catalogue, or replace what is known of it."""
+        with self.writing() as db:
+            db.table("images").upsert({"id": image.id, "body": image.model_dump_json()}, pk="id")
+
+    def images(self) -> list[Image]:
+        """All images by id."""
+        rows = self._rows("SELECT * FROM images ORDER BY id")
+        return [Image.model_validate_json(row["body"]) for row in rows]
+
+    # deployments and events
+
+    def deployment(self, ident: str) -> Deployment:
+        """Raises NotFoundError."""
+        row = self._one("SELECT * FROM deployments WHERE id = ?", ident)
+        if not row:
+            raise NotFoundError(f"no deployment is called {ident!r}", hint="provision status", code=123)
+        return to_deployment(row)
+
+    def last_deployment(self, host: str) -> Deployment | None:
+        """The newest deployment of a host."""
+        row = self._one("SELECT * FROM deployments WHERE host = ? ORDER BY created DESC LIMIT 1", host)
+        return to_deployment(row) if row else None
+
+    def deployment_by_token(self, token_hash: str) -> Deployment | None:
+        """The deployment that an agent's token belongs to."""
+        row = self._one("SELECT * FROM deployments WHERE token_hash = ?", token_hash)
+        return to_deployment(row) if row else None
+
+    def under_way(self) -> list[Deployment]:
+        """All deployments that are not at rest, oldest first."""
+        marks = ", ".join("?" for _ in RESTING)
+        sql = f"SELECT * FROM deployments WHERE stage NOT IN ({marks}) ORDER BY created"  # noqa: S608  marks only
+        return [to_deployment(row) for row in self._rows(sql, *RESTING)]
+
+    def deployments(self, limit: int = 100) -> list[Deployment]:
+        """The newest first."""
+        return [
+            to_deployment(row)
+            for row in self._rows("SELECT * FROM deployments ORDER BY created DESC LIMIT ?", limit)
+        ]
+
+    def events(self, deployment: str, after: int = 0, limit: int = 1000) -> list[Event]:
+        """The deployment's events with an id above `after`, oldest first."""
+        sql = "SELECT * FROM events WHERE deployment = ? AND id > ? ORDER BY id LIMIT ?"
+        return [
+            Event(**{**row, "data": json.loads(row["data"])})
+            for row in self._rows(sql, deployment, after, limit)
+        ]
+
+    def add_event(self, db: Database, event: Event) -> int:
+        """Append, inside the caller's transaction; secrets are taken out here."""
+        row = event.model_dump(exclude={"id"}) | {"data": json.dumps(redact(event.data))}
+        return _key(db.table("events").insert(row).last_pk)
+
+    def put_deployment(self, db: Database, row: Deployment) -> None:
+        """Insert or update, inside the caller's transaction."""
+        body = row.model_dump(mode="json")
+        for name in JSON_COLUMNS:
+            body[name] = json.dumps(body[name])
+        db.table("deployments").upsert(body, pk="id")
+
+    # evidence, leases, requests, service
+
+    def put_sightings(self, rows: list[dict[str, Any]]) -> None:
+        """Batched evidence of DHCP, `{mac, time, count, address, data}` per MAC."""
+        sql = """INSERT INTO sightings VALUES (:mac, :time, :time, :count, :address, :data)
+                 ON CONFLICT(mac) DO UPDATE SET last_seen = :time, count = count + :count, data = :data,
+                 address = CASE WHEN :address = '' THEN address ELSE :address END"""
+        with self.writing() as db:
+            for row in rows:
+                db.execute(sql, {**row, "data": json.dumps(row["data"])})
+
+    def sightings(self) -> list[dict[str, Any]]:
+        """Every MAC that asked, the last first, with the host that owns it or null."""
+        sql = """SELECT s.*, m.host, m.role FROM sightings s LEFT JOIN macs m ON m.mac = s.mac
+                 ORDER BY last_seen DESC LIMIT 500"""
+        return [{**row, "data": json.loads(row["data"])} for row in self._rows(sql)]
+
+    def put_leases(self, rows: list[dict[str, Any]]) -> None:
+        """Write-behind of the DHCP service's memory."""
+        with self.writing() as db:
+            db.table("leases").upsert_all(rows, pk="mac")
+
+    def leases(self) -> list[dict[str, Any]]:
+        """`{mac, address, expires, bound}` of every lease."""
+        return self._rows("SELECT * FROM leases")
+
+    def ask(self, host: str, action: str, argument: str, now: float) -> int:
+        """Put a request to the worker; its id."""
+        row = {
+            "created": now,
+            "host": host,
+            "action": action,
+            "argument": argument,
+            "state": "open",
+            "result": "{}",
+        }
+        with self.writing() as db:
+            return _key(db.table("requests").insert(row).last_pk)
+
+    def request(self, ident: int) -> dict[str, Any]:
+        """Raises NotFoundError."""
+        row = self._one("SELECT * FROM requests WHERE id = ?", ident)
+        if not row:
+            raise NotFoundError(f"no request {ident}", code=124)
+        return {**row, "result": json.loads(row["result"])}
+
+    def open_requests(self) -> list[dict[str, Any]]:
+        """What the worker has not answered yet, oldest first."""
+        return self._rows("SELECT * FROM requests WHERE state = 'open' ORDER BY id")
+
+    def answer(self, ident: int, result: dict[str, Any]) -> None:
+        """The worker's answer to a request."""
+        with self.writing() as db:
+            db.table("requests").update(ident, {"state": "done", "result": json.dumps(redact(result))})
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """A value of the service itself."""
+        row = self._one("SELECT value FROM service WHERE key = ?", key)
+        return json.loads(row["value"]) if row else default
+
+    def set(self, key: str, value: Any) -> None:
+        """Keep a value of the service itself."""
+        with self.writing() as db:
+            db.table("service").upsert({"key": key, "value": json.dumps(value)}, pk="key")
+
+
+def _key(value: Any) -> int:
+    return int(value)
+
+
+def to_deployment(row: dict[str, Any]) -> Deployment:
+    """A row as the model has it."""
+    values = {key: value for key, value in row.items() if value is not None}
+    for name in JSON_COLUMNS:
+        if name in values:
+            values[name] = json.loads(values[name])
+    return Deployment.model_validate(values)

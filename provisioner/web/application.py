@@ -1,0 +1,23 @@
+"""Puts the routes together: machine endpoints and the operators' API in one Flask application."""
+
+from flask import Flask, Response
+
+from provisioner.bell import Listener
+from provisioner.site import Site
+from provisioner.web import api, machines
+
+
+def create_app(site: Site, listener: Listener) -> Flask:
+    """The application; `listener` wakes requests that wait for news."""
+    app = Flask(__name__, static_folder=None)
+    app.config.update(SITE=site, LISTENER=listener, MAX_CONTENT_LENGTH=4 << 20)
+    app.register_blueprint(machines.routes)
+    app.register_blueprint(api.routes)
+    # one body for all that is not there or not for you: a stranger learns nothing from the difference
+    for status in (400, 404, 405, 413, 415):
+        app.register_error_handler(status, _not_found)
+    return app
+
+
+def _not_found(_: Exception) -> Response:
+    return Response("not found\n", 404, mimetype="text/plain")

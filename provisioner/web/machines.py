@@ -1,0 +1,291 @@
+"""What hosts fetch and report: boot scripts, boot files, the agent's messages, image bytes, the phone-home.
+
+Nobody is told why he is refused: strangers get the uniform 404, a boot script is always an answer.
+"""
+
+import logging
+import secrets
+from typing import Any
+
+from flask import Blueprint, Response, abort, current_app, jsonify, request
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from provisioner import boot, catalogue, deploy, seed
+from provisioner.agent import protocol
+from provisioner.errors import InputError, NotFoundError, ProvisionError, TransitionError
+from provisioner.model import Asker, Deployment, Firmware, Host, Local, Ramdisk, Stage, parse_mac
+from provisioner.site import Site
+from provisioner.web import files
+
+log = logging.getLogger(__name__)
+routes = Blueprint("machines", __name__)
+LAST_RESORT = "#!ipxe\nexit 1\n"
+AGENT_STAGES = frozenset({Stage.WRITING, Stage.RESTARTING})
+
+
+def _site() -> Site:
+    site: Site = current_app.config["SITE"]
+    return site
+
+
+@routes.get("/boot/<mac>/boot.ipxe")
+def boot_script(mac: str) -> Response:
+    """The per-MAC iPXE script; anything wrong with the request or with us is the disk answer."""
+    site = _site()
+    try:
+        firmware = Firmware.BIOS if request.args.get("platform") == "pcbios" else Firmware.UEFI
+        asker = _asker(mac, firmware)
+        plan, reason = boot.explain(site, asker) if asker else (Local(firmware=firmware), "this is no MAC")
+        response = Response(boot.render(site, plan, reason=reason, firmware=firmware), mimetype="text/plain")
+    except Exception:
+        log.exception("the boot script of %.40s could not be rendered", mac)
+        return Response(LAST_RESORT, mimetype="text/plain")
+    log.info("%s (%s) is answered %s: %s", mac, request.remote_addr, type(plan).__name__, reason)
+    if asker and isinstance(plan, Ramdisk):
+        response.call_on_close(lambda: _tell_served(site, asker))
+    return response
+
+
+def _asker(mac: str, firmware: Firmware) -> Asker | None:
+    address = request.remote_addr or ""
+    try:
+        known = Asker(mac=parse_mac(mac), address=address, firmware=firmware)
+    except InputError:
+        return None
+    try:
+        serial, uuid = request.args.get("serial", ""), request.args.get("uuid", "")
+        return Asker(mac=known.mac, address=address, firmware=firmware, serial=serial, uuid=uuid)
+    except ValidationError:
+        log.warning("%s sent a serial or UUID that no firmware writes", mac)
+        return known
+
+
+def _tell_served(site: Site, asker: Asker) -> None:
+    host = site.store.host_by_mac(asker.mac)
+    row = site.store.last_deployment(host.name) if host else None
+    if row:
+        _tell(site, row, "script.served", address=asker.address, serial=asker.serial, uuid=asker.uuid)
+
+
+def _tell(site: Site, row: Deployment, kind: str, **data: Any) -> Deployment | None:
+    try:
+        return deploy.record(site, row.id, kind, source="machine", **data)
+    except TransitionError:
+        return None
+
+
+@routes.get(f"{boot.FILES}/<name>")
+def boot_file(name: str) -> Response:
+    """Kernel, ramdisk and local.efi; the same bytes for everybody."""
+    path = catalogue.boot_file(_site().settings.state, name)
+    if path is None:
+        abort(404)
+    return files.send(path)
+
+
+@routes.post(f"{protocol.PREFIX}/hello")
+def hello() -> Response:
+    """The nonce consumes the order and opens the attempt; the answer carries the token and the order."""
+    site = _site()
+    message = _message(protocol.Hello)
+    row = _ordered(site, message)
+    host = site.store.host(row.host)
+    token, phone_token = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
+    try:
+        row = deploy.record(
+            site,
+            row.id,
+            "agent.hello",
+            source="agent",
+            nonce=message.nonce,
+            boot_id=message.boot_id,
+            serial=message.serial,
+            token_hash=deploy.hash_token(token),
+            phone_hash=deploy.hash_token(phone_token),
+        )
+    except TransitionError:
+        abort(404)
+    site.store.put_facts(host.name, protocol.dump(message), site.clock())
+    answer = protocol.HelloAnswer("continue", token, site.clock(), _order(site, host, row, phone_token))
+    return jsonify(protocol.dump(answer))
+
+
+def _ordered(site: Site, message: protocol.Hello) -> Deployment:
+    """The deployment that this machine's nonce belongs to; 404 for anybody else."""
+    host = site.store.host_by_mac(_checked_mac(message.mac))
+    row = site.store.last_deployment(host.name) if host else None
+    known = site.store.mac_row(message.mac)
+    if row is None or row.mac != message.mac or not known or known["address"] != request.remote_addr:
+        abort(404)
+    if not row.nonce or not secrets.compare_digest(row.nonce.encode(), message.nonce.encode()):
+        log.warning("%s: a hello with a wrong or used nonce from %s", row.host, request.remote_addr)
+        abort(404)
+    return row
+
+
+def _checked_mac(mac: str) -> str:
+    try:
+        return parse_mac(mac)
+    except InputError:
+        abort(404)
+
+
+def _order(site: Site, host: Host, row: Deployment, phone_token: str) -> protocol.Order:
+    profile = site.store.profile(host.profile)
+    hints = host.disk or profile.disks[0]
+    name, version = row.image.split("@", 1)
+    key = catalogue.deployment_key(site.settings.state)
+    return protocol.Order(
+        deployment=row.id,
+        attempt=row.attempt,
+        image_name=name,
+        image_version=version,
+        manifest_url=f"/images/{row.image}/manifest",
+        pack_url=f"/images/{row.image}/pack",
+        disk=protocol.DiskHints(**hints.model_dump()),
+        erase=row.erase,
+        expected_serial=row.serial,
+        seed=seed.build(
+            deployment=row.id,
+            hostname=host.name,
+            deploy_mac=row.mac,
+            server=site.settings.url,
+            token=phone_token,
+            public_key=key,
+        ),
+    )
+
+
+def _message(kind: type[Any]) -> Any:
+    try:
+        return protocol.load(kind, request.get_json(silent=True))
+    except protocol.ProtocolError as fault:
+        log.warning("%s: %s", request.remote_addr, fault)
+        abort(404)
+
+
+def _holder(kind: type[Any]) -> tuple[Deployment, Any]:
+    """The deployment whose token this is, and the message; 404 for anybody else."""
+    message = _message(kind)
+    row = _token_owner()
+    if message.deployment != row.id:
+        abort(404)
+    return row, message
+
+
+def _token_owner() -> Deployment:
+    token = request.headers.get("Authorization", "").removeprefix("Bearer ")
+    row = _site().store.deployment_by_token(deploy.hash_token(token)) if token else None
+    if row is None or not deploy.token_fits(token, row.token_hash):
+        abort(404)
+    return row
+
+
+def _do(row: Deployment | None, attempt: int) -> Response:
+    """What the agent shall do next, from the row alone."""
+    if row is None or row.attempt != attempt or row.stage not in AGENT_STAGES:
+        return jsonify({"do": "stop"})
+    if row.stage == Stage.RESTARTING and row.reboot:
+        return jsonify({"do": "reboot"})
+    return jsonify({"do": "continue"})
+
+
+@routes.post(f"{protocol.PREFIX}/progress")
+def progress() -> Response:
+    """Bytes are moving."""
+    row, message = _holder(protocol.Progress)
+    is_news = message.seq > row.progress.get("seq", -1)
+    if row.stage == Stage.WRITING and row.attempt == message.attempt and is_news:
+        row = _tell(_site(), row, "agent.progress", **protocol.dump(message)) or row
+    return _do(row, message.attempt)
+
+
+@routes.post(f"{protocol.PREFIX}/log")
+def agent_log() -> Response:
+    """Lines of the agent's log, kept in a file of the deployment."""
+    row, message = _holder(protocol.Log)
+    folder = _site().settings.state / "logs"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    path = folder / f"{row.id}.{message.attempt}.agent.log"
+    if not path.exists() or path.stat().st_size < 8 << 20:  # a flood cannot fill the disk
+        with path.open("a", encoding="utf-8") as out:
+            out.writelines(line.replace("\n", " ")[:2000] + "\n" for line in message.lines[:5000])
+    return _do(row, message.attempt)
+
+
+@routes.post(f"{protocol.PREFIX}/written")
+def written() -> Response:
+    """All is on the disk. Polled: only the first one is an event."""
+    row, message = _holder(protocol.Written)
+    if row.stage == Stage.WRITING and row.attempt == message.attempt:
+        row = _tell(_site(), row, "agent.written", **protocol.dump(message)) or row
+    elif row.stage == Stage.RESTARTING and row.reboot and row.sign != "agent.rebooting":
+        row = _tell(_site(), row, "agent.rebooting") or row
+    return _do(row, message.attempt)
+
+
+@routes.post(f"{protocol.PREFIX}/failed")
+def failed() -> Response:
+    """Why the attempt cannot be finished."""
+    row, message = _holder(protocol.Failed)
+    if row.stage == Stage.WRITING and row.attempt == message.attempt:
+        row = _tell(_site(), row, "agent.failed", **protocol.dump(message)) or row
+    return _do(row, message.attempt)
+
+
+@routes.get("/images/<ident>/<part>")
+def image_part(ident: str, part: str) -> Response:
+    """Manifest, signature and pack of the image that the token's deployment was ordered to write."""
+    row = _token_owner()
+    if row.image != ident or row.stage not in AGENT_STAGES:
+        abort(404)
+    try:
+        path = catalogue.part(_site().settings.state, ident, part)
+    except NotFoundError:
+        abort(404)
+    return files.send(path)
+
+
+class PhoneHome(BaseModel):
+    """What the OS on the disk says of itself after its first boot."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    deployment: str = Field(max_length=40)
+    token: str = Field(max_length=100)
+    host_keys: list[str] = Field(max_length=8)
+    image_id: str = Field("", max_length=100)
+    image_version: str = Field("", max_length=100)
+    root_disk: dict[str, Any] = {}
+    machine_id: str = Field("", max_length=64)
+    boot_id: str = Field("", max_length=64)
+
+
+@routes.post("/phone-home/v1")
+def phone_home() -> Response:
+    """Evidence from the disk-booted OS; the token is worth nothing afterwards."""
+    site = _site()
+    try:
+        message = PhoneHome.model_validate(request.get_json(silent=True))
+        row = site.store.deployment(message.deployment)
+    except (ValidationError, ProvisionError):
+        abort(404)
+    if not deploy.token_fits(message.token, row.phone_hash) or row.stage != Stage.RESTARTING:
+        abort(404)
+    said = f"{message.image_id}@{message.image_version}"
+    evidence = message.model_dump(exclude={"deployment", "token"}) | {"address": request.remote_addr or ""}
+    if fault := _wrong_system(row, said, message.root_disk):
+        _tell(site, row, "os.wrong", code=420, sentence=fault, hint=f"provision retry {row.host}", **evidence)
+        abort(404)
+    _tell(site, row, "os.phoned", **evidence)
+    return jsonify({"do": "continue"})
+
+
+def _wrong_system(row: Deployment, said: str, root_disk: dict[str, Any]) -> str:
+    """In words, where the OS that came up is not the one that was written; else empty."""
+    if said != row.image:
+        return f"{row.host} came up with {said}, but {row.image} was written"
+    wanted, found = str(row.disk.get("serial", "")), str(root_disk.get("serial", ""))
+    if wanted and found and wanted != found:
+        return f"{row.host} came up from disk {found}, but disk {wanted} was written"
+    return ""

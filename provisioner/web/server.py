@@ -1,0 +1,76 @@
+"""gunicorn as an embedded application: threads, on the LAN address and on the state folder's socket."""
+
+import os
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from flask import Flask
+from gunicorn.app.base import BaseApplication
+
+from provisioner.bell import Listener
+from provisioner.errors import ServiceError
+from provisioner.run import die_with_parent
+from provisioner.settings import Settings
+from provisioner.site import Site
+from provisioner.sockets import bind
+from provisioner.web.application import create_app
+
+THREADS = 48  # image streams and waiting requests each hold one
+
+
+class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
+    def __init__(self, options: dict[str, Any], make: Callable[[], Flask]) -> None:
+        self._options, self._make = options, make
+        super().__init__()
+
+    def load_config(self) -> None:
+        for key, value in self._options.items():
+            self.cfg.set(key, value)
+
+    def load(self) -> Flask:
+        return self._make()
+
+
+def serve(site: Site, ready: Callable[[str], None]) -> None:
+    """Serve until the process is ended; `ready` is told once, with a sentence.
+
+    Raises:
+        ServiceError: the state folder's path is too long for a Unix socket.
+    """
+    settings = site.settings
+    if len(os.fsencode(settings.socket)) > 107:  # sockaddr_un, unix(7)
+        raise ServiceError(
+            f"the path {settings.socket} is too long for a Unix socket", hint="a shorter --state"
+        )
+    _try_port(settings)
+    settings.socket.unlink(missing_ok=True)
+    os.umask(0o077)
+    _Server(options(settings, ready), lambda: create_app(site, Listener(settings.state, "web"))).run()
+
+
+def _try_port(settings: Settings) -> None:
+    """gunicorn would try for five seconds and then say less."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bind(probe, (str(settings.address.ip), settings.http_port), "web")
+
+
+def options(settings: Settings, ready: Callable[[str], None]) -> dict[str, Any]:
+    """gunicorn's settings, each with its reason."""
+    place = f"{settings.address.ip}:{settings.http_port}"
+    return {
+        "bind": [place, f"unix:{settings.socket}"],
+        "worker_class": "gthread",  # the sync worker kills any response longer than its timeout
+        "workers": 1,
+        "threads": THREADS,
+        "timeout": 120,
+        "graceful_timeout": 5,
+        "keepalive": 20,
+        "umask": 0o077,
+        "accesslog": None,
+        "loglevel": "warning",
+        "control_socket_disable": True,
+        "post_fork": lambda *_: die_with_parent(),
+        "when_ready": lambda _: ready(f"web: answering on http://{place} and {settings.socket}"),
+    }

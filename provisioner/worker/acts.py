@@ -1,0 +1,201 @@
+"""What the worker does at the stages that act: power, boot device, verification, sealing, BMC requests."""
+
+import logging
+import secrets
+from typing import Any
+
+from provisioner import catalogue, deploy, power
+from provisioner.errors import PowerError, ProvisionError
+from provisioner.model import Deployment, Host
+from provisioner.power import BmcAddress, Power
+from provisioner.site import Site
+from provisioner.verify import Expected, PciDevice, Target, TaskResult
+from provisioner.verify import run as run_verification
+from provisioner.verify import seal as run_sealing
+
+log = logging.getLogger(__name__)
+POWER_TRIES = 2
+
+
+def connect(site: Site, host: Host) -> Power:
+    """The driver of the host's BMC. Raises PowerError where its login was never given."""
+    bmc = host.bmc
+    if bmc.driver == "manual":
+        return power.connect(BmcAddress(driver="manual", address="", name=host.name))
+    address = str(bmc.address or _leased(site, bmc.mac or ""))
+    user, password = catalogue.secret(site.settings.state, bmc.secret)
+    return power.connect(
+        BmcAddress(bmc.driver, address, port=bmc.port, user=user, password=password, name=host.name)
+    )
+
+
+def _leased(site: Site, mac: str) -> str:
+    """A BMC that is known by its MAC has a fixed address of ours."""
+    row = site.store.mac_row(mac)
+    if not row:
+        raise PowerError("the BMC has neither an address nor a MAC", hint="provision host edit", code=206)
+    return str(row["address"])
+
+
+def power_on(site: Site, row: Deployment) -> None:
+    """Make the nonce, set boot device = network, power on or reset; a manual host asks a person."""
+    host = site.store.host(row.host)
+    nonce = secrets.token_urlsafe(24)
+    deploy.record(site, row.id, "power.began", source="worker", nonce=nonce)
+    driver = connect(site, host)
+    for last in range(1, POWER_TRIES + 1):
+        try:
+            done = _start(driver, uefi=_is_uefi(site, row.mac))
+            break
+        except PowerError as fault:
+            if last == POWER_TRIES or fault.code not in (201, 203):
+                deploy.record(
+                    site,
+                    row.id,
+                    "power.failed",
+                    source="worker",
+                    code=fault.code,
+                    sentence=str(fault),
+                    hint=fault.hint,
+                )
+                return
+            log.warning("%s: %s; once more", row.host, fault)
+    kind = "power.asked" if host.bmc.driver == "manual" else "power.on"
+    deploy.record(site, row.id, kind, source="bmc", **done)
+
+
+def _start(driver: Power, *, uefi: bool) -> dict[str, Any]:
+    before = driver.state()
+    boot = driver.set_boot("network", uefi=uefi, once=True)
+    after = driver.reset() if before.state == "on" else driver.on()
+    return {
+        "act": "reset" if before.state == "on" else "on",
+        "state": after.state,
+        "boot": boot.device,
+        "confirmed": boot.confirmed and after.confirmed,
+        "note": " ".join(filter(None, [boot.note, after.note])),
+    }
+
+
+def _is_uefi(site: Site, mac: str) -> bool:
+    """As its firmware last said in DHCP; UEFI where it never asked."""
+    seen = [s for s in site.store.sightings() if s["mac"] == mac]
+    return not seen or seen[0]["data"].get("arch") != 0
+
+
+def choose_disk(site: Site, row: Deployment) -> None:
+    """Boot device = disk; a BMC that refuses is noted, and the host is rebooted all the same."""
+    host = site.store.host(row.host)
+    note = ""
+    try:
+        done = connect(site, host).set_boot("disk", uefi=_is_uefi(site, row.mac), once=True)
+        note = done.note if not done.confirmed else ""
+    except ProvisionError as fault:
+        note = f"the BMC did not set the boot device to disk: {fault}"
+    deploy.record(site, row.id, "disk.chosen", source="bmc", note=note)
+
+
+def _target(site: Site, row: Deployment) -> Target:
+    return Target(
+        name=row.host,
+        address=row.address,
+        user="provision",
+        key=site.settings.state / "secrets" / "deploy_ed25519",
+        host_keys=row.host_keys,
+    )
+
+
+def _expected(site: Site, row: Deployment) -> Expected:
+    host = site.store.host(row.host)
+    profile = site.store.profile(host.profile)
+    image, version = row.image.split("@", 1)
+    return Expected(
+        image_id=image,
+        image_version=version,
+        root_disk_serial=str(row.disk.get("serial", "")),
+        memory_min=profile.memory_min,
+        macs=tuple(host.macs) + tuple(nic.mac for nic in profile.nics if nic.mac and nic.role != "bmc"),
+        pci=tuple(PciDevice(id=gpu.id, count=gpu.count, name=gpu.name) for gpu in profile.gpus),
+    )
+
+
+def verify(site: Site, row: Deployment) -> None:
+    """One run of the verification. Unreachable is tried again by the loop, until the stage's deadline."""
+
+    def tell(task: TaskResult) -> None:
+        deploy.record(site, row.id, "verify.task", source="ansible", **task.as_data())
+
+    work = site.settings.state / "runs" / f"{row.id}.verify"
+    verdict = run_verification(_target(site, row), _expected(site, row), on_task=tell, work=work)
+    if verdict.result == "unreachable":
+        deploy.record(
+            site, row.id, "verify.unreachable", source="ansible", sentence="; ".join(verdict.sentences)
+        )
+    elif verdict.result == "rejected":
+        deploy.record(
+            site,
+            row.id,
+            "verify.rejected",
+            source="ansible",
+            code=501,
+            sentence="; ".join(verdict.sentences),
+            hint=f"mend the hardware or the profile, then: provision retry {row.host}",
+            verdict=verdict.as_data(),
+        )
+    else:
+        deploy.record(site, row.id, "verify.passed", source="ansible", verdict=verdict.as_data())
+
+
+def seal(site: Site, row: Deployment) -> None:
+    """Take away what only the deployment needed, as the profile says."""
+    profile = site.store.profile(site.store.host(row.host).profile)
+
+    def tell(task: TaskResult) -> None:
+        deploy.record(site, row.id, "seal.task", source="ansible", **task.as_data())
+
+    work = site.settings.state / "runs" / f"{row.id}.seal"
+    verdict = run_sealing(_target(site, row), profile.seal, on_task=tell, work=work)
+    if verdict.result == "passed":
+        deploy.record(site, row.id, "seal.done", source="ansible", mode=profile.seal)
+        return
+    deploy.record(
+        site,
+        row.id,
+        "seal.failed",
+        source="ansible",
+        code=521,
+        sentence="; ".join(verdict.sentences) or "the sealing did not end",
+        hint=f"provision retry {row.host}",
+    )
+
+
+def answer_request(site: Site, request: dict[str, Any]) -> None:
+    """Do what `provision bmc …` asked for and keep the result, or the error, for who waits for it."""
+    try:
+        host = site.store.host(request["host"])
+        result = REQUESTS[request["action"]](connect(site, host), request["argument"])
+    except ProvisionError as fault:
+        result = {"error": fault.as_json()}
+    except Exception as fault:
+        log.exception("bmc %s of %s", request["action"], request["host"])
+        result = {"error": PowerError(f"the service met an error of its own: {fault!r}").as_json()}
+    site.store.answer(request["id"], result)
+
+
+def _test(driver: Power, _: str) -> dict[str, Any]:
+    state, boot = driver.state(), driver.get_boot()
+    return {"state": state.state, "boot": boot.device, "suite": state.suite, "note": state.note}
+
+
+def _power(driver: Power, argument: str) -> dict[str, Any]:
+    acts = {"on": driver.on, "off": driver.off, "reset": driver.reset}
+    done = acts.get(argument, driver.state)()
+    return {"state": done.state, "confirmed": done.confirmed, "note": done.note}
+
+
+def _boot(driver: Power, argument: str) -> dict[str, Any]:
+    done = driver.set_boot(argument, uefi=True, once=True) if argument in ("network", "disk") else driver.get_boot()
+    return {"boot": done.device, "confirmed": done.confirmed, "note": done.note}
+
+
+REQUESTS = {"test": _test, "power": _power, "boot": _boot}

@@ -1,0 +1,151 @@
+"""The worker's one loop: woken by the bell or the next deadline; it keeps nothing that matters."""
+
+import logging
+import os
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+from provisioner import deploy, diagnose
+from provisioner.bell import Listener
+from provisioner.errors import ProvisionError, TransitionError
+from provisioner.lifecycle import ACTIVE, MOST_ATTEMPTS, ROWS
+from provisioner.model import Deployment, Stage
+from provisioner.site import Site
+from provisioner.worker import acts
+
+log = logging.getLogger(__name__)
+LONGEST_NAP = 2.0  # seconds; also how often the sign of our own life is renewed
+GAP = 10.0  # seconds without our own sign of life: the machine slept, or the service was down
+RETRY = 5.0  # seconds between two tries to reach a host by SSH
+THREADS = 16
+FAILURES = {
+    Stage.POWERING: "power.failed",
+    Stage.VERIFYING: "verify.failed",
+    Stage.SEALING: "seal.failed",
+}
+# the last events of `powering` after which the BMC has not been told yet, or may not have been
+BEFORE_POWER = frozenset({"slot.given", "power.began", "agent.silent", "netboot.again"})
+
+
+def serve(site: Site, ready: Callable[[str], None]) -> None:
+    """Work until the process is ended."""
+    with Listener(site.settings.state, "worker") as bell, ThreadPoolExecutor(THREADS) as pool:
+        loop = Loop(site, bell, pool)
+        ready("worker: watching deployments")
+        while True:
+            rung = bell.count
+            loop.step()
+            bell.wait(rung, loop.nap())
+
+
+class Loop:
+    """One pass over the rows at a time; `step` never raises for a deployment's fault."""
+
+    def __init__(self, site: Site, bell: Listener, pool: ThreadPoolExecutor) -> None:
+        self._site = site
+        self._bell = bell
+        self._pool = pool
+        self._at_work: dict[tuple[Any, ...], Future[None]] = {}
+        self._alive = site.settings.state / "worker.alive"
+
+    def step(self) -> None:
+        """Look at every request and every deployment once."""
+        now = self._site.clock()
+        self._note_gap(now)
+        for request in self._site.store.open_requests():
+            self._submit(("request", request["id"]), acts.answer_request, request)
+        rows = self._site.store.under_way()
+        slots = self._site.settings.orders.at_once - sum(row.stage in ACTIVE for row in rows)
+        for row in rows:
+            if row.stage == Stage.QUEUED:
+                slots -= 1
+            try:
+                self._look(row, now, has_slot=slots >= 0)
+            except TransitionError as late:
+                log.info("%s", late)
+            except Exception:
+                log.exception("%s could not be looked at", row.id)
+
+    def nap(self) -> float:
+        """Seconds until something must be looked at again."""
+        now = self._site.clock()
+        ends = [row.deadline - now for row in self._site.store.under_way()]
+        return max(0.05, min([LONGEST_NAP, *ends]))
+
+    def _look(self, row: Deployment, now: float, *, has_slot: bool) -> None:
+        if now > min(row.deadline, row.expires):
+            code, sentence, hint = diagnose.overdue(self._site, row)
+            self._record(row, "deadline.passed", code=code, sentence=sentence, hint=hint)
+        elif row.stage == Stage.QUEUED and has_slot:
+            self._record(row, "slot.given")
+        elif row.stage == Stage.WRITING and now - row.last_sign > ROWS[Stage.WRITING].silence:
+            self._lost(row, now)
+        elif act := self._act(row, now):
+            self._submit((row.id, row.stage, row.attempt), act, row)
+
+    def _act(self, row: Deployment, now: float) -> Callable[..., None] | None:
+        if row.stage == Stage.POWERING and row.sign in BEFORE_POWER:
+            return acts.power_on
+        if row.stage == Stage.RESTARTING and not row.reboot:
+            return acts.choose_disk
+        if row.stage == Stage.VERIFYING:
+            waits = row.sign == "verify.unreachable" and now - row.last_sign < RETRY
+            return None if waits else acts.verify
+        if row.stage == Stage.SEALING:
+            return acts.seal
+        return None
+
+    def _lost(self, row: Deployment, now: float) -> None:
+        """The agent fell silent: power it again, unless that was tried often enough."""
+        seconds = round(now - row.last_sign)
+        if row.attempt < MOST_ATTEMPTS:
+            self._record(row, "agent.silent", seconds=seconds)
+            return
+        sentence = f"the agent fell silent in each of {row.attempt} attempts, the last time for {seconds} s"
+        self._record(
+            row, "deadline.passed", code=341, sentence=sentence, hint="look at the host's power and cable"
+        )
+
+    def _record(self, row: Deployment, kind: str, **data: Any) -> None:
+        deploy.record(self._site, row.id, kind, source="worker", **data)
+
+    def _submit(self, key: tuple[Any, ...], act: Callable[..., None], subject: Any) -> None:
+        if key in self._at_work and not self._at_work[key].done():
+            return
+        self._at_work[key] = self._pool.submit(self._do, act, subject)
+
+    def _do(self, act: Callable[..., None], subject: Any) -> None:
+        try:
+            act(self._site, subject)
+        except TransitionError as late:
+            log.info("%s", late)
+        except Exception as fault:
+            log.exception("%s failed", act.__name__)
+            if isinstance(subject, Deployment):
+                self._give_up(subject, fault)
+        finally:
+            self._bell.ring()
+
+    def _give_up(self, row: Deployment, fault: Exception) -> None:
+        """An act ended by an error that it did not expect: the deployment fails, with what is known."""
+        known = isinstance(fault, ProvisionError)
+        data = {
+            "code": fault.code if isinstance(fault, ProvisionError) else 600,
+            "sentence": str(fault) if known else f"the service met an error of its own: {fault!r}",
+            "hint": fault.hint if isinstance(fault, ProvisionError) else "the worker's log has the details",
+        }
+        try:
+            self._record(row, FAILURES.get(row.stage, "deadline.passed"), **data)
+        except TransitionError as late:
+            log.info("%s", late)
+
+    def _note_gap(self, now: float) -> None:
+        """Time in which we did not look does not count against anybody's deadline."""
+        last = self._alive.stat().st_mtime if self._alive.exists() else now
+        if now - last > GAP:
+            log.warning("nobody watched for %.0f s: all deadlines move by as much", now - last)
+            for row in self._site.store.under_way():
+                self._record(row, "clock.gap", seconds=now - last)
+        self._alive.touch()
+        os.utime(self._alive, (now, now))

@@ -1,0 +1,24 @@
+"""A skipped test fails the run unless tests/skips.txt lists it with its reason."""
+
+from pathlib import Path
+
+import pytest
+
+LISTED = Path(__file__).with_name("skips.txt")
+
+
+def _allowed() -> dict[str, str]:
+    lines = [line.split("#", 1)[0].strip() for line in LISTED.read_text().splitlines()]
+    return dict(line.split(maxsplit=1) for line in lines if line)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    skipped = {report.nodeid for report in reporter.stats.get("skipped", [])} if reporter else set()
+    unlisted = sorted(skipped - set(_allowed()))
+    if unlisted:
+        reporter.write_line("skipped, but not listed with a reason in tests/skips.txt:", red=True)
+        for name in unlisted:
+            reporter.write_line(f"  {name}", red=True)
+        session.exitstatus = 1

@@ -1,0 +1,69 @@
+"""A site in a folder, with a clock that the test moves."""
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from provisioner import settings as settings_module
+from provisioner.model import Bmc, Host, Image, Profile
+from provisioner.site import Site
+from provisioner.store import Store
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+MAC = "52:54:00:00:00:01"
+
+
+@dataclass
+class Clock:
+    now: float = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def site(tmp_path: Path, clock: Clock) -> Iterator[Site]:
+    """A service at 10.77.0.1 that knows host vc-1 with one MAC, its profile and one image."""
+    settings = settings_module.check(
+        {"state": tmp_path, "interface": "lan0", "address": "10.77.0.1/24"}, source="test"
+    )
+    store = Store(tmp_path)
+    store.migrate()
+    profile = Profile(name="cube", image="vault-os")
+    host = Host(name="vc-1", macs=(MAC,), profile="cube", bmc=Bmc(driver="manual"))
+    store.put_inventory([host], [profile], settings.hosts_range)
+    store.put_image(
+        Image(
+            name="vault-os",
+            version="1",
+            raw_size=1 << 30,
+            raw_sha256="0" * 64,
+            pack_size=1 << 20,
+            signed_by="release",
+            added=1,
+        )
+    )
+    yield Site(settings, store, clock=clock)
+    store.close()
+
+
+@pytest.fixture
+def golden() -> Callable[[str, str], None]:
+    """Compares a whole text with a file of tests/golden; UPDATE_GOLDEN=1 renews the file."""
+
+    def compare(name: str, text: str) -> None:
+        path = GOLDEN / name
+        if os.environ.get("UPDATE_GOLDEN"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        assert path.read_text() == text, f"{name} differs; UPDATE_GOLDEN=1 renews it"
+
+    return compare

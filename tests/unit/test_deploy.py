@@ -1,0 +1,205 @@
+"""The only writer of deployment state."""
+
+import threading
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
+from provisioner import deploy
+from provisioner.errors import RefusedError, TransitionError
+from provisioner.lifecycle import KINDS, RESTING, following
+from provisioner.model import Deployment, Stage
+from provisioner.site import Site
+
+NONCE = "n" * 32
+
+
+def arm(site: Site, **options: str) -> Deployment:
+    return deploy.arm(site, site.store.host("vc-1"), site.store.images()[0], by="ann", **options)
+
+
+def tell(site: Site, row: Deployment, kind: str, **data: object) -> Deployment:
+    return deploy.record(site, row.id, kind, source="test", **data)
+
+
+def hello(nonce: str = NONCE, boot_id: str = "boot-1") -> dict[str, str]:
+    return {"nonce": nonce, "boot_id": boot_id, "token_hash": "t", "phone_hash": "p"}
+
+
+def writing(site: Site, **options: str) -> Deployment:
+    row = arm(site, **options)
+    tell(site, row, "slot.given")
+    tell(site, row, "power.began", nonce=NONCE)
+    tell(site, row, "dhcp.seen")
+    return tell(site, row, "agent.hello", **hello())
+
+
+def test_a_deployment_goes_its_way_from_order_to_ready(site: Site) -> None:
+    row = writing(site)
+    assert (row.stage, row.attempt) == (Stage.WRITING, 1)
+    tell(site, row, "agent.written", disk={"name": "vda", "serial": "S1"})
+    tell(site, row, "disk.chosen", note="")
+    row = tell(site, row, "os.phoned", host_keys=["ssh-ed25519 A"], address="10.77.0.64")
+    assert (row.stage, row.address, row.host_keys) == (Stage.VERIFYING, "10.77.0.64", ("ssh-ed25519 A",))
+    tell(site, row, "verify.passed")
+    row = tell(site, row, "seal.done")
+    assert (row.stage, row.nonce, row.token_hash, row.phone_hash) == (Stage.READY, "", "", "")
+    assert site.store.events(row.id)[0].kind == "order.armed"
+
+
+def test_a_refused_event_leaves_no_trace(site: Site) -> None:
+    row = arm(site)
+    before = site.store.events(row.id)
+    with pytest.raises(TransitionError, match=r"queued: agent\.hello is not expected"):
+        tell(site, row, "agent.hello", **hello())
+    assert site.store.events(row.id) == before
+    assert site.store.deployment(row.id) == row
+
+
+@pytest.mark.parametrize("nonce", ["", "wrong", NONCE + "x", NONCE[:-1]])
+def test_a_hello_with_a_wrong_nonce_is_refused(site: Site, nonce: str) -> None:
+    row = arm(site)
+    tell(site, row, "slot.given")
+    tell(site, row, "power.began", nonce=NONCE)
+    with pytest.raises(TransitionError, match="nonce is wrong"):
+        tell(site, row, "agent.hello", **hello(nonce))
+
+
+def test_an_empty_nonce_never_fits_an_order_that_has_none(site: Site) -> None:
+    row = arm(site)
+    tell(site, row, "slot.given")
+    with pytest.raises(TransitionError, match="nonce is wrong"):
+        tell(site, row, "agent.hello", **hello(""))
+
+
+def test_a_repeated_hello_of_the_same_boot_keeps_its_attempt_and_another_boot_is_refused(site: Site) -> None:
+    row = writing(site)
+    again = tell(site, row, "agent.hello", **(hello() | {"token_hash": "fresh"}))
+    assert (again.attempt, again.token_hash) == (1, "fresh")
+    with pytest.raises(TransitionError, match="used by another boot"):
+        tell(site, row, "agent.hello", **hello(boot_id="boot-2"))
+
+
+def test_power_lost_in_the_middle_of_writing_opens_attempt_two_with_a_new_nonce(site: Site) -> None:
+    row = writing(site)
+    row = tell(site, row, "agent.silent", seconds=61)
+    assert (row.stage, row.attempt, row.nonce, row.token_hash) == (Stage.POWERING, 2, "", "")
+    row = tell(site, row, "power.began", nonce="m" * 32)
+    row = tell(site, row, "agent.hello", **hello("m" * 32, "boot-2"))
+    assert (row.stage, row.attempt) == (Stage.WRITING, 2)
+
+
+def test_attempts_end(site: Site) -> None:
+    row = writing(site)
+    for number in range(2, 6):
+        tell(site, row, "netboot.again")
+        tell(site, row, "power.began", nonce=NONCE)
+        row = tell(site, row, "agent.hello", **hello(boot_id=f"boot-{number}"))
+    assert row.attempt == 5
+    with pytest.raises(TransitionError, match="5 attempts"):
+        tell(site, row, "netboot.again")
+
+
+def test_stop_after_ends_the_deployment_when_its_stage_is_left(site: Site) -> None:
+    row = writing(site, stop_after="writing")
+    row = tell(site, row, "agent.written", disk={})
+    assert (row.stage, row.reason) == (Stage.CANCELLED, "stopped after writing, as ordered")
+
+
+def test_a_locked_host_is_refused(site: Site) -> None:
+    site.store.put_host(site.store.host("vc-1").model_copy(update={"locked": True}))
+    with pytest.raises(RefusedError, match="vc-1 is locked") as caught:
+        arm(site)
+    assert caught.value.code == 131
+
+
+def test_a_host_is_armed_once(site: Site) -> None:
+    first = arm(site)
+    with pytest.raises(RefusedError, match=first.id):
+        arm(site)
+    tell(site, first, "order.cancelled", by="ann")
+    assert arm(site).id != first.id
+
+
+def test_two_people_arming_at_once_get_one_deployment(site: Site) -> None:
+    results: list[str] = []
+
+    def one() -> None:
+        try:
+            results.append(arm(site).id)
+        except RefusedError:
+            results.append("refused")
+        finally:
+            site.store.close()
+
+    threads = [threading.Thread(target=one) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(results)[1:] == ["refused"] * 7
+
+
+def test_no_secret_reaches_the_event_log(site: Site) -> None:
+    row = writing(site)
+    logged = "".join(event.model_dump_json() for event in site.store.events(row.id))
+    assert NONCE not in logged and "sha256:" in logged
+
+
+def test_time_in_which_nobody_looked_does_not_count(site: Site) -> None:
+    row = writing(site)
+    moved = tell(site, row, "clock.gap", seconds=500)
+    assert moved.deadline == row.deadline + 500
+    assert moved.last_sign == row.last_sign + 500
+    assert moved.sign == row.sign
+
+
+DATA = {
+    "nonce": NONCE,
+    "boot_id": "b",
+    "token_hash": "t",
+    "phone_hash": "p",
+    "disk": {},
+    "host_keys": [],
+    "by": "x",
+    "stage": "writing",
+}
+
+
+@hypothesis_settings(max_examples=300, deadline=None)
+@given(st.lists(st.sampled_from(sorted(KINDS - {"order.armed"})), max_size=25))
+def test_whatever_happens_writing_is_entered_only_with_the_orders_nonce(kinds: list[str]) -> None:
+    """Model-based: any sequence of events; the database is the real one."""
+    import tempfile
+    from pathlib import Path
+
+    from provisioner import settings as settings_module
+    from provisioner.model import Host, Image, Profile
+    from provisioner.store import Store
+
+    with tempfile.TemporaryDirectory() as folder:
+        config = settings_module.check(
+            {"state": folder, "interface": "lan0", "address": "10.77.0.1/24"}, source="test"
+        )
+        store = Store(Path(folder))
+        store.migrate()
+        site = Site(config, store)
+        host = Host(name="vc-1", macs=("52:54:00:00:00:01",), profile="cube")
+        store.put_inventory([host], [Profile(name="cube")], config.hosts_range)
+        image = Image(name="i", version="1", raw_size=1, raw_sha256="", pack_size=1, signed_by="", added=1)
+        row, began = deploy.arm(site, host, image, by="ann"), False
+        for kind in kinds:
+            wanted = following(row.stage, kind)
+            try:
+                after = tell(site, row, kind, address="10.77.0.9", seconds=1, **DATA)
+            except TransitionError:
+                assert store.deployment(row.id) == row
+                continue
+            assert after.stage == wanted
+            if after.stage == Stage.WRITING and row.stage != Stage.WRITING:
+                assert began, "written without a nonce of our own"
+            began = (began or kind == "power.began") and after.stage not in RESTING
+            row = after
+        store.close()

@@ -1,0 +1,96 @@
+"""Hosts and profiles from YAML that Ansible reads too."""
+
+from pathlib import Path
+
+import pytest
+
+from provisioner import inventory, shipped
+from provisioner.errors import InputError, InventoryError
+from provisioner.model import parse_mac
+
+PROFILES = "cube: {image: vault-os}\n"
+
+
+def write(folder: Path, hosts: str, profiles: str = PROFILES) -> Path:
+    (folder / "hosts.yml").write_text(hosts)
+    (folder / "profiles.yml").write_text(profiles)
+    return folder
+
+
+def one(body: str) -> str:
+    return "all:\n  hosts:\n    vc-1: {" + body + "}\n"
+
+
+def test_the_shipped_example_is_right() -> None:
+    hosts, profiles = inventory.read(shipped.folder("inventory"))
+    assert [host.name for host in hosts] == ["vc-0042", "vc-0043", "vc-0044"]
+    assert hosts[0].rack == "B3" and profiles[0].gpus[0].count == 8
+
+
+def test_variables_of_groups_are_inherited_and_the_hosts_own_win(tmp_path: Path) -> None:
+    text = """
+all:
+  children:
+    rack:
+      vars: {profile: cube, rack: B3}
+      hosts:
+        vc-1: {macs: ["52:54:00:00:00:01"], rack: B4, ansible_user: root}
+"""
+    hosts, _ = inventory.read(write(tmp_path, text))
+    assert (hosts[0].profile, hosts[0].rack) == ("cube", "B4")
+
+
+@pytest.mark.parametrize(
+    ("hosts", "sentence"),
+    [
+        (one('macs: ["52:54:00:00:00:01"], profile: cube, bmc: {driver: ipm}'), r"vc-1: bmc\.driver"),
+        (one('macs: ["52:54:00:00:00:01"], profile: cub'), "vc-1: unknown profile 'cub'"),
+        (one('macs: ["52:54:00:00:00"], profile: cube'), "is not a MAC address"),
+        (one('macs: ["01:00:5e:00:00:01"], profile: cube'), "group address"),
+        (one("macs: [52:54:00:12:34:56], profile: cube"), "is a number to YAML"),
+        (one('macs: ["52:54:00:00:00:01"], profile: cube, colour: red'), "colour: is not a known key"),
+        (one("profile: cube"), "macs: is missing"),
+        ("all: [1]", "a mapping is expected"),
+        ("all: {", "not YAML"),
+        (one('macs: ["52:54:00:00:00:01"], profile: cube, profile: cube'), "'profile' is there twice"),
+        (one("macs: &a [*a], profile: cube"), "refers to itself"),
+    ],
+)
+def test_a_fault_is_named(tmp_path: Path, hosts: str, sentence: str) -> None:
+    with pytest.raises(InventoryError, match=sentence):
+        inventory.read(write(tmp_path, hosts))
+
+
+def test_two_hosts_cannot_share_a_mac_a_serial_or_a_bmc(tmp_path: Path) -> None:
+    a = 'a: {macs: ["52:54:00:00:00:01"], profile: cube, serial: S1, bmc: {driver: ipmi, address: 10.0.0.9}}'
+    for b, what in (
+        ('macs: ["52-54-00-00-00-01"]', "MAC"),
+        ('macs: ["52:54:00:00:00:02"], serial: S1', "serial"),
+        ('macs: ["52:54:00:00:00:02"], bmc: {driver: ipmi, address: 10.0.0.9}', "BMC address"),
+    ):
+        text = f"all:\n  hosts:\n    {a}\n    b: {{profile: cube, {b}}}\n"
+        with pytest.raises(InventoryError, match=f"have the same {what}"):
+            inventory.read(write(tmp_path, text))
+
+
+def test_a_missing_file_says_what_an_inventory_is(tmp_path: Path) -> None:
+    with pytest.raises(InventoryError, match=r"hosts\.yml") as caught:
+        inventory.read(tmp_path)
+    assert "profiles.yml" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["AC:1F:6B:0A:42:10", "ac-1f-6b-0a-42-10", "ac1f.6b0a.4210", "AC1F6B0A4210", " ac:1f:6b:0a:42:10 "],
+)
+def test_a_mac_is_read_in_any_notation(text: str) -> None:
+    assert parse_mac(text) == "ac:1f:6b:0a:42:10"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "ac:1f:6b:0a:42", "ac:1f:6b:0a:42:1g", "00:00:00:00:00:00", "ff:ff:ff:ff:ff:ff"]
+)
+def test_what_is_no_mac_is_refused_with_the_notations(text: str) -> None:
+    with pytest.raises(InputError) as caught:
+        parse_mac(text)
+    assert caught.value.code == 101 and caught.value.hint

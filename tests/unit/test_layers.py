@@ -1,0 +1,84 @@
+"""The import direction of ARCHITECTURE.md, proved."""
+
+import ast
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "provisioner"
+
+
+def rows() -> list[list[str]]:
+    """The rows of ARCHITECTURE.md's layer table, the top one first."""
+    text = (ROOT / "ARCHITECTURE.md").read_text()
+    block = text.split("```layers\n")[1].split("```")[0]
+    return [[name.strip() for name in line.split(",")] for line in block.strip().splitlines()]
+
+
+def unit_of(module: str) -> str:
+    return module.split(".")[1] if "." in module else module
+
+
+def imports(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            raise AssertionError(f"{path}: relative import")
+    return found
+
+
+def units() -> dict[str, list[Path]]:
+    found: dict[str, list[Path]] = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        name = path.relative_to(PACKAGE).with_suffix("").parts[0]
+        if "share" not in path.parts:
+            found.setdefault(name, []).append(path)
+    return found
+
+
+def test_every_module_has_its_row() -> None:
+    listed = {name for row in rows() for name in row}
+    assert set(units()) - {"__init__", "__main__"} == listed
+
+
+def test_imports_point_down_only() -> None:
+    level = {name: number for number, row in enumerate(rows()) for name in row}
+    wrong = []
+    for unit, paths in units().items():
+        for path in paths:
+            for name in imports(path):
+                if not name.startswith("provisioner."):
+                    continue
+                other = unit_of(name)
+                if other in level and unit in level and other != unit and level[other] <= level[unit]:
+                    wrong.append(f"{path.relative_to(ROOT)} imports {name}")
+    assert wrong == []
+
+
+def test_only_run_imports_subprocess() -> None:
+    found = {
+        p.relative_to(PACKAGE).as_posix() for ps in units().values() for p in ps if "subprocess" in imports(p)
+    }
+    assert found == {"run.py"}
+
+
+def test_the_ramdisk_gets_only_the_standard_library_and_zstandard() -> None:
+    import sys
+
+    allowed = {"zstandard", "provisioner", *sys.stdlib_module_names}
+    for unit in ("agent", "imaging", "run", "errors"):
+        for path in units()[unit]:
+            for name in imports(path):
+                assert name.split(".")[0] in allowed, f"{path} imports {name}"
+                if name.startswith("provisioner."):
+                    assert unit_of(name) in {"agent", "imaging", "run", "errors"}, f"{path} imports {name}"
+
+
+def test_nothing_outside_the_lab_and_the_command_line_knows_qemu() -> None:
+    for unit, paths in units().items():
+        for path in paths:
+            if unit not in {"lab", "cli"}:
+                assert "qemu" not in path.read_text().lower(), path
