@@ -6,10 +6,10 @@ import logging
 import os
 import select
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from provisioner import catalogue, run
 from provisioner.errors import ProvisionError, ServiceError
@@ -29,7 +29,7 @@ def serve(settings: Settings, child_argv: Sequence[str]) -> int:
     """
     with _alone(settings):
         prepare(settings)
-        return _Parent(settings, child_argv).run()
+        return _Parent(settings, child_argv).work()
 
 
 def prepare(settings: Settings) -> Store:
@@ -45,8 +45,9 @@ def check_interface(settings: Settings) -> None:
     """Raises ServiceError (PV-605, PV-604) where the interface or its address is missing."""
     name, address = settings.interface, settings.address
     hint = f"ip link set {name} up; ip address add {address} dev {name}"
-    if not Path("/sys/class/net", name).exists():
-        have = ", ".join(sorted(place.name for place in Path("/sys/class/net").iterdir()))
+    known = [link for _, link in socket.if_nameindex()]
+    if name not in known:
+        have = ", ".join(sorted(known))
         raise ServiceError(f"there is no interface {name}; this machine has {have}", hint=hint, code=605)
     if str(address.ip) not in _addresses(name):
         raise ServiceError(f"the interface {name} has not the address {address.ip}", hint=hint, code=604)
@@ -81,10 +82,10 @@ class _Parent:
     def __init__(self, settings: Settings, child_argv: Sequence[str]) -> None:
         self._settings = settings
         self._argv = child_argv
-        self._children: dict[int, tuple[str, run.Process[bytes]]] = {}  # pidfd → service
+        self._children: dict[int, tuple[str, run.Process]] = {}  # pidfd → service
         self._told = 0
 
-    def run(self) -> int:
+    def work(self) -> int:
         wake_read, wake_write = os.pipe()
         os.set_blocking(wake_write, False)
         signal.set_wakeup_fd(wake_write)
@@ -114,7 +115,7 @@ class _Parent:
             self._await_ready(name, child, read)
         say("all services are ready")
 
-    def _await_ready(self, name: str, child: run.Process[bytes], read: int) -> None:
+    def _await_ready(self, name: str, child: run.Process, read: int) -> None:
         with os.fdopen(read) as pipe:
             sentence = ""
             if select.select([pipe], [], [], READY_LIMIT)[0]:

@@ -8,12 +8,12 @@ import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeAlias
 
 from provisioner.errors import ProgramError
 
 PIPE = subprocess.PIPE
-Process = subprocess.Popen
+Process: TypeAlias = subprocess.Popen[bytes]
 PR_SET_PDEATHSIG = 1  # prctl(2)
 # bound before any fork: looking a symbol up between fork and exec may dead-lock
 _prctl = ctypes.CDLL(None, use_errno=True).prctl
@@ -85,7 +85,7 @@ def start(
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
     orphan: bool = False,
-) -> subprocess.Popen[bytes]:
+) -> Process:
     """Start and return at once; output goes to `log` (appended), else to `stdout`, else to ours.
 
     The child is killed when its parent thread dies unless `orphan`.
@@ -108,7 +108,7 @@ def start(
             out.close()
 
 
-def stop(process: subprocess.Popen[bytes], *, grace: float = 5) -> int:
+def stop(process: Process, *, grace: float = 5) -> int:
     """Ask it to end (SIGTERM), insist (SIGKILL) after `grace` seconds; its exit code."""
     if process.poll() is None:
         process.terminate()
@@ -126,9 +126,7 @@ def signal_process(pid: int, number: int) -> None:
 
 
 @contextmanager
-def running(
-    argv: Sequence[str | Path], *, log: Path | None = None, grace: float = 5
-) -> Iterator[subprocess.Popen[bytes]]:
+def running(argv: Sequence[str | Path], *, log: Path | None = None, grace: float = 5) -> Iterator[Process]:
     """A program that runs as long as the block does."""
     process = start(argv, log=log)
     try:

@@ -16,7 +16,7 @@ def bind(opened: socket.socket, address: tuple[str, int], service: str) -> None:
         if fault.errno == errno.EADDRINUSE:
             raise ServiceError(
                 f"{service}: port {place}/{kind} is in use by another program",
-                hint=f"see which one: ss -lnp{kind[0]} 'sport = :{address[1]}'",
+                hint=f"see which one: ss -l{kind[0]}np 'sport = :{address[1]}'",
                 code=602,
             ) from fault
         if fault.errno in (errno.EACCES, errno.EPERM):

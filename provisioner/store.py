@@ -174,7 +174,7 @@ class Store:
             if address not in taken:
                 return address
         raise ServiceError(
-            f"no address is free in {pool.first}-{pool.last}", hint="enlarge dhcp.hosts", code=612
+            f"no address is free in {pool.first}-{pool.last}", hint="enlarge dhcp.hosts", code=614
         )
 
     def hosts(self) -> list[Host]:

@@ -141,7 +141,8 @@ class Job:
             manifest = manifests.load(path)
         if (manifest.name, manifest.version) != (order.image_name, order.image_version):
             raise errors.PackError(
-                f"the service gives {manifest.name}@{manifest.version} for {order.image_name}@{order.image_version}",
+                f"the service gives {manifest.name}@{manifest.version}, "
+                f"ordered was {order.image_name}@{order.image_version}",
                 code=328,
             )
         self.say(f"manifest signed by {key}")

@@ -68,7 +68,7 @@ class Link:
                 text = answer.read(1 << 20)
                 if answer.status == http.client.OK:
                     return self._obey(json.loads(text))
-                if 400 <= answer.status < 500:  # noqa: PLR2004  the 4xx of HTTP
+                if 400 <= answer.status < 500:
                     raise UnreachableError(f"the service refused {path} ({answer.status})", code=330)
                 self._note(f"the service answers {answer.status}")
             except (OSError, http.client.HTTPException, ValueError) as fault:
@@ -111,7 +111,7 @@ class Link:
             try:
                 connection.request("GET", path, headers=self.headers)
                 answer = connection.getresponse()
-                if 400 <= answer.status < 500:  # noqa: PLR2004  the 4xx of HTTP
+                if 400 <= answer.status < 500:
                     raise UnreachableError(f"the service does not give {path} ({answer.status})", code=330)
                 body = answer.read(256 << 20)
                 if answer.status == http.client.OK and answer.length in (0, None):

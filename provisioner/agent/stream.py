@@ -106,7 +106,7 @@ class Stream:
             connection.close()
 
     def _check(self, answer: http.client.HTTPResponse, start: int) -> None:
-        if 400 <= answer.status < 500:  # noqa: PLR2004  the 4xx of HTTP
+        if 400 <= answer.status < 500:
             raise UnreachableError(f"the service does not give the image ({answer.status})", code=330)
         wanted = f"bytes {start}-"
         if answer.status != http.client.PARTIAL_CONTENT or not answer.headers["Content-Range"].startswith(

@@ -1,4 +1,4 @@
-"""Writes an image so that the disk is whole or does not boot: destroy first, verify, read back, bootable last."""
+"""Writes an image so that the disk is whole or does not boot: destroy first, read back, bootable last."""
 
 import hashlib
 import time
@@ -98,8 +98,8 @@ class Writer:
             same = found.count(0) == len(found)
         if not same:
             raise DiskError(
-                f"{self._medium.path.name} did not keep what was written: chunk {number} at byte {chunk.offset} "
-                "reads back differently",
+                f"{self._medium.path.name} did not keep what was written: "
+                f"chunk {number} at byte {chunk.offset} reads back differently",
                 hint="the disk is probably broken: replace it, then provision retry",
                 code=318,
             )

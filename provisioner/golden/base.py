@@ -139,7 +139,7 @@ def _make_image(target: Path, tree: Path, recipe: Path, name: str, version: str)
 
 
 def _in_namespace(module: str, *arguments: object) -> None:
-    """Run a module of ours as root of a mount namespace; an ordinary user becomes root of a user namespace."""
+    """Run a module of ours as root of a mount namespace; an ordinary user becomes root of his own."""
     as_root = [] if os.geteuid() == 0 else ["--map-root-user", "--map-auto"]
     values = [*map(str, arguments), str(ROOT_SIZE), str(EPOCH)]
     try:

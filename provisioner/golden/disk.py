@@ -17,8 +17,10 @@ LAYOUT = (
     ("cidata", 34, 4, "EBD0A0A2-B9E5-4433-87C0-68B6B72699C7"),
     ("root", 38, 0, "0FC63DAF-8483-4772-8E79-3D69D8477DE4"),
 )
-COMMON = ("part_gpt", "ext2", "search", "search_fs_uuid", "configfile", "linux", "normal", "serial", "terminal",
-          "echo", "test", "boot")  # fmt: skip
+COMMON = (
+    *("part_gpt", "ext2", "search", "search_fs_uuid", "configfile", "linux", "normal"),
+    *("serial", "terminal", "echo", "test", "boot"),
+)
 EFI_MODULES = (*COMMON, "fat", "efi_gop", "all_video")
 BIOS_MODULES = (*COMMON, "biosdisk")
 
@@ -81,7 +83,12 @@ def _fat(path: Path, mebibytes: int, label: str, serial: str, epoch: int) -> Pat
 
 def _embedded(ids: Identity) -> str:
     root = ids.of("root-filesystem")
-    return f"search --no-floppy --fs-uuid --set=root {root}\nset prefix=($root)/boot/grub\nconfigfile $prefix/grub.cfg\n"
+    lines = (
+        f"search --no-floppy --fs-uuid --set=root {root}",
+        "set prefix=($root)/boot/grub",
+        "configfile $prefix/grub.cfg",
+    )
+    return "\n".join(lines) + "\n"
 
 
 def _image(work: Path, target: str, modules: tuple[str, ...], ids: Identity) -> Path:

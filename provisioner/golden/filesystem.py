@@ -1,4 +1,4 @@
-"""Makes the root file system of a base image from a tar: runs as root of a mount namespace, writes one file."""
+"""Makes the root file system of a base image from a tar, as root of a mount namespace, into one file."""
 
 import os
 import re

@@ -82,7 +82,7 @@ def _partitions(entries: bytes, size: int, sector: int) -> list[Entry]:
 
 
 def stretch(table: Table, disk_size: int) -> Table:
-    """The same partitions on a disk of `disk_size` bytes, the backup at its end. Raises PackError: too small."""
+    """The same partitions on a disk of `disk_size` bytes, the backup at its end. Raises PackError."""
     sectors = disk_size // table.sector
     last = sectors - table.entry_sectors - 2
     end = max((part.offset + part.length for part in table.partitions), default=0)
@@ -114,7 +114,7 @@ def _header(table: Table, this: int, other: int, array: int) -> bytes:
 
 
 def protective_mbr(boot_code: bytes, disk_size: int, sector: int) -> bytes:
-    """LBA 0 with the image's boot code and one partition of type EE over the whole disk (UEFI 2.10, 5.2.3)."""
+    """LBA 0 with the image's boot code and one partition EE over the whole disk (UEFI 2.10, 5.2.3)."""
     sectors = min(disk_size // sector - 1, 0xFFFFFFFF)
     entry = struct.pack("<B3sB3sII", 0, b"\0\2\0", 0xEE, b"\xff\xff\xff", 1, sectors)
     return (boot_code[:446] + entry).ljust(510, b"\0") + b"\x55\xaa" + bytes(sector - 512)

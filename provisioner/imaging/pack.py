@@ -1,4 +1,4 @@
-"""Builds and verifies packs: independent zstd frames, one a chunk, that `zstd -dc` turns into the raw image."""
+"""Builds and verifies packs: zstd frames, one a chunk, that `zstd -dc` turns into the raw image."""
 
 import hashlib
 import os
@@ -66,7 +66,9 @@ def _partitions(source: BinaryIO, size: int) -> list[Partition]:
 
     if reader(0, 4) in (b"QFI\xfb", b"KDMV"):
         raise InputError(
-            "this is a virtual machine's disk, not a raw one", hint="qemu-img convert -O raw", code=327
+            "this is a virtual machine's disk, not a raw one",
+            hint="convert it to a raw image first",
+            code=327,
         )
     try:
         table = gpt.read(reader, SECTOR)
@@ -132,7 +134,7 @@ def _is_zero(data: bytes) -> bool:
 
 
 def expand(frame: bytes, chunk: Chunk) -> bytes:
-    """The chunk's raw bytes, checked. Raises PackError naming what is wrong; memory is bounded by the chunk."""
+    """The chunk's raw bytes, checked; memory is bounded by the chunk. Raises PackError."""
     try:
         data = zstandard.ZstdDecompressor(max_window_size=1 << 27).decompress(
             frame, max_output_size=chunk.length
@@ -142,7 +144,8 @@ def expand(frame: bytes, chunk: Chunk) -> bytes:
     found = hashlib.sha256(data).hexdigest()
     if len(data) != chunk.length or found != chunk.sha256:
         raise PackError(
-            f"the chunk at byte {chunk.offset} has sha256 {found[:16]}…, the manifest says {chunk.sha256[:16]}…",
+            f"the chunk at byte {chunk.offset} has sha256 {found[:16]}…, "
+            f"the manifest says {chunk.sha256[:16]}…",
             code=321,
         )
     return data
@@ -160,7 +163,8 @@ def verify(pack: Path, manifest: Manifest) -> None:
                 whole.update(expand(source.read(chunk.pack_length), chunk))
             except PackError as fault:
                 raise PackError(
-                    f"{manifest.name}@{manifest.version}: chunk {number} of {len(manifest.chunks)} is damaged: {fault}",
+                    f"{manifest.name}@{manifest.version}: "
+                    f"chunk {number} of {len(manifest.chunks)} is damaged: {fault}",
                     hint="add the pack again from its source",
                     code=321,
                 ) from fault

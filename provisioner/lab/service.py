@@ -30,7 +30,7 @@ class Service:
             *(sys.executable, "-m", "provisioner", "serve"),
             *("--state", str(state), "--interface", interface, "--address", address),
         ]
-        self._process: run.Process[bytes] | None = None
+        self._process: run.Process | None = None
 
     def __enter__(self) -> Self:
         self.start()

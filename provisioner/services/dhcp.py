@@ -1,6 +1,7 @@
 """The DHCP service: the policy with the site's memory behind it; answers first, tells after."""
 
 import logging
+import threading
 from collections.abc import Callable
 from dataclasses import asdict
 from ipaddress import IPv4Address
@@ -13,6 +14,7 @@ from provisioner.services.dhcp_leases import Leases
 from provisioner.services.dhcp_loop import DhcpLoop
 from provisioner.services.dhcp_packet import Packet
 from provisioner.services.dhcp_policy import SERVER_PORT, DhcpConfig, Facts, Reply, Sighting, answer
+from provisioner.services.router_advert import RouterAdvert
 from provisioner.site import Site
 
 log = logging.getLogger(__name__)
@@ -37,6 +39,8 @@ def serve(site: Site, ready: Callable[[str], None]) -> None:
     loop = DhcpLoop(
         settings.interface, settings.address.ip, reply, evidence.saw, write_down, clock=site.clock
     )
+    advert = RouterAdvert(settings.interface)
+    threading.Thread(target=advert.run, name="router-advert", daemon=True).start()
     ready(f"dhcp: answering on {settings.interface}, {settings.address.ip}:{SERVER_PORT}/udp")
     loop.run()
 

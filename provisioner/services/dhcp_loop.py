@@ -1,6 +1,5 @@
 """Answers DHCP on one interface until told to stop: receive, answer, then tell."""
 
-import errno
 import logging
 import select
 import socket
@@ -12,6 +11,7 @@ from provisioner.errors import ServiceError
 from provisioner.services.datagrams import IP_PKTINFO, Complaints, Stop, interface_and_address, leave_by
 from provisioner.services.dhcp_packet import Packet, PacketError
 from provisioner.services.dhcp_policy import SERVER_PORT, Reply, Sighting, sighting
+from provisioner.sockets import bind
 
 LARGEST = 4096
 IDLE_SECONDS = 1.0
@@ -124,7 +124,7 @@ def _interface_index(interface: str) -> int:
         return socket.if_nametoindex(interface)
     except OSError as fault:
         raise ServiceError(
-            f"there is no network interface {interface}", hint="ip link shows the names", code=640
+            f"there is no network interface {interface}", hint="ip link shows the names", code=605
         ) from fault
 
 
@@ -141,24 +141,8 @@ def _bind(interface: str, port: int) -> socket.socket:
             log.warning(
                 "cannot bind to %s alone (CAP_NET_RAW); packets of other interfaces are dropped", interface
             )
-        bound.bind(("", port))
-    except OSError as fault:
+        bind(bound, ("", port), f"dhcp on {interface}")
+    except Exception:
         bound.close()
-        raise _explained(fault, interface, port) from fault
+        raise
     return bound
-
-
-def _explained(fault: OSError, interface: str, port: int) -> ServiceError:
-    if fault.errno == errno.EADDRINUSE:
-        return ServiceError(
-            f"UDP port {port} on {interface} is taken: another DHCP server runs here",
-            hint=f"ss -lunp 'sport = :{port}' names it; dnsmasq and libvirt's networks are the usual ones",
-            code=641,
-        )
-    if fault.errno in (errno.EACCES, errno.EPERM):
-        return ServiceError(
-            f"may not listen on UDP port {port}: {fault.strerror}",
-            hint="run as root, or with CAP_NET_BIND_SERVICE and CAP_NET_RAW as systemd/ does",
-            code=642,
-        )
-    return ServiceError(f"cannot listen on UDP port {port} of {interface}: {fault.strerror}", code=643)

@@ -1,6 +1,5 @@
 """Serves TFTP on one port until told to stop: many transfers at once, each on a socket of its own."""
 
-import errno
 import heapq
 import logging
 import resource
@@ -24,6 +23,7 @@ from provisioner.services.tftp_packet import (
 )
 from provisioner.services.tftp_policy import Content, Lookup, Refusal, agree, choose, normalise
 from provisioner.services.tftp_transfer import Transfer
+from provisioner.sockets import bind
 
 PORT = 69
 LARGEST = 65536
@@ -317,33 +317,11 @@ def _bind(address: IPv4Address | IPv6Address, port: int) -> socket.socket:
     listener = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
-        listener.bind((str(address), port))
-    except OSError as fault:
+        bind(listener, (str(address), port), "tftp")
+    except Exception:
         listener.close()
-        raise _explained(fault, address, port) from fault
+        raise
     return listener
-
-
-def _explained(fault: OSError, address: IPv4Address | IPv6Address, port: int) -> ServiceError:
-    if fault.errno == errno.EADDRINUSE:
-        return ServiceError(
-            f"UDP port {port} on {address} is taken: another TFTP server runs here",
-            hint=f"ss -lunp 'sport = :{port}' names it; tftpd-hpa, atftpd and dnsmasq are the usual ones",
-            code=646,
-        )
-    if fault.errno in (errno.EACCES, errno.EPERM):
-        return ServiceError(
-            f"may not listen on UDP port {port}: {fault.strerror}",
-            hint="run as root, or with CAP_NET_BIND_SERVICE as systemd/ does",
-            code=647,
-        )
-    if fault.errno == errno.EADDRNOTAVAIL:
-        return ServiceError(
-            f"this machine does not have the address {address}",
-            hint="ip address shows its addresses",
-            code=645,
-        )
-    return ServiceError(f"cannot listen on UDP port {port} of {address}: {fault.strerror}", code=648)
 
 
 def _allow_descriptors(sessions: int) -> int:

@@ -71,6 +71,6 @@ def options(settings: Settings, ready: Callable[[str], None]) -> dict[str, Any]:
         "accesslog": None,
         "loglevel": "warning",
         "control_socket_disable": True,
-        "post_fork": lambda *_: die_with_parent(),
-        "when_ready": lambda _: ready(f"web: answering on http://{place} and {settings.socket}"),
+        "post_fork": lambda server, worker: die_with_parent(),
+        "when_ready": lambda server: ready(f"web: answering on http://{place} and {settings.socket}"),
     }

@@ -7,7 +7,7 @@ from typing import Any
 from provisioner import catalogue, deploy, power
 from provisioner.errors import PowerError, ProvisionError
 from provisioner.model import Deployment, Host
-from provisioner.power import BmcAddress, Power
+from provisioner.power import BmcAddress, BootDevice, Power
 from provisioner.site import Site
 from provisioner.verify import Expected, PciDevice, Target, TaskResult
 from provisioner.verify import run as run_verification
@@ -194,7 +194,9 @@ def _power(driver: Power, argument: str) -> dict[str, Any]:
 
 
 def _boot(driver: Power, argument: str) -> dict[str, Any]:
-    done = driver.set_boot(argument, uefi=True, once=True) if argument in ("network", "disk") else driver.get_boot()
+    devices: dict[str, BootDevice] = {"network": "network", "disk": "disk"}
+    wanted = devices.get(argument)
+    done = driver.set_boot(wanted, uefi=True, once=True) if wanted else driver.get_boot()
     return {"boot": done.device, "confirmed": done.confirmed, "note": done.note}
 
 

@@ -1,0 +1,173 @@
+"""`provision deploy`, `retry`, `cancel`: order what happens to a host."""
+
+import getpass
+import sys
+from typing import Any
+
+import click
+
+from provisioner.cli.common import asks_service, console, emit_one, prints_data, say
+from provisioner.cli.watch import follow
+from provisioner.client import Client
+from provisioner.errors import Exit, InputError, RefusedError
+from provisioner.story import size
+
+STAGES = ("powering", "netbooting", "writing", "restarting", "verifying", "sealing")
+Row = dict[str, Any]
+
+
+def ordering(command: Any) -> Any:
+    """The options that every order has."""
+    for option in (
+        click.option("--yes", is_flag=True, help="Do not ask. For scripts."),
+        click.option("--no-wait", is_flag=True, help="Order, print the id, and end."),
+        click.option(
+            "--timeout", type=click.FloatRange(min=1), help="Stop waiting after SECONDS (exit code 7)."
+        ),
+        click.option(
+            "--stop-after", type=click.Choice(STAGES), default=None, help="End the deployment there."
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+@click.command()
+@click.argument("host", required=False)
+@click.option("--mac", help="The host by its MAC, in any notation.")
+@click.option("--image", default="", help="NAME or NAME@VERSION; the profile's unless given.")
+@click.option("--dry-run", is_flag=True, help="Print what would be done, and end.")
+@ordering
+@prints_data
+@asks_service
+def deploy(
+    client: Client, host: str | None, mac: str | None, image: str, dry_run: bool, form: str, **how: Any
+) -> int:
+    """Put an image on one host: power it, boot it from the network, write, verify, prove it.
+
+    HOST is a name, serial or MAC. The disk that is erased is shown first, and confirmed.
+    """
+    wanted = _host(host, mac)
+    plan = client.plan(wanted, image)
+    if dry_run:
+        emit_one(form, "plan", plan | {"name": plan["host"]["name"]}, lambda: _show(plan, stderr=False))
+        return Exit.DONE
+    return order(client, plan, form=form, **how)
+
+
+@click.command()
+@click.argument("host")
+@ordering
+@prints_data
+@asks_service
+def retry(client: Client, host: str, form: str, **how: Any) -> int:
+    """Deploy the same image on a host once more."""
+    last = client.deployment(host)
+    return order(client, client.plan(last["host"], last["image"]), form=form, **how)
+
+
+@click.command()
+@click.argument("host", metavar="HOST|ID")
+@asks_service
+def cancel(client: Client, host: str) -> None:
+    """End a deployment. A half-written disk does not boot; nothing is powered off."""
+    row = client.cancel(host)
+    say(f"{row['id']} of {row['host']} is cancelled; again with: provision retry {row['host']}")
+
+
+def _host(host: str | None, mac: str | None) -> str:
+    if mac:
+        from provisioner.model import parse_mac
+
+        return parse_mac(mac)
+    if not host:
+        raise InputError("which host is not said", hint="provision deploy HOST, or --mac MAC")
+    return host
+
+
+def order(
+    client: Client,
+    plan: Row,
+    *,
+    form: str,
+    yes: bool,
+    no_wait: bool,
+    timeout: float | None,
+    stop_after: str | None,
+) -> int:
+    """Show, ask, arm, wait. The exit code says how it ended."""
+    _show(plan, stderr=True)
+    answer = "" if yes or plan["locked"] else _ask(plan)
+    row = client.arm(
+        plan["host"]["name"],
+        image=plan["image"]["id"],
+        by=_who(),
+        yes=yes,
+        confirmation=answer,
+        stop_after=stop_after or "",
+    )
+    if no_wait:
+        emit_one(form, "deployment", row, lambda: click.echo(row["id"]), key="id")
+        return Exit.DONE
+    say(f"Deployment {row['id']} started. Ctrl-C detaches; the deployment goes on.")
+    ended, code = follow(client, row["id"], timeout=timeout)
+    if form != "table":
+        emit_one(form, "deployment", ended, lambda: None, key="id")
+    return code
+
+
+def _who() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return "operator"
+
+
+def _ask(plan: Row) -> str:
+    if not sys.stdin.isatty():
+        raise RefusedError(
+            f"{plan['host']['name']}: this erases a disk, and there is no terminal to ask on; "
+            "nothing was changed",
+            hint="give --yes in a script",
+            code=133,
+        )
+    answer: str = click.prompt(f"Type {plan['question']} to continue", err=True)
+    return answer
+
+
+def _show(plan: Row, *, stderr: bool) -> None:
+    from rich.text import Text
+
+    out = console(stderr=stderr)
+    for title, value in _lines(plan):
+        out.print(Text.assemble((f"{title:<10}", "bold"), value), soft_wrap=True)
+
+
+def _lines(plan: Row) -> list[tuple[str, str]]:
+    host, image = plan["host"], plan["image"]
+    place = ", ".join(word for word in (host["rack"] and f"rack {host['rack']}", host["profile"]) if word)
+    lines = [
+        ("Host", f"{host['name']} ({place})  {host['macs'][0]}"),
+        ("Power", plan["power"]),
+        (
+            "Image",
+            f"{image['name']} {image['version']}   signed by {image['signed_by']} ✓   "
+            f"{size(image['raw_size'])} → {size(image['pack_size'])} on the wire",
+        ),
+        ("Erases", _disk(plan["erases"])),
+    ]
+    if plan["holds"]:
+        lines.append(("", plan["holds"]))
+    if plan["locked"]:
+        lines.append(("Locked", f"nothing is deployed before: provision host unlock {host['name']}"))
+    return lines
+
+
+def _disk(disk: Row) -> str:
+    if disk["seen"]:
+        words = (f"/dev/{disk['name']}", disk["model"], size(disk["size"]), disk["serial"])
+        return "  ".join(word for word in words if word) + (
+            f"  ({disk['content']})" if disk["content"] else ""
+        )
+    hints = ", ".join(f"{name} {value}" for name, value in disk["hints"].items())
+    return f"not seen yet; the one disk that fits: {hints or 'no hint, so it must be the only one'}"

@@ -1,0 +1,123 @@
+"""`provision explain PV-nnn`: what each error code means and what to do, without a network."""
+
+import re
+
+import click
+
+from provisioner.errors import InputError
+
+# code → (what has happened, what to do). A test fails where the program uses a code that is not here.
+CODES: dict[int, tuple[str, str]] = {
+    100: ("Something typed or written cannot be used.", "The message names the word; correct it."),
+    101: ("This is not a MAC address.", "Twelve hexadecimal digits in any notation, as on the label."),
+    102: ("This is not a service's URL.", "Write --server http://ADDRESS[:PORT]."),
+    110: ("The inventory contradicts itself.", "Correct the named host or profile; nothing was applied."),
+    120: ("Nothing is known by that name.", "List what is known: provision host list, image list."),
+    121: ("No host has this name, serial or MAC.", "provision host list; add it with provision host add."),
+    122: ("No profile has this name.", "Add it to profiles.yml and provision host apply inventory/."),
+    123: ("There is no such deployment.", "provision status lists them."),
+    124: ("There is no such request to a BMC.", "Ask again: provision bmc test HOST."),
+    125: ("No image has this name.", "provision image list; add one with provision image add PACK."),
+    126: ("Neither the order nor the profile names an image.", "provision deploy HOST --image NAME."),
+    130: ("Safety forbids it.", "The message says why."),
+    131: ("The host is locked: somebody protects it.", "Ask them; then provision host unlock HOST."),
+    132: ("A deployment of this host is under way.", "provision watch HOST, or provision cancel HOST first."),
+    133: ("It was not confirmed, so nothing was changed.", "Type what is asked, or --yes in a script."),
+    140: (
+        "An event or the order's end came at a stage that does not expect it.",
+        "provision status HOST shows the stage; an expired order must be given again.",
+    ),
+    200: ("A BMC did not do what it was told.", "provision bmc test HOST."),
+    201: ("The BMC does not answer.", "Check its cable, address and that IPMI over LAN is switched on."),
+    202: ("The BMC refuses the login.", "Give it again: provision bmc secret NAME --user USER."),
+    203: ("The BMC answered with an error.", "provision bmc test HOST; a BMC reset often helps."),
+    204: ("The host has no BMC in the inventory.", "Press its button, or add the BMC's address."),
+    205: ("The BMC's login was never given to the service.", "provision bmc secret NAME --user USER."),
+    206: ("The BMC has neither an address nor a MAC.", "Add one to the host in the inventory."),
+    207: (
+        "The BMC said yes but does not show the change.",
+        "Look at the host; many BMCs need a reset after a firmware update.",
+    ),
+    210: (
+        "No network packet of this host came after power-on.",
+        "Check cable, switch port, and that network boot is enabled in the firmware.",
+    ),
+    220: (
+        "The host booted from the network, but its ramdisk never said hello.",
+        "See its console: a missing network driver, Secure Boot, or a filtered port.",
+    ),
+    300: ("A deployment ended otherwise than ready.", "provision status HOST says at which stage and why."),
+    301: (
+        "The machine's serial is not the one that was ordered.",
+        "The MAC in the inventory belongs to another machine: correct it.",
+    ),
+    310: ("The disk cannot be used.", "The message names it."),
+    311: ("The disk is too small for the image.", "Take a larger disk or a smaller image."),
+    312: ("No disk fits the hints.", "Correct the hints of host or profile, or check the cabling."),
+    313: ("More than one disk fits the hints.", "Add a hint that tells them apart, such as the serial."),
+    314: ("The disk's sector size is not the image's.", "Format the disk to 512-byte sectors."),
+    315: ("The disk cannot be opened for writing.", "Something else uses it; see the agent's log."),
+    316: ("The disk failed to read or write.", "It is probably broken: replace it, then provision retry."),
+    317: ("The disk does not let go of its old content.", "Write protection or a broken disk: replace it."),
+    318: ("The disk reads back other bytes than were written.", "Replace it, then provision retry."),
+    319: ("The disk holds something and the order does not allow its loss.", "Order with consent."),
+    320: ("The image or one of its files is missing.", "provision image pack RAW -o PACK --sign KEY."),
+    321: ("The image is damaged.", "provision image verify; add it again from its source."),
+    322: ("The image lacks a partition or its label.", "Build the image again: hosts could not boot it."),
+    323: ("The pack's manifest is damaged or of another format.", "Pack the image again."),
+    324: ("There is no valid partition table.", "Give a raw disk image, not a partition or an archive."),
+    325: ("The pack could not be signed.", "Check the key that --sign names."),
+    326: (
+        "The signature is missing, wrong, or of a key that is not trusted here.",
+        "provision image trust NAME.pub, or add the pack again from its source.",
+    ),
+    327: ("This is no raw disk image, or it changes while it is read.", "Give a finished raw image."),
+    328: ("The service gave another image than was ordered.", "provision image verify, then retry."),
+    330: ("The service refused what the agent asked for.", "The order was cancelled or has ended."),
+    331: ("The service did not answer the agent for too long.", "Check the network and the service."),
+    340: ("The disk was not written in time.", "See the agent's log; the network may be slow."),
+    341: ("The agent fell silent in every attempt.", "Look at the host's power and network cable."),
+    399: ("The agent met an error of its own.", "Report its log: it lies in the state folder's logs/."),
+    410: (
+        "The system on the disk never reported.",
+        "See the console: it may have booted another disk, or its network does not work.",
+    ),
+    420: ("Another system came up than was written.", "A second bootable disk? Then provision retry."),
+    501: ("The host is not what its profile says.", "Mend the hardware or the profile; provision retry."),
+    502: ("The verification could not be run.", "provision status HOST; then provision retry HOST."),
+    510: ("The verification did not end in time.", "Check that SSH reaches the host."),
+    520: ("The sealing did not end in time.", "provision retry HOST."),
+    521: ("The host could not be sealed.", "provision status HOST; then provision retry HOST."),
+    600: ("The service met an error of its own.", "Its log has the details; please report them."),
+    601: (
+        "The service does not know the token.",
+        "export PROVISION_TOKEN=$(cat STATE/secrets/operator.token).",
+    ),
+    602: ("A port is in use by another program.", "ss -lnp names it; stop it, or set another port."),
+    603: ("The privilege to open a low port is missing.", "Run as root, or with the systemd unit's rights."),
+    604: ("The interface does not have the address.", "ip address add ADDRESS/PREFIX dev INTERFACE."),
+    605: ("There is no such interface.", "ip link shows the names."),
+    606: ("Another service works on this state folder.", "Stop it, or give another --state."),
+    610: ("The settings cannot be used.", "systemd/provisioner.toml shows every key."),
+    611: ("The state folder belongs to a newer version.", "Install that version, or restore a backup."),
+    612: ("SQLite is too old: it can lose data of several writers.", "Install the locked requirements."),
+    613: ("The state folder cannot be used.", "Check its owner and the free space."),
+    614: ("No fixed address is free for another host.", "Enlarge dhcp.hosts in the settings."),
+    620: ("No service answers.", "Start it: provision serve; or check --state, --server."),
+    621: ("What answers is not this service.", "Another program uses the port; check --server."),
+    622: ("You may not enter the service's state folder.", "Be root, or use --server with PROVISION_TOKEN."),
+    630: ("A program that is needed is missing or failed.", "The message names it and its package."),
+    650: ("The rehearsal cannot be run on this machine.", "The message lists what is missing."),
+    651: ("The rehearsal did not end as it must.", "Its report and --keep folder hold the evidence."),
+}
+
+
+@click.command()
+@click.argument("code", metavar="PV-NNN")
+def explain(code: str) -> None:
+    """Say what an error code means and what to do; works offline."""
+    found = re.fullmatch(r"(?:PV-?)?(\d{3})", code.strip(), re.IGNORECASE)
+    if not found or int(found[1]) not in CODES:
+        raise InputError(f"there is no code {code!r}", hint="codes look like PV-210")
+    what, then = CODES[int(found[1])]
+    click.echo(f"PV-{found[1]}  {what}\n        {then}")

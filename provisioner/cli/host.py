@@ -1,0 +1,119 @@
+"""`provision host …`: the machines that are known, and their profiles."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from provisioner.cli.common import Column, asks_service, emit, emit_one, local_time, prints_data, say
+from provisioner.client import Client
+from provisioner.story import size
+
+Row = dict[str, Any]
+
+
+@click.group()
+def host() -> None:
+    """Machines: add, list, show, lock."""
+
+
+def _stage(row: Row) -> str:
+    return row["deployment"]["stage"] if row["deployment"] else "never deployed"
+
+
+def _image(row: Row) -> str:
+    return row["deployment"]["image"] if row["deployment"] else ""
+
+
+COLUMNS: tuple[Column, ...] = (
+    ("HOST", lambda r: r["name"]),
+    ("MAC", lambda r: ", ".join(r["macs"])),
+    ("ADDRESS", lambda r: r["address"]),
+    ("RACK", lambda r: r["rack"]),
+    ("PROFILE", lambda r: r["profile"]),
+    ("STATE", lambda r: _stage(r) + (" (locked)" if r["locked"] else "")),
+    ("IMAGE", _image),
+)
+
+
+@host.command("list")
+@prints_data
+@asks_service
+def list_(client: Client, form: str) -> None:
+    """Every host with its last deployment."""
+    emit(form, "hosts", client.hosts(), COLUMNS)
+
+
+@host.command()
+@click.argument("name", metavar="HOST")
+@prints_data
+@asks_service
+def show(client: Client, name: str, form: str) -> None:
+    """One host by name, serial or MAC, with what its ramdisk last saw."""
+    found = client.host(name)
+    row, facts = found["host"], found["facts"]
+    emit_one(form, "host", row | {"facts": facts}, lambda: _show(row, facts))
+
+
+def _show(row: Row, facts: Row) -> None:
+    for title, value in COLUMNS:
+        click.echo(f"{title.capitalize():<10}{value(row)}")
+    bmc = row["bmc"]
+    click.echo(f"{'BMC':<10}{bmc['driver']} {bmc['address'] or bmc['mac'] or ''}".rstrip())
+    click.echo(f"{'Serial':<10}{row['serial'] or facts.get('serial', '')}")
+    for disk in facts.get("disks", []):
+        words = (disk["name"], disk["model"], disk["serial"], size(disk["size"]), disk["content"])
+        click.echo(f"{'Disk':<10}{'  '.join(word for word in words if word)}")
+    if not facts:
+        click.echo(f"{'Disk':<10}not seen yet: no ramdisk of ours has run on it")
+    last = row["deployment"]
+    if last:
+        click.echo(f"{'Last':<10}{last['id']}, {last['stage']} since {local_time(last['stage_since'])}")
+
+
+@host.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@asks_service
+def apply(client: Client, folder: Path) -> None:
+    """Add or replace the hosts and profiles of an inventory folder: all of them, or none."""
+    from provisioner import inventory
+
+    hosts, profiles = inventory.read(folder)
+    # only what was said: what is locked stays locked, what is left out takes the service's defaults
+    done = client.apply(
+        [item.model_dump(mode="json", exclude_unset=True) for item in hosts],
+        [item.model_dump(mode="json", exclude_unset=True) for item in profiles],
+    )
+    say(f"{len(done['hosts'])} hosts and {len(done['profiles'])} profiles are known now")
+
+
+@host.command()
+@click.argument("name")
+@click.option("--mac", "macs", required=True, multiple=True, help="Any notation; the first one boots.")
+@click.option("--profile", required=True)
+@click.option("--serial", default="", help="The serial on its label, as SMBIOS says it.")
+@click.option("--rack", default="")
+@click.option("--bmc", "address", default="", metavar="ADDRESS", help="Without it you press the button.")
+@click.option("--secret", default="", help="The name of the BMC's login (provision bmc secret NAME).")
+@asks_service
+def add(client: Client, name: str, macs: tuple[str, ...], address: str, secret: str, **rest: str) -> None:
+    """Add one host, or replace it."""
+    bmc = {"driver": "ipmi", "address": address, "secret": secret} if address else {"driver": "manual"}
+    client.apply([{"name": name, "macs": list(macs), "bmc": bmc, **rest}], [])
+    say(f"{name} is known now")
+
+
+@host.command()
+@click.argument("name", metavar="HOST")
+@asks_service
+def lock(client: Client, name: str) -> None:
+    """Refuse every deployment of a host."""
+    say(f"{client.lock(name, locked=True)['name']} is locked")
+
+
+@host.command()
+@click.argument("name", metavar="HOST")
+@asks_service
+def unlock(client: Client, name: str) -> None:
+    """Allow deployments of a host again."""
+    say(f"{client.lock(name, locked=False)['name']} can be deployed")

@@ -1,0 +1,47 @@
+"""`provision ramdisk …`: the small system that hosts boot over the network."""
+
+from pathlib import Path
+
+import click
+
+from provisioner.cli.common import STATE, say
+from provisioner.story import size
+
+CACHE = Path("~/.cache/provisioner").expanduser()
+
+
+@click.group()
+def ramdisk() -> None:
+    """The ramdisk: build."""
+
+
+@ramdisk.command()
+@click.option(
+    "--kernel", type=click.Path(path_type=Path), help="A Debian kernel package instead of the listed one."
+)
+@click.option("--firmware", type=click.Path(path_type=Path), help="A folder of firmware files to add.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Where to; the state folder's ramdisk/ unless given."
+)
+@click.option(
+    "--state",
+    type=click.Path(path_type=Path),
+    default=STATE,
+    envvar="PROVISION_STATE",
+    help="The state folder: its public keys are built in.  [env: PROVISION_STATE]",
+)
+@click.option("--cache", type=click.Path(path_type=Path), default=CACHE, help="Keeps downloaded packages.")
+def build(kernel: Path | None, firmware: Path | None, out: Path | None, state: Path, cache: Path) -> None:
+    """Build kernel, ramdisk and boot programs; the same inputs give the same bytes."""
+    from provisioner import catalogue
+    from provisioner import ramdisk as builder
+
+    if not out:
+        catalogue.prepare(state)
+    target = out or state / "ramdisk"
+    built = builder.build(
+        target, cache=cache / "ramdisk", kernel=kernel, firmware=firmware, keys=catalogue.keys(state)
+    )
+    say(f"kernel {built.kernel}, in {target}:")
+    for name, (length, digest) in built.files.items():
+        say(f"  {name:<14}{size(length):>9}  sha256 {digest}")

@@ -1,0 +1,48 @@
+"""`provision serve`: the service of one deployment LAN."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from provisioner.errors import SettingsError
+
+
+@click.command()
+@click.option(
+    "--settings", "file", type=click.Path(path_type=Path), help="A TOML file; see systemd/provisioner.toml."
+)
+@click.option("--state", type=click.Path(path_type=Path), help="The folder for everything that is written.")
+@click.option("--interface", help="The interface of the deployment LAN.")
+@click.option("--address", metavar="CIDR", help="The service's own address there, as 10.77.0.1/24.")
+@click.option("--http-port", type=int, help="The port of the web service.")
+@click.option("--only", type=click.Choice(["dhcp", "tftp", "web", "worker"]), help="Run one service alone.")
+@click.option("--ready-fd", type=int, default=-1, hidden=True)
+def serve(file: Path | None, only: str | None, ready_fd: int, **values: Any) -> int:
+    """Answer DHCP, TFTP and HTTP on one LAN, and work on deployments, until told to stop.
+
+    All services run under one parent; the first to stop stops all. The interface is never configured.
+    """
+    from provisioner import daemon, settings
+
+    given = {name: str(value) if name == "state" else value for name, value in values.items() if value}
+    if not file and not {"interface", "address"} <= given.keys():
+        raise SettingsError(
+            "which network is to be served is not said",
+            hint="provision serve --interface IF --address CIDR [--state DIR], or --settings FILE",
+        )
+    loaded = settings.load(file, **given) if file else settings.check(given, source="the command line")
+    if only:
+        return daemon.serve_one(loaded, only, ready_fd)
+    return daemon.serve(loaded, [sys.executable, "-m", "provisioner", *_again(file, given)])
+
+
+def _again(file: Path | None, given: dict[str, Any]) -> list[str]:
+    """The same words for a child."""
+    words = ["serve"]
+    if file:
+        words += ["--settings", str(file)]
+    for name, value in given.items():
+        words += [f"--{name.replace('_', '-')}", str(value)]
+    return words

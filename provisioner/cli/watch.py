@@ -1,0 +1,247 @@
+"""`provision status` and `watch`: what is under way, live on a terminal, line by line elsewhere."""
+
+import time
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+import click
+
+from provisioner.cli.common import Column, asks_service, console, emit, emit_one, local_time, prints_data, say
+from provisioner.client import Client
+from provisioner.errors import Exit, UnreachableError
+from provisioner.story import Chapter, Story, describe_progress, duration
+
+Row = dict[str, Any]
+PATIENCE = 120.0  # seconds that the service may be away before we stop watching
+PAUSE = 1.0  # seconds between two tries to reach it
+RESTING = ("ready", "rejected", "failed", "cancelled")
+CODES = {"ready": Exit.DONE, "rejected": Exit.REJECTED, "failed": Exit.FAILED, "cancelled": Exit.FAILED}
+
+
+def _remark(row: Row) -> str:
+    if row["stage"] == "writing" and row["progress"]:
+        return describe_progress(row["progress"])
+    return str(row["reason"])
+
+
+COLUMNS: tuple[Column, ...] = (
+    ("HOST", lambda r: r["host"]),
+    ("STATE", lambda r: r["stage"]),
+    ("SINCE", lambda r: local_time(r["stage_since"])),
+    ("IMAGE", lambda r: r["image"]),
+    ("TRY", lambda r: str(r["attempt"] or "")),
+    ("", _remark),
+)
+
+
+@click.command()
+@click.argument("host", required=False)
+@prints_data
+@asks_service
+def status(client: Client, host: str | None, form: str) -> None:
+    """What is under way and what ended last; with HOST (name, serial, MAC or id), its story."""
+    if host is None:
+        return emit(form, "deployments", client.deployments(), COLUMNS, key="host")
+    news = client.events(host)
+    row, story = news["deployment"], Story()
+    for event in news["events"]:
+        story.add(event)
+    emit_one(form, "deployment", row, lambda: _tell(row, story, news["now"]), key="host")
+    return None
+
+
+def _tell(row: Row, story: Story, now: float) -> None:
+    out = console()
+    out.print(f"{row['host']}  {row['image']}  {row['id']}", style="bold", soft_wrap=True)
+    for line in _lines(row, story, now):
+        out.print(line, soft_wrap=True)
+    if row["stage"] in RESTING:
+        for sentence in _ending(row, story):
+            out.print(sentence, soft_wrap=True)
+
+
+@click.command()
+@click.argument("host")
+@click.option("--timeout", type=click.FloatRange(min=1), help="Stop watching after SECONDS (exit code 7).")
+@asks_service
+def watch(client: Client, host: str, timeout: float | None) -> int:
+    """Follow a host's deployment until it ends. Ctrl-C stops watching, never the deployment."""
+    row = client.deployment(host)
+    say(f"{row['host']}  {row['image']}  {row['id']}")
+    return follow(client, row["id"], timeout=timeout)[1]
+
+
+def follow(client: Client, ident: str, *, timeout: float | None) -> tuple[Row, int]:
+    """Show a deployment until it rests: its last row and the exit code. Ctrl-C detaches."""
+    out = console(stderr=True)
+    view: _Live | _Lines = _Live(out) if out.is_terminal else _Lines()
+    until = time.monotonic() + timeout if timeout else None
+    row: Row = {"host": ident, "id": ident}
+    try:
+        with view:
+            for news in _news(client, ident, view, until):
+                row = news["deployment"]
+                view.take(news)
+                if until and time.monotonic() >= until and row["stage"] not in RESTING:
+                    break
+    except KeyboardInterrupt:
+        say(f"Detached; the deployment goes on. Back with: provision watch {row['host']}")
+        return row, Exit.DETACHED
+    if row["stage"] not in RESTING:
+        say(f"Still {row['stage']} at --timeout; the deployment goes on: provision watch {row['host']}")
+        return row, Exit.RUNNING
+    for sentence in _ending(row, view.story):
+        out.print(sentence, soft_wrap=True)
+    held = row["stage"] == "cancelled" and row["stop_after"] and row["reason"].startswith("stopped after")
+    return row, Exit.DONE if held else CODES[row["stage"]]
+
+
+def _news(client: Client, ident: str, view: "_Live | _Lines", until: float | None) -> Iterator[Row]:
+    """The service's answers; while it is away (it is being started again) we try on."""
+    after, heard = 0, time.monotonic()
+    while True:
+        left = 20.0 if until is None else max(0.0, min(20.0, until - time.monotonic()))
+        try:
+            news = client.events(ident, after, left)
+        except UnreachableError as fault:
+            if time.monotonic() - heard > PATIENCE:
+                raise
+            view.warn(f"{fault}; trying again")
+            time.sleep(PAUSE)  # there is nobody who could wake us
+            continue
+        heard = time.monotonic()
+        after = max([after, *(event["id"] for event in news["events"])])
+        yield news
+        if news["deployment"]["stage"] in RESTING and not news["events"]:
+            return
+        if until and time.monotonic() >= until:
+            return
+
+
+class _Lines:
+    """One time-stamped line for each event."""
+
+    def __init__(self) -> None:
+        self.story = Story()
+        self._progress = 0.0
+        self._warned = ""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def take(self, news: Row) -> None:
+        """New events."""
+        self._warned = ""
+        for event in news["events"]:
+            sentence = self.story.add(event)
+            if event["kind"] == "agent.progress" and not self._is_due(event["time"]):
+                continue
+            stamp = datetime.fromtimestamp(event["time"]).astimezone().isoformat(timespec="seconds")
+            say(f"{stamp} {event['host']} {self.story.stage}: {sentence}")
+
+    def _is_due(self, now: float) -> bool:
+        """Progress comes every two seconds; a log needs it every ten."""
+        if now - self._progress < 10:
+            return False
+        self._progress = now
+        return True
+
+    def warn(self, sentence: str) -> None:
+        """Something about us, not about the deployment; said once."""
+        if sentence != self._warned:
+            say(sentence)
+        self._warned = sentence
+
+
+class _Live:
+    """A line for each stage, redrawn in place."""
+
+    def __init__(self, out: Any) -> None:
+        from rich.live import Live
+
+        self.story = Story()
+        self._row: Row = {}
+        self._skew = 0.0  # the service's clock against ours
+        self._warning = ""
+        self._live = Live(console=out, get_renderable=self._draw, refresh_per_second=4)
+
+    def __enter__(self) -> None:
+        self._live.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._live.stop()
+
+    def take(self, news: Row) -> None:
+        """New events."""
+        for event in news["events"]:
+            self.story.add(event)
+        self._row, self._warning = news["deployment"], ""
+        self._skew = news["now"] - time.time()
+
+    def warn(self, sentence: str) -> None:
+        """Something about us, not about the deployment."""
+        self._warning = sentence
+
+    def _draw(self) -> Any:
+        from rich.console import Group
+        from rich.text import Text
+
+        lines = _lines(self._row, self.story, time.time() + self._skew) if self._row else []
+        return Group(*lines, *([Text(f"   {self._warning}", "yellow")] if self._warning else []))
+
+
+MARKS = {"done": (" ✓ ", "green"), "now": (" ▸ ", "cyan"), "bad": (" ✗ ", "red"), "open": (" · ", "dim")}
+
+
+def _lines(row: Row, story: Story, now: float) -> list[Any]:
+    """The stages as rich texts: mark, name, note, seconds."""
+    from rich.text import Text
+
+    lines = []
+    last = max((c.began for c in story.chapters.values()), default=0)
+    for chapter in story.chapters.values():
+        state = _state(chapter, row, last)
+        mark, style = MARKS[state]
+        note = chapter.note if chapter.began else ""
+        if state == "now" and chapter.stage == "writing" and story.progress:
+            note = describe_progress(story.progress)
+        took = duration(chapter.seconds(now)) if chapter.began else ""
+        again = f"attempt {story.attempt}, " if story.attempt > 1 and state == "now" else ""
+        lines.append(
+            Text.assemble(
+                (mark, style),
+                (f"{chapter.stage:<11} ", "bold" if state == "now" else ""),
+                f"{took:>8}  ",
+                (f"{again}{note}", "dim" if state == "done" else ""),
+                overflow="ellipsis",
+                no_wrap=True,
+            )
+        )
+    return lines
+
+
+def _state(chapter: Chapter, row: Row, last: float) -> str:
+    if not chapter.began:
+        return "open"
+    if row["stage"] in RESTING and row["stage"] != "ready" and chapter.began == last:
+        return "bad"
+    return "done" if chapter.ended else "now"
+
+
+def _ending(row: Row, story: Story) -> list[Any]:
+    """How it ended, for people."""
+    from rich.text import Text
+
+    took = duration(story.ended - story.began) if story.ended else ""
+    host = row["host"]
+    if row["stage"] == "ready":
+        return [Text.assemble((f"{host} is ready. ", "bold green"), f"{took}, {row['image']}")]
+    code = f" (PV-{row['code']})" if row["code"] else ""
+    lines = [Text.assemble((f"{host} {row['stage']}: ", "bold red"), f"{row['reason']}{code}")]
+    if row["hint"]:
+        lines.append(Text(f"  → {row['hint']}"))
+    return lines

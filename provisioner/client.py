@@ -1,0 +1,195 @@
+"""The service's HTTP API as calls: over the state folder's Unix socket, or a URL with a token."""
+
+import http.client
+import json
+import socket
+import urllib.parse
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from provisioner.errors import InputError, ProvisionError, RefusedError, UnreachableError, from_json
+
+ROOT = "/api/v1"
+PATIENCE = 30.0  # seconds for an answer, on top of what the call itself may wait
+LONG = 1800.0  # seconds for a call that reads whole images
+WAIT = 20.0  # seconds that one request for news waits at the service
+Answer = dict[str, Any]
+
+
+class Client:
+    """One service. Every call opens its own connection, so a client may be shared between threads."""
+
+    def __init__(self, *, socket: Path | None = None, server: str = "", token: str = "") -> None:
+        self._socket = socket
+        self._server = urllib.parse.urlsplit(server if "//" in server else f"http://{server}")
+        self._token = token
+        self.place = str(socket) if socket else server
+
+    def call(
+        self, method: str, path: str, body: Any = None, *, patience: float = PATIENCE, **query: Any
+    ) -> Answer:
+        """One request; its answer as plain data.
+
+        Raises:
+            UnreachableError: PV-620, nobody answers.
+            ProvisionError: what the service said, with its code and exit code.
+        """
+        asked = urllib.parse.urlencode({key: value for key, value in query.items() if value != ""})
+        target = f"{ROOT}{path}?{asked}" if asked else ROOT + path
+        headers = {"Content-Type": "application/json", "Host": self._server.netloc or "provisioner"}
+        if self._token:
+            headers["Authorization"] = f"Bearer {self._token}"
+        connection = self._connection(patience)
+        try:
+            connection.request(method, target, None if body is None else json.dumps(body), headers)
+            response = connection.getresponse()
+            return _answer(response.status, response.read())
+        except (OSError, http.client.HTTPException) as fault:
+            raise self._unreachable(fault) from fault
+        finally:
+            connection.close()
+
+    def _connection(self, patience: float) -> http.client.HTTPConnection:
+        if self._socket:
+            return _UnixConnection(self._socket, patience)
+        kind = http.client.HTTPSConnection if self._server.scheme == "https" else http.client.HTTPConnection
+        try:
+            return kind(self._server.hostname or "", self._server.port, timeout=patience)
+        except (ValueError, http.client.InvalidURL) as fault:
+            raise InputError(f"{self.place!r} is not a server's URL: {fault}", code=102) from fault
+
+    def _unreachable(self, fault: Exception) -> ProvisionError:
+        reason = getattr(fault, "strerror", None) or str(fault) or type(fault).__name__
+        if isinstance(fault, PermissionError):
+            return RefusedError(
+                f"{self.place}: you may not enter the service's state folder",
+                hint="as root, or with --server URL and PROVISION_TOKEN",
+                code=622,
+            )
+        hint = "is `provision serve` running, with this --state?" if self._socket else "check the URL"
+        return UnreachableError(f"no service answers at {self.place}: {reason}", hint=hint, code=620)
+
+    def service(self) -> Answer:
+        """Version, interface, URL, counts."""
+        return self.call("GET", "/service")
+
+    def hosts(self) -> list[Answer]:
+        """Every host with its last deployment."""
+        return list(self.call("GET", "/hosts")["hosts"])
+
+    def host(self, text: str) -> Answer:
+        """`host` and `facts` of one host by name, serial or MAC."""
+        return self.call("GET", f"/hosts/{_quoted(text)}")
+
+    def apply(self, hosts: list[Answer], profiles: list[Answer]) -> Answer:
+        """Add or replace; the names."""
+        return self.call("POST", "/hosts", {"hosts": hosts, "profiles": profiles})
+
+    def lock(self, text: str, *, locked: bool) -> Answer:
+        """Lock or unlock a host."""
+        host: Answer = self.call("POST", f"/hosts/{_quoted(text)}/{'lock' if locked else 'unlock'}")["host"]
+        return host
+
+    def sightings(self) -> list[Answer]:
+        """Every MAC that asked by DHCP."""
+        return list(self.call("GET", "/sightings")["sightings"])
+
+    def images(self) -> list[Answer]:
+        """The catalogue."""
+        return list(self.call("GET", "/images")["images"])
+
+    def add_image(self, path: Path) -> Answer:
+        """Register a pack that lies on the service's machine."""
+        image: Answer = self.call("POST", "/images", {"path": str(path)}, patience=LONG)["image"]
+        return image
+
+    def verify_image(self, text: str) -> Answer:
+        """Read a stored pack again; its id and number of chunks."""
+        return self.call("POST", f"/images/{_quoted(text)}/verify", patience=LONG)
+
+    def plan(self, host: str, image: str = "") -> Answer:
+        """What a deployment would do; nothing is armed."""
+        plan: Answer = self.call("POST", "/deployments", {"host": host, "image": image})["plan"]
+        return plan
+
+    def arm(self, host: str, **order: Any) -> Answer:
+        """Arm a deployment: `image`, `by`, `yes`, `confirmation`, `stop_after`; the new row."""
+        row: Answer = self.call("POST", "/deployments", {"host": host, "arm": True, **order})["deployment"]
+        return row
+
+    def deployments(self) -> list[Answer]:
+        """The newest hundred."""
+        return list(self.call("GET", "/deployments")["deployments"])
+
+    def deployment(self, ident: str) -> Answer:
+        """One deployment by id, or a host's last one."""
+        row: Answer = self.call("GET", f"/deployments/{_quoted(ident)}")["deployment"]
+        return row
+
+    def events(self, ident: str, after: int = 0, wait: float = 0) -> Answer:
+        """`events` above `after`, `deployment`, and the service's time `now`; waits at most `wait` s."""
+        path = f"/deployments/{_quoted(ident)}/events"
+        return self.call("GET", path, after=after, wait=wait, patience=PATIENCE + wait)
+
+    def follow(self, ident: str, after: int = 0) -> Iterator[Answer]:
+        """`events` answers one after the other, as they come; ends when the deployment rests."""
+        while True:
+            news = self.events(ident, after, WAIT)
+            yield news
+            if news["events"]:
+                after = news["events"][-1]["id"]
+            elif news["deployment"]["stage"] in ("ready", "rejected", "failed", "cancelled"):
+                return
+
+    def cancel(self, ident: str) -> Answer:
+        """End a deployment."""
+        row: Answer = self.call("POST", f"/deployments/{_quoted(ident)}/cancel")["deployment"]
+        return row
+
+    def bmc(self, host: str, action: str, argument: str = "") -> Answer:
+        """Let the worker ask a BMC; its result. Raises PowerError's kin with the BMC's own words."""
+        body = {"host": host, "action": action, "argument": argument}
+        request = self.call("POST", "/bmc", body)["request"]
+        found: Answer = {"state": "open"}
+        for _ in range(6):  # a BMC act is limited to less than two minutes by its own driver
+            found = self.call("GET", f"/bmc/{request}", wait=WAIT, patience=PATIENCE + WAIT)["request"]
+            if found["state"] == "done":
+                break
+        else:
+            raise UnreachableError(f"{host}: the worker did not answer", hint="see the service's log")
+        result: Answer = found["result"]
+        if "error" in result:
+            raise from_json(result["error"])
+        return result
+
+    def put_secret(self, name: str, user: str, password: str) -> None:
+        """Keep a BMC's login in the service's state folder."""
+        self.call("PUT", f"/secrets/{_quoted(name)}", {"user": user, "password": password})
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path: Path, patience: float) -> None:
+        super().__init__("provisioner", timeout=patience)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(str(self._path))
+
+
+def _quoted(text: str) -> str:
+    return urllib.parse.quote(text, safe="@:")
+
+
+def _answer(status: int, raw: bytes) -> Answer:
+    try:
+        body = json.loads(raw)
+    except ValueError:
+        body = None
+    if not isinstance(body, dict):
+        raise UnreachableError(f"what answers is not the provisioning service (status {status})", code=621)
+    if "error" in body:
+        raise from_json(body["error"])
+    return body

@@ -1,0 +1,64 @@
+"""The NoCloud seed that a freshly written host finds on its disk: name, network, our key, one phone-home."""
+
+import json
+from typing import Any
+
+import yaml
+
+from provisioner import shipped
+
+USER = "provision"
+FOLDER = "/var/lib/provisioner"
+SCRIPT, ORDER = f"{FOLDER}/phone-home.py", f"{FOLDER}/phone-home.json"
+
+
+def build(
+    *, deployment: str, hostname: str, deploy_mac: str, server: str, token: str, public_key: str
+) -> dict[str, str]:
+    """File name in CIDATA → text: `meta-data`, `user-data`, `network-config` (cloud-init's NoCloud).
+
+    `server` is the service's URL, `token` the one-time phone-home token, `public_key` one OpenSSH line.
+    """
+    return {
+        "meta-data": _yaml({"instance-id": deployment, "local-hostname": hostname}),
+        "user-data": "#cloud-config\n" + _yaml(_user_data(deployment, hostname, server, token, public_key)),
+        "network-config": _yaml(_network(deploy_mac)),
+    }
+
+
+def _yaml(data: dict[str, Any]) -> str:
+    return yaml.safe_dump(data, sort_keys=False, width=1000)
+
+
+def _network(deploy_mac: str) -> dict[str, Any]:
+    """The deployment LAN's card by its MAC; the DHCP client says the same id as its firmware did."""
+    card = {"match": {"macaddress": deploy_mac}, "dhcp4": True, "dhcp-identifier": "mac"}
+    return {"version": 2, "ethernets": {"deploy": card}}
+
+
+def _user_data(deployment: str, hostname: str, server: str, token: str, public_key: str) -> dict[str, Any]:
+    order = {"url": f"{server}/phone-home/v1", "deployment": deployment, "token": token}
+    return {
+        "hostname": hostname,
+        "users": [
+            {
+                "name": USER,
+                "gecos": "deployment, until the host is sealed",
+                "shell": "/bin/sh",
+                "lock_passwd": True,
+                "sudo": "ALL=(ALL) NOPASSWD:ALL",
+                "ssh_authorized_keys": [public_key],
+            }
+        ],
+        "ssh_deletekeys": True,
+        "ssh_genkeytypes": ["ed25519"],
+        "write_files": [
+            _file(SCRIPT, "0700", (shipped.folder("pxe") / "phone-home.py").read_text()),
+            _file(ORDER, "0600", json.dumps(order)),
+        ],
+        "runcmd": [["/usr/bin/python3", SCRIPT, ORDER]],
+    }
+
+
+def _file(path: str, mode: str, content: str) -> dict[str, str]:
+    return {"path": path, "permissions": mode, "content": content}

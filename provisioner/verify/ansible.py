@@ -1,0 +1,148 @@
+"""Runs one of the shipped playbooks against one host through ansible-runner; what came of it as data."""
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from provisioner import shipped
+from provisioner.verify import ssh
+from provisioner.verify.model import printable
+
+Told = Callable[[str, str, float], None]
+ENVIRONMENT = {
+    "ANSIBLE_NOCOWS": "1",
+    "ANSIBLE_NOCOLOR": "1",
+    "ANSIBLE_PIPELINING": "1",
+    "ANSIBLE_HOST_KEY_CHECKING": "True",  # ansible-runner would switch it off
+    "ANSIBLE_SSH_RETRIES": "0",
+    "ANSIBLE_DEPRECATION_WARNINGS": "0",
+    "ANSIBLE_CACHE_PLUGIN": "memory",
+    "LANG": "C.UTF-8",
+    "LC_ALL": "C.UTF-8",
+}
+_ENDS = {"runner_on_ok": "ok", "runner_on_failed": "failed", "runner_on_unreachable": "unreachable"}
+
+
+@dataclass
+class Play:
+    """How a playbook ended. `sentence` says why where `result` is not `ok`; `outputs` is task → stdout."""
+
+    result: Literal["ok", "unreachable", "failed"] = "ok"
+    sentence: str = ""
+    outputs: dict[str, str] = field(default_factory=dict)
+
+
+class _Listener:
+    """Takes ansible-runner's events; an error of whom we tell ends the run instead of being swallowed."""
+
+    def __init__(self, way: ssh.Route, told: Told) -> None:
+        self.play = Play()
+        self.fault: Exception | None = None
+        self._way = way
+        self._told = told
+
+    def event(self, event: dict[str, Any]) -> bool:
+        """False: the event is not kept in a file."""
+        try:
+            self._take(event.get("event", ""), event.get("event_data", {}))
+        except Exception as fault:
+            self.fault = self.fault or fault
+        return False
+
+    def cancelled(self) -> bool:
+        return self.fault is not None
+
+    def _take(self, kind: str, data: dict[str, Any]) -> None:
+        result = data.get("res") or {}
+        end = _ENDS.get(kind)
+        if end == "ok":
+            name = str(data.get("task", ""))
+            self.play.outputs[name] = str(result.get("stdout") or "")
+            self._told(name, self.play.outputs[name], float(data.get("duration") or 0))
+        elif end == "unreachable":
+            self.play.result = "unreachable"
+            self.play.sentence = ssh.explain(self._way.target, str(result.get("msg", "")))
+        elif end == "failed":
+            self.play.result = "failed"
+            self.play.sentence = f"the task {data.get('task', '')!r} failed: {_why(result)}"
+
+
+def _why(result: dict[str, Any]) -> str:
+    """The last line that the program wrote, else what Ansible says."""
+    for key in ("stderr", "stdout", "module_stderr", "msg"):
+        if lines := str(result.get(key) or "").strip().splitlines():
+            return printable(lines[-1])[:300]
+    return "it gave no reason"
+
+
+def play(
+    name: str,
+    way: ssh.Route,
+    *,
+    folder: Path,
+    seconds: int,
+    told: Told,
+    variables: dict[str, Any] | None = None,
+) -> Play:
+    """Run `ansible/NAME.yml`; at most `seconds`. What Ansible printed is kept in `folder/NAME.log`.
+
+    `told(task, stdout, seconds)` is called after each task that went well; what it raises ends the run
+    and is raised again.
+    """
+    import ansible_runner
+
+    listener = _Listener(way, told)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f"{name}-", dir=folder) as private:  # 0700
+        done = ansible_runner.run(
+            private_data_dir=private,
+            ident="run",
+            playbook=str(shipped.file("ansible", f"{name}.yml")),
+            inventory=ssh.inventory(way),
+            extravars=variables or {},
+            envvars={**ENVIRONMENT, **_places(Path(private))},
+            event_handler=listener.event,
+            # given always: without one, ansible-runner takes this process's signals
+            cancel_callback=listener.cancelled,
+            settings={"pexpect_timeout": 1},
+            timeout=seconds,
+            quiet=True,
+        )
+        _keep_log(Path(private) / "artifacts" / "run", folder / f"{name}.log")
+    if listener.fault:
+        raise listener.fault
+    return _ended(listener.play, done.status, done.rc, seconds, folder / f"{name}.log")
+
+
+def _places(private: Path) -> dict[str, str]:
+    """ansible-playbook is found beside our Python; its own files stay in the run's folder."""
+    binaries = Path(sys.executable).parent
+    config = private / "ansible.cfg"  # empty: nobody's settings but these
+    config.touch()
+    return {
+        "ANSIBLE_CONFIG": str(config),
+        "PATH": f"{binaries}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+        "ANSIBLE_HOME": str(private / "home"),
+        "ANSIBLE_LOCAL_TEMP": str(private / "tmp"),
+    }
+
+
+def _keep_log(artifacts: Path, target: Path) -> None:
+    stdout = artifacts / "stdout"
+    if stdout.exists():
+        shutil.copyfile(stdout, target)
+        target.chmod(0o600)
+
+
+def _ended(play: Play, status: str, code: int, seconds: int, log: Path) -> Play:
+    """A run that ended without saying why gets its sentence here."""
+    if play.result != "ok" or status == "successful":
+        return play
+    if status == "timeout":
+        return Play("unreachable", f"Ansible did not end within {seconds} s", play.outputs)
+    return Play("failed", f"Ansible ended with code {code} ({status}); see {log}", play.outputs)

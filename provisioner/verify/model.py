@@ -1,0 +1,75 @@
+"""What verification is told and what it says: target, expectations, task results, verdicts."""
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+
+def printable(text: str) -> str:
+    """A host's text without what a terminal would obey."""
+    return "".join(sign if sign.isprintable() else "?" for sign in text)
+
+
+@dataclass(frozen=True)
+class Target:
+    """A host as SSH reaches it. `key`: the private key's file; `host_keys`: lines `ssh-ed25519 AAAA…`."""
+
+    name: str
+    address: str
+    user: str
+    key: Path
+    host_keys: tuple[str, ...]
+    port: int = 22
+
+
+@dataclass(frozen=True)
+class PciDevice:
+    """`id` is `vendor:device`, four hexadecimal digits each; `name` is for people."""
+
+    id: str
+    count: int
+    name: str = ""
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What the order and the profile want. `memory_min` in bytes; empty or 0 means: not checked."""
+
+    image_id: str
+    image_version: str
+    root_disk_serial: str
+    memory_min: int
+    macs: tuple[str, ...]
+    pci: tuple[PciDevice, ...]
+
+
+@dataclass(frozen=True)
+class TaskResult:
+    """One check or one task; `seconds` is how long it took."""
+
+    name: str
+    result: Literal["ok", "deviation", "unreachable"]
+    sentence: str
+    seconds: float = 0
+
+    def as_data(self) -> dict[str, Any]:
+        """As an event carries it: `{task, result, sentence, seconds}`."""
+        return {
+            "task": self.name,
+            "result": self.result,
+            "sentence": self.sentence,
+            "seconds": round(self.seconds, 1),
+        }
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How it ended. Only `rejected` is about what the host is; `failed` is about the run itself."""
+
+    result: Literal["passed", "rejected", "unreachable", "failed"]
+    sentences: tuple[str, ...] = ()
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    def as_data(self) -> dict[str, Any]:
+        """As an event carries it: `{result, sentences, facts}`."""
+        return {**asdict(self), "sentences": list(self.sentences)}

@@ -1,0 +1,53 @@
+"""Seals one host: takes away what only its deployment needed, last of all our own way in."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+from provisioner.verify import ansible, ssh
+from provisioner.verify.model import Target, TaskResult, Verdict
+
+LIMIT = 400  # seconds for one run; the host's cloud-init may still have to end
+MARKER = "last-step-sent"
+PROBE = "knock once more"
+
+
+def seal(
+    target: Target, mode: Literal["full", "keep-access"], *, on_task: Callable[[TaskResult], None], work: Path
+) -> Verdict:
+    """Seal the host; call again with the same `work` after a crash or `unreachable`.
+
+    `full` has `passed` only when the host was seen to refuse our key. A refused key alone proves nothing:
+    a marker in `work`, written before the last step is sent, tells that it was we who removed it.
+    What `on_task` raises ends the run. Raises ServiceError where the host told no usable host key.
+    """
+    work.mkdir(mode=0o700, parents=True, exist_ok=True)
+    marker = work / MARKER
+    resumed = marker.exists()
+
+    def tell(task: str, said: str, seconds: float) -> None:
+        if said:
+            on_task(TaskResult(task, "ok", said.splitlines()[-1], seconds))
+
+    with ssh.route(target, work) as way:
+        variables = {"mode": mode, "marker": str(marker), "key": ssh.public_key(target)}
+        play = ansible.play("seal", way, folder=work, seconds=LIMIT, told=tell, variables=variables)
+        if mode == "full" and marker.exists():
+            return _closed(way, play, on_task, resumed=resumed)
+    return Verdict("passed") if play.result == "ok" else Verdict(play.result, (play.sentence,))
+
+
+def _closed(
+    way: ssh.Route, play: ansible.Play, on_task: Callable[[TaskResult], None], *, resumed: bool
+) -> Verdict:
+    """The last step was sent, now or before: only the host's refusal of our key tells that it was done."""
+    answer = ssh.knock(way)
+    if answer == "denied":
+        on_task(TaskResult(PROBE, "ok", f"{way.target.name} refuses the deployment's key"))
+        return Verdict("passed")
+    if play.result != "ok":
+        # an earlier run's last step may still be at work: sudo is gone, the key not yet
+        return Verdict("unreachable" if resumed else play.result, (play.sentence,))
+    if answer == "accepted":
+        return Verdict("failed", (f"{way.target.name} still accepts the deployment's key",))
+    return Verdict("unreachable", (f"{way.target.name} does not answer after its key was removed",))

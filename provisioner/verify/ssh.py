@@ -1,0 +1,126 @@
+"""SSH as verification uses it: the pinned host key, the options, the inventory, ssh's complaints in words."""
+
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from provisioner import run
+from provisioner.errors import ProgramError, ServiceError
+from provisioner.verify.model import Target, printable
+
+CONNECT_SECONDS = 10
+PYTHON = "/usr/bin/python3"
+_KEY = re.compile(r"((?:ssh|sk-ssh|ecdsa|sk-ecdsa)-[a-z0-9@.-]+) ([A-Za-z0-9+/]+={0,2})(?: .*)?")
+
+
+@dataclass(frozen=True)
+class Route:
+    """The way to one host for the length of one run: files that ssh reads, and where connections wait."""
+
+    target: Target
+    known_hosts: Path
+    control: Path
+
+    def options(self) -> list[str]:
+        """ssh's options, without those about shared connections."""
+        pairs = {
+            "BatchMode": "yes",
+            "StrictHostKeyChecking": "yes",
+            "UserKnownHostsFile": str(self.known_hosts),
+            "GlobalKnownHostsFile": "/dev/null",
+            "IdentitiesOnly": "yes",
+            "IdentityAgent": "none",
+            "ConnectTimeout": str(CONNECT_SECONDS),
+            "ServerAliveInterval": "15",  # a host that dies under us is noticed after a minute
+            "ServerAliveCountMax": "4",
+        }
+        # no configuration file of the user's: it may send the connection elsewhere
+        return ["-F", "none", *(part for key, value in pairs.items() for part in ("-o", f"{key}={value}"))]
+
+
+@contextmanager
+def route(target: Target, folder: Path) -> Iterator[Route]:
+    """Pin the host's keys in `folder`; shared connections end with the block.
+
+    Raises:
+        ServiceError: PV-503, the host has told no key that is one.
+    """
+    known_hosts = folder / "known_hosts"
+    known_hosts.write_text(pin(target))
+    with tempfile.TemporaryDirectory(prefix="ssh-") as place:  # a socket's path has at most 107 bytes
+        way = Route(target, known_hosts, Path(place) / "c")
+        try:
+            yield way
+        finally:
+            if way.control.exists():
+                _hang_up(way)
+
+
+def _hang_up(way: Route) -> None:
+    run.run(["ssh", "-F", "none", "-o", f"ControlPath={way.control}", "-O", "exit", "x"], check=False)
+
+
+def pin(target: Target) -> str:
+    """The text of a known_hosts file: well-formed keys only, without their comments. Raises ServiceError."""
+    place = target.address if target.port == 22 else f"[{target.address}]:{target.port}"
+    found = [_KEY.fullmatch(line.strip()) for line in target.host_keys]
+    lines = [f"{place} {key[1]} {key[2]}\n" for key in found if key]
+    if not lines:
+        raise ServiceError(
+            f"{target.name} told no SSH host key when it phoned home",
+            hint=f"provision retry {target.name}",
+            code=503,
+        )
+    return "".join(lines)
+
+
+def inventory(way: Route) -> dict[str, Any]:
+    """Ansible's inventory with this one host."""
+    target = way.target
+    shared = f"-o ControlMaster=auto -o ControlPersist=60s -o ControlPath={way.control}"
+    values = {
+        "ansible_host": target.address,
+        "ansible_port": target.port,
+        "ansible_user": target.user,
+        "ansible_ssh_private_key_file": str(target.key),
+        "ansible_python_interpreter": PYTHON,
+        "ansible_ssh_args": f"{' '.join(_quoted(way.options()))} {shared}",
+        "ansible_ssh_pipelining": True,
+    }
+    return {"all": {"hosts": {target.name: values}}}
+
+
+def _quoted(words: list[str]) -> list[str]:
+    """Ansible splits this text as a shell would."""
+    return [f"'{word}'" if " " in word else word for word in words]
+
+
+def knock(way: Route) -> Literal["accepted", "denied", "silent"]:
+    """Log in on a connection of its own and leave; `silent` is anything but a yes or no to our key."""
+    target = way.target
+    login = ["-i", str(target.key), "-p", str(target.port), "-l", target.user]
+    try:
+        done = run.run(["ssh", *way.options(), *login, target.address, "true"], check=False, timeout=60)
+    except ProgramError:
+        return "silent"
+    if done.returncode != 255:  # the remote command's own code
+        return "accepted"
+    return "denied" if b"Permission denied" in done.stderr else "silent"
+
+
+def public_key(target: Target) -> str:
+    """The base64 part of our public key, by which its line is found on the host."""
+    return run.text(["ssh-keygen", "-y", "-f", target.key]).split()[1]
+
+
+def explain(target: Target, message: str) -> str:
+    """What Ansible says of an unreachable host, as one sentence."""
+    text = " ".join(message.split())
+    if "IDENTIFICATION HAS CHANGED" in text or "Host key verification failed" in text:
+        return f"{target.address} shows another SSH host key than {target.name} phoned home with"
+    text = re.split(r"(?:via|over) ssh: ", text)[-1].removeprefix("ssh: ").rstrip(".")
+    return f"{target.name} cannot be reached: {printable(text)[:300] or 'ssh gave no reason'}"
