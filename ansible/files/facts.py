@@ -88,7 +88,7 @@ def serial(disk: Path) -> str:
 
 
 def cloud_init() -> str:
-    """`done`, `running`, `disabled`, `none`, or its errors; its own status command costs seconds on a slow machine."""
+    """`done`, `running`, `disabled`, `none`, or its errors; its own status command takes seconds."""
     run = Path("/run/cloud-init")
     if not run.is_dir():
         return "none"

@@ -1,9 +1,9 @@
 """A small QMP client: commands, events, and the news that the machine has ended and why."""
 
+import contextlib
 import json
 import socket
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -81,30 +81,27 @@ class Qmp:
 
     def close(self) -> None:
         """Hang up; the reader's thread ends."""
-        try:
+        with contextlib.suppress(OSError):  # the other end may have hung up already
             self._line.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass  # the other end has hung up already
 
     def _await(self, test: Callable[[], bool], timeout: float, what: str) -> None:
-        until = time.monotonic() + timeout
-        self._changed.wait_for(lambda: test() or self._closed, max(0.0, until - time.monotonic()))
+        self._changed.wait_for(lambda: test() or self._closed, timeout)
         if not test():
             ended = "it has ended" if self._closed else f"nothing within {timeout:g} s"
             raise ServiceError(f"the machine did not {what}: {ended}")
 
     def _read(self) -> None:
         try:
-            with self._line.makefile("rb") as lines:
+            # a line may be cut off by the end of the process
+            with contextlib.suppress(OSError, ValueError), self._line.makefile("rb") as lines:
                 for line in lines:
                     self._take(json.loads(line))
-        except (OSError, ValueError):
-            pass  # a line cut off by the end of the process
-        with self._changed:
-            self._closed = True
-            self._line.close()
-            self._changed.notify_all()
-        self._on_close()
+        finally:
+            with self._changed:
+                self._closed = True
+                self._line.close()
+                self._changed.notify_all()
+            self._on_close()
 
     def _take(self, message: dict[str, Any]) -> None:
         with self._changed:

@@ -142,6 +142,16 @@ def verify(site: Site, row: Deployment) -> None:
             hint=f"mend the hardware or the profile, then: provision retry {row.host}",
             verdict=verdict.as_data(),
         )
+    elif verdict.result == "failed":
+        deploy.record(
+            site,
+            row.id,
+            "verify.failed",
+            source="ansible",
+            code=502,
+            sentence="; ".join(verdict.sentences),
+            hint=f"see {work / 'verify.log'}, then: provision retry {row.host}",
+        )
     else:
         deploy.record(site, row.id, "verify.passed", source="ansible", verdict=verdict.as_data())
 
@@ -157,6 +167,9 @@ def seal(site: Site, row: Deployment) -> None:
     verdict = run_sealing(_target(site, row), profile.seal, on_task=tell, work=work)
     if verdict.result == "passed":
         deploy.record(site, row.id, "seal.done", source="ansible", mode=profile.seal)
+        return
+    if verdict.result == "unreachable":  # the stage's deadline decides; the loop calls again
+        tell(TaskResult("reach the host", "unreachable", "; ".join(verdict.sentences)))
         return
     deploy.record(
         site,

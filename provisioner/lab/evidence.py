@@ -1,0 +1,127 @@
+"""Reads disks that no machine has open: what they hold, and whether it is what it must be."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from provisioner import run
+from provisioner.errors import ProgramError
+from provisioner.imaging.manifest import Manifest
+
+BLOCK = 1 << 20  # bytes
+TABLE = 34  # sectors: protective MBR, header and entries of a GPT (UEFI 2.10, 5.3)
+PATTERN = 0xA5  # what a new disk is filled with: never zeros, which would hide a forgotten write
+HOST_KEY = "/etc/ssh/ssh_host_ed25519_key"
+
+Range = tuple[int, int]  # offset, length
+
+
+def fill(path: Path, size: int) -> None:
+    """A disk of `size` bytes, every one of them 0xA5."""
+    block = bytes([PATTERN]) * BLOCK
+    with path.open("wb") as out:
+        for offset in range(0, size, BLOCK):
+            out.write(block[: min(BLOCK, size - offset)])
+
+
+def lay(path: Path, size: int, image: Path) -> None:
+    """A disk of `size` bytes that holds an image; the rest is 0xA5."""
+    fill(path, size)
+    with path.open("r+b") as out, image.open("rb") as source:
+        while block := source.read(BLOCK):
+            out.write(block)
+
+
+def is_untouched(path: Path) -> bool:
+    """Whether every byte is still 0xA5."""
+    wanted = bytes([PATTERN]) * BLOCK
+    return all(block == wanted[: len(block)] for _, block in _blocks(path))
+
+
+def _blocks(path: Path) -> Iterator[tuple[int, bytes]]:
+    offset = 0
+    with path.open("rb") as source:
+        while block := source.read(BLOCK):
+            yield offset, block
+            offset += len(block)
+
+
+def may_differ(manifest: Manifest) -> list[Range]:
+    """Where a written disk may differ from its image: LBA 0-33, the seed, the image's own backup GPT."""
+    sector = manifest.logical_sector_size
+    seed = manifest.partition("cidata")
+    backup = (TABLE - 1) * sector
+    return [
+        (0, TABLE * sector),
+        (seed.offset, seed.length),
+        (manifest.raw_size - backup, backup),
+    ]
+
+
+def differences(disk: Path, image: Path, allowed: list[Range], *, most: int = 5) -> list[int]:
+    """Offsets of the first blocks in which `disk` is not `image`, outside of `allowed`."""
+    found: list[int] = []
+    with disk.open("rb") as written:
+        for offset, wanted in _blocks(image):
+            block = written.read(len(wanted))
+            if block != wanted and _masked(offset, block, allowed) != _masked(offset, wanted, allowed):
+                found.append(offset)
+                if len(found) == most:
+                    break
+    return found
+
+
+def _masked(offset: int, block: bytes, allowed: list[Range]) -> bytes:
+    masked = bytearray(block)
+    for start, length in allowed:
+        first = max(start - offset, 0)
+        last = min(start + length - offset, len(block))
+        if first < last:
+            masked[first:last] = bytes(last - first)
+    return bytes(masked)
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What must stay the same on a host's disk from boot to boot."""
+
+    esp: str  # SHA-256 of the whole partition
+    machine_id: str
+    instance_id: str
+    host_key: str  # SHA-256 of the private key's file
+
+
+def identity(disk: Path, manifest: Manifest) -> Identity:
+    """Read it from a disk on which an image was written and which has booted. Raises ProgramError."""
+    esp, root = manifest.partition("esp"), manifest.partition("root")
+    with disk.open("rb") as source:
+        source.seek(esp.offset)
+        digest = hashlib.sha256(source.read(esp.length)).hexdigest()
+    return Identity(
+        esp=digest,
+        machine_id=_file(disk, root.offset, "/etc/machine-id").decode().strip(),
+        instance_id=_file(disk, root.offset, "/var/lib/cloud/data/instance-id").decode().strip(),
+        host_key=hashlib.sha256(_file(disk, root.offset, HOST_KEY)).hexdigest(),
+    )
+
+
+def _file(disk: Path, offset: int, path: str) -> bytes:
+    """A file of an ext4 file system that begins at `offset`; its journal is not replayed."""
+    content = run.run(["debugfs", "-R", f"cat {path}", f"{disk}?offset={offset}"]).stdout
+    if not content:  # debugfs ends with 0 whatever happens
+        raise ProgramError(f"{disk.name} holds no {path}, or an empty one")
+    return content
+
+
+def boots_nothing(disk: Path, manifest: Manifest) -> str:
+    """Empty where neither table nor ESP of a half-written disk can start anything; else what could."""
+    size, sector = disk.stat().st_size, manifest.logical_sector_size
+    esp = manifest.partition("esp")
+    with disk.open("rb") as source:
+        places = {"MBR": 0, "GPT": sector, "backup GPT": size - sector, "ESP": esp.offset}
+        for name, offset in places.items():
+            source.seek(offset)
+            if any(source.read(sector)):
+                return f"its {name} is not empty"
+    return ""

@@ -1,0 +1,105 @@
+"""What a rehearsal found: stages, hosts, checks, as JSON and as a summary for people."""
+
+import json
+import platform
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from provisioner import __version__, run
+from provisioner.story import duration, size
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that had to hold, and what was seen."""
+
+    name: str
+    ok: bool
+    seen: str
+
+
+@dataclass(frozen=True)
+class HostReport:
+    """How one host fared; `diagnosis` is empty where all is well."""
+
+    name: str
+    mac: str
+    firmware: str
+    disk: str
+    result: str
+    diagnosis: str = ""
+
+
+@dataclass
+class Report:
+    """One rehearsal. Seconds are of the wall clock."""
+
+    scenario: str
+    firmware: str = "uefi"
+    result: str = "failed"
+    seconds: float = 0
+    stages: list[dict[str, Any]] = field(default_factory=list)
+    hosts: list[HostReport] = field(default_factory=list)
+    image: dict[str, Any] = field(default_factory=dict)
+    accelerator: str = ""
+    checks: list[Check] = field(default_factory=list)
+    versions: dict[str, str] = field(default_factory=dict)
+    label: str = ""
+    kept: str = ""
+
+    @property
+    def is_good(self) -> bool:
+        """Whether it ended as it must and every check holds."""
+        return self.result != "failed" and all(check.ok for check in self.checks)
+
+    def as_data(self) -> dict[str, Any]:
+        """As JSON types."""
+        return {"schema_version": SCHEMA_VERSION, **asdict(self)}
+
+    def lines(self) -> list[str]:
+        """The summary."""
+        total = sum(stage["seconds"] for stage in self.stages)
+        shown = [f"{stage['name']} {stage['seconds']:.0f} s" for stage in self.stages]
+        image = self.image
+        lines = [
+            f"Rehearsal {self.scenario}: {self.result} after {duration(self.seconds)} ({self.accelerator})",
+            f"  stages   {', '.join(shown) or 'none'}; {duration(total)} in all",
+        ]
+        if image:
+            lines.append(f"  image    {image['name']}, {size(image['raw'])} → {size(image['pack'])}")
+        for host in self.hosts:
+            lines.append(f"  host     {host.name} {host.mac}: {host.result} {host.diagnosis}".rstrip())
+        lines += [f"  {'✓' if check.ok else '✗'} {check.name}: {check.seen}" for check in self.checks]
+        if self.kept:
+            lines.append(f"  evidence {self.kept}")
+        return lines
+
+
+def write(path: Path, reports: list[Report]) -> None:
+    """One report as an object, several as a list below `runs`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    several = {
+        "schema_version": SCHEMA_VERSION,
+        "result": "passed" if all(one.is_good for one in reports) else "failed",
+        "label": reports[0].label if reports else "",
+        "runs": [one.as_data() for one in reports],
+    }
+    body = reports[0].as_data() if len(reports) == 1 else several
+    path.write_text(json.dumps(body, indent=2, ensure_ascii=False) + "\n")
+
+
+def versions() -> dict[str, str]:
+    """Of what took part."""
+    qemu = run.text(["qemu-system-x86_64", "--version"]).splitlines()[0].split()[3]
+    return {
+        "provisioner": __version__,
+        "python": platform.python_version(),
+        "kernel": platform.release(),
+        "qemu": qemu,
+        "ansible-core": version("ansible-core"),
+        "pyghmi": version("pyghmi"),
+    }

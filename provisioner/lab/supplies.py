@@ -1,0 +1,67 @@
+"""What a rehearsal deploys: a signed pack of the base image and its key, built once and kept in a cache."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from provisioner.golden import base
+from provisioner.imaging import manifest as manifests
+from provisioner.imaging import pack, signature
+from provisioner.imaging.manifest import Manifest
+
+NAME, VERSION, OLDER = "rehearsal-os", "1.0", "0.9"
+KEY = "rehearsal"
+CREATED = "2026-01-01T00:00:00Z"  # the same pack from the same image
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Supplies:
+    """A raw image, its pack with the manifest beside it, and the public key that verifies it."""
+
+    raw: Path
+    sha256: str
+    pack: Path
+    public_key: Path
+    manifest: Manifest
+
+    @property
+    def image(self) -> str:
+        """As orders name it."""
+        return f"{self.manifest.name}@{self.manifest.version}"
+
+
+def provide(cache: Path, report: Report) -> Supplies:
+    """Build what the cache lacks: minutes the first time, seconds afterwards. Raises ProgramError."""
+    built = _image(cache, VERSION, report)
+    secret, public = _keys(cache / "keys")
+    folder = cache / "packs"
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / f"{NAME}-{built.sha256[:16]}.pack"
+    listed = target.with_name(target.name + ".json")
+    if not target.with_name(target.name + ".json.minisig").exists():
+        report("packing the image")
+        pack.build(built.path, target, name=NAME, version=VERSION, created=CREATED)
+        signature.sign(listed, secret)
+    signature.verify(listed, listed.with_name(listed.name + ".minisig"), [public])
+    return Supplies(built.path, built.sha256, target, public, manifests.load(listed))
+
+
+def older(cache: Path, report: Report) -> Path:
+    """An earlier version of the image, to be found on a disk that is deployed again."""
+    return _image(cache, OLDER, report).path
+
+
+def _image(cache: Path, version: str, report: Report) -> base.BaseImage:
+    out = cache / "base" / f"{NAME}-{version}.raw"
+    return base.build(out, name=NAME, version=version, cache=cache / "base", report=report)
+
+
+def _keys(folder: Path) -> tuple[Path, Path]:
+    secret, public = folder / f"{KEY}.key", folder / f"{KEY}.pub"
+    if not (secret.exists() and public.exists()):
+        folder.mkdir(parents=True, exist_ok=True)
+        secret.unlink(missing_ok=True)
+        public.unlink(missing_ok=True)
+        signature.keygen(folder, KEY)
+    return secret, public
