@@ -12,6 +12,7 @@ SIGNATURE = b"EFI PART"
 ESP_TYPE = "c12a7328-f81f-11d2-ba4b-00a0c93ec93b"
 _HEADER = struct.Struct("<8sIIII4Q16sQIII")  # 92 bytes
 _ENTRY = struct.Struct("<16s16sQQQ72s")
+_LARGEST = 1 << 62  # bytes; an offset behind it is damage, and the kernel's calls cannot take it
 Reader = Callable[[int, int], bytes]  # offset and length in bytes
 
 
@@ -47,20 +48,21 @@ class Table:
 
 
 def read(reader: Reader, sector: int, lba: int = 1) -> Table:
-    """The table whose header is at `lba`. Raises PackError: none there, or a checksum is wrong."""
+    """The table whose header is at `lba`. Raises PackError: none there, damaged, or a checksum is wrong."""
     header = reader(lba * sector, sector)
     if len(header) < _HEADER.size or not header.startswith(SIGNATURE):
         raise PackError(f"no GUID partition table at sector {lba}", code=324)
     fields = _HEADER.unpack_from(header)
     (_, _, size, crc, _, this, other, first, last, guid, array, count, entry_size, array_crc) = fields
-    if not 92 <= size <= sector or entry_size < 128 or entry_size > 4096 or count > 4096:
+    is_sane = 128 <= entry_size <= 4096 and 0 < count <= 4096 and array * sector < _LARGEST
+    if not 92 <= size <= sector or not is_sane:
         raise PackError("the GUID partition table's header is damaged", code=324)
     bare = bytearray(header[:size])
     bare[16:20] = bytes(4)
     if zlib.crc32(bare) != crc:
         raise PackError("the GUID partition table's header has a wrong checksum", code=324)
     entries = reader(array * sector, count * entry_size)
-    if zlib.crc32(entries) != array_crc:
+    if len(entries) != count * entry_size or zlib.crc32(entries) != array_crc:
         raise PackError("the GUID partition table's entries have a wrong checksum", code=324)
     found = tuple(_partitions(entries, entry_size, sector))
     return Table(sector, guid, this, other, first, last, entries, entry_size, found)
@@ -70,14 +72,13 @@ def _partitions(entries: bytes, size: int, sector: int) -> list[Entry]:
     found = []
     for place in range(0, len(entries), size):
         kind, guid, first, last, _, name = _ENTRY.unpack_from(entries, place)
-        if any(kind):
-            text = name.decode("utf-16-le", "replace").split("\0")[0]
-            length = max(0, (last - first + 1) * sector)
-            found.append(
-                Entry(
-                    str(uuid.UUID(bytes_le=kind)), str(uuid.UUID(bytes_le=guid)), text, first * sector, length
-                )
-            )
+        if not any(kind):
+            continue
+        if not first <= last < _LARGEST // sector:
+            raise PackError("the GUID partition table has a partition without a place", code=324)
+        text = name.decode("utf-16-le", "replace").split("\0")[0]
+        ids = (str(uuid.UUID(bytes_le=kind)), str(uuid.UUID(bytes_le=guid)))
+        found.append(Entry(*ids, text, first * sector, (last - first + 1) * sector))
     return found
 
 

@@ -1,8 +1,10 @@
 """The manifest of a pack: what the image is, chunk by chunk; strict about what it reads."""
 
+import hashlib
 import json
 import re
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,12 +12,15 @@ from provisioner.errors import PackError
 
 FORMAT = "pack/1"
 CHUNK_SIZE = 1 << 20
+SMALLEST_CHUNK, LARGEST_CHUNK = 64 << 10, 8 << 20  # the first holds the table, 24 of the last fit the memory
 LARGEST = 256 << 20  # bytes of a manifest file; 1 MiB chunks of a 1 TiB image need 130 MB
 KINDS = ("data", "zero", "free")
 ROLES = ("bios", "esp", "cidata", "root")
 _HASH = re.compile(r"[0-9a-f]{64}")
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z._+-]{0,63}")
+_GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_PRINTED = re.compile(r"[ -~]{0,40}")  # what people see must not move their cursor
 
 
 class Chunk(NamedTuple):
@@ -72,12 +77,27 @@ class Manifest:
         return json.dumps(asdict(self), separators=(",", ":"), sort_keys=True).encode() + b"\n"
 
 
+def check_names(name: str, version: str) -> None:
+    """Raises PackError where an image cannot be called so."""
+    for text, pattern in ((name, _NAME), (version, _VERSION)):
+        if not pattern.fullmatch(text):
+            raise PackError(
+                f"{text!r:.60} cannot be the name or version of an image",
+                hint="name: a-z 0-9 -; version: letters, digits, . _ + -",
+                code=323,
+            )
+
+
 def load(path: Path) -> Manifest:
     """Read and check a manifest file. Raises PackError."""
-    if path.stat().st_size > LARGEST:
-        raise PackError(f"{path.name}: larger than any manifest", code=323)
     try:
-        body = json.loads(path.read_bytes())
+        if path.stat().st_size > LARGEST:
+            raise PackError(f"{path.name}: larger than any manifest", code=323)
+        text = path.read_bytes()
+    except OSError as fault:
+        raise PackError(f"{path.name} cannot be read: {fault.strerror}", code=323) from fault
+    try:
+        body = json.loads(text)
     except (ValueError, RecursionError) as fault:
         raise PackError(f"{path.name}: not JSON: {fault}", code=323) from fault
     return parse(body)
@@ -92,7 +112,7 @@ def parse(body: Any) -> Manifest:
         manifest = Manifest(
             name=_text(body, "name", _NAME),
             version=_text(body, "version", _VERSION),
-            created=str(body["created"])[:40],
+            created=_text(body, "created", _PRINTED),
             raw_size=_number(body, "raw_size"),
             raw_sha256=_text(body, "raw_sha256", _HASH),
             logical_sector_size=_number(body, "logical_sector_size"),
@@ -102,7 +122,7 @@ def parse(body: Any) -> Manifest:
         )
     except (KeyError, TypeError, ValueError) as fault:
         raise PackError(f"the manifest is damaged: {fault}", code=323) from fault
-    _check(manifest)
+    check(manifest)
     return manifest
 
 
@@ -131,8 +151,8 @@ def _chunk(row: Any) -> Chunk:
 def _partition(row: Any) -> Partition:
     found = Partition(
         role=str(row["role"]),
-        guid=str(row["guid"]).lower(),
-        label=str(row["label"]),
+        guid=_text(row, "guid", _GUID),
+        label=_text(row, "label", _PRINTED),
         offset=_number(row, "offset"),
         length=_number(row, "length"),
     )
@@ -141,22 +161,42 @@ def _partition(row: Any) -> Partition:
     return found
 
 
-def _check(manifest: Manifest) -> None:
-    """The chunks cover the image and the pack without gap or overlap; partitions lie inside."""
-    if manifest.logical_sector_size not in (512, 4096) or not 4096 <= manifest.chunk_size <= 64 << 20:
-        raise PackError("the manifest is damaged: sector or chunk size", code=323)
+def check(manifest: Manifest) -> None:
+    """The chunks cover image and pack without gap or overlap; partitions lie inside. Raises PackError."""
+    is_sane = SMALLEST_CHUNK <= manifest.chunk_size <= LARGEST_CHUNK
+    if manifest.logical_sector_size not in (512, 4096) or not is_sane:
+        raise _damaged("sector or chunk size")
     raw = packed = 0
     for number, chunk in enumerate(manifest.chunks):
-        if chunk.offset != raw or chunk.pack_offset != packed or not 0 < chunk.length <= manifest.chunk_size:
-            raise PackError(
-                f"the manifest is damaged: chunk {number} does not follow the one before", code=323
-            )
-        if chunk.pack_length <= 0:
-            raise PackError(f"the manifest is damaged: chunk {number} is nowhere in the pack", code=323)
+        is_last = number == len(manifest.chunks) - 1
+        fits = chunk.length == manifest.chunk_size or (is_last and 0 < chunk.length < manifest.chunk_size)
+        if chunk.offset != raw or chunk.pack_offset != packed or not fits:
+            raise _damaged(f"chunk {number} does not follow the one before")
+        if not 0 < chunk.pack_length <= _longest_frame(chunk.length):
+            raise _damaged(f"chunk {number} takes {chunk.pack_length} bytes of the pack")
+        if chunk.kind == "zero" and chunk.sha256 != _hash_of_zeros(chunk.length):
+            raise _damaged(f"chunk {number} is not zeros")
         raw += chunk.length
         packed += chunk.pack_length
-    if raw != manifest.raw_size:
-        raise PackError(f"the manifest is damaged: {raw} of {manifest.raw_size} bytes are covered", code=323)
+    if raw != manifest.raw_size or raw < SMALLEST_CHUNK:
+        raise _damaged(f"{raw} of {manifest.raw_size} bytes are covered")
+    roles = [part.role for part in manifest.partitions]
+    if len(set(roles)) < len(roles):
+        raise _damaged("two partitions have the same role")
     for part in manifest.partitions:
-        if part.offset + part.length > raw:
-            raise PackError(f"the manifest is damaged: partition {part.role} lies outside", code=323)
+        if not 0 < part.length <= raw - part.offset:
+            raise _damaged(f"partition {part.role} lies outside")
+
+
+def _damaged(what: str) -> PackError:
+    return PackError(f"the manifest is damaged: {what}", code=323)
+
+
+def _longest_frame(length: int) -> int:
+    """Bytes that a zstd frame may take at most, with some to spare (ZSTD_COMPRESSBOUND)."""
+    return length + (length >> 7) + 1024
+
+
+@cache
+def _hash_of_zeros(length: int) -> str:
+    return hashlib.sha256(bytes(length)).hexdigest()

@@ -12,7 +12,7 @@ import zstandard
 
 from provisioner.errors import InputError, PackError
 from provisioner.imaging import gpt
-from provisioner.imaging.manifest import CHUNK_SIZE, ROLES, Chunk, Manifest, Partition
+from provisioner.imaging.manifest import CHUNK_SIZE, ROLES, Chunk, Manifest, Partition, check, check_names
 
 LEVEL = 6
 SECTOR = 512
@@ -28,8 +28,9 @@ def build(
 
     Raises:
         InputError: the image is no raw disk with a GUID partition table.
-        PackError: it changes while it is read.
+        PackError: it changes while it is read, or its name or version cannot be one.
     """
+    check_names(name, version)
     partial = out.with_name(out.name + ".partial")
     try:
         with raw.open("rb") as source, partial.open("wb") as target:
@@ -52,6 +53,7 @@ def build(
             chunks=tuple(chunks),
             partitions=tuple(partitions),
         )
+        check(manifest)
         partial.rename(out)
         out.with_name(out.name + ".json").write_bytes(manifest.dump())
     finally:
@@ -91,7 +93,7 @@ def fat_label(sector: bytes) -> str:
         return ""
     for kind, label in ((sector[54:62], sector[43:54]), (sector[82:90], sector[71:82])):
         if kind.startswith(b"FAT"):
-            return label.decode("ascii", "replace").strip()
+            return "".join(chr(byte) if 32 <= byte < 127 else "?" for byte in label).strip()
     return ""
 
 
@@ -136,9 +138,12 @@ def _is_zero(data: bytes) -> bool:
 def expand(frame: bytes, chunk: Chunk) -> bytes:
     """The chunk's raw bytes, checked; memory is bounded by the chunk. Raises PackError."""
     try:
-        data = zstandard.ZstdDecompressor(max_window_size=1 << 27).decompress(
-            frame, max_output_size=chunk.length
-        )
+        # asked first, because the library reserves whatever the frame says of itself
+        if (said := zstandard.frame_content_size(frame)) != chunk.length:
+            raise PackError(
+                f"the frame at byte {chunk.pack_offset} holds {said} bytes, not {chunk.length}", code=321
+            )
+        data = zstandard.ZstdDecompressor().decompress(frame, allow_extra_data=False)
     except zstandard.ZstdError as fault:
         raise PackError(f"the frame at byte {chunk.pack_offset} cannot be read: {fault}", code=321) from fault
     found = hashlib.sha256(data).hexdigest()

@@ -140,6 +140,7 @@ class Bmc:
                 raise ServiceError("the lab's BMC takes users and passwords of 1 to 16 plain characters")
 
     def __enter__(self) -> Self:
+        self._claim_port()
         with contextlib.ExitStack() as stack:
             self._write()
             stack.enter_context(_Door(self._folder / "door", self._chassis.handle))
@@ -154,6 +155,17 @@ class Bmc:
         self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stack.close()
+
+    def _claim_port(self) -> None:
+        """Somebody else's BMC on this port would answer our pings: see first that it is free."""
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as line:
+            try:
+                line.bind((self._bmc.address, self._bmc.port))
+            except OSError as fault:
+                raise ServiceError(
+                    f"the BMC of {self._bmc.name} cannot have {self._bmc.address} port {self._bmc.port}:"
+                    f" {fault.strerror}"
+                ) from fault
 
     def _write(self) -> None:
         (self._folder / "state").mkdir(parents=True, exist_ok=True)
@@ -228,10 +240,12 @@ class _Door:
                 return  # shut down
             with line, contextlib.suppress(OSError):  # a script that was killed is no fault of ours
                 line.settimeout(2)
-                line.sendall(self._reply(line.makefile().readline()))
+                line.sendall(self._reply(line.makefile(errors="replace").readline()))
 
     def _reply(self, request: str) -> bytes:
         try:
+            if not request.endswith("\n"):
+                raise ServiceError("half an order")  # whoever sent it was killed
             return f"ok {self._answer(request)}\n".encode()
         except ProvisionError as fault:
             return f"error {fault}\n".encode()

@@ -17,22 +17,6 @@ HOST_KEY = "/etc/ssh/ssh_host_ed25519_key"
 Range = tuple[int, int]  # offset, length
 
 
-def fill(path: Path, size: int) -> None:
-    """A disk of `size` bytes, every one of them 0xA5."""
-    block = bytes([PATTERN]) * BLOCK
-    with path.open("wb") as out:
-        for offset in range(0, size, BLOCK):
-            out.write(block[: min(BLOCK, size - offset)])
-
-
-def lay(path: Path, size: int, image: Path) -> None:
-    """A disk of `size` bytes that holds an image; the rest is 0xA5."""
-    fill(path, size)
-    with path.open("r+b") as out, image.open("rb") as source:
-        while block := source.read(BLOCK):
-            out.write(block)
-
-
 def is_untouched(path: Path) -> bool:
     """Whether every byte is still 0xA5."""
     wanted = bytes([PATTERN]) * BLOCK

@@ -1,5 +1,6 @@
 """A host of the lab: a virtual machine behind a real BMC, switched as hardware is."""
 
+import os
 import queue
 import re
 import shutil
@@ -7,7 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -23,6 +24,7 @@ from provisioner.power import BmcAddress, BootDevice
 BLOCK = 1 << 20  # bytes written at a time
 CONSOLE_INTERVAL = 0.1  # seconds; QEMU writes the log itself, and Python has no inotify
 OFF_LIMIT = 15.0  # seconds until a killed machine must be off
+REBOOTS = ("guest-reset", "host-qmp-system-reset")  # QEMU's reasons for an end that is a restart
 Cause = Literal["on", "reset", "reboot"]
 
 
@@ -122,15 +124,21 @@ class Host:
                 raise ServiceError(f"{self.name} started {len(self.starts)} times within {timeout:g} s")
             return self.starts[count - 1]
 
+    def press(self, act: Act) -> None:
+        """What a hand at the front panel does: `on`, `off`, `reset`, or `shutdown` (a short press)."""
+        self._request(act)
+
     def cut_power(self) -> None:
         """Pull the plug: the machine is gone at once, what it had not written is lost. It is off then."""
         with self._changed:
             process, self._process = self._process, None
-            if process is None:
-                return
-            process.kill()
-            process.wait()
-            self._set_powered(False)
+            if process:
+                process.kill()
+                process.wait()
+                self._set_powered(False)
+        if self._powered:  # it was between two lives
+            self._acts.put("off")
+            self.wait_state("off", OFF_LIMIT)
 
     # what can be seen of it
 
@@ -192,11 +200,10 @@ class Host:
         while (act := self._acts.get()) is not None:
             try:
                 self._ended(act) if isinstance(act, _Ended) else self._perform(act)
-            except ProvisionError as fault:
+            except (ProvisionError, OSError) as fault:
                 self._fail(str(fault))
-            except OSError as fault:
-                self._fail(f"{self.name}: {fault}")
         self._halt()
+        self._set_powered(False)
 
     def _perform(self, act: Act) -> None:
         if act == "on" and not self._powered:
@@ -216,11 +223,11 @@ class Host:
             if news.process is not self._process:
                 return  # we ended it
             self._process = None
-        if news.reason == "guest-reset":
+        if news.reason in REBOOTS:
             self._start("reboot")
             return
         if news.reason != "guest-shutdown":
-            self._fail(f"{self.name} ended by itself with code {news.process.returncode}: {self._last_words()}")
+            self._fail(f"it ended by itself with code {news.process.returncode}")
         self._set_powered(False)
 
     def _start(self, cause: Cause) -> None:
@@ -234,16 +241,15 @@ class Host:
             process = run.start(argv, log=self._log, cwd=self._folder, pass_fds=[its.fileno()])
         with self._changed:
             self._process = process
-            self._qmp = Qmp(ours, on_close=lambda: self._report(process))
+            self._qmp = Qmp(ours, on_close=lambda qmp: self._report(process, qmp.reason))
             self.starts.append(start)
             self._set_powered(True)
         self._qmp.negotiate()
 
-    def _report(self, process: run.Process) -> None:
+    def _report(self, process: run.Process, reason: str) -> None:
         """In the monitor's thread, when the machine has hung up."""
         process.wait()
-        monitor = self._qmp
-        self._acts.put(_Ended(process, monitor.reason if monitor else ""))
+        self._acts.put(_Ended(process, reason))
 
     def _halt(self) -> None:
         with self._changed:
@@ -252,8 +258,9 @@ class Host:
             run.stop(process, grace=3)
 
     def _fail(self, sentence: str) -> None:
-        self.faults.append(sentence)
         self._halt()
+        said = self._log.read_text(errors="replace").splitlines() if self._log.exists() else []
+        self.faults.append(f"{self.name}: {sentence}; QEMU said: {' / '.join(said[-3:]) or 'nothing'}")
         self._set_powered(False)
 
     def _set_powered(self, powered: bool) -> None:
@@ -261,13 +268,10 @@ class Host:
             self._powered = powered
             self._changed.notify_all()
 
-    def _last_words(self) -> str:
-        return " / ".join(self._log.read_text(errors="replace").splitlines()[-3:]) or "it said nothing"
-
 
 def plain(output: bytes) -> str:
     """Console output as text: escape sequences and carriage returns taken out."""
-    text = re.sub(rb"\x1b\[[0-9;?]*[A-Za-z]|\x1b[()=>][0-9A-Za-z]?|\r", b"", output)
+    text = re.sub(rb"\x1b\[[0-9;?=]*[A-Za-z]|\x1b[()=>][0-9A-Za-z]?|\r", b"", output)
     return text.decode(errors="replace")
 
 
@@ -288,8 +292,6 @@ def copy(image: Path, path: Path, size: int, byte: int = 0xA5) -> None:
 
 
 def _pour(descriptor: int, size: int, byte: int) -> None:
-    import os
-
     block = bytes([byte]) * BLOCK
     while size > 0:
         size -= os.write(descriptor, block[:size])

@@ -19,6 +19,7 @@ from provisioner.power import BootDevice
 PROGRAM = "qemu-system-x86_64"
 FIRMWARE = Path("/usr/share/OVMF/OVMF_CODE_4M.fd")
 VARIABLES = Path("/usr/share/OVMF/OVMF_VARS_4M.fd")
+KVM = Path("/dev/kvm")
 PROBE_LIMIT = 20.0  # seconds; with KVM the firmware speaks after two
 FIRMWARE_SPEAKS = b"BdsDxe"  # the first word of OVMF's boot manager on the serial line
 NAMESPACE = uuid.UUID("6f1c6d1e-5a53-4b1c-9f0e-7a8a52b8a7c4")  # for machines' UUIDs, so that they stay
@@ -149,7 +150,7 @@ def choose_accelerator(cache: Path) -> Accelerator:
     A device file proves nothing: there are machines whose KVM runs a few instructions, then hangs.
     """
     try:
-        os.close(os.open("/dev/kvm", os.O_RDWR))
+        os.close(os.open(KVM, os.O_RDWR))
     except OSError:
         return "tcg"  # not remembered: a group membership is quickly mended
     here = f"{platform.release()} {run.text([PROGRAM, '--version']).splitlines()[0]}"

@@ -16,7 +16,7 @@ ANSWER_LIMIT = 20.0  # seconds; QEMU under TCG on a loaded machine answers late,
 class Qmp:
     """One connection; `execute` may be called from any thread. `reason` tells why the guest ended."""
 
-    def __init__(self, line: socket.socket, *, on_close: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, line: socket.socket, *, on_close: Callable[["Qmp"], None] | None = None) -> None:
         """`line` is connected; `on_close` is called in the reader's thread when the other end has gone."""
         self.events: list[dict[str, Any]] = []
         self.reason = ""  # of the SHUTDOWN event: guest-reset, guest-shutdown, host-signal, …
@@ -101,7 +101,8 @@ class Qmp:
                 self._closed = True
                 self._line.close()
                 self._changed.notify_all()
-            self._on_close()
+            if self._on_close:
+                self._on_close(self)
 
     def _take(self, message: dict[str, Any]) -> None:
         with self._changed:

@@ -4,6 +4,7 @@ import contextlib
 import re
 import select
 import signal
+import socket
 import sys
 import time
 from collections.abc import Iterator
@@ -14,7 +15,9 @@ from typing import Self
 from provisioner import run
 from provisioner.client import Client
 from provisioner.errors import ServiceError
+from provisioner.sockets import bind
 
+END_LIMIT = 20.0  # seconds until all processes of a killed service must have ended
 START_LIMIT = 60.0  # seconds until all services must be ready
 READY = "all services are ready"
 
@@ -30,6 +33,7 @@ class Service:
             *(sys.executable, "-m", "provisioner", "serve"),
             *("--state", str(state), "--interface", interface, "--address", address),
         ]
+        self._address = address.partition("/")[0]
         self._process: run.Process | None = None
 
     def __enter__(self) -> Self:
@@ -84,11 +88,44 @@ class Service:
         self.start()
         return True
 
-    def kill(self, name: str) -> int:
-        """kill -9 of one process: `parent`, or a service by name. The process id. Raises ServiceError."""
-        pid = self.pid(name)
-        run.signal_process(pid, signal.SIGKILL)
-        return pid
+    def wait_end(self, seconds: float) -> bool:
+        """Wait until the parent has ended, at most so long; whether it has."""
+        if self._process is None or self._process.poll() is not None:
+            return True
+        with self._ended(self._process.pid) as ended:
+            select.select([ended], [], [], seconds)
+        return self._process.poll() is not None
+
+    def kill(self, name: str) -> None:
+        """kill -9 of one process, `parent` or a service by name; waits until every process has ended.
+
+        Raises ServiceError where one outlives it, or where a port stays taken.
+        """
+        pid, all_of_it = self.pid(name), self._pids()
+        with contextlib.ExitStack() as stack:
+            ended = [stack.enter_context(self._ended(one)) for one in all_of_it]
+            run.signal_process(pid, signal.SIGKILL)
+            until = time.monotonic() + END_LIMIT
+            for descriptor in ended:
+                if not select.select([descriptor], [], [], max(0.0, until - time.monotonic()))[0]:
+                    raise ServiceError(f"a process of the service outlives the end of its {name}")
+        if self._process:
+            self._process.wait()
+        self.check_ports()
+
+    def check_ports(self) -> None:
+        """Raises ServiceError (PV-602) where a port of the service cannot be opened."""
+        for kind, port in ((socket.SOCK_DGRAM, 67), (socket.SOCK_DGRAM, 69), (socket.SOCK_STREAM, 80)):
+            with socket.socket(socket.AF_INET, kind) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, int(kind == socket.SOCK_STREAM))
+                bind(probe, (self._address, port), "the ended service")
+
+    def _pids(self) -> list[int]:
+        """Every process of it, the web server's worker included."""
+        found = [self.pid("parent")]
+        for pid in found:
+            found += _children(pid)
+        return found
 
     def pid(self, name: str) -> int:
         """The process id of the parent or of one of its services."""

@@ -75,7 +75,7 @@ class Ipmi:
 
 def _silent(bmc: BmcAddress) -> PowerError:
     return PowerError(
-        f"BMC {bmc.address} does not answer on UDP port {bmc.port} within {LOGIN_LIMIT:.0f} s",
+        f"BMC {bmc.address} does not answer on UDP port {bmc.port}",
         hint=f"is it cabled, is the address right? ping {bmc.address}; provision bmc test {bmc.name}",
         code=201,
     )

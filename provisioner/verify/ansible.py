@@ -25,6 +25,7 @@ ENVIRONMENT = {
     "LANG": "C.UTF-8",
     "LC_ALL": "C.UTF-8",
 }
+SCRIPTS = ("facts.py", "seal.sh", "seal-last.sh")
 _ENDS = {"runner_on_ok": "ok", "runner_on_failed": "failed", "runner_on_unreachable": "unreachable"}
 
 
@@ -76,7 +77,7 @@ def _why(result: dict[str, Any]) -> str:
     """The last line that the program wrote, else what Ansible says."""
     for key in ("stderr", "stdout", "module_stderr", "msg"):
         if lines := str(result.get(key) or "").strip().splitlines():
-            return printable(lines[-1])[:300]
+            return printable(lines[-1].removeprefix("Task failed: "))[:300]
     return "it gave no reason"
 
 
@@ -104,7 +105,7 @@ def play(
             ident="run",
             playbook=str(shipped.file("ansible", f"{name}.yml")),
             inventory=ssh.inventory(way),
-            extravars=variables or {},
+            extravars={**(variables or {}), "scripts": _scripts()},
             envvars={**ENVIRONMENT, **_places(Path(private))},
             event_handler=listener.event,
             # given always: without one, ansible-runner takes this process's signals
@@ -117,6 +118,11 @@ def play(
     if listener.fault:
         raise listener.fault
     return _ended(listener.play, done.status, done.rc, seconds, folder / f"{name}.log")
+
+
+def _scripts() -> dict[str, str]:
+    """Found one by one, so that an edited copy of a single playbook or script works."""
+    return {name: str(shipped.file("ansible", f"files/{name}")) for name in SCRIPTS}
 
 
 def _places(private: Path) -> dict[str, str]:

@@ -82,7 +82,7 @@ class Loop:
         elif row.stage == Stage.WRITING and now - row.last_sign > ROWS[Stage.WRITING].silence:
             self._lost(row, now)
         elif act := self._act(row, now):
-            self._submit((row.id, row.stage, row.attempt), act, row)
+            self._submit((row.id, row.stage), act, row)
 
     def _act(self, row: Deployment, now: float) -> Callable[..., None] | None:
         if row.stage == Stage.POWERING and row.sign in BEFORE_POWER:

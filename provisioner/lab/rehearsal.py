@@ -1,0 +1,259 @@
+"""One rehearsal: a lab with a service, a host that is deployed and a stranger that must be left alone."""
+
+import secrets
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from provisioner import ramdisk, run
+from provisioner.errors import ProvisionError, ServiceError, UnreachableError
+from provisioner.lab import evidence, machine, network, qemu, supplies
+from provisioner.lab.machine import Host
+from provisioner.lab.report import Check, HostReport, Report, versions
+from provisioner.lab.service import Service
+from provisioner.lab.supplies import Supplies
+from provisioner.power import BmcAddress
+from provisioner.story import Story
+
+NAME, MAC, SERIAL = "vault-1", "52:54:00:77:01:01", "LAB0001"
+STRANGER, STRANGER_MAC = "stranger", "52:54:00:77:01:99"
+USER = "lab"  # of the BMCs
+GPU = "1234:11e8"  # QEMU's `edu` device, in a GPU's place
+DISK, STRANGERS_DISK = 1 << 30, 64 << 20  # bytes
+MEMORY = 1024  # MiB
+# generous: an emulated machine on two busy cores is slower than any server
+DEADLINES = {"powering": 300, "netbooting": 600, "writing": 1800, "restarting": 900, "verifying": 900}
+RESTING = ("ready", "rejected", "failed", "cancelled")
+WATCH_LIMIT = 60.0  # seconds for the watching command to end after its deployment
+Event = dict[str, Any]
+Say = Callable[[str], None]
+
+
+class Fault:
+    """What goes wrong in a rehearsal; this one: nothing."""
+
+    name = "deploy"
+    expected = 0  # exit code of `provision watch`
+    older = False  # whether the disk holds an older image, instead of 0xA5
+    gpus = 1  # that the profile expects
+
+    def before(self, lab: "Rehearsal") -> None:
+        """When the image is added and nothing is ordered yet."""
+
+    def on(self, lab: "Rehearsal", event: Event) -> None:
+        """At every event of the deployment."""
+
+    def after(self, lab: "Rehearsal") -> None:
+        """When the deployment rests."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to rehearse. `folder` gets everything that is written; its path must be short."""
+
+    cache: Path
+    folder: Path
+    say: Say
+    stop_after: str = ""
+    label: str = ""
+
+
+class Rehearsal:
+    """The lab while it stands. Faults and checks use what is public here."""
+
+    def __init__(self, options: Options, fault: Fault) -> None:
+        self.options, self.fault = options, fault
+        self.folder = options.folder
+        self.report = Report(scenario=fault.name, label=options.label)
+        self.story = Story()
+        self.deployment: Event = {}
+        self.password = secrets.token_hex(8)
+        self.supplies: Supplies
+        self.host: Host
+        self.stranger: Host
+        self.service: Service
+
+    def check(self, name: str, ok: bool, seen: object) -> bool:
+        """Note one thing that had to hold."""
+        self.report.checks.append(Check(name, ok, str(seen)))
+        return ok
+
+    def run(self) -> Report:
+        """All of it; the report says how it went, whatever happens."""
+        began = time.monotonic()
+        try:
+            with ExitStack() as stack:
+                self._build()
+                self._plug(stack)
+                self._serve(stack)
+                began = time.monotonic()
+                try:
+                    self._play()
+                finally:
+                    self._note_hosts()
+                    self._look()
+        except ProvisionError as fault:
+            self.check("the rehearsal itself", False, f"{fault} {fault.hint}".strip())
+        self.report.seconds = round(time.monotonic() - began, 1)
+        return self.report
+
+    def _build(self) -> None:
+        self.supplies = supplies.provide(self.options.cache, self.options.say)
+        built = self.supplies
+        self.report.image = {
+            "name": built.image,
+            "raw": built.manifest.raw_size,
+            "sha256": built.sha256,
+            "pack": built.manifest.pack_size,
+        }
+        self.report.accelerator = qemu.choose_accelerator(self.options.cache / "accelerator.json")
+        self.report.versions = versions()
+
+    def _plug(self, stack: ExitStack) -> None:
+        lan = stack.enter_context(network.Lan())
+        disk, other = self.folder / "disk.raw", self.folder / "stranger.raw"
+        if self.fault.older:
+            machine.copy(supplies.older(self.options.cache, self.options.say), disk, DISK)
+        else:
+            machine.fill(disk, DISK)
+        machine.fill(other, STRANGERS_DISK)
+        self.host = self._host(
+            lan,
+            qemu.Machine(
+                name=NAME,
+                mac=MAC,
+                disks=(qemu.Disk(disk, "LABDISK1"),),
+                memory=MEMORY,
+                serial_number=SERIAL,
+                extra_pci=("edu",),
+            ),
+        )
+        self.stranger = self._host(
+            lan,
+            qemu.Machine(
+                name=STRANGER,
+                mac=STRANGER_MAC,
+                disks=(qemu.Disk(other, "LABDISK9"),),
+                memory=256,
+                cpus=1,
+                serial_number="LAB0099",
+            ),
+        )
+        for one in (self.host, self.stranger):
+            stack.enter_context(one)
+
+    def _host(self, lan: network.Lan, wanted: qemu.Machine) -> Host:
+        bmc = BmcAddress("ipmi", lan.bmc(wanted.name), user=USER, password=self.password, name=wanted.name)
+        kind: qemu.Accelerator = "kvm" if self.report.accelerator == "kvm" else "tcg"
+        return Host(wanted, self.folder / wanted.name, tap=lan.tap(wanted.name), bmc=bmc, accelerator=kind)
+
+    def _serve(self, stack: ExitStack) -> None:
+        state = self.folder / "state"
+        (state / "keys").mkdir(parents=True, mode=0o700, exist_ok=True)
+        state.chmod(0o700)
+        shutil.copy(self.supplies.public_key, state / "keys")
+        self.options.say("building the ramdisk")
+        ramdisk.build(
+            state / "ramdisk", cache=self.options.cache / "ramdisk", keys=[self.supplies.public_key]
+        )
+        self.service = stack.enter_context(
+            Service(state, self.folder / "service.log", interface=network.BRIDGE, address=network.ADDRESS)
+        )
+        self.service.client.put_secret(USER, USER, self.password)
+        self.service.client.apply([self._inventory_host()], [self._inventory_profile()])
+        self.provision("image", "add", str(self.supplies.pack))
+        self.fault.before(self)
+
+    def _inventory_host(self) -> dict[str, Any]:
+        return {
+            "name": NAME,
+            "macs": [MAC],
+            "profile": "lab",
+            "rack": "lab",
+            "serial": SERIAL,
+            "bmc": {"driver": "ipmi", "address": self.host.bmc_address, "secret": USER},
+        }
+
+    def _inventory_profile(self) -> dict[str, Any]:
+        return {
+            "name": "lab",
+            "image": supplies.NAME,
+            "memory_min": "900M",
+            "gpus": [{"id": GPU, "count": self.fault.gpus, "name": "edu"}],
+            "deadlines": DEADLINES,
+        }
+
+    def provision(self, *words: str, check: bool = True) -> str:
+        """A command line of the product, against this service; what it printed as data."""
+        argv = [sys.executable, "-m", "provisioner", *words, "--state", str(self.service.state)]
+        return run.run(argv, timeout=600, check=check).stdout.decode().strip()
+
+    def _play(self) -> None:
+        """Order, follow, judge, and let the fault have its last word."""
+        stop = ["--stop-after", self.options.stop_after] if self.options.stop_after else []
+        self.stranger.press("on")
+        ident = self.provision("deploy", "--mac", MAC.upper(), "--yes", "--no-wait", *stop)
+        watching = run.start(
+            [sys.executable, "-m", "provisioner", "watch", ident, "--state", str(self.service.state)]
+        )
+        try:
+            for event in self._events(ident):
+                self.fault.on(self, event)
+            code = watching.wait(WATCH_LIMIT)
+        finally:
+            run.stop(watching)
+        self.report.stages = [{"name": name, "seconds": took} for name, took in self.story.seconds()]
+        self.report.result = str(self.deployment["stage"])
+        if self.options.stop_after and self.report.result == "cancelled":
+            self.report.result = f"stopped after {self.options.stop_after}"
+        self.check(f"provision watch ends with {self.fault.expected}", code == self.fault.expected, code)
+        if code == self.fault.expected:
+            self.fault.after(self)
+
+    def _events(self, ident: str) -> Iterator[Event]:
+        """Every event as it comes; a service that has ended is started again, as systemd would do it."""
+        after, client = 0, self.service.client
+        while True:
+            try:
+                news = client.events(ident, after, 20)
+            except UnreachableError:
+                if self.service.wait_end(1):
+                    self.service.ensure()
+                continue
+            self.deployment = news["deployment"]
+            for event in news["events"]:
+                after = event["id"]
+                self.story.add(event)
+                yield event
+            if self.deployment["stage"] in RESTING and not news["events"]:
+                return
+
+    def _note_hosts(self) -> None:
+        """The stranger's disk is looked at whatever happened."""
+        row = self.deployment
+        why = f"{row.get('reason', '')} (PV-{row['code']})" if row.get("code") else ""
+        disk = f"virtio {DISK >> 20} MiB, {'an older image' if self.fault.older else '0xA5'}"
+        stage = str(row.get("stage", "not ordered"))
+        self.report.hosts.append(HostReport(NAME, MAC, "uefi", disk, stage, why))
+        self.stranger.cut_power()
+        untouched = evidence.is_untouched(self.stranger.disks[0])
+        self.check("the stranger's disk", untouched, "every byte untouched" if untouched else "was written")
+        seen = [one for one in self.service.client.sightings() if one["mac"] == STRANGER_MAC]
+        unknown = bool(seen) and seen[0]["host"] is None
+        words = f"asked {seen[0]['count']} times, nobody knows it" if seen else "never asked"
+        self.check("the stranger is recorded", unknown, words)
+        disk = f"virtio {STRANGERS_DISK >> 20} MiB, 0xA5"
+        self.report.hosts.append(HostReport(STRANGER, STRANGER_MAC, "uefi", disk, "left alone"))
+        for fault in (*self.host.faults, *self.stranger.faults):
+            self.check("the lab's machines", False, fault)
+
+    def _look(self) -> None:
+        """Keep what a person would want to see: the screen, the consoles, the service's log."""
+        for one in (self.host, self.stranger):
+            with suppress(ServiceError, OSError):
+                one.screendump(self.folder / f"{one.name}.png")

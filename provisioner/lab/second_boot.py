@@ -1,0 +1,80 @@
+"""After `ready`: the host boots from the network once more, and must come up from its own disk, unchanged."""
+
+import re
+import time
+
+from provisioner import run
+from provisioner.lab import evidence
+from provisioner.lab.rehearsal import MAC, NAME, Rehearsal
+
+SHUTDOWN_LIMIT = 120.0  # seconds for a clean shutdown
+BOOT_LIMIT = 400.0  # seconds for firmware, iPXE and the disk's kernel
+LOGIN_LIMIT = 120.0  # seconds from the iPXE script to the login prompt, as promised
+SCRIPT = re.compile(rf"{MAC} \(\S+\) is answered (\w+)")
+
+
+def rehearse(lab: Rehearsal) -> None:
+    """Press the power button, power on by IPMI, watch it come up, and compare the disk before and after."""
+    host, manifest = lab.host, lab.supplies.manifest
+    _shut_down(lab)
+    before = evidence.identity(host.disks[0], manifest)
+    lab.check(
+        "the order's id is the instance-id", before.instance_id == lab.deployment["id"], before.instance_id
+    )
+    offset, answers = host.console_offset(), len(_answers(lab))
+    lab.provision("bmc", "power", NAME, "on")
+    offset = host.wait_console("Linux version", since=offset, timeout=BOOT_LIMIT)
+    writes = host.block_writes()[0]
+    lab.check("writes before its own kernel speaks", writes == 0, f"{writes} write operations")
+    said = _answers(lab)[answers:]
+    lab.check("the boot script", said == ["Local"], f"answered {', '.join(said) or 'nothing'}")
+    host.wait_console(r"login: ", since=offset, timeout=BOOT_LIMIT)
+    took = time.time() - _script_time(lab)
+    lab.check("login prompt after the iPXE script", took <= LOGIN_LIMIT, f"{took:.0f} s")
+    _shut_down(lab)
+    after = evidence.identity(host.disks[0], manifest)
+    for name in ("esp", "machine_id", "instance_id", "host_key"):
+        old, new = getattr(before, name), getattr(after, name)
+        lab.check(f"{name} unchanged", old == new, f"{old[:16]}" if old == new else f"{old} → {new}")
+
+
+def _shut_down(lab: Rehearsal) -> None:
+    lab.host.press("shutdown")
+    lab.host.wait_state("off", SHUTDOWN_LIMIT)
+
+
+def _lines(lab: Rehearsal) -> list[str]:
+    return lab.service.log.read_text(errors="replace").splitlines()
+
+
+def _answers(lab: Rehearsal) -> list[str]:
+    return [found[1] for line in _lines(lab) if (found := SCRIPT.search(line))]
+
+
+def _script_time(lab: Rehearsal) -> float:
+    """When the last script was served, by the service's log."""
+    line = next(line for line in reversed(_lines(lab)) if SCRIPT.search(line))
+    stamp = line.partition(",")[0]
+    return time.mktime(time.strptime(stamp, "%Y-%m-%d %H:%M:%S"))
+
+
+def ask_with_ipmitool(lab: Rehearsal) -> None:
+    """A program that we did not write reads power and boot device from the host's BMC."""
+    words = [
+        "ipmitool",
+        "-I",
+        "lanplus",
+        "-C",
+        "3",
+        "-H",
+        lab.host.bmc_address,
+        "-U",
+        lab.host.bmc.user,
+        "-E",
+    ]
+    secret = {"IPMI_PASSWORD": lab.password}
+    power = run.run([*words, "chassis", "power", "status"], env=secret, check=False).stdout.decode().strip()
+    boot = run.run([*words, "chassis", "bootparam", "get", "5"], env=secret, check=False).stdout.decode()
+    selector = re.search(r"Boot Device Selector : (.*)", boot)
+    lab.check("ipmitool reads the power state", power == "Chassis Power is on", power)
+    lab.check("ipmitool reads the boot device", selector is not None, selector[1] if selector else boot)
