@@ -84,7 +84,9 @@ def _verifying(site: Site, row: Deployment) -> Finding:
 
 
 def _sealing(site: Site, row: Deployment) -> Finding:
-    return "the sealing did not end", f"provision retry {row.host}"
+    last = _kinds(site, row).get("seal.task", {})
+    reason = str(last.get("sentence", "")) if last.get("result") == "unreachable" else ""
+    return reason or "the sealing did not end", f"provision retry {row.host}"
 
 
 CHECKS: dict[Stage, Callable[[Site, Deployment], Finding]] = {

@@ -44,7 +44,6 @@ main() {
     if [ -d /run/systemd/system ]; then
         systemctl daemon-reload
         systemctl start provision-seal.service
-        systemctl daemon-reload
     else
         setsid --wait /bin/sh "$folder/last.sh" "$1"
     fi

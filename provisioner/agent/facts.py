@@ -11,6 +11,8 @@ from provisioner.imaging.pack import fat_label
 SYS = Path("/sys")
 NOT_DISKS = ("loop", "ram", "sr", "fd", "zram", "dm-", "md", "nbd", "mtd")
 BLANK = "no partition table"
+EMPTY = f"{BLANK}, zeros"  # nothing to lose, as far as can be seen
+HEAD = 1 << 20  # bytes looked at; file systems and RAID say what they are within them
 
 
 def read_word(path: Path) -> str:
@@ -61,7 +63,9 @@ def disks() -> list[Disk]:
     found = []
     for place in sorted((SYS / "block").iterdir()):
         size = int(read_word(place / "size") or 0) * 512  # always in units of 512 bytes
-        if size and not place.name.startswith(NOT_DISKS):
+        # hidden: one path of a multipath NVMe disk, which shows its disk's serial but has no device
+        is_hidden = read_word(place / "hidden") == "1"
+        if size and not is_hidden and not place.name.startswith(NOT_DISKS):
             found.append(_disk(place, size))
     return found
 
@@ -103,7 +107,7 @@ def content(device: Path, sector: int) -> str:
     try:
         with device.open("rb", buffering=0) as file:
             descriptor = file.fileno()
-            head = os.pread(descriptor, 4096, 0)
+            head = os.pread(descriptor, HEAD, 0)
             try:
                 table = gpt.read(lambda offset, length: os.pread(descriptor, length, offset), sector)
             except PackError:
@@ -119,4 +123,4 @@ def content(device: Path, sector: int) -> str:
 def _without_gpt(head: bytes) -> str:
     if head[510:512] == b"\x55\xaa" and any(head[446:510]):
         return "an MBR partition table"
-    return BLANK if any(head) else f"{BLANK}, zeros"
+    return BLANK if any(head) else EMPTY

@@ -25,7 +25,10 @@ SETTLE = 10.0  # seconds between two questions after a failure
 
 
 class Job:
-    """What the agent is at. `reboot` is the act that ends it; tests give another."""
+    """What the agent is at. `reboot` is the act that ends it; tests give other acts, disks and times.
+
+    `interval` is the time between two reports in seconds.
+    """
 
     def __init__(
         self,
@@ -36,6 +39,8 @@ class Job:
         reboot: Callable[[], None] | None = None,
         find_disks: Callable[[], list[protocol.Disk]] = facts.disks,
         open_disk: Callable[[str], Medium] = lambda name: Medium(device_path(name)),
+        set_clock: Callable[[float], None] | None = None,
+        interval: float = INTERVAL,
     ) -> None:
         self._arguments = arguments
         self._lines: list[str] = []
@@ -44,6 +49,9 @@ class Job:
         self._reboot = reboot or _reboot
         self._find_disks = find_disks
         self._open = open_disk
+        self._set_clock = set_clock or _set_clock
+        self.interval = interval
+        self._writer: Writer | None = None
         self._seq = 0
         self._progress: protocol.Progress | None = None
         self._order: protocol.Order | None = None
@@ -59,24 +67,27 @@ class Job:
         try:
             order = self._hello()
         except errors.UnreachableError as fault:
-            self.say(f"{fault}: there is no order for this machine, so it boots its disk")
+            self.say(f"{fault}. Nothing was written: this machine restarts and boots its disk")
             return self._reboot()
-        began = time.monotonic()
+        except Exception as fault:  # any doubt: boot the disk
+            self.say(f"no order was understood ({fault!r:.200}). Nothing was written: this machine restarts")
+            return self._reboot()
         try:
             with self._reporting():
-                disk, fetched = self._write(order)
-            done = protocol.Written(
-                order.deployment, order.attempt, 0, disk, seconds_since(began), 0, fetched
-            )
+                done = self._write(order)
             self._finish("written", done)
         except Stopped:
-            self._rest("the service says: stop. The disk does not boot")
+            self._rest(f"the service says: stop. The disk {self._disk_state}")
         except errors.ProvisionError as fault:
             self._fail(order, fault)
         except Exception as fault:
             self._fail(
                 order, errors.ProvisionError(f"the agent met an error of its own: {fault!r}", code=399)
             )
+
+    @property
+    def _disk_state(self) -> str:
+        return self._writer.state if self._writer else "was not touched"
 
     def _hello(self) -> protocol.Order:
         hello = protocol.Hello(
@@ -97,29 +108,33 @@ class Job:
         answer = protocol.load(protocol.HelloAnswer, body)
         self._link.token = answer.token
         self._order = answer.order
-        _set_clock(answer.time)
+        self._set_clock(answer.time)
         order = answer.order
         self.say(
             f"order {order.deployment}, attempt {order.attempt}: {order.image_name}@{order.image_version}"
         )
         return order
 
-    def _write(self, order: protocol.Order) -> tuple[protocol.Disk, int]:
+    def _write(self, order: protocol.Order) -> protocol.Written:
         """Everything that can be refused is refused before the disk is touched."""
+        began = time.monotonic()
         self._check_serial(order)
         found = self._find_disks()
         disk = disks.choose(found, order.disk)
         manifest = self._manifest(order)
         disks.check(disk, manifest.raw_size, manifest.logical_sector_size)
-        if not order.erase and facts.BLANK not in disk.content:
+        if not order.erase and disk.content != facts.EMPTY:
             raise errors.DiskError(f"{disks.describe(disk)} holds something: {disk.content}", code=319)
         self._warn_of_copies(found, disk)
         self.say(f"writing to {disks.describe(disk)}, {disk.content}")
         stream = Stream(self._link, order.pack_url, manifest)
         with self._open(disk.name) as medium:
-            Writer(medium, manifest, lambda *at: self._at(disk.name, *at), self.say).write(stream, order.seed)
+            self._writer = Writer(medium, manifest, lambda *at: self._at(disk.name, *at), self.say)
+            self._writer.write(stream, order.seed)
         self.say("written, verified and read back")
-        return replace(disk, content=f"holds {order.image_name} {order.image_version}"), stream.fetched
+        holds = replace(disk, content=f"holds {order.image_name} {order.image_version}")
+        counts = (self._writer.bytes_written, stream.fetched)
+        return protocol.Written(order.deployment, order.attempt, 0, holds, seconds_since(began), *counts)
 
     def _check_serial(self, order: protocol.Order) -> None:
         said = facts.serial()
@@ -199,12 +214,12 @@ class Job:
                 self.say("the service says: reboot")
                 return self._reboot()
             if answer.get("do") == "stop":
-                return self._rest("the service says: stop")
-            pause.wait(INTERVAL)
+                return self._rest(f"the service says: stop. The disk {self._disk_state}")
+            pause.wait(self.interval)
 
     def _fail(self, order: protocol.Order, fault: errors.ProvisionError) -> None:
         """The log first, then why; afterwards the machine waits: it must not boot something half-written."""
-        self.say(f"failed: {fault}")
+        self.say(f"failed: {fault}. The disk {self._disk_state}")
         with suppress(errors.ProvisionError, Stopped):
             lines = [*self._lines, *_kernel_log()]
             self._link.tell("log", protocol.Log(order.deployment, order.attempt, self._seq + 1, lines))
@@ -234,6 +249,7 @@ class _Reporter:
 
     def __exit__(self, *_: object) -> None:
         self._done.set()
+        self._thread.join(self._job.interval)  # in order: the last progress, then what became of it
 
     def _work(self) -> None:
         last, seconds = None, 0.0
@@ -241,14 +257,14 @@ class _Reporter:
             began = time.monotonic()
             with suppress(errors.ProvisionError, Stopped):
                 last = self._job.report(last, seconds)
-            if self._done.wait(INTERVAL):
+            if self._done.wait(self._job.interval):
                 return
             seconds = time.monotonic() - began
 
 
 def _set_clock(now: float) -> None:
     """Ours from the service's, and the hardware's from ours: nothing else tells time at a site."""
-    with suppress(OSError):
+    with suppress(OSError, OverflowError):
         time.clock_settime(time.CLOCK_REALTIME, now)
     with suppress(errors.ProvisionError):
         run(["hwclock", "-w", "-u"], check=False)
@@ -268,7 +284,7 @@ def _reboot() -> None:
 def main() -> int:
     """Never returns normally in the ramdisk: it reboots, or rests. The exit code of a crash is 1."""
     try:
-        arguments = protocol.KernelArguments.parse(Path("/proc/cmdline").read_text())
+        arguments = protocol.KernelArguments.parse(Path("/proc/cmdline").read_text(errors="replace"))
     except protocol.ProtocolError as fault:
         print(f"agent: {fault}", flush=True)
         return 2

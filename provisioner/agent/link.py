@@ -4,7 +4,7 @@ import http.client
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,22 +21,30 @@ class Stopped(Exception):
 
 
 class Link:
-    """One service. `wait` pauses between tries and is ended at once by `stop`."""
+    """One service. `patience`, `silence` and the pauses `back_off` are in seconds; `stop` ends each pause."""
 
     def __init__(
-        self, server: str, *, say: Callable[[str], None] = print, patience: float = PATIENCE
+        self,
+        server: str,
+        *,
+        say: Callable[[str], None] = print,
+        patience: float = PATIENCE,
+        silence: float = SILENCE,
+        back_off: Sequence[float] = BACK_OFF,
     ) -> None:
         parts = urlsplit(server)
         self._host, self._port = parts.hostname or "", parts.port or 80
         self._say = say
         self._patience = patience
+        self._silence = silence
+        self._back_off = back_off
         self._halt = threading.Event()
         self.token = ""
         self.note = ""  # in words, while the service does not answer
 
     def connect(self) -> http.client.HTTPConnection:
         """A new connection; every read and write has a time limit."""
-        return http.client.HTTPConnection(self._host, self._port, timeout=SILENCE)
+        return http.client.HTTPConnection(self._host, self._port, timeout=self._silence)
 
     @property
     def headers(self) -> dict[str, str]:
@@ -56,7 +64,7 @@ class Link:
         """POST a message until it is answered.
 
         Raises:
-            UnreachableError: PV-330 refused (the answer is 4xx), PV-331 no answer for an hour.
+            UnreachableError: PV-330 refused (the answer is 4xx), PV-331 no answer within `patience`.
             Stopped: told to stop while waiting.
         """
         body = json.dumps(protocol.dump(message)).encode()
@@ -72,7 +80,7 @@ class Link:
                     raise UnreachableError(f"the service refused {path} ({answer.status})", code=330)
                 self._note(f"the service answers {answer.status}")
             except (OSError, http.client.HTTPException, ValueError) as fault:
-                self._note(f"the service does not answer: {fault}")
+                self._note(f"the service does not answer: {fault or type(fault).__name__}")
             finally:
                 connection.close()
         raise AssertionError("tries() ends by an error")
@@ -80,8 +88,10 @@ class Link:
     def _json_headers(self) -> dict[str, str]:
         return {"Content-Type": "application/json", **self.headers}
 
-    def _obey(self, answer: dict[str, Any]) -> dict[str, Any]:
-        self.note = ""
+    def _obey(self, answer: Any) -> dict[str, Any]:
+        if not isinstance(answer, dict):
+            raise ValueError("the answer is no JSON object")
+        self.mended()
         if answer.get("do") == "stop":
             self.stop()
         return answer
@@ -98,9 +108,9 @@ class Link:
         while True:
             yield number
             if time.monotonic() - began > self._patience:
-                minutes = round(self._patience / 60)
-                raise UnreachableError(f"no answer to {what} for {minutes} min: {self.note}", code=331)
-            if self._halt.wait(BACK_OFF[min(number, len(BACK_OFF) - 1)]):
+                minutes = self._patience / 60
+                raise UnreachableError(f"no answer to {what} for {minutes:.3g} min: {self.note}", code=331)
+            if self._halt.wait(self._back_off[min(number, len(self._back_off) - 1)]):
                 raise Stopped
             number += 1
 
@@ -115,11 +125,12 @@ class Link:
                     raise UnreachableError(f"the service does not give {path} ({answer.status})", code=330)
                 body = answer.read(256 << 20)
                 if answer.status == http.client.OK and answer.length in (0, None):
-                    self.note = ""
+                    self.mended()
                     return body
-                self._note(f"{path} came incomplete")
+                is_short = answer.status == http.client.OK
+                self._note(f"{path} came incomplete" if is_short else f"the service answers {answer.status}")
             except (OSError, http.client.HTTPException) as fault:
-                self._note(f"the service does not answer: {fault}")
+                self._note(f"the service does not answer: {fault or type(fault).__name__}")
             finally:
                 connection.close()
         raise AssertionError("tries() ends by an error")
@@ -129,7 +140,7 @@ class Link:
         self._note(reason)
 
     def mended(self) -> None:
-        """Bytes come again."""
+        """The service answers, or bytes come, again."""
         if self.note:
-            self._say("the stream goes on")
-        self.note = ""
+            self.note = ""
+            self._say("the service answers again")

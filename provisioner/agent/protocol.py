@@ -4,9 +4,11 @@ Transport: JSON over HTTP under ``/agent/v1/``; after the hello every request ca
 ``Authorization: Bearer TOKEN``. Every answer is ``{"do": "continue" | "stop" | "reboot", ...}``.
 """
 
+import math
 import re
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal, TypeVar
+from urllib.parse import urlsplit
 
 PREFIX = "/agent/v1"
 Do = Literal["continue", "stop", "reboot"]
@@ -39,8 +41,15 @@ class KernelArguments:
             "nonce": r"[\w-]+",
         }
         for name, pattern in checks.items():
-            if not re.fullmatch(pattern, found.get(f"pv.{name}", "")):
+            if not re.fullmatch(pattern, found.get(f"pv.{name}", ""), re.ASCII):
                 raise ProtocolError(f"kernel argument pv.{name} is missing or malformed")
+        try:
+            address = urlsplit(found["pv.server"])
+            is_usable = address.hostname and address.port != 0  # a port of 99999 raises here
+        except ValueError:
+            is_usable = False
+        if not is_usable:
+            raise ProtocolError("kernel argument pv.server is missing or malformed")
         return cls(found["pv.server"], found["pv.mac"], found["pv.nonce"])
 
 
@@ -200,7 +209,7 @@ def _value(kind: str, name: str, wanted: Any, value: Any) -> Any:
         return [load(nested[wanted], item) for item in value]
     if wanted in (Disk, DiskHints, Order):
         return load(wanted, value)
-    if wanted is float and type(value) is int:
+    if wanted is float and type(value) is int and abs(value) < 1 << 62:
         return float(value)
     if not _fits(wanted, value):
         raise ProtocolError(f"{kind}.{name}: {value!r:.60} is not of the right kind")
@@ -208,7 +217,9 @@ def _value(kind: str, name: str, wanted: Any, value: Any) -> Any:
 
 
 def _fits(wanted: Any, value: Any) -> bool:
-    if wanted in (str, bool, float, int):
+    if wanted is float:
+        return type(value) is float and math.isfinite(value)
+    if wanted in (str, bool, int):
         return type(value) is wanted
     if wanted == list[str]:
         return isinstance(value, list) and all(isinstance(item, str) for item in value)

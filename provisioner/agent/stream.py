@@ -65,7 +65,7 @@ class Stream:
         """Every chunk once. A broken connection goes on at the first chunk that is missing."""
         chunks, number, bad = self._manifest.chunks, 0, 0
         tries = self._link.tries("the image")
-        while number < len(chunks):
+        while number < len(chunks) and not self._ended.is_set():
             next(tries)
             before = number
             try:
@@ -96,9 +96,9 @@ class Stream:
             self._check(answer, start)
             for chunk in chunks[first:]:
                 frame = answer.read(chunk.pack_length)
-                if len(frame) < chunk.pack_length:
-                    raise http.client.IncompleteRead(frame)
                 self.fetched += len(frame)
+                if len(frame) < chunk.pack_length:
+                    raise http.client.IncompleteRead(frame, chunk.pack_length - len(frame))
                 data = expand(frame, chunk)
                 self._link.mended()
                 yield data
@@ -108,10 +108,8 @@ class Stream:
     def _check(self, answer: http.client.HTTPResponse, start: int) -> None:
         if 400 <= answer.status < 500:
             raise UnreachableError(f"the service does not give the image ({answer.status})", code=330)
-        wanted = f"bytes {start}-"
-        if answer.status != http.client.PARTIAL_CONTENT or not answer.headers["Content-Range"].startswith(
-            wanted
-        ):
+        given = answer.headers.get("Content-Range", "")
+        if answer.status != http.client.PARTIAL_CONTENT or not given.startswith(f"bytes {start}-"):
             raise http.client.HTTPException(f"the service answers {answer.status} to a range")
 
     def _damaged(self, number: int, fault: PackError) -> ProvisionError:

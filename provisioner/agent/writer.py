@@ -14,6 +14,7 @@ from provisioner.imaging.manifest import Chunk, Manifest
 from provisioner.run import run
 
 HEAD = 1 << 20  # bytes at a partition's or disk's head that make it bootable, and more
+TAIL = 64 << 10  # bytes at the disk's end that hold the backup table, and more
 Tell = Callable[[Phase, int, int], None]
 
 
@@ -29,15 +30,36 @@ class Writer:
         self._say = say
         self._sector = manifest.logical_sector_size
         self._held: dict[int, bytes] = {}  # chunks that make it bootable, by number
+        self._table: gpt.Table | None = None  # as it will lie on this medium
+        self.bytes_written = 0  # of the image, without what was only made zero
+        self.state = "was not touched"
 
     def write(self, stream: Stream, seed: Mapping[str, str]) -> None:
-        """All of it. Raises DiskError, PackError; whatever it raises, the disk does not boot by then."""
+        """All of it. Raises DiskError, PackError, and what `tell` raises.
+
+        `state` says at any time what became of the disk.
+        """
+        self._check_layout()
+        self._tell("preparing", 0, self._manifest.raw_size)
+        self.state = "is not whole and does not boot"
         self._destroy()
         self._stream(stream)
         self._medium.forget()
         self._read_back()
         self._write_seed(seed)
         self._finish()
+        self.state = "is whole"
+
+    def _check_layout(self) -> None:
+        """Nothing that is written at the end may lie over the seed. Raises PackError."""
+        self._manifest.partition("esp")
+        cidata = self._manifest.partition("cidata")
+        for chunk in self._manifest.chunks:
+            is_apart = (
+                chunk.offset + chunk.length <= cidata.offset or cidata.offset + cidata.length <= chunk.offset
+            )
+            if self._is_held(chunk) and not is_apart:
+                raise PackError("the partition cidata shares a chunk with boot sectors", code=322)
 
     def _destroy(self) -> None:
         """Nothing of the old system may boot from now on: both tables, and the head of every ESP."""
@@ -67,17 +89,21 @@ class Writer:
         return found
 
     def _is_held(self, chunk: Chunk) -> bool:
-        """Whether the chunk holds the partition table or the ESP's head."""
-        esp = self._manifest.partition("esp").offset
-        return chunk.offset == 0 or chunk.offset <= esp < chunk.offset + chunk.length
+        """Whether the chunk holds a partition table of the disk, or the ESP's head."""
+        esp, end = self._manifest.partition("esp").offset, chunk.offset + chunk.length
+        return chunk.offset == 0 or chunk.offset <= esp < end or end > self._medium.size - TAIL
 
     def _stream(self, stream: Stream) -> None:
         total = self._manifest.raw_size
         for number, chunk, data in stream:
+            if number == 0:  # refused now, not after an hour
+                table = gpt.read(_reader(data), self._sector)
+                self._table = gpt.stretch(table, self._medium.size)
             if self._is_held(chunk):
                 self._held[number] = data
             elif chunk.kind == "data":
                 self._medium.write(chunk.offset, data)
+                self.bytes_written += len(data)
             else:
                 self._medium.zero(chunk.offset, chunk.length)
             self._tell("writing", chunk.offset + chunk.length, total)
@@ -118,10 +144,12 @@ class Writer:
     def _finish(self) -> None:
         """What makes the disk bootable, the very first sector last; the backup table at the disk's end."""
         head = self._held.pop(0)
+        assert self._table is not None  # noqa: S101  set by chunk 0, which was held
+        self._tell("finishing", 1, 1)  # the last place to stop: from here on it becomes bootable
+        self.bytes_written += len(head) + sum(map(len, self._held.values()))
         for number, data in self._held.items():
             self._write_checked(self._manifest.chunks[number].offset, data)
-        table = gpt.stretch(gpt.read(_reader(head), self._sector), self._medium.size)
-        primary, backup = gpt.build(table)
+        primary, backup = gpt.build(self._table)
         mbr = gpt.protective_mbr(head, self._medium.size, self._sector)
         start = self._sector + len(primary)
         self._write_checked(start, head[start:])
@@ -129,7 +157,6 @@ class Writer:
         self._write_checked(self._sector, primary)
         self._write_checked(0, mbr)
         self._medium.reread_table()
-        self._tell("finishing", 1, 1)
 
     def _write_checked(self, offset: int, data: bytes) -> None:
         self._medium.write(offset, data)

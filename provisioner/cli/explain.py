@@ -85,6 +85,7 @@ CODES: dict[int, tuple[str, str]] = {
     420: ("Another system came up than was written.", "A second bootable disk? Then provision retry."),
     501: ("The host is not what its profile says.", "Mend the hardware or the profile; provision retry."),
     502: ("The verification could not be run.", "provision status HOST; then provision retry HOST."),
+    503: ("The host reported no usable SSH host key.", "provision retry HOST; its image may lack openssh."),
     510: ("The verification did not end in time.", "Check that SSH reaches the host."),
     520: ("The sealing did not end in time.", "provision retry HOST."),
     521: ("The host could not be sealed.", "provision status HOST; then provision retry HOST."),
@@ -100,15 +101,19 @@ CODES: dict[int, tuple[str, str]] = {
     606: ("Another service works on this state folder.", "Stop it, or give another --state."),
     610: ("The settings cannot be used.", "systemd/provisioner.toml shows every key."),
     611: ("The state folder belongs to a newer version.", "Install that version, or restore a backup."),
-    612: ("SQLite is too old: it can lose data of several writers.", "Install the locked requirements."),
     613: ("The state folder cannot be used.", "Check its owner and the free space."),
     614: ("No fixed address is free for another host.", "Enlarge dhcp.hosts in the settings."),
     620: ("No service answers.", "Start it: provision serve; or check --state, --server."),
     621: ("What answers is not this service.", "Another program uses the port; check --server."),
     622: ("You may not enter the service's state folder.", "Be root, or use --server with PROVISION_TOKEN."),
     630: ("A program that is needed is missing or failed.", "The message names it and its package."),
-    650: ("The rehearsal cannot be run on this machine.", "The message lists what is missing."),
-    651: ("The rehearsal did not end as it must.", "Its report and --keep folder hold the evidence."),
+    640: ("Programs or firmware for rehearsals are missing.", "Install the packages that the message names."),
+    641: (
+        "Virtual machines cannot be given a network here.",
+        "Make /dev/net/tun usable, as the message says.",
+    ),
+    642: ("This machine forbids user namespaces.", "Allow them, as the message says, or be root."),
+    643: ("The rehearsal's own network could not be made.", "The message has the kernel's reason."),
 }
 
 

@@ -52,16 +52,20 @@ def rehearse(
     It happens in a network namespace of its own, with the same service and the same protocols as on
     hardware, and needs no root. A second machine that nobody ordered must keep its disk meanwhile.
     """
-    from provisioner.lab import network
+    from provisioner.lab import network, supplies
     from provisioner.lab.report import write
     from provisioner.lab.scenarios import FAULTS as KINDS
     from provisioner.lab.scenarios import Deploy
 
-    _check(keep)
-    network.enter()
     wanted: list[Callable[[], Fault]] = [Deploy]
     if fault or all_faults:
         wanted = [KINDS[name] for name in ([fault] if fault else FAULTS)]
+    if not network.inside():
+        _check(keep)
+        network.check()
+        # what comes over the network is fetched here: inside, there is only the lab's own
+        supplies.stock(cache.absolute(), say)
+        network.enter()
     reports = [_one(make(), keep, cache.absolute(), stop_after or "", label) for make in wanted]
     if path:
         write(path, reports)

@@ -77,6 +77,7 @@ def _partitions(entries: bytes, size: int, sector: int) -> list[Entry]:
         if not first <= last < _LARGEST // sector:
             raise PackError("the GUID partition table has a partition without a place", code=324)
         text = name.decode("utf-16-le", "replace").split("\0")[0]
+        text = "".join(letter for letter in text if letter.isprintable())  # it is shown on consoles
         ids = (str(uuid.UUID(bytes_le=kind)), str(uuid.UUID(bytes_le=guid)))
         found.append(Entry(*ids, text, first * sector, (last - first + 1) * sector))
     return found

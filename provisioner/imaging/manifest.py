@@ -77,12 +77,12 @@ class Manifest:
         return json.dumps(asdict(self), separators=(",", ":"), sort_keys=True).encode() + b"\n"
 
 
-def check_names(name: str, version: str) -> None:
+def check_names(name: str, version: str, created: str) -> None:
     """Raises PackError where an image cannot be called so."""
-    for text, pattern in ((name, _NAME), (version, _VERSION)):
+    for text, pattern in ((name, _NAME), (version, _VERSION), (created, _PRINTED)):
         if not pattern.fullmatch(text):
             raise PackError(
-                f"{text!r:.60} cannot be the name or version of an image",
+                f"{text!r:.60} cannot be the name, version or time of an image",
                 hint="name: a-z 0-9 -; version: letters, digits, . _ + -",
                 code=323,
             )

@@ -30,7 +30,7 @@ def build(
         InputError: the image is no raw disk with a GUID partition table.
         PackError: it changes while it is read, or its name or version cannot be one.
     """
-    check_names(name, version)
+    check_names(name, version, created)
     partial = out.with_name(out.name + ".partial")
     try:
         with raw.open("rb") as source, partial.open("wb") as target:

@@ -37,9 +37,8 @@ def inside() -> bool:
 
 
 def enter() -> None:
-    """Run this very command again inside; returns only when it is inside. Raises ServiceError in words."""
+    """Run this very command again inside; returns only when it is inside. Call `check` before."""
     if not inside():
-        check()
         replace([sys.executable, "-m", "provisioner", *sys.argv[1:]])
 
 

@@ -157,7 +157,6 @@ class Rehearsal:
         (state / "keys").mkdir(parents=True, mode=0o700, exist_ok=True)
         state.chmod(0o700)
         shutil.copy(self.supplies.public_key, state / "keys")
-        self.options.say("building the ramdisk")
         ramdisk.build(
             state / "ramdisk", cache=self.options.cache / "ramdisk", keys=[self.supplies.public_key]
         )

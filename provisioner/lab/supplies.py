@@ -1,9 +1,11 @@
 """What a rehearsal deploys: a signed pack of the base image and its key, built once and kept in a cache."""
 
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from provisioner import ramdisk
 from provisioner.golden import base
 from provisioner.imaging import manifest as manifests
 from provisioner.imaging import pack, signature
@@ -45,6 +47,15 @@ def provide(cache: Path, report: Report) -> Supplies:
         signature.sign(listed, secret)
     signature.verify(listed, listed.with_name(listed.name + ".minisig"), [public])
     return Supplies(built.path, built.sha256, target, public, manifests.load(listed))
+
+
+def stock(cache: Path, report: Report) -> None:
+    """Fill the cache with all that a rehearsal needs, so that it can do without any network."""
+    built = provide(cache, report)
+    older(cache, report)
+    with tempfile.TemporaryDirectory() as folder:
+        report("building the ramdisk")
+        ramdisk.build(Path(folder), cache=cache / "ramdisk", keys=[built.public_key])
 
 
 def older(cache: Path, report: Report) -> Path:

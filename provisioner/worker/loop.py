@@ -89,11 +89,11 @@ class Loop:
             return acts.power_on
         if row.stage == Stage.RESTARTING and not row.reboot:
             return acts.choose_disk
+        waits = row.sign in ("verify.unreachable", "seal.task") and now - row.last_sign < RETRY
         if row.stage == Stage.VERIFYING:
-            waits = row.sign == "verify.unreachable" and now - row.last_sign < RETRY
             return None if waits else acts.verify
         if row.stage == Stage.SEALING:
-            return acts.seal
+            return None if waits else acts.seal
         return None
 
     def _lost(self, row: Deployment, now: float) -> None:

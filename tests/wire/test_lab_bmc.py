@@ -137,7 +137,7 @@ def test_a_simulator_that_does_not_start_is_an_error_with_its_words(
     monkeypatch.setattr(bmc, "CONFIGURATION", bmc.CONFIGURATION + "nonsense 1\n")
     lab = Lab(tmp_path)
     with (
-        pytest.raises(ServiceError, match="vc-1 did not start on .* line 15"),
+        pytest.raises(ServiceError, match=r"vc-1 did not start on .* line 15"),
         Bmc(lab.chassis, lab.address, tmp_path),
     ):
         pytest.fail("it started with a wrong configuration")

@@ -5,13 +5,14 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
 from provisioner import power
 from provisioner.errors import InventoryError, PowerError
 from provisioner.lab.bmc import Act, Bmc, Chassis
-from provisioner.power import BmcAddress
+from provisioner.power import BmcAddress, ipmi
 
 HERE = "127.0.0.1"
 
@@ -22,13 +23,11 @@ class Switched:
     def __init__(self) -> None:
         self.acts: list[Act] = []
         self.on_at = float("inf")
-        self.stuck = False
         self.chassis = Chassis(self.act, lambda: time.monotonic() >= self.on_at)
 
     def act(self, act: Act) -> None:
         self.acts.append(act)
-        if not self.stuck:
-            self.on_at = float("inf") if act == "off" else min(self.on_at, time.monotonic() + 0.4)
+        self.on_at = float("inf") if act == "off" else min(self.on_at, time.monotonic() + 0.4)
 
 
 @pytest.fixture
@@ -88,13 +87,23 @@ def test_many_acts_in_a_row_do_not_use_up_the_bmc_s_sessions(address: BmcAddress
     assert {driver.state().state for _ in range(25)} == {"off"}
 
 
-def test_a_machine_that_does_not_follow_its_bmc_is_an_error(
-    machine: Switched, address: BmcAddress, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    machine.stuck = True
+def test_a_machine_that_does_not_follow_its_bmc_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Stuck:
+        """A logged-in session whose orders are taken and not followed."""
+
+        ipmi_session = None
+        orders: ClassVar[list[str]] = []
+
+        def get_power(self) -> dict[str, str]:
+            return {"powerstate": "off"}
+
+        def set_power(self, wanted: str) -> None:
+            self.orders.append(wanted)
+
+    monkeypatch.setattr(ipmi, "SETTLE", 0.1)
     with pytest.raises(PowerError, match="power is still off") as caught:
-        power.connect(address).on()
-    assert caught.value.code == 207
+        ipmi.ACTIONS["on"](Stuck())
+    assert caught.value.code == 207 and Stuck.orders == ["on"]
 
 
 @pytest.mark.parametrize("wrong", [{"password": "guessed"}, {"user": "nobody"}])
