@@ -34,7 +34,7 @@ class Job:
         self,
         arguments: protocol.KernelArguments,
         *,
-        link: Link | None = None,
+        connect: Callable[..., Link] = Link,
         keys: Path = KEYS,
         reboot: Callable[[], None] | None = None,
         find_disks: Callable[[], list[protocol.Disk]] = facts.disks,
@@ -44,7 +44,7 @@ class Job:
     ) -> None:
         self._arguments = arguments
         self._lines: list[str] = []
-        self._link = link or Link(arguments.server, say=self.say)
+        self._link = connect(arguments.server, say=self.say)
         self._keys = keys
         self._reboot = reboot or _reboot
         self._find_disks = find_disks
@@ -219,7 +219,7 @@ class Job:
 
     def _fail(self, order: protocol.Order, fault: errors.ProvisionError) -> None:
         """The log first, then why; afterwards the machine waits: it must not boot something half-written."""
-        self.say(f"failed: {fault}. The disk {self._disk_state}")
+        self.say(f"failed (PV-{fault.code}): {fault}. The disk {self._disk_state}")
         with suppress(errors.ProvisionError, Stopped):
             lines = [*self._lines, *_kernel_log()]
             self._link.tell("log", protocol.Log(order.deployment, order.attempt, self._seq + 1, lines))

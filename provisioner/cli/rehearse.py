@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from provisioner.lab.rehearsal import Fault
     from provisioner.lab.report import Report
 
-FAULTS = ("power-cut", "power-cut-older", "kills", "corrupt-pack", "missing-gpu")
+FAULTS = ("power-cut", "power-cut-older", "kills", "corrupt-pack", "two-disks", "missing-gpu")
 LONGEST = 60  # characters of the folder: names of Unix sockets end at 107
 EVIDENCE = ("*.log", "*.png", "*/*.log", "state/logs/*")
 

@@ -41,6 +41,7 @@ class Fault:
     expected = 0  # exit code of `provision watch`
     older = False  # whether the disk holds an older image, instead of 0xA5
     gpus = 1  # that the profile expects
+    disks = 1  # that fit the profile's hints
 
     def before(self, lab: "Rehearsal") -> None:
         """When the image is added and nothing is ordered yet."""
@@ -116,18 +117,14 @@ class Rehearsal:
 
     def _plug(self, stack: ExitStack) -> None:
         lan = stack.enter_context(network.Lan())
-        disk, other = self.folder / "disk.raw", self.folder / "stranger.raw"
-        if self.fault.older:
-            machine.copy(supplies.older(self.options.cache, self.options.say), disk, DISK)
-        else:
-            machine.fill(disk, DISK)
+        other = self.folder / "stranger.raw"
         machine.fill(other, STRANGERS_DISK)
         self.host = self._host(
             lan,
             qemu.Machine(
                 name=NAME,
                 mac=MAC,
-                disks=(qemu.Disk(disk, "LABDISK1"),),
+                disks=tuple(self._disk(number + 1) for number in range(self.fault.disks)),
                 memory=MEMORY,
                 serial_number=SERIAL,
                 extra_pci=("edu",),
@@ -146,6 +143,14 @@ class Rehearsal:
         )
         for one in (self.host, self.stranger):
             stack.enter_context(one)
+
+    def _disk(self, number: int) -> qemu.Disk:
+        path = self.folder / f"disk{number}.raw"
+        if self.fault.older:
+            machine.copy(supplies.older(self.options.cache, self.options.say), path, DISK)
+        else:
+            machine.fill(path, DISK)
+        return qemu.Disk(path, f"LABDISK{number}")
 
     def _host(self, lan: network.Lan, wanted: qemu.Machine) -> Host:
         bmc = BmcAddress("ipmi", lan.bmc(wanted.name), user=USER, password=self.password, name=wanted.name)

@@ -126,6 +126,21 @@ class CorruptPack(Fault):
         lab.check("the half-written disk", not left, left or "its tables and ESP are empty")
 
 
+class TwoDisks(Fault):
+    """Two disks fit the profile's hints: neither may be touched."""
+
+    name = "two-disks"
+    expected = 3
+    disks = 2
+
+    def after(self, lab: Rehearsal) -> None:
+        row = lab.deployment
+        lab.check("the sentence", row["code"] == 313 and "LABDISK2" in row["reason"], row["reason"])
+        lab.host.cut_power()
+        clean = all(evidence.is_untouched(disk) for disk in lab.host.disks)
+        lab.check("both disks", clean, "every byte untouched" if clean else "one was written")
+
+
 class MissingGpu(Fault):
     """The profile expects one PCI device more than there is."""
 
@@ -139,5 +154,5 @@ class MissingGpu(Fault):
 
 
 FAULTS: dict[str, Callable[[], Fault]] = {
-    kind.name: kind for kind in (PowerCut, PowerCutOlder, Kills, CorruptPack, MissingGpu)
+    kind.name: kind for kind in (PowerCut, PowerCutOlder, Kills, CorruptPack, TwoDisks, MissingGpu)
 }

@@ -53,7 +53,7 @@ def _answers(lab: Rehearsal) -> list[str]:
 
 def _script_time(lab: Rehearsal) -> float:
     """When the last script was served, by the service's log."""
-    line = next(line for line in reversed(_lines(lab)) if SCRIPT.search(line))
+    line = [line for line in _lines(lab) if SCRIPT.search(line)][-1]
     stamp = line.partition(",")[0]
     return time.mktime(time.strptime(stamp, "%Y-%m-%d %H:%M:%S"))
 

@@ -40,7 +40,8 @@ def boot_script(mac: str) -> Response:
     except Exception:
         log.exception("the boot script of %.40s could not be rendered", mac)
         return Response(LAST_RESORT, mimetype="text/plain")
-    log.info("%s (%s) is answered %s: %s", mac, request.remote_addr, type(plan).__name__, reason)
+    name = asker.mac if asker else mac[:40]
+    log.info("%s (%s) is answered %s: %s", name, request.remote_addr, type(plan).__name__, reason)
     if asker and isinstance(plan, Ramdisk):
         response.call_on_close(lambda: _tell_served(site, asker))
     return response

@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeAlias
 
 import pytest
 
@@ -31,16 +32,21 @@ SECTOR = bytes.fromhex(
 )
 
 
-def in_the_lab(test: Callable[..., None]) -> Callable[..., None]:
+LabTest: TypeAlias = Callable[[network.Lan, Path], None]
+
+
+def in_the_lab(test: LabTest) -> LabTest:
     """Outside, the test runs itself again inside by another pytest; inside, it is the test."""
 
     @functools.wraps(test)
-    def wrapper(*given: object, **named: object) -> None:
+    def wrapper(lan: network.Lan, tmp_path: Path) -> None:
         if network.inside():
-            return test(*given, **named)
+            return test(lan, tmp_path)
         network.check()
+        # inside we are root by name only: pytest's usual folder may belong to another root
+        place = ["-p", "no:cacheprovider", "--basetemp", str(tmp_path / "inside")]
         this = f"{__file__}::{test.__name__}"
-        argv = [*network.UNSHARE, sys.executable, "-m", "pytest", "-q", "-rP", "-p", "no:cacheprovider", this]
+        argv = [*network.UNSHARE, sys.executable, "-m", "pytest", "-q", "-rP", *place, this]
         done = run.run(argv, env={network.MARK: "1"}, cwd=ROOT, timeout=280, check=False)
         said = done.stdout.decode()
         assert done.returncode == 0 and "1 passed" in said, said

@@ -12,9 +12,9 @@ PACKAGE = Path(__file__).parents[2] / "provisioner"
 
 def _numbers(node: ast.AST) -> Iterator[int]:
     value = None
-    if (isinstance(node, ast.keyword) and node.arg == "code") or (isinstance(node, ast.Assign) and any(
-        isinstance(t, ast.Name) and t.id == "code" for t in node.targets
-    )):
+    if (isinstance(node, ast.keyword) and node.arg == "code") or (
+        isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == "code" for t in node.targets)
+    ):
         value = node.value
     elif isinstance(node, ast.Dict):
         for key, item in zip(node.keys, node.values, strict=True):

@@ -1,0 +1,153 @@
+"""Which disk is meant: exactly one, told apart by what it is; none or several are refused in words."""
+
+from pathlib import Path
+
+import pytest
+
+from provisioner.agent import disks, facts
+from provisioner.agent.protocol import Disk, DiskHints
+from provisioner.errors import DiskError
+
+NVME = Disk(
+    "nvme0n1",
+    3_840_755_982_336,
+    512,
+    "SAMSUNG MZQL23T8HCLS-00A07",
+    "S64HNE0R",
+    "eui.3634",
+    by_path="pci-0000:41:00.0",
+)
+SAME = Disk("nvme1n1", 3_840_755_982_336, 512, "SAMSUNG MZQL23T8HCLS-00A07", "S64HNE0T", "eui.3635")
+SPIN = Disk("sda", 16_000_900_661_248, 4096, "ST16000NM001G", "ZL2ABCDE", "naa.5000c500", rotational=True)
+ALL = [NVME, SAME, SPIN]
+
+
+@pytest.mark.parametrize(
+    ("hints", "meant"),
+    [
+        (DiskHints(serial="S64HNE0T"), SAME),
+        (DiskHints(serial="s64hne0t"), SAME),
+        (DiskHints(wwn="eui.3634"), NVME),
+        (DiskHints(name="sda"), SPIN),
+        (DiskHints(by_path="pci-0000:41:00.0"), NVME),
+        (DiskHints(model="ST16000*"), SPIN),
+        (DiskHints(model="samsung*", serial="S64HNE0R"), NVME),
+        (DiskHints(rotational=True), SPIN),
+        (DiskHints(min_size=4_000_000_000_000), SPIN),
+        (DiskHints(max_size=4_000_000_000_000, wwn="EUI.3635"), SAME),
+        (DiskHints(min_size=16_000_900_661_248, max_size=16_000_900_661_248), SPIN),
+    ],
+)
+def test_the_one_disk_that_fits_every_hint_is_chosen(hints: DiskHints, meant: Disk) -> None:
+    assert disks.choose(ALL, hints) is meant
+
+
+def test_the_only_disk_needs_no_hint() -> None:
+    assert disks.choose([SPIN], DiskHints()) is SPIN
+
+
+def test_no_fitting_disk_is_refused_with_everything_that_was_seen_and_why() -> None:
+    with pytest.raises(DiskError) as caught:
+        disks.choose([NVME, SPIN], DiskHints(serial="XYZ", rotational=False, max_size=10**12))
+    assert caught.value.code == 312
+    assert str(caught.value) == (
+        "no disk fits the hints. Seen: "
+        "nvme0n1 SAMSUNG MZQL23T8HCLS-00A07 3.84 TB serial S64HNE0R: serial is S64HNE0R, not XYZ, "
+        "larger than 1 TB; "
+        "sda ST16000NM001G 16 TB serial ZL2ABCDE: serial is ZL2ABCDE, not XYZ, larger than 1 TB, it rotates"
+    )
+
+
+def test_a_machine_without_any_disk_is_refused_in_words() -> None:
+    with pytest.raises(DiskError, match="Seen: no disk at all") as caught:
+        disks.choose([], DiskHints())
+    assert caught.value.code == 312
+
+
+@pytest.mark.parametrize("hints", [DiskHints(model="SAMSUNG*"), DiskHints(rotational=False)])
+def test_two_fitting_disks_are_refused_and_both_are_named(hints: DiskHints) -> None:
+    with pytest.raises(DiskError, match="2 disks fit.*serial S64HNE0R; .*serial S64HNE0T") as caught:
+        disks.choose(ALL, hints)
+    assert caught.value.code == 313
+
+
+@pytest.mark.parametrize(
+    "hints",
+    [
+        DiskHints(serial="S64HNE0"),
+        DiskHints(wwn="naa"),
+        DiskHints(model="MZQL2*"),
+        DiskHints(min_size=3_840_755_982_337, max_size=10**13),
+        DiskHints(serial="S64HNE0R", rotational=True),
+    ],
+)
+def test_half_a_match_is_none(hints: DiskHints) -> None:
+    with pytest.raises(DiskError, match="no disk fits"):
+        disks.choose([NVME, SAME], hints)
+
+
+def test_a_disk_that_says_no_serial_fits_no_serial() -> None:
+    with pytest.raises(DiskError, match="serial is unknown, not XYZ"):
+        disks.choose([Disk("vda", 10**10, 512)], DiskHints(serial="XYZ"))
+
+
+def test_other_sectors_than_the_image_was_made_for_are_refused() -> None:
+    with pytest.raises(DiskError, match="sectors of 4096 bytes, the image was made for 512") as caught:
+        disks.check(SPIN, 10**9, 512)
+    assert caught.value.code == 314
+
+
+def test_a_disk_smaller_than_the_image_is_refused_and_one_of_the_same_size_is_not() -> None:
+    disks.check(NVME, NVME.size, 512)
+    with pytest.raises(DiskError, match="is too small: the image needs") as caught:
+        disks.check(NVME, NVME.size + 1, 512)
+    assert caught.value.code == 311
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [
+        (0, "0 B"), (999, "999 B"), (1000, "1 kB"), (999_999, "1000 kB"), (1_500_000, "1.5 MB"),
+        (3_840_755_982_336, "3.84 TB"), (1_600_321_314_816, "1.6 TB"), (2 * 10**15, "2000 TB"),
+    ],
+)  # fmt: skip
+def test_sizes_are_said_as_disks_are_sold(number: int, words: str) -> None:
+    assert disks.size(number) == words
+
+
+def put(place: Path, **files: str) -> None:
+    for name, text in files.items():
+        path = place / name.replace("__", "/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text + "\n")
+
+
+def test_disks_are_read_from_sys_without_loops_and_hidden_paths(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    block = tmp_path / "block"
+    put(block / "nvme0n1", size="2048", device__model="PM9A3", device__serial="S1", wwid="eui.1", hidden="0")
+    put(block / "nvme0c0n1", size="2048", device__serial="S1", wwid="eui.1", hidden="1")  # a path of nvme0n1
+    put(block / "sda", size="4096", queue__logical_block_size="4096", queue__rotational="1")
+    (block / "sda/device").mkdir()
+    (block / "sda/device/vpd_pg80").write_bytes(b"\x00\x80\x00\x08 ZL2ABC\x00")
+    put(block / "loop0", size="2048")
+    put(block / "sdb", size="0")  # an empty card reader
+    monkeypatch.setattr(facts, "SYS", tmp_path)
+    found = facts.disks()
+    assert [(d.name, d.size, d.logical_sector, d.serial, d.rotational) for d in found] == [
+        ("nvme0n1", 1 << 20, 512, "S1", False),
+        ("sda", 2 << 20, 4096, "ZL2ABC", True),
+    ]
+    assert found[0].wwn == "eui.1" and found[0].model == "PM9A3"
+
+
+def test_what_a_disk_holds_is_said_in_words(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.write_bytes(bytes(2 << 20))
+    assert facts.content(disk, 512) == facts.EMPTY == "no partition table, zeros"
+    disk.write_bytes(bytes(65536) + b"_BHRfS_M" + bytes(2 << 20))  # a file system without a table
+    assert facts.content(disk, 512) == "no partition table"
+    disk.write_bytes(bytes(446) + b"\x80".ljust(64, b"\1") + b"\x55\xaa" + bytes(4096))
+    assert facts.content(disk, 512) == "an MBR partition table"
+    assert facts.content(tmp_path / "none", 512) == "cannot be read: No such file or directory"

@@ -1,0 +1,73 @@
+"""The reference of the command line is printed from the program; UPDATE_GOLDEN=1 renews it."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from provisioner.cli import provision
+from provisioner.cli.explain import CODES
+from provisioner.errors import Exit
+
+REFERENCE = Path(__file__).parents[2] / "docs" / "cli.md"
+MEANINGS = {
+    Exit.DONE: "done",
+    Exit.INTERNAL: "internal error",
+    Exit.USAGE: "the command line or a file cannot be used",
+    Exit.FAILED: "the deployment failed",
+    Exit.PARTLY: "some of several deployments failed",
+    Exit.UNREACHABLE: "the service or a BMC cannot be reached",
+    Exit.REFUSED: "refused: safety, a signature, or no confirmation",
+    Exit.RUNNING: "still running at `--timeout`",
+    Exit.REJECTED: "deployed, but its verification rejected it",
+    Exit.DETACHED: "detached by Ctrl-C; the deployment goes on",
+}
+
+
+def commands(command: click.Command, name: str) -> Iterator[tuple[str, click.Command]]:
+    yield name, command
+    if isinstance(command, click.Group):
+        for word, child in command.commands.items():
+            yield from commands(child, f"{name} {word}")
+
+
+def section(name: str, command: click.Command) -> str:
+    context = click.Context(command, info_name=name, terminal_width=96, max_content_width=96)
+    return f"## {name}\n\n```\n{command.get_help(context)}\n```\n"
+
+
+def reference() -> str:
+    codes = [f"| {code.value} | {MEANINGS[code]} |" for code in Exit]
+    faults = [f"| PV-{code} | {what} | {then} |" for code, (what, then) in sorted(CODES.items())]
+    return "\n".join(
+        [
+            "# The command line",
+            "",
+            "Printed from the program; a test compares. Data goes to stdout, everything else to stderr.",
+            "",
+            "| exit code | meaning |",
+            "|---|---|",
+            *codes,
+            "",
+            *(section(name, command) for name, command in commands(provision, "provision")),
+            "## Error codes",
+            "",
+            "| code | what has happened | what to do |",
+            "|---|---|---|",
+            *faults,
+            "",
+        ]
+    )
+
+
+def test_the_reference_is_what_the_program_says() -> None:
+    text = reference()
+    if os.environ.get("UPDATE_GOLDEN"):
+        REFERENCE.write_text(text)
+    assert REFERENCE.read_text() == text, "UPDATE_GOLDEN=1 renews docs/cli.md"
+
+
+def test_every_command_says_what_it_is_for() -> None:
+    silent = [name for name, command in commands(provision, "provision") if not command.help]
+    assert silent == []
