@@ -5,6 +5,7 @@ PY := .venv/bin/python
 PROVISION := .venv/bin/provision
 CACHE ?= $(HOME)/.cache/provisioner
 REPORT ?= .cache/rehearsal.json
+COMMIT = $(shell git describe --always --dirty --abbrev=40 --exclude='*')
 WANTED := $(shell sed -e 's/\#.*//' debian-packages.txt)
 
 .PHONY: help packages venv setup test lint rehearse rehearse-faults test-long lock golden clean
@@ -16,7 +17,7 @@ packages: ## install the Debian packages that are missing (needs root only if so
 	@missing=$$(for p in $(WANTED); do dpkg-query -W -f '$${db:Status-Status}' $$p 2>/dev/null | grep -qx installed || echo $$p; done); \
 	if [ -n "$$missing" ]; then \
 	  if [ "$$(id -u)" != 0 ]; then echo "These Debian packages are missing; as root: apt-get install $$(echo $$missing)" >&2; exit 1; fi; \
-	  export DEBIAN_FRONTEND=noninteractive; \
+	  export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1; `# 1: no package may start a server here` \
 	  apt-get update -q; \
 	  apt-get install -qy --no-install-recommends -o Dpkg::Use-Pty=0 $$missing; \
 	fi
@@ -42,10 +43,10 @@ lint: venv ## ruff and mypy --strict
 
 rehearse: setup ## deploy one QEMU host over PXE, from power-on to verified
 	@mkdir -p $(dir $(REPORT))
-	$(PROVISION) rehearse --cache $(CACHE) --report $(REPORT) $(ARGS)
+	$(PROVISION) rehearse --cache $(CACHE) --report $(REPORT) --label "$(COMMIT)" $(ARGS)
 
 rehearse-faults: setup ## the rehearsals with faults (about an hour); the result is kept in tests/rehearsal/results
-	$(PROVISION) rehearse --cache $(CACHE) --faults --report tests/rehearsal/results/faults.json $(ARGS)
+	$(PROVISION) rehearse --cache $(CACHE) --faults --label "$(COMMIT)" --report tests/rehearsal/results/faults.json $(ARGS)
 
 test-long: setup ## the tests that need QEMU or minutes
 	$(PY) -m pytest -m long -q

@@ -119,4 +119,4 @@ def protective_mbr(boot_code: bytes, disk_size: int, sector: int) -> bytes:
     """LBA 0 with the image's boot code and one partition EE over the whole disk (UEFI 2.10, 5.2.3)."""
     sectors = min(disk_size // sector - 1, 0xFFFFFFFF)
     entry = struct.pack("<B3sB3sII", 0, b"\0\2\0", 0xEE, b"\xff\xff\xff", 1, sectors)
-    return (boot_code[:446] + entry).ljust(510, b"\0") + b"\x55\xaa" + bytes(sector - 512)
+    return (boot_code[:446].ljust(446, b"\0") + entry).ljust(510, b"\0") + b"\x55\xaa" + bytes(sector - 512)

@@ -66,7 +66,7 @@ def test_a_machine_without_any_disk_is_refused_in_words() -> None:
 
 @pytest.mark.parametrize("hints", [DiskHints(model="SAMSUNG*"), DiskHints(rotational=False)])
 def test_two_fitting_disks_are_refused_and_both_are_named(hints: DiskHints) -> None:
-    with pytest.raises(DiskError, match="2 disks fit.*serial S64HNE0R; .*serial S64HNE0T") as caught:
+    with pytest.raises(DiskError, match=r"2 disks fit.*serial S64HNE0R; .*serial S64HNE0T") as caught:
         disks.choose(ALL, hints)
     assert caught.value.code == 313
 

@@ -92,7 +92,7 @@ def test_an_ill_typed_field_is_refused_and_named(field: str, value: object) -> N
 def test_a_missing_field_is_refused_and_named() -> None:
     body = progress()
     del body["phase"]
-    with pytest.raises(ProtocolError, match="Progress: .*'phase'"):
+    with pytest.raises(ProtocolError, match=r"Progress: .*'phase'"):
         protocol.load(protocol.Progress, body)
 
 
