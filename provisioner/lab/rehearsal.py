@@ -192,19 +192,26 @@ class Rehearsal:
             "deadlines": DEADLINES,
         }
 
-    def provision(self, *words: str, check: bool = True) -> str:
+    def provision(self, *words: str) -> str:
         """A command line of the product, against this service; what it printed as data."""
-        argv = [sys.executable, "-m", "provisioner", *words, "--state", str(self.service.state)]
-        return run.run(argv, timeout=600, check=check).stdout.decode().strip()
+        return run.text(self._argv(*words), timeout=600)
+
+    def _argv(self, *words: str) -> list[str]:
+        return [sys.executable, "-m", "provisioner", *words, "--state", str(self.service.state)]
+
+    def _order(self, *words: str) -> str:
+        """Order as a technician does, and show what he would see; the deployment's id."""
+        self.options.say(f"$ provision deploy {' '.join(words[:2])}")
+        done = run.run(self._argv("deploy", *words))
+        self.options.say(done.stderr.decode().rstrip())
+        return done.stdout.decode().strip()
 
     def _play(self) -> None:
         """Order, follow, judge, and let the fault have its last word."""
         stop = ["--stop-after", self.options.stop_after] if self.options.stop_after else []
         self.stranger.press("on")
-        ident = self.provision("deploy", "--mac", MAC.upper(), "--yes", "--no-wait", *stop)
-        watching = run.start(
-            [sys.executable, "-m", "provisioner", "watch", ident, "--state", str(self.service.state)]
-        )
+        ident = self._order("--mac", MAC.upper(), "--yes", "--no-wait", *stop)
+        watching = run.start(self._argv("watch", ident))
         try:
             for event in self._events(ident):
                 self.fault.on(self, event)

@@ -11,6 +11,8 @@ def create_app(site: Site, listener: Listener) -> Flask:
     """The application; `listener` wakes requests that wait for news."""
     app = Flask(__name__, static_folder=None)
     app.config.update(SITE=site, LISTENER=listener, MAX_CONTENT_LENGTH=4 << 20)
+    app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False  # it would tell a stranger which paths there are
+    app.url_map.merge_slashes = False  # likewise: a redirect
     app.register_blueprint(machines.routes)
     app.register_blueprint(api.routes)
     # one body for all that is not there or not for you: a stranger learns nothing from the difference

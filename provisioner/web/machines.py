@@ -3,6 +3,7 @@
 Nobody is told why he is refused: strangers get the uniform 404, a boot script is always an answer.
 """
 
+import json
 import logging
 import secrets
 from typing import Any
@@ -157,9 +158,18 @@ def _order(site: Site, host: Host, row: Deployment, phone_token: str) -> protoco
     )
 
 
+def _json() -> Any:
+    """The body as plain data, None for what is no JSON; half characters, which nothing can store, become `?`."""
+    try:
+        body = request.get_json(silent=True)
+        return json.loads(json.dumps(body, ensure_ascii=False).encode(errors="replace"))
+    except RecursionError:
+        return None
+
+
 def _message(kind: type[Any]) -> Any:
     try:
-        return protocol.load(kind, request.get_json(silent=True))
+        return protocol.load(kind, _json())
     except protocol.ProtocolError as fault:
         log.warning("%s: %s", request.remote_addr, fault)
         abort(404)
@@ -205,6 +215,8 @@ def progress() -> Response:
 def agent_log() -> Response:
     """Lines of the agent's log, kept in a file of the deployment."""
     row, message = _holder(protocol.Log)
+    if not 0 < message.attempt <= row.attempt:
+        return _do(None, message.attempt)
     folder = _site().settings.state / "logs"
     folder.mkdir(mode=0o700, exist_ok=True)
     path = folder / f"{row.id}.{message.attempt}.agent.log"
@@ -267,7 +279,7 @@ def phone_home() -> Response:
     """Evidence from the disk-booted OS; the token is worth nothing afterwards."""
     site = _site()
     try:
-        message = PhoneHome.model_validate(request.get_json(silent=True))
+        message = PhoneHome.model_validate(_json())
         row = site.store.deployment(message.deployment)
     except (ValidationError, ProvisionError):
         abort(404)

@@ -31,7 +31,9 @@ def test_the_data_folders_travel_in_the_wheel(wheel: Path) -> None:
 
 def test_the_wheel_holds_no_tests_and_no_state(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
-    assert not [name for name in names if name.startswith(("tests/", "docs/", ".ci/")) or "__pycache__" in name]
+    assert not [
+        name for name in names if name.startswith(("tests/", "docs/", ".ci/")) or "__pycache__" in name
+    ]
 
 
 def test_an_installed_program_finds_its_data(wheel: Path, tmp_path: Path) -> None:

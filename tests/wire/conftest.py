@@ -1,0 +1,362 @@
+"""One running service in a network namespace of its own, an image, hosts, and puppets that play machines."""
+
+import itertools
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from provisioner import run
+from provisioner import settings as settings_module
+from provisioner.errors import RefusedError
+from provisioner.lab.service import Service
+from provisioner.site import Site
+from provisioner.store import Store
+
+PROVISION = (sys.executable, "-m", "provisioner")
+LAN = """
+set -e
+ip link set lo up
+ip link add lan0 type bridge
+ip address add 10.77.0.1/24 dev lan0
+ip link set lan0 up
+echo ready
+exec cat
+"""
+PROBE = """
+import socket
+from provisioner.sockets import bind
+for kind, port in ((socket.SOCK_DGRAM, 67), (socket.SOCK_DGRAM, 69), (socket.SOCK_STREAM, 80)):
+    probe = socket.socket(socket.AF_INET, kind)
+    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, int(kind == socket.SOCK_STREAM))
+    bind(probe, ("10.77.0.1", port), "the ended service")
+"""
+BMC = """
+import sys
+from pathlib import Path
+from provisioner.lab.bmc import Bmc, Chassis
+from provisioner.power import BmcAddress
+address = BmcAddress("ipmi", "10.77.1.1", 623, "provision", "lab-secret", "vc-1")
+with Bmc(Chassis(lambda act: None, lambda: False), address, Path(sys.argv[1])):
+    print("ready", flush=True)
+    sys.stdin.read()
+"""
+HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI" + "A" * 43
+SIZES = {"bios": 1, "esp": 8, "cidata": 4, "root": 8}  # MiB; 24 in all
+
+
+@dataclass
+class Said:
+    """How a program ended and what it said."""
+
+    code: int
+    out: str
+    err: str
+
+
+@dataclass
+class Reply:
+    """An HTTP answer; `headers` in lower case and without the date."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+class Namespace:
+    """A user, network and mount namespace with the bridge lan0, held open by one process."""
+
+    def __init__(self, holder: run.Process) -> None:
+        self.pid = holder.pid
+
+    def argv(self, *words: str | Path) -> list[str]:
+        """The command line that runs inside."""
+        into = ("nsenter", "--preserve-credentials", "--user", "--net", "--mount", "-t", self.pid, "--")
+        return [str(word) for word in (*into, *words)]
+
+    def run(self, *words: str | Path, env: dict[str, str] | None = None, stdin: bytes = b"") -> Said:
+        """Run to its end inside."""
+        done = run.run(self.argv(*words), check=False, timeout=60, env=env, stdin=stdin)
+        return Said(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+    def provision(self, *words: str | Path, env: dict[str, str] | None = None) -> Said:
+        """`provision …` inside."""
+        return self.run(*PROVISION, *words, env=env)
+
+    def add_address(self, address: str, device: str = "lan0") -> None:
+        run.run(self.argv("ip", "address", "replace", address, "dev", device))
+
+    def http(self, path: str, *options: str, body: Any = None, source: str = "", method: str = "") -> Reply:
+        """One request to the service by curl; a `body` that is not bytes goes as JSON."""
+        argv = ["curl", "-sS", "-i", "--path-as-is", "--max-time", "20", "-H", "Expect:", *options]
+        if source:
+            argv += ["--interface", source]
+        if method:
+            argv += ["--head"] if method == "HEAD" else ["-X", method]
+        if body is not None:
+            argv += ["-H", "Content-Type: application/json", "--data-binary", "@-"]
+        sent = body if isinstance(body, bytes) else json.dumps(body).encode()
+        done = run.run(self.argv(*argv, f"http://10.77.0.1{path}"), stdin=sent, timeout=30)
+        head, _, rest = done.stdout.partition(b"\r\n\r\n")
+        first, *lines = head.decode().split("\r\n")
+        pairs = (line.split(": ", 1) for line in lines)
+        headers = {name.lower(): value for name, value in pairs if name.lower() != "date"}
+        return Reply(int(first.split()[1]), headers, rest)
+
+
+class Inside(Service):
+    """The rehearsal's handle of a service, for one that runs in a namespace."""
+
+    def __init__(self, lan: Namespace, folder: Path) -> None:
+        folder.mkdir(exist_ok=True)
+        super().__init__(folder / "s", folder / "service.log", interface="lan0", address="10.77.0.1/24")
+        self.lan = lan
+        self._argv = lan.argv(*self._argv)
+
+    def check_ports(self) -> None:
+        probed = self.lan.run(sys.executable, "-c", PROBE)
+        assert probed.code == 0, probed.err
+
+
+@contextmanager
+def namespace() -> Iterator[Namespace]:
+    """Namespaces as long as the block lasts."""
+    argv = ["unshare", "--user", "--map-root-user", "--net", "--mount", "sh", "-c", LAN]
+    with held(argv) as holder:
+        yield Namespace(holder)
+
+
+@contextmanager
+def held(argv: list[str]) -> Iterator[run.Process]:
+    """A program that says `ready` and lasts until its standard input closes."""
+    holder = run.start(argv, stdin=run.PIPE, stdout=run.PIPE)
+    assert holder.stdin and holder.stdout
+    try:
+        assert holder.stdout.readline() == b"ready\n"
+        yield holder
+    finally:
+        holder.stdin.close()
+        run.stop(holder)
+        holder.stdout.close()
+
+
+@dataclass
+class Puppet:
+    """Plays the machine of one host: its address, its requests, its tokens."""
+
+    world: "World"
+    name: str
+    mac: str
+    address: str
+    token: str = ""
+    order: dict[str, Any] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    def http(self, path: str, *options: str, **how: Any) -> Reply:
+        """A request from the host's own address, with its token where it has one."""
+        self.world.lan.add_address(f"{self.address}/24")
+        if self.token:
+            options += ("-H", f"Authorization: Bearer {self.token}")
+        return self.world.lan.http(path, *options, **{"source": self.address, **how})
+
+    @property
+    def row(self) -> Any:
+        """The last deployment as the store has it, secrets included."""
+        return self.world.site.store.last_deployment(self.name)
+
+    def arm(self) -> str:
+        """Order a deployment and wait until a person was asked to press the button; its id."""
+        ident: str = self.world.client.arm(self.name, yes=True)["id"]
+        self.world.await_event(ident, "power.asked")
+        return ident
+
+    def greeting(self, **other: Any) -> dict[str, Any]:
+        """What the agent says first."""
+        disk = {"name": "vda", "size": 64 << 30, "logical_sector": 512, "serial": "disk-1"}
+        said = {"nonce": self.row.nonce, "boot_id": "boot-1", "mac": self.mac, "macs": [self.mac]}
+        rest = {"serial": "", "uuid": "", "memory": 1 << 30, "version": "0", "disks": [disk]}
+        return {**said, **rest, **self.facts, **other}
+
+    def hello(self, **other: Any) -> Reply:
+        """Say hello; a right one gives token and order."""
+        reply = self.http("/agent/v1/hello", body=self.greeting(**other))
+        if reply.status == 200:
+            self.token, self.order = reply.json["token"], reply.json["order"]
+        return reply
+
+    def tell(self, kind: str, **other: Any) -> Reply:
+        """One of the agent's messages, whole and right but for `other`."""
+        base = {"deployment": self.order["deployment"], "attempt": self.order["attempt"], "seq": 1}
+        disk = {"name": "vda", "size": 64 << 30, "logical_sector": 512, "serial": "disk-1"}
+        more = {
+            "progress": {"phase": "writing", "done": 1 << 20, "total": 24 << 20, "rate": 1.0},
+            "log": {"lines": ["one", "two"]},
+            "written": {"disk": disk, "seconds": 2.0, "bytes_written": 1, "bytes_fetched": 1},
+            "failed": {"code": 313, "sentence": "two disks fit: vda, vdb", "hint": "name one by its serial"},
+        }
+        return self.http(f"/agent/v1/{kind}", body={**base, **more[kind], **other})
+
+    def phone(self, **other: Any) -> Reply:
+        """What the system on the disk says of itself."""
+        token = phone_token(self.order["seed"])
+        said = {"deployment": self.order["deployment"], "token": token, "host_keys": [HOST_KEY]}
+        system = {"image_id": "vault-os", "image_version": "1", "root_disk": {"serial": "disk-1"}}
+        return self.http("/phone-home/v1", body={**said, **system, **other})
+
+    def reach_restarting(self) -> str:
+        """From the order to the reboot; the deployment's id."""
+        ident = self.arm()
+        assert self.hello().status == 200
+        assert self.tell("written").json == {"do": "continue"}
+        self.world.await_event(ident, "disk.chosen")
+        return ident
+
+
+def phone_token(seed: dict[str, str]) -> str:
+    """The token that the seed gives to the system on the disk."""
+    files = yaml.safe_load(seed["user-data"])["write_files"]
+    token: str = next(json.loads(file["content"]) for file in files if file["permissions"] == "0600")["token"]
+    return token
+
+
+class World:
+    """The service under test with one image, and all that tests do to it from outside."""
+
+    def __init__(self, lan: Namespace, service: Inside, folder: Path) -> None:
+        self.lan, self.service, self.folder = lan, service, folder
+        self.state, self.client = service.state, service.client
+        plain = {"state": self.state, "interface": "lan0", "address": "10.77.0.1/24"}
+        self.site = Site(settings_module.check(plain, source="test"), Store(self.state))
+        self._numbers = itertools.count(1)
+
+    def provision(
+        self, *words: str | Path, env: dict[str, str] | None = None, stdin: bytes = b"", timeout: float = 60
+    ) -> Said:
+        """`provision …` of this Python, on the service's state folder, outside of its network."""
+        env = {"PROVISION_STATE": str(self.state), **(env or {})}
+        done = run.run([*PROVISION, *words], check=False, timeout=timeout, env=env, stdin=stdin)
+        return Said(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+    def add_host(self, **other: Any) -> Puppet:
+        """A new host, powered by hand unless told otherwise, that nothing else uses."""
+        number = next(self._numbers)
+        name, mac = f"vc-{number}", f"52:54:00:77:01:{number:02x}"
+        self.client.apply([{"name": name, "macs": [mac], "profile": "cube", **other}], [])
+        return Puppet(self, name, mac, self.client.host(name)["host"]["address"])
+
+    def await_event(self, ident: str, kind: str) -> dict[str, Any]:
+        """The first event of that kind, as soon as it has happened; at most 20 s."""
+        after, until = 0, time.monotonic() + 20
+        seen: list[str] = []
+        while time.monotonic() < until:
+            for event in self.client.events(ident, after, wait=5)["events"]:
+                if event["kind"] == kind:
+                    return dict(event)
+                after = event["id"]
+                seen.append(event["kind"])
+        raise AssertionError(f"{ident}: no {kind} came, but {seen}")
+
+    def kinds(self, ident: str) -> list[str]:
+        return [event["kind"] for event in self.client.events(ident)["events"]]
+
+    def cancel_all(self) -> None:
+        """Leave the slots free for the next test."""
+        for row in self.site.store.under_way():
+            with suppress(RefusedError):  # it has ended meanwhile
+                self.client.cancel(row.id)
+
+
+def make_image(path: Path) -> None:
+    """A raw image of 24 MiB with the partitions of the image contract; the ESP and CIDATA are real FAT."""
+    lines = [f'size={size}MiB, name="{role}", type={kind(role)}' for role, size in SIZES.items()]
+    with path.open("wb") as raw:
+        raw.truncate(24 << 20)
+    run.run(["sfdisk", "-q", path], stdin=("label: gpt\n" + "\n".join(lines)).encode())
+    listed = json.loads(run.text(["sfdisk", "--json", path]))["partitiontable"]["partitions"]
+    with path.open("r+b") as raw:
+        for (role, size), part in zip(SIZES.items(), listed, strict=True):
+            raw.seek(part["start"] * 512)
+            raw.write(content(path.parent, role, size))
+
+
+def kind(role: str) -> str:
+    return {"bios": "21686148-6449-6E6F-744E-656564454649", "esp": "U"}.get(role, "L")
+
+
+def content(folder: Path, role: str, size: int) -> bytes:
+    if role not in ("esp", "cidata"):
+        return os.urandom(1 << 20)
+    part = folder / f"{role}.fat"
+    with part.open("wb") as raw:
+        raw.truncate(size << 20)
+    run.run(["mkfs.vfat", "-n", {"esp": "VAULTESP", "cidata": "CIDATA"}[role], part])
+    return part.read_bytes()
+
+
+def make_pack(folder: Path, *, name: str = "vault-os", version: str = "1") -> Path:
+    """A signed pack, made by the command line; its key is `folder/release.pub`."""
+    raw, pack = folder / "raw.img", folder / f"{name}-{version}.pack"
+    if not raw.exists():
+        make_image(raw)
+        run.run([*PROVISION, "image", "keygen", "release", "--dir", folder])
+    sign = ("--name", name, "--version", version, "--sign", folder / "release.key")
+    run.run([*PROVISION, "image", "pack", raw, "-o", pack, *map(str, sign)])
+    return pack
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """The running service; it knows the profile `cube` and the image vault-os@1."""
+    folder = tmp_path_factory.mktemp("world")
+    with ExitStack() as stack:
+        lan = stack.enter_context(namespace())
+        service = stack.enter_context(Inside(lan, folder))
+        world = World(lan, service, folder)
+        stack.callback(world.site.store.close)
+        world.client.apply([], [{"name": "cube", "image": "vault-os"}])
+        pack = make_pack(folder)
+        for words in (("trust", folder / "release.pub"), ("add", pack)):
+            said = world.provision("image", *words)
+            assert said.code == 0, said.err
+        yield world
+
+
+@pytest.fixture
+def puppet(world: World) -> Iterator[Puppet]:
+    """A machine of its own, powered by hand; whatever was ordered is cancelled afterwards."""
+    yield world.add_host()
+    world.cancel_all()
+
+
+@pytest.fixture(scope="session")
+def lan() -> Iterator[Namespace]:
+    """A network without a service."""
+    with namespace() as made:
+        yield made
+
+
+@pytest.fixture
+def bmc(world: World, tmp_path: Path) -> Iterator[None]:
+    """A BMC at 10.77.1.1 that takes the user `provision` with the password `lab-secret`."""
+    world.lan.add_address("10.77.1.1/32", "lo")
+    with held(world.lan.argv(sys.executable, "-c", BMC, tmp_path)):
+        yield
+
+
+@pytest.fixture
+def start_service(lan: Namespace, tmp_path: Path) -> Iterator[Callable[[], Inside]]:
+    """Starts a service of the test's own."""
+    with ExitStack() as stack:
+        yield lambda: stack.enter_context(Inside(lan, tmp_path))
