@@ -13,8 +13,10 @@ def send(path: Path, *, mimetype: str = "application/octet-stream") -> Response:
     given to the server's file wrapper, which honours Content-Length.
     """
     size = path.stat().st_size
-    wanted = parse_range_header(request.headers.get("Range"))
-    bounds = wanted.range_for_length(size) if wanted and wanted.units == "bytes" else None
+    wanted = parse_range_header(request.headers.get("Range")) if request.method == "GET" else None
+    if wanted and (wanted.units != "bytes" or len(wanted.ranges) > 1):
+        wanted = None  # RFC 9110 14.2: what a server does not understand, it ignores
+    bounds = wanted.range_for_length(size) if wanted else None
     if wanted and bounds is None:
         return Response(status=416, headers={"Content-Range": f"bytes */{size}"})
     first, last = bounds or (0, size)

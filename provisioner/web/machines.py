@@ -159,7 +159,7 @@ def _order(site: Site, host: Host, row: Deployment, phone_token: str) -> protoco
 
 
 def _json() -> Any:
-    """The body as plain data, None for what is no JSON; half characters, which nothing can store, become `?`."""
+    """The body as plain data, None for what is no JSON; half characters, which nothing stores, become `?`."""
     try:
         body = request.get_json(silent=True)
         return json.loads(json.dumps(body, ensure_ascii=False).encode(errors="replace"))

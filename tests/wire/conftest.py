@@ -271,11 +271,16 @@ class World:
     def kinds(self, ident: str) -> list[str]:
         return [event["kind"] for event in self.client.events(ident)["events"]]
 
-    def cancel_all(self) -> None:
-        """Leave the slots free for the next test."""
-        for row in self.site.store.under_way():
-            with suppress(RefusedError):  # it has ended meanwhile
-                self.client.cancel(row.id)
+    @contextmanager
+    def machine(self, **other: Any) -> Iterator[Puppet]:
+        """A new host; what was ordered for it is cancelled afterwards, so that its slot is free."""
+        puppet = self.add_host(**other)
+        try:
+            yield puppet
+        finally:
+            if puppet.row:
+                with suppress(RefusedError):  # it has ended
+                    self.client.cancel(puppet.row.id)
 
 
 def make_image(path: Path) -> None:
@@ -335,9 +340,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 @pytest.fixture
 def puppet(world: World) -> Iterator[Puppet]:
-    """A machine of its own, powered by hand; whatever was ordered is cancelled afterwards."""
-    yield world.add_host()
-    world.cancel_all()
+    """A machine of the test's own, powered by hand."""
+    with world.machine() as made:
+        yield made
 
 
 @pytest.fixture(scope="session")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -98,13 +96,10 @@ def test_a_request_from_another_address_gets_the_disk_and_tells_nothing(world: W
 
 
 def test_a_machine_with_another_serial_than_the_ordered_one_boots_its_disk(world: World) -> None:
-    puppet = world.add_host(serial="S-EXPECTED")
-    puppet.arm()
-    try:
+    with world.machine(serial="S-EXPECTED") as puppet:
+        puppet.arm()
         assert LOCAL in script(puppet, "?serial=S-OTHER")
         assert RAMDISK in script(puppet, "?serial=s-expected")
-    finally:
-        world.cancel_all()
 
 
 def test_the_boot_files_are_named_and_nothing_else_is_lent(world: World, nowhere: Reply) -> None:
@@ -277,90 +272,6 @@ def test_a_failure_that_the_agent_reports_ends_the_deployment_in_its_words(
     row = world.client.deployment(ident)
     assert (row["stage"], row["code"], row["reason"]) == ("failed", 313, "two disks fit: vda, vdb")
     assert row["hint"] == "name one by its serial"
-
-
-# image bytes
-
-
-@pytest.fixture(scope="module")
-def writer(world: World) -> Iterator[Puppet]:
-    """A machine that may fetch its image; its deployment stays at `writing` for the module's other tests."""
-    puppet = world.add_host()
-    puppet.arm()
-    assert puppet.hello().status == 200
-    yield puppet
-
-
-PACK = "/images/vault-os@1/pack"
-
-
-def test_the_ordered_image_comes_whole_and_byte_for_byte(world: World, writer: Puppet) -> None:
-    for part, name in (
-        ("pack", "pack"),
-        ("manifest", "pack.json"),
-        ("manifest.minisig", "pack.json.minisig"),
-    ):
-        kept = (world.state / "images" / "vault-os-1" / name).read_bytes()
-        reply = writer.http(f"/images/vault-os@1/{part}")
-        assert (reply.status, reply.headers["content-length"]) == (200, str(len(kept)))
-        assert reply.body == kept
-    assert writer.http(PACK, method="HEAD").headers["accept-ranges"] == "bytes"
-
-
-def test_nobody_else_gets_it_and_nothing_else_is_given(world: World, writer: Puppet, nowhere: Reply) -> None:
-    for token in ("", "wrong"):
-        assert world.lan.http(PACK, "-H", f"Authorization: Bearer {token}") == nowhere
-    for path in (
-        "vault-os@2/pack",
-        "vault-os/pack",
-        "vault-os@1/seed",
-        "vault-os@1/..%2f..%2fprovisioner.db",
-    ):
-        assert writer.http(f"/images/{path}") == nowhere, path
-    stranger = replace(
-        writer, token=world.service.state.joinpath("secrets", "operator.token").read_text().strip()
-    )
-    assert stranger.http(PACK) == nowhere, "not even with an operator's token"
-
-
-@pytest.mark.parametrize(
-    ("asked", "first", "last"),
-    [
-        ("0-0", 0, 0),
-        ("100-299", 100, 299),
-        ("1048570-", 1048570, -1),
-        ("-7", -7, -1),
-        ("5-99999999999", 5, -1),
-    ],
-)
-def test_a_range_is_answered_with_those_bytes(
-    world: World, writer: Puppet, asked: str, first: int, last: int
-) -> None:
-    kept = (world.state / "images" / "vault-os-1" / "pack").read_bytes()
-    first, last = first % len(kept), last % len(kept)
-    reply = writer.http(PACK, "-H", f"Range: bytes={asked}")
-    assert reply.status == 206
-    assert reply.headers["content-range"] == f"bytes {first}-{last}/{len(kept)}"
-    assert reply.body == kept[first : last + 1]
-
-
-def test_a_range_outside_is_416_with_the_size(world: World, writer: Puppet) -> None:
-    size = (world.state / "images" / "vault-os-1" / "pack").stat().st_size
-    for asked in (f"{size}-", "99999999999-", "-0"):
-        reply = writer.http(PACK, "-H", f"Range: bytes={asked}")
-        assert (reply.status, reply.body) == (416, b""), asked
-        assert reply.headers["content-range"] == f"bytes */{size}"
-
-
-@pytest.mark.parametrize(
-    "asked", ["bytes=9-3", "bytes=x", "chunks=0-1", "bytes=0-1,5-6", "bytes", "bytes=--1"]
-)
-def test_a_range_that_means_nothing_to_us_is_answered_with_the_whole(
-    world: World, writer: Puppet, asked: str
-) -> None:
-    size = (world.state / "images" / "vault-os-1" / "pack").stat().st_size
-    reply = writer.http(PACK, "-H", f"Range: {asked}")
-    assert (reply.status, len(reply.body)) == (200, size)
 
 
 # the first boot

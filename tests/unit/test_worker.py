@@ -1,0 +1,184 @@
+"""The worker's loop: what it starts, when, and that it never starts it twice."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future
+from typing import Any
+
+import pytest
+
+from provisioner import deploy
+from provisioner.bell import Listener
+from provisioner.lifecycle import MOST_ATTEMPTS, ROWS
+from provisioner.model import Deployment, Stage
+from provisioner.site import Site
+from provisioner.worker import acts
+from provisioner.worker.loop import GAP, RETRY, Loop
+
+
+class Later(Executor):
+    """Keeps what is submitted; the test says when it has run."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[Any, Future[Any]]] = []
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        self.asked.append((args[0], future))
+        return future
+
+    def done(self) -> None:
+        for _, future in self.asked:
+            if not future.done():
+                future.set_result(None)
+
+    @property
+    def acts(self) -> list[Any]:
+        return [act for act, _ in self.asked]
+
+
+@pytest.fixture
+def pool() -> Later:
+    return Later()
+
+
+@pytest.fixture
+def loop(site: Site, pool: Later) -> Iterator[Loop]:
+    with Listener(site.settings.state, "worker") as bell:
+        yield Loop(site, bell, pool)  # type: ignore[arg-type]  # any executor will do
+
+
+def order(site: Site) -> Deployment:
+    return deploy.arm(site, site.store.host("vc-1"), site.store.images()[0], by="ann")
+
+
+def tell(site: Site, row: Deployment, *kinds: str, **data: Any) -> Deployment:
+    for kind in kinds:
+        row = deploy.record(site, row.id, kind, source="test", **data)
+    return row
+
+
+def test_a_host_is_not_powered_twice_while_it_is_being_powered(site: Site, loop: Loop, pool: Later) -> None:
+    row = order(site)
+    loop.step()
+    loop.step()
+    tell(site, row, "power.began", nonce="n")  # what the act does first: it opens attempt 1
+    loop.step()
+    assert pool.acts == [acts.power_on]
+
+
+def test_an_act_that_a_crash_cut_short_is_done_again(site: Site, loop: Loop, pool: Later) -> None:
+    row = order(site)
+    tell(site, row, "slot.given")
+    tell(site, row, "power.began", nonce="n")
+    loop.step()
+    assert pool.acts == [acts.power_on]
+
+
+def test_a_powered_host_is_left_to_boot(site: Site, loop: Loop, pool: Later) -> None:
+    row = order(site)
+    tell(site, row, "slot.given")
+    tell(site, row, "power.began", nonce="n")
+    tell(site, row, "power.on")
+    loop.step()
+    assert pool.acts == []
+
+
+def test_no_more_deployments_run_than_the_settings_allow(site: Site, loop: Loop) -> None:
+    order(site)
+    object.__setattr__(site.settings.orders, "at_once", 0)
+    loop.step()
+    assert [row.stage for row in site.store.under_way()] == [Stage.QUEUED]
+
+
+def writing(site: Site) -> Deployment:
+    row = order(site)
+    tell(site, row, "slot.given")
+    tell(site, row, "power.began", nonce="n")
+    return tell(site, row, "agent.hello", nonce="n", token_hash="t", phone_hash="p", boot_id="b", serial="S")
+
+
+def test_a_silent_agent_is_powered_again_with_the_next_attempt(
+    site: Site, loop: Loop, clock: Any, pool: Later
+) -> None:
+    row = writing(site)
+    loop.step()
+    for _ in range(8):  # the loop itself is awake all the while
+        clock.now += GAP - 1
+        loop.step()
+    row = site.store.deployment(row.id)
+    assert (row.stage, row.attempt) == (Stage.POWERING, 2)
+    loop.step()
+    assert pool.acts == [acts.power_on]
+
+
+def test_a_host_that_falls_silent_in_every_attempt_fails(site: Site, loop: Loop, clock: Any) -> None:
+    row = writing(site)
+    for number in range(2, MOST_ATTEMPTS + 1):
+        tell(site, row, "agent.silent", seconds=61)
+        tell(site, row, "power.began", nonce=f"n{number}")
+        hello = {"token_hash": "t", "phone_hash": "p", "boot_id": f"b{number}", "serial": "S"}
+        tell(site, row, "agent.hello", nonce=f"n{number}", **hello)
+    for _ in range(8):
+        clock.now += GAP - 1
+        loop.step()
+    row = site.store.deployment(row.id)
+    assert (row.stage, row.code) == (Stage.FAILED, 341)
+
+
+def test_time_in_which_nobody_watched_does_not_count(site: Site, loop: Loop, clock: Any) -> None:
+    row = writing(site)
+    loop.step()
+    before = site.store.deployment(row.id).deadline
+    clock.now += 3600
+    loop.step()
+    row = site.store.deployment(row.id)
+    assert (row.stage, row.attempt) == (Stage.WRITING, 1)
+    assert row.deadline == pytest.approx(before + 3600)
+
+
+def test_a_deadline_that_passes_is_a_failure_with_a_sentence(site: Site, loop: Loop, clock: Any) -> None:
+    row = order(site)
+    tell(site, row, "slot.given")
+    tell(site, row, "power.began", nonce="n")
+    tell(site, row, "power.on")
+    loop.step()
+    for _ in range(int(ROWS[Stage.POWERING].deadline / (GAP - 1)) + 2):
+        clock.now += GAP - 1
+        loop.step()
+    row = site.store.deployment(row.id)
+    assert (row.stage, row.code) == (Stage.FAILED, 210)
+    assert "never asked for an address" in row.reason and row.hint
+
+
+def verifying(site: Site) -> Deployment:
+    row = writing(site)
+    tell(site, row, "agent.written", disk={"name": "vda", "serial": "D"})
+    tell(site, row, "disk.chosen")
+    return tell(site, row, "os.phoned", host_keys=["ssh-ed25519 AAAA"], address="10.77.0.64")
+
+
+def test_an_unreachable_host_is_tried_again_after_a_pause(
+    site: Site, loop: Loop, clock: Any, pool: Later
+) -> None:
+    row = verifying(site)
+    loop.step()
+    tell(site, row, "verify.unreachable", sentence="refused")
+    pool.done()
+    loop.step()
+    assert pool.acts == [acts.verify]
+    clock.now += RETRY
+    loop.step()
+    assert pool.acts == [acts.verify, acts.verify]
+
+
+def test_a_sealing_that_cannot_reach_its_host_pauses_too(
+    site: Site, loop: Loop, clock: Any, pool: Later
+) -> None:
+    row = verifying(site)
+    tell(site, row, "verify.passed")
+    tell(site, row, "seal.task", result="unreachable", sentence="refused")
+    loop.step()
+    assert pool.acts == []
+    clock.now += RETRY
+    loop.step()
+    assert pool.acts == [acts.seal]
