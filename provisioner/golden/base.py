@@ -98,7 +98,9 @@ def _make_tree(target: Path, recipe: Path) -> None:
             *hooks,
             *(SUITE, str(partial)),
         ]
-        run.run(argv, timeout=TREE_LIMIT, env={"SOURCE_DATE_EPOCH": str(EPOCH), "TMPDIR": work})
+        # an ordinary user's mmdebstrap works as another user id, which may not enter his home
+        place = {"TMPDIR": work} if os.geteuid() == 0 else {}
+        run.run(argv, timeout=TREE_LIMIT, env={"SOURCE_DATE_EPOCH": str(EPOCH), **place})
         partial.rename(target)
 
 
