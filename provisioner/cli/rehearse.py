@@ -69,9 +69,6 @@ def rehearse(
     reports = [_one(make(), keep, cache.absolute(), stop_after or "", label) for make in wanted]
     if path:
         write(path, reports)
-    for report in reports:
-        for line in report.lines():
-            say(line)
     return Exit.DONE if all(report.is_good for report in reports) else Exit.FAILED
 
 
@@ -98,6 +95,8 @@ def _one(fault: "Fault", keep: Path | None, cache: Path, stop_after: str, label:
             report.kept = str(_rescue(folder, cache / "failed" / time.strftime("%Y%m%d-%H%M%S")))
         if not report.is_good:
             _autopsy(report, folder)
+    for line in report.lines():
+        say(line)
     return report
 
 

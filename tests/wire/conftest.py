@@ -125,6 +125,11 @@ class Inside(Service):
         self.lan = lan
         self._argv = lan.argv(*self._argv)
 
+    @property
+    def exit_code(self) -> int | None:
+        """Of the parent; None while it runs."""
+        return self._process.poll() if self._process else None
+
     def check_ports(self) -> None:
         probed = self.lan.run(sys.executable, "-c", PROBE)
         assert probed.code == 0, probed.err
@@ -360,8 +365,13 @@ def bmc(world: World, tmp_path: Path) -> Iterator[None]:
         yield
 
 
-@pytest.fixture
-def start_service(lan: Namespace, tmp_path: Path) -> Iterator[Callable[[], Inside]]:
+@pytest.fixture(scope="session")
+def inside() -> type[Inside]:
     """Starts a service of the test's own."""
-    with ExitStack() as stack:
-        yield lambda: stack.enter_context(Inside(lan, tmp_path))
+    return Inside
+
+
+@pytest.fixture(scope="session", name="held")
+def held_fixture() -> Callable[[list[str]], Any]:
+    """A program that says `ready` and lasts until its standard input closes."""
+    return held
