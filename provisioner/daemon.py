@@ -17,6 +17,7 @@ from provisioner.settings import Settings
 from provisioner.site import Site
 from provisioner.store import Store
 
+LONGEST_SOCKET = "bells/worker.4194304"  # with the largest process id, proc(5)
 READY_LIMIT = 30.0  # seconds that a service may take to open its ports
 SIOCGIFADDR = 0x8915  # netdevice(7)
 
@@ -35,10 +36,19 @@ def serve(settings: Settings, child_argv: Sequence[str]) -> int:
 def prepare(settings: Settings) -> Store:
     """Check the interface, make the state folder and bring it to this version. Raises ServiceError."""
     check_interface(settings)
+    check_path(settings)
     catalogue.prepare(settings.state)
     store = Store(settings.state)
     store.migrate()
     return store
+
+
+def check_path(settings: Settings) -> None:
+    """Raises ServiceError (PV-613) where the sockets in the state folder would have too long a name."""
+    if len(os.fsencode(settings.state.absolute() / LONGEST_SOCKET)) > 107:  # sockaddr_un, unix(7)
+        raise ServiceError(
+            f"the path {settings.state} is too long for Unix sockets", hint="give a shorter --state", code=613
+        )
 
 
 def check_interface(settings: Settings) -> None:
@@ -64,8 +74,14 @@ def _addresses(name: str) -> set[str]:
 @contextlib.contextmanager
 def _alone(settings: Settings):  # type: ignore[no-untyped-def]  # a generator used as a context manager
     """One service per state folder."""
-    settings.state.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (settings.state / "serve.lock").open("w") as lock:
+    try:
+        settings.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        opened = (settings.state / "serve.lock").open("w")
+    except OSError as fault:
+        raise ServiceError(
+            f"the state folder {settings.state} cannot be used: {fault.strerror}", code=613
+        ) from fault
+    with opened as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as fault:
@@ -117,13 +133,15 @@ class _Parent:
 
     def _await_ready(self, name: str, child: run.Process, read: int) -> None:
         with os.fdopen(read) as pipe:
-            sentence = ""
-            if select.select([pipe], [], [], READY_LIMIT)[0]:
-                sentence = pipe.readline().strip()
+            if not select.select([pipe], [], [], READY_LIMIT)[0]:
+                raise ServiceError(f"{name} is not ready after {READY_LIMIT:g} s, so nothing is served")
+            sentence = pipe.readline().strip()
         if sentence:
             return say(sentence)
-        child.wait() if child.poll() is not None or not self._told else None
-        raise ServiceError(f"{name} did not start (exit code {child.poll()}), so nothing is served")
+        code = child.wait()  # its end has closed the pipe
+        raise ServiceError(
+            f"{name} did not start (exit code {code}), so nothing is served", hint="the lines above say why"
+        )
 
     def _wait(self, wake: int) -> int:
         while not self._told:
@@ -156,7 +174,8 @@ def serve_one(settings: Settings, name: str, ready_fd: int = -1) -> int:
     try:
         _service(name)(site, lambda sentence: _ready(ready_fd, sentence))
     except ProvisionError as fault:
-        say(f"{fault}\n→ {fault.hint}" if fault.hint else str(fault))
+        sentence = f"{fault} (PV-{fault.code})"
+        say(f"{sentence}\n  → {fault.hint}" if fault.hint else sentence)
         return int(fault.exit)
     return 0
 

@@ -26,7 +26,9 @@ def serve(file: Path | None, only: str | None, ready_fd: int, **values: Any) -> 
     """
     from provisioner import daemon, settings
 
-    given = {name: str(value) if name == "state" else value for name, value in values.items() if value}
+    given = {
+        name: str(value) if name == "state" else value for name, value in values.items() if value is not None
+    }
     if not file and not {"interface", "address"} <= given.keys():
         raise SettingsError(
             "which network is to be served is not said",

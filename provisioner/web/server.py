@@ -9,7 +9,6 @@ from flask import Flask
 from gunicorn.app.base import BaseApplication
 
 from provisioner.bell import Listener
-from provisioner.errors import ServiceError
 from provisioner.run import die_with_parent
 from provisioner.settings import Settings
 from provisioner.site import Site
@@ -33,16 +32,8 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
 
 
 def serve(site: Site, ready: Callable[[str], None]) -> None:
-    """Serve until the process is ended; `ready` is told once, with a sentence.
-
-    Raises:
-        ServiceError: the state folder's path is too long for a Unix socket.
-    """
+    """Serve until the process is ended; `ready` is told once, with a sentence. Raises ServiceError."""
     settings = site.settings
-    if len(os.fsencode(settings.socket)) > 107:  # sockaddr_un, unix(7)
-        raise ServiceError(
-            f"the path {settings.socket} is too long for a Unix socket", hint="a shorter --state"
-        )
     _try_port(settings)
     settings.socket.unlink(missing_ok=True)
     os.umask(0o077)
