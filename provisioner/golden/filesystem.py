@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -9,6 +10,12 @@ from pathlib import Path
 from provisioner.run import run, text
 
 FILES_GONE = ("etc/hostname", "etc/resolv.conf", "var/lib/dbus/machine-id", "var/lib/systemd/random-seed")
+# what differs from build to build: byte code that is written while packages are installed, apt's own folders
+TREES_GONE = (
+    "usr/share/python3/debpython/__pycache__",
+    "var/cache/apt/archives/partial",
+    "var/lib/apt/lists/partial",
+)
 TREES_EMPTY = ("var/log", "var/lib/apt/lists", "var/cache/apt", "var/cache/debconf", "tmp", "var/tmp", "run")
 
 
@@ -45,6 +52,8 @@ def _overlay(source: Path, root: Path) -> None:
 def _clean(root: Path) -> None:
     for name in FILES_GONE:
         (root / name).unlink(missing_ok=True)
+    for name in TREES_GONE:
+        shutil.rmtree(root / name, ignore_errors=True)
     for name in TREES_EMPTY:
         for path in sorted((root / name).rglob("*"), reverse=True):
             if path.is_dir() and not path.is_symlink():

@@ -22,6 +22,7 @@ from provisioner.agent import facts, protocol
 from provisioner.agent.job import Job
 from provisioner.agent.link import Link, Stopped
 from provisioner.agent.medium import Medium
+from provisioner.agent.stream import AHEAD, Stream
 from provisioner.agent.writer import Writer
 from provisioner.errors import DiskError, PackError
 from provisioner.imaging import pack, signature
@@ -377,11 +378,20 @@ def test_a_cut_connection_goes_on_where_it_broke(
     assert service.last("written").bytes_fetched <= service.sent
 
 
+def test_a_line_that_breaks_all_the_time_but_moves_never_wears_the_patience_out(
+    deploy: Any, service: Service, supply: Supply, disk: Path
+) -> None:
+    cuts = [number * MIB for number in range(1, 12)]
+    service.on_pack = lambda place: not (cuts and place >= cuts[0] and cuts.pop(0))
+    assert deploy(patience=0.3)[0] and not cuts
+    assert_whole(disk, supply)
+
+
 def test_a_connection_that_falls_silent_is_given_up_and_made_anew(
     deploy: Any, service: Service, supply: Supply, disk: Path
 ) -> None:
     silence = threading.Event()
-    once_at(service, half(service), lambda: silence.wait(30))
+    once_at(service, half(service), lambda: silence.wait(30) or True)
     rebooted, said = deploy()
     silence.set()
     assert rebooted and "the image stream broke at chunk" in said and "answers again" in said
@@ -593,10 +603,10 @@ def test_a_machine_without_an_order_boots_its_disk(
     assert_untouched(disk)
 
 
-def test_an_answer_of_500_now_and_then_is_no_end(
+def test_an_answer_that_makes_no_sense_now_and_then_is_no_end(
     deploy: Any, service: Service, supply: Supply, disk: Path
 ) -> None:
-    service.answers["written"] = [(500, {}), (200, {"do": "continue"}), (503, {}), (200, {"do": "reboot"})]
+    service.answers["written"] = [(500, {}), (200, {"do": "continue"}), (200, []), (200, {"do": "reboot"})]
     rebooted, said = deploy()
     assert rebooted and "the service answers 500" in said and "answers again" in said
     assert_whole(disk, supply)
@@ -720,5 +730,14 @@ def test_the_agent_does_not_hold_the_image_in_memory(tmp_path: Path) -> None:
     with Service(files) as service:
         argv = [sys.executable, "-c", AGENT, f"http://127.0.0.1:{service.port}", disk, large.keys]
         said = run.text(argv)
+        link = Link(f"http://127.0.0.1:{service.port}")
+        link.token = TOKEN
+        stream = Stream(link, ORDER.pack_url, large.manifest)
+        taken = iter(stream)
+        next(taken)
+        threading.Event().wait(1)  # the disk is busy: a second is enough for all 200 chunks
+        taken.close()
     peak = int(re.search(r"VmHWM:\s+(\d+) kB", said)[1]) << 10
     assert "rebooted" in said and 10 * MIB < peak < 110 * MIB
+    ahead = [chunk.pack_length for chunk in large.manifest.chunks[: AHEAD + 2]]
+    assert sum(ahead[:3]) < stream.fetched <= sum(ahead)
