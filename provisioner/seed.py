@@ -26,8 +26,19 @@ def build(
     }
 
 
+class _Dumper(yaml.SafeDumper):
+    """Texts of several lines as blocks, so that people can read what a host was given."""
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+_Dumper.add_representer(str, _text)
+
+
 def _yaml(data: dict[str, Any]) -> str:
-    return yaml.safe_dump(data, sort_keys=False, width=1000)
+    return yaml.dump(data, Dumper=_Dumper, sort_keys=False, width=1000)
 
 
 def _network(deploy_mac: str) -> dict[str, Any]:
