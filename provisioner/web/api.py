@@ -10,7 +10,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from provisioner import __version__, catalogue, deploy, inventory, plan
 from provisioner.bell import Listener
-from provisioner.errors import Exit, InputError, NotFoundError, ProvisionError, RefusedError
+from provisioner.errors import (
+    Exit,
+    InputError,
+    NotFoundError,
+    ProvisionError,
+    RefusedError,
+    ServiceError,
+)
 from provisioner.lifecycle import RESTING
 from provisioner.model import Data, Deployment, Host
 from provisioner.settings import sentences
@@ -56,6 +63,13 @@ def explain(fault: ProvisionError) -> tuple[Response, int]:
     return jsonify({"error": fault.as_json()}), 401 if fault.code == 601 else status
 
 
+@routes.errorhandler(500)
+def explain_fault(_: Exception) -> tuple[Response, int]:
+    """What nobody expected: Flask has logged it, the caller learns where to look."""
+    fault = ServiceError("the service met an error of its own", hint="its log has the details")
+    return jsonify({"error": fault.as_json()}), 500
+
+
 def _body(kind: type[BaseModel]) -> Any:
     try:
         return kind.model_validate(request.get_json(silent=True) or {})
@@ -69,9 +83,10 @@ def _answer(**values: Any) -> Response:
 
 def _seconds() -> float:
     try:
-        return min(max(float(request.args.get("wait", 0)), 0), LONGEST_WAIT)
+        wanted = float(request.args.get("wait", 0))
     except ValueError:
         return 0
+    return min(max(0.0, wanted), LONGEST_WAIT)  # in this order: nobody waits for NaN
 
 
 @routes.get("/service")
@@ -121,7 +136,7 @@ def hosts() -> Response:
     return _answer(hosts=[_host_row(host) for host in _site().store.hosts()])
 
 
-@routes.get("/hosts/<text>")
+@routes.get("/hosts/<path:text>")
 def host(text: str) -> Response:
     """One host by name, serial or MAC, with what its last hello said of its hardware."""
     site = _site()
@@ -139,7 +154,7 @@ def _host_row(found: Host) -> dict[str, Any]:
     }
 
 
-@routes.post("/hosts/<text>/<any(lock, unlock):verb>")
+@routes.post("/hosts/<path:text>/<any(lock, unlock):verb>")
 def lock(text: str, verb: str) -> Response:
     """A locked host is never armed."""
     site = _site()
@@ -175,7 +190,7 @@ def images() -> Response:
     return _answer(images=[i.model_dump(mode="json") | {"id": i.id} for i in _site().store.images()])
 
 
-@routes.post("/images/<text>/verify")
+@routes.post("/images/<path:text>/verify")
 def verify_image(text: str) -> Response:
     """Read every chunk of the stored pack again. An error names the first bad one."""
     site = _site()
@@ -204,7 +219,8 @@ def order() -> Response:
     proposal = plan.make(site, found, image)
     if not body.arm:
         return _answer(plan=proposal)
-    plan.confirm(proposal, body.confirmation, yes=body.yes)
+    if not found.locked:  # arming refuses that, and says more than "not confirmed"
+        plan.confirm(proposal, body.confirmation, yes=body.yes)
     row = deploy.arm(site, found, image, by=body.by, stop_after=body.stop_after)
     return _answer(plan=proposal, deployment=public(row))
 
@@ -215,13 +231,13 @@ def deployments() -> Response:
     return _answer(deployments=[public(row) for row in _site().store.deployments()])
 
 
-@routes.get("/deployments/<ident>")
+@routes.get("/deployments/<path:ident>")
 def deployment(ident: str) -> Response:
     """One deployment by id, or the last one of a host by name, serial or MAC."""
     return _answer(deployment=public(_deployment(ident)), now=_site().clock())
 
 
-@routes.get("/deployments/<ident>/events")
+@routes.get("/deployments/<path:ident>/events")
 def events(ident: str) -> Response:
     """Events with an id above `after`, at once or as soon as there are some within `wait` seconds."""
     site, listener = _site(), _listener()
@@ -245,7 +261,7 @@ def events(ident: str) -> Response:
     )
 
 
-@routes.post("/deployments/<ident>/cancel")
+@routes.post("/deployments/<path:ident>/cancel")
 def cancel(ident: str) -> Response:
     """End it. The agent stops writing at its next word with us; the host is not powered off."""
     row = _deployment(ident)
@@ -313,7 +329,7 @@ class Secret(BaseModel):
     password: str = Field(min_length=1, max_length=20)
 
 
-@routes.put("/secrets/<name>")
+@routes.put("/secrets/<path:name>")
 def put_secret(name: str) -> Response:
     """Keep a BMC's login in the state folder; it is never given back."""
     body = _body(Secret)

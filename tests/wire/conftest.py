@@ -3,10 +3,12 @@
 import itertools
 import json
 import os
+import pty
+import select
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -244,6 +246,7 @@ class World:
         self.state, self.client = service.state, service.client
         plain = {"state": self.state, "interface": "lan0", "address": "10.77.0.1/24"}
         self.site = Site(settings_module.check(plain, source="test"), Store(self.state))
+        self.python = sys.executable
         self._numbers = itertools.count(1)
 
     def provision(
@@ -276,6 +279,25 @@ class World:
     def kinds(self, ident: str) -> list[str]:
         return [event["kind"] for event in self.client.events(ident)["events"]]
 
+    def said(self, code: int, out: str, err: str) -> Said:
+        return Said(code, out, err)
+
+    @contextmanager
+    def terminal(
+        self, *words: str, env: dict[str, str] | None = None, is_terminal: bool = True
+    ) -> Iterator["Terminal"]:
+        """`provision …` on a terminal."""
+        env = {"PROVISION_STATE": str(self.state), **(env or {})}
+        made = Terminal([*PROVISION, *words], env, is_terminal=is_terminal)
+        try:
+            yield made
+        finally:
+            made.close()
+
+    def lines(self, *words: str) -> AbstractContextManager["Terminal"]:
+        """`provision …` with stdout and stderr in one pipe."""
+        return self.terminal(*words, is_terminal=False)
+
     @contextmanager
     def machine(self, **other: Any) -> Iterator[Puppet]:
         """A new host; what was ordered for it is cancelled afterwards, so that its slot is free."""
@@ -286,6 +308,51 @@ class World:
             if puppet.row:
                 with suppress(RefusedError):  # it has ended
                     self.client.cancel(puppet.row.id)
+
+
+class Terminal:
+    """A command that is read while it runs: on a terminal of its own, or with its output in a pipe."""
+
+    def __init__(self, argv: list[str], env: dict[str, str], *, is_terminal: bool = True) -> None:
+        self.seen = ""
+        words = ["env", "--default-signal=INT", "sh", "-c", 'exec "$@" 2>&1', "sh", *argv]
+        self._master, other = pty.openpty() if is_terminal else os.pipe()
+        keyboard = other if is_terminal else None
+        words = ["setsid", "--ctty", *words] if is_terminal else words
+        self._process = run.start(words, stdin=keyboard, stdout=other, env={"TERM": "xterm-256color", **env})
+        os.close(other)
+
+    def await_text(self, wanted: str) -> None:
+        """Read on until it is there; at most 30 s."""
+        until = time.monotonic() + 30
+        while wanted not in self.seen:
+            assert select.select([self._master], [], [], max(0.0, until - time.monotonic()))[0], self.seen
+            if not self._read():
+                raise AssertionError(f"{wanted!r} never came: {self.seen}")
+
+    def _read(self) -> bool:
+        try:
+            found = os.read(self._master, 4096)
+        except OSError:  # the other end is closed
+            return False
+        self.seen += found.decode(errors="replace")
+        return bool(found)
+
+    def type(self, text: str) -> None:
+        os.write(self._master, text.encode())
+
+    def signal(self, number: int) -> None:
+        run.signal_process(self._process.pid, number)
+
+    def end(self) -> int:
+        """Read to the end; the exit code."""
+        while self._read():
+            pass
+        return self._process.wait(30)
+
+    def close(self) -> None:
+        run.stop(self._process)
+        os.close(self._master)
 
 
 def make_image(path: Path) -> None:
@@ -357,12 +424,13 @@ def lan() -> Iterator[Namespace]:
         yield made
 
 
-@pytest.fixture
-def bmc(world: World, tmp_path: Path) -> Iterator[None]:
-    """A BMC at 10.77.1.1 that takes the user `provision` with the password `lab-secret`."""
+@pytest.fixture(scope="module")
+def bmc_host(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Puppet]:
+    """A host with a real BMC at 10.77.1.1: user `provision`, password `lab-secret`, its login's name `lab`."""
     world.lan.add_address("10.77.1.1/32", "lo")
-    with held(world.lan.argv(sys.executable, "-c", BMC, tmp_path)):
-        yield
+    bmc = {"driver": "ipmi", "address": "10.77.1.1", "secret": "lab"}
+    with held(world.lan.argv(sys.executable, "-c", BMC, tmp_path_factory.mktemp("bmc"))):
+        yield world.add_host(bmc=bmc)
 
 
 @pytest.fixture(scope="session")

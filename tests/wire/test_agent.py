@@ -291,6 +291,10 @@ def once_at(service: Service, place: int, act: Callable[[], bool]) -> None:
     service.on_pack = pass_by
 
 
+def written_so_far(service: Service) -> int:
+    return max((message.done for path, message in service.told if path == "progress"), default=0)
+
+
 def assert_whole(disk: Path, supply: Supply, size: int = DISK) -> None:
     """The disk is the image but for its tables and seed, and the programs that boot it agree."""
     found, raw = disk.read_bytes(), supply.raw.read_bytes()
@@ -426,7 +430,7 @@ def test_a_service_that_is_gone_for_good_leaves_a_disk_that_does_not_boot(
     assert "failed (PV-331): no answer to the image" in said
     assert "The disk is not whole and does not boot" in said
     assert_dead(disk)
-    assert any(disk.read_bytes()[ROOT : ROOT + MIB])  # it was in the middle of it
+    assert disk.read_bytes()[RAW - 2 * MIB : RAW - MIB] == b"\xa5" * MIB  # it was in the middle of it
 
 
 def test_a_failure_is_told_when_the_service_is_back_only_then(deploy: Any, service: Service) -> None:
@@ -615,26 +619,22 @@ def test_an_answer_that_makes_no_sense_now_and_then_is_no_end(
 def test_an_agent_that_is_killed_half_way_has_destroyed_the_old_system(
     service: Service, supply: Supply, disk: Path
 ) -> None:
-    old_esp = 12 * MIB
-    table(disk, ("old", MIB, 11 * MIB, LINUX), ("esp", old_esp, 8 * MIB, ESP_TYPE))
-    put_fat(disk, old_esp, 8 * MIB, "OLDESP")
+    old_esp = 25 * MIB  # behind the image, where nothing else is written
+    table(disk, ("old", MIB, 23 * MIB, LINUX), ("esp", old_esp, 4 * MIB, ESP_TYPE))
+    put_fat(disk, old_esp, 4 * MIB, "OLDESP")
     put(disk, 0, BOOT_CODE)
     assert facts.content(disk, 512) == "GPT with 2 partitions: old, esp"
-    reached, released = threading.Event(), threading.Event()
-
-    def hold() -> bool:
-        reached.set()
-        return released.wait(30)
-
-    once_at(service, half(service), hold)
+    released = threading.Event()
+    once_at(service, half(service), lambda: released.wait(30))
     agent = run.start([sys.executable, "-c", AGENT, f"http://127.0.0.1:{service.port}", disk, supply.keys])
-    assert reached.wait(20)
+    with service.news:
+        assert service.news.wait_for(lambda: written_so_far(service) >= ROOT + MIB, 20)
     agent.kill()
     agent.wait()
     released.set()
     assert_dead(disk, old_esp)
     assert facts.content(disk, 512) == facts.EMPTY
-    assert any(disk.read_bytes()[ROOT : ROOT + MIB])
+    assert disk.read_bytes()[ROOT : ROOT + MIB] == supply.raw.read_bytes()[ROOT : ROOT + MIB]  # it was at it
 
 
 def test_the_next_attempt_makes_a_half_written_disk_whole(
