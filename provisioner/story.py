@@ -35,7 +35,7 @@ class Story:
         self.began = 0.0
         self.ended = 0.0
         self.progress: Data = {}
-        self.lines: list[str] = []  # the verification's sentences
+        self.checks = 0  # of the verification, so far
 
     def add(self, event: Data) -> str:
         """Take one event (as the API gives it); its sentence."""
@@ -46,10 +46,13 @@ class Story:
         sentence = tell(kind, data)
         if kind == "agent.progress":
             self.progress = data
+        self.checks += kind == "verify.task"
+        # what a stage waited for is said of that stage, what begins another is said of the other
+        told = self.stage if kind in CLOSING or after == self.stage or after in RESTING else after
         if after != self.stage:
             self._turn(after, when)
-        if chapter := self.chapters.get(self.stage if after == self.stage else after):
-            chapter.note = _note(kind, data) or chapter.note
+        if kind in NOTED and (chapter := self.chapters.get(told)):
+            chapter.note = f"{self.checks} checks: {sentence}" if kind == "verify.passed" else sentence
         self.stage = after
         return sentence
 
@@ -118,11 +121,6 @@ def tell(kind: str, data: Data) -> str:
     return told(data) if told else kind
 
 
-def _note(kind: str, data: Data) -> str:
-    """What the stage's line shows from now on; empty to leave it."""
-    return tell(kind, data) if kind in NOTED else ""
-
-
 def _powered(data: Data) -> str:
     boot = f"boot device {data.get('boot', '?')}" + (" (read back)" if data.get("confirmed") else "")
     note = f"; {data['note']}" if data.get("note") else ""
@@ -180,3 +178,4 @@ SENTENCES: dict[str, Callable[[Data], str]] = {
     "order.cancelled": lambda d: f"cancelled by {d.get('by', '?')}",
 }
 NOTED = frozenset(SENTENCES) - {"clock.gap", "slot.given", "power.began"}
+CLOSING = frozenset({"agent.hello", "agent.written", "os.phoned", "verify.passed", "seal.done"})

@@ -63,11 +63,11 @@ class Report:
     def lines(self) -> list[str]:
         """The summary."""
         total = sum(stage["seconds"] for stage in self.stages)
-        shown = [f"{stage['name']} {stage['seconds']:.0f} s" for stage in self.stages]
+        shown = [f"{stage['name']} {stage['seconds']:.0f}" for stage in self.stages]
         image = self.image
         lines = [
-            f"Rehearsal {self.scenario}: {self.result} after {duration(self.seconds)} ({self.accelerator})",
-            f"  stages   {', '.join(shown) or 'none'}; {duration(total)} in all",
+            f"\nRehearsal {self.scenario}: {self.result} after {duration(self.seconds)} ({self.accelerator})",
+            f"  stages   {duration(total)}: {', '.join(shown) or 'none'}",
         ]
         if image:
             lines.append(f"  image    {image['name']}, {size(image['raw'])} → {size(image['pack'])}")
