@@ -2,18 +2,27 @@
 
 import http.client
 import json
+import re
 import socket
 import urllib.parse
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from provisioner.errors import InputError, ProvisionError, RefusedError, UnreachableError, from_json
+from provisioner.errors import (
+    InputError,
+    NotFoundError,
+    ProvisionError,
+    RefusedError,
+    UnreachableError,
+    from_json,
+)
 
 ROOT = "/api/v1"
 PATIENCE = 30.0  # seconds for an answer, on top of what the call itself may wait
 LONG = 1800.0  # seconds for a call that reads whole images
 WAIT = 20.0  # seconds that one request for news waits at the service
+HINT = "export PROVISION_TOKEN with the text of STATE/secrets/operator.token"
 Answer = dict[str, Any]
 
 
@@ -21,10 +30,13 @@ class Client:
     """One service. Every call opens its own connection, so a client may be shared between threads."""
 
     def __init__(self, *, socket: Path | None = None, server: str = "", token: str = "") -> None:
+        """Raises InputError (PV-102) for what is no URL, RefusedError (PV-601) for what is no token."""
         self._socket = socket
-        self._server = urllib.parse.urlsplit(server if "//" in server else f"http://{server}")
-        self._token = token
         self.place = str(socket) if socket else server
+        self._server = _parsed("http://provisioner" if socket else server)
+        self._token = token.strip()
+        if not re.fullmatch(r"[\x21-\x7e]*", self._token):
+            raise RefusedError("what PROVISION_TOKEN holds is no token", hint=HINT, code=601)
 
     def call(
         self, method: str, path: str, body: Any = None, *, patience: float = PATIENCE, **query: Any
@@ -37,7 +49,7 @@ class Client:
         """
         asked = urllib.parse.urlencode({key: value for key, value in query.items() if value != ""})
         target = f"{ROOT}{path}?{asked}" if asked else ROOT + path
-        headers = {"Content-Type": "application/json", "Host": self._server.netloc or "provisioner"}
+        headers = {"Content-Type": "application/json", "Host": self._server.netloc}
         if self._token:
             headers["Authorization"] = f"Bearer {self._token}"
         connection = self._connection(patience)
@@ -54,10 +66,7 @@ class Client:
         if self._socket:
             return _UnixConnection(self._socket, patience)
         kind = http.client.HTTPSConnection if self._server.scheme == "https" else http.client.HTTPConnection
-        try:
-            return kind(self._server.hostname or "", self._server.port, timeout=patience)
-        except (ValueError, http.client.InvalidURL) as fault:
-            raise InputError(f"{self.place!r} is not a server's URL: {fault}", code=102) from fault
+        return kind(self._server.hostname or "", self._server.port, timeout=patience)
 
     def _unreachable(self, fault: Exception) -> ProvisionError:
         reason = getattr(fault, "strerror", None) or str(fault) or type(fault).__name__
@@ -179,7 +188,23 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock.connect(str(self._path))
 
 
+def _parsed(server: str) -> urllib.parse.SplitResult:
+    """The parts of a server's URL; `http://` may be left out."""
+    reason = "there is no address in it"
+    try:
+        found = urllib.parse.urlsplit(server if "//" in server else f"http://{server}")
+        is_usable = found.hostname and found.port != 0  # a port of 99999 raises here
+        if is_usable and found.scheme in ("http", "https") and re.fullmatch(r"[\w.:\[\]-]+", found.netloc):
+            return found
+    except ValueError as fault:
+        reason = str(fault)
+    hint = "write --server http://ADDRESS[:PORT]"
+    raise InputError(f"{server!r} is not a server's URL: {reason}", hint=hint, code=102)
+
+
 def _quoted(text: str) -> str:
+    if not text.strip("/"):
+        raise NotFoundError("an empty name names nothing", hint="provision host list")
     return urllib.parse.quote(text, safe="@:")
 
 

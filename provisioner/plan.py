@@ -1,5 +1,6 @@
 """What a deployment would do, before it is armed: host, image, the disk it erases, the question."""
 
+import re
 from typing import Any
 
 from provisioner.errors import InputError, NotFoundError, RefusedError
@@ -13,7 +14,8 @@ def find_host(site: Site, text: str) -> Host:
     for host in hosts:
         if text in (host.name, host.serial):
             return host
-    looks_like_mac = sum(sign in ":.-" for sign in text) >= 2 or len(text) == 12
+    # a name may have dashes too: only what has a MAC's signs and digits is said to be a bad MAC
+    looks_like_mac = bool(re.fullmatch(r"[0-9A-Fa-f:.\-]{11,17}", text)) and any(s in text for s in ":.-")
     mac = ""
     try:
         mac = parse_mac(text)

@@ -37,10 +37,10 @@ def provision(color: str) -> None:
     unreachable, 6 refused, 7 still running at --timeout, 8 deployed but rejected by its verification,
     130 detached.
     """
-    if color == "never":
-        os.environ["NO_COLOR"] = "1"
-    elif color == "always":
-        os.environ["FORCE_COLOR"] = "1"
+    if color != "auto":  # an option says more than the environment
+        wanted, other = ("NO_COLOR", "FORCE_COLOR")[:: 1 if color == "never" else -1]
+        os.environ[wanted] = "1"
+        os.environ.pop(other, None)
 
 
 for command in COMMANDS:
@@ -66,7 +66,7 @@ def run(argv: list[str] | None = None) -> int:
         fault.show()
         return Exit.USAGE
     except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted, nothing was ordered", err=True)
+        click.echo("interrupted; provision status shows what is ordered", err=True)
         return Exit.DETACHED
     except ProvisionError as fault:
         complain(fault)

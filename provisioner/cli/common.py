@@ -29,7 +29,7 @@ def asks_service(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @click.option(
         "--state",
-        type=click.Path(path_type=Path),
+        type=click.Path(path_type=Path, readable=False),  # whether it is, the client says better
         default=STATE,
         envvar="PROVISION_STATE",
         help="The service's state folder on this machine.  [env: PROVISION_STATE]",
@@ -139,11 +139,17 @@ def _table(rows: Sequence[Row], columns: Sequence[Column]) -> None:
 
 def complain(fault: ProvisionError) -> None:
     """An error for people, to stderr: what, why, what to do, its code."""
-    red = {"fg": "red", "bold": True}
-    click.secho("✗ ", nl=False, err=True, **red)  # type: ignore[arg-type]  # click types no mapping
-    click.echo(f"{fault} (PV-{fault.code})", err=True)
+    mark = click.style("✗ ", fg="red", bold=True)
+    click.echo(f"{mark}{fault} (PV-{fault.code})", err=True, color=_wants_colour())
     if fault.hint:
         click.echo(f"  → {fault.hint}", err=True)
+
+
+def _wants_colour() -> bool | None:
+    """As rich decides it, which click does not; None where it depends on the terminal."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    return True if os.environ.get("FORCE_COLOR") else None
 
 
 def say(sentence: str) -> None:

@@ -1,6 +1,7 @@
 """`provision deploy`, `retry`, `cancel`: order what happens to a host."""
 
 import getpass
+import re
 import sys
 from typing import Any
 
@@ -118,7 +119,7 @@ def order(
 
 def _who() -> str:
     try:
-        return getpass.getuser()
+        return re.sub(r"[^\w.@ -]", "_", getpass.getuser())[:80]  # a directory's names have more signs
     except (OSError, KeyError):
         return "operator"
 

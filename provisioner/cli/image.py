@@ -115,7 +115,7 @@ class _bar:
 
         columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
         out = console(stderr=True)
-        self._progress = Progress(*columns, console=out, disable=not out.is_terminal, transient=True)
+        self._progress = Progress(*columns, console=out, disable=not out.file.isatty(), transient=True)
         self._task = self._progress.add_task(title, total=None)
 
     def __enter__(self) -> Any:

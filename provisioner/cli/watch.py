@@ -75,7 +75,7 @@ def watch(client: Client, host: str, timeout: float | None) -> int:
 def follow(client: Client, ident: str, *, timeout: float | None) -> tuple[Row, int]:
     """Show a deployment until it rests: its last row and the exit code. Ctrl-C detaches."""
     out = console(stderr=True)
-    view: _Live | _Lines = _Live(out) if out.is_terminal else _Lines()
+    view: _Live | _Lines = _Live(out) if out.file.isatty() else _Lines()
     until = time.monotonic() + timeout if timeout else None
     row: Row = {"host": ident, "id": ident}
     try:

@@ -17,6 +17,7 @@ from provisioner.errors import (
     ProvisionError,
     RefusedError,
     ServiceError,
+    TransitionError,
 )
 from provisioner.lifecycle import RESTING
 from provisioner.model import Data, Deployment, Host
@@ -219,8 +220,9 @@ def order() -> Response:
     proposal = plan.make(site, found, image)
     if not body.arm:
         return _answer(plan=proposal)
-    if not found.locked:  # arming refuses that, and says more than "not confirmed"
-        plan.confirm(proposal, body.confirmation, yes=body.yes)
+    if found.locked:  # said before "not confirmed"; arming looks again
+        raise RefusedError(f"{found.name} is locked", hint=f"provision host unlock {found.name}", code=131)
+    plan.confirm(proposal, body.confirmation, yes=body.yes)
     row = deploy.arm(site, found, image, by=body.by, stop_after=body.stop_after)
     return _answer(plan=proposal, deployment=public(row))
 
@@ -265,9 +267,14 @@ def events(ident: str) -> Response:
 def cancel(ident: str) -> Response:
     """End it. The agent stops writing at its next word with us; the host is not powered off."""
     row = _deployment(ident)
-    return _answer(
-        deployment=public(deploy.record(_site(), row.id, "order.cancelled", source="operator", by="operator"))
-    )
+    try:
+        row = deploy.record(_site(), row.id, "order.cancelled", source="operator", by="operator")
+    except TransitionError as late:
+        ended = _site().store.deployment(row.id)
+        raise TransitionError(
+            f"{row.id} of {row.host} is {ended.stage} already", hint=f"again: provision retry {row.host}"
+        ) from late
+    return _answer(deployment=public(row))
 
 
 def _deployment(text: str) -> Deployment:

@@ -52,6 +52,11 @@ with Bmc(Chassis(lambda act: None, lambda: False), address, Path(sys.argv[1])):
     sys.stdin.read()
 """
 HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI" + "A" * 43
+SPACIOUS = """
+[dhcp]  # every test has a host of its own, and no host is ever forgotten
+hosts = { first = "10.77.0.2", last = "10.77.0.190" }
+discovery = { first = "10.77.0.210", last = "10.77.0.240" }
+"""
 SIZES = {"bios": 1, "esp": 8, "cidata": 4, "root": 8}  # MiB; 24 in all
 
 
@@ -121,11 +126,12 @@ class Namespace:
 class Inside(Service):
     """The rehearsal's handle of a service, for one that runs in a namespace."""
 
-    def __init__(self, lan: Namespace, folder: Path) -> None:
-        folder.mkdir(exist_ok=True)
+    def __init__(self, lan: Namespace, folder: Path, settings: str = "") -> None:
+        """`settings` is TOML for what the command line does not say."""
         super().__init__(folder / "s", folder / "service.log", interface="lan0", address="10.77.0.1/24")
         self.lan = lan
-        self._argv = lan.argv(*self._argv)
+        (folder / "provisioner.toml").write_text(settings)
+        self._argv = lan.argv(*self._argv, "--settings", folder / "provisioner.toml")
 
     @property
     def exit_code(self) -> int | None:
@@ -215,10 +221,16 @@ class Puppet:
         }
         return self.http(f"/agent/v1/{kind}", body={**base, **more[kind], **other})
 
+    @property
+    def phone_token(self) -> str:
+        """The token that the seed gives to the system on the disk."""
+        files = yaml.safe_load(self.order["seed"]["user-data"])["write_files"]
+        [order] = [json.loads(file["content"]) for file in files if file["permissions"] == "0600"]
+        return str(order["token"])
+
     def phone(self, **other: Any) -> Reply:
         """What the system on the disk says of itself."""
-        token = phone_token(self.order["seed"])
-        said = {"deployment": self.order["deployment"], "token": token, "host_keys": [HOST_KEY]}
+        said = {"deployment": self.order["deployment"], "token": self.phone_token, "host_keys": [HOST_KEY]}
         system = {"image_id": "vault-os", "image_version": "1", "root_disk": {"serial": "disk-1"}}
         return self.http("/phone-home/v1", body={**said, **system, **other})
 
@@ -229,13 +241,6 @@ class Puppet:
         assert self.tell("written").json == {"do": "continue"}
         self.world.await_event(ident, "disk.chosen")
         return ident
-
-
-def phone_token(seed: dict[str, str]) -> str:
-    """The token that the seed gives to the system on the disk."""
-    files = yaml.safe_load(seed["user-data"])["write_files"]
-    token: str = next(json.loads(file["content"]) for file in files if file["permissions"] == "0600")["token"]
-    return token
 
 
 class World:
@@ -294,9 +299,9 @@ class World:
         finally:
             made.close()
 
-    def lines(self, *words: str) -> AbstractContextManager["Terminal"]:
+    def lines(self, *words: str, **env: str) -> AbstractContextManager["Terminal"]:
         """`provision …` with stdout and stderr in one pipe."""
-        return self.terminal(*words, is_terminal=False)
+        return self.terminal(*words, env=env, is_terminal=False)
 
     @contextmanager
     def machine(self, **other: Any) -> Iterator[Puppet]:
@@ -344,11 +349,20 @@ class Terminal:
     def signal(self, number: int) -> None:
         run.signal_process(self._process.pid, number)
 
-    def end(self) -> int:
-        """Read to the end; the exit code."""
-        while self._read():
-            pass
-        return self._process.wait(30)
+    def end(self, key: str = "") -> int:
+        """Press a key, read to the end; the exit code.
+
+        It is pressed again every two seconds: a signal between readline's prompt and its wait is kept until
+        then.
+        """
+        until = time.monotonic() + 40
+        while time.monotonic() < until:
+            if key:
+                self.type(key)
+            while select.select([self._master], [], [], 2)[0]:
+                if not self._read():
+                    return self._process.wait(30)
+        raise AssertionError(f"it does not end: {self.seen}")
 
     def close(self) -> None:
         run.stop(self._process)
@@ -399,7 +413,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     folder = tmp_path_factory.mktemp("world")
     with ExitStack() as stack:
         lan = stack.enter_context(namespace())
-        service = stack.enter_context(Inside(lan, folder))
+        service = stack.enter_context(Inside(lan, folder, SPACIOUS))
         world = World(lan, service, folder)
         stack.callback(world.site.store.close)
         world.client.apply([], [{"name": "cube", "image": "vault-os"}])
@@ -426,7 +440,7 @@ def lan() -> Iterator[Namespace]:
 
 @pytest.fixture(scope="module")
 def bmc_host(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Puppet]:
-    """A host with a real BMC at 10.77.1.1: user `provision`, password `lab-secret`, its login's name `lab`."""
+    """A host with a real BMC at 10.77.1.1, user `provision`, password `lab-secret`, login `lab`."""
     world.lan.add_address("10.77.1.1/32", "lo")
     bmc = {"driver": "ipmi", "address": "10.77.1.1", "secret": "lab"}
     with held(world.lan.argv(sys.executable, "-c", BMC, tmp_path_factory.mktemp("bmc"))):
