@@ -14,8 +14,8 @@ def find_host(site: Site, text: str) -> Host:
     for host in hosts:
         if text in (host.name, host.serial):
             return host
-    # a name may have dashes too: only what has a MAC's signs and digits is said to be a bad MAC
-    looks_like_mac = bool(re.fullmatch(r"[0-9A-Fa-f:.\-]{11,17}", text)) and any(s in text for s in ":.-")
+    # a host's name has no colon and no dot, but may have dashes
+    looks_like_mac = bool(re.fullmatch(r"\w+([:.]\w+)+|\w{1,2}(-\w{1,2}){4,}|[0-9a-fA-F-]{11,17}", text))
     mac = ""
     try:
         mac = parse_mac(text)

@@ -29,6 +29,11 @@ def check(said: Said, code: int, number: int, *words: str) -> None:
 # what is typed
 
 
+def test_a_name_with_dashes_is_no_bad_mac(world: World) -> None:
+    check(world.provision("status", "vc-b3-0042"), 2, 121, "vc-b3-0042")
+    check(world.provision("deploy", "gpu-server-1", "--yes"), 2, 121, "gpu-server-1")
+
+
 @pytest.mark.parametrize(
     "mac", ["52:54:00:00:00", "zz:54:00:00:00:01", "5254.0000.00012", "525400000-01", "ff:ff:ff:ff:ff:ff"]
 )
