@@ -24,16 +24,19 @@ Row = dict[str, Any]
 Column = tuple[str, Callable[[Row], str]]
 
 
+state_option = click.option(
+    "--state",
+    type=click.Path(path_type=Path, readable=False),  # whether it is, the errors of ours say better
+    default=STATE,
+    envvar="PROVISION_STATE",
+    help="The service's state folder on this machine.  [env: PROVISION_STATE]",
+)
+
+
 def asks_service(command: Callable[..., Any]) -> Callable[..., Any]:
     """Adds --state and --server, and calls with a `client`."""
 
-    @click.option(
-        "--state",
-        type=click.Path(path_type=Path, readable=False),  # whether it is, the client says better
-        default=STATE,
-        envvar="PROVISION_STATE",
-        help="The service's state folder on this machine.  [env: PROVISION_STATE]",
-    )
+    @state_option
     @click.option(
         "--server",
         default="",

@@ -8,7 +8,6 @@ from typing import Any
 import click
 
 from provisioner.cli.common import (
-    STATE,
     Column,
     asks_service,
     console,
@@ -16,6 +15,7 @@ from provisioner.cli.common import (
     local_time,
     prints_data,
     say,
+    state_option,
 )
 from provisioner.client import Client
 from provisioner.errors import InputError, RefusedError
@@ -62,13 +62,7 @@ def keygen(name: str, folder: Path) -> None:
 
 @image.command()
 @click.argument("public", type=click.Path(path_type=Path))
-@click.option(
-    "--state",
-    type=click.Path(path_type=Path),
-    default=STATE,
-    envvar="PROVISION_STATE",
-    help="The service's state folder on this machine.  [env: PROVISION_STATE]",
-)
+@state_option
 def trust(public: Path, state: Path) -> None:
     """Trust the images that a key signed; ramdisks that are built from now on do so too."""
     from provisioner import catalogue, ramdisk

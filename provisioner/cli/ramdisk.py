@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from provisioner.cli.common import STATE, say
+from provisioner.cli.common import say, state_option
 from provisioner.story import size
 
 CACHE = Path("~/.cache/provisioner").expanduser()
@@ -23,13 +23,7 @@ def ramdisk() -> None:
 @click.option(
     "--out", type=click.Path(path_type=Path), help="Where to; the state folder's ramdisk/ unless given."
 )
-@click.option(
-    "--state",
-    type=click.Path(path_type=Path),
-    default=STATE,
-    envvar="PROVISION_STATE",
-    help="The state folder: its public keys are built in.  [env: PROVISION_STATE]",
-)
+@state_option
 @click.option("--cache", type=click.Path(path_type=Path), default=CACHE, help="Keeps downloaded packages.")
 def build(kernel: Path | None, firmware: Path | None, out: Path | None, state: Path, cache: Path) -> None:
     """Build kernel, ramdisk and boot programs; the same inputs give the same bytes."""
