@@ -36,7 +36,7 @@ def make_id(now: float) -> str:
     return "d-" + text.rjust(10, "0")
 
 
-def arm(site: Site, host: Host, image: Image, *, by: str, stop_after: str = "") -> Deployment:
+def arm(site: Site, host: Host, image: Image, *, by: str, stop_after: str = "", run: str = "") -> Deployment:
     """Order one deployment of `image` on `host`: one-shot, expiring, bound to MAC and known serial.
 
     Raises:
@@ -58,6 +58,7 @@ def arm(site: Site, host: Host, image: Image, *, by: str, stop_after: str = "") 
         serial=host.serial or str(facts.get("serial", "")),
         last_sign=now,
         stop_after=stop_after,
+        run=run,
     )
     with site.store.writing() as db:
         fresh = site.store.host(host.name)
@@ -220,6 +221,7 @@ EFFECTS: dict[str, Callable[[Deployment, Changes, float], Changes]] = {
     "agent.failed": _reason,
     "os.wrong": _reason,
     "deadline.passed": _reason,
+    "run.stopped": _reason,
     "order.cancelled": lambda row, data, now: {"reason": f"cancelled by {data['by']}"},
     "stage.held": lambda row, data, now: {"reason": f"stopped after {data['stage']}, as ordered"},
     "clock.gap": _shifted,

@@ -69,6 +69,7 @@ ROWS: dict[Stage, StageRow] = {row.stage: row for row in STAGES}
 # stage is a sign of life or evidence.
 MOVES: tuple[tuple[str, dict[Stage, Stage], str], ...] = (
     ("slot.given", {S.QUEUED: S.POWERING}, "its turn has come"),
+    ("run.stopped", {S.QUEUED: S.CANCELLED}, "too many of its run failed alike"),
     ("power.began", {S.POWERING: S.POWERING}, "a nonce was made, the BMC is being told"),
     ("power.asked", {S.POWERING: S.POWERING}, "a person was asked to press the button"),
     ("power.on", {S.POWERING: S.POWERING, S.NETBOOTING: S.NETBOOTING}, "the BMC did it and read it back"),

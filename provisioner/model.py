@@ -216,6 +216,17 @@ class Event(Data):
     data: dict[str, Any] = {}
 
 
+class Run(Data):
+    """One order for many hosts. `max_parallel` and `stop_after` are counts, 0 for no limit."""
+
+    id: str
+    created: float
+    by: str
+    select: str
+    max_parallel: int = 0
+    stop_after: int = 0
+
+
 class Deployment(Data):
     """One ordered, armed, one-shot attempt to put one image on one host; times in seconds since 1970."""
 
@@ -249,3 +260,4 @@ class Deployment(Data):
     reason: str = ""
     hint: str = ""
     verdict: dict[str, Any] = {}
+    run: str = ""

@@ -42,6 +42,7 @@ class Orders(_Section):
     expire_seconds: int = Field(
         4 * 3600, ge=60, description="a deployment that is not done by then has failed"
     )
+    stagger_seconds: float = Field(default=2, ge=0, description="between two hosts that are powered on")
     at_once: int = Field(default=4, ge=1, description="deployments between powering and sealing at one time")
 
 

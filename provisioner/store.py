@@ -1,6 +1,5 @@
 """What the service remembers: one SQLite file, migrations, rows in and out, the append-only event log."""
 
-import hashlib
 import json
 import threading
 from collections.abc import Iterator
@@ -15,12 +14,12 @@ from sqlite_utils import Database, Migrations
 from provisioner import bell
 from provisioner.errors import NotFoundError, ServiceError
 from provisioner.lifecycle import RESTING
-from provisioner.model import Deployment, Event, Host, Image, Profile
+from provisioner.model import Deployment, Event, Host, Image, Profile, Run
+from provisioner.redaction import redact
 from provisioner.settings import AddressRange
 
-SCHEMA_VERSION = 1  # raised with every migration; a newer folder is refused
+SCHEMA_VERSION = 2  # raised with every migration; a newer folder is refused
 OLDEST_SQLITE = (3, 51, 3)  # older ones can corrupt a WAL that several processes write
-SECRET_KEYS = frozenset({"nonce", "token", "password", "seed", "phone_token", "private_key"})
 JSON_COLUMNS = ("progress", "disk", "host_keys", "verdict")
 migrations = Migrations("provisioner")
 
@@ -65,17 +64,13 @@ def first(db: Database) -> None:
     db.table("service").create({"key": str, "value": str}, pk="key")
 
 
-def redact(data: dict[str, Any]) -> dict[str, Any]:
-    """The data with secrets replaced by the head of their hash, at any depth."""
-    return {key: _redacted(key, value) for key, value in data.items()}
-
-
-def _redacted(key: str, value: Any) -> Any:
-    if key in SECRET_KEYS:
-        return "sha256:" + hashlib.sha256(json.dumps(value).encode()).hexdigest()[:12]
-    if isinstance(value, dict):
-        return redact(value)
-    return value
+@migrations()
+def second(db: Database) -> None:
+    """Runs: one order for many hosts."""
+    db.table("runs").create({"id": str, "created": float, "body": str}, pk="id")
+    if "run" not in db.table("deployments").columns_dict:  # a folder of the first release
+        db.table("deployments").add_column("run", str, not_null_default="")
+    db.table("deployments").create_index(["run"])
 
 
 class Store:
@@ -280,10 +275,7 @@ class Store:
     def events(self, deployment: str, after: int = 0, limit: int = 1000) -> list[Event]:
         """The deployment's events with an id above `after`, oldest first."""
         sql = "SELECT * FROM events WHERE deployment = ? AND id > ? ORDER BY id LIMIT ?"
-        return [
-            Event(**{**row, "data": json.loads(row["data"])})
-            for row in self._rows(sql, deployment, after, limit)
-        ]
+        return [_event(row) for row in self._rows(sql, deployment, after, limit)]
 
     def add_event(self, db: Database, event: Event) -> int:
         """Append, inside the caller's transaction; secrets are taken out here."""
@@ -296,6 +288,34 @@ class Store:
         for name in JSON_COLUMNS:
             body[name] = json.dumps(body[name])
         db.table("deployments").upsert(body, pk="id")
+
+    # runs
+
+    def put_run(self, run: Run) -> None:
+        """Keep a run, or what has become of it."""
+        with self.writing() as db:
+            row = {"id": run.id, "created": run.created, "body": run.model_dump_json()}
+            db.table("runs").upsert(row, pk="id")
+
+    def run(self, ident: str) -> Run:
+        """Raises NotFoundError."""
+        row = self._one("SELECT body FROM runs WHERE id = ?", ident)
+        if not row:
+            raise NotFoundError(f"no run is called {ident!r}", hint="provision status", code=127)
+        return Run.model_validate_json(row["body"])
+
+    def run_rows(self, ident: str) -> list[Deployment]:
+        """The deployments of a run, in the order in which they were armed."""
+        rows = self._rows("SELECT * FROM deployments WHERE run = ? ORDER BY created, rowid", ident)
+        return [to_deployment(row) for row in rows]
+
+    def run_events(self, ident: str, after: int = 0, limit: int = 5000) -> list[Event]:
+        """The events of all deployments of a run with an id above `after`, oldest first."""
+        sql = (
+            "SELECT events.* FROM events JOIN deployments ON deployments.id = events.deployment "
+            "WHERE deployments.run = ? AND events.id > ? ORDER BY events.id LIMIT ?"
+        )
+        return [_event(row) for row in self._rows(sql, ident, after, limit)]
 
     # evidence, leases, requests, service
 
@@ -365,6 +385,10 @@ class Store:
 
 def _key(value: Any) -> int:
     return int(value)
+
+
+def _event(row: dict[str, Any]) -> Event:
+    return Event(**{**row, "data": json.loads(row["data"])})
 
 
 def to_deployment(row: dict[str, Any]) -> Deployment:

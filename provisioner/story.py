@@ -144,6 +144,7 @@ def _why(data: Data) -> str:
 SENTENCES: dict[str, Callable[[Data], str]] = {
     "order.armed": lambda d: f"armed by {d.get('by', '?')}: {d.get('image', '?')}",
     "slot.given": lambda d: "its turn has come",
+    "run.stopped": _why,
     "power.began": lambda d: "telling the BMC: boot from the network, power on",
     "power.asked": lambda d: str(d.get("note") or "press the power button"),
     "power.on": _powered,

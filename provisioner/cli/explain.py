@@ -11,6 +11,11 @@ CODES: dict[int, tuple[str, str]] = {
     100: ("Something typed or written cannot be used.", "The message names the word; correct it."),
     101: ("This is not a MAC address.", "Twelve hexadecimal digits in any notation, as on the label."),
     102: ("This is not a service's URL.", "Write --server http://ADDRESS[:PORT]."),
+    103: (
+        "The selection of hosts cannot be used.",
+        "Terms as rack=B3,state!=ready; or --all.",
+    ),
+    104: ("No host fits the selection.", "provision host list shows what there is."),
     110: ("The inventory contradicts itself.", "Correct the named host or profile; nothing was applied."),
     120: ("Nothing is known by that name.", "List what is known: provision host list, image list."),
     121: ("No host has this name, serial or MAC.", "provision host list; add it with provision host add."),
@@ -19,10 +24,15 @@ CODES: dict[int, tuple[str, str]] = {
     124: ("There is no such request to a BMC.", "Ask again: provision bmc test HOST."),
     125: ("No image has this name.", "provision image list; add one with provision image add PACK."),
     126: ("Neither the order nor the profile names an image.", "provision deploy HOST --image NAME."),
+    127: ("There is no such run.", "provision status lists what is under way."),
     130: ("Safety forbids it.", "The message says why."),
     131: ("The host is locked: somebody protects it.", "Ask them; then provision host unlock HOST."),
     132: ("A deployment of this host is under way.", "provision watch HOST, or provision cancel HOST first."),
     133: ("It was not confirmed, so nothing was changed.", "Type what is asked, or --yes in a script."),
+    134: (
+        "Another number of hosts would be erased than was expected.",
+        "Look at the list, then give the count.",
+    ),
     140: (
         "An event or the order's end came at a stage that does not expect it.",
         "provision status HOST shows the stage; an expired order must be given again.",

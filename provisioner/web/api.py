@@ -1,93 +1,26 @@
 """The JSON API that the command line and the pages use, below /api/v1; only operators come in."""
 
-import logging
-import re
-import socket
 from typing import Any
 
-from flask import Blueprint, Response, current_app, jsonify, request
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from flask import Response
+from pydantic import BaseModel, ConfigDict, Field
 
 from provisioner import __version__, catalogue, deploy, inventory, plan
-from provisioner.bell import Listener
 from provisioner.errors import (
-    Exit,
     InputError,
     NotFoundError,
-    ProvisionError,
     RefusedError,
-    ServiceError,
     TransitionError,
 )
 from provisioner.lifecycle import RESTING
 from provisioner.model import Data, Deployment, Host
-from provisioner.settings import sentences
-from provisioner.site import Site
+from provisioner.web.door import answer as _answer
+from provisioner.web.door import await_news, routes_for_operators
+from provisioner.web.door import read as _body
+from provisioner.web.door import the_site as _site
 
-log = logging.getLogger(__name__)
-routes = Blueprint("api", __name__, url_prefix="/api/v1")
-SCHEMA_VERSION = 1
-LONGEST_WAIT = 25.0  # seconds that one request may wait for news
+routes = routes_for_operators("api")
 HIDDEN = {"nonce", "token_hash", "phone_hash", "agent_boot_id"}
-STATUS = {Exit.USAGE: 400, Exit.REFUSED: 409, Exit.UNREACHABLE: 502, Exit.FAILED: 409}
-
-
-def _site() -> Site:
-    site: Site = current_app.config["SITE"]
-    return site
-
-
-@routes.before_request
-def only_operators() -> None:
-    """The Unix socket is open to whoever may enter the state folder; elsewhere a token is asked."""
-    if _is_local():
-        return
-    token = request.headers.get("Authorization", "").removeprefix("Bearer ")
-    kept = catalogue.operator_token_hash(_site().settings.state)
-    if not deploy.token_fits(token, kept):
-        raise RefusedError(
-            "the service does not know this token",
-            hint="export PROVISION_TOKEN with the text of STATE/secrets/operator.token",
-            code=601,
-        )
-
-
-def _is_local() -> bool:
-    connection = request.environ.get("gunicorn.socket")
-    return connection is not None and connection.family == socket.AF_UNIX
-
-
-@routes.errorhandler(ProvisionError)
-def explain(fault: ProvisionError) -> tuple[Response, int]:
-    """Every error of ours as JSON; the status says little, the body all."""
-    status = 404 if isinstance(fault, NotFoundError) else STATUS.get(fault.exit, 500)
-    return jsonify({"error": fault.as_json()}), 401 if fault.code == 601 else status
-
-
-@routes.errorhandler(500)
-def explain_fault(_: Exception) -> tuple[Response, int]:
-    """What nobody expected: Flask has logged it, the caller learns where to look."""
-    fault = ServiceError("the service met an error of its own", hint="its log has the details")
-    return jsonify({"error": fault.as_json()}), 500
-
-
-def _body(kind: type[BaseModel]) -> Any:
-    try:
-        return kind.model_validate(request.get_json(silent=True) or {})
-    except ValidationError as fault:
-        raise InputError(f"the request cannot be used: {sentences(fault)}") from fault
-
-
-def _answer(**values: Any) -> Response:
-    return jsonify({"schema_version": SCHEMA_VERSION, **values})
-
-
-def _seconds() -> float:
-    try:
-        wanted = float(request.args.get("wait", 0))
-    except ValueError:
-        return 0
-    return min(max(0.0, wanted), LONGEST_WAIT)  # in this order: nobody waits for NaN
 
 
 @routes.get("/service")
@@ -242,24 +175,14 @@ def deployment(ident: str) -> Response:
 @routes.get("/deployments/<path:ident>/events")
 def events(ident: str) -> Response:
     """Events with an id above `after`, at once or as soon as there are some within `wait` seconds."""
-    site, listener = _site(), _listener()
-    row = _deployment(ident)
-    after = (
-        int(request.args.get("after", "0")) if re.fullmatch(r"\d{0,18}", request.args.get("after", "")) else 0
+    store, row = _site().store, _deployment(ident)
+    found = await_news(
+        lambda after: store.events(row.id, after), lambda: store.deployment(row.id).stage in RESTING
     )
-    until = site.clock() + _seconds()
-    while True:
-        rung = listener.count
-        found = site.store.events(row.id, after)
-        left = until - site.clock()
-        if found or left <= 0 or site.store.deployment(row.id).stage in RESTING:
-            break
-        listener.wait(rung, left)
-    current = site.store.deployment(row.id)
     return _answer(
         events=[event.model_dump(mode="json") for event in found],
-        deployment=public(current),
-        now=site.clock(),
+        deployment=public(store.deployment(row.id)),
+        now=_site().clock(),
     )
 
 
@@ -316,15 +239,13 @@ def bmc() -> Response:
 @routes.get("/bmc/<int:ident>")
 def bmc_result(ident: int) -> Response:
     """The request, once it is answered or `wait` seconds have passed."""
-    site, listener = _site(), _listener()
-    until = site.clock() + _seconds()
-    while True:
-        rung = listener.count
-        found = site.store.request(ident)
-        left = until - site.clock()
-        if found["state"] == "done" or left <= 0:
-            return _answer(request=found)
-        listener.wait(rung, left)
+    store = _site().store
+
+    def answered(_: int) -> list[dict[str, Any]]:
+        return [one for one in [store.request(ident)] if one["state"] == "done"]
+
+    await_news(answered, lambda: False)
+    return _answer(request=store.request(ident))
 
 
 class Secret(BaseModel):
@@ -342,8 +263,3 @@ def put_secret(name: str) -> Response:
     body = _body(Secret)
     catalogue.put_secret(_site().settings.state, name, body.user, body.password)
     return _answer(secret=name)
-
-
-def _listener() -> Listener:
-    listener: Listener = current_app.config["LISTENER"]
-    return listener

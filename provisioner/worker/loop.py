@@ -4,12 +4,13 @@ import logging
 import os
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
-from provisioner import deploy, diagnose
+from provisioner import deploy, diagnose, fleet
 from provisioner.bell import Listener
 from provisioner.errors import ProvisionError, TransitionError
-from provisioner.lifecycle import ACTIVE, MOST_ATTEMPTS, ROWS
+from provisioner.lifecycle import MOST_ATTEMPTS, ROWS
 from provisioner.model import Deployment, Stage
 from provisioner.site import Site
 from provisioner.worker import acts
@@ -47,6 +48,7 @@ class Loop:
         self._bell = bell
         self._pool = pool
         self._at_work: dict[tuple[Any, ...], Future[None]] = {}
+        self._slot_given = 0.0
         self._alive = site.settings.state / "worker.alive"
 
     def step(self) -> None:
@@ -55,17 +57,19 @@ class Loop:
         self._note_gap(now)
         for request in self._site.store.open_requests():
             self._submit(("request", request["id"]), acts.answer_request, request)
-        rows = self._site.store.under_way()
-        slots = self._site.settings.orders.at_once - sum(row.stage in ACTIVE for row in rows)
-        for row in rows:
-            if row.stage == Stage.QUEUED:
-                slots -= 1
-            try:
-                self._look(row, now, has_slot=slots >= 0)
-            except TransitionError as late:
-                log.info("%s", late)
-            except Exception:
-                log.exception("%s could not be looked at", row.id)
+        self._guarded("the runs", self._stop_runs)
+        self._guarded("the queue", lambda: self._give_slot(self._site.store.under_way(), now))
+        for row in self._site.store.under_way():
+            self._guarded(row.id, partial(self._look, row, now))
+
+    def _guarded(self, what: str, look: Callable[[], None]) -> None:
+        """One deployment's fault must not keep the loop from the others."""
+        try:
+            look()
+        except TransitionError as late:
+            log.info("%s", late)
+        except Exception:
+            log.exception("%s could not be looked at", what)
 
     def nap(self) -> float:
         """Seconds until something must be looked at again."""
@@ -73,12 +77,30 @@ class Loop:
         ends = [row.deadline - now for row in self._site.store.under_way()]
         return max(0.05, min([LONGEST_NAP, *ends]))
 
-    def _look(self, row: Deployment, now: float, *, has_slot: bool) -> None:
+    def _give_slot(self, rows: list[Deployment], now: float) -> None:
+        """One at a time, so that a rack's machines do not draw their inrush current together."""
+        orders = self._site.settings.orders
+        if now - self._slot_given < orders.stagger_seconds:
+            return
+        runs = {ident: self._site.store.run(ident) for ident in {row.run for row in rows if row.run}}
+        if (row := fleet.next_in_line(rows, runs, orders.at_once)) is not None:
+            self._slot_given = now
+            self._record(row, "slot.given")
+
+    def _stop_runs(self) -> None:
+        """What is queued in a run whose hosts fail alike is not begun."""
+        rows = [row for row in self._site.store.under_way() if row.run and row.stage == Stage.QUEUED]
+        for ident in {row.run for row in rows}:
+            run = self._site.store.run(ident)
+            if reason := fleet.reason_to_stop(run, self._site.store.run_rows(ident)):
+                for row in rows:
+                    if row.run == ident:
+                        self._record(row, "run.stopped", sentence=reason, hint=f"provision status {ident}")
+
+    def _look(self, row: Deployment, now: float) -> None:
         if now > min(row.deadline, row.expires):
             code, sentence, hint = diagnose.overdue(self._site, row)
             self._record(row, "deadline.passed", code=code, sentence=sentence, hint=hint)
-        elif row.stage == Stage.QUEUED and has_slot:
-            self._record(row, "slot.given")
         elif row.stage == Stage.WRITING and now - row.last_sign > ROWS[Stage.WRITING].silence:
             self._lost(row, now)
         elif act := self._act(row, now):
@@ -117,6 +139,13 @@ class Loop:
 
     def _do(self, act: Callable[..., None], subject: Any) -> None:
         try:
+            if isinstance(subject, Deployment):
+                # the row was read before its last act had ended, perhaps: look again, or it is done twice
+                subject = self._site.store.deployment(subject.id)
+                if self._act(subject, self._site.clock()) is not act:
+                    return
+            elif self._site.store.request(subject["id"])["state"] != "open":
+                return
             act(self._site, subject)
         except TransitionError as late:
             log.info("%s", late)

@@ -1,7 +1,9 @@
 """The worker's loop: what it starts, when, and that it never starts it twice."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
+from functools import partial
 from typing import Any
 
 import pytest
@@ -9,7 +11,7 @@ import pytest
 from provisioner import deploy
 from provisioner.bell import Listener
 from provisioner.lifecycle import MOST_ATTEMPTS, ROWS
-from provisioner.model import Deployment, Stage
+from provisioner.model import Deployment, Host, Stage
 from provisioner.site import Site
 from provisioner.worker import acts
 from provisioner.worker.loop import GAP, RETRY, Loop
@@ -20,10 +22,12 @@ class Later(Executor):
 
     def __init__(self) -> None:
         self.asked: list[tuple[Any, Future[Any]]] = []
+        self.jobs: list[Callable[[], Any]] = []
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         future: Future[Any] = Future()
         self.asked.append((args[0], future))
+        self.jobs.append(partial(fn, *args))
         return future
 
     def done(self) -> None:
@@ -66,6 +70,23 @@ def test_a_host_is_not_powered_twice_while_it_is_being_powered(site: Site, loop:
     assert pool.acts == [acts.power_on]
 
 
+def test_an_act_that_was_asked_for_with_an_old_row_is_not_done(site: Site, loop: Loop, pool: Later) -> None:
+    row = order(site)
+    loop.step()
+    tell(site, row, "power.began", nonce="n")
+    tell(site, row, "power.asked")  # by the act before, which ended after the loop had read the row
+    before = site.store.events(row.id)
+    pool.jobs[0]()
+    assert site.store.events(row.id) == before
+
+
+def test_an_act_is_done_with_the_row_of_now(site: Site, loop: Loop, pool: Later) -> None:
+    row = order(site)
+    loop.step()
+    pool.jobs[0]()
+    assert [event.kind for event in site.store.events(row.id)][-2:] == ["power.began", "power.asked"]
+
+
 def test_an_act_that_a_crash_cut_short_is_done_again(site: Site, loop: Loop, pool: Later) -> None:
     row = order(site)
     tell(site, row, "slot.given")
@@ -84,10 +105,34 @@ def test_a_powered_host_is_left_to_boot(site: Site, loop: Loop, pool: Later) -> 
 
 
 def test_no_more_deployments_run_than_the_settings_allow(site: Site, loop: Loop) -> None:
+    names = [f"vc-{number}" for number in range(2, 8)]
+    for number, name in enumerate(names, 2):
+        host = Host(name=name, macs=(f"52:54:00:00:00:{number:02x}",), profile="cube")
+        site.store.put_inventory([host], [], site.settings.hosts_range)
+        deploy.arm(site, site.store.host(name), site.store.images()[0], by="ann")
+    for _ in names:
+        clock_forward(site, site.settings.orders.stagger_seconds)
+        loop.step()
+    stages = Counter(row.stage for row in site.store.under_way())
+    assert stages == {Stage.POWERING: site.settings.orders.at_once, Stage.QUEUED: 2}
+
+
+def test_two_hosts_are_not_powered_in_one_moment(site: Site, loop: Loop) -> None:
+    host = Host(name="vc-2", macs=("52:54:00:00:00:02",), profile="cube")
+    site.store.put_inventory([host], [], site.settings.hosts_range)
     order(site)
-    object.__setattr__(site.settings.orders, "at_once", 0)
+    deploy.arm(site, site.store.host("vc-2"), site.store.images()[0], by="ann")
     loop.step()
-    assert [row.stage for row in site.store.under_way()] == [Stage.QUEUED]
+    loop.step()
+    assert [row.stage for row in site.store.under_way()] == [Stage.POWERING, Stage.QUEUED]
+    clock_forward(site, site.settings.orders.stagger_seconds)
+    loop.step()
+    assert [row.stage for row in site.store.under_way()] == [Stage.POWERING, Stage.POWERING]
+
+
+def clock_forward(site: Site, seconds: float) -> None:
+    clock: Any = site.clock
+    clock.now += seconds
 
 
 def writing(site: Site) -> Deployment:
