@@ -156,6 +156,27 @@ class Client:
         row: Answer = self.call("POST", f"/deployments/{_quoted(ident)}/cancel")["deployment"]
         return row
 
+    def plan_run(self, **wanted: Any) -> Answer:
+        """`plans` of the hosts that `select` or `all` means, and `left_out` with reasons; arms nothing."""
+        return self.call("POST", "/runs", wanted)
+
+    def arm_run(self, count: int, **wanted: Any) -> Answer:
+        """Arm exactly `count` hosts; `run` and its `deployments`."""
+        return self.call("POST", "/runs", {**wanted, "arm": True, "expect_count": count})
+
+    def run(self, ident: str) -> Answer:
+        """A run and its `deployments`."""
+        return self.call("GET", f"/runs/{_quoted(ident)}")
+
+    def run_events(self, ident: str, after: int = 0, wait: float = 0) -> Answer:
+        """`events` of all its deployments above `after`, the `deployments`, and `now`."""
+        path = f"/runs/{_quoted(ident)}/events"
+        return self.call("GET", path, after=after, wait=wait, patience=PATIENCE + wait)
+
+    def cancel_run(self, ident: str) -> Answer:
+        """End whatever of it is not at rest; its `deployments`."""
+        return self.call("POST", f"/runs/{_quoted(ident)}/cancel")
+
     def bmc(self, host: str, action: str, argument: str = "") -> Answer:
         """Let the worker ask a BMC; its result. Raises PowerError's kin with the BMC's own words."""
         body = {"host": host, "action": action, "argument": argument}

@@ -51,7 +51,7 @@ def arm(site: Site, run: Run, chosen: list[tuple[Host, Image]]) -> list[Deployme
     rows = []
     for host, image in chosen:
         try:
-            rows.append(deploy.arm(site, host, image, by=run.by, run=run.id))
+            rows.append(deploy.arm(site, host, image, by=run.by, stop_after=run.until, run=run.id))
         except RefusedError:
             continue
     return rows
@@ -79,5 +79,6 @@ def reason_to_stop(run: Run, rows: list[Deployment]) -> str:
     codes = Counter(row.code for row in rows if row.stage in UNSUCCESSFUL)
     for code, count in codes.most_common(1):
         if run.stop_after and count >= run.stop_after:
-            return f"{count} hosts of the run failed alike (PV-{code}), so the rest was not begun"
+            hosts = "host" if count == 1 else "hosts"
+            return f"{count} {hosts} of the run failed alike (PV-{code}), so the rest was not begun"
     return ""

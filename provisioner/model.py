@@ -225,6 +225,7 @@ class Run(Data):
     select: str
     max_parallel: int = 0
     stop_after: int = 0
+    until: str = ""
 
 
 class Deployment(Data):

@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from provisioner.cli.common import asks_service, console, emit_one, prints_data, say
+from provisioner.cli import fleet
+from provisioner.cli.common import asks_service, console, emit, emit_one, prints_data, say
 from provisioner.cli.watch import follow
 from provisioner.client import Client
 from provisioner.errors import Exit, InputError, RefusedError
@@ -22,12 +23,8 @@ def ordering(command: Any) -> Any:
     for option in (
         click.option("--yes", is_flag=True, help="Do not ask. For scripts."),
         click.option("--no-wait", is_flag=True, help="Order, print the id, and end."),
-        click.option(
-            "--timeout", type=click.FloatRange(min=1), help="Stop waiting after SECONDS (exit code 7)."
-        ),
-        click.option(
-            "--stop-after", type=click.Choice(STAGES), default=None, help="End the deployment there."
-        ),
+        click.option("--timeout", type=click.FloatRange(min=1), help="Stop waiting after SECONDS (exit 7)."),
+        click.option("--until", type=click.Choice(STAGES), help="End the deployment after this stage."),
     ):
         command = option(command)
     return command
@@ -36,24 +33,75 @@ def ordering(command: Any) -> Any:
 @click.command()
 @click.argument("host", required=False)
 @click.option("--mac", help="The host by its MAC, in any notation.")
+@click.option("--select", default="", metavar="EXPR", help="All hosts that fit, as rack=B3,state!=ready.")
+@click.option("--all", "everything", is_flag=True, help="All hosts.")
+@click.option("--max-parallel", type=click.IntRange(1), help="So many of them at one time.")
+@click.option("--stop-after", type=click.IntRange(1), help="Begin no more when so many failed alike.")
+@click.option("--expect-count", type=click.IntRange(0), help="With --yes: refuse any other number of hosts.")
 @click.option("--image", default="", help="NAME or NAME@VERSION; the profile's unless given.")
 @click.option("--dry-run", is_flag=True, help="Print what would be done, and end.")
 @ordering
 @prints_data
 @asks_service
 def deploy(
-    client: Client, host: str | None, mac: str | None, image: str, dry_run: bool, form: str, **how: Any
+    client: Client,
+    host: str | None,
+    mac: str | None,
+    select: str,
+    everything: bool,
+    max_parallel: int | None,
+    stop_after: int | None,
+    expect_count: int | None,
+    image: str,
+    dry_run: bool,
+    form: str,
+    **how: Any,
 ) -> int:
-    """Put an image on one host: power it, boot it from the network, write, verify, prove it.
+    """Put an image on one host, or on many: power, boot from the network, write, verify, prove.
 
-    HOST is a name, serial or MAC. The disk that is erased is shown first, and confirmed.
+    HOST is a name, serial or MAC. What is erased is shown first, and confirmed. EXPR has terms over name,
+    rack, profile, image and state, all of which must hold: rack=B3,profile=vault-*,state=failed|rejected
     """
-    wanted = _host(host, mac)
-    plan = client.plan(wanted, image)
+    if select or everything:
+        if host or mac:
+            raise InputError("one host or many hosts, not both", hint="drop HOST, or --select and --all")
+        wanted = {"select": select, "all": everything, "image": image, "max_parallel": max_parallel or 0}
+        wanted |= {"stop_after": stop_after or 0, "by": _who(), "until": how.pop("until") or ""}
+        return _deploy_many(client, wanted, expect_count, dry_run=dry_run, form=form, **how)
+    if max_parallel or stop_after or expect_count is not None:
+        raise InputError("--max-parallel, --stop-after and --expect-count go with --select or --all")
+    plan = client.plan(_host(host, mac), image)
     if dry_run:
         emit_one(form, "plan", plan | {"name": plan["host"]["name"]}, lambda: _show(plan, stderr=False))
         return Exit.DONE
     return order(client, plan, form=form, **how)
+
+
+def _deploy_many(
+    client: Client,
+    wanted: Row,
+    expect_count: int | None,
+    *,
+    dry_run: bool,
+    form: str,
+    yes: bool,
+    no_wait: bool,
+    timeout: float | None,
+) -> int:
+    if dry_run:
+        found = client.plan_run(**wanted)
+        emit_one(form, "plan", found | {"name": "run"}, lambda: fleet.show_plan(found))
+        return Exit.DONE
+    done = fleet.order(client, wanted, yes=yes, expect_count=expect_count)
+    run = done["run"]
+    if no_wait:
+        emit_one(form, "run", run, lambda: click.echo(run["id"]), key="id")
+        return Exit.DONE
+    say(f"Run {run['id']} of {len(done['deployments'])} hosts started. Ctrl-C detaches; the run goes on.")
+    rows, code = fleet.follow(client, run["id"], timeout=timeout)
+    if form != "table":
+        emit(form, "deployments", rows, fleet.COLUMNS, key="host")
+    return code
 
 
 @click.command()
@@ -72,8 +120,12 @@ def retry(client: Client, host: str, form: str, **how: Any) -> int:
 @asks_service
 def cancel(client: Client, host: str) -> None:
     """End a deployment. A half-written disk does not boot; nothing is powered off."""
+    if fleet.is_run(host):
+        rows = client.cancel_run(host)["deployments"]
+        return say(f"{sum(row['stage'] == 'cancelled' for row in rows)} deployments of {host} are cancelled")
     row = client.cancel(host)
     say(f"{row['id']} of {row['host']} is cancelled; again with: provision retry {row['host']}")
+    return None
 
 
 def _host(host: str | None, mac: str | None) -> str:
@@ -94,7 +146,7 @@ def order(
     yes: bool,
     no_wait: bool,
     timeout: float | None,
-    stop_after: str | None,
+    until: str | None,
 ) -> int:
     """Show, ask, arm, wait. The exit code says how it ended."""
     _show(plan, stderr=True)
@@ -105,7 +157,7 @@ def order(
         by=_who(),
         yes=yes,
         confirmation=answer,
-        stop_after=stop_after or "",
+        stop_after=until or "",
     )
     if no_wait:
         emit_one(form, "deployment", row, lambda: click.echo(row["id"]), key="id")

@@ -1,21 +1,20 @@
 """`provision status` and `watch`: what is under way, live on a terminal, line by line elsewhere."""
 
 import time
-from collections.abc import Iterator
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import click
 
+from provisioner.cli import fleet
 from provisioner.cli.common import Column, asks_service, console, emit, emit_one, local_time, prints_data, say
+from provisioner.cli.news import RESTING, await_news
 from provisioner.client import Client
-from provisioner.errors import Exit, UnreachableError
+from provisioner.errors import Exit
 from provisioner.story import Chapter, Story, describe_progress, duration
 
 Row = dict[str, Any]
-PATIENCE = 120.0  # seconds that the service may be away before we stop watching
-PAUSE = 1.0  # seconds between two tries to reach it
-RESTING = ("ready", "rejected", "failed", "cancelled")
 CODES = {"ready": Exit.DONE, "rejected": Exit.REJECTED, "failed": Exit.FAILED, "cancelled": Exit.FAILED}
 
 
@@ -41,6 +40,8 @@ COLUMNS: tuple[Column, ...] = (
 @asks_service
 def status(client: Client, host: str | None, form: str) -> None:
     """What is under way and what ended last; with HOST (name, serial, MAC or id), its story."""
+    if host and fleet.is_run(host):
+        return fleet.show(client, host, form)
     if host is None:
         return emit(form, "deployments", client.deployments(), COLUMNS, key="host")
     news = client.events(host)
@@ -62,11 +63,13 @@ def _tell(row: Row, story: Story, now: float) -> None:
 
 
 @click.command()
-@click.argument("host")
+@click.argument("host", metavar="HOST|ID")
 @click.option("--timeout", type=click.FloatRange(min=1), help="Stop watching after SECONDS (exit code 7).")
 @asks_service
 def watch(client: Client, host: str, timeout: float | None) -> int:
-    """Follow a host's deployment until it ends. Ctrl-C stops watching, never the deployment."""
+    """Follow a host's deployment, or a run of many, until it ends. Ctrl-C stops watching, nothing else."""
+    if fleet.is_run(host):
+        return fleet.follow(client, host, timeout=timeout)[1]
     row = client.deployment(host)
     say(f"{row['host']}  {row['image']}  {row['id']}")
     return follow(client, row["id"], timeout=timeout)[1]
@@ -80,10 +83,10 @@ def follow(client: Client, ident: str, *, timeout: float | None) -> tuple[Row, i
     row: Row = {"host": ident, "id": ident}
     try:
         with view:
-            for news in _news(client, ident, view, until):
+            for news in await_news(partial(client.events, ident), view.warn, until):
                 row = news["deployment"]
                 view.take(news)
-                if until and time.monotonic() >= until and row["stage"] not in RESTING:
+                if row["stage"] in RESTING and not news["events"]:
                     break
     except KeyboardInterrupt:
         say(f"Detached; the deployment goes on. Back with: provision watch {row['host']}")
@@ -95,28 +98,6 @@ def follow(client: Client, ident: str, *, timeout: float | None) -> tuple[Row, i
         out.print(sentence, soft_wrap=True)
     held = row["stage"] == "cancelled" and row["stop_after"] and row["reason"].startswith("stopped after")
     return row, Exit.DONE if held else CODES[row["stage"]]
-
-
-def _news(client: Client, ident: str, view: "_Live | _Lines", until: float | None) -> Iterator[Row]:
-    """The service's answers; while it is away (it is being started again) we try on."""
-    after, heard = 0, time.monotonic()
-    while True:
-        left = 20.0 if until is None else max(0.0, min(20.0, until - time.monotonic()))
-        try:
-            news = client.events(ident, after, left)
-        except UnreachableError as fault:
-            if time.monotonic() - heard > PATIENCE:
-                raise
-            view.warn(f"{fault}; trying again")
-            time.sleep(PAUSE)  # there is nobody who could wake us
-            continue
-        heard = time.monotonic()
-        after = max([after, *(event["id"] for event in news["events"])])
-        yield news
-        if news["deployment"]["stage"] in RESTING and not news["events"]:
-            return
-        if until and time.monotonic() >= until:
-            return
 
 
 class _Lines:

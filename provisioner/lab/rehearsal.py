@@ -208,7 +208,7 @@ class Rehearsal:
 
     def _play(self) -> None:
         """Order, follow, judge, and let the fault have its last word."""
-        stop = ["--stop-after", self.options.stop_after] if self.options.stop_after else []
+        stop = ["--until", self.options.stop_after] if self.options.stop_after else []
         self.stranger.press("on")
         ident = self._order("--mac", MAC.upper(), "--yes", "--no-wait", *stop)
         watching = run.start(self._argv("watch", ident))

@@ -20,6 +20,7 @@ from provisioner.web.door import read as _body
 from provisioner.web.door import the_site as _site
 
 routes = routes_for_operators("api")
+STAGE_PATTERN = r"^(|powering|netbooting|writing|restarting|verifying|sealing)$"
 HIDDEN = {"nonce", "token_hash", "phone_hash", "agent_boot_id"}
 
 
@@ -141,7 +142,7 @@ class NewDeployment(Data):
     arm: bool = False
     yes: bool = False
     confirmation: str = ""
-    stop_after: str = Field("", pattern=r"^(|powering|netbooting|writing|restarting|verifying|sealing)$")
+    stop_after: str = Field("", pattern=STAGE_PATTERN)
 
 
 @routes.post("/deployments")

@@ -9,6 +9,7 @@ from provisioner import deploy, fleet, plan
 from provisioner.errors import RefusedError, TransitionError
 from provisioner.lifecycle import RESTING
 from provisioner.model import Data, Run
+from provisioner.web import api
 from provisioner.web.api import public
 from provisioner.web.door import answer, await_news, read, routes_for_operators, the_site
 
@@ -23,6 +24,7 @@ class NewRun(Data):
     image: str = ""
     max_parallel: int = Field(0, ge=0, le=1000)
     stop_after: int = Field(0, ge=0, le=1000)
+    until: str = Field("", pattern=api.STAGE_PATTERN)
     by: str = Field("operator", max_length=80, pattern=r"^[\w.@ -]+$")
     arm: bool = False
     expect_count: int = -1
@@ -50,6 +52,7 @@ def order() -> Response:
         select=body.select,
         max_parallel=body.max_parallel,
         stop_after=body.stop_after,
+        until=body.until,
     )
     names = [(one["host"]["name"], one["image"]["id"]) for one in plans]
     chosen = [(site.store.host(host), plan.find_image(site, image)) for host, image in names]

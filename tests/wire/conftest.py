@@ -56,6 +56,9 @@ SPACIOUS = """
 [dhcp]  # every test has a host of its own, and no host is ever forgotten
 hosts = { first = "10.77.0.2", last = "10.77.0.190" }
 discovery = { first = "10.77.0.210", last = "10.77.0.240" }
+[orders]  # and no test waits for another's
+at_once = 1000
+stagger_seconds = 0
 """
 SIZES = {"bios": 1, "esp": 8, "cidata": 4, "root": 8}  # MiB; 24 in all
 
