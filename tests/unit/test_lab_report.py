@@ -1,0 +1,30 @@
+"""A rehearsal's report: good when every check holds, whatever its deployment was meant to end as."""
+
+import json
+from pathlib import Path
+
+from provisioner.lab import report
+from provisioner.lab.report import Check, Report
+
+
+def test_a_deployment_that_had_to_fail_makes_a_good_rehearsal() -> None:
+    found = Report("corrupt-pack", result="failed", checks=[Check("the sentence", True, "damaged")])
+    assert found.is_good
+
+
+def test_one_check_that_does_not_hold_makes_it_bad() -> None:
+    found = Report("deploy", result="ready", checks=[Check("a", True, ""), Check("b", False, "")])
+    assert not found.is_good
+
+
+def test_a_rehearsal_in_which_nothing_was_checked_is_not_good() -> None:
+    assert not Report("deploy", result="ready").is_good
+
+
+def test_several_reports_are_one_file_with_one_result(tmp_path: Path) -> None:
+    good = Report("a", checks=[Check("x", True, "")], label="commit")
+    bad = Report("b", checks=[Check("x", False, "")])
+    report.write(tmp_path / "new" / "r.json", [good, bad])
+    body = json.loads((tmp_path / "new" / "r.json").read_text())
+    assert (body["schema_version"], body["result"], body["label"]) == (1, "failed", "commit")
+    assert [run["scenario"] for run in body["runs"]] == ["a", "b"]
