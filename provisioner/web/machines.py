@@ -108,7 +108,8 @@ def hello() -> Response:
     except TransitionError:
         abort(404)
     site.store.put_facts(host.name, protocol.dump(message), site.clock())
-    answer = protocol.HelloAnswer("continue", token, site.clock(), _order(site, host, row, phone_token))
+    do: protocol.Do = "continue" if row.stage == Stage.WRITING else "stop"  # an order may end here
+    answer = protocol.HelloAnswer(do, token, site.clock(), _order(site, host, row, phone_token))
     return jsonify(protocol.dump(answer))
 
 

@@ -274,6 +274,17 @@ def test_a_failure_that_the_agent_reports_ends_the_deployment_in_its_words(
     assert row["hint"] == "name one by its serial"
 
 
+def test_an_order_that_ends_with_the_hello_says_stop_before_the_disk_is_touched(
+    world: World, puppet: Puppet
+) -> None:
+    ident = world.client.arm(puppet.name, yes=True, stop_after="netbooting")["id"]
+    world.await_event(ident, "power.asked")
+    reply = puppet.hello()
+    assert (reply.status, reply.json["do"]) == (200, "stop")
+    assert world.client.deployment(ident)["reason"] == "stopped after netbooting, as ordered"
+    assert world.client.host(puppet.name)["facts"]["disks"]
+
+
 # the first boot
 
 
