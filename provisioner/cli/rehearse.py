@@ -5,6 +5,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,10 +17,14 @@ from provisioner.cli.ramdisk import CACHE
 from provisioner.errors import Exit, InputError
 
 if TYPE_CHECKING:
-    from provisioner.lab.rehearsal import Fault
+    from provisioner.lab.rehearsal import Fault, Rehearsal
     from provisioner.lab.report import Report
 
+    Build = Callable[..., Rehearsal]
+
 FAULTS = ("power-cut", "power-cut-older", "kills", "corrupt-pack", "two-disks", "missing-gpu")
+MIXED = "fleet-mixed"
+MIXED_HOSTS = ("well", "dead BMC", "missing disk")
 LONGEST = 60  # characters of the folder: names of Unix sockets end at 107
 EVIDENCE = ("*.log", "*.png", "*/*.log", "state/logs/*")
 
@@ -27,7 +32,9 @@ EVIDENCE = ("*.log", "*.png", "*/*.log", "state/logs/*")
 @click.command()
 @click.option("--firmware", type=click.Choice(["uefi"]), default="uefi", help="The host's firmware.")
 @click.option("--stop-after", type=click.Choice(STAGES), help="End the deployment after a stage.")
-@click.option("--fault", type=click.Choice(FAULTS), help="Break something on purpose.")
+@click.option("--fault", type=click.Choice([*FAULTS, MIXED]), help="Break something on purpose.")
+@click.option("--hosts", type=click.IntRange(1, 16), default=1, help="So many hosts, ordered at once.")
+@click.option("--max-parallel", type=click.IntRange(1), default=2, help="Of them, so many at one time.")
 @click.option("--faults", "all_faults", is_flag=True, help="Every fault, one rehearsal after the other.")
 @click.option("--report", "path", type=click.Path(path_type=Path), help="Write the result as JSON.")
 @click.option(
@@ -41,6 +48,8 @@ def rehearse(
     firmware: str,
     stop_after: str | None,
     fault: str | None,
+    hosts: int,
+    max_parallel: int,
     all_faults: bool,
     path: Path | None,
     keep: Path | None,
@@ -53,20 +62,31 @@ def rehearse(
     hardware, and needs no root. A second machine that nobody ordered must keep its disk meanwhile.
     """
     from provisioner.lab import network, supplies
+    from provisioner.lab.fleet import FleetRehearsal, Many, Mixed
+    from provisioner.lab.rehearsal import Rehearsal
     from provisioner.lab.report import write
     from provisioner.lab.scenarios import FAULTS as KINDS
     from provisioner.lab.scenarios import Deploy
 
-    wanted: list[Callable[[], Fault]] = [Deploy]
-    if fault or all_faults:
-        wanted = [KINDS[name] for name in ([fault] if fault else FAULTS)]
+    names = [fault] if fault else list(FAULTS) if all_faults else []
+    if hosts > 1 and (all_faults or fault not in (None, MIXED)):
+        raise InputError(f"--hosts goes with no fault, or with --fault {MIXED}")
+    if fault == MIXED and hosts < len(MIXED_HOSTS):
+        raise InputError(
+            f"--fault {MIXED} needs --hosts {len(MIXED_HOSTS)}: one well, a dead BMC, a missing disk"
+        )
     if not network.inside():
         _check(keep)
         network.check()
         # what comes over the network is fetched here: inside, there is only the lab's own
         supplies.stock(cache.absolute(), say)
         network.enter()
-    reports = [_one(make(), keep, cache.absolute(), stop_after or "", label) for make in wanted]
+    if hosts > 1:
+        build: Build = partial(FleetRehearsal, count=hosts, parallel=max_parallel)
+        faults: list[Fault] = [Mixed() if fault else Many()]
+    else:
+        build, faults = Rehearsal, [KINDS[name]() for name in names] or [Deploy()]
+    reports = [_one(build, one, keep, cache.absolute(), stop_after or "", label) for one in faults]
     if path:
         write(path, reports)
     return Exit.DONE if all(report.is_good for report in reports) else Exit.FAILED
@@ -82,13 +102,14 @@ def _check(keep: Path | None) -> None:
         raise InputError(f"--keep: {keep} is not empty", hint="give a new folder")
 
 
-def _one(fault: "Fault", keep: Path | None, cache: Path, stop_after: str, label: str) -> "Report":
-    from provisioner.lab.rehearsal import Options, Rehearsal
+def _one(
+    build: "Build", fault: "Fault", keep: Path | None, cache: Path, stop_after: str, label: str
+) -> "Report":
+    from provisioner.lab.rehearsal import Options
 
     say(f"Rehearsal {fault.name}: {fault.__class__.__doc__}")
     with _folder(keep / fault.name if keep else None) as folder:
-        lab = Rehearsal(Options(cache, folder, say, stop_after, label), fault)
-        report = lab.run()
+        report = build(Options(cache, folder, say, stop_after, label), fault).run()
         if keep:
             report.kept = str(folder)
         elif not report.is_good:

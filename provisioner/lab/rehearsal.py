@@ -74,6 +74,7 @@ class Rehearsal:
         self.story = Story()
         self.deployment: Event = {}
         self.password = secrets.token_hex(8)
+        self.lan: network.Lan
         self.supplies: Supplies
         self.host: Host
         self.stranger: Host
@@ -116,7 +117,7 @@ class Rehearsal:
         self.report.versions = versions()
 
     def _plug(self, stack: ExitStack) -> None:
-        lan = stack.enter_context(network.Lan())
+        lan = self.lan = stack.enter_context(network.Lan())
         other = self.folder / "stranger.raw"
         machine.fill(other, STRANGERS_DISK)
         self.host = self._host(
@@ -169,18 +170,21 @@ class Rehearsal:
             Service(state, self.folder / "service.log", interface=network.BRIDGE, address=network.ADDRESS)
         )
         self.service.client.put_secret(USER, USER, self.password)
-        self.service.client.apply([self._inventory_host()], [self._inventory_profile()])
+        self.service.client.apply(self._inventory_hosts(), [self._inventory_profile()])
         self.provision("image", "add", str(self.supplies.pack))
         self.fault.before(self)
 
-    def _inventory_host(self) -> dict[str, Any]:
+    def _inventory_hosts(self) -> list[dict[str, Any]]:
+        return [self._inventory_host(self.host)]
+
+    def _inventory_host(self, host: Host) -> dict[str, Any]:
         return {
-            "name": NAME,
-            "macs": [MAC],
+            "name": host.name,
+            "macs": [host.mac],
             "profile": "lab",
             "rack": "lab",
-            "serial": SERIAL,
-            "bmc": {"driver": "ipmi", "address": self.host.bmc_address, "secret": USER},
+            "serial": host.machine.serial_number,
+            "bmc": {"driver": "ipmi", "address": host.bmc_address, "secret": USER},
         }
 
     def _inventory_profile(self) -> dict[str, Any]:

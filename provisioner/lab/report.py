@@ -32,6 +32,7 @@ class HostReport:
     disk: str
     result: str
     diagnosis: str = ""
+    seconds: float = 0  # from its turn to its end
 
 
 @dataclass

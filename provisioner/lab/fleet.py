@@ -1,0 +1,136 @@
+"""A rehearsal of many hosts that are deployed by one command, with fewer slots than hosts."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
+
+from provisioner import run
+from provisioner.errors import UnreachableError
+from provisioner.lab import machine, qemu
+from provisioner.lab.machine import Host
+from provisioner.lab.rehearsal import DISK, MEMORY, RESTING, WATCH_LIMIT, Event, Fault, Options, Rehearsal
+from provisioner.lab.report import HostReport
+from provisioner.story import Story
+
+NOBODY = "10.77.1.250"  # an address at which no BMC answers
+AT_WORK = frozenset({"powering", "netbooting", "writing", "restarting", "verifying", "sealing"})
+
+
+class Many(Fault):
+    """All hosts are well."""
+
+    name = "fleet"
+
+
+class Mixed(Many):
+    """The second host's BMC is dead, the third has no disk; the others must not mind."""
+
+    name = "fleet-mixed"
+    expected = 4
+    wrong = (2, 3)
+
+
+class FleetRehearsal(Rehearsal):
+    """`count` hosts, of which `parallel` may be under way at one time."""
+
+    def __init__(self, options: Options, fault: Many, *, count: int, parallel: int) -> None:
+        super().__init__(options, fault)
+        self._count, self._parallel = count, parallel
+        self._mixed = isinstance(fault, Mixed)
+        self.others: list[Host] = []
+        self.rows: list[Event] = []
+        self.most = 0  # hosts under way at one time
+        self._stories: dict[str, Story] = {}
+
+    def _plug(self, stack: ExitStack) -> None:
+        super()._plug(stack)
+        for number in range(2, self._count + 1):
+            self.others.append(stack.enter_context(self._host(self.lan, self._describe(number))))
+
+    def _describe(self, number: int) -> qemu.Machine:
+        disks: tuple[qemu.Disk, ...] = ()
+        if not (self._mixed and number == 3):
+            path = self.folder / f"disk-of-{number}.raw"
+            machine.fill(path, DISK)
+            disks = (qemu.Disk(path, f"LABDISK{number}"),)
+        return qemu.Machine(
+            name=f"vault-{number}",
+            mac=f"52:54:00:77:01:{number:02x}",
+            disks=disks,
+            memory=MEMORY,
+            serial_number=f"LAB{number:04}",
+            extra_pci=("edu",),
+        )
+
+    def _inventory_hosts(self) -> list[dict[str, Any]]:
+        listed = [self._inventory_host(host) for host in (self.host, *self.others)]
+        if self._mixed:
+            listed[1]["bmc"]["address"] = NOBODY
+        return listed
+
+    def _play(self) -> None:
+        limits = ("--expect-count", str(self._count), "--max-parallel", str(self._parallel))
+        stop = ["--until", self.options.stop_after] if self.options.stop_after else []
+        self.stranger.press("on")
+        ident = self._order("--all", "--yes", *limits, "--no-wait", *stop)
+        watching = run.start(self._argv("watch", ident))
+        try:
+            for event in self._run_events(ident):
+                self._stories.setdefault(event["deployment"], Story()).add(event)
+                at_work = sum(str(story.stage) in AT_WORK for story in self._stories.values())
+                self.most = max(self.most, at_work)
+            code = watching.wait(WATCH_LIMIT)
+        finally:
+            run.stop(watching)
+        self.check(f"provision watch ends with {self.fault.expected}", code == self.fault.expected, code)
+        self._judge()
+
+    def _run_events(self, ident: str) -> Iterator[Event]:
+        after = 0
+        while True:
+            try:
+                news = self.service.client.run_events(ident, after, 20)
+            except UnreachableError:
+                if self.service.wait_end(1):
+                    self.service.ensure()
+                continue
+            self.rows = news["deployments"]
+            for event in news["events"]:
+                after = event["id"]
+                yield event
+            if all(row["stage"] in RESTING for row in self.rows) and not news["events"]:
+                return
+
+    def _judge(self) -> None:
+        limit = min(self._parallel, self._count)
+        self.check("hosts under way at one time", self.most == limit, f"{self.most} of at most {limit}")
+        self.report.stages = [{"name": n, "seconds": s} for n, s in self._story(self.rows[0]).seconds()]
+        if not self._mixed:
+            wanted = "cancelled" if self.options.stop_after else "ready"
+            done = sum(row["stage"] == wanted for row in self.rows)
+            self.check(f"hosts that are {wanted}", done == self._count, f"{done} of {self._count}")
+            self.report.result = wanted
+            return
+        self.report.result = "partly failed"
+        for row, code in zip(self.rows, (0, 201, 312), strict=False):
+            ended = (row["stage"] == "ready") if code == 0 else row["code"] == code
+            self.check(f"{row['host']}", ended, row["reason"] or row["stage"])
+
+    def _story(self, row: Event) -> Story:
+        return self._stories.get(row["id"], Story())
+
+    def _note_hosts(self) -> None:
+        super()._note_hosts()
+        self.report.hosts = [host for host in self.report.hosts if host.result == "left alone"]
+        for row in self.rows:
+            story = self._story(row)
+            first = next((chapter.began for chapter in story.chapters.values() if chapter.began), 0)
+            why = f"{row['reason']} (PV-{row['code']})" if row["code"] else ""
+            took = round(story.ended - first, 1) if first and story.ended else 0
+            disk = f"virtio {DISK >> 20} MiB, 0xA5"
+            self.report.hosts.append(
+                HostReport(row["host"], row["mac"], "uefi", disk, row["stage"], why, took)
+            )
+        for host in self.others:
+            for fault in host.faults:
+                self.check("the lab's machines", False, fault)
