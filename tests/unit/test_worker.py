@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from provisioner import deploy
+from provisioner import deploy, fleet
 from provisioner.bell import Listener
 from provisioner.lifecycle import MOST_ATTEMPTS, ROWS
-from provisioner.model import Deployment, Host, Stage
+from provisioner.model import Deployment, Host, Run, Stage
 from provisioner.site import Site
 from provisioner.worker import acts
 from provisioner.worker.loop import GAP, RETRY, Loop
@@ -128,6 +128,19 @@ def test_two_hosts_are_not_powered_in_one_moment(site: Site, loop: Loop) -> None
     clock_forward(site, site.settings.orders.stagger_seconds)
     loop.step()
     assert [row.stage for row in site.store.under_way()] == [Stage.POWERING, Stage.POWERING]
+
+
+def test_what_waits_in_a_run_is_not_begun_when_its_hosts_fail_alike(site: Site, loop: Loop) -> None:
+    host = Host(name="vc-2", macs=("52:54:00:00:00:02",), profile="cube")
+    site.store.put_inventory([host], [], site.settings.hosts_range)
+    ordered = Run(id="r-1", created=0, by="ann", select="", max_parallel=1, stop_after=1)
+    image = site.store.images()[0]
+    first, second = fleet.arm(site, ordered, [(site.store.host(name), image) for name in ("vc-1", "vc-2")])
+    loop.step()
+    tell(site, first, "power.failed", code=201, sentence="no answer", hint="")
+    loop.step()
+    row = site.store.deployment(second.id)
+    assert row.stage == Stage.CANCELLED and "1 host of the run failed alike (PV-201)" in row.reason
 
 
 def clock_forward(site: Site, seconds: float) -> None:
