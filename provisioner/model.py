@@ -3,9 +3,9 @@
 import re
 from enum import StrEnum
 from ipaddress import IPv4Address
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from provisioner.errors import InputError
 
@@ -108,11 +108,17 @@ class ProfileNic(Data):
 
 
 class Gpu(Data):
-    """PCI devices that the host must show: `id` is vendor:device, four hexadecimal digits each."""
+    """PCI devices that the host must show: `id` is vendor:device, four hexadecimal digits each.
+
+    The rest is asked of NVML, of each GPU with this id; 0 and None are not checked.
+    """
 
     id: Annotated[str, Field(pattern=r"^[0-9a-f]{4}:[0-9a-f]{4}$")]
     count: int = Field(1, ge=1)
     name: Text = ""
+    memory_min: Size = 0
+    link_width: int = Field(0, ge=0, le=32)
+    ecc: bool | None = None
 
 
 class Profile(Data):
@@ -122,11 +128,23 @@ class Profile(Data):
     disks: tuple[Hints, ...] = (Hints(),)
     nics: tuple[ProfileNic, ...] = ()
     gpus: tuple[Gpu, ...] = ()
+    gpu_driver: Annotated[str, Field(pattern=r"^([0-9]{3,4})?$")] = ""  # NVIDIA's branch, such as 580
     memory_min: Size = 0
     deadlines: dict[Stage, Annotated[int, Field(ge=10)]] = {}
     seal: Literal["full", "keep-access"] = "full"
     method: Literal["image"] = "image"
     image: str = ""
+
+    @model_validator(mode="after")
+    def _gpus_are_asked_where_a_driver_is(self) -> Self:
+        if self.gpu_driver and not self.gpus:
+            raise ValueError("gpu_driver: list the gpus that it drives")
+        if self.gpu_driver and len({gpu.id for gpu in self.gpus}) < len(self.gpus):
+            raise ValueError("gpus: an id is there twice")
+        for gpu in self.gpus:
+            if not self.gpu_driver and (gpu.memory_min or gpu.link_width or gpu.ecc is not None):
+                raise ValueError(f"gpus: memory_min, link_width and ecc of {gpu.id} need gpu_driver")
+        return self
 
 
 class Host(Data):

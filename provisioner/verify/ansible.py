@@ -25,7 +25,7 @@ ENVIRONMENT = {
     "LANG": "C.UTF-8",
     "LC_ALL": "C.UTF-8",
 }
-SCRIPTS = ("facts.py", "seal.sh", "seal-last.sh")
+SCRIPTS = ("facts.py", "gpus.py", "seal.sh", "seal-last.sh")
 _ENDS = {"runner_on_ok": "ok", "runner_on_failed": "failed", "runner_on_unreachable": "unreachable"}
 
 

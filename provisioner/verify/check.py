@@ -97,11 +97,12 @@ def _root_disk(facts: Facts, wanted: str) -> TaskResult:
 def _memory(facts: Facts, wanted: int) -> TaskResult:
     allowed = max(wanted * MEMORY_TOLERANCE, MEMORY_FLOOR)
     good = facts.memory >= wanted - allowed
-    sentence = f"memory {_gib(facts.memory)}, the profile wants at least {_gib(wanted)}"
+    sentence = f"memory {gib(facts.memory)}, the profile wants at least {gib(wanted)}"
     return _result("memory", good, sentence)
 
 
-def _gib(size: int) -> str:
+def gib(size: int) -> str:
+    """Bytes for people, with at most one digit after the point."""
     return f"{size / 2**30:.1f}".removesuffix(".0") + " GiB"
 
 

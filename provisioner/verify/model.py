@@ -32,8 +32,23 @@ class PciDevice:
 
 
 @dataclass(frozen=True)
+class GpuKind:
+    """What NVML must show: `count` GPUs of `id`, each with this memory (bytes), PCIe lanes and ECC mode."""
+
+    id: str
+    count: int
+    name: str = ""
+    memory_min: int = 0
+    link_width: int = 0
+    ecc: bool | None = None
+
+
+@dataclass(frozen=True)
 class Expected:
-    """What the order and the profile want. `memory_min` in bytes; empty or 0 means: not checked."""
+    """What the order and the profile want. `memory_min` in bytes; empty or 0 means: not checked.
+
+    Without `gpu_driver` (NVIDIA's branch, such as `580`) NVML is not asked and `gpus` is not looked at.
+    """
 
     image_id: str
     image_version: str
@@ -41,6 +56,8 @@ class Expected:
     memory_min: int
     macs: tuple[str, ...]
     pci: tuple[PciDevice, ...]
+    gpu_driver: str = ""
+    gpus: tuple[GpuKind, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,14 @@
-"""Verifies one host: Ansible fetches its facts, check.py judges them."""
+"""Verifies one host: Ansible fetches its facts, check.py and gpus.py judge them."""
 
 from collections.abc import Callable
 from pathlib import Path
 
-from provisioner.verify import ansible, check, ssh
+from provisioner.verify import ansible, check, gpus, ssh
 from provisioner.verify.model import Expected, Target, TaskResult, Verdict
 
 LIMIT = 600  # seconds for one run; a stage allows several
 TASK = "read facts"
+GPU_TASK = "read GPUs"
 
 
 def run(target: Target, expected: Expected, *, on_task: Callable[[TaskResult], None], work: Path) -> Verdict:
@@ -18,15 +19,18 @@ def run(target: Target, expected: Expected, *, on_task: Callable[[TaskResult], N
     """
     work.mkdir(mode=0o700, parents=True, exist_ok=True)
     with ssh.route(target, work) as way:
-        play = ansible.play("verify", way, folder=work, seconds=LIMIT, told=lambda *_: None)
+        asked = {"gpus": bool(expected.gpu_driver)}
+        play = ansible.play("verify", way, folder=work, seconds=LIMIT, told=lambda *_: None, variables=asked)
     if play.result != "ok":
         return Verdict(play.result, (play.sentence,))
     facts = check.read(play.outputs.get(TASK, ""))
-    if facts is None:
+    shown = gpus.read(play.outputs.get(GPU_TASK, "")) if expected.gpu_driver else None
+    if facts is None or (expected.gpu_driver and shown is None):
         return Verdict("failed", (f"{target.name} printed no facts that can be read",))
     deviations = []
-    for result in check.compare(facts, expected):
+    told = facts.as_data() | ({"nvml": shown.model_dump(mode="json")} if shown else {})
+    for result in (*check.compare(facts, expected), *(gpus.compare(shown, expected) if shown else ())):
         on_task(result)
         if result.result == "deviation":
             deviations.append(result.sentence)
-    return Verdict("rejected" if deviations else "passed", tuple(deviations), facts.as_data())
+    return Verdict("rejected" if deviations else "passed", tuple(deviations), told)

@@ -9,7 +9,7 @@ from provisioner.errors import PowerError, ProvisionError
 from provisioner.model import Deployment, Host
 from provisioner.power import BmcAddress, BootDevice, Power
 from provisioner.site import Site
-from provisioner.verify import Expected, PciDevice, Target, TaskResult
+from provisioner.verify import Expected, GpuKind, PciDevice, Target, TaskResult
 from provisioner.verify import run as run_verification
 from provisioner.verify import seal as run_sealing
 
@@ -116,6 +116,8 @@ def _expected(site: Site, row: Deployment) -> Expected:
         memory_min=profile.memory_min,
         macs=tuple(host.macs) + tuple(nic.mac for nic in profile.nics if nic.mac and nic.role != "bmc"),
         pci=tuple(PciDevice(id=gpu.id, count=gpu.count, name=gpu.name) for gpu in profile.gpus),
+        gpu_driver=profile.gpu_driver,
+        gpus=tuple(GpuKind(**gpu.model_dump()) for gpu in profile.gpus) if profile.gpu_driver else (),
     )
 
 

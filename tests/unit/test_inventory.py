@@ -94,3 +94,28 @@ def test_what_is_no_mac_is_refused_with_the_notations(text: str) -> None:
     with pytest.raises(InputError) as caught:
         parse_mac(text)
     assert caught.value.code == 101 and caught.value.hint
+
+
+def test_what_nvml_is_asked_is_read_from_the_profile(tmp_path: Path) -> None:
+    gpu = '{id: "10de:2330", count: 8, memory_min: 80G, link_width: 16, ecc: true}'
+    profile = f"cube: {{gpu_driver: 580, gpus: [{gpu}]}}\n"
+    _, (cube,) = inventory.read(write(tmp_path, one('macs: ["52:54:00:00:00:01"], profile: cube'), profile))
+    assert cube.gpu_driver == "580"
+    assert (cube.gpus[0].memory_min, cube.gpus[0].link_width, cube.gpus[0].ecc) == (80 << 30, 16, True)
+
+
+@pytest.mark.parametrize(
+    ("profile", "sentence"),
+    [
+        ("gpu_driver: 580", "list the gpus that it drives"),
+        ('gpu_driver: "580.95", gpus: [{id: "10de:2330"}]', "gpu_driver: String should match"),
+        ('gpus: [{id: "10de:2330", ecc: true}]', "ecc of 10de:2330 need gpu_driver"),
+        ('gpus: [{id: "10de:2330", link_width: 16}]', "link_width and ecc of 10de:2330 need gpu_driver"),
+        ('gpu_driver: 580, gpus: [{id: "10de:2330"}, {id: "10de:2330"}]', "an id is there twice"),
+        ('gpu_driver: 580, gpus: [{id: "10de:2330", lanes: 16}]', "lanes: is not a known key"),
+    ],
+)
+def test_a_profile_that_nvml_could_not_judge_is_refused(tmp_path: Path, profile: str, sentence: str) -> None:
+    hosts = one('macs: ["52:54:00:00:00:01"], profile: cube')
+    with pytest.raises(InventoryError, match=sentence):
+        inventory.read(write(tmp_path, hosts, f"cube: {{{profile}}}\n"))

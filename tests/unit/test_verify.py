@@ -11,9 +11,9 @@ import pytest
 
 from provisioner import deploy, run
 from provisioner.errors import ServiceError
-from provisioner.model import Stage
+from provisioner.model import Gpu, Profile, Stage
 from provisioner.site import Site
-from provisioner.verify import Expected, PciDevice, Target, TaskResult, Verdict, check, ssh
+from provisioner.verify import Expected, GpuKind, PciDevice, Target, TaskResult, Verdict, check, gpus, ssh
 from provisioner.worker import acts
 
 ROOT = Path(__file__).parents[2]
@@ -114,6 +114,25 @@ def test_memory_may_lack_what_firmware_and_kernel_keep_and_no_more(wanted: int, 
 )
 def test_anything_but_the_facts_is_not_read(text: str) -> None:
     assert check.read(text) is None
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"state": "fine"}', '{"state": "ok", "gpus": [{}]}'])
+def test_anything_but_gpus_is_not_read(text: str) -> None:
+    assert gpus.read(text) is None
+
+
+def test_nvml_is_asked_for_what_the_profile_says_and_only_with_a_driver(site: Site, verifying: str) -> None:
+    row = site.store.deployment(verifying)
+    h100 = Gpu(id="10de:2330", count=8, name="H100", memory_min=80 * GIB, link_width=16, ecc=True)
+    for driver, cards, kinds in (
+        ("", (Gpu(id="10de:2330", count=8),), ()),
+        ("580", (h100,), (GpuKind("10de:2330", 8, "H100", 80 * GIB, 16, ecc=True),)),
+    ):
+        profile = Profile(name="cube", gpu_driver=driver, gpus=cards)
+        site.store.put_inventory([], [profile], site.settings.hosts_range)
+        expected = acts._expected(site, row)
+        assert (expected.gpu_driver, expected.gpus) == (driver, kinds)
+        assert expected.pci == (PciDevice("10de:2330", 8, cards[0].name),)
 
 
 def test_a_hosts_text_cannot_command_the_terminal() -> None:

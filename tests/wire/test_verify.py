@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from provisioner import run, verify
-from provisioner.verify import Expected, PciDevice, Target, TaskResult, Verdict, ssh, verification
+from provisioner.verify import Expected, GpuKind, PciDevice, Target, TaskResult, Verdict, ssh, verification
 
 ROOT = Path(__file__).parents[2]
 PARTS = Path(__file__).with_name("cube")
@@ -200,6 +200,30 @@ def test_a_host_that_says_something_else_has_failed(tmp_path: Path, this_machine
         verdict, _ = check(target, expect(this_machine), tmp_path / "work")
     assert verdict.result == "failed"
     assert verdict.sentences[0].startswith("the task 'read facts' failed: ")
+
+
+def test_a_profile_with_a_driver_has_its_gpus_asked_over_ssh(
+    tmp_path: Path, this_machine: dict[str, Any]
+) -> None:
+    (tmp_path / "authorized").write_text(make_key(tmp_path / "deploy") + "\n")
+    answers = ROOT / "tests/golden/nvml/healthy.json"
+    (tmp_path / "shell").write_text(
+        "#!/bin/sh\n"
+        f"export PYTHONPATH={PARTS.with_name('nvml')} FAKE_NVML={answers}\n"
+        'exec sh -c "$SSH_ORIGINAL_COMMAND"\n'
+    )
+    (tmp_path / "shell").chmod(0o755)
+    wanted = replace(
+        expect(this_machine), gpu_driver="580", gpus=(GpuKind("10de:2330", 8, "H100", ecc=True),)
+    )
+    with sshd(tmp_path, tmp_path / "authorized", command=str(tmp_path / "shell")) as target:
+        verdict, told = check(target, wanted, tmp_path / "work")
+        assert verdict.result == "passed", verdict
+        assert "NVML shows 8 10de:2330 (H100)" in [task.sentence for task in told]
+        assert verdict.facts["nvml"]["gpus"][7]["bus"] == "0000:db:00.0"
+        verdict, _ = check(target, replace(wanted, gpu_driver="570"), tmp_path / "again")
+    sentence = "NVIDIA driver 580.95.05, the profile wants branch 570"
+    assert (verdict.result, verdict.sentences) == ("rejected", (sentence,))
 
 
 # --- sealing -------------------------------------------------------------------------------------------

@@ -1,0 +1,136 @@
+"""Prints this machine's NVIDIA GPUs, as the PCI bus and as NVML show them, as one JSON object.
+
+Runs on the target with its Python and, where it is installed, nvidia-ml-py (module `pynvml`).
+Arguments, for tests: another /sys, another time limit in seconds.
+"""
+
+import json
+import os
+import select
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+PRIVATE = "/opt/provisioner/python"  # where an image keeps nvidia-ml-py away from its owner's Python
+NVIDIA = "10de"  # PCI vendor id
+LIMIT = 120.0  # seconds; eight GPUs without the persistence daemon take half a minute to wake
+# nvmlReturn_t (nvml.h): what keeps NVML from starting
+STATES = {9: "not loaded", 12: "no library", 18: "mismatch"}
+
+
+def word(path: Path) -> str:
+    """The file's text without its newline; empty where it cannot be read."""
+    try:
+        return path.read_text(errors="replace").strip()
+    except OSError:
+        return ""
+
+
+def graphics(sysfs: Path) -> list[dict[str, str]]:
+    """NVIDIA's display controllers on the bus (class 03h: no audio, no NVSwitch) and their drivers."""
+    functions = sysfs / "bus/pci/devices"
+    found = []
+    for place in sorted(functions.iterdir()) if functions.is_dir() else []:
+        vendor, device = word(place / "vendor")[2:], word(place / "device")[2:]
+        if vendor == NVIDIA and word(place / "class").startswith("0x03"):
+            driver = (place / "driver").resolve().name if (place / "driver").exists() else ""
+            found.append({"bus": place.name, "id": f"{vendor}:{device}", "driver": driver})
+    return found
+
+
+def ask() -> dict[str, Any]:
+    """What NVML says: `state` is `ok`, or why it says nothing."""
+    sys.path.append(PRIVATE)
+    try:
+        import pynvml
+    except ImportError as fault:
+        return {"state": "no module", "reason": str(fault)}
+    said: dict[str, Any] = {"state": "ok"}
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError as fault:
+        said = {"state": STATES.get(fault.value, "error"), "reason": str(fault)}
+    errors: dict[str, str] = {}
+    said["library"] = guarded(errors, "library", pynvml.nvmlSystemGetNVMLVersion)  # answers without nvmlInit
+    if said["state"] == "ok":
+        said["driver"] = guarded(errors, "driver", pynvml.nvmlSystemGetDriverVersion)
+        count = guarded(errors, "count", pynvml.nvmlDeviceGetCount)
+        said["gpus"] = [gpu(pynvml, index) for index in range(count or 0)]
+        said["reason"] = errors.get("count", "")
+    return said
+
+
+def guarded(errors: dict[str, str], name: str, query: Callable[..., Any], *handle: Any) -> Any:
+    """The query's value; None where the GPU does not know it (or no longer answers), and why in `errors`."""
+    try:
+        return query(*handle)
+    except Exception as fault:  # NVMLError, and what an older nvidia-ml-py lacks or cannot decode
+        errors[name] = (str(fault) or type(fault).__name__)[:200]
+        return None
+
+
+def gpu(nvml: Any, index: int) -> dict[str, Any]:
+    """One GPU; what it cannot tell is None and named in `errors`."""
+    errors: dict[str, str] = {}
+    handle = guarded(errors, "handle", nvml.nvmlDeviceGetHandleByIndex, index)
+    if handle is None:
+        return {"index": index, "errors": errors}
+    queries = {
+        "uuid": nvml.nvmlDeviceGetUUID,
+        "serial": nvml.nvmlDeviceGetSerial,
+        "name": nvml.nvmlDeviceGetName,
+        "vbios": nvml.nvmlDeviceGetVbiosVersion,
+        "memory": lambda one: int(nvml.nvmlDeviceGetMemoryInfo(one).total),
+        "pci": lambda one: place(nvml.nvmlDeviceGetPciInfo(one)),
+        "width": nvml.nvmlDeviceGetCurrPcieLinkWidth,
+        "width_max": nvml.nvmlDeviceGetMaxPcieLinkWidth,
+        "generation": nvml.nvmlDeviceGetCurrPcieLinkGeneration,
+        "generation_max": nvml.nvmlDeviceGetMaxPcieLinkGeneration,
+        "ecc": lambda one: bool(nvml.nvmlDeviceGetEccMode(one)[0]),
+        "ecc_pending": lambda one: bool(nvml.nvmlDeviceGetEccMode(one)[1]),
+        "persistence": lambda one: bool(nvml.nvmlDeviceGetPersistenceMode(one)),
+    }
+    found = {name: guarded(errors, name, query, handle) for name, query in queries.items()}
+    bus, ident = found.pop("pci") or ("", "")
+    return {"index": index, "bus": bus, "id": ident, **found, "errors": errors}
+
+
+def place(pci: Any) -> tuple[str, str]:
+    """Bus id as the kernel writes it, and `vendor:device`; NVML writes 00000000:17:00.0 and 0x233010DE."""
+    both = int(pci.pciDeviceId)
+    return f"{pci.domain:04x}:{pci.bus:02x}:{pci.device:02x}.0", f"{both & 0xFFFF:04x}:{both >> 16:04x}"
+
+
+def within(seconds: float) -> dict[str, Any]:
+    """Ask in a process of its own: a GPU that fell off its bus can hang, or kill, whoever asks."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if not child:
+        null = os.open(os.devnull, os.O_RDWR)
+        for number in (0, 1, 2):  # SSH waits for whoever holds these
+            os.dup2(null, number)
+        try:
+            os.write(writer, json.dumps(ask()).encode())
+        finally:
+            os._exit(0)
+    os.close(writer)
+    text, until = b"", time.monotonic() + seconds
+    while select.select([reader], [], [], max(0.0, until - time.monotonic()))[0]:
+        part = os.read(reader, 1 << 16)
+        if not part:
+            return json.loads(text) if text else {"state": "error", "reason": "who asked it died"}
+        text += part
+    os.kill(child, signal.SIGKILL)  # it may not even die of this, so nobody waits for it
+    return {"state": "silent", "reason": f"no answer within {seconds:g} s"}
+
+
+if __name__ == "__main__":
+    kernel = Path(sys.argv[1] if len(sys.argv) > 1 else "/sys")
+    limit = float(sys.argv[2]) if len(sys.argv) > 2 else LIMIT
+    # NVML first: it may load the kernel module, whose version is read then
+    answer = within(limit)
+    answer["module"] = word(kernel / "module/nvidia/version")
+    print(json.dumps({**answer, "graphics": graphics(kernel)}))
