@@ -18,10 +18,11 @@ from provisioner.lifecycle import RESTING
 from provisioner.model import Deployment, Event, Host, Image, Profile
 from provisioner.settings import AddressRange
 
-SCHEMA_VERSION = 1  # raised with every migration; a newer folder is refused
+SCHEMA_VERSION = 2  # raised with every migration; a newer folder is refused
 OLDEST_SQLITE = (3, 51, 3)  # older ones can corrupt a WAL that several processes write
 SECRET_KEYS = frozenset({"nonce", "token", "password", "seed", "phone_token", "private_key"})
 JSON_COLUMNS = ("progress", "disk", "host_keys", "verdict")
+LATER = frozenset({"iso"})  # columns of deployments that came by a migration of their own
 migrations = Migrations("provisioner")
 
 
@@ -33,10 +34,10 @@ def first(db: Database) -> None:
     db.table("macs").create({"mac": str, "host": str, "address": str, "role": str}, pk="mac")
     db.table("macs").create_index(["address"], unique=True)
     db.table("images").create({"id": str, "body": str}, pk="id")
-    columns: dict[str, Any] = {name: str for name in Deployment.model_fields}
-    for name, field in Deployment.model_fields.items():
-        if field.annotation in (float, int, bool):
-            columns[name] = field.annotation
+    columns: dict[str, Any] = {name: str for name in Deployment.model_fields if name not in LATER}
+    for name in columns:
+        if Deployment.model_fields[name].annotation in (float, int, bool):
+            columns[name] = Deployment.model_fields[name].annotation
     db.table("deployments").create(columns, pk="id")
     db.table("deployments").create_index(["host", "stage"])
     event = {"id": int, "time": float, "host": str, "deployment": str, "attempt": int}
@@ -63,6 +64,12 @@ def first(db: Database) -> None:
         pk="id",
     )
     db.table("service").create({"key": str, "value": str}, pk="key")
+
+
+@migrations()
+def installers(db: Database) -> None:
+    """Deployments that boot an installer; images need nothing, for what is not said of one is a pack."""
+    db.table("deployments").add_column("iso", str)
 
 
 def redact(data: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import click
 from provisioner.cli.common import Column, asks_service, console, emit, emit_one, local_time, prints_data, say
 from provisioner.client import Client
 from provisioner.errors import Exit, UnreachableError
-from provisioner.story import Chapter, Story, describe_progress, duration
+from provisioner.story import PROGRESS, Chapter, Story, describe_progress, duration
 
 Row = dict[str, Any]
 PATIENCE = 120.0  # seconds that the service may be away before we stop watching
@@ -138,7 +138,7 @@ class _Lines:
         self._warned = ""
         for event in news["events"]:
             sentence = self.story.add(event)
-            if event["kind"] == "agent.progress" and not self._is_due(event["time"]):
+            if event["kind"] in PROGRESS and not self._is_due(event["time"]):
                 continue
             stamp = datetime.fromtimestamp(event["time"]).astimezone().isoformat(timespec="seconds")
             say(f"{stamp} {event['host']} {self.story.stage}: {sentence}")
