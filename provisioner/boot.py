@@ -4,11 +4,23 @@ import hmac
 import logging
 
 from provisioner.agent.protocol import KernelArguments
-from provisioner.model import Asker, BootPlan, Deployment, Firmware, Host, Local, Ramdisk, Stage
+from provisioner.model import (
+    Asker,
+    Autoinstall,
+    BootPlan,
+    Deployment,
+    Firmware,
+    Host,
+    Local,
+    Ramdisk,
+    Stage,
+)
 from provisioner.site import Site
 
 ESP_LABEL = "VAULTESP"  # the FAT label of every image's ESP; part of the image contract
 FILES = "/boot/files"
+SEEDS = "/autoinstall"
+ISO_PARTS = ("vmlinuz", "initrd", "installer.iso")  # below /boot/MAC, for the armed host only
 ARMED = frozenset({Stage.POWERING, Stage.NETBOOTING})
 CONSOLES = "console=tty0 console=ttyS0,115200"
 log = logging.getLogger(__name__)
@@ -31,7 +43,8 @@ def explain(site: Site, asker: Asker) -> tuple[BootPlan, str]:
         refusal = _refusal(site, asker, host, deployment)
         if refusal or deployment is None:
             return Local(firmware=asker.firmware), refusal or "no deployment is ordered"
-        return _ramdisk(site, deployment), f"deployment {deployment.id}"
+        plan = _installer(site, deployment) if deployment.iso else _ramdisk(site, deployment)
+        return plan, f"deployment {deployment.id}"
     except Exception:
         log.exception("%s: no answer could be found, so it boots its disk", asker.mac)
         return Local(firmware=asker.firmware), "the service met an error"
@@ -71,11 +84,25 @@ def _ramdisk(site: Site, deployment: Deployment) -> Ramdisk:
     )
 
 
+def _installer(site: Site, deployment: Deployment) -> Autoinstall:
+    """Its URLs hold no token but the seed's nonce: who asks is known by address, as for this script."""
+    url, mac = site.settings.url, deployment.mac.replace(":", "-")
+    return Autoinstall(
+        kernel=f"{url}/boot/{mac}/{ISO_PARTS[0]}",
+        initrd=f"{url}/boot/{mac}/{ISO_PARTS[1]}",
+        iso=f"{url}/boot/{mac}/{ISO_PARTS[2]}",
+        seed_url=f"{url}{SEEDS}/{mac}/{deployment.nonce}",
+    )
+
+
 def render(site: Site, plan: BootPlan, *, reason: str, firmware: Firmware) -> str:
     """The plan as an iPXE script."""
     common = {"files": f"{site.settings.url}{FILES}", "esp_label": ESP_LABEL, "firmware": str(firmware)}
     match plan:
         case Ramdisk(kernel=kernel, initrd=initrd, args=args):
             return site.templates.render("ramdisk.ipxe.j2", kernel=kernel, initrd=initrd, args=args, **common)
+        case Autoinstall():
+            words = {**plan.model_dump(), "consoles": CONSOLES}
+            return site.templates.render("autoinstall.ipxe.j2", **words, **common)
         case _:
             return site.templates.render("local.ipxe.j2", reason=reason.capitalize() + ".", **common)

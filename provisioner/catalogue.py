@@ -1,6 +1,7 @@
 """The files of the state folder that the service hands out or trusts: images, boot files, keys, secrets."""
 
 import hashlib
+import hmac
 import json
 import os
 import re
@@ -17,6 +18,9 @@ from provisioner.imaging import signature
 from provisioner.model import Image
 
 PARTS = {"pack": "pack", "manifest": "pack.json", "manifest.minisig": "pack.json.minisig"}
+INSTALLER = {"vmlinuz": "casper/vmlinuz", "initrd": "casper/initrd"}  # our name → place in Ubuntu's live ISO
+ISO = "installer.iso"
+ISO_LIMIT = 600.0  # seconds for reading an ISO's table and one of its files
 BOOT_FILES = ("vmlinuz", "initrd.img", "local.efi", "snponly.efi", "undionly.kpxe")
 ESP_LABEL = "VAULTESP"
 
@@ -33,6 +37,9 @@ def prepare(state: Path) -> None:
     token = state / "secrets" / "operator.token"
     if not token.exists():
         _write_secret(token, secrets.token_urlsafe(32) + "\n")
+    seeds = state / "secrets" / "seed.key"
+    if not seeds.exists():
+        _write_secret(seeds, secrets.token_urlsafe(32) + "\n")
     key = state / "secrets" / "deploy_ed25519"
     if not key.exists():
         run.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "provisioner", "-f", key])
@@ -56,6 +63,16 @@ def operator_token_hash(state: Path) -> str:
 def deployment_key(state: Path) -> str:
     """The public SSH key that the seed gives to the host until it is sealed."""
     return (state / "secrets" / "deploy_ed25519.pub").read_text().strip()
+
+
+def phone_token(state: Path, deployment: str, nonce: str) -> str:
+    """The phone-home token in an installer's seed: the same however often the seed is read.
+
+    It is derived, so that serving a seed writes nothing; the nonce alone, which stands in the kernel's
+    arguments, does not tell it.
+    """
+    key = (state / "secrets" / "seed.key").read_bytes()
+    return hmac.new(key, f"{deployment} {nonce}".encode(), hashlib.sha256).hexdigest()
 
 
 def put_secret(state: Path, name: str, user: str, password: str) -> None:
@@ -137,6 +154,79 @@ def add(state: Path, source: str, now: float) -> Image:
         signed_by=key,
         added=now,
     )
+
+
+def add_iso(state: Path, source: str, now: float, *, name: str, version: str, sha256: str = "") -> Image:
+    """Copy Ubuntu's live-server ISO into the catalogue, its kernel and initrd beside it.
+
+    There is no signature of ours on it: `sha256`, from Ubuntu's SHA256SUMS, says whether it is the right
+    one. Raises InputError (PV-320 no such file, PV-329 no live ISO or another sum); nothing is left behind.
+    """
+    iso = Path(source)
+    if not iso.is_file():
+        raise InputError(f"{iso}: no such file", hint="provision image add --iso FILE", code=320)
+    image = Image(
+        name=name,
+        version=version,
+        raw_size=0,
+        raw_sha256="",
+        pack_size=0,
+        signed_by="",
+        added=now,
+        kind="iso",
+    )
+    target = _folder(state, image.id)
+    with tempfile.TemporaryDirectory(dir=state / "images") as work:
+        copy = Path(work) / ISO
+        shutil.copyfile(iso, copy)
+        with copy.open("rb") as opened:
+            found = hashlib.file_digest(opened, "sha256").hexdigest()
+        if sha256 and found != sha256.lower():
+            raise InputError(
+                f"{iso.name} has the SHA-256 {found}, not {sha256}", hint="download it again", code=329
+            )
+        for part_name, place in INSTALLER.items():
+            _take_out(copy, place, Path(work) / part_name)
+        shutil.rmtree(target, ignore_errors=True)
+        Path(work).rename(target)
+        Path(work).mkdir()  # for the context manager to remove
+    target.chmod(0o755)
+    size = (target / ISO).stat().st_size
+    return image.model_copy(update={"raw_size": size, "raw_sha256": found, "pack_size": size})
+
+
+def _take_out(iso: Path, place: str, target: Path) -> None:
+    """One file of an ISO, by libarchive's bsdtar, which needs no root and no loop device."""
+    done = run.run(["bsdtar", "-xOf", iso, place], check=False, timeout=ISO_LIMIT)
+    if done.returncode or not done.stdout:
+        raise InputError(
+            f"{iso.name} holds no {place}: it is no live-server ISO of Ubuntu",
+            hint="give ubuntu-NN.NN-live-server-amd64.iso",
+            code=329,
+        )
+    target.write_bytes(done.stdout)
+
+
+def describe_iso(source: Path) -> tuple[str, str]:
+    """Name and version of a live ISO as its `.disk/info` says them: `ubuntu`, `24.04.1`; empty where not."""
+    done = run.run(["bsdtar", "-xOf", source, ".disk/info"], check=False, timeout=ISO_LIMIT)
+    said = re.match(r"Ubuntu\S* (\d+\.\d+(?:\.\d+)?)\b", done.stdout.decode(errors="replace"))
+    return ("ubuntu", said[1]) if said else ("", "")
+
+
+def verify_iso(state: Path, image: Image) -> int:
+    """Read the stored ISO again; 1. Raises PackError (PV-321) where it is not what was added."""
+    with (_folder(state, image.id) / ISO).open("rb") as opened:
+        found = hashlib.file_digest(opened, "sha256").hexdigest()
+    if found != image.raw_sha256:
+        raise PackError(f"{image.id}: its ISO was changed on the disk", hint="add it again", code=321)
+    return 1
+
+
+def installer_file(state: Path, ident: str, name: str) -> Path | None:
+    """Kernel, initrd or ISO of an installer; None for any other name."""
+    path = _folder(state, ident) / name
+    return path if name in (*INSTALLER, ISO) and path.is_file() else None
 
 
 def verify(state: Path, ident: str) -> int:

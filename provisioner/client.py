@@ -108,9 +108,9 @@ class Client:
         """The catalogue."""
         return list(self.call("GET", "/images")["images"])
 
-    def add_image(self, path: Path) -> Answer:
-        """Register a pack that lies on the service's machine."""
-        image: Answer = self.call("POST", "/images", {"path": str(path)}, patience=LONG)["image"]
+    def add_image(self, path: Path, **more: Any) -> Answer:
+        """Register a pack, or with `iso` an installer, that lies on the service's machine."""
+        image: Answer = self.call("POST", "/images", {"path": str(path), **more}, patience=LONG)["image"]
         return image
 
     def verify_image(self, text: str) -> Answer:

@@ -36,8 +36,12 @@ def make_id(now: float) -> str:
     return "d-" + text.rjust(10, "0")
 
 
-def arm(site: Site, host: Host, image: Image, *, by: str, stop_after: str = "", run: str = "") -> Deployment:
+def arm(
+    site: Site, host: Host, image: Image, *, by: str, stop_after: str = "", iso: str = "", run: str = ""
+) -> Deployment:
     """Order one deployment of `image` on `host`: one-shot, expiring, bound to MAC and known serial.
+
+    `iso` is the id of the installer that boots instead of the ramdisk, if any.
 
     Raises:
         RefusedError: the host is locked (PV-131) or has a deployment under way (PV-132).
@@ -59,6 +63,7 @@ def arm(site: Site, host: Host, image: Image, *, by: str, stop_after: str = "", 
         last_sign=now,
         stop_after=stop_after,
         run=run,
+        iso=iso,
     )
     with site.store.writing() as db:
         fresh = site.store.host(host.name)
@@ -126,6 +131,14 @@ def _guard(row: Deployment, kind: str, data: Changes) -> str:
             return "the nonce is wrong or was used"
         if row.stage == Stage.WRITING and data["boot_id"] != row.agent_boot_id:
             return "the nonce was used by another boot"
+    if kind == "installer.began" and not hmac.compare_digest(
+        str(data["nonce"]), row.nonce or secrets.token_hex()
+    ):
+        return "the nonce is wrong or was used"
+    if kind.startswith("installer.") and not row.is_installed:
+        return "this order is not for an installer"
+    if kind == "agent.hello" and row.is_installed:
+        return "this order is for the installer"
     if kind in ("agent.silent", "netboot.again") and row.attempt >= MOST_ATTEMPTS:
         return f"{MOST_ATTEMPTS} attempts were made"
     return ""
@@ -165,6 +178,11 @@ def _hello(row: Deployment, data: Changes, now: float) -> Changes:
         "progress": {},
         "attempt": max(row.attempt, 1),
     }
+
+
+def _installer(row: Deployment, data: Changes, now: float) -> Changes:
+    fresh = {"progress": {}, "disk": {}, "agent_boot_id": "", "attempt": max(row.attempt, 1)}
+    return {"phone_hash": data["phone_hash"], **fresh}
 
 
 def _progress(row: Deployment, data: Changes, now: float) -> Changes:
@@ -208,6 +226,14 @@ EFFECTS: dict[str, Callable[[Deployment, Changes, float], Changes]] = {
     "power.began": _began,
     "agent.hello": _hello,
     "agent.progress": _progress,
+    "installer.began": _installer,
+    "installer.progress": _progress,
+    "installer.disk": lambda row, data, now: {
+        "disk": data["disk"],
+        "agent_boot_id": data["boot_id"],
+        "serial": row.serial or data.get("serial", ""),
+    },
+    "installer.failed": _reason,
     "agent.silent": _again,
     "netboot.again": _again,
     "agent.written": _written,

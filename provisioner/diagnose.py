@@ -55,20 +55,37 @@ def _netbooting(site: Site, row: Deployment) -> Finding:
             "it has an address but iPXE never asked for its script",
             "TFTP (UDP 69) may be filtered, or Secure Boot refuses iPXE: see the serial console",
         )
+    if row.iso:
+        return _installer(site, row)
     return (
         "iPXE has its script but the ramdisk never said hello",
         "see the serial console: the kernel may lack a driver for this network card",
     )
 
 
+def _installer(site: Site, row: Deployment) -> Finding:
+    if "seed.served" not in _kinds(site, row):
+        return (
+            "iPXE has its script but the installer never read its seed",
+            "see the serial console: it needs memory for the whole ISO and a driver for this network card",
+        )
+    return (
+        "the installer has read its seed but never reported",
+        "see the serial console: cloud-init or the installer may have refused the seed",
+    )
+
+
 def _writing(site: Site, row: Deployment) -> Finding:
+    if row.is_installed:
+        last = row.progress.get("phase") or "nothing"
+        return f"the installer's last word was: {last}", "see the serial console, or its log in /var/log"
     done, total = row.progress.get("done", 0), row.progress.get("total", 0)
     return f"{done} of {total} bytes were done", "look at the agent's log; the network may be slow"
 
 
 def _restarting(site: Site, row: Deployment) -> Finding:
     said = _kinds(site, row)
-    if "agent.rebooting" not in said:
+    if "agent.rebooting" not in said and "installer.done" not in said:
         return "the agent was never told, or never heard, to reboot", "reset the host by hand"
     warning = said.get("disk.chosen", {}).get("note", "")
     return (

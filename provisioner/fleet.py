@@ -51,7 +51,9 @@ def arm(site: Site, run: Run, chosen: list[tuple[Host, Image]]) -> list[Deployme
     rows = []
     for host, image in chosen:
         try:
-            rows.append(deploy.arm(site, host, image, by=run.by, stop_after=run.until, run=run.id))
+            iso = plan.choose_iso(site, host, image)
+            row = deploy.arm(site, host, image, by=run.by, stop_after=run.until, run=run.id, iso=iso)
+            rows.append(row)
         except RefusedError:
             continue
     return rows

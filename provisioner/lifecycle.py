@@ -6,6 +6,7 @@ from provisioner.model import Profile, Stage
 
 S = Stage
 MOST_ATTEMPTS = 5  # of one deployment: power cuts happen, but not for ever
+INSTALLER_SILENCE = 1800  # seconds: Ubuntu's installer says nothing while it copies or installs a package
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,20 @@ MOVES: tuple[tuple[str, dict[Stage, Stage], str], ...] = (
     ("netboot.again", {S.WRITING: S.POWERING}, "it booted from the network in the middle of writing"),
     ("agent.written", {S.WRITING: S.RESTARTING, S.RESTARTING: S.RESTARTING}, "written, verified, read back"),
     ("agent.failed", {S.WRITING: S.FAILED}, "the agent cannot finish, and says why"),
+    (
+        "seed.served",
+        {S.POWERING: S.NETBOOTING, S.NETBOOTING: S.NETBOOTING},
+        "the installer has read its seed",
+    ),
+    (
+        "installer.began",
+        {S.POWERING: S.WRITING, S.NETBOOTING: S.WRITING},
+        "the installer's first report had the nonce: order consumed",
+    ),
+    ("installer.disk", {S.WRITING: S.WRITING}, "the installer was told which disk it may erase"),
+    ("installer.progress", {S.WRITING: S.WRITING}, "the installer goes on"),
+    ("installer.done", {S.WRITING: S.RESTARTING}, "installed; it reboots by itself"),
+    ("installer.failed", {S.WRITING: S.FAILED}, "the installer cannot finish, or may not begin"),
     ("disk.chosen", {S.RESTARTING: S.RESTARTING}, "boot device = disk was set, or refused and noted"),
     ("agent.rebooting", {S.RESTARTING: S.RESTARTING}, "the agent was told to reboot"),
     ("os.phoned", {S.RESTARTING: S.VERIFYING}, "the OS on the disk reported"),

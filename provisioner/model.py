@@ -121,6 +121,26 @@ class Gpu(Data):
     ecc: bool | None = None
 
 
+Url = Annotated[
+    str, Field(max_length=200, pattern=r"^http://[A-Za-z0-9.-]+(:\d{1,5})?(/[A-Za-z0-9._~/-]*)?$")
+]
+Package = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.+-]{1,99}$")]  # Debian policy, 5.6.7
+
+
+class Installer(Data):
+    """What Ubuntu's installer is told beside what every host is told; `stream` writes a pack from it.
+
+    `iso` names the installer's image for `stream`; for `subiquity` it is the image that is ordered.
+    """
+
+    flavour: Literal["subiquity", "stream"] = "subiquity"
+    iso: str = ""
+    mirror: Url | None = None
+    packages: tuple[Package, ...] = ()
+    source: Annotated[str, Field(pattern=r"^[a-z0-9-]{0,60}$")] = ""
+    locale: Annotated[str, Field(pattern=r"^[A-Za-z_]{1,20}(\.[A-Za-z0-9-]{1,20})?$")] = "C.UTF-8"
+
+
 class Profile(Data):
     """What a kind of host must be."""
 
@@ -132,7 +152,8 @@ class Profile(Data):
     memory_min: Size = 0
     deadlines: dict[Stage, Annotated[int, Field(ge=10)]] = {}
     seal: Literal["full", "keep-access"] = "full"
-    method: Literal["image"] = "image"
+    method: Literal["image", "autoinstall"] = "image"
+    autoinstall: Installer | None = None
     image: str = ""
 
     @model_validator(mode="after")
@@ -145,6 +166,19 @@ class Profile(Data):
             if not self.gpu_driver and (gpu.memory_min or gpu.link_width or gpu.ecc is not None):
                 raise ValueError(f"gpus: memory_min, link_width and ecc of {gpu.id} need gpu_driver")
         return self
+
+    @model_validator(mode="after")
+    def _installer_fits_the_method(self) -> Self:
+        if self.autoinstall and self.method != "autoinstall":
+            raise ValueError("autoinstall: is for `method: autoinstall` only")
+        if self.installer.flavour == "stream" and not self.installer.iso:
+            raise ValueError("autoinstall.iso: is missing; `stream` boots an ISO to write another image")
+        return self
+
+    @property
+    def installer(self) -> Installer:
+        """What the installer is told, with its defaults."""
+        return self.autoinstall or Installer()
 
 
 class Host(Data):
@@ -162,7 +196,7 @@ class Host(Data):
 
 
 class Image(Data):
-    """One version of an image in the catalogue; sizes in bytes."""
+    """One version of an image in the catalogue; sizes in bytes. An `iso` is Ubuntu's installer."""
 
     name: Name
     version: Annotated[str, Field(pattern=r"^[0-9A-Za-z][0-9A-Za-z._+-]{0,63}$")]
@@ -171,6 +205,7 @@ class Image(Data):
     pack_size: int
     signed_by: str
     added: float
+    kind: Literal["pack", "iso"] = "pack"
 
     @property
     def id(self) -> str:
@@ -247,7 +282,11 @@ class Run(Data):
 
 
 class Deployment(Data):
-    """One ordered, armed, one-shot attempt to put one image on one host; times in seconds since 1970."""
+    """One ordered, armed, one-shot attempt to put one image on one host; times in seconds since 1970.
+
+    `iso` names the installer that boots instead of the ramdisk; where it is the image itself, that
+    installer also writes the disk.
+    """
 
     id: str
     host: str
@@ -280,3 +319,9 @@ class Deployment(Data):
     hint: str = ""
     verdict: dict[str, Any] = {}
     run: str = ""
+    iso: str = ""
+
+    @property
+    def is_installed(self) -> bool:
+        """Whether Ubuntu's installer writes the disk, and not our agent."""
+        return bool(self.iso) and self.iso == self.image

@@ -41,12 +41,41 @@ def find_image(site: Site, text: str) -> Image:
 
 def choose_image(site: Site, host: Host, text: str) -> Image:
     """What was asked for, else what the profile names. Raises NotFoundError, InputError."""
-    wanted = text or site.store.profile(host.profile).image
+    profile = site.store.profile(host.profile)
+    wanted = text or profile.image
     if not wanted:
         raise InputError(
             f"no image is named for {host.name}", hint="provision deploy --image NAME[@VERSION]", code=126
         )
-    return find_image(site, wanted)
+    image = find_image(site, wanted)
+    installs = profile.method == "autoinstall" and profile.installer.flavour == "subiquity"
+    _check_kind(image, "iso" if installs else "pack", f"the profile {profile.name}")
+    return image
+
+
+def choose_iso(site: Site, host: Host, image: Image) -> str:
+    """The id of the installer that boots instead of the ramdisk, as the profile says; else empty.
+
+    Raises NotFoundError, InputError.
+    """
+    profile = site.store.profile(host.profile)
+    if profile.method != "autoinstall":
+        return ""
+    if profile.installer.flavour == "subiquity":
+        return image.id
+    iso = find_image(site, profile.installer.iso)
+    _check_kind(iso, "iso", f"autoinstall.iso of the profile {profile.name}")
+    return iso.id
+
+
+def _check_kind(image: Image, kind: str, who: str) -> None:
+    words = {"pack": "a packed image", "iso": "an installer's ISO"}
+    if image.kind != kind:
+        raise InputError(
+            f"{image.id} is {words[image.kind]}, {who} wants {words[kind]}",
+            hint="provision image list shows the kinds; see method and autoinstall in profiles.yml",
+            code=127,
+        )
 
 
 def make(site: Site, host: Host, image: Image) -> dict[str, Any]:
@@ -64,6 +93,7 @@ def make(site: Site, host: Host, image: Image) -> dict[str, Any]:
         "question": f"the last 4 of the {'serial' if serial else 'MAC'}",
         "serial": serial,
         "power": _power(host),
+        "installer": choose_iso(site, host, image),
         "locked": host.locked,
     }
 

@@ -10,6 +10,7 @@ from provisioner import shipped
 USER = "provision"
 FOLDER = "/var/lib/provisioner"
 SCRIPT, ORDER = f"{FOLDER}/phone-home.py", f"{FOLDER}/phone-home.json"
+PHONE_HOME = ("/usr/bin/python3", SCRIPT, ORDER)
 
 
 def build(
@@ -20,9 +21,9 @@ def build(
     `server` is the service's URL, `token` the one-time phone-home token, `public_key` one OpenSSH line.
     """
     return {
-        "meta-data": _yaml({"instance-id": deployment, "local-hostname": hostname}),
-        "user-data": "#cloud-config\n" + _yaml(_user_data(deployment, hostname, server, token, public_key)),
-        "network-config": _yaml(_network(deploy_mac)),
+        "meta-data": dump({"instance-id": deployment, "local-hostname": hostname}),
+        "user-data": "#cloud-config\n" + dump(_user_data(deployment, hostname, server, token, public_key)),
+        "network-config": dump(_network(deploy_mac)),
     }
 
 
@@ -37,7 +38,8 @@ def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
 _Dumper.add_representer(str, _text)
 
 
-def _yaml(data: dict[str, Any]) -> str:
+def dump(data: dict[str, Any]) -> str:
+    """Plain data as YAML, in its own order."""
     return yaml.dump(data, Dumper=_Dumper, sort_keys=False, width=1000)
 
 
@@ -48,7 +50,6 @@ def _network(deploy_mac: str) -> dict[str, Any]:
 
 
 def _user_data(deployment: str, hostname: str, server: str, token: str, public_key: str) -> dict[str, Any]:
-    order = {"url": f"{server}/phone-home/v1", "deployment": deployment, "token": token}
     return {
         "hostname": hostname,
         "users": [
@@ -63,12 +64,18 @@ def _user_data(deployment: str, hostname: str, server: str, token: str, public_k
         ],
         "ssh_deletekeys": True,
         "ssh_genkeytypes": ["ed25519"],
-        "write_files": [
-            _file(SCRIPT, "0700", (shipped.folder("pxe") / "phone-home.py").read_text()),
-            _file(ORDER, "0600", json.dumps(order)),
-        ],
-        "runcmd": [["/usr/bin/python3", SCRIPT, ORDER]],
+        "write_files": phone_home(deployment, server, token),
+        "runcmd": [list(PHONE_HOME)],
     }
+
+
+def phone_home(deployment: str, server: str, token: str) -> list[dict[str, str]]:
+    """The files, for cloud-init's write_files, that `PHONE_HOME` needs at the first boot."""
+    order = {"url": f"{server}/phone-home/v1", "deployment": deployment, "token": token}
+    return [
+        _file(SCRIPT, "0700", (shipped.folder("pxe") / "phone-home.py").read_text()),
+        _file(ORDER, "0600", json.dumps(order)),
+    ]
 
 
 def _file(path: str, mode: str, content: str) -> dict[str, str]:

@@ -18,9 +18,10 @@ from provisioner.model import Deployment, Event, Host, Image, Profile, Run
 from provisioner.redaction import redact
 from provisioner.settings import AddressRange
 
-SCHEMA_VERSION = 2  # raised with every migration; a newer folder is refused
+SCHEMA_VERSION = 3  # raised with every migration; a newer folder is refused
 OLDEST_SQLITE = (3, 51, 3)  # older ones can corrupt a WAL that several processes write
 JSON_COLUMNS = ("progress", "disk", "host_keys", "verdict")
+LATER = frozenset({"run", "iso"})  # columns of deployments that a migration after the first adds
 migrations = Migrations("provisioner")
 
 
@@ -32,10 +33,10 @@ def first(db: Database) -> None:
     db.table("macs").create({"mac": str, "host": str, "address": str, "role": str}, pk="mac")
     db.table("macs").create_index(["address"], unique=True)
     db.table("images").create({"id": str, "body": str}, pk="id")
-    columns: dict[str, Any] = {name: str for name in Deployment.model_fields}
-    for name, field in Deployment.model_fields.items():
-        if field.annotation in (float, int, bool):
-            columns[name] = field.annotation
+    columns: dict[str, Any] = {name: str for name in Deployment.model_fields if name not in LATER}
+    for name in columns:
+        if Deployment.model_fields[name].annotation in (float, int, bool):
+            columns[name] = Deployment.model_fields[name].annotation
     db.table("deployments").create(columns, pk="id")
     db.table("deployments").create_index(["host", "stage"])
     event = {"id": int, "time": float, "host": str, "deployment": str, "attempt": int}
@@ -68,9 +69,14 @@ def first(db: Database) -> None:
 def second(db: Database) -> None:
     """Runs: one order for many hosts."""
     db.table("runs").create({"id": str, "created": float, "body": str}, pk="id")
-    if "run" not in db.table("deployments").columns_dict:  # a folder of the first release
-        db.table("deployments").add_column("run", str, not_null_default="")
+    db.table("deployments").add_column("run", str, not_null_default="")
     db.table("deployments").create_index(["run"])
+
+
+@migrations()
+def third(db: Database) -> None:
+    """Deployments that boot an installer; images need nothing, for what is not said of one is a pack."""
+    db.table("deployments").add_column("iso", str, not_null_default="")
 
 
 class Store:
@@ -301,7 +307,7 @@ class Store:
         """Raises NotFoundError."""
         row = self._one("SELECT body FROM runs WHERE id = ?", ident)
         if not row:
-            raise NotFoundError(f"no run is called {ident!r}", hint="provision status", code=127)
+            raise NotFoundError(f"no run is called {ident!r}", hint="provision status", code=128)
         return Run.model_validate_json(row["body"])
 
     def run_rows(self, ident: str) -> list[Deployment]:

@@ -44,7 +44,7 @@ class Story:
         self.began = self.began or when
         after = following(self.stage, kind) or self.stage
         sentence = tell(kind, data)
-        if kind == "agent.progress":
+        if kind in PROGRESS:
             self.progress = data
         self.checks += kind == "verify.task"
         # what a stage waited for is said of that stage, what begins another is said of the other
@@ -128,9 +128,12 @@ def _powered(data: Data) -> str:
 
 
 def _written(data: Data) -> str:
-    disk = data.get("disk", {})
     took = f" in {duration(data['seconds'])}" if data.get("seconds") else ""
-    return f"written, verified and read back{took}: {disk.get('name', '?')} {disk.get('serial', '')}".rstrip()
+    return f"written, verified and read back{took}: {_disk(data.get('disk', {}))}"
+
+
+def _disk(disk: Data) -> str:
+    return f"{disk.get('name', '?')} {disk.get('serial', '')}".rstrip()
 
 
 def _task(data: Data) -> str:
@@ -150,7 +153,7 @@ SENTENCES: dict[str, Callable[[Data], str]] = {
     "power.on": _powered,
     "power.failed": _why,
     "dhcp.seen": lambda d: f"first network packet, it gets {d.get('address', '?')}",
-    "script.served": lambda d: "iPXE has its script, loading the ramdisk",
+    "script.served": lambda d: f"iPXE has its script, loading the {d.get('boots', 'ramdisk')}",
     "agent.hello": lambda d: "the agent in the ramdisk says hello",
     "agent.progress": describe_progress,
     "agent.silent": lambda d: (
@@ -159,6 +162,12 @@ SENTENCES: dict[str, Callable[[Data], str]] = {
     "netboot.again": lambda d: "it booted from the network in the middle of writing: powering it again",
     "agent.written": _written,
     "agent.failed": _why,
+    "seed.served": lambda d: "the installer has read its seed",
+    "installer.began": lambda d: "the installer reports, its seed is closed now",
+    "installer.disk": lambda d: f"the installer may erase {_disk(d.get('disk', {}))}",
+    "installer.progress": describe_progress,
+    "installer.done": lambda d: "the installer has finished and reboots",
+    "installer.failed": _why,
     "disk.chosen": lambda d: str(d.get("note") or "boot device disk (read back)"),
     "agent.rebooting": lambda d: "the agent reboots into the disk",
     "os.phoned": lambda d: f"the system on the disk reports {d.get('image_id')}@{d.get('image_version')}",
@@ -179,4 +188,8 @@ SENTENCES: dict[str, Callable[[Data], str]] = {
     "order.cancelled": lambda d: f"cancelled by {d.get('by', '?')}",
 }
 NOTED = frozenset(SENTENCES) - {"clock.gap", "slot.given", "power.began"}
-CLOSING = frozenset({"agent.hello", "agent.written", "os.phoned", "verify.passed", "seal.done"})
+PROGRESS = frozenset({"agent.progress", "installer.progress"})
+CLOSING = frozenset(
+    {"agent.hello", "agent.written", "os.phoned", "verify.passed", "seal.done"}
+    | {"installer.began", "installer.done"}
+)

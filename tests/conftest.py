@@ -3,6 +3,11 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# how long an example takes says something of the machine's other work, nothing of the program
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 LISTED = Path(__file__).with_name("skips.txt")
 

@@ -1,6 +1,7 @@
 """One boot of the agent, from hello to reboot."""
 
 import os
+import sys
 import tempfile
 import threading
 import time
@@ -282,9 +283,13 @@ def _reboot() -> None:
 
 
 def main() -> int:
-    """Never returns normally in the ramdisk: it reboots, or rests. The exit code of a crash is 1."""
+    """Never returns normally in the ramdisk: it reboots, or rests. The exit code of a crash is 1.
+
+    Below Ubuntu's installer, whose kernel was started with other arguments, ours stand on the command line.
+    """
     try:
-        arguments = protocol.KernelArguments.parse(Path("/proc/cmdline").read_text(errors="replace"))
+        said = " ".join(sys.argv[1:]) or Path("/proc/cmdline").read_text(errors="replace")
+        arguments = protocol.KernelArguments.parse(said)
     except protocol.ProtocolError as fault:
         print(f"agent: {fault}", flush=True)
         return 2

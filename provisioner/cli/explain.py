@@ -24,7 +24,11 @@ CODES: dict[int, tuple[str, str]] = {
     124: ("There is no such request to a BMC.", "Ask again: provision bmc test HOST."),
     125: ("No image has this name.", "provision image list; add one with provision image add PACK."),
     126: ("Neither the order nor the profile names an image.", "provision deploy HOST --image NAME."),
-    127: ("There is no such run.", "provision status lists what is under way."),
+    127: (
+        "The image is not of the kind that the profile's method deploys.",
+        "method: image wants a pack, method: autoinstall Ubuntu's ISO (provision image add --iso).",
+    ),
+    128: ("There is no such run.", "provision status lists what is under way."),
     130: ("Safety forbids it.", "The message says why."),
     131: ("The host is locked: somebody protects it.", "Ask them; then provision host unlock HOST."),
     132: ("A deployment of this host is under way.", "provision watch HOST, or provision cancel HOST first."),
@@ -83,10 +87,18 @@ CODES: dict[int, tuple[str, str]] = {
     ),
     327: ("This is no raw disk image, or it changes while it is read.", "Give a finished raw image."),
     328: ("The service gave another image than was ordered.", "provision image verify, then retry."),
+    329: (
+        "This is no live-server ISO of Ubuntu, or not the one that was meant.",
+        "Download it again and compare SHA256SUMS.",
+    ),
     330: ("The service refused what the agent asked for.", "The order was cancelled or has ended."),
     331: ("The service did not answer the agent for too long.", "Check the network and the service."),
     340: ("The disk was not written in time.", "See the agent's log; the network may be slow."),
     341: ("The agent fell silent in every attempt.", "Look at the host's power and network cable."),
+    350: (
+        "Ubuntu's installer stopped.",
+        "The message has its last words; its console and /var/log/installer have all.",
+    ),
     399: ("The agent met an error of its own.", "Report its log: it lies in the state folder's logs/."),
     410: (
         "The system on the disk never reported.",

@@ -31,7 +31,7 @@ COLUMNS: tuple[Column, ...] = (
     ("IMAGE", lambda r: r["id"]),
     ("SIZE", lambda r: size(r["raw_size"])),
     ("ON THE WIRE", lambda r: size(r["pack_size"])),
-    ("SIGNED BY", lambda r: r["signed_by"]),
+    ("SIGNED BY", lambda r: r["signed_by"] or "(installer ISO)"),
     ("ADDED", lambda r: local_time(r["added"])),
 )
 
@@ -121,11 +121,25 @@ class _bar:
 
 
 @image.command()
-@click.argument("pack", type=click.Path(path_type=Path))
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--iso", is_flag=True, help="FILE is Ubuntu's live-server ISO, for method: autoinstall.")
+@click.option("--name", default="", help="Of an ISO that does not say it.")
+@click.option("--version", default="", help="Of an ISO that does not say it.")
+@click.option("--sha256", default="", help="What Ubuntu's SHA256SUMS says of the ISO.")
 @asks_service
-def add(client: Client, pack: Path) -> None:
-    """Check a pack (signature, every chunk) and add it to the catalogue of the service on this machine."""
-    row = client.add_image(pack.resolve())
+def add(client: Client, file: Path, iso: bool, name: str, version: str, sha256: str) -> None:
+    """Add a pack to the catalogue of the service on this machine: its signature and every chunk are checked.
+
+    With --iso, FILE is an installer. No key of ours signs it: give --sha256.
+    """
+    if not iso and (name or version or sha256):
+        raise InputError("--name, --version and --sha256 are for --iso", hint="a pack says its own")
+    more = {"iso": True, "name": name, "version": version, "sha256": sha256} if iso else {}
+    row = client.add_image(file.resolve(), **more)
+    if iso:
+        checked = "as --sha256 says" if sha256 else "compare it with Ubuntu's SHA256SUMS"
+        say(f"{row['id']} added, {size(row['raw_size'])}, sha256 {row['raw_sha256']}: {checked}")
+        return
     say(f"{row['id']} signed by {row['signed_by']}, {size(row['raw_size'])} → {size(row['pack_size'])}")
 
 
@@ -135,4 +149,4 @@ def add(client: Client, pack: Path) -> None:
 def verify(client: Client, name: str) -> None:
     """Read a stored image again: signature and every chunk."""
     done = client.verify_image(name)
-    say(f"{done['image']}: signature and {done['chunks']} chunks are right")
+    say(f"{done['image']}: what is stored is right ({done['chunks']} chunks)")

@@ -12,7 +12,7 @@ from provisioner.cli.common import Column, asks_service, console, emit, emit_one
 from provisioner.cli.news import RESTING, await_news
 from provisioner.client import Client
 from provisioner.errors import Exit
-from provisioner.story import Chapter, Story, describe_progress, duration
+from provisioner.story import PROGRESS, Chapter, Story, describe_progress, duration
 
 Row = dict[str, Any]
 CODES = {"ready": Exit.DONE, "rejected": Exit.REJECTED, "failed": Exit.FAILED, "cancelled": Exit.FAILED}
@@ -119,7 +119,7 @@ class _Lines:
         self._warned = ""
         for event in news["events"]:
             sentence = self.story.add(event)
-            if event["kind"] == "agent.progress" and not self._is_due(event["time"]):
+            if event["kind"] in PROGRESS and not self._is_due(event["time"]):
                 continue
             stamp = datetime.fromtimestamp(event["time"]).astimezone().isoformat(timespec="seconds")
             say(f"{stamp} {event['host']} {self.story.stage}: {sentence}")

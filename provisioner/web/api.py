@@ -1,9 +1,10 @@
 """The JSON API that the command line and the pages use, below /api/v1; only operators come in."""
 
+from pathlib import Path
 from typing import Any
 
 from flask import Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from provisioner import __version__, catalogue, deploy, inventory, plan
 from provisioner.errors import (
@@ -13,7 +14,9 @@ from provisioner.errors import (
     TransitionError,
 )
 from provisioner.lifecycle import RESTING
-from provisioner.model import Data, Deployment, Host
+from provisioner.model import Data, Deployment, Host, Image
+from provisioner.settings import sentences
+from provisioner.site import Site
 from provisioner.web.door import answer as _answer
 from provisioner.web.door import await_news, routes_for_operators
 from provisioner.web.door import read as _body
@@ -105,18 +108,36 @@ def sightings() -> Response:
 
 
 class NewImage(Data):
-    """A pack on this machine."""
+    """A pack, or with `iso` Ubuntu's live-server ISO, on this machine."""
 
     path: str
+    iso: bool = False
+    name: str = ""
+    version: str = ""
+    sha256: str = Field("", pattern=r"^([0-9a-fA-F]{64})?$")
 
 
 @routes.post("/images")
 def add_image() -> Response:
     """Check signature and manifest of a pack, copy it into the state folder, register it."""
-    site = _site()
-    image = catalogue.add(site.settings.state, _body(NewImage).path, site.clock())
+    site, body = _site(), _body(NewImage)
+    state, now = site.settings.state, site.clock()
+    image = _add_iso(site, body) if body.iso else catalogue.add(state, body.path, now)
     site.store.put_image(image)
     return _answer(image=image.model_dump(mode="json") | {"id": image.id})
+
+
+def _add_iso(site: Site, body: NewImage) -> Image:
+    said = catalogue.describe_iso(Path(body.path))
+    name, version = body.name or said[0], body.version or said[1]
+    if not (name and version):
+        raise InputError(f"{body.path} does not say what it is", hint="give --name and --version", code=329)
+    try:
+        return catalogue.add_iso(
+            site.settings.state, body.path, site.clock(), name=name, version=version, sha256=body.sha256
+        )
+    except ValidationError as fault:
+        raise InputError(f"the image cannot be called so: {sentences(fault)}") from fault
 
 
 @routes.get("/images")
@@ -130,6 +151,8 @@ def verify_image(text: str) -> Response:
     """Read every chunk of the stored pack again. An error names the first bad one."""
     site = _site()
     image = plan.find_image(site, text)
+    if image.kind == "iso":
+        return _answer(image=image.id, chunks=catalogue.verify_iso(site.settings.state, image))
     return _answer(image=image.id, chunks=catalogue.verify(site.settings.state, image.id))
 
 
@@ -157,7 +180,8 @@ def order() -> Response:
     if found.locked:  # said before "not confirmed"; arming looks again
         raise RefusedError(f"{found.name} is locked", hint=f"provision host unlock {found.name}", code=131)
     plan.confirm(proposal, body.confirmation, yes=body.yes)
-    row = deploy.arm(site, found, image, by=body.by, stop_after=body.stop_after)
+    iso = plan.choose_iso(site, found, image)
+    row = deploy.arm(site, found, image, by=body.by, stop_after=body.stop_after, iso=iso)
     return _answer(plan=proposal, deployment=public(row))
 
 

@@ -4,7 +4,7 @@ from flask import Flask, Response
 
 from provisioner.bell import Listener
 from provisioner.site import Site
-from provisioner.web import api, machines, runs
+from provisioner.web import api, autoinstall, machines, runs
 
 
 def create_app(site: Site, listener: Listener) -> Flask:
@@ -14,6 +14,7 @@ def create_app(site: Site, listener: Listener) -> Flask:
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False  # it would tell a stranger which paths there are
     app.url_map.merge_slashes = False  # likewise: a redirect
     app.register_blueprint(machines.routes)
+    app.register_blueprint(autoinstall.routes)
     app.register_blueprint(api.routes)
     app.register_blueprint(runs.routes)
     # one body for all that is not there or not for you: a stranger learns nothing from the difference

@@ -43,8 +43,9 @@ def boot_script(mac: str) -> Response:
         return Response(LAST_RESORT, mimetype="text/plain")
     name = asker.mac if asker else mac[:40]
     log.info("%s (%s) is answered %s: %s", name, request.remote_addr, type(plan).__name__, reason)
-    if asker and isinstance(plan, Ramdisk):
-        response.call_on_close(lambda: _tell_served(site, asker))
+    if asker and not isinstance(plan, Local):
+        boots = "ramdisk" if isinstance(plan, Ramdisk) else "installer"
+        response.call_on_close(lambda: _tell_served(site, asker, boots))
     return response
 
 
@@ -62,11 +63,12 @@ def _asker(mac: str, firmware: Firmware) -> Asker | None:
         return known
 
 
-def _tell_served(site: Site, asker: Asker) -> None:
+def _tell_served(site: Site, asker: Asker, boots: str) -> None:
     host = site.store.host_by_mac(asker.mac)
     row = site.store.last_deployment(host.name) if host else None
     if row:
-        _tell(site, row, "script.served", address=asker.address, serial=asker.serial, uuid=asker.uuid)
+        said = {"address": asker.address, "serial": asker.serial, "uuid": asker.uuid}
+        _tell(site, row, "script.served", boots=boots, **said)
 
 
 def _tell(site: Site, row: Deployment, kind: str, **data: Any) -> Deployment | None:
@@ -159,18 +161,18 @@ def _order(site: Site, host: Host, row: Deployment, phone_token: str) -> protoco
     )
 
 
-def _json() -> Any:
+def body() -> Any:
     """The body as plain data, None for what is no JSON; half characters, which nothing stores, become `?`."""
     try:
-        body = request.get_json(silent=True)
-        return json.loads(json.dumps(body, ensure_ascii=False).encode(errors="replace"))
+        found = request.get_json(silent=True)
+        return json.loads(json.dumps(found, ensure_ascii=False).encode(errors="replace"))
     except RecursionError:
         return None
 
 
 def _message(kind: type[Any]) -> Any:
     try:
-        return protocol.load(kind, _json())
+        return protocol.load(kind, body())
     except protocol.ProtocolError as fault:
         log.warning("%s: %s", request.remote_addr, fault)
         abort(404)
@@ -280,7 +282,7 @@ def phone_home() -> Response:
     """Evidence from the disk-booted OS; the token is worth nothing afterwards."""
     site = _site()
     try:
-        message = PhoneHome.model_validate(_json())
+        message = PhoneHome.model_validate(body())
         row = site.store.deployment(message.deployment)
     except (ValidationError, ProvisionError):
         abort(404)

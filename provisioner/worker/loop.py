@@ -10,7 +10,7 @@ from typing import Any
 from provisioner import deploy, diagnose, fleet
 from provisioner.bell import Listener
 from provisioner.errors import ProvisionError, TransitionError
-from provisioner.lifecycle import MOST_ATTEMPTS, ROWS
+from provisioner.lifecycle import INSTALLER_SILENCE, MOST_ATTEMPTS, ROWS
 from provisioner.model import Deployment, Stage
 from provisioner.site import Site
 from provisioner.worker import acts
@@ -101,7 +101,7 @@ class Loop:
         if now > min(row.deadline, row.expires):
             code, sentence, hint = diagnose.overdue(self._site, row)
             self._record(row, "deadline.passed", code=code, sentence=sentence, hint=hint)
-        elif row.stage == Stage.WRITING and now - row.last_sign > ROWS[Stage.WRITING].silence:
+        elif row.stage == Stage.WRITING and now - row.last_sign > _silence(row):
             self._lost(row, now)
         elif act := self._act(row, now):
             self._submit((row.id, row.stage), act, row)
@@ -119,12 +119,13 @@ class Loop:
         return None
 
     def _lost(self, row: Deployment, now: float) -> None:
-        """The agent fell silent: power it again, unless that was tried often enough."""
+        """Who writes the disk fell silent: power it again, unless that was tried often enough."""
         seconds = round(now - row.last_sign)
         if row.attempt < MOST_ATTEMPTS:
             self._record(row, "agent.silent", seconds=seconds)
             return
-        sentence = f"the agent fell silent in each of {row.attempt} attempts, the last time for {seconds} s"
+        who = "installer" if row.is_installed else "agent"
+        sentence = f"the {who} fell silent in each of {row.attempt} attempts, the last time for {seconds} s"
         self._record(
             row, "deadline.passed", code=341, sentence=sentence, hint="look at the host's power and cable"
         )
@@ -178,3 +179,8 @@ class Loop:
                 self._record(row, "clock.gap", seconds=now - last)
         self._alive.touch()
         os.utime(self._alive, (now, now))
+
+
+def _silence(row: Deployment) -> int:
+    """Seconds without a word after which who writes the disk counts as lost."""
+    return INSTALLER_SILENCE if row.is_installed else ROWS[Stage.WRITING].silence

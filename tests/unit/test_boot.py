@@ -6,7 +6,7 @@ import pytest
 
 from provisioner import boot, deploy
 from provisioner.errors import ServiceError
-from provisioner.model import Asker, Deployment, Firmware, Local, Ramdisk, Stage
+from provisioner.model import Asker, Autoinstall, Deployment, Firmware, Local, Ramdisk, Stage
 from provisioner.site import Site
 
 MAC = "52:54:00:00:00:01"
@@ -116,3 +116,41 @@ def test_the_golden_ramdisk_script(site: Site, golden: Golden, firmware: Firmwar
 def test_a_serial_that_no_firmware_writes_is_not_taken(serial: str) -> None:
     with pytest.raises(ValueError):
         Asker(mac=MAC, address="10.77.0.64", serial=serial)
+
+
+def installing(site: Site) -> Deployment:
+    """An order whose installer boots instead of the ramdisk."""
+    image = site.store.images()[0].model_copy(update={"name": "ubuntu", "version": "24.04.1", "kind": "iso"})
+    row = deploy.arm(site, site.store.host("vc-1"), image, by="ann", iso=image.id)
+    deploy.record(site, row.id, "slot.given", source="worker")
+    return deploy.record(site, row.id, "power.began", source="worker", nonce=NONCE)
+
+
+def test_an_order_for_the_installer_boots_it_and_only_its_seed_has_the_nonce(site: Site) -> None:
+    installing(site)
+    plan = boot.answer(site, asker(site))
+    assert isinstance(plan, Autoinstall)
+    assert plan.seed_url == "http://10.77.0.1/autoinstall/52-54-00-00-00-01/a-nonce"
+    assert plan.iso == "http://10.77.0.1/boot/52-54-00-00-00-01/installer.iso"
+    assert NONCE not in plan.kernel + plan.initrd + plan.iso
+
+
+def test_an_installer_that_has_reported_is_never_booted_again(site: Site) -> None:
+    row = installing(site)
+    deploy.record(site, row.id, "installer.began", source="installer", nonce=NONCE, phone_hash="p")
+    assert isinstance(boot.answer(site, asker(site)), Local)
+
+
+@pytest.mark.parametrize("firmware", list(Firmware))
+def test_the_golden_installer_script(site: Site, golden: Golden, firmware: Firmware) -> None:
+    installing(site)
+    golden(f"boot/autoinstall-{firmware}.ipxe", rendered(site, firmware))
+
+
+def test_ipxe_hands_the_seeds_address_to_the_kernel_as_one_word(site: Site) -> None:
+    """iPXE knows no quotes (src/core/exec.c): a semicolon ends a command only where it stands alone."""
+    installing(site)
+    [line] = [line for line in rendered(site, Firmware.UEFI).splitlines() if line.startswith("kernel ")]
+    command = line.split(" || ")[0].split()
+    assert "ds=nocloud-net;s=http://10.77.0.1/autoinstall/52-54-00-00-00-01/a-nonce/" in command
+    assert not {";", "&&", "||", "#"} & set(command) and not set("\"'\\") & set(line)

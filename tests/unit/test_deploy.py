@@ -203,3 +203,50 @@ def test_whatever_happens_writing_is_entered_only_with_the_orders_nonce(kinds: l
             began = (began or kind == "power.began") and after.stage not in RESTING
             row = after
         store.close()
+
+
+def installing(site: Site) -> Deployment:
+    """An armed order for the installer; its nonce was made."""
+    image = site.store.images()[0].model_copy(update={"kind": "iso"})
+    row = deploy.arm(site, site.store.host("vc-1"), image, by="ann", iso=image.id)
+    tell(site, row, "slot.given")
+    return tell(site, row, "power.began", nonce=NONCE)
+
+
+def test_an_installation_goes_its_way_to_the_reboot(site: Site) -> None:
+    row = installing(site)
+    row = tell(site, row, "seed.served")
+    assert row.stage == Stage.NETBOOTING
+    row = tell(site, row, "installer.began", nonce=NONCE, phone_hash="p")
+    assert (row.stage, row.phone_hash, row.token_hash) == (Stage.WRITING, "p", "")
+    row = tell(site, row, "installer.disk", disk={"name": "vda", "serial": "S1"}, boot_id="b", serial="X1")
+    assert (row.disk["serial"], row.serial) == ("S1", "X1")
+    tell(site, row, "installer.progress", phase="copying")
+    assert tell(site, row, "installer.done").stage == Stage.RESTARTING
+
+
+@pytest.mark.parametrize("nonce", ["", "wrong", NONCE + "x"])
+def test_an_installer_with_a_wrong_nonce_is_refused(site: Site, nonce: str) -> None:
+    row = installing(site)
+    with pytest.raises(TransitionError, match="nonce is wrong"):
+        tell(site, row, "installer.began", nonce=nonce, phone_hash="p")
+
+
+def test_an_order_for_the_installer_is_not_for_the_agent_and_the_other_way_round(site: Site) -> None:
+    row = installing(site)
+    with pytest.raises(TransitionError, match="for the installer"):
+        tell(site, row, "agent.hello", **hello())
+    tell(site, row, "order.cancelled", by="ann")
+    row = arm(site)
+    tell(site, row, "slot.given")
+    tell(site, row, "power.began", nonce=NONCE)
+    with pytest.raises(TransitionError, match="not for an installer"):
+        tell(site, row, "installer.began", nonce=NONCE, phone_hash="p")
+
+
+def test_a_pack_that_is_streamed_from_the_installer_is_the_agents_order(site: Site) -> None:
+    row = arm(site, iso="ubuntu@24.04.1")
+    tell(site, row, "slot.given")
+    tell(site, row, "power.began", nonce=NONCE)
+    tell(site, row, "seed.served")
+    assert tell(site, row, "agent.hello", **hello()).stage == Stage.WRITING

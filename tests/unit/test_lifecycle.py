@@ -36,10 +36,10 @@ def test_a_profile_may_override_a_deadline_but_not_the_expiry() -> None:
     assert deadline(Stage.POWERING, patient, 0, 600) == 600
 
 
-def test_only_the_agents_hello_leads_to_writing() -> None:
+def test_only_who_knows_the_nonce_leads_to_writing() -> None:
     entering = {k for (before, k), after in TABLE.items() if after == Stage.WRITING != before}
-    assert entering == {"agent.hello"}
-    assert following(Stage.QUEUED, "agent.hello") is None
+    assert entering == {"agent.hello", "installer.began"}
+    assert following(Stage.QUEUED, "agent.hello") is following(Stage.QUEUED, "installer.began") is None
 
 
 def test_ready_is_reached_through_verification_and_sealing_only() -> None:

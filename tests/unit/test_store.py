@@ -10,10 +10,12 @@ from pysqlite3 import dbapi2 as sqlite3
 from provisioner import settings as settings_module
 from provisioner.bell import Listener
 from provisioner.errors import NotFoundError, ServiceError, SettingsError
-from provisioner.model import Bmc, Host, Profile
+from provisioner.model import Bmc, Host, Profile, Stage
 from provisioner.settings import AddressRange
 from provisioner.site import Site
 from provisioner.store import SCHEMA_VERSION, Store
+
+GOLDEN = Path(__file__).parents[1] / "golden"
 
 
 def test_a_state_folder_of_a_newer_release_is_refused(tmp_path: Path) -> None:
@@ -128,3 +130,34 @@ def test_the_shipped_settings_file_is_the_schema(tmp_path: Path) -> None:
     assert loaded.orders.model_fields_set == set(settings_module.Orders.model_fields)
     for name, field in settings_module.Orders.model_fields.items():
         assert getattr(loaded.orders, name) == field.default, f"orders.{name}: the default is another"
+
+
+def test_a_state_folder_of_the_first_schema_is_brought_here_and_keeps_what_it_knew(tmp_path: Path) -> None:
+    connection = sqlite3.connect(tmp_path / "provisioner.db")
+    connection.executescript((GOLDEN / "store" / "schema-1.sql").read_text())
+    connection.close()
+    store = Store(tmp_path)
+    store.migrate()
+    [image] = store.images()
+    assert (image.id, image.kind) == ("vault-os@1", "pack")
+    row = store.last_deployment("vc-1")
+    assert row is not None and (row.stage, row.iso, row.is_installed) == (Stage.QUEUED, "", False)
+    with store.writing() as db:
+        store.put_deployment(db, row.model_copy(update={"iso": "ubuntu@24.04.1"}))
+    assert store.deployment(row.id).iso == "ubuntu@24.04.1"
+    assert store.db.execute("PRAGMA user_version").fetchone()[0] == SCHEMA_VERSION
+    store.close()
+
+
+def test_a_fresh_state_folder_has_the_columns_of_a_migrated_one(tmp_path: Path) -> None:
+    connection = sqlite3.connect(tmp_path / "provisioner.db")
+    connection.executescript((GOLDEN / "store" / "schema-1.sql").read_text())
+    connection.close()
+    (tmp_path / "fresh").mkdir()
+    columns = []
+    for folder in (tmp_path, tmp_path / "fresh"):
+        store = Store(folder)
+        store.migrate()
+        columns.append({table.name: table.columns_dict for table in store.db.tables})
+        store.close()
+    assert columns[0] == columns[1]

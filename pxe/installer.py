@@ -1,0 +1,144 @@
+#!/usr/bin/python3
+"""Speaks for Ubuntu's live installer with the provisioning service: may it begin, where, and how it ended.
+
+installer.py gate|late|error ORDER.json, run by the installer's own early-, late- and error-commands. Standard
+library only. `gate` says what this machine is and puts the disk that the service names into the answers;
+before that no disk fits them. Whatever goes wrong there ends the installation with no disk touched.
+"""
+
+import json
+import os
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+ANSWERS = Path("/autoinstall.yaml")  # read again by the installer after the early-commands
+TARGET = Path("/target")
+SYS = Path("/sys")
+GIVE_UP = 10 * 60.0  # seconds
+PAUSES = (1, 2, 4, 8, 15)  # seconds between two tries; the last one goes on
+NO_DISKS = ("loop", "ram", "sr", "fd", "zram", "dm-", "md", "nbd", "mtd")
+NO_SERIALS = (
+    "to be filled by o.e.m.",
+    "default string",
+    "not specified",
+    "none",
+    "0",
+    "system serial number",
+)
+
+
+def word(path):
+    try:
+        return path.read_text(errors="replace").strip("\0 \n")
+    except OSError:
+        return ""
+
+
+def serial_of(disk):
+    found = word(disk / "serial") or word(disk / "device/serial")
+    try:
+        return found or (disk / "device/vpd_pg80").read_bytes()[4:].decode("ascii", "replace").strip("\0 ")
+    except OSError:
+        return ""
+
+
+def bus_path(disk):
+    parts = [part for part in disk.resolve().parts if part.count(":") == 2 and "." in part]
+    return f"pci-{parts[-1]}" if parts else ""
+
+
+def disks():
+    places = [place for place in sorted((SYS / "block").iterdir()) if not place.name.startswith(NO_DISKS)]
+    return [
+        {
+            "name": place.name,
+            "size": int(word(place / "size") or 0) * 512,
+            "logical_sector": int(word(place / "queue/logical_block_size") or 512),
+            "model": word(place / "device/model"),
+            "serial": serial_of(place),
+            "wwn": word(place / "wwid") or word(place / "device/wwid"),
+            "rotational": word(place / "queue/rotational") == "1",
+            "by_path": bus_path(place),
+        }
+        for place in places
+        if int(word(place / "size") or 0) and word(place / "hidden") != "1"
+    ]
+
+
+def cards():
+    places = [place for place in sorted((SYS / "class/net").iterdir()) if (place / "device").exists()]
+    return [{"name": place.name, "mac": word(place / "address").lower()} for place in places]
+
+
+def machine(order):
+    serial = word(SYS / "class/dmi/id/product_serial")
+    nics = cards()
+    return {
+        "nonce": order["nonce"],
+        "boot_id": word(Path("/proc/sys/kernel/random/boot_id")),
+        "mac": order["mac"],
+        "macs": [nic["mac"] for nic in nics],
+        "serial": "" if serial.lower() in NO_SERIALS else serial,
+        "uuid": word(SYS / "class/dmi/id/product_uuid").lower(),
+        "memory": os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
+        "version": "installer",
+        "disks": disks(),
+        "nics": nics,
+    }
+
+
+def post(url, message):
+    """The answer; tried again while nobody answers, but a refusal is final."""
+    body = json.dumps(message).encode()
+    request = urllib.request.Request(url, body, {"Content-Type": "application/json"})  # noqa: S310
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    until, tries = time.monotonic() + GIVE_UP, 0
+    while True:
+        try:
+            with opener.open(request, timeout=15) as answer:
+                return json.loads(answer.read())
+        except urllib.error.HTTPError as fault:
+            if fault.code < 500 or time.monotonic() > until:
+                raise SystemExit(f"the service refuses ({fault.code}): no disk is touched") from fault
+        except OSError as fault:
+            print(f"installer: {url}: {fault}", flush=True)
+            if time.monotonic() > until:
+                raise SystemExit("the service does not answer: no disk is touched") from fault
+        time.sleep(PAUSES[min(tries, len(PAUSES) - 1)])
+        tries += 1
+
+
+def gate(order):
+    answer = post(order["gate"], machine(order))
+    if answer.get("do") != "continue":
+        raise SystemExit(f"the service says: {answer.get('sentence', 'stop')}")
+    text = ANSWERS.read_text()
+    if order["no_disk"] not in text:
+        raise SystemExit(f"{ANSWERS} is not what the service gave: no disk is touched")
+    ANSWERS.write_text(text.replace(order["no_disk"], answer["disk"]))
+    print(f"installer: installing on {answer['disk']}", flush=True)
+
+
+def late(order):
+    """Say in the installed system which image it is, and let the deployment's user in until it is sealed."""
+    name, _, version = order["image"].partition("@")
+    release = TARGET / "etc/os-release"
+    text = (TARGET / "usr/lib/os-release").read_text()
+    release.unlink()  # a link to the package's own file, which an update would replace
+    release.write_text(f"{text}IMAGE_ID={name}\nIMAGE_VERSION={version}\n")
+    rule = TARGET / "etc/sudoers.d/90-cloud-init-users"  # the name that sealing removes
+    rule.write_text(f"{order['user']} ALL=(ALL) NOPASSWD:ALL\n")
+    rule.chmod(0o440)
+
+
+def error(order):
+    event = {"name": "provisioner/error", "event_type": "finish", "origin": "provisioner", "result": "FAIL"}
+    post(order["events"], {**event, "description": "the installer stopped", "timestamp": time.time()})
+
+
+if __name__ == "__main__":
+    acts = {"gate": gate, "late": late, "error": error}
+    acts[sys.argv[1]](json.loads(Path(sys.argv[2]).read_text()))
