@@ -16,16 +16,19 @@ from provisioner.cli.ramdisk import CACHE
 from provisioner.errors import Exit, InputError
 
 if TYPE_CHECKING:
+    from provisioner.lab.qemu import Bus, Firmware
     from provisioner.lab.rehearsal import Fault
     from provisioner.lab.report import Report
 
 FAULTS = ("power-cut", "power-cut-older", "kills", "corrupt-pack", "two-disks", "missing-gpu")
+FIRMWARE, BUSES = ("uefi", "bios"), ("virtio", "nvme", "ahci")
 LONGEST = 60  # characters of the folder: names of Unix sockets end at 107
 EVIDENCE = ("*.log", "*.png", "*/*.log", "state/logs/*")
 
 
 @click.command()
-@click.option("--firmware", type=click.Choice(["uefi"]), default="uefi", help="The host's firmware.")
+@click.option("--firmware", type=click.Choice(FIRMWARE), default="uefi", help="The host's firmware.")
+@click.option("--disk", type=click.Choice(BUSES), default="virtio", help="What its disk is plugged into.")
 @click.option("--stop-after", type=click.Choice(STAGES), help="End the deployment after a stage.")
 @click.option("--fault", type=click.Choice(FAULTS), help="Break something on purpose.")
 @click.option("--faults", "all_faults", is_flag=True, help="Every fault, one rehearsal after the other.")
@@ -38,7 +41,8 @@ EVIDENCE = ("*.log", "*.png", "*/*.log", "state/logs/*")
 )
 @click.option("--label", default="", help="A text for the report, such as a commit id.")
 def rehearse(
-    firmware: str,
+    firmware: "Firmware",
+    disk: "Bus",
     stop_after: str | None,
     fault: str | None,
     all_faults: bool,
@@ -66,7 +70,9 @@ def rehearse(
         # what comes over the network is fetched here: inside, there is only the lab's own
         supplies.stock(cache.absolute(), say)
         network.enter()
-    reports = [_one(make(), keep, cache.absolute(), stop_after or "", label) for make in wanted]
+    reports = [
+        _one(make(), keep, cache.absolute(), stop_after or "", label, firmware, disk) for make in wanted
+    ]
     if path:
         write(path, reports)
     return Exit.DONE if all(report.is_good for report in reports) else Exit.FAILED
@@ -82,12 +88,20 @@ def _check(keep: Path | None) -> None:
         raise InputError(f"--keep: {keep} is not empty", hint="give a new folder")
 
 
-def _one(fault: "Fault", keep: Path | None, cache: Path, stop_after: str, label: str) -> "Report":
+def _one(
+    fault: "Fault",
+    keep: Path | None,
+    cache: Path,
+    stop_after: str,
+    label: str,
+    firmware: "Firmware",
+    disk: "Bus",
+) -> "Report":
     from provisioner.lab.rehearsal import Options, Rehearsal
 
     say(f"Rehearsal {fault.name}: {fault.__class__.__doc__}")
     with _folder(keep / fault.name if keep else None) as folder:
-        lab = Rehearsal(Options(cache, folder, say, stop_after, label), fault)
+        lab = Rehearsal(Options(cache, folder, say, stop_after, label, firmware, disk), fault)
         report = lab.run()
         if keep:
             report.kept = str(folder)

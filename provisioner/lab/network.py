@@ -27,7 +27,7 @@ PROGRAMS = {
     "ip": "iproute2",
     "unshare": "util-linux",
 }
-FILES = {qemu.FIRMWARE: "ovmf", qemu.VARIABLES: "ovmf"}
+FILES = {qemu.FIRMWARE: "ovmf", qemu.VARIABLES: "ovmf", qemu.ROM: "ipxe-qemu"}
 
 
 def inside() -> bool:
