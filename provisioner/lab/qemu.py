@@ -21,6 +21,7 @@ FIRMWARE = Path("/usr/share/OVMF/OVMF_CODE_4M.fd")
 VARIABLES = Path("/usr/share/OVMF/OVMF_VARS_4M.fd")
 ROM = Path("/usr/lib/ipxe/qemu/efi-virtio.rom")  # iPXE, which a card under SeaBIOS brings itself
 KVM = Path("/dev/kvm")
+SECTOR = 512  # bytes
 PROBE_LIMIT = 20.0  # seconds; with KVM the firmware speaks after two
 FIRMWARE_SPEAKS = b"BdsDxe"  # the first word of OVMF's boot manager on the serial line
 NAMESPACE = uuid.UUID("6f1c6d1e-5a53-4b1c-9f0e-7a8a52b8a7c4")  # for machines' UUIDs, so that they stay
@@ -37,7 +38,7 @@ class Disk:
     path: Path
     serial: str
     bus: Bus = "virtio"
-    sector: int = 512  # bytes, logical and physical; AHCI knows no other
+    sector: int = SECTOR  # bytes, logical and physical; AHCI knows no other
 
 
 @dataclass(frozen=True)
@@ -150,7 +151,7 @@ def _device(disk: Disk, number: int, bootindex: int) -> str:
     words = [model, f"drive={drive_name(number)}", f"serial={_value(disk.serial)}", f"bootindex={bootindex}"]
     if disk.bus == "ahci":
         words.append(f"bus=ide.{number}")
-    if disk.sector != 512:
+    if disk.sector != SECTOR:
         words.append(f"logical_block_size={disk.sector},physical_block_size={disk.sector}")
     return ",".join(words)
 

@@ -45,7 +45,7 @@ class Fault:
     disks = 1  # of the host
     hints: ClassVar[dict[str, Any]] = {}  # for the disk to write, in the profile
     written = 1  # the number of that disk
-    sector = 512  # bytes, of every disk
+    sector = qemu.SECTOR  # bytes, of every disk
 
     def before(self, lab: "Rehearsal") -> None:
         """When the image is added and nothing is ordered yet."""
@@ -84,6 +84,11 @@ class Rehearsal:
         self.host: Host
         self.stranger: Host
         self.service: Service
+
+    @property
+    def disk(self) -> Path:
+        """The disk that must be written."""
+        return self.host.disks[self.fault.written - 1]
 
     def check(self, name: str, ok: bool, seen: object) -> bool:
         """Note one thing that had to hold."""
@@ -259,6 +264,8 @@ class Rehearsal:
         why = f"{row.get('reason', '')} (PV-{row['code']})" if row.get("code") else ""
         firmware, bus = self.options.firmware, self.options.disk
         disk = f"{bus} {DISK >> 20} MiB, {'an older image' if self.fault.older else '0xA5'}"
+        if self.fault.sector != qemu.SECTOR:
+            disk += f", sectors of {self.fault.sector} bytes"
         stage = str(row.get("stage", "not ordered"))
         self.report.hosts.append(HostReport(NAME, MAC, firmware, disk, stage, why))
         self.stranger.cut_power()
