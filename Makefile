@@ -8,7 +8,7 @@ REPORT ?= .cache/rehearsal.json
 COMMIT = $(shell git describe --always --dirty --abbrev=40 --exclude='*')
 WANTED := $(shell sed -e 's/\#.*//' debian-packages.txt)
 
-.PHONY: help packages venv setup test lint rehearse rehearse-faults test-long lock golden clean
+.PHONY: help packages venv setup test lint rehearse rehearse-faults rehearse-matrix test-long lock golden clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 20
@@ -47,6 +47,9 @@ rehearse: setup ## deploy one QEMU host over PXE, from power-on to verified
 
 rehearse-faults: setup ## the rehearsals with faults (about an hour); the result is kept in tests/rehearsal/results
 	$(PROVISION) rehearse --cache $(CACHE) --faults --label "$(COMMIT)" --report tests/rehearsal/results/faults.json $(ARGS)
+
+rehearse-matrix: setup ## every firmware with every kind of disk (about half an hour); the result is kept there too
+	$(PROVISION) rehearse --cache $(CACHE) --matrix --label "$(COMMIT)" --report tests/rehearsal/results/matrix.json $(ARGS)
 
 test-long: setup ## the tests that need QEMU or minutes
 	$(PY) -m pytest -m long -q

@@ -326,9 +326,14 @@ class Store:
     # evidence, leases, requests, service
 
     def put_sightings(self, rows: list[dict[str, Any]]) -> None:
-        """Batched evidence of DHCP, `{mac, time, count, address, data}` per MAC."""
+        """Batched evidence of DHCP, `{mac, time, count, address, data}` per MAC.
+
+        What a machine's firmware said of itself outlives what its system says: that names no architecture.
+        """
         sql = """INSERT INTO sightings VALUES (:mac, :time, :time, :count, :address, :data)
-                 ON CONFLICT(mac) DO UPDATE SET last_seen = :time, count = count + :count, data = :data,
+                 ON CONFLICT(mac) DO UPDATE SET last_seen = :time, count = count + :count,
+                 data = CASE WHEN json_extract(data, '$.boots') AND NOT json_extract(:data, '$.boots')
+                        THEN json_set(data, '$.hostname', json_extract(:data, '$.hostname')) ELSE :data END,
                  address = CASE WHEN :address = '' THEN address ELSE :address END"""
         with self.writing() as db:
             for row in rows:

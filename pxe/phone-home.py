@@ -34,8 +34,18 @@ def root_disk():
     source = said("findmnt", "-no", "SOURCE", "/")
     above = Path("/sys/class/block", Path(source).name).resolve().parent
     disk = above if (above / "queue").is_dir() else Path("/sys/class/block", Path(source).name)
-    serial = said("lsblk", "-dno", "SERIAL", "/dev/" + disk.name) or word(disk / "serial")
-    return {"name": disk.name, "serial": serial, "size": 512 * int(word(disk / "size") or 0)}
+    return {"name": disk.name, "serial": serial(disk), "size": 512 * int(word(disk / "size") or 0)}
+
+
+def serial(disk):
+    """From where the agent read it: udev, and so lsblk, may call another number of a SCSI disk its serial."""
+    for name in ("serial", "device/serial"):
+        if text := word(disk / name):
+            return text
+    try:
+        return (disk / "device/vpd_pg80").read_bytes()[4:].decode("ascii", "replace").strip("\0 ")
+    except OSError:
+        return said("lsblk", "-dno", "SERIAL", "/dev/" + disk.name)
 
 
 def said(*command):

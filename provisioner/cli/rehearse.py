@@ -3,9 +3,9 @@
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,24 +17,30 @@ from provisioner.cli.ramdisk import CACHE
 from provisioner.errors import Exit, InputError
 
 if TYPE_CHECKING:
-    from provisioner.lab.rehearsal import Fault, Rehearsal
+    from provisioner.lab.qemu import Bus, Firmware
+    from provisioner.lab.rehearsal import Options
     from provisioner.lab.report import Report
 
-    Build = Callable[..., Rehearsal]
+    Wanted = tuple[str, Firmware, Bus]  # scenario, and the machine for it
 
-FAULTS = ("power-cut", "power-cut-older", "kills", "corrupt-pack", "two-disks", "missing-gpu")
-MIXED = "fleet-mixed"
-MIXED_HOSTS = ("well", "dead BMC", "missing disk")
+FAULTS = (
+    *("power-cut", "power-cut-older", "kills", "corrupt-pack"),
+    *("two-disks", "hinted-disk", "4kn", "missing-gpu"),
+)
+MIXED = "fleet-mixed"  # for several hosts: one well, one with a dead BMC, one without its disk
+FIRMWARE, BUSES = ("uefi", "bios"), ("virtio", "nvme", "ahci")
 LONGEST = 60  # characters of the folder: names of Unix sockets end at 107
 EVIDENCE = ("*.log", "*.png", "*/*.log", "state/logs/*")
 
 
 @click.command()
-@click.option("--firmware", type=click.Choice(["uefi"]), default="uefi", help="The host's firmware.")
-@click.option("--stop-after", type=click.Choice(STAGES), help="End the deployment after a stage.")
-@click.option("--fault", type=click.Choice([*FAULTS, MIXED]), help="Break something on purpose.")
+@click.option("--firmware", type=click.Choice(FIRMWARE), default="uefi", help="The host's firmware.")
+@click.option("--disk", type=click.Choice(BUSES), default="virtio", help="What its disk is plugged into.")
+@click.option("--matrix", is_flag=True, help="Every firmware with every kind of disk, one after the other.")
 @click.option("--hosts", type=click.IntRange(1, 16), default=1, help="So many hosts, ordered at once.")
 @click.option("--max-parallel", type=click.IntRange(1), default=2, help="Of them, so many at one time.")
+@click.option("--stop-after", type=click.Choice(STAGES), help="End the deployment after a stage.")
+@click.option("--fault", type=click.Choice([*FAULTS, MIXED]), help="Break something on purpose.")
 @click.option("--faults", "all_faults", is_flag=True, help="Every fault, one rehearsal after the other.")
 @click.option("--report", "path", type=click.Path(path_type=Path), help="Write the result as JSON.")
 @click.option(
@@ -45,11 +51,13 @@ EVIDENCE = ("*.log", "*.png", "*/*.log", "state/logs/*")
 )
 @click.option("--label", default="", help="A text for the report, such as a commit id.")
 def rehearse(
-    firmware: str,
-    stop_after: str | None,
-    fault: str | None,
+    firmware: "Firmware",
+    disk: "Bus",
+    matrix: bool,
     hosts: int,
     max_parallel: int,
+    stop_after: str | None,
+    fault: str | None,
     all_faults: bool,
     path: Path | None,
     keep: Path | None,
@@ -62,58 +70,78 @@ def rehearse(
     hardware, and needs no root. A second machine that nobody ordered must keep its disk meanwhile.
     """
     from provisioner.lab import network, supplies
-    from provisioner.lab.fleet import FleetRehearsal, Many, Mixed
-    from provisioner.lab.rehearsal import Rehearsal
+    from provisioner.lab.rehearsal import Options
     from provisioner.lab.report import write
-    from provisioner.lab.scenarios import FAULTS as KINDS
-    from provisioner.lab.scenarios import Deploy
 
-    names = [fault] if fault else list(FAULTS) if all_faults else []
-    if hosts > 1 and (all_faults or fault not in (None, MIXED)):
-        raise InputError(f"--hosts goes with no fault, or with --fault {MIXED}")
-    if fault == MIXED and hosts < len(MIXED_HOSTS):
-        raise InputError(
-            f"--fault {MIXED} needs --hosts {len(MIXED_HOSTS)}: one well, a dead BMC, a missing disk"
-        )
+    names = FAULTS if all_faults else (fault or "deploy",)
+    wanted = _matrix() if matrix else [(name, firmware, disk) for name in names]
+    _check(wanted, keep, is_twofold=matrix and (all_faults or bool(fault)))
+    _check_hosts(hosts, [name for name, _, _ in wanted], matrix=matrix)
+    cache = cache.absolute()
     if not network.inside():
-        _check(keep)
         network.check()
         # what comes over the network is fetched here: inside, there is only the lab's own
-        supplies.stock(cache.absolute(), say)
+        supplies.stock(cache, say)
         network.enter()
-    if hosts > 1:
-        build: Build = partial(FleetRehearsal, count=hosts, parallel=max_parallel)
-        faults: list[Fault] = [Mixed() if fault else Many()]
-    else:
-        build, faults = Rehearsal, [KINDS[name]() for name in names] or [Deploy()]
-    reports = [_one(build, one, keep, cache.absolute(), stop_after or "", label) for one in faults]
-    if path:
-        write(path, reports)
+    reports: list[Report] = []
+    for name, kind, bus in wanted:
+        options = Options(cache, Path(), say, stop_after or "", label, kind, bus, hosts, max_parallel)
+        place = f"{kind}-{bus}" if matrix else name
+        reports.append(_one(name, options, keep / place if keep else None))
+        if path:
+            write(path, reports, len(wanted))
     return Exit.DONE if all(report.is_good for report in reports) else Exit.FAILED
 
 
-def _check(keep: Path | None) -> None:
-    if keep and len(str(keep.absolute())) > LONGEST:
+def _matrix() -> list["Wanted"]:
+    from provisioner.lab.scenarios import MATRIX
+
+    return [("deploy", firmware, bus) for firmware, bus in MATRIX]
+
+
+def _check(wanted: list["Wanted"], keep: Path | None, *, is_twofold: bool) -> None:
+    """Everything that can be refused before minutes are spent."""
+    from provisioner.lab import network
+
+    if is_twofold:
+        raise InputError("--matrix is about firmware and disks, not about faults", hint="leave one out")
+    if any(name == "4kn" and bus == "ahci" for name, _, bus in wanted):
+        raise InputError(
+            "--fault 4kn: QEMU has no AHCI disk with such sectors", hint="--disk virtio or --disk nvme"
+        )
+    if network.inside() or not keep:
+        return
+    if len(str(keep.absolute())) > LONGEST:
         raise InputError(
             f"--keep: {keep.absolute()} is too long a path for its Unix sockets",
             hint="take a folder with a shorter name",
         )
-    if keep and keep.exists() and any(keep.iterdir()):
+    if keep.exists() and any(keep.iterdir()):
         raise InputError(f"--keep: {keep} is not empty", hint="give a new folder")
 
 
-def _one(
-    build: "Build", fault: "Fault", keep: Path | None, cache: Path, stop_after: str, label: str
-) -> "Report":
-    from provisioner.lab.rehearsal import Options
+def _check_hosts(hosts: int, names: list[str], *, matrix: bool) -> None:
+    if hosts > 1 and (matrix or names not in (["deploy"], [MIXED])):
+        raise InputError(f"--hosts goes with no fault, or with --fault {MIXED}", hint="leave one out")
+    if names == [MIXED] and hosts < 3:
+        raise InputError(f"--fault {MIXED} needs three hosts at least", hint="--hosts 3")
 
-    say(f"Rehearsal {fault.name}: {fault.__class__.__doc__}")
-    with _folder(keep / fault.name if keep else None) as folder:
-        report = build(Options(cache, folder, say, stop_after, label), fault).run()
+
+def _one(name: str, options: "Options", keep: Path | None) -> "Report":
+    from provisioner.lab import fleet
+    from provisioner.lab.rehearsal import Rehearsal
+    from provisioner.lab.scenarios import SCENARIOS
+
+    many = options.hosts > 1
+    fault = (fleet.SCENARIOS if many else SCENARIOS)[name]()
+    say(f"Rehearsal {name} ({options.firmware}, {options.disk}): {fault.__class__.__doc__}")
+    with _folder(keep) as folder:
+        report = (fleet.FleetRehearsal if many else Rehearsal)(replace(options, folder=folder), fault).run()
         if keep:
             report.kept = str(folder)
         elif not report.is_good:
-            report.kept = str(_rescue(folder, cache / "failed" / time.strftime("%Y%m%d-%H%M%S")))
+            stamp = time.strftime("%Y%m%d-%H%M%S")
+            report.kept = str(_rescue(folder, options.cache / "failed" / stamp))
         if not report.is_good:
             _autopsy(report, folder)
     for line in report.lines():

@@ -1,6 +1,7 @@
 """Reads disks that no machine has open: what they hold, and whether it is what it must be."""
 
 import hashlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,6 +97,25 @@ def _file(disk: Path, offset: int, path: str) -> bytes:
     if not content:  # debugfs ends with 0 whatever happens
         raise ProgramError(f"{disk.name} holds no {path}, or an empty one")
     return content
+
+
+def table_fault(disk: Path) -> str:
+    """What a program that we did not write finds wrong with a disk's partition table; empty when nothing.
+
+    It also finds a backup that does not lie in the last sectors.
+    """
+    said = run.run(["sgdisk", "--verify", disk], check=False).stdout.decode(errors="replace")
+    return "" if "No problems found" in said else " ".join(said.split()) or "sgdisk says nothing"
+
+
+def root_size(disk: Path, manifest: Manifest) -> int:
+    """Bytes of the root file system, by its own superblock. Raises ProgramError."""
+    place = f"{disk}?offset={manifest.partition('root').offset}"
+    said = run.text(["dumpe2fs", "-h", place])
+    fields = dict(re.findall(r"^(Block count|Block size):\s+(\d+)$", said, re.MULTILINE))
+    if len(fields) != 2:
+        raise ProgramError(f"{disk.name} holds no ext4 file system where its root must be")
+    return int(fields["Block count"]) * int(fields["Block size"])
 
 
 def boots_nothing(disk: Path, manifest: Manifest) -> str:

@@ -1,6 +1,6 @@
 """A rehearsal of many hosts that are deployed by one command, with fewer slots than hosts."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
 
@@ -27,15 +27,17 @@ class Mixed(Many):
 
     name = "fleet-mixed"
     expected = 4
-    wrong = (2, 3)
+
+
+SCENARIOS: dict[str, Callable[[], Fault]] = {"deploy": Many, "fleet-mixed": Mixed}
 
 
 class FleetRehearsal(Rehearsal):
-    """`count` hosts, of which `parallel` may be under way at one time."""
+    """`options.hosts` hosts, of which `options.max_parallel` may be under way at one time."""
 
-    def __init__(self, options: Options, fault: Many, *, count: int, parallel: int) -> None:
+    def __init__(self, options: Options, fault: Fault) -> None:
         super().__init__(options, fault)
-        self._count, self._parallel = count, parallel
+        self._count, self._parallel = options.hosts, options.max_parallel
         self._mixed = isinstance(fault, Mixed)
         self.others: list[Host] = []
         self.rows: list[Event] = []

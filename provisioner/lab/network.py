@@ -25,9 +25,10 @@ PROGRAMS = {
     "qemu-img": "qemu-utils",
     bmc.PROGRAM: "openipmi",
     "ip": "iproute2",
+    "sgdisk": "gdisk",
     "unshare": "util-linux",
 }
-FILES = {qemu.FIRMWARE: "ovmf", qemu.VARIABLES: "ovmf"}
+FILES = {qemu.FIRMWARE: "ovmf", qemu.VARIABLES: "ovmf", qemu.ROM: "ipxe-qemu"}
 
 
 def inside() -> bool:

@@ -19,13 +19,16 @@ from provisioner.power import BootDevice
 PROGRAM = "qemu-system-x86_64"
 FIRMWARE = Path("/usr/share/OVMF/OVMF_CODE_4M.fd")
 VARIABLES = Path("/usr/share/OVMF/OVMF_VARS_4M.fd")
+ROM = Path("/usr/lib/ipxe/qemu/efi-virtio.rom")  # iPXE, which a card under SeaBIOS brings itself
 KVM = Path("/dev/kvm")
+SECTOR = 512  # bytes
 PROBE_LIMIT = 20.0  # seconds; with KVM the firmware speaks after two
 FIRMWARE_SPEAKS = b"BdsDxe"  # the first word of OVMF's boot manager on the serial line
 NAMESPACE = uuid.UUID("6f1c6d1e-5a53-4b1c-9f0e-7a8a52b8a7c4")  # for machines' UUIDs, so that they stay
 
 Accelerator = Literal["kvm", "tcg"]
 Bus = Literal["virtio", "nvme", "ahci"]
+Firmware = Literal["uefi", "bios"]
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,7 @@ class Disk:
     path: Path
     serial: str
     bus: Bus = "virtio"
+    sector: int = SECTOR  # bytes, logical and physical; AHCI knows no other
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,7 @@ class Machine:
     disks: tuple[Disk, ...]
     memory: int = 1024  # MiB
     cpus: int = 2
-    firmware: Literal["uefi", "bios"] = "uefi"
+    firmware: Firmware = "uefi"
     serial_number: str = ""  # SMBIOS; the name unless given
     extra_pci: tuple[str, ...] = ()  # QEMU device names: pci-testdev, edu, …
     ipv6_pxe: bool = False  # off saves the firmware's waiting for IPv6 routers
@@ -75,7 +79,8 @@ def arguments(machine: Machine, wiring: Wiring, accelerator: Accelerator, order:
         *base(accelerator),
         *("-m", str(machine.memory), "-smp", str(machine.cpus), "-rtc", "base=utc", "-vga", "std"),
         *("-smbios", _smbios(machine)),
-        *(_flash(wiring) if machine.firmware == "uefi" else []),
+        # SeaBIOS shows its screen on the serial line too, as a BMC does it for a BIOS
+        *(_flash(wiring) if machine.firmware == "uefi" else ["-machine", "graphics=off"]),
         *([] if machine.ipv6_pxe else ["-fw_cfg", "name=opt/org.tianocore/IPv6PXESupport,string=no"]),
         # the lab starts it again itself, with the boot order that then holds
         *("-action", "reboot=shutdown"),
@@ -130,18 +135,25 @@ def _network(machine: Machine, wiring: Wiring, order: BootDevice) -> list[str]:
 
 def _disks(machine: Machine, order: BootDevice) -> list[str]:
     first = 2 if order == "network" else 1
-    models = {"virtio": "virtio-blk-pci", "nvme": "nvme", "ahci": "ide-hd"}
     words = []
     for number, disk in enumerate(machine.disks):
-        name, port = drive_name(number), f",bus=ide.{number}" if disk.bus == "ahci" else ""
-        drive = (
-            f"if=none,id={name},format=raw,cache=writeback,discard=unmap,file={_value(disk.path.absolute())}"
-        )
-        device = (
-            f"{models[disk.bus]},drive={name},serial={_value(disk.serial)},bootindex={first + number}{port}"
-        )
-        words += ["-drive", drive, "-device", device]
+        words += ["-drive", _drive(disk, number), "-device", _device(disk, number, first + number)]
     return words
+
+
+def _drive(disk: Disk, number: int) -> str:
+    file = _value(disk.path.absolute())
+    return f"if=none,id={drive_name(number)},format=raw,cache=writeback,discard=unmap,file={file}"
+
+
+def _device(disk: Disk, number: int, bootindex: int) -> str:
+    model = {"virtio": "virtio-blk-pci", "nvme": "nvme", "ahci": "ide-hd"}[disk.bus]
+    words = [model, f"drive={drive_name(number)}", f"serial={_value(disk.serial)}", f"bootindex={bootindex}"]
+    if disk.bus == "ahci":
+        words.append(f"bus=ide.{number}")
+    if disk.sector != SECTOR:
+        words.append(f"logical_block_size={disk.sector},physical_block_size={disk.sector}")
+    return ",".join(words)
 
 
 def choose_accelerator(cache: Path) -> Accelerator:

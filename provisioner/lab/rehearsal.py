@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from provisioner import ramdisk, run
 from provisioner.errors import ProvisionError, ServiceError, UnreachableError
@@ -25,6 +25,7 @@ STRANGER, STRANGER_MAC = "stranger", "52:54:00:77:01:99"
 USER = "lab"  # of the BMCs
 GPU = "1234:11e8"  # QEMU's `edu` device, in a GPU's place
 DISK, STRANGERS_DISK = 1 << 30, 64 << 20  # bytes
+DISK_SERIAL = "LABDISK"  # and a number
 MEMORY = 1024  # MiB
 # generous: an emulated machine on two busy cores is slower than any server
 DEADLINES = {"powering": 300, "netbooting": 600, "writing": 1800, "restarting": 900, "verifying": 900}
@@ -41,7 +42,10 @@ class Fault:
     expected = 0  # exit code of `provision watch`
     older = False  # whether the disk holds an older image, instead of 0xA5
     gpus = 1  # that the profile expects
-    disks = 1  # that fit the profile's hints
+    disks = 1  # of the host
+    hints: ClassVar[dict[str, Any]] = {}  # for the disk to write, in the profile
+    written = 1  # the number of that disk
+    sector = qemu.SECTOR  # bytes, of every disk
 
     def before(self, lab: "Rehearsal") -> None:
         """When the image is added and nothing is ordered yet."""
@@ -62,6 +66,10 @@ class Options:
     say: Say
     stop_after: str = ""
     label: str = ""
+    firmware: qemu.Firmware = "uefi"
+    disk: qemu.Bus = "virtio"
+    hosts: int = 1
+    max_parallel: int = 1
 
 
 class Rehearsal:
@@ -70,7 +78,7 @@ class Rehearsal:
     def __init__(self, options: Options, fault: Fault) -> None:
         self.options, self.fault = options, fault
         self.folder = options.folder
-        self.report = Report(scenario=fault.name, label=options.label)
+        self.report = Report(scenario=fault.name, firmware=options.firmware, label=options.label)
         self.story = Story()
         self.deployment: Event = {}
         self.password = secrets.token_hex(8)
@@ -79,6 +87,11 @@ class Rehearsal:
         self.host: Host
         self.stranger: Host
         self.service: Service
+
+    @property
+    def disk(self) -> Path:
+        """The disk that must be written."""
+        return self.host.disks[self.fault.written - 1]
 
     def check(self, name: str, ok: bool, seen: object) -> bool:
         """Note one thing that had to hold."""
@@ -127,6 +140,7 @@ class Rehearsal:
                 mac=MAC,
                 disks=tuple(self._disk(number + 1) for number in range(self.fault.disks)),
                 memory=MEMORY,
+                firmware=self.options.firmware,
                 serial_number=SERIAL,
                 extra_pci=("edu",),
             ),
@@ -136,8 +150,9 @@ class Rehearsal:
             qemu.Machine(
                 name=STRANGER,
                 mac=STRANGER_MAC,
-                disks=(qemu.Disk(other, "LABDISK9"),),
+                disks=(qemu.Disk(other, f"{DISK_SERIAL}9", self.options.disk),),
                 memory=256,
+                firmware=self.options.firmware,
                 cpus=1,
                 serial_number="LAB0099",
             ),
@@ -151,7 +166,7 @@ class Rehearsal:
             machine.copy(supplies.older(self.options.cache, self.options.say), path, DISK)
         else:
             machine.fill(path, DISK)
-        return qemu.Disk(path, f"LABDISK{number}")
+        return qemu.Disk(path, f"{DISK_SERIAL}{number}", self.options.disk, self.fault.sector)
 
     def _host(self, lan: network.Lan, wanted: qemu.Machine) -> Host:
         bmc = BmcAddress("ipmi", lan.bmc(wanted.name), user=USER, password=self.password, name=wanted.name)
@@ -191,6 +206,7 @@ class Rehearsal:
         return {
             "name": "lab",
             "image": supplies.NAME,
+            "disks": [self.fault.hints],
             "memory_min": "900M",
             "gpus": [{"id": GPU, "count": self.fault.gpus, "name": "edu"}],
             "deadlines": DEADLINES,
@@ -252,9 +268,12 @@ class Rehearsal:
         """The stranger's disk is looked at whatever happened."""
         row = self.deployment
         why = f"{row.get('reason', '')} (PV-{row['code']})" if row.get("code") else ""
-        disk = f"virtio {DISK >> 20} MiB, {'an older image' if self.fault.older else '0xA5'}"
+        firmware, bus = self.options.firmware, self.options.disk
+        disk = f"{bus} {DISK >> 20} MiB, {'an older image' if self.fault.older else '0xA5'}"
+        if self.fault.sector != qemu.SECTOR:
+            disk += f", sectors of {self.fault.sector} bytes"
         stage = str(row.get("stage", "not ordered"))
-        self.report.hosts.append(HostReport(NAME, MAC, "uefi", disk, stage, why))
+        self.report.hosts.append(HostReport(NAME, MAC, firmware, disk, stage, why))
         self.stranger.cut_power()
         untouched = evidence.is_untouched(self.stranger.disks[0])
         self.check("the stranger's disk", untouched, "every byte untouched" if untouched else "was written")
@@ -262,8 +281,8 @@ class Rehearsal:
         unknown = bool(seen) and seen[0]["host"] is None
         words = f"asked {seen[0]['count']} times, nobody knows it" if seen else "never asked"
         self.check("the stranger is recorded", unknown, words)
-        disk = f"virtio {STRANGERS_DISK >> 20} MiB, 0xA5"
-        self.report.hosts.append(HostReport(STRANGER, STRANGER_MAC, "uefi", disk, "left alone"))
+        disk = f"{bus} {STRANGERS_DISK >> 20} MiB, 0xA5"
+        self.report.hosts.append(HostReport(STRANGER, STRANGER_MAC, firmware, disk, "left alone"))
         for fault in (*self.host.faults, *self.stranger.faults):
             self.check("the lab's machines", False, fault)
 

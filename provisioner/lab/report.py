@@ -67,29 +67,32 @@ class Report:
         shown = [f"{stage['name']} {stage['seconds']:.0f}" for stage in self.stages]
         image = self.image
         lines = [
-            f"\nRehearsal {self.scenario}: {self.result} after {duration(self.seconds)} ({self.accelerator})",
+            f"\nRehearsal {self.scenario}: {self.result} after {duration(self.seconds)}"
+            f" ({self.firmware}, {self.accelerator})",
             f"  stages   {duration(total)}: {', '.join(shown) or 'none'}",
         ]
         if image:
             lines.append(f"  image    {image['name']}, {size(image['raw'])} → {size(image['pack'])}")
         for host in self.hosts:
-            lines.append(f"  host     {host.name} {host.mac}: {host.result} {host.diagnosis}".rstrip())
+            about = f"{host.name} {host.mac}, {host.disk}: {host.result} {host.diagnosis}"
+            lines.append(f"  host     {about.rstrip()}")
         lines += [f"  {'✓' if check.ok else '✗'} {check.name}: {check.seen}" for check in self.checks]
         if self.kept:
             lines.append(f"  evidence {self.kept}")
         return lines
 
 
-def write(path: Path, reports: list[Report]) -> None:
-    """One report as an object, several as a list below `runs`."""
+def write(path: Path, reports: list[Report], planned: int) -> None:
+    """One report as an object; where several are planned, those that there are as a list below `runs`."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    result = "passed" if len(reports) == planned else "unfinished"
     several = {
         "schema_version": SCHEMA_VERSION,
-        "result": "passed" if all(one.is_good for one in reports) else "failed",
+        "result": result if all(one.is_good for one in reports) else "failed",
         "label": reports[0].label if reports else "",
         "runs": [one.as_data() for one in reports],
     }
-    body = reports[0].as_data() if len(reports) == 1 else several
+    body = reports[0].as_data() if planned == 1 else several
     path.write_text(json.dumps(body, indent=2, ensure_ascii=False) + "\n")
 
 

@@ -1,11 +1,18 @@
 """The rehearsals by name: one where all goes well, and those in which something is broken on purpose."""
 
 from collections.abc import Callable
+from typing import ClassVar
 
-from provisioner.lab import evidence, second_boot
-from provisioner.lab.rehearsal import Event, Fault, Rehearsal
+from provisioner.lab import evidence, qemu, second_boot
+from provisioner.lab.rehearsal import DISK_SERIAL, Event, Fault, Rehearsal
 
+MATRIX: list[tuple[qemu.Firmware, qemu.Bus]] = [
+    *(("uefi", "virtio"), ("uefi", "nvme"), ("uefi", "ahci")),
+    *(("bios", "virtio"), ("bios", "nvme"), ("bios", "ahci")),
+]
 MIDDLE = 0.4  # of the image, when the power is cut
+# what firmware says of a disk that does not boot, and when it goes on to the network
+REFUSALS = {"uefi": (b"failed to load", b"PXE"), "bios": (b"not a bootable disk", b"Booting from ROM")}
 
 
 class Deploy(Fault):
@@ -21,6 +28,7 @@ class Deploy(Fault):
         if lab.options.stop_after == "writing":
             _compare_with_image(lab)
         elif not lab.options.stop_after:
+            second_boot.check_serials(lab)
             second_boot.rehearse(lab)
 
 
@@ -28,7 +36,7 @@ def _compare_with_image(lab: Rehearsal) -> None:
     """The disk as it was written, before anything booted from it."""
     lab.host.cut_power()
     built = lab.supplies
-    wrong = evidence.differences(lab.host.disks[0], built.raw, evidence.may_differ(built.manifest))
+    wrong = evidence.differences(lab.disk, built.raw, evidence.may_differ(built.manifest))
     seen = f"differs at bytes {wrong}" if wrong else "equals the image outside LBA 0-33, seed and backup GPT"
     lab.check("the disk", not wrong, seen)
 
@@ -47,7 +55,7 @@ class PowerCut(Fault):
         if self._offset < 0 and is_middle and data["done"] > MIDDLE * data["total"]:
             lab.host.cut_power()
             self._offset = lab.host.console_offset()
-            left = evidence.boots_nothing(lab.host.disks[0], lab.supplies.manifest)
+            left = evidence.boots_nothing(lab.disk, lab.supplies.manifest)
             lab.check("the half-written disk", not left, left or "its tables and ESP are empty")
             self.restore(lab)
 
@@ -71,9 +79,10 @@ class PowerCutOlder(PowerCut):
 
     def after(self, lab: Rehearsal) -> None:
         super().after(lab)
+        refusal, network = REFUSALS[lab.options.firmware]
         # what the console said from the button to the network
-        said = lab.host.serial_log.read_bytes()[self._offset :].split(b"PXE", 1)[0]
-        refused = b"failed to load" in said and b"Linux version" not in said
+        said = lab.host.serial_log.read_bytes()[self._offset :].split(network, 1)[0]
+        refused = refusal in said and b"Linux version" not in said
         again = any(event["kind"] == "netboot.again" for event in _events(lab))
         seen = f"the firmware {'failed to load it' if refused else 'loaded it'}"
         lab.check(
@@ -125,7 +134,7 @@ class CorruptPack(Fault):
         row = lab.deployment
         named = row["code"] == 321 and "damaged" in row["reason"]
         lab.check("the sentence", named, row["reason"])
-        left = evidence.boots_nothing(lab.host.disks[0], lab.supplies.manifest)
+        left = evidence.boots_nothing(lab.disk, lab.supplies.manifest)
         lab.check("the half-written disk", not left, left or "its tables and ESP are empty")
 
 
@@ -144,6 +153,37 @@ class TwoDisks(Fault):
         lab.check("both disks", clean, "every byte untouched" if clean else "one was written")
 
 
+class HintedDisk(Deploy):
+    """Two disks, and the profile's hint means the second: it is written and booted, the first is not."""
+
+    name = "hinted-disk"
+    disks = 2
+    hints: ClassVar = {"serial": f"{DISK_SERIAL}2"}
+    written = 2
+
+    def after(self, lab: Rehearsal) -> None:
+        super().after(lab)
+        lab.host.cut_power()
+        clean = evidence.is_untouched(lab.host.disks[0])
+        lab.check("the first disk", clean, "every byte untouched" if clean else "was written")
+
+
+class LargeSectors(Fault):
+    """The disk has sectors of 4096 bytes, the image was made for 512: it must be refused untouched."""
+
+    name = "4kn"
+    expected = 3
+    sector = 4096
+
+    def after(self, lab: Rehearsal) -> None:
+        row = lab.deployment
+        named = row["code"] == 314 and "sectors of 4096 bytes, the image was made for 512" in row["reason"]
+        lab.check("the sentence", named, f"{row['reason']} (PV-{row['code']})")
+        lab.host.cut_power()
+        clean = evidence.is_untouched(lab.disk)
+        lab.check("the disk", clean, "every byte untouched" if clean else "was written")
+
+
 class MissingGpu(Fault):
     """The profile expects one PCI device more than there is."""
 
@@ -156,6 +196,10 @@ class MissingGpu(Fault):
         lab.check("the sentence", "1234:11e8" in reason, reason)
 
 
-FAULTS: dict[str, Callable[[], Fault]] = {
-    kind.name: kind for kind in (PowerCut, PowerCutOlder, Kills, CorruptPack, TwoDisks, MissingGpu)
+SCENARIOS: dict[str, Callable[[], Fault]] = {
+    kind.name: kind
+    for kind in (
+        *(Deploy, PowerCut, PowerCutOlder, Kills, CorruptPack),
+        *(TwoDisks, HintedDisk, LargeSectors, MissingGpu),
+    )
 }

@@ -9,6 +9,7 @@ from provisioner.lab.rehearsal import MAC, NAME, Rehearsal
 
 SHUTDOWN_LIMIT = 120.0  # seconds for a clean shutdown
 BOOT_LIMIT = 400.0  # seconds for firmware, iPXE and the disk's kernel
+SLACK = 2 << 20  # bytes that growing may leave: alignment and the backup table
 LOGIN_LIMIT = 120.0  # seconds from the iPXE script to the login prompt, as promised
 SCRIPT = re.compile(rf"{MAC} \(\S+\) is answered (\w+)")
 
@@ -17,14 +18,15 @@ def rehearse(lab: Rehearsal) -> None:
     """Press the power button, power on by IPMI, watch it come up, and compare the disk before and after."""
     host, manifest = lab.host, lab.supplies.manifest
     _shut_down(lab)
-    before = evidence.identity(host.disks[0], manifest)
+    before = evidence.identity(lab.disk, manifest)
+    _check_size(lab)
     lab.check(
         "the order's id is the instance-id", before.instance_id == lab.deployment["id"], before.instance_id
     )
     offset, answers = host.console_offset(), len(_answers(lab))
     lab.provision("bmc", "power", NAME, "on")
     offset = host.wait_console("Linux version", since=offset, timeout=BOOT_LIMIT)
-    writes = host.block_writes()[0]
+    writes = sum(host.block_writes())
     lab.check("writes before its own kernel speaks", writes == 0, f"{writes} write operations")
     said = _answers(lab)[answers:]
     lab.check("the boot script", said == ["Local"], f"answered {', '.join(said) or 'nothing'}")
@@ -32,10 +34,37 @@ def rehearse(lab: Rehearsal) -> None:
     took = time.time() - _script_time(lab)
     lab.check("login prompt after the iPXE script", took <= LOGIN_LIMIT, f"{took:.0f} s")
     _shut_down(lab)
-    after = evidence.identity(host.disks[0], manifest)
+    after = evidence.identity(lab.disk, manifest)
     for name in ("esp", "machine_id", "instance_id", "host_key"):
         old, new = getattr(before, name), getattr(after, name)
         lab.check(f"{name} unchanged", old == new, f"{old[:16]}" if old == new else f"{old} → {new}")
+
+
+def _check_size(lab: Rehearsal) -> None:
+    """The disk is larger than the image: table and root file system must have grown to its end."""
+    manifest = lab.supplies.manifest
+    fault = evidence.table_fault(lab.disk)
+    lab.check(
+        "the partition table, by sgdisk", not fault, fault or "no problems, its backup at the disk's end"
+    )
+    was, now = manifest.partition("root").length, evidence.root_size(lab.disk, manifest)
+    most = lab.disk.stat().st_size - manifest.partition("root").offset
+    lab.check("the root file system has grown", now > was and now > most - SLACK, f"{was} → {now} bytes")
+
+
+def check_serials(lab: Rehearsal) -> None:
+    """Agent, phone-home and verification each read the serial themselves, and the machine's is known."""
+    wanted = lab.host.machine.disks[lab.fault.written - 1].serial
+    events = lab.service.client.events(lab.deployment["id"])["events"]
+    told = {event["kind"]: event["data"] for event in events}
+    root = [e["data"] for e in events if e["kind"] == "verify.task" and e["data"]["task"] == "root disk"]
+    seen = {
+        "agent": str(told["agent.written"]["disk"]["serial"]),
+        "phone-home": str(told["os.phoned"]["root_disk"]["serial"]),
+        "verification": root[-1]["sentence"].split()[-1] if root else "never looked",
+    }
+    said = ", ".join(f"{who} {serial}" for who, serial in seen.items())
+    lab.check("the disk's serial", set(seen.values()) == {wanted}, said)
 
 
 def _shut_down(lab: Rehearsal) -> None:

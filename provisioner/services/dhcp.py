@@ -139,7 +139,6 @@ def event_kind(row: Deployment, seen: Sighting) -> str:
         return ""
     if row.stage == Stage.POWERING and row.nonce and seen.when >= row.power_on:
         return "dhcp.seen"
-    is_firmware = seen.boots and "iPXE" not in seen.user_class
-    if row.stage == Stage.WRITING and is_firmware:
+    if row.stage == Stage.WRITING and seen.boots:  # the ROM of a card under BIOS may itself be iPXE
         return "netboot.again"
     return ""

@@ -188,7 +188,8 @@ def answer_request(site: Site, request: dict[str, Any]) -> None:
     """Do what `provision bmc …` asked for and keep the result, or the error, for who waits for it."""
     try:
         host = site.store.host(request["host"])
-        result = REQUESTS[request["action"]](connect(site, host), request["argument"])
+        uefi = _is_uefi(site, host.macs[0])
+        result = REQUESTS[request["action"]](connect(site, host), request["argument"], uefi)
     except ProvisionError as fault:
         result = {"error": fault.as_json()}
     except Exception as fault:
@@ -197,21 +198,21 @@ def answer_request(site: Site, request: dict[str, Any]) -> None:
     site.store.answer(request["id"], result)
 
 
-def _test(driver: Power, _: str) -> dict[str, Any]:
+def _test(driver: Power, _: str, uefi: bool) -> dict[str, Any]:
     state, boot = driver.state(), driver.get_boot()
     return {"state": state.state, "boot": boot.device, "suite": state.suite, "note": state.note}
 
 
-def _power(driver: Power, argument: str) -> dict[str, Any]:
+def _power(driver: Power, argument: str, uefi: bool) -> dict[str, Any]:
     acts = {"on": driver.on, "off": driver.off, "reset": driver.reset}
     done = acts.get(argument, driver.state)()
     return {"state": done.state, "confirmed": done.confirmed, "note": done.note}
 
 
-def _boot(driver: Power, argument: str) -> dict[str, Any]:
+def _boot(driver: Power, argument: str, uefi: bool) -> dict[str, Any]:
     devices: dict[str, BootDevice] = {"network": "network", "disk": "disk"}
     wanted = devices.get(argument)
-    done = driver.set_boot(wanted, uefi=True, once=True) if wanted else driver.get_boot()
+    done = driver.set_boot(wanted, uefi=uefi, once=True) if wanted else driver.get_boot()
     return {"boot": done.device, "confirmed": done.confirmed, "note": done.note}
 
 

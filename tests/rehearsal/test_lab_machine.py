@@ -26,9 +26,10 @@ ROOT = Path(__file__).parents[2]
 MAC = "52:54:00:00:00:01"
 PASSWORD = "lab-secret"
 DHCP_LIMIT = 90  # seconds from power-on to the firmware's first DHCP packet, on a loaded machine
-# A boot sector: says B on the serial line, then waits there for r (resets the machine) or o (powers it off).
+# A boot sector: says B on the serial line, then waits there for r (resets the machine) or o (powers it off);
+# with interrupts off, since SeaBIOS reads that line too.
 SECTOR = bytes.fromhex(
-    "baf803 b042 ee b00a ee bafd03 ec a801 74fb baf803 ec 3c72 7409 ba0406 b80020 ef ebfe b0fe e664 ebfe"
+    "fa baf803 b042 ee b00a ee bafd03 ec a801 74fb baf803 ec 3c72 7409 ba0406 b80020 ef ebfe b0fe e664 ebfe"
 )
 
 

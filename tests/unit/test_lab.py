@@ -82,6 +82,23 @@ def test_ahci_disks_get_a_port_each_and_extra_cards_are_plugged_in() -> None:
     assert options(argv, "-device", "pci-testdev") == ["pci-testdev"]
 
 
+def test_a_bios_host_shows_its_screen_on_the_serial_line() -> None:
+    argv = qemu.arguments(described(firmware="bios"), WIRING, "tcg", "disk")
+    assert options(argv, "-machine") == ["q35", "graphics=off"]
+    assert options(qemu.arguments(described(), WIRING, "tcg", "disk"), "-machine") == ["q35"]
+
+
+@pytest.mark.parametrize("bus", ["virtio", "nvme"])
+def test_large_sectors_are_both_logical_and_physical_and_others_are_left_to_qemu(bus: qemu.Bus) -> None:
+    def device(sector: int) -> str:
+        disks = (qemu.Disk(Path("/d/a"), "D1", bus, sector),)
+        argv = qemu.arguments(described(disks=disks), WIRING, "tcg", "disk")
+        return next(word for word in options(argv, "-device") if "drive=disk0" in word)
+
+    assert device(4096).endswith(",logical_block_size=4096,physical_block_size=4096")
+    assert "block_size" not in device(512)
+
+
 @pytest.fixture
 def probes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """KVM that can be opened but hangs; the list of probes made."""

@@ -24,7 +24,7 @@ def test_a_rehearsal_in_which_nothing_was_checked_is_not_good() -> None:
 def test_several_reports_are_one_file_with_one_result(tmp_path: Path) -> None:
     good = Report("a", checks=[Check("x", True, "")], label="commit")
     bad = Report("b", checks=[Check("x", False, "")])
-    report.write(tmp_path / "new" / "r.json", [good, bad])
+    report.write(tmp_path / "new" / "r.json", [good, bad], 2)
     body = json.loads((tmp_path / "new" / "r.json").read_text())
     assert (body["schema_version"], body["result"], body["label"]) == (1, "failed", "commit")
     assert [run["scenario"] for run in body["runs"]] == ["a", "b"]

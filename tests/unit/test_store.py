@@ -94,6 +94,22 @@ def test_sightings_count_and_keep_the_first_time(site: Site) -> None:
     assert (seen["address"], seen["host"]) == ("10.77.0.130", None)
 
 
+def test_what_the_firmware_said_outlives_what_its_system_says(site: Site) -> None:
+    row = {"mac": "52:54:00:00:00:77", "time": 5.0, "count": 1, "address": "10.77.0.130"}
+    firmware = {"arch": 0, "boots": True, "hostname": ""}
+    system = {"arch": None, "boots": False, "hostname": "vc-1"}
+    for data, kept in (
+        (system, system),  # nothing better is known yet
+        (firmware, firmware),
+        (system, firmware | {"hostname": "vc-1"}),
+        (firmware | {"arch": 7}, firmware | {"arch": 7}),  # somebody switched it to UEFI
+    ):
+        site.store.put_sightings([row | {"data": data}])
+        assert {
+            k: bool(v) if k == "boots" else v for k, v in site.store.sightings()[0]["data"].items()
+        } == kept
+
+
 @pytest.mark.parametrize(
     ("body", "sentence"),
     [

@@ -1,0 +1,106 @@
+"""Which rehearsals a command line means, what it refuses, and the file with their results."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from provisioner.cli import rehearse
+from provisioner.errors import InputError
+from provisioner.lab import network, report, scenarios, supplies
+from provisioner.lab.rehearsal import Options
+from provisioner.lab.report import Check, Report
+
+ALL = {(firmware, disk) for firmware in rehearse.FIRMWARE for disk in rehearse.BUSES}
+
+
+@pytest.fixture
+def played(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[str, str, str, Path | None]]]:
+    """As if inside the lab; every rehearsal is written down and goes well."""
+    made: list[tuple[str, str, str, Path | None]] = []
+
+    def one(name: str, options: Options, keep: Path | None) -> Report:
+        made.append((name, options.firmware, options.disk, keep))
+        return Report(name, firmware=options.firmware, result="ready", checks=[Check("all", True, "")])
+
+    monkeypatch.setattr(rehearse, "_one", one)
+    monkeypatch.setattr(network, "inside", lambda: True)
+    yield made
+
+
+@pytest.fixture
+def outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbidden(*_: object) -> None:
+        pytest.fail("minutes were spent before the refusal")
+
+    monkeypatch.setattr(network, "inside", lambda: False)
+    for module, name in ((network, "check"), (supplies, "stock"), (network, "enter")):
+        monkeypatch.setattr(module, name, forbidden)
+
+
+def typed(*words: str) -> Any:
+    done = CliRunner().invoke(rehearse.rehearse, words, standalone_mode=False)
+    if done.exception:
+        raise done.exception
+    return done.return_value
+
+
+def test_one_rehearsal_is_of_a_uefi_host_with_a_virtio_disk(played: list[Any]) -> None:
+    assert typed() == 0
+    assert played == [("deploy", "uefi", "virtio", None)]
+
+
+def test_firmware_and_disk_hold_for_faults_too(played: list[Any], tmp_path: Path) -> None:
+    typed("--fault", "power-cut", "--firmware", "bios", "--disk", "ahci", "--keep", str(tmp_path))
+    assert played == [("power-cut", "bios", "ahci", tmp_path / "power-cut")]
+
+
+def test_the_matrix_is_every_firmware_with_every_disk_once(played: list[Any], tmp_path: Path) -> None:
+    typed("--matrix", "--keep", str(tmp_path))
+    assert sorted((one[1], one[2]) for one in played) == sorted(ALL)
+    assert {one[0] for one in played} == {"deploy"}
+    assert {one[3] for one in played} == {tmp_path / f"{firmware}-{disk}" for firmware, disk in ALL}
+
+
+def test_all_faults_are_played_and_every_one_can_be_named(played: list[Any]) -> None:
+    typed("--faults")
+    assert [one[0] for one in played] == list(rehearse.FAULTS)
+    assert {*rehearse.FAULTS, "deploy"} == set(scenarios.SCENARIOS)
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--matrix", "--faults"), "not about faults"),
+        (("--matrix", "--fault", "kills"), "not about faults"),
+        (("--fault", "4kn", "--disk", "ahci"), "no AHCI disk"),
+        (("--faults", "--disk", "ahci"), "no AHCI disk"),
+        (("--keep", "x" * 200), "too long"),
+        (("--hosts", "3", "--fault", "kills"), "--hosts goes with no fault"),
+        (("--hosts", "3", "--matrix"), "--hosts goes with no fault"),
+        (("--hosts", "2", "--fault", "fleet-mixed"), "three hosts"),
+    ],
+)
+def test_what_cannot_be_rehearsed_is_refused_at_once(
+    outside: None, words: tuple[str, ...], sentence: str
+) -> None:
+    with pytest.raises(InputError, match=sentence):
+        typed(*words)
+
+
+def written(path: Path, reports: list[Report], planned: int) -> Any:
+    report.write(path, reports, planned)
+    return json.loads(path.read_text())
+
+
+def test_a_result_is_called_passed_only_when_all_that_was_planned_went_well(tmp_path: Path) -> None:
+    path, good = tmp_path / "deep" / "r.json", Report("deploy", result="ready", label="abc")
+    bad = Report("deploy", result="ready", checks=[Check("the disk", False, "was written")])
+    assert written(path, [good], 2)["result"] == "unfinished"
+    assert written(path, [good, bad], 2)["result"] == "failed"
+    whole = written(path, [good, good], 2)
+    assert (whole["result"], whole["label"], len(whole["runs"])) == ("passed", "abc", 2)
+    assert written(path, [good], 1)["scenario"] == "deploy", "one alone is no list"
