@@ -68,6 +68,7 @@ def test_the_matrix_is_every_firmware_with_every_disk_once(played: list[Any], tm
 def test_all_faults_are_played_and_every_one_can_be_named(played: list[Any]) -> None:
     typed("--faults")
     assert [one[0] for one in played] == list(rehearse.FAULTS)
+    assert {one[0] for one in played if one[1] == "bios"} == {"plain-rom"}, "UEFI brings its own PXE"
     assert {*rehearse.FAULTS, "deploy"} == set(scenarios.SCENARIOS)
 
 
