@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 FAULTS = (
     *("power-cut", "power-cut-older", "kills", "corrupt-pack"),
-    *("two-disks", "hinted-disk", "4kn", "missing-gpu"),
+    *("plain-rom", "two-disks", "hinted-disk", "4kn", "missing-gpu"),
 )
 MIXED = "fleet-mixed"  # for several hosts: one well, one with a dead BMC, one without its disk
 FIRMWARE, BUSES = ("uefi", "bios"), ("virtio", "nvme", "ahci")
@@ -74,7 +74,7 @@ def rehearse(
     from provisioner.lab.report import write
 
     names = FAULTS if all_faults else (fault or "deploy",)
-    wanted = _matrix() if matrix else [(name, firmware, disk) for name in names]
+    wanted = _matrix() if matrix else [(name, _firmware(name, firmware), disk) for name in names]
     _check(wanted, keep, is_twofold=matrix and (all_faults or bool(fault)))
     _check_hosts(hosts, [name for name, _, _ in wanted], matrix=matrix)
     cache = cache.absolute()
@@ -97,6 +97,11 @@ def _matrix() -> list["Wanted"]:
     from provisioner.lab.scenarios import MATRIX
 
     return [("deploy", firmware, bus) for firmware, bus in MATRIX]
+
+
+def _firmware(name: str, wanted: "Firmware") -> "Firmware":
+    """The one that was asked for, but UEFI's PXE is its own: a card's ROM counts under BIOS only."""
+    return "bios" if name == "plain-rom" else wanted
 
 
 def _check(wanted: list["Wanted"], keep: Path | None, *, is_twofold: bool) -> None:

@@ -19,6 +19,16 @@ BRIDGE = "lan0"
 ADDRESS = "10.77.0.1/24"
 BRIDGE_MAC = "52:54:00:77:00:01"  # fixed: a bridge otherwise takes that of its lowest port
 BMC_NETWORK = "10.77.1"
+# The ROM's user class, option 77, lies 300 bytes behind the UDP header in what QEMU's iPXE sends (seen on
+# the wire: tests/golden/dhcp/seabios-ipxe-discover.txt); "iPXE" becomes "ROM.". Without a checksum: RFC 768.
+DISGUISE = """table netdev disguise {
+  set chained { type ether_addr; flags dynamic, timeout; timeout 60s; }
+  chain ingress {
+    type filter hook ingress device "%s" priority 0;
+    udp dport 69 add @chained { ether saddr }
+    ether saddr != @chained udp dport 67 @th,2400,32 0x69505845 @th,2400,32 set 0x524f4d2e udp checksum set 0
+  }
+}"""
 # what the lab cannot do without, and the Debian package that brings it
 PROGRAMS = {
     qemu.PROGRAM: "qemu-system-x86",
@@ -26,6 +36,7 @@ PROGRAMS = {
     bmc.PROGRAM: "openipmi",
     "ip": "iproute2",
     "sgdisk": "gdisk",
+    "nft": "nftables",
     "unshare": "util-linux",
 }
 FILES = {qemu.FIRMWARE: "ovmf", qemu.VARIABLES: "ovmf", qemu.ROM: "ipxe-qemu"}
@@ -123,6 +134,13 @@ class Lan:
             _ip("link", "set", device, "master", BRIDGE, "up")
         return self._taps[name]
 
+    def disguise(self, name: str) -> None:
+        """Let a host's card, whose ROM is iPXE, ask for an address as a plain PXE ROM does.
+
+        What it loads by TFTP may say again that it is iPXE, for as long as that takes.
+        """
+        _done("nft", DISGUISE % self.tap(name))
+
     def bmc(self, name: str) -> str:
         """The address of a host's BMC: 10.77.1.1 for the first host, .2 for the second, …"""
         if name not in self._bmcs:
@@ -138,7 +156,11 @@ def _plain_bridge() -> list[str]:
 
 
 def _ip(*words: str) -> None:
+    _done("ip", *words)
+
+
+def _done(program: str, *words: str) -> None:
     try:
-        run.run(["ip", *words], timeout=10)
+        run.run([program, *words], timeout=10)
     except ProgramError as fault:
         raise ServiceError(f"the lab's network cannot be made: {fault}", code=643) from fault

@@ -46,6 +46,7 @@ class Fault:
     hints: ClassVar[dict[str, Any]] = {}  # for the disk to write, in the profile
     written = 1  # the number of that disk
     sector = qemu.SECTOR  # bytes, of every disk
+    plain_rom = False  # whether the card knows no iPXE, only PXE
 
     def before(self, lab: "Rehearsal") -> None:
         """When the image is added and nothing is ordered yet."""
@@ -145,6 +146,8 @@ class Rehearsal:
                 extra_pci=("edu",),
             ),
         )
+        if self.fault.plain_rom:
+            lan.disguise(NAME)
         self.stranger = self._host(
             lan,
             qemu.Machine(

@@ -153,6 +153,20 @@ class TwoDisks(Fault):
         lab.check("both disks", clean, "every byte untouched" if clean else "one was written")
 
 
+class PlainRom(Deploy):
+    """A card under BIOS that is not iPXE: it gets undionly.kpxe by TFTP, at both boots from the network."""
+
+    name = "plain-rom"
+    plain_rom = True
+
+    def after(self, lab: Rehearsal) -> None:
+        super().after(lab)
+        lines = lab.service.log.read_text(errors="replace").splitlines()
+        lent = [line for line in lines if f"undionly.kpxe for {lab.deployment['address']}: done" in line]
+        wanted = 1 if lab.options.stop_after else 2
+        lab.check("undionly.kpxe by TFTP", len(lent) == wanted, f"lent {len(lent)} times")
+
+
 class HintedDisk(Deploy):
     """Two disks, and the profile's hint means the second: it is written and booted, the first is not."""
 
@@ -200,6 +214,6 @@ SCENARIOS: dict[str, Callable[[], Fault]] = {
     kind.name: kind
     for kind in (
         *(Deploy, PowerCut, PowerCutOlder, Kills, CorruptPack),
-        *(TwoDisks, HintedDisk, LargeSectors, MissingGpu),
+        *(PlainRom, TwoDisks, HintedDisk, LargeSectors, MissingGpu),
     )
 }

@@ -68,6 +68,7 @@ def test_the_matrix_is_every_firmware_with_every_disk_once(played: list[Any], tm
 def test_all_faults_are_played_and_every_one_can_be_named(played: list[Any]) -> None:
     typed("--faults")
     assert [one[0] for one in played] == list(rehearse.FAULTS)
+    assert {one[0] for one in played if one[1] == "bios"} == {"plain-rom"}, "UEFI brings its own PXE"
     assert {*rehearse.FAULTS, "deploy"} == set(scenarios.SCENARIOS)
 
 
@@ -97,7 +98,8 @@ def written(path: Path, reports: list[Report], planned: int) -> Any:
 
 
 def test_a_result_is_called_passed_only_when_all_that_was_planned_went_well(tmp_path: Path) -> None:
-    path, good = tmp_path / "deep" / "r.json", Report("deploy", result="ready", label="abc")
+    path = tmp_path / "deep" / "r.json"
+    good = Report("deploy", result="ready", label="abc", checks=[Check("all", True, "")])
     bad = Report("deploy", result="ready", checks=[Check("the disk", False, "was written")])
     assert written(path, [good], 2)["result"] == "unfinished"
     assert written(path, [good, bad], 2)["result"] == "failed"
