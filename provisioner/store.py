@@ -18,7 +18,7 @@ from provisioner.lifecycle import RESTING
 from provisioner.model import Deployment, Event, Host, Image, Profile
 from provisioner.settings import AddressRange
 
-SCHEMA_VERSION = 1  # raised with every migration; a newer folder is refused
+SCHEMA_VERSION = 2  # raised with every migration; a newer folder is refused
 OLDEST_SQLITE = (3, 51, 3)  # older ones can corrupt a WAL that several processes write
 SECRET_KEYS = frozenset({"nonce", "token", "password", "seed", "phone_token", "private_key"})
 JSON_COLUMNS = ("progress", "disk", "host_keys", "verdict")
@@ -63,6 +63,14 @@ def first(db: Database) -> None:
         pk="id",
     )
     db.table("service").create({"key": str, "value": str}, pk="key")
+
+
+@migrations()
+def surveys(db: Database) -> None:
+    """What machines that nobody knows said of themselves; discovery/records.py reads and writes it."""
+    times = {"served": float, "released": float, "reported": float}
+    row = {"mac": str, "uuid": str, "macs": str, "address": str, **times, "body": str}
+    db.table("surveys").create(row, pk="mac")
 
 
 def redact(data: dict[str, Any]) -> dict[str, Any]:
@@ -300,13 +308,20 @@ class Store:
     # evidence, leases, requests, service
 
     def put_sightings(self, rows: list[dict[str, Any]]) -> None:
-        """Batched evidence of DHCP, `{mac, time, count, address, data}` per MAC."""
+        """Batched evidence of DHCP, `{mac, time, count, address, data}` per MAC.
+
+        What a firmware said of itself stays when its system asks later.
+        """
         sql = """INSERT INTO sightings VALUES (:mac, :time, :time, :count, :address, :data)
-                 ON CONFLICT(mac) DO UPDATE SET last_seen = :time, count = count + :count, data = :data,
+                 ON CONFLICT(mac) DO UPDATE SET last_seen = :time, count = count + :count,
+                 data = CASE WHEN json_extract(data, '$.boots') AND NOT :boots
+                 THEN json_set(data, '$.hostname', :hostname) ELSE :data END,
                  address = CASE WHEN :address = '' THEN address ELSE :address END"""
         with self.writing() as db:
             for row in rows:
-                db.execute(sql, {**row, "data": json.dumps(row["data"])})
+                data = row["data"]
+                said = {"boots": bool(data.get("boots")), "hostname": data.get("hostname", "")}
+                db.execute(sql, {**row, **said, "data": json.dumps(data)})
 
     def sightings(self) -> list[dict[str, Any]]:
         """Every MAC that asked, the last first, with the host that owns it or null."""

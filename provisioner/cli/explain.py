@@ -19,10 +19,23 @@ CODES: dict[int, tuple[str, str]] = {
     124: ("There is no such request to a BMC.", "Ask again: provision bmc test HOST."),
     125: ("No image has this name.", "provision image list; add one with provision image add PACK."),
     126: ("Neither the order nor the profile names an image.", "provision deploy HOST --image NAME."),
+    127: (
+        "No unknown machine with this MAC, UUID or serial was seen.",
+        "provision host list --unknown; power it on with network boot enabled.",
+    ),
+    128: (
+        "Nothing is known of the machine's hardware.",
+        "Let it boot the ramdisk: deploy it, or set discovery.boot in the settings.",
+    ),
     130: ("Safety forbids it.", "The message says why."),
     131: ("The host is locked: somebody protects it.", "Ask them; then provision host unlock HOST."),
     132: ("A deployment of this host is under way.", "provision watch HOST, or provision cancel HOST first."),
     133: ("It was not confirmed, so nothing was changed.", "Type what is asked, or --yes in a script."),
+    134: (
+        "The network card belongs to a host that is known.",
+        "provision host show HOST; add the MAC to that host in the inventory.",
+    ),
+    135: ("There is a profile of that name.", "Give another --name, or --replace to change its hardware."),
     140: (
         "An event or the order's end came at a stage that does not expect it.",
         "provision status HOST shows the stage; an expired order must be given again.",
