@@ -1,4 +1,4 @@
-"""A machine that nobody knows, for real: it is looked at, its disk stays as it is, it is adopted and deployed."""
+"""A machine that nobody knows, for real: looked at with its disk left as it is, adopted and deployed."""
 
 import json
 import os
@@ -82,7 +82,7 @@ def host(lan: network.Lan, folder: Path, password: str) -> machine.Host:
 
 
 def look(site: Site, found: machine.Host) -> dict[str, Any]:
-    """From power-on to the disk answer after the inventory; the machine is off afterwards, its disk as it was."""
+    """From power-on to the disk answer after the inventory; it is off afterwards, its disk as it was."""
     began = time.monotonic()
     found.press("on")
     row = site.await_row("inventoried", LOOK_LIMIT)
