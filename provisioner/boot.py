@@ -3,7 +3,8 @@
 import hmac
 import logging
 
-from provisioner.agent.protocol import KernelArguments
+from provisioner import catalogue, discovery
+from provisioner.agent.protocol import KernelArguments, SurveyArguments
 from provisioner.model import (
     Asker,
     Autoinstall,
@@ -14,6 +15,7 @@ from provisioner.model import (
     Local,
     Ramdisk,
     Stage,
+    Survey,
 )
 from provisioner.site import Site
 
@@ -38,7 +40,7 @@ def explain(site: Site, asker: Asker) -> tuple[BootPlan, str]:
     try:
         host = site.store.host_by_mac(asker.mac)
         if host is None:
-            return Local(firmware=asker.firmware), "this machine is not known"
+            return _stranger(site, asker)
         deployment = site.store.last_deployment(host.name)
         refusal = _refusal(site, asker, host, deployment)
         if refusal or deployment is None:
@@ -73,14 +75,34 @@ def _same(expected: str, said: str) -> bool:
     return hmac.compare_digest(expected.strip().lower().encode(), said.strip().lower().encode())
 
 
+def _stranger(site: Site, asker: Asker) -> tuple[BootPlan, str]:
+    """Its disk; or, where the settings say so, the ramdisk that only looks."""
+    refusal = discovery.refusal(site, asker)
+    if refusal:
+        return Local(firmware=asker.firmware), refusal
+    url = site.settings.url
+    files = [catalogue.boot_file(site.settings.state, name) for name in ("vmlinuz", "initrd.img")]
+    if None in files:
+        return Local(firmware=asker.firmware), "this machine is not known, and no ramdisk was built"
+    plan = Survey(
+        kernel=f"{url}{FILES}/vmlinuz",
+        initrd=f"{url}{FILES}/initrd.img",
+        args=f"{CONSOLES} BOOTIF={_bootif(asker.mac)} {SurveyArguments(url, asker.mac)}",
+    )
+    return plan, "this machine is not known; its inventory is taken"
+
+
+def _bootif(mac: str) -> str:
+    return "01-" + mac.replace(":", "-")
+
+
 def _ramdisk(site: Site, deployment: Deployment) -> Ramdisk:
     url = site.settings.url
     arguments = KernelArguments(url, deployment.mac, deployment.nonce)
-    bootif = "01-" + deployment.mac.replace(":", "-")
     return Ramdisk(
         kernel=f"{url}{FILES}/vmlinuz",
         initrd=f"{url}{FILES}/initrd.img",
-        args=f"{CONSOLES} BOOTIF={bootif} {arguments}",
+        args=f"{CONSOLES} BOOTIF={_bootif(deployment.mac)} {arguments}",
     )
 
 
@@ -104,5 +126,7 @@ def render(site: Site, plan: BootPlan, *, reason: str, firmware: Firmware) -> st
         case Autoinstall():
             words = {**plan.model_dump(), "consoles": CONSOLES}
             return site.templates.render("autoinstall.ipxe.j2", **words, **common)
+        case Survey(kernel=kernel, initrd=initrd, args=args):
+            return site.templates.render("survey.ipxe.j2", kernel=kernel, initrd=initrd, args=args, **common)
         case _:
             return site.templates.render("local.ipxe.j2", reason=reason.capitalize() + ".", **common)

@@ -104,6 +104,28 @@ class Client:
         """Every MAC that asked by DHCP."""
         return list(self.call("GET", "/sightings")["sightings"])
 
+    def machines(self, after: float = 0, wait: float = 0) -> Answer:
+        """`machines` that nobody knows; waits at most `wait` s for one that was seen after `after`."""
+        return self.call("GET", "/machines", after=after, wait=wait, patience=PATIENCE + wait)
+
+    def adopt(self, text: str, **host: Any) -> Answer:
+        """Make a host of an unknown machine: `name`, `profile`, `serial`, `rack`, `bmc`; the host."""
+        row: Answer = self.call("POST", f"/machines/{_quoted(text)}/adopt", host)["host"]
+        return row
+
+    def profiles(self) -> list[Answer]:
+        """Every profile with the names of its `hosts`."""
+        return list(self.call("GET", "/profiles")["profiles"])
+
+    def profile(self, name: str) -> Answer:
+        """One profile."""
+        row: Answer = self.call("GET", f"/profiles/{_quoted(name)}")["profile"]
+        return row
+
+    def learn(self, machine: str, **how: Any) -> Answer:
+        """`profile` and `yaml` from a machine: `name`, `devices`, `apply`, `replace`."""
+        return self.call("POST", "/profiles/learn", {"machine": machine, **how})
+
     def images(self) -> list[Answer]:
         """The catalogue."""
         return list(self.call("GET", "/images")["images"])

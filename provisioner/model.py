@@ -234,6 +234,14 @@ class Ramdisk(Data):
     args: str
 
 
+class Survey(Data):
+    """Boot the ramdisk on a machine that nobody knows, to say what it is; it carries no order."""
+
+    kernel: str
+    initrd: str
+    args: str
+
+
 class Autoinstall(Data):
     """Boot Ubuntu's installer."""
 
@@ -243,7 +251,7 @@ class Autoinstall(Data):
     seed_url: str
 
 
-BootPlan = Local | Ramdisk | Autoinstall
+BootPlan = Local | Ramdisk | Survey | Autoinstall
 
 
 class Asker(Data):
@@ -254,6 +262,7 @@ class Asker(Data):
     serial: Annotated[str, Field(pattern=r"^[\w .:+/-]{0,64}$")] = ""
     uuid: Annotated[str, Field(pattern=r"^[0-9A-Fa-f-]{0,36}$")] = ""
     firmware: Firmware = Firmware.UEFI
+    arch: Annotated[str, Field(pattern=r"^[a-z0-9_]{0,16}$")] = ""  # iPXE's word for its own
 
 
 class Event(Data):

@@ -46,6 +46,12 @@ class Orders(_Section):
     at_once: int = Field(default=4, ge=1, description="deployments between powering and sealing at one time")
 
 
+class Discovery(_Section):
+    """What a machine that nobody knows is given."""
+
+    boot: bool = Field(default=False, description="start the ramdisk there, for the inventory only")
+
+
 class Settings(_Section):
     """All settings. `state` and `keys` are folders; `address` carries the prefix length."""
 
@@ -56,6 +62,7 @@ class Settings(_Section):
     services: tuple[str, ...] = SERVICES
     dhcp: Dhcp = Dhcp()
     orders: Orders = Orders()
+    discovery: Discovery = Discovery()
 
     @model_validator(mode="after")
     def _ranges_lie_in_the_network(self) -> Self:

@@ -18,7 +18,7 @@ from provisioner.model import Deployment, Event, Host, Image, Profile, Run
 from provisioner.redaction import redact
 from provisioner.settings import AddressRange
 
-SCHEMA_VERSION = 3  # raised with every migration; a newer folder is refused
+SCHEMA_VERSION = 4  # raised with every migration; a newer folder is refused
 OLDEST_SQLITE = (3, 51, 3)  # older ones can corrupt a WAL that several processes write
 JSON_COLUMNS = ("progress", "disk", "host_keys", "verdict")
 LATER = frozenset({"run", "iso"})  # columns of deployments that a migration after the first adds
@@ -77,6 +77,14 @@ def second(db: Database) -> None:
 def third(db: Database) -> None:
     """Deployments that boot an installer; images need nothing, for what is not said of one is a pack."""
     db.table("deployments").add_column("iso", str, not_null_default="")
+
+
+@migrations()
+def fourth(db: Database) -> None:
+    """What machines that nobody knows said of themselves; discovery/records.py reads and writes it."""
+    times = {"served": float, "released": float, "reported": float}
+    row = {"mac": str, "uuid": str, "macs": str, "address": str, **times, "body": str}
+    db.table("surveys").create(row, pk="mac")
 
 
 class Store:
@@ -328,16 +336,18 @@ class Store:
     def put_sightings(self, rows: list[dict[str, Any]]) -> None:
         """Batched evidence of DHCP, `{mac, time, count, address, data}` per MAC.
 
-        What a machine's firmware said of itself outlives what its system says: that names no architecture.
+        What a firmware said of itself stays when its system asks later.
         """
         sql = """INSERT INTO sightings VALUES (:mac, :time, :time, :count, :address, :data)
                  ON CONFLICT(mac) DO UPDATE SET last_seen = :time, count = count + :count,
-                 data = CASE WHEN json_extract(data, '$.boots') AND NOT json_extract(:data, '$.boots')
-                        THEN json_set(data, '$.hostname', json_extract(:data, '$.hostname')) ELSE :data END,
+                 data = CASE WHEN json_extract(data, '$.boots') AND NOT :boots
+                 THEN json_set(data, '$.hostname', :hostname) ELSE :data END,
                  address = CASE WHEN :address = '' THEN address ELSE :address END"""
         with self.writing() as db:
             for row in rows:
-                db.execute(sql, {**row, "data": json.dumps(row["data"])})
+                data = row["data"]
+                said = {"boots": bool(data.get("boots")), "hostname": data.get("hostname", "")}
+                db.execute(sql, {**row, **said, "data": json.dumps(data)})
 
     def sightings(self) -> list[dict[str, Any]]:
         """Every MAC that asked, the last first, with the host that owns it or null."""

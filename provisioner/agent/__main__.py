@@ -1,8 +1,8 @@
-"""The program of the ramdisk: says hello, writes the disk as ordered, reports, reboots when told."""
+"""The program of the ramdisk: does as ordered or takes the inventory, reports, reboots."""
 
 import sys
 
-from provisioner.agent.job import main
+from provisioner.agent.start import main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(said=" ".join(sys.argv[1:])))

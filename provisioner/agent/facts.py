@@ -2,16 +2,19 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
-from provisioner.agent.protocol import Disk, Nic
+from provisioner.agent.protocol import Device, Disk, Nic
 from provisioner.errors import PackError
 from provisioner.imaging import gpt
 from provisioner.imaging.pack import fat_label
 
 SYS = Path("/sys")
+PROC = Path("/proc")
 NOT_DISKS = ("loop", "ram", "sr", "fd", "zram", "dm-", "md", "nbd", "mtd")
 BLANK = "no partition table"
 EMPTY = f"{BLANK}, zeros"  # nothing to lose, as far as can be seen
+BRIDGES = "06"  # PCI class of what only connects; there are dozens of them
 HEAD = 1 << 20  # bytes looked at; file systems and RAID say what they are within them
 
 
@@ -25,7 +28,21 @@ def read_word(path: Path) -> str:
 
 def serial() -> str:
     """SMBIOS system serial; what vendors write in place of one counts as none."""
-    found = read_word(SYS / "class/dmi/id/product_serial")
+    return _smbios("product_serial")
+
+
+def maker() -> str:
+    """SMBIOS system manufacturer."""
+    return _smbios("sys_vendor")
+
+
+def product() -> str:
+    """SMBIOS product name."""
+    return _smbios("product_name")
+
+
+def _smbios(name: str) -> str:
+    found = read_word(SYS / "class/dmi/id" / name)
     placeholders = (
         "to be filled by o.e.m.",
         "default string",
@@ -33,6 +50,8 @@ def serial() -> str:
         "none",
         "0",
         "system serial number",
+        "system manufacturer",
+        "system product name",
     )
     return "" if found.lower() in placeholders else found
 
@@ -45,6 +64,42 @@ def uuid() -> str:
 def memory() -> int:
     """Bytes that the kernel manages."""
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+
+
+def firmware() -> str:
+    """`uefi` or `bios`: how this kernel was started."""
+    return "uefi" if (SYS / "firmware/efi").exists() else "bios"
+
+
+def cpu() -> tuple[str, int]:
+    """The processor's name and how many logical ones there are."""
+    lines = read_word(PROC / "cpuinfo").splitlines()
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return (names[0] if names else ""), os.cpu_count() or len(names)
+
+
+def devices() -> list[Device]:
+    """Every PCI function but bridges, by place."""
+    found = []
+    folder = SYS / "bus/pci/devices"
+    for place in sorted(folder.iterdir()) if folder.is_dir() else []:
+        vendor, device, kind = (read_word(place / name)[2:] for name in ("vendor", "device", "class"))
+        if vendor and device and not kind.startswith(BRIDGES):
+            found.append(Device(f"{vendor}:{device}", kind, place.name))
+    return found
+
+
+def machine() -> dict[str, Any]:
+    """What hello and inventory both say of the machine as a whole."""
+    name, count = cpu()
+    return {
+        "maker": maker(),
+        "product": product(),
+        "cpu": name,
+        "cpus": count,
+        "firmware": firmware(),
+        "devices": devices(),
+    }
 
 
 def nics() -> list[Nic]:

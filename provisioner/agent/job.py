@@ -1,7 +1,5 @@
 """One boot of the agent, from hello to reboot."""
 
-import os
-import sys
 import tempfile
 import threading
 import time
@@ -14,6 +12,7 @@ from provisioner import __version__, errors
 from provisioner.agent import disks, facts, protocol
 from provisioner.agent.link import Link, Stopped
 from provisioner.agent.medium import Medium
+from provisioner.agent.restart import restart
 from provisioner.agent.stream import Stream
 from provisioner.agent.writer import Writer, device_path, seconds_since
 from provisioner.imaging import manifest as manifests
@@ -47,7 +46,7 @@ class Job:
         self._lines: list[str] = []
         self._link = connect(arguments.server, say=self.say)
         self._keys = keys
-        self._reboot = reboot or _reboot
+        self._reboot = reboot or restart
         self._find_disks = find_disks
         self._open = open_disk
         self._set_clock = set_clock or _set_clock
@@ -102,6 +101,7 @@ class Job:
             version=__version__,
             disks=self._find_disks(),
             nics=facts.nics(),
+            **facts.machine(),
         )
         for disk in hello.disks:
             self.say(f"disk {disks.describe(disk)}: {disk.content}")
@@ -275,24 +275,3 @@ def _kernel_log() -> list[str]:
     with suppress(errors.ProvisionError):
         return run(["dmesg"], check=False).stdout.decode(errors="replace").splitlines()[-400:]
     return []
-
-
-def _reboot() -> None:
-    os.sync()
-    run(["reboot", "-f"], check=False)
-
-
-def main() -> int:
-    """Never returns normally in the ramdisk: it reboots, or rests. The exit code of a crash is 1.
-
-    Below Ubuntu's installer, whose kernel was started with other arguments, ours stand on the command line.
-    """
-    try:
-        said = " ".join(sys.argv[1:]) or Path("/proc/cmdline").read_text(errors="replace")
-        arguments = protocol.KernelArguments.parse(said)
-    except protocol.ProtocolError as fault:
-        print(f"agent: {fault}", flush=True)
-        return 2
-    Job(arguments).run()
-    threading.Event().wait()  # rests until it is powered off
-    return 0

@@ -28,29 +28,69 @@ class KernelArguments:
     mac: str  # aa:bb:cc:dd:ee:ff, the MAC that was ordered
     nonce: str  # url-safe text
 
+    def __post_init__(self) -> None:
+        """What writes is made from these: without a nonce there are none. Raises ProtocolError."""
+        _check("nonce", self.nonce)
+
     def __str__(self) -> str:
         return f"pv.server={self.server} pv.mac={self.mac} pv.nonce={self.nonce}"
 
     @classmethod
     def parse(cls, command_line: str) -> "KernelArguments":
         """From ``/proc/cmdline``. Raises ProtocolError naming the argument that is missing or malformed."""
-        found = dict(word.split("=", 1) for word in command_line.split() if "=" in word)
-        checks = {
-            "server": r"http://[\w.:\[\]-]+",
-            "mac": r"([0-9a-f]{2}:){5}[0-9a-f]{2}",
-            "nonce": r"[\w-]+",
-        }
-        for name, pattern in checks.items():
-            if not re.fullmatch(pattern, found.get(f"pv.{name}", ""), re.ASCII):
-                raise ProtocolError(f"kernel argument pv.{name} is missing or malformed")
+        if is_survey(command_line):
+            raise ProtocolError("kernel argument pv.inventory forbids every order")
+        found = _words(command_line)
+        for name in CHECKS:
+            _check(name, found.get(f"pv.{name}", ""))
+        return cls(found["pv.server"], found["pv.mac"], found["pv.nonce"])
+
+
+@dataclass(frozen=True)
+class SurveyArguments:
+    """Where the ramdisk of a machine that nobody knows reports what it is; nothing that could allow more."""
+
+    server: str
+    mac: str
+
+    def __str__(self) -> str:
+        return f"pv.server={self.server} pv.mac={self.mac} pv.inventory=1"
+
+    @classmethod
+    def parse(cls, command_line: str) -> "SurveyArguments":
+        """From ``/proc/cmdline``; a nonce there is not even read. Raises ProtocolError."""
+        found = _words(command_line)
+        for name in ("server", "mac"):
+            _check(name, found.get(f"pv.{name}", ""))
+        return cls(found["pv.server"], found["pv.mac"])
+
+
+CHECKS = {
+    "server": r"http://[\w.:\[\]-]+",
+    "mac": r"([0-9a-f]{2}:){5}[0-9a-f]{2}",
+    "nonce": r"[\w-]+",
+}
+
+
+def is_survey(command_line: str) -> bool:
+    """Whether ``pv.inventory`` stands there, with any value or none: then nothing may be written."""
+    return any(word.split("=", 1)[0] == "pv.inventory" for word in command_line.split())
+
+
+def _words(command_line: str) -> dict[str, str]:
+    return dict(word.split("=", 1) for word in command_line.split() if "=" in word)
+
+
+def _check(name: str, value: str) -> None:
+    is_usable = re.fullmatch(CHECKS[name], value, re.ASCII) is not None
+    if name == "server" and is_usable:
         try:
-            address = urlsplit(found["pv.server"])
-            is_usable = address.hostname and address.port != 0  # a port of 99999 raises here
+            address = urlsplit(value)
+            is_usable = bool(address.hostname) and address.port != 0  # a port of 99999 raises here
         except ValueError:
             is_usable = False
-        if not is_usable:
-            raise ProtocolError("kernel argument pv.server is missing or malformed")
-        return cls(found["pv.server"], found["pv.mac"], found["pv.nonce"])
+    if not is_usable:
+        raise ProtocolError(f"kernel argument pv.{name} is missing or malformed")
 
 
 @dataclass(frozen=True)
@@ -79,6 +119,15 @@ class Nic:
 
 
 @dataclass(frozen=True)
+class Device:
+    """One PCI function that is no bridge."""
+
+    id: str  # vendor:device, four hexadecimal digits each
+    kind: str  # class, subclass and interface, six hexadecimal digits: 030200 is a 3D controller
+    place: str = ""  # 0000:17:00.0
+
+
+@dataclass(frozen=True)
 class Hello:
     """POST hello: consumes the order when the nonce is right. Idempotent by (nonce, boot_id)."""
 
@@ -92,6 +141,32 @@ class Hello:
     version: str  # of the agent
     disks: list[Disk] = field(default_factory=list)
     nics: list[Nic] = field(default_factory=list)
+    maker: str = ""  # SMBIOS system manufacturer
+    product: str = ""
+    cpu: str = ""  # the model's name
+    cpus: int = 0  # logical processors
+    firmware: str = ""  # uefi or bios
+    devices: list[Device] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """POST inventory: what a machine that nobody knows is. It has no order, gets none, and reboots."""
+
+    mac: str
+    macs: list[str]
+    serial: str
+    uuid: str
+    memory: int  # bytes
+    version: str
+    disks: list[Disk] = field(default_factory=list)
+    nics: list[Nic] = field(default_factory=list)
+    maker: str = ""
+    product: str = ""
+    cpu: str = ""
+    cpus: int = 0
+    firmware: str = ""
+    devices: list[Device] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -204,7 +279,7 @@ def load(kind: type[_T], body: Any) -> _T:
 
 
 def _value(kind: str, name: str, wanted: Any, value: Any) -> Any:
-    nested = {list[Disk]: Disk, list[Nic]: Nic}
+    nested = {list[Disk]: Disk, list[Nic]: Nic, list[Device]: Device}
     if wanted in nested and isinstance(value, list):
         return [load(nested[wanted], item) for item in value]
     if wanted in (Disk, DiskHints, Order):

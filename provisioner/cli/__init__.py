@@ -8,13 +8,23 @@ from typing import Any
 import click
 
 from provisioner import __version__
-from provisioner.cli import bmc, deploy, explain, host, image, ramdisk, rehearse, serve, watch
+from provisioner.cli import bmc, deploy, explain, host, image, net, profile, ramdisk, rehearse, serve, watch
 from provisioner.cli.common import complain
 from provisioner.errors import Exit, ProvisionError
 
 COMMANDS: tuple[click.Command, ...] = (
     *(deploy.deploy, watch.status, watch.watch, deploy.retry, deploy.cancel),
-    *(host.host, image.image, bmc.bmc, ramdisk.ramdisk, rehearse.rehearse, serve.serve, explain.explain),
+    *(
+        host.host,
+        profile.profile,
+        image.image,
+        bmc.bmc,
+        net.net,
+        ramdisk.ramdisk,
+        rehearse.rehearse,
+        serve.serve,
+        explain.explain,
+    ),
 )
 
 

@@ -18,7 +18,7 @@ STATE = Path("/var/lib/provisioner")
 SCHEMA_VERSION = 1
 TIMES = frozenset(
     {"time", "created", "stage_since", "deadline", "expires", "last_sign", "power_on", "added", "first_seen"}
-    | {"last_seen"}
+    | {"last_seen", "inventoried"}
 )
 Row = dict[str, Any]
 Column = tuple[str, Callable[[Row], str]]

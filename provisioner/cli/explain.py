@@ -29,6 +29,14 @@ CODES: dict[int, tuple[str, str]] = {
         "method: image wants a pack, method: autoinstall Ubuntu's ISO (provision image add --iso).",
     ),
     128: ("There is no such run.", "provision status lists what is under way."),
+    129: (
+        "No unknown machine with this MAC, UUID or serial was seen.",
+        "provision host list --unknown; power it on with network boot enabled.",
+    ),
+    136: (
+        "Nothing is known of the machine's hardware.",
+        "Let it boot the ramdisk: deploy it, or set discovery.boot in the settings.",
+    ),
     130: ("Safety forbids it.", "The message says why."),
     131: ("The host is locked: somebody protects it.", "Ask them; then provision host unlock HOST."),
     132: ("A deployment of this host is under way.", "provision watch HOST, or provision cancel HOST first."),
@@ -37,6 +45,11 @@ CODES: dict[int, tuple[str, str]] = {
         "Another number of hosts would be erased than was expected.",
         "Look at the list, then give the count.",
     ),
+    137: (
+        "The network card belongs to a host that is known.",
+        "provision host show HOST; add the MAC to that host in the inventory.",
+    ),
+    135: ("There is a profile of that name.", "Give another --name, or --replace to change its hardware."),
     140: (
         "An event or the order's end came at a stage that does not expect it.",
         "provision status HOST shows the stage; an expired order must be given again.",

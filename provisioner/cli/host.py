@@ -5,8 +5,10 @@ from typing import Any
 
 import click
 
+from provisioner.cli import machines
 from provisioner.cli.common import Column, asks_service, emit, emit_one, local_time, prints_data, say
 from provisioner.client import Client
+from provisioner.errors import InputError
 from provisioner.story import size
 
 Row = dict[str, Any]
@@ -37,11 +39,14 @@ COLUMNS: tuple[Column, ...] = (
 
 
 @host.command("list")
+@click.option("--unknown", is_flag=True, help="The machines that asked for an address and are no hosts.")
 @prints_data
 @asks_service
-def list_(client: Client, form: str) -> None:
-    """Every host with its last deployment."""
-    emit(form, "hosts", client.hosts(), COLUMNS)
+def list_(client: Client, form: str, unknown: bool) -> None:
+    """Every host with its last deployment; with --unknown, the machines that nobody knows."""
+    if unknown:
+        return emit(form, "machines", client.machines()["machines"], machines.COLUMNS, key="mac")
+    return emit(form, "hosts", client.hosts(), COLUMNS)
 
 
 @host.command()
@@ -88,19 +93,43 @@ def apply(client: Client, folder: Path) -> None:
 
 
 @host.command()
-@click.argument("name")
-@click.option("--mac", "macs", required=True, multiple=True, help="Any notation; the first one boots.")
-@click.option("--profile", required=True)
+@click.argument("name", required=False)
+@click.option("--name", "named", metavar="NAME", help="The same as the argument.")
+@click.option("--mac", "macs", multiple=True, help="Any notation; the first one boots.")
+@click.option(
+    "--from-seen",
+    "seen",
+    metavar="MAC",
+    help="A machine of `host list --unknown`: its MACs, serial and UUID are taken from what it said.",
+)
+@click.option("--profile", default="", help="With --from-seen and one profile only, that one is taken.")
 @click.option("--serial", default="", help="The serial on its label, as SMBIOS says it.")
 @click.option("--rack", default="")
 @click.option("--bmc", "address", default="", metavar="ADDRESS", help="Without it you press the button.")
 @click.option("--secret", default="", help="The name of the BMC's login (provision bmc secret NAME).")
 @asks_service
-def add(client: Client, name: str, macs: tuple[str, ...], address: str, secret: str, **rest: str) -> None:
-    """Add one host, or replace it."""
+def add(
+    client: Client, name: str | None, named: str | None, macs: tuple[str, ...], seen: str | None, **rest: str
+) -> None:
+    """Add one host, or replace it; with --from-seen, adopt a machine that asked on the deployment LAN.
+
+    provision host add NAME --mac MAC --profile PROFILE
+
+    provision host add --from-seen MAC --name NAME [--profile PROFILE]
+    """
+    address, secret = rest.pop("address"), rest.pop("secret")
     bmc = {"driver": "ipmi", "address": address, "secret": secret} if address else {"driver": "manual"}
-    client.apply([{"name": name, "macs": list(macs), "bmc": bmc, **rest}], [])
-    say(f"{name} is known now")
+    if not (wanted := name or named) or (name and named and name != named):
+        raise InputError("one name is needed", hint="provision host add NAME …")
+    if bool(macs) == bool(seen):
+        raise InputError("which machine it is is not said", hint="give --mac, or --from-seen, not both")
+    if seen:
+        made = client.adopt(seen, name=wanted, bmc=bmc, **rest)
+        return say(f"{wanted} is known now: {', '.join(made['macs'])}, serial {made['serial'] or 'unknown'}")
+    if not rest["profile"]:
+        raise InputError("which profile it has is not said", hint="--profile NAME; provision profile list")
+    client.apply([{"name": wanted, "macs": list(macs), "bmc": bmc, **rest}], [])
+    return say(f"{wanted} is known now")
 
 
 @host.command()

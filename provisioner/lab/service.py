@@ -25,13 +25,17 @@ READY = "all services are ready"
 class Service:
     """`provision serve` of this very Python, with its state and log in folders of the rehearsal."""
 
-    def __init__(self, state: Path, log: Path, *, interface: str, address: str) -> None:
+    def __init__(
+        self, state: Path, log: Path, *, interface: str, address: str, settings: Path | None = None
+    ) -> None:
+        """`settings` is a TOML file for what is not said here."""
         self.state = state
         self.log = log
         self.starts = 0
         self._argv = [
             *(sys.executable, "-m", "provisioner", "serve"),
             *("--state", str(state), "--interface", interface, "--address", address),
+            *(("--settings", str(settings)) if settings else ()),
         ]
         self._address = address.partition("/")[0]
         self._process: run.Process | None = None

@@ -17,8 +17,8 @@ from provisioner.lifecycle import RESTING
 from provisioner.model import Data, Deployment, Host, Image
 from provisioner.settings import sentences
 from provisioner.site import Site
+from provisioner.web.door import after, await_news, routes_for_operators
 from provisioner.web.door import answer as _answer
-from provisioner.web.door import await_news, routes_for_operators
 from provisioner.web.door import read as _body
 from provisioner.web.door import the_site as _site
 
@@ -201,8 +201,10 @@ def deployment(ident: str) -> Response:
 def events(ident: str) -> Response:
     """Events with an id above `after`, at once or as soon as there are some within `wait` seconds."""
     store, row = _site().store, _deployment(ident)
+    last = after()
     found = await_news(
-        lambda after: store.events(row.id, after), lambda: store.deployment(row.id).stage in RESTING
+        lambda: store.events(row.id, last),
+        lambda news: bool(news) or store.deployment(row.id).stage in RESTING,
     )
     return _answer(
         events=[event.model_dump(mode="json") for event in found],
@@ -265,12 +267,8 @@ def bmc() -> Response:
 def bmc_result(ident: int) -> Response:
     """The request, once it is answered or `wait` seconds have passed."""
     store = _site().store
-
-    def answered(_: int) -> list[dict[str, Any]]:
-        return [one for one in [store.request(ident)] if one["state"] == "done"]
-
-    await_news(answered, lambda: False)
-    return _answer(request=store.request(ident))
+    found = await_news(lambda: store.request(ident), lambda request: request["state"] == "done")
+    return _answer(request=found)
 
 
 class Secret(BaseModel):

@@ -82,20 +82,22 @@ def answer(**values: Any) -> Response:
     return jsonify({"schema_version": SCHEMA_VERSION, **values})
 
 
-def await_news(look: Callable[[int], _T], is_over: Callable[[], bool]) -> _T:
-    """What `look(after)` finds, at once or as soon as there is something, at most the asked `wait` seconds.
+def after() -> int:
+    """The id of the last event that who asks has seen."""
+    said = request.args.get("after", "")
+    return int(said) if re.fullmatch(r"\d{1,18}", said) else 0
 
-    `after` comes from the request; when `is_over()`, nothing more is waited for.
-    """
+
+def await_news(look: Callable[[], _T], is_over: Callable[[_T], bool]) -> _T:
+    """What `look()` finds, as soon as it `is_over`, or when the asked `wait` seconds have passed."""
     listener: Listener = current_app.config["LISTENER"]
-    said, clock = request.args.get("after", ""), the_site().clock
-    after = int(said) if re.fullmatch(r"\d{1,18}", said) else 0
+    clock = the_site().clock
     until = clock() + _seconds()
     while True:
         rung = listener.count
-        found = look(after)
+        found = look()
         left = until - clock()
-        if found or left <= 0 or is_over():
+        if left <= 0 or is_over(found):
             return found
         listener.wait(rung, left)
 

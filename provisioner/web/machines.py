@@ -5,6 +5,7 @@ Nobody is told why he is refused: strangers get the uniform 404, a boot script i
 
 import json
 import logging
+import re
 import secrets
 from typing import Any
 
@@ -13,14 +14,17 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from provisioner import boot, catalogue, deploy, seed
 from provisioner.agent import protocol
+from provisioner.discovery import intake, policy, records
 from provisioner.errors import InputError, NotFoundError, ProvisionError, TransitionError
-from provisioner.model import Asker, Deployment, Firmware, Host, Local, Ramdisk, Stage, parse_mac
+from provisioner.model import Asker, Deployment, Firmware, Host, Local, Ramdisk, Stage, Survey, parse_mac
 from provisioner.site import Site
 from provisioner.web import files
+from provisioner.web.limit import Limit
 
 log = logging.getLogger(__name__)
 routes = Blueprint("machines", __name__)
 LAST_RESORT = "#!ipxe\nexit 1\n"
+INVENTORIES = Limit(rate=0.2, burst=5)  # of one address
 AGENT_STAGES = frozenset({Stage.WRITING, Stage.RESTARTING})
 
 
@@ -37,27 +41,39 @@ def boot_script(mac: str) -> Response:
         firmware = Firmware.BIOS if request.args.get("platform") == "pcbios" else Firmware.UEFI
         asker = _asker(mac, firmware)
         plan, reason = boot.explain(site, asker) if asker else (Local(firmware=firmware), "this is no MAC")
+        if asker and isinstance(plan, Survey):
+            records.note_served(site.store, asker.mac, asker.uuid, asker.address, site.clock())
         response = Response(boot.render(site, plan, reason=reason, firmware=firmware), mimetype="text/plain")
     except Exception:
         log.exception("the boot script of %.40s could not be rendered", mac)
         return Response(LAST_RESORT, mimetype="text/plain")
     name = asker.mac if asker else mac[:40]
     log.info("%s (%s) is answered %s: %s", name, request.remote_addr, type(plan).__name__, reason)
-    if asker and not isinstance(plan, Local):
+    if asker and isinstance(plan, Local):
+        response.call_on_close(lambda: _note_released(site, asker))
+    elif asker:
         boots = "ramdisk" if isinstance(plan, Ramdisk) else "installer"
         response.call_on_close(lambda: _tell_served(site, asker, boots))
     return response
 
 
+def _note_released(site: Site, asker: Asker) -> None:
+    """A machine that was surveyed has been given its disk."""
+    if site.settings.discovery.boot:
+        records.note_released(site.store, asker.mac, asker.uuid, site.clock())
+
+
 def _asker(mac: str, firmware: Firmware) -> Asker | None:
     address = request.remote_addr or ""
     try:
-        known = Asker(mac=parse_mac(mac), address=address, firmware=firmware)
+        arch = request.args.get("arch", "")
+        arch = arch if re.fullmatch(r"[a-z0-9_]{0,16}", arch) else "unreadable"
+        known = Asker(mac=parse_mac(mac), address=address, firmware=firmware, arch=arch)
     except InputError:
         return None
     try:
-        serial, uuid = request.args.get("serial", ""), request.args.get("uuid", "")
-        return Asker(mac=known.mac, address=address, firmware=firmware, serial=serial, uuid=uuid)
+        said = {name: request.args.get(name, "") for name in ("serial", "uuid")}
+        return Asker.model_validate(known.model_dump() | said)
     except ValidationError:
         log.warning("%s sent a serial or UUID that no firmware writes", mac)
         return known
@@ -202,6 +218,21 @@ def _do(row: Deployment | None, attempt: int) -> Response:
     if row.stage == Stage.RESTARTING and row.reboot:
         return jsonify({"do": "reboot"})
     return jsonify({"do": "continue"})
+
+
+@routes.post(f"{protocol.PREFIX}/inventory")
+def inventory() -> Response:
+    """What a machine that nobody knows is; without a token, so only what its own address may say of it."""
+    if (request.content_length or intake.LARGEST + 1) > intake.LARGEST:
+        abort(404)
+    site, address = _site(), request.remote_addr or ""
+    if not policy.in_range(site, address) or not site.settings.discovery.boot:
+        abort(404)
+    if not INVENTORIES.allows(address):
+        abort(503)  # the agent tries again
+    if not intake.take(site, _message(protocol.Inventory), address):
+        abort(404)
+    return jsonify({"do": "reboot"})
 
 
 @routes.post(f"{protocol.PREFIX}/progress")

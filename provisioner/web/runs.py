@@ -11,7 +11,7 @@ from provisioner.lifecycle import RESTING
 from provisioner.model import Data, Run
 from provisioner.web import api
 from provisioner.web.api import public
-from provisioner.web.door import answer, await_news, read, routes_for_operators, the_site
+from provisioner.web.door import after, answer, await_news, read, routes_for_operators, the_site
 
 routes = routes_for_operators("runs", "/runs")
 
@@ -73,9 +73,10 @@ def events(ident: str) -> Response:
     """Events of all its deployments above `after`, at once or as soon as there are some."""
     store = the_site().store
     store.run(ident)  # raises NotFoundError
+    last = after()
     found = await_news(
-        lambda after: store.run_events(ident, after),
-        lambda: all(row.stage in RESTING for row in store.run_rows(ident)),
+        lambda: store.run_events(ident, last),
+        lambda news: bool(news) or all(row.stage in RESTING for row in store.run_rows(ident)),
     )
     return answer(
         events=[event.model_dump(mode="json") for event in found],

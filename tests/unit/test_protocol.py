@@ -17,6 +17,7 @@ KINDS = [
     protocol.Log,
     protocol.Written,
     protocol.Failed,
+    protocol.Inventory,
     protocol.Order,
     protocol.DiskHints,
 ]

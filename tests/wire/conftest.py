@@ -427,6 +427,22 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         yield world
 
 
+@pytest.fixture(scope="module")
+def seeking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A running service that lets unknown machines look at themselves; it knows the profile `cube` only."""
+    folder = tmp_path_factory.mktemp("seeking")
+    (folder / "s" / "ramdisk").mkdir(mode=0o700, parents=True)
+    for name in ("vmlinuz", "initrd.img"):
+        (folder / "s" / "ramdisk" / name).write_bytes(b"x")
+    with ExitStack() as stack:
+        lan = stack.enter_context(namespace())
+        settings = SPACIOUS + "[discovery]\nboot = true\n"
+        world = World(lan, stack.enter_context(Inside(lan, folder, settings)), folder)
+        stack.callback(world.site.store.close)
+        world.client.apply([], [{"name": "cube", "image": "vault-os"}])
+        yield world
+
+
 @pytest.fixture
 def puppet(world: World) -> Iterator[Puppet]:
     """A machine of the test's own, powered by hand."""

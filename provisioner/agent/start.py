@@ -1,0 +1,37 @@
+"""Chooses what this boot of the agent is for, from the kernel's arguments: an order or the inventory."""
+
+import threading
+from pathlib import Path
+
+from provisioner.agent.protocol import KernelArguments, ProtocolError, SurveyArguments, is_survey
+
+
+def main(command_line: Path = Path("/proc/cmdline"), said: str = "") -> int:
+    """Never returns normally in the ramdisk: it reboots, or rests. The exit code of a crash is 1.
+
+    Below Ubuntu's installer, whose kernel was started with other arguments, ours are `said`.
+    """
+    words = said or command_line.read_text(errors="replace")
+    try:
+        if is_survey(words):
+            _survey(SurveyArguments.parse(words))
+        else:
+            _work(KernelArguments.parse(words))
+    except ProtocolError as fault:
+        print(f"agent: {fault}", flush=True)
+        return 2
+    threading.Event().wait()  # rests until it restarts or is powered off
+    return 0
+
+
+def _survey(arguments: SurveyArguments) -> None:
+    from provisioner.agent.survey import Survey
+
+    Survey(arguments).run()
+
+
+def _work(arguments: KernelArguments) -> None:
+    # only here: a machine that is surveyed does not even load what writes
+    from provisioner.agent.job import Job
+
+    Job(arguments).run()

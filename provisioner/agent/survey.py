@@ -1,0 +1,64 @@
+"""One boot of the agent on a machine that nobody knows: it says what the machine is, and restarts.
+
+Nothing here can write to a disk: neither this module nor what it imports knows the writer or the medium.
+"""
+
+import time
+from collections.abc import Callable
+
+from provisioner import __version__
+from provisioner.agent import facts, protocol
+from provisioner.agent.link import Link
+from provisioner.agent.restart import restart
+
+PATIENCE = 120.0  # seconds: a machine that nobody ordered shall not wait for long
+
+
+class Survey:
+    """Reports once. `reboot` is the act that ends it; tests give other acts and disks."""
+
+    def __init__(
+        self,
+        arguments: protocol.SurveyArguments,
+        *,
+        connect: Callable[..., Link] = Link,
+        reboot: Callable[[], None] = restart,
+        find_disks: Callable[[], list[protocol.Disk]] = facts.disks,
+    ) -> None:
+        self._arguments = arguments
+        self._link = connect(arguments.server, say=self.say, patience=PATIENCE)
+        self._reboot = reboot
+        self._find_disks = find_disks
+
+    def say(self, sentence: str) -> None:
+        """One line on the console."""
+        print(f"agent: {time.strftime('%H:%M:%S')} {sentence}", flush=True)
+
+    def run(self) -> None:
+        """Tell, then restart, whatever the answer is: an order in it is not even looked at."""
+        try:
+            self.say("inventory only: no disk of this machine will be written")
+            message = self._look()
+            self.say(f"{message.maker} {message.product}, serial {message.serial or 'none'}".strip())
+            for disk in message.disks:
+                self.say(f"disk {disk.name} {disk.model} {disk.size} bytes: {disk.content}")
+            self._link.tell("inventory", message)
+            self.say("the service knows now what this machine is")
+        except Exception as fault:  # whatever it is, the machine goes back to its own disk
+            self.say(f"the inventory could not be handed in ({fault!r:.200})")
+        self.say("this machine restarts and boots its disk")
+        self._reboot()
+
+    def _look(self) -> protocol.Inventory:
+        nics = facts.nics()
+        return protocol.Inventory(
+            mac=self._arguments.mac,
+            macs=[nic.mac for nic in nics],
+            serial=facts.serial(),
+            uuid=facts.uuid(),
+            memory=facts.memory(),
+            version=__version__,
+            disks=self._find_disks(),
+            nics=nics,
+            **facts.machine(),
+        )
