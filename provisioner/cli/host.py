@@ -94,11 +94,16 @@ def apply(client: Client, folder: Path) -> None:
 @click.option("--serial", default="", help="The serial on its label, as SMBIOS says it.")
 @click.option("--rack", default="")
 @click.option("--bmc", "address", default="", metavar="ADDRESS", help="Without it you press the button.")
+@click.option(
+    "--bmc-driver", "driver", type=click.Choice(["ipmi", "redfish"]), default="ipmi", show_default=True
+)
 @click.option("--secret", default="", help="The name of the BMC's login (provision bmc secret NAME).")
 @asks_service
-def add(client: Client, name: str, macs: tuple[str, ...], address: str, secret: str, **rest: str) -> None:
+def add(
+    client: Client, name: str, macs: tuple[str, ...], address: str, driver: str, secret: str, **rest: str
+) -> None:
     """Add one host, or replace it."""
-    bmc = {"driver": "ipmi", "address": address, "secret": secret} if address else {"driver": "manual"}
+    bmc = {"driver": driver, "address": address, "secret": secret} if address else {"driver": "manual"}
     client.apply([{"name": name, "macs": list(macs), "bmc": bmc, **rest}], [])
     say(f"{name} is known now")
 
