@@ -96,6 +96,11 @@ def secret(state: Path, name: str) -> tuple[str, str]:
     return body["user"], body["password"]
 
 
+def pin(state: Path, host: str) -> Path:
+    """Where the certificate of a host's BMC is pinned at its first login: one line, its SHA-256."""
+    return state / "secrets" / f"{host}.bmc.sha256"
+
+
 def boot_file(state: Path, name: str) -> Path | None:
     """A file that any machine may fetch; None for any other name."""
     path = state / "ramdisk" / name

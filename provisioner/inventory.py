@@ -139,7 +139,7 @@ def make_host(body: dict[str, Any]) -> Host:
     try:
         return Host.model_validate(body)
     except ValidationError as fault:
-        hint = "one of: ipmi, manual" if "driver" in str(fault) else "see inventory/hosts.yml"
+        hint = "one of: ipmi, manual, redfish" if "driver" in str(fault) else "see inventory/hosts.yml"
         raise InventoryError(f"{body.get('name')}: {sentences(fault)}", hint=hint) from fault
 
 

@@ -65,6 +65,14 @@ def _size(value: object) -> int:
     return int(found[1]) * _UNITS[found[2].upper()]
 
 
+def _fingerprint(value: object) -> str:
+    digits = str(value).replace(":", "").lower()
+    if digits and not re.fullmatch(r"[0-9a-f]{64}", digits):
+        raise ValueError("a fingerprint is a certificate's SHA-256, 64 hexadecimal digits")
+    return digits
+
+
+Fingerprint = Annotated[str, BeforeValidator(_fingerprint)]
 Mac = Annotated[str, BeforeValidator(_mac)]
 Size = Annotated[int, BeforeValidator(_size)]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]  # a DNS label, RFC 1123
@@ -78,13 +86,25 @@ class Data(BaseModel):
 
 
 class Bmc(Data):
-    """How a host is powered. `secret` names a file of the state folder's `secrets/`."""
+    """How a host is powered. `secret` names a file of the state folder's `secrets/`.
 
-    driver: Literal["ipmi", "manual"] = "manual"
+    Redfish's certificate is pinned: to the SHA-256 `fingerprint`, else to what the first login sees.
+    """
+
+    driver: Literal["ipmi", "manual", "redfish"] = "manual"
     address: IPv4Address | None = None
     port: int = Field(623, ge=1, le=65535)
+    verify: bool = True
+    fingerprint: Fingerprint = ""
     mac: Mac | None = None
     secret: Annotated[str, Field(pattern=r"^[\w.-]*$")] = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _redfish_is_https(cls, values: Any) -> Any:
+        if isinstance(values, dict) and values.get("driver") == "redfish":
+            return {"port": 443, **values}
+        return values
 
 
 class Hints(Data):

@@ -65,6 +65,10 @@ CODES: dict[int, tuple[str, str]] = {
         "The BMC said yes but does not show the change.",
         "Look at the host; many BMCs need a reset after a firmware update.",
     ),
+    208: (
+        "The BMC shows another TLS certificate than before.",
+        "Compare it with the BMC's own page; then do as the message says. A firmware update may renew it.",
+    ),
     210: (
         "No network packet of this host came after power-on.",
         "Check cable, switch port, and that network boot is enabled in the firmware.",

@@ -106,6 +106,9 @@ def apply(client: Client, folder: Path) -> None:
 @click.option("--serial", default="", help="The serial on its label, as SMBIOS says it.")
 @click.option("--rack", default="")
 @click.option("--bmc", "address", default="", metavar="ADDRESS", help="Without it you press the button.")
+@click.option(
+    "--bmc-driver", "driver", type=click.Choice(["ipmi", "redfish"]), default="ipmi", show_default=True
+)
 @click.option("--secret", default="", help="The name of the BMC's login (provision bmc secret NAME).")
 @asks_service
 def add(
@@ -117,8 +120,8 @@ def add(
 
     provision host add --from-seen MAC --name NAME [--profile PROFILE]
     """
-    address, secret = rest.pop("address"), rest.pop("secret")
-    bmc = {"driver": "ipmi", "address": address, "secret": secret} if address else {"driver": "manual"}
+    address, secret, driver = rest.pop("address"), rest.pop("secret"), rest.pop("driver")
+    bmc = {"driver": driver, "address": address, "secret": secret} if address else {"driver": "manual"}
     if not (wanted := name or named) or (name and named and name != named):
         raise InputError("one name is needed", hint="provision host add NAME …")
     if bool(macs) == bool(seen):

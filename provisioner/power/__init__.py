@@ -11,7 +11,11 @@ BootDevice = Literal["network", "disk"]
 
 @dataclass(frozen=True)
 class BmcAddress:
-    """Where a BMC is and how to log in; `name` is the host's, for sentences."""
+    """Where a BMC is and how to log in; `name` is the host's, for sentences.
+
+    For TLS: `fingerprint` is the certificate's SHA-256, 64 lower-case hexadecimal digits; without it the file
+    `pin` keeps what the first login saw. Without `verify` any certificate will do.
+    """
 
     driver: str
     address: str
@@ -19,6 +23,9 @@ class BmcAddress:
     user: str = ""
     password: str = field(default="", repr=False)
     name: str = ""
+    verify: bool = True
+    fingerprint: str = ""
+    pin: str = ""
 
 
 @dataclass(frozen=True)
@@ -64,9 +71,13 @@ class Power(Protocol):
 
 def connect(bmc: BmcAddress) -> Power:
     """The driver for a BMC; nothing is sent yet. Raises InventoryError for an unknown one."""
-    from provisioner.power import ipmi, manual
+    from provisioner.power import ipmi, manual, redfish
 
-    drivers: dict[str, Callable[[BmcAddress], Power]] = {"ipmi": ipmi.Ipmi, "manual": manual.Manual}
+    drivers: dict[str, Callable[[BmcAddress], Power]] = {
+        "ipmi": ipmi.Ipmi,
+        "manual": manual.Manual,
+        "redfish": redfish.Redfish,
+    }
     if bmc.driver not in drivers:
         known = ", ".join(sorted(drivers))
         raise InventoryError(f"{bmc.name}: unknown power driver {bmc.driver!r}", hint=f"one of: {known}")

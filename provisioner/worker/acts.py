@@ -25,7 +25,17 @@ def connect(site: Site, host: Host) -> Power:
     address = str(bmc.address or _leased(site, bmc.mac or ""))
     user, password = catalogue.secret(site.settings.state, bmc.secret)
     return power.connect(
-        BmcAddress(bmc.driver, address, port=bmc.port, user=user, password=password, name=host.name)
+        BmcAddress(
+            bmc.driver,
+            address,
+            port=bmc.port,
+            user=user,
+            password=password,
+            name=host.name,
+            verify=bmc.verify,
+            fingerprint=bmc.fingerprint,
+            pin=str(catalogue.pin(site.settings.state, host.name)),
+        )
     )
 
 

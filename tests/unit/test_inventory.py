@@ -6,7 +6,7 @@ import pytest
 
 from provisioner import inventory, shipped
 from provisioner.errors import InputError, InventoryError
-from provisioner.model import parse_mac
+from provisioner.model import Bmc, parse_mac
 
 PROFILES = "cube: {image: vault-os}\n"
 
@@ -119,3 +119,19 @@ def test_a_profile_that_nvml_could_not_judge_is_refused(tmp_path: Path, profile:
     hosts = one('macs: ["52:54:00:00:00:01"], profile: cube')
     with pytest.raises(InventoryError, match=sentence):
         inventory.read(write(tmp_path, hosts, f"cube: {{{profile}}}\n"))
+
+
+REDFISH = 'macs: ["52:54:00:00:00:01"], profile: cube, bmc: {driver: redfish, address: 10.0.0.2'
+
+
+def test_redfish_is_https_and_its_certificate_is_pinned_unless_said(tmp_path: Path) -> None:
+    def bmc(more: str) -> Bmc:
+        hosts, _ = inventory.read(write(tmp_path, one(f"{REDFISH}{more}}}")))
+        return inventory.make_host(hosts[0].model_dump(mode="json", exclude_unset=True)).bmc
+
+    assert (bmc("").port, bmc("").verify, bmc("").fingerprint) == (443, True, "")
+    assert bmc(", port: 8443").port == 8443
+    assert not bmc(", verify: false").verify
+    assert bmc(", fingerprint: " + ":".join(["AB"] * 32)).fingerprint == "ab" * 32
+    with pytest.raises(InventoryError, match=r"bmc\.fingerprint: a fingerprint is a certificate's SHA-256"):
+        bmc(", fingerprint: abcd")

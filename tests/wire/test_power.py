@@ -129,4 +129,4 @@ def test_a_bmc_that_takes_packets_and_says_nothing_is_201_in_time() -> None:
 def test_an_unknown_driver_is_named_with_the_known_ones() -> None:
     with pytest.raises(InventoryError) as caught:
         power.connect(BmcAddress("ipmx", HERE, name="vc-1"))
-    assert caught.value.hint == "one of: ipmi, manual"
+    assert caught.value.hint == "one of: ipmi, manual, redfish"
