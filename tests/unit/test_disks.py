@@ -142,6 +142,45 @@ def test_disks_are_read_from_sys_without_loops_and_hidden_paths(
     assert found[0].wwn == "eui.1" and found[0].model == "PM9A3"
 
 
+@pytest.fixture
+def three_buses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Disk]:
+    """virtio, NVMe and SATA as /sys shows them under QEMU: each below its controller's PCI function."""
+    devices, block = tmp_path / "devices/pci0000:00", tmp_path / "block"
+    vda = devices / "0000:00:04.0/virtio2/block/vda"
+    nvme = devices / "0000:00:05.0/nvme/nvme0/nvme0n1"
+    sda = devices / "0000:00:1f.2/ata1/host0/target0:0:0/0:0:0:0/block/sda"
+    put(vda, size="2097152", serial="V1", queue__rotational="1")
+    put(nvme, size="4194304", wwid="nvme.1b36-4e31", device__serial="N1", device__model="QEMU NVMe Ctrl")
+    put(sda, size="6291456", device__wwid="naa.5000c500a1b2c3d4", device__model="ST4000NM000A")
+    (sda / "device/vpd_pg80").write_bytes(b"\x00\x80\x00\x14" + b"A1".ljust(20))
+    block.mkdir()
+    for place in (vda, nvme, sda):
+        (block / place.name).symlink_to(place)
+    monkeypatch.setattr(facts, "SYS", tmp_path)
+    return facts.disks()
+
+
+@pytest.mark.parametrize(
+    ("hints", "name"),
+    [
+        (DiskHints(serial="V1"), "vda"),
+        (DiskHints(serial="N1"), "nvme0n1"),
+        (DiskHints(serial="A1"), "sda"),
+        (DiskHints(wwn="NAA.5000C500A1B2C3D4"), "sda"),
+        (DiskHints(wwn="nvme.1b36-4e31"), "nvme0n1"),
+        (DiskHints(model="qemu nvme*"), "nvme0n1"),
+        (DiskHints(by_path="pci-0000:00:1f.2"), "sda"),
+        (DiskHints(by_path="pci-0000:00:04.0"), "vda"),
+        (DiskHints(min_size=3 << 30), "sda"),
+        (DiskHints(max_size=1 << 30), "vda"),
+    ],
+)
+def test_every_hint_finds_its_disk_as_the_kernel_shows_it(
+    three_buses: list[Disk], hints: DiskHints, name: str
+) -> None:
+    assert disks.choose(three_buses, hints).name == name
+
+
 def test_what_a_disk_holds_is_said_in_words(tmp_path: Path) -> None:
     disk = tmp_path / "disk"
     disk.write_bytes(bytes(2 << 20))
