@@ -26,6 +26,9 @@ EVIDENCE = ("*.log", "*.png", "*/*.log", "state/logs/*")
 
 @click.command()
 @click.option("--firmware", type=click.Choice(["uefi"]), default="uefi", help="The host's firmware.")
+@click.option(
+    "--bmc", type=click.Choice(["ipmi", "redfish"]), default="ipmi", show_default=True, help="The host's BMC."
+)
 @click.option("--stop-after", type=click.Choice(STAGES), help="End the deployment after a stage.")
 @click.option("--fault", type=click.Choice(FAULTS), help="Break something on purpose.")
 @click.option("--faults", "all_faults", is_flag=True, help="Every fault, one rehearsal after the other.")
@@ -39,6 +42,7 @@ EVIDENCE = ("*.log", "*.png", "*/*.log", "state/logs/*")
 @click.option("--label", default="", help="A text for the report, such as a commit id.")
 def rehearse(
     firmware: str,
+    bmc: str,
     stop_after: str | None,
     fault: str | None,
     all_faults: bool,
@@ -47,7 +51,7 @@ def rehearse(
     cache: Path,
     label: str,
 ) -> int:
-    """Deploy a QEMU machine: real firmware, IPMI, PXE, image, first boot and Ansible.
+    """Deploy a QEMU machine: real firmware, a BMC's protocol, PXE, image, first boot and Ansible.
 
     It happens in a network namespace of its own, with the same service and the same protocols as on
     hardware, and needs no root. A second machine that nobody ordered must keep its disk meanwhile.
@@ -66,7 +70,7 @@ def rehearse(
         # what comes over the network is fetched here: inside, there is only the lab's own
         supplies.stock(cache.absolute(), say)
         network.enter()
-    reports = [_one(make(), keep, cache.absolute(), stop_after or "", label) for make in wanted]
+    reports = [_one(make(), keep, cache.absolute(), stop_after or "", label, bmc) for make in wanted]
     if path:
         write(path, reports)
     return Exit.DONE if all(report.is_good for report in reports) else Exit.FAILED
@@ -82,12 +86,12 @@ def _check(keep: Path | None) -> None:
         raise InputError(f"--keep: {keep} is not empty", hint="give a new folder")
 
 
-def _one(fault: "Fault", keep: Path | None, cache: Path, stop_after: str, label: str) -> "Report":
+def _one(fault: "Fault", keep: Path | None, cache: Path, stop_after: str, label: str, bmc: str) -> "Report":
     from provisioner.lab.rehearsal import Options, Rehearsal
 
     say(f"Rehearsal {fault.name}: {fault.__class__.__doc__}")
     with _folder(keep / fault.name if keep else None) as folder:
-        lab = Rehearsal(Options(cache, folder, say, stop_after, label), fault)
+        lab = Rehearsal(Options(cache, folder, say, stop_after, label, bmc), fault)
         report = lab.run()
         if keep:
             report.kept = str(folder)

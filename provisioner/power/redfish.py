@@ -127,6 +127,8 @@ def _log_out(command: Any) -> None:
 
 
 def _explained(bmc: BmcAddress, action: str, fault: Exception) -> PowerError:
+    from pyghmi.exceptions import PyghmiException
+
     said = " ".join(str(fault).split())
     wrong = ("Access Denied", "Unauthorized", "NoValidSession", "InsufficientPrivilege", "AccountLocked")
     text = f"{said} {getattr(fault, 'msgid', '')}".lower()
@@ -136,7 +138,8 @@ def _explained(bmc: BmcAddress, action: str, fault: Exception) -> PowerError:
         return process.failed(bmc, "the login", f"no TLS on port {bmc.port}: {fault.reason or said}")
     if isinstance(fault, OSError | http.client.HTTPException):
         return process.silent(bmc, Redfish.transport)
-    return process.failed(bmc, action, said or type(fault).__name__)
+    kind = "it gave no reason" if isinstance(fault, PyghmiException) else type(fault).__name__
+    return process.failed(bmc, action, said or kind)
 
 
 def _state(command: Any) -> PowerResult:
