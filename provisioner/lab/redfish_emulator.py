@@ -86,14 +86,15 @@ class Sessions:
         login = self.tokens.get(environ.get("HTTP_X_AUTH_TOKEN", ""))
         if login:
             environ["HTTP_AUTHORIZATION"] = login
+        elif len(self.idents) >= MOST:  # nor does Basic help then, as on a BMC that has it switched off
+            start_response("503 Service Unavailable", [("Content-Type", "text/plain")])
+            return [b"no session is free"]
         return self._inner(environ, start_response)
 
     def open(self) -> flask.Response:
         body = flask.request.json
         user, password = str(body["UserName"]), str(body["Password"])
         auth_basic.authenticate("users", user, password.encode())
-        if len(self.idents) >= MOST:
-            return flask.Response("no session is free", status=503)
         ident, token = secrets.token_hex(4), secrets.token_hex(16)
         self.idents[ident] = token
         self.tokens[token] = "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()

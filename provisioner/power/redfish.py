@@ -12,6 +12,7 @@ import os
 import ssl
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -122,8 +123,10 @@ def _log_in(bmc: BmcAddress, certificate: _Certificate) -> Any:
 
 
 def _log_out(command: Any) -> None:
+    """A session that cannot be ended lapses by itself; the act's own result counts."""
     if command.session and command.xauthtoken:
-        command.wc.grab_json_response_with_status(command.session, method="DELETE")
+        with suppress(OSError, http.client.HTTPException, ValueError):
+            command.wc.grab_json_response_with_status(command.session, method="DELETE")
 
 
 def _explained(bmc: BmcAddress, action: str, fault: Exception) -> PowerError:
