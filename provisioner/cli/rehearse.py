@@ -39,6 +39,9 @@ EVIDENCE = ("*.log", "*.png", "*/*.log", "state/logs/*")
 @click.option("--matrix", is_flag=True, help="Every firmware with every kind of disk, one after the other.")
 @click.option("--hosts", type=click.IntRange(1, 16), default=1, help="So many hosts, ordered at once.")
 @click.option("--max-parallel", type=click.IntRange(1), default=2, help="Of them, so many at one time.")
+@click.option(
+    "--bmc", type=click.Choice(["ipmi", "redfish"]), default="ipmi", show_default=True, help="The host's BMC."
+)
 @click.option("--stop-after", type=click.Choice(STAGES), help="End the deployment after a stage.")
 @click.option("--fault", type=click.Choice([*FAULTS, MIXED]), help="Break something on purpose.")
 @click.option("--faults", "all_faults", is_flag=True, help="Every fault, one rehearsal after the other.")
@@ -56,6 +59,7 @@ def rehearse(
     matrix: bool,
     hosts: int,
     max_parallel: int,
+    bmc: str,
     stop_after: str | None,
     fault: str | None,
     all_faults: bool,
@@ -64,7 +68,7 @@ def rehearse(
     cache: Path,
     label: str,
 ) -> int:
-    """Deploy a QEMU machine: real firmware, IPMI, PXE, image, first boot and Ansible.
+    """Deploy a QEMU machine: real firmware, a BMC's protocol, PXE, image, first boot and Ansible.
 
     It happens in a network namespace of its own, with the same service and the same protocols as on
     hardware, and needs no root. A second machine that nobody ordered must keep its disk meanwhile.
@@ -85,7 +89,7 @@ def rehearse(
         network.enter()
     reports: list[Report] = []
     for name, kind, bus in wanted:
-        options = Options(cache, Path(), say, stop_after or "", label, kind, bus, hosts, max_parallel)
+        options = Options(cache, Path(), say, stop_after or "", label, kind, bus, hosts, max_parallel, bmc)
         place = f"{kind}-{bus}" if matrix else name
         reports.append(_one(name, options, keep / place if keep else None))
         if path:

@@ -143,7 +143,7 @@ class Bmc:
         self._claim_port()
         with contextlib.ExitStack() as stack:
             self._write()
-            stack.enter_context(_Door(self._folder / "door", self._chassis.handle))
+            stack.enter_context(Door(self._folder / "door", self._chassis.handle))
             argv = [PROGRAM, "-n", "-c", "lan.conf", "-f", "controller.emu", "-s", "state"]
             process = run.start(argv, log=self._log, cwd=self._folder)
             stack.callback(run.stop, process, grace=2)
@@ -203,7 +203,7 @@ class Bmc:
         )
 
 
-class _Door:
+class Door:
     """A Unix socket at which the simulator's script knocks; one thread answers it."""
 
     def __init__(self, path: Path, answer: Callable[[str], str]) -> None:

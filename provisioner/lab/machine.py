@@ -19,6 +19,7 @@ from provisioner.errors import ProvisionError, ServiceError
 from provisioner.lab import qemu
 from provisioner.lab.bmc import Act, Bmc, Chassis
 from provisioner.lab.qmp import Qmp
+from provisioner.lab.redfish import RedfishBmc
 from provisioner.power import BmcAddress, BootDevice
 
 BLOCK = 1 << 20  # bytes written at a time
@@ -95,7 +96,8 @@ class Host:
         with ExitStack() as stack:
             self._thread.start()
             stack.callback(self._unplug)
-            stack.enter_context(Bmc(self.chassis, self.bmc, self._folder))
+            front = RedfishBmc if self.bmc.driver == "redfish" else Bmc
+            stack.enter_context(front(self.chassis, self.bmc, self._folder))
             self._stack = stack.pop_all()
         return self
 

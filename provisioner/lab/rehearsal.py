@@ -23,6 +23,7 @@ from provisioner.story import Story
 NAME, MAC, SERIAL = "vault-1", "52:54:00:77:01:01", "LAB0001"
 STRANGER, STRANGER_MAC = "stranger", "52:54:00:77:01:99"
 USER = "lab"  # of the BMCs
+PORTS = {"ipmi": 623, "redfish": 443}
 GPU = "1234:11e8"  # QEMU's `edu` device, in a GPU's place
 DISK, STRANGERS_DISK = 1 << 30, 64 << 20  # bytes
 DISK_SERIAL = "LABDISK"  # and a number
@@ -71,6 +72,7 @@ class Options:
     disk: qemu.Bus = "virtio"
     hosts: int = 1
     max_parallel: int = 1
+    bmc: str = "ipmi"
 
 
 class Rehearsal:
@@ -172,7 +174,10 @@ class Rehearsal:
         return qemu.Disk(path, f"{DISK_SERIAL}{number}", self.options.disk, self.fault.sector)
 
     def _host(self, lan: network.Lan, wanted: qemu.Machine) -> Host:
-        bmc = BmcAddress("ipmi", lan.bmc(wanted.name), user=USER, password=self.password, name=wanted.name)
+        driver = self.options.bmc
+        bmc = BmcAddress(
+            driver, lan.bmc(wanted.name), PORTS[driver], user=USER, password=self.password, name=wanted.name
+        )
         kind: qemu.Accelerator = "kvm" if self.report.accelerator == "kvm" else "tcg"
         return Host(wanted, self.folder / wanted.name, tap=lan.tap(wanted.name), bmc=bmc, accelerator=kind)
 
@@ -202,7 +207,7 @@ class Rehearsal:
             "profile": "lab",
             "rack": "lab",
             "serial": host.machine.serial_number,
-            "bmc": {"driver": "ipmi", "address": host.bmc_address, "secret": USER},
+            "bmc": {"driver": self.options.bmc, "address": host.bmc_address, "secret": USER},
         }
 
     def _inventory_profile(self) -> dict[str, Any]:

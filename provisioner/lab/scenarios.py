@@ -22,7 +22,8 @@ class Deploy(Fault):
 
     def on(self, lab: Rehearsal, event: Event) -> None:
         if event["kind"] == "agent.hello":
-            second_boot.ask_with_ipmitool(lab)
+            asks = {"ipmi": second_boot.ask_with_ipmitool, "redfish": second_boot.ask_with_curl}
+            asks[lab.options.bmc](lab)
 
     def after(self, lab: Rehearsal) -> None:
         if lab.options.stop_after == "writing":

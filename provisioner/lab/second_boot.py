@@ -1,9 +1,12 @@
 """After `ready`: the host boots from the network once more, and must come up from its own disk, unchanged."""
 
+import json
 import re
 import time
+from pathlib import Path
 
 from provisioner import run
+from provisioner.errors import ProgramError
 from provisioner.lab import evidence
 from provisioner.lab.rehearsal import MAC, NAME, Rehearsal
 
@@ -15,7 +18,7 @@ SCRIPT = re.compile(rf"{MAC} \(\S+\) is answered (\w+)")
 
 
 def rehearse(lab: Rehearsal) -> None:
-    """Press the power button, power on by IPMI, watch it come up, and compare the disk before and after."""
+    """Press the power button, power on by BMC, watch it come up, and compare the disk before and after."""
     host, manifest = lab.host, lab.supplies.manifest
     _shut_down(lab)
     before = evidence.identity(lab.disk, manifest)
@@ -85,6 +88,22 @@ def _script_time(lab: Rehearsal) -> float:
     line = [line for line in _lines(lab) if SCRIPT.search(line)][-1]
     stamp = line.partition(",")[0]
     return time.mktime(time.strptime(stamp, "%Y-%m-%d %H:%M:%S"))
+
+
+def ask_with_curl(lab: Rehearsal) -> None:
+    """A program that we did not write reads power and boot device from the host's BMC."""
+    login = f'user = "{lab.host.bmc.user}:{lab.password}"\n'.encode()  # not in the argument list
+    curl = ["curl", "--silent", "--insecure", "--config", "-"]
+    place = f"https://{lab.host.bmc_address}/redfish/v1/Systems"
+    try:
+        (system,) = json.loads(run.run([*curl, place], stdin=login).stdout)["Members"]
+        path = Path(system["@odata.id"]).name
+        shown = json.loads(run.run([*curl, f"{place}/{path}"], stdin=login).stdout)
+    except (ProgramError, ValueError, KeyError) as fault:
+        lab.check("curl reads the BMC", False, fault)
+        return
+    lab.check("curl reads the power state", shown.get("PowerState") == "On", shown.get("PowerState"))
+    lab.check("curl reads the boot device", "Boot" in shown, shown.get("Boot"))
 
 
 def ask_with_ipmitool(lab: Rehearsal) -> None:

@@ -12,6 +12,7 @@ import os
 import ssl
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -122,11 +123,15 @@ def _log_in(bmc: BmcAddress, certificate: _Certificate) -> Any:
 
 
 def _log_out(command: Any) -> None:
+    """A session that cannot be ended lapses by itself; the act's own result counts."""
     if command.session and command.xauthtoken:
-        command.wc.grab_json_response_with_status(command.session, method="DELETE")
+        with suppress(OSError, http.client.HTTPException, ValueError):
+            command.wc.grab_json_response_with_status(command.session, method="DELETE")
 
 
 def _explained(bmc: BmcAddress, action: str, fault: Exception) -> PowerError:
+    from pyghmi.exceptions import PyghmiException
+
     said = " ".join(str(fault).split())
     wrong = ("Access Denied", "Unauthorized", "NoValidSession", "InsufficientPrivilege", "AccountLocked")
     text = f"{said} {getattr(fault, 'msgid', '')}".lower()
@@ -136,7 +141,8 @@ def _explained(bmc: BmcAddress, action: str, fault: Exception) -> PowerError:
         return process.failed(bmc, "the login", f"no TLS on port {bmc.port}: {fault.reason or said}")
     if isinstance(fault, OSError | http.client.HTTPException):
         return process.silent(bmc, Redfish.transport)
-    return process.failed(bmc, action, said or type(fault).__name__)
+    kind = "it gave no reason" if isinstance(fault, PyghmiException) else type(fault).__name__
+    return process.failed(bmc, action, said or kind)
 
 
 def _state(command: Any) -> PowerResult:
