@@ -124,7 +124,8 @@ def corrected(response: flask.Response) -> flask.Response:
         if path == "/redfish/v1":
             body["SessionService"] = {"@odata.id": SESSIONS.rpartition("/")[0]}
         if "BootSourceOverrideEnabled" in body.get("Boot", {}):
-            body["Boot"]["BootSourceOverrideEnabled"] = "Once"
+            kept = "Once" if "BootSourceOverrideTarget" in body["Boot"] else "Disabled"
+            body["Boot"]["BootSourceOverrideEnabled"] = kept
         response.set_data(json.dumps(body))
     return response
 
