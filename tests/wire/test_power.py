@@ -4,6 +4,7 @@ import socket
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 from typing import ClassVar
 
@@ -51,7 +52,8 @@ def test_power_goes_on_and_off_and_is_read_back(machine: Switched, address: BmcA
     assert driver.on() == power.PowerResult("on", suite=3)
     assert driver.state().state == "on"
     assert driver.off().state == "off"
-    assert machine.acts == ["on", "off"]
+    # a client whose answer comes late says it again, which a BMC must bear
+    assert [act for act, _ in groupby(machine.acts)] == ["on", "off"]
 
 
 def test_power_that_is_already_so_is_left_alone(machine: Switched, address: BmcAddress) -> None:
