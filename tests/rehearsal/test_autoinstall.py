@@ -123,6 +123,7 @@ except BaseException as fault:
 UNIT = """
 [Unit]
 Description=A stand-in for Ubuntu's installer
+After=cloud-final.service
 [Service]
 Type=oneshot
 ExecStart=/usr/bin/python3 /run/stand-in.py
@@ -131,12 +132,13 @@ ORDER = """/scripts/init-bottom/udev "$@"
 [ -e /conf/param.conf ] && . /conf/param.conf
 /scripts/init-bottom/standin "$@"
 """
+# the initramfs has klibc's few programs: no cp. After cloud-final, which itself waits for multi-user.target.
 PLACE = """#!/bin/sh
 [ "$1" = prereqs ] && exit 0
-mkdir -p /run/systemd/system/multi-user.target.wants
-cp /standin/stand-in.py /run/stand-in.py
-cp /standin/stand-in.service /run/systemd/system/
-ln -s ../stand-in.service /run/systemd/system/multi-user.target.wants/stand-in.service
+mkdir -p /run/systemd/system/cloud-init.target.wants
+cat /standin/stand-in.py >/run/stand-in.py
+cat /standin/stand-in.service >/run/systemd/system/stand-in.service
+ln -s ../stand-in.service /run/systemd/system/cloud-init.target.wants/stand-in.service
 """
 
 

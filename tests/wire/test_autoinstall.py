@@ -7,18 +7,20 @@ subiquity's own logs show; the installer itself did not run here.
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import yaml
 
-from provisioner import run
+from provisioner import ramdisk, run
 
 if TYPE_CHECKING:
-    from tests.wire.conftest import Puppet, Reply, World
+    from tests.wire.conftest import Puppet, Reply, Said, World
 
 ROOT = Path(__file__).parents[2]
 EVENTS = ROOT / "tests" / "golden" / "autoinstall"
@@ -347,6 +349,12 @@ def test_a_part_that_fails_need_not_end_the_installation(host: Puppet) -> None:
     assert host.row.reason == "the installer failed: subiquity/SnapList/loader"
 
 
+def test_an_event_without_a_content_type_counts_as_cloud_inits_webhook_sends_none(host: Puppet) -> None:
+    text = json.dumps({**START, "origin": "cloudinit", "timestamp": 1.5})
+    assert host.http(f"{host.seed}/events", "-H", "Content-Type:", "--data-binary", text).status == 200
+    assert host.row.stage == "writing"
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -402,20 +410,23 @@ def fake_sys(folder: Path) -> Path:
     return folder / "sys"
 
 
-def run_as(host: Puppet, program: str, *words: str | Path) -> Any:
-    """The seed's script, from the host's own address."""
+@contextmanager
+def speaking_as(host: Puppet) -> Iterator[None]:
+    """What runs in the service's network reaches it from the host's own address."""
     lan = host.world.lan
-    for line in lan.run("ip", "-o", "-4", "address", "show", "dev", "lan0").out.splitlines():
-        address = line.split()[3]
-        if address not in ("10.77.0.1/24", f"{host.address}/24"):
-            lan.run("ip", "address", "del", address, "dev", "lan0")
     lan.add_address(f"{host.address}/24")
-    route = ("10.77.0.1", "dev", "lo", "table", "local", "src", host.address)
-    lan.run("ip", "route", "replace", "local", *route)
+    route = ("ip", "route", "replace", "local", "10.77.0.1", "dev", "lo", "table", "local", "src")
+    lan.run(*route, host.address)
     try:
-        return lan.run(sys.executable, program, *words)
+        yield
     finally:
-        lan.run("ip", "route", "replace", "local", *route[:-1], "10.77.0.1")
+        lan.run(*route, "10.77.0.1")
+
+
+def run_as(host: Puppet, program: str, *words: str | Path) -> Said:
+    """The seed's script, from the host's own address."""
+    with speaking_as(host):
+        return host.world.lan.run(sys.executable, program, *words)
 
 
 def test_the_gate_script_puts_the_named_disk_into_the_answers(host: Puppet, tmp_path: Path) -> None:
@@ -477,3 +488,42 @@ def test_a_streamed_pack_is_the_agents_work_as_ever(world: World, ubuntu: Path, 
         assert host.http(f"{host.seed}/user-data") == nowhere
         assert host.tell("written").json == {"do": "continue"}
         assert host.row.stage == "restarting"
+
+
+# its own pid namespace, where a reboot ends the namespace only, and no disk in /dev
+ALONE = """
+set -e
+mount -t tmpfs dev /mnt
+touch /mnt/null
+mount --bind /dev/null /mnt/null
+mount --move /mnt /dev
+exec "$@"
+"""
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+def test_the_ramdisks_agent_runs_below_another_system_and_says_hello(
+    world: World, ubuntu: Path, tmp_path: Path
+) -> None:
+    cache = Path(os.environ.get("CACHE", Path.home() / ".cache" / "provisioner"))
+    ramdisk.build(world.state / "ramdisk", cache=cache / "ramdisk", keys=[world.folder / "release.pub"])
+    # no disk fits these hints, and none could be opened: it must be refused before any is touched
+    with world.machine(profile="streamed", disk={"serial": "no-such-disk"}) as host:
+        ident = host.arm()
+        data = yaml.safe_load(host.http(f"{host.seed}/user-data").body)
+        [file] = data["write_files"]
+        [command] = data["autoinstall"]["early-commands"]
+        text = file["content"].replace('Path("/run/provisioner/ramdisk")', f'Path("{tmp_path}/root")')
+        (tmp_path / "stream.py").write_text(text)
+        alone = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", ALONE, "sh")
+        argv = world.lan.argv(*alone, command[0], tmp_path / "stream.py", *command[2:])
+        with speaking_as(host):
+            agent = run.start(argv, log=tmp_path / "log")
+            try:
+                failed = world.await_event(ident, "agent.failed")
+            finally:
+                run.stop(agent, grace=2)
+        said = (tmp_path / "log").read_text()
+        assert failed["data"]["code"] == 312 and "no disk fits the hints" in failed["data"]["sentence"], said
+        assert "agent.hello" in world.kinds(ident) and f"order {ident}, attempt 1: vault-os@1" in said
