@@ -168,8 +168,7 @@ def add_iso(state: Path, source: str, now: float, *, name: str, version: str, sh
     one. Raises InputError (PV-320 no such file, PV-329 no live ISO or another sum); nothing is left behind.
     """
     iso = Path(source)
-    if not iso.is_file():
-        raise InputError(f"{iso}: no such file", hint="provision image add --iso FILE", code=320)
+    _must_exist(iso)
     image = Image(
         name=name,
         version=version,
@@ -200,6 +199,11 @@ def add_iso(state: Path, source: str, now: float, *, name: str, version: str, sh
     return image.model_copy(update={"raw_size": size, "raw_sha256": found, "pack_size": size})
 
 
+def _must_exist(iso: Path) -> None:
+    if not iso.is_file():
+        raise InputError(f"{iso}: no such file", hint="provision image add --iso FILE", code=320)
+
+
 def _take_out(iso: Path, place: str, target: Path) -> None:
     """One file of an ISO, by libarchive's bsdtar, which needs no root and no loop device."""
     done = run.run(["bsdtar", "-xOf", iso, place], check=False, timeout=ISO_LIMIT)
@@ -213,7 +217,11 @@ def _take_out(iso: Path, place: str, target: Path) -> None:
 
 
 def describe_iso(source: Path) -> tuple[str, str]:
-    """Name and version of a live ISO as its `.disk/info` says them: `ubuntu`, `24.04.1`; empty where not."""
+    """Name and version of a live ISO as its `.disk/info` says them: `ubuntu`, `24.04.1`; empty where not.
+
+    Raises InputError (PV-320) where there is no such file.
+    """
+    _must_exist(source)
     done = run.run(["bsdtar", "-xOf", source, ".disk/info"], check=False, timeout=ISO_LIMIT)
     said = re.match(r"Ubuntu\S* (\d+\.\d+(?:\.\d+)?)\b", done.stdout.decode(errors="replace"))
     return ("ubuntu", said[1]) if said else ("", "")

@@ -44,14 +44,12 @@ def build(out: Path, *, name: str, version: str, cache: Path, report: Report = l
     began = time.monotonic()
     cache.mkdir(parents=True, exist_ok=True)
     recipe = shipped.folder("images") / "base"
-    tree = cache / f"tree-{_digest(_tree_inputs(recipe))}.tar"
+    tree = _tree_place(cache, recipe)
     image = cache / f"base-{_digest([tree.name, name, version, *_disk_inputs(recipe)])}.raw"
     known = image.with_suffix(".json")
     cached = image.exists() and known.exists()
     if not cached:
-        if not tree.exists():
-            report("installing packages (about three minutes)")
-            _make_tree(tree, recipe)
+        packages(cache, report)
         report("building the disk")
         digest = _make_image(image, tree, recipe, name, version)
         known.write_text(json.dumps({"sha256": digest}))
@@ -59,6 +57,20 @@ def build(out: Path, *, name: str, version: str, cache: Path, report: Report = l
     _copy_sparse(image, out)
     digest = json.loads(known.read_text())["sha256"]
     return BaseImage(out, digest, out.stat().st_size, time.monotonic() - began, cached)
+
+
+def packages(cache: Path, report: Report = lambda _: None) -> Path:
+    """The tar of the base's installed packages, from the cache or made now. Raises as `build`."""
+    recipe = shipped.folder("images") / "base"
+    tree = _tree_place(cache, recipe)
+    if not tree.exists():
+        report("installing packages (about three minutes)")
+        _make_tree(tree, recipe)
+    return tree
+
+
+def _tree_place(cache: Path, recipe: Path) -> Path:
+    return cache / f"tree-{_digest(_tree_inputs(recipe))}.tar"
 
 
 def _lines(path: Path) -> list[str]:

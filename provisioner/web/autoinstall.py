@@ -211,7 +211,8 @@ def _choose(row: Deployment, message: protocol.Hello, hints: protocol.DiskHints)
 def events(mac: str, nonce: str) -> Response:
     """One event of the installer; it always learns the same."""
     try:
-        report = Report.model_validate(machines.body())
+        # cloud-init's webhook posts JSON without saying so
+        report = Report.model_validate(machines.body(force=True))
     except ValidationError as fault:
         _refuse(f"this is no event: {fault.error_count()} faults")
     row = _installing(mac, nonce)
@@ -237,6 +238,8 @@ def _note(row: Deployment, report: Report) -> None:
     elif is_end and report.name == DONE:
         _tell(_site(), row, "installer.done", name=report.name)
     else:
-        failed = said[:300] if report.result == "FAIL" else row.progress.get("failed", "")
         phase = said[:200] + (f" ({report.result})" if report.result else "")
-        _tell(_site(), row, "installer.progress", phase=phase, origin=report.origin, failed=failed)
+        more = {"failed": row.progress.get("failed", ""), "unwinds": report.result == "FAIL"}
+        if more["unwinds"] and not row.progress.get("unwinds"):
+            more["failed"] = said[:300]  # what failed comes first, then each that had called it
+        _tell(_site(), row, "installer.progress", phase=phase, origin=report.origin, **more)

@@ -177,10 +177,10 @@ def _order(site: Site, host: Host, row: Deployment, phone_token: str) -> protoco
     )
 
 
-def body() -> Any:
+def body(*, force: bool = False) -> Any:
     """The body as plain data, None for what is no JSON; half characters, which nothing stores, become `?`."""
     try:
-        found = request.get_json(silent=True)
+        found = request.get_json(silent=True, force=force)
         return json.loads(json.dumps(found, ensure_ascii=False).encode(errors="replace"))
     except RecursionError:
         return None

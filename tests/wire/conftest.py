@@ -237,6 +237,11 @@ class Puppet:
         system = {"image_id": "vault-os", "image_version": "1", "root_disk": {"serial": "disk-1"}}
         return self.http("/phone-home/v1", body={**said, **system, **other})
 
+    @property
+    def seed(self) -> str:
+        """The path of its installer's seed, with the nonce of the last order."""
+        return f"/autoinstall/{self.mac.replace(':', '-')}/{self.row.nonce}"
+
     def reach_restarting(self) -> str:
         """From the order to the reboot; the deployment's id."""
         ident = self.arm()
