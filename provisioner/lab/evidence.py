@@ -105,8 +105,9 @@ def table_fault(disk: Path) -> str:
     It also finds a backup that does not lie in the last sectors. It mends in memory what it can before it
     looks, and says so: that is a fault too.
     """
-    said = run.run(["sgdisk", "--verify", disk], check=False).stdout.decode(errors="replace")
-    is_mended = re.search(r"Creating new GPT|Caution|Warning!", said)
+    done = run.run(["sgdisk", "--verify", disk], check=False)
+    said = (done.stdout + done.stderr).decode(errors="replace")
+    is_mended = re.search(r"corrupt|[Ii]nvalid|ERROR|Creating new GPT|Warning!", said)
     whole = "No problems found" in said and not is_mended
     return "" if whole else " ".join(said.split()) or "sgdisk says nothing"
 
