@@ -214,6 +214,9 @@ def test_no_stranger_reads_a_seed(world: World, host: Puppet, nowhere: Reply) ->
         assert other.http(f"{host.seed}/user-data") == nowhere, "another address"
         assert other.http(f"/autoinstall/{other.mac}/x/user-data") == nowhere, "not armed"
     assert host.http(f"{host.seed}/user-data", source="10.77.0.1") == nowhere
+    said = world.service.log.read_text()
+    assert "the request comes from 10.77.0.1, not from the host's own address" in said
+    assert host.row.nonce not in said
     assert host.row.stage == "powering" and "seed.served" not in world.kinds(host.row.id)
 
 
