@@ -294,9 +294,9 @@ def test_a_doubt_about_the_disk_ends_the_deployment_before_anything_is_written(
 
 
 def test_another_machine_than_the_ordered_one_is_refused(world: World, ubuntu: Path) -> None:
-    with world.machine(profile="installed", serial="S-EXPECTED") as host:
+    with world.machine(profile="installed", serial="S-INSTALLED") as host:
         host.arm()
-        assert "the order is for S-EXPECTED" in ask(host, serial="S-OTHER").json["sentence"]
+        assert "the order is for S-INSTALLED" in ask(host, serial="S-ANOTHER").json["sentence"]
         assert (host.row.stage, host.row.code) == ("failed", 301)
 
 
