@@ -157,7 +157,7 @@ SENTENCES: dict[str, Callable[[Data], str]] = {
     "agent.hello": lambda d: "the agent in the ramdisk says hello",
     "agent.progress": describe_progress,
     "agent.silent": lambda d: (
-        f"no word from the agent for {duration(d.get('seconds', 0))}: powering it again"
+        f"no word from the {d.get('who', 'agent')} for {duration(d.get('seconds', 0))}: powering it again"
     ),
     "netboot.again": lambda d: "it booted from the network in the middle of writing: powering it again",
     "agent.written": _written,

@@ -70,7 +70,8 @@ def _armed(mac: str) -> tuple[Deployment, Autoinstall]:
 
 
 def _refuse(reason: str) -> NoReturn:
-    log.warning("%s asks for %.80s and is refused: %s", request.remote_addr, request.path, reason)
+    asked = {key: str(value)[:40] for key, value in (request.view_args or {}).items() if key != "nonce"}
+    log.warning("%s: %s %s is refused: %s", request.remote_addr, request.endpoint, asked, reason)
     abort(404)
 
 

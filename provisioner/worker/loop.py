@@ -120,11 +120,10 @@ class Loop:
 
     def _lost(self, row: Deployment, now: float) -> None:
         """Who writes the disk fell silent: power it again, unless that was tried often enough."""
-        seconds = round(now - row.last_sign)
+        seconds, who = round(now - row.last_sign), "installer" if row.is_installed else "agent"
         if row.attempt < MOST_ATTEMPTS:
-            self._record(row, "agent.silent", seconds=seconds)
+            self._record(row, "agent.silent", seconds=seconds, who=who)
             return
-        who = "installer" if row.is_installed else "agent"
         sentence = f"the {who} fell silent in each of {row.attempt} attempts, the last time for {seconds} s"
         self._record(
             row, "deadline.passed", code=341, sentence=sentence, hint="look at the host's power and cable"

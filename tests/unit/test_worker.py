@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
-from provisioner import deploy, fleet
+from provisioner import deploy, diagnose, fleet
 from provisioner.bell import Listener
-from provisioner.lifecycle import MOST_ATTEMPTS, ROWS
+from provisioner.lifecycle import INSTALLER_SILENCE, MOST_ATTEMPTS, ROWS
 from provisioner.model import Deployment, Host, Run, Stage
 from provisioner.site import Site
+from provisioner.story import tell as tell_story
 from provisioner.worker import acts
 from provisioner.worker.loop import GAP, RETRY, Loop
 
@@ -181,6 +182,58 @@ def test_a_host_that_falls_silent_in_every_attempt_fails(site: Site, loop: Loop,
         loop.step()
     row = site.store.deployment(row.id)
     assert (row.stage, row.code) == (Stage.FAILED, 341)
+
+
+def installing(site: Site) -> Deployment:
+    image = site.store.images()[0].model_copy(update={"kind": "iso"})
+    row = deploy.arm(site, site.store.host("vc-1"), image, by="ann", iso=image.id)
+    tell(site, row, "slot.given")
+    tell(site, row, "power.began", nonce="n")
+    return tell(site, row, "installer.began", nonce="n", phone_hash="p")
+
+
+def test_an_installer_may_be_silent_for_longer_than_an_agent(site: Site, loop: Loop, clock: Any) -> None:
+    row = installing(site)
+    loop.step()
+
+    def wait(seconds: float) -> Deployment:
+        for _ in range(int(seconds / (GAP - 1)) + 1):
+            clock.now += GAP - 1
+            loop.step()
+        return site.store.deployment(row.id)
+
+    assert wait(INSTALLER_SILENCE - 60).stage == Stage.WRITING
+    row = wait(120)
+    assert (row.stage, row.attempt, row.nonce, row.disk) == (Stage.POWERING, 2, "", {})
+    last = site.store.events(row.id)[-1]
+    assert tell_story(last.kind, last.data).startswith("no word from the installer for 30 m")
+
+
+@pytest.mark.parametrize(
+    ("kinds", "stage", "code", "sentence"),
+    [
+        ((), Stage.NETBOOTING, 220, "iPXE has its script but the installer never read its seed"),
+        (("seed.served",), Stage.NETBOOTING, 220, "the installer has read its seed but never reported"),
+        (("installer.began",), Stage.WRITING, 340, "the installer's last word was: curthooks"),
+        (("installer.began", "installer.done"), Stage.RESTARTING, 410, "on the disk never reported"),
+    ],
+)
+def test_an_installation_that_does_not_end_says_what_was_seen(
+    site: Site, kinds: tuple[str, ...], stage: Stage, code: int, sentence: str
+) -> None:
+    image = site.store.images()[0].model_copy(update={"kind": "iso"})
+    row = deploy.arm(site, site.store.host("vc-1"), image, by="ann", iso=image.id)
+    tell(site, row, "slot.given")
+    tell(site, row, "power.began", nonce="n")
+    row = tell(site, row, "script.served", boots="installer")
+    for kind in kinds:
+        if kind == "installer.done":
+            tell(site, row, "installer.progress", phase="late")
+        row = tell(site, row, kind, nonce="n", phone_hash="p")
+    if stage == Stage.WRITING:
+        row = tell(site, row, "installer.progress", phase="curthooks")
+    found, told, hint = diagnose.overdue(site, row)
+    assert (row.stage, found) == (stage, code) and sentence in told and hint
 
 
 def test_time_in_which_nobody_watched_does_not_count(site: Site, loop: Loop, clock: Any) -> None:

@@ -214,6 +214,9 @@ def test_no_stranger_reads_a_seed(world: World, host: Puppet, nowhere: Reply) ->
         assert other.http(f"{host.seed}/user-data") == nowhere, "another address"
         assert other.http(f"/autoinstall/{other.mac}/x/user-data") == nowhere, "not armed"
     assert host.http(f"{host.seed}/user-data", source="10.77.0.1") == nowhere
+    said = world.service.log.read_text()
+    assert "the request comes from 10.77.0.1, not from the host's own address" in said
+    assert host.row.nonce not in said
     assert host.row.stage == "powering" and "seed.served" not in world.kinds(host.row.id)
 
 
@@ -291,9 +294,9 @@ def test_a_doubt_about_the_disk_ends_the_deployment_before_anything_is_written(
 
 
 def test_another_machine_than_the_ordered_one_is_refused(world: World, ubuntu: Path) -> None:
-    with world.machine(profile="installed", serial="S-EXPECTED") as host:
+    with world.machine(profile="installed", serial="S-INSTALLED") as host:
         host.arm()
-        assert "the order is for S-EXPECTED" in ask(host, serial="S-OTHER").json["sentence"]
+        assert "the order is for S-INSTALLED" in ask(host, serial="S-ANOTHER").json["sentence"]
         assert (host.row.stage, host.row.code) == ("failed", 301)
 
 
