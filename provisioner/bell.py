@@ -12,14 +12,14 @@ from typing import Self
 FOLDER = "bells"
 
 
-def ring(state: Path) -> None:
-    """Wake every listener of this state folder; a listener that is gone is removed."""
+def ring(state: Path, name: str = "") -> None:
+    """Wake every listener of this state folder, or those of one name; a listener that is gone is removed."""
     folder = state / FOLDER
     if not folder.is_dir():
         return
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as bell:
         bell.setblocking(False)
-        for place in folder.iterdir():
+        for place in folder.glob(f"{name or '*'}.*"):
             try:
                 bell.sendto(b"!", os.fspath(place))
             except BlockingIOError:

@@ -10,6 +10,8 @@ from typing import Any
 from provisioner.errors import RefusedError, TransitionError
 from provisioner.lifecycle import MOST_ATTEMPTS, RESTING, deadline, following
 from provisioner.model import Deployment, Event, Host, Image, Stage
+from provisioner.recording import Recording
+from provisioner.redaction import redact_text
 from provisioner.site import Site
 
 log = logging.getLogger(__name__)
@@ -97,6 +99,8 @@ def record(site: Site, ident: str, kind: str, *, source: str, **data: Any) -> De
         if after is None or refusal:
             log.info("%s: %s refused at %s %s", ident, kind, row.stage, refusal)
             raise TransitionError(f"{ident} is {row.stage}: {refusal or f'{kind} is not expected now'}")
+        if after in (Stage.FAILED, Stage.REJECTED):
+            data["console"] = _last_words(site, row)
         row = _moved(site, row, after, kind, data, now)
         site.store.put_deployment(db, row)
         site.store.add_event(db, _event(row, kind, source, data, now))
@@ -105,6 +109,12 @@ def record(site: Site, ident: str, kind: str, *, source: str, **data: Any) -> De
             site.store.put_deployment(db, row)
             site.store.add_event(db, _event(row, "stage.held", "order", {"stage": row.stop_after}, now))
     return row
+
+
+def _last_words(site: Site, row: Deployment) -> list[str]:
+    """What the serial console said last: evidence of every failure. It shows the kernel's arguments too."""
+    said = Recording(site.settings.state, row.id).last_words()
+    return [redact_text(line, row.nonce) for line in said]
 
 
 def _is_past(row: Deployment) -> bool:
@@ -250,5 +260,6 @@ EFFECTS: dict[str, Callable[[Deployment, Changes, float], Changes]] = {
     "run.stopped": _reason,
     "order.cancelled": lambda row, data, now: {"reason": f"cancelled by {data['by']}"},
     "stage.held": lambda row, data, now: {"reason": f"stopped after {data['stage']}, as ordered"},
+    "console.lost": lambda row, data, now: {"last_sign": row.last_sign, "sign": row.sign},
     "clock.gap": _shifted,
 }

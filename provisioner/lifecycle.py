@@ -113,6 +113,7 @@ MOVES: tuple[tuple[str, dict[Stage, Stage], str], ...] = (
     ("seal.task", {S.SEALING: S.SEALING}, "one task of the sealing"),
     ("seal.done", {S.SEALING: S.READY}, "no key of ours opens it any more"),
     ("seal.failed", {S.SEALING: S.FAILED}, "the host could not be sealed"),
+    ("console.lost", {stage: stage for stage in ACTIVE}, "its serial console is not recorded for now"),
     ("clock.gap", {stage: stage for stage in (S.QUEUED, *ACTIVE)}, "our own machine slept or was restarted"),
     ("stage.held", {stage: S.CANCELLED for stage in ACTIVE}, "the order says: stop here"),
     ("deadline.passed", {stage: S.FAILED for stage in (S.QUEUED, *ACTIVE)}, "no sign of life in time"),

@@ -89,6 +89,8 @@ class Bmc(Data):
     """How a host is powered. `secret` names a file of the state folder's `secrets/`.
 
     Redfish's certificate is pinned: to the SHA-256 `fingerprint`, else to what the first login sees.
+    `console: ipmi` says that a Redfish BMC speaks IPMI too, with the same login; `none` leaves the serial
+    console to others.
     """
 
     driver: Literal["ipmi", "manual", "redfish"] = "manual"
@@ -98,6 +100,12 @@ class Bmc(Data):
     fingerprint: Fingerprint = ""
     mac: Mac | None = None
     secret: Annotated[str, Field(pattern=r"^[\w.-]*$")] = ""
+    console: Literal["", "ipmi", "none"] = ""
+
+    @property
+    def has_console(self) -> bool:
+        """Whether its serial console can be had, by IPMI's Serial-over-LAN."""
+        return self.driver != "manual" and (self.console or self.driver) == "ipmi"
 
     @model_validator(mode="before")
     @classmethod

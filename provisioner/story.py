@@ -182,12 +182,13 @@ SENTENCES: dict[str, Callable[[Data], str]] = {
         "sealed" if d.get("mode") == "full" else "sealed, our key stays as the profile says"
     ),
     "seal.failed": _why,
+    "console.lost": lambda d: f"the serial console is not recorded for now: {_why(d)}",
     "clock.gap": lambda d: f"nobody watched for {duration(d.get('seconds', 0))}: deadlines moved",
     "stage.held": lambda d: f"stopped after {d.get('stage')}, as ordered",
     "deadline.passed": _why,
     "order.cancelled": lambda d: f"cancelled by {d.get('by', '?')}",
 }
-NOTED = frozenset(SENTENCES) - {"clock.gap", "slot.given", "power.began"}
+NOTED = frozenset(SENTENCES) - {"console.lost", "clock.gap", "slot.given", "power.began"}
 PROGRESS = frozenset({"agent.progress", "installer.progress"})
 CLOSING = frozenset(
     {"agent.hello", "agent.written", "os.phoned", "verify.passed", "seal.done"}

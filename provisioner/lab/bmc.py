@@ -52,9 +52,13 @@ set_working_mc 0x20
     allowed_auths_admin none md2 md5
     guid {guid}
   endlan
-  chassis_control "'{python}' -IS control.py 0x20"
+{serial}  chassis_control "'{python}' -IS control.py 0x20"
   user 1 false "" "" user 10
   user 2 true "{user}" "{password}" admin 10
+"""
+
+SERIAL = """\
+  sol "tcp:127.0.0.1:{port}" 115200
 """
 
 CONTROLLER = """\
@@ -128,8 +132,11 @@ class Bmc:
     Enter it from a thread that outlives it: the kernel ends the simulator with that thread.
     """
 
-    def __init__(self, chassis: Chassis, bmc: BmcAddress, folder: Path) -> None:
-        """The folder keeps configuration, state and log. Raises ServiceError: unusable name or password."""
+    def __init__(self, chassis: Chassis, bmc: BmcAddress, folder: Path, *, serial_port: int = 0) -> None:
+        """The folder keeps configuration, state and log; at `serial_port` of loopback, if any, is the
+        machine's serial line. Raises ServiceError: unusable name or password.
+        """
+        self._serial = SERIAL.format(port=serial_port) if serial_port else ""
         self._chassis = chassis
         self._bmc = bmc
         self._folder = folder
@@ -177,6 +184,7 @@ class Bmc:
             port=self._bmc.port,
             guid=self._bmc.name.encode().hex().ljust(32, "0")[:32],
             python=sys.executable,
+            serial=self._serial,
             user=self._bmc.user,
             password=self._bmc.password,
         )

@@ -20,7 +20,9 @@ from provisioner.lab import qemu
 from provisioner.lab.bmc import Act, Bmc, Chassis
 from provisioner.lab.qmp import Qmp
 from provisioner.lab.redfish import RedfishBmc
+from provisioner.lab.serial_line import SerialLine
 from provisioner.power import BmcAddress, BootDevice
+from provisioner.recording import plain
 
 BLOCK = 1 << 20  # bytes written at a time
 CONSOLE_INTERVAL = 0.1  # seconds; QEMU writes the log itself, and Python has no inotify
@@ -73,6 +75,7 @@ class Host:
         self.faults: list[str] = []  # ends of the machine that nobody asked for
         self.on_start: Callable[[Start], None] = lambda start: None  # called in the machine's thread
         self.chassis = Chassis(self._request, lambda: self._powered)
+        self.serial_line = SerialLine()
         self._folder, self._log = folder, folder / "qemu.log"
         self._tap, self._accelerator = tap, accelerator
         self._acts: queue.Queue[Act | _Ended | None] = queue.Queue()
@@ -94,10 +97,10 @@ class Host:
         if self.machine.firmware == "uefi" and not (self._folder / "variables.fd").exists():
             shutil.copyfile(qemu.VARIABLES, self._folder / "variables.fd")
         with ExitStack() as stack:
+            stack.enter_context(self.serial_line)
             self._thread.start()
             stack.callback(self._unplug)
-            front = RedfishBmc if self.bmc.driver == "redfish" else Bmc
-            stack.enter_context(front(self.chassis, self.bmc, self._folder))
+            stack.enter_context(self._front())
             self._stack = stack.pop_all()
         return self
 
@@ -105,6 +108,11 @@ class Host:
         self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stack.close()
+
+    def _front(self) -> Bmc | RedfishBmc:
+        if self.bmc.driver == "redfish":
+            return RedfishBmc(self.chassis, self.bmc, self._folder)
+        return Bmc(self.chassis, self.bmc, self._folder, serial_port=self.serial_line.port)
 
     # power
 
@@ -237,10 +245,11 @@ class Host:
         start = Start(time.time(), order, cause)
         self.on_start(start)
         ours, its = socket.socketpair()
-        with its:
-            wiring = qemu.Wiring(self._tap, its.fileno())
+        with its, self.serial_line.plug() as serial:
+            wiring = qemu.Wiring(self._tap, its.fileno(), serial.fileno())
             argv = qemu.arguments(self.machine, wiring, self._accelerator, order)
-            process = run.start(argv, log=self._log, cwd=self._folder, pass_fds=[its.fileno()])
+            ends = (wiring.qmp, wiring.serial)
+            process = run.start(argv, log=self._log, cwd=self._folder, pass_fds=ends)
         with self._changed:
             self._process = process
             self._qmp = Qmp(ours, on_close=lambda qmp: self._report(process, qmp.reason))
@@ -269,12 +278,6 @@ class Host:
         with self._changed:
             self._powered = powered
             self._changed.notify_all()
-
-
-def plain(output: bytes) -> str:
-    """Console output as text: escape sequences and carriage returns taken out."""
-    text = re.sub(rb"\x1b\[[0-9;?=]*[A-Za-z]|\x1b[()=>][0-9A-Za-z]?|\r", b"", output)
-    return text.decode(errors="replace")
 
 
 def fill(path: Path, size: int, byte: int = 0xA5) -> None:

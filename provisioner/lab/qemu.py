@@ -67,8 +67,8 @@ class Wiring:
 
     tap: str
     qmp: int  # file descriptor: one end of a socket pair
+    serial: int  # likewise
     variables: str = "variables.fd"
-    serial_socket: str = "serial.sock"
     serial_log: str = "serial.log"
 
 
@@ -121,8 +121,8 @@ def _flash(wiring: Wiring) -> list[str]:
 
 
 def _console(wiring: Wiring) -> str:
-    place, log = _value(wiring.serial_socket), _value(wiring.serial_log)
-    return f"socket,id=console,path={place},server=on,wait=off,logfile={log},logappend=on"
+    """The serial port's wire; QEMU also writes down itself what it sends there."""
+    return f"socket,id=console,fd={wiring.serial},logfile={_value(wiring.serial_log)},logappend=on"
 
 
 def _network(machine: Machine, wiring: Wiring, order: BootDevice) -> list[str]:
@@ -190,7 +190,7 @@ def boots(accelerator: Accelerator, limit: float) -> bool:
         ours, its = socket.socketpair()
         argv = [
             *(PROGRAM, "-nodefaults", "-no-user-config", "-display", "none", "-m", "256", "-vga", "std"),
-            *(*base(accelerator), *_flash(Wiring("", 0))),
+            *(*base(accelerator), *_flash(Wiring("", 0, 0))),
             *("-chardev", f"socket,id=console,fd={its.fileno()}", "-serial", "chardev:console"),
         ]
         with ours:

@@ -30,7 +30,7 @@ def perform(bmc: BmcAddress, action: str, arguments: dict[str, Any]) -> process.
         command = _log_in(bmc)
         return ACTIONS[action](command, **arguments)
     except PyghmiException as fault:
-        raise _explained(bmc, action, fault) from fault
+        raise explained(bmc, action, fault) from fault
 
 
 def _log_in(bmc: BmcAddress) -> Any:
@@ -43,7 +43,8 @@ def _log_in(bmc: BmcAddress) -> Any:
         )
 
 
-def _explained(bmc: BmcAddress, action: str, fault: Exception) -> PowerError:
+def explained(bmc: BmcAddress, action: str, fault: Exception) -> PowerError:
+    """pyghmi's words as an error of ours."""
     said = str(fault)
     wrong = ("Incorrect password", "Unauthorized", "Incorrect user", "Invalid user", "RAKP")
     if any(word.lower() in said.lower() for word in wrong):

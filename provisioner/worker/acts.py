@@ -19,23 +19,26 @@ POWER_TRIES = 2
 
 def connect(site: Site, host: Host) -> Power:
     """The driver of the host's BMC. Raises PowerError where its login was never given."""
+    return power.connect(bmc_address(site, host))
+
+
+def bmc_address(site: Site, host: Host) -> BmcAddress:
+    """Where its BMC is and how to log in. Raises PowerError where the login was never given."""
     bmc = host.bmc
     if bmc.driver == "manual":
-        return power.connect(BmcAddress(driver="manual", address="", name=host.name))
+        return BmcAddress(driver="manual", address="", name=host.name)
     address = str(bmc.address or _leased(site, bmc.mac or ""))
     user, password = catalogue.secret(site.settings.state, bmc.secret)
-    return power.connect(
-        BmcAddress(
-            bmc.driver,
-            address,
-            port=bmc.port,
-            user=user,
-            password=password,
-            name=host.name,
-            verify=bmc.verify,
-            fingerprint=bmc.fingerprint,
-            pin=str(catalogue.pin(site.settings.state, host.name)),
-        )
+    return BmcAddress(
+        bmc.driver,
+        address,
+        port=bmc.port,
+        user=user,
+        password=password,
+        name=host.name,
+        verify=bmc.verify,
+        fingerprint=bmc.fingerprint,
+        pin=str(catalogue.pin(site.settings.state, host.name)),
     )
 
 

@@ -14,6 +14,7 @@ from provisioner.lifecycle import INSTALLER_SILENCE, MOST_ATTEMPTS, ROWS
 from provisioner.model import Deployment, Stage
 from provisioner.site import Site
 from provisioner.worker import acts
+from provisioner.worker.consoles import Consoles
 
 log = logging.getLogger(__name__)
 LONGEST_NAP = 2.0  # seconds; also how often the sign of our own life is renewed
@@ -47,6 +48,7 @@ class Loop:
         self._site = site
         self._bell = bell
         self._pool = pool
+        self._consoles = Consoles(site, bell.ring)
         self._at_work: dict[tuple[Any, ...], Future[None]] = {}
         self._slot_given = 0.0
         self._alive = site.settings.state / "worker.alive"
@@ -59,7 +61,9 @@ class Loop:
             self._submit(("request", request["id"]), acts.answer_request, request)
         self._guarded("the runs", self._stop_runs)
         self._guarded("the queue", lambda: self._give_slot(self._site.store.under_way(), now))
-        for row in self._site.store.under_way():
+        rows = self._site.store.under_way()
+        self._guarded("the consoles", partial(self._consoles.look, rows))
+        for row in rows:
             self._guarded(row.id, partial(self._look, row, now))
 
     def _guarded(self, what: str, look: Callable[[], None]) -> None:
@@ -108,7 +112,7 @@ class Loop:
 
     def _act(self, row: Deployment, now: float) -> Callable[..., None] | None:
         if row.stage == Stage.POWERING and row.sign in BEFORE_POWER:
-            return acts.power_on
+            return acts.power_on if self._consoles.is_settled(row) else None
         if row.stage == Stage.RESTARTING and not row.reboot:
             return acts.choose_disk
         waits = row.sign in ("verify.unreachable", "seal.task") and now - row.last_sign < RETRY

@@ -90,12 +90,8 @@ def sector_host(lan: network.Lan, folder: Path) -> machine.Host:
 
 def tell(host: machine.Host, word: bytes) -> None:
     """Say a word on the serial line of a sector host."""
-    with socket.socket(socket.AF_UNIX) as line:
-        folder = os.open(host.serial_log.parent, os.O_PATH)
-        line.connect(f"/proc/self/fd/{folder}/serial.sock")
-        os.close(folder)
-        line.sendall(word)
-        host.wait_starts(len(host.starts) + 1, 15) if word == b"r" else host.wait_state("off", 15)
+    host.serial_line.type(word)
+    host.wait_starts(len(host.starts) + 1, 15) if word == b"r" else host.wait_state("off", 15)
 
 
 def ipmitool(bmc: BmcAddress, *words: str) -> str:

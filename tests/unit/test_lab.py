@@ -14,7 +14,7 @@ from provisioner.errors import ServiceError
 from provisioner.lab import bmc, machine, network, qemu
 from provisioner.lab.qmp import Qmp
 
-WIRING = qemu.Wiring(tap="tap1", qmp=7)
+WIRING = qemu.Wiring(tap="tap1", qmp=7, serial=8)
 
 
 def described(**changes: object) -> qemu.Machine:
@@ -270,12 +270,6 @@ def test_a_disk_from_an_image_ends_in_old_data(tmp_path: Path) -> None:
     assert disk.read_bytes() == b"image" * 1000 + b"\xa5" * 3192
     with pytest.raises(ServiceError, match="more than a disk of 4096"):
         machine.copy(image, disk, 4096)
-
-
-def test_the_console_is_shown_without_control_sequences() -> None:
-    assert (
-        machine.plain(b"\x1b[2J\x1b[01;01H\x1b[=3h>>Start \x1b[1mPXE\x1b[0m\r\n\xff") == ">>Start PXE\n\ufffd"
-    )
 
 
 def needs_nothing_but(monkeypatch: pytest.MonkeyPatch, tun: Path) -> None:

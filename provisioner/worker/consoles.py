@@ -1,0 +1,150 @@
+"""Keeps the serial console of every host recorded while it is deployed; evidence, never a condition."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from provisioner import bell, deploy, run
+from provisioner.errors import PowerError, ProvisionError, TransitionError
+from provisioner.lifecycle import ACTIVE
+from provisioner.model import Deployment
+from provisioner.power import console
+from provisioner.power.console import Order
+from provisioner.recording import Recording
+from provisioner.site import Site
+from provisioner.worker import acts
+
+log = logging.getLogger(__name__)
+PATIENCE = (
+    25.0  # seconds that the power-on waits for the console, so that the machine's first words are heard
+)
+SHORTEST, LONGEST = 1.0, 60.0  # seconds between two tries; doubled each time
+GRACE = 6.0  # seconds for a recorder to end by itself
+REFUSED = 202  # a login that a BMC refuses is not tried again: some lock the account
+IPMI_PORT = 623
+
+
+class Consoles:
+    """A keeper for each deployment that is under way and whose host has a console."""
+
+    def __init__(self, site: Site, ring: Callable[[], None]) -> None:
+        """`ring` is called, from any thread, when something has changed for the power-on that waits."""
+        self._site, self._ring = site, ring
+        self._keepers: dict[str, Keeper] = {}
+
+    def look(self, rows: list[Deployment]) -> None:
+        """Begin what is under way, end what is not any more."""
+        active = {row.id: row for row in rows if row.stage in ACTIVE}
+        for ident, row in active.items():
+            if ident not in self._keepers and self._site.store.host(row.host).bmc.has_console:
+                self._keepers[ident] = Keeper(self._site, row, self._ring)
+        for ident in [ident for ident in self._keepers if ident not in active]:
+            self._keepers.pop(ident).stop()
+
+    def is_settled(self, row: Deployment) -> bool:
+        """Whether the machine may be powered on: its console is recorded, or cannot be for now."""
+        keeper = self._keepers.get(row.id)
+        return keeper is None or keeper.is_settled()
+
+
+class Keeper:
+    """One recorder, started again when it ends, until `stop`."""
+
+    def __init__(self, site: Site, row: Deployment, ring: Callable[[], None]) -> None:
+        self._site, self._row, self._ring = site, row, ring
+        self._stopped = threading.Event()
+        self._settled = threading.Event()
+        self._began = time.monotonic()
+        self._recording = Recording(site.settings.state, row.id)
+        self._told = any(mark["mark"] == "lost" for mark in self._recording.marks())
+        self._recorder: run.Process | None = None
+        self._lock = threading.Lock()
+        # the kernel ends the recorder with the thread that has started it
+        self._thread = threading.Thread(target=self._keep, name=f"console {row.host}", daemon=True)
+        self._thread.start()
+
+    def is_settled(self) -> bool:
+        """Whether the first try has come to an end, or takes too long to wait for."""
+        return self._settled.is_set() or time.monotonic() - self._began > PATIENCE
+
+    def stop(self) -> None:
+        """Let the recorder take what is on its way, and end. Does not wait for it."""
+        with self._lock:
+            self._stopped.set()
+            if self._recorder:
+                _end(self._recorder)
+
+    def _keep(self) -> None:
+        pause = SHORTEST
+        while not self._stopped.is_set():
+            began = time.monotonic()
+            fault = self._record()
+            self._settle()
+            if self._stopped.is_set():
+                break
+            self._tell(fault)
+            if fault.code == REFUSED:
+                break
+            if time.monotonic() - began > LONGEST:
+                pause = SHORTEST  # it had worked
+            self._stopped.wait(pause)
+            pause = min(2 * pause, LONGEST)
+        bell.ring(self._site.settings.state, console.READER)  # who follows learns that it is over
+
+    def _record(self) -> ProvisionError:
+        """One recorder from its start to its end; why it ended."""
+        try:
+            recorder = self._start()
+        except (ProvisionError, OSError) as broken:
+            return broken if isinstance(broken, ProvisionError) else PowerError(str(broken), code=209)
+        fault = None
+        while recorder.stdout and (line := recorder.stdout.readline()):
+            fault = console.explain(line)
+            if fault is None:
+                self._settle()
+        code = run.stop(recorder, grace=GRACE)  # it is ending already: its output is closed
+        for pipe in (recorder.stdin, recorder.stdout):
+            if pipe:
+                pipe.close()
+        return fault or PowerError(f"its recorder ended with code {code}", code=209)
+
+    def _start(self) -> run.Process:
+        host = self._site.store.host(self._row.host)
+        bmc = acts.bmc_address(self._site, host)
+        if bmc.driver != "ipmi":
+            bmc = replace(bmc, driver="ipmi", port=IPMI_PORT)
+        recorder = console.start(Order(bmc, self._site.settings.state, self._row.id))
+        with self._lock:
+            self._recorder = recorder
+            if self._stopped.is_set():
+                _end(recorder)
+        return recorder
+
+    def _settle(self) -> None:
+        if not self._settled.is_set():
+            self._settled.set()
+            self._ring()
+
+    def _tell(self, fault: ProvisionError) -> None:
+        """Every break in the recording's journal, the first one also in the story."""
+        log.warning("%s: the console is not recorded: %s", self._row.host, fault)
+        said = {"sentence": str(fault), "hint": fault.hint, "code": fault.code}
+        self._recording.mark("lost", **said)
+        if self._told:
+            return
+        self._told = True
+        try:
+            deploy.record(self._site, self._row.id, "console.lost", source="bmc", **said)
+        except TransitionError as late:
+            log.info("%s", late)
+
+
+def _end(recorder: run.Process) -> None:
+    """Ask it to end; one that does not listen is killed."""
+    if recorder.stdin:
+        recorder.stdin.close()
+    late = threading.Timer(GRACE, recorder.kill)
+    late.daemon = True
+    late.start()
