@@ -163,6 +163,15 @@ class Client:
         path = f"/deployments/{_quoted(ident)}/events"
         return self.call("GET", path, after=after, wait=wait, patience=PATIENCE + wait)
 
+    def console(self, ident: str, *, offset: int = 0, lines: int = 0, wait: float = 0) -> Answer:
+        """`data` (base64) of the recorded console from `offset`, or its last `lines`; `live`: more may come.
+
+        Waits at most `wait` s for some.
+        """
+        path = f"/deployments/{_quoted(ident)}/console"
+        asked = {"offset": offset, "lines": lines, "wait": wait}
+        return self.call("GET", path, patience=PATIENCE + wait, **asked)
+
     def follow(self, ident: str, after: int = 0) -> Iterator[Answer]:
         """`events` answers one after the other, as they come; ends when the deployment rests."""
         while True:

@@ -24,6 +24,13 @@ def _kinds(site: Site, row: Deployment) -> dict[str, dict[str, Any]]:
     return {e.kind: e.data for e in site.store.events(row.id, limit=100_000) if e.attempt in (0, row.attempt)}
 
 
+def see_console(site: Site, row: Deployment) -> str:
+    """Where its console is to be read."""
+    if site.store.host(row.host).bmc.has_console:
+        return f"see its serial console (provision bmc console {row.host})"
+    return "see its console"
+
+
 def _queued(site: Site, row: Deployment) -> Finding:
     return "no slot became free", "provision status shows what is under way"
 
@@ -53,13 +60,13 @@ def _netbooting(site: Site, row: Deployment) -> Finding:
     if "script.served" not in _kinds(site, row):
         return (
             "it has an address but iPXE never asked for its script",
-            "TFTP (UDP 69) may be filtered, or Secure Boot refuses iPXE: see the serial console",
+            f"TFTP (UDP 69) may be filtered, or Secure Boot refuses iPXE: {see_console(site, row)}",
         )
     if row.iso:
         return _installer(site, row)
     return (
         "iPXE has its script but the ramdisk never said hello",
-        "see the serial console: the kernel may lack a driver for this network card",
+        f"{see_console(site, row)}: the kernel may lack a driver for this network card",
     )
 
 
@@ -67,18 +74,18 @@ def _installer(site: Site, row: Deployment) -> Finding:
     if "seed.served" not in _kinds(site, row):
         return (
             "iPXE has its script but the installer never read its seed",
-            "see the serial console: it needs memory for the whole ISO and a driver for this network card",
+            f"{see_console(site, row)}: it needs memory for the whole ISO and a driver for this network card",
         )
     return (
         "the installer has read its seed but never reported",
-        "see the serial console: cloud-init or the installer may have refused the seed",
+        f"{see_console(site, row)}: cloud-init or the installer may have refused the seed",
     )
 
 
 def _writing(site: Site, row: Deployment) -> Finding:
     if row.is_installed:
         last = row.progress.get("phase") or "nothing"
-        return f"the installer's last word was: {last}", "see the serial console, or its log in /var/log"
+        return f"the installer's last word was: {last}", f"{see_console(site, row)}, or its log in /var/log"
     done, total = row.progress.get("done", 0), row.progress.get("total", 0)
     return f"{done} of {total} bytes were done", "look at the agent's log; the network may be slow"
 
@@ -90,7 +97,7 @@ def _restarting(site: Site, row: Deployment) -> Finding:
     warning = said.get("disk.chosen", {}).get("note", "")
     return (
         "the system on the disk never reported" + (f" ({warning})" if warning else ""),
-        "see the serial console: it may have booted another disk, or its network card has another name",
+        f"{see_console(site, row)}: it may have booted another disk, or its network card has another name",
     )
 
 

@@ -291,6 +291,11 @@ class Store:
         sql = "SELECT * FROM events WHERE deployment = ? AND id > ? ORDER BY id LIMIT ?"
         return [_event(row) for row in self._rows(sql, deployment, after, limit)]
 
+    def last_event(self, ident: str) -> Event | None:
+        """The newest event of a deployment."""
+        row = self._one("SELECT * FROM events WHERE deployment = ? ORDER BY id DESC LIMIT 1", ident)
+        return _event(row) if row else None
+
     def add_event(self, db: Database, event: Event) -> int:
         """Append, inside the caller's transaction; secrets are taken out here."""
         row = event.model_dump(exclude={"id"}) | {"data": json.dumps(redact(event.data))}

@@ -50,6 +50,10 @@ CODES: dict[int, tuple[str, str]] = {
         "provision host show HOST; add the MAC to that host in the inventory.",
     ),
     135: ("There is a profile of that name.", "Give another --name, or --replace to change its hardware."),
+    138: (
+        "There is no recording of this host's serial console.",
+        "The message says why; consoles are recorded by IPMI, from power-on until the deployment rests.",
+    ),
     140: (
         "An event or the order's end came at a stage that does not expect it.",
         "provision status HOST shows the stage; an expired order must be given again.",
@@ -69,13 +73,17 @@ CODES: dict[int, tuple[str, str]] = {
         "The BMC shows another TLS certificate than before.",
         "Compare it with the BMC's own page; then do as the message says. A firmware update may renew it.",
     ),
+    209: (
+        "The serial console of a host could not be recorded, or broke off; its deployment goes on.",
+        "Switch Serial-over-LAN on in the BMC, for this user too, and console redirection in the firmware.",
+    ),
     210: (
         "No network packet of this host came after power-on.",
         "Check cable, switch port, and that network boot is enabled in the firmware.",
     ),
     220: (
         "The host booted from the network, but its ramdisk never said hello.",
-        "See its console: a missing network driver, Secure Boot, or a filtered port.",
+        "provision bmc console HOST: a missing network driver, Secure Boot, or a filtered port.",
     ),
     300: ("A deployment ended otherwise than ready.", "provision status HOST says at which stage and why."),
     301: (
@@ -119,7 +127,7 @@ CODES: dict[int, tuple[str, str]] = {
     399: ("The agent met an error of its own.", "Report its log: it lies in the state folder's logs/."),
     410: (
         "The system on the disk never reported.",
-        "See the console: it may have booted another disk, or its network does not work.",
+        "provision bmc console HOST: it may have booted another disk, or its network does not work.",
     ),
     420: ("Another system came up than was written.", "A second bootable disk? Then provision retry."),
     501: ("The host is not what its profile says.", "Mend the hardware or the profile; provision retry."),

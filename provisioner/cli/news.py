@@ -20,11 +20,24 @@ def await_news(
 
     `warn` is told while the service is away. Raises UnreachableError where it stays away.
     """
-    after, heard = 0, time.monotonic()
+    after = 0
+
+    def ask_once(wait: float) -> Row:
+        nonlocal after
+        news = ask(after, wait)
+        after = max([after, *(event["id"] for event in news["events"])])
+        return news
+
+    return repeat(ask_once, warn, until)
+
+
+def repeat(ask: Callable[[float], Row], warn: Callable[[str], None], until: float | None) -> Iterator[Row]:
+    """What `ask(wait)` answers, likewise."""
+    heard = time.monotonic()
     while True:
         left = WAIT if until is None else max(0.0, min(WAIT, until - time.monotonic()))
         try:
-            news = ask(after, left)
+            news = ask(left)
         except UnreachableError as fault:
             if time.monotonic() - heard > PATIENCE:
                 raise
@@ -32,7 +45,6 @@ def await_news(
             time.sleep(PAUSE)  # there is nobody who could wake us
             continue
         heard = time.monotonic()
-        after = max([after, *(event["id"] for event in news["events"])])
         yield news
         if until and time.monotonic() >= until:
             return

@@ -225,4 +225,7 @@ def _ending(row: Row, story: Story) -> list[Any]:
     lines = [Text.assemble((f"{host} {row['stage']}: ", "bold red"), f"{row['reason']}{code}")]
     if row["hint"]:
         lines.append(Text(f"  → {row['hint']}"))
+    if said := row.get("console"):
+        lines.append(Text(f"Its serial console said last (all of it: provision bmc console {host}):", "dim"))
+        lines += [Text(f"  │ {line}") for line in said]
     return lines

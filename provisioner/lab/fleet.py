@@ -75,7 +75,7 @@ class FleetRehearsal(Rehearsal):
         stop = ["--until", self.options.stop_after] if self.options.stop_after else []
         self.stranger.press("on")
         ident = self._order("--all", "--yes", *limits, "--no-wait", *stop)
-        watching = run.start(self._argv("watch", ident))
+        watching = run.start(self.argv("watch", ident))
         try:
             for event in self._run_events(ident):
                 self._stories.setdefault(event["deployment"], Story()).add(event)

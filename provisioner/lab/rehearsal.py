@@ -221,16 +221,17 @@ class Rehearsal:
         }
 
     def provision(self, *words: str) -> str:
-        """A command line of the product, against this service; what it printed as data."""
-        return run.text(self._argv(*words), timeout=600)
+        """What a command line of the product prints as data."""
+        return run.text(self.argv(*words), timeout=600)
 
-    def _argv(self, *words: str) -> list[str]:
+    def argv(self, *words: str) -> list[str]:
+        """A command line of the product, against this service."""
         return [sys.executable, "-m", "provisioner", *words, "--state", str(self.service.state)]
 
     def _order(self, *words: str) -> str:
         """Order as a technician does, and show what he would see; the deployment's id."""
         self.options.say(f"$ provision deploy {' '.join(words[:2])}")
-        done = run.run(self._argv("deploy", *words))
+        done = run.run(self.argv("deploy", *words))
         self.options.say(done.stderr.decode().rstrip())
         return done.stdout.decode().strip()
 
@@ -239,7 +240,7 @@ class Rehearsal:
         stop = ["--until", self.options.stop_after] if self.options.stop_after else []
         self.stranger.press("on")
         ident = self._order("--mac", MAC.upper(), "--yes", "--no-wait", *stop)
-        watching = run.start(self._argv("watch", ident))
+        watching = run.start(self.argv("watch", ident))
         try:
             for event in self._events(ident):
                 self.fault.on(self, event)

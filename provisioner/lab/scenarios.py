@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import ClassVar
 
-from provisioner.lab import evidence, qemu, second_boot
-from provisioner.lab.rehearsal import DISK_SERIAL, Event, Fault, Rehearsal
+from provisioner.lab import evidence, qemu, recorded, second_boot
+from provisioner.lab.rehearsal import DISK_SERIAL, RESTING, Event, Fault, Rehearsal
 
 MATRIX: list[tuple[qemu.Firmware, qemu.Bus]] = [
     *(("uefi", "virtio"), ("uefi", "nvme"), ("uefi", "ahci")),
@@ -20,12 +20,21 @@ class Deploy(Fault):
 
     name = "deploy"
 
+    def __init__(self) -> None:
+        self._began = self._rested = 0  # offsets in the machine's own log of its console
+
+    def before(self, lab: Rehearsal) -> None:
+        self._began = lab.host.console_offset()
+
     def on(self, lab: Rehearsal, event: Event) -> None:
         if event["kind"] == "agent.hello":
             asks = {"ipmi": second_boot.ask_with_ipmitool, "redfish": second_boot.ask_with_curl}
             asks[lab.options.bmc](lab)
+        if lab.story.stage in RESTING:
+            self._rested = lab.host.console_offset()
 
     def after(self, lab: Rehearsal) -> None:
+        recorded.check_whole(lab, self._began, self._rested)
         if lab.options.stop_after == "writing":
             _compare_with_image(lab)
         elif not lab.options.stop_after:
@@ -114,6 +123,8 @@ class Kills(Fault):
 
     def after(self, lab: Rehearsal) -> None:
         lab.check("all three were killed", not self._plan, f"{lab.service.starts} starts of the service")
+        if lab.options.bmc == "ipmi":
+            recorded.check_parts(lab)
 
 
 class CorruptPack(Fault):
@@ -149,6 +160,9 @@ class TwoDisks(Fault):
     def after(self, lab: Rehearsal) -> None:
         row = lab.deployment
         lab.check("the sentence", row["code"] == 313 and "LABDISK2" in row["reason"], row["reason"])
+        if lab.options.bmc == "ipmi":
+            said = row["console"]
+            lab.check("the console's last words", bool(said), said[-1] if said else "none are kept")
         lab.host.cut_power()
         clean = all(evidence.is_untouched(disk) for disk in lab.host.disks)
         lab.check("both disks", clean, "every byte untouched" if clean else "one was written")

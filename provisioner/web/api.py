@@ -194,13 +194,13 @@ def deployments() -> Response:
 @routes.get("/deployments/<path:ident>")
 def deployment(ident: str) -> Response:
     """One deployment by id, or the last one of a host by name, serial or MAC."""
-    return _answer(deployment=public(_deployment(ident)), now=_site().clock())
+    return _answer(deployment=whole(find_deployment(ident)), now=_site().clock())
 
 
 @routes.get("/deployments/<path:ident>/events")
 def events(ident: str) -> Response:
     """Events with an id above `after`, at once or as soon as there are some within `wait` seconds."""
-    store, row = _site().store, _deployment(ident)
+    store, row = _site().store, find_deployment(ident)
     last = after()
     found = await_news(
         lambda: store.events(row.id, last),
@@ -208,7 +208,7 @@ def events(ident: str) -> Response:
     )
     return _answer(
         events=[event.model_dump(mode="json") for event in found],
-        deployment=public(store.deployment(row.id)),
+        deployment=whole(store.deployment(row.id)),
         now=_site().clock(),
     )
 
@@ -216,7 +216,7 @@ def events(ident: str) -> Response:
 @routes.post("/deployments/<path:ident>/cancel")
 def cancel(ident: str) -> Response:
     """End it. The agent stops writing at its next word with us; the host is not powered off."""
-    row = _deployment(ident)
+    row = find_deployment(ident)
     try:
         row = deploy.record(_site(), row.id, "order.cancelled", source="operator", by="operator")
     except TransitionError as late:
@@ -227,7 +227,8 @@ def cancel(ident: str) -> Response:
     return _answer(deployment=public(row))
 
 
-def _deployment(text: str) -> Deployment:
+def find_deployment(text: str) -> Deployment:
+    """One by id, or a host's last one. Raises NotFoundError."""
     store = _site().store
     if text.startswith("d-"):
         return store.deployment(text)
@@ -243,6 +244,12 @@ def _deployment(text: str) -> Deployment:
 def public(row: Deployment) -> dict[str, Any]:
     """A deployment without what only machines may know."""
     return row.model_dump(mode="json", exclude=HIDDEN)
+
+
+def whole(row: Deployment) -> dict[str, Any]:
+    """A deployment for people; where it has failed, with the last words of its `console`."""
+    last = _site().store.last_event(row.id) if row.stage in RESTING else None
+    return public(row) | {"console": last.data.get("console", []) if last else []}
 
 
 class BmcRequest(Data):

@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 from flask import Blueprint, Response, abort, current_app, jsonify, request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from provisioner import autoinstall, boot, catalogue, deploy
+from provisioner import autoinstall, boot, catalogue, deploy, diagnose
 from provisioner.agent import disks, protocol
 from provisioner.errors import DiskError, InputError, ProvisionError, TransitionError
 from provisioner.model import Asker, Autoinstall, Deployment, Stage, parse_mac
@@ -227,7 +227,8 @@ def _note(row: Deployment, report: Report) -> None:
     is_end = report.event_type == "finish" and report.name in ENDS
     if is_end and report.result == "FAIL":
         before = row.progress.get("failed") or said
-        hint = f"see the console and /var/log/installer on {row.host}; then: provision retry {row.host}"
+        see = diagnose.see_console(_site(), row)
+        hint = f"{see} and its /var/log/installer; then: provision retry {row.host}"
         _tell(
             _site(),
             row,
