@@ -18,7 +18,8 @@ import pytest
 from provisioner import power, run
 from provisioner.errors import ServiceError
 from provisioner.lab import machine, network, qemu
-from provisioner.power import BmcAddress
+from provisioner.power import BmcAddress, console
+from provisioner.recording import Recording
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
 
@@ -202,6 +203,28 @@ def test_a_guest_that_powers_off_stays_off_and_a_cut_is_no_fault(lan: network.La
         assert driver.state().state == "off" and host.faults == []
         host.cut_power()  # twice is harmless
         assert [start.cause for start in host.starts] == ["on", "on"]
+
+
+@in_the_lab
+def test_the_bmc_s_console_is_the_machine_s_own_log_across_reboots(lan: network.Lan, tmp_path: Path) -> None:
+    (tmp_path / "state" / "logs").mkdir(parents=True)
+    with sector_host(lan, tmp_path) as host:
+        recorder = console.start(console.Order(host.bmc, tmp_path / "state", "d-1"))
+        assert recorder.stdin and recorder.stdout
+        assert console.explain(recorder.stdout.readline()) is None
+        offset = 0
+        host.press("on")
+        for act in ("reboot", "reset", "reboot"):
+            offset = host.wait_console("B\n", since=offset, timeout=30)
+            tell(host, b"r") if act == "reboot" else power.connect(host.bmc).reset()
+        host.wait_console("B\n", since=offset, timeout=30)
+        tell(host, b"o")
+        recorder.stdin.close()
+        assert recorder.wait(30) == 0
+        recorder.stdout.close()
+        own = host.serial_log.read_bytes()
+        assert Recording(tmp_path / "state", "d-1").read(0, 1 << 20) == own
+        assert own.count(b"B\n") == 4 and len(host.starts) == 4
 
 
 @in_the_lab
