@@ -208,12 +208,24 @@ def _take_out(iso: Path, place: str, target: Path) -> None:
     """One file of an ISO, by libarchive's bsdtar, which needs no root and no loop device."""
     done = run.run(["bsdtar", "-xOf", iso, place], check=False, timeout=ISO_LIMIT)
     if done.returncode or not done.stdout:
-        raise InputError(
-            f"{iso.name} holds no {place}: it is no live-server ISO of Ubuntu",
-            hint="give ubuntu-NN.NN-live-server-amd64.iso",
-            code=329,
-        )
+        raise _no_installer(iso, place)
     target.write_bytes(done.stdout)
+
+
+def check_iso(source: Path) -> None:
+    """See, without reading all of it, that it holds what an installer boots from. Raises InputError."""
+    _must_exist(source)
+    for place in INSTALLER.values():
+        if run.run(["bsdtar", "-tf", source, place], check=False, timeout=ISO_LIMIT).returncode:
+            raise _no_installer(source, place)
+
+
+def _no_installer(iso: Path, place: str) -> InputError:
+    return InputError(
+        f"{iso.name} holds no {place}: it is no live-server ISO of Ubuntu",
+        hint="give ubuntu-NN.NN-live-server-amd64.iso",
+        code=329,
+    )
 
 
 def describe_iso(source: Path) -> tuple[str, str]:

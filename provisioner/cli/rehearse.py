@@ -18,7 +18,7 @@ from provisioner.errors import Exit, InputError
 
 if TYPE_CHECKING:
     from provisioner.lab.qemu import Bus, Firmware
-    from provisioner.lab.rehearsal import Options
+    from provisioner.lab.rehearsal import Fault, Options, Rehearsal
     from provisioner.lab.report import Report
 
     Wanted = tuple[str, Firmware, Bus]  # scenario, and the machine for it
@@ -42,6 +42,11 @@ EVIDENCE = ("*.log", "*.png", "*/*.log", "state/logs/*")
 @click.option(
     "--bmc", type=click.Choice(["ipmi", "redfish"]), default="ipmi", show_default=True, help="The host's BMC."
 )
+@click.option(
+    "--iso",
+    type=click.Path(path_type=Path),
+    help="Let Ubuntu's installer write the disk, from this live-server ISO (method: autoinstall).",
+)
 @click.option("--stop-after", type=click.Choice(STAGES), help="End the deployment after a stage.")
 @click.option("--fault", type=click.Choice([*FAULTS, MIXED]), help="Break something on purpose.")
 @click.option("--faults", "all_faults", is_flag=True, help="Every fault, one rehearsal after the other.")
@@ -60,6 +65,7 @@ def rehearse(
     hosts: int,
     max_parallel: int,
     bmc: str,
+    iso: Path | None,
     stop_after: str | None,
     fault: str | None,
     all_faults: bool,
@@ -73,7 +79,7 @@ def rehearse(
     It happens in a network namespace of its own, with the same service and the same protocols as on
     hardware, and needs no root. A second machine that nobody ordered must keep its disk meanwhile.
     """
-    from provisioner.lab import network, supplies
+    from provisioner.lab import network
     from provisioner.lab.rehearsal import Options
     from provisioner.lab.report import write
 
@@ -81,15 +87,17 @@ def rehearse(
     wanted = _matrix() if matrix else [(name, _firmware(name, firmware), disk) for name in names]
     _check(wanted, keep, is_twofold=matrix and (all_faults or bool(fault)))
     _check_hosts(hosts, [name for name, _, _ in wanted], matrix=matrix)
+    _check_iso(iso, alone=wanted == [("deploy", firmware, disk)] and hosts == 1)
     cache = cache.absolute()
     if not network.inside():
         network.check()
-        # what comes over the network is fetched here: inside, there is only the lab's own
-        supplies.stock(cache, say)
+        _stock(cache, iso)
         network.enter()
     reports: list[Report] = []
     for name, kind, bus in wanted:
-        options = Options(cache, Path(), say, stop_after or "", label, kind, bus, hosts, max_parallel, bmc)
+        options = Options(
+            *(cache, Path(), say, stop_after or "", label, kind, bus, hosts, max_parallel, bmc), iso=iso
+        )
         place = f"{kind}-{bus}" if matrix else name
         reports.append(_one(name, options, keep / place if keep else None))
         if path:
@@ -136,16 +144,35 @@ def _check_hosts(hosts: int, names: list[str], *, matrix: bool) -> None:
         raise InputError(f"--fault {MIXED} needs three hosts at least", hint="--hosts 3")
 
 
-def _one(name: str, options: "Options", keep: Path | None) -> "Report":
-    from provisioner.lab import fleet
-    from provisioner.lab.rehearsal import Rehearsal
-    from provisioner.lab.scenarios import SCENARIOS
+def _check_iso(iso: Path | None, *, alone: bool) -> None:
+    from provisioner.lab import installer, network
 
-    many = options.hosts > 1
-    fault = (fleet.SCENARIOS if many else SCENARIOS)[name]()
-    say(f"Rehearsal {name} ({options.firmware}, {options.disk}): {fault.__class__.__doc__}")
+    if iso is None:
+        return
+    if not alone:
+        raise InputError(
+            "--iso is about one host and no fault: --matrix, --hosts, --fault and --faults go with our image",
+            hint="leave them out",
+        )
+    if not network.inside():
+        installer.check(iso)
+
+
+def _stock(cache: Path, iso: Path | None) -> None:
+    """What comes over the network is fetched outside: inside, there is only the lab's own."""
+    from provisioner.lab import supplies
+
+    if iso:
+        supplies.stock_installer(cache, say)
+    else:
+        supplies.stock(cache, say)
+
+
+def _one(name: str, options: "Options", keep: Path | None) -> "Report":
+    kind, fault = _play(name, options)
+    say(f"Rehearsal {fault.name} ({options.firmware}, {options.disk}): {fault.__class__.__doc__}")
     with _folder(keep) as folder:
-        report = (fleet.FleetRehearsal if many else Rehearsal)(replace(options, folder=folder), fault).run()
+        report = kind(replace(options, folder=folder), fault).run()
         if keep:
             report.kept = str(folder)
         elif not report.is_good:
@@ -156,6 +183,19 @@ def _one(name: str, options: "Options", keep: Path | None) -> "Report":
     for line in report.lines():
         say(line)
     return report
+
+
+def _play(name: str, options: "Options") -> "tuple[type[Rehearsal], Fault]":
+    """The stage and what happens on it."""
+    from provisioner.lab import fleet, installer
+    from provisioner.lab.rehearsal import Rehearsal
+    from provisioner.lab.scenarios import SCENARIOS
+
+    if options.iso:
+        return installer.IsoRehearsal, installer.Install()
+    if options.hosts > 1:
+        return fleet.FleetRehearsal, fleet.SCENARIOS[name]()
+    return Rehearsal, SCENARIOS[name]()
 
 
 @contextmanager

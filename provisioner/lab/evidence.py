@@ -1,6 +1,7 @@
 """Reads disks that no machine has open: what they hold, and whether it is what it must be."""
 
 import hashlib
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from provisioner.imaging.manifest import Manifest
 BLOCK = 1 << 20  # bytes
 TABLE = 34  # sectors: protective MBR, header and entries of a GPT (UEFI 2.10, 5.3)
 PATTERN = 0xA5  # what a new disk is filled with: never zeros, which would hide a forgotten write
+ESP = "C12A7328-F81F-11D2-BA4B-00A0C93EC93B"  # UEFI 2.10, table 5.7
+BIOS_BOOT = "21686148-6449-6E6F-744E-656564454649"  # GRUB's
 HOST_KEY = "/etc/ssh/ssh_host_ed25519_key"
 
 Range = tuple[int, int]  # offset, length
@@ -77,18 +80,32 @@ class Identity:
     host_key: str  # SHA-256 of the private key's file
 
 
-def identity(disk: Path, manifest: Manifest) -> Identity:
-    """Read it from a disk on which an image was written and which has booted. Raises ProgramError."""
-    esp, root = manifest.partition("esp"), manifest.partition("root")
+def identity(disk: Path) -> Identity:
+    """Read it from a disk that was written and has booted. Raises ProgramError."""
+    esp, root = boot_and_root(disk)
     with disk.open("rb") as source:
-        source.seek(esp.offset)
-        digest = hashlib.sha256(source.read(esp.length)).hexdigest()
+        source.seek(esp[0])
+        digest = hashlib.sha256(source.read(esp[1])).hexdigest()
     return Identity(
         esp=digest,
-        machine_id=_file(disk, root.offset, "/etc/machine-id").decode().strip(),
-        instance_id=_file(disk, root.offset, "/var/lib/cloud/data/instance-id").decode().strip(),
-        host_key=hashlib.sha256(_file(disk, root.offset, HOST_KEY)).hexdigest(),
+        machine_id=_file(disk, root[0], "/etc/machine-id").decode().strip(),
+        instance_id=_file(disk, root[0], "/var/lib/cloud/data/instance-id").decode().strip(),
+        host_key=hashlib.sha256(_file(disk, root[0], HOST_KEY)).hexdigest(),
     )
+
+
+def boot_and_root(disk: Path) -> tuple[Range, Range]:
+    """The partition that the firmware starts (ESP, else BIOS boot) and the largest one, by sfdisk.
+
+    Whoever made the table: our image, or an installer. Raises ProgramError.
+    """
+    table = json.loads(run.text(["sfdisk", "--json", disk]))["partitiontable"]
+    sector = int(table.get("sectorsize", 512))
+    parts = [(one["type"], (one["start"] * sector, one["size"] * sector)) for one in table["partitions"]]
+    boots = [place for kind in (ESP, BIOS_BOOT) for found, place in parts if found.upper() == kind]
+    if not boots:
+        raise ProgramError(f"{disk.name} has no partition that firmware could start")
+    return boots[0], max((place for _, place in parts), key=lambda place: place[1])
 
 
 def _file(disk: Path, offset: int, path: str) -> bytes:

@@ -286,6 +286,15 @@ def fill(path: Path, size: int, byte: int = 0xA5) -> None:
         _pour(file.fileno(), size, byte)
 
 
+def fill_ends(path: Path, size: int, edge: int, byte: int = 0xA5) -> None:
+    """A large disk: only its first and last `edge` bytes hold `byte`, between them is a hole."""
+    with path.open("wb") as file:
+        file.truncate(size)
+        _pour(file.fileno(), edge, byte)
+        file.seek(size - edge)
+        _pour(file.fileno(), edge, byte)
+
+
 def copy(image: Path, path: Path, size: int, byte: int = 0xA5) -> None:
     """A disk that begins with an image; what is left of `size` bytes holds `byte`."""
     have = image.stat().st_size

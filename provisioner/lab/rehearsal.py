@@ -73,10 +73,15 @@ class Options:
     hosts: int = 1
     max_parallel: int = 1
     bmc: str = "ipmi"
+    iso: Path | None = None
 
 
 class Rehearsal:
     """The lab while it stands. Faults and checks use what is public here."""
+
+    disk_size = DISK  # bytes, of every disk of the host
+    memory = MEMORY  # MiB
+    settings = ""  # TOML, beside what the command line says
 
     def __init__(self, options: Options, fault: Fault) -> None:
         self.options, self.fault = options, fault
@@ -142,7 +147,7 @@ class Rehearsal:
                 name=NAME,
                 mac=MAC,
                 disks=tuple(self._disk(number + 1) for number in range(self.fault.disks)),
-                memory=MEMORY,
+                memory=self.memory,
                 firmware=self.options.firmware,
                 serial_number=SERIAL,
                 extra_pci=("edu",),
@@ -182,20 +187,22 @@ class Rehearsal:
         return Host(wanted, self.folder / wanted.name, tap=lan.tap(wanted.name), bmc=bmc, accelerator=kind)
 
     def _serve(self, stack: ExitStack) -> None:
-        state = self.folder / "state"
+        state, settings = self.folder / "state", self.folder / "provisioner.toml"
         (state / "keys").mkdir(parents=True, mode=0o700, exist_ok=True)
         state.chmod(0o700)
-        shutil.copy(self.supplies.public_key, state / "keys")
-        ramdisk.build(
-            state / "ramdisk", cache=self.options.cache / "ramdisk", keys=[self.supplies.public_key]
-        )
-        self.service = stack.enter_context(
-            Service(state, self.folder / "service.log", interface=network.BRIDGE, address=network.ADDRESS)
-        )
+        settings.write_text(self.settings)
+        key = supplies.public_key(self.options.cache)
+        shutil.copy(key, state / "keys")
+        ramdisk.build(state / "ramdisk", cache=self.options.cache / "ramdisk", keys=[key])
+        log, lan = self.folder / "service.log", {"interface": network.BRIDGE, "address": network.ADDRESS}
+        self.service = stack.enter_context(Service(state, log, **lan, settings=settings))
         self.service.client.put_secret(USER, USER, self.password)
         self.service.client.apply(self._inventory_hosts(), [self._inventory_profile()])
-        self.provision("image", "add", str(self.supplies.pack))
+        self._add_image()
         self.fault.before(self)
+
+    def _add_image(self) -> None:
+        self.provision("image", "add", str(self.supplies.pack))
 
     def _inventory_hosts(self) -> list[dict[str, Any]]:
         return [self._inventory_host(self.host)]
@@ -278,7 +285,7 @@ class Rehearsal:
         row = self.deployment
         why = f"{row.get('reason', '')} (PV-{row['code']})" if row.get("code") else ""
         firmware, bus = self.options.firmware, self.options.disk
-        disk = f"{bus} {DISK >> 20} MiB, {'an older image' if self.fault.older else '0xA5'}"
+        disk = f"{bus} {self.disk_size >> 20} MiB, {'an older image' if self.fault.older else '0xA5'}"
         if self.fault.sector != qemu.SECTOR:
             disk += f", sectors of {self.fault.sector} bytes"
         stage = str(row.get("stage", "not ordered"))

@@ -58,6 +58,18 @@ def stock(cache: Path, report: Report) -> None:
         ramdisk.build(Path(folder), cache=cache / "ramdisk", keys=[built.public_key])
 
 
+def stock_installer(cache: Path, report: Report) -> None:
+    """What a rehearsal with an installer's ISO needs: iPXE and the ramdisk, no image of ours."""
+    with tempfile.TemporaryDirectory() as folder:
+        report("building the ramdisk")
+        ramdisk.build(Path(folder), cache=cache / "ramdisk", keys=[public_key(cache)])
+
+
+def public_key(cache: Path) -> Path:
+    """Whose signatures the lab trusts."""
+    return _keys(cache / "keys")[1]
+
+
 def older(cache: Path, report: Report) -> Path:
     """An earlier version of the image, to be found on a disk that is deployed again."""
     return _image(cache, OLDER, report).path

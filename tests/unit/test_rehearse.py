@@ -106,3 +106,47 @@ def test_a_result_is_called_passed_only_when_all_that_was_planned_went_well(tmp_
     whole = written(path, [good, good], 2)
     assert (whole["result"], whole["label"], len(whole["runs"])) == ("passed", "abc", 2)
     assert written(path, [good], 1)["scenario"] == "deploy", "one alone is no list"
+
+
+@pytest.mark.usefixtures("outside")
+@pytest.mark.parametrize(
+    "words",
+    [["--matrix"], ["--hosts", "2"], ["--fault", "power-cut"], ["--faults"], ["--fault", "plain-rom"]],
+)
+def test_an_iso_goes_with_one_host_and_no_fault(words: list[str], tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="--iso is about one host and no fault"):
+        typed("--iso", str(tmp_path / "x.iso"), *words)
+
+
+@pytest.mark.usefixtures("outside")
+def test_an_iso_that_is_not_there_is_320(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"x\.iso is no file") as caught:
+        typed("--iso", str(tmp_path / "x.iso"))
+    assert caught.value.code == 320
+    with pytest.raises(InputError, match="is no file"):
+        typed("--iso", str(tmp_path))
+
+
+@pytest.mark.usefixtures("outside")
+@pytest.mark.parametrize("content", [b"", b"\x7fELF" * 30_000, bytes(100_000)])
+def test_what_is_no_iso_is_329(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "x.iso").write_bytes(content)
+    with pytest.raises(InputError, match=r"x\.iso is no ISO 9660 image") as caught:
+        typed("--iso", str(tmp_path / "x.iso"))
+    assert caught.value.code == 329
+
+
+@pytest.mark.usefixtures("outside")
+def test_an_iso_that_is_cut_short_is_329_with_both_sizes(tmp_path: Path) -> None:
+    head = bytes(16 * 2048) + b"\x01CD001".ljust(80, b"\0") + (20).to_bytes(4, "little")
+    (tmp_path / "x.iso").write_bytes(head.ljust(19 * 2048, b"\0"))
+    with pytest.raises(InputError, match="cut short: 38912 of 40960 bytes") as caught:
+        typed("--iso", str(tmp_path / "x.iso"))
+    assert caught.value.code == 329
+
+
+def test_an_iso_takes_the_stage_of_its_own(played: list[Any], tmp_path: Path) -> None:
+    assert typed("--iso", str(tmp_path / "x.iso"), "--firmware", "bios", "--stop-after", "writing") == 0
+    assert played == [("deploy", "bios", "virtio", None)]
+    kind, fault = rehearse._play("deploy", Options(tmp_path, tmp_path, print, iso=tmp_path / "x.iso"))
+    assert (kind.__name__, fault.name, kind.disk_size >= 10 << 30) == ("IsoRehearsal", "autoinstall", True)

@@ -1,0 +1,124 @@
+"""`provision rehearse --iso` with a stand-in for Ubuntu's live-server ISO, which cannot be had here.
+
+Its kernel and initrd are those of our ramdisk, with a program in the agent's place that does an installer's
+steps by what the real one gets: kernel arguments, ISO, seed, early-commands, webhooks. It fetches the whole
+ISO, installs 2 MiB of its own words on the disk that the service names, and posts the events of a whole
+installation (tests/golden/autoinstall). No system comes up from that disk, so the rehearsal ends there.
+"""
+
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from provisioner import ramdisk, run
+from provisioner.golden import base
+from provisioner.ramdisk import initramfs
+
+pytestmark = [pytest.mark.long, pytest.mark.timeout(1500)]
+
+ROOT = Path(__file__).parents[2]
+CACHE = Path(os.environ.get("CACHE", Path.home() / ".cache" / "provisioner"))
+EVENTS = ROOT / "tests" / "golden" / "autoinstall" / "events-installed.jsonl"
+INFO = 'Ubuntu-Server 0.1 "Stand-In" - Release amd64 (20260101)\n'
+LIBRARY = ("urllib", "http", "email", "html", "encodings", "json", "collections", "importlib")
+STAND_IN = """
+import json, os, subprocess, sys, time, urllib.request
+from pathlib import Path
+import yaml
+
+def say(what):
+    print(f"stand-in: {what}", flush=True)
+
+def fetch(url):
+    with urllib.request.urlopen(url, timeout=60) as answer:
+        return answer.read()
+
+def install():
+    words = dict(word.split("=", 1) for word in Path("/proc/cmdline").read_text().split() if "=" in word)
+    iso = fetch(words["url"])
+    assert iso[0x8001:0x8006] == b"CD001", "this is no ISO"
+    say(f"ISO of {len(iso)} bytes")
+    seed = words["ds"].split("s=", 1)[1].rstrip("/")
+    files = {name: fetch(f"{seed}/{name}") for name in ("meta-data", "user-data", "vendor-data")}
+    data = yaml.safe_load(files["user-data"])
+    for file in data["write_files"]:
+        place = Path(file["path"])
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(file["content"])
+        place.chmod(int(file["permissions"], 8))
+    answers = data["autoinstall"]
+    Path("/autoinstall.yaml").write_text(yaml.safe_dump(answers))
+    hook = answers["reporting"]["provisioner"]["endpoint"]
+    disk = ""
+    for line in Path("/standin/events.jsonl").read_text().splitlines():
+        event = json.loads(line)
+        if (event["name"], event["event_type"]) == ("subiquity/Early/run/command_0", "finish"):
+            for command in answers["early-commands"]:
+                subprocess.run(command, check=True)
+            disk = yaml.safe_load(Path("/autoinstall.yaml").read_text())["storage"]["layout"]["match"]["path"]
+            say(f"disk {disk}")
+            with open(disk, "r+b") as target:
+                target.write(b"stand-in" * (2 << 17))
+                os.fsync(target.fileno())
+        body = json.dumps(event).encode()
+        urllib.request.urlopen(urllib.request.Request(hook, body, {"Content-Type": "application/json"}))
+    say("done")
+
+try:
+    install()
+except BaseException as fault:
+    say(f"failed: {fault!r}")
+    raise
+finally:
+    time.sleep(3600)
+"""
+
+
+def make_iso(folder: Path) -> Path:
+    """Kernel, initrd and `.disk/info` where the live ISO has its own."""
+    built = ramdisk.build(folder / "ramdisk", cache=CACHE / "ramdisk")
+    tree = folder / "tree"
+    tree.mkdir()
+    library = [f"./usr/lib/python3.11/{name}" for name in LIBRARY]
+    wanted = [*library, "./usr/lib/python3/dist-packages/yaml"]
+    run.run(["tar", "-C", tree, "--exclude=*.pyc", "-xf", base.packages(CACHE / "base"), *wanted])
+    more: initramfs.Tree = {
+        **initramfs.read_tree(tree),
+        f"{ramdisk.AGENT_FOLDER}/provisioner/agent/__main__.py": initramfs.file(STAND_IN.encode()),
+        "standin/events.jsonl": initramfs.file(EVENTS.read_bytes()),
+    }
+    for name in ("casper", ".disk"):
+        (folder / "iso" / name).mkdir(parents=True)
+    (folder / "iso/casper/vmlinuz").write_bytes(built.path("vmlinuz").read_bytes())
+    initrd = built.path("initrd.img").read_bytes() + initramfs.segment(more)
+    (folder / "iso/casper/initrd").write_bytes(initrd)
+    (folder / "iso/.disk/info").write_text(INFO)
+    iso = folder / "stand-in.iso"
+    run.run(["xorriso", "-as", "mkisofs", "-quiet", "-r", "-o", iso, folder / "iso"])
+    return iso
+
+
+def test_a_host_is_rehearsed_with_an_installers_iso_until_it_is_written(tmp_path: Path) -> None:
+    iso, report = make_iso(tmp_path), tmp_path / "report.json"
+    # a socket's path has 108 bytes at most, pytest's folder alone is longer
+    with tempfile.TemporaryDirectory(prefix="pv-") as folder:
+        words = ["rehearse", "--iso", iso, "--stop-after", "writing", "--cache", CACHE]
+        kept = Path(folder) / "kept"
+        argv = [sys.executable, "-m", "provisioner", *words, "--report", report, "--keep", kept]
+        done = run.run(argv, timeout=1400, check=False)
+        print(done.stderr.decode())
+        said = (kept / "vault-1" / "serial.log").read_text(errors="replace")
+        size = (kept / "disk1.raw").stat()
+    assert done.returncode == 0, done.stderr.decode()
+    assert f"stand-in: ISO of {iso.stat().st_size} bytes" in said and "stand-in: done" in said
+    assert size.st_blocks * 512 < size.st_size / 10, "the disk is sparse"
+    found = json.loads(report.read_text())
+    assert found["result"] == "stopped after writing" and found["image"]["name"] == "ubuntu@0.1"
+    checks = {check["name"]: check for check in found["checks"]}
+    assert all(check["ok"] for check in checks.values()), checks
+    assert "LABDISK1" in checks["the named disk"]["seen"]
+    assert {"the recorded console", "the installer's steps", "the stranger's disk"} <= set(checks)
