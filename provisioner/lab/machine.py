@@ -75,7 +75,7 @@ class Host:
         self.faults: list[str] = []  # ends of the machine that nobody asked for
         self.on_start: Callable[[Start], None] = lambda start: None  # called in the machine's thread
         self.chassis = Chassis(self._request, lambda: self._powered)
-        self.serial_line = SerialLine()
+        self.serial_line = SerialLine(folder)
         self._folder, self._log = folder, folder / "qemu.log"
         self._tap, self._accelerator = tap, accelerator
         self._acts: queue.Queue[Act | _Ended | None] = queue.Queue()
@@ -245,11 +245,10 @@ class Host:
         start = Start(time.time(), order, cause)
         self.on_start(start)
         ours, its = socket.socketpair()
-        with its, self.serial_line.plug() as serial:
-            wiring = qemu.Wiring(self._tap, its.fileno(), serial.fileno())
+        with its:
+            wiring = qemu.Wiring(self._tap, its.fileno())
             argv = qemu.arguments(self.machine, wiring, self._accelerator, order)
-            ends = (wiring.qmp, wiring.serial)
-            process = run.start(argv, log=self._log, cwd=self._folder, pass_fds=ends)
+            process = run.start(argv, log=self._log, cwd=self._folder, pass_fds=[its.fileno()])
         with self._changed:
             self._process = process
             self._qmp = Qmp(ours, on_close=lambda qmp: self._report(process, qmp.reason))

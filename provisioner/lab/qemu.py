@@ -67,8 +67,8 @@ class Wiring:
 
     tap: str
     qmp: int  # file descriptor: one end of a socket pair
-    serial: int  # likewise
     variables: str = "variables.fd"
+    serial: str = "serial"  # two pipes, with .in and .out behind it
     serial_log: str = "serial.log"
 
 
@@ -122,7 +122,8 @@ def _flash(wiring: Wiring) -> list[str]:
 
 def _console(wiring: Wiring) -> str:
     """The serial port's wire; QEMU also writes down itself what it sends there."""
-    return f"socket,id=console,fd={wiring.serial},logfile={_value(wiring.serial_log)},logappend=on"
+    place, log = _value(wiring.serial), _value(wiring.serial_log)
+    return f"pipe,id=console,path={place},logfile={log},logappend=on"
 
 
 def _network(machine: Machine, wiring: Wiring, order: BootDevice) -> list[str]:
@@ -190,7 +191,7 @@ def boots(accelerator: Accelerator, limit: float) -> bool:
         ours, its = socket.socketpair()
         argv = [
             *(PROGRAM, "-nodefaults", "-no-user-config", "-display", "none", "-m", "256", "-vga", "std"),
-            *(*base(accelerator), *_flash(Wiring("", 0, 0))),
+            *(*base(accelerator), *_flash(Wiring("", 0))),
             *("-chardev", f"socket,id=console,fd={its.fileno()}", "-serial", "chardev:console"),
         ]
         with ours:

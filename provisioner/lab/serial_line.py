@@ -1,79 +1,83 @@
 """The wire between a machine's serial port and its BMC: it outlives the machine, as real ones do."""
 
+import fcntl
+import os
 import select
 import socket
 import threading
 from contextlib import suppress
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+NAME = "serial"  # of the two pipes, with .in and .out for the machine's own view
 MOST = 1 << 20  # bytes on their way to the BMC before the machine has to wait
 BLOCK = 1 << 16
 
 
 class SerialLine:
-    """Carries bytes both ways between the machine that runs now and the BMC's simulator, in one thread.
+    """Carries bytes both ways between a machine's pipes and the BMC's simulator, in one thread.
 
-    What a machine has said before its end still reaches the BMC. Without a BMC it goes nowhere.
+    Pipes, not a socket: a socket that gets a byte at a time is full after 278 of them, and QEMU writes each
+    byte that has to wait for it twice into its own log. What a machine has said before its end still
+    reaches the BMC. Without a BMC it goes nowhere.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path) -> None:
+        """The pipes lie in `folder`, which must exist when the block begins."""
+        self._folder = folder
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]  # where the simulator connects
         self._wake, self._woken = socket.socketpair()
-        self._machines: list[socket.socket] = []  # the oldest first; only that one is read
         self._bmc: socket.socket | None = None
         self._pending = bytearray()
-        self._ended = False
-        self._lock = threading.Lock()
         self._thread = threading.Thread(target=self._carry, name="serial line", daemon=True)
 
     def __enter__(self) -> Self:
+        self._said, self._typed = self._pipe("out"), self._pipe("in")
         self._thread.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._ended = True
-        self._wake.send(b"!")
+        self._wake.close()
         self._thread.join()
-        for line in (self._listener, self._wake, self._woken, self._bmc, *self._machines):
-            if line:
-                line.close()
+        for line in (self._listener, self._woken, *([self._bmc] if self._bmc else [])):
+            line.close()
+        os.close(self._said)
+        os.close(self._typed)
 
-    def plug(self) -> socket.socket:
-        """The end for the next machine; whoever starts it closes it then."""
-        ours, its = socket.socketpair()
-        ours.setblocking(False)
-        with self._lock:
-            self._machines.append(ours)
-        self._wake.send(b"!")
-        return its
+    def _pipe(self, way: str) -> int:
+        """Open for both directions, so that no end of a machine is an end of the line."""
+        path = self._folder / f"{NAME}.{way}"
+        path.unlink(missing_ok=True)
+        os.mkfifo(path, 0o600)
+        descriptor = os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
+        fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, MOST)
+        return descriptor
 
     def type(self, words: bytes) -> None:
-        """What somebody types at the console of the machine that runs now."""
-        with self._lock:
-            self._machines[-1].sendall(words)
+        """What somebody types at the machine's console; lost where the machine never reads it."""
+        with suppress(BlockingIOError):
+            os.write(self._typed, words)
 
     def _carry(self) -> None:
-        while not self._ended:
-            with self._lock:
-                machine = self._machines[0] if self._machines else None
-            reads = [self._listener, self._woken, *([self._bmc] if self._bmc else [])]
-            if machine and len(self._pending) < MOST:
-                reads.append(machine)
+        while True:
+            reads: list[socket.socket | int] = [self._listener, self._woken]
+            reads += [self._bmc] if self._bmc else []
+            reads += [self._said] if len(self._pending) < MOST else []
             writes = [self._bmc] if self._bmc and self._pending else []
             ready, writable, _ = select.select(reads, writes, [])
+            if self._woken in ready:
+                return
             if self._listener in ready:  # first: what comes at the same time shall reach it
                 self._accept()
                 continue
-            if self._woken in ready:
-                self._woken.recv(64)
             if self._bmc in ready:
-                self._from_bmc(machine)
-            if machine in ready and machine:
-                self._from_machine(machine)
+                self._from_bmc()
+            if self._said in ready:
+                self._from_machine()
             if writable:
                 self._to_bmc()
 
@@ -88,29 +92,20 @@ class SerialLine:
         self._bmc = None
         self._pending.clear()
 
-    def _from_bmc(self, machine: socket.socket | None) -> None:
-        """What is typed; a machine that does not take it loses it, as a serial port does."""
+    def _from_bmc(self) -> None:
         try:
             words = self._bmc.recv(BLOCK) if self._bmc else b""
         except OSError:
             words = b""
-        if not words:
+        if words:
+            self.type(words)
+        else:
             self._hang_up()
-        elif machine:
-            with suppress(OSError):
-                machine.send(words)
 
-    def _from_machine(self, machine: socket.socket) -> None:
-        try:
-            said = machine.recv(BLOCK)
-        except OSError:
-            said = b""
-        if said and self._bmc:
+    def _from_machine(self) -> None:
+        said = os.read(self._said, BLOCK)
+        if self._bmc:
             self._pending += said
-        if not said:
-            with self._lock:
-                self._machines.remove(machine)
-            machine.close()
 
     def _to_bmc(self) -> None:
         try:

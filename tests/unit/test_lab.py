@@ -14,7 +14,7 @@ from provisioner.errors import ServiceError
 from provisioner.lab import bmc, machine, network, qemu
 from provisioner.lab.qmp import Qmp
 
-WIRING = qemu.Wiring(tap="tap1", qmp=7, serial=8)
+WIRING = qemu.Wiring(tap="tap1", qmp=7)
 
 
 def described(**changes: object) -> qemu.Machine:

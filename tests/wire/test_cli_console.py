@@ -28,13 +28,13 @@ from provisioner.lab.serial_line import SerialLine
 from provisioner.power import BmcAddress
 address = BmcAddress("ipmi", sys.argv[2], 623, "provision", "lab-secret", "vc-1")
 chassis = Chassis(lambda act: None, lambda: True)
-with SerialLine() as serial:
+with SerialLine(Path(sys.argv[1])) as serial:
     port = serial.port if sys.argv[3] == "sol" else 0
     with Bmc(chassis, address, Path(sys.argv[1]), serial_port=port):
-        machine = serial.plug()
+        machine = Path(sys.argv[1], "serial.out").open("wb", buffering=0)
         print("ready", flush=True)
         for line in sys.stdin:
-            machine.sendall(bytes.fromhex(line))
+            machine.write(bytes.fromhex(line))
 """
 
 

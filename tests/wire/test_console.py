@@ -29,16 +29,17 @@ class Line:
     def __init__(self, address: BmcAddress, serial: SerialLine, state: Path) -> None:
         self.order = Order(address, state, "d-1")
         self.serial = serial
-        self.machine = serial.plug()
+        self.place = state.parent / "bmc"
+        self.machine = (self.place / "serial.out").open("wb", buffering=0)
         self.recording = Recording(state, "d-1")
 
     def says(self, words: bytes) -> None:
-        self.machine.sendall(words)
+        self.machine.write(words)
 
     def restarts(self) -> None:
         """Another machine on the same line, as after a reset."""
         self.machine.close()
-        self.machine = self.serial.plug()
+        self.machine = (self.place / "serial.out").open("wb", buffering=0)
 
     def recorded(self, size: int) -> bytes:
         """The recording, once it has as many bytes."""
@@ -57,7 +58,10 @@ def line(tmp_path: Path) -> Iterator[Line]:
     (tmp_path / "state" / "logs").mkdir(parents=True)
     (tmp_path / "bmc").mkdir()
     chassis = Chassis(lambda act: None, lambda: True)
-    with SerialLine() as serial, Bmc(chassis, address, tmp_path / "bmc", serial_port=serial.port):
+    with (
+        SerialLine(tmp_path / "bmc") as serial,
+        Bmc(chassis, address, tmp_path / "bmc", serial_port=serial.port),
+    ):
         made = Line(address, serial, tmp_path / "state")
         yield made
         made.machine.close()
@@ -203,7 +207,8 @@ def test_ipmitool_hears_the_same_console(line: Line) -> None:
 
 def test_what_is_typed_reaches_the_machine(line: Line) -> None:
     line.serial.type(b"root\r")
-    assert line.machine.recv(10) == b"root\r"
+    with (line.place / "serial.in").open("rb", buffering=0) as keyboard:
+        assert keyboard.read(5) == b"root\r"
 
 
 def test_a_chatty_console_ends_at_the_limit_and_its_newest_words_are_kept(
