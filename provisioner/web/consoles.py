@@ -64,10 +64,10 @@ def _is_live(ident: str, recording: Recording) -> bool:
 def _explain(row: Deployment, recording: Recording) -> None:
     """Why there is nothing to show. Raises NotFoundError (PV-138), or PowerError with the BMC's words."""
     bmc = the_site().store.host(row.host).bmc
-    lost = [mark for mark in recording.marks() if mark["mark"] == "lost"]
-    if lost:
-        raise PowerError(lost[-1]["sentence"], hint=lost[-1]["hint"], code=lost[-1]["code"])
-    if recording.marks():
+    marks = recording.marks()
+    if marks and marks[-1]["mark"] == "lost":
+        raise PowerError(marks[-1]["sentence"], hint=marks[-1]["hint"], code=marks[-1]["code"])
+    if marks:
         sentence = f"the console of {row.host} said nothing during {row.id}"
         hint = "switch console redirection to the serial port on in the firmware, at the BMC's speed"
     elif not bmc.has_console:

@@ -11,6 +11,7 @@ from provisioner import deploy
 from provisioner.errors import RefusedError, TransitionError
 from provisioner.lifecycle import KINDS, RESTING, following
 from provisioner.model import Deployment, Stage
+from provisioner.recording import Recording
 from provisioner.site import Site
 
 NONCE = "n" * 32
@@ -250,3 +251,20 @@ def test_a_pack_that_is_streamed_from_the_installer_is_the_agents_order(site: Si
     tell(site, row, "power.began", nonce=NONCE)
     tell(site, row, "seed.served")
     assert tell(site, row, "agent.hello", **hello()).stage == Stage.WRITING
+
+
+def test_a_failure_keeps_the_consoles_last_words_without_the_nonce(site: Site) -> None:
+    (site.settings.state / "logs").mkdir()
+    row = writing(site)
+    log = Recording(site.settings.state, row.id).log
+    log.write_text(f"Command line: pv.nonce={NONCE} quiet\r\n\x1b[31mKernel panic\x1b[0m {NONCE}\r\n")
+    tell(site, row, "agent.failed", code=316, sentence="the disk is broken", hint="")
+    words = site.store.events(row.id)[-1].data["console"]
+    assert words == ["Command line: pv.nonce=… quiet", "Kernel panic …"]
+    assert site.store.last_event(row.id) == site.store.events(row.id)[-1]
+
+
+def test_what_does_not_fail_keeps_no_last_words(site: Site) -> None:
+    row = writing(site)
+    tell(site, row, "order.cancelled", by="ann")
+    assert "console" not in site.store.events(row.id)[-1].data

@@ -135,3 +135,18 @@ def test_redfish_is_https_and_its_certificate_is_pinned_unless_said(tmp_path: Pa
     assert bmc(", fingerprint: " + ":".join(["AB"] * 32)).fingerprint == "ab" * 32
     with pytest.raises(InventoryError, match=r"bmc\.fingerprint: a fingerprint is a certificate's SHA-256"):
         bmc(", fingerprint: abcd")
+
+
+@pytest.mark.parametrize(
+    ("bmc", "has"),
+    [
+        ({"driver": "manual"}, False),
+        ({"driver": "ipmi"}, True),
+        ({"driver": "ipmi", "console": "none"}, False),
+        ({"driver": "redfish"}, False),
+        ({"driver": "redfish", "console": "ipmi"}, True),
+        ({"driver": "manual", "console": "ipmi"}, False),
+    ],
+)
+def test_a_console_is_had_by_ipmi_only(bmc: dict[str, str], has: bool) -> None:
+    assert Bmc.model_validate(bmc).has_console is has

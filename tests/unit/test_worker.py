@@ -15,6 +15,7 @@ from provisioner.model import Deployment, Host, Run, Stage
 from provisioner.site import Site
 from provisioner.story import tell as tell_story
 from provisioner.worker import acts
+from provisioner.worker.consoles import Consoles
 from provisioner.worker.loop import GAP, RETRY, Loop
 
 
@@ -293,3 +294,24 @@ def test_a_sealing_that_cannot_reach_its_host_pauses_too(
     clock.now += RETRY
     loop.step()
     assert pool.acts == [acts.seal]
+
+
+def test_a_host_is_powered_on_only_when_its_console_is_settled(
+    site: Site, loop: Loop, pool: Later, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settled: list[bool] = []
+    monkeypatch.setattr(Consoles, "is_settled", lambda self, row: bool(settled))
+    order(site)
+    loop.step()
+    loop.step()
+    assert pool.acts == []
+    settled.append(True)
+    loop.step()
+    assert pool.acts == [acts.power_on]
+
+
+def test_a_console_that_is_lost_changes_nothing_of_its_deployment(site: Site) -> None:
+    row = tell(site, order(site), "slot.given")
+    assert tell(site, row, "console.lost", sentence="no SOL", code=209) == row
+    assert site.store.events(row.id)[-1].kind == "console.lost"
+    assert tell_story("console.lost", {"sentence": "no SOL"}).endswith("is not recorded for now: no SOL")
