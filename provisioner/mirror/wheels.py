@@ -1,0 +1,115 @@
+"""Python wheels by pip: which ones an interpreter on a system needs, fetched by their hashes, indexed."""
+
+import html
+import json
+import re
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, unquote, urlsplit
+
+from provisioner import run
+from provisioner.errors import InputError, ProgramError, UnreachableError
+from provisioner.mirror.locks import Lock, Wheel
+
+RESOLVE_LIMIT, FETCH_LIMIT = 1800.0, 6 * 3600.0  # seconds
+OLDEST = 5  # glibc 2.5 is what manylinux1 meant (PEP 600)
+MACHINES = {"amd64": "x86_64", "arm64": "aarch64"}  # Debian's name → the wheels'
+INDEX = """<!DOCTYPE html>
+<html><head><meta name="pypi:repository-version" content="1.0"><title>wheels</title></head><body>
+{links}</body></html>
+"""
+
+
+def resolve(files: Sequence[Path], python: str, glibc: str, architecture: str) -> list[Wheel]:
+    """What pip would install, dependencies included, as wheels only.
+
+    The interpreter itself is asked (PEP 508 markers are about the one that runs), nothing is installed.
+    Raises InputError (PV-652, PV-659).
+    """
+    missing = [str(path) for path in files if not path.is_file()]
+    if missing:
+        raise InputError(f"{', '.join(missing)}: no such file", hint="--wheels REQUIREMENTS")
+    wanted = [word for path in files for word in ("-r", str(path))]
+    with tempfile.TemporaryDirectory(prefix="wheels-") as folder:
+        report = Path(folder) / "report.json"
+        argv = [*_pip(python), "install", "--dry-run", "--ignore-installed", "--report", str(report)]
+        argv += [*_target(python, glibc, architecture), "--target", folder, *wanted]
+        try:
+            run.run(argv, timeout=RESOLVE_LIMIT)
+        except ProgramError as fault:
+            raise InputError(
+                f"pip cannot resolve {', '.join(path.name for path in files)}: {fault}",
+                hint="correct the requirements; each must have a wheel for this Python and system",
+                code=652,
+            ) from fault
+        rows = json.loads(report.read_text())["install"]
+    return sorted(map(_wheel, rows), key=lambda wheel: wheel.name)
+
+
+def fetch(lock: Lock, wheels: Sequence[Wheel], into: Path) -> None:
+    """Download just these files; pip refuses other bytes. Raises UnreachableError (PV-652)."""
+    with tempfile.TemporaryDirectory(prefix="wheels-") as folder:
+        listed = Path(folder) / "requirements.txt"
+        listed.write_text(requirements(wheels))
+        argv = [*_pip(lock.python), "download", "--no-deps", "--require-hashes", "-r", str(listed)]
+        argv += [*_target(lock.python, lock.glibc, lock.architecture), "--dest", str(into)]
+        try:
+            run.run(argv, timeout=FETCH_LIMIT)
+        except ProgramError as fault:
+            raise UnreachableError(
+                f"wheels cannot be fetched: {fault}",
+                hint="try again; if a version was withdrawn, provision mirror lock",
+                code=652,
+            ) from fault
+
+
+def requirements(wheels: Sequence[Wheel]) -> str:
+    """The same as pip reads it, a hash each."""
+    return "".join(f"{item.name}=={item.version} --hash=sha256:{item.sha256}\n" for item in wheels)
+
+
+def index(wheels: Sequence[Wheel]) -> str:
+    """One page of links with hashes, for `pip --no-index --find-links URL/wheels/`."""
+    links = "".join(
+        f'<a href="{quote(item.file)}#sha256={item.sha256}">{html.escape(item.file)}</a><br>\n'
+        for item in sorted(wheels, key=lambda wheel: wheel.file)
+    )
+    return INDEX.format(links=links)
+
+
+def _pip(python: str) -> list[str]:
+    """Our pip, run by an interpreter of the wanted version."""
+    ours = f"{sys.version_info.major}.{sys.version_info.minor}"
+    if python == ours:
+        return [sys.executable, "-m", "pip", "--quiet"]
+    try:
+        other = run.find(f"python{python}")
+    except ProgramError as fault:
+        raise InputError(
+            f"the wheels are for Python {python}, and this machine has no python{python}",
+            hint=f"install one: only it can say what it needs; or --python {ours}",
+            code=659,
+        ) from fault
+    return [sys.executable, "-m", "pip", "--quiet", "--python", other]
+
+
+def _target(python: str, glibc: str, architecture: str) -> list[str]:
+    """Options for wheels alone, that run there: every manylinux up to the system's glibc."""
+    machine = MACHINES.get(architecture, architecture)
+    names = [f"manylinux_2_{minor}" for minor in range(int(glibc.split(".")[1]), OLDEST - 1, -1)]
+    names += ["manylinux2014", "manylinux2010", "manylinux1", "linux"]
+    platforms = [f"--platform={name}_{machine}" for name in names]
+    return ["--only-binary=:all:", "--implementation=cp", f"--python-version={python}", *platforms]
+
+
+def _wheel(row: dict[str, Any]) -> Wheel:
+    found = row["download_info"]
+    name = re.sub(r"[-_.]+", "-", row["metadata"]["name"]).lower()
+    digest = found.get("archive_info", {}).get("hashes", {}).get("sha256", "")
+    file = unquote(Path(urlsplit(found["url"]).path).name)
+    if not (digest and file.endswith(".whl")):
+        raise InputError(f"{name} comes as {file}, without a hash", hint="name a released wheel", code=652)
+    return Wheel(name=name, version=row["metadata"]["version"], file=file, sha256=digest)
