@@ -8,7 +8,20 @@ from typing import Any
 import click
 
 from provisioner import __version__
-from provisioner.cli import bmc, deploy, explain, host, image, net, profile, ramdisk, rehearse, serve, watch
+from provisioner.cli import (
+    bmc,
+    deploy,
+    explain,
+    host,
+    image,
+    mirror,
+    net,
+    profile,
+    ramdisk,
+    rehearse,
+    serve,
+    watch,
+)
 from provisioner.cli.common import complain
 from provisioner.errors import Exit, ProvisionError
 
@@ -18,6 +31,7 @@ COMMANDS: tuple[click.Command, ...] = (
         host.host,
         profile.profile,
         image.image,
+        mirror.mirror,
         bmc.bmc,
         net.net,
         ramdisk.ramdisk,

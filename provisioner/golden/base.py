@@ -39,7 +39,7 @@ class BaseImage:
 
 @dataclass(frozen=True)
 class Mirror:
-    """A signed apt repository to build from, and whose source the image keeps; `lock` is its lock's SHA-256."""
+    """A signed apt repository to build from, which the image keeps; `lock` is its lock's SHA-256."""
 
     url: str
     keyring: Path

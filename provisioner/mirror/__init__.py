@@ -1,1 +1,1 @@
-"""The site mirror: what an image is built from, locked, fetched once, signed, served; and the air gap's proof."""
+"""The site mirror: what images are built from, locked, fetched once and signed; the proof of the air gap."""

@@ -1,4 +1,4 @@
-"""Asks apt in a state of its own, which needs no root and changes nothing: what is needed, what there is, fetch."""
+"""Asks apt, in a state of its own that needs no root: what is needed, what there is, and to fetch it."""
 
 import re
 import tempfile
@@ -55,7 +55,11 @@ class Archive:
             *(f"-oDir::Etc::Preferences={folder}/preferences", "-oDir::Etc::PreferencesParts=/dev/null"),
             *(f"-oAPT::Architecture={architecture}", f"-oAPT::Architectures={architecture}"),
             *("-oAPT::Install-Recommends=false", "-oAPT::Install-Suggests=false"),
-            *("-oAPT::Sandbox::User=root", "-oAPT::Update::Post-Invoke-Success=", "-oAPT::Update::Post-Invoke="),
+            *(
+                "-oAPT::Sandbox::User=root",
+                "-oAPT::Update::Post-Invoke-Success=",
+                "-oAPT::Update::Post-Invoke=",
+            ),
             *("-oAcquire::AllowInsecureRepositories=false", "-oAPT::Get::AllowUnauthenticated=false"),
             *(_from(sources, folder / "sources") if sources else ()),
         ]

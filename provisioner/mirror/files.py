@@ -1,7 +1,6 @@
 """Files by their hashes: counted, put in place whole, or not at all."""
 
 import hashlib
-import os
 import shutil
 from pathlib import Path
 
@@ -24,7 +23,7 @@ def place(source: Path, target: Path, *, move: bool) -> None:
     if not move:
         shutil.copyfile(source, partial)
     partial.chmod(0o644)
-    os.replace(partial, target)
+    partial.replace(target)
 
 
 def write(target: Path, text: str | bytes) -> None:
@@ -33,4 +32,4 @@ def write(target: Path, text: str | bytes) -> None:
     partial = target.with_name(f".{target.name}.partial")
     partial.write_bytes(text if isinstance(text, bytes) else text.encode())
     partial.chmod(0o644)
-    os.replace(partial, target)
+    partial.replace(target)

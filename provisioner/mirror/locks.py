@@ -1,4 +1,4 @@
-"""The lock: which files, by name, version and SHA-256, an image may be built from. YAML in the project's Git."""
+"""The lock: which files, by version and SHA-256, an image may be built from. YAML, kept in Git."""
 
 import re
 from pathlib import Path, PurePosixPath
@@ -43,7 +43,7 @@ class _Data(BaseModel):
 
 
 class Package(_Data):
-    """One Debian package; `suite` is where the archive had it, `path` where it lies in its pool; size in bytes.
+    """One Debian package; `suite` is where the archive had it, `path` its place in the pool; size in bytes.
 
     Priority and section are the archive's word, which may differ from the package's own, and decide what is
     in a minimal system.
@@ -127,14 +127,21 @@ def load(path: Path) -> Lock:
         # every scalar is a string, or a version 1.10 would be read as the number 1.1
         body: Any = yaml.load(path.read_text(), Loader=yaml.CBaseLoader)  # noqa: S506  the loader makes strings only
     except OSError as fault:
-        raise InputError(f"{path}: {fault.strerror}", hint="provision mirror lock -o FILE", code=650) from fault
+        raise InputError(
+            f"{path}: {fault.strerror}", hint="provision mirror lock -o FILE", code=650
+        ) from fault
     except (yaml.YAMLError, UnicodeDecodeError) as fault:
         raise InputError(f"{path}: not YAML: {fault}", code=650) from fault
+    return check(body, source=str(path))
+
+
+def check(body: Any, *, source: str) -> Lock:
+    """A lock from plain data. Raises InputError (PV-650) that names every fault."""
     try:
         return Lock.model_validate(body)
     except ValidationError as fault:
         raise InputError(
-            f"{path}: {sentences(fault)}", hint="provision mirror lock writes it anew", code=650
+            f"{source}: {sentences(fault)}", hint="provision mirror lock writes it anew", code=650
         ) from fault
 
 

@@ -18,7 +18,7 @@ NAMED = 12  # so many of a longer list are named in an error
 
 @dataclass(frozen=True)
 class Made:
-    """What a run did: files that were there, that came from other folders, that were fetched; bytes in all."""
+    """What a run did: files that were there, came from other folders, were fetched; bytes in all."""
 
     kept: int
     taken: int
@@ -134,7 +134,7 @@ def _fetch_packages(
             names = [f"{item.name} {item.version} ({item.suite})" for item in gone]
             raise GoneError(
                 f"left the archive since they were locked: {_list(names)}",
-                hint="provision mirror lock again and commit its diff; or --from an older mirror that has them",
+                hint="provision mirror lock again and commit the diff; or --from an older mirror",
             )
         size = sum(item.size for item in packages) / 1e6
         report(f"fetching {_count(len(packages), 'package')}, {size:.1f} MB")

@@ -17,10 +17,10 @@ class Findings:
     changed: list[str] = field(default_factory=list)
     unsigned: list[str] = field(default_factory=list)  # place: gpgv's reason
 
-    def sentences(self) -> list[str]:
-        """A line a finding."""
+    def rows(self) -> list[dict[str, str]]:
+        """One `{kind, file}` a finding."""
         kinds = ("missing", "extra", "changed", "unsigned")
-        return [f"{kind}: {place}" for kind in kinds for place in getattr(self, kind)]
+        return [{"kind": kind, "file": place} for kind in kinds for place in getattr(self, kind)]
 
 
 def verify(root: Path, *, public: Path | None = None, lock_file: Path | None = None) -> Findings:
