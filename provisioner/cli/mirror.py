@@ -31,9 +31,15 @@ def mirror() -> None:
     "--packages",
     multiple=True,
     type=FILE,
-    help="A list of Debian packages; each further list is installed over the ones before. Repeat it.",
+    help="A list of packages, over the minimal system; a further list is installed over these. Repeat it.",
 )
-@click.option("--wheels", "lists", multiple=True, type=FILE, help="A requirements.txt for pip. Repeat it.")
+@click.option(
+    "--wheels",
+    "lists",
+    multiple=True,
+    type=FILE,
+    help="A requirements.txt for pip, an environment each. Repeat it.",
+)
 @click.option(
     "--collections",
     multiple=True,
@@ -60,29 +66,32 @@ def lock(
 ) -> None:
     """Resolve on a connected machine which files an image needs, and write them down by SHA-256.
 
-    The minimal system comes first, so that the base image too can be built from the mirror. apt resolves in
-    a state of its own: nothing is installed, and root is not needed. Where nothing has changed, the lock
-    stays as it is.
+    With packages comes the minimal system, so that the base image too can be built from the mirror. apt
+    resolves in a state of its own: nothing is installed, and root is not needed. Where nothing has changed,
+    the lock stays as it is.
     """
     from provisioner.mirror import archive, galaxy, locks, wheels
 
+    if not (packages or lists or collections):
+        raise InputError("nothing to lock", hint="--packages FILE, --wheels FILE, --collections FILE")
     steps = [_lines(path) for path in packages]
     known = SUITES.get(suite, ("", ""))
     python, glibc = python or known[0], glibc or known[1]
     if lists and not (python and glibc):
         raise InputError(f"which Python and glibc {suite} has is not known", hint="--python, --glibc")
-    found = {"suite": suite, "architecture": architecture}
-    with archive.opened(suite, architecture, sources) as opened:
+    found: dict[str, object] = {"suite": suite, "architecture": architecture}
+    if packages:
         say(f"asking apt for {suite}")
-        debian = opened.closure(steps)
-    python_wheels = wheels.resolve(lists, python, glibc, architecture) if lists else []
+        with archive.opened(suite, architecture, sources) as opened:
+            found["packages"] = opened.closure(steps)
+    if lists:
+        say(f"asking pip for Python {python}")
+        rows = wheels.resolve(lists, python, glibc, architecture)
+        found |= {"python": python, "glibc": glibc, "wheels": rows}
     made = locks.check(
         {
             **found,
-            **({"python": python, "glibc": glibc} if lists else {}),
             "created": created or datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-            "packages": debian,
-            "wheels": python_wheels,
             "collections": galaxy.resolve(collections) if collections else [],
         },
         source="the lock",
@@ -112,8 +121,10 @@ def _write(out: Path, made: "Lock") -> None:
 
 def _counts(made: "Lock") -> str:
     total = size(sum(item.size for item in made.packages))
-    more = f"{len(made.wheels)} wheels, {len(made.collections)} collections"
-    return f"{len(made.packages)} packages ({total}), {more}"
+    return (
+        f"packages: {len(made.packages)} ({total}), wheels: {len(made.wheels)},"
+        f" collections: {len(made.collections)}"
+    )
 
 
 @mirror.command()

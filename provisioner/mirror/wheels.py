@@ -5,7 +5,7 @@ import json
 import re
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
@@ -24,46 +24,59 @@ INDEX = """<!DOCTYPE html>
 
 
 def resolve(files: Sequence[Path], python: str, glibc: str, architecture: str) -> list[Wheel]:
-    """What pip would install, dependencies included, as wheels only.
+    """What pip would install for each file, dependencies included, as wheels only.
 
-    The interpreter itself is asked (PEP 508 markers are about the one that runs), nothing is installed.
-    Raises InputError (PV-652, PV-659).
+    Each file is an environment of its own: two may want different versions. The interpreter itself is asked
+    (PEP 508 markers are about the one that runs), nothing is installed. Raises InputError (PV-652, PV-659).
     """
     missing = [str(path) for path in files if not path.is_file()]
     if missing:
         raise InputError(f"{', '.join(missing)}: no such file", hint="--wheels REQUIREMENTS")
-    wanted = [word for path in files for word in ("-r", str(path))]
+    target = _target(python, glibc, architecture)
+    found = {wheel.file: wheel for path in files for wheel in _resolve(path, python, target)}
+    return sorted(found.values(), key=lambda wheel: wheel.file.lower())
+
+
+def _resolve(path: Path, python: str, target: Sequence[str]) -> list[Wheel]:
     with tempfile.TemporaryDirectory(prefix="wheels-") as folder:
         report = Path(folder) / "report.json"
         argv = [*_pip(python), "install", "--dry-run", "--ignore-installed", "--report", str(report)]
-        argv += [*_target(python, glibc, architecture), "--target", folder, *wanted]
         try:
-            run.run(argv, timeout=RESOLVE_LIMIT)
+            run.run([*argv, *target, "--target", folder, "-r", path], timeout=RESOLVE_LIMIT)
         except ProgramError as fault:
             raise InputError(
-                f"pip cannot resolve {', '.join(path.name for path in files)}: {fault}",
+                f"pip cannot resolve {path}: {fault}",
                 hint="correct the requirements; each must have a wheel for this Python and system",
                 code=652,
             ) from fault
-        rows = json.loads(report.read_text())["install"]
-    return sorted(map(_wheel, rows), key=lambda wheel: wheel.name)
+        return [_wheel(row) for row in json.loads(report.read_text())["install"]]
 
 
 def fetch(lock: Lock, wheels: Sequence[Wheel], into: Path) -> None:
     """Download just these files; pip refuses other bytes. Raises UnreachableError (PV-652)."""
+    target = _target(lock.python, lock.glibc, lock.architecture)
     with tempfile.TemporaryDirectory(prefix="wheels-") as folder:
         listed = Path(folder) / "requirements.txt"
-        listed.write_text(requirements(wheels))
-        argv = [*_pip(lock.python), "download", "--no-deps", "--require-hashes", "-r", str(listed)]
-        argv += [*_target(lock.python, lock.glibc, lock.architecture), "--dest", str(into)]
-        try:
-            run.run(argv, timeout=FETCH_LIMIT)
-        except ProgramError as fault:
-            raise UnreachableError(
-                f"wheels cannot be fetched: {fault}",
-                hint="try again; if a version was withdrawn, provision mirror lock",
-                code=652,
-            ) from fault
+        for some in _rounds(wheels):
+            listed.write_text(requirements(some))
+            argv = [*_pip(lock.python), "download", "--no-deps", "--require-hashes", "-r", str(listed)]
+            try:
+                run.run([*argv, *target, "--dest", into], timeout=FETCH_LIMIT)
+            except ProgramError as fault:
+                raise UnreachableError(
+                    f"wheels cannot be fetched: {fault}",
+                    hint="try again; if a version was withdrawn, provision mirror lock",
+                    code=652,
+                ) from fault
+
+
+def _rounds(wheels: Sequence[Wheel]) -> Iterator[list[Wheel]]:
+    """In none of them a name comes twice: pip would refuse that."""
+    left = list(wheels)
+    while left:
+        some = {wheel.name: wheel for wheel in reversed(left)}
+        yield list(some.values())
+        left = [wheel for wheel in left if wheel not in some.values()]
 
 
 def requirements(wheels: Sequence[Wheel]) -> str:
