@@ -25,6 +25,7 @@ SOCKETS = (
         "/run/podman/podman.sock",
     ),
 )
+# All routes that lead on end in gap0; networks that the command makes itself end in here and are its own.
 # A set remembers each destination with its count. What the kernel itself says to its neighbours on the
 # device (ICMPv6 to ff02::, IGMP) is no attempt of anybody. A reset ends a connect() at once.
 RULES = """table inet gap {
@@ -42,8 +43,8 @@ RULES = """table inet gap {
     meta l4proto tcp reject with tcp reset
     reject with icmpx admin-prohibited
   }
-  chain output { type filter hook output priority 0; oifname "lo" accept; jump elsewhere; }
-  chain forward { type filter hook forward priority 0; jump elsewhere; }
+  chain output { type filter hook output priority 0; oifname "gap0" jump elsewhere; }
+  chain forward { type filter hook forward priority 0; oifname "gap0" jump elsewhere; }
 }"""
 
 

@@ -49,6 +49,7 @@ def make(
     lock = locks.load(lock_file)
     signer = Signer(key, lock.created)
     public = signer.public()
+    signer.detached(lock_file)  # a key that cannot sign is known before anything is fetched
     _claim(out, lock_file)
     missing = _missing(out, lock)
     kept = len(lock.files()) - len(missing)

@@ -12,6 +12,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from provisioner import run
 from provisioner.errors import InputError, ProgramError, UnreachableError
+from provisioner.mirror import files
 from provisioner.mirror.locks import Lock, Wheel
 
 RESOLVE_LIMIT, FETCH_LIMIT = 1800.0, 6 * 3600.0  # seconds
@@ -23,17 +24,17 @@ INDEX = """<!DOCTYPE html>
 """
 
 
-def resolve(files: Sequence[Path], python: str, glibc: str, architecture: str) -> list[Wheel]:
+def resolve(given: Sequence[Path], python: str, glibc: str, architecture: str) -> list[Wheel]:
     """What pip would install for each file, dependencies included, as wheels only.
 
     Each file is an environment of its own: two may want different versions. The interpreter itself is asked
     (PEP 508 markers are about the one that runs), nothing is installed. Raises InputError (PV-652, PV-659).
     """
-    missing = [str(path) for path in files if not path.is_file()]
+    missing = [str(path) for path in given if not path.is_file()]
     if missing:
         raise InputError(f"{', '.join(missing)}: no such file", hint="--wheels REQUIREMENTS")
     target = _target(python, glibc, architecture)
-    found = {wheel.file: wheel for path in files for wheel in _resolve(path, python, target)}
+    found = {wheel.file: wheel for path in given for wheel in _resolve(path, python, target)}
     return sorted(found.values(), key=lambda wheel: wheel.file.lower())
 
 
@@ -121,8 +122,13 @@ def _target(python: str, glibc: str, architecture: str) -> list[str]:
 def _wheel(row: dict[str, Any]) -> Wheel:
     found = row["download_info"]
     name = re.sub(r"[-_.]+", "-", row["metadata"]["name"]).lower()
+    place = urlsplit(found["url"])
+    path = Path(unquote(place.path))
     digest = found.get("archive_info", {}).get("hashes", {}).get("sha256", "")
-    file = unquote(Path(urlsplit(found["url"]).path).name)
-    if not (digest and file.endswith(".whl")):
-        raise InputError(f"{name} comes as {file}, without a hash", hint="name a released wheel", code=652)
-    return Wheel(name=name, version=row["metadata"]["version"], file=file, sha256=digest)
+    if not digest and place.scheme == "file":  # pip does not hash what lies on this machine
+        digest = files.sha256(path)
+    if not (digest and path.suffix == ".whl"):
+        raise InputError(
+            f"{name} comes as {path.name}, without a hash", hint="name a released wheel", code=652
+        )
+    return Wheel(name=name, version=row["metadata"]["version"], file=path.name, sha256=digest)
