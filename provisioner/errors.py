@@ -15,6 +15,7 @@ class Exit(IntEnum):
     REFUSED = 6
     RUNNING = 7
     REJECTED = 8
+    GONE = 9
     DETACHED = 130
 
 
@@ -126,6 +127,13 @@ class ProgramError(ProvisionError):
 
     code = 630
     exit = Exit.INTERNAL
+
+
+class GoneError(ProvisionError):
+    """A file that a lock names is no longer where it came from."""
+
+    code = 651
+    exit = Exit.GONE
 
 
 BY_EXIT: dict[int, type[ProvisionError]] = {

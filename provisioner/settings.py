@@ -52,6 +52,15 @@ class Discovery(_Section):
     boot: bool = Field(default=False, description="start the ramdisk there, for the inventory only")
 
 
+class Mirror(_Section):
+    """The site mirror, read by whoever is on the LAN: at the root of its own name, and below /mirror/."""
+
+    name: str = Field(
+        default="apt.vaultcube.local", pattern=r"^[a-z0-9.-]+$", description="the Host that means it"
+    )
+    path: Path | None = Field(default=None, description="the folder of provision mirror make; none: off")
+
+
 class Settings(_Section):
     """All settings. `state` and `keys` are folders; `address` carries the prefix length."""
 
@@ -63,6 +72,7 @@ class Settings(_Section):
     dhcp: Dhcp = Dhcp()
     orders: Orders = Orders()
     discovery: Discovery = Discovery()
+    mirror: Mirror = Mirror()
 
     @model_validator(mode="after")
     def _ranges_lie_in_the_network(self) -> Self:

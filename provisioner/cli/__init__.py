@@ -8,7 +8,20 @@ from typing import Any
 import click
 
 from provisioner import __version__
-from provisioner.cli import bmc, deploy, explain, host, image, net, profile, ramdisk, rehearse, serve, watch
+from provisioner.cli import (
+    bmc,
+    deploy,
+    explain,
+    host,
+    image,
+    mirror,
+    net,
+    profile,
+    ramdisk,
+    rehearse,
+    serve,
+    watch,
+)
 from provisioner.cli.common import complain
 from provisioner.errors import Exit, ProvisionError
 
@@ -18,6 +31,7 @@ COMMANDS: tuple[click.Command, ...] = (
         host.host,
         profile.profile,
         image.image,
+        mirror.mirror,
         bmc.bmc,
         net.net,
         ramdisk.ramdisk,
@@ -45,7 +59,7 @@ def provision(color: str) -> None:
 
     Exit codes: 0 done, 1 internal error, 2 usage, 3 deployment failed, 4 partly failed, 5 service or BMC
     unreachable, 6 refused, 7 still running at --timeout, 8 deployed but rejected by its verification,
-    130 detached.
+    9 a locked file has left its archive, 130 detached.
     """
     if color != "auto":  # an option says more than the environment
         wanted, other = ("NO_COLOR", "FORCE_COLOR")[:: 1 if color == "never" else -1]

@@ -161,6 +161,31 @@ CODES: dict[int, tuple[str, str]] = {
     ),
     642: ("This machine forbids user namespaces.", "Allow them, as the message says, or be root."),
     643: ("The rehearsal's own network could not be made.", "The message has the kernel's reason."),
+    650: ("The mirror's lock file cannot be used.", "Do not edit it: provision mirror lock writes it anew."),
+    651: (
+        "A locked file has left its archive, which keeps only the newest.",
+        "provision mirror lock again and commit the diff; or mirror make --from an older mirror.",
+    ),
+    652: (
+        "What a mirror needs cannot be resolved or fetched.",
+        "The message has the words of apt, pip or ansible-galaxy; they must work on this machine.",
+    ),
+    653: (
+        "Other bytes came than are locked.",
+        "Do not use them: find out who changes files, at the source or on the way.",
+    ),
+    654: (
+        "A mirror is not what its lock and signature say.",
+        "provision mirror make completes it; find out who changed it.",
+    ),
+    655: ("The mirror's key cannot be used.", "provision mirror keygen NAME, then --sign NAME.mirror-key."),
+    656: ("This folder is no mirror.", "Give the folder that provision mirror make made, or a new one."),
+    657: (
+        "A command in the air gap asked for something else than the mirror.",
+        "The message names it: lock what is needed, or configure the program to do without.",
+    ),
+    658: ("The air gap could not be made.", "The message has the kernel's reason."),
+    659: ("The wheels' Python is not on this machine.", "Install that version, or name another by --python."),
 }
 
 

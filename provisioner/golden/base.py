@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shlex
 import shutil
 import sys
 import tempfile
@@ -20,6 +21,7 @@ EPOCH = 1767225600  # 2026-01-01, every time stamp in the image
 SUITE = "bookworm"
 NAMESPACE = uuid.UUID("6f4ad6ac-7e1f-5d0e-9d51-0a4bb6a2a5f1")
 ROOT_SIZE = 640 << 20  # bytes; the host grows it to its disk
+KEYRING = Path("/etc/apt/keyrings/site-mirror.gpg")  # in the image
 TREE_LIMIT = 1800.0  # seconds for mmdebstrap
 Report = Callable[[str], None]
 
@@ -35,8 +37,35 @@ class BaseImage:
     cached: bool
 
 
-def build(out: Path, *, name: str, version: str, cache: Path, report: Report = lambda _: None) -> BaseImage:
+@dataclass(frozen=True)
+class Mirror:
+    """A signed apt repository to build from, which the image keeps; `lock` is its lock's SHA-256."""
+
+    url: str
+    keyring: Path
+    lock: str
+
+    def inputs(self) -> list[str]:
+        """What a cached tree depends on."""
+        return [self.url, self.keyring.read_bytes().hex(), self.lock]
+
+    def source(self, keyring: Path) -> str:
+        """One line for sources.list(5)."""
+        return f"deb [signed-by={keyring}] {self.url} {SUITE} main"
+
+
+def build(
+    out: Path,
+    *,
+    name: str,
+    version: str,
+    cache: Path,
+    mirror: Mirror | None = None,
+    report: Report = lambda _: None,
+) -> BaseImage:
     """Build `out`, or copy it from the cache where the inputs are the same. Works without root.
+
+    Packages come from `mirror`, else from where mmdebstrap finds them on this machine.
 
     Raises:
         ProgramError: a program is missing, or the packages cannot be had.
@@ -44,12 +73,12 @@ def build(out: Path, *, name: str, version: str, cache: Path, report: Report = l
     began = time.monotonic()
     cache.mkdir(parents=True, exist_ok=True)
     recipe = shipped.folder("images") / "base"
-    tree = _tree_place(cache, recipe)
+    tree = _tree_place(cache, recipe, mirror)
     image = cache / f"base-{_digest([tree.name, name, version, *_disk_inputs(recipe)])}.raw"
     known = image.with_suffix(".json")
     cached = image.exists() and known.exists()
     if not cached:
-        packages(cache, report)
+        packages(cache, report, mirror)
         report("building the disk")
         digest = _make_image(image, tree, recipe, name, version)
         known.write_text(json.dumps({"sha256": digest}))
@@ -59,18 +88,18 @@ def build(out: Path, *, name: str, version: str, cache: Path, report: Report = l
     return BaseImage(out, digest, out.stat().st_size, time.monotonic() - began, cached)
 
 
-def packages(cache: Path, report: Report = lambda _: None) -> Path:
+def packages(cache: Path, report: Report = lambda _: None, mirror: Mirror | None = None) -> Path:
     """The tar of the base's installed packages, from the cache or made now. Raises as `build`."""
     recipe = shipped.folder("images") / "base"
-    tree = _tree_place(cache, recipe)
+    tree = _tree_place(cache, recipe, mirror)
     if not tree.exists():
         report("installing packages (about three minutes)")
-        _make_tree(tree, recipe)
+        _make_tree(tree, recipe, mirror)
     return tree
 
 
-def _tree_place(cache: Path, recipe: Path) -> Path:
-    return cache / f"tree-{_digest(_tree_inputs(recipe))}.tar"
+def _tree_place(cache: Path, recipe: Path, mirror: Mirror | None) -> Path:
+    return cache / f"tree-{_digest([*_tree_inputs(recipe), *(mirror.inputs() if mirror else ())])}.tar"
 
 
 def _lines(path: Path) -> list[str]:
@@ -98,7 +127,7 @@ def _disk_inputs(recipe: Path) -> list[str]:
     return [f"{path.name}\0{path.read_text()}" for path in [*files, *sources]] + [str(ROOT_SIZE)]
 
 
-def _make_tree(target: Path, recipe: Path) -> None:
+def _make_tree(target: Path, recipe: Path, mirror: Mirror | None) -> None:
     """The packages as a sorted tar with fixed times; reproducible by mmdebstrap itself."""
     with tempfile.TemporaryDirectory(dir=target.parent) as work:
         partial = Path(work) / "tree.tar"
@@ -108,7 +137,8 @@ def _make_tree(target: Path, recipe: Path) -> None:
             *(f"--dpkgopt=path-exclude={line}" for line in _lines(recipe / "excludes")),
             "--include=" + ",".join(_lines(recipe / "packages")),
             *hooks,
-            *(SUITE, str(partial)),
+            *(_keep(mirror) if mirror else ()),
+            *(SUITE, str(partial), *([mirror.source(mirror.keyring.resolve())] if mirror else ())),
         ]
         # an ordinary user's mmdebstrap works as another user id, which may not enter his home
         place = {"TMPDIR": work} if os.geteuid() == 0 else {}
@@ -127,6 +157,15 @@ def _customise(recipe: Path) -> list[str]:
         '--customize-hook=rm -f "$1"/etc/ssh/ssh_host_*',
         '--customize-hook=systemctl --root="$1" --quiet enable systemd-networkd.service',
         f'--customize-hook=systemctl --root="$1" --quiet mask {masked}',
+    ]
+
+
+def _keep(mirror: Mirror) -> list[str]:
+    """Hooks that leave the mirror as the image's one source, with its key."""
+    line = shlex.quote(mirror.source(KEYRING))
+    return [
+        f'--customize-hook=install -D -m 644 {shlex.quote(str(mirror.keyring.resolve()))} "$1"{KEYRING}',
+        f'--customize-hook=rm -rf "$1"/etc/apt/sources.list.d/*; echo {line} > "$1"/etc/apt/sources.list',
     ]
 
 

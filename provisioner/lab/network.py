@@ -7,13 +7,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import NoReturn, Self
 
-from provisioner import run
+from provisioner import namespaces, run
 from provisioner.errors import ProgramError, ServiceError
 from provisioner.lab import bmc, qemu
 
 MARK = "PROVISION_LAB"  # in the environment of a process that is inside
 WHOLE = 1 << 31  # user ids; a user namespace of ours has one, the machine's has all
-UNSHARE = ["unshare", "--user", "--map-root-user", "--net", "--mount"]
 TUN = Path("/dev/net/tun")
 BRIDGE = "lan0"
 ADDRESS = "10.77.0.1/24"
@@ -59,7 +58,7 @@ def replace(argv: Sequence[str]) -> NoReturn:
     os.environ[MARK] = "1"
     sys.stdout.flush()
     sys.stderr.flush()
-    os.execvp(UNSHARE[0], [*UNSHARE, *argv])  # noqa: S606  an argv list, and no shell is wanted
+    os.execvp("unshare", [*namespaces.UNSHARE, *argv])  # noqa: S606  an argv list, and no shell is wanted
 
 
 def check() -> None:
@@ -78,15 +77,7 @@ def check() -> None:
             hint=f"as root: apt-get install udev, or modprobe tun && chmod 0666 {TUN}",
             code=641,
         ) from fault
-    try:
-        run.run([*UNSHARE, "true"], timeout=10)
-    except ProgramError as fault:
-        raise ServiceError(
-            f"this machine forbids user namespaces, in which the lab lives: {fault}",
-            hint="as root: sysctl kernel.unprivileged_userns_clone=1 user.max_user_namespaces=10000"
-            " kernel.apparmor_restrict_unprivileged_userns=0 (those that exist), or run it as root",
-            code=642,
-        ) from fault
+    namespaces.check(namespaces.UNSHARE)
 
 
 def _missing() -> dict[str, str]:

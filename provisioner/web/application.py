@@ -4,7 +4,7 @@ from flask import Flask, Response
 
 from provisioner.bell import Listener
 from provisioner.site import Site
-from provisioner.web import api, autoinstall, consoles, discovery, machines, runs
+from provisioner.web import api, autoinstall, consoles, discovery, machines, mirror, runs
 
 
 def create_app(site: Site, listener: Listener) -> Flask:
@@ -13,6 +13,7 @@ def create_app(site: Site, listener: Listener) -> Flask:
     app.config.update(SITE=site, LISTENER=listener, MAX_CONTENT_LENGTH=4 << 20)
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False  # it would tell a stranger which paths there are
     app.url_map.merge_slashes = False  # likewise: a redirect
+    app.register_blueprint(mirror.routes)
     app.register_blueprint(machines.routes)
     app.register_blueprint(autoinstall.routes)
     app.register_blueprint(api.routes)

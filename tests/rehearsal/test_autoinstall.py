@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from provisioner import autoinstall, run
+from provisioner import autoinstall, namespaces, run
 from provisioner.client import Client
 from provisioner.golden import base
 from provisioner.lab import machine, network, qemu, supplies
@@ -171,7 +171,7 @@ def in_the_lab(name: str, folder: Path) -> str:
     base.packages(CACHE / "base")
     supplies.provide(CACHE, lambda _: None)
     place = ["-p", "no:cacheprovider", "--basetemp", str(folder / "inside")]
-    argv = [*network.UNSHARE, sys.executable, "-m", "pytest", "-q", "-rP", *place, f"{__file__}::{name}"]
+    argv = [*namespaces.UNSHARE, sys.executable, "-m", "pytest", "-q", "-rP", *place, f"{__file__}::{name}"]
     done = run.run(argv, env={network.MARK: "1"}, cwd=ROOT, timeout=880, check=False)
     said = done.stdout.decode()
     assert done.returncode == 0 and "1 passed" in said, said

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from provisioner import ramdisk, run
+from provisioner import namespaces, ramdisk, run
 from provisioner.lab import evidence, machine, network, qemu, supplies
 from provisioner.lab.service import Service
 from provisioner.power import BmcAddress
@@ -157,7 +157,7 @@ def again_inside() -> None:
     network.check()
     supplies.stock(CACHE, print)
     options = ["-q", "-rP", "-p", "no:cacheprovider", "-o", "timeout=1500", __file__]
-    argv = [*network.UNSHARE, sys.executable, "-m", "pytest", *options]
+    argv = [*namespaces.UNSHARE, sys.executable, "-m", "pytest", *options]
     done = run.run(argv, env={network.MARK: "1"}, cwd=ROOT, timeout=1600, check=False)
     said = done.stdout.decode()
     assert done.returncode == 0 and "1 passed" in said, said

@@ -15,7 +15,7 @@ from typing import TypeAlias
 
 import pytest
 
-from provisioner import power, run
+from provisioner import namespaces, power, run
 from provisioner.errors import ServiceError
 from provisioner.lab import machine, network, qemu
 from provisioner.power import BmcAddress, console
@@ -48,7 +48,7 @@ def in_the_lab(test: LabTest) -> LabTest:
         # inside we are root by name only: pytest's usual folder may belong to another root
         place = ["-p", "no:cacheprovider", "--basetemp", str(tmp_path / "inside")]
         this = f"{__file__}::{test.__name__}"
-        argv = [*network.UNSHARE, sys.executable, "-m", "pytest", "-q", "-rP", *place, this]
+        argv = [*namespaces.UNSHARE, sys.executable, "-m", "pytest", "-q", "-rP", *place, this]
         done = run.run(argv, env={network.MARK: "1"}, cwd=ROOT, timeout=280, check=False)
         said = done.stdout.decode()
         assert done.returncode == 0 and "1 passed" in said, said

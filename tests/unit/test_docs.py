@@ -21,6 +21,7 @@ MEANINGS = {
     Exit.REFUSED: "refused: safety, a signature, or no confirmation",
     Exit.RUNNING: "still running at `--timeout`",
     Exit.REJECTED: "deployed, but its verification rejected it",
+    Exit.GONE: "a locked file has left its archive: `provision mirror lock` again",
     Exit.DETACHED: "detached by Ctrl-C; the deployment goes on",
 }
 

@@ -1,0 +1,87 @@
+"""The proof of the air gap: a command runs where only the mirror answers; what else it asks is named."""
+
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from provisioner import errors, namespaces, run
+from provisioner.errors import InputError, ServiceError
+from provisioner.mirror import layout
+from provisioner.mirror.gap import Attempt
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Account:
+    """How the command ended, and every attempt to reach something else than the mirror."""
+
+    code: int
+    attempts: tuple[Attempt, ...]
+
+    @property
+    def count(self) -> int:
+        """Of all attempts; the air gap holds where it is 0."""
+        return sum(attempt.count for attempt in self.attempts)
+
+    def as_json(self) -> dict[str, Any]:
+        """As files and other programs read it."""
+        attempts = [attempt.as_json() for attempt in self.attempts]
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "count": self.count,
+            "attempts": attempts,
+            "exit_code": self.code,
+        }
+
+
+def run_inside(command: Sequence[str], *, mirror: Path, name: str) -> Account:
+    """Run a command with our standard streams; `name` is the mirror's, which `http://NAME/` serves there.
+
+    Raises:
+        InputError: `mirror` is no mirror (PV-656).
+        ServiceError: the namespaces cannot be made (PV-642, PV-658).
+        ProgramError: no such command.
+    """
+    if not (mirror / layout.SUMS).is_file():
+        raise InputError(f"{mirror} is no mirror", hint="provision mirror make", code=656)
+    program = run.find(command[0])
+    with tempfile.TemporaryDirectory(prefix="gap-") as folder:
+        account = Path(folder) / "account.json"
+        inside: list[str | Path] = [
+            sys.executable,
+            "-m",
+            "provisioner.mirror.inside",
+            mirror.resolve(),
+            name,
+            account,
+        ]
+        place = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}  # also where no package is installed
+        words = [*namespaces.with_network(), *inside, program, *command[1:]]
+        process = run.start(words, stdin=sys.stdin.fileno(), env=place)
+        code = _await(process)
+        return _read(account, code)
+
+
+def _await(process: run.Process) -> int:
+    """Ctrl-C reaches the command too; its account is what we wait for."""
+    while True:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            continue
+
+
+def _read(account: Path, code: int) -> Account:
+    if not account.is_file():
+        raise ServiceError(f"the air gap broke off with code {code} and left no account", code=658)
+    said = json.loads(account.read_text())
+    if "error" in said:
+        raise errors.from_json(said["error"])
+    rows = ({"name": "", "address": "", **row} for row in said["attempts"])
+    return Account(int(said["code"]), tuple(Attempt(**row) for row in rows))

@@ -1,0 +1,35 @@
+"""Files by their hashes: counted, put in place whole, or not at all."""
+
+import hashlib
+import shutil
+from pathlib import Path
+
+
+def sha256(path: Path) -> str:
+    """Hexadecimal digest of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def is_right(path: Path, digest: str) -> bool:
+    """Whether a plain file is there and has these bytes."""
+    return path.is_file() and not path.is_symlink() and sha256(path) == digest
+
+
+def place(source: Path, target: Path, *, move: bool) -> None:
+    """Bring a file to its place; who looks sees all of it or the old one. A move stays on one file system."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = source if move else target.with_name(f".{target.name}.partial")
+    if not move:
+        shutil.copyfile(source, partial)
+    partial.chmod(0o644)
+    partial.replace(target)
+
+
+def write(target: Path, text: str | bytes) -> None:
+    """A file's new content, all at once."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f".{target.name}.partial")
+    partial.write_bytes(text if isinstance(text, bytes) else text.encode())
+    partial.chmod(0o644)
+    partial.replace(target)
