@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ import testinfra  # type: ignore[import-untyped]
 
 from provisioner import run
 from tests.roles import archive, dummies, supplies
+from tests.unit.test_roles import ROLES, tasks
 from tests.unit.test_roles import figures as counted
 
 HERE = Path(__file__).parent
@@ -26,6 +28,7 @@ UBUNTU = (
     'VERSION="24.04.3 LTS (Noble Numbat)"\nVERSION_CODENAME=noble\nUBUNTU_CODENAME=noble\n'
 )
 figures: dict[str, str] = {}
+ran: set[str] = set()
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,6 @@ class Outcome:
     code: int
     text: str
     changed: list[str]
-    ran: set[str]
 
 
 @dataclass
@@ -49,7 +51,7 @@ class Tree:
     @property
     def host(self) -> object:
         """The tree through Testinfra's eyes."""
-        return testinfra.get_host(f"chroot://{self.path}")
+        return testinfra.get_host(str(self.path), connection="chroot")
 
     def play(self, *arguments: str, **variables: object) -> Outcome:
         """Run site.yml on the tree."""
@@ -58,16 +60,14 @@ class Tree:
         env = {
             "ANSIBLE_CONFIG": str(ANSIBLE / "ansible.cfg"),
             "ANSIBLE_CONNECTION_PLUGINS": str(HERE / "connection"),
-            "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json",
-            "ANSIBLE_CALLBACK_PLUGINS": str(HERE / "connection"),
             "ANSIBLE_NOCOLOR": "1",
         }
-        del env["ANSIBLE_STDOUT_CALLBACK"], env["ANSIBLE_CALLBACK_PLUGINS"]
         done = run.run(
             [*argv, "-e", extra, *arguments, ANSIBLE / "site.yml"], timeout=400, env=env, check=False
         )
         text = (done.stdout + done.stderr).decode(errors="replace")
-        self.done.append(outcome := Outcome(done.returncode, text, _changed(text), _tasks(text)))
+        ran.update(_tasks(text))
+        self.done.append(outcome := Outcome(done.returncode, text, _changed(text)))
         return outcome
 
     def converge(self, *roles: str) -> None:
@@ -100,7 +100,7 @@ def _tasks(text: str) -> set[str]:
 
 @pytest.fixture(scope="session")
 def cut_off() -> None:
-    others = [path.name for path in Path("/sys/class/net").iterdir() if path.name != "lo"]
+    others = [name for _, name in socket.if_nameindex() if name != "lo"]
     assert not others and os.geteuid() == 0, (
         "run by `make test-roles`: these tests need a network of their own"
     )
@@ -253,8 +253,18 @@ def ubuntu(place: Path, mirror: archive.Mirror, cache: Path) -> Iterator[Tree]:
         yield tree
 
 
+def never_ran() -> list[str]:
+    """Tasks and handlers that no test has run so far."""
+    known = [name for role in ROLES for name in tasks(role)]
+    return [name for name in known if not any(one.startswith(name) for one in ran)]
+
+
 def pytest_terminal_summary(terminalreporter: object) -> None:
-    if not figures:
+    if not ran:
         return
+    total = sum(1 for role in ROLES for _ in tasks(role))
+    figures["tasks that ran"] = (
+        f"{total - len(never_ran())} of {total}; never: {', '.join(never_ran()) or 'none'}"
+    )
     for line in [*counted(), *(f"{name}: {value}" for name, value in figures.items())]:
         terminalreporter.write_line(line)  # type: ignore[attr-defined]

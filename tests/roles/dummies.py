@@ -110,7 +110,7 @@ def ubuntu(folder: Path, branch: str = BRANCH, driver: str = DRIVER) -> list[Pat
 
 
 def kernel_module(version: str) -> bytes:
-    """The least ELF object in which modinfo finds a version (elf(5): header, .modinfo, names, three section headers)."""
+    """The least ELF object in which modinfo finds a version (elf(5)): header, .modinfo, names, sections."""
     info = f"version={version}\0license=NVIDIA\0".encode()
     names = b"\0.modinfo\0.shstrtab\0"
     offset = 64 + len(info) + len(names)

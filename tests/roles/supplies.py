@@ -1,4 +1,4 @@
-"""What the role tests need from Debian's archive and the package index: fetched once, before the network is cut."""
+"""What the role tests need from Debian and the package index, fetched before the network is cut."""
 
 import hashlib
 import os

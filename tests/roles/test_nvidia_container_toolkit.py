@@ -1,4 +1,4 @@
-"""The role nvidia_container_toolkit, on the tree that says it is Ubuntu, with a stand-in for NVIDIA's package."""
+"""The role nvidia_container_toolkit, on the tree that says it is Ubuntu, with a stand-in package."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""The role nvidia_driver: refused on Debian; its logic on a tree that says it is Ubuntu, with stand-in packages."""
+"""The role nvidia_driver: refused on Debian; else on a tree that says it is Ubuntu, with stand-ins."""
 
 import re
 

@@ -1,9 +1,10 @@
-"""The role cleanup, on the tree that everything was installed on; its file comes last, since nothing lives after it."""
+"""The role cleanup, on the tree with everything; its file comes last, since nothing lives after it."""
 
 import pytest
 
 from tests.roles.archive import Mirror
-from tests.roles.conftest import Outcome, Tree
+from tests.roles.conftest import Outcome, Tree, never_ran
+from tests.unit.test_roles import ROLES, tasks
 
 pytestmark = [pytest.mark.roles, pytest.mark.timeout(500)]
 TRACES = (
@@ -83,3 +84,9 @@ def test_firmware_and_documents_that_packages_own_stay(cleaned: Tree) -> None:
         for line in lost
         if " c " not in line and "/var/" not in line and "/usr/share/keyrings/nvidia" not in line
     ] == []
+
+
+def test_nearly_every_task_of_every_role_has_run(cleaned: Tree) -> None:
+    # the last test of all: what the whole suite has run
+    known = sum(1 for role in ROLES for _ in tasks(role))
+    assert len(never_ran()) < 0.05 * known, never_ran()

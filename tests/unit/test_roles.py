@@ -1,4 +1,4 @@
-"""The golden image's Ansible stays small, documented and tested; the figures are counted here and printed by test-roles."""
+"""The golden image's Ansible stays small, documented and tested; its figures are counted here."""
 
 import re
 from collections.abc import Iterator
@@ -15,11 +15,11 @@ ORDER = [
     *("base", "hardening", "docker", "python_env", "nvidia_driver", "nvidia_container_toolkit"),
     *("ml_frameworks", "cleanup"),
 ]
-# playbooks whose tests are not among those of the roles
+# playbook -> who runs it in a test, and by what call
 PLAYBOOKS = {
-    "site.yml": "roles/conftest.py",
-    "seal.yml": "wire/test_verify.py",
-    "verify.yml": "wire/test_verify.py",
+    "site.yml": ("roles/conftest.py", "site.yml"),
+    "seal.yml": ("wire/test_verify.py", "verify.seal("),
+    "verify.yml": ("wire/test_verify.py", "verify.run("),
 }
 LARGEST = 2000  # lines of YAML
 
@@ -50,12 +50,15 @@ def undocumented(role: Path) -> list[str]:
 def proven() -> list[str]:
     """Roles and playbooks that an automated test runs."""
     roles = [role.name for role in ROLES if list((TESTS / "roles").glob(f"test_*{role.name}.py"))]
-    books = [
-        name
-        for name, place in PLAYBOOKS.items()
-        if (TESTS / place).exists() and name in (TESTS / place).read_text()
-    ]
+    books = [name for name, (place, call) in PLAYBOOKS.items() if call in (TESTS / place).read_text()]
     return [*roles, *books]
+
+
+def tasks(role: Path) -> Iterator[str]:
+    """The names of its tasks and handlers as Ansible prints them, up to what it fills in."""
+    for path in sorted([*role.glob("tasks/*.yml"), *role.glob("handlers/*.yml")]):
+        for task in load(path):
+            yield f"{role.name} : {task['name'].partition('{{')[0].strip()}"
 
 
 def figures() -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""An Ansible connection into a folder that holds a system, by chroot: the inventory's host name is the folder."""
+"""An Ansible connection into a folder that holds a system, by chroot: the host's name is the folder."""
 
 import shutil
 import subprocess
@@ -10,7 +10,7 @@ from ansible.plugins.connection import ConnectionBase
 DOCUMENTATION = """
 name: tree
 short_description: runs in a folder by chroot
-description: Needs root; the umask is that of a hardened system, where files are hidden from others unless a role says so.
+description: Needs root. The umask is that of a hardened system, so a role must say the mode of what it writes.
 options: {}
 """
 
