@@ -57,7 +57,7 @@ test-long: setup ## the tests that need QEMU or minutes
 
 test-roles: setup ## the golden image's roles, converged twice in chroots without network (about five minutes)
 	$(PY) -m tests.roles.supplies $(CACHE) `# what needs the network comes first`
-	CACHE=$(CACHE) tests/roles/enter.sh $(PY) -m pytest -m roles -q tests/roles
+	CACHE=$(CACHE) tests/roles/enter.sh $(PY) -m pytest -m roles -q --durations=8 tests/roles
 
 lock: venv ## pin every dependency anew (needs uv)
 	uv pip compile -q --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements.lock

@@ -10,7 +10,7 @@ from ansible.plugins.connection import ConnectionBase
 DOCUMENTATION = """
 name: tree
 short_description: runs in a folder by chroot
-description: Needs root. The umask is that of a hardened system, so a role must say the mode of what it writes.
+description: Needs root. The umask is that of a hardened system, so roles must say modes.
 options: {}
 """
 
