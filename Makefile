@@ -8,7 +8,7 @@ REPORT ?= .cache/rehearsal.json
 COMMIT = $(shell git describe --always --dirty --abbrev=40 --exclude='*')
 WANTED := $(shell sed -e 's/\#.*//' debian-packages.txt)
 
-.PHONY: help packages venv setup test lint rehearse rehearse-faults rehearse-matrix test-long lock golden clean
+.PHONY: help packages venv setup test lint rehearse rehearse-faults rehearse-matrix test-long test-roles lock golden clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 20
@@ -34,12 +34,13 @@ venv: .venv/.installed ## the Python environment, every package pinned by hash
 setup: packages venv ## both
 
 test: setup lint ## all tests but the long ones
-	$(PY) -m pytest -m "not long" -q
+	$(PY) -m pytest -m "not long and not roles" -q
 
-lint: venv ## ruff and mypy --strict
+lint: venv ## ruff, mypy --strict and ansible-lint
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
+	cd ansible && PATH=$(CURDIR)/.venv/bin:$$PATH ansible-lint -q --offline
 
 rehearse: setup ## deploy one QEMU host over PXE, from power-on to verified
 	@mkdir -p $(dir $(REPORT))
@@ -53,6 +54,10 @@ rehearse-matrix: setup ## every firmware with every kind of disk (about half an 
 
 test-long: setup ## the tests that need QEMU or minutes
 	$(PY) -m pytest -m long -q
+
+test-roles: setup ## the golden image's roles, converged twice in chroots without network (about five minutes)
+	$(PY) -m tests.roles.supplies $(CACHE) `# what needs the network comes first`
+	CACHE=$(CACHE) tests/roles/enter.sh $(PY) -m pytest -m roles -q --durations=8 tests/roles
 
 lock: venv ## pin every dependency anew (needs uv)
 	uv pip compile -q --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements.lock

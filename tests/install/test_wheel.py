@@ -23,7 +23,13 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_data_folders_travel_in_the_wheel(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     for path in (
-        *("pxe/local.ipxe.j2", "pxe/phone-home.py", "ansible/verify.yml", "inventory/hosts.yml"),
+        *(
+            "pxe/local.ipxe.j2",
+            "pxe/phone-home.py",
+            "ansible/verify.yml",
+            "ansible/roles/base/tasks/main.yml",
+            "inventory/hosts.yml",
+        ),
         *("images/ramdisk/init", "images/base/packages", "systemd/provisioner.toml", "packer/README.md"),
     ):
         assert f"provisioner/share/{path}" in names
