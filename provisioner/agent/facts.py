@@ -7,7 +7,7 @@ from typing import Any
 from provisioner.agent.protocol import Device, Disk, Nic
 from provisioner.errors import PackError
 from provisioner.imaging import gpt
-from provisioner.imaging.pack import fat_label
+from provisioner.imaging.source import fat_label
 
 SYS = Path("/sys")
 PROC = Path("/proc")
