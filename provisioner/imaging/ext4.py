@@ -85,7 +85,7 @@ class FreeMap:
 
 
 def free_map(reader: Reader) -> FreeMap | None:
-    """What is free in the ext4 at `reader`'s start; None where it is none, or not clean, or there is doubt."""
+    """What is free in the ext4 at `reader`'s start; None where it is none, not clean, or there is doubt."""
     layout = _layout(reader(1024, 1024))
     if layout is None:
         return None
@@ -126,9 +126,11 @@ def _groups(reader: Reader, layout: Layout) -> Iterator[Group]:
     is_wide = layout.descriptor >= 64
     for place in range(0, len(table) - layout.descriptor + 1, layout.descriptor):
         row = table[place : place + layout.descriptor]
-        parts = [_u32(row, at) | (_u32(row, at + 0x20) << 32 if is_wide else 0) for at in (0, 4, 8)]
+        blocks, inodes, table_at = (
+            _u32(row, at) | (_u32(row, at + 0x20) << 32 if is_wide else 0) for at in (0, 4, 8)
+        )
         free = _u16(row, 0xC) | (_u16(row, 0x2C) << 16 if is_wide else 0)
-        yield Group(*parts, free, bool(_u16(row, 0x12) & BLOCK_UNINIT))
+        yield Group(blocks, inodes, table_at, free, bool(_u16(row, 0x12) & BLOCK_UNINIT))
 
 
 def _is_inside(group: Group, layout: Layout) -> bool:

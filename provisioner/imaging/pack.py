@@ -108,7 +108,7 @@ def _write_chunks(
 
 
 def _pieces(source: Source, chunk_size: int) -> Iterator[_Piece]:
-    """Every chunk in order, some being read and compressed ahead by threads: zstd and SHA-256 let others run."""
+    """Every chunk in order, some read and compressed ahead by threads; zstd and SHA-256 release the GIL."""
     ahead = max(4, _AHEAD // chunk_size)
     waiting: deque[Future[_Piece]] = deque()
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:

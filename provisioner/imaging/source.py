@@ -1,4 +1,4 @@
-"""A raw disk image as it is packed: its size, its partitions, its holes, what its root filesystem left free."""
+"""A raw disk image as it is packed: its partitions, its holes, what its root filesystem left free."""
 
 import errno
 import os

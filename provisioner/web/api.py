@@ -122,8 +122,9 @@ def add_image() -> Response:
     """Check signature and manifest of a pack, copy it into the state folder, register it."""
     site, body = _site(), _body(NewImage)
     state, now = site.settings.state, site.clock()
-    image = _add_iso(site, body) if body.iso else catalogue.add(state, body.path, now)
-    site.store.put_image(image)
+    with catalogue.changing(state):
+        image = _add_iso(site, body) if body.iso else catalogue.add(state, body.path, now)
+        site.store.put_image(image)
     return _answer(image=image.model_dump(mode="json") | {"id": image.id})
 
 
@@ -144,6 +145,29 @@ def _add_iso(site: Site, body: NewImage) -> Image:
 def images() -> Response:
     """The catalogue."""
     return _answer(images=[i.model_dump(mode="json") | {"id": i.id} for i in _site().store.images()])
+
+
+@routes.get("/images/garbage")
+def image_garbage() -> Response:
+    """Files beside the images that belong to none of them."""
+    site = _site()
+    return _answer(garbage=catalogue.garbage(site.settings.state, [i.id for i in site.store.images()]))
+
+
+class Garbage(Data):
+    """What was shown and may go."""
+
+    names: tuple[str, ...]
+
+
+@routes.post("/images/garbage")
+def remove_image_garbage() -> Response:
+    """Remove it, as far as it still belongs to no image."""
+    site, names = _site(), _body(Garbage).names
+    state = site.settings.state
+    with catalogue.changing(state, alone=True):
+        gone = catalogue.remove_garbage(state, [i.id for i in site.store.images()], names)
+    return _answer(garbage=gone)
 
 
 @routes.post("/images/<path:text>/verify")
