@@ -68,11 +68,11 @@ def test_a_raw_image_can_be_added_in_one_step(world: World, tmp_path: Path) -> N
     source.write_bytes((world.folder / "raw.img").read_bytes())
     said = world.provision("image", "add", source)
     assert said.code == 2 and "--name, --version and --sign are missing" in said.err
-    words = ("--name", "one-step", "--version", "1", "--sign", world.folder / "release.key")
+    words = ("--name", "work-os", "--version", "1", "--sign", world.folder / "release.key")
     said = world.provision("image", "add", source, *words)
-    assert said.code == 0 and "one-step@1 signed by release" in said.err, said.err
+    assert said.code == 0 and "work-os@1 signed by release" in said.err, said.err
     assert list(tmp_path.iterdir()) == [source]
-    assert world.provision("image", "verify", "one-step").code == 0
+    assert world.provision("image", "verify", "work-os").code == 0
 
 
 def test_a_pack_is_verified_without_any_service(world: World, tmp_path: Path) -> None:
