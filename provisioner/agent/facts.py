@@ -4,6 +4,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from provisioner.agent import marker
+from provisioner.agent.disks import EMPTY, HALF
 from provisioner.agent.protocol import Device, Disk, Nic
 from provisioner.errors import PackError
 from provisioner.imaging import gpt
@@ -13,7 +15,6 @@ SYS = Path("/sys")
 PROC = Path("/proc")
 NOT_DISKS = ("loop", "ram", "sr", "fd", "zram", "dm-", "md", "nbd", "mtd")
 BLANK = "no partition table"
-EMPTY = f"{BLANK}, zeros"  # nothing to lose, as far as can be seen
 BRIDGES = "06"  # PCI class of what only connects; there are dozens of them
 HEAD = 1 << 20  # bytes looked at; file systems and RAID say what they are within them
 
@@ -176,6 +177,8 @@ def content(device: Path, sector: int) -> str:
 
 
 def _without_gpt(head: bytes) -> str:
+    if half := marker.find(head[marker.PLACE : marker.PLACE + marker.LENGTH]):
+        return f"{HALF}{half.name} {half.version}"
     if head[510:512] == b"\x55\xaa" and any(head[446:510]):
         return "an MBR partition table"
     return BLANK if any(head) else EMPTY
