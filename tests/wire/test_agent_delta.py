@@ -1,4 +1,4 @@
-"""What a disk holds already is neither fetched nor written again: other versions, halves, other ways to write."""
+"""What a disk holds already is neither fetched nor written again; halves, and other ways to write."""
 
 import dataclasses
 import os
@@ -44,8 +44,6 @@ from tests.wire.agentlab import (
     written_so_far,
 )
 
-HELD = 3  # chunks of this image that are written at the end: the table's, the ESP's, and what lies between
-
 
 def serve(service: Service, supply: Supply) -> None:
     listed = supply.pack.with_name(supply.pack.name + ".json")
@@ -88,10 +86,9 @@ def test_a_deployment_again_fetches_only_what_differs(
     assert rebooted
     assert_whole(disk, newer)
     written = service.last("written")
-    seeded = (CIDATA // MIB,)  # the last deployment's seed
     fewest = wire(newer.manifest, 10, 17, 22, *held(newer.manifest))
-    most = fewest + wire(newer.manifest, *range(CIDATA // MIB, ROOT // MIB))
-    assert fewest <= written.bytes_fetched == service.sent <= most, seeded
+    most = fewest + wire(newer.manifest, *range(CIDATA // MIB, ROOT // MIB)) + 4096  # small gaps
+    assert fewest <= written.bytes_fetched == service.sent <= most
     data = sum(c.length for c in newer.manifest.chunks if c.kind == "data")
     assert written.bytes_saved + written.bytes_written == data
     assert written.bytes_saved >= 9 * MIB and "were right already" in said
@@ -329,13 +326,10 @@ def test_a_block_device_becomes_the_image(supply: Supply, loop: tuple[Path, Path
         Writer(medium, manifest, lambda *at: None, may_discard=True).write(source, SEED)
     run.run(["blockdev", "--flushbufs", device])
     assert_whole(path, dataclasses.replace(supply, manifest=manifest))
-    with Medium(device) as medium, pytest.raises(DiskError, match="in use|busy"):
-        holder = os.open(device, os.O_RDONLY | os.O_EXCL)
-        try:
+    with Medium(device) as medium:
+        assert medium.size == DISK
+        with pytest.raises(DiskError, match="cannot be opened for writing: Device or resource busy"):
             Medium(device)
-        finally:
-            os.close(holder)
-            assert medium.size == DISK
 
 
 def test_damage_below_the_page_cache_is_seen(supply: Supply, loop: tuple[Path, Path]) -> None:
