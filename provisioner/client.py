@@ -153,7 +153,7 @@ class Client:
         return plan
 
     def arm(self, host: str, **order: Any) -> Answer:
-        """Arm a deployment: `image`, `by`, `yes`, `confirmation`, `stop_after`; the new row."""
+        """Arm a deployment: `image`, `by`, `yes`, `confirmation`, `stop_after`, `terms`; the new row."""
         row: Answer = self.call("POST", "/deployments", {"host": host, "arm": True, **order})["deployment"]
         return row
 

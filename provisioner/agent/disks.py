@@ -65,14 +65,20 @@ def check(disk: Disk, image_size: int, sector: int) -> None:
         )
 
 
-def check_consent(disk: Disk, *, erase: bool, foreign: bool) -> None:
+def whose(disk: Disk, host: str) -> str:
+    """In words, what of the disk is not the named host's own; empty where nothing is."""
+    other = f"the system of {disk.owner}" if disk.owner and host and disk.owner != host else ""
+    return ", ".join(words for words in (disk.foreign, other) if words)
+
+
+def check_consent(disk: Disk, host: str, *, erase: bool, foreign: bool) -> None:
     """Raises DiskError (PV-319) where what the disk holds may not be lost.
 
     What is half of an image of ours is nobody's: without consent it could never be made whole.
     """
-    if disk.foreign and not foreign:
+    if (other := whose(disk, host)) and not foreign:
         raise DiskError(
-            f"{describe(disk)} holds what is not ours to erase: {disk.foreign}",
+            f"{describe(disk)} holds what is not ours to erase: {other}",
             hint="is it the right disk? Then order with --erase-foreign",
             code=319,
         )

@@ -1,15 +1,18 @@
 """What this machine is, read from /sys: disks, network cards, memory, serial."""
 
 import os
+import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from provisioner.agent import marker
+from provisioner.agent import holds, marker
 from provisioner.agent.disks import EMPTY, HALF
 from provisioner.agent.protocol import Device, Disk, Nic
-from provisioner.errors import PackError
+from provisioner.errors import PackError, ProgramError
 from provisioner.imaging import gpt
 from provisioner.imaging.source import fat_label
+from provisioner.run import run
 
 SYS = Path("/sys")
 PROC = Path("/proc")
@@ -128,6 +131,8 @@ def disks() -> list[Disk]:
 
 def _disk(place: Path, size: int) -> Disk:
     sector = int(read_word(place / "queue/logical_block_size") or 512)
+    device = Path("/dev") / place.name
+    foreign, owner = belongs(device, sector, size)
     return Disk(
         name=place.name,
         size=size,
@@ -137,8 +142,42 @@ def _disk(place: Path, size: int) -> Disk:
         wwn=read_word(place / "wwid") or read_word(place / "device/wwid"),
         rotational=read_word(place / "queue/rotational") == "1",
         by_path=_bus_path(place),
-        content=content(Path("/dev") / place.name, sector),
+        content=content(device, sector),
+        foreign=foreign,
+        owner=owner,
     )
+
+
+def belongs(device: Path, sector: int, size: int) -> tuple[str, str]:
+    """What of the disk is part of something larger, and the host whose system it holds; both may be empty."""
+    try:
+        with device.open("rb", buffering=0) as file:
+
+            def reader(offset: int, length: int) -> bytes:
+                return os.pread(file.fileno(), max(0, length), offset) if offset >= 0 else b""
+
+            table = None
+            with suppress(PackError):
+                table = gpt.read(reader, sector)
+            found = holds.foreign(reader, size, table)
+    except OSError:
+        return "", ""
+    seeds = [part.offset for part in table.partitions if part.name == "cidata"] if table else []
+    return found, _owner(device, seeds[0]) if seeds else ""
+
+
+def _owner(device: Path, seed: int) -> str:
+    """The host's name in a seed that was not shredded; mtools need not be there."""
+    with suppress(ProgramError):
+        said = run(["mtype", "-i", f"{device}@@{seed}", "::meta-data"], check=False, timeout=20)
+        return hostname(said.stdout[:4096].decode(errors="replace"))
+    return ""
+
+
+def hostname(meta_data: str) -> str:
+    """`local-hostname` of a seed's meta-data."""
+    found = re.search(r"""^["']?local-hostname["']?:\s*["']?([\w.-]{1,64})""", meta_data, re.MULTILINE)
+    return found[1] if found else ""
 
 
 def _serial(place: Path) -> str:

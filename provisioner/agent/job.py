@@ -125,7 +125,7 @@ class Job:
         disk = disks.choose(found, order.disk)
         manifest = self._manifest(order)
         disks.check(disk, manifest.raw_size, manifest.logical_sector_size)
-        disks.check_consent(disk, erase=order.erase, foreign=order.foreign)
+        disks.check_consent(disk, _hostname(order.seed), erase=order.erase, foreign=order.foreign)
         self._warn_of_copies(found, disk)
         self.say(f"writing to {disks.describe(disk)}, {disk.content}")
         stream = Stream(self._link, order.pack_url, manifest)
@@ -285,6 +285,11 @@ class _Reporter:
             if self._done.wait(self._job.interval):
                 return
             seconds = time.monotonic() - began
+
+
+def _hostname(seed: dict[str, str]) -> str:
+    """The host's name as its seed says it."""
+    return facts.hostname(seed.get("meta-data", ""))
 
 
 def _set_clock(now: float) -> None:

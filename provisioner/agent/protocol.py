@@ -107,7 +107,8 @@ class Disk:
     rotational: bool = False
     by_path: str = ""
     content: str = ""  # in words: "holds vault-os 2026.09.0", "GPT with 4 partitions", "no partition table"
-    foreign: str = ""  # in words, what of it is somebody else's: LVM, RAID, ZFS, another host's system
+    foreign: str = ""  # in words, what of it is part of something larger: LVM, RAID, ZFS
+    owner: str = ""  # the host whose system it holds, as far as its seed says so
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,14 @@ CODES: dict[int, tuple[str, str]] = {
         "provision host show HOST; add the MAC to that host in the inventory.",
     ),
     135: ("There is a profile of that name.", "Give another --name, or --replace to change its hardware."),
+    138: (
+        "The host has a newer version of this image.",
+        "Deploy that version or a later one; --allow-downgrade where the older one is meant.",
+    ),
+    139: (
+        "The disk holds what is not ours to erase: LVM, RAID, ZFS, another host's system.",
+        "Look whether it is the right disk; --erase-foreign where it is.",
+    ),
     140: (
         "An event or the order's end came at a stage that does not expect it.",
         "provision status HOST shows the stage; an expired order must be given again.",

@@ -14,7 +14,7 @@ from provisioner.errors import (
     TransitionError,
 )
 from provisioner.lifecycle import RESTING
-from provisioner.model import Data, Deployment, Host, Image
+from provisioner.model import Data, Deployment, Host, Image, Terms
 from provisioner.settings import sentences
 from provisioner.site import Site
 from provisioner.web.door import after, await_news, routes_for_operators
@@ -190,6 +190,7 @@ class NewDeployment(Data):
     yes: bool = False
     confirmation: str = ""
     stop_after: str = Field("", pattern=STAGE_PATTERN)
+    terms: Terms = Terms()
 
 
 @routes.post("/deployments")
@@ -203,9 +204,11 @@ def order() -> Response:
         return _answer(plan=proposal)
     if found.locked:  # said before "not confirmed"; arming looks again
         raise RefusedError(f"{found.name} is locked", hint=f"provision host unlock {found.name}", code=131)
+    deploy.check_version(site, found, image, body.terms)
+    plan.check_foreign(proposal, body.terms)
     plan.confirm(proposal, body.confirmation, yes=body.yes)
     iso = plan.choose_iso(site, found, image)
-    row = deploy.arm(site, found, image, by=body.by, stop_after=body.stop_after, iso=iso)
+    row = deploy.arm(site, found, image, by=body.by, stop_after=body.stop_after, iso=iso, terms=body.terms)
     return _answer(plan=proposal, deployment=public(row))
 
 

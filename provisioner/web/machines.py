@@ -165,6 +165,8 @@ def _order(site: Site, host: Host, row: Deployment, phone_token: str) -> protoco
         pack_url=f"/images/{row.image}/pack",
         disk=protocol.DiskHints(**hints.model_dump()),
         erase=row.erase,
+        method=row.write_mode,
+        foreign=row.erase_foreign,
         expected_serial=row.serial,
         seed=seed.build(
             deployment=row.id,
