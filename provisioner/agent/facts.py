@@ -125,11 +125,13 @@ def disks() -> list[Disk]:
         # hidden: one path of a multipath NVMe disk, which shows its disk's serial but has no device
         is_hidden = read_word(place / "hidden") == "1"
         if size and not is_hidden and not place.name.startswith(NOT_DISKS):
-            found.append(_disk(place, size))
+            found.append(disk(place))
     return found
 
 
-def _disk(place: Path, size: int) -> Disk:
+def disk(place: Path) -> Disk:
+    """One disk by its folder below /sys/block."""
+    size = int(read_word(place / "size") or 0) * 512
     sector = int(read_word(place / "queue/logical_block_size") or 512)
     device = Path("/dev") / place.name
     foreign, owner = belongs(device, sector, size)

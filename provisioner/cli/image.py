@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from provisioner.cli import image_build
+from provisioner.cli import image_build, image_write
 from provisioner.cli.common import Column, asks_service, emit, local_time, prints_data, say, state_option
 from provisioner.client import Client
 from provisioner.errors import RefusedError
@@ -68,5 +68,5 @@ def trust(public: Path, state: Path) -> None:
     say(f"{public.stem} is trusted; build the ramdisk again: provision ramdisk build")
 
 
-for command in (image_build.pack, image_build.add, image_build.verify, image_build.gc):
+for command in (image_build.pack, image_build.add, image_write.write, image_build.verify, image_build.gc):
     image.add_command(command)
