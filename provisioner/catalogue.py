@@ -194,6 +194,7 @@ def add(state: Path, source: str, now: float) -> Image:
     with tempfile.TemporaryDirectory(dir=state / "images") as work:
         for path, name in zip(names, PARTS.values(), strict=True):
             shutil.copyfile(path, Path(work) / name)
+            (Path(work) / name).chmod(0o644)  # for nginx; the state folder itself lets nobody in
         packs.verify(Path(work) / "pack", manifest)
         shutil.rmtree(target, ignore_errors=True)
         Path(work).rename(target)

@@ -144,6 +144,8 @@ def test_the_shipped_settings_file_is_the_schema(tmp_path: Path) -> None:
     assert loaded.model_fields_set == set(settings_module.Settings.model_fields)
     assert loaded.dhcp.model_fields_set == set(settings_module.Dhcp.model_fields)
     assert loaded.orders.model_fields_set == set(settings_module.Orders.model_fields)
+    assert loaded.images.model_fields_set == set(settings_module.Images.model_fields)
+    assert loaded.images.streams == settings_module.Images().streams
     for name, field in settings_module.Orders.model_fields.items():
         assert getattr(loaded.orders, name) == field.default, f"orders.{name}: the default is another"
 
