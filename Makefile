@@ -8,7 +8,7 @@ REPORT ?= .cache/rehearsal.json
 COMMIT = $(shell git describe --always --dirty --abbrev=40 --exclude='*')
 WANTED := $(shell sed -e 's/\#.*//' debian-packages.txt)
 
-.PHONY: help packages venv setup test lint rehearse rehearse-faults rehearse-matrix test-long lock golden clean
+.PHONY: help packages venv setup test lint bench rehearse rehearse-faults rehearse-matrix test-long lock golden clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 20
@@ -53,6 +53,9 @@ rehearse-matrix: setup ## every firmware with every kind of disk (about half an 
 
 test-long: setup ## the tests that need QEMU or minutes
 	$(PY) -m pytest -m long -q
+
+bench: setup ## imaging against its peers, side by side (root; half an hour); ARGS="B1 B12 --rounds 3 -o json"
+	$(PY) -m bench $(ARGS)
 
 lock: venv ## pin every dependency anew (needs uv)
 	uv pip compile -q --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements.lock
