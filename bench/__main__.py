@@ -6,13 +6,20 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from bench import material, rows, serving
 from bench.rows import Bench, Row
 from provisioner import run
 
-ROWS = {"B1": rows.b1, "B2": rows.b2, "B3": rows.b3, "B6": serving.b6, "B12": rows.b12}
+ROWS: dict[str, Callable[[Bench], Row | list[Row]]] = {
+    "B1": rows.b1,
+    "B2": rows.b2,
+    "B3": rows.b3,
+    "B6": serving.b6,
+    "B12": rows.b12,
+}
 MEMORY = Path("/dev/shm")
 
 

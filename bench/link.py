@@ -61,7 +61,7 @@ def limited(root: Path, folder: Path, rate: str) -> Iterator[Line]:
 def _nginx(root: Path, folder: Path, address: str, port: int, prefix: tuple[str, ...]) -> Iterator[None]:
     conf = folder / "nginx.conf"
     conf.write_text(CONF.format(folder=folder, address=address, port=port, root=root))
-    argv = [*prefix, run.find("nginx", "nginx-light"), "-p", folder, "-c", conf]
+    argv: list[str | Path] = [*prefix, run.find("nginx", "nginx-light"), "-p", folder, "-c", conf]
     process = run.start(argv, log=folder / "nginx.log")
     try:
         probe = [*prefix, "curl", "-s", "-o", "/dev/null", f"http://{address}:{port}/"]

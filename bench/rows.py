@@ -196,8 +196,10 @@ def _again(
     bench: Bench, what: str, out: Path, manifest: Manifest, raw: Path, use: Callable[[], None]
 ) -> list[Row]:
     rows = []
-    lines = (("loopback", link.loopback(bench.folder, bench.memory), "≥ 4"),)
-    lines += (("1 Gbit", link.limited(bench.folder, bench.memory, "1gbit"), "≥ 20"),)
+    lines = [
+        ("loopback", link.loopback(bench.folder, bench.memory), "≥ 4"),
+        ("1 Gbit", link.limited(bench.folder, bench.memory, "1gbit"), "≥ 20"),
+    ]
     for place, opened, target in lines:
         with opened as line:
 
@@ -234,7 +236,8 @@ def b12(bench: Bench) -> Row:
     words = ("--name", "b", "--version", "1", "--sign", key)
     ours = provision("image", "pack", image.raw, "-o", out, *words)
     theirs = shell(
-        f"bmaptool -q create -o {folder}/b12.bmap {image.raw}; zstd -q -T2 -3 -f {image.raw} -o {folder}/b12.zst"
+        f"bmaptool -q create -o {folder}/b12.bmap {image.raw}; "
+        f"zstd -q -T2 -3 -f {image.raw} -o {folder}/b12.zst"
     )
 
     def checked(name: str, said: str) -> str:

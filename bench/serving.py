@@ -55,7 +55,7 @@ def service(folder: Path) -> Iterator[list[str]]:
         f'interface = "lo"\naddress = "127.0.0.1/8"\nhttp_port = {PORT}\nstate = "{state}"\n'
         'services = ["web"]\n[images]\nstreams = 64\n'
     )
-    argv = [sys.executable, "-m", "provisioner", "serve", "--settings", toml]
+    argv: list[str | Path] = [sys.executable, "-m", "provisioner", "serve", "--settings", toml]
     process = run.start(argv, log=folder / "serve.log")
     try:
         until = time.monotonic() + 30
