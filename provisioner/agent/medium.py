@@ -91,7 +91,8 @@ class Medium:
             with suppress(OSError):  # unaligned, or a device that cannot
                 fcntl.ioctl(self._fd, BLKZEROOUT, struct.pack("QQ", offset, length))
                 return
-        elif self._allocate(ZERO_RANGE, offset, length) or self._allocate(PUNCH_HOLE, offset, length):
+        # a hole takes no room in the filesystem below; a range of zeros may take all of it
+        elif self._allocate(PUNCH_HOLE, offset, length) or self._allocate(ZERO_RANGE, offset, length):
             return
         for place in range(offset, offset + length, PIECE):
             self.write(place, bytes(min(PIECE, offset + length - place)))
