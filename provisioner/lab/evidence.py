@@ -33,7 +33,7 @@ def _blocks(path: Path) -> Iterator[tuple[int, bytes]]:
 
 
 def may_differ(manifest: Manifest) -> list[Range]:
-    """Where a written disk may differ from its image: LBA 0-33, seed, the image's backup GPT, what is free."""
+    """Where a written disk may differ from its image: LBA 0-33, seed, its backup GPT, what is free."""
     sector = manifest.logical_sector_size
     seed = manifest.partition("cidata")
     backup = (TABLE - 1) * sector
