@@ -8,7 +8,7 @@ REPORT ?= .cache/rehearsal.json
 COMMIT = $(shell git describe --always --dirty --abbrev=40 --exclude='*')
 WANTED := $(shell sed -e 's/\#.*//' debian-packages.txt)
 
-.PHONY: help packages venv setup test lint rehearse rehearse-faults rehearse-matrix test-long test-roles lock golden clean
+.PHONY: help packages venv setup test lint rehearse rehearse-faults rehearse-matrix test-long test-roles bench lock golden clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 20
@@ -58,6 +58,9 @@ test-long: setup ## the tests that need QEMU or minutes
 test-roles: setup ## the golden image's roles, converged twice in chroots without network (about five minutes)
 	$(PY) -m tests.roles.supplies $(CACHE) `# what needs the network comes first`
 	CACHE=$(CACHE) tests/roles/enter.sh $(PY) -m pytest -m roles -q --durations=8 tests/roles
+
+bench: setup ## imaging against its peers, side by side (root; half an hour); ARGS="B1 B12 --rounds 3 -o json"
+	$(PY) -m bench $(ARGS)
 
 lock: venv ## pin every dependency anew (needs uv)
 	uv pip compile -q --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements.lock

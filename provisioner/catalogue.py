@@ -1,5 +1,6 @@
 """The files of the state folder that the service hands out or trusts: images, boot files, keys, secrets."""
 
+import fcntl
 import hashlib
 import hmac
 import json
@@ -8,10 +9,12 @@ import re
 import secrets
 import shutil
 import tempfile
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from provisioner import run
-from provisioner.errors import InputError, NotFoundError, PackError, PowerError, ServiceError
+from provisioner.errors import InputError, NotFoundError, PackError, PowerError, RefusedError, ServiceError
 from provisioner.imaging import manifest as manifests
 from provisioner.imaging import pack as packs
 from provisioner.imaging import signature
@@ -124,6 +127,53 @@ def keys(state: Path) -> list[Path]:
     return sorted((state / "keys").glob("*.pub"))
 
 
+@contextmanager
+def changing(state: Path, *, alone: bool = False) -> Iterator[None]:
+    """While images are added; `alone` while files are removed. Raises RefusedError."""
+    folder = os.open(state / "images", os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(folder, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as fault:
+        raise RefusedError(
+            "files of the catalogue are being added or removed", hint="try again when that is done"
+        ) from fault
+    finally:
+        os.close(folder)
+
+
+def garbage(state: Path, known: Collection[str]) -> list[dict[str, str | int]]:
+    """What lies in images/ and belongs to no image of the ids `known`: `name`, `size` in bytes, `why`."""
+    folders = {_folder(state, ident).name for ident in known}
+    found: list[dict[str, str | int]] = []
+    for path in sorted((state / "images").iterdir()):
+        if path.name not in folders:
+            why = "no image of the catalogue" if (path / "pack.json").exists() else "half of a broken copy"
+            found.append({"name": path.name, "size": _size(path), "why": why})
+        elif path.is_dir():
+            partial = [p for p in sorted(path.iterdir()) if p.name.endswith(".partial")]
+            rows = ((f"{path.name}/{p.name}", _size(p)) for p in partial)
+            found += [{"name": name, "size": size, "why": "half of a broken copy"} for name, size in rows]
+    return found
+
+
+def remove_garbage(state: Path, known: Collection[str], names: Collection[str]) -> list[dict[str, str | int]]:
+    """Remove what is both in `names` and garbage now; what was removed."""
+    gone = [row for row in garbage(state, known) if row["name"] in names]
+    for row in gone:
+        path = state / "images" / str(row["name"])
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+    return gone
+
+
+def _size(path: Path) -> int:
+    inside = [path, *path.rglob("*")] if path.is_dir() and not path.is_symlink() else [path]
+    return sum(item.lstat().st_blocks * 512 for item in inside if not item.is_dir())
+
+
 def add(state: Path, source: str, now: float) -> Image:
     """Check a pack and copy it into the catalogue. Raises PackError, InputError; nothing is left behind."""
     pack = Path(source)
@@ -144,6 +194,7 @@ def add(state: Path, source: str, now: float) -> Image:
     with tempfile.TemporaryDirectory(dir=state / "images") as work:
         for path, name in zip(names, PARTS.values(), strict=True):
             shutil.copyfile(path, Path(work) / name)
+            (Path(work) / name).chmod(0o644)  # for nginx; the state folder itself lets nobody in
         packs.verify(Path(work) / "pack", manifest)
         shutil.rmtree(target, ignore_errors=True)
         Path(work).rename(target)

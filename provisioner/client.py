@@ -139,13 +139,21 @@ class Client:
         """Read a stored pack again; its id and number of chunks."""
         return self.call("POST", f"/images/{_quoted(text)}/verify", patience=LONG)
 
+    def image_garbage(self) -> list[Answer]:
+        """What lies beside the images and belongs to none: `name`, `size`, `why`."""
+        return list(self.call("GET", "/images/garbage")["garbage"])
+
+    def remove_image_garbage(self, names: list[str]) -> list[Answer]:
+        """Remove these, as far as they are still garbage; what was removed."""
+        return list(self.call("POST", "/images/garbage", {"names": names}, patience=LONG)["garbage"])
+
     def plan(self, host: str, image: str = "") -> Answer:
         """What a deployment would do; nothing is armed."""
         plan: Answer = self.call("POST", "/deployments", {"host": host, "image": image})["plan"]
         return plan
 
     def arm(self, host: str, **order: Any) -> Answer:
-        """Arm a deployment: `image`, `by`, `yes`, `confirmation`, `stop_after`; the new row."""
+        """Arm a deployment: `image`, `by`, `yes`, `confirmation`, `stop_after`, `terms`; the new row."""
         row: Answer = self.call("POST", "/deployments", {"host": host, "arm": True, **order})["deployment"]
         return row
 

@@ -9,13 +9,14 @@ from typing import Any
 
 from provisioner.errors import RefusedError, TransitionError
 from provisioner.lifecycle import MOST_ATTEMPTS, RESTING, deadline, following
-from provisioner.model import Deployment, Event, Host, Image, Stage
+from provisioner.model import Deployment, Event, Host, Image, Stage, Terms, version_key
 from provisioner.recording import Recording
 from provisioner.redaction import redact_text
 from provisioner.site import Site
 
 log = logging.getLogger(__name__)
 Changes = dict[str, Any]
+AS_USUAL = Terms()
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32, sorts by time
 
 
@@ -38,15 +39,41 @@ def make_id(now: float) -> str:
     return "d-" + text.rjust(10, "0")
 
 
+def check_version(site: Site, host: Host, image: Image, terms: Terms) -> None:
+    """Raises RefusedError (PV-141) where a newer version of the image was written last.
+
+    The disk itself does not say its version before it has booted; what was written last is known here.
+    """
+    last = site.store.last_written(host.name)
+    if last is None or terms.allow_downgrade:
+        return
+    name, _, version = last.image.partition("@")
+    if name == image.name and version_key(image.version) < version_key(version):
+        raise RefusedError(
+            f"{host.name} has {last.image} ({last.id}): {image.id} is older",
+            hint="an older version may have known holes; if it is meant: --allow-downgrade",
+            code=141,
+        )
+
+
 def arm(
-    site: Site, host: Host, image: Image, *, by: str, stop_after: str = "", iso: str = "", run: str = ""
+    site: Site,
+    host: Host,
+    image: Image,
+    *,
+    by: str,
+    stop_after: str = "",
+    iso: str = "",
+    run: str = "",
+    terms: Terms = AS_USUAL,
 ) -> Deployment:
     """Order one deployment of `image` on `host`: one-shot, expiring, bound to MAC and known serial.
 
     `iso` is the id of the installer that boots instead of the ramdisk, if any.
 
     Raises:
-        RefusedError: the host is locked (PV-131) or has a deployment under way (PV-132).
+        RefusedError: the host is locked (PV-131), has a deployment under way (PV-132) or a newer version
+            of the image (PV-141).
     """
     now = site.clock()
     facts = site.store.facts(host.name)
@@ -66,6 +93,8 @@ def arm(
         stop_after=stop_after,
         run=run,
         iso=iso,
+        write_mode=terms.write_mode,
+        erase_foreign=terms.erase_foreign,
     )
     with site.store.writing() as db:
         fresh = site.store.host(host.name)
@@ -78,8 +107,10 @@ def arm(
                 hint=f"provision watch {host.name}, or provision cancel {host.name}",
                 code=132,
             )
+        check_version(site, host, image, terms)
         site.store.put_deployment(db, row)
         data = {"by": by, "image": image.id, "mac": row.mac, "serial": row.serial, "expires": row.expires}
+        data |= terms.model_dump(exclude_defaults=True)
         site.store.add_event(db, _event(row, "order.armed", by, data, now))
     return row
 

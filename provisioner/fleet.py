@@ -6,7 +6,7 @@ from typing import Any
 from provisioner import deploy, plan, selection
 from provisioner.errors import InputError, ProvisionError, RefusedError
 from provisioner.lifecycle import ACTIVE, RESTING
-from provisioner.model import Deployment, Host, Image, Run, Stage
+from provisioner.model import Deployment, Host, Image, Run, Stage, Terms
 from provisioner.selection import Candidate
 from provisioner.site import Site
 
@@ -25,13 +25,19 @@ def select(site: Site, text: str, *, everything: bool) -> list[Host]:
     return chosen
 
 
-def preview(site: Site, hosts: list[Host], image: str) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
+def preview(
+    site: Site, hosts: list[Host], image: str, terms: Terms = deploy.AS_USUAL
+) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
     """Plans of the hosts that can be deployed, and of the others `host` and `why` not."""
     plans, left_out = [], []
     for host in hosts:
         try:
             _refuse(site, host)
-            plans.append(plan.make(site, host, plan.choose_image(site, host, image)))
+            chosen = plan.choose_image(site, host, image)
+            deploy.check_version(site, host, chosen, terms)
+            made = plan.make(site, host, chosen)
+            plan.check_foreign(made, terms)
+            plans.append(made)
         except ProvisionError as fault:
             left_out.append({"host": host.name, "why": str(fault)})
     return plans, left_out
@@ -52,8 +58,11 @@ def arm(site: Site, run: Run, chosen: list[tuple[Host, Image]]) -> list[Deployme
     for host, image in chosen:
         try:
             iso = plan.choose_iso(site, host, image)
-            row = deploy.arm(site, host, image, by=run.by, stop_after=run.until, run=run.id, iso=iso)
-            rows.append(row)
+            rows.append(
+                deploy.arm(
+                    site, host, image, by=run.by, stop_after=run.until, run=run.id, iso=iso, terms=run.terms
+                )
+            )
         except RefusedError:
             continue
     return rows

@@ -293,6 +293,22 @@ class Asker(Data):
     arch: Annotated[str, Field(pattern=r"^[a-z0-9_]{0,16}$")] = ""  # iPXE's word for its own
 
 
+def version_key(text: str) -> tuple[tuple[int, int, str], ...]:
+    """Orders versions as people read them: 1.9 < 1.10rc1 < 1.10 < 1.10.1."""
+    parts: list[tuple[int, int, str]] = []
+    for word in re.findall(r"[0-9]+|[A-Za-z]+", text):
+        parts.append((2, int(word), "") if word.isdigit() else (0, 0, word.lower()))
+    return (*parts, (1, 0, ""))
+
+
+class Terms(Data):
+    """How an order may write the disk, and what its operator knowingly gives up."""
+
+    write_mode: Literal["delta", "full", "wipe"] = "delta"  # what differs · all · zeros everywhere, then all
+    erase_foreign: bool = False
+    allow_downgrade: bool = False
+
+
 class Event(Data):
     """One line of the append-only log. `time` is seconds since 1970 by the service's clock."""
 
@@ -316,6 +332,7 @@ class Run(Data):
     max_parallel: int = 0
     stop_after: int = 0
     until: str = ""
+    terms: Terms = Terms()
 
 
 class Deployment(Data):
@@ -357,6 +374,8 @@ class Deployment(Data):
     verdict: dict[str, Any] = {}
     run: str = ""
     iso: str = ""
+    write_mode: Literal["delta", "full", "wipe"] = "delta"
+    erase_foreign: bool = False
 
     @property
     def is_installed(self) -> bool:

@@ -3,8 +3,9 @@
 import re
 from typing import Any
 
+from provisioner.agent import disks, protocol
 from provisioner.errors import InputError, NotFoundError, RefusedError
-from provisioner.model import Deployment, Hints, Host, Image, parse_mac
+from provisioner.model import Deployment, Hints, Host, Image, Terms, parse_mac
 from provisioner.site import Site
 
 
@@ -98,6 +99,17 @@ def make(site: Site, host: Host, image: Image) -> dict[str, Any]:
     }
 
 
+def check_foreign(plan: dict[str, Any], terms: Terms) -> None:
+    """Raises RefusedError (PV-139) where the disk was last seen to hold what is not ours, without consent."""
+    if plan["erases"]["foreign"] and not terms.erase_foreign:
+        raise RefusedError(
+            f"{plan['host']['name']}: {plan['erases']['name']} holds what is not ours to erase: "
+            f"{plan['erases']['foreign']}",
+            hint="is it the right disk? Then order with --erase-foreign",
+            code=139,
+        )
+
+
 def confirm(plan: dict[str, Any], answer: str, *, yes: bool) -> None:
     """Raises RefusedError (PV-133) unless the operator's answer is the plan's challenge, or `yes`."""
     if yes or answer.strip().lower() == str(plan["challenge"]).lower():
@@ -122,18 +134,15 @@ def _holds(last: Deployment | None) -> str:
 def _disk(site: Site, host: Host, hints: Hints) -> dict[str, Any]:
     """The disk last inventoried that fits the hints, else the hints and `seen: false`."""
     wanted = hints.model_dump(exclude_defaults=True)
-    disks = site.store.facts(host.name).get("disks", [])
-    chosen = [disk for disk in disks if _fits(hints, disk)]
+    seen = site.store.facts(host.name).get("disks", [])
+    chosen = [disk for disk in seen if _fits(hints, disk)]
     if len(chosen) == 1:
-        return {"seen": True, "hints": wanted, **chosen[0]}
-    return {"seen": False, "hints": wanted}
+        disk = protocol.load(protocol.Disk, chosen[0])
+        return {"seen": True, "hints": wanted, **chosen[0], "foreign": disks.whose(disk, host.name)}
+    return {"seen": False, "hints": wanted, "foreign": ""}
 
 
 def _fits(hints: Hints, disk: dict[str, Any]) -> bool:
-    """A preview only: the agent decides, on the machine itself."""
-    if hints.min_size > disk["size"] or 0 < hints.max_size < disk["size"]:
-        return False
-    if hints.rotational is not None and hints.rotational != disk["rotational"]:
-        return False
-    exact = ("serial", "wwn", "name", "by_path")
-    return all(getattr(hints, key) in ("", disk.get(key)) for key in exact)
+    """A preview only: the agent decides, on the machine itself, by the same rule."""
+    wanted = protocol.DiskHints(**hints.model_dump())
+    return not disks.mismatches(protocol.load(protocol.Disk, disk), wanted)

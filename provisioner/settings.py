@@ -61,6 +61,22 @@ class Mirror(_Section):
     path: Path | None = Field(default=None, description="the folder of provision mirror make; none: off")
 
 
+class Images(_Section):
+    """How the bytes of images reach the hosts."""
+
+    streams: int = Field(default=8, ge=1, le=64, description="hosts that fetch at one time; the others wait")
+    url: str = Field(
+        default="",
+        pattern=r"^(http://[A-Za-z0-9.-]+(:\d{1,5})?)?$",
+        description="where hosts fetch packs, where that is not this service",
+    )
+    accel: str = Field(
+        default="",
+        pattern=r"^(/[A-Za-z0-9_/-]*[A-Za-z0-9_-])?$",
+        description="nginx's internal location of STATE/images: its sendfile gives the bytes",
+    )
+
+
 class Settings(_Section):
     """All settings. `state` and `keys` are folders; `address` carries the prefix length."""
 
@@ -73,6 +89,7 @@ class Settings(_Section):
     orders: Orders = Orders()
     discovery: Discovery = Discovery()
     mirror: Mirror = Mirror()
+    images: Images = Images()
 
     @model_validator(mode="after")
     def _ranges_lie_in_the_network(self) -> Self:

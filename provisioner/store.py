@@ -18,10 +18,11 @@ from provisioner.model import Deployment, Event, Host, Image, Profile, Run
 from provisioner.redaction import redact
 from provisioner.settings import AddressRange
 
-SCHEMA_VERSION = 4  # raised with every migration; a newer folder is refused
+SCHEMA_VERSION = 5  # raised with every migration; a newer folder is refused
 OLDEST_SQLITE = (3, 51, 3)  # older ones can corrupt a WAL that several processes write
 JSON_COLUMNS = ("progress", "disk", "host_keys", "verdict")
-LATER = frozenset({"run", "iso"})  # columns of deployments that a migration after the first adds
+# columns of deployments that a migration after the first adds
+LATER = frozenset({"run", "iso", "write_mode", "erase_foreign"})
 migrations = Migrations("provisioner")
 
 
@@ -85,6 +86,13 @@ def fourth(db: Database) -> None:
     times = {"served": float, "released": float, "reported": float}
     row = {"mac": str, "uuid": str, "macs": str, "address": str, **times, "body": str}
     db.table("surveys").create(row, pk="mac")
+
+
+@migrations()
+def fifth(db: Database) -> None:
+    """How a deployment writes the disk, and whether it may lose what is somebody else's."""
+    db.table("deployments").add_column("write_mode", str, not_null_default="delta")
+    db.table("deployments").add_column("erase_foreign", int, not_null_default=0)
 
 
 class Store:
@@ -266,6 +274,12 @@ class Store:
     def last_deployment(self, host: str) -> Deployment | None:
         """The newest deployment of a host."""
         row = self._one("SELECT * FROM deployments WHERE host = ? ORDER BY created DESC LIMIT 1", host)
+        return to_deployment(row) if row else None
+
+    def last_written(self, host: str) -> Deployment | None:
+        """The newest deployment of a host that has written its disk to the end."""
+        which = "host = ? AND disk NOT IN ('', '{}')"
+        row = self._one(f"SELECT * FROM deployments WHERE {which} ORDER BY created DESC LIMIT 1", host)  # noqa: S608
         return to_deployment(row) if row else None
 
     def deployment_by_token(self, token_hash: str) -> Deployment | None:

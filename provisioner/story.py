@@ -129,7 +129,16 @@ def _powered(data: Data) -> str:
 
 def _written(data: Data) -> str:
     took = f" in {duration(data['seconds'])}" if data.get("seconds") else ""
-    return f"written, verified and read back{took}: {_disk(data.get('disk', {}))}"
+    return f"written, verified and read back{took}: {_disk(data.get('disk', {}))}{_bytes(data)}"
+
+
+def _bytes(data: Data) -> str:
+    """`, 12.6 MB fetched, 31.5 MB written, 648.0 MB were right already`."""
+    if "bytes_fetched" not in data:
+        return ""
+    saved = data.get("bytes_saved", 0)
+    words = [f"{size(data['bytes_fetched'])} fetched", f"{size(data.get('bytes_written', 0))} written"]
+    return ", ".join(["", *words, *([f"{size(saved)} were right already"] if saved else [])])
 
 
 def _disk(disk: Data) -> str:

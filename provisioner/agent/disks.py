@@ -6,6 +6,9 @@ from fnmatch import fnmatchcase
 from provisioner.agent.protocol import Disk, DiskHints
 from provisioner.errors import DiskError
 
+EMPTY = "no partition table, zeros"  # nothing to lose, as far as can be seen
+HALF = "half of "  # an image of ours that was not written to its end
+
 
 def choose(disks: Sequence[Disk], hints: DiskHints) -> Disk:
     """The one disk that all hints fit. Raises DiskError (PV-312 none, PV-313 several) with what was seen."""
@@ -60,6 +63,27 @@ def check(disk: Disk, image_size: int, sector: int) -> None:
             hint="take a larger disk or a smaller image",
             code=311,
         )
+
+
+def whose(disk: Disk, host: str) -> str:
+    """In words, what of the disk is not the named host's own; empty where nothing is."""
+    other = f"the system of {disk.owner}" if disk.owner and host and disk.owner != host else ""
+    return ", ".join(words for words in (disk.foreign, other) if words)
+
+
+def check_consent(disk: Disk, host: str, *, erase: bool, foreign: bool) -> None:
+    """Raises DiskError (PV-319) where what the disk holds may not be lost.
+
+    What is half of an image of ours is nobody's: without consent it could never be made whole.
+    """
+    if (other := whose(disk, host)) and not foreign:
+        raise DiskError(
+            f"{describe(disk)} holds what is not ours to erase: {other}",
+            hint="is it the right disk? Then order with --erase-foreign",
+            code=319,
+        )
+    if not erase and disk.content != EMPTY and not disk.content.startswith(HALF):
+        raise DiskError(f"{describe(disk)} holds something: {disk.content}", code=319)
 
 
 def describe(disk: Disk) -> str:

@@ -1,19 +1,23 @@
 """What this machine is, read from /sys: disks, network cards, memory, serial."""
 
 import os
+import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from provisioner.agent import holds, marker
+from provisioner.agent.disks import EMPTY, HALF
 from provisioner.agent.protocol import Device, Disk, Nic
-from provisioner.errors import PackError
+from provisioner.errors import PackError, ProgramError
 from provisioner.imaging import gpt
-from provisioner.imaging.pack import fat_label
+from provisioner.imaging.source import fat_label
+from provisioner.run import run
 
 SYS = Path("/sys")
 PROC = Path("/proc")
 NOT_DISKS = ("loop", "ram", "sr", "fd", "zram", "dm-", "md", "nbd", "mtd")
 BLANK = "no partition table"
-EMPTY = f"{BLANK}, zeros"  # nothing to lose, as far as can be seen
 BRIDGES = "06"  # PCI class of what only connects; there are dozens of them
 HEAD = 1 << 20  # bytes looked at; file systems and RAID say what they are within them
 
@@ -121,12 +125,16 @@ def disks() -> list[Disk]:
         # hidden: one path of a multipath NVMe disk, which shows its disk's serial but has no device
         is_hidden = read_word(place / "hidden") == "1"
         if size and not is_hidden and not place.name.startswith(NOT_DISKS):
-            found.append(_disk(place, size))
+            found.append(disk(place))
     return found
 
 
-def _disk(place: Path, size: int) -> Disk:
+def disk(place: Path) -> Disk:
+    """One disk by its folder below /sys/block."""
+    size = int(read_word(place / "size") or 0) * 512
     sector = int(read_word(place / "queue/logical_block_size") or 512)
+    device = Path("/dev") / place.name
+    foreign, owner = belongs(device, sector, size)
     return Disk(
         name=place.name,
         size=size,
@@ -136,8 +144,42 @@ def _disk(place: Path, size: int) -> Disk:
         wwn=read_word(place / "wwid") or read_word(place / "device/wwid"),
         rotational=read_word(place / "queue/rotational") == "1",
         by_path=_bus_path(place),
-        content=content(Path("/dev") / place.name, sector),
+        content=content(device, sector),
+        foreign=foreign,
+        owner=owner,
     )
+
+
+def belongs(device: Path, sector: int, size: int) -> tuple[str, str]:
+    """What of the disk is part of something larger, and the host whose system it holds; both may be empty."""
+    try:
+        with device.open("rb", buffering=0) as file:
+
+            def reader(offset: int, length: int) -> bytes:
+                return os.pread(file.fileno(), max(0, length), offset) if offset >= 0 else b""
+
+            table = None
+            with suppress(PackError):
+                table = gpt.read(reader, sector)
+            found = holds.foreign(reader, size, table)
+    except OSError:
+        return "", ""
+    seeds = [part.offset for part in table.partitions if part.name == "cidata"] if table else []
+    return found, _owner(device, seeds[0]) if seeds else ""
+
+
+def _owner(device: Path, seed: int) -> str:
+    """The host's name in a seed that was not shredded; mtools need not be there."""
+    with suppress(ProgramError):
+        said = run(["mtype", "-i", f"{device}@@{seed}", "::meta-data"], check=False, timeout=20)
+        return hostname(said.stdout[:4096].decode(errors="replace"))
+    return ""
+
+
+def hostname(meta_data: str) -> str:
+    """`local-hostname` of a seed's meta-data."""
+    found = re.search(r"""^["']?local-hostname["']?:\s*["']?([\w.-]{1,64})""", meta_data, re.MULTILINE)
+    return found[1] if found else ""
 
 
 def _serial(place: Path) -> str:
@@ -176,6 +218,8 @@ def content(device: Path, sector: int) -> str:
 
 
 def _without_gpt(head: bytes) -> str:
+    if half := marker.find(head[marker.PLACE : marker.PLACE + marker.LENGTH]):
+        return f"{HALF}{half.name} {half.version}"
     if head[510:512] == b"\x55\xaa" and any(head[446:510]):
         return "an MBR partition table"
     return BLANK if any(head) else EMPTY

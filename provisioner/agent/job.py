@@ -21,7 +21,7 @@ from provisioner.run import run
 
 KEYS = Path("/etc/provisioner/keys")
 INTERVAL = 2.0  # seconds between two reports
-SETTLE = 10.0  # seconds between two questions after a failure
+SAY_EVERY = 10.0  # seconds between two lines about it on the console
 
 
 class Job:
@@ -53,6 +53,7 @@ class Job:
         self.interval = interval
         self._writer: Writer | None = None
         self._seq = 0
+        self._said = time.monotonic()
         self._progress: protocol.Progress | None = None
         self._order: protocol.Order | None = None
 
@@ -124,17 +125,24 @@ class Job:
         disk = disks.choose(found, order.disk)
         manifest = self._manifest(order)
         disks.check(disk, manifest.raw_size, manifest.logical_sector_size)
-        if not order.erase and disk.content != facts.EMPTY:
-            raise errors.DiskError(f"{disks.describe(disk)} holds something: {disk.content}", code=319)
+        disks.check_consent(disk, _hostname(order.seed), erase=order.erase, foreign=order.foreign)
         self._warn_of_copies(found, disk)
         self.say(f"writing to {disks.describe(disk)}, {disk.content}")
         stream = Stream(self._link, order.pack_url, manifest)
         with self._open(disk.name) as medium:
-            self._writer = Writer(medium, manifest, lambda *at: self._at(disk.name, *at), self.say)
+            self._writer = Writer(
+                medium,
+                manifest,
+                lambda *at: self._at(disk.name, *at),
+                self.say,
+                method=order.method,
+                may_discard=order.erase,
+            )
             self._writer.write(stream, order.seed)
         self.say("written, verified and read back")
         holds = replace(disk, content=f"holds {order.image_name} {order.image_version}")
-        counts = (self._writer.bytes_written, stream.fetched)
+        counts = (self._writer.bytes_written, stream.fetched, self._writer.bytes_saved)
+        self.say("{} written, {} fetched, {} were right already".format(*map(disks.size, counts)))
         return protocol.Written(order.deployment, order.attempt, 0, holds, seconds_since(began), *counts)
 
     def _check_serial(self, order: protocol.Order) -> None:
@@ -179,7 +187,7 @@ class Job:
         if self._progress and self._progress.phase != phase:
             self.say(f"{phase}")
         self._progress = protocol.Progress(
-            order.deployment, order.attempt, self._seq, phase, done, total, 0.0, self._link.note, disk
+            order.deployment, order.attempt, self._seq, phase, done, total, 0.0, self._note, disk
         )
 
     def _reporting(self) -> "_Reporter":
@@ -199,11 +207,27 @@ class Job:
         message = replace(
             now,
             seq=self._seq,
-            note=self._link.note,
+            note=self._note,
             rate=round(max(0, moved) / seconds, 1) if seconds else 0.0,
         )
+        self._say_progress(message)
         self._link.tell("progress", message)
         return now
+
+    @property
+    def _note(self) -> str:
+        return self._link.note or self._link.turn
+
+    def _say_progress(self, now: protocol.Progress) -> None:
+        """On the console too, now and then: somebody may stand before it."""
+        if time.monotonic() < self._said + SAY_EVERY or now.total <= 1:
+            return
+        self._said = time.monotonic()
+        words = [f"{now.phase} {100 * now.done // now.total} %", self._note]
+        if now.rate:
+            left = (now.total - now.done) / now.rate
+            words[1:1] = [f"{disks.size(int(now.rate))}/s", f"about {left:.0f} s left"]
+        self.say(", ".join(word for word in words if word))
 
     def _finish(self, path: str, message: protocol.Written) -> None:
         """Tell, and go on telling until the answer is reboot."""
@@ -261,6 +285,11 @@ class _Reporter:
             if self._done.wait(self._job.interval):
                 return
             seconds = time.monotonic() - began
+
+
+def _hostname(seed: dict[str, str]) -> str:
+    """The host's name as its seed says it."""
+    return facts.hostname(seed.get("meta-data", ""))
 
 
 def _set_clock(now: float) -> None:

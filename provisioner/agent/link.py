@@ -39,12 +39,16 @@ class Link:
         self._silence = silence
         self._back_off = back_off
         self._halt = threading.Event()
+        self._ends: list[threading.Event] = []
         self.token = ""
         self.note = ""  # in words, while the service does not answer
+        self.turn = ""  # in words, while it serves others first
 
-    def connect(self) -> http.client.HTTPConnection:
-        """A new connection; every read and write has a time limit."""
-        return http.client.HTTPConnection(self._host, self._port, timeout=self._silence)
+    def connect(self, url: str = "") -> http.client.HTTPConnection:
+        """A connection to the service, or where `url` lies; every read and write has a time limit."""
+        parts = urlsplit(url)
+        host, port = (parts.hostname or "", parts.port or 80) if url else (self._host, self._port)
+        return http.client.HTTPConnection(host, port, timeout=self._silence)
 
     @property
     def headers(self) -> dict[str, str]:
@@ -54,6 +58,14 @@ class Link:
     def stop(self) -> None:
         """End every waiting at once."""
         self._halt.set()
+        for event in self._ends:
+            event.set()
+
+    def end_with(self, event: threading.Event) -> None:
+        """Set this one too when the service says stop."""
+        self._ends.append(event)
+        if self.stopped:
+            event.set()
 
     @property
     def stopped(self) -> bool:
@@ -101,8 +113,12 @@ class Link:
             self.note = f"{reason} (since {time.strftime('%H:%M:%S')})"
             self._say(self.note)
 
-    def tries(self, what: str) -> Iterator[int]:
-        """One number for each try, with growing pauses; ends by an error. `note` says why it waits."""
+    def tries(self, what: str, ended: threading.Event | None = None) -> Iterator[int]:
+        """One number for each try, with growing pauses; ends by an error. `note` says why it waits.
+
+        `ended` is another event than the service's stop that ends the waiting.
+        """
+        ended = ended or self._halt
         began = time.monotonic()
         number = 0
         while True:
@@ -110,7 +126,7 @@ class Link:
             if time.monotonic() - began > self._patience:
                 minutes = self._patience / 60
                 raise UnreachableError(f"no answer to {what} for {minutes:.3g} min: {self.note}", code=331)
-            if self._halt.wait(self._back_off[min(number, len(self._back_off) - 1)]):
+            if ended.wait(self._back_off[min(number, len(self._back_off) - 1)]):
                 raise Stopped
             number += 1
 
@@ -138,6 +154,21 @@ class Link:
     def broken(self, reason: str) -> None:
         """Say, once, that the stream is broken."""
         self._note(reason)
+
+    def waits(self, reason: str, seconds: float, ended: threading.Event) -> None:
+        """Say what we wait for, whenever that changes, and wait. Raises Stopped."""
+        if self.turn != reason:
+            self.turn = reason
+            self._say(reason)
+        if ended.wait(seconds):
+            raise Stopped
+
+    def came(self) -> None:
+        """A piece of the image came."""
+        if self.turn:
+            self.turn = ""
+            self._say("it is our turn")
+        self.mended()
 
     def mended(self) -> None:
         """The service answers, or bytes come, again."""

@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 
 PREFIX = "/agent/v1"
 Do = Literal["continue", "stop", "reboot"]
-Phase = Literal["preparing", "writing", "reading back", "finishing"]
+Phase = Literal["preparing", "comparing", "writing", "reading back", "finishing"]
+Method = Literal["delta", "full", "wipe"]
 _T = TypeVar("_T")
 
 
@@ -106,6 +107,8 @@ class Disk:
     rotational: bool = False
     by_path: str = ""
     content: str = ""  # in words: "holds vault-os 2026.09.0", "GPT with 4 partitions", "no partition table"
+    foreign: str = ""  # in words, what of it is part of something larger: LVM, RAID, ZFS
+    owner: str = ""  # the host whose system it holds, as far as its seed says so
 
 
 @dataclass(frozen=True)
@@ -197,6 +200,8 @@ class Order:
     erase: bool  # the operator's consent to lose what the disk holds
     seed: dict[str, str]  # file name in CIDATA → text
     expected_serial: str = ""  # refuse where the machine's SMBIOS serial is another
+    method: Method = "delta"  # fetch what differs · fetch all · make the whole disk zeros, then fetch all
+    foreign: bool = False  # consent to lose LVM, RAID, ZFS, another host's system too
 
 
 @dataclass(frozen=True)
@@ -245,6 +250,7 @@ class Written:
     seconds: float
     bytes_written: int
     bytes_fetched: int
+    bytes_saved: int = 0  # of the image, that the disk held already
 
 
 @dataclass(frozen=True)

@@ -1,121 +1,266 @@
-"""The pack as it comes over the network: frame by frame, resumed by Range where it broke."""
+"""The pack as it comes over the network: several connections, each chunk verified, resumed where it broke."""
 
 import http.client
+import os
 import queue
+import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from urllib.parse import urlsplit
 
 from provisioner.agent.link import Link, Stopped
 from provisioner.errors import PackError, ProvisionError, UnreachableError
 from provisioner.imaging.manifest import Chunk, Manifest
 from provisioner.imaging.pack import expand
 
-AHEAD = 24  # chunks between the network and the disk; bounds the memory
+CONNECTIONS = max(2, min(4, os.cpu_count() or 1))  # each holds three chunks in memory
+SEGMENT = 16 << 20  # bytes of the pack that one request asks for, at most
+SMALLEST = 1 << 20  # and at least, where there is so much
+GAP = 16 << 10  # unwanted bytes of the pack that are read over rather than asked anew
 BAD_TRIES = 3
-Item = tuple[int, Chunk, bytes] | Exception | None
+Take = Callable[[int, Chunk, bytes], None]
+
+
+def segments(manifest: Manifest, numbers: Sequence[int], connections: int) -> Iterator[list[int]]:
+    """The wanted chunks, in rising order, in groups that one request fetches: some for every connection."""
+    total = sum(manifest.chunks[number].pack_length for number in numbers)
+    most = min(SEGMENT, max(SMALLEST, total // (4 * connections)))
+    group: list[int] = []
+    begin = end = 0
+    for number in numbers:
+        chunk = manifest.chunks[number]
+        behind = chunk.pack_offset + chunk.pack_length
+        if group and (chunk.pack_offset - end > GAP or behind - begin > most):
+            yield group
+            group = []
+        if not group:
+            begin = chunk.pack_offset
+        group.append(number)
+        end = behind
+    if group:
+        yield group
+
+
+class Turn(Exception):
+    """The service serves others first; `seconds` until it should be asked again, `words` for people."""
+
+    def __init__(self, seconds: float, words: str) -> None:
+        super().__init__(words)
+        self.seconds = seconds
 
 
 class Stream:
-    """Yields `(number, chunk, raw bytes)` in order; every chunk is verified before it is given away."""
+    """One pack of one service. `fetched` counts the bytes that came over the wire."""
 
-    def __init__(self, link: Link, url: str, manifest: Manifest) -> None:
+    def __init__(self, link: Link, url: str, manifest: Manifest, *, connections: int = CONNECTIONS) -> None:
+        """`url` is a path on the link's server, or a whole one."""
         self._link = link
         self._url = url
         self._manifest = manifest
-        self._queue: queue.Queue[Item] = queue.Queue(AHEAD)
+        self._connections = connections
+        self._groups: queue.SimpleQueue[list[int]] = queue.SimpleQueue()
         self._ended = threading.Event()
-        self.fetched = 0  # bytes that came over the wire
+        self._lock = threading.Lock()
+        self._fault: BaseException | None = None
+        self._sockets: set[socket.socket] = set()
+        self.fetched = 0
 
-    def __iter__(self) -> Iterator[tuple[int, Chunk, bytes]]:
-        thread = threading.Thread(target=self._download, name="download", daemon=True)
-        thread.start()
+    def run(self, numbers: Sequence[int], take: Take) -> None:
+        """Give every one of these chunks, verified, to `take`, in the thread that fetched it, in any order.
+
+        Raises UnreachableError, PackError, Stopped, and what `take` raises; no thread is left then.
+        """
+        for group in segments(self._manifest, numbers, self._connections):
+            self._groups.put(group)
+        self._ended.clear()
+        self._link.end_with(self._ended)
+        count = min(self._connections, self._groups.qsize())
+        threads = [threading.Thread(target=self._work, args=(take,), name="stream") for _ in range(count)]
+        for thread in threads:
+            thread.start()
         try:
-            while (item := self._queue.get()) is not None:
-                if isinstance(item, Exception):
-                    raise item
-                yield item
+            for thread in threads:
+                thread.join()
+        except BaseException:
+            self._end()
+            raise
+        if self._fault:
+            raise self._fault
+        if self._link.stopped:
+            raise Stopped
+
+    def _work(self, take: Take) -> None:
+        worker = _Worker(self, take)
+        try:
+            while not self._ended.is_set():
+                worker.fetch(self._groups.get_nowait())
+        except queue.Empty:
+            pass
+        except BaseException as fault:
+            with self._lock:
+                self._fault = self._fault or (fault.__cause__ if isinstance(fault, _Refused) else fault)
+            self._end()
         finally:
-            self._ended.set()
+            worker.close()
 
-    def _put(self, item: Item) -> None:
-        while not self._ended.is_set():
-            try:
-                return self._queue.put(item, timeout=0.5)
-            except queue.Full:
-                continue
-        raise Stopped
+    def _end(self) -> None:
+        """Wake and stop every thread: nothing may be written once `run` has returned."""
+        self._ended.set()
+        with self._lock:
+            for connected in self._sockets:
+                with suppress(OSError):
+                    connected.shutdown(socket.SHUT_RDWR)
 
-    def _download(self) -> None:
-        try:
-            for item in self._chunks():
-                self._put(item)
-            self._put(None)
-        except Stopped as stop:
-            self._queue_last(stop)
-        except Exception as fault:
-            self._queue_last(fault)
+    # what the workers share
 
-    def _queue_last(self, fault: Exception) -> None:
-        try:
-            self._put(fault)
-        except Stopped:
-            return
+    @property
+    def link(self) -> Link:
+        """How to wait, and whom to tell."""
+        return self._link
 
-    def _chunks(self) -> Iterator[tuple[int, Chunk, bytes]]:
-        """Every chunk once. A broken connection goes on at the first chunk that is missing."""
-        chunks, number, bad = self._manifest.chunks, 0, 0
-        tries = self._link.tries("the image")
-        while number < len(chunks) and not self._ended.is_set():
+    @property
+    def manifest(self) -> Manifest:
+        """What is fetched."""
+        return self._manifest
+
+    @property
+    def ended(self) -> threading.Event:
+        """Set when nothing more shall be fetched."""
+        return self._ended
+
+    def connect(self) -> http.client.HTTPConnection:
+        """A new connection to where the pack lies."""
+        connection = self._link.connect(self._url if "//" in self._url else "")
+        connection.connect()
+        with self._lock:
+            self._sockets.add(connection.sock)
+        return connection
+
+    def disconnect(self, connection: http.client.HTTPConnection) -> None:
+        """Close it."""
+        with self._lock:
+            self._sockets.discard(connection.sock)
+        connection.close()
+
+    def path(self) -> str:
+        """What is asked for."""
+        return urlsplit(self._url).path
+
+    def count(self, length: int) -> None:
+        """So many bytes more came."""
+        with self._lock:
+            self.fetched += length
+
+
+class _Refused(Exception):
+    """What `take` raised; it is no fault of the network, and nothing is fetched again."""
+
+
+class _Worker:
+    """One connection and its memory."""
+
+    def __init__(self, stream: Stream, take: Take) -> None:
+        self._stream = stream
+        self._take = take
+        self._connection: http.client.HTTPConnection | None = None
+        self._frame = bytearray()
+
+    def close(self) -> None:
+        if self._connection:
+            self._stream.disconnect(self._connection)
+            self._connection = None
+
+    def fetch(self, group: list[int]) -> None:
+        """Every chunk of the group once. A broken connection goes on at the first one that is missing."""
+        link, done, bad = self._stream.link, 0, 0
+        tries = link.tries("the image", self._stream.ended)
+        while done < len(group):
             next(tries)
-            before = number
+            before = done
             try:
-                for data in self._frames(number):
-                    yield number, chunks[number], data
-                    number += 1
+                for number, chunk, data in self._chunks(group[done:]):
+                    self._give(number, chunk, data)
+                    done += 1
                     bad = 0
             except PackError as fault:
                 bad += 1
                 if bad == BAD_TRIES:
-                    raise self._damaged(number, fault) from fault
-                self._link.broken(f"chunk {number} came damaged, it is fetched again")
+                    raise self._damaged(group[done], fault) from fault
+                link.broken(f"chunk {group[done]} came damaged, it is fetched again")
+            except Turn as turn:
+                link.waits(str(turn), turn.seconds, self._stream.ended)
+                tries = link.tries("the image", self._stream.ended)  # it is there, so patience begins anew
             except (OSError, http.client.HTTPException) as fault:
-                self._link.broken(
-                    f"the image stream broke at chunk {number}: {fault or type(fault).__name__}"
-                )
-            if number > before:  # it moved: the patience begins anew
-                tries = self._link.tries("the image")
+                if self._stream.ended.is_set():
+                    raise Stopped from fault
+                link.broken(f"the image stream broke at chunk {group[done]}: {fault or type(fault).__name__}")
+            if done < len(group):
+                self.close()
+            if done > before:  # it moved: the patience begins anew
+                tries = link.tries("the image", self._stream.ended)
 
-    def _frames(self, first: int) -> Iterator[bytes]:
-        """Raw bytes of the chunks from `first` on, over one connection."""
-        chunks = self._manifest.chunks
-        start = chunks[first].pack_offset
-        connection = self._link.connect()
+    def _give(self, number: int, chunk: Chunk, data: bytes) -> None:
         try:
-            connection.request("GET", self._url, headers={**self._link.headers, "Range": f"bytes={start}-"})
-            answer = connection.getresponse()
-            self._check(answer, start)
-            for chunk in chunks[first:]:
-                frame = answer.read(chunk.pack_length)
-                self.fetched += len(frame)
-                if len(frame) < chunk.pack_length:
-                    raise http.client.IncompleteRead(frame, chunk.pack_length - len(frame))
-                data = expand(frame, chunk)
-                self._link.mended()
-                yield data
-        finally:
-            connection.close()
+            self._take(number, chunk, data)
+        except Exception as fault:
+            raise _Refused from fault
 
-    def _check(self, answer: http.client.HTTPResponse, start: int) -> None:
+    def _chunks(self, group: Sequence[int]) -> Iterator[tuple[int, Chunk, bytes]]:
+        chunks = [self._stream.manifest.chunks[number] for number in group]
+        begin, end = chunks[0].pack_offset, chunks[-1].pack_offset + chunks[-1].pack_length
+        answer = self._ask(begin, end)
+        place = begin
+        for number, chunk in zip(group, chunks, strict=True):
+            if self._stream.ended.is_set():
+                raise Stopped
+            if chunk.pack_offset > place:
+                self._read(answer, chunk.pack_offset - place)
+            data = expand(self._read(answer, chunk.pack_length), chunk)
+            place = chunk.pack_offset + chunk.pack_length
+            self._stream.link.came()
+            yield number, chunk, data
+
+    def _ask(self, begin: int, end: int) -> http.client.HTTPResponse:
+        if self._connection is None:
+            self._connection = self._stream.connect()
+        headers = {**self._stream.link.headers, "Range": f"bytes={begin}-{end - 1}"}
+        self._connection.request("GET", self._stream.path(), headers=headers)
+        answer = self._connection.getresponse()
+        if answer.status == http.client.SERVICE_UNAVAILABLE and "Retry-After" in answer.headers:
+            raise Turn(_seconds(answer.headers["Retry-After"]), _words(answer.read(1000)))
         if 400 <= answer.status < 500:
             raise UnreachableError(f"the service does not give the image ({answer.status})", code=330)
         given = answer.headers.get("Content-Range", "")
-        if answer.status != http.client.PARTIAL_CONTENT or not given.startswith(f"bytes {start}-"):
+        if answer.status != http.client.PARTIAL_CONTENT or not given.startswith(f"bytes {begin}-{end - 1}/"):
             raise http.client.HTTPException(f"the service answers {answer.status} to a range")
+        return answer
+
+    def _read(self, answer: http.client.HTTPResponse, length: int) -> memoryview:
+        if len(self._frame) < length:
+            self._frame = bytearray(length)
+        view, done = memoryview(self._frame)[:length], 0
+        while done < length:
+            more = answer.readinto(view[done:])
+            if not more:
+                raise http.client.IncompleteRead(b"", length - done)
+            done += more
+            self._stream.count(more)
+        return view
 
     def _damaged(self, number: int, fault: PackError) -> ProvisionError:
-        total = len(self._manifest.chunks)
+        total = len(self._stream.manifest.chunks)
         return PackError(
             f"the image on the server is damaged: chunk {number} of {total}, {fault}",
             hint="provision image verify names the damage; add the image again, then provision retry",
             code=321,
         )
+
+
+def _seconds(text: str) -> float:
+    return min(60.0, max(0.05, float(text))) if text.replace(".", "", 1).isdigit() else 5.0
+
+
+def _words(body: bytes) -> str:
+    said = "".join(sign for sign in body.decode(errors="replace") if sign.isprintable())[:120]
+    return said or "the service serves others first"

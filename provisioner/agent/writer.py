@@ -1,58 +1,90 @@
 """Writes an image so that the disk is whole or does not boot: destroy first, read back, bootable last."""
 
-import hashlib
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 
+from provisioner.agent import compare, marker
 from provisioner.agent.medium import Medium
-from provisioner.agent.protocol import Phase
-from provisioner.agent.stream import Stream
+from provisioner.agent.protocol import Method, Phase
 from provisioner.errors import DiskError, PackError
 from provisioner.imaging import gpt
-from provisioner.imaging.manifest import Chunk, Manifest
+from provisioner.imaging.manifest import ROLES, Chunk, Manifest
 from provisioner.run import run
 
 HEAD = 1 << 20  # bytes at a partition's or disk's head that make it bootable, and more
 TAIL = 64 << 10  # bytes at the disk's end that hold the backup table, and more
+STRETCH = 1 << 30  # bytes that are made zero by one command, between two words about it
 Tell = Callable[[Phase, int, int], None]
 
 
+class Chunks(Protocol):
+    """Where chunks come from: the network, or a file."""
+
+    fetched: int
+
+    def run(self, numbers: Sequence[int], take: Callable[[int, Chunk, bytes], None]) -> None:
+        """Give each to `take`, verified, from several threads, in any order."""
+
+
 class Writer:
-    """One image onto one medium. `tell(phase, done, total)` may raise to stop it."""
+    """One image onto one medium. `tell(phase, done, total)` may raise to stop it; threads call it in turn."""
 
     def __init__(
-        self, medium: Medium, manifest: Manifest, tell: Tell, say: Callable[[str], None] = print
+        self,
+        medium: Medium,
+        manifest: Manifest,
+        tell: Tell,
+        say: Callable[[str], None] = print,
+        *,
+        method: Method = "delta",
+        may_discard: bool = False,
     ) -> None:
+        """`may_discard` is the consent to discard what the image leaves free; else that is left alone."""
         self._medium = medium
         self._manifest = manifest
         self._tell = tell
         self._say = say
+        self._method = method
+        self._may_discard = may_discard
         self._sector = manifest.logical_sector_size
         self._held: dict[int, bytes] = {}  # chunks that make it bootable, by number
         self._table: gpt.Table | None = None  # as it will lie on this medium
+        self._lock = threading.Lock()
+        self._done = 0  # bytes of the image that are on the disk
         self.bytes_written = 0  # of the image, without what was only made zero
+        self.bytes_saved = 0  # of the image, without zeros: the disk held them already
         self.state = "was not touched"
 
-    def write(self, stream: Stream, seed: Mapping[str, str]) -> None:
+    def write(self, stream: Chunks, seed: Mapping[str, str]) -> None:
         """All of it. Raises DiskError, PackError, and what `tell` raises.
 
         `state` says at any time what became of the disk.
         """
         self._check_layout()
         self._tell("preparing", 0, self._manifest.raw_size)
+        is_known = self._method == "delta" and self._holds_ours()
         self.state = "is not whole and does not boot"
         self._destroy()
-        self._stream(stream)
-        self._medium.forget()
-        self._read_back()
-        self._write_seed(seed)
+        if self._method == "wipe":
+            self._wipe()
+        back = compare.ReadBack(self._medium, self._manifest)
+        try:
+            self._write_chunks(stream, back, self._missing(is_known))
+        finally:
+            back.close()
+        if seed:
+            self._write_seed(seed)
         self._finish()
         self.state = "is whole"
 
     def _check_layout(self) -> None:
         """Nothing that is written at the end may lie over the seed. Raises PackError."""
         self._manifest.partition("esp")
+        if self._manifest.chunks[0].kind != "data":
+            raise PackError("the image begins with zeros: it has no partition table", code=324)
         cidata = self._manifest.partition("cidata")
         for chunk in self._manifest.chunks:
             is_apart = (
@@ -60,6 +92,14 @@ class Writer:
             )
             if self._is_held(chunk) and not is_apart:
                 raise PackError("the partition cidata shares a chunk with boot sectors", code=322)
+
+    def _holds_ours(self) -> bool:
+        """Whether an image of ours, or half of one, is there: then it pays to look what is right already."""
+        if found := marker.find(self._medium.read(marker.PLACE, marker.LENGTH)):
+            self._say(f"the disk holds half of {found.name}@{found.version}")
+            return True
+        names = [{part.name for part in table.partitions} for table in self._old_tables()]
+        return any(set(ROLES) - {"bios"} <= found for found in names)
 
     def _destroy(self) -> None:
         """Nothing of the old system may boot from now on: both tables, and the head of every ESP."""
@@ -75,60 +115,120 @@ class Writer:
         for offset in sorted(places):
             if any(self._medium.read(offset, min(HEAD, self._medium.size - offset))):
                 raise DiskError(f"{self._medium.path.name} does not let go of its old boot sectors", code=317)
+        self._medium.write(marker.PLACE, marker.mark(self._manifest))
+        self._medium.flush()
         self._say(f"old boot sectors destroyed at {len(places)} places")
+
+    def _old_tables(self) -> Iterator[gpt.Table]:
+        for lba in (1, self._medium.size // self._sector - 1):
+            try:
+                yield gpt.read(self._medium.read, self._sector, lba)
+            except (PackError, DiskError):
+                continue
 
     def _old_esps(self) -> set[int]:
         found: set[int] = set()
-        for lba in (1, self._medium.size // self._sector - 1):
-            try:
-                table = gpt.read(self._medium.read, self._sector, lba)
-            except (PackError, DiskError):
-                continue
+        for table in self._old_tables():
             inside = (part for part in table.partitions if part.offset + HEAD <= self._medium.size)
             found |= {part.offset for part in inside if part.type == gpt.ESP_TYPE}
         return found
+
+    def _wipe(self) -> None:
+        """Every byte of the disk, what lies behind the image too."""
+        size, began = self._medium.size, marker.PLACE + marker.LENGTH
+        self._medium.discard(began, size - began)
+        for offset in range(began, size, STRETCH):
+            self._medium.zero(offset, min(STRETCH, size - offset))
+            self._tell("preparing", min(offset + STRETCH, size), size)
+        self._medium.flush()
+        self._say("the whole disk was made zeros")
 
     def _is_held(self, chunk: Chunk) -> bool:
         """Whether the chunk holds a partition table of the disk, or the ESP's head."""
         esp, end = self._manifest.partition("esp").offset, chunk.offset + chunk.length
         return chunk.offset == 0 or chunk.offset <= esp < end or end > self._medium.size - TAIL
 
-    def _stream(self, stream: Stream) -> None:
-        total = self._manifest.raw_size
-        for number, chunk, data in stream:
+    def _missing(self, is_known: bool) -> list[int]:
+        """The numbers of the chunks that must be written; with `is_known` what is right is left out."""
+        chunks = self._manifest.chunks
+        wanted = [n for n, chunk in enumerate(chunks) if chunk.kind != "free" or self._is_held(chunk)]
+        if not is_known:
+            return wanted
+        looked = [n for n in wanted if not self._is_held(chunks[n])]
+        total, seen = sum(chunks[n].length for n in looked), 0
+
+        def moved(length: int) -> None:
+            nonlocal seen
+            seen += length
+            self._tell("comparing", seen, total)
+
+        wrong = compare.differing(self._medium, self._manifest, looked, moved)
+        right = set(looked) - wrong
+        self.bytes_saved = sum(chunks[n].length for n in right if chunks[n].kind == "data")
+        self._done = sum(chunks[n].length for n in right)
+        self._say(f"{len(right)} of {len(looked)} chunks are on the disk already")
+        return [n for n in wanted if n not in right]
+
+    def _write_chunks(self, stream: Chunks, back: compare.ReadBack, missing: list[int]) -> None:
+        chunks = self._manifest.chunks
+        self._tell("writing", self._done, self._manifest.raw_size)
+        self._discard_free()
+        self._hold_or_zero([n for n in missing if chunks[n].kind != "data"], back)
+
+        def take(number: int, chunk: Chunk, data: bytes) -> None:
             if number == 0:  # refused now, not after an hour
                 table = gpt.read(_reader(data), self._sector)
                 self._table = gpt.stretch(table, self._medium.size)
             if self._is_held(chunk):
                 self._held[number] = data
-            elif chunk.kind == "data":
-                self._medium.write(chunk.offset, data)
-                self.bytes_written += len(data)
             else:
-                self._medium.zero(chunk.offset, chunk.length)
-            self._tell("writing", chunk.offset + chunk.length, total)
+                self._medium.write(chunk.offset, data)
+                back.add([number])
+            self._moved(chunk.length, len(data))
 
-    def _read_back(self) -> None:
-        """From the medium, not from memory."""
-        total = self._manifest.raw_size
-        for number, chunk in enumerate(self._manifest.chunks):
-            if number not in self._held:
-                self._compare(number, chunk)
-            self._tell("reading back", chunk.offset + chunk.length, total)
+        stream.run([n for n in missing if chunks[n].kind == "data"], take)
+        back.finish(lambda done: self._tell("reading back", done, back.total))
 
-    def _compare(self, number: int, chunk: Chunk) -> None:
-        found = self._medium.read(chunk.offset, chunk.length)
-        if chunk.kind == "data":
-            same = hashlib.sha256(found).hexdigest() == chunk.sha256
-        else:
-            same = found.count(0) == len(found)
-        if not same:
-            raise DiskError(
-                f"{self._medium.path.name} did not keep what was written: "
-                f"chunk {number} at byte {chunk.offset} reads back differently",
-                hint="the disk is probably broken: replace it, then provision retry",
-                code=318,
-            )
+    def _moved(self, length: int, written: int) -> None:
+        with self._lock:
+            self._done += length
+            self.bytes_written += written
+            self._tell("writing", self._done, self._manifest.raw_size)
+
+    def _discard_free(self) -> None:
+        """What the image leaves free belongs to nobody: the disk may forget it. It is not read back."""
+        for first, last in self._stretches(
+            [n for n, c in enumerate(self._manifest.chunks) if c.kind == "free"]
+        ):
+            offset, end = self._manifest.chunks[first].offset, self._manifest.chunks[last]
+            if self._may_discard and not self._medium.discard(offset, end.offset + end.length - offset):
+                self._may_discard = False  # the disk cannot, and need not
+            with self._lock:
+                self._done += end.offset + end.length - offset
+
+    def _hold_or_zero(self, numbers: list[int], back: compare.ReadBack) -> None:
+        """Zeros that the image means: made by the disk itself, in long stretches, and read back."""
+        chunks = self._manifest.chunks
+        held = [n for n in numbers if self._is_held(chunks[n])]
+        self._held |= {n: bytes(chunks[n].length) for n in held}
+        for first, last in self._stretches(numbers):
+            offset, end = chunks[first].offset, chunks[last].offset + chunks[last].length
+            if self._method != "wipe":
+                self._medium.zero(offset, end - offset)
+            back.add(range(first, last + 1))
+            self._moved(end - offset, 0)
+
+    def _stretches(self, numbers: list[int]) -> Iterator[tuple[int, int]]:
+        """First and last number of neighbours that are not held, at most STRETCH bytes long."""
+        most = max(1, STRETCH // self._manifest.chunk_size)
+        free = [n for n in numbers if not self._is_held(self._manifest.chunks[n])]
+        place = 0
+        while place < len(free):
+            first = place
+            while place + 1 < len(free) and free[place + 1] == free[place] + 1 and place + 1 - first < most:
+                place += 1
+            yield free[first], free[place]
+            place += 1
 
     def _write_seed(self, seed: Mapping[str, str]) -> None:
         """The host's own files, into the image's small FAT partition, by mtools; read back."""
@@ -146,7 +246,6 @@ class Writer:
         head = self._held.pop(0)
         assert self._table is not None  # noqa: S101  set by chunk 0, which was held
         self._tell("finishing", 1, 1)  # the last place to stop: from here on it becomes bootable
-        self.bytes_written += len(head) + sum(map(len, self._held.values()))
         for number, data in self._held.items():
             self._write_checked(self._manifest.chunks[number].offset, data)
         primary, backup = gpt.build(self._table)
@@ -161,7 +260,7 @@ class Writer:
     def _write_checked(self, offset: int, data: bytes) -> None:
         self._medium.write(offset, data)
         self._medium.forget()
-        if self._medium.read(offset, len(data)) != data:
+        if self._medium.look(offset, len(data)) != data:
             raise DiskError(
                 f"{self._medium.path.name} did not keep its boot sectors at byte {offset}", code=318
             )

@@ -14,6 +14,10 @@ from provisioner.client import Client
 from provisioner.errors import Exit, InputError, RefusedError
 from provisioner.story import size
 
+MODES = {
+    "full": "fetches and writes all of it, whatever the disk holds",
+    "wipe": "makes the whole disk zeros, then fetches and writes all of it",
+}
 STAGES = ("powering", "netbooting", "writing", "restarting", "verifying", "sealing")
 Row = dict[str, Any]
 
@@ -25,6 +29,14 @@ def ordering(command: Any) -> Any:
         click.option("--no-wait", is_flag=True, help="Order, print the id, and end."),
         click.option("--timeout", type=click.FloatRange(min=1), help="Stop waiting after SECONDS (exit 7)."),
         click.option("--until", type=click.Choice(STAGES), help="End the deployment after this stage."),
+        click.option("--full", is_flag=True, help="Fetch and write all, not only what differs on the disk."),
+        click.option("--wipe", is_flag=True, help="First make the whole disk zeros; then as --full."),
+        click.option(
+            "--erase-foreign",
+            is_flag=True,
+            help="Erase LVM, RAID, ZFS, encrypted data or another host's system too.",
+        ),
+        click.option("--allow-downgrade", is_flag=True, help="Allow an older version than the host has."),
     ):
         command = option(command)
     return command
@@ -62,11 +74,13 @@ def deploy(
     HOST is a name, serial or MAC. What is erased is shown first, and confirmed. EXPR has terms over name,
     rack, profile, image and state, all of which must hold: rack=B3,profile=vault-*,state=failed|rejected
     """
+    how["terms"] = terms(how)
     if select or everything:
         if host or mac:
             raise InputError("one host or many hosts, not both", hint="drop HOST, or --select and --all")
         wanted = {"select": select, "all": everything, "image": image, "max_parallel": max_parallel or 0}
         wanted |= {"stop_after": stop_after or 0, "by": _who(), "until": how.pop("until") or ""}
+        wanted["terms"] = how.pop("terms")
         return _deploy_many(client, wanted, expect_count, dry_run=dry_run, form=form, **how)
     if max_parallel or stop_after or expect_count is not None:
         raise InputError("--max-parallel, --stop-after and --expect-count go with --select or --all")
@@ -75,6 +89,15 @@ def deploy(
         emit_one(form, "plan", plan | {"name": plan["host"]["name"]}, lambda: _show(plan, stderr=False))
         return Exit.DONE
     return order(client, plan, form=form, **how)
+
+
+def terms(how: dict[str, Any]) -> Row:
+    """What the options say of the writing; they are taken out of `how`. Raises InputError."""
+    full, wipe = how.pop("full"), how.pop("wipe")
+    if full and wipe:
+        raise InputError("--full or --wipe, not both", hint="--wipe writes all of it anyway")
+    said: Row = {name: how.pop(name) for name in ("erase_foreign", "allow_downgrade")}
+    return said | {"write_mode": "wipe" if wipe else "full" if full else "delta"}
 
 
 def _deploy_many(
@@ -111,6 +134,7 @@ def _deploy_many(
 @asks_service
 def retry(client: Client, host: str, form: str, **how: Any) -> int:
     """Deploy the same image on a host once more."""
+    how["terms"] = terms(how)
     last = client.deployment(host)
     return order(client, client.plan(last["host"], last["image"]), form=form, **how)
 
@@ -147,9 +171,14 @@ def order(
     no_wait: bool,
     timeout: float | None,
     until: str | None,
+    terms: Row,
 ) -> int:
     """Show, ask, arm, wait. The exit code says how it ended."""
     _show(plan, stderr=True)
+    if note := MODES.get(terms["write_mode"]):
+        say(f"{'Writes':<10}{note}")
+    if terms["erase_foreign"] and plan["erases"]["foreign"]:
+        say(f"{'Foreign':<10}{plan['erases']['foreign']}: it will be lost")
     answer = "" if yes or plan["locked"] else _ask(plan)
     row = client.arm(
         plan["host"]["name"],
@@ -158,6 +187,7 @@ def order(
         yes=yes,
         confirmation=answer,
         stop_after=until or "",
+        terms=terms,
     )
     if no_wait:
         emit_one(form, "deployment", row, lambda: click.echo(row["id"]), key="id")
@@ -209,6 +239,8 @@ def _lines(plan: Row) -> list[tuple[str, str]]:
         ),
         ("Erases", _disk(plan["erases"])),
     ]
+    if plan["erases"]["foreign"]:
+        lines.append(("", f"not ours: {plan['erases']['foreign']}; refused without --erase-foreign"))
     if plan["holds"]:
         lines.append(("", plan["holds"]))
     if plan["locked"]:

@@ -54,9 +54,17 @@ CODES: dict[int, tuple[str, str]] = {
         "There is no recording of this host's serial console.",
         "The message says why; consoles are recorded by IPMI, from power-on until the deployment rests.",
     ),
+    139: (
+        "The disk holds what is not ours to erase: LVM, RAID, ZFS, another host's system.",
+        "Look whether it is the right disk; --erase-foreign where it is.",
+    ),
     140: (
         "An event or the order's end came at a stage that does not expect it.",
         "provision status HOST shows the stage; an expired order must be given again.",
+    ),
+    141: (
+        "The host has a newer version of this image.",
+        "Deploy that version or a later one; --allow-downgrade where the older one is meant.",
     ),
     200: ("A BMC did not do what it was told.", "provision bmc test HOST."),
     201: ("The BMC does not answer.", "Check its cable, address and that IPMI over LAN is switched on."),

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+import sys
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -145,6 +146,8 @@ def _chunk(row: Any) -> Chunk:
         raise ValueError(f"chunk {row!r:.80}")
     if chunk.kind not in KINDS or not isinstance(chunk.sha256, str) or not _HASH.fullmatch(chunk.sha256):
         raise ValueError(f"chunk {row!r:.80}")
+    if chunk.kind != "data":  # most of a large image: all share one string
+        return chunk._replace(kind=sys.intern(chunk.kind), sha256=sys.intern(chunk.sha256))
     return chunk
 
 
@@ -174,7 +177,7 @@ def check(manifest: Manifest) -> None:
             raise _damaged(f"chunk {number} does not follow the one before")
         if not 0 < chunk.pack_length <= _longest_frame(chunk.length):
             raise _damaged(f"chunk {number} takes {chunk.pack_length} bytes of the pack")
-        if chunk.kind == "zero" and chunk.sha256 != _hash_of_zeros(chunk.length):
+        if chunk.kind != "data" and chunk.sha256 != hash_of_zeros(chunk.length):
             raise _damaged(f"chunk {number} is not zeros")
         raw += chunk.length
         packed += chunk.pack_length
@@ -198,5 +201,6 @@ def _longest_frame(length: int) -> int:
 
 
 @cache
-def _hash_of_zeros(length: int) -> str:
+def hash_of_zeros(length: int) -> str:
+    """SHA-256 of so many zeros."""
     return hashlib.sha256(bytes(length)).hexdigest()

@@ -2,29 +2,54 @@
 
 import hashlib
 import os
+import threading
+from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import zstandard
 
-from provisioner.errors import InputError, PackError
-from provisioner.imaging import gpt
-from provisioner.imaging.manifest import CHUNK_SIZE, ROLES, Chunk, Manifest, Partition, check, check_names
+from provisioner.errors import PackError
+from provisioner.imaging.manifest import CHUNK_SIZE, LARGEST_CHUNK, Chunk, Manifest, check, check_names
+from provisioner.imaging.manifest import hash_of_zeros as _hash_of_zeros
+from provisioner.imaging.source import SECTOR, Source
 
-LEVEL = 6
-SECTOR = 512
+LEVEL = 3
 ESP_LABEL = "VAULTESP"
-_AHEAD = 16  # chunks compressed ahead of the writer
+MANY = 1 << 16  # chunks; an image of more of them gets larger ones, so that its manifest stays small
+_AHEAD = 64 << 20  # raw bytes that are read and compressed ahead of the writer
 Progress = Callable[[int, int], None]
+_contexts = threading.local()
+
+
+class _Piece(NamedTuple):
+    """One chunk on its way into the pack; `data` is None for zeros."""
+
+    offset: int
+    length: int
+    kind: str
+    sha256: str
+    frame: bytes
+    data: bytes | None
 
 
 def build(
-    raw: Path, out: Path, *, name: str, version: str, created: str, progress: Progress | None = None
+    raw: Path,
+    out: Path,
+    *,
+    name: str,
+    version: str,
+    created: str,
+    progress: Progress | None = None,
+    chunk_size: int = 0,
 ) -> Manifest:
     """Pack a raw image as OUT and OUT.json; the same input gives the same bytes.
+
+    `chunk_size` in bytes; unless given, 1 MiB and more for images above 64 GiB.
 
     Raises:
         InputError: the image is no raw disk with a GUID partition table.
@@ -33,25 +58,22 @@ def build(
     check_names(name, version, created)
     partial = out.with_name(out.name + ".partial")
     try:
-        with raw.open("rb") as source, partial.open("wb") as target:
-            before = os.fstat(source.fileno())
-            partitions = _partitions(source, before.st_size)
-            chunks, digest = _write_chunks(source, target, before.st_size, progress)
-            after = os.fstat(source.fileno())
-            if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
-                raise PackError(f"{raw.name} was changed while it was read", hint="pack it again", code=327)
+        with Source(raw) as source, partial.open("wb") as target:
+            size = chunk_size or fitting_chunk_size(source.size)
+            chunks, digest = _write_chunks(source, target, size, progress)
+            source.check_unchanged()
             target.flush()
             os.fsync(target.fileno())
         manifest = Manifest(
             name=name,
             version=version,
             created=created,
-            raw_size=before.st_size,
+            raw_size=source.size,
             raw_sha256=digest,
             logical_sector_size=SECTOR,
-            chunk_size=CHUNK_SIZE,
+            chunk_size=size,
             chunks=tuple(chunks),
-            partitions=tuple(partitions),
+            partitions=source.partitions,
         )
         check(manifest)
         partial.rename(out)
@@ -62,88 +84,88 @@ def build(
     return manifest
 
 
-def _partitions(source: BinaryIO, size: int) -> list[Partition]:
-    def reader(offset: int, length: int) -> bytes:
-        return os.pread(source.fileno(), length, offset)
-
-    if reader(0, 4) in (b"QFI\xfb", b"KDMV"):
-        raise InputError(
-            "this is a virtual machine's disk, not a raw one",
-            hint="convert it to a raw image first",
-            code=327,
-        )
-    try:
-        table = gpt.read(reader, SECTOR)
-    except PackError as fault:
-        raise InputError(
-            f"this is no raw disk image: {fault}", hint="a GPT with 512-byte sectors", code=327
-        ) from fault
-    if size % SECTOR:
-        raise InputError(f"the image has {size} bytes, no multiple of {SECTOR}", code=327)
-    return [
-        Partition(part.name, part.guid, fat_label(reader(part.offset, SECTOR)), part.offset, part.length)
-        for part in table.partitions
-        if part.name in ROLES
-    ]
-
-
-def fat_label(sector: bytes) -> str:
-    """The volume label in a FAT boot sector; empty where it is none (Microsoft, FAT specification 1.03)."""
-    if len(sector) < 512 or sector[510:512] != b"\x55\xaa":
-        return ""
-    for kind, label in ((sector[54:62], sector[43:54]), (sector[82:90], sector[71:82])):
-        if kind.startswith(b"FAT"):
-            return "".join(chr(byte) if 32 <= byte < 127 else "?" for byte in label).strip()
-    return ""
+def fitting_chunk_size(raw_size: int) -> int:
+    """The smallest of 1, 2, 4, 8 MiB that cuts the image into at most MANY chunks."""
+    size = CHUNK_SIZE
+    while size < LARGEST_CHUNK and raw_size > size * MANY:
+        size *= 2
+    return size
 
 
 def _write_chunks(
-    source: BinaryIO, target: BinaryIO, size: int, progress: Progress | None
+    source: Source, target: BinaryIO, chunk_size: int, progress: Progress | None
 ) -> tuple[list[Chunk], str]:
     whole, chunks, place = hashlib.sha256(), [], 0
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        for offset, data, frame in _frames(source, size, pool):
-            whole.update(data)
-            kind = "zero" if _is_zero(data) else "data"
-            digest = hashlib.sha256(data).hexdigest()
-            chunks.append(Chunk(offset, len(data), kind, place, len(frame), digest))
-            target.write(frame)
-            place += len(frame)
-            if progress:
-                progress(offset + len(data), size)
+    zeros = bytes(chunk_size)
+    for piece in _pieces(source, chunk_size):
+        whole.update(memoryview(zeros)[: piece.length] if piece.data is None else piece.data)
+        chunks.append(Chunk(piece.offset, piece.length, piece.kind, place, len(piece.frame), piece.sha256))
+        target.write(piece.frame)
+        place += len(piece.frame)
+        if progress:
+            progress(piece.offset + piece.length, source.size)
     return chunks, whole.hexdigest()
 
 
-def _frames(source: BinaryIO, size: int, pool: ThreadPoolExecutor) -> Iterator[tuple[int, bytes, bytes]]:
-    """`(offset, raw bytes, frame)` in order, some frames being compressed ahead."""
-    waiting = []
-    for offset in range(0, size, CHUNK_SIZE):
-        data = os.pread(source.fileno(), min(CHUNK_SIZE, size - offset), offset)
-        waiting.append((offset, data, pool.submit(_compress, data)))
-        if len(waiting) >= _AHEAD:
-            first, raw, frame = waiting.pop(0)
-            yield first, raw, frame.result()
-    for first, raw, frame in waiting:
-        yield first, raw, frame.result()
+def _pieces(source: Source, chunk_size: int) -> Iterator[_Piece]:
+    """Every chunk in order, some read and compressed ahead by threads; zstd and SHA-256 release the GIL."""
+    ahead = max(4, _AHEAD // chunk_size)
+    waiting: deque[Future[_Piece]] = deque()
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        for offset in range(0, source.size, chunk_size):
+            length = min(chunk_size, source.size - offset)
+            waiting.append(pool.submit(_piece, source, offset, length, _nothing(source, offset, length)))
+            if len(waiting) >= ahead:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def _nothing(source: Source, offset: int, length: int) -> str:
+    """`free` or `zero` where that is known without reading, else empty.
+
+    A hole is zeros that the image means: never "don't care".
+    """
+    if source.is_free(offset, length):
+        return "free"
+    return "zero" if source.is_hole(offset, length) else ""
+
+
+def _piece(source: Source, offset: int, length: int, kind: str) -> _Piece:
+    data = b"" if kind else source.read(offset, length)
+    if kind or data == _zeros(length):
+        return _Piece(offset, length, kind or "zero", _hash_of_zeros(length), _frame_of_zeros(length), None)
+    return _Piece(offset, length, "data", hashlib.sha256(data).hexdigest(), _compress(data), data)
+
+
+@cache
+def _zeros(length: int) -> bytes:
+    return bytes(length)
+
+
+@cache
+def _frame_of_zeros(length: int) -> bytes:
+    return _compress(bytes(length))
 
 
 def _compress(data: bytes) -> bytes:
-    return zstandard.ZstdCompressor(level=LEVEL, write_content_size=True).compress(data)
+    if not hasattr(_contexts, "compressor"):
+        _contexts.compressor = zstandard.ZstdCompressor(level=LEVEL, write_content_size=True)
+    frame: bytes = _contexts.compressor.compress(data)
+    return frame
 
 
-def _is_zero(data: bytes) -> bool:
-    return not data.strip(b"\0") if data[:1] == b"\0" else False
-
-
-def expand(frame: bytes, chunk: Chunk) -> bytes:
+def expand(frame: bytes | bytearray | memoryview, chunk: Chunk) -> bytes:
     """The chunk's raw bytes, checked; memory is bounded by the chunk. Raises PackError."""
+    if not hasattr(_contexts, "decompressor"):
+        _contexts.decompressor = zstandard.ZstdDecompressor()
     try:
         # asked first, because the library reserves whatever the frame says of itself
         if (said := zstandard.frame_content_size(frame)) != chunk.length:
             raise PackError(
                 f"the frame at byte {chunk.pack_offset} holds {said} bytes, not {chunk.length}", code=321
             )
-        data = zstandard.ZstdDecompressor().decompress(frame, allow_extra_data=False)
+        data: bytes = _contexts.decompressor.decompress(frame, allow_extra_data=False)
     except zstandard.ZstdError as fault:
         raise PackError(f"the frame at byte {chunk.pack_offset} cannot be read: {fault}", code=321) from fault
     found = hashlib.sha256(data).hexdigest()
@@ -162,16 +184,26 @@ def verify(pack: Path, manifest: Manifest) -> None:
     if size != manifest.pack_size:
         raise PackError(f"the pack has {size} bytes, the manifest says {manifest.pack_size}", code=321)
     whole = hashlib.sha256()
-    with pack.open("rb") as source:
+    waiting: deque[Future[bytes]] = deque()
+    ahead = max(4, _AHEAD // manifest.chunk_size)
+    with pack.open("rb") as source, ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         for number, chunk in enumerate(manifest.chunks):
-            try:
-                whole.update(expand(source.read(chunk.pack_length), chunk))
-            except PackError as fault:
-                raise PackError(
-                    f"{manifest.name}@{manifest.version}: "
-                    f"chunk {number} of {len(manifest.chunks)} is damaged: {fault}",
-                    hint="add the pack again from its source",
-                    code=321,
-                ) from fault
+            waiting.append(pool.submit(expand, source.read(chunk.pack_length), chunk))
+            if len(waiting) >= ahead:
+                whole.update(_expanded(waiting.popleft(), manifest, number + 1 - ahead))
+        for number, future in enumerate(waiting, len(manifest.chunks) - len(waiting)):
+            whole.update(_expanded(future, manifest, number))
     if whole.hexdigest() != manifest.raw_sha256:
         raise PackError("the whole image has another sha256 than the manifest says", code=321)
+
+
+def _expanded(future: Future[bytes], manifest: Manifest, number: int) -> bytes:
+    try:
+        return future.result()
+    except PackError as fault:
+        raise PackError(
+            f"{manifest.name}@{manifest.version}: "
+            f"chunk {number} of {len(manifest.chunks)} is damaged: {fault}",
+            hint="add the pack again from its source",
+            code=321,
+        ) from fault

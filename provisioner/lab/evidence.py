@@ -36,7 +36,7 @@ def _blocks(path: Path) -> Iterator[tuple[int, bytes]]:
 
 
 def may_differ(manifest: Manifest) -> list[Range]:
-    """Where a written disk may differ from its image: LBA 0-33, the seed, the image's own backup GPT."""
+    """Where a written disk may differ from its image: LBA 0-33, seed, its backup GPT, what is free."""
     sector = manifest.logical_sector_size
     seed = manifest.partition("cidata")
     backup = (TABLE - 1) * sector
@@ -44,7 +44,18 @@ def may_differ(manifest: Manifest) -> list[Range]:
         (0, TABLE * sector),
         (seed.offset, seed.length),
         (manifest.raw_size - backup, backup),
+        *_free(manifest),
     ]
+
+
+def _free(manifest: Manifest) -> list[Range]:
+    """What the image leaves free, neighbours as one."""
+    found: list[Range] = []
+    for chunk in manifest.chunks:
+        if chunk.kind == "free":
+            begins = found.pop() if found and sum(found[-1]) == chunk.offset else (chunk.offset, 0)
+            found.append((begins[0], begins[1] + chunk.length))
+    return found
 
 
 def differences(disk: Path, image: Path, allowed: list[Range], *, most: int = 5) -> list[int]:

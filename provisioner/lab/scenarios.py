@@ -47,7 +47,11 @@ def _compare_with_image(lab: Rehearsal) -> None:
     lab.host.cut_power()
     built = lab.supplies
     wrong = evidence.differences(lab.disk, built.raw, evidence.may_differ(built.manifest))
-    seen = f"differs at bytes {wrong}" if wrong else "equals the image outside LBA 0-33, seed and backup GPT"
+    seen = (
+        f"differs at bytes {wrong}"
+        if wrong
+        else "equals the image outside LBA 0-33, seed, backup GPT, what is free"
+    )
     lab.check("the disk", not wrong, seen)
 
 

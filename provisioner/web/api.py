@@ -14,7 +14,7 @@ from provisioner.errors import (
     TransitionError,
 )
 from provisioner.lifecycle import RESTING
-from provisioner.model import Data, Deployment, Host, Image
+from provisioner.model import Data, Deployment, Host, Image, Terms
 from provisioner.settings import sentences
 from provisioner.site import Site
 from provisioner.web.door import after, await_news, routes_for_operators
@@ -122,8 +122,9 @@ def add_image() -> Response:
     """Check signature and manifest of a pack, copy it into the state folder, register it."""
     site, body = _site(), _body(NewImage)
     state, now = site.settings.state, site.clock()
-    image = _add_iso(site, body) if body.iso else catalogue.add(state, body.path, now)
-    site.store.put_image(image)
+    with catalogue.changing(state):
+        image = _add_iso(site, body) if body.iso else catalogue.add(state, body.path, now)
+        site.store.put_image(image)
     return _answer(image=image.model_dump(mode="json") | {"id": image.id})
 
 
@@ -146,6 +147,29 @@ def images() -> Response:
     return _answer(images=[i.model_dump(mode="json") | {"id": i.id} for i in _site().store.images()])
 
 
+@routes.get("/images/garbage")
+def image_garbage() -> Response:
+    """Files beside the images that belong to none of them."""
+    site = _site()
+    return _answer(garbage=catalogue.garbage(site.settings.state, [i.id for i in site.store.images()]))
+
+
+class Garbage(Data):
+    """What was shown and may go."""
+
+    names: tuple[str, ...]
+
+
+@routes.post("/images/garbage")
+def remove_image_garbage() -> Response:
+    """Remove it, as far as it still belongs to no image."""
+    site, names = _site(), _body(Garbage).names
+    state = site.settings.state
+    with catalogue.changing(state, alone=True):
+        gone = catalogue.remove_garbage(state, [i.id for i in site.store.images()], names)
+    return _answer(garbage=gone)
+
+
 @routes.post("/images/<path:text>/verify")
 def verify_image(text: str) -> Response:
     """Read every chunk of the stored pack again. An error names the first bad one."""
@@ -166,6 +190,7 @@ class NewDeployment(Data):
     yes: bool = False
     confirmation: str = ""
     stop_after: str = Field("", pattern=STAGE_PATTERN)
+    terms: Terms = Terms()
 
 
 @routes.post("/deployments")
@@ -179,9 +204,11 @@ def order() -> Response:
         return _answer(plan=proposal)
     if found.locked:  # said before "not confirmed"; arming looks again
         raise RefusedError(f"{found.name} is locked", hint=f"provision host unlock {found.name}", code=131)
+    deploy.check_version(site, found, image, body.terms)
+    plan.check_foreign(proposal, body.terms)
     plan.confirm(proposal, body.confirmation, yes=body.yes)
     iso = plan.choose_iso(site, found, image)
-    row = deploy.arm(site, found, image, by=body.by, stop_after=body.stop_after, iso=iso)
+    row = deploy.arm(site, found, image, by=body.by, stop_after=body.stop_after, iso=iso, terms=body.terms)
     return _answer(plan=proposal, deployment=public(row))
 
 

@@ -5,12 +5,14 @@ from flask import Flask, Response
 from provisioner.bell import Listener
 from provisioner.site import Site
 from provisioner.web import api, autoinstall, consoles, discovery, machines, mirror, runs
+from provisioner.web.turns import Turns
 
 
 def create_app(site: Site, listener: Listener) -> Flask:
     """The application; `listener` wakes requests that wait for news."""
     app = Flask(__name__, static_folder=None)
-    app.config.update(SITE=site, LISTENER=listener, MAX_CONTENT_LENGTH=4 << 20)
+    turns = Turns(site.settings.images.streams)
+    app.config.update(SITE=site, LISTENER=listener, TURNS=turns, MAX_CONTENT_LENGTH=4 << 20)
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False  # it would tell a stranger which paths there are
     app.url_map.merge_slashes = False  # likewise: a redirect
     app.register_blueprint(mirror.routes)

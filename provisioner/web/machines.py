@@ -20,6 +20,7 @@ from provisioner.model import Asker, Deployment, Firmware, Host, Local, Ramdisk,
 from provisioner.site import Site
 from provisioner.web import files
 from provisioner.web.limit import Limit
+from provisioner.web.turns import Turns
 
 log = logging.getLogger(__name__)
 routes = Blueprint("machines", __name__)
@@ -162,9 +163,11 @@ def _order(site: Site, host: Host, row: Deployment, phone_token: str) -> protoco
         image_name=name,
         image_version=version,
         manifest_url=f"/images/{row.image}/manifest",
-        pack_url=f"/images/{row.image}/pack",
+        pack_url=f"{site.settings.images.url}/images/{row.image}/pack",
         disk=protocol.DiskHints(**hints.model_dump()),
         erase=row.erase,
+        method=row.write_mode,
+        foreign=row.erase_foreign,
         expected_serial=row.serial,
         seed=seed.build(
             deployment=row.id,
@@ -242,6 +245,10 @@ def progress() -> Response:
     is_news = message.seq > row.progress.get("seq", -1)
     if row.stage == Stage.WRITING and row.attempt == message.attempt and is_news:
         row = _tell(_site(), row, "agent.progress", **protocol.dump(message)) or row
+    if message.phase in ("reading back", "finishing"):
+        _turns().release(row.id)
+    elif message.phase == "writing":
+        _turns().progress(row.id, message.done / max(1, message.total))
     return _do(row, message.attempt)
 
 
@@ -264,6 +271,7 @@ def agent_log() -> Response:
 def written() -> Response:
     """All is on the disk. Polled: only the first one is an event."""
     row, message = _holder(protocol.Written)
+    _turns().release(row.id)
     if row.stage == Stage.WRITING and row.attempt == message.attempt:
         row = _tell(_site(), row, "agent.written", **protocol.dump(message)) or row
     elif row.stage == Stage.RESTARTING and row.reboot and row.sign != "agent.rebooting":
@@ -275,6 +283,7 @@ def written() -> Response:
 def failed() -> Response:
     """Why the attempt cannot be finished."""
     row, message = _holder(protocol.Failed)
+    _turns().release(row.id)
     if row.stage == Stage.WRITING and row.attempt == message.attempt:
         row = _tell(_site(), row, "agent.failed", **protocol.dump(message)) or row
     return _do(row, message.attempt)
@@ -283,14 +292,29 @@ def failed() -> Response:
 @routes.get("/images/<ident>/<part>")
 def image_part(ident: str, part: str) -> Response:
     """Manifest, signature and pack of the image that the token's deployment was ordered to write."""
-    row = _token_owner()
+    row, settings = _token_owner(), _site().settings
     if row.image != ident or row.stage not in AGENT_STAGES:
         abort(404)
     try:
-        path = catalogue.part(_site().settings.state, ident, part)
+        path = catalogue.part(settings.state, ident, part)
     except NotFoundError:
         abort(404)
-    return files.send(path)
+    if part != "pack" or request.method == "HEAD":
+        return files.send(path)
+    turns = _turns()
+    if wait := turns.ask(row.id):
+        return Response(str(wait), 503, {"Retry-After": f"{wait.ask_again:.1f}"}, mimetype="text/plain")
+    if settings.images.accel:
+        return files.hand_over(f"{settings.images.accel}/{path.relative_to(settings.state / 'images')}")
+    response = files.send(path)
+    turns.begin(row.id)
+    response.call_on_close(lambda: turns.end(row.id))
+    return response
+
+
+def _turns() -> Turns:
+    turns: Turns = current_app.config["TURNS"]
+    return turns
 
 
 class PhoneHome(BaseModel):

@@ -8,7 +8,7 @@ from pydantic import Field
 from provisioner import deploy, fleet, plan
 from provisioner.errors import RefusedError, TransitionError
 from provisioner.lifecycle import RESTING
-from provisioner.model import Data, Run
+from provisioner.model import Data, Run, Terms
 from provisioner.web import api
 from provisioner.web.api import public
 from provisioner.web.door import after, answer, await_news, read, routes_for_operators, the_site
@@ -28,6 +28,7 @@ class NewRun(Data):
     by: str = Field("operator", max_length=80, pattern=r"^[\w.@ -]+$")
     arm: bool = False
     expect_count: int = -1
+    terms: Terms = Terms()
 
 
 @routes.post("")
@@ -35,7 +36,7 @@ def order() -> Response:
     """The plans of all hosts that are meant; and, with `arm` and the right count, the armed run."""
     site, body = the_site(), read(NewRun)
     hosts = fleet.select(site, body.select, everything=body.all)
-    plans, left_out = fleet.preview(site, hosts, body.image)
+    plans, left_out = fleet.preview(site, hosts, body.image, body.terms)
     if not body.arm:
         return answer(plans=plans, left_out=left_out)
     if body.expect_count != len(plans):
@@ -53,6 +54,7 @@ def order() -> Response:
         max_parallel=body.max_parallel,
         stop_after=body.stop_after,
         until=body.until,
+        terms=body.terms,
     )
     names = [(one["host"]["name"], one["image"]["id"]) for one in plans]
     chosen = [(site.store.host(host), plan.find_image(site, image)) for host, image in names]

@@ -15,7 +15,7 @@ from provisioner.site import Site
 from provisioner.sockets import bind
 from provisioner.web.application import create_app
 
-THREADS = 48  # image streams and waiting requests each hold one
+THREADS = 128  # image streams (up to four a host) and waiting requests each hold one
 
 
 class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types

@@ -52,8 +52,7 @@ def test_nothing_that_the_survey_can_reach_writes_to_a_disk() -> None:
 
 
 def test_nothing_that_the_survey_can_reach_opens_a_file_for_writing() -> None:
-    """`imaging.pack` makes packs on the service's machine; the survey calls one pure function of it."""
-    for module in closure("provisioner.agent.survey") - {"provisioner.imaging.pack", "provisioner.run"}:
+    for module in closure("provisioner.agent.survey") - {"provisioner.run"}:
         path = source(module)
         text = path.read_text() if path else ""
         for word in ("O_RDWR", "O_WRONLY", "pwrite", "ioctl", '"wb"', '"r+b"', "write_bytes", "write_text"):

@@ -30,7 +30,7 @@ SOUND = Manifest(
     chunks=(
         Chunk(0, MIB, "data", 0, 1000, "1" * 64),
         Chunk(MIB, MIB, "zero", 1000, 50, ZEROS),
-        Chunk(2 * MIB, MIB, "free", 1050, MIB + 20, "2" * 64),
+        Chunk(2 * MIB, MIB, "free", 1050, MIB + 20, ZEROS),
         Chunk(3 * MIB, 512, "data", 1050 + MIB + 20, 60, "3" * 64),
     ),
     partitions=(

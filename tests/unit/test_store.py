@@ -146,6 +146,8 @@ def test_the_shipped_settings_file_is_the_schema(tmp_path: Path) -> None:
     assert loaded.orders.model_fields_set == set(settings_module.Orders.model_fields)
     assert loaded.mirror.model_fields_set == set(settings_module.Mirror.model_fields)
     assert loaded.mirror.name == settings_module.Mirror().name
+    assert loaded.images.model_fields_set == set(settings_module.Images.model_fields)
+    assert loaded.images.streams == settings_module.Images().streams
     for name, field in settings_module.Orders.model_fields.items():
         assert getattr(loaded.orders, name) == field.default, f"orders.{name}: the default is another"
 

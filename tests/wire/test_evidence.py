@@ -7,7 +7,7 @@ import pytest
 from provisioner import run
 from provisioner.errors import ProgramError
 from provisioner.imaging import gpt
-from provisioner.imaging.manifest import Manifest, Partition
+from provisioner.imaging.manifest import Chunk, Manifest, Partition
 from provisioner.lab import evidence
 
 SECTOR, MIB = 512, 1 << 20
@@ -74,3 +74,11 @@ def test_the_size_of_a_root_file_system_is_its_own_and_not_its_partition_s(
 def test_a_root_that_holds_no_file_system_is_an_error_in_words(disk: Path, manifest: Manifest) -> None:
     with pytest.raises(ProgramError, match="dumpe2fs"):
         evidence.root_size(disk, manifest)
+
+
+def test_what_an_image_leaves_free_may_differ_as_one_range(disk: Path) -> None:
+    kinds = ["data", "free", "free", "zero", "free", "data"]
+    chunks = tuple(Chunk(n * MIB, MIB, kind, n, 1, "0" * 64) for n, kind in enumerate(kinds))
+    parts = (Partition("cidata", "", "", 5 * MIB, 4096),)
+    manifest = Manifest("a", "1", "", 6 * MIB, "", SECTOR, MIB, chunks, parts)
+    assert evidence.may_differ(manifest)[3:] == [(MIB, 2 * MIB), (4 * MIB, MIB)]

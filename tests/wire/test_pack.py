@@ -10,7 +10,7 @@ import pytest
 import zstandard
 
 from provisioner.errors import InputError, PackError, RefusedError
-from provisioner.imaging import gpt, pack, signature
+from provisioner.imaging import gpt, pack, signature, source
 from provisioner.imaging import manifest as manifests
 from provisioner.run import run, text
 
@@ -274,3 +274,103 @@ def test_signing_with_what_is_no_key_is_refused(signed: tuple[Path, Path], keys:
     with pytest.raises(PackError, match=r"could not be signed with release\.pub") as caught:
         signature.sign(signed[0], keys / "release.pub")
     assert caught.value.code == 325
+
+
+def rooted(folder: Path, size: int = 96 * MIB) -> Path:
+    """An image whose root is an ext4 with files, deleted files that left their bytes, and much room."""
+    path, root, tree = folder / "rooted.raw", folder / "root.fs", folder / "tree"
+    tree.mkdir()
+    for number in range(4):
+        (tree / f"f{number}").write_bytes(random.Random(number).randbytes(5 * MIB))
+    root.write_bytes(b"")
+    run(["truncate", "-s", str(size - 11 * MIB), root])
+    run(["mke2fs", "-q", "-F", "-t", "ext4", "-b", "4096", "-d", tree, root])
+    run(["debugfs", "-w", "-f", "-", root], stdin=b"rm f1\nrm f2\n")
+    path.write_bytes(b"")
+    run(["truncate", "-s", str(size), path])
+    run(["sfdisk", "-q", path], stdin=LAYOUT.encode())
+    run(["dd", f"if={root}", f"of={path}", "bs=1M", "seek=10", "conv=notrunc,sparse"])
+    return path
+
+
+def test_what_the_root_filesystem_left_free_is_packed_as_zeros(tmp_path: Path) -> None:
+    raw, out = rooted(tmp_path), tmp_path / "r.pack"
+    manifest = pack.build(raw, out, **NAMES)
+    was, now = raw.read_bytes(), run(["zstd", "-q", "-dc", out]).stdout
+    assert len(was) == len(now) and hashlib.sha256(now).hexdigest() == manifest.raw_sha256
+    kinds = {kind: 0 for kind in manifests.KINDS}
+    for chunk in manifest.chunks:
+        piece = slice(chunk.offset, chunk.offset + chunk.length)
+        kinds[chunk.kind] += 1
+        assert now[piece] == (was[piece] if chunk.kind != "free" else bytes(chunk.length))
+        assert chunk.kind == "data" or not any(now[piece])
+    assert kinds["data"] > 10 and kinds["free"] > 30 and kinds["zero"] >= 5
+    garbage = [c for c in manifest.chunks if c.kind == "free" and any(was[c.offset : c.offset + c.length])]
+    assert len(garbage) > 5, "the deleted files' bytes were there"
+    fs = tmp_path / "again.fs"
+    fs.write_bytes(now[10 * MIB :][: 85 * MIB])
+    run(["e2fsck", "-fn", fs])
+    for number in (0, 3):
+        run(["debugfs", "-R", f"dump f{number} {tmp_path}/f", fs])
+        assert (tmp_path / "f").read_bytes() == random.Random(number).randbytes(5 * MIB)
+
+
+def test_a_filesystem_that_was_not_unmounted_has_nothing_free(tmp_path: Path) -> None:
+    raw, out = rooted(tmp_path), tmp_path / "r.pack"
+    with raw.open("r+b") as file:
+        file.seek(10 * MIB + 1024 + 0x60)
+        file.write(b"\xc6")  # needs_recovery
+    manifest = pack.build(raw, out, **NAMES)
+    assert {chunk.kind for chunk in manifest.chunks} == {"data", "zero"}
+    assert run(["zstd", "-q", "-dc", out]).stdout == raw.read_bytes()
+
+
+def read_so_far() -> int:
+    return int(Path("/proc/self/io").read_text().split("rchar: ")[1].split()[0])
+
+
+def test_a_hole_is_zeros_that_the_image_means_and_is_not_even_read(raw: Path, tmp_path: Path) -> None:
+    sparse = tmp_path / "sparse.raw"
+    sparse.write_bytes(raw.read_bytes())
+    run(["truncate", "-s", str(1 << 30), sparse])
+    before = read_so_far()
+    manifest = pack.build(sparse, tmp_path / "s.pack", **NAMES)
+    assert read_so_far() - before < 40 * MIB
+    assert {chunk.kind for chunk in manifest.chunks[21:]} == {"zero"}
+    assert len(manifest.chunks) == 1024
+    pack.verify(tmp_path / "s.pack", manifest)
+
+
+def test_written_zeros_and_holes_give_the_same_pack(raw: Path, tmp_path: Path) -> None:
+    dense, sparse = tmp_path / "dense.raw", tmp_path / "sparse.raw"
+    run(["cp", "--sparse=never", raw, dense])
+    run(["cp", "--sparse=always", raw, sparse])
+    made = [pack.build(path, path.with_suffix(".pack"), **NAMES) for path in (dense, sparse)]
+    assert made[0] == made[1]
+    assert dense.with_suffix(".pack").read_bytes() == sparse.with_suffix(".pack").read_bytes()
+
+
+@pytest.mark.parametrize("kind", ["a pipe", "a device", "a folder"])
+def test_what_may_never_end_is_refused_at_once(tmp_path: Path, kind: str) -> None:
+    path = {"a pipe": tmp_path / "pipe", "a device": Path("/dev/zero"), "a folder": tmp_path}[kind]
+    if kind == "a pipe":
+        run(["mkfifo", path])
+    with pytest.raises(InputError, match="is no regular file") as caught:
+        pack.build(path, tmp_path / "out.pack", **NAMES)
+    assert caught.value.code == 327
+
+
+def test_an_image_larger_than_any_is_refused_without_being_read(raw: Path, tmp_path: Path) -> None:
+    huge = tmp_path / "huge.raw"
+    huge.write_bytes(raw.read_bytes()[:MIB])
+    run(["truncate", "-s", str(source.LARGEST + 512), huge])
+    with pytest.raises(InputError, match="more than any image"):
+        pack.build(huge, tmp_path / "out.pack", **NAMES)
+
+
+@pytest.mark.parametrize(
+    ("size", "chunk"),
+    [(MIB, 1), (64 << 30, 1), ((64 << 30) + 1, 2), (256 << 30, 4), (1 << 40, 8), (4 << 40, 8)],
+)
+def test_a_large_image_has_larger_chunks_so_that_its_manifest_stays_small(size: int, chunk: int) -> None:
+    assert pack.fitting_chunk_size(size) == chunk * MIB

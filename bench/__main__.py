@@ -1,0 +1,97 @@
+"""`python -m bench [B1 B2 B3 B6 B12] [--rounds N] [--size MIB] [-o json]`; needs root, as it says."""
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from bench import material, rows, serving
+from bench.rows import Bench, Row
+from provisioner import run
+
+ROWS: dict[str, Callable[[Bench], Row | list[Row]]] = {
+    "B1": rows.b1,
+    "B2": rows.b2,
+    "B3": rows.b3,
+    "B6": serving.b6,
+    "B12": rows.b12,
+}
+MEMORY = Path("/dev/shm")
+
+
+def main() -> int:
+    """The exit code: 1 where an output of ours was wrong."""
+    parser = argparse.ArgumentParser(prog="make bench")
+    parser.add_argument("rows", nargs="*", choices=[[], *ROWS], help="all unless given")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--size", type=int, default=4096, metavar="MIB", help="of the image")
+    parser.add_argument("-o", "--output", choices=["table", "json"], default="table")
+    said = parser.parse_args()
+    if os.geteuid() != 0:
+        print("make bench needs root: loop devices, network namespaces", file=sys.stderr)
+        return 2
+    with (
+        tempfile.TemporaryDirectory(dir="/var/tmp", prefix="bench-") as folder,
+        tempfile.TemporaryDirectory(dir=MEMORY, prefix="bench-") as memory,
+        material.sink(Path(memory), (said.size + 64) * material.MIB) as sink,
+    ):
+        _say(f"{machine()}\nmaking an image of {said.size} MiB")
+        image = material.make(Path(folder), said.size * material.MIB)
+        bench = Bench(Path(folder), Path(memory), image, sink, said.rounds, _say)
+        done: list[Row] = []
+        for name in said.rows or ROWS:
+            _say(f"{name} (load {os.getloadavg()[0]:.2f})")
+            made = ROWS[name](bench)
+            done += made if isinstance(made, list) else [made]
+    if said.output == "json":
+        print(
+            json.dumps(
+                {"machine": machine(), "rows": [row.as_json() for row in done]}, ensure_ascii=False, indent=2
+            )
+        )
+    else:
+        print(table(done))
+    mine = [one for row in done for one in row.seen if one.name.startswith(("ours", "delta", "full"))]
+    return int(any(one.faults for one in mine))
+
+
+def _say(sentence: str) -> None:
+    print(sentence, file=sys.stderr, flush=True)
+
+
+def machine() -> str:
+    """What it ran on, and how idle it was."""
+    model = run.text(["sh", "-c", "grep -m1 'model name' /proc/cpuinfo | cut -d: -f2"]).strip()
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") >> 30
+    load = " ".join(f"{number:.2f}" for number in os.getloadavg())
+    stamp = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime())
+    return f"{os.cpu_count()} × {model}, {memory} GiB, Linux {os.uname().release}, load {load}, {stamp}"
+
+
+def table(done: list[Row]) -> str:
+    """For people, and for docs/performance.md."""
+    lines = [
+        "| row | way | median s | range | cpu s | wire MB | output |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in done:
+        for one in row.seen:
+            shown = one.row()
+            wire = f"{int(str(shown['wire_bytes'])) / 1e6:.1f}" if "wire_bytes" in shown else ""
+            lines.append(
+                f"| {row.name} {row.what} | {one.name} | {shown['seconds']:.2f} "
+                f"| {shown['fastest']:.2f}–{shown['slowest']:.2f} | {shown['cpu_seconds']:.2f} | {wire} "
+                f"| {shown['result']} |"
+            )
+    lines += ["", "| row | ratio | seen | target | physical limit |", "|---|---|---|---|---|"]
+    for row in done:
+        for what, ratio, target in row.ratios:
+            lines.append(f"| {row.name} {row.what} | {what} | {ratio:.2f} | {target} | {row.limit} |")
+    return "\n".join(lines)
+
+
+sys.exit(main())

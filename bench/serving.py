@@ -1,0 +1,128 @@
+"""Sixteen image streams at once from the service and from nginx, and control requests meanwhile (B6)."""
+
+import statistics
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from bench import link
+from bench.measure import Seen, shell, timed
+from bench.rows import Bench, Row
+from provisioner import catalogue, deploy, run
+from provisioner import settings as settings_module
+from provisioner.model import Host, Image, Profile, Stage
+from provisioner.site import Site
+from provisioner.store import Store
+
+STREAMS, SIZE = 16, 512 << 20
+PORT = 8078
+URL = f"http://127.0.0.1:{PORT}"
+TARGET = 0.05  # seconds, the slowest of a hundred control requests
+
+
+@contextmanager
+def service(folder: Path) -> Iterator[list[str]]:
+    """The web service with sixteen hosts that may fetch; their tokens."""
+    state = folder / "state"
+    plain = {"interface": "lo", "address": "127.0.0.1/8", "http_port": PORT, "state": str(state)}
+    settings = settings_module.check({**plain, "images": {"streams": 64}}, source="bench")
+    catalogue.prepare(state)
+    store = Store(state)
+    store.migrate()
+    hosts = [Host(name=f"h{n}", macs=(f"52:54:00:00:01:{n:02x}",), profile="p") for n in range(STREAMS)]
+    store.put_inventory(hosts, [Profile(name="p")], settings.hosts_range)
+    site = Site(settings, store)
+    image = Image(name="b", version="1", raw_size=1, raw_sha256="", pack_size=1, signed_by="", added=1)
+    tokens = []
+    for host in hosts:
+        row = deploy.arm(site, host, image, by="bench")
+        tokens.append(f"token-of-{host.name}")
+        changes = {
+            "stage": Stage.WRITING,
+            "token_hash": deploy.hash_token(tokens[-1]),
+            "deadline": time.time() + 9e5,
+        }
+        with store.writing() as db:
+            store.put_deployment(db, row.model_copy(update=changes))
+    target = state / "images" / "b-1"
+    target.mkdir()
+    (target / "pack").write_bytes(b"\x5a" * SIZE)
+    toml = folder / "serve.toml"
+    toml.write_text(
+        f'interface = "lo"\naddress = "127.0.0.1/8"\nhttp_port = {PORT}\nstate = "{state}"\n'
+        'services = ["web"]\n[images]\nstreams = 64\n'
+    )
+    argv: list[str | Path] = [sys.executable, "-m", "provisioner", "serve", "--settings", toml]
+    process = run.start(argv, log=folder / "serve.log")
+    try:
+        until = time.monotonic() + 30
+        while run.run(["curl", "-s", "-o", "/dev/null", URL], check=False).returncode:
+            assert time.monotonic() < until, (folder / "serve.log").read_text()
+        yield tokens
+    finally:
+        run.stop(process)
+        store.close()
+
+
+def fetch(urls: list[str], tokens: list[str], way: str) -> list[str]:
+    """All at once; each must get every byte."""
+    options = {"whole": "", "by Range": "-r 1-"}[way]
+    wanted = SIZE if way == "whole" else SIZE - 1
+    one = (
+        "got=$(curl -sSf {o} -H 'Authorization: Bearer {t}' -o /dev/null "
+        "-w '%{{size_download}}' {u}); [ $got = {n} ]"
+    )
+    parts = [
+        f"({one.format(o=options, t=t, u=u, n=wanted)}) & pids+=($!)"
+        for u, t in zip(urls, tokens, strict=True)
+    ]
+    return shell(f"pids=(); {'; '.join(parts).replace('&;', '&')}; for p in ${{pids[@]}}; do wait $p; done")
+
+
+def control(process: run.Process) -> list[float]:
+    """Seconds of requests that a person or an agent might make, as long as the streams last."""
+    found = []
+    while process.poll() is None:
+        began = time.monotonic()
+        with urllib.request.urlopen(f"{URL}/boot/52-54-00-00-09-09/boot.ipxe", timeout=30) as answer:
+            answer.read()
+        found.append(time.monotonic() - began)
+        time.sleep(0.01)  # a hundred a second at most: they are a sample and no load
+    return found
+
+
+def b6(bench: Bench) -> list[Row]:
+    """Whole files and ranges."""
+    rows = []
+    with ExitStack() as stack:
+        tokens = stack.enter_context(service(bench.memory))
+        root = bench.memory / "state" / "images"
+        line = stack.enter_context(link.loopback(root, bench.memory))
+        for way in ("whole", "by Range"):
+            ours = fetch([f"{URL}/images/b@1/pack"] * STREAMS, tokens, way)
+            theirs = fetch([f"{line.url}/b-1/pack"] * STREAMS, tokens, way)
+            seen = [Seen("ours (gunicorn)"), Seen("nginx sendfile")]
+            for number in range(bench.rounds):
+                for one, argv in zip(seen, (ours, theirs), strict=True):
+                    seconds, cpu, _ = timed(argv)
+                    one.seconds.append(seconds)
+                    one.cpu.append(cpu)
+                    bench.say(f"  round {number + 1}: {one.name} {seconds:.2f} s")
+            process = run.start(ours)
+            waits = sorted(control(process))
+            assert process.returncode == 0
+            row = Row("B6", f"{STREAMS} streams of {SIZE >> 20} MiB, {way}", "the memory's speed", seen)
+            worst = waits[min(len(waits) - 1, int(len(waits) * 0.99))]
+            row.ratios = [
+                ("throughput: ours / nginx", seen[1].median / seen[0].median, "≥ 0.95"),
+                (
+                    f"control p99 in ms ({len(waits)}, median {1e3 * statistics.median(waits):.1f})",
+                    worst * 1e3,
+                    "< 50",
+                ),
+            ]
+            rows.append(row)
+    return rows

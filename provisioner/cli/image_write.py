@@ -1,0 +1,174 @@
+"""`provision image write`: the agent's own writer, without a deployment: for a rescue stick, or a bench."""
+
+import os
+import stat
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import click
+
+from provisioner.agent import disks, facts
+from provisioner.agent.link import Link
+from provisioner.agent.medium import Medium
+from provisioner.agent.packfile import PackFile
+from provisioner.agent.protocol import Disk, Phase
+from provisioner.agent.stream import Stream
+from provisioner.agent.writer import Chunks, Writer
+from provisioner.cli.common import STATE, say
+from provisioner.cli.image_build import Bar
+from provisioner.errors import DiskError, InputError, PackError, RefusedError
+from provisioner.imaging import manifest as manifests
+from provisioner.imaging import signature
+from provisioner.story import size
+
+PATIENCE = 60.0  # seconds without an answer of the server; somebody waits before the screen
+SYS = Path("/sys/dev/block")
+
+
+@click.command()
+@click.argument("source", metavar="PACK|URL")
+@click.argument("device", type=click.Path(path_type=Path))
+@click.option(
+    "--pubkey", type=click.Path(path_type=Path), help="NAME.pub; the state folder's keys unless given."
+)
+@click.option("--full", is_flag=True, help="Write all, not only what differs.")
+@click.option("--erase-foreign", is_flag=True, help="Erase LVM, RAID, ZFS or encrypted data too.")
+@click.option("--yes", is_flag=True, help="Do not ask. For scripts.")
+def write(source: str, device: Path, pubkey: Path | None, full: bool, erase_foreign: bool, yes: bool) -> None:
+    """Write a pack to a disk of this machine: verified, read back, bootable last. No service is needed.
+
+    DEVICE is a whole disk, or a regular file that stands for one. It is shown and must be confirmed. A host's
+    seed is not written. PACK.json and PACK.json.minisig lie beside the pack.
+    """
+    began = time.monotonic()
+    target = _examine(device)
+    with ExitStack() as stack:
+        manifest, chunks = stack.enter_context(_opened(source, _keys(pubkey)))
+        say(f"Image     {manifest.name} {manifest.version}   {size(manifest.raw_size)}")
+        say(f"Erases    {device}  {disks.describe(target)}  ({target.content})")
+        disks.check(target, manifest.raw_size, manifest.logical_sector_size)
+        disks.check_consent(target, "", erase=True, foreign=erase_foreign)
+        if not yes:
+            _ask(device, target)
+        medium = stack.enter_context(Medium(device))
+        bar = stack.enter_context(Bar("writing"))
+
+        def tell(phase: Phase, done: int, total: int) -> None:
+            bar(done, total)
+
+        writer = Writer(medium, manifest, tell, say, method="full" if full else "delta", may_discard=True)
+        try:
+            writer.write(chunks, {})
+        except BaseException:
+            say(f"{device} {writer.state}")
+            raise
+    seconds = max(0.001, time.monotonic() - began)
+    say(
+        f"{device} is {manifest.name} {manifest.version}: "
+        f"{size(writer.bytes_written)} written and read back, "
+        f"{size(writer.bytes_saved)} were right already, {size(chunks.fetched)} fetched, {seconds:.1f} s, "
+        f"{size(manifest.raw_size / seconds)}/s"
+    )
+
+
+def _keys(pubkey: Path | None) -> list[Path]:
+    if pubkey:
+        return [pubkey]
+    folder = Path(os.environ.get("PROVISION_STATE", STATE)) / "keys"
+    found = sorted(folder.glob("*.pub")) if os.access(folder, os.R_OK) else []
+    if not found:
+        raise PackError(f"no public key is trusted in {folder}", hint="give --pubkey NAME.pub", code=326)
+    return found
+
+
+@contextmanager
+def _opened(source: str, keys: list[Path]) -> Iterator[tuple[manifests.Manifest, Chunks]]:
+    """Manifest, once its signature was checked, and where its chunks come from. Raises PackError."""
+    if "://" in source:
+        manifest, link = _fetched(source, keys)
+        yield manifest, Stream(link, urlsplit(source).path, manifest)
+        return
+    path = Path(source)
+    manifest = _checked(path.with_name(path.name + ".json"), keys)
+    with PackFile(path, manifest) as chunks:
+        found = path.stat().st_size
+        if found != manifest.pack_size:
+            raise PackError(f"{path} has {found} bytes, the manifest says {manifest.pack_size}", code=321)
+        yield manifest, chunks
+
+
+def _fetched(url: str, keys: list[Path]) -> tuple[manifests.Manifest, Link]:
+    parts = urlsplit(url)
+    if parts.scheme != "http" or not parts.hostname:
+        raise InputError(
+            f"{url}: not a http:// address", hint="the signature protects it, not the line", code=102
+        )
+    link = Link(f"http://{parts.netloc}", say=say, patience=PATIENCE)
+    with tempfile.TemporaryDirectory() as folder:
+        listed = Path(folder) / "pack.json"
+        for ending in (".json", ".json.minisig"):
+            (Path(folder) / f"pack{ending}").write_bytes(link.fetch(parts.path + ending))
+        return _checked(listed, keys), link
+
+
+def _checked(listed: Path, keys: list[Path]) -> manifests.Manifest:
+    if not listed.is_file():
+        raise PackError(f"{listed}: no such file", hint="it lies beside the pack", code=320)
+    signer = signature.verify(listed, listed.with_name(listed.name + ".minisig"), keys)
+    say(f"Signed    by {signer} ✓")
+    return manifests.load(listed)
+
+
+def _examine(device: Path) -> Disk:
+    """What the disk is and holds. Raises DiskError where something uses it, InputError for no disk."""
+    try:
+        found = device.stat()
+    except OSError as fault:
+        raise InputError(f"{device}: {fault.strerror}", code=310) from fault
+    if stat.S_ISREG(found.st_mode):
+        length = found.st_size
+        foreign, owner = facts.belongs(device, 512, length)
+        content = facts.content(device, 512)
+        return Disk(device.name, length, 512, "regular file", content=content, foreign=foreign, owner=owner)
+    if not stat.S_ISBLK(found.st_mode):
+        raise InputError(f"{device} is neither a disk nor a regular file", code=310)
+    place = (SYS / f"{os.major(found.st_rdev)}:{os.minor(found.st_rdev)}").resolve()
+    if (place / "partition").exists():
+        raise DiskError(
+            f"{device} is a partition", hint=f"give the whole disk: /dev/{place.parent.name}", code=310
+        )
+    _refuse_used(device, place)
+    return facts.disk(place)
+
+
+def _refuse_used(device: Path, place: Path) -> None:
+    """Raises DiskError (PV-315) where it, or a partition of it, is mounted, swapped to, or held."""
+    parts = [place, *(path.parent for path in place.glob("*/partition"))]
+    numbers = {facts.read_word(part / "dev") for part in parts}
+    mounts = Path("/proc/self/mountinfo").read_text().splitlines()
+    used = [f"mounted on {line.split()[4]}" for line in mounts if line.split()[2] in numbers]
+    used += [f"held by {holder.name}" for part in parts for holder in (part / "holders").glob("*")]
+    swaps = {line.split()[0] for line in Path("/proc/swaps").read_text().splitlines()[1:]}
+    used += [f"swap on {part.name}" for part in parts if f"/dev/{part.name}" in swaps]
+    if used:
+        raise DiskError(
+            f"{device} is in use: {', '.join(used)[:200]}", hint="is it the right disk? Unmount it", code=315
+        )
+
+
+def _ask(device: Path, target: Disk) -> None:
+    wanted = target.serial[-4:] if target.serial else target.name
+    words = "the last 4 of its serial" if target.serial else "its name"
+    if not sys.stdin.isatty():
+        raise RefusedError(
+            f"{device}: this erases it, and there is no terminal to ask on; nothing was changed",
+            hint="give --yes in a script",
+            code=133,
+        )
+    if click.prompt(f"Type {words} to continue", err=True).strip().lower() != wanted.lower():
+        raise RefusedError(f"{device}: not confirmed, nothing was changed", hint=f"type {words}", code=133)

@@ -1,0 +1,193 @@
+"""Tells which bytes of an ext4 filesystem belong to nothing, from its own block bitmap.
+
+Layout: Linux, Documentation/filesystems/ext4 (super, group_descr, bitmaps). Any doubt means: nothing is free.
+"""
+
+import struct
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+Reader = Callable[[int, int], bytes]  # offset and length in bytes, from the filesystem's start
+MAGIC = 0xEF53
+CLEAN = 1  # s_state: unmounted cleanly, and no errors (2) or orphans (4)
+NEEDS_RECOVERY, META_BG, WITH_64BIT = 0x4, 0x10, 0x80
+# incompatible features that leave the meaning of bitmaps and descriptors alone: filetype, extents, 64bit,
+# flex_bg, ea_inode, csum_seed, largedir, inline_data, encrypt, casefold
+KNOWN = 0x2 | 0x40 | WITH_64BIT | 0x200 | 0x400 | 0x2000 | 0x4000 | 0x8000 | 0x10000 | 0x20000
+SPARSE_SUPER = 0x1
+# read-only features that change it: snapshots, bigalloc, replica, shared blocks, orphans present
+STRANGE = 0x80 | 0x200 | 0x800 | 0x4000 | 0x10000
+SPARSE_SUPER2 = 0x200  # a compatible feature: backups lie elsewhere
+BLOCK_UNINIT = 0x2
+LARGEST_GROUPS = 1 << 20  # 128 TiB in groups of 128 MiB
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What the superblock says; sizes in bytes, the rest in blocks."""
+
+    block: int
+    blocks: int
+    first: int  # the first block that a bitmap speaks of: 1 for blocks of 1 KiB
+    per_group: int
+    inode_blocks: int  # of a group's inode table
+    descriptor: int
+    reserved: int  # blocks behind the descriptors, for growing
+    is_sparse: bool
+    free: int
+
+    @property
+    def groups(self) -> int:
+        """Block groups, the last one perhaps shorter."""
+        return -(-(self.blocks - self.first) // self.per_group)
+
+    @property
+    def descriptor_blocks(self) -> int:
+        """Blocks that hold the group descriptors."""
+        return -(-self.groups * self.descriptor // self.block)
+
+    def length(self, group: int) -> int:
+        """Blocks of a group."""
+        return min(self.per_group, self.blocks - self.first - group * self.per_group)
+
+    def heads(self, group: int) -> int:
+        """Blocks at the group's start that hold a superblock and the descriptors, or their copies."""
+        if not self.is_sparse or group in (0, 1) or any(_is_power(group, base) for base in (3, 5, 7)):
+            return 1 + self.descriptor_blocks + self.reserved
+        return 0
+
+
+@dataclass(frozen=True)
+class Group:
+    """One descriptor: where its parts lie, in blocks; `free` blocks by its own count."""
+
+    block_bitmap: int
+    inode_bitmap: int
+    inode_table: int
+    free: int
+    is_unwritten: bool  # its block bitmap was never written
+
+
+class FreeMap:
+    """One bit a block, set where something lies."""
+
+    def __init__(self, block: int, first: int, used: bytes, blocks: int) -> None:
+        self._block, self._first, self._used, self._blocks = block, first, used, blocks
+
+    def covers(self, offset: int, length: int) -> bool:
+        """Whether no byte of this range belongs to anything; outside of the filesystem: False."""
+        begin, end = offset // self._block, -(-(offset + length) // self._block)
+        if length <= 0 or begin < self._first or end > self._blocks:
+            return False
+        low, high = begin - self._first, end - self._first
+        bits = int.from_bytes(self._used[low >> 3 : (high + 7) >> 3], "little") >> (low & 7)
+        return not bits & ((1 << (high - low)) - 1)
+
+
+def free_map(reader: Reader) -> FreeMap | None:
+    """What is free in the ext4 at `reader`'s start; None where it is none, not clean, or there is doubt."""
+    layout = _layout(reader(1024, 1024))
+    if layout is None:
+        return None
+    groups = list(_groups(reader, layout))
+    if len(groups) != layout.groups or not all(_is_inside(group, layout) for group in groups):
+        return None
+    used = _used(reader, layout, groups)
+    return None if used is None else FreeMap(layout.block, layout.first, used, layout.blocks)
+
+
+def _layout(body: bytes) -> Layout | None:
+    if len(body) < 1024 or _u16(body, 0x38) != MAGIC or _u16(body, 0x3A) != CLEAN or _u32(body, 0xE8):
+        return None
+    compatible, incompatible, read_only = (_u32(body, place) for place in (0x5C, 0x60, 0x64))
+    if incompatible & ~KNOWN or read_only & STRANGE or compatible & SPARSE_SUPER2 or _u32(body, 0x18) > 6:
+        return None
+    is_wide = bool(incompatible & WITH_64BIT)
+    block = 1024 << _u32(body, 0x18)
+    per_group, inodes, inode_size = _u32(body, 0x20), _u32(body, 0x28), _u16(body, 0x58)
+    layout = Layout(
+        block=block,
+        blocks=_u32(body, 0x4) | (_u32(body, 0x150) << 32 if is_wide else 0),
+        first=_u32(body, 0x14),
+        per_group=per_group,
+        inode_blocks=-(-inodes * inode_size // block),
+        descriptor=_u16(body, 0xFE) if is_wide else 32,
+        reserved=_u16(body, 0xCE),
+        is_sparse=bool(read_only & SPARSE_SUPER),
+        free=_u32(body, 0xC) | (_u32(body, 0x158) << 32 if is_wide else 0),
+    )
+    is_sane = 0 < per_group <= 8 * block and per_group % 8 == 0 and layout.first == (block == 1024)
+    is_sane = is_sane and layout.blocks > layout.first and 32 <= layout.descriptor <= block
+    return layout if is_sane and layout.groups <= LARGEST_GROUPS else None
+
+
+def _groups(reader: Reader, layout: Layout) -> Iterator[Group]:
+    table = reader((layout.first + 1) * layout.block, layout.groups * layout.descriptor)
+    is_wide = layout.descriptor >= 64
+    for place in range(0, len(table) - layout.descriptor + 1, layout.descriptor):
+        row = table[place : place + layout.descriptor]
+        blocks, inodes, table_at = (
+            _u32(row, at) | (_u32(row, at + 0x20) << 32 if is_wide else 0) for at in (0, 4, 8)
+        )
+        free = _u16(row, 0xC) | (_u16(row, 0x2C) << 16 if is_wide else 0)
+        yield Group(blocks, inodes, table_at, free, bool(_u16(row, 0x12) & BLOCK_UNINIT))
+
+
+def _is_inside(group: Group, layout: Layout) -> bool:
+    ends = (group.block_bitmap + 1, group.inode_bitmap + 1, group.inode_table + layout.inode_blocks)
+    return min(group.block_bitmap, group.inode_bitmap, group.inode_table) > layout.first and (
+        max(ends) <= layout.blocks
+    )
+
+
+def _used(reader: Reader, layout: Layout, groups: list[Group]) -> bytes | None:
+    """The whole bitmap; None where a group's own count of free blocks says otherwise."""
+    used = bytearray(-(-layout.groups * layout.per_group // 8))
+    for number, group in enumerate(groups):
+        place = number * layout.per_group // 8
+        if not group.is_unwritten:
+            body = reader(group.block_bitmap * layout.block, layout.per_group // 8)
+            if len(body) != layout.per_group // 8:
+                return None
+            used[place : place + len(body)] = body
+    # the filesystem's own blocks are marked whatever the bitmaps say: unwritten ones say nothing
+    for number, group in enumerate(groups):
+        _mark(used, number * layout.per_group, layout.heads(number))
+        for block, count in (
+            (group.block_bitmap, 1),
+            (group.inode_bitmap, 1),
+            (group.inode_table, layout.inode_blocks),
+        ):
+            _mark(used, block - layout.first, count)
+    total = 0
+    for number, group in enumerate(groups):
+        free = _count_free(used, number * layout.per_group, layout.length(number))
+        total += free
+        if free != group.free:
+            return None
+    return bytes(used) if total == layout.free else None
+
+
+def _mark(used: bytearray, first: int, count: int) -> None:
+    low, high = first >> 3, (first + count + 7) >> 3
+    bits = ((1 << count) - 1) << (first & 7) | int.from_bytes(used[low:high], "little")
+    used[low:high] = bits.to_bytes(high - low, "little")
+
+
+def _count_free(used: bytearray, first: int, count: int) -> int:
+    bits = int.from_bytes(used[first >> 3 : (first + count + 7) >> 3], "little")
+    return count - (bits & ((1 << count) - 1)).bit_count()
+
+
+def _is_power(number: int, base: int) -> bool:
+    while number and number % base == 0:
+        number //= base
+    return number == 1
+
+
+def _u16(body: bytes, place: int) -> int:
+    return int(struct.unpack_from("<H", body, place)[0])
+
+
+def _u32(body: bytes, place: int) -> int:
+    return int(struct.unpack_from("<I", body, place)[0])

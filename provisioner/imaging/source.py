@@ -1,0 +1,140 @@
+"""A raw disk image as it is packed: its partitions, its holes, what its root filesystem left free."""
+
+import errno
+import os
+import stat
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from provisioner.errors import InputError, PackError
+from provisioner.imaging import ext4, gpt
+from provisioner.imaging.manifest import ROLES, Partition
+
+SECTOR = 512
+LARGEST = 4 << 40  # bytes; what is larger is no image but a mistake, or an endless file
+OTHERS = (b"QFI\xfb", b"KDMV", b"conectix", b"vhdxfile", b"<<< ")  # heads of virtual machines' disks
+
+
+class Source:
+    """Opened for reading; it must be a regular file and stay as it is."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises InputError (PV-327) for what is no raw disk with a GUID partition table."""
+        self.path = path
+        try:
+            self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a pipe must not hang us
+        except OSError as fault:
+            raise InputError(f"{path} cannot be read: {fault.strerror}", code=320) from fault
+        try:
+            self._before = os.fstat(self._fd)
+            self.size = self._before.st_size
+            self._check_kind()
+            self.partitions = self._find_partitions()
+            self._free = self._find_free()
+        except BaseException:
+            os.close(self._fd)
+            raise
+        self._data = (0, 0)  # a stretch known to be a hole: from, to
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        os.close(self._fd)
+
+    def _check_kind(self) -> None:
+        if not stat.S_ISREG(self._before.st_mode):
+            raise InputError(f"{self.path} is no regular file", hint="give a finished raw image", code=327)
+        if os.pread(self._fd, 8, 0).startswith(OTHERS):
+            raise InputError(
+                "this is a virtual machine's disk, not a raw one",
+                hint="say --format qcow2, or convert it to a raw image first",
+                code=327,
+            )
+        if self.size > LARGEST:
+            raise InputError(
+                f"{self.path.name} has {self.size} bytes, more than any image ({LARGEST})", code=327
+            )
+
+    def read(self, offset: int, length: int) -> bytes:
+        """So many bytes. Raises PackError (PV-327) where the file ends before: it is being changed."""
+        data = os.pread(self._fd, length, offset)
+        while len(data) < length:
+            more = os.pread(self._fd, length - len(data), offset + len(data))
+            if not more:
+                raise self._changed()
+            data += more
+        return data
+
+    def _find_partitions(self) -> tuple[Partition, ...]:
+        def reader(offset: int, length: int) -> bytes:
+            return os.pread(self._fd, length, offset)
+
+        try:
+            table = gpt.read(reader, SECTOR)
+        except PackError as fault:
+            raise InputError(
+                f"this is no raw disk image: {fault}", hint="a GPT with 512-byte sectors", code=327
+            ) from fault
+        if self.size % SECTOR:
+            raise InputError(f"the image has {self.size} bytes, no multiple of {SECTOR}", code=327)
+        return tuple(
+            Partition(part.name, part.guid, fat_label(reader(part.offset, SECTOR)), part.offset, part.length)
+            for part in table.partitions
+            if part.name in ROLES
+        )
+
+    def _find_free(self) -> ext4.FreeMap | None:
+        """Of the root filesystem, where it is a clean ext4 that lies inside of its partition."""
+        root = next((part for part in self.partitions if part.role == "root"), None)
+        if root is None:
+            return None
+        self._root = root
+
+        def reader(offset: int, length: int) -> bytes:
+            inside = max(0, min(length, root.length - offset))
+            return os.pread(self._fd, inside, root.offset + offset)
+
+        return ext4.free_map(reader)
+
+    def is_free(self, offset: int, length: int) -> bool:
+        """Whether nothing of this range belongs to any file."""
+        if self._free is None or offset < self._root.offset:
+            return False
+        inside = offset + length <= self._root.offset + self._root.length
+        return inside and self._free.covers(offset - self._root.offset, length)
+
+    def is_hole(self, offset: int, length: int) -> bool:
+        """Whether the file has nothing there, which reads as zeros; asked in rising order it is cheap."""
+        begin, end = self._data
+        if not begin <= offset < end:
+            try:
+                end = os.lseek(self._fd, offset, os.SEEK_DATA)
+            except OSError as fault:
+                if fault.errno != errno.ENXIO:  # a filesystem that cannot tell
+                    return False
+                end = self.size  # no data behind it
+            self._data = (offset, end)
+        return offset + length <= end
+
+    def check_unchanged(self) -> None:
+        """Raises PackError (PV-327) where somebody wrote to it meanwhile."""
+        after = os.fstat(self._fd)
+        if (self.size, self._before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
+            raise self._changed()
+
+    def _changed(self) -> PackError:
+        return PackError(f"{self.path.name} was changed while it was read", hint="pack it again", code=327)
+
+
+def fat_label(sector: bytes) -> str:
+    """The volume label in a FAT boot sector; empty where it is none (Microsoft, FAT specification 1.03)."""
+    if len(sector) < 512 or sector[510:512] != b"\x55\xaa":
+        return ""
+    for kind, label in ((sector[54:62], sector[43:54]), (sector[82:90], sector[71:82])):
+        if kind.startswith(b"FAT"):
+            return "".join(chr(byte) if 32 <= byte < 127 else "?" for byte in label).strip()
+    return ""

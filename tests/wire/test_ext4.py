@@ -1,0 +1,164 @@
+"""What ext4 leaves free, held against dumpe2fs and debugfs on filesystems that mke2fs made."""
+
+import os
+import random
+import re
+from pathlib import Path
+
+import pytest
+
+from provisioner.imaging import ext4
+from provisioner.run import run, text
+
+MIB = 1 << 20
+FEATURES = {
+    "as Debian makes it": (),
+    "without 64bit": ("-O", "^64bit"),
+    "without flex_bg": ("-O", "^flex_bg"),
+    "without checksums": ("-O", "^metadata_csum"),
+    "uninit_bg": ("-O", "^metadata_csum,uninit_bg"),
+    "1 KiB blocks": ("-b", "1024"),
+    "2 KiB blocks": ("-b", "2048"),
+    "no sparse_super": ("-O", "^sparse_super,^resize_inode"),
+    "small groups": ("-g", "4096"),
+    "ext2": ("-t", "ext2"),
+    "ext3": ("-t", "ext3"),
+}
+
+
+def make(folder: Path, *words: str, size: int = 300 * MIB, files: int = 40) -> Path:
+    """A filesystem with files of many sizes, every second of which is deleted again."""
+    tree, path = folder / "tree", folder / "fs"
+    tree.mkdir()
+    chance = random.Random(len(words))
+    for number in range(files):
+        (tree / f"f{number}").write_bytes(chance.randbytes(chance.randrange(1, 2 * MIB)))
+    path.write_bytes(b"")
+    os.truncate(path, size)
+    kind = () if "-t" in words else ("-t", "ext4")
+    size_of_blocks = () if "-b" in words else ("-b", "4096")
+    run(["mke2fs", "-q", "-F", *kind, *size_of_blocks, *words, "-d", tree, path])
+    removed = "\n".join(f"rm f{number}" for number in range(0, files, 2)) + "\n"
+    run(["debugfs", "-w", "-f", "-", path], stdin=removed.encode())
+    return path
+
+
+def reader(path: Path) -> ext4.Reader:
+    def read(offset: int, length: int) -> bytes:
+        with path.open("rb") as file:
+            return os.pread(file.fileno(), length, offset)
+
+    return read
+
+
+def free_by_dumpe2fs(path: Path) -> tuple[int, set[int]]:
+    """The block size, and the blocks that dumpe2fs calls free."""
+    said = text(["dumpe2fs", path])
+    block = int(re.search(r"Block size:\s+(\d+)", said)[1])
+    free: set[int] = set()
+    for line in re.findall(r"^  Free blocks: (.+)$", said, re.MULTILINE):
+        for span in filter(None, line.replace(" ", "").split(",")):
+            first, _, last = span.partition("-")
+            free |= set(range(int(first), int(last or first) + 1))
+    return block, free
+
+
+@pytest.mark.parametrize("features", FEATURES.values(), ids=FEATURES.keys())
+def test_a_block_is_free_just_where_dumpe2fs_says_so(tmp_path: Path, features: tuple[str, ...]) -> None:
+    path = make(tmp_path, *features)
+    block, free = free_by_dumpe2fs(path)
+    found = ext4.free_map(reader(path))
+    assert found is not None and len(free) > 1000
+    blocks = path.stat().st_size // block
+    mine = {number for number in range(blocks) if found.covers(number * block, block)}
+    assert mine == free
+
+
+def test_what_debugfs_calls_free_is_free_and_a_file_is_not(tmp_path: Path) -> None:
+    path = make(tmp_path)
+    found = ext4.free_map(reader(path))
+    assert found
+    for name in ("f1", "f39"):
+        blocks = [int(word) for word in text(["debugfs", "-R", f"blocks {name}", path]).split()]
+        assert blocks and not any(found.covers(block * 4096, 4096) for block in blocks)
+        said = text(["debugfs", "-R", f"testb {blocks[0]}", path])
+        assert "marked in use" in said
+    last = path.stat().st_size // 4096 - 100
+    assert found.covers(last * 4096, 4096)
+    assert "not in use" in text(["debugfs", "-R", f"testb {last}", path])
+
+
+def test_a_range_is_free_only_as_a_whole(tmp_path: Path) -> None:
+    path = make(tmp_path)
+    found = ext4.free_map(reader(path))
+    _, free = free_by_dumpe2fs(path)
+    assert found
+    edge = next(n for n in sorted(free) if n - 1 not in free and {*range(n, n + 9)} <= free)
+    assert found.covers(edge * 4096, 8 * 4096)
+    assert found.covers(edge * 4096 + 1, 100)
+    assert not found.covers(edge * 4096 - 1, 2) and not found.covers((edge - 1) * 4096, 8 * 4096)
+    end = path.stat().st_size
+    assert not found.covers(end - 4096, 8192) and not found.covers(end, 1) and not found.covers(0, 4096)
+    assert not found.covers(edge * 4096, 0)
+
+
+def put(path: Path, offset: int, data: bytes) -> None:
+    with path.open("r+b") as file:
+        file.seek(offset)
+        file.write(data)
+
+
+@pytest.mark.parametrize(
+    ("features", "damage"),
+    [
+        (("-O", "bigalloc"), None),
+        (("-O", "meta_bg,^resize_inode"), None),
+        (("-O", "sparse_super2"), None),
+        ((), (1024 + 0x60, b"\xc6")),  # needs_recovery: the journal holds what the bitmaps do not know
+        ((), (1024 + 0x3A, b"\0")),  # mounted
+        ((), (1024 + 0x3A, b"\3")),  # errors
+        ((), (1024 + 0xE8, b"\x0c")),  # orphans
+        ((), (1024 + 0x38, b"\0")),  # no ext4
+        ((), (4096 + 0xC, b"\x01\x02")),  # a group counts otherwise than its bitmap
+        ((), (1024 + 0xC, b"\x01")),  # and so does the superblock
+        ((), (1024 + 0x62, b"\x80")),  # a feature that nobody knows yet
+        ((), (4096, b"\xff\xff\xff\x7f")),  # a bitmap behind the end
+        ((), (1024 + 0x20, b"\x07\0\0\0")),
+        ((), (1024 + 0x18, b"\xff")),
+    ],
+)
+def test_in_any_doubt_nothing_is_free(
+    tmp_path: Path, features: tuple[str, ...], damage: tuple[int, bytes] | None
+) -> None:
+    path = make(tmp_path, *features, files=4)
+    if damage:
+        assert ext4.free_map(reader(path)) is not None
+        put(path, *damage)
+    assert ext4.free_map(reader(path)) is None
+
+
+def test_no_flipped_byte_in_superblock_or_descriptors_frees_a_used_block(tmp_path: Path) -> None:
+    path = make(tmp_path, "-O", "^metadata_csum", size=300 * MIB, files=6)
+    body, (_, free) = path.read_bytes(), free_by_dumpe2fs(path)
+    chance, answers = random.Random(4), 0
+    for _ in range(1500):
+        damaged = bytearray(body[: 2 * MIB])
+        place = chance.choice((chance.randrange(1024, 2048), chance.randrange(4096, 4096 + 3 * 64)))
+        damaged[place] ^= 1 << chance.randrange(8)
+
+        def read(offset: int, length: int, damaged: bytes = bytes(damaged)) -> bytes:
+            inside = damaged[offset : offset + length]
+            return inside + body[offset + len(inside) : offset + length]
+
+        found = ext4.free_map(read)
+        if found is not None:
+            answers += 1
+            used = [n for n in range(0, 300 * 256, 7) if n not in free]
+            assert not any(found.covers(n * 4096, 4096) for n in used)
+    assert 0 < answers < 1500
+
+
+def test_what_is_no_filesystem_has_nothing_free(tmp_path: Path) -> None:
+    for body in (b"", bytes(100), bytes(8192), os.urandom(8192)):
+        (tmp_path / "x").write_bytes(body)
+        assert ext4.free_map(reader(tmp_path / "x")) is None
