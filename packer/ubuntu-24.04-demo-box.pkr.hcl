@@ -3,7 +3,8 @@
 #   packer build packer/ubuntu-24.04-demo-box.pkr.hcl
 #   packer build -var-file=packer/debian-12-base.pkrvars.hcl packer/ubuntu-24.04-demo-box.pkr.hcl
 #
-# Run it in the checkout, after `make setup image-seed`. Packer installs, Ansible configures, the normalise step makes the
+# Run it in the checkout, after `make setup image-seed`: the last step finds our Python in the checkout's .venv, or where
+# -var python=… says. Packer installs, Ansible configures, the normalise step makes the
 # result repeatable. It is valid in Packer 1.6.6 and in 1.9 to 1.14: hence no required_plugins here (they are in plugins/),
 # no efi_boot, no http_content; UEFI and the processor are given by qemuargs.
 
@@ -187,10 +188,23 @@ variable "sign" {
   description = "A secret key of `provision image keygen`. Without one the pack is not signed."
 }
 
+variable "keep" {
+  type        = string
+  default     = ""
+  description = "A folder for the disk of a build whose last step fails; Packer deletes it otherwise."
+}
+
 locals {
   bin     = var.python != "" ? dirname(var.python) : "${path.root}/../.venv/bin"
   python  = var.python != "" ? var.python : "${path.root}/../.venv/bin/python"
   scripts = "${path.root}/scripts"
+  # what shapes the image, for the build record
+  facts = jsonencode({
+    driver_branch = var.driver_branch
+    gpu_stack     = var.gpu_stack
+    ml_stack      = var.ml_stack
+    mirror        = var.mirror
+  })
 }
 
 source "qemu" "image" {
@@ -280,7 +294,7 @@ build {
       "'${local.python}' -m provisioner.golden",
       "--disk '${var.work}/disk.raw' --format raw --out '${var.out}'",
       "--name '${var.image_name}' --version '${var.image_version}' --epoch ${var.epoch}",
-      "--source '${var.iso_url}' --sign '${var.sign}' --builder 'qemu ${var.accelerator}'",
+      "--source '${var.iso_url}' --sign '${var.sign}' --keep '${var.keep}' --builder qemu --facts '${local.facts}'",
     ])]
   }
 }

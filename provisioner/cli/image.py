@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from provisioner.cli import image_build
 from provisioner.cli.common import (
     Column,
     asks_service,
@@ -24,7 +25,11 @@ from provisioner.story import size
 
 @click.group()
 def image() -> None:
-    """Images: sign, pack, add, list, verify."""
+    """Images: build, compare, sign, pack, add, list, verify."""
+
+
+for command in (image_build.build, image_build.builds, image_build.diff):
+    image.add_command(command)
 
 
 COLUMNS: tuple[Column, ...] = (

@@ -1,0 +1,217 @@
+"""`provision image build|builds|diff`: make a golden image, see how builds went, compare two."""
+
+import json
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from provisioner.cli.common import Column, asks_service, emit, local_time, prints_data, say
+from provisioner.cli.ramdisk import CACHE
+from provisioner.client import Client
+from provisioner.errors import Exit, InputError
+from provisioner.story import size
+
+if TYPE_CHECKING:
+    from provisioner.golden.files import FileManifest
+    from provisioner.golden.packer import Built, Order
+
+cache_option = click.option(
+    "--cache",
+    type=click.Path(path_type=Path),
+    default=CACHE,
+    help="Keeps base images and the journal of builds.",
+)
+OUT = Path("dist/image")
+
+
+@click.command()
+@click.option("--builder", type=click.Choice(["qemu", "virtualbox", "vmware"]), default="qemu")
+@click.option("--debian", is_flag=True, help="Debian's base image instead of Ubuntu's installer.")
+@click.option("--var-file", "files", multiple=True, type=click.Path(path_type=Path, exists=True))
+@click.option("--var", "variables", multiple=True, metavar="NAME=VALUE", help="A variable of the template.")
+@click.option("--out", type=click.Path(path_type=Path), default=OUT, show_default=True, help="Where to.")
+@click.option("--sign", type=click.Path(path_type=Path), help="NAME.key of keygen.")
+@click.option("--name", default="", help="IMAGE_ID and the pack's name.")
+@click.option("--version", default="", help="IMAGE_VERSION and the pack's version.")
+@click.option("--keep-failed", is_flag=True, help="Keep machine, key and disk of a build that fails.")
+@click.option("--checksums", type=click.Path(path_type=Path), help="Compare with, or add to, this file.")
+@click.option("--add", "adds", is_flag=True, help="Add the pack to the catalogue of the service.")
+@cache_option
+@asks_service
+def build(
+    client: Client,
+    builder: str,
+    debian: bool,
+    files: tuple[Path, ...],
+    variables: tuple[str, ...],
+    out: Path,
+    sign: Path | None,
+    name: str,
+    version: str,
+    keep_failed: bool,
+    checksums: Path | None,
+    adds: bool,
+    cache: Path,
+) -> None:
+    """Build the golden image with Packer and Ansible: raw, qcow2, vmdk, pack, manifests, SHA256SUMS.
+
+    The same inputs give the same bytes. Every build leaves a line in the journal: provision image builds
+    """
+    from provisioner.golden.packer import Order, build
+
+    if adds and not sign:
+        raise InputError("--add needs --sign", hint="the catalogue takes signed packs only")
+    if sign and not sign.is_file():
+        raise InputError(f"{sign}: no such file", code=320)
+    given = {"image_name": name, "image_version": version, "sign": str(sign.absolute()) if sign else ""}
+    chosen = {**_variables(variables), **{key: value for key, value in given.items() if value}}
+    order = Order(out, builder, debian, files, _accelerated(chosen, builder, cache), keep_failed, cache)
+    made = build(order, _teller(), commit=_commit())
+    _tell(made, order)
+    if checksums:
+        _compare(made, checksums)
+    if adds:
+        row = client.add_image(made.pack.resolve())
+        say(f"{row['id']} added, signed by {row['signed_by']}")
+
+
+def _variables(words: tuple[str, ...]) -> dict[str, str]:
+    found = {}
+    for word in words:
+        name, sign, value = word.partition("=")
+        if not name or not sign:
+            raise InputError(f"--var {word}: not NAME=VALUE", hint="--var memory=4096")
+        found[name] = value
+    return found
+
+
+def _accelerated(chosen: dict[str, str], builder: str, cache: Path) -> dict[str, str]:
+    """KVM where it works, unless the user has chosen."""
+    from provisioner.lab import qemu
+
+    if builder != "qemu" or "accelerator" in chosen:
+        return chosen
+    found = qemu.choose_accelerator(cache / "accelerator.json")
+    return {"accelerator": found, "cpu": "host" if found == "kvm" else "Nehalem", **chosen}
+
+
+def _teller() -> Any:
+    began = time.monotonic()
+
+    def tell(step: str) -> None:
+        seconds = int(time.monotonic() - began)
+        say(f"{seconds // 60:3d}:{seconds % 60:02d}  {step}")
+
+    return tell
+
+
+def _commit() -> str:
+    """The checkout's commit; empty outside one."""
+    from provisioner.run import run
+
+    here = Path(__file__).parent
+    done = run(
+        ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"], cwd=here, check=False
+    )
+    return done.stdout.decode().strip()
+
+
+def _tell(made: "Built", order: "Order") -> None:
+    said = made.record
+    say(
+        f"{said['image']} built in {made.seconds / 60:.1f} min: {size(int(str(said['raw_bytes'])))}, "
+        f"pack {size(int(str(said['pack_bytes'])))}, sha256 {said['raw_sha256']}"
+    )
+    say(f"in {order.out}: raw, qcow2, vmdk, pack, per-file manifest, bill of materials, SHA256SUMS, record")
+
+
+def _compare(made: "Built", checksums: Path) -> None:
+    """Raises BuildError where the same inputs once gave another image."""
+    from provisioner.golden import record
+    from provisioner.golden.packer import BuildError
+
+    key, digest = str(made.record["inputs_key"]), str(made.record["raw_sha256"])
+    known = record.known(checksums, key)
+    if not known:
+        record.remember(checksums, key, digest, str(made.record["image"]))
+        say(f"these inputs are new: {checksums} has their checksum now; commit it")
+    elif known != digest:
+        raise BuildError(
+            f"the same inputs gave sha256 {digest}, once it was {known}",
+            hint="provision image diff OLD NEW names the files; the record lists the tools' versions",
+            code=654,
+        )
+    else:
+        say("the checksum is the one that was recorded for the same inputs")
+
+
+COLUMNS: tuple[Column, ...] = (
+    ("STARTED", lambda r: local_time(r["started"])),
+    ("IMAGE", lambda r: r["image"]),
+    ("BUILDER", lambda r: r["builder"]),
+    ("RESULT", lambda r: r["result"]),
+    ("MINUTES", lambda r: f"{r['seconds'] / 60:.1f}"),
+    ("SIZE", lambda r: size(r["raw_bytes"]) if r["raw_bytes"] else ""),
+    ("PACK", lambda r: size(r["pack_bytes"]) if r["pack_bytes"] else ""),
+    ("SHA256", lambda r: r["raw_sha256"][:16]),
+    ("WHY", lambda r: r["error"][:60]),
+)
+
+
+@click.command()
+@prints_data
+@cache_option
+def builds(form: str, cache: Path) -> None:
+    """All builds of this machine, and what they come to: success rate and medians against the targets."""
+    from provisioner.golden import record
+
+    lines = record.journal(cache)
+    emit(form, "builds", [asdict(line) for line in lines], COLUMNS, key="image")
+    if form == "table" and lines:
+        for target in record.targets(lines):
+            shown = "not measured" if target.value is None else f"{target.value:.1f} {target.unit}"
+            verdict = {True: "✓", False: "✗", None: "–"}[target.met]
+            sign = ">" if target.name == "success rate" else "<"
+            say(f" {verdict} {target.name}: {shown} (target {sign} {target.limit:g} {target.unit})")
+
+
+@click.command()
+@click.argument("old", type=click.Path(path_type=Path))
+@click.argument("new", type=click.Path(path_type=Path))
+@click.option("-o", "--output", "form", type=click.Choice(["table", "json"]), default="table")
+def diff(old: Path, new: Path, form: str) -> int:
+    """Explain how two images differ, file by file. Exit code 0: they do not; 3: they do.
+
+    OLD and NEW are per-file manifests (*.files.jsonl), folders of builds, or raw images.
+    """
+    from provisioner.golden.difference import compare, sentence
+
+    before, after = _manifest(old), _manifest(new)
+    found = compare(before, after)
+    if form == "json":
+        body = {"schema_version": 1, "differences": [asdict(difference) for difference in found]}
+        click.echo(json.dumps(body, indent=2, ensure_ascii=False))
+    else:
+        for difference in found:
+            click.echo(sentence(difference))
+        what = f"{len(found)} differences" if len(found) != 1 else "1 difference"
+        say(f"{before.image} and {after.image}: {what if found else 'the same'}")
+    return Exit.FAILED if found else Exit.DONE
+
+
+def _manifest(path: Path) -> "FileManifest":
+    from provisioner.golden import files, inspection
+
+    if path.is_dir():
+        found = sorted(path.glob(f"*{files.SUFFIX}"))
+        if len(found) != 1:
+            raise InputError(f"{path} holds {len(found)} per-file manifests, not one", code=653)
+        return files.load(found[0])
+    if not path.is_file():
+        raise InputError(f"{path}: no such file", code=653)
+    if path.suffix == ".raw":
+        return inspection.inspect(path).manifest
+    return files.load(path)
