@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import shutil
+import sys
 import tempfile
 import time
 import uuid
@@ -158,3 +159,15 @@ def _sha256(path: Path) -> str:
 
 def _copy_sparse(source: Path, target: Path) -> None:
     run.run(["cp", "--sparse=always", "--reflink=auto", source, target], timeout=300)
+
+
+def main(folder: Path, cache: Path) -> None:
+    """Write `debian-12-base.raw` and SHA256SUMS to `folder`: what packer/debian-12-base.pkrvars.hcl begins with."""
+    raw = folder / "debian-12-base.raw"
+    made = build(raw, name=raw.stem, version="1", cache=cache, report=print)
+    (folder / "SHA256SUMS").write_text(f"{made.sha256}  {raw.name}\n")
+    print(f"{raw}: sha256 {made.sha256}")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))

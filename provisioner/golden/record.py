@@ -4,6 +4,7 @@ import hashlib
 import json
 import platform
 from dataclasses import asdict, dataclass
+from importlib import metadata
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -27,8 +28,8 @@ TOOLS = {
     "grub-mkimage": ("grub-mkimage", "--version"),
     "mkfs.vfat": ("mkfs.vfat", "--help"),
     "sfdisk": ("sfdisk", "--version"),
-    "ansible": ("ansible", "--version"),
 }
+LIBRARIES = ("ansible-core", "zstandard")
 
 
 def inputs(source: Path | None, facts: dict[str, Any]) -> dict[str, str]:
@@ -55,7 +56,7 @@ def key(found: dict[str, str]) -> str:
 
 def tools() -> dict[str, str]:
     """The versions of the programs that shape the bytes; `missing` where one is not installed."""
-    found = {"python": platform.python_version()}
+    found = {"python": platform.python_version(), **{name: metadata.version(name) for name in LIBRARIES}}
     for name, argv in TOOLS.items():
         try:
             done = run(list(argv), check=False, timeout=60)
