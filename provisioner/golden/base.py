@@ -162,7 +162,7 @@ def _copy_sparse(source: Path, target: Path) -> None:
 
 
 def main(folder: Path, cache: Path) -> None:
-    """Write `debian-12-base.raw` and SHA256SUMS to `folder`: what packer/debian-12-base.pkrvars.hcl begins with."""
+    """Write what packer/debian-12-base.pkrvars.hcl begins with: debian-12-base.raw and its SHA256SUMS."""
     raw = folder / "debian-12-base.raw"
     made = build(raw, name=raw.stem, version="1", cache=cache, report=print)
     (folder / "SHA256SUMS").write_text(f"{made.sha256}  {raw.name}\n")

@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
 
 from provisioner import shipped
 from provisioner.errors import InputError, ProvisionError
@@ -347,6 +349,12 @@ def test_the_bill_lists_what_dpkg_and_pip_installed(installed: Path) -> None:
         "pkg:pypi/typing-extensions@4.12",
     ]
     assert bill(installed) == bill(installed)
+
+
+def test_the_bill_fits_cyclonedxs_own_schema(installed: Path) -> None:
+    validator = JsonStrictValidator(SchemaVersion.V1_6)
+    assert validator.validate_str(bill(installed)) is None
+    assert validator.validate_str(bill(installed).replace('"library"', '"book"')) is not None
 
 
 # ---- records, targets, sizes

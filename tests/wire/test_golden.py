@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import struct
+import sys
 from pathlib import Path
 
 import pytest
@@ -210,7 +211,7 @@ def test_the_disk_of_a_failed_last_step_is_kept_where_asked(tmp_path: Path) -> N
     raw = machine(tmp_path / "machine", dirt="b")
     argv = ["--disk", raw, "--out", tmp_path / "out", "--name", "tiny-os", "--version", "9", "--epoch", EPOCH]
     done = run.run(
-        [os.sys.executable, "-m", "provisioner.golden", *map(str, argv), "--keep", str(tmp_path / "kept")],
+        [sys.executable, "-m", "provisioner.golden", *map(str, argv), "--keep", str(tmp_path / "kept")],
         check=False,
     )
     assert done.returncode == Exit.USAGE and b"PV-650" in done.stderr
@@ -250,3 +251,18 @@ def test_packer_finds_debians_variables_valid(seed: Path) -> None:
 
 def test_templates_are_written_as_packer_formats_them() -> None:
     run.run(["packer", "fmt", "-check", shipped.folder("packer")])
+
+
+# ---- CI
+
+
+@pytest.mark.parametrize(
+    ("schema", "file", "more"),
+    [
+        ("vendor.github-workflows", ".github/workflows/build-golden-image.yml", []),
+        ("vendor.gitlab-ci", ".gitlab-ci.yml", ["--data-transform", "gitlab-ci"]),
+    ],
+)
+def test_ci_files_fit_their_vendors_schema(schema: str, file: str, more: list[str]) -> None:
+    program = Path(sys.executable).with_name("check-jsonschema")
+    run.run([program, "--builtin-schema", schema, *more, Path(__file__).parents[2] / file])
