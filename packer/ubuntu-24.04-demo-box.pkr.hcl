@@ -258,6 +258,7 @@ build {
     user          = "packer"
     use_proxy     = false
     ansible_env_vars = [
+      "ANSIBLE_CONFIG=${path.root}/../ansible/ansible.cfg",
       "ANSIBLE_HOST_KEY_CHECKING=False",
       "ANSIBLE_PIPELINING=True",
       "ANSIBLE_NOCOLOR=True",

@@ -1,5 +1,6 @@
 """What the image's own files say of its partitions: fstab and GRUB's menu, the same ids as on the disk."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -7,6 +8,8 @@ from provisioner import shipped
 from provisioner.errors import InputError
 
 KERNELS = ("boot/vmlinuz", "vmlinuz")  # Ubuntu's link, Debian's
+SETTINGS = ("GRUB_CMDLINE_LINUX", "GRUB_CMDLINE_LINUX_DEFAULT")
+_SETTING = re.compile(rf"(?m)^({'|'.join(reversed(SETTINGS))})=(?:[\"']([^\"'\n]*)[\"']|(\S*))$")
 ARGUMENTS = "console=tty0 console=ttyS0,115200 net.ifnames=1"
 
 
@@ -29,7 +32,7 @@ def write(root: Path, ids: Ids) -> None:
 
 
 def menu(root: Path, uuid: str) -> str:
-    """GRUB's menu: the linked kernel, with the arguments of /etc/kernel/cmdline if it is there."""
+    """GRUB's menu: the linked kernel, with the arguments that the roles wrote. Raises InputError: no kernel."""
     kernel = next((name for name in KERNELS if (root / name).is_symlink()), None)
     if kernel is None:
         raise InputError(
@@ -37,8 +40,7 @@ def menu(root: Path, uuid: str) -> str:
             hint="install linux-generic (Ubuntu) or linux-image-amd64 (Debian)",
             code=650,
         )
-    said = root / "etc/kernel/cmdline"
-    arguments = said.read_text().strip() if said.is_file() else ARGUMENTS
+    arguments = kernel_arguments(root) or ARGUMENTS
     text = shipped.file("images", "base/grub.cfg").read_text()
     folder = kernel.removesuffix("vmlinuz")
     for old, new in (
@@ -49,6 +51,17 @@ def menu(root: Path, uuid: str) -> str:
     ):
         text = text.replace(old, new)
     return text
+
+
+def kernel_arguments(root: Path) -> str:
+    """What update-grub would give the kernel: /etc/default/grub and grub.d/*.cfg; empty where neither says any."""
+    values = dict.fromkeys(SETTINGS, "")
+    for path in [root / "etc/default/grub", *sorted((root / "etc/default/grub.d").glob("*.cfg"))]:
+        if not path.is_symlink() and path.is_file():
+            for name, quoted, bare in _SETTING.findall(path.read_text()):
+                before = values[name]
+                values[name] = re.sub(rf"\$\{{?{name}\b\}}?", lambda _, old=before: old, quoted or bare)
+    return " ".join(" ".join(values.values()).split())
 
 
 def _put(path: Path, text: str) -> None:

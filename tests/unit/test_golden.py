@@ -162,10 +162,19 @@ def test_fstab_and_menu_name_the_new_file_systems(tmp_path: Path) -> None:
     assert "initrd /boot/initrd.img" in menu and "ROOT_UUID" not in menu
 
 
-def test_a_role_may_name_the_kernels_arguments(tmp_path: Path) -> None:
+def test_the_kernel_gets_what_the_roles_told_grub(tmp_path: Path) -> None:
     (tmp_path / "vmlinuz").symlink_to("boot/vmlinuz-6.1")
-    put(tmp_path, "etc/kernel/cmdline", "console=ttyS0 iommu=pt\n")
-    assert "root=UUID=u ro console=ttyS0 iommu=pt\n" in boot.menu(tmp_path, "u")
+    put(
+        tmp_path,
+        "etc/default/grub",
+        "GRUB_TIMEOUT=2\nGRUB_CMDLINE_LINUX_DEFAULT=quiet\nGRUB_CMDLINE_LINUX=''\n",
+    )
+    put(
+        tmp_path, "etc/default/grub.d/60-site.cfg", 'GRUB_CMDLINE_LINUX="$GRUB_CMDLINE_LINUX console=ttyS0"\n'
+    )
+    put(tmp_path, "etc/default/grub.d/70-iommu.cfg", 'GRUB_CMDLINE_LINUX="${GRUB_CMDLINE_LINUX} iommu=pt"\n')
+    put(tmp_path, "etc/default/grub.d/note.txt", "GRUB_CMDLINE_LINUX=never\n")
+    assert "root=UUID=u ro console=ttyS0 iommu=pt quiet\n" in boot.menu(tmp_path, "u")
 
 
 def test_an_image_without_a_kernel_is_refused(tmp_path: Path) -> None:
