@@ -32,7 +32,7 @@ def write(root: Path, ids: Ids) -> None:
 
 
 def menu(root: Path, uuid: str) -> str:
-    """GRUB's menu: the linked kernel, with the arguments that the roles wrote. Raises InputError: no kernel."""
+    """GRUB's menu: the linked kernel, with the roles' arguments. Raises InputError: there is no kernel."""
     kernel = next((name for name in KERNELS if (root / name).is_symlink()), None)
     if kernel is None:
         raise InputError(
@@ -54,13 +54,15 @@ def menu(root: Path, uuid: str) -> str:
 
 
 def kernel_arguments(root: Path) -> str:
-    """What update-grub would give the kernel: /etc/default/grub and grub.d/*.cfg; empty where neither says any."""
+    """What update-grub would give the kernel, from /etc/default/grub and grub.d/*.cfg; empty for nothing."""
     values = dict.fromkeys(SETTINGS, "")
     for path in [root / "etc/default/grub", *sorted((root / "etc/default/grub.d").glob("*.cfg"))]:
         if not path.is_symlink() and path.is_file():
             for name, quoted, bare in _SETTING.findall(path.read_text()):
-                before = values[name]
-                values[name] = re.sub(rf"\$\{{?{name}\b\}}?", lambda _, old=before: old, quoted or bare)
+                text = quoted or bare
+                for old in (f"${{{name}}}", f"${name}"):
+                    text = text.replace(old, values[name])
+                values[name] = text
     return " ".join(" ".join(values.values()).split())
 
 

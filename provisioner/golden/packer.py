@@ -30,6 +30,7 @@ _STEP = re.compile(
 )
 _FAULT = re.compile(r"error|fatal:|failed|✗|→|PV-\d", re.IGNORECASE)
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+LONGEST = 110  # characters of a step that are told; the log has all
 GRACE = 60.0  # seconds for Packer to remove its machine after Ctrl-C
 Report = Callable[[str], None]
 
@@ -189,7 +190,7 @@ def _follow(argv: list[str], order: Order, report: Report) -> None:
 def step(line: str) -> str:
     """What a line of Packer's tells of the build's progress; empty for nothing."""
     found = _STEP.match(line)
-    return next(text for text in found.groups() if text) if found else ""
+    return next(text for text in found.groups() if text)[:LONGEST] if found else ""
 
 
 def evidence(lines: list[str]) -> str:
