@@ -53,7 +53,6 @@ class Order:
     variables: dict[str, str] = field(default_factory=dict)
     keep_failed: bool = False
     cache: Path = Path()
-    mirror: str = ""
 
 
 @dataclass(frozen=True)

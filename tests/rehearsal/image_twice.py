@@ -42,6 +42,7 @@ def main(argv: list[str]) -> int:
         "schema_version": SCHEMA_VERSION,
         "result": "same" if same else "different",
         "commit": wanted.commit,
+        "arguments": wanted.words,
         "time": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "image": one["image"],
         "raw_sha256": [one["raw_sha256"], two["raw_sha256"]],
