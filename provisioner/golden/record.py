@@ -19,7 +19,7 @@ SUFFIX = ".build.json"
 JOURNAL = "builds.jsonl"
 CHECKSUMS = "checksums.json"
 SOURCES = ("packer", "ansible", "images")
-NOT_SOURCES = frozenset({CHECKSUMS, "README.md", "__pycache__"})
+NOT_SOURCES = frozenset({CHECKSUMS, "ramdisk", "README.md", "__pycache__"})
 # what shapes the bytes of an image, and how each says its version
 TOOLS = {
     "packer": ("packer", "version"),
