@@ -153,18 +153,18 @@ CODES: dict[int, tuple[str, str]] = {
     ),
     642: ("This machine forbids user namespaces.", "Allow them, as the message says, or be root."),
     643: ("The rehearsal's own network could not be made.", "The message has the kernel's reason."),
-    650: ("The golden image could not be built.", "The message has Packer's last words; its log has all."),
-    651: ("The golden image is too large.", "provision image diff OLD NEW shows what was added."),
-    652: ("A private key would be in every host.", "Remove it in its role, or name it in packer/scrub."),
-    653: (
+    660: ("The golden image could not be built.", "The message has Packer's last words; its log has all."),
+    661: ("The golden image is too large.", "provision image diff OLD NEW shows what was added."),
+    662: ("A private key would be in every host.", "Remove it in its role, or name it in packer/scrub."),
+    663: (
         "This is no per-file manifest, and no folder of one build.",
         "Give NAME.files.jsonl, its folder, or a raw image.",
     ),
-    654: (
+    664: (
         "The same inputs gave another image than before.",
         "provision image diff names the files; compare the tools' versions in the records.",
     ),
-    655: ("The answers for the installer of the image cannot be used.", "Correct packer/http/*.yml."),
+    665: ("The answers for the installer of the image cannot be used.", "Correct packer/http/*.yml."),
 }
 
 

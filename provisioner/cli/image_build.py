@@ -142,7 +142,7 @@ def _compare(made: "Built", checksums: Path) -> None:
         raise BuildError(
             f"the same inputs gave sha256 {digest}, once it was {known}",
             hint="provision image diff OLD NEW names the files; the record lists the tools' versions",
-            code=654,
+            code=664,
         )
     else:
         say("the checksum is the one that was recorded for the same inputs")
@@ -208,10 +208,10 @@ def _manifest(path: Path) -> "FileManifest":
     if path.is_dir():
         found = sorted(path.glob(f"*{files.SUFFIX}"))
         if len(found) != 1:
-            raise InputError(f"{path} holds {len(found)} per-file manifests, not one", code=653)
+            raise InputError(f"{path} holds {len(found)} per-file manifests, not one", code=663)
         return files.load(found[0])
     if not path.is_file():
-        raise InputError(f"{path}: no such file", code=653)
+        raise InputError(f"{path}: no such file", code=663)
     if path.suffix == ".raw":
         return inspection.inspect(path).manifest
     return files.load(path)

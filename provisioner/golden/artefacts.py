@@ -59,13 +59,13 @@ def check_sizes(raw: Path, pack_file: Path) -> dict[str, float]:
         raise ProvisionError(
             f"the image has {size / 1e9:.1f} GB, more than {LARGEST / 1e9:.0f} GB",
             hint="provision image diff OLD NEW shows what was added",
-            code=651,
+            code=661,
         )
     if seconds > DOWNLOAD_LIMIT:
         raise ProvisionError(
             f"a pack of {wire / 1e9:.1f} GB needs {seconds:.0f} s at 1 Gbit/s, not {DOWNLOAD_LIMIT:.0f}",
             hint="provision image diff OLD NEW shows what was added",
-            code=651,
+            code=661,
         )
     return {"raw_bytes": size, "pack_bytes": wire, "download_seconds_at_1_gbit": seconds}
 

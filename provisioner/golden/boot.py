@@ -38,7 +38,7 @@ def menu(root: Path, uuid: str) -> str:
         raise InputError(
             "the image has no kernel: neither /boot/vmlinuz nor /vmlinuz is there",
             hint="install linux-generic (Ubuntu) or linux-image-amd64 (Debian)",
-            code=650,
+            code=660,
         )
     arguments = kernel_arguments(root) or ARGUMENTS
     text = shipped.file("images", "base/grub.cfg").read_text()

@@ -91,7 +91,7 @@ def load(path: Path) -> FileManifest:
         raise InputError(
             f"{path} is no per-file manifest: {fault}",
             hint=f"a *{SUFFIX} of a build, or a raw image",
-            code=653,
+            code=663,
         ) from fault
 
 

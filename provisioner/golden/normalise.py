@@ -104,10 +104,10 @@ def _rebuild(order: Order, work: Path, raw: Path, ids: disk.Identity, report: Re
 def _as_raw(order: Order, work: Path) -> Path:
     if order.form not in FORMATS:
         raise InputError(
-            f"{order.form} is no disk format that is known here", hint=", ".join(FORMATS), code=650
+            f"{order.form} is no disk format that is known here", hint=", ".join(FORMATS), code=660
         )
     if not order.disk.is_file():
-        raise InputError(f"{order.disk}: no such file", hint="it is Packer's disk", code=650)
+        raise InputError(f"{order.disk}: no such file", hint="it is Packer's disk", code=660)
     if order.form == "raw":
         return order.disk
     out = work / "source.raw"
@@ -124,7 +124,7 @@ def _check_clean(raw: Path, offset: int) -> None:
         raise InputError(
             f"the machine's root is not clean: {' '.join(last)}",
             hint="it must be shut down, not switched off: see the end of Packer's log",
-            code=650,
+            code=660,
         )
 
 
@@ -135,7 +135,7 @@ def _describe(order: Order, raw: Path, digest: str, found: inspection.Inspection
         raise InputError(
             f"os-release says {found.manifest.image}, not {wanted}",
             hint="deployments would be refused: packer/scripts/identify.sh must have the last word",
-            code=650,
+            code=660,
         )
     listed = raw.with_name(order.stem + files.SUFFIX)
     listed.write_text(found.manifest.dump())

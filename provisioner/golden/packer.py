@@ -28,9 +28,14 @@ _STEP = re.compile(
     r"|^\s+\S+: TASK \[(?P<task>[^\]]+)\].*$"
     r"|^\s+\S+(?: \(shell-local\))?: (?P<said>(?:gate|golden): .+)$"
 )
-_FAULT = re.compile(r"error|fatal:|failed|✗|→|PV-\d", re.IGNORECASE)
+# most telling first: a check or a task that failed and our last step's words, Packer's own, anything else
+_FAULTS = tuple(
+    re.compile(pattern)
+    for pattern in (r"fatal: |gate: FAILED|golden: .*PV-\d", r"(?i)^\* |\berror: ", r"(?i)error|failed|PV-\d")
+)
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 LONGEST = 110  # characters of a step that are told; the log has all
+MOST_EVIDENCE = 600  # characters of a line
 GRACE = 60.0  # seconds for Packer to remove its machine after Ctrl-C
 Report = Callable[[str], None]
 
@@ -38,7 +43,7 @@ Report = Callable[[str], None]
 class BuildError(ProvisionError):
     """An image could not be built, or is not what it must be."""
 
-    code = 650
+    code = 660
     exit = Exit.FAILED
 
 
@@ -193,6 +198,9 @@ def step(line: str) -> str:
 
 
 def evidence(lines: list[str]) -> str:
-    """The last lines that speak of a fault."""
-    telling = [line.strip() for line in lines if _FAULT.search(line)]
-    return " / ".join((telling or [line for line in lines if line.strip()] or ["it said nothing"])[-4:])
+    """The lines that tell most of a fault; the last ones where none does."""
+    said = [line.strip() for line in lines if line.strip()] or ["it said nothing"]
+    for pattern in _FAULTS:
+        if telling := [line for line in said if pattern.search(line)]:
+            return " / ".join(line[:MOST_EVIDENCE] for line in telling[-3:])
+    return " / ".join(said[-4:])

@@ -103,7 +103,7 @@ def journal(folder: Path) -> list[Line]:
         try:
             found.append(Line(**json.loads(text)))
         except (ValueError, TypeError) as fault:
-            raise InputError(f"{path}: line {number} is damaged: {fault}", code=653) from fault
+            raise InputError(f"{path}: line {number} is damaged: {fault}", code=663) from fault
     return found
 
 

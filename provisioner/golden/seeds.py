@@ -45,7 +45,7 @@ def ubuntu(public_key: str) -> dict[str, Any]:
     except ValidationError as fault:
         first = fault.errors()[0]
         raise InputError(
-            f"packer/http/ubuntu.yml: {'.'.join(map(str, first['loc']))}: {first['msg']}", code=655
+            f"packer/http/ubuntu.yml: {'.'.join(map(str, first['loc']))}: {first['msg']}", code=665
         ) from fault
     return {"autoinstall": checked.model_dump(mode="json", by_alias=True, exclude_none=True)}
 
@@ -55,7 +55,7 @@ def debian(public_key: str) -> dict[str, Any]:
     config = _load("debian")
     users = config.get("users")
     if not isinstance(users, list) or len(users) != 1 or users[0].get("name") != "packer":
-        raise InputError("packer/http/debian.yml: users must be the one user packer", code=655)
+        raise InputError("packer/http/debian.yml: users must be the one user packer", code=665)
     users[0]["ssh_authorized_keys"] = [public_key]
     return config
 
@@ -65,9 +65,9 @@ def _load(system: str) -> dict[str, Any]:
     try:
         found = yaml.safe_load(path.read_text())
     except yaml.YAMLError as fault:
-        raise InputError(f"packer/http/{system}.yml is no YAML: {fault}", code=655) from fault
+        raise InputError(f"packer/http/{system}.yml is no YAML: {fault}", code=665) from fault
     if not isinstance(found, dict):
-        raise InputError(f"packer/http/{system}.yml holds no settings", code=655)
+        raise InputError(f"packer/http/{system}.yml holds no settings", code=665)
     return found
 
 

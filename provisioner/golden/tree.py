@@ -113,7 +113,7 @@ def refuse_secrets(root: Path) -> None:
         raise ProvisionError(
             f"private keys would be in every host: {', '.join(sorted(found)[:5])}",
             hint="remove them in the role that made them, or name them in packer/scrub",
-            code=652,
+            code=662,
         )
 
 

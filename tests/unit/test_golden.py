@@ -131,7 +131,7 @@ def test_a_private_key_in_the_image_ends_the_build(tmp_path: Path, place: str) -
     put(tmp_path, place, "-----BEGIN OPENSSH PRIVATE KEY-----\n")
     with pytest.raises(ProvisionError, match=place) as caught:
         tree.refuse_secrets(tmp_path)
-    assert caught.value.code == 652
+    assert caught.value.code == 662
 
 
 def test_the_file_systems_size_depends_on_the_content_alone(tmp_path: Path) -> None:
@@ -232,7 +232,7 @@ def test_a_manifest_reads_back_as_it_was_written(small: Path, tmp_path: Path) ->
 def test_what_is_no_manifest_is_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(InputError, match="no per-file manifest") as caught:
         files.load(put(tmp_path, "x.files.jsonl", text))
-    assert caught.value.code == 653
+    assert caught.value.code == 663
 
 
 def test_equal_images_have_no_difference(small: Path) -> None:
@@ -420,7 +420,7 @@ def test_an_image_over_a_limit_fails_the_build(tmp_path: Path, raw: int, pack: i
         os.truncate(tmp_path / name, length)
     with pytest.raises(ProvisionError) as caught:
         artefacts.check_sizes(tmp_path / "a.raw", tmp_path / "a.pack")
-    assert caught.value.code == 651
+    assert caught.value.code == 661
 
 
 # ---- Packer
@@ -452,13 +452,17 @@ def test_steps_are_told_and_the_rest_is_not(line: str, step: str) -> None:
     assert packer.step(line) == step
 
 
-def test_the_evidence_is_the_lines_that_speak_of_a_fault() -> None:
-    lines = [
-        "==> qemu.image: Starting",
-        "    qemu.image: fatal: [default]: FAILED! => no such package",
+def test_the_evidence_is_the_lines_that_tell_most() -> None:
+    end = [
+        "==> qemu.image: Provisioning step had errors: Running the cleanup",
+        "Build errored: exit status 2",
         "",
         "bye",
     ]
-    assert packer.evidence(lines) == "qemu.image: fatal: [default]: FAILED! => no such package"
+    fatal = "    qemu.image: fatal: [default]: FAILED! => no such package"
+    assert packer.evidence([fatal, *end]) == fatal.strip()
+    gate = "    qemu.image: gate: FAILED nothing failed: units failed: ssh.service"
+    assert packer.evidence(["golden: fine", gate, *end]) == gate.strip()
+    assert packer.evidence(end) == " / ".join(end[:2])
     assert packer.evidence(["one", "two"]) == "one / two"
     assert packer.evidence([]) == "it said nothing"

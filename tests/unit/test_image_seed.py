@@ -90,4 +90,4 @@ def test_a_wrong_answer_in_the_file_is_named(monkeypatch: pytest.MonkeyPatch, tm
     monkeypatch.setattr(seeds.shipped, "file", lambda *_: wrong)
     with pytest.raises(InputError, match=r"packer/http/ubuntu\.yml: ") as caught:
         seeds.ubuntu(KEY)
-    assert caught.value.code == 655
+    assert caught.value.code == 665

@@ -204,7 +204,7 @@ def test_a_machine_that_was_switched_off_is_refused(tmp_path: Path) -> None:
         file.write(struct.pack("<H", 0))
     with pytest.raises(ProvisionError, match="not clean") as caught:
         normalise(Order(raw, "raw", tmp_path / "out", "tiny-os", "1", EPOCH))
-    assert caught.value.code == 650
+    assert caught.value.code == 660
 
 
 def test_the_disk_of_a_failed_last_step_is_kept_where_asked(tmp_path: Path) -> None:
@@ -214,7 +214,7 @@ def test_the_disk_of_a_failed_last_step_is_kept_where_asked(tmp_path: Path) -> N
         [sys.executable, "-m", "provisioner.golden", *map(str, argv), "--keep", str(tmp_path / "kept")],
         check=False,
     )
-    assert done.returncode == Exit.USAGE and b"PV-650" in done.stderr
+    assert done.returncode == Exit.USAGE and b"PV-660" in done.stderr
     assert (tmp_path / "kept" / "disk.raw").samefile(raw)
 
 

@@ -82,7 +82,7 @@ def test_a_failed_build_says_why_and_leaves_a_line(
     (tmp_path / "fail").touch()
     assert build() == Exit.FAILED
     said = capsys.readouterr().err
-    assert "no package docker.io (PV-650)" in said and "packer.log" in said
+    assert "no package docker.io (PV-660)" in said and "packer.log" in said
     (line,) = record.journal(tmp_path / "cache")
     assert line.result == "failed" and "docker.io" in line.error
     assert not list((tmp_path / "out").glob(".build-*"))
@@ -105,7 +105,7 @@ def test_the_same_inputs_must_give_the_same_checksum(
     assert build("--checksums", str(sums)) == Exit.DONE
     (tmp_path / "record").write_text(json.dumps({**RECORD, "raw_sha256": "b" * 64}))
     assert build("--checksums", str(sums)) == Exit.FAILED
-    assert "PV-654" in capsys.readouterr().err
+    assert "PV-664" in capsys.readouterr().err
     (tmp_path / "record").write_text(json.dumps({**RECORD, "raw_sha256": "b" * 64, "inputs_key": "k2"}))
     assert build("--checksums", str(sums)) == Exit.DONE
 
