@@ -1,4 +1,4 @@
-"""Removes the build user from an image's tree, and the day on which passwords were set (shadow(5))."""
+"""Removes the build user and machine from an image's tree, and the day on which passwords were set."""
 
 import shutil
 from collections.abc import Callable
@@ -28,6 +28,15 @@ def remove(root: Path, user: str) -> None:
     home = root / "home" / user
     if home.is_dir() and not home.is_symlink():
         shutil.rmtree(home)
+
+
+def forget_name(root: Path) -> None:
+    """Take the build machine's own name (127.0.1.1) out of etc/hosts."""
+
+    def unnamed(fields: Fields) -> Fields:
+        return [] if fields[0].split()[:1] == ["127.0.1.1"] else fields
+
+    _rewrite(root / "etc/hosts", unnamed)
 
 
 def date(root: Path, epoch: int) -> None:

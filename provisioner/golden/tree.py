@@ -49,6 +49,7 @@ def main(order: Order) -> dict[str, object]:
             _copy(source, root)
             gone = scrub.apply(root, scrub.rules(Path(order.rules).read_text()))
             accounts.remove(root, order.user)
+            accounts.forget_name(root)
             accounts.date(root, order.epoch)
             refuse_secrets(root)
             boot.write(root, order.ids)

@@ -110,6 +110,12 @@ def test_the_build_user_leaves_no_trace(tmp_path: Path) -> None:
     assert not (tmp_path / "home/packer").exists()
 
 
+def test_the_build_machines_name_is_forgotten(tmp_path: Path) -> None:
+    put(tmp_path, "etc/hosts", "127.0.0.1 localhost\n127.0.1.1 image-build\n\n::1 localhost ip6-localhost\n")
+    accounts.forget_name(tmp_path)
+    assert (tmp_path / "etc/hosts").read_text() == "127.0.0.1 localhost\n\n::1 localhost ip6-localhost\n"
+
+
 def test_byte_code_stays_valid_when_all_files_get_one_time(tmp_path: Path) -> None:
     by_time = tmp_path / "a.pyc"
     by_time.write_bytes(struct.pack("<4sIII", b"\xa7\r\r\n", 0, 1_800_000_000, 42) + b"code")
