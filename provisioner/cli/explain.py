@@ -194,6 +194,18 @@ CODES: dict[int, tuple[str, str]] = {
     ),
     658: ("The air gap could not be made.", "The message has the kernel's reason."),
     659: ("The wheels' Python is not on this machine.", "Install that version, or name another by --python."),
+    660: ("The golden image could not be built.", "The message has Packer's last words; its log has all."),
+    661: ("The golden image is too large.", "provision image diff OLD NEW shows what was added."),
+    662: ("A private key would be in every host.", "Remove it in its role, or name it in packer/scrub."),
+    663: (
+        "This is no per-file manifest, and no folder of one build.",
+        "Give NAME.files.jsonl, its folder, or a raw image.",
+    ),
+    664: (
+        "The same inputs gave another image than before.",
+        "provision image diff names the files; compare the tools' versions in the records.",
+    ),
+    665: ("The answers for the installer of the image cannot be used.", "Correct packer/http/*.yml."),
 }
 
 

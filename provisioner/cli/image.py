@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from provisioner.cli import image_build, image_write
+from provisioner.cli import image_build, image_pack, image_write
 from provisioner.cli.common import Column, asks_service, emit, local_time, prints_data, say, state_option
 from provisioner.client import Client
 from provisioner.errors import RefusedError
@@ -14,7 +14,7 @@ from provisioner.story import size
 
 @click.group()
 def image() -> None:
-    """Images: sign, pack, add, list, verify, write."""
+    """Images: build, compare, sign, pack, add, list, verify, write."""
 
 
 COLUMNS: tuple[Column, ...] = (
@@ -68,5 +68,8 @@ def trust(public: Path, state: Path) -> None:
     say(f"{public.stem} is trusted; build the ramdisk again: provision ramdisk build")
 
 
-for command in (image_build.pack, image_build.add, image_write.write, image_build.verify, image_build.gc):
+for command in (
+    *(image_build.build, image_build.builds, image_build.diff),
+    *(image_pack.pack, image_pack.add, image_write.write, image_pack.verify, image_pack.gc),
+):
     image.add_command(command)

@@ -1,193 +1,217 @@
-"""`provision image pack`, `add`, `verify`, `gc`: how images come into the catalogue and out of it."""
+"""`provision image build|builds|diff`: make a golden image, see how builds went, compare two."""
 
-import tempfile
-from collections.abc import Callable
-from datetime import UTC, datetime
+import json
+import time
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from provisioner.cli.common import asks_service, console, say
-from provisioner.cli.source import FORMATS, SUFFIXES, as_raw, format_of
+from provisioner.cli.common import Column, asks_service, emit, local_time, prints_data, say
+from provisioner.cli.ramdisk import CACHE
 from provisioner.client import Client
-from provisioner.errors import InputError, RefusedError
+from provisioner.errors import Exit, InputError
 from provisioner.story import size
 
-Row = dict[str, Any]
-format_option = click.option(
-    "--format",
-    "form",
-    type=click.Choice(FORMATS),
-    help="What the file is, where its name does not end in .raw, .img or .qcow2.",
+if TYPE_CHECKING:
+    from provisioner.golden.files import FileManifest
+    from provisioner.golden.packer import Built, Order
+
+cache_option = click.option(
+    "--cache",
+    type=click.Path(path_type=Path),
+    default=CACHE,
+    help="Keeps base images and the journal of builds.",
+)
+OUT = Path("dist/image")
+
+
+@click.command()
+@click.option("--builder", type=click.Choice(["qemu", "virtualbox", "vmware"]), default="qemu")
+@click.option("--debian", is_flag=True, help="Debian's base image instead of Ubuntu's installer.")
+@click.option("--var-file", "files", multiple=True, type=click.Path(path_type=Path, exists=True))
+@click.option("--var", "variables", multiple=True, metavar="NAME=VALUE", help="A variable of the template.")
+@click.option("--out", type=click.Path(path_type=Path), default=OUT, show_default=True, help="Where to.")
+@click.option("--sign", type=click.Path(path_type=Path), help="NAME.key of keygen.")
+@click.option("--name", default="", help="IMAGE_ID and the pack's name.")
+@click.option("--version", default="", help="IMAGE_VERSION and the pack's version.")
+@click.option("--keep-failed", is_flag=True, help="Keep machine, key and disk of a build that fails.")
+@click.option("--checksums", type=click.Path(path_type=Path), help="Compare with, or add to, this file.")
+@click.option("--add", "adds", is_flag=True, help="Add the pack to the catalogue of the service.")
+@cache_option
+@asks_service
+def build(
+    client: Client,
+    builder: str,
+    debian: bool,
+    files: tuple[Path, ...],
+    variables: tuple[str, ...],
+    out: Path,
+    sign: Path | None,
+    name: str,
+    version: str,
+    keep_failed: bool,
+    checksums: Path | None,
+    adds: bool,
+    cache: Path,
+) -> None:
+    """Build the golden image with Packer and Ansible: raw, qcow2, vmdk, pack, manifests, SHA256SUMS.
+
+    The same inputs give the same bytes. Every build leaves a line in the journal: provision image builds
+    """
+    from provisioner.golden.packer import Order, build
+
+    if adds and not sign:
+        raise InputError("--add needs --sign", hint="the catalogue takes signed packs only")
+    if sign and not sign.is_file():
+        raise InputError(f"{sign}: no such file", code=320)
+    given = {"image_name": name, "image_version": version, "sign": str(sign.absolute()) if sign else ""}
+    chosen = {**_variables(variables), **{key: value for key, value in given.items() if value}}
+    order = Order(out, builder, debian, files, _accelerated(chosen, builder, cache), keep_failed, cache)
+    made = build(order, _teller(), commit=_commit())
+    _tell(made, order)
+    if checksums:
+        _compare(made, checksums)
+    if adds:
+        row = client.add_image(made.pack.resolve())
+        say(f"{row['id']} added, signed by {row['signed_by']}")
+
+
+def _variables(words: tuple[str, ...]) -> dict[str, str]:
+    found = {}
+    for word in words:
+        name, sign, value = word.partition("=")
+        if not name or not sign:
+            raise InputError(f"--var {word}: not NAME=VALUE", hint="--var memory=4096")
+        found[name] = value
+    return found
+
+
+def _accelerated(chosen: dict[str, str], builder: str, cache: Path) -> dict[str, str]:
+    """KVM where it works, unless the user has chosen."""
+    from provisioner.lab import qemu
+
+    if builder != "qemu" or "accelerator" in chosen:
+        return chosen
+    found = qemu.choose_accelerator(cache / "accelerator.json")
+    return {"accelerator": found, "cpu": "host" if found == "kvm" else "Nehalem", **chosen}
+
+
+def _teller() -> Any:
+    began = time.monotonic()
+
+    def tell(step: str) -> None:
+        seconds = int(time.monotonic() - began)
+        say(f"{seconds // 60:3d}:{seconds % 60:02d}  {step}")
+
+    return tell
+
+
+def _commit() -> str:
+    """The checkout's commit; empty outside one."""
+    from provisioner.run import run
+
+    here = Path(__file__).parent
+    done = run(
+        ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"], cwd=here, check=False
+    )
+    return done.stdout.decode().strip()
+
+
+def _tell(made: "Built", order: "Order") -> None:
+    said = made.record
+    say(
+        f"{said['image']} built in {made.seconds / 60:.1f} min: {size(int(str(said['raw_bytes'])))}, "
+        f"pack {size(int(str(said['pack_bytes'])))}, sha256 {said['raw_sha256']}"
+    )
+    say(f"in {order.out}: raw, qcow2, vmdk, pack, per-file manifest, bill of materials, SHA256SUMS, record")
+
+
+def _compare(made: "Built", checksums: Path) -> None:
+    """Raises BuildError where the same inputs once gave another image."""
+    from provisioner.golden import record
+    from provisioner.golden.packer import BuildError
+
+    key, digest = str(made.record["inputs_key"]), str(made.record["raw_sha256"])
+    known = record.known(checksums, key)
+    if not known:
+        record.remember(checksums, key, digest, str(made.record["image"]))
+        say(f"these inputs are new: {checksums} has their checksum now; commit it")
+    elif known != digest:
+        raise BuildError(
+            f"the same inputs gave sha256 {digest}, once it was {known}",
+            hint="provision image diff OLD NEW names the files; the record lists the tools' versions",
+            code=664,
+        )
+    else:
+        say("the checksum is the one that was recorded for the same inputs")
+
+
+COLUMNS: tuple[Column, ...] = (
+    ("STARTED", lambda r: local_time(r["started"])),
+    ("IMAGE", lambda r: r["image"]),
+    ("BUILDER", lambda r: r["builder"]),
+    ("RESULT", lambda r: r["result"]),
+    ("MINUTES", lambda r: f"{r['seconds'] / 60:.1f}"),
+    ("SIZE", lambda r: size(r["raw_bytes"]) if r["raw_bytes"] else ""),
+    ("PACK", lambda r: size(r["pack_bytes"]) if r["pack_bytes"] else ""),
+    ("SHA256", lambda r: r["raw_sha256"][:16]),
+    ("WHY", lambda r: r["error"][:60]),
 )
 
 
 @click.command()
-@click.argument("raw", metavar="RAW|QCOW2", type=click.Path(path_type=Path))
-@click.option("-o", "out", required=True, type=click.Path(path_type=Path), help="The pack's file.")
-@click.option("--name", required=True)
-@click.option("--version", required=True)
-@click.option("--sign", "key", required=True, type=click.Path(path_type=Path), help="NAME.key of keygen.")
-@click.option("--created", default="", help="The time in the manifest, RFC 3339; now unless given.")
-@format_option
-def pack(raw: Path, out: Path, name: str, version: str, key: Path, created: str, form: str | None) -> None:
-    """Pack a disk image: PACK, PACK.json and PACK.json.minisig. `zstd -dc PACK` gives the image back.
+@prints_data
+@cache_option
+def builds(form: str, cache: Path) -> None:
+    """All builds of this machine, and what they come to: success rate and medians against the targets."""
+    from provisioner.golden import record
 
-    What the root filesystem left free is packed as zeros.
-    """
-    out.parent.mkdir(parents=True, exist_ok=True)
-    make_pack(raw, out, form=form or "", name=name, version=version, key=key, created=created)
-
-
-def make_pack(raw: Path, out: Path, *, form: str, name: str, version: str, key: Path, created: str) -> None:
-    """Pack and sign, with a bar on a terminal. Raises InputError, PackError."""
-    from provisioner.imaging import pack as packs
-    from provisioner.imaging import signature
-
-    for path in (raw, key):
-        if not path.is_file():
-            raise InputError(f"{path}: no such file", code=320)
-    stamp = created or datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    with as_raw(raw, format_of(raw, form)) as plain, Bar("packing") as moved:
-        manifest = packs.build(plain, out, name=name, version=version, created=stamp, progress=moved)
-    signature.sign(out.with_name(out.name + ".json"), key)
-    of_kind = {kind: 0 for kind in ("data", "zero", "free")}
-    for chunk in manifest.chunks:
-        of_kind[chunk.kind] += chunk.length
-    say(f"{out}: {size(manifest.raw_size)} → {size(out.stat().st_size)}, sha256 {manifest.raw_sha256}")
-    say(", ".join(f"{size(number)} {kind}" for kind, number in of_kind.items()))
-
-
-class Bar:
-    """A progress bar on a terminal, else nothing."""
-
-    def __init__(self, title: str) -> None:
-        from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
-
-        columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-        out = console(stderr=True)
-        self._progress = Progress(*columns, console=out, disable=not out.file.isatty(), transient=True)
-        self._task = self._progress.add_task(title, total=None)
-
-    def __enter__(self) -> Callable[[int, int], None]:
-        self._progress.start()
-        return lambda done, total: self._progress.update(self._task, completed=done, total=total)
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()
+    lines = record.journal(cache)
+    emit(form, "builds", [asdict(line) for line in lines], COLUMNS, key="image")
+    if form == "table" and lines:
+        for target in record.targets(lines):
+            shown = "not measured" if target.value is None else f"{target.value:.1f} {target.unit}"
+            verdict = {True: "✓", False: "✗", None: "–"}[target.met]
+            sign = ">" if target.name == "success rate" else "<"
+            say(f" {verdict} {target.name}: {shown} (target {sign} {target.limit:g} {target.unit})")
 
 
 @click.command()
-@click.argument("file", metavar="PACK|RAW|QCOW2|ISO", type=click.Path(path_type=Path))
-@click.option("--iso", is_flag=True, help="FILE is Ubuntu's live-server ISO, for method: autoinstall.")
-@click.option("--name", default="", help="Of a disk image, or of an ISO that does not say it.")
-@click.option("--version", default="", help="Likewise.")
-@click.option("--sha256", default="", help="What Ubuntu's SHA256SUMS says of the ISO.")
-@click.option("--sign", "key", type=click.Path(path_type=Path), help="NAME.key, to pack a disk image first.")
-@format_option
-@asks_service
-def add(
-    client: Client,
-    file: Path,
-    iso: bool,
-    name: str,
-    version: str,
-    sha256: str,
-    key: Path | None,
-    form: str | None,
-) -> None:
-    """Add an image to the catalogue of the service on this machine; its signature and chunks are checked.
+@click.argument("old", type=click.Path(path_type=Path))
+@click.argument("new", type=click.Path(path_type=Path))
+@click.option("-o", "--output", "form", type=click.Choice(["table", "json"]), default="table")
+def diff(old: Path, new: Path, form: str) -> int:
+    """Explain how two images differ, file by file. Exit code 0: they do not; 3: they do.
 
-    A disk image is packed and signed first. With --iso, FILE is an installer; no key of ours signs it: give
-    --sha256.
+    OLD and NEW are per-file manifests (*.files.jsonl), folders of builds, or raw images.
     """
-    if not iso and (form or file.suffix.lower() in SUFFIXES):
-        if sha256:
-            raise InputError("--sha256 is for --iso", hint="a pack says its own")
-        return _add_raw(client, file, name=name, version=version, key=key, form=form or "")
-    if not iso and (name or version or sha256 or key):
-        raise InputError(
-            "--name, --version and --sign are for disk images and --iso", hint="a pack says its own"
-        )
-    more = {"iso": True, "name": name, "version": version, "sha256": sha256} if iso else {}
-    row = client.add_image(file.resolve(), **more)
-    if iso:
-        checked = "as --sha256 says" if sha256 else "compare it with Ubuntu's SHA256SUMS"
-        return say(f"{row['id']} added, {size(row['raw_size'])}, sha256 {row['raw_sha256']}: {checked}")
-    return _say_added(row)
+    from provisioner.golden.difference import compare, sentence
+
+    before, after = _manifest(old), _manifest(new)
+    found = compare(before, after)
+    if form == "json":
+        body = {"schema_version": 1, "differences": [asdict(difference) for difference in found]}
+        click.echo(json.dumps(body, indent=2, ensure_ascii=False))
+    else:
+        for difference in found:
+            click.echo(sentence(difference))
+        what = f"{len(found)} differences" if len(found) != 1 else "1 difference"
+        say(f"{before.image} and {after.image}: {what if found else 'the same'}")
+    return Exit.FAILED if found else Exit.DONE
 
 
-def _add_raw(client: Client, file: Path, *, name: str, version: str, key: Path | None, form: str) -> None:
-    if not (name and version and key):
-        raise InputError(
-            f"{file.name} is a disk image: --name, --version and --sign are missing",
-            hint="a pack is signed, whoever adds it",
-            code=320,
-        )
-    with tempfile.TemporaryDirectory(dir=file.resolve().parent, prefix=".pack-") as folder:
-        out = Path(folder) / f"{name}.pack"
-        make_pack(file, out, form=form, name=name, version=version, key=key, created="")
-        _say_added(client.add_image(out.resolve()))
+def _manifest(path: Path) -> "FileManifest":
+    from provisioner.golden import files, inspection
 
-
-def _say_added(row: Row) -> None:
-    say(f"{row['id']} signed by {row['signed_by']}, {size(row['raw_size'])} → {size(row['pack_size'])}")
-
-
-@click.command()
-@click.argument("name", metavar="IMAGE|PACK")
-@click.option("--pubkey", type=click.Path(path_type=Path), help="NAME.pub, where PACK is a file here.")
-@asks_service
-def verify(client: Client, name: str, pubkey: Path | None) -> None:
-    """Read an image again: signature and every chunk. The first that is damaged is named.
-
-    IMAGE is one of the catalogue; PACK a file, for which no service is asked.
-    """
-    if pubkey is None:
-        done = client.verify_image(name)
-        return say(f"{done['image']}: what is stored is right ({done['chunks']} chunks)")
-    from provisioner.imaging import manifest as manifests
-    from provisioner.imaging import pack as packs
-    from provisioner.imaging import signature
-
-    path = Path(name)
-    listed = path.with_name(path.name + ".json")
+    if path.is_dir():
+        found = sorted(path.glob(f"*{files.SUFFIX}"))
+        if len(found) != 1:
+            raise InputError(f"{path} holds {len(found)} per-file manifests, not one", code=663)
+        return files.load(found[0])
     if not path.is_file():
-        raise InputError(f"{path}: no such file", code=320)
-    signer = signature.verify(listed, listed.with_name(listed.name + ".minisig"), [pubkey])
-    manifest = manifests.load(listed)
-    packs.verify(path, manifest)
-    return say(f"{path}: signed by {signer}, and every one of {len(manifest.chunks)} chunks is right")
-
-
-@click.command()
-@click.option("--yes", is_flag=True, help="Do not ask. For scripts.")
-@asks_service
-def gc(client: Client, yes: bool) -> None:
-    """Remove what the state folder's images/ holds and the catalogue does not know: halves of broken copies.
-
-    What is removed is shown first.
-    """
-    found = client.image_garbage()
-    if not found:
-        return say("nothing to remove: every file belongs to an image of the catalogue")
-    for row in found:
-        say(f"{row['name']}  {size(row['size'])}  {row['why']}")
-    if not yes:
-        _ask(len(found))
-    gone = client.remove_image_garbage([row["name"] for row in found])
-    return say(f"{len(gone)} removed, {size(sum(row['size'] for row in gone))}")
-
-
-def _ask(count: int) -> None:
-    import sys
-
-    if not sys.stdin.isatty():
-        raise RefusedError(
-            "this removes files, and there is no terminal to ask on; nothing was removed",
-            hint="give --yes in a script",
-            code=133,
-        )
-    if click.prompt(f"Type {count} to remove them", err=True) != str(count):
-        raise RefusedError("not confirmed, nothing was removed", code=133)
+        raise InputError(f"{path}: no such file", code=663)
+    if path.suffix == ".raw":
+        return inspection.inspect(path).manifest
+    return files.load(path)

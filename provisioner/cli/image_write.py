@@ -20,7 +20,7 @@ from provisioner.agent.protocol import Disk, Phase
 from provisioner.agent.stream import Stream
 from provisioner.agent.writer import Chunks, Writer
 from provisioner.cli.common import STATE, say
-from provisioner.cli.image_build import Bar
+from provisioner.cli.image_pack import Bar
 from provisioner.errors import DiskError, InputError, PackError, RefusedError
 from provisioner.imaging import manifest as manifests
 from provisioner.imaging import signature

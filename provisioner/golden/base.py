@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from provisioner import run, shipped
-from provisioner.errors import ProgramError
-from provisioner.golden import disk
+from provisioner.golden import disk, namespace
 
 EPOCH = 1767225600  # 2026-01-01, every time stamp in the image
 SUITE = "bookworm"
@@ -183,26 +182,13 @@ def _make_image(target: Path, tree: Path, recipe: Path, name: str, version: str)
         )
         (overlay / "etc" / "image-id").write_text(f"IMAGE_ID={name}\nIMAGE_VERSION={version}\n")
         root = work / "root.ext4"
-        _in_namespace("provisioner.golden.filesystem", tree, overlay, root, ids.of("root-filesystem"))
+        ident = ids.of("root-filesystem")
+        namespace.inside("provisioner.golden.filesystem", tree, overlay, root, ident, ROOT_SIZE, EPOCH)
         raw = work / "disk.raw"
         disk.assemble(raw, root, ids, epoch=EPOCH)
         digest = _sha256(raw)
         raw.rename(target)
     return digest
-
-
-def _in_namespace(module: str, *arguments: object) -> None:
-    """Run a module of ours as root of a mount namespace; an ordinary user becomes root of his own."""
-    as_root = [] if os.geteuid() == 0 else ["--map-root-user", "--map-auto"]
-    values = [*map(str, arguments), str(ROOT_SIZE), str(EPOCH)]
-    try:
-        run.run(["unshare", *as_root, "--mount", sys.executable, "-m", module, *values], timeout=600)
-    except ProgramError as fault:
-        if as_root:
-            fault.hint = (
-                "an ordinary user needs user namespaces, the package uidmap and a line in /etc/subuid"
-            )
-        raise
 
 
 def _sha256(path: Path) -> str:
@@ -212,3 +198,15 @@ def _sha256(path: Path) -> str:
 
 def _copy_sparse(source: Path, target: Path) -> None:
     run.run(["cp", "--sparse=always", "--reflink=auto", source, target], timeout=300)
+
+
+def main(folder: Path, cache: Path) -> None:
+    """Write what packer/debian-12-base.pkrvars.hcl begins with: debian-12-base.raw and its SHA256SUMS."""
+    raw = folder / "debian-12-base.raw"
+    made = build(raw, name=raw.stem, version="1", cache=cache, report=print)
+    (folder / "SHA256SUMS").write_text(f"{made.sha256}  {raw.name}\n")
+    print(f"{raw}: sha256 {made.sha256}")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -10,6 +10,7 @@ from provisioner import run
 SECTOR = 512
 MIB = 1 << 20
 ESP_LABEL = "VAULTESP"
+FALLBACK = "EFI/BOOT/BOOTX64.EFI"  # what a firmware starts that remembers nothing (UEFI 2.10, 3.5.1.1)
 # name, offset, length in MiB (0: as long as the root), type
 LAYOUT = (
     ("bios", 1, 1, "21686148-6449-6E6F-744E-656564454649"),
@@ -42,14 +43,17 @@ class Identity:
         return self.of(what).hex[:8]
 
 
-def assemble(raw: Path, root: Path, ids: Identity, *, epoch: int) -> None:
-    """Write the disk image `raw` around the root file system `root`."""
+def assemble(raw: Path, root: Path, ids: Identity, *, epoch: int, loaders: Path | None = None) -> None:
+    """Write the disk image `raw` around the root file system `root`.
+
+    `loaders` is a folder whose files the ESP gets instead of our GRUB: a distribution's signed ones.
+    """
     work = raw.parent
     end = LAYOUT[-1][1] * MIB + root.stat().st_size
     with raw.open("wb") as file:
         file.truncate(end + MIB)
     _partition(raw, root.stat().st_size, ids)
-    _place(raw, _esp(work, ids, epoch), "esp")
+    _place(raw, _esp(work, ids, epoch, loaders), "esp")
     _place(raw, _fat(work / "cidata.fat", 4, "CIDATA", ids.serial("cidata"), epoch), "cidata")
     _place(raw, root, "root")
     _install_bios(raw, work, ids)
@@ -81,7 +85,8 @@ def _fat(path: Path, mebibytes: int, label: str, serial: str, epoch: int) -> Pat
     return path
 
 
-def _embedded(ids: Identity) -> str:
+def search_script(ids: Identity) -> str:
+    """What GRUB does first: find the root by its id and read the menu there."""
     root = ids.of("root-filesystem")
     lines = (
         f"search --no-floppy --fs-uuid --set=root {root}",
@@ -93,17 +98,23 @@ def _embedded(ids: Identity) -> str:
 
 def _image(work: Path, target: str, modules: tuple[str, ...], ids: Identity) -> Path:
     config, out = work / "embedded.cfg", work / f"{target}.img"
-    config.write_text(_embedded(ids))
+    config.write_text(search_script(ids))
     run.run(["grub-mkimage", "-O", target, "-p", "/boot/grub", "-c", config, "-o", out, *modules])
     return out
 
 
-def _esp(work: Path, ids: Identity, epoch: int) -> Path:
+def _esp(work: Path, ids: Identity, epoch: int, loaders: Path | None) -> Path:
     path = _fat(work / "esp.fat", 32, ESP_LABEL, ids.serial("esp"), epoch)
-    loader = _image(work, "x86_64-efi", EFI_MODULES, ids)
     clock = {"SOURCE_DATE_EPOCH": str(epoch), "TZ": "UTC"}
-    run.run(["mmd", "-i", path, "::EFI", "::EFI/BOOT"], env=clock)
-    run.run(["mcopy", "-i", path, loader, "::EFI/BOOT/BOOTX64.EFI"], env=clock)
+    if loaders is None:
+        loaders = work / "esp"
+        (loaders / FALLBACK).parent.mkdir(parents=True, exist_ok=True)
+        _image(work, "x86_64-efi", EFI_MODULES, ids).replace(loaders / FALLBACK)
+    for found in sorted(loaders.rglob("*")):
+        name = f"::{found.relative_to(loaders)}"
+        run.run(
+            ["mmd", "-i", path, name] if found.is_dir() else ["mcopy", "-i", path, found, name], env=clock
+        )
     return path
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from provisioner.run import run, text
 
+TIME_LIMIT = 1800.0  # seconds for one program, with tens of gigabytes
 FILES_GONE = ("etc/hostname", "etc/resolv.conf", "var/lib/dbus/machine-id", "var/lib/systemd/random-seed")
 # what differs from build to build: byte code that is written while packages are installed, apt's own folders
 TREES_GONE = (
@@ -26,12 +27,12 @@ def main(tree: Path, overlay: Path, out: Path, ident: str, size: int, epoch: int
         try:
             root = Path(folder)
             # an ordinary user may not make device nodes, and the kernel mounts its own /dev anyway
-            unpack = ["tar", "--extract", "--numeric-owner", "--xattrs", "--exclude=./dev/*"]
-            run([*unpack, "--file", tree, "--directory", root], timeout=300)
+            unpack = ["tar", "--extract", "--numeric-owner", "--xattrs", "--xattrs-include=*"]
+            run([*unpack, "--exclude=./dev/*", "--file", tree, "--directory", root], timeout=300)
             _overlay(overlay, root)
             _clean(root)
-            _clamp(root, epoch)
-            _make(root, out, ident, size, epoch)
+            clamp(root, epoch)
+            make(root, out, ident, size, epoch)
         finally:
             run(["umount", folder])
 
@@ -64,22 +65,25 @@ def _clean(root: Path) -> None:
     (root / "etc/machine-id").write_text("")  # empty, not "uninitialized": no first-boot presets
 
 
-def _clamp(root: Path, epoch: int) -> None:
+def clamp(root: Path, epoch: int) -> None:
+    """Give everything below `root`, and itself, one time; `epoch` in seconds."""
     for folder, names, files in os.walk(root):
         for name in [*names, *files]:
             os.utime(os.path.join(folder, name), (epoch, epoch), follow_symlinks=False)  # noqa: PTH118
     os.utime(root, (epoch, epoch))
 
 
-def _make(root: Path, out: Path, ident: str, size: int, epoch: int) -> None:
+def make(root: Path, out: Path, ident: str, size: int, epoch: int) -> None:
+    """Copy the tree into an ext4 of `size` bytes in the file `out`; the same bytes from the same tree."""
     with out.open("wb") as file:
         file.truncate(size)
-    clock = {"E2FSPROGS_FAKE_TIME": str(epoch), "SOURCE_DATE_EPOCH": str(epoch)}
+    # C: names are sorted alike in every language
+    clock = {"E2FSPROGS_FAKE_TIME": str(epoch), "SOURCE_DATE_EPOCH": str(epoch), "LC_ALL": "C"}
     extended = f"hash_seed={ident},root_owner=0:0,lazy_itable_init=0,lazy_journal_init=0,nodiscard"
     argv = ["mke2fs", "-q", "-F", "-t", "ext4", "-L", "vault-root", "-U", ident, "-m", "1", "-E", extended]
-    run([*argv, "-d", root, out], timeout=300, env=clock)
+    run([*argv, "-d", root, out], timeout=TIME_LIMIT, env=clock)
     _clamp_inodes(out, epoch, clock)
-    run(["e2fsck", "-f", "-n", out], timeout=120, env=clock)
+    run(["e2fsck", "-f", "-n", out], timeout=TIME_LIMIT, env=clock)
 
 
 def _clamp_inodes(out: Path, epoch: int, clock: dict[str, str]) -> None:
@@ -97,7 +101,7 @@ def _clamp_inodes(out: Path, epoch: int, clock: dict[str, str]) -> None:
     ]
     commands = out.with_name("inodes.debugfs")
     commands.write_text("\n".join(script) + "\n")
-    run(["debugfs", "-w", "-f", commands, out], timeout=300, env=clock)
+    run(["debugfs", "-w", "-f", commands, out], timeout=TIME_LIMIT, env=clock)
     commands.unlink()
 
 

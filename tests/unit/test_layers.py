@@ -77,8 +77,8 @@ def test_the_ramdisk_gets_only_the_standard_library_and_zstandard() -> None:
                     assert unit_of(name) in {"agent", "imaging", "run", "errors"}, f"{path} imports {name}"
 
 
-def test_nothing_outside_the_lab_and_the_command_line_knows_qemu() -> None:
+def test_nothing_that_deploys_knows_qemu() -> None:
     for unit, paths in units().items():
         for path in paths:
-            if unit not in {"lab", "cli"}:
+            if unit not in {"lab", "cli", "golden"}:  # golden builds images in a machine of its own
                 assert "qemu" not in path.read_text().lower(), path

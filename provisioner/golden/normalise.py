@@ -1,0 +1,153 @@
+"""From Packer's disk to the golden image: the same inputs give the same bytes, anywhere, at any time."""
+
+import json
+import tempfile
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from provisioner import shipped
+from provisioner.errors import InputError
+from provisioner.golden import artefacts, boot, disk, files, inspection, loaders, namespace, sbom, tree
+from provisioner.imaging.manifest import check_names
+from provisioner.run import run
+
+NAMESPACE = uuid.UUID("d2a4f0e6-1f0b-5c39-8a57-7f3a1c9e4b02")
+FORMATS = ("raw", "qcow2", "vmdk", "vdi")
+E2FSCK_CLEAN = 0
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is made. `disk` is a finished machine's, never written to; `epoch` in seconds."""
+
+    disk: Path
+    form: str
+    out: Path
+    name: str
+    version: str
+    epoch: int
+    user: str = "packer"
+    key: Path | None = None
+
+    @property
+    def stem(self) -> str:
+        """How the results' names begin."""
+        return f"{self.name}-{self.version}"
+
+
+@dataclass(frozen=True)
+class Golden:
+    """The results; `facts` go into the build record."""
+
+    raw: Path
+    raw_sha256: str
+    sums: dict[str, str]
+    facts: dict[str, object]
+
+
+def normalise(order: Order, report: Report = lambda _: None) -> Golden:
+    """Make every artefact in `order.out`. Works without root.
+
+    Raises:
+        InputError: the disk is none of ours, or was not shut down cleanly.
+        ProvisionError: a private key is left, or the image is too large; ProgramError: a program failed.
+    """
+    began = time.monotonic()
+    check_names(order.name, order.version, "2026-01-01T00:00:00Z")
+    order.out.mkdir(parents=True, exist_ok=True)
+    ids = disk.Identity(NAMESPACE, order.name, order.version)
+    raw = order.out / f"{order.stem}.raw"
+    with tempfile.TemporaryDirectory(dir=order.out, prefix="normalise-") as folder:
+        said = _rebuild(order, Path(folder), raw, ids, report)
+    report("reading what was made")
+    digest = files.hashed(raw)
+    found = inspection.inspect(raw, digest)
+    listed = _describe(order, raw, digest, found)
+    report("packing")
+    packs = artefacts.packed(raw, name=order.name, version=order.version, epoch=order.epoch, key=order.key)
+    sizes = artefacts.check_sizes(raw, packs[0])
+    report("converting to qcow2 and vmdk")
+    others = [artefacts.qcow2(raw), artefacts.vmdk(raw, ids.serial("vmdk"))]
+    sums = artefacts.checksums([raw, *others, *packs[:2], *listed])
+    facts = {**sizes, **said, "files": len(found.manifest.entries), "packages": len(found.packages)}
+    return Golden(raw, digest, sums, {**facts, "normalise_seconds": round(time.monotonic() - began, 1)})
+
+
+def _rebuild(order: Order, work: Path, raw: Path, ids: disk.Identity, report: Report) -> dict[str, object]:
+    source = _as_raw(order, work)
+    root = inspection.root_of(source)
+    _check_clean(source, root.offset)
+    esp = next((part for part in inspection.partitions(source) if part.name.lower() == "esp"), None)
+    signed = loaders.signed(source, esp.offset, work, ids) if esp else None
+    report("copying, scrubbing and rebuilding the root file system")
+    rules = shipped.file("packer", "scrub")
+    tree_order = tree.Order(
+        raw=str(source.absolute()),
+        offset=root.offset,
+        out=str((work / "root.ext4").absolute()),
+        ids=boot.Ids(str(ids.of("root-filesystem")), ids.serial("esp")),
+        epoch=order.epoch,
+        user=order.user,
+        rules=str(rules.absolute()),
+    )
+    said = dict(json.loads(namespace.inside(tree.__name__, tree_order.dump())))
+    report("building the disk")
+    disk.assemble(work / raw.name, work / "root.ext4", ids, epoch=order.epoch, loaders=signed)
+    (work / raw.name).replace(raw)
+    return {**said, "signed_loaders": signed is not None}
+
+
+def _as_raw(order: Order, work: Path) -> Path:
+    if order.form not in FORMATS:
+        raise InputError(
+            f"{order.form} is no disk format that is known here", hint=", ".join(FORMATS), code=660
+        )
+    if not order.disk.is_file():
+        raise InputError(f"{order.disk}: no such file", hint="it is Packer's disk", code=660)
+    if order.form == "raw":
+        return order.disk
+    out = work / "source.raw"
+    argv = ("qemu-img", "convert", "-f", order.form, "-O", "raw")
+    run([*argv, order.disk, out], timeout=artefacts.CONVERT_LIMIT)
+    return out
+
+
+def _check_clean(raw: Path, offset: int) -> None:
+    """A journal that was not played back would hide files. Raises InputError."""
+    done = run(["e2fsck", "-n", f"{raw}?offset={offset}"], check=False, timeout=600)
+    if done.returncode != E2FSCK_CLEAN:
+        last = (done.stdout + done.stderr).decode(errors="replace").strip().splitlines()[-1:]
+        raise InputError(
+            f"the machine's root is not clean: {' '.join(last)}",
+            hint="it must be shut down, not switched off: see the end of Packer's log",
+            code=660,
+        )
+
+
+def _describe(order: Order, raw: Path, digest: str, found: inspection.Inspection) -> list[Path]:
+    """The per-file manifest and the bill of materials. Raises InputError where os-release says otherwise."""
+    wanted = f"{order.name}@{order.version}"
+    if found.manifest.image != wanted:
+        raise InputError(
+            f"os-release says {found.manifest.image}, not {wanted}",
+            hint="deployments would be refused: packer/scripts/identify.sh must have the last word",
+            code=660,
+        )
+    listed = raw.with_name(order.stem + files.SUFFIX)
+    listed.write_text(found.manifest.dump())
+    bill = raw.with_name(order.stem + sbom.SUFFIX)
+    release = f"{found.release.get('ID', 'linux')}"
+    text = sbom.document(
+        found.packages,
+        image=order.name,
+        version=order.version,
+        raw_sha256=digest,
+        epoch=order.epoch,
+        distribution=release,
+    )
+    bill.write_text(text)
+    return [listed, bill]

@@ -1,0 +1,206 @@
+"""Runs Packer on a template: with a key of its own, step by step, and a line in the journal at the end."""
+
+import json
+import re
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from provisioner import run, shipped
+from provisioner.errors import Exit, ProvisionError
+from provisioner.golden import base, record, seeds
+
+TEMPLATES = {
+    "qemu": "ubuntu-24.04-demo-box.pkr.hcl",
+    "virtualbox": "virtualbox.pkr.hcl",
+    "vmware": "vmware.pkr.hcl",
+}
+DEBIAN = "debian-12-base.pkrvars.hcl"
+BASE_NAME, BASE_VERSION = "debian-12-base", "1"
+# lines of Packer's that are steps: its own, Ansible's tasks, and those of our last step
+_STEP = re.compile(
+    r"^==> \S+: (?P<own>.+)$"
+    r"|^\s+\S+: TASK \[(?P<task>[^\]]+)\].*$"
+    r"|^\s+\S+(?: \(shell-local\))?: (?P<said>(?:gate|golden): .+)$"
+)
+# most telling first: a check or a task that failed and our last step's words, Packer's own, anything else
+_FAULTS = tuple(
+    re.compile(pattern)
+    for pattern in (r"fatal: |gate: FAILED|golden: .*PV-\d", r"(?i)^\* |\berror: ", r"(?i)error|failed|PV-\d")
+)
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+LONGEST = 110  # characters of a step that are told; the log has all
+MOST_EVIDENCE = 600  # characters of a line
+GRACE = 60.0  # seconds for Packer to remove its machine after Ctrl-C
+Report = Callable[[str], None]
+
+
+class BuildError(ProvisionError):
+    """An image could not be built, or is not what it must be."""
+
+    code = 660
+    exit = Exit.FAILED
+
+
+@dataclass(frozen=True)
+class Order:
+    """What `provision image build` was asked for."""
+
+    out: Path
+    builder: str = "qemu"
+    debian: bool = False
+    var_files: tuple[Path, ...] = ()
+    variables: dict[str, str] = field(default_factory=dict)
+    keep_failed: bool = False
+    cache: Path = Path()
+
+
+@dataclass(frozen=True)
+class Built:
+    """A finished build: its record as written, and the pack."""
+
+    record: dict[str, object]
+    pack: Path
+    seconds: float
+
+
+def build(order: Order, report: Report, *, commit: str = "") -> Built:
+    """Build one image. Raises BuildError after the journal has its line; ProgramError: no Packer."""
+    run.find("packer")
+    order.out.mkdir(parents=True, exist_ok=True)
+    started, began = time.time(), time.monotonic()
+    try:
+        made = _made(order, report)
+    except (ProvisionError, KeyboardInterrupt) as fault:
+        seconds = time.monotonic() - began
+        text = str(fault) or "interrupted"
+        image = f"{order.variables.get('image_name', '')}@{order.variables.get('image_version', '')}"
+        line = record.Line(started, seconds, "failed", image, order.builder, commit=commit, error=text)
+        record.append(order.cache, line)
+        raise
+    seconds = round(time.monotonic() - began, 1)
+    body = {**json.loads(made.read_text()), "seconds": seconds, "started": started, "commit": commit}
+    made.write_text(json.dumps(body, indent=1, sort_keys=True) + "\n")
+    record.append(order.cache, _line(body, order.builder))
+    return Built(body, made.with_name(made.name.removesuffix(record.SUFFIX) + ".pack"), seconds)
+
+
+def _line(body: dict[str, object], builder: str) -> record.Line:
+    return record.Line(
+        started=float(str(body["started"])),
+        seconds=float(str(body["seconds"])),
+        result="built",
+        image=str(body["image"]),
+        builder=builder,
+        raw_sha256=str(body["raw_sha256"]),
+        raw_bytes=int(str(body["raw_bytes"])),
+        pack_bytes=int(str(body["pack_bytes"])),
+        download_seconds=float(str(body["download_seconds_at_1_gbit"])),
+        inputs=str(body["inputs_key"]),
+        commit=str(body["commit"]),
+    )
+
+
+def _made(order: Order, report: Report) -> Path:
+    """The build record that the template's last step wrote."""
+    with _workshop(order) as work:
+        variables = {**_start(order, work, report), **order.variables}
+        argv = command(order, work, variables)
+        _follow(argv, order, report)
+    records = sorted(order.out.glob(f"*{record.SUFFIX}"), key=lambda path: path.stat().st_mtime)
+    if not records:
+        raise BuildError("Packer ended well, but there is no build record", hint=f"see {_log(order)}")
+    return records[-1]
+
+
+@contextmanager
+def _workshop(order: Order) -> Iterator[Path]:
+    """The folder of key, seeds and virtual machine; kept after a failure if that was asked."""
+    work = Path(tempfile.mkdtemp(dir=order.out.absolute(), prefix=".build-"))
+    try:
+        yield work
+    except ProvisionError:
+        if not order.keep_failed:
+            shutil.rmtree(work, ignore_errors=True)
+        raise
+    except BaseException:
+        shutil.rmtree(work, ignore_errors=True)
+        raise
+    shutil.rmtree(work, ignore_errors=True)
+
+
+def _start(order: Order, work: Path, report: Report) -> dict[str, str]:
+    """What the virtual machine starts from: seeds with a new key and, for Debian, the base image."""
+    seeds.write(work)
+    if not order.debian:
+        return {}
+    report("making the base image")
+    raw = work / f"{BASE_NAME}.raw"
+    made = base.build(raw, name=BASE_NAME, version=BASE_VERSION, cache=order.cache / "base", report=report)
+    return {"iso_url": str(raw), "iso_checksum": f"sha256:{made.sha256}"}
+
+
+def command(order: Order, work: Path, variables: dict[str, str]) -> list[str]:
+    """Packer's argv."""
+    folder = shipped.folder("packer")
+    files = [folder / DEBIAN] if order.debian else []
+    own = {
+        "python": sys.executable,
+        "seed": str(work),
+        "work": str(work / "vm"),
+        "out": str(order.out.absolute()),
+        "keep": str(work / "kept") if order.keep_failed else "",
+    }
+    words = ["packer", "build", "-color=false", f"-on-error={'abort' if order.keep_failed else 'cleanup'}"]
+    words += [f"-var-file={path}" for path in (*files, *order.var_files)]
+    for name, value in {**own, **variables}.items():
+        words += ["-var", f"{name}={value}"]
+    return [*words, str(folder / TEMPLATES[order.builder])]
+
+
+def _log(order: Order) -> Path:
+    return order.out / "packer.log"
+
+
+def _follow(argv: list[str], order: Order, report: Report) -> None:
+    """Run, tell each step, keep the whole log. Raises BuildError with the last words."""
+    # Packer asks its maker for newer versions unless told not to
+    env = {"CHECKPOINT_DISABLE": "1", "PACKER_CACHE_DIR": str(order.out.absolute() / ".packer-cache")}
+    process = run.start(argv, stdout=run.PIPE, env=env)
+    last: list[str] = []
+    try:
+        assert process.stdout  # noqa: S101  it is a pipe
+        with _log(order).open("w", encoding="utf-8") as log:
+            for raw in process.stdout:
+                line = _COLOUR.sub("", raw.decode(errors="replace")).rstrip()
+                log.write(line + "\n")
+                log.flush()
+                last = [*last[-200:], line]
+                if told := step(line):
+                    report(told)
+        code = process.wait()
+    finally:
+        run.stop(process, grace=GRACE)
+    if code:
+        kept = f"; key, seeds and disk are kept below {order.out}" if order.keep_failed else ""
+        raise BuildError(f"Packer ended with code {code}: {evidence(last)}", hint=f"see {_log(order)}{kept}")
+
+
+def step(line: str) -> str:
+    """What a line of Packer's tells of the build's progress; empty for nothing."""
+    found = _STEP.match(line)
+    return next(text for text in found.groups() if text)[:LONGEST] if found else ""
+
+
+def evidence(lines: list[str]) -> str:
+    """The lines that tell most of a fault; the last ones where none does."""
+    said = [line.strip() for line in lines if line.strip()] or ["it said nothing"]
+    for pattern in _FAULTS:
+        if telling := [line for line in said if pattern.search(line)]:
+            return " / ".join(line[:MOST_EVIDENCE] for line in telling[-3:])
+    return " / ".join(said[-4:])

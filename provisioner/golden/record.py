@@ -1,0 +1,159 @@
+"""What went into a build and what came of it: the record beside the image, and a line in the journal."""
+
+import hashlib
+import json
+import platform
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from provisioner import shipped
+from provisioner.errors import InputError, ProgramError
+from provisioner.golden.files import hashed
+from provisioner.run import run
+
+SCHEMA_VERSION = 1
+SUFFIX = ".build.json"
+JOURNAL = "builds.jsonl"
+CHECKSUMS = "checksums.json"
+SOURCES = ("packer", "ansible", "images")
+NOT_SOURCES = frozenset({CHECKSUMS, "ramdisk", "README.md", "__pycache__"})
+# what shapes the bytes of an image, and how each says its version
+TOOLS = {
+    "packer": ("packer", "version"),
+    "qemu-img": ("qemu-img", "--version"),
+    "mke2fs": ("mke2fs", "-V"),
+    "grub-mkimage": ("grub-mkimage", "--version"),
+    "mkfs.vfat": ("mkfs.vfat", "--help"),
+    "sfdisk": ("sfdisk", "--version"),
+}
+LIBRARIES = ("ansible-core", "zstandard")
+
+
+def inputs(source: Path | None, facts: dict[str, Any]) -> dict[str, str]:
+    """What the image depends on: name → sha256 of each source file, of the base or ISO, of the variables."""
+    found = {}
+    for name in SOURCES:
+        folder = shipped.folder(name)
+        for path in sorted(folder.rglob("*")):
+            inner = path.relative_to(folder)
+            if path.is_file() and not NOT_SOURCES & set(inner.parts):
+                found[f"{name}/{inner}"] = hashed(path)
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        found[f"golden/{path.name}"] = hashed(path)
+    if source and source.is_file():
+        found["source"] = hashed(source)
+    found["variables"] = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+    return found
+
+
+def key(found: dict[str, str]) -> str:
+    """One digest of all inputs: two builds with the same key must give the same image."""
+    return hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest()
+
+
+def tools() -> dict[str, str]:
+    """The versions of the programs that shape the bytes; `missing` where one is not installed."""
+    found = {"python": platform.python_version(), **{name: metadata.version(name) for name in LIBRARIES}}
+    for name, argv in TOOLS.items():
+        try:
+            done = run(list(argv), check=False, timeout=60)
+        except ProgramError:
+            found[name] = "missing"
+            continue
+        lines = (done.stdout + done.stderr).decode(errors="replace").strip().splitlines()
+        found[name] = lines[0] if lines else "silent"
+    return found
+
+
+@dataclass(frozen=True)
+class Line:
+    """One build in the journal; seconds, bytes. `result` is built or failed."""
+
+    started: float
+    seconds: float
+    result: str
+    image: str
+    builder: str
+    raw_sha256: str = ""
+    raw_bytes: int = 0
+    pack_bytes: int = 0
+    download_seconds: float = 0.0
+    inputs: str = ""
+    commit: str = ""
+    error: str = ""
+
+
+def append(folder: Path, line: Line) -> None:
+    """Keep a build's line in the folder's journal, failed or not."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / JOURNAL).open("a", encoding="utf-8") as file:
+        file.write(json.dumps(asdict(line), sort_keys=True) + "\n")
+
+
+def journal(folder: Path) -> list[Line]:
+    """All builds, oldest first. Raises InputError naming a line that is damaged."""
+    path = folder / JOURNAL
+    if not path.is_file():
+        return []
+    found = []
+    for number, text in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        try:
+            found.append(Line(**json.loads(text)))
+        except (ValueError, TypeError) as fault:
+            raise InputError(f"{path}: line {number} is damaged: {fault}", code=663) from fault
+    return found
+
+
+@dataclass(frozen=True)
+class Target:
+    """A measure against the limit that the product has set; `met` is None where nothing was measured."""
+
+    name: str
+    value: float | None
+    limit: float
+    unit: str
+    met: bool | None
+
+
+def targets(lines: list[Line]) -> list[Target]:
+    """Success rate of all builds, medians of those that were built, against their limits."""
+    built = [line for line in lines if line.result == "built"]
+    rate = 100 * len(built) / len(lines) if lines else None
+    of = {
+        "duration, median": (_median([line.seconds for line in built], 60), 45.0, "min"),
+        "image size, median": (_median([line.raw_bytes for line in built], 1e9), 50.0, "GB"),
+        "download at 1 Gbit/s, median": (_median([line.download_seconds for line in built], 60), 10.0, "min"),
+    }
+    first = Target("success rate", rate, 95.0, "%", None if rate is None else rate > 95)
+    return [
+        first,
+        *(
+            Target(name, value, limit, unit, None if value is None else value < limit)
+            for name, (value, limit, unit) in of.items()
+        ),
+    ]
+
+
+def _median(values: list[float] | list[int], divisor: float) -> float | None:
+    return median(values) / divisor if values else None
+
+
+def write(path: Path, body: dict[str, Any]) -> None:
+    """The build record, JSON."""
+    path.write_text(json.dumps({"schema_version": SCHEMA_VERSION, **body}, indent=1, sort_keys=True) + "\n")
+
+
+def known(path: Path, inputs_key: str) -> str:
+    """The image's sha256 that was recorded for the same inputs; empty for none."""
+    entries = json.loads(path.read_text()) if path.is_file() else {}
+    return str(entries.get(inputs_key, {}).get("raw_sha256", ""))
+
+
+def remember(path: Path, inputs_key: str, raw_sha256: str, image: str) -> None:
+    """Record the image's sha256 for its inputs."""
+    entries = json.loads(path.read_text()) if path.is_file() else {}
+    entries[inputs_key] = {"image": image, "raw_sha256": raw_sha256}
+    path.write_text(json.dumps(entries, indent=1, sort_keys=True) + "\n")

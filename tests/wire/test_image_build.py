@@ -1,0 +1,132 @@
+"""`provision image build` with a program on PATH in Packer's place: progress, journal, failures."""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from provisioner import run
+from provisioner.cli import run as command_line
+from provisioner.errors import Exit
+from provisioner.golden import record
+
+# Does what the template's last step does, with the key and the seeds that it was given.
+PACKER = r"""#!/bin/sh
+set -eu
+for word in "$@"; do case "$word" in out=*) out="${word#out=}";; seed=*) seed="${word#seed=}";; esac; done
+printf '%s\n' "$@" > "$out/argv"
+ssh-keygen -y -f "$seed/key" > "$out/public"
+cmp -s "$out/public" /dev/null && exit 9
+grep -q "image-build" "$seed/http/debian/user-data" && grep -q autoinstall "$seed/http/ubuntu/user-data"
+echo "==> qemu.image: Starting the machine"
+echo "    qemu.image: TASK [docker : engine] ****"
+if [ -e "$out/../fail" ]; then
+  echo "    qemu.image: fatal: [default]: FAILED! => no package docker.io"
+  exit 1
+fi
+cat "$out/../record" > "$out/tiny-os-1.build.json"
+"""
+RECORD = {
+    "image": "tiny-os@1",
+    "raw_sha256": "a" * 64,
+    "raw_bytes": 10**9,
+    "pack_bytes": 10**8,
+    "download_seconds_at_1_gbit": 0.9,
+    "inputs_key": "k1",
+}
+Build = Callable[..., int]
+
+
+@pytest.fixture
+def build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Build:
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    (programs / "packer").write_text(PACKER)
+    (programs / "packer").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    (tmp_path / "record").write_text(json.dumps(RECORD))
+
+    def build(*words: str) -> int:
+        folders = ["--out", str(tmp_path / "out"), "--cache", str(tmp_path / "cache")]
+        return command_line(["image", "build", "--var", "accelerator=tcg", *folders, *words])
+
+    return build
+
+
+def test_a_build_tells_its_steps_and_leaves_a_line(
+    build: Build, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert build("--name", "tiny-os", "--version", "1", "--var", "memory=4096") == Exit.DONE
+    said = capsys.readouterr().err
+    assert "Starting the machine" in said and "docker : engine" in said and "tiny-os@1 built in" in said
+    argv = (tmp_path / "out" / "argv").read_text().splitlines()
+    assert {"accelerator=tcg", "image_name=tiny-os", "image_version=1", "memory=4096"} <= set(argv)
+    (line,) = record.journal(tmp_path / "cache")
+    assert (line.result, line.image, line.raw_bytes, line.inputs) == ("built", "tiny-os@1", 10**9, "k1")
+    assert not list((tmp_path / "out").glob(".build-*"))
+    assert "docker : engine" in (tmp_path / "out" / "packer.log").read_text()
+
+
+def test_no_two_builds_have_the_same_key(build: Build, tmp_path: Path) -> None:
+    build()
+    first = (tmp_path / "out" / "public").read_text()
+    build()
+    assert first != (tmp_path / "out" / "public").read_text()
+
+
+def test_a_failed_build_says_why_and_leaves_a_line(
+    build: Build, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "fail").touch()
+    assert build() == Exit.FAILED
+    said = capsys.readouterr().err
+    assert "no package docker.io (PV-660)" in said and "packer.log" in said
+    (line,) = record.journal(tmp_path / "cache")
+    assert line.result == "failed" and "docker.io" in line.error
+    assert not list((tmp_path / "out").glob(".build-*"))
+
+
+def test_what_a_failed_build_left_is_kept_where_asked(build: Build, tmp_path: Path) -> None:
+    (tmp_path / "fail").touch()
+    assert build("--keep-failed") == Exit.FAILED
+    (kept,) = (tmp_path / "out").glob(".build-*")
+    assert "image-build" in run.text(["ssh-keygen", "-l", "-f", kept / "key"])
+    assert "-on-error=abort" in (tmp_path / "out" / "argv").read_text().splitlines()
+
+
+def test_the_same_inputs_must_give_the_same_checksum(
+    build: Build, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sums = tmp_path / "checksums.json"
+    assert build("--checksums", str(sums)) == Exit.DONE
+    assert record.known(sums, "k1") == "a" * 64
+    assert build("--checksums", str(sums)) == Exit.DONE
+    (tmp_path / "record").write_text(json.dumps({**RECORD, "raw_sha256": "b" * 64}))
+    assert build("--checksums", str(sums)) == Exit.FAILED
+    assert "PV-664" in capsys.readouterr().err
+    (tmp_path / "record").write_text(json.dumps({**RECORD, "raw_sha256": "b" * 64, "inputs_key": "k2"}))
+    assert build("--checksums", str(sums)) == Exit.DONE
+
+
+def test_builds_are_shown_against_the_targets(
+    build: Build, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    build()
+    (tmp_path / "fail").touch()
+    build()
+    capsys.readouterr()
+    assert command_line(["image", "builds", "--cache", str(tmp_path / "cache")]) == Exit.DONE
+    said = capsys.readouterr()
+    assert "tiny-os@1" in said.out and "failed" in said.out
+    assert "✗ success rate: 50.0 % (target > 95 %)" in said.err
+    assert "✓ image size, median: 1.0 GB (target < 50 GB)" in said.err
+
+
+@pytest.mark.parametrize("words", [["--var", "memory"], ["--add"], ["--sign", "/no/such/key"]])
+def test_what_cannot_be_built_is_refused_before_anything_starts(
+    build: Build, tmp_path: Path, words: list[str]
+) -> None:
+    assert build(*words) == Exit.USAGE
+    assert not (tmp_path / "out").exists() and record.journal(tmp_path / "cache") == []
