@@ -27,6 +27,7 @@ FAULTS = (
     *("power-cut", "power-cut-older", "kills", "corrupt-pack"),
     *("plain-rom", "two-disks", "hinted-disk", "4kn", "missing-gpu"),
 )
+INSTALL = "autoinstall"  # with an ISO
 MIXED = "fleet-mixed"  # for several hosts: one well, one with a dead BMC, one without its disk
 FIRMWARE, BUSES = ("uefi", "bios"), ("virtio", "nvme", "ahci")
 LONGEST = 60  # characters of the folder: names of Unix sockets end at 107
@@ -83,11 +84,11 @@ def rehearse(
     from provisioner.lab.rehearsal import Options
     from provisioner.lab.report import write
 
-    names = FAULTS if all_faults else (fault or "deploy",)
+    names = FAULTS if all_faults else (fault or (INSTALL if iso else "deploy"),)
     wanted = _matrix() if matrix else [(name, _firmware(name, firmware), disk) for name in names]
     _check(wanted, keep, is_twofold=matrix and (all_faults or bool(fault)))
+    _check_iso(iso, alone=wanted == [(INSTALL, firmware, disk)] and hosts == 1)
     _check_hosts(hosts, [name for name, _, _ in wanted], matrix=matrix)
-    _check_iso(iso, alone=wanted == [("deploy", firmware, disk)] and hosts == 1)
     cache = cache.absolute()
     if not network.inside():
         network.check()

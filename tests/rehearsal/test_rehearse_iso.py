@@ -24,6 +24,7 @@ ROOT = Path(__file__).parents[2]
 CACHE = Path(os.environ.get("CACHE", Path.home() / ".cache" / "provisioner"))
 EVENTS = ROOT / "tests" / "golden" / "autoinstall" / "events-installed.jsonl"
 INFO = 'Ubuntu-Server 0.1 "Stand-In" - Release amd64 (20260101)\n'
+AGENT = f"{ramdisk.AGENT_FOLDER}/provisioner/agent"
 LIBRARY = ("urllib", "http", "email", "html", "encodings", "json", "collections", "importlib")
 STAND_IN = """
 import json, os, subprocess, sys, time, urllib.request
@@ -88,7 +89,8 @@ def make_iso(folder: Path) -> Path:
     run.run(["tar", "-C", tree, "--exclude=*.pyc", "-xf", base.packages(CACHE / "base"), *wanted])
     more: initramfs.Tree = {
         **initramfs.read_tree(tree),
-        f"{ramdisk.AGENT_FOLDER}/provisioner/agent/__main__.py": initramfs.file(STAND_IN.encode()),
+        f"{AGENT}/__main__.py": initramfs.file(STAND_IN.encode()),
+        f"{AGENT}/__pycache__/__main__.cpython-311.pyc": initramfs.file(b""),  # else it is taken unchecked
         "standin/events.jsonl": initramfs.file(EVENTS.read_bytes()),
     }
     for name in ("casper", ".disk"):
@@ -111,8 +113,8 @@ def test_a_host_is_rehearsed_with_an_installers_iso_until_it_is_written(tmp_path
         argv = [sys.executable, "-m", "provisioner", *words, "--report", report, "--keep", kept]
         done = run.run(argv, timeout=1400, check=False)
         print(done.stderr.decode())
-        said = (kept / "vault-1" / "serial.log").read_text(errors="replace")
-        size = (kept / "disk1.raw").stat()
+        said = (kept / "autoinstall/vault-1/serial.log").read_text(errors="replace")
+        size = (kept / "autoinstall/disk1.raw").stat()
     assert done.returncode == 0, done.stderr.decode()
     assert f"stand-in: ISO of {iso.stat().st_size} bytes" in said and "stand-in: done" in said
     assert size.st_blocks * 512 < size.st_size / 10, "the disk is sparse"

@@ -147,6 +147,6 @@ def test_an_iso_that_is_cut_short_is_329_with_both_sizes(tmp_path: Path) -> None
 
 def test_an_iso_takes_the_stage_of_its_own(played: list[Any], tmp_path: Path) -> None:
     assert typed("--iso", str(tmp_path / "x.iso"), "--firmware", "bios", "--stop-after", "writing") == 0
-    assert played == [("deploy", "bios", "virtio", None)]
-    kind, fault = rehearse._play("deploy", Options(tmp_path, tmp_path, print, iso=tmp_path / "x.iso"))
+    assert played == [("autoinstall", "bios", "virtio", None)]
+    kind, fault = rehearse._play("autoinstall", Options(tmp_path, tmp_path, print, iso=tmp_path / "x.iso"))
     assert (kind.__name__, fault.name, kind.disk_size >= 10 << 30) == ("IsoRehearsal", "autoinstall", True)
