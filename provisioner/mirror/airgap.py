@@ -1,7 +1,6 @@
 """The proof of the air gap: a command runs where only the mirror answers; what else it asks is named."""
 
 import json
-import os
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ from provisioner.mirror import layout
 from provisioner.mirror.gap import Attempt
 
 SCHEMA_VERSION = 1
+STDIN = 0  # ours, handed on
 
 
 @dataclass(frozen=True)
@@ -61,9 +61,8 @@ def run_inside(command: Sequence[str], *, mirror: Path, name: str) -> Account:
             name,
             account,
         ]
-        place = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}  # also where no package is installed
         words = [*namespaces.with_network(), *inside, program, *command[1:]]
-        process = run.start(words, stdin=sys.stdin.fileno(), env=place)
+        process = run.start(words, stdin=STDIN)
         code = _await(process)
         return _read(account, code)
 

@@ -1,6 +1,7 @@
 """Ansible collections as tarballs: what a list of requirements needs, fetched by ansible-galaxy."""
 
 import json
+import sys
 import tarfile
 import tempfile
 from collections.abc import Sequence
@@ -38,8 +39,10 @@ def fetch(collections: Sequence[Collection], into: Path) -> None:
 
 
 def _galaxy(*words: str, into: Path) -> None:
+    beside = Path(sys.executable).with_name("ansible-galaxy")  # ours, where PATH does not lead to it
+    program = beside if beside.is_file() else "ansible-galaxy"
     try:
-        run.run(["ansible-galaxy", "collection", "download", *words, "-p", into], timeout=FETCH_LIMIT)
+        run.run([program, "collection", "download", *words, "-p", into], timeout=FETCH_LIMIT)
     except ProgramError as fault:
         raise UnreachableError(
             f"collections cannot be fetched: {fault}",

@@ -34,7 +34,7 @@ def main(mirror: Path, name: str, account: Path, command: Sequence[str]) -> int:
 
 def _run(command: Sequence[str]) -> int:
     """Its exit code as a shell has it; a polite end is handed on, and awaited."""
-    process = run.start(command, stdin=sys.stdin.buffer)
+    process = run.start(command, stdin=0)  # ours
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda asked, _: run.signal_process(process.pid, asked))
     code = process.wait()

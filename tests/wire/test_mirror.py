@@ -183,6 +183,16 @@ def test_a_lock_that_has_not_changed_is_left_alone(works: Works) -> None:
     assert (works.folder / "lock.yml").read_bytes() == before
 
 
+def test_collections_are_locked_from_ansibles_own_list_too(works: Works) -> None:
+    tarball = works.folder / "lab-tiny-1.0.10.tar.gz"
+    (works.folder / "galaxy.yml").write_text(f"collections: [{{name: {tarball}, type: file}}]\n")
+    words = ("--suite", "bookworm", "--collections", "galaxy.yml", "-o", "collections.yml")
+    said = works.provision("mirror", "lock", *words)
+    assert said.code == 0, said.err
+    [item] = locks.load(works.folder / "collections.yml").collections
+    assert (item.name, item.version, item.sha256) == ("lab.tiny", "1.0.10", files.sha256(tarball))
+
+
 def test_apt_must_trust_the_archives_key(works: Works) -> None:
     text = (works.folder / "up.list").read_text()
     (works.folder / "forged.list").write_text(text.replace("upstream.gpg", "site.gpg"))
@@ -570,6 +580,13 @@ def test_a_namespace_inside_the_gap_is_no_way_out(gap: Gap) -> None:
     said, account = gap("sh", "-c", f"cd $(mktemp -d); mkfifo pipe; {script}")
     assert said.code == 6, said.err
     assert [attempt["address"] for attempt in account["attempts"]] == ["198.51.100.1"], said.err
+
+
+def test_the_command_in_the_gap_has_the_callers_environment(gap: Gap) -> None:
+    said, _ = gap("env", before=("env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "MINE=1"))
+    told = dict(line.split("=", 1) for line in said.out.splitlines())
+    assert said.code == 0, said.err
+    assert told["MINE"] == "1" and set(told) <= {"MINE", "PATH", "LC_CTYPE", "_"}, told
 
 
 def test_the_commands_own_code_comes_back_where_nothing_was_asked(gap: Gap) -> None:
