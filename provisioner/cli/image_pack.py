@@ -30,17 +30,28 @@ format_option = click.option(
 @click.option("--version", required=True)
 @click.option("--sign", "key", required=True, type=click.Path(path_type=Path), help="NAME.key of keygen.")
 @click.option("--created", default="", help="The time in the manifest, RFC 3339; now unless given.")
+@click.option(
+    "--level",
+    type=click.IntRange(1, 19),
+    default=3,
+    show_default=True,
+    help="zstd's: 9 and more take long once and save some of every host's time.",
+)
 @format_option
-def pack(raw: Path, out: Path, name: str, version: str, key: Path, created: str, form: str | None) -> None:
+def pack(
+    raw: Path, out: Path, name: str, version: str, key: Path, created: str, level: int, form: str | None
+) -> None:
     """Pack a disk image: PACK, PACK.json and PACK.json.minisig. `zstd -dc PACK` gives the image back.
 
     What the root filesystem left free is packed as zeros.
     """
     out.parent.mkdir(parents=True, exist_ok=True)
-    make_pack(raw, out, form=form or "", name=name, version=version, key=key, created=created)
+    make_pack(raw, out, form=form or "", name=name, version=version, key=key, created=created, level=level)
 
 
-def make_pack(raw: Path, out: Path, *, form: str, name: str, version: str, key: Path, created: str) -> None:
+def make_pack(
+    raw: Path, out: Path, *, form: str, name: str, version: str, key: Path, created: str = "", level: int = 3
+) -> None:
     """Pack and sign, with a bar on a terminal. Raises InputError, PackError."""
     from provisioner.imaging import pack as packs
     from provisioner.imaging import signature
@@ -50,7 +61,9 @@ def make_pack(raw: Path, out: Path, *, form: str, name: str, version: str, key: 
             raise InputError(f"{path}: no such file", code=320)
     stamp = created or datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     with as_raw(raw, format_of(raw, form)) as plain, Bar("packing") as moved:
-        manifest = packs.build(plain, out, name=name, version=version, created=stamp, progress=moved)
+        manifest = packs.build(
+            plain, out, name=name, version=version, created=stamp, progress=moved, level=level
+        )
     signature.sign(out.with_name(out.name + ".json"), key)
     of_kind = {kind: 0 for kind in ("data", "zero", "free")}
     for chunk in manifest.chunks:
@@ -127,7 +140,7 @@ def _add_raw(client: Client, file: Path, *, name: str, version: str, key: Path |
         )
     with tempfile.TemporaryDirectory(dir=file.resolve().parent, prefix=".pack-") as folder:
         out = Path(folder) / f"{name}.pack"
-        make_pack(file, out, form=form, name=name, version=version, key=key, created="")
+        make_pack(file, out, form=form, name=name, version=version, key=key)
         _say_added(client.add_image(out.resolve()))
 
 

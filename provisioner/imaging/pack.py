@@ -46,10 +46,11 @@ def build(
     created: str,
     progress: Progress | None = None,
     chunk_size: int = 0,
+    level: int = LEVEL,
 ) -> Manifest:
     """Pack a raw image as OUT and OUT.json; the same input gives the same bytes.
 
-    `chunk_size` in bytes; unless given, 1 MiB and more for images above 64 GiB.
+    `chunk_size` in bytes; unless given, 1 MiB and more for images above 64 GiB. `level` is zstd's.
 
     Raises:
         InputError: the image is no raw disk with a GUID partition table.
@@ -60,7 +61,7 @@ def build(
     try:
         with Source(raw) as source, partial.open("wb") as target:
             size = chunk_size or fitting_chunk_size(source.size)
-            chunks, digest = _write_chunks(source, target, size, progress)
+            chunks, digest = _write_chunks(source, target, size, level, progress)
             source.check_unchanged()
             target.flush()
             os.fsync(target.fileno())
@@ -93,11 +94,11 @@ def fitting_chunk_size(raw_size: int) -> int:
 
 
 def _write_chunks(
-    source: Source, target: BinaryIO, chunk_size: int, progress: Progress | None
+    source: Source, target: BinaryIO, chunk_size: int, level: int, progress: Progress | None
 ) -> tuple[list[Chunk], str]:
     whole, chunks, place = hashlib.sha256(), [], 0
     zeros = bytes(chunk_size)
-    for piece in _pieces(source, chunk_size):
+    for piece in _pieces(source, chunk_size, level):
         whole.update(memoryview(zeros)[: piece.length] if piece.data is None else piece.data)
         chunks.append(Chunk(piece.offset, piece.length, piece.kind, place, len(piece.frame), piece.sha256))
         target.write(piece.frame)
@@ -107,14 +108,15 @@ def _write_chunks(
     return chunks, whole.hexdigest()
 
 
-def _pieces(source: Source, chunk_size: int) -> Iterator[_Piece]:
+def _pieces(source: Source, chunk_size: int, level: int) -> Iterator[_Piece]:
     """Every chunk in order, some read and compressed ahead by threads; zstd and SHA-256 release the GIL."""
     ahead = max(4, _AHEAD // chunk_size)
     waiting: deque[Future[_Piece]] = deque()
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         for offset in range(0, source.size, chunk_size):
             length = min(chunk_size, source.size - offset)
-            waiting.append(pool.submit(_piece, source, offset, length, _nothing(source, offset, length)))
+            kind = _nothing(source, offset, length)
+            waiting.append(pool.submit(_piece, source, offset, length, kind, level))
             if len(waiting) >= ahead:
                 yield waiting.popleft().result()
         while waiting:
@@ -131,11 +133,11 @@ def _nothing(source: Source, offset: int, length: int) -> str:
     return "zero" if source.is_hole(offset, length) else ""
 
 
-def _piece(source: Source, offset: int, length: int, kind: str) -> _Piece:
+def _piece(source: Source, offset: int, length: int, kind: str, level: int) -> _Piece:
     data = b"" if kind else source.read(offset, length)
     if kind or data == _zeros(length):
         return _Piece(offset, length, kind or "zero", _hash_of_zeros(length), _frame_of_zeros(length), None)
-    return _Piece(offset, length, "data", hashlib.sha256(data).hexdigest(), _compress(data), data)
+    return _Piece(offset, length, "data", hashlib.sha256(data).hexdigest(), _compress(data, level), data)
 
 
 @cache
@@ -145,12 +147,13 @@ def _zeros(length: int) -> bytes:
 
 @cache
 def _frame_of_zeros(length: int) -> bytes:
-    return _compress(bytes(length))
+    return _compress(bytes(length), LEVEL)
 
 
-def _compress(data: bytes) -> bytes:
-    if not hasattr(_contexts, "compressor"):
-        _contexts.compressor = zstandard.ZstdCompressor(level=LEVEL, write_content_size=True)
+def _compress(data: bytes, level: int) -> bytes:
+    if getattr(_contexts, "level", None) != level:
+        _contexts.compressor = zstandard.ZstdCompressor(level=level, write_content_size=True)
+        _contexts.level = level
     frame: bytes = _contexts.compressor.compress(data)
     return frame
 

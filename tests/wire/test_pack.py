@@ -374,3 +374,17 @@ def test_an_image_larger_than_any_is_refused_without_being_read(raw: Path, tmp_p
 )
 def test_a_large_image_has_larger_chunks_so_that_its_manifest_stays_small(size: int, chunk: int) -> None:
     assert pack.fitting_chunk_size(size) == chunk * MIB
+
+
+def test_a_higher_level_gives_a_smaller_pack_of_the_same_image(tmp_path: Path) -> None:
+    path = tmp_path / "words.raw"
+    path.write_bytes(b"")
+    run(["truncate", "-s", str(24 * MIB), path])
+    run(["sfdisk", "-q", path], stdin=LAYOUT.encode())
+    with path.open("r+b") as file:
+        file.seek(11 * MIB)
+        for number in range(300_000):
+            file.write(f"line {number * 7919 % 100_003} of many\n".encode())
+    low, high = (pack.build(path, tmp_path / f"{n}.pack", **NAMES, level=n) for n in (1, 15))
+    assert high.pack_size < low.pack_size and high.raw_sha256 == low.raw_sha256
+    pack.verify(tmp_path / "15.pack", high)
