@@ -14,5 +14,7 @@ disk_size    = "8G"
 firmware     = "/usr/share/ovmf/OVMF.fd"
 smbios       = "type=1,serial=ds=nocloud-net;s=http://{{ .HTTPIP }}:{{ .HTTPPort }}/debian/"
 boot_command = []
-boot_wait    = "1s"
-ssh_timeout  = "10m"
+# the base image has no resolver, so the mirror's address must be said: this machine, unless another one is given by -var
+mirror_hosts_entry = "10.0.2.2"
+boot_wait          = "1s"
+ssh_timeout        = "10m"
