@@ -81,6 +81,12 @@ variable "mirror_key" {
   description = "The mirror's public keyring on this machine."
 }
 
+variable "mirror_lock" {
+  type        = string
+  default     = ""
+  description = "The SHA-256 of the mirror's lock.yml, for the build record."
+}
+
 variable "mirror_hosts_entry" {
   type        = string
   default     = ""
@@ -204,6 +210,7 @@ locals {
     gpu_stack     = var.gpu_stack
     ml_stack      = var.ml_stack
     mirror        = var.mirror
+    mirror_lock   = var.mirror_lock
   })
 }
 

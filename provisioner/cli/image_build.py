@@ -1,6 +1,8 @@
 """`provision image build|builds|diff`: make a golden image, see how builds went, compare two."""
 
 import json
+import os
+import sys
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -9,12 +11,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from provisioner.cli.common import Column, asks_service, emit, local_time, prints_data, say
+from provisioner.cli.mirror import judge
 from provisioner.cli.ramdisk import CACHE
 from provisioner.client import Client
 from provisioner.errors import Exit, InputError
+from provisioner.settings import Mirror
 from provisioner.story import size
 
 if TYPE_CHECKING:
+    from provisioner.golden import base
     from provisioner.golden.files import FileManifest
     from provisioner.golden.packer import Built, Order
 
@@ -25,6 +30,7 @@ cache_option = click.option(
     help="Keeps base images and the journal of builds.",
 )
 OUT = Path("dist/image")
+INSIDE = "PROVISION_AIR_GAP"  # in the environment of a build that runs there
 
 
 @click.command()
@@ -37,6 +43,11 @@ OUT = Path("dist/image")
 @click.option("--name", default="", help="IMAGE_ID and the pack's name.")
 @click.option("--version", default="", help="IMAGE_VERSION and the pack's version.")
 @click.option("--keep-failed", is_flag=True, help="Keep machine, key and disk of a build that fails.")
+@click.option(
+    "--mirror",
+    type=click.Path(path_type=Path),
+    help="Build from this mirror alone, where nothing else answers.",
+)
 @click.option("--checksums", type=click.Path(path_type=Path), help="Compare with, or add to, this file.")
 @click.option("--add", "adds", is_flag=True, help="Add the pack to the catalogue of the service.")
 @cache_option
@@ -52,13 +63,17 @@ def build(
     name: str,
     version: str,
     keep_failed: bool,
+    mirror: Path | None,
     checksums: Path | None,
     adds: bool,
     cache: Path,
-) -> None:
+) -> int:
     """Build the golden image with Packer and Ansible: raw, qcow2, vmdk, pack, manifests, SHA256SUMS.
 
     The same inputs give the same bytes. Every build leaves a line in the journal: provision image builds
+
+    With --mirror it runs in the air gap of `provision mirror airgap`: the folder is served there under the
+    mirror's name, whatever else is asked for is refused and named, and the build has failed (exit code 6).
     """
     from provisioner.golden.packer import Order, build
 
@@ -66,16 +81,65 @@ def build(
         raise InputError("--add needs --sign", hint="the catalogue takes signed packs only")
     if sign and not sign.is_file():
         raise InputError(f"{sign}: no such file", code=320)
+    if mirror and not os.environ.get(INSIDE):
+        code = _in_air_gap(mirror, adds)
+        return code or (_add(client, out) if adds else Exit.DONE)
     given = {"image_name": name, "image_version": version, "sign": str(sign.absolute()) if sign else ""}
-    chosen = {**_variables(variables), **{key: value for key, value in given.items() if value}}
-    order = Order(out, builder, debian, files, _accelerated(chosen, builder, cache), keep_failed, cache)
+    chosen = {**(_mirror_variables(mirror) if mirror else {}), **_variables(variables)}
+    chosen |= {key: value for key, value in given.items() if value}
+    source = _base_mirror(mirror) if mirror else None
+    told = _accelerated(chosen, builder, cache)
+    order = Order(out, builder, debian, source, files, told, keep_failed, cache)
     made = build(order, _teller(), commit=_commit())
     _tell(made, order)
     if checksums:
         _compare(made, checksums)
-    if adds:
-        row = client.add_image(made.pack.resolve())
-        say(f"{row['id']} added, signed by {row['signed_by']}")
+    return _add(client, out) if adds else Exit.DONE
+
+
+def _in_air_gap(mirror: Path, adds: bool) -> int:
+    """This very command where only the mirror answers; the service is told afterwards, from outside."""
+    from provisioner.mirror import airgap
+
+    os.environ[INSIDE] = "1"
+    words = [word for word in sys.argv[1:] if word != "--add"] if adds else sys.argv[1:]
+    name = Mirror().name
+    done = airgap.run_inside([sys.executable, "-m", "provisioner", *words], mirror=mirror, name=name)
+    return judge(done, "the build", name)
+
+
+def _base_mirror(mirror: Path) -> "base.Mirror":
+    from provisioner.golden import base
+    from provisioner.mirror import layout
+
+    return base.Mirror(f"http://{Mirror().name}/apt", mirror / layout.KEYRING, _lock_of(mirror))
+
+
+def _mirror_variables(mirror: Path) -> dict[str, str]:
+    """What the template must know of a mirror that the air gap serves."""
+    from provisioner.mirror import gap, layout
+
+    return {
+        "mirror": f"http://{Mirror().name}",
+        "mirror_key": str((mirror / layout.KEYRING).resolve()),
+        "mirror_hosts_entry": gap.ADDRESS,
+        "mirror_lock": _lock_of(mirror),
+    }
+
+
+def _lock_of(mirror: Path) -> str:
+    from provisioner.golden.files import hashed
+    from provisioner.mirror import layout
+
+    return hashed(mirror / layout.LOCK)
+
+
+def _add(client: Client, out: Path) -> int:
+    """The newest pack of a folder of builds into the catalogue."""
+    pack = max(out.glob("*.pack"), key=lambda path: path.stat().st_mtime)
+    row = client.add_image(pack.resolve())
+    say(f"{row['id']} added, signed by {row['signed_by']}")
+    return Exit.DONE
 
 
 def _variables(words: tuple[str, ...]) -> dict[str, str]:

@@ -13,6 +13,7 @@ from provisioner.settings import Mirror
 from provisioner.story import size
 
 if TYPE_CHECKING:
+    from provisioner.mirror.airgap import Account
     from provisioner.mirror.locks import Lock
 
 FILE = click.Path(path_type=Path)
@@ -203,10 +204,15 @@ def airgap(folder: Path, name: str, report: Path | None, command: tuple[str, ...
     done = gaps.run_inside(command, mirror=folder, name=name)
     if report:
         report.write_text(json.dumps(done.as_json(), indent=2) + "\n")
+    return judge(done, command[0], name)
+
+
+def judge(done: "Account", what: str, name: str) -> int:
+    """The code of a command that ran in the air gap. Raises RefusedError (PV-657) for any attempt."""
     if done.attempts:
         asked = "; ".join(map(str, done.attempts))
         raise RefusedError(
-            f"{command[0]} asked for something outside the mirror: {asked}",
+            f"{what} asked for something outside the mirror: {asked}",
             hint="lock what it needs, or configure it to do without"
             + (f"; it ended with {done.code}" if done.code else ""),
             code=657,

@@ -54,6 +54,7 @@ class Order:
     out: Path
     builder: str = "qemu"
     debian: bool = False
+    mirror: base.Mirror | None = None  # that the base image is made from, where it is Debian's
     var_files: tuple[Path, ...] = ()
     variables: dict[str, str] = field(default_factory=dict)
     keep_failed: bool = False
@@ -141,7 +142,10 @@ def _start(order: Order, work: Path, report: Report) -> dict[str, str]:
         return {}
     report("making the base image")
     raw = work / f"{BASE_NAME}.raw"
-    made = base.build(raw, name=BASE_NAME, version=BASE_VERSION, cache=order.cache / "base", report=report)
+    cache = order.cache / "base"
+    made = base.build(
+        raw, name=BASE_NAME, version=BASE_VERSION, cache=cache, mirror=order.mirror, report=report
+    )
     return {"iso_url": str(raw), "iso_checksum": f"sha256:{made.sha256}"}
 
 

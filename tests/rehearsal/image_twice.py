@@ -9,16 +9,21 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from provisioner.cli import run as command_line
+from provisioner import run
 from provisioner.golden import record
 
 SCHEMA_VERSION = 1
 
 
+def command_line(*words: str) -> int:
+    """A command of the product, as it is typed; its exit code."""
+    return run.start([sys.executable, "-m", "provisioner", *words], stdin=0).wait()
+
+
 def build(folder: Path, cache: Path, words: list[str]) -> dict[str, Any]:
     """One build with nothing but the cache of packages; its record."""
-    code = command_line(["image", "build", "--cache", str(cache), "--out", str(folder), *words])
-    if code:
+    options = ["--cache", str(cache), "--out", str(folder), *words]
+    if code := command_line("image", "build", *options):
         sys.exit(f"the build in {folder} ended with code {code}")
     found = next(folder.glob(f"*{record.SUFFIX}"))
     return dict(json.loads(found.read_text()))
@@ -37,7 +42,7 @@ def main(argv: list[str]) -> int:
         one, two = (build(folder, wanted.cache, wanted.words) for folder in folders)
         same = one["artefacts"] == two["artefacts"]
         if not same:
-            command_line(["image", "diff", *map(str, folders)])
+            command_line("image", "diff", *map(str, folders))
     body = {
         "schema_version": SCHEMA_VERSION,
         "result": "same" if same else "different",
