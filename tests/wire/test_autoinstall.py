@@ -108,7 +108,7 @@ def test_what_is_no_live_iso_or_another_one_is_refused(world: World, tmp_path: P
         ("--iso", str(ROOT / "README.md"), "--name", "u", "--version", "1"): "it is no live-server ISO",
         ("--iso", "/no/such.iso"): "no such file",
         ("--iso", str(other), "--name", "Not A Name"): "name: String should match",
-        (str(other), "--name", "u"): "are for --iso",
+        (str(other), "--name", "u"): "are for disk images and --iso",
     }
     before = world.client.images()
     for argv, sentence in words.items():
