@@ -234,7 +234,7 @@ def _lines(plan: Row) -> list[tuple[str, str]]:
         ("Power", plan["power"]),
         (
             "Image",
-            f"{image['name']} {image['version']}   signed by {image['signed_by']} ✓   "
+            f"{image['name']} {image['version']}   {_trust(image)}   "
             f"{size(image['raw_size'])} → {size(image['pack_size'])} on the wire",
         ),
         ("Erases", _disk(plan["erases"])),
@@ -246,6 +246,13 @@ def _lines(plan: Row) -> list[tuple[str, str]]:
     if plan["locked"]:
         lines.append(("Locked", f"nothing is deployed before: provision host unlock {host['name']}"))
     return lines
+
+
+def _trust(image: Row) -> str:
+    """Nobody of ours has signed an installer's ISO."""
+    if image["signed_by"]:
+        return f"signed by {image['signed_by']} ✓"
+    return f"installer ISO, SHA-256 {image['raw_sha256'][:16]}…"
 
 
 def _disk(disk: Row) -> str:

@@ -81,6 +81,7 @@ class IsoRehearsal(Rehearsal):
     """One host whose profile says `method: autoinstall`, and an ISO in the catalogue."""
 
     disk_size = SIZE
+    fresh = "0xA5 at both ends"
     settings = f"[orders]\nexpire_seconds = {LIFE}\n"
 
     def __init__(self, options: Options, fault: Fault) -> None:

@@ -81,6 +81,7 @@ class Rehearsal:
 
     disk_size = DISK  # bytes, of every disk of the host
     memory = MEMORY  # MiB
+    fresh = "0xA5"  # what they hold at first
     settings = ""  # TOML, beside what the command line says
 
     def __init__(self, options: Options, fault: Fault) -> None:
@@ -285,7 +286,7 @@ class Rehearsal:
         row = self.deployment
         why = f"{row.get('reason', '')} (PV-{row['code']})" if row.get("code") else ""
         firmware, bus = self.options.firmware, self.options.disk
-        disk = f"{bus} {self.disk_size >> 20} MiB, {'an older image' if self.fault.older else '0xA5'}"
+        disk = f"{bus} {self.disk_size >> 20} MiB, {'an older image' if self.fault.older else self.fresh}"
         if self.fault.sector != qemu.SECTOR:
             disk += f", sectors of {self.fault.sector} bytes"
         stage = str(row.get("stage", "not ordered"))

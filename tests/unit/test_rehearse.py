@@ -150,3 +150,10 @@ def test_an_iso_takes_the_stage_of_its_own(played: list[Any], tmp_path: Path) ->
     assert played == [("autoinstall", "bios", "virtio", None)]
     kind, fault = rehearse._play("autoinstall", Options(tmp_path, tmp_path, print, iso=tmp_path / "x.iso"))
     assert (kind.__name__, fault.name, kind.disk_size >= 10 << 30) == ("IsoRehearsal", "autoinstall", True)
+
+
+def test_an_installers_iso_is_not_said_to_be_signed() -> None:
+    from provisioner.cli.deploy import _trust
+
+    assert _trust({"signed_by": "release", "raw_sha256": "ab" * 32}) == "signed by release ✓"
+    assert _trust({"signed_by": "", "raw_sha256": "ab" * 32}) == "installer ISO, SHA-256 abababababababab…"
