@@ -21,11 +21,11 @@ def test_the_daemon_is_configured(dockered: Tree) -> None:
 
 def test_the_daemon_understands_its_settings(dockered: Tree) -> None:
     # an unknown key, or a value of a wrong type, ends it before it asks for anything of the kernel
-    said = dockered.run("timeout", "20", "dockerd", "--containerd=/nonexistent", check=False)
+    said = dockered.run("timeout", "8", "dockerd", "--containerd=/nonexistent", check=False)
     assert "unable to configure the Docker daemon" not in said
     broken = dockered.path / "etc/docker/broken.json"
     broken.write_text('{"no-such-key": 1}')
-    refused = dockered.run("timeout", "20", "dockerd", "--config-file=/etc/docker/broken.json", check=False)
+    refused = dockered.run("timeout", "60", "dockerd", "--config-file=/etc/docker/broken.json", check=False)
     broken.unlink()
     assert "unable to configure the Docker daemon" in refused
 
@@ -46,12 +46,13 @@ def test_nobody_is_in_its_group_until_named(dockered: Tree) -> None:
     assert dockered.host.group("docker").exists and dockered.host.group("docker").members == []
 
 
-def test_what_others_wrote_is_kept(dockered: Tree) -> None:
+def test_what_others_wrote_is_kept_and_who_is_named_may_use_it(dockered: Tree) -> None:
     place = dockered.path / "etc/docker/daemon.json"
     place.write_text(
         json.dumps({**settings(dockered), "runtimes": {"other": {"path": "other"}}, "ip": "0.0.0.0"})
     )
-    outcome = dockered.play("--tags", "docker")
+    outcome = dockered.play("--tags", "docker", docker_users=["nobody"])
     assert outcome.code == 0, outcome.text
     found = settings(dockered)
     assert found["runtimes"] == {"other": {"path": "other"}} and found["ip"] == "127.0.0.1"
+    assert dockered.host.group("docker").members == ["nobody"]

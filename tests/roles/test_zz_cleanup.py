@@ -4,9 +4,9 @@ import pytest
 
 from tests.roles.archive import Mirror
 from tests.roles.conftest import Outcome, Tree, never_ran
-from tests.unit.test_roles import ROLES, tasks
 
 pytestmark = [pytest.mark.roles, pytest.mark.timeout(500)]
+owners: dict[str, tuple[int, int, int]] = {}
 TRACES = (
     "root/.bash_history",
     "root/.cache/pip/http/a",
@@ -34,18 +34,30 @@ def cleaned(ubuntu: Tree) -> Tree:
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_text("trace\n")
     (ubuntu.path / "etc/fstab").write_text("UUID=1 / ext4 defaults 0 1\n/swap.img none swap sw 0 0\n")
+    owners.update(folders(ubuntu))
     for _ in range(2):
         outcome = clean(ubuntu)
         assert outcome.code == 0, outcome.text[-3000:]
     return ubuntu
 
 
+def folders(tree: Tree) -> dict[str, tuple[int, int, int]]:
+    """Owner, group and mode of the folders of logs; those below the journal's bear a machine's number."""
+    found = {}
+    for path in (tree.path / "var/log").rglob("*"):
+        if path.is_dir() and path.parent.name != "journal":
+            about = path.stat()
+            found[str(path)] = (about.st_uid, about.st_gid, about.st_mode)
+    return found
+
+
 def clean(tree: Tree) -> Outcome:
-    return tree.play("--tags", "cleanup", cleanup_build_user="builder")
+    return tree.play("--tags", "cleanup", "-v", cleanup_build_user="builder")
 
 
 def test_cleaning_again_changes_nothing(cleaned: Tree) -> None:
-    assert cleaned.done[-2].changed and cleaned.done[-1].changed == []
+    assert cleaned.done[-2].changed
+    assert cleaned.done[-1].changed == [], cleaned.done[-1].text
 
 
 @pytest.mark.parametrize("trace", TRACES)
@@ -68,7 +80,7 @@ def test_the_mirror_stays_the_source_and_loses_its_address(cleaned: Tree, mirror
 
 def test_logs_are_gone_and_their_folders_keep_their_owners(cleaned: Tree) -> None:
     assert [path for path in (cleaned.path / "var/log").rglob("*") if not path.is_dir()] == []
-    assert cleaned.host.file("/var/log/chrony").user == "_chrony"
+    assert owners and folders(cleaned) == owners
 
 
 def test_fstab_keeps_the_root_alone(cleaned: Tree) -> None:
@@ -88,5 +100,4 @@ def test_firmware_and_documents_that_packages_own_stay(cleaned: Tree) -> None:
 
 def test_nearly_every_task_of_every_role_has_run(cleaned: Tree) -> None:
     # the last test of all: what the whole suite has run
-    known = sum(1 for role in ROLES for _ in tasks(role))
-    assert len(never_ran()) < 0.05 * known, never_ran()
+    assert never_ran() == []

@@ -55,9 +55,11 @@ def proven() -> list[str]:
 
 
 def tasks(role: Path) -> Iterator[str]:
-    """The names of its tasks and handlers as Ansible prints them, up to what it fills in."""
+    """Tasks and handlers by the names that Ansible prints, up to what it fills in; none that only lead on."""
     for path in sorted([*role.glob("tasks/*.yml"), *role.glob("handlers/*.yml")]):
         for task in load(path):
+            if any(re.search(r"\.(import_|include_|meta$)", key) for key in task):
+                continue
             yield f"{role.name} : {task['name'].partition('{{')[0].strip()}"
 
 
