@@ -1,6 +1,7 @@
 """Where the bytes come from: Debian's nginx, on loopback or behind a link of so many bits a second."""
 
 import os
+import socket
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -31,8 +32,11 @@ class Line:
 @contextmanager
 def loopback(root: Path, folder: Path) -> Iterator[Line]:
     """nginx on 127.0.0.1."""
-    with _nginx(root, folder, "127.0.0.1", 8077, ()):
-        yield Line("http://127.0.0.1:8077", ())
+    with socket.socket() as probe:  # a port that nobody has, so that nobody else can answer for nginx
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    with _nginx(root, folder, "127.0.0.1", port, ()):
+        yield Line(f"http://127.0.0.1:{port}", ())
 
 
 @contextmanager

@@ -121,7 +121,7 @@ def add(
         return _add_raw(client, file, name=name, version=version, key=key, form=form or "")
     if not iso and (name or version or sha256 or key):
         raise InputError(
-            "--name, --version and --sign are for disk images and --iso", hint="a pack says its own"
+            "--name, --version and --sign are for --iso and disk images", hint="a pack says its own"
         )
     more = {"iso": True, "name": name, "version": version, "sha256": sha256} if iso else {}
     row = client.add_image(file.resolve(), **more)

@@ -104,7 +104,7 @@ class Turns:
         """Seconds until a slot is free for who stands at `place` in the line, were all turns as usual."""
         usual = sum(self._lengths) / len(self._lengths) if self._lengths else USUAL
         ends = [self._left(holder, now, usual) for holder in self._holders.values()]
-        ends += [0.0] * (self._most - len(ends))  # free, but for those who come first in the line
+        ends += [0.0] * (self._most - len(ends))  # free, but for those who stand before
         heapq.heapify(ends)
         for _ in range(place):
             heapq.heapreplace(ends, ends[0] + usual)
