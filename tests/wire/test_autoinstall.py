@@ -61,6 +61,9 @@ def ubuntu(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[P
     yield iso
     with world.site.store.writing() as db:  # other tests expect to know every image
         db.execute("DELETE FROM images WHERE id = 'ubuntu@24.04.1'")
+    found = world.client.image_garbage()
+    assert [(row["name"], row["why"]) for row in found] == [("ubuntu-24.04.1", "no image of the catalogue")]
+    world.client.remove_image_garbage(["ubuntu-24.04.1"])
 
 
 @pytest.fixture
@@ -108,7 +111,7 @@ def test_what_is_no_live_iso_or_another_one_is_refused(world: World, tmp_path: P
         ("--iso", str(ROOT / "README.md"), "--name", "u", "--version", "1"): "it is no live-server ISO",
         ("--iso", "/no/such.iso"): "no such file",
         ("--iso", str(other), "--name", "Not A Name"): "name: String should match",
-        (str(other), "--name", "u"): "are for disk images and --iso",
+        (str(other), "--name", "u"): "are for --iso",
     }
     before = world.client.images()
     for argv, sentence in words.items():
