@@ -148,7 +148,8 @@ def garbage(state: Path, known: Collection[str]) -> list[dict[str, str | int]]:
     found: list[dict[str, str | int]] = []
     for path in sorted((state / "images").iterdir()):
         if path.name not in folders:
-            why = "no image of the catalogue" if (path / "pack.json").exists() else "half of a broken copy"
+            is_whole = any((path / name).exists() for name in ("pack.json", ISO))
+            why = "no image of the catalogue" if is_whole else "half of a broken copy"
             found.append({"name": path.name, "size": _size(path), "why": why})
         elif path.is_dir():
             partial = [p for p in sorted(path.iterdir()) if p.name.endswith(".partial")]
