@@ -144,7 +144,10 @@ def record(site: Site, ident: str, kind: str, *, source: str, **data: Any) -> De
 
 def _last_words(site: Site, row: Deployment) -> list[str]:
     """What the serial console said last: evidence of every failure. It shows the kernel's arguments too."""
-    said = Recording(site.settings.state, row.id).last_words()
+    try:
+        said = Recording(site.settings.state, row.id).last_words()
+    except OSError as fault:  # evidence, never a condition: the failure itself must be recorded
+        return [f"the recorded console cannot be read: {fault.strerror}"]
     return [redact_text(line, row.nonce) for line in said]
 
 

@@ -264,6 +264,14 @@ def test_a_failure_keeps_the_consoles_last_words_without_the_nonce(site: Site) -
     assert site.store.last_event(row.id) == site.store.events(row.id)[-1]
 
 
+def test_a_failure_is_recorded_though_the_console_cannot_be_read(site: Site) -> None:
+    row = writing(site)
+    Recording(site.settings.state, row.id).log.mkdir(parents=True)
+    tell(site, row, "agent.failed", code=316, sentence="the disk is broken", hint="")
+    assert site.store.deployment(row.id).stage == Stage.FAILED
+    assert "cannot be read" in site.store.events(row.id)[-1].data["console"][0]
+
+
 def test_what_does_not_fail_keeps_no_last_words(site: Site) -> None:
     row = writing(site)
     tell(site, row, "order.cancelled", by="ann")
