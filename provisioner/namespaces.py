@@ -10,22 +10,25 @@ from provisioner.errors import ProgramError, ServiceError
 UNSHARE = ["unshare", "--user", "--map-root-user", "--net", "--mount"]
 # many user ids, as package managers need; by newuidmap and /etc/subuid
 UNSHARE_MANY = [*UNSHARE, "--map-auto"]
+# processes of its own too: whatever was started inside, a virtual machine say, ends with it
+OWN_PROCESSES = ["--pid", "--fork", "--kill-child", "--mount-proc"]
 
 
 def with_network() -> list[str]:
-    """The words before a command that shall run as root of its own network and mounts.
+    """The words before a command that shall run as root of its own network, mounts and processes.
 
     Root stays what he is. An ordinary user gets many ids where this machine grants them, else one.
     Raises ServiceError (PV-642).
     """
     if os.geteuid() == 0:
-        return ["unshare", "--net", "--mount"]
+        return ["unshare", "--net", "--mount", *OWN_PROCESSES]
+    many, one = [*UNSHARE_MANY, *OWN_PROCESSES], [*UNSHARE, *OWN_PROCESSES]
     try:
-        run.run([*UNSHARE_MANY, "true"], timeout=10)
+        run.run([*many, "true"], timeout=10)
     except ProgramError:
-        check(UNSHARE)
-        return UNSHARE
-    return UNSHARE_MANY
+        check(one)
+        return one
+    return many
 
 
 def check(words: Sequence[str]) -> None:

@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import sys
+import time
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -604,6 +605,31 @@ def test_an_ordinary_user_can_prove_it_too(gap: Gap) -> None:
     said, account = gap("sh", "-c", f"id -u; {command}", before=ordinary)
     assert (said.code, said.out) == (6, "0\n"), said.err
     assert [attempt["address"] for attempt in account["attempts"]] == ["10.1.1.1"]
+
+
+def test_what_was_started_in_the_gap_ends_with_it(works: Works, tmp_path: Path) -> None:
+    mark = f"86{os.getpid()}"  # seconds that nobody else sleeps
+    shell = f"sleep {mark} & echo started > {tmp_path}/begun; setsid sleep {mark}"
+    words = ("airgap", "--mirror", works.folder / "m", "--", "sh", "-c", shell)
+    process = run.start([sys.executable, "-m", "provisioner", "mirror", *words])
+    wait_until(lambda: (tmp_path / "begun").exists() and len(sleepers(mark)) == 2)
+    process.kill()
+    process.wait()
+    wait_until(lambda: not sleepers(mark))
+
+
+def sleepers(mark: str) -> list[str]:
+    """The processes of this machine that sleep so long."""
+    done = run.run(["pgrep", "-fx", f"sleep {mark}"], check=False)
+    return done.stdout.decode().split()
+
+
+def wait_until(holds: Callable[[], bool], seconds: float = 30) -> None:
+    """Another program's processes have no event to wait for."""
+    until = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < until
+        time.sleep(0.1)
 
 
 def test_the_machine_outside_is_as_it_was(gap: Gap) -> None:
