@@ -21,7 +21,7 @@ def test_the_daemon_is_configured(dockered: Tree) -> None:
 
 def test_the_daemon_understands_its_settings(dockered: Tree) -> None:
     # an unknown key, or a value of a wrong type, ends it before it asks for anything of the kernel
-    said = dockered.run("timeout", "8", "dockerd", "--containerd=/nonexistent", check=False)
+    said = dockered.run("timeout", "--signal=KILL", "8", "dockerd", "--containerd=/nonexistent", check=False)
     assert "unable to configure the Docker daemon" not in said
     broken = dockered.path / "etc/docker/broken.json"
     broken.write_text('{"no-such-key": 1}')

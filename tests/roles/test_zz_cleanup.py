@@ -10,6 +10,7 @@ owners: dict[str, tuple[int, int, int]] = {}
 TRACES = (
     "root/.bash_history",
     "root/.cache/pip/http/a",
+    "home/builder/.ansible/tmp",
     "home/builder/.ssh/authorized_keys",
     "home/builder/.bash_history",
     "home/builder/.cache/pip/b",
