@@ -260,7 +260,7 @@ build {
       "'${local.python}' -m provisioner.golden",
       "--disk '${var.work}/disk.vmdk' --format vmdk --out '${var.out}'",
       "--name '${var.image_name}' --version '${var.image_version}' --epoch ${var.epoch}",
-      "--source '${var.iso_url}' --sign '${var.sign}' --keep '${var.keep}' --builder vmware-iso --facts '${local.facts}'",
+      "--source '${var.iso_url}' --mirror-key '${var.mirror_key}' --sign '${var.sign}' --keep '${var.keep}' --builder vmware-iso --facts '${local.facts}'",
     ])]
   }
 }

@@ -26,6 +26,7 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument("--version", required=True)
     parser.add_argument("--epoch", type=int, required=True)
     parser.add_argument("--source", default="", help="the ISO or disk image that was the start")
+    parser.add_argument("--mirror-key", default="", help="the mirror's public keyring, which is in the image")
     parser.add_argument("--sign", default="", help="NAME.key of provision image keygen")
     parser.add_argument("--builder", default="qemu")
     parser.add_argument(
@@ -81,9 +82,9 @@ def _keep(wanted: argparse.Namespace, report: Any) -> None:
 
 
 def _record(wanted: argparse.Namespace, made: Golden) -> None:
-    source = Path(wanted.source.removeprefix("file://")) if wanted.source else None
+    given = {"source": wanted.source.removeprefix("file://"), "mirror_key": wanted.mirror_key}
     facts = {"name": wanted.name, "version": wanted.version, "epoch": wanted.epoch, **wanted.facts}
-    found = record.inputs(source, facts)
+    found = record.inputs({name: Path(path) for name, path in given.items() if path}, facts)
     path = made.raw.with_name(f"{wanted.name}-{wanted.version}{record.SUFFIX}")
     body = {
         "image": f"{wanted.name}@{wanted.version}",

@@ -32,8 +32,11 @@ TOOLS = {
 LIBRARIES = ("ansible-core", "zstandard")
 
 
-def inputs(source: Path | None, facts: dict[str, Any]) -> dict[str, str]:
-    """What the image depends on: name → sha256 of each source file, of the base or ISO, of the variables."""
+def inputs(given: dict[str, Path], facts: dict[str, Any]) -> dict[str, str]:
+    """What the image depends on: name → sha256 of each source file, of what was given, of the variables.
+
+    Given are the ISO or base image, and the mirror's keyring, which is in the image.
+    """
     found = {}
     for name in SOURCES:
         folder = shipped.folder(name)
@@ -43,8 +46,7 @@ def inputs(source: Path | None, facts: dict[str, Any]) -> dict[str, str]:
                 found[f"{name}/{inner}"] = hashed(path)
     for path in sorted(Path(__file__).parent.glob("*.py")):
         found[f"golden/{path.name}"] = hashed(path)
-    if source and source.is_file():
-        found["source"] = hashed(source)
+    found |= {name: hashed(path) for name, path in given.items() if path.is_file()}
     found["variables"] = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
     return found
 

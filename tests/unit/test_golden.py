@@ -402,13 +402,13 @@ def test_targets_are_measured_on_all_builds() -> None:
 
 def test_the_key_of_inputs_changes_with_each_of_them(tmp_path: Path) -> None:
     source = put(tmp_path, "base.raw", "one")
-    first = record.inputs(source, {"name": "os"})
+    first = record.inputs({"source": source}, {"name": "os"})
     assert {"packer/scrub", "golden/tree.py", "source", "variables"} <= first.keys()
     assert not [name for name in first if "checksums.json" in name or "__pycache__" in name]
-    assert record.key(first) == record.key(record.inputs(source, {"name": "os"}))
-    assert record.key(first) != record.key(record.inputs(source, {"name": "other"}))
+    assert record.key(first) == record.key(record.inputs({"source": source}, {"name": "os"}))
+    assert record.key(first) != record.key(record.inputs({"source": source}, {"name": "other"}))
     source.write_text("two")
-    assert record.key(first) != record.key(record.inputs(source, {"name": "os"}))
+    assert record.key(first) != record.key(record.inputs({"source": source}, {"name": "os"}))
 
 
 def test_a_checksum_is_remembered_for_its_inputs(tmp_path: Path) -> None:
