@@ -161,7 +161,7 @@ def test_a_damaged_pack_leaves_a_disk_that_says_so(
 
 
 def await_release(device: Path) -> None:
-    """A mount namespace that somebody made meanwhile holds a copy of the mount; it has no event to wait for."""
+    """A mount namespace made meanwhile holds a copy of the mount; there is no event to wait for."""
     until = time.monotonic() + 60
     while True:
         try:
