@@ -115,7 +115,8 @@ def adopt(site: Site, found: machine.Host) -> None:
     bmc = ("--bmc", found.bmc_address, "--secret", USER)
     site.provision("host", "add", "--from-seen", MAC, "--name", NAME, "--profile", "lab", *bmc)
     profile = json.loads(site.provision("profile", "show", "lab", "-o", "json"))["profile"]
-    assert {"id": GPU, "count": 1, "name": ""} in profile["gpus"] and profile["deadlines"] == DEADLINES
+    assert (GPU, 1) in [(gpu["id"], gpu["count"]) for gpu in profile["gpus"]]
+    assert profile["deadlines"] == DEADLINES
     assert profile["disks"][0]["min_size"] < DISK < profile["disks"][0]["max_size"]
     assert site.client.machines()["machines"] == []
 
