@@ -127,7 +127,7 @@ def deploy(site: Site, found: machine.Host) -> list[str]:
     erases = site.client.plan(NAME, site.supplies.image)["erases"]
     assert erases["seen"] and erases["serial"] == "LABDISK1", "the disk is known from the inventory"
     image = ("--image", site.supplies.image)
-    ident = site.provision("deploy", NAME, *image, "--yes", "--no-wait", "--stop-after", "writing").strip()
+    ident = site.provision("deploy", NAME, *image, "--yes", "--no-wait", "--until", "writing").strip()
     kinds = [event["kind"] for news in site.client.follow(ident) for event in news["events"]]
     row = site.client.deployment(ident)
     assert row["stage"] == "cancelled" and row["reason"].startswith("stopped after"), row
