@@ -5,6 +5,7 @@ import logging
 
 from provisioner import catalogue, discovery
 from provisioner.agent.protocol import KernelArguments, SurveyArguments
+from provisioner.imaging.manifest import ESP_LABEL
 from provisioner.model import (
     Asker,
     Autoinstall,
@@ -19,7 +20,6 @@ from provisioner.model import (
 )
 from provisioner.site import Site
 
-ESP_LABEL = "VAULTESP"  # the FAT label of every image's ESP; part of the image contract
 FILES = "/boot/files"
 SEEDS = "/autoinstall"
 ISO_PARTS = ("vmlinuz", "initrd", "installer.iso")  # below /boot/MAC, for the armed host only

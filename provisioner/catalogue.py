@@ -25,7 +25,6 @@ INSTALLER = {"vmlinuz": "casper/vmlinuz", "initrd": "casper/initrd"}  # our name
 ISO = "installer.iso"
 ISO_LIMIT = 600.0  # seconds for reading an ISO's table and one of its files
 BOOT_FILES = ("vmlinuz", "initrd.img", "local.efi", "snponly.efi", "undionly.kpxe")
-ESP_LABEL = "VAULTESP"
 
 
 def prepare(state: Path) -> None:
@@ -186,9 +185,11 @@ def add(state: Path, source: str, now: float) -> Image:
             )
     key = signature.verify(names[1], names[2], keys(state))
     manifest = manifests.load(names[1])
-    if not any(p.role == "esp" and p.label == ESP_LABEL for p in manifest.partitions):
+    if not any(p.role == "esp" and p.label == manifests.ESP_LABEL for p in manifest.partitions):
         raise PackError(
-            f"{pack.name}: its ESP is not labelled {ESP_LABEL}", hint="hosts could not find it", code=322
+            f"{pack.name}: its ESP is not labelled {manifests.ESP_LABEL}",
+            hint="hosts could not find it",
+            code=322,
         )
     ident = f"{manifest.name}@{manifest.version}"
     target = _folder(state, ident)

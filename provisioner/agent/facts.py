@@ -11,6 +11,7 @@ from provisioner.agent.disks import EMPTY, HALF
 from provisioner.agent.protocol import Device, Disk, Nic
 from provisioner.errors import PackError, ProgramError
 from provisioner.imaging import gpt
+from provisioner.imaging.manifest import ESP_LABEL
 from provisioner.imaging.source import fat_label
 from provisioner.run import run
 
@@ -213,7 +214,7 @@ def content(device: Path, sector: int) -> str:
             labels = [fat_label(os.pread(descriptor, 512, part.offset)) for part in table.partitions]
     except OSError as fault:
         return f"cannot be read: {fault.strerror}"
-    ours = "holds an image of ours, " if "VAULTESP" in labels else ""
+    ours = "holds an image of ours, " if ESP_LABEL in labels else ""
     return f"{ours}GPT with {len(names)} partitions: {', '.join(names)[:100]}"
 
 

@@ -15,6 +15,8 @@ from pathlib import Path
 
 from provisioner import run, shipped
 from provisioner.golden import disk, namespace
+from provisioner.golden.files import hashed
+from provisioner.imaging.manifest import ESP_LABEL
 
 EPOCH = 1767225600  # 2026-01-01, every time stamp in the image
 SUITE = "bookworm"
@@ -123,7 +125,7 @@ def _disk_inputs(recipe: Path) -> list[str]:
         Path(__file__).with_name("filesystem.py"),
         recipe / "grub.cfg",
     ]
-    return [f"{path.name}\0{path.read_text()}" for path in [*files, *sources]] + [str(ROOT_SIZE)]
+    return [f"{path.name}\0{path.read_text()}" for path in [*files, *sources]] + [str(ROOT_SIZE), ESP_LABEL]
 
 
 def _make_tree(target: Path, recipe: Path, mirror: Mirror | None) -> None:
@@ -186,14 +188,9 @@ def _make_image(target: Path, tree: Path, recipe: Path, name: str, version: str)
         namespace.inside("provisioner.golden.filesystem", tree, overlay, root, ident, ROOT_SIZE, EPOCH)
         raw = work / "disk.raw"
         disk.assemble(raw, root, ids, epoch=EPOCH)
-        digest = _sha256(raw)
+        digest = hashed(raw)
         raw.rename(target)
     return digest
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _copy_sparse(source: Path, target: Path) -> None:

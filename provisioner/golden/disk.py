@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from provisioner import run
+from provisioner.imaging.manifest import ESP_LABEL
 
 SECTOR = 512
 MIB = 1 << 20
-ESP_LABEL = "VAULTESP"
 FALLBACK = "EFI/BOOT/BOOTX64.EFI"  # what a firmware starts that remembers nothing (UEFI 2.10, 3.5.1.1)
 # name, offset, length in MiB (0: as long as the root), type
 LAYOUT = (

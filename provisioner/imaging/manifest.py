@@ -16,6 +16,7 @@ CHUNK_SIZE = 1 << 20
 SMALLEST_CHUNK, LARGEST_CHUNK = 64 << 10, 8 << 20  # the first holds the table, 24 of the last fit the memory
 LARGEST = 256 << 20  # bytes of a manifest file; 1 MiB chunks of a 1 TiB image need 130 MB
 KINDS = ("data", "zero", "free")
+ESP_LABEL = "VAULTESP"  # the FAT label of every image's ESP; part of the image contract
 ROLES = ("bios", "esp", "cidata", "root")
 _HASH = re.compile(r"[0-9a-f]{64}")
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")

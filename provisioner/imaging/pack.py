@@ -19,7 +19,6 @@ from provisioner.imaging.manifest import hash_of_zeros as _hash_of_zeros
 from provisioner.imaging.source import SECTOR, Source
 
 LEVEL = 3
-ESP_LABEL = "VAULTESP"
 MANY = 1 << 16  # chunks; an image of more of them gets larger ones, so that its manifest stays small
 _AHEAD = 64 << 20  # raw bytes that are read and compressed ahead of the writer
 Progress = Callable[[int, int], None]

@@ -36,7 +36,7 @@ def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
     fat.write_bytes(bytes(4 * MIB))
     run(["truncate", "-s", str(20 * MIB + 512), path])
     run(["sfdisk", "-q", path], stdin=LAYOUT.encode())
-    run(["mkfs.vfat", "-n", pack.ESP_LABEL, fat])
+    run(["mkfs.vfat", "-n", manifests.ESP_LABEL, fat])
     with path.open("r+b") as file:
         file.seek(2 * MIB)
         file.write(fat.read_bytes())
