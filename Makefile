@@ -8,7 +8,7 @@ REPORT ?= .cache/rehearsal.json
 COMMIT = $(shell git describe --always --dirty --abbrev=40 --exclude='*')
 WANTED := $(shell sed -e 's/\#.*//' debian-packages.txt)
 
-.PHONY: help packages venv setup test lint rehearse rehearse-faults rehearse-matrix test-long test-roles bench image image-base image-seed image-mirror image-twice lock golden clean
+.PHONY: help packages venv setup test lint rehearse rehearse-faults rehearse-matrix test-long test-roles bench image image-base image-seed image-mirror image-gate image-twice lock golden clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 20
@@ -83,6 +83,9 @@ image-mirror: setup ## the mirror from which images are built, from its lock; ex
 
 image: image-mirror ## build the golden image in an air gap; its checksum must be the one that was recorded for the same inputs
 	$(PROVISION) image build $(IMAGE_ARGS) --mirror $(IMAGE_MIRROR) --cache $(CACHE) --out $(IMAGE_OUT) --checksums images/checksums.json
+
+image-gate: setup ## what CI asks of the golden image: one build, its checksum the recorded one; two where there is none
+	$(PY) -m tests.rehearsal.image_gate --cache $(CACHE) --mirror $(IMAGE_MIRROR) --key $(MIRROR_KEY) -- $(IMAGE_ARGS)
 
 image-twice: image-mirror ## two builds from clean must be the same bytes (long); the result is kept in tests/rehearsal/results
 	$(PY) -m tests.rehearsal.image_twice --cache $(CACHE) --commit "$(COMMIT)" --result tests/rehearsal/results/image-twice.json -- $(IMAGE_ARGS) --mirror $(IMAGE_MIRROR)

@@ -48,6 +48,12 @@ EVIDENCE = ("*.log", "*.png", "*/*.log", "state/logs/*")
     type=click.Path(path_type=Path),
     help="Let Ubuntu's installer write the disk, from this live-server ISO (method: autoinstall).",
 )
+@click.option(
+    "--image",
+    type=click.Path(path_type=Path),
+    metavar="PACK",
+    help="Deploy this one, such as dist/image/NAME-VERSION.pack, instead of the lab's own.",
+)
 @click.option("--stop-after", type=click.Choice(STAGES), help="End the deployment after a stage.")
 @click.option("--fault", type=click.Choice([*FAULTS, MIXED]), help="Break something on purpose.")
 @click.option("--faults", "all_faults", is_flag=True, help="Every fault, one rehearsal after the other.")
@@ -67,6 +73,7 @@ def rehearse(
     max_parallel: int,
     bmc: str,
     iso: Path | None,
+    image: Path | None,
     stop_after: str | None,
     fault: str | None,
     all_faults: bool,
@@ -89,15 +96,18 @@ def rehearse(
     _check(wanted, keep, is_twofold=matrix and (all_faults or bool(fault)))
     _check_iso(iso, alone=wanted == [(INSTALL, firmware, disk)] and hosts == 1)
     _check_hosts(hosts, [name for name, _, _ in wanted], matrix=matrix)
+    _check_image(image, alone=[name for name, _, _ in wanted] == ["deploy"])
     cache = cache.absolute()
     if not network.inside():
         network.check()
-        _stock(cache, iso)
+        _stock(cache, own_image=not (iso or image))
         network.enter()
     reports: list[Report] = []
     for name, kind, bus in wanted:
         options = Options(
-            *(cache, Path(), say, stop_after or "", label, kind, bus, hosts, max_parallel, bmc), iso=iso
+            *(cache, Path(), say, stop_after or "", label, kind, bus, hosts, max_parallel, bmc),
+            iso=iso,
+            image=image,
         )
         place = f"{kind}-{bus}" if matrix else name
         reports.append(_one(name, options, keep / place if keep else None))
@@ -159,14 +169,28 @@ def _check_iso(iso: Path | None, *, alone: bool) -> None:
         installer.check(iso)
 
 
-def _stock(cache: Path, iso: Path | None) -> None:
+def _check_image(image: Path | None, *, alone: bool) -> None:
+    from provisioner.lab import network, supplies
+
+    if image is None:
+        return
+    if not alone:
+        raise InputError(
+            "--image goes with one firmware and disk, and with no fault: faults know the lab's own image",
+            hint="leave --fault, --faults, --matrix and --iso out",
+        )
+    if not network.inside():
+        supplies.check_pack(image)
+
+
+def _stock(cache: Path, *, own_image: bool) -> None:
     """What comes over the network is fetched outside: inside, there is only the lab's own."""
     from provisioner.lab import supplies
 
-    if iso:
-        supplies.stock_installer(cache, say)
-    else:
+    if own_image:
         supplies.stock(cache, say)
+    else:
+        supplies.stock_ramdisk(cache, say)
 
 
 def _one(name: str, options: "Options", keep: Path | None) -> "Report":

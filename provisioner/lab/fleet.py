@@ -6,9 +6,9 @@ from typing import Any
 
 from provisioner import run
 from provisioner.errors import UnreachableError
-from provisioner.lab import machine, qemu
+from provisioner.lab import evidence, machine, qemu, second_boot
 from provisioner.lab.machine import Host
-from provisioner.lab.rehearsal import DISK, MEMORY, RESTING, WATCH_LIMIT, Event, Fault, Options, Rehearsal
+from provisioner.lab.rehearsal import MEMORY, RESTING, WATCH_LIMIT, Event, Fault, Options, Rehearsal
 from provisioner.lab.report import HostReport
 from provisioner.story import Story
 
@@ -53,7 +53,7 @@ class FleetRehearsal(Rehearsal):
         disks: tuple[qemu.Disk, ...] = ()
         if not (self._mixed and number == 3):
             path = self.folder / f"disk-of-{number}.raw"
-            machine.fill(path, DISK)
+            machine.fill(path, self.disk_size)
             disks = (qemu.Disk(path, f"LABDISK{number}"),)
         return qemu.Machine(
             name=f"vault-{number}",
@@ -111,12 +111,28 @@ class FleetRehearsal(Rehearsal):
             wanted = "cancelled" if self.options.stop_after else "ready"
             done = sum(row["stage"] == wanted for row in self.rows)
             self.check(f"hosts that are {wanted}", done == self._count, f"{done} of {self._count}")
+            if done == self._count and not self.options.stop_after:
+                self._compare()
             self.report.result = wanted
             return
         self.report.result = "partly failed"
         for row, code in zip(self.rows, (0, 201, 312), strict=False):
             ended = (row["stage"] == "ready") if code == 0 else row["code"] == code
             self.check(f"{row['host']}", ended, row["reason"] or row["stage"])
+
+    def _compare(self) -> None:
+        """Two first boots of one image must not give two hosts that cannot be told apart."""
+        found = []
+        for host in (self.host, *self.others):
+            host.press("shutdown")
+            host.wait_state("off", second_boot.SHUTDOWN_LIMIT)
+            found.append(evidence.identity(host.disks[0]))
+        for name in ("machine_id", "instance_id", "host_key"):
+            values = {getattr(one, name) for one in found}
+            told = ", ".join(sorted(value[:12] for value in values))
+            self.check(f"{name} of each host is its own", len(values) == self._count, told)
+        same = len({one.esp for one in found}) == 1
+        self.check("the ESP of all is the image's", same, found[0].esp[:12] if same else "they differ")
 
     def _story(self, row: Event) -> Story:
         return self._stories.get(row["id"], Story())
@@ -129,7 +145,7 @@ class FleetRehearsal(Rehearsal):
             first = next((chapter.began for chapter in story.chapters.values() if chapter.began), 0)
             why = f"{row['reason']} (PV-{row['code']})" if row["code"] else ""
             took = round(story.ended - first, 1) if first and story.ended else 0
-            disk = f"virtio {DISK >> 20} MiB, 0xA5"
+            disk = f"virtio {self.disk_size >> 20} MiB, 0xA5"
             self.report.hosts.append(
                 HostReport(row["host"], row["mac"], "uefi", disk, row["stage"], why, took)
             )

@@ -26,6 +26,7 @@ USER = "lab"  # of the BMCs
 PORTS = {"ipmi": 623, "redfish": 443}
 GPU = "1234:11e8"  # QEMU's `edu` device, in a GPU's place
 DISK, STRANGERS_DISK = 1 << 30, 64 << 20  # bytes
+ROOM = 256 << 20  # bytes that a disk has beyond a large image, to see it grow
 DISK_SERIAL = "LABDISK"  # and a number
 MEMORY = 1024  # MiB
 # generous: an emulated machine on two busy cores is slower than any server
@@ -74,6 +75,7 @@ class Options:
     max_parallel: int = 1
     bmc: str = "ipmi"
     iso: Path | None = None
+    image: Path | None = None  # a pack, instead of the lab's own
 
 
 class Rehearsal:
@@ -127,8 +129,11 @@ class Rehearsal:
         return self.report
 
     def _build(self) -> None:
-        self.supplies = supplies.provide(self.options.cache, self.options.say)
-        built = self.supplies
+        cache, say = self.options.cache, self.options.say
+        given = self.options.image
+        built = supplies.bring(given, self.folder, cache, say) if given else supplies.provide(cache, say)
+        self.supplies = built
+        self.disk_size = max(DISK, built.manifest.raw_size + ROOM)
         self.report.image = {
             "name": built.image,
             "raw": built.manifest.raw_size,
@@ -174,9 +179,9 @@ class Rehearsal:
     def _disk(self, number: int) -> qemu.Disk:
         path = self.folder / f"disk{number}.raw"
         if self.fault.older:
-            machine.copy(supplies.older(self.options.cache, self.options.say), path, DISK)
+            machine.copy(supplies.older(self.options.cache, self.options.say), path, self.disk_size)
         else:
-            machine.fill(path, DISK)
+            machine.fill(path, self.disk_size)
         return qemu.Disk(path, f"{DISK_SERIAL}{number}", self.options.disk, self.fault.sector)
 
     def _host(self, lan: network.Lan, wanted: qemu.Machine) -> Host:
@@ -221,7 +226,7 @@ class Rehearsal:
     def _inventory_profile(self) -> dict[str, Any]:
         return {
             "name": "lab",
-            "image": supplies.NAME,
+            "image": self.report.image["name"].partition("@")[0],
             "disks": [self.fault.hints],
             "memory_min": "900M",
             "gpus": [{"id": GPU, "count": self.fault.gpus, "name": "edu"}],

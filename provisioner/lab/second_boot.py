@@ -38,8 +38,24 @@ def rehearse(lab: Rehearsal) -> None:
     host.wait_console(r"login: ", since=offset, timeout=BOOT_LIMIT)
     took = time.time() - _script_time(lab)
     lab.check("login prompt after the iPXE script", took <= LOGIN_LIMIT, f"{took:.0f} s")
+    if lab.options.image:  # the lab's own image is not hardened
+        check_listeners(lab)
     _shut_down(lab)
     _compare(lab, before)
+
+
+def check_listeners(lab: Rehearsal) -> None:
+    """What a program that we did not write finds open from outside: SSH, and nothing else."""
+    address = str(lab.deployment["address"])
+    said = run.text(["nmap", "-n", "-Pn", "-sS", "-p-", "--open", "--min-rate", "2000", "-oG", "-", address])
+    tcp = sorted(re.findall(r"(\d+)/open/tcp", said), key=int)
+    lab.check("open TCP ports, by nmap", tcp == ["22"], ", ".join(tcp) or "none")
+    # a service that answers nothing cannot be told from a packet that was lost: those that answer count
+    said = run.text(
+        ["nmap", "-n", "-Pn", "-sU", "--top-ports", "50", "--max-retries", "1", "-oG", "-", address]
+    )
+    udp = sorted(re.findall(r"(\d+)/open/udp", said), key=int)
+    lab.check("UDP ports that answer, by nmap", not udp, ", ".join(udp) or "none of 50")
 
 
 def rehearse_installed(lab: Rehearsal) -> None:

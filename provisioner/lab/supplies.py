@@ -1,11 +1,14 @@
 """What a rehearsal deploys: a signed pack of the base image and its key, built once and kept in a cache."""
 
+import hashlib
+import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from provisioner import ramdisk
+from provisioner import ramdisk, run
+from provisioner.errors import InputError
 from provisioner.golden import base
 from provisioner.imaging import manifest as manifests
 from provisioner.imaging import pack, signature
@@ -49,17 +52,55 @@ def provide(cache: Path, report: Report) -> Supplies:
     return Supplies(built.path, built.sha256, target, public, manifests.load(listed))
 
 
+def bring(given: Path, folder: Path, cache: Path, report: Report) -> Supplies:
+    """A pack that was built before, signed in `folder` by the lab's key, the one that its ramdisk knows;
+    its image is unpacked there too. Raises PackError, ProgramError, InputError.
+    """
+    secret, public = _keys(cache / "keys")
+    pack, listed = folder / "given.pack", folder / "given.pack.json"
+    shutil.copyfile(given, pack)
+    shutil.copyfile(_listed(given), listed)
+    manifest = manifests.load(listed)
+    signature.sign(listed, secret)
+    report(f"unpacking {manifest.name}@{manifest.version}")
+    raw = folder / "given.raw"
+    run.run(["zstd", "-dqf", "--sparse", pack, "-o", raw])
+    found = _hashed(raw)
+    if found != manifest.raw_sha256:
+        raise InputError(
+            f"{given} unpacks to sha256 {found}, its manifest says {manifest.raw_sha256}", code=320
+        )
+    return Supplies(raw, found, pack, public, manifest)
+
+
+def check_pack(given: Path) -> None:
+    """What can be refused before minutes are spent. Raises InputError, PackError."""
+    for path in (given, _listed(given)):
+        if not path.is_file():
+            raise InputError(
+                f"--image: {path} is no file", hint="give the .pack of `provision image build`", code=320
+            )
+    manifests.load(_listed(given))
+
+
+def _listed(pack: Path) -> Path:
+    return pack.with_name(pack.name + ".json")
+
+
+def _hashed(path: Path) -> str:
+    with path.open("rb") as source:
+        return hashlib.file_digest(source, "sha256").hexdigest()
+
+
 def stock(cache: Path, report: Report) -> None:
     """Fill the cache with all that a rehearsal needs, so that it can do without any network."""
-    built = provide(cache, report)
+    provide(cache, report)
     older(cache, report)
-    with tempfile.TemporaryDirectory() as folder:
-        report("building the ramdisk")
-        ramdisk.build(Path(folder), cache=cache / "ramdisk", keys=[built.public_key])
+    stock_ramdisk(cache, report)
 
 
-def stock_installer(cache: Path, report: Report) -> None:
-    """What a rehearsal with an installer's ISO needs: iPXE and the ramdisk, no image of ours."""
+def stock_ramdisk(cache: Path, report: Report) -> None:
+    """What a rehearsal needs whose image is given: iPXE and the ramdisk."""
     with tempfile.TemporaryDirectory() as folder:
         report("building the ramdisk")
         ramdisk.build(Path(folder), cache=cache / "ramdisk", keys=[public_key(cache)])

@@ -76,6 +76,9 @@ def test_all_faults_are_played_and_every_one_can_be_named(played: list[Any]) -> 
     ("words", "sentence"),
     [
         (("--matrix", "--faults"), "not about faults"),
+        (("--image", "x.pack", "--fault", "kills"), "faults know the lab's own image"),
+        (("--image", "x.pack", "--matrix"), "with no fault"),
+        (("--image", "nowhere.pack"), "nowhere.pack is no file"),
         (("--matrix", "--fault", "kills"), "not about faults"),
         (("--fault", "4kn", "--disk", "ahci"), "no AHCI disk"),
         (("--faults", "--disk", "ahci"), "no AHCI disk"),
