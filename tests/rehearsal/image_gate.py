@@ -1,4 +1,4 @@
-"""What CI asks of the golden image, `make image-gate`: one build, and its checksum is the one of the same inputs.
+"""What CI asks of the golden image, `make image-gate`: one build, with the checksum of the same inputs.
 
 Where the inputs are new to images/checksums.json, or a locked package has left its archive, there is nothing
 to hold it against: then it is built twice, and the two must be the same bytes.
