@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 FAULTS = (
     *("power-cut", "power-cut-older", "kills", "corrupt-pack"),
-    *("plain-rom", "two-disks", "hinted-disk", "4kn", "missing-gpu"),
+    *("plain-rom", "two-disks", "hinted-disk", "4kn", "missing-gpu", "redeploy", "foreign-key"),
 )
 INSTALL = "autoinstall"  # with an ISO
 MIXED = "fleet-mixed"  # for several hosts: one well, one with a dead BMC, one without its disk
@@ -212,15 +212,14 @@ def _one(name: str, options: "Options", keep: Path | None) -> "Report":
 
 def _play(name: str, options: "Options") -> "tuple[type[Rehearsal], Fault]":
     """The stage and what happens on it."""
-    from provisioner.lab import fleet, installer
+    from provisioner.lab import fleet, installer, reimaging, scenarios
     from provisioner.lab.rehearsal import Rehearsal
-    from provisioner.lab.scenarios import SCENARIOS
 
     if options.iso:
         return installer.IsoRehearsal, installer.Install()
     if options.hosts > 1:
         return fleet.FleetRehearsal, fleet.SCENARIOS[name]()
-    return Rehearsal, SCENARIOS[name]()
+    return Rehearsal, {**scenarios.SCENARIOS, **reimaging.SCENARIOS}[name]()
 
 
 @contextmanager

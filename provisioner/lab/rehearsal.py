@@ -252,14 +252,7 @@ class Rehearsal:
         """Order, follow, judge, and let the fault have its last word."""
         stop = ["--until", self.options.stop_after] if self.options.stop_after else []
         self.stranger.press("on")
-        ident = self._order("--mac", MAC.upper(), "--yes", "--no-wait", *stop)
-        watching = run.start(self.argv("watch", ident))
-        try:
-            for event in self._events(ident):
-                self.fault.on(self, event)
-            code = watching.wait(WATCH_LIMIT)
-        finally:
-            run.stop(watching)
+        code = self.follow(self.order(*stop), self.fault.on)
         self.report.stages = [{"name": name, "seconds": took} for name, took in self.story.seconds()]
         self.report.result = str(self.deployment["stage"])
         if self.options.stop_after and self.report.result == "cancelled":
@@ -267,6 +260,20 @@ class Rehearsal:
         self.check(f"provision watch ends with {self.fault.expected}", code == self.fault.expected, code)
         if code == self.fault.expected:
             self.fault.after(self)
+
+    def order(self, *words: str) -> str:
+        """Order the host without a question; the deployment's id."""
+        return self._order("--mac", MAC.upper(), "--yes", "--no-wait", *words)
+
+    def follow(self, ident: str, on: Callable[["Rehearsal", Event], None]) -> int:
+        """Until it rests; `on` is given each event. What `provision watch` ends with."""
+        watching = run.start(self.argv("watch", ident))
+        try:
+            for event in self._events(ident):
+                on(self, event)
+            return watching.wait(WATCH_LIMIT)
+        finally:
+            run.stop(watching)
 
     def _events(self, ident: str) -> Iterator[Event]:
         """Every event as it comes; a service that has ended is started again, as systemd would do it."""

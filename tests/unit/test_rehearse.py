@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from provisioner.cli import rehearse
 from provisioner.errors import InputError
-from provisioner.lab import network, report, scenarios, supplies
+from provisioner.lab import network, reimaging, report, scenarios, supplies
 from provisioner.lab.rehearsal import Options
 from provisioner.lab.report import Check, Report
 
@@ -69,7 +69,7 @@ def test_all_faults_are_played_and_every_one_can_be_named(played: list[Any]) -> 
     typed("--faults")
     assert [one[0] for one in played] == list(rehearse.FAULTS)
     assert {one[0] for one in played if one[1] == "bios"} == {"plain-rom"}, "UEFI brings its own PXE"
-    assert {*rehearse.FAULTS, "deploy"} == set(scenarios.SCENARIOS)
+    assert {*rehearse.FAULTS, "deploy"} == {*scenarios.SCENARIOS, *reimaging.SCENARIOS}
 
 
 @pytest.mark.parametrize(
