@@ -155,7 +155,8 @@ def known(path: Path, inputs_key: str) -> str:
 
 
 def remember(path: Path, inputs_key: str, raw_sha256: str, image: str) -> None:
-    """Record the image's sha256 for its inputs."""
+    """Record the image's sha256 for its inputs, in place of earlier ones: older commits have them."""
     entries = json.loads(path.read_text()) if path.is_file() else {}
+    entries = {key: entry for key, entry in entries.items() if entry["image"] != image}
     entries[inputs_key] = {"image": image, "raw_sha256": raw_sha256}
     path.write_text(json.dumps(entries, indent=1, sort_keys=True) + "\n")

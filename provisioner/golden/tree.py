@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import stat
 import sys
 from collections.abc import Iterator
@@ -21,6 +22,9 @@ NOT_COPIED = frozenset({"dev", "proc", "sys", "run", "lost+found"})  # the kerne
 SECRET_PLACES = ("etc", "root", "home", "opt", "srv", "var")
 SECRET_SIZE = 64 << 10
 SECRET = b"PRIVATE KEY-----"
+JSON_SECRET = re.compile(
+    rb'"kty"\s*:.*"d"\s*:|"d"\s*:.*"kty"\s*:', re.DOTALL
+)  # a JWK's private part, RFC 7518
 
 
 @dataclass(frozen=True)
@@ -120,7 +124,8 @@ def refuse_secrets(root: Path) -> None:
 
 def _holds_secret(path: str) -> bool:
     with open(path, "rb") as file:  # noqa: PTH123
-        return SECRET in file.read(4096)
+        head = file.read(4096)
+    return SECRET in head or bool(JSON_SECRET.search(head))
 
 
 if __name__ == "__main__":

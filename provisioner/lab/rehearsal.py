@@ -26,7 +26,7 @@ USER = "lab"  # of the BMCs
 PORTS = {"ipmi": 623, "redfish": 443}
 GPU = "1234:11e8"  # QEMU's `edu` device, in a GPU's place
 DISK, STRANGERS_DISK = 1 << 30, 64 << 20  # bytes
-ROOM = 256 << 20  # bytes that a disk has beyond a large image, to see it grow
+ROOM = 1 << 30  # bytes that a disk has beyond a large image, to grow and to swap in
 DISK_SERIAL = "LABDISK"  # and a number
 MEMORY = 1024  # MiB
 # generous: an emulated machine on two busy cores is slower than any server

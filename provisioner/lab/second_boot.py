@@ -47,6 +47,8 @@ def rehearse(lab: Rehearsal) -> None:
 def check_listeners(lab: Rehearsal) -> None:
     """What a program that we did not write finds open from outside: SSH, and nothing else."""
     address = str(lab.deployment["address"])
+    banner = _await_ssh(address)
+    lab.check("SSH answers", banner.startswith("SSH-"), banner or "never")
     said = run.text(["nmap", "-n", "-Pn", "-sS", "-p-", "--open", "--min-rate", "2000", "-oG", "-", address])
     tcp = sorted(re.findall(r"(\d+)/open/tcp", said), key=int)
     lab.check("open TCP ports, by nmap", tcp == ["22"], ", ".join(tcp) or "none")

@@ -63,16 +63,32 @@ def test_systemd_accepts_the_unit(based: Tree) -> None:
     assert "site-swap" not in said
 
 
-def test_swap_is_made_by_the_first_boot_and_no_earlier(based: Tree) -> None:
+FREE = "$(df --output=avail --block-size=1M / | tail -n 1)"  # MiB
+
+
+@pytest.mark.parametrize(("free", "size"), [(1 << 20, 8 << 30), (400, 100 << 20)])
+def test_swap_is_made_by_the_first_boot_and_no_earlier(based: Tree, free: int, size: int) -> None:
     assert not based.host.file("/swap.img").exists
-    script = based.path / "usr/local/sbin/site-swap"
-    small = script.read_text().replace("8G", "1M").replace("swapon", "echo swapon")
+    script = (based.path / "usr/local/sbin/site-swap").read_text()
+    assert FREE in script
+    told = script.replace(FREE, str(free)).replace("swapon", "echo swapon")
+    told = told.replace("fallocate --length", "truncate --size")  # this machine need not have the room
     for _ in range(2):  # the second boot takes what is there
-        assert based.run("/bin/sh", "-c", small).strip() == "swapon /swap.img"
-    swap = based.host.file("/swap.img")
-    assert swap.size == 1 << 20 and swap.mode == 0o600
-    assert b"SWAPSPACE2" in (based.path / "swap.img").read_bytes()[:4096]
-    (based.path / "swap.img").unlink()
+        assert based.run("/bin/sh", "-c", told).strip() == "swapon /swap.img"
+    swap = based.path / "swap.img"
+    assert swap.stat().st_size == size and swap.stat().st_mode & 0o777 == 0o600
+    with swap.open("rb") as file:
+        assert b"SWAPSPACE2" in file.read(4096)
+    swap.unlink()
+
+
+@pytest.mark.parametrize(("free", "ends"), [(100, 0), (1 << 20, 1)])
+def test_no_swap_fills_a_disk(based: Tree, free: int, ends: int) -> None:
+    """Neither where a quarter of what is free is next to nothing, nor where it cannot be had after all."""
+    script = (based.path / "usr/local/sbin/site-swap").read_text().replace(FREE, str(free))
+    done = based.host.run(script.replace("8G", "128M").replace("chmod 0600", "false"))
+    assert done.rc == ends, done.stderr
+    assert not (based.path / "swap.img.new").exists() and not (based.path / "swap.img").exists()
 
 
 def test_cloud_init_has_the_last_word_on_sources_and_host_keys(based: Tree) -> None:

@@ -128,13 +128,26 @@ def test_byte_code_stays_valid_when_all_files_get_one_time(tmp_path: Path) -> No
     assert by_hash.read_bytes() == before
 
 
-@pytest.mark.parametrize("place", ["etc/ssl/own.pem", "opt/app/key", "root/id", "var/lib/thing/tls.key"])
-def test_a_private_key_in_the_image_ends_the_build(tmp_path: Path, place: str) -> None:
+PEM = "-----BEGIN OPENSSH PRIVATE KEY-----\n"
+DOCKERS = '{"crv":"P-256","d":"c2VjcmV0","kid":"AAAA:BBBB","kty":"EC","x":"eA","y":"eQ"}'
+PUBLIC = '{"crv":"P-256","kid":"AAAA:BBBB","kty":"EC","x":"eA","y":"eQ"}'
+
+
+@pytest.mark.parametrize(
+    ("place", "text"),
+    [
+        *(("etc/ssl/own.pem", PEM), ("opt/app/key", PEM), ("root/id", PEM), ("var/lib/thing/tls.key", PEM)),
+        ("etc/other/key.json", DOCKERS),
+        ("srv/key.jwk", '{\n "kty": "OKP",\n "d": "c2VjcmV0"\n}'),
+    ],
+)
+def test_a_private_key_in_the_image_ends_the_build(tmp_path: Path, place: str, text: str) -> None:
     for name in tree.SECRET_PLACES:
         (tmp_path / name).mkdir()
     put(tmp_path, "etc/ssl/cert.pem", "-----BEGIN CERTIFICATE-----\n")
+    put(tmp_path, "etc/ssl/public.jwk", PUBLIC)
     tree.refuse_secrets(tmp_path)
-    put(tmp_path, place, "-----BEGIN OPENSSH PRIVATE KEY-----\n")
+    put(tmp_path, place, text)
     with pytest.raises(ProvisionError, match=place) as caught:
         tree.refuse_secrets(tmp_path)
     assert caught.value.code == 662
@@ -415,8 +428,11 @@ def test_a_checksum_is_remembered_for_its_inputs(tmp_path: Path) -> None:
     path = tmp_path / "checksums.json"
     assert record.known(path, "k") == ""
     record.remember(path, "k", "d" * 64, "os@1")
-    record.remember(path, "l", "e" * 64, "os@1")
+    record.remember(path, "l", "e" * 64, "other@1")
     assert record.known(path, "k") == "d" * 64 and record.known(path, "l") == "e" * 64
+    record.remember(path, "m", "f" * 64, "os@1")
+    assert (record.known(path, "k"), record.known(path, "m")) == ("", "f" * 64), "what is out of date stays"
+    assert record.known(path, "l") == "e" * 64
 
 
 @pytest.mark.parametrize(("raw", "pack"), [(50 * 10**9 + 1, 1), (10**9, int(117.5e6 * 601))])

@@ -17,6 +17,7 @@ PACKER = r"""#!/bin/sh
 set -eu
 for word in "$@"; do case "$word" in out=*) out="${word#out=}";; seed=*) seed="${word#seed=}";; esac; done
 printf '%s\n' "$@" > "$out/argv"
+env > "$out/env"
 ssh-keygen -y -f "$seed/key" > "$out/public"
 cmp -s "$out/public" /dev/null && exit 9
 grep -q "image-build" "$seed/http/debian/user-data" && grep -q autoinstall "$seed/http/ubuntu/user-data"
@@ -67,6 +68,15 @@ def test_a_build_tells_its_steps_and_leaves_a_line(
     assert (line.result, line.image, line.raw_bytes, line.inputs) == ("built", "tiny-os@1", 10**9, "k1")
     assert not list((tmp_path / "out").glob(".build-*"))
     assert "docker : engine" in (tmp_path / "out" / "packer.log").read_text()
+
+
+@pytest.mark.parametrize(("accelerator", "is_quick"), [("tcg", True), ("kvm", False)])
+def test_ansible_keeps_one_interpreter_where_the_guest_is_emulated(
+    build: Build, tmp_path: Path, accelerator: str, is_quick: bool
+) -> None:
+    assert build("--var", f"accelerator={accelerator}") == Exit.DONE
+    lines = (tmp_path / "out" / "env").read_text().splitlines()
+    assert ("ANSIBLE_STRATEGY=mitogen_linear" in lines) == is_quick
 
 
 def test_no_two_builds_have_the_same_key(build: Build, tmp_path: Path) -> None:
