@@ -1,7 +1,7 @@
 """The settings of one service: what the TOML file may say, checked and complete."""
 
 import tomllib
-from ipaddress import IPv4Address, IPv4Interface
+from ipaddress import IPv4Address, IPv4Interface, IPv6Address
 from pathlib import Path
 from typing import Any, Self
 
@@ -34,6 +34,16 @@ class Dhcp(_Section):
     lease_seconds: int = Field(default=3600, ge=120)
     router: IPv4Address | None = None
     domain: str = Field(default="vaultcube.local", pattern=r"^[a-z0-9.-]+$")
+
+
+class Tftp(_Section):
+    """How much TFTP does at once, and where."""
+
+    per_address: int = Field(default=16, ge=1, le=4096, description="transfers of one address")
+    at_once: int = Field(default=4096, ge=1, le=32768, description="transfers in all")
+    also: tuple[IPv4Address | IPv6Address, ...] = Field(
+        default=(), description="more of our own addresses to answer on"
+    )
 
 
 class Orders(_Section):
@@ -86,6 +96,7 @@ class Settings(_Section):
     http_port: int = Field(default=80, ge=1, le=65535)
     services: tuple[str, ...] = SERVICES
     dhcp: Dhcp = Dhcp()
+    tftp: Tftp = Tftp()
     orders: Orders = Orders()
     discovery: Discovery = Discovery()
     mirror: Mirror = Mirror()

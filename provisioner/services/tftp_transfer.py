@@ -22,7 +22,8 @@ class Transfer:
         self._terms = terms
         self._last = content.size // terms.block + 1  # the last block is short, perhaps empty
         self._acked = -1 if terms.accepted else 0
-        self._sent = self._acked
+        self._sent = self._highest = self._acked
+        self.resent = 0  # packets that were sent more than once
         self._round_trip = 0.0
         self._variation = 0.0
         self._repeated = False
@@ -87,6 +88,8 @@ class Transfer:
         window = self._terms.window if first else 1
         self._sent = min(self._acked + window, self._last)
         self._sent_at = now
+        self.resent += max(0, min(self._highest, self._sent) - self._acked)
+        self._highest = max(self._highest, self._sent)
         wait = min(self._wait() * 2**self._repetitions, LONGEST_WAIT)
         self.deadline = min(now + wait, self._progress_at + self._patience)
         return [self._packet(number) for number in range(first, self._sent + 1)]

@@ -226,3 +226,11 @@ def test_a_client_with_a_long_timeout_is_waited_for_but_not_for_ever() -> None:
     assert sent.repeat(20.0)
     assert sent.repeat(24.1) is None
     assert transfer(5000, timeout="255").repeat(LONGEST_PATIENCE) is None
+
+
+def test_packets_that_are_sent_again_are_counted() -> None:
+    sent = transfer(5000, windowsize="4")
+    sent.begin(0)
+    assert len(sent.acknowledge(0, 0.01)) == 4 and sent.resent == 0
+    assert len(sent.acknowledge(2, 0.02)) == 4 and sent.resent == 2, "3 and 4 a second time, 5 and 6 anew"
+    assert sent.repeat(1.0) and sent.resent == 6

@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
@@ -15,6 +16,7 @@ import tftpy
 
 from provisioner import run
 from provisioner.errors import ServiceError
+from provisioner.services.tftp_counts import Counts
 from provisioner.services.tftp_loop import TftpLoop
 from provisioner.services.tftp_packet import Request, build_request
 from provisioner.services.tftp_policy import Source
@@ -32,6 +34,7 @@ class Served:
 
     loop: TftpLoop
     folder: Path
+    counts: Counts = field(default_factory=Counts)
     events: list[tuple[str, str, str, float, int]] = field(default_factory=list)
     told: threading.Condition = field(default_factory=threading.Condition)
 
@@ -72,8 +75,9 @@ def served(folder: Path) -> Iterator[Served]:
     def tell(*event: object) -> None:
         here.tell(*event)
 
-    loop = TftpLoop([IPv4Address(HERE)], lookup, tell, port=0, per_address=200)
-    here = Served(loop, folder)
+    counts = Counts()
+    loop = TftpLoop([IPv4Address(HERE)], lookup, tell, port=0, per_address=200, counts=counts)
+    here = Served(loop, folder, counts)
     thread = threading.Thread(target=loop.run)
     thread.start()
     yield here
@@ -206,9 +210,10 @@ def test_hostile_datagrams_do_not_end_the_loop(served: Served, tmp_path: Path) -
 class Client:
     """A client by hand: says what it likes, and shows what comes."""
 
-    def __init__(self, served: Served) -> None:
+    def __init__(self, served: Served, address: str = HERE) -> None:
         self.door = (HERE, served.loop.port)
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind((address, 0))
         self.socket.settimeout(5)
         self.peer = self.door
 
@@ -222,6 +227,9 @@ class Client:
 
     def say(self, data: bytes) -> None:
         self.socket.sendto(data, self.peer)
+
+    def close(self) -> None:
+        self.socket.close()
 
 
 @pytest.fixture
@@ -294,26 +302,91 @@ def test_strangers_cannot_disturb_a_transfer(served: Served, client: Client) -> 
         pass
 
 
-def test_one_address_cannot_take_all_places(folder: Path) -> None:
-    loop = TftpLoop([IPv4Address(HERE)], lambda name: b"x" * 5000, port=0, per_address=2)
+@contextmanager
+def limited(folder: Path, **limits: int) -> Iterator[Served]:
+    """A loop with little room, that serves five blocks under any name."""
+
+    def tell(*event: object) -> None:
+        here.tell(*event)
+
+    loop = TftpLoop([IPv4Address(HERE)], lambda name: b"x" * 2500, tell, port=0, **limits)
     here = Served(loop, folder)
     thread = threading.Thread(target=loop.run)
     thread.start()
-    clients = [Client(here) for _ in range(3)]
     try:
-        assert clients[0].ask("a") and clients[1].ask("a")
-        clients[2].socket.settimeout(0.5)
-        with pytest.raises(TimeoutError):
-            clients[2].ask("a")
-        clients[0].say(b"\0\5\0\0enough\0")
-        clients[2].socket.settimeout(5)
-        assert clients[2].ask("a")
+        yield here
     finally:
         loop.stop()
         thread.join(5)
         loop.close()
-        for client in clients:
-            client.socket.close()
+
+
+def test_one_address_cannot_take_all_places(folder: Path) -> None:
+    with limited(folder, per_address=2) as here, ExitStack() as stack:
+        clients = [stack.enter_context(closing(Client(here))) for _ in range(3)]
+        for client in clients[:2]:
+            assert client.ask("a")
+            client.say(ACK1)
+            assert client.hear()
+        clients[2].socket.settimeout(0.5)
+        with pytest.raises(TimeoutError):
+            clients[2].ask("a")
+        here.wait(lambda: here.results("a") == ["refused: too many of one address"])
+        clients[0].say(b"\0\5\0\0enough\0")
+        clients[2].socket.settimeout(5)
+        assert clients[2].ask("a")
+
+
+def test_requests_in_others_names_do_not_keep_a_client_out(folder: Path) -> None:
+    """They have no client that answers; so they lose their places, and whoever answers keeps his."""
+    with limited(folder, in_all=50) as here, ExitStack() as stack:
+        first = stack.enter_context(closing(Client(here)))
+        assert first.ask("mine")
+        first.say(ACK1)
+        first.hear()
+        for number in range(200):
+            forger = stack.enter_context(closing(Client(here, f"127.1.2.{number + 1}")))
+            forger.socket.sendto(build_request(Request("a", "octet")), forger.door)
+        here.wait(lambda: len(here.results("a")) >= 150)
+        assert here.loop.transfers <= 50
+        late = stack.enter_context(closing(Client(here, "127.9.9.9")))
+        assert late.ask("late")
+        for block in range(2, 6):
+            first.say(b"\0\4\0" + bytes([block]))
+        here.wait(lambda: here.results("mine") == ["done"])
+
+
+def test_other_limits_hold_at_once_and_end_no_transfer(folder: Path) -> None:
+    with limited(folder, per_address=1) as here, ExitStack() as stack:
+        clients = [stack.enter_context(closing(Client(here))) for _ in range(2)]
+        assert clients[0].ask("a")
+        clients[0].say(ACK1)
+        clients[0].hear()
+        here.loop.limit(2, 10)
+        assert clients[1].ask("a")
+        assert here.loop.transfers == 2
+
+
+def test_what_happens_is_counted(served: Served, client: Client, tmp_path: Path) -> None:
+    fetch("curl", served.loop.port, "600000", tmp_path / "got")
+    for data in (b"\0\1x", b"\0\1nothing\0octet\0", b"\0\x02512\0octet\0"):
+        client.socket.sendto(data, client.door)
+    client.ask("513")
+    client.socket.close()
+    served.wait(lambda: served.results("513") != [])
+    text = served.counts.all.text()
+    for line in (
+        'provision_requests_total{service="tftp",kind="read"} 3',
+        'provision_requests_total{service="tftp",kind="write"} 1',
+        'provision_refusals_total{service="tftp",reason="name"} 1',
+        'provision_refusals_total{service="tftp",reason="write"} 1',
+        'provision_bad_packets_total{service="tftp"} 1',
+        'provision_transfers_total{service="tftp",result="done"} 1',
+        'provision_transfers_total{service="tftp",result="lost"} 1',
+        'provision_sent_bytes_total{service="tftp"} 600000',
+        'provision_latency_seconds_count{service="tftp"} 2',
+    ):
+        assert line in text.splitlines(), text
 
 
 def test_it_speaks_ipv6_as_well(folder: Path, tmp_path: Path) -> None:
