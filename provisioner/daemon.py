@@ -189,6 +189,10 @@ def _service(name: str) -> Callable[[Site, Callable[[str], None]], None]:
         from provisioner.services import tftp
 
         return tftp.serve
+    if name == "dns":
+        from provisioner.services import dns
+
+        return dns.serve
     if name == "web":
         from provisioner.web import server
 

@@ -1,5 +1,6 @@
 """The settings of one service: what the TOML file may say, checked and complete."""
 
+import re
 import tomllib
 from ipaddress import IPv4Address, IPv4Interface, IPv6Address
 from pathlib import Path
@@ -9,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from provisioner.errors import SettingsError
 
-SERVICES = ("dhcp", "tftp", "web", "worker")
+SERVICES = ("dhcp", "tftp", "dns", "web", "worker")
 
 
 class _Section(BaseModel):
@@ -44,6 +45,27 @@ class Tftp(_Section):
     also: tuple[IPv4Address | IPv6Address, ...] = Field(
         default=(), description="more of our own addresses to answer on"
     )
+
+
+class Dns(_Section):
+    """The names of the site: provision, apt, images, every host, below dhcp.domain."""
+
+    names: dict[str, tuple[IPv4Address | IPv6Address, ...]] = Field(
+        default={}, description="more names below the domain, each with its addresses"
+    )
+    also: tuple[IPv4Address | IPv6Address, ...] = Field(
+        default=(), description="more of our own addresses to answer on; the service's names have them too"
+    )
+    forward: IPv4Address | IPv6Address | None = Field(
+        default=None, description="the server that is asked for names of others; none: they are refused"
+    )
+
+    @model_validator(mode="after")
+    def _names_are_names(self) -> Self:
+        for name in self.names:
+            if not re.fullmatch(r"(?=.{1,190}$)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*", name):
+                raise ValueError(f"names: {name!r} is no name; lower case, without the domain")
+        return self
 
 
 class Orders(_Section):
@@ -97,6 +119,7 @@ class Settings(_Section):
     services: tuple[str, ...] = SERVICES
     dhcp: Dhcp = Dhcp()
     tftp: Tftp = Tftp()
+    dns: Dns = Dns()
     orders: Orders = Orders()
     discovery: Discovery = Discovery()
     mirror: Mirror = Mirror()
@@ -136,6 +159,11 @@ class Settings(_Section):
         size = network.num_addresses // 4
         first = network.network_address + size * number
         return AddressRange(first=first, last=first + size - 1)
+
+    @property
+    def name_servers(self) -> tuple[IPv4Address, ...]:
+        """What hosts are given as name server: ourselves, where the service runs."""
+        return (self.address.ip,) if "dns" in self.services else ()
 
     @property
     def url(self) -> str:

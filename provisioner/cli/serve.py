@@ -17,10 +17,12 @@ from provisioner.errors import SettingsError
 @click.option("--interface", help="The interface of the deployment LAN.")
 @click.option("--address", metavar="CIDR", help="The service's own address there, as 10.77.0.1/24.")
 @click.option("--http-port", type=int, help="The port of the web service.")
-@click.option("--only", type=click.Choice(["dhcp", "tftp", "web", "worker"]), help="Run one service alone.")
+@click.option(
+    "--only", type=click.Choice(["dhcp", "tftp", "dns", "web", "worker"]), help="Run one service alone."
+)
 @click.option("--ready-fd", type=int, default=-1, hidden=True)
 def serve(file: Path | None, only: str | None, ready_fd: int, **values: Any) -> int:
-    """Answer DHCP, TFTP and HTTP on one LAN, and work on deployments, until told to stop.
+    """Answer DHCP, TFTP, DNS and HTTP on one LAN, and work on deployments, until told to stop.
 
     All services run under one parent; the first to stop stops all. The interface is never configured.
     """

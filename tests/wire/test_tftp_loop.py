@@ -95,13 +95,27 @@ def fetch(program: str, port: int, name: str, target: Path) -> None:
         "tftp-hpa": ["tftp", "-m", "binary", HERE, str(port), "-c", "get", name, str(target)],
         "atftp": ["atftp", *get],
         "atftp-1428": ["atftp", "--option", "blksize 1428", "--option", "windowsize 8", *get],
+        "busybox": ["busybox", "tftp", "-g", "-r", name, "-l", str(target), HERE, str(port)],
+        "busybox-1432": [
+            "busybox",
+            "tftp",
+            "-b",
+            "1432",
+            "-g",
+            "-r",
+            name,
+            "-l",
+            str(target),
+            HERE,
+            str(port),
+        ],
         "curl": ["curl", "-sS", "--tftp-blksize", "1468", "-o", str(target), url],
         "curl-plain": ["curl", "-sS", "--tftp-no-options", "-o", str(target), url],
     }[program]
     run.run(argv, timeout=60)
 
 
-PROGRAMS = ("tftp-hpa", "atftp", "atftp-1428", "curl", "curl-plain")
+PROGRAMS = ("tftp-hpa", "atftp", "atftp-1428", "busybox", "busybox-1432", "curl", "curl-plain")
 
 
 @pytest.mark.parametrize(
@@ -116,9 +130,9 @@ def test_a_foreign_client_gets_every_size(served: Served, tmp_path: Path, progra
     served.wait(lambda: served.results(str(size)) == ["done"])
 
 
-@pytest.mark.parametrize("program", ["tftp-hpa", "curl", "curl-plain", "atftp-1428"])
+@pytest.mark.parametrize("program", ["tftp-hpa", "busybox", "curl", "curl-plain", "atftp-1428"])
 def test_a_foreign_client_gets_a_large_file(served: Served, tmp_path: Path, program: str) -> None:
-    """tftp-hpa and plain curl take 65,537 blocks of 512 bytes: the number rolls over."""
+    """tftp-hpa, busybox and plain curl take 65,537 blocks of 512 bytes: the number rolls over."""
     fetch(program, served.loop.port, str(BIG), tmp_path / "got")
     assert (tmp_path / "got").read_bytes() == payload(BIG)
     served.wait(lambda: served.results(str(BIG)) == ["done"])
