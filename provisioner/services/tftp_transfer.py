@@ -77,7 +77,7 @@ class Transfer:
 
     def repeat(self, now: float) -> list[bytes] | None:
         """The deadline has passed: send the window again; None when the client is given up."""
-        if now - self._progress_at >= self._patience:
+        if now >= self._progress_at + self._patience:  # as `deadline` has it, rounding included
             return None
         self._repetitions += 1
         self._repeated = True

@@ -234,3 +234,16 @@ def test_packets_that_are_sent_again_are_counted() -> None:
     assert len(sent.acknowledge(0, 0.01)) == 4 and sent.resent == 0
     assert len(sent.acknowledge(2, 0.02)) == 4 and sent.resent == 2, "3 and 4 a second time, 5 and 6 anew"
     assert sent.repeat(1.0) and sent.resent == 6
+
+
+def test_a_silent_client_is_given_up_at_its_deadline_whatever_the_clock_says() -> None:
+    """With some times rounding made it a hair's breadth too early, again and again."""
+    for number in range(1000):
+        now = number * 0.37
+        sent = transfer(5000)
+        sent.begin(now)
+        sent.acknowledge(1, now + 0.01)
+        repetitions = 0
+        while sent.repeat(sent.deadline) is not None:
+            repetitions += 1
+            assert repetitions < 20, now
