@@ -177,6 +177,21 @@ class Settings(_Section):
         return self.state / "api.sock"
 
 
+FIXED = ("state", "interface", "address", "http_port", "services")  # sockets and files are open by then
+
+
+def successor(old: Settings, new: Settings) -> tuple[Settings, list[str]]:
+    """What holds after the file was read again, and the keys that need a start to hold."""
+    kept = {name: getattr(old, name) for name in FIXED if getattr(old, name) != getattr(new, name)}
+    changes: dict[str, Any] = dict(kept)
+    for section in ("tftp", "dns"):
+        before, after = getattr(old, section), getattr(new, section)
+        if before.also != after.also:
+            kept[f"{section}.also"] = before.also
+            changes[section] = after.model_copy(update={"also": before.also})
+    return new.model_copy(update=changes), list(kept)
+
+
 def load(path: Path, **overrides: Any) -> Settings:
     """Settings from a TOML file; values given on the command line win.
 

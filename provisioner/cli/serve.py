@@ -25,6 +25,7 @@ def serve(file: Path | None, only: str | None, ready_fd: int, **values: Any) -> 
     """Answer DHCP, TFTP, DNS and HTTP on one LAN, and work on deployments, until told to stop.
 
     All services run under one parent; the first to stop stops all. The interface is never configured.
+    On SIGHUP the settings are read again; what is under way goes on.
     """
     from provisioner import daemon, settings
 
@@ -36,10 +37,13 @@ def serve(file: Path | None, only: str | None, ready_fd: int, **values: Any) -> 
             "which network is to be served is not said",
             hint="provision serve --interface IF --address CIDR [--state DIR], or --settings FILE",
         )
-    loaded = settings.load(file, **given) if file else settings.check(given, source="the command line")
+
+    def load() -> settings.Settings:
+        return settings.load(file, **given) if file else settings.check(given, source="the command line")
+
     if only:
-        return daemon.serve_one(loaded, only, ready_fd)
-    return daemon.serve(loaded, [sys.executable, "-m", "provisioner", *_again(file, given)])
+        return daemon.serve_one(load(), only, ready_fd, load)
+    return daemon.serve(load(), [sys.executable, "-m", "provisioner", *_again(file, given)], load)
 
 
 def _again(file: Path | None, given: dict[str, Any]) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from provisioner.bell import Listener
 from provisioner.counters import Counters, Writer
-from provisioner.services.dns_loop import PORT, DnsLoop
+from provisioner.services.dns_loop import PORT, DnsLoop, Place
 from provisioner.services.dns_names import site_zone
 from provisioner.services.dns_responder import Responder
 from provisioner.site import Site
@@ -21,9 +21,16 @@ def serve(site: Site, ready: Callable[[str], None]) -> None:
     settings, counters = site.settings, Counters("dns")
     addresses = [settings.address.ip, *settings.dns.also]
     names = Names(site)
-    forward = settings.dns.forward
-    responder = Responder(names.zone(), forwards=forward is not None)
-    loop = DnsLoop(addresses, responder, forward=(forward, PORT) if forward else None, counters=counters)
+    responder = Responder(names.zone())
+    loop = DnsLoop(addresses, responder, forward=_forward(site), counters=counters)
+    reloads = counters.number("provision_settings_reloads_total")
+
+    def adopt() -> None:
+        loop.forward_to(_forward(site))
+        names.look_again()
+        reloads.add()
+
+    site.adopt = adopt
     keep_up = threading.Thread(target=names.keep_up, args=(responder,), name="names", daemon=True)
     keep_up.start()
     sessions = counters.number("provision_sessions")
@@ -31,6 +38,11 @@ def serve(site: Site, ready: Callable[[str], None]) -> None:
     places = ", ".join(f"{address}:{PORT}" for address in addresses)
     ready(f"dns: answering for {settings.dhcp.domain} on {places}/udp and tcp")
     loop.run()
+
+
+def _forward(site: Site) -> Place | None:
+    server = site.settings.dns.forward
+    return (server, PORT) if server else None
 
 
 class Names:
@@ -47,6 +59,11 @@ class Names:
         self._rang = self._listener.count
         self._known = self._site.store.mac_rows()
         return site_zone(self._site.settings, self._known, int(self._site.clock()))
+
+    def look_again(self) -> None:
+        """The settings have changed; `keep_up` does it."""
+        self._known = None
+        self._listener.ring()
 
     def keep_up(self, responder: Responder) -> None:
         """Replace the responder's zone whenever a host has come, gone or moved."""

@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import math
 import selectors
 import socket
 import time
@@ -23,6 +24,7 @@ PORT = 53
 LARGEST = 65535
 BATCH = 32  # datagrams or connections of one socket before the others get their turn
 REFUSALS = ("formerr", "servfail", "notimp", "refused", "badvers")
+Place = tuple[IPv4Address | IPv6Address, int]
 log = logging.getLogger(__name__)
 
 
@@ -35,7 +37,7 @@ class DnsLoop:
         responder: Responder,
         *,
         port: int = PORT,
-        forward: tuple[IPv4Address | IPv6Address, int] | None = None,
+        forward: Place | None = None,
         per_address: int = 8,
         in_all: int = 128,
         idle: float = IDLE,
@@ -64,7 +66,22 @@ class DnsLoop:
             is_udp = listener.type == socket.SOCK_DGRAM
             take = self._datagrams if is_udp else self._connections
             self._selector.register(listener, selectors.EVENT_READ, take)
-        self._forwarder = Forwarder(forward[0], self._selector, port=forward[1]) if forward else None
+        self._forwarder: Forwarder | None = None
+        self._wanted: Place | None = None
+        self._has_new_wish = False
+        self.forward_to(forward)
+
+    def forward_to(self, server: Place | None) -> None:
+        """Who is asked for names of others from now on; nobody if None. Any thread may call it."""
+        self._wanted, self._has_new_wish = server, True
+
+    def _change_forwarder(self) -> None:
+        self._has_new_wish = False
+        if self._forwarder:
+            self._forwarder.expire(math.inf)
+        wanted = self._wanted
+        self._forwarder = Forwarder(wanted[0], self._selector, port=wanted[1]) if wanted else None
+        self._responder.replace_forwarding(wanted is not None)
 
     @property
     def port(self) -> int:
@@ -79,7 +96,10 @@ class DnsLoop:
     def run(self) -> None:
         """Serve until `stop`; nothing that comes ends it."""
         while True:
-            for key, mask in self._selector.select(self._until_next()):
+            ready = self._selector.select(self._until_next())
+            if self._has_new_wish:
+                self._change_forwarder()
+            for key, mask in ready:
                 if key.data is None:
                     return
                 with self._barrier():

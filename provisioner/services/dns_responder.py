@@ -32,12 +32,17 @@ class Responder:
     """Answers messages from a zone, which may be replaced at any time from any thread."""
 
     def __init__(self, zone: Zone, *, forwards: bool = False) -> None:
-        self._forwards = forwards
+        self.forwards = forwards
         self._told: tuple[Zone, dict[tuple[bytes, bool], Reply]] = (zone, {})
 
     def replace(self, zone: Zone) -> None:
         """Other names from now on; what was remembered of the old ones is forgotten."""
         self._told = (zone, {})
+
+    def replace_forwarding(self, forwards: bool) -> None:
+        """Whether names of others are to be asked of another server from now on."""
+        self.forwards = forwards
+        self.replace(self._told[0])
 
     def respond(self, data: bytes, *, tcp: bool = False) -> Reply:
         """The reply to one message.
@@ -51,10 +56,10 @@ class Responder:
             return Reply(data[:2] + known.data[2:], known.rcode)
         query = read(data)
         answer = zone.answer(query)
-        if answer.rcode == REFUSED and self._forwards and zone.apex(query.key) is None and not query.version:
+        if answer.rcode == REFUSED and self.forwards and zone.apex(query.key) is None and not query.version:
             return Reply(b"", "forwarded", query)
         limit = LARGEST_BY_TCP if tcp else min(query.udp_size or PLAIN_SIZE, OUR_SIZE)
-        reply = Reply(build(query, answer, limit, forwards=self._forwards), RCODES[answer.rcode])
+        reply = Reply(build(query, answer, limit, forwards=self.forwards), RCODES[answer.rcode])
         if len(data) <= LONGEST_REMEMBERED:
             if len(memory) >= MOST_REMEMBERED:
                 memory.clear()

@@ -30,8 +30,16 @@ def serve(site: Site, ready: Callable[[str], None]) -> None:
         line = "%.60r for %s: %.200s, %d bytes in %.1f s"
         seldom.say(client, what, line, name, client, result, size, seconds)
 
-    limits = {"per_address": settings.tftp.per_address, "in_all": settings.tftp.at_once}
-    loop = TftpLoop(addresses, lookup, heard, counts=counts, **limits)
+    loop = TftpLoop(addresses, lookup, heard, counts=counts)
+
+    reloads = counts.all.number("provision_settings_reloads_total")
+
+    def limit() -> None:
+        loop.limit(site.settings.tftp.per_address, site.settings.tftp.at_once)
+        reloads.add()
+
+    loop.limit(settings.tftp.per_address, settings.tftp.at_once)
+    site.adopt = limit
 
     def before() -> None:
         counts.sessions.set(loop.transfers)

@@ -188,10 +188,10 @@ def test_a_service_that_says_nothing_for_too_long_is_ended(
     site = settings.check(
         {"state": tmp_path, "interface": "lo", "address": "127.0.0.1/8", "services": ["web"]}, source="test"
     )
-    kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     try:
         with pytest.raises(ServiceError, match=r"web is not ready after 0.2 s, so nothing is served"):
-            daemon.serve(site, ["sh", "-c", "exec sleep 100"])
+            daemon.serve(site, ["sh", "-c", "exec sleep 100"], lambda: site)
     finally:
         for number, handler in kept.items():
             signal.signal(number, handler)
