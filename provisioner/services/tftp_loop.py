@@ -129,8 +129,8 @@ class TftpLoop:
             return  # a late packet of a finished transfer
         self._counts.asked(request)
         old = self._seats.get(peer)
-        if old and old.request == request and not old.transfer.started:
-            return  # the request was repeated before our answer arrived; the timer takes care
+        if old and old.request == request and old.transfer.is_fresh(time.monotonic()):
+            return  # repeated before our answer came: the timer takes care, or the client has gone on
         if old:
             self._end(old, "aborted: the client asked anew")
         reason, last = self._seats.in_the_way(peer[0])

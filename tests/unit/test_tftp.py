@@ -247,3 +247,11 @@ def test_a_silent_client_is_given_up_at_its_deadline_whatever_the_clock_says() -
         while sent.repeat(sent.deadline) is not None:
             repetitions += 1
             assert repetitions < 20, now
+
+
+def test_the_same_request_begins_anew_only_after_a_silence() -> None:
+    sent = transfer(5000)
+    sent.begin(0)
+    assert sent.is_fresh(9), "it has not been answered"
+    sent.acknowledge(1, 1.0)
+    assert sent.is_fresh(2.9) and not sent.is_fresh(3.1)

@@ -47,6 +47,13 @@ class Served:
         with self.told:
             assert self.told.wait_for(test, seconds), self.events
 
+    def wait_for_bad(self, count: int) -> None:
+        """Until so many datagrams could not be read; what came before them has been read then."""
+        until = time.monotonic() + 5
+        while self.counts.bad.value < count:
+            assert time.monotonic() < until
+            time.sleep(0.01)
+
     def results(self, name: str) -> list[str]:
         return [event[2] for event in self.events if event[0] == name]
 
@@ -277,6 +284,18 @@ def test_a_repeated_request_opens_no_second_transfer(served: Served, client: Cli
     client.ask("512")
     assert client.peer == peer
     assert served.loop.transfers == 1
+
+
+def test_a_request_that_comes_late_a_second_time_ends_nothing(served: Served, client: Client) -> None:
+    """On a busy machine the client's repetition is read after its first acknowledgement."""
+    client.ask("513")
+    client.say(ACK1)
+    assert client.hear()[:4] == b"\0\3\0\2"
+    client.socket.sendto(build_request(Request("513", "octet")), client.door)
+    client.socket.sendto(b"\0\1\0", client.door)  # is read after it, and complained of
+    served.wait_for_bad(1)
+    client.say(b"\0\4\0\2")
+    served.wait(lambda: served.results("513") == ["done"])
 
 
 def test_a_new_request_from_the_same_port_replaces_the_transfer(served: Served, client: Client) -> None:
