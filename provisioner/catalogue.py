@@ -31,7 +31,7 @@ def prepare(state: Path) -> None:
     """Make the folders and keys that the service needs; idempotent. Raises ServiceError."""
     try:
         state.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for name in ("images", "keys", "ramdisk", "logs"):
+        for name in ("images", "keys", "ramdisk", "logs", "run"):
             (state / name).mkdir(exist_ok=True)
         (state / "secrets").mkdir(mode=0o700, exist_ok=True)
     except OSError as fault:

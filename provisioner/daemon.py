@@ -22,15 +22,19 @@ READY_LIMIT = 30.0  # seconds that a service may take to open its ports
 SIOCGIFADDR = 0x8915  # netdevice(7)
 
 
-def serve(settings: Settings, child_argv: Sequence[str]) -> int:
+Load = Callable[[], Settings]
+
+
+def serve(settings: Settings, child_argv: Sequence[str], load: Load) -> int:
     """Run every service of `settings` until one stops or we are told to; the exit code.
 
     `child_argv` starts one service when `--only NAME` is added. A child ends when the pipe that it has as
-    standard input closes, so that a killed parent leaves no port taken.
+    standard input closes, so that a killed parent leaves no port taken. On SIGHUP every child reads the
+    settings again, if `load` finds no fault in them.
     """
     with _alone(settings):
         prepare(settings)
-        return _Parent(settings, child_argv).work()
+        return _Parent(settings, child_argv, load).work()
 
 
 def prepare(settings: Settings) -> Store:
@@ -95,18 +99,21 @@ def _alone(settings: Settings):  # type: ignore[no-untyped-def]  # a generator u
 
 
 class _Parent:
-    def __init__(self, settings: Settings, child_argv: Sequence[str]) -> None:
+    def __init__(self, settings: Settings, child_argv: Sequence[str], load: Load) -> None:
         self._settings = settings
         self._argv = child_argv
+        self._load = load
         self._children: dict[int, tuple[str, run.Process]] = {}  # pidfd → service
         self._told = 0
 
     def work(self) -> int:
         wake_read, wake_write = os.pipe()
+        os.set_blocking(wake_read, False)
         os.set_blocking(wake_write, False)
         signal.set_wakeup_fd(wake_write)
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._remember)
+        signal.signal(signal.SIGHUP, lambda number, frame: None)  # the pipe wakes us
         try:
             self._start()
             return self._wait(wake_read)
@@ -146,6 +153,8 @@ class _Parent:
     def _wait(self, wake: int) -> int:
         while not self._told:
             ready, _, _ = select.select([*self._children, wake], [], [])
+            if wake in ready and signal.SIGHUP in os.read(wake, 4096):
+                self._reload()
             ended = [self._children[fd] for fd in ready if fd in self._children]
             if ended and not self._told:
                 name, child = ended[0]
@@ -156,13 +165,22 @@ class _Parent:
         say(f"told to stop by {signal.Signals(self._told).name}")
         return 0
 
+    def _reload(self) -> None:
+        try:
+            self._load()
+        except ProvisionError as fault:
+            return say(f"the settings stay as they are: {fault} (PV-{fault.code})")
+        for name, child in self._children.values():
+            say(f"told {name} to read the settings again")
+            run.signal_process(child.pid, signal.SIGHUP)
+
 
 def say(sentence: str) -> None:
     """One line for whoever started us."""
     print(sentence, file=sys.stderr, flush=True)
 
 
-def serve_one(settings: Settings, name: str, ready_fd: int = -1) -> int:
+def serve_one(settings: Settings, name: str, ready_fd: int = -1, load: Load | None = None) -> int:
     """Run one service in this process until it is ended or its parent's pipe closes; the exit code."""
     logging.basicConfig(level=logging.INFO, format=f"%(asctime)s {name}: %(message)s", stream=sys.stderr)
     if ready_fd >= 0:
@@ -170,7 +188,8 @@ def serve_one(settings: Settings, name: str, ready_fd: int = -1) -> int:
         store = Store(settings.state)
     else:
         store = prepare(settings)
-    site = Site(settings, store)
+    site = Site(settings, store, load=load)
+    signal.signal(signal.SIGHUP, lambda number, frame: site.reload())
     try:
         _service(name)(site, lambda sentence: _ready(ready_fd, sentence))
     except ProvisionError as fault:
@@ -189,6 +208,10 @@ def _service(name: str) -> Callable[[Site, Callable[[str], None]], None]:
         from provisioner.services import tftp
 
         return tftp.serve
+    if name == "dns":
+        from provisioner.services import dns
+
+        return dns.serve
     if name == "web":
         from provisioner.web import server
 

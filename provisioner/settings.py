@@ -1,7 +1,8 @@
 """The settings of one service: what the TOML file may say, checked and complete."""
 
+import re
 import tomllib
-from ipaddress import IPv4Address, IPv4Interface
+from ipaddress import IPv4Address, IPv4Interface, IPv6Address
 from pathlib import Path
 from typing import Any, Self
 
@@ -9,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from provisioner.errors import SettingsError
 
-SERVICES = ("dhcp", "tftp", "web", "worker")
+SERVICES = ("dhcp", "tftp", "dns", "web", "worker")
 
 
 class _Section(BaseModel):
@@ -34,6 +35,37 @@ class Dhcp(_Section):
     lease_seconds: int = Field(default=3600, ge=120)
     router: IPv4Address | None = None
     domain: str = Field(default="vaultcube.local", pattern=r"^[a-z0-9.-]+$")
+
+
+class Tftp(_Section):
+    """How much TFTP does at once, and where."""
+
+    per_address: int = Field(default=16, ge=1, le=4096, description="transfers of one address")
+    at_once: int = Field(default=4096, ge=1, le=32768, description="transfers in all")
+    also: tuple[IPv4Address | IPv6Address, ...] = Field(
+        default=(), description="more of our own addresses to answer on"
+    )
+
+
+class Dns(_Section):
+    """The names of the site: provision, apt, images, every host, below dhcp.domain."""
+
+    names: dict[str, tuple[IPv4Address | IPv6Address, ...]] = Field(
+        default={}, description="more names below the domain, each with its addresses"
+    )
+    also: tuple[IPv4Address | IPv6Address, ...] = Field(
+        default=(), description="more of our own addresses to answer on; the service's names have them too"
+    )
+    forward: IPv4Address | IPv6Address | None = Field(
+        default=None, description="the server that is asked for names of others; none: they are refused"
+    )
+
+    @model_validator(mode="after")
+    def _names_are_names(self) -> Self:
+        for name in self.names:
+            if not re.fullmatch(r"(?=.{1,190}$)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*", name):
+                raise ValueError(f"names: {name!r} is no name; lower case, without the domain")
+        return self
 
 
 class Orders(_Section):
@@ -86,6 +118,8 @@ class Settings(_Section):
     http_port: int = Field(default=80, ge=1, le=65535)
     services: tuple[str, ...] = SERVICES
     dhcp: Dhcp = Dhcp()
+    tftp: Tftp = Tftp()
+    dns: Dns = Dns()
     orders: Orders = Orders()
     discovery: Discovery = Discovery()
     mirror: Mirror = Mirror()
@@ -127,6 +161,11 @@ class Settings(_Section):
         return AddressRange(first=first, last=first + size - 1)
 
     @property
+    def name_servers(self) -> tuple[IPv4Address, ...]:
+        """What hosts are given as name server: ourselves, where the service runs."""
+        return (self.address.ip,) if "dns" in self.services else ()
+
+    @property
     def url(self) -> str:
         """Where hosts find the service; no path."""
         port = "" if self.http_port == 80 else f":{self.http_port}"
@@ -136,6 +175,21 @@ class Settings(_Section):
     def socket(self) -> Path:
         """The Unix socket that the command line on the same machine uses."""
         return self.state / "api.sock"
+
+
+FIXED = ("state", "interface", "address", "http_port", "services")  # sockets and files are open by then
+
+
+def successor(old: Settings, new: Settings) -> tuple[Settings, list[str]]:
+    """What holds after the file was read again, and the keys that need a start to hold."""
+    kept = {name: getattr(old, name) for name in FIXED if getattr(old, name) != getattr(new, name)}
+    changes: dict[str, Any] = dict(kept)
+    for section in ("tftp", "dns"):
+        before, after = getattr(old, section), getattr(new, section)
+        if before.also != after.also:
+            kept[f"{section}.also"] = before.also
+            changes[section] = after.model_copy(update={"also": before.also})
+    return new.model_copy(update=changes), list(kept)
 
 
 def load(path: Path, **overrides: Any) -> Settings:

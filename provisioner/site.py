@@ -1,19 +1,41 @@
 """The bundle that every ask and tell is given; it decides nothing."""
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from provisioner.settings import Settings
+from provisioner.errors import SettingsError
+from provisioner.settings import Settings, successor
 from provisioner.store import Store
 from provisioner.templates import Templates
 
+log = logging.getLogger(__name__)
 
-@dataclass(frozen=True)
+
+@dataclass(eq=False)
 class Site:
-    """One deployment LAN: its settings, its memory, its templates, its clock (seconds since 1970)."""
+    """One deployment LAN: its settings, its memory, its templates, its clock (seconds since 1970).
+
+    `load` reads the settings anew, where they come from a file; `adopt` is called after that, by whoever has
+    kept something of the old ones. It runs in a signal handler: it may only leave a note for its loop.
+    """
 
     settings: Settings
     store: Store
     templates: Templates = field(default_factory=Templates)
     clock: Callable[[], float] = time.time
+    load: Callable[[], Settings] | None = None
+    adopt: Callable[[], None] = lambda: None
+
+    def reload(self) -> None:
+        """Read the settings again; what cannot be used leaves the old ones as they are."""
+        if not self.load:
+            return
+        try:
+            self.settings, kept = successor(self.settings, self.load())
+        except SettingsError as fault:
+            log.warning("the settings stay as they are: %s", fault)
+            return
+        self.adopt()
+        log.info("the settings were read again%s", f"; {', '.join(kept)} at the next start" if kept else "")

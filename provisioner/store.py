@@ -216,6 +216,10 @@ class Store:
         """`{mac, host, address, role}` of a known MAC, BMCs included."""
         return self._one("SELECT * FROM macs WHERE mac = ?", mac)
 
+    def mac_rows(self) -> list[dict[str, Any]]:
+        """The same of all."""
+        return self._rows("SELECT * FROM macs ORDER BY host, mac")
+
     def is_reserved(self, address: str) -> bool:
         """Whether the address belongs to a known MAC."""
         return self._one("SELECT 1 FROM macs WHERE address = ?", address) is not None

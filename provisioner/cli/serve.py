@@ -17,12 +17,15 @@ from provisioner.errors import SettingsError
 @click.option("--interface", help="The interface of the deployment LAN.")
 @click.option("--address", metavar="CIDR", help="The service's own address there, as 10.77.0.1/24.")
 @click.option("--http-port", type=int, help="The port of the web service.")
-@click.option("--only", type=click.Choice(["dhcp", "tftp", "web", "worker"]), help="Run one service alone.")
+@click.option(
+    "--only", type=click.Choice(["dhcp", "tftp", "dns", "web", "worker"]), help="Run one service alone."
+)
 @click.option("--ready-fd", type=int, default=-1, hidden=True)
 def serve(file: Path | None, only: str | None, ready_fd: int, **values: Any) -> int:
-    """Answer DHCP, TFTP and HTTP on one LAN, and work on deployments, until told to stop.
+    """Answer DHCP, TFTP, DNS and HTTP on one LAN, and work on deployments, until told to stop.
 
     All services run under one parent; the first to stop stops all. The interface is never configured.
+    On SIGHUP the settings are read again; what is under way goes on.
     """
     from provisioner import daemon, settings
 
@@ -34,10 +37,13 @@ def serve(file: Path | None, only: str | None, ready_fd: int, **values: Any) -> 
             "which network is to be served is not said",
             hint="provision serve --interface IF --address CIDR [--state DIR], or --settings FILE",
         )
-    loaded = settings.load(file, **given) if file else settings.check(given, source="the command line")
+
+    def load() -> settings.Settings:
+        return settings.load(file, **given) if file else settings.check(given, source="the command line")
+
     if only:
-        return daemon.serve_one(loaded, only, ready_fd)
-    return daemon.serve(loaded, [sys.executable, "-m", "provisioner", *_again(file, given)])
+        return daemon.serve_one(load(), only, ready_fd, load)
+    return daemon.serve(load(), [sys.executable, "-m", "provisioner", *_again(file, given)], load)
 
 
 def _again(file: Path | None, given: dict[str, Any]) -> list[str]:

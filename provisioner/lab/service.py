@@ -19,6 +19,13 @@ from provisioner.sockets import bind
 
 END_LIMIT = 20.0  # seconds until all processes of a killed service must have ended
 START_LIMIT = 60.0  # seconds until all services must be ready
+PORTS = (
+    (socket.SOCK_DGRAM, 67),
+    (socket.SOCK_DGRAM, 69),
+    (socket.SOCK_DGRAM, 53),
+    (socket.SOCK_STREAM, 53),
+    (socket.SOCK_STREAM, 80),
+)
 READY = "all services are ready"
 
 
@@ -119,7 +126,7 @@ class Service:
 
     def check_ports(self) -> None:
         """Raises ServiceError (PV-602) where a port of the service cannot be opened."""
-        for kind, port in ((socket.SOCK_DGRAM, 67), (socket.SOCK_DGRAM, 69), (socket.SOCK_STREAM, 80)):
+        for kind, port in PORTS:
             with socket.socket(socket.AF_INET, kind) as probe:
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, int(kind == socket.SOCK_STREAM))
                 bind(probe, (self._address, port), "the ended service")

@@ -5,7 +5,11 @@ import os
 import socket
 import struct
 import time
-from ipaddress import IPv4Address
+from collections.abc import Sequence
+from ipaddress import IPv4Address, IPv6Address
+
+from provisioner.errors import ServiceError
+from provisioner.sockets import bind
 
 IP_PKTINFO = 8  # <linux/in.h>; Python names it only from 3.13 on
 PKTINFO = struct.Struct("=i4s4s")  # ifindex, local address, destination address
@@ -70,3 +74,19 @@ def interface_and_address(ancillary: Ancillary) -> tuple[int, IPv4Address | None
 def leave_by(index: int, source: IPv4Address) -> Ancillary:
     """Send by this interface and from this address."""
     return [(socket.IPPROTO_IP, IP_PKTINFO, PKTINFO.pack(index, source.packed, bytes(4)))]
+
+
+def listen(addresses: Sequence[IPv4Address | IPv6Address], port: int, service: str) -> list[socket.socket]:
+    """A socket for each address; all or none. Raises ServiceError as `sockets.bind` does."""
+    listeners: list[socket.socket] = []
+    try:
+        for address in addresses:
+            family = socket.AF_INET if address.version == 4 else socket.AF_INET6
+            listeners.append(socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK))
+            listeners[-1].setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+            bind(listeners[-1], (str(address), port), service)
+    except ServiceError:
+        for listener in listeners:
+            listener.close()
+        raise
+    return listeners

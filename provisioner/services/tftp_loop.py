@@ -6,12 +6,11 @@ import resource
 import selectors
 import socket
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from ipaddress import IPv4Address, IPv6Address
 
-from provisioner.errors import ServiceError
-from provisioner.services.datagrams import Complaints, Stop
+from provisioner.services.datagrams import Complaints, Stop, listen
+from provisioner.services.tftp_counts import Counts
 from provisioner.services.tftp_packet import (
     Ack,
     Failure,
@@ -21,49 +20,15 @@ from provisioner.services.tftp_packet import (
     build_error,
     parse,
 )
-from provisioner.services.tftp_policy import Content, Lookup, Refusal, agree, choose, normalise
-from provisioner.services.tftp_transfer import Transfer
-from provisioner.sockets import bind
+from provisioner.services.tftp_policy import Lookup, Refusal, choose, normalise
+from provisioner.services.tftp_seats import Seats
+from provisioner.services.tftp_session import Peer, Session, connected
 
 PORT = 69
 LARGEST = 65536
-BATCH = 32  # datagrams of one socket before the others get their turn
+BATCH = 32  # requests before the transfers get their turn
 Event = Callable[[str, str, str, float, int], None]
 log = logging.getLogger(__name__)
-
-
-class Session:
-    """One transfer to one client: its socket is the transfer's port (RFC 1350, 4)."""
-
-    def __init__(
-        self, link: socket.socket, peer: tuple[str, int], request: Request, content: Content, now: float
-    ) -> None:
-        self.link = link
-        self.peer = peer
-        self.request = request
-        self.content = content
-        self.transfer = Transfer(content, agree(request, content.size), now)
-        self.began = now
-        self.queued = 0.0  # the deadline that the timer's heap knows
-        self.closed = False
-
-    @property
-    def name(self) -> str:
-        return normalise(self.request.name)
-
-    def send(self, packets: list[bytes]) -> None:
-        """What the line does not take counts as lost; the timer sends it again.
-
-        Raises:
-            ConnectionRefusedError: nobody listens there any more.
-        """
-        for packet in packets:
-            try:
-                self.link.send(packet)
-            except ConnectionRefusedError:
-                raise
-            except OSError:  # a full buffer, a link that is down, a firewall
-                return
 
 
 class TftpLoop:
@@ -83,6 +48,7 @@ class TftpLoop:
         port: int = PORT,
         per_address: int = 16,
         in_all: int = 4096,
+        counts: Counts | None = None,
     ) -> None:
         """Bind.
 
@@ -91,14 +57,12 @@ class TftpLoop:
         """
         self._lookup = lookup
         self._on_event = on_event
-        self._per_address = per_address
-        self._in_all = _allow_descriptors(in_all)
-        self._sessions: dict[tuple[str, int], Session] = {}
-        self._of_address: Counter[str] = Counter()
+        self._counts = counts or Counts()
+        self._seats = Seats(per_address, _allow_descriptors(in_all))
         self._timers: list[tuple[float, int, Session]] = []
         self._turn = 0
         self._complaints = Complaints(log)
-        self._listeners = _listen(addresses, port)
+        self._listeners = listen(addresses, port, "tftp")
         self._stop = Stop()
         self._selector = selectors.DefaultSelector()
         self._selector.register(self._stop.fileno(), selectors.EVENT_READ, None)
@@ -113,7 +77,11 @@ class TftpLoop:
     @property
     def transfers(self) -> int:
         """How many are under way."""
-        return len(self._sessions)
+        return len(self._seats)
+
+    def limit(self, per_address: int, in_all: int) -> None:
+        """Other limits from now on; transfers that are under way go on."""
+        self._seats.per_address, self._seats.in_all = per_address, _allow_descriptors(in_all)
 
     def run(self) -> None:
         """Serve until `stop`; no datagram and no error of a callback ends it."""
@@ -133,7 +101,7 @@ class TftpLoop:
 
     def close(self) -> None:
         """Give ports, files and sockets back; call it after `run` has ended."""
-        for session in list(self._sessions.values()):
+        for session in self._seats.all():
             self._end(session, "lost: the service stops")
         for listener in self._listeners:
             listener.close()
@@ -147,33 +115,41 @@ class TftpLoop:
             except OSError:
                 return
             try:
-                self._open(listener, data, (peer[0], peer[1]))
+                self._open(listener, data, peer)
             except PacketError as fault:
+                self._counts.bad.add()
                 self._complaints.say(peer[0], fault, data)
             except Exception as fault:
+                self._counts.refused("an error of ours")
                 self._complaints.say(peer[0], f"not answered: {fault!r}", data, trace=True)
 
-    def _open(self, listener: socket.socket, data: bytes, peer: tuple[str, int]) -> None:
+    def _open(self, listener: socket.socket, data: bytes, peer: Peer) -> None:
         request = parse(data)
         if not isinstance(request, Request):
             return  # a late packet of a finished transfer
-        old = self._sessions.get(peer)
-        if old and old.request == request and not old.transfer.started:
-            return  # the request was repeated before our answer arrived; the timer takes care
+        self._counts.asked(request)
+        old = self._seats.get(peer)
+        if old and old.request == request and old.transfer.is_fresh(time.monotonic()):
+            return  # repeated before our answer came: the timer takes care, or the client has gone on
         if old:
             self._end(old, "aborted: the client asked anew")
-        if len(self._sessions) >= self._in_all or self._of_address[peer[0]] >= self._per_address:
+        reason, last = self._seats.in_the_way(peer[0])
+        if last:
+            self._end(last, "lost: its client had not answered, and another needed the place")
+        elif reason:
             # no error: a client that hears nothing asks again, one that is refused gives up
-            self._complaints.say(peer[0], f"{len(self._sessions)} transfers are under way", data)
+            self._counts.refused(reason)
+            self._tell(normalise(request.name), peer[0], f"refused: {reason}", 0.0, 0)
             return
         self._start(listener, request, peer)
 
-    def _start(self, listener: socket.socket, request: Request, peer: tuple[str, int]) -> None:
+    def _start(self, listener: socket.socket, request: Request, peer: Peer) -> None:
         now = time.monotonic()
-        link = _connected(listener, peer)
+        link = connected(listener, peer)
         try:
             content = choose(request, self._lookup)
         except Refusal as refusal:
+            self._counts.refused(refusal.reason)
             with link:
                 link.send(build_error(refusal.code, str(refusal)))
             self._tell(normalise(request.name), peer[0], f"refused: {refusal}", 0.0, 0)
@@ -182,34 +158,37 @@ class TftpLoop:
             link.close()
             raise
         session = Session(link, peer, request, content, now)
-        self._sessions[peer] = session
-        self._of_address[peer[0]] += 1
+        self._seats.take(session)
         self._selector.register(link, selectors.EVENT_READ, session)
         self._proceed(session, session.transfer.begin(now))
+        self._counts.answered(time.monotonic() - now)
 
     def _hear(self, session: Session) -> None:
-        for _ in range(BATCH):
-            if session.closed:
-                return
-            try:
-                data = session.link.recv(LARGEST)
-            except ConnectionRefusedError:
-                self._gone(session, "nobody listens there any more")
-                return
-            except OSError:  # nothing more to read, or an ICMP error that may pass
-                return
-            try:
-                self._react(session, data)
-            except PacketError as fault:
-                self._complaints.say(session.peer[0], fault, data)
-            except Exception as fault:
-                self._complaints.say(session.peer[0], f"transfer broken: {fault!r}", data, trace=True)
-                self._end(session, f"lost: {fault!r}")
+        """One datagram: the selector comes back if there are more, and mostly there are none."""
+        if session.closed:
+            return
+        try:
+            data = session.link.recv(LARGEST)
+        except ConnectionRefusedError:
+            self._gone(session, "nobody listens there any more")
+            return
+        except OSError:  # an ICMP error that may pass
+            return
+        try:
+            self._react(session, data)
+        except PacketError as fault:
+            self._counts.bad.add()
+            self._complaints.say(session.address, fault, data)
+        except Exception as fault:
+            self._complaints.say(session.address, f"transfer broken: {fault!r}", data, trace=True)
+            self._end(session, f"lost: {fault!r}")
 
     def _react(self, session: Session, data: bytes) -> None:
         match parse(data):
             case Ack(block):
                 packets = session.transfer.acknowledge(block, time.monotonic())
+                if session.transfer.started:
+                    self._seats.answered(session)
                 if session.transfer.done:
                     self._end(session, "done")
                 else:
@@ -257,7 +236,7 @@ class TftpLoop:
             try:
                 self._repeat(session, now)
             except Exception as fault:
-                log.exception("%s: transfer of %s broken", session.peer[0], session.name)
+                log.exception("%s: transfer of %s broken", session.address, session.name)
                 self._end(session, f"lost: {fault!r}")
 
     def _repeat(self, session: Session, now: float) -> None:
@@ -272,56 +251,19 @@ class TftpLoop:
             return
         session.closed = True
         arrived = session.content.size if result == "done" else session.transfer.arrived
+        seconds = time.monotonic() - session.began
         self._selector.unregister(session.link)
         session.link.close()
         session.content.close()
-        del self._sessions[session.peer]
-        self._of_address[session.peer[0]] -= 1
-        if not self._of_address[session.peer[0]]:
-            del self._of_address[session.peer[0]]
-        self._tell(session.name, session.peer[0], result, time.monotonic() - session.began, arrived)
+        self._seats.leave(session)
+        self._counts.ended(result, seconds, arrived, session.transfer.resent)
+        self._tell(session.name, session.address, result, seconds, arrived)
 
     def _tell(self, name: str, address: str, result: str, seconds: float, arrived: int) -> None:
         try:
             self._on_event(name, address, result, seconds, arrived)
         except Exception:
             log.exception("the end of a transfer could not be told")
-
-
-def _connected(listener: socket.socket, peer: tuple[str, int]) -> socket.socket:
-    """A socket for one transfer. Connected, so that the kernel drops strangers and reports ICMP errors."""
-    link = socket.socket(listener.family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-    try:
-        link.bind((listener.getsockname()[0], 0))
-        link.connect(peer)
-    except BaseException:
-        link.close()
-        raise
-    return link
-
-
-def _listen(addresses: Sequence[IPv4Address | IPv6Address], port: int) -> list[socket.socket]:
-    listeners: list[socket.socket] = []
-    try:
-        for address in addresses:
-            listeners.append(_bind(address, port))
-    except ServiceError:
-        for listener in listeners:
-            listener.close()
-        raise
-    return listeners
-
-
-def _bind(address: IPv4Address | IPv6Address, port: int) -> socket.socket:
-    family = socket.AF_INET if address.version == 4 else socket.AF_INET6
-    listener = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
-        bind(listener, (str(address), port), "tftp")
-    except Exception:
-        listener.close()
-        raise
-    return listener
 
 
 def _allow_descriptors(sessions: int) -> int:

@@ -16,11 +16,12 @@ LARGEST_WINDOW = 64  # RFC 7440 allows 65,535; that many would fill our send buf
 
 
 class Refusal(Exception):
-    """What the client is told instead of data."""
+    """What the client is told instead of data; `reason` is one of a few words, for counting."""
 
-    def __init__(self, code: Fault, text: str) -> None:
+    def __init__(self, code: Fault, text: str, reason: str = "file") -> None:
         super().__init__(text)
         self.code = code
+        self.reason = reason
 
 
 @dataclass(frozen=True)
@@ -88,13 +89,13 @@ def choose(request: Request, lookup: Lookup) -> Content:
         Refusal: a write, a text mode, a name that is not listed, a file that cannot be read.
     """
     if request.write:
-        raise Refusal(Fault.ACCESS, "this server only lends files, it takes none")
+        raise Refusal(Fault.ACCESS, "this server only lends files, it takes none", "write")
     if request.mode != "octet":
-        raise Refusal(Fault.ILLEGAL, "only octet (binary) mode is served")
+        raise Refusal(Fault.ILLEGAL, "only octet (binary) mode is served", "mode")
     name = normalise(request.name)
     source: Source | None = b"" if name.rsplit("/", 1)[-1] == AUTOEXEC else lookup(name)
     if source is None:
-        raise Refusal(Fault.NOT_FOUND, "file not found")
+        raise Refusal(Fault.NOT_FOUND, "file not found", "name")
     return Content(source)
 
 

@@ -6,6 +6,7 @@ from provisioner.services.tftp_policy import Content, Terms
 FIRST_WAIT = 0.1  # seconds until the first repetition, before a round trip has been measured
 # the longest wait exceeds the 5 s of clients whose own timer starts anew with each of our repetitions (atftp)
 SHORTEST_WAIT, LONGEST_WAIT = 0.05, 6.4
+STALLED = 2.0  # seconds without progress after which the same request means that the client begins anew
 PATIENCE = 15.0  # seconds without any progress after which the client is gone
 LONGEST_PATIENCE = 60.0
 
@@ -22,7 +23,8 @@ class Transfer:
         self._terms = terms
         self._last = content.size // terms.block + 1  # the last block is short, perhaps empty
         self._acked = -1 if terms.accepted else 0
-        self._sent = self._acked
+        self._sent = self._highest = self._acked
+        self.resent = 0  # packets that were sent more than once
         self._round_trip = 0.0
         self._variation = 0.0
         self._repeated = False
@@ -45,6 +47,10 @@ class Transfer:
     def started(self) -> bool:
         """The client has answered our first packet."""
         return self._round_trip > 0 or self._acked > 0
+
+    def is_fresh(self, now: float) -> bool:
+        """Whether the request that began this may be under way a second time, and mean no other transfer."""
+        return not self.started or now - self._progress_at < STALLED
 
     @property
     def arrived(self) -> int:
@@ -76,7 +82,7 @@ class Transfer:
 
     def repeat(self, now: float) -> list[bytes] | None:
         """The deadline has passed: send the window again; None when the client is given up."""
-        if now - self._progress_at >= self._patience:
+        if now >= self._progress_at + self._patience:  # as `deadline` has it, rounding included
             return None
         self._repetitions += 1
         self._repeated = True
@@ -87,6 +93,8 @@ class Transfer:
         window = self._terms.window if first else 1
         self._sent = min(self._acked + window, self._last)
         self._sent_at = now
+        self.resent += max(0, min(self._highest, self._sent) - self._acked)
+        self._highest = max(self._highest, self._sent)
         wait = min(self._wait() * 2**self._repetitions, LONGEST_WAIT)
         self.deadline = min(now + wait, self._progress_at + self._patience)
         return [self._packet(number) for number in range(first, self._sent + 1)]

@@ -4,7 +4,7 @@ from flask import Flask, Response
 
 from provisioner.bell import Listener
 from provisioner.site import Site
-from provisioner.web import api, autoinstall, consoles, discovery, machines, mirror, runs
+from provisioner.web import api, autoinstall, consoles, discovery, machines, metrics, mirror, runs
 from provisioner.web.turns import Turns
 
 
@@ -12,9 +12,11 @@ def create_app(site: Site, listener: Listener) -> Flask:
     """The application; `listener` wakes requests that wait for news."""
     app = Flask(__name__, static_folder=None)
     turns = Turns(site.settings.images.streams)
+    site.adopt = lambda: turns.limit(site.settings.images.streams)
     app.config.update(SITE=site, LISTENER=listener, TURNS=turns, MAX_CONTENT_LENGTH=4 << 20)
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False  # it would tell a stranger which paths there are
     app.url_map.merge_slashes = False  # likewise: a redirect
+    app.config["COUNTING"] = metrics.Counting(app)  # before all others, so that it counts what they refuse
     app.register_blueprint(mirror.routes)
     app.register_blueprint(machines.routes)
     app.register_blueprint(autoinstall.routes)
@@ -22,6 +24,7 @@ def create_app(site: Site, listener: Listener) -> Flask:
     app.register_blueprint(runs.routes)
     app.register_blueprint(discovery.routes)
     app.register_blueprint(consoles.routes)
+    app.register_blueprint(metrics.routes)
     # one body for all that is not there or not for you: a stranger learns nothing from the difference
     for status in (400, 404, 405, 413, 415):
         app.register_error_handler(status, _not_found)

@@ -26,8 +26,8 @@ _T = TypeVar("_T")
 def routes_for_operators(name: str, path: str = "") -> Blueprint:
     """A blueprint below /api/v1 behind this door."""
     routes = Blueprint(name, __name__, url_prefix=PREFIX + path)
-    routes.before_request(_only_operators)
-    routes.register_error_handler(ProvisionError, _explain)
+    routes.before_request(only_operators)
+    routes.register_error_handler(ProvisionError, explain)
     routes.register_error_handler(500, _explain_fault)
     return routes
 
@@ -38,7 +38,7 @@ def the_site() -> Site:
     return found
 
 
-def _only_operators() -> None:
+def only_operators() -> None:
     """The Unix socket is open to whoever may enter the state folder; elsewhere a token is asked."""
     if _is_local():
         return
@@ -57,7 +57,7 @@ def _is_local() -> bool:
     return connection is not None and connection.family == socket.AF_UNIX
 
 
-def _explain(fault: ProvisionError) -> tuple[Response, int]:
+def explain(fault: ProvisionError) -> tuple[Response, int]:
     """Every error of ours as JSON; the status says little, the body all."""
     status = 404 if isinstance(fault, NotFoundError) else STATUS.get(fault.exit, 500)
     return jsonify({"error": fault.as_json()}), 401 if fault.code == 601 else status

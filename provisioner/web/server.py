@@ -1,12 +1,14 @@
 """gunicorn as an embedded application: threads, on the LAN address and on the state folder's socket."""
 
 import os
+import signal
 import socket
 from collections.abc import Callable
 from typing import Any
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
 
 from provisioner.bell import Listener
 from provisioner.run import die_with_parent
@@ -16,6 +18,12 @@ from provisioner.sockets import bind
 from provisioner.web.application import create_app
 
 THREADS = 128  # image streams (up to four a host) and waiting requests each hold one
+
+
+class _Arbiter(Arbiter):  # type: ignore[misc]  # gunicorn ships no types
+    def handle_hup(self) -> None:
+        """gunicorn would start another worker and end this one, with the image streams that it sends."""
+        self.kill_workers(signal.SIGHUP)
 
 
 class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
@@ -30,6 +38,9 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
     def load(self) -> Flask:
         return self._make()
 
+    def run(self) -> None:
+        _Arbiter(self).run()
+
 
 def serve(site: Site, ready: Callable[[str], None]) -> None:
     """Serve until the process is ended; `ready` is told once, with a sentence. Raises ServiceError."""
@@ -37,7 +48,9 @@ def serve(site: Site, ready: Callable[[str], None]) -> None:
     _try_port(settings)
     settings.socket.unlink(missing_ok=True)
     os.umask(0o077)
-    _Server(options(settings, ready), lambda: create_app(site, Listener(settings.state, "web"))).run()
+    chosen = options(settings, ready)
+    chosen["post_worker_init"] = lambda worker: signal.signal(signal.SIGHUP, lambda *_: site.reload())
+    _Server(chosen, lambda: create_app(site, Listener(settings.state, "web"))).run()
 
 
 def _try_port(settings: Settings) -> None:

@@ -50,6 +50,11 @@ class Turns:
         self._waiting: dict[str, float] = {}  # in the order in which they came; when they asked last
         self._lengths: deque[float] = deque(maxlen=KEPT)
 
+    def limit(self, most: int) -> None:
+        """Another number of hosts from now on; whose turn it is keeps it."""
+        with self._lock:
+            self._most = most
+
     def ask(self, who: str) -> Wait | None:
         """None where it is their turn, which lasts as long as they go on asking; else how long to wait."""
         with self._lock:

@@ -226,3 +226,32 @@ def test_a_client_with_a_long_timeout_is_waited_for_but_not_for_ever() -> None:
     assert sent.repeat(20.0)
     assert sent.repeat(24.1) is None
     assert transfer(5000, timeout="255").repeat(LONGEST_PATIENCE) is None
+
+
+def test_packets_that_are_sent_again_are_counted() -> None:
+    sent = transfer(5000, windowsize="4")
+    sent.begin(0)
+    assert len(sent.acknowledge(0, 0.01)) == 4 and sent.resent == 0
+    assert len(sent.acknowledge(2, 0.02)) == 4 and sent.resent == 2, "3 and 4 a second time, 5 and 6 anew"
+    assert sent.repeat(1.0) and sent.resent == 6
+
+
+def test_a_silent_client_is_given_up_at_its_deadline_whatever_the_clock_says() -> None:
+    """With some times rounding made it a hair's breadth too early, again and again."""
+    for number in range(1000):
+        now = number * 0.37
+        sent = transfer(5000)
+        sent.begin(now)
+        sent.acknowledge(1, now + 0.01)
+        repetitions = 0
+        while sent.repeat(sent.deadline) is not None:
+            repetitions += 1
+            assert repetitions < 20, now
+
+
+def test_the_same_request_begins_anew_only_after_a_silence() -> None:
+    sent = transfer(5000)
+    sent.begin(0)
+    assert sent.is_fresh(9), "it has not been answered"
+    sent.acknowledge(1, 1.0)
+    assert sent.is_fresh(2.9) and not sent.is_fresh(3.1)

@@ -36,7 +36,8 @@ exec cat
 PROBE = """
 import socket
 from provisioner.sockets import bind
-for kind, port in ((socket.SOCK_DGRAM, 67), (socket.SOCK_DGRAM, 69), (socket.SOCK_STREAM, 80)):
+udp, tcp = socket.SOCK_DGRAM, socket.SOCK_STREAM
+for kind, port in ((udp, 67), (udp, 69), (udp, 53), (tcp, 53), (tcp, 80)):
     probe = socket.socket(socket.AF_INET, kind)
     probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, int(kind == socket.SOCK_STREAM))
     bind(probe, ("10.77.0.1", port), "the ended service")

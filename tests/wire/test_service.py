@@ -28,7 +28,7 @@ taken.listen() if sys.argv[1] == "SOCK_STREAM" else None
 print("ready", flush=True)
 sys.stdin.read()
 """
-SERVICES = ("dhcp", "tftp", "web", "worker")
+SERVICES = ("dhcp", "tftp", "dns", "web", "worker")
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,13 @@ def serve(lan: Namespace, tmp_path: Path) -> Callable[..., Said]:
 
 @pytest.mark.parametrize(
     ("name", "kind", "port"),
-    [("dhcp", "SOCK_DGRAM", 67), ("tftp", "SOCK_DGRAM", 69), ("web", "SOCK_STREAM", 80)],
+    [
+        ("dhcp", "SOCK_DGRAM", 67),
+        ("tftp", "SOCK_DGRAM", 69),
+        ("dns", "SOCK_DGRAM", 53),
+        ("dns", "SOCK_STREAM", 53),
+        ("web", "SOCK_STREAM", 80),
+    ],
 )
 def test_a_port_that_is_in_use_is_named_with_the_service_that_needs_it(
     lan: Namespace, serve: Callable[..., Said], held: Callable[..., object], name: str, kind: str, port: int
@@ -117,7 +123,7 @@ def test_what_the_command_line_lacks_is_said_with_the_way_out(
     [
         ("interfaces = 'lan0'\n", "interfaces: is not a known key"),
         ("[dhcp]\nlease = 3\n", "dhcp.lease: is not a known key"),
-        ("services = ['dhcp', 'nfs']\n", "services: nfs unknown; one of dhcp, tftp, web, worker"),
+        ("services = ['dhcp', 'nfs']\n", "services: nfs unknown; one of dhcp, tftp, dns, web, worker"),
         ("[dhcp]\nhosts = {first = '10.1.0.1', last = '10.1.0.9'}\n", "10.1.0.1-10.1.0.9 does not lie in"),
         ("interface = \n", "not TOML: Invalid value"),
         ("interface = 'a'\ninterface = 'b'\n", "not TOML: Cannot overwrite a value"),
@@ -182,10 +188,10 @@ def test_a_service_that_says_nothing_for_too_long_is_ended(
     site = settings.check(
         {"state": tmp_path, "interface": "lo", "address": "127.0.0.1/8", "services": ["web"]}, source="test"
     )
-    kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     try:
         with pytest.raises(ServiceError, match=r"web is not ready after 0.2 s, so nothing is served"):
-            daemon.serve(site, ["sh", "-c", "exec sleep 100"])
+            daemon.serve(site, ["sh", "-c", "exec sleep 100"], lambda: site)
     finally:
         for number, handler in kept.items():
             signal.signal(number, handler)
@@ -206,7 +212,11 @@ def test_the_shipped_settings_are_the_defaults_with_and_without_the_comment_sign
     file.write_text(text)
     found = settings.load(file)
     bare = settings.check({"interface": "eno2", "address": "10.77.0.1/24"}, source="test")
-    sections = {"dhcp": {"hosts", "discovery", "router"}, "mirror": {"path"}}  # examples: none by default
+    sections = {
+        "dhcp": {"hosts", "discovery", "router"},
+        "mirror": {"path"},
+        "dns": {"forward"},
+    }  # examples: none by default
     assert found.model_dump(exclude=sections) == bare.model_dump(exclude=sections)
     assert (found.hosts_range, found.discovery_range) == (bare.hosts_range, bare.discovery_range)
     if everything:

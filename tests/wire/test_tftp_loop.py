@@ -6,6 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
@@ -15,6 +16,7 @@ import tftpy
 
 from provisioner import run
 from provisioner.errors import ServiceError
+from provisioner.services.tftp_counts import Counts
 from provisioner.services.tftp_loop import TftpLoop
 from provisioner.services.tftp_packet import Request, build_request
 from provisioner.services.tftp_policy import Source
@@ -32,6 +34,7 @@ class Served:
 
     loop: TftpLoop
     folder: Path
+    counts: Counts = field(default_factory=Counts)
     events: list[tuple[str, str, str, float, int]] = field(default_factory=list)
     told: threading.Condition = field(default_factory=threading.Condition)
 
@@ -43,6 +46,13 @@ class Served:
     def wait(self, test: Callable[[], bool], seconds: float = 20) -> None:
         with self.told:
             assert self.told.wait_for(test, seconds), self.events
+
+    def wait_for_bad(self, count: int) -> None:
+        """Until so many datagrams could not be read; what came before them has been read then."""
+        until = time.monotonic() + 5
+        while self.counts.bad.value < count:
+            assert time.monotonic() < until
+            time.sleep(0.01)
 
     def results(self, name: str) -> list[str]:
         return [event[2] for event in self.events if event[0] == name]
@@ -72,8 +82,9 @@ def served(folder: Path) -> Iterator[Served]:
     def tell(*event: object) -> None:
         here.tell(*event)
 
-    loop = TftpLoop([IPv4Address(HERE)], lookup, tell, port=0, per_address=200)
-    here = Served(loop, folder)
+    counts = Counts()
+    loop = TftpLoop([IPv4Address(HERE)], lookup, tell, port=0, per_address=200, counts=counts)
+    here = Served(loop, folder, counts)
     thread = threading.Thread(target=loop.run)
     thread.start()
     yield here
@@ -91,13 +102,27 @@ def fetch(program: str, port: int, name: str, target: Path) -> None:
         "tftp-hpa": ["tftp", "-m", "binary", HERE, str(port), "-c", "get", name, str(target)],
         "atftp": ["atftp", *get],
         "atftp-1428": ["atftp", "--option", "blksize 1428", "--option", "windowsize 8", *get],
+        "busybox": ["busybox", "tftp", "-g", "-r", name, "-l", str(target), HERE, str(port)],
+        "busybox-1432": [
+            "busybox",
+            "tftp",
+            "-b",
+            "1432",
+            "-g",
+            "-r",
+            name,
+            "-l",
+            str(target),
+            HERE,
+            str(port),
+        ],
         "curl": ["curl", "-sS", "--tftp-blksize", "1468", "-o", str(target), url],
         "curl-plain": ["curl", "-sS", "--tftp-no-options", "-o", str(target), url],
     }[program]
     run.run(argv, timeout=60)
 
 
-PROGRAMS = ("tftp-hpa", "atftp", "atftp-1428", "curl", "curl-plain")
+PROGRAMS = ("tftp-hpa", "atftp", "atftp-1428", "busybox", "busybox-1432", "curl", "curl-plain")
 
 
 @pytest.mark.parametrize(
@@ -112,9 +137,9 @@ def test_a_foreign_client_gets_every_size(served: Served, tmp_path: Path, progra
     served.wait(lambda: served.results(str(size)) == ["done"])
 
 
-@pytest.mark.parametrize("program", ["tftp-hpa", "curl", "curl-plain", "atftp-1428"])
+@pytest.mark.parametrize("program", ["tftp-hpa", "busybox", "curl", "curl-plain", "atftp-1428"])
 def test_a_foreign_client_gets_a_large_file(served: Served, tmp_path: Path, program: str) -> None:
-    """tftp-hpa and plain curl take 65,537 blocks of 512 bytes: the number rolls over."""
+    """tftp-hpa, busybox and plain curl take 65,537 blocks of 512 bytes: the number rolls over."""
     fetch(program, served.loop.port, str(BIG), tmp_path / "got")
     assert (tmp_path / "got").read_bytes() == payload(BIG)
     served.wait(lambda: served.results(str(BIG)) == ["done"])
@@ -206,9 +231,10 @@ def test_hostile_datagrams_do_not_end_the_loop(served: Served, tmp_path: Path) -
 class Client:
     """A client by hand: says what it likes, and shows what comes."""
 
-    def __init__(self, served: Served) -> None:
+    def __init__(self, served: Served, address: str = HERE) -> None:
         self.door = (HERE, served.loop.port)
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.bind((address, 0))
         self.socket.settimeout(5)
         self.peer = self.door
 
@@ -222,6 +248,9 @@ class Client:
 
     def say(self, data: bytes) -> None:
         self.socket.sendto(data, self.peer)
+
+    def close(self) -> None:
+        self.socket.close()
 
 
 @pytest.fixture
@@ -255,6 +284,18 @@ def test_a_repeated_request_opens_no_second_transfer(served: Served, client: Cli
     client.ask("512")
     assert client.peer == peer
     assert served.loop.transfers == 1
+
+
+def test_a_request_that_comes_late_a_second_time_ends_nothing(served: Served, client: Client) -> None:
+    """On a busy machine the client's repetition is read after its first acknowledgement."""
+    client.ask("513")
+    client.say(ACK1)
+    assert client.hear()[:4] == b"\0\3\0\2"
+    client.socket.sendto(build_request(Request("513", "octet")), client.door)
+    client.socket.sendto(b"\0\1\0", client.door)  # is read after it, and complained of
+    served.wait_for_bad(1)
+    client.say(b"\0\4\0\2")
+    served.wait(lambda: served.results("513") == ["done"])
 
 
 def test_a_new_request_from_the_same_port_replaces_the_transfer(served: Served, client: Client) -> None:
@@ -294,26 +335,91 @@ def test_strangers_cannot_disturb_a_transfer(served: Served, client: Client) -> 
         pass
 
 
-def test_one_address_cannot_take_all_places(folder: Path) -> None:
-    loop = TftpLoop([IPv4Address(HERE)], lambda name: b"x" * 5000, port=0, per_address=2)
+@contextmanager
+def limited(folder: Path, **limits: int) -> Iterator[Served]:
+    """A loop with little room, that serves five blocks under any name."""
+
+    def tell(*event: object) -> None:
+        here.tell(*event)
+
+    loop = TftpLoop([IPv4Address(HERE)], lambda name: b"x" * 2500, tell, port=0, **limits)
     here = Served(loop, folder)
     thread = threading.Thread(target=loop.run)
     thread.start()
-    clients = [Client(here) for _ in range(3)]
     try:
-        assert clients[0].ask("a") and clients[1].ask("a")
-        clients[2].socket.settimeout(0.5)
-        with pytest.raises(TimeoutError):
-            clients[2].ask("a")
-        clients[0].say(b"\0\5\0\0enough\0")
-        clients[2].socket.settimeout(5)
-        assert clients[2].ask("a")
+        yield here
     finally:
         loop.stop()
         thread.join(5)
         loop.close()
-        for client in clients:
-            client.socket.close()
+
+
+def test_one_address_cannot_take_all_places(folder: Path) -> None:
+    with limited(folder, per_address=2) as here, ExitStack() as stack:
+        clients = [stack.enter_context(closing(Client(here))) for _ in range(3)]
+        for client in clients[:2]:
+            assert client.ask("a")
+            client.say(ACK1)
+            assert client.hear()
+        clients[2].socket.settimeout(0.5)
+        with pytest.raises(TimeoutError):
+            clients[2].ask("a")
+        here.wait(lambda: here.results("a") == ["refused: too many of one address"])
+        clients[0].say(b"\0\5\0\0enough\0")
+        clients[2].socket.settimeout(5)
+        assert clients[2].ask("a")
+
+
+def test_requests_in_others_names_do_not_keep_a_client_out(folder: Path) -> None:
+    """They have no client that answers; so they lose their places, and whoever answers keeps his."""
+    with limited(folder, in_all=50) as here, ExitStack() as stack:
+        first = stack.enter_context(closing(Client(here)))
+        assert first.ask("mine")
+        first.say(ACK1)
+        first.hear()
+        for number in range(200):
+            forger = stack.enter_context(closing(Client(here, f"127.1.2.{number + 1}")))
+            forger.socket.sendto(build_request(Request("a", "octet")), forger.door)
+        here.wait(lambda: len(here.results("a")) >= 150)
+        assert here.loop.transfers <= 50
+        late = stack.enter_context(closing(Client(here, "127.9.9.9")))
+        assert late.ask("late")
+        for block in range(2, 6):
+            first.say(b"\0\4\0" + bytes([block]))
+        here.wait(lambda: here.results("mine") == ["done"])
+
+
+def test_other_limits_hold_at_once_and_end_no_transfer(folder: Path) -> None:
+    with limited(folder, per_address=1) as here, ExitStack() as stack:
+        clients = [stack.enter_context(closing(Client(here))) for _ in range(2)]
+        assert clients[0].ask("a")
+        clients[0].say(ACK1)
+        clients[0].hear()
+        here.loop.limit(2, 10)
+        assert clients[1].ask("a")
+        assert here.loop.transfers == 2
+
+
+def test_what_happens_is_counted(served: Served, client: Client, tmp_path: Path) -> None:
+    fetch("curl", served.loop.port, "600000", tmp_path / "got")
+    for data in (b"\0\1x", b"\0\1nothing\0octet\0", b"\0\x02512\0octet\0"):
+        client.socket.sendto(data, client.door)
+    client.ask("513")
+    client.socket.close()
+    served.wait(lambda: served.results("513") != [])
+    text = served.counts.all.text()
+    for line in (
+        'provision_requests_total{service="tftp",kind="read"} 3',
+        'provision_requests_total{service="tftp",kind="write"} 1',
+        'provision_refusals_total{service="tftp",reason="name"} 1',
+        'provision_refusals_total{service="tftp",reason="write"} 1',
+        'provision_bad_packets_total{service="tftp"} 1',
+        'provision_transfers_total{service="tftp",result="done"} 1',
+        'provision_transfers_total{service="tftp",result="lost"} 1',
+        'provision_sent_bytes_total{service="tftp"} 600000',
+        'provision_latency_seconds_count{service="tftp"} 2',
+    ):
+        assert line in text.splitlines(), text
 
 
 def test_it_speaks_ipv6_as_well(folder: Path, tmp_path: Path) -> None:

@@ -1,0 +1,112 @@
+"""Asks another server for names that are not ours, where the settings name one; a few questions at a time.
+
+The answer is taken only from that server's address and port, on the port that asked, with the number that was
+drawn for it, and for the same question (RFC 5452).
+"""
+
+import secrets
+import selectors
+import socket
+import time
+from collections.abc import Callable
+from ipaddress import IPv4Address, IPv6Address
+
+from provisioner.services.dns_packet import HEADER, QR, TC, Query
+from provisioner.services.dns_responder import no_answer
+
+PATIENCE = 3.0  # seconds
+MOST = 256  # questions under way; what is more is answered SERVFAIL
+LARGEST = 65535
+Answered = Callable[[bytes], None]
+
+
+class Forwarder:
+    """Questions under way to one server; its sockets live in the loop's selector."""
+
+    def __init__(
+        self, server: IPv4Address | IPv6Address, selector: selectors.BaseSelector, *, port: int = 53
+    ) -> None:
+        self._server = (str(server), port)
+        self._family = socket.AF_INET if server.version == 4 else socket.AF_INET6
+        self._selector = selector
+        self._under_way: dict[Asked, None] = {}  # the oldest first
+
+    def ask(self, query: Query, data: bytes, answered: Answered, *, tcp: bool) -> None:
+        """Send it on; `answered` is called once, with the server's words or with SERVFAIL."""
+        try:
+            if len(self._under_way) >= MOST:
+                raise OSError("too many questions are under way")
+            asked = Asked(self, self._family, query, answered, tcp=tcp)
+        except OSError:
+            answered(no_answer(query))
+            return
+        self._under_way[asked] = None
+        try:
+            asked.send(data, self._server)
+            self._selector.register(asked.link, selectors.EVENT_READ, asked)
+        except OSError:
+            self.end(asked, no_answer(query))
+
+    def end(self, asked: "Asked", reply: bytes) -> None:
+        """Give the port back and the reply on."""
+        if asked not in self._under_way:
+            return
+        del self._under_way[asked]
+        if asked.link.fileno() in self._selector.get_map():
+            self._selector.unregister(asked.link)
+        asked.link.close()
+        asked.answered(reply)
+
+    def next_deadline(self) -> float | None:
+        """When `expire` is due."""
+        return next(iter(self._under_way)).deadline if self._under_way else None
+
+    def expire(self, now: float) -> None:
+        """What has waited long enough is answered SERVFAIL."""
+        for asked in list(self._under_way):
+            if asked.deadline > now:
+                return
+            self.end(asked, no_answer(asked.query))
+
+
+class Asked:
+    """One question under way."""
+
+    def __init__(
+        self, forwarder: Forwarder, family: int, query: Query, answered: Answered, *, tcp: bool
+    ) -> None:
+        self.query = query
+        self.answered = answered
+        self.deadline = time.monotonic() + PATIENCE
+        self._forwarder = forwarder
+        self._tcp = tcp
+        self._ident = secrets.randbelow(65536)
+        self.link = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+
+    def send(self, data: bytes, server: tuple[str, int]) -> None:
+        """From a port that the kernel draws for it alone."""
+        self.link.connect(server)
+        self.link.send(self._ident.to_bytes(2, "big") + data[2:])
+
+    def hear(self) -> None:
+        """What came on this port; anything but the answer is ignored."""
+        try:
+            data = self.link.recv(LARGEST)
+        except ConnectionRefusedError:
+            self._forwarder.end(self, no_answer(self.query))
+            return
+        except OSError:
+            return
+        if not self._fits(data):
+            return
+        if self._tcp and HEADER.unpack_from(data)[1] & TC:
+            data = no_answer(self.query)  # we ask by UDP only: whoever came by TCP is not sent round again
+        self._forwarder.end(self, self.query.ident.to_bytes(2, "big") + data[2:])
+
+    def _fits(self, data: bytes) -> bool:
+        if len(data) < HEADER.size:
+            return False
+        ident, flags, questions, *_ = HEADER.unpack_from(data)
+        asked = data[HEADER.size : HEADER.size + len(self.query.question)]
+        same = questions == 1 and asked.lower() == self.query.question.lower()
+        return bool(flags & QR) and ident == self._ident and same

@@ -1,0 +1,119 @@
+"""What a fuzzer may call: each target takes bytes and raises only where the program is at fault."""
+
+import socket
+import struct
+from collections.abc import Iterator
+from ipaddress import IPv4Address
+
+from dnslib import DNSRecord
+
+from provisioner.services.dns_packet import PacketError as DnsError
+from provisioner.services.dns_responder import Responder
+from provisioner.services.dns_stream import Stream
+from provisioner.services.dns_zone import Apex, Zone, labels
+from provisioner.services.tftp_packet import Ack, Request, parse
+from provisioner.services.tftp_packet import PacketError as TftpError
+from provisioner.services.tftp_policy import LARGEST_WINDOW, Content, Refusal, agree, choose
+from provisioner.services.tftp_transfer import Transfer
+
+CONTENT = bytes(range(256)) * 16
+FILES = {"snponly.efi": CONTENT, "empty": b""}
+
+
+def pieces(data: bytes) -> Iterator[bytes]:
+    """Several packets of one input: a byte with each one's length."""
+    while data:
+        yield data[1 : 1 + data[0]]
+        data = data[1 + data[0] :]
+
+
+def tftp(data: bytes) -> None:
+    """A request and what its client may say after it: what is sent stays within the terms, and it ends."""
+    first, *rest = list(pieces(data)) or [b""]
+    try:
+        request = parse(first)
+        if not isinstance(request, Request):
+            return
+        content = choose(request, FILES.get)
+    except (TftpError, Refusal) as fault:
+        assert str(fault).isprintable()
+        return
+    _play(content, request, rest)
+
+
+def _play(content: Content, request: Request, rest: list[bytes]) -> None:
+    terms = agree(request, content.size)
+    now, transfer = 0.0, Transfer(content, terms, 0.0)
+    sent = transfer.begin(now)
+    for said in rest:
+        assert len(sent) <= LARGEST_WINDOW and all(len(one) <= terms.block + 4 for one in sent[1:])
+        now += 0.01
+        try:
+            heard = parse(said)
+        except TftpError:
+            continue
+        if isinstance(heard, Ack):
+            sent = transfer.acknowledge(heard.block, now)
+            if transfer.done:
+                assert transfer.arrived == content.size
+                return
+    for _ in range(100):
+        if transfer.repeat(transfer.deadline) is None:
+            return
+    raise AssertionError("a client that is silent is never given up")
+
+
+def _zone() -> Zone:
+    tops = [labels("vaultcube.local"), labels("0.77.10.in-addr.arpa")]
+    apexes = [Apex(top, labels("ns.vaultcube.local"), labels("h.vaultcube.local"), 1) for top in tops]
+    many = [(labels("many.vaultcube.local"), IPv4Address(n)) for n in range(100)]
+    return Zone(apexes, [(labels("vc-1.vaultcube.local"), IPv4Address("10.77.0.64")), *many])
+
+
+RESPONDER, FORWARDING = Responder(_zone()), Responder(_zone(), forwards=True)
+
+
+def dns(data: bytes) -> None:
+    """A message: the reply can be read, belongs to it, and is no larger than it may be."""
+    for responder, tcp in ((RESPONDER, False), (RESPONDER, True), (FORWARDING, False)):
+        try:
+            reply = responder.respond(data, tcp=tcp).data
+        except DnsError as fault:
+            reply = fault.reply
+            assert len(reply) in (0, 12) and str(fault).isprintable()
+        if not reply:
+            continue
+        ident, flags, *counts = struct.unpack_from("!6H", reply)
+        assert reply[:2] == data[:2] and flags & 0x8000 and ident == struct.unpack_from("!H", data)[0]
+        assert tcp or len(reply) <= 1232
+        assert counts[0] == (len(reply) > 12)
+        _check(reply)
+
+
+def _check(reply: bytes) -> None:
+    """By dnslib, which reads no names that are not UTF-8."""
+    try:
+        reply[12:].decode()
+    except UnicodeDecodeError:
+        return
+    DNSRecord.parse(reply)
+
+
+def stream(data: bytes) -> None:
+    """What comes by TCP in any pieces: messages have the length that was said, or the connection ends."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        reader = Stream(ours, "test")
+        theirs.setblocking(False)
+        for piece in pieces(data):
+            theirs.send(piece or b"\0")
+            try:
+                messages = reader.receive()
+            except ConnectionError:
+                return
+            for message in messages:
+                assert 0 < len(message) <= 4096
+                reader.send(message)
+
+
+TARGETS = {"tftp": tftp, "dns": dns, "stream": stream}
