@@ -9,12 +9,12 @@ from provisioner.services.tftp_loop import PORT, TftpLoop
 from provisioner.site import Site
 
 log = logging.getLogger(__name__)
-LENT = ("snponly.efi", "undionly.kpxe")
+LENT = ("snponly.efi", "snponly-arm64.efi", "undionly.kpxe")
 
 
 def serve(site: Site, ready: Callable[[str], None]) -> None:
     """Answer TFTP on the settings' address until the process is ended. Raises ServiceError."""
-    address = site.settings.address.ip
+    addresses = list(site.settings.addresses)
 
     def lookup(name: str) -> Path | None:
         return catalogue.boot_file(site.settings.state, name) if name in LENT else None
@@ -22,6 +22,6 @@ def serve(site: Site, ready: Callable[[str], None]) -> None:
     def heard(name: str, client: str, result: str, seconds: float, size: int) -> None:
         log.info("%.60s for %s: %s, %d bytes in %.1f s", name, client, result, size, seconds)
 
-    loop = TftpLoop([address], lookup, heard)
-    ready(f"tftp: answering on {address}:{PORT}/udp")
+    loop = TftpLoop(addresses, lookup, heard)
+    ready(f"tftp: answering on {', '.join(map(str, addresses))}, port {PORT}/udp")
     loop.run()

@@ -6,7 +6,7 @@ from typing import Any
 from flask import Response
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from provisioner import __version__, catalogue, deploy, inventory, plan
+from provisioner import __version__, catalogue, deploy, inventory, lan, plan
 from provisioner.errors import (
     InputError,
     NotFoundError,
@@ -204,6 +204,7 @@ def order() -> Response:
         return _answer(plan=proposal)
     if found.locked:  # said before "not confirmed"; arming looks again
         raise RefusedError(f"{found.name} is locked", hint=f"provision host unlock {found.name}", code=131)
+    lan.check_alone(site)
     deploy.check_version(site, found, image, body.terms)
     plan.check_foreign(proposal, body.terms)
     plan.confirm(proposal, body.confirmation, yes=body.yes)
