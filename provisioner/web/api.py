@@ -79,7 +79,8 @@ def host(text: str) -> Response:
     """One host by name, serial or MAC, with what its last hello said of its hardware."""
     site = _site()
     found = plan.find_host(site, text)
-    return _answer(host=_host_row(found), facts=site.store.facts(found.name))
+    seen = [row for mac in found.macs if (row := site.store.sighting(mac))]
+    return _answer(host=_host_row(found), facts=site.store.facts(found.name), seen=seen)
 
 
 def _host_row(found: Host) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import sys
 import time
@@ -42,10 +43,17 @@ class Lab:
 
     def __init__(self, lan: Namespace, folder: Path, stack: ExitStack) -> None:
         self.lan, self.folder, self._stack = lan, folder, stack
-        self.count = 0
+        self._names = itertools.count(1)
         self.run("mount", "-t", "tmpfs", "none", "/run")
         self.run("mount", "-t", "tmpfs", "none", "/var/lib/misc")
         self.run("sysctl", "-qw", "net.ipv4.ip_forward=0")
+
+    @classmethod
+    def again(cls, other: Lab, stack: ExitStack) -> Lab:
+        """The same LAN, with machines that are taken away when `stack` ends."""
+        made = cls.__new__(cls)
+        made.lan, made.folder, made._stack, made._names = other.lan, other.folder, stack, other._names
+        return made
 
     def run(self, *words: str | Path, check: bool = True) -> Said:
         """On the service's machine."""
@@ -55,10 +63,10 @@ class Lab:
 
     def machine(self, name: str, mac: str = "", address: str = "", bridge: str = "lan0") -> Machine:
         """A new one with a card eth0 on the bridge."""
-        self.count += 1
-        port = f"p{self.count}"
+        number = next(self._names)
+        port = f"p{number}"
         self.run("ip", "netns", "add", name)
-        mac = mac or f"52:54:00:aa:00:{self.count:02x}"
+        mac = mac or f"52:54:00:aa:00:{number:02x}"
         self.run("ip", "link", "add", port, "type", "veth", "peer", "name", "eth0", "netns", name)
         self.run("ip", "link", "set", port, "master", bridge, "up")
         made = Machine(self, name, mac)
@@ -66,7 +74,16 @@ class Lab:
         made.run("ip", "link", "set", "eth0", "address", mac, "up")
         if address:
             made.run("ip", "address", "add", address, "dev", "eth0")
+        self._stack.callback(self.run, "ip", "link", "delete", port)
         return made
+
+    def plug(self, machine: Machine, card: str, bridge: str) -> None:
+        """A second card of a machine."""
+        port = f"p{next(self._names)}"
+        words = ("veth", "peer", "name", card, "netns", machine.name)
+        self.run("ip", "link", "add", port, "type", *words)
+        self.run("ip", "link", "set", port, "master", bridge, "up")
+        machine.run("ip", "link", "set", card, "up")
 
     def bridge(self, name: str, address: str = "") -> None:
         """A second network of the service's machine."""
