@@ -196,9 +196,9 @@ class DhcpService:
                 log.debug("%s: nobody could be asked: %s", wire.interface, fault)
 
     def _heard(self, wire: DhcpWire) -> None:
-        now = self._site.clock()
+        now, own = self._site.clock(), wire.mac.hex(":")
         for came in wire.read():
-            packet = self._foreign.hear(came, wire.interface, wire.mac.hex(":"), now)
+            packet = self._foreign.hear(came, wire.interface, own, now)
             if packet and self._mode == "external" and came.target_port == SERVER_PORT:
                 self._memory.refresh()
                 self._evidence.saw(

@@ -60,7 +60,11 @@ class DhcpWire:
         """Raises OSError: no such interface, or not the right to (CAP_NET_RAW)."""
         self.interface = interface
         self._socket = _open(interface, ETHERTYPE_IP, _dhcp_filter(ports))
-        self.mac = _own_mac(self._socket)
+
+    @property
+    def mac(self) -> bytes:
+        """The interface's own, as it is now: a bridge's changes when a card is added."""
+        return _own_mac(self._socket)
 
     def fileno(self) -> int:
         """For selectors."""
@@ -88,7 +92,6 @@ class ArpWire:
     def __init__(self, interface: str) -> None:
         """Raises OSError: no such interface, or not the right to (CAP_NET_RAW)."""
         self._socket = _open(interface, ETHERTYPE_ARP)
-        self._mac = _own_mac(self._socket)
 
     def fileno(self) -> int:
         """For selectors."""
@@ -100,8 +103,9 @@ class ArpWire:
 
     def ask(self, address: IPv4Address) -> None:
         """An ARP probe (RFC 5227, 2.1.1): it claims nothing for us. Raises OSError."""
-        body = ARP.pack(1, ETHERTYPE_IP, 6, 4, ARP_REQUEST, self._mac, bytes(4), bytes(6), address.packed)
-        frame = ETHERNET.pack(EVERYBODY, self._mac, ETHERTYPE_ARP) + body
+        mac = _own_mac(self._socket)  # as it is now
+        body = ARP.pack(1, ETHERTYPE_IP, 6, 4, ARP_REQUEST, mac, bytes(4), bytes(6), address.packed)
+        frame = ETHERNET.pack(EVERYBODY, mac, ETHERTYPE_ARP) + body
         self._socket.send(frame.ljust(60, b"\0"))
 
     def read(self) -> Iterator[tuple[IPv4Address, str]]:
