@@ -93,7 +93,7 @@ def answer(request: Packet, config: DhcpConfig, leases: Leases, facts: Facts, no
             return _offer(request, config, leases, facts, now)
         case Message.REQUEST:
             return _acknowledge(request, config, leases, facts, now)
-        case Message.INFORM:
+        case Message.INFORM if request.ciaddr == NOWHERE or request.ciaddr in config.network:
             return _reply(request, config, facts, Message.ACK, NOWHERE)
         case Message.RELEASE:
             leases.release(request.mac, request.ciaddr, now)
@@ -157,7 +157,7 @@ def _reply(
     packet.options |= echo(request, Option.CLIENT_ID, Option.RELAY)  # RFC 6842, RFC 3046
     if not facts.is_bmc(request.mac):
         dhcp_boot.add(packet, request, config.offers, alone=True)
-    return Reply(packet, *destination(request), probe=probe)
+    return Reply(packet, *destination(request, config.network), probe=probe)
 
 
 def link(request: Packet) -> IPv4Address:
@@ -177,11 +177,14 @@ def blank(request: Packet) -> Packet:
     )
 
 
-def destination(request: Packet) -> tuple[IPv4Address, int]:
-    """RFC 2131, 4.1, except that we broadcast where it would allow a unicast without ARP."""
+def destination(request: Packet, network: IPv4Network) -> tuple[IPv4Address, int]:
+    """RFC 2131, 4.1, except that we broadcast where it would allow a unicast without ARP.
+
+    What a stranger writes into ciaddr does not make us send to other networks.
+    """
     if request.giaddr != NOWHERE:
         return request.giaddr, SERVER_PORT
-    if request.ciaddr != NOWHERE:
+    if request.ciaddr in network and request.ciaddr != network.broadcast_address:
         return request.ciaddr, CLIENT_PORT
     return EVERYBODY, CLIENT_PORT
 

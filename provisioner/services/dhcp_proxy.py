@@ -26,6 +26,12 @@ def offer(request: Packet, config: DhcpConfig, facts: Facts) -> Reply | None:
     """
     if request.message != Message.DISCOVER or not _is_client(request, facts):
         return None
+    if (
+        request.giaddr.is_multicast
+        or request.giaddr.is_loopback
+        or request.giaddr in (EVERYBODY, config.server)
+    ):
+        return None  # no relay has such an address
     packet = blank(request)
     if not _fill(packet, request, config, Message.OFFER):
         return None

@@ -63,8 +63,8 @@ class Reactor:
                 if descriptor == self._stop.fileno():
                     return
                 self._guarded(self._handlers[descriptor])
-            while self._moments and self._moments[0][0] <= self._clock():
-                self._guarded(heapq.heappop(self._moments)[2])
+            for call in self._due():
+                self._guarded(call)
 
     def stop(self) -> None:
         """End `run`; from any thread."""
@@ -74,6 +74,13 @@ class Reactor:
         """Give the descriptors back, but not those of the sources."""
         self._poll.close()
         self._stop.close()
+
+    def _due(self) -> list[Callable[[], None]]:
+        """Taken out at once, so that one that comes again and again keeps no socket waiting."""
+        now, found = self._clock(), []
+        while self._moments and self._moments[0][0] <= now:
+            found.append(heapq.heappop(self._moments)[2])
+        return found
 
     def _patience(self) -> float | None:
         return max(0.0, self._moments[0][0] - self._clock()) if self._moments else None
