@@ -22,6 +22,7 @@ from provisioner.services.write_behind import WriteBehind
 from provisioner.site import Site
 
 log = logging.getLogger(__name__)
+NAMES = {None: "other"} | {kind: kind.name.lower() for kind in Message}
 
 
 def serve(site: Site, ready: Callable[[str], None]) -> None:
@@ -107,12 +108,12 @@ class DhcpService:
     def _answer(self, request: Packet, came: Came, now: float) -> Reply | None:
         self._memory.refresh()
         message = request.message
-        self.count("request", message.name.lower() if message else "other")
+        self.counts["request", NAMES[message]] += 1
         reply = self._decide(request, came, now)
-        if reply and reply.packet.message:
-            self.count("answer", reply.packet.message.name.lower())
+        if reply:
+            self.counts["answer", NAMES[reply.packet.message]] += 1
         elif message in (Message.DISCOVER, Message.REQUEST):
-            self.count("refusal", "not ours to answer")
+            self.counts["refusal", "not ours to answer"] += 1
         return reply
 
     def _decide(self, request: Packet, came: Came, now: float) -> Reply | None:

@@ -6,7 +6,7 @@ from ipaddress import IPv4Address
 from provisioner.bootfiles import ARCHITECTURES, BootFile
 from provisioner.discovery import vendors
 from provisioner.services.dhcp_packet import Option, Packet, encapsulate, suboptions
-from provisioner.services.dhcp_request import assumed_architecture, is_http, is_ipxe, is_pxe
+from provisioner.services.dhcp_request import assumed_architecture, is_http, is_ipxe, is_pxe, may_boot
 
 PXE_DISCOVERY_CONTROL = 6  # suboption of 43 (PXE 2.1, 2.2.3)
 SKIP_DISCOVERY = 8  # take the boot file of this packet, ask no boot server
@@ -32,7 +32,7 @@ class Offers:
 
 def refusal(request: Packet, files: frozenset[str]) -> str:
     """Why firmware that asks for a boot file gets none, in words; empty where it gets one, or asks none."""
-    if is_ipxe(request) or not (is_http(request) or is_pxe(request)):
+    if not may_boot(request) or is_ipxe(request) or not (is_http(request) or is_pxe(request)):
         return ""
     number = assumed_architecture(request)
     words = f"architecture {number} ({vendors.architecture(number)})"
@@ -56,6 +56,8 @@ def add(packet: Packet, request: Packet, offers: Offers, *, alone: bool) -> bool
 
     `alone`: no other server may add to it (a ProxyDHCP never says so). Whether anything was put in.
     """
+    if not may_boot(request):
+        return False
     if is_ipxe(request):
         _add_script(packet, request, offers, alone=alone)
         return True

@@ -40,8 +40,8 @@ class Leases:
         self._reservation = reservation
         self._is_reserved = is_reserved
         self._by_mac: dict[str, Lease] = {}
-        self._by_address: dict[IPv4Address, Lease] = {}
-        self._declined: dict[IPv4Address, float] = {}
+        self._by_address: dict[int, Lease] = {}  # by number: an address is slow to hash
+        self._declined: dict[int, float] = {}
         self._cursor = int(first)
         self._full_until = 0.0
         self._changed: set[str] = set()  # MACs since the last dump
@@ -62,7 +62,7 @@ class Leases:
     def conflict(self, mac: str, address: IPv4Address, now: float) -> None:
         """Something that is not our client uses the address."""
         self.decline(mac, address, now)
-        self._declined[address] = now + QUARANTINE_SECONDS
+        self._declined[int(address)] = now + QUARANTINE_SECONDS
 
     def offer(self, mac: str, now: float, wanted: IPv4Address | None = None) -> IPv4Address | None:
         """An address for this MAC, kept for it for a minute; None when there is none left."""
@@ -94,7 +94,7 @@ class Leases:
         held = self._by_mac.get(mac)
         if held and held.address == address:
             self._forget(held)
-            self._declined[address] = now + QUARANTINE_SECONDS
+            self._declined[int(address)] = now + QUARANTINE_SECONDS
 
     def expire(self, now: float, *, remember: float = 86400.0) -> int:
         """Forget what expired over `remember` seconds ago and offers that were not taken; how many."""
@@ -152,7 +152,7 @@ class Leases:
         for address in self._from_cursor():
             if not self._free(mac, address, now):
                 continue
-            if address not in self._by_address:
+            if int(address) not in self._by_address:
                 return self._move_cursor(address)
             fallback = fallback or address
         if fallback:
@@ -174,27 +174,28 @@ class Leases:
         return (held for held in self._by_mac.values() if self._in_pool(held.address))
 
     def _in_pool(self, address: IPv4Address) -> bool:
-        return self._first <= address <= self._last and not self._is_reserved(address)
+        return int(self._first) <= int(address) <= int(self._last) and not self._is_reserved(address)
 
     def _free(self, mac: str, address: IPv4Address, now: float) -> bool:
-        if self._declined.get(address, 0.0) > now:
+        number = int(address)
+        if self._declined.get(number, 0.0) > now:
             return False
-        held = self._by_address.get(address)
+        held = self._by_address.get(number)
         if held and held.mac != mac and held.expires > now:
             return False
         return not self._is_reserved(address) or self._reservation(mac) == address
 
     def _write(self, lease: Lease) -> None:
-        for old in (self._by_mac.get(lease.mac), self._by_address.get(lease.address)):
+        for old in (self._by_mac.get(lease.mac), self._by_address.get(int(lease.address))):
             if old:
                 self._forget(old)
         self._by_mac[lease.mac] = lease
-        self._by_address[lease.address] = lease
+        self._by_address[int(lease.address)] = lease
         self._changed.add(lease.mac)
 
     def _forget(self, lease: Lease) -> None:
         self._by_mac.pop(lease.mac, None)
-        self._by_address.pop(lease.address, None)
+        self._by_address.pop(int(lease.address), None)
         self._full_until = 0.0
         self._changed.add(lease.mac)
 

@@ -5,8 +5,9 @@ import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from provisioner.errors import ServiceError
 from provisioner.services.datagrams import IP_PKTINFO, PKTINFO, Complaints, leave_by
@@ -31,8 +32,7 @@ class Door:
     port: int = SERVER_PORT
 
 
-@dataclass(frozen=True)
-class Came:
+class Came(NamedTuple):
     """How a request came in: by which door, from where, and which of our addresses it was sent to."""
 
     door: Door
@@ -125,7 +125,7 @@ class DhcpLoop:
                 if level == socket.IPPROTO_IP and kind == IP_PKTINFO and len(value) >= PKTINFO.size:
                     by, local, target = PKTINFO.unpack_from(value)
                     if local == target:  # a unicast; a broadcast has an address of ours as `local`
-                        reached = IPv4Address(target)
+                        reached = _known(target)
             if by == index:  # it can be another only without SO_BINDTODEVICE
                 self._guard(opened, door, index, data, source, reached)
 
@@ -143,7 +143,7 @@ class DhcpLoop:
             self.reactor.after(IDLE_SECONDS, self._write_down)
         try:
             request = Packet.parse(data)
-            came = Came(door, (IPv4Address(source[0]), source[1]), reached)
+            came = Came(door, (_known(source[0]), source[1]), reached)
             self._handle(opened, index, request, came)
         except PacketError as fault:
             self._count("bad", "unreadable")
@@ -183,6 +183,16 @@ class DhcpLoop:
             self._on_idle()
         except Exception:
             log.exception("what DHCP saw could not be written down")
+
+
+@lru_cache(4096)
+def _known(address: str | bytes) -> IPv4Address:
+    return IPv4Address(address)
+
+
+@lru_cache(64)
+def _way(index: int, address: str) -> list[tuple[int, int, bytes]]:
+    return leave_by(index, IPv4Address(address))
 
 
 def _interface_index(interface: str) -> int:

@@ -33,7 +33,7 @@ class Memory:
         self._looked = -1.0
         self._version = -1
         self._macs: dict[str, tuple[IPv4Address, str]] = {}
-        self._addresses: set[IPv4Address] = set()
+        self._addresses: set[int] = set()  # by number: an address is slow to hash
         self._orders: dict[str, str] = {}
 
     def refresh(self, *, now: bool = False) -> None:
@@ -47,7 +47,7 @@ class Memory:
             self._version = version
             rows = self._store.mac_rows()
             self._macs = {row["mac"]: (IPv4Address(row["address"]), row["role"]) for row in rows}
-            self._addresses = {address for address, _ in self._macs.values()}
+            self._addresses = {int(address) for address, _ in self._macs.values()}
             self._orders = {row.mac: row.id for row in self._store.under_way() if row.stage in TOLD}
 
     def reservation(self, mac: str) -> IPv4Address | None:
@@ -57,7 +57,7 @@ class Memory:
 
     def is_reserved(self, address: IPv4Address) -> bool:
         """Whether the address is fixed for any MAC."""
-        return address in self._addresses
+        return int(address) in self._addresses
 
     def is_known(self, mac: str) -> bool:
         """Whether the MAC is that of a host or of a BMC."""

@@ -72,7 +72,7 @@ class Facts:
     is_bmc: Callable[[str], bool] = lambda mac: False
 
 
-@dataclass(frozen=True)
+@dataclass
 class Reply:
     """A packet and where to send it; first to ask whether anybody uses the address `probe`, if it is set."""
 

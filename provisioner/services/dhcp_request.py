@@ -90,7 +90,13 @@ def is_ipxe(request: Packet) -> bool:
 
 def is_boot_client(request: Packet) -> bool:
     """Firmware or iPXE, not an operating system."""
-    return is_pxe(request) or is_http(request) or is_ipxe(request)
+    return may_boot(request) and (is_pxe(request) or is_http(request) or is_ipxe(request))
+
+
+def may_boot(request: Packet) -> bool:
+    """A quick look whether it says anything that only firmware says; systems may say some of it, too."""
+    options = request.options
+    return 60 in options or 93 in options or 77 in options
 
 
 def architecture(request: Packet) -> int | None:
@@ -127,7 +133,9 @@ def machine_uuid(request: Packet) -> str:
 
 def link_selection(request: Packet) -> bytes:
     """The subnet that a relay wants an address of, where it is not that of giaddr (RFC 3527)."""
-    found = suboptions(request.options.get(Option.RELAY, b"")).get(LINK_SELECTION, b"")
+    if Option.RELAY not in request.options:
+        return b""
+    found = suboptions(request.options[Option.RELAY]).get(LINK_SELECTION, b"")
     return found if len(found) == 4 else b""
 
 
