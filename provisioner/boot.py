@@ -3,7 +3,7 @@
 import hmac
 import logging
 
-from provisioner import catalogue, discovery
+from provisioner import catalogue, discovery, lan
 from provisioner.agent.protocol import KernelArguments, SurveyArguments
 from provisioner.imaging.manifest import ESP_LABEL
 from provisioner.model import (
@@ -45,7 +45,8 @@ def explain(site: Site, asker: Asker) -> tuple[BootPlan, str]:
         refusal = _refusal(site, asker, host, deployment)
         if refusal or deployment is None:
             return Local(firmware=asker.firmware), refusal or "no deployment is ordered"
-        plan = _installer(site, deployment) if deployment.iso else _ramdisk(site, deployment)
+        url = site.settings.url_for(asker.address)
+        plan = _installer(url, deployment) if deployment.iso else _ramdisk(url, deployment)
         return plan, f"deployment {deployment.id}"
     except Exception:
         log.exception("%s: no answer could be found, so it boots its disk", asker.mac)
@@ -65,8 +66,9 @@ def _refusal(site: Site, asker: Asker, host: Host, deployment: Deployment | None
         return f"the order is for serial {deployment.serial}, this machine says {asker.serial}"
     if host.uuid and asker.uuid and not _same(host.uuid, asker.uuid):
         return "the order is for another system UUID"
-    row = site.store.mac_row(asker.mac)
-    if not row or row["address"] != asker.address:
+    if asker.arch not in discovery.PROCESSORS:
+        return f"the ramdisk does not run on {asker.arch}"
+    if not lan.belongs(site, asker.mac, asker.address):
         return f"the request comes from {asker.address}, not from the host's own address"
     return ""
 
@@ -80,7 +82,7 @@ def _stranger(site: Site, asker: Asker) -> tuple[BootPlan, str]:
     refusal = discovery.refusal(site, asker)
     if refusal:
         return Local(firmware=asker.firmware), refusal
-    url = site.settings.url
+    url = site.settings.url_for(asker.address)
     files = [catalogue.boot_file(site.settings.state, name) for name in ("vmlinuz", "initrd.img")]
     if None in files:
         return Local(firmware=asker.firmware), "this machine is not known, and no ramdisk was built"
@@ -96,8 +98,7 @@ def _bootif(mac: str) -> str:
     return "01-" + mac.replace(":", "-")
 
 
-def _ramdisk(site: Site, deployment: Deployment) -> Ramdisk:
-    url = site.settings.url
+def _ramdisk(url: str, deployment: Deployment) -> Ramdisk:
     arguments = KernelArguments(url, deployment.mac, deployment.nonce)
     return Ramdisk(
         kernel=f"{url}{FILES}/vmlinuz",
@@ -106,9 +107,9 @@ def _ramdisk(site: Site, deployment: Deployment) -> Ramdisk:
     )
 
 
-def _installer(site: Site, deployment: Deployment) -> Autoinstall:
+def _installer(url: str, deployment: Deployment) -> Autoinstall:
     """Its URLs hold no token but the seed's nonce: who asks is known by address, as for this script."""
-    url, mac = site.settings.url, deployment.mac.replace(":", "-")
+    mac = deployment.mac.replace(":", "-")
     return Autoinstall(
         kernel=f"{url}/boot/{mac}/{ISO_PARTS[0]}",
         initrd=f"{url}/boot/{mac}/{ISO_PARTS[1]}",
@@ -117,9 +118,13 @@ def _installer(site: Site, deployment: Deployment) -> Autoinstall:
     )
 
 
-def render(site: Site, plan: BootPlan, *, reason: str, firmware: Firmware) -> str:
-    """The plan as an iPXE script."""
-    common = {"files": f"{site.settings.url}{FILES}", "esp_label": ESP_LABEL, "firmware": str(firmware)}
+def render(site: Site, plan: BootPlan, *, reason: str, firmware: Firmware, url: str = "") -> str:
+    """The plan as an iPXE script; `url` is the service's as the machine finds it."""
+    common = {
+        "files": f"{url or site.settings.url}{FILES}",
+        "esp_label": ESP_LABEL,
+        "firmware": str(firmware),
+    }
     match plan:
         case Ramdisk(kernel=kernel, initrd=initrd, args=args):
             return site.templates.render("ramdisk.ipxe.j2", kernel=kernel, initrd=initrd, args=args, **common)

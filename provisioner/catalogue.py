@@ -24,7 +24,7 @@ PARTS = {"pack": "pack", "manifest": "pack.json", "manifest.minisig": "pack.json
 INSTALLER = {"vmlinuz": "casper/vmlinuz", "initrd": "casper/initrd"}  # our name → place in Ubuntu's live ISO
 ISO = "installer.iso"
 ISO_LIMIT = 600.0  # seconds for reading an ISO's table and one of its files
-BOOT_FILES = ("vmlinuz", "initrd.img", "local.efi", "snponly.efi", "undionly.kpxe")
+BOOT_FILES = ("vmlinuz", "initrd.img", "local.efi", "snponly.efi", "snponly-arm64.efi", "undionly.kpxe")
 
 
 def prepare(state: Path) -> None:

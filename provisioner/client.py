@@ -113,6 +113,17 @@ class Client:
         row: Answer = self.call("POST", f"/machines/{_quoted(text)}/adopt", host)["host"]
         return row
 
+    def net(self, after: int = 0, wait: float = 0) -> Answer:
+        """The deployment LAN: `mode`, `address`, `url`, `files`, `servers` that are not ours, `events`.
+
+        Waits at most `wait` s for an event of it above `after`; the newest comes first.
+        """
+        return self.call("GET", "/net", after=after, wait=wait, patience=PATIENCE + wait)
+
+    def net_print(self, kind: str) -> str:
+        """Configuration for the site's own `dnsmasq`, `kea`, `isc` or `chrony`."""
+        return str(self.call("GET", f"/net/print/{_quoted(kind)}")["text"])
+
     def profiles(self) -> list[Answer]:
         """Every profile with the names of its `hosts`."""
         return list(self.call("GET", "/profiles")["profiles"])

@@ -10,6 +10,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from ipaddress import IPv4Interface
 
 from provisioner import catalogue, run
 from provisioner.errors import ProvisionError, ServiceError
@@ -57,7 +58,13 @@ def check_path(settings: Settings) -> None:
 
 def check_interface(settings: Settings) -> None:
     """Raises ServiceError (PV-605, PV-604) where the interface or its address is missing."""
-    name, address = settings.interface, settings.address
+    _check_interface(settings.interface, settings.address)
+    for one in settings.networks:
+        if one.address:
+            _check_interface(one.interface, one.address)
+
+
+def _check_interface(name: str, address: IPv4Interface) -> None:
     hint = f"ip link set {name} up; ip address add {address} dev {name}"
     known = [link for _, link in socket.if_nameindex()]
     if name not in known:

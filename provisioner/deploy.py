@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Callable
 from typing import Any
 
+from provisioner import lan
 from provisioner.errors import RefusedError, TransitionError
 from provisioner.lifecycle import MOST_ATTEMPTS, RESTING, deadline, following
 from provisioner.model import Deployment, Event, Host, Image, Stage, Terms, version_key
@@ -73,8 +74,9 @@ def arm(
 
     Raises:
         RefusedError: the host is locked (PV-131), has a deployment under way (PV-132) or a newer version
-            of the image (PV-141).
+            of the image (PV-141); another DHCP server answers (PV-670).
     """
+    lan.check_alone(site)
     now = site.clock()
     facts = site.store.facts(host.name)
     row = Deployment(

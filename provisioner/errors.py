@@ -129,6 +129,13 @@ class ProgramError(ProvisionError):
     exit = Exit.INTERNAL
 
 
+class NetworkError(ProvisionError):
+    """The deployment LAN is not as deployments need it."""
+
+    code = 671
+    exit = Exit.FAILED
+
+
 class GoneError(ProvisionError):
     """A file that a lock names is no longer where it came from."""
 

@@ -2,9 +2,9 @@
 
 import re
 import tomllib
-from ipaddress import IPv4Address, IPv4Interface, IPv6Address
+from ipaddress import AddressValueError, IPv4Address, IPv4Interface, IPv4Network, IPv6Address
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -28,13 +28,53 @@ class AddressRange(_Section):
 
 
 class Dhcp(_Section):
-    """What the DHCP service gives away."""
+    """Who gives the addresses, and what the DHCP service gives away."""
 
+    mode: Literal["authoritative", "proxy", "external"] = Field(
+        default="authoritative",
+        description="this service gives addresses · another server gives them and this one the boot files"
+        " · another server gives both",
+    )
     hosts: AddressRange | None = Field(default=None, description="fixed addresses of known hosts")
     discovery: AddressRange | None = Field(default=None, description="addresses of unknown machines")
     lease_seconds: int = Field(default=3600, ge=120)
     router: IPv4Address | None = None
     domain: str = Field(default="vaultcube.local", pattern=r"^[a-z0-9.-]+$")
+    time_server: IPv4Address | None = Field(default=None, description="who tells hosts the time, by NTP")
+    probe: bool = Field(
+        default=True, description="ask by ARP whether an address is used before an unknown machine gets it"
+    )
+
+
+class Network(_Section):
+    """A further network: at an interface of ours, with our address there, or `subnet`, behind a relay."""
+
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")
+    interface: str = Field(default="", pattern=r"^([\w.@-]{1,15})?$")
+    address: IPv4Interface | None = None
+    subnet: IPv4Network | None = None
+    range: AddressRange = Field(description="the addresses that are given there")
+    router: IPv4Address | None = None
+    lease_seconds: int = Field(default=3600, ge=120)
+    domain: str = Field(default="vaultcube.local", pattern=r"^[a-z0-9.-]+$")
+    time_server: IPv4Address | None = None
+
+    @model_validator(mode="after")
+    def _is_direct_or_relayed(self) -> Self:
+        if bool(self.interface) != bool(self.address) or bool(self.interface) == bool(self.subnet):
+            raise ValueError(f"{self.name}: give interface and address, or subnet where it is behind a relay")
+        if self.range.first not in self.net or self.range.last not in self.net:
+            raise ValueError(f"{self.name}: range does not lie in {self.net}")
+        if self.range.first > self.range.last or (self.address and self.address.ip in self.range):
+            raise ValueError(f"{self.name}: range is empty, or contains the service's own address")
+        return self
+
+    @property
+    def net(self) -> IPv4Network:
+        """The network itself."""
+        found = self.address.network if self.address else self.subnet
+        assert found is not None  # noqa: S101  the validator has seen to it
+        return found
 
 
 class Tftp(_Section):
@@ -124,6 +164,7 @@ class Settings(_Section):
     discovery: Discovery = Discovery()
     mirror: Mirror = Mirror()
     images: Images = Images()
+    networks: tuple[Network, ...] = ()
 
     @model_validator(mode="after")
     def _ranges_lie_in_the_network(self) -> Self:
@@ -139,10 +180,21 @@ class Settings(_Section):
             self.discovery_range.first <= self.hosts_range.last
         ):
             raise ValueError("dhcp.hosts and dhcp.discovery overlap")
+        self._check_networks()
         unknown = set(self.services) - set(SERVICES)
         if unknown:
             raise ValueError(f"services: {', '.join(sorted(unknown))} unknown; one of {', '.join(SERVICES)}")
         return self
+
+    def _check_networks(self) -> None:
+        seen = {"the main one": self.address.network}
+        for one in self.networks:
+            for name, net in seen.items():
+                if net.overlaps(one.net) or name == one.name:
+                    raise ValueError(f"networks: {one.name} ({one.net}) overlaps {name} ({net})")
+            if one.interface == self.interface:
+                raise ValueError(f"networks: {one.name} is at the main interface {one.interface}")
+            seen[one.name] = one.net
 
     @property
     def hosts_range(self) -> AddressRange:
@@ -167,9 +219,34 @@ class Settings(_Section):
 
     @property
     def url(self) -> str:
-        """Where hosts find the service; no path."""
+        """Where hosts of the main network find the service; no path."""
+        return self._url(self.address.ip)
+
+    def url_for(self, address: str) -> str:
+        """Where whoever has this address finds the service: at our address in his own network, if any."""
+        try:
+            asker = IPv4Address(address)
+        except AddressValueError:
+            return self.url
+        mine = (one.address.ip for one in self.networks if one.address and asker in one.address.network)
+        return self._url(next(mine, self.address.ip))
+
+    def is_ours(self, address: str) -> bool:
+        """Whether an address lies in a network that is served."""
+        try:
+            asker = IPv4Address(address)
+        except AddressValueError:
+            return False
+        return any(asker in net for net in (self.address.network, *(one.net for one in self.networks)))
+
+    def _url(self, address: IPv4Address) -> str:
         port = "" if self.http_port == 80 else f":{self.http_port}"
-        return f"http://{self.address.ip}{port}"
+        return f"http://{address}{port}"
+
+    @property
+    def addresses(self) -> tuple[IPv4Address, ...]:
+        """The service's own addresses, that of the main network first."""
+        return (self.address.ip, *(one.address.ip for one in self.networks if one.address))
 
     @property
     def socket(self) -> Path:
@@ -177,7 +254,8 @@ class Settings(_Section):
         return self.state / "api.sock"
 
 
-FIXED = ("state", "interface", "address", "http_port", "services")  # sockets and files are open by then
+# sockets and files are open by then
+FIXED = ("state", "interface", "address", "http_port", "services", "dhcp", "networks")
 
 
 def successor(old: Settings, new: Settings) -> tuple[Settings, list[str]]:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from provisioner.errors import SettingsError
+from provisioner.neighbours import find
 from provisioner.settings import Settings, successor
 from provisioner.store import Store
 from provisioner.templates import Templates
@@ -17,6 +18,7 @@ log = logging.getLogger(__name__)
 class Site:
     """One deployment LAN: its settings, its memory, its templates, its clock (seconds since 1970).
 
+    `neighbour` says which MAC has an address, and on which interface; both are empty for nobody.
     `load` reads the settings anew, where they come from a file; `adopt` is called after that, by whoever has
     kept something of the old ones. It runs in a signal handler: it may only leave a note for its loop.
     """
@@ -25,6 +27,7 @@ class Site:
     store: Store
     templates: Templates = field(default_factory=Templates)
     clock: Callable[[], float] = time.time
+    neighbour: Callable[[str], tuple[str, str]] = find
     load: Callable[[], Settings] | None = None
     adopt: Callable[[], None] = lambda: None
 

@@ -378,10 +378,47 @@ class Store:
                  ORDER BY last_seen DESC LIMIT 500"""
         return [{**row, "data": json.loads(row["data"])} for row in self._rows(sql)]
 
-    def put_leases(self, rows: list[dict[str, Any]]) -> None:
-        """Write-behind of the DHCP service's memory."""
+    def put_leases(self, rows: list[dict[str, Any]], gone: list[str] | None = None) -> None:
+        """Write-behind of the DHCP service's memory; `gone` are MACs whose leases are forgotten."""
         with self.writing() as db:
-            db.table("leases").upsert_all(rows, pk="mac")
+            db.conn.executemany("DELETE FROM leases WHERE mac = ?", [(mac,) for mac in gone or ()])
+            sql = "INSERT OR REPLACE INTO leases VALUES (:mac, :address, :expires, :bound)"
+            db.conn.executemany(sql, rows)
+
+    def prune_sightings(self, most: int) -> None:
+        """Forget strangers, those first that were seen longest ago: a flood fills no disk."""
+        sql = """DELETE FROM sightings WHERE mac IN (
+                 SELECT s.mac FROM sightings s LEFT JOIN macs m ON m.mac = s.mac WHERE m.mac IS NULL
+                 ORDER BY s.last_seen DESC LIMIT -1 OFFSET ?)"""
+        with self.writing() as db:
+            db.execute(sql, [most])
+
+    def sighting(self, mac: str) -> dict[str, Any] | None:
+        """How the MAC asked by DHCP last; None if it never did."""
+        row = self._one("SELECT * FROM sightings WHERE mac = ?", mac)
+        return {**row, "data": json.loads(row["data"])} if row else None
+
+    def lease(self, mac: str) -> dict[str, Any] | None:
+        """`{mac, address, expires, bound}` of one MAC."""
+        return self._one("SELECT * FROM leases WHERE mac = ?", mac)
+
+    def mac_rows(self) -> list[dict[str, Any]]:
+        """`{mac, host, address, role}` of every known MAC, BMCs included."""
+        return self._rows("SELECT * FROM macs")
+
+    def data_version(self) -> int:
+        """Changes when another connection has written (sqlite.org/pragma.html)."""
+        return int(self.db.conn.execute("PRAGMA data_version").fetchone()[0])
+
+    def note(self, event: Event) -> None:
+        """Append an event that belongs to no deployment."""
+        with self.writing() as db:
+            self.add_event(db, event)
+
+    def last_notes(self, limit: int) -> list[Event]:
+        """The newest events that belong to no deployment, newest first."""
+        sql = "SELECT * FROM events WHERE deployment = '' ORDER BY id DESC LIMIT ?"
+        return [_event(row) for row in self._rows(sql, limit)]
 
     def leases(self) -> list[dict[str, Any]]:
         """`{mac, address, expires, bound}` of every lease."""

@@ -1,5 +1,6 @@
 """A skipped test fails the run unless tests/skips.txt lists it with its reason."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,8 @@ from hypothesis import settings
 
 # how long an example takes says something of the machine's other work, nothing of the program
 settings.register_profile("unhurried", deadline=None)
-settings.load_profile("unhurried")
+settings.register_profile("hours", deadline=None, max_examples=1_000_000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "unhurried"))
 
 LISTED = Path(__file__).with_name("skips.txt")
 

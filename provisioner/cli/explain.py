@@ -205,6 +205,11 @@ CODES: dict[int, tuple[str, str]] = {
         "The same inputs gave another image than before.",
         "provision image diff names the files; compare the tools' versions in the records.",
     ),
+    670: (
+        "Another DHCP server answers on the deployment LAN.",
+        "Unplug it; or, if it is the site's own, set dhcp.mode to proxy (docs/network.md).",
+    ),
+    671: ("Machines would not boot by what DHCP answers.", "provision net check names each fault."),
     665: ("The answers for the installer of the image cannot be used.", "Correct packer/http/*.yml."),
 }
 

@@ -56,11 +56,20 @@ def list_(client: Client, form: str, unknown: bool) -> None:
 def show(client: Client, name: str, form: str) -> None:
     """One host by name, serial or MAC, with what its ramdisk last saw."""
     found = client.host(name)
-    row, facts = found["host"], found["facts"]
-    emit_one(form, "host", row | {"facts": facts}, lambda: _show(row, facts))
+    row, facts, seen = found["host"], found["facts"], found["seen"]
+    emit_one(form, "host", row | {"facts": facts, "seen": seen}, lambda: _show(row, facts, seen))
 
 
-def _show(row: Row, facts: Row) -> None:
+def _seen(row: Row) -> str:
+    """One card's last DHCP packet: when, from where, behind which switch port, and what stood against it."""
+    data = row["data"]
+    port = " ".join(word for word in (data.get("circuit"), data.get("remote")) if word)
+    words = [row["mac"], local_time(row["last_seen"]), row["address"]]
+    words += [f"relay {data['relay']}" if data.get("relay") else "", f"port {port}" if port else ""]
+    return "  ".join(word for word in (*words, data.get("note", "")) if word)
+
+
+def _show(row: Row, facts: Row, seen: list[Row]) -> None:
     for title, value in COLUMNS:
         click.echo(f"{title.capitalize():<10}{value(row)}")
     bmc = row["bmc"]
@@ -71,6 +80,8 @@ def _show(row: Row, facts: Row) -> None:
         click.echo(f"{'Disk':<10}{'  '.join(word for word in words if word)}")
     if not facts:
         click.echo(f"{'Disk':<10}not seen yet: no ramdisk of ours has run on it")
+    for card in seen:
+        click.echo(f"{'Asked':<10}{_seen(card)}")
     last = row["deployment"]
     if last:
         click.echo(f"{'Last':<10}{last['id']}, {last['stage']} since {local_time(last['stage_since'])}")

@@ -1,4 +1,4 @@
-"""`provision net …`: what is on the deployment LAN that nobody knows yet."""
+"""`provision net …`: what is on the deployment LAN, and who else answers there."""
 
 import time
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from provisioner.cli import machines
+from provisioner.cli import machines, net_check
 from provisioner.cli.common import asks_service, console, emit, prints_data, say
 from provisioner.client import WAIT, Client
 from provisioner.errors import UnreachableError
@@ -19,7 +19,7 @@ PAUSE = 1.0  # seconds between two tries to reach it
 
 @click.group()
 def net() -> None:
-    """The deployment LAN: who asks there."""
+    """The deployment LAN: who asks there, and who answers."""
 
 
 @net.command()
@@ -106,3 +106,7 @@ def _table(rows: list[Row]) -> Any:
     for row in rows:
         table.add_row(*(Text(show(row)) for _, show in machines.COLUMNS))
     return table if rows else Text("nobody unknown has asked yet")
+
+
+net.add_command(net_check.check)
+net.add_command(net_check.print_)

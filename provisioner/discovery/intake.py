@@ -4,8 +4,9 @@ import logging
 from dataclasses import asdict, replace
 from typing import Any
 
+from provisioner import lan
 from provisioner.agent.protocol import Inventory
-from provisioner.discovery import policy, records
+from provisioner.discovery import records
 from provisioner.discovery.records import Record
 from provisioner.errors import InputError
 from provisioner.model import parse_mac
@@ -36,12 +37,14 @@ def take(site: Site, message: Inventory, address: str) -> bool:
 def _fault(site: Site, message: Inventory, macs: list[str], address: str) -> str:
     if not site.settings.discovery.boot:
         return "discovery.boot is off"
-    if not policy.in_range(site, address):
-        return "that is no address of the discovery range"
     if not macs or macs[0] != message.mac:
         return "it names no MAC"
+    if not lan.is_strangers(site, macs[0], address):
+        return "that is no address of the discovery range"
     if owner := next((row["host"] for mac in macs if (row := site.store.mac_row(mac))), ""):
         return f"it names a MAC of {owner}"
+    if site.settings.dhcp.mode != "authoritative":
+        return ""  # its card has answered for the address
     now = site.clock()
     held = (row for row in site.store.leases() if row["mac"] == macs[0] and row["expires"] > now)
     if address not in {row["address"] for row in held}:

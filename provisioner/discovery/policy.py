@@ -1,7 +1,6 @@
 """Whether a machine that nobody knows may be sent to look at itself; the default is its own disk."""
 
-from ipaddress import AddressValueError, IPv4Address
-
+from provisioner import lan
 from provisioner.discovery import records
 from provisioner.discovery.records import Record
 from provisioner.model import Asker
@@ -15,7 +14,7 @@ def refusal(site: Site, asker: Asker) -> str:
     """Why an unknown machine gets its disk, in words; empty when it may be surveyed."""
     if not site.settings.discovery.boot:
         return "this machine is not known"
-    if not in_range(site, asker.address):
+    if not lan.is_strangers(site, asker.mac, asker.address):
         return f"this machine is not known, and {asker.address} is no address of the discovery range"
     if row := site.store.mac_row(asker.mac):
         return f"this is the BMC of {row['host']}"
@@ -32,14 +31,6 @@ def is_due(record: Record | None, now: float) -> bool:
     if record is None:
         return True
     return record.released > record.looked and now - record.looked >= FRESH
-
-
-def in_range(site: Site, address: str) -> bool:
-    """Whether it is an address that only unknown machines are given."""
-    try:
-        return IPv4Address(address) in site.settings.discovery_range
-    except AddressValueError:
-        return False
 
 
 def _owner(site: Site, asker: Asker) -> str:

@@ -13,6 +13,7 @@ ARCHITECTURES = {
     16: "x64 UEFI, HTTP boot",
     18: "arm32 UEFI, HTTP boot",
     19: "arm64 UEFI, HTTP boot",
+    20: "BIOS, HTTP boot",
     27: "riscv64 UEFI",
 }
 LOCAL = "set by hand"  # what IEEE calls locally administered: bit 1 of the first octet

@@ -1,144 +1,218 @@
-"""The DHCP service: the policy with the site's memory behind it; answers first, tells after."""
+"""The DHCP service: doors, wires, policy and the site's memory put together for the mode that is set."""
 
 import logging
-import threading
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict
 from ipaddress import IPv4Address
-from typing import Any
 
-from provisioner import catalogue, deploy
-from provisioner.errors import TransitionError
-from provisioner.model import Deployment, Stage
-from provisioner.services.dhcp_leases import Leases
-from provisioner.services.dhcp_loop import DhcpLoop
-from provisioner.services.dhcp_packet import Packet
-from provisioner.services.dhcp_policy import SERVER_PORT, DhcpConfig, Facts, Reply, Sighting, answer
-from provisioner.services.router_advert import RouterAdvert
+from provisioner import lan
+from provisioner.model import Event
+from provisioner.services import dhcp_boot, dhcp_proxy
+from provisioner.services.dhcp_conflicts import Conflicts
+from provisioner.services.dhcp_foreign import PERIOD, Foreign, Server, question
+from provisioner.services.dhcp_loop import Came, DhcpLoop, Door
+from provisioner.services.dhcp_memory import Evidence, Memory
+from provisioner.services.dhcp_networks import Network, Networks
+from provisioner.services.dhcp_packet import Message, Packet
+from provisioner.services.dhcp_policy import SERVER_PORT, Facts, Reply, answer
+from provisioner.services.frames import CLIENT_PORT, DhcpWire
+from provisioner.services.reactor import Reactor
+from provisioner.services.router_advert import RouterAdvert, start
+from provisioner.services.write_behind import WriteBehind
 from provisioner.site import Site
 
 log = logging.getLogger(__name__)
-MOST_SIGHTINGS = 1000  # MACs kept between two writings; a flood of invented ones is counted, not kept
+NAMES = {None: "other"} | {kind: kind.name.lower() for kind in Message}
 
 
 def serve(site: Site, ready: Callable[[str], None]) -> None:
-    """Answer DHCP on the settings' interface until the process is ended. Raises ServiceError."""
-    settings, evidence = site.settings, Evidence(site)
-    leases = open_leases(site)
-    config, facts = configure(site), Facts(is_bmc=lambda mac: _role(site, mac) == "bmc")
-
-    def reply(request: Packet, now: float) -> Reply | None:
-        return answer(request, config, leases, facts, now)
-
-    def write_down() -> None:
-        evidence.write()
-        if leases.changed:
-            leases.expire(site.clock())
-            site.store.put_leases(leases.dump())
-
-    loop = DhcpLoop(
-        settings.interface, settings.address.ip, reply, evidence.saw, write_down, clock=site.clock
-    )
-    advert = RouterAdvert(settings.interface)
-    threading.Thread(target=advert.run, name="router-advert", daemon=True).start()
-    ready(f"dhcp: answering on {settings.interface}, {settings.address.ip}:{SERVER_PORT}/udp")
-    loop.run()
+    """Answer DHCP, or in external mode only listen, until the process is ended. Raises ServiceError."""
+    service = DhcpService(site)
+    for name in service.interfaces:
+        start(RouterAdvert(name))
+    ready(f"dhcp: {service.sentence}")
+    try:
+        service.loop.run()
+    finally:
+        service.close()
 
 
-def open_leases(site: Site) -> Leases:
-    """The lease book: fixed addresses of known MACs, the discovery range for everybody else."""
-    pool = site.settings.discovery_range
-
-    def reservation(mac: str) -> IPv4Address | None:
-        row = site.store.mac_row(mac)
-        return IPv4Address(row["address"]) if row else None
-
-    leases = Leases(pool.first, pool.last, reservation, lambda address: site.store.is_reserved(str(address)))
-    leases.load(site.store.leases())
-    return leases
-
-
-def configure(site: Site) -> DhcpConfig:
-    """What the settings let us give away."""
-    settings = site.settings
-    have = {name for name in catalogue.BOOT_FILES if catalogue.boot_file(settings.state, name)}
-    return DhcpConfig(
-        server=settings.address.ip,
-        network=settings.address.network,
-        url=settings.url,
-        lease_seconds=settings.dhcp.lease_seconds,
-        router=settings.dhcp.router,
-        domain=settings.dhcp.domain,
-        files=frozenset(have | {"snponly.efi", "undionly.kpxe"}),
-    )
-
-
-def _role(site: Site, mac: str) -> str:
-    row = site.store.mac_row(mac)
-    return str(row["role"]) if row else ""
-
-
-class Evidence:
-    """Who asked: the first packet of an armed MAC is told at once, everything else is written in batches."""
+class DhcpService:
+    """All of it in one reactor; `counts` maps (family, what) to how often."""
 
     def __init__(self, site: Site) -> None:
+        """Raises ServiceError: a port or an interface cannot be had."""
         self._site = site
-        self._waiting: dict[str, dict[str, Any]] = {}
-        self._dropped = 0
+        self._mode = site.settings.dhcp.mode
+        self.counts: Counter[tuple[str, str]] = Counter()
+        self._memory = Memory(site.store)
+        self._memory.refresh(now=True)
+        self._facts = Facts(is_bmc=self._memory.is_bmc)
+        self._evidence = Evidence(site, self._memory)
+        self._behind = WriteBehind("dhcp-writer")
+        self.networks = Networks(site, self._memory)
+        self.interfaces = [one.interface for one in self.networks.direct]
+        self._reactor = Reactor()
+        self._conflicts: Conflicts | None = None
+        if self._mode == "authoritative" and site.settings.dhcp.probe:
+            self._conflicts = Conflicts(self.interfaces, self._reactor, self._is_used, self._answer_again)
+        self.loop = DhcpLoop(
+            self._doors(),
+            self._answer,
+            self._saw,
+            self._write_down,
+            holder=self._conflicts,
+            count=self.count,
+            clock=site.clock,
+            reactor=self._reactor,
+        )
+        self._foreign = Foreign(frozenset(site.settings.addresses), self._tell_server)
+        self._wires: list[DhcpWire] = []
+        self._watch()
 
-    def saw(self, seen: Sighting) -> None:
-        """Called after the reply has left."""
-        row = self._waiting.get(seen.mac)
-        if row is None and len(self._waiting) >= MOST_SIGHTINGS:
-            self._dropped += 1
-        else:
-            count = row["count"] + 1 if row else 1
-            data = asdict(seen)
-            if row and not seen.boots:  # what its firmware said is worth more than what its system says
-                data = row["data"] | {"hostname": seen.hostname}
-            self._waiting[seen.mac] = {
-                "mac": seen.mac,
-                "time": seen.when,
-                "count": count,
-                "address": seen.ip,
-                "data": data,
-            }
-        self._tell(seen)
+    @property
+    def sentence(self) -> str:
+        """What it does, for the line that says it is ready."""
+        places = ", ".join(f"{one.interface} {one.config.server}" for one in self.networks.direct)
+        if self._mode == "external":
+            return f"listening on {places}; another server answers"
+        ports = (
+            f"{SERVER_PORT}" if self._mode == "authoritative" else f"{SERVER_PORT} and {dhcp_proxy.BOOT_PORT}"
+        )
+        return f"{self._mode}, answering on {places}, port {ports}/udp"
 
-    def _tell(self, seen: Sighting) -> None:
-        host = self._site.store.host_by_mac(seen.mac) if seen.boots else None
-        row = self._site.store.last_deployment(host.name) if host else None
-        kind = event_kind(row, seen) if row else ""
-        if row and kind:
+    def close(self) -> None:
+        """Write what waits and give everything back."""
+        self._hand_over()
+        self._behind.close()
+        for wire in self._wires:
+            wire.close()
+        if self._conflicts:
+            self._conflicts.close()
+        self.loop.close()
+
+    def count(self, family: str, what: str) -> None:
+        """Count one thing that has happened."""
+        self.counts[family, what] += 1
+
+    def _doors(self) -> list[Door]:
+        ports = {"authoritative": [SERVER_PORT], "proxy": [SERVER_PORT, dhcp_proxy.BOOT_PORT], "external": []}
+        return [
+            Door(one.interface, one.config.server, port)
+            for one in self.networks.direct
+            for port in ports[self._mode]
+        ]
+
+    # asked
+
+    def _answer(self, request: Packet, came: Came, now: float) -> Reply | None:
+        self._memory.refresh()
+        message = request.message
+        self.counts["request", NAMES[message]] += 1
+        reply = self._decide(request, came, now)
+        if reply:
+            self.counts["answer", NAMES[reply.packet.message]] += 1
+        elif message in (Message.DISCOVER, Message.REQUEST):
+            self.counts["refusal", "not ours to answer"] += 1
+        return reply
+
+    def _decide(self, request: Packet, came: Came, now: float) -> Reply | None:
+        if self._mode == "proxy":
+            return self._offer_file(request, came)
+        network = self.networks.choose(request, came)
+        if network is None:
+            return None  # a relay of a network that we have no addresses for
+        reply = answer(request, network.config, network.leases, self._facts, now)
+        if reply and reply.packet.message == Message.ACK and network is not self.networks.main:
+            self._keep_at_once(request.mac, network)
+        return reply
+
+    def _offer_file(self, request: Packet, came: Came) -> Reply | None:
+        main = self.networks.of_door(came.door)
+        if came.door.port == SERVER_PORT:
+            return dhcp_proxy.offer(request, main.config, self._facts)
+        home = self.networks.containing(came.source[0])
+        return dhcp_proxy.boot_server(request, main.config, self._facts, came.source) if home else None
+
+    def _keep_at_once(self, mac: str, network: Network) -> None:
+        """The web service believes in a lease of a host; it may be asked for a script in a moment."""
+        held = network.leases.lease(mac)
+        if held and self._memory.is_known(mac):
+            row = {"mac": mac, "address": str(held.address), "expires": held.expires, "bound": held.bound}
+            self._site.store.put_leases([row])
+
+    def _is_used(self, mac: str, address: IPv4Address, came: Came) -> None:
+        self.count("refusal", "address in use")
+        self.networks.of_door(came.door).leases.conflict(mac, address, self._site.clock())
+
+    def _answer_again(self, request: Packet, came: Came) -> Reply | None:
+        return self._decide(request, came, self._site.clock())
+
+    # seen
+
+    def _saw(self, request: Packet, came: Came, now: float, reply: Reply | None) -> None:
+        note = dhcp_boot.refusal(request, self.networks.main.config.files)
+        if note and not self._memory.is_bmc(request.mac):
+            self.count("refusal", "no boot file")
+        self._evidence.saw(request, now, reply.packet if reply else None, note)
+
+    def _write_down(self) -> None:
+        """Once a second after packets; while the last lot is still being written, the next one gathers on."""
+        if self._behind.is_free:
+            self._hand_over()
+        if self._evidence.waits or self.networks.changed:
+            self._reactor.after(1.0, self._write_down)
+
+    def _hand_over(self) -> None:
+        rows, gone = self.networks.take_changes(self._site.clock())
+        if rows or gone:
+            self._behind.put(lambda: self._site.store.put_leases(rows, gone))
+        if self._evidence.waits:
+            self._behind.put(self._evidence.take())
+
+    # other servers
+
+    def _watch(self) -> None:
+        ports = (CLIENT_PORT, SERVER_PORT) if self._mode == "external" else (CLIENT_PORT,)
+        self._foreign.load(lan.servers(self._site), self._site.clock())
+        for name in self.interfaces:
             try:
-                deploy.record(
-                    self._site,
-                    row.id,
-                    kind,
-                    source="dhcp",
-                    address=seen.ip,
-                    arch=seen.arch,
-                    uuid=seen.uuid,
-                    vendor_class=seen.vendor_class,
+                wire = DhcpWire(name, ports)
+            except OSError as fault:
+                log.warning(
+                    "%s: other DHCP servers cannot be heard (%s): CAP_NET_RAW is missing", name, fault
                 )
-            except TransitionError:
-                log.debug("%s: %s came too late", row.id, kind)
+                continue
+            self._wires.append(wire)
+            self._reactor.add(wire, lambda wire=wire: self._heard(wire))  # type: ignore[misc]
+        self._reactor.every(PERIOD, self._ask)
 
-    def write(self) -> None:
-        """Write down what has gathered; called at most once a second."""
-        if self._dropped:
-            log.warning("%d requests of further MACs were not written down: a flood?", self._dropped)
-        rows, self._waiting, self._dropped = list(self._waiting.values()), {}, 0
-        if rows:
-            self._site.store.put_sightings(rows)
+    def _ask(self) -> None:
+        now = self._site.clock()
+        self._foreign.lapse(now)
+        for wire in self._wires:
+            try:
+                wire.broadcast(question(wire.mac))
+            except OSError as fault:
+                log.debug("%s: nobody could be asked: %s", wire.interface, fault)
 
+    def _heard(self, wire: DhcpWire) -> None:
+        now, own = self._site.clock(), wire.mac.hex(":")
+        for came in wire.read():
+            packet = self._foreign.hear(came, wire.interface, own, now)
+            if packet and self._mode == "external" and came.target_port == SERVER_PORT:
+                self._memory.refresh()
+                self._evidence.saw(
+                    packet, now, None, dhcp_boot.refusal(packet, self.networks.main.config.files)
+                )
+                self._reactor.after(1.0, self._write_down)
 
-def event_kind(row: Deployment, seen: Sighting) -> str:
-    """What a boot request of the deployment's MAC means for it; empty when nothing."""
-    if row.mac != seen.mac:
-        return ""
-    if row.stage == Stage.POWERING and row.nonce and seen.when >= row.power_on:
-        return "dhcp.seen"
-    if row.stage == Stage.WRITING and seen.boots:  # the ROM of a card under BIOS may itself be iPXE
-        return "netboot.again"
-    return ""
+    def _tell_server(self, kind: str, server: Server) -> None:
+        """Into the log, the event log, and where `deploy` and `net check` look."""
+        self.count("foreign", kind)
+        words = lan.describe(vars(server))
+        came = "answers" if kind == "dhcp.foreign" else "is gone"
+        log.warning("another DHCP server %s: %s", came, words)
+        self._site.store.set(lan.FOREIGN, self._foreign.dump())
+        event = Event(time=self._site.clock(), host="", deployment="", attempt=0, kind=kind, source="dhcp")
+        self._site.store.note(event.model_copy(update={"data": vars(server)}))

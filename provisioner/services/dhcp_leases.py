@@ -1,8 +1,9 @@
 """Which machine has which address, in memory; no address is given to two."""
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from ipaddress import IPv4Address
+from itertools import chain
 from typing import Any
 
 OFFER_SECONDS = 60.0
@@ -39,15 +40,29 @@ class Leases:
         self._reservation = reservation
         self._is_reserved = is_reserved
         self._by_mac: dict[str, Lease] = {}
-        self._by_address: dict[IPv4Address, Lease] = {}
-        self._declined: dict[IPv4Address, float] = {}
+        self._by_address: dict[int, Lease] = {}  # by number: an address is slow to hash
+        self._declined: dict[int, float] = {}
         self._cursor = int(first)
         self._full_until = 0.0
-        self.changed = False  # since the last dump
+        self._changed: set[str] = set()  # MACs since the last dump
 
     def lease(self, mac: str) -> Lease | None:
         """What the book says, expired or not."""
         return self._by_mac.get(mac)
+
+    def holds(self, mac: str, now: float) -> IPv4Address | None:
+        """The address that it has, or was offered a moment ago."""
+        held = self._by_mac.get(mac)
+        return held.address if held and held.expires > now else None
+
+    def is_pooled(self, address: IPv4Address) -> bool:
+        """Whether it is one that anybody may get."""
+        return self._in_pool(address)
+
+    def conflict(self, mac: str, address: IPv4Address, now: float) -> None:
+        """Something that is not our client uses the address."""
+        self.decline(mac, address, now)
+        self._declined[int(address)] = now + QUARANTINE_SECONDS
 
     def offer(self, mac: str, now: float, wanted: IPv4Address | None = None) -> IPv4Address | None:
         """An address for this MAC, kept for it for a minute; None when there is none left."""
@@ -79,7 +94,7 @@ class Leases:
         held = self._by_mac.get(mac)
         if held and held.address == address:
             self._forget(held)
-            self._declined[address] = now + QUARANTINE_SECONDS
+            self._declined[int(address)] = now + QUARANTINE_SECONDS
 
     def expire(self, now: float, *, remember: float = 86400.0) -> int:
         """Forget what expired over `remember` seconds ago and offers that were not taken; how many."""
@@ -91,17 +106,32 @@ class Leases:
         self._declined = {address: until for address, until in self._declined.items() if until > now}
         return len(old)
 
+    @property
+    def changed(self) -> bool:
+        """Whether there is news since the last dump."""
+        return bool(self._changed)
+
     def dump(self) -> list[dict[str, Any]]:
         """Rows of `mac, address, expires, bound`, plain values."""
-        self.changed = False
-        return [{**asdict(held), "address": str(held.address)} for held in self._by_mac.values()]
+        self._changed.clear()
+        return [_row(held) for held in self._by_mac.values()]
+
+    def take_changes(self) -> tuple[list[dict[str, Any]], list[str]]:
+        """As `dump`, of what was given since the last one; and the MACs that were forgotten meanwhile.
+
+        What is only offered is not worth keeping.
+        """
+        held = [self._by_mac[mac] for mac in self._changed if mac in self._by_mac]
+        gone = [mac for mac in self._changed if mac not in self._by_mac]
+        self._changed.clear()
+        return [_row(one) for one in held if one.bound], gone
 
     def load(self, rows: Iterable[dict[str, Any]]) -> None:
         """Take rows of `dump`; of two rows for one address the later one stays."""
         for row in sorted(rows, key=lambda row: float(row["expires"])):
             address = IPv4Address(row["address"])
             self._write(Lease(str(row["mac"]), address, float(row["expires"]), bool(row["bound"])))
-        self.changed = False
+        self._changed.clear()
 
     def _choose(self, mac: str, now: float, wanted: IPv4Address | None) -> IPv4Address | None:
         """The reservation if nobody sits on it, else what it has or had, what it asks for, a free one."""
@@ -122,7 +152,7 @@ class Leases:
         for address in self._from_cursor():
             if not self._free(mac, address, now):
                 continue
-            if address not in self._by_address:
+            if int(address) not in self._by_address:
                 return self._move_cursor(address)
             fallback = fallback or address
         if fallback:
@@ -133,7 +163,7 @@ class Leases:
 
     def _from_cursor(self) -> Iterator[IPv4Address]:
         first, last = int(self._first), int(self._last)
-        for number in (*range(self._cursor, last + 1), *range(first, self._cursor)):
+        for number in chain(range(self._cursor, last + 1), range(first, self._cursor)):
             yield IPv4Address(number)
 
     def _move_cursor(self, address: IPv4Address) -> IPv4Address:
@@ -144,26 +174,31 @@ class Leases:
         return (held for held in self._by_mac.values() if self._in_pool(held.address))
 
     def _in_pool(self, address: IPv4Address) -> bool:
-        return self._first <= address <= self._last and not self._is_reserved(address)
+        return int(self._first) <= int(address) <= int(self._last) and not self._is_reserved(address)
 
     def _free(self, mac: str, address: IPv4Address, now: float) -> bool:
-        if self._declined.get(address, 0.0) > now:
+        number = int(address)
+        if self._declined.get(number, 0.0) > now:
             return False
-        held = self._by_address.get(address)
+        held = self._by_address.get(number)
         if held and held.mac != mac and held.expires > now:
             return False
         return not self._is_reserved(address) or self._reservation(mac) == address
 
     def _write(self, lease: Lease) -> None:
-        for old in (self._by_mac.get(lease.mac), self._by_address.get(lease.address)):
+        for old in (self._by_mac.get(lease.mac), self._by_address.get(int(lease.address))):
             if old:
                 self._forget(old)
         self._by_mac[lease.mac] = lease
-        self._by_address[lease.address] = lease
-        self.changed = True
+        self._by_address[int(lease.address)] = lease
+        self._changed.add(lease.mac)
 
     def _forget(self, lease: Lease) -> None:
         self._by_mac.pop(lease.mac, None)
-        self._by_address.pop(lease.address, None)
+        self._by_address.pop(int(lease.address), None)
         self._full_until = 0.0
-        self.changed = True
+        self._changed.add(lease.mac)
+
+
+def _row(held: Lease) -> dict[str, Any]:
+    return {"mac": held.mac, "address": str(held.address), "expires": held.expires, "bound": held.bound}

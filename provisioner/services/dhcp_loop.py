@@ -1,122 +1,198 @@
-"""Answers DHCP on one interface until told to stop: receive, answer, then tell."""
+"""Answers DHCP on the ports of one or several interfaces until told to stop: receive, answer, then tell."""
 
 import logging
-import select
 import socket
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address
+from typing import NamedTuple, Protocol
 
 from provisioner.errors import ServiceError
-from provisioner.services.datagrams import IP_PKTINFO, Complaints, Stop, interface_and_address, leave_by
+from provisioner.services.datagrams import IP_PKTINFO, PKTINFO, Complaints, leave_by
 from provisioner.services.dhcp_packet import Packet, PacketError
-from provisioner.services.dhcp_policy import SERVER_PORT, Reply, Sighting, sighting
+from provisioner.services.dhcp_policy import SERVER_PORT, Reply
+from provisioner.services.reactor import Reactor
 from provisioner.sockets import bind
 
 LARGEST = 4096
 IDLE_SECONDS = 1.0
+MOST_AT_ONCE = 32  # datagrams that are answered before timers and other sockets have their turn
+ANCILLARY = socket.CMSG_SPACE(PKTINFO.size)
 log = logging.getLogger(__name__)
 
 
-class DhcpLoop:
-    """One socket on one interface.
+@dataclass(frozen=True)
+class Door:
+    """A port of one interface; replies leave by it and, unless another of ours was asked, from `address`."""
 
-    `answer(packet, now)` is the policy; `saw(sighting)` is told after the reply has left; `on_idle()` is
-    called at most once a second, and only after packets: the place to write down what was seen.
+    interface: str
+    address: IPv4Address
+    port: int = SERVER_PORT
+
+
+class Came(NamedTuple):
+    """How a request came in: by which door, from where, and which of our addresses it was sent to."""
+
+    door: Door
+    source: tuple[IPv4Address, int]
+    reached: IPv4Address
+
+
+class Holder(Protocol):
+    """Keeps a reply back until it is known that nobody uses the address that it offers."""
+
+    def hold(self, request: Packet, came: Came, reply: Reply, send: Callable[[Reply], None]) -> bool:
+        """Whether it was taken; `send` is called later with this or another reply, or never."""
+
+
+class DhcpLoop:
+    """All doors in one thread.
+
+    `answer(packet, came, now)` is the policy; `saw(packet, came, now, reply)` is told after the reply has
+    left; `on_idle()` is called at most once a second, and only after packets.
     """
 
     def __init__(
         self,
-        interface: str,
-        address: IPv4Address,
-        answer: Callable[[Packet, float], Reply | None],
-        saw: Callable[[Sighting], None],
+        doors: list[Door],
+        answer: Callable[[Packet, Came, float], Reply | None],
+        saw: Callable[[Packet, Came, float, Reply | None], None],
         on_idle: Callable[[], None] = lambda: None,
         *,
-        port: int = SERVER_PORT,
+        holder: Holder | None = None,
+        count: Callable[[str, str], None] = lambda family, what: None,
         clock: Callable[[], float] = time.time,
+        reactor: Reactor | None = None,
     ) -> None:
         """Bind.
 
         Raises:
-            ServiceError: PV-640..643, the interface is missing, the port is taken, or we may not.
+            ServiceError: PV-602..605, an interface is missing, a port is taken, or we may not.
         """
-        self._address = address
         self._answer = answer
         self._saw = saw
         self._on_idle = on_idle
+        self._holder = holder
+        self._count = count
         self._clock = clock
         self._complaints = Complaints(log)
-        self._index = _interface_index(interface)
-        self._socket = _bind(interface, port)
-        self._stop = Stop()
+        self._idle_is_due = False
+        self.reactor = reactor or Reactor()
+        self._sockets: list[socket.socket] = []
+        for door in doors:
+            self._open(door)
+
+    def _open(self, door: Door) -> None:
+        index = _interface_index(door.interface)
+        try:
+            opened = _bind(door.interface, door.port)
+        except ServiceError:
+            self.close()
+            raise
+        self._sockets.append(opened)
+        self.reactor.add(opened, lambda: self._receive(opened, door, index))
 
     def run(self) -> None:
         """Serve until `stop`; no packet and no error of a callback ends it."""
-        due: float | None = None
-        while True:
-            timeout = None if due is None else max(0.0, due - time.monotonic())
-            ready, _, _ = select.select([self._socket.fileno(), self._stop.fileno()], [], [], timeout)
-            if self._stop.fileno() in ready:
-                break
-            if ready:
-                self._receive()
-                due = due or time.monotonic() + IDLE_SECONDS
-            if due is not None and time.monotonic() >= due:
-                due = None
-                self._write_down()
-        self._write_down()
+        try:
+            self.reactor.run()
+        finally:
+            self._write_down()
 
     def stop(self) -> None:
         """End `run`; from any thread."""
-        self._stop.set()
+        self.reactor.stop()
 
     def close(self) -> None:
-        """Give the port back."""
-        self._socket.close()
-        self._stop.close()
+        """Give the ports back."""
+        for opened in self._sockets:
+            opened.close()
+        self.reactor.close()
 
-    def _receive(self) -> None:
+    def _receive(self, opened: socket.socket, door: Door, index: int) -> None:
+        for _ in range(MOST_AT_ONCE):
+            try:
+                data, ancillary, _, source = opened.recvmsg(LARGEST, ANCILLARY)
+            except BlockingIOError:
+                return
+            except OSError as fault:  # an ICMP error of an earlier reply, or the link went down
+                log.debug("nothing received: %s", fault)
+                return
+            by, reached = index, door.address
+            for level, kind, value in ancillary:
+                if level == socket.IPPROTO_IP and kind == IP_PKTINFO and len(value) >= PKTINFO.size:
+                    by, local, target = PKTINFO.unpack_from(value)
+                    if local == target:  # a unicast; a broadcast has an address of ours as `local`
+                        reached = _known(target)
+            if by == index:  # it can be another only without SO_BINDTODEVICE
+                self._guard(opened, door, index, data, source, reached)
+
+    def _guard(
+        self,
+        opened: socket.socket,
+        door: Door,
+        index: int,
+        data: bytes,
+        source: tuple[str, int],
+        reached: IPv4Address,
+    ) -> None:
+        if not self._idle_is_due:
+            self._idle_is_due = True
+            self.reactor.after(IDLE_SECONDS, self._write_down)
         try:
-            data, ancillary, _, source = self._socket.recvmsg(LARGEST, 64)
-        except OSError as fault:  # an ICMP error of an earlier reply, or the link went down
-            log.debug("nothing received: %s", fault)
-            return
-        index, _ = interface_and_address(ancillary)
-        if index != self._index:
-            return  # only without SO_BINDTODEVICE
-        try:
-            self._handle(data)
+            request = Packet.parse(data)
+            came = Came(door, (_known(source[0]), source[1]), reached)
+            self._handle(opened, index, request, came)
         except PacketError as fault:
+            self._count("bad", "unreadable")
             self._complaints.say(source[0], fault, data)
         except Exception as fault:
+            self._count("bad", "not answered")
             self._complaints.say(source[0], f"not answered: {fault!r}", data, trace=True)
 
-    def _handle(self, data: bytes) -> None:
-        request = Packet.parse(data)
+    def _handle(self, opened: socket.socket, index: int, request: Packet, came: Came) -> None:
         now = self._clock()
         reply: Reply | None = None
         try:
-            reply = self._answer(request, now)
+            reply = self._answer(request, came, now)
             if reply:
-                self._send(reply)
+                self._give(opened, index, request, came, reply)
         finally:
-            seen = sighting(request, now, reply)
-            if seen:
-                self._saw(seen)
+            self._saw(request, came, now, reply)
 
-    def _send(self, reply: Reply) -> None:
+    def _give(self, opened: socket.socket, index: int, request: Packet, came: Came, reply: Reply) -> None:
+        def send(given: Reply) -> None:
+            self._send(opened, leave_by(index, came.reached), given)
+
+        if not (self._holder and self._holder.hold(request, came, reply, send)):
+            send(reply)
+
+    def _send(self, opened: socket.socket, way: list[tuple[int, int, bytes]], reply: Reply) -> None:
         target = (str(reply.address), reply.port)
         try:
-            self._socket.sendmsg([reply.packet.build()], leave_by(self._index, self._address), 0, target)
+            opened.sendmsg([reply.packet.build()], way, 0, target)
         except OSError as fault:
-            log.warning("the reply to %s could not be sent to %s: %s", reply.packet.mac, target[0], fault)
+            self._count("refusal", "not sent")
+            log.debug("the reply to %s could not be sent to %s: %s", reply.packet.mac, target[0], fault)
 
     def _write_down(self) -> None:
+        self._idle_is_due = False
         try:
             self._on_idle()
         except Exception:
             log.exception("what DHCP saw could not be written down")
+
+
+@lru_cache(4096)
+def _known(address: str | bytes) -> IPv4Address:
+    return IPv4Address(address)
+
+
+@lru_cache(64)
+def _way(index: int, address: str) -> list[tuple[int, int, bytes]]:
+    return leave_by(index, IPv4Address(address))
 
 
 def _interface_index(interface: str) -> int:
@@ -134,7 +210,7 @@ def _bind(interface: str, port: int) -> socket.socket:
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
         bound.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 << 20)
         try:
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, interface.encode() + b"\0")
         except PermissionError:

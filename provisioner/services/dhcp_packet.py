@@ -3,6 +3,7 @@
 import struct
 from dataclasses import dataclass, field
 from enum import IntEnum
+from functools import lru_cache
 from ipaddress import IPv4Address
 
 MAGIC = b"\x63\x82\x53\x63"
@@ -11,6 +12,8 @@ SHORTEST = 300  # BOOTP's minimum (RFC 1542, 2.1); some relays and ROMs drop les
 BROADCAST = 0x8000
 ETHERNET = 1
 NOWHERE = IPv4Address(0)
+PAD, END = 0, 255  # as plain numbers, for the loops below
+_ZERO = bytes(4)
 
 
 class PacketError(Exception):
@@ -95,15 +98,12 @@ class Packet:
     @property
     def mac(self) -> str:
         """The hardware address as `aa:bb:cc:dd:ee:ff`; empty if no Ethernet card can have it."""
-        if self.htype != ETHERNET or len(self.chaddr) != 6 or self.chaddr[0] & 1 or not any(self.chaddr):
-            return ""
-        return self.chaddr.hex(":")
+        return _mac(self.chaddr) if self.htype == ETHERNET else ""
 
     @property
     def message(self) -> Message | None:
         """Option 53; None for BOOTP and for values that no RFC 2131 client sends."""
-        value = self.options.get(Option.MESSAGE, b"")
-        return MESSAGES.get(value)
+        return MESSAGES.get(self.options.get(53, b""))
 
     def address(self, option: Option) -> IPv4Address | None:
         """An option that holds one address; None if it is absent or of another length."""
@@ -128,7 +128,7 @@ class Packet:
         if data[HEADER.size : HEADER.size + len(MAGIC)] != MAGIC:
             raise PacketError("no DHCP magic cookie")
         options, sname, file = _all_options(data[HEADER.size + len(MAGIC) :], sname, file)
-        ciaddr, yiaddr, siaddr, giaddr = map(IPv4Address, addresses)
+        ciaddr, yiaddr, siaddr, giaddr = map(_address, addresses)
         return cls(
             op=op,
             xid=xid,
@@ -160,23 +160,55 @@ class Packet:
             if len(value) > room:
                 raise PacketError(f"{name} has {len(value)} bytes, there is room for {room}")
         try:
-            header = HEADER.pack(
-                self.op,
-                self.htype,
-                len(self.chaddr),
-                self.hops,
-                self.xid,
-                self.secs,
-                self.flags,
-                *(address.packed for address in (self.ciaddr, self.yiaddr, self.siaddr, self.giaddr)),
-                self.chaddr,
-                self.sname,
-                self.file,
+            built = bytearray(
+                HEADER.pack(
+                    self.op,
+                    self.htype,
+                    len(self.chaddr),
+                    self.hops,
+                    self.xid,
+                    self.secs,
+                    self.flags,
+                    *map(_packed, (self.ciaddr, self.yiaddr, self.siaddr, self.giaddr)),
+                    self.chaddr,
+                    self.sname,
+                    self.file,
+                )
             )
         except struct.error as fault:
             raise PacketError(f"a field is out of range: {fault}") from fault
-        body = b"".join(_encode(code, self.options[code]) for code in sorted(self.options, key=_order))
-        return (header + MAGIC + body + bytes([Option.END])).ljust(SHORTEST, b"\0")
+        built += MAGIC
+        for code in self._order():
+            _append(built, code, self.options[code])
+        built.append(END)
+        return bytes(built).ljust(SHORTEST, b"\0")
+
+    def _order(self) -> list[int]:
+        """The message type first, for simple clients; the relay's option last (RFC 3046, 2.2)."""
+        codes = sorted(self.options)
+        for code, place in ((53, 0), (82, len(codes))):
+            if code in self.options:
+                codes.remove(code)
+                codes.insert(place, code)
+        return codes
+
+
+def _address(raw: bytes) -> IPv4Address:
+    return NOWHERE if raw == _ZERO else _known_address(raw)
+
+
+def _packed(address: IPv4Address) -> bytes:
+    return _ZERO if address is NOWHERE else int(address).to_bytes(4, "big")
+
+
+_known_address = lru_cache(8192)(IPv4Address)  # making one costs more than reading the packet around it
+
+
+@lru_cache(8192)
+def _mac(chaddr: bytes) -> str:
+    if len(chaddr) != 6 or chaddr[0] & 1 or not any(chaddr):
+        return ""
+    return chaddr.hex(":")
 
 
 def suboptions(data: bytes) -> dict[int, bytes]:
@@ -189,11 +221,14 @@ def suboptions(data: bytes) -> dict[int, bytes]:
 
 def encapsulate(options: dict[int, bytes]) -> bytes:
     """The reverse of `suboptions`, without an END."""
-    return b"".join(_encode(code, value) for code, value in options.items())
+    built = bytearray()
+    for code, value in options.items():
+        _append(built, code, value)
+    return bytes(built)
 
 
 def _until_nul(text: bytes) -> bytes:
-    return text.split(b"\0", 1)[0]
+    return text.split(b"\0", 1)[0] if text and text[0] else b""
 
 
 def _all_options(body: bytes, sname: bytes, file: bytes) -> tuple[dict[int, bytes], bytes, bytes]:
@@ -220,30 +255,26 @@ def _join(options: dict[int, bytes], more: dict[int, bytes]) -> None:
 def _decode(data: bytes) -> dict[int, bytes]:
     """Type, length, value; repeated types are one long value (RFC 3396). A missing END is forgiven."""
     options: dict[int, bytes] = {}
-    place = 0
-    while place < len(data) and data[place] != Option.END:
-        code = data[place]
-        if code == Option.PAD:
+    place, size = 0, len(data)
+    while place < size and (code := data[place]) != END:
+        if code == PAD:
             place += 1
             continue
-        if place + 1 >= len(data) or place + 2 + data[place + 1] > len(data):
+        end = place + 2 + data[place + 1] if place + 1 < size else size + 1
+        if end > size:
             raise PacketError(f"option {code} runs over the end of the packet")
-        end = place + 2 + data[place + 1]
-        _join(options, {code: data[place + 2 : end]})
+        value = data[place + 2 : end]
+        options[code] = options[code] + value if code in options else value
         place = end
     return options
 
 
-def _encode(code: int, value: bytes) -> bytes:
-    if not Option.PAD < code < Option.END:
+def _append(built: bytearray, code: int, value: bytes) -> None:
+    """One option; a value that is too long for one is split."""
+    if not PAD < code < END:
         raise PacketError(f"{code} cannot be an option's number")
-    parts = [value[at : at + 255] for at in range(0, len(value), 255)] or [b""]
-    return b"".join(bytes([code, len(part)]) + part for part in parts)
-
-
-RANKS: dict[int, int] = {Option.MESSAGE: 0, Option.RELAY: 2}
-
-
-def _order(code: int) -> tuple[int, int]:
-    """The message type first, for simple clients; the relay's option last (RFC 3046, 2.2)."""
-    return (RANKS.get(code, 1), code)
+    for at in range(0, len(value) or 1, 255):
+        part = value[at : at + 255]
+        built.append(code)
+        built.append(len(part))
+        built += part

@@ -19,7 +19,7 @@ PAUSE = 0.5  # seconds between two looks at the store, however often it changes
 def serve(site: Site, ready: Callable[[str], None]) -> None:
     """Answer DNS on the settings' addresses until the process is ended. Raises ServiceError."""
     settings, counters = site.settings, Counters("dns")
-    addresses = [settings.address.ip, *settings.dns.also]
+    addresses = [*settings.addresses, *settings.dns.also]
     names = Names(site)
     responder = Responder(names.zone())
     loop = DnsLoop(addresses, responder, forward=_forward(site), counters=counters)

@@ -9,6 +9,7 @@ import logging
 import select
 import socket
 import struct
+import threading
 
 from provisioner.services.datagrams import Stop
 
@@ -59,6 +60,11 @@ class RouterAdvert:
         data, source = link.recvfrom(2048)
         if data[:1] == bytes([SOLICITATION]) and source[3] in (0, self._index):
             link.sendto(NO_ROUTER, (ALL_NODES, 0, 0, self._index))
+
+
+def start(advert: RouterAdvert) -> None:
+    """Let it answer in a thread of its own, as long as the process lives."""
+    threading.Thread(target=advert.run, name="router-advert", daemon=True).start()
 
 
 def _open(index: int) -> socket.socket:

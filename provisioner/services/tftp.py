@@ -12,13 +12,13 @@ from provisioner.services.tftp_loop import PORT, TftpLoop
 from provisioner.site import Site
 
 log = logging.getLogger(__name__)
-LENT = ("snponly.efi", "undionly.kpxe")
+LENT = ("snponly.efi", "snponly-arm64.efi", "undionly.kpxe")
 
 
 def serve(site: Site, ready: Callable[[str], None]) -> None:
     """Answer TFTP on the settings' addresses until the process is ended. Raises ServiceError."""
     settings = site.settings
-    addresses = [settings.address.ip, *settings.tftp.also]
+    addresses = [*settings.addresses, *settings.tftp.also]
     counts, seldom = Counts(), Seldom(log)
 
     def lookup(name: str) -> Path | None:

@@ -6,7 +6,7 @@ from typing import Any
 from flask import Response
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from provisioner import __version__, catalogue, deploy, inventory, plan
+from provisioner import __version__, catalogue, deploy, inventory, lan, plan
 from provisioner.errors import (
     InputError,
     NotFoundError,
@@ -79,7 +79,8 @@ def host(text: str) -> Response:
     """One host by name, serial or MAC, with what its last hello said of its hardware."""
     site = _site()
     found = plan.find_host(site, text)
-    return _answer(host=_host_row(found), facts=site.store.facts(found.name))
+    seen = [row for mac in found.macs if (row := site.store.sighting(mac))]
+    return _answer(host=_host_row(found), facts=site.store.facts(found.name), seen=seen)
 
 
 def _host_row(found: Host) -> dict[str, Any]:
@@ -204,6 +205,7 @@ def order() -> Response:
         return _answer(plan=proposal)
     if found.locked:  # said before "not confirmed"; arming looks again
         raise RefusedError(f"{found.name} is locked", hint=f"provision host unlock {found.name}", code=131)
+    lan.check_alone(site)
     deploy.check_version(site, found, image, body.terms)
     plan.check_foreign(proposal, body.terms)
     plan.confirm(proposal, body.confirmation, yes=body.yes)

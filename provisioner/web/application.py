@@ -4,7 +4,7 @@ from flask import Flask, Response
 
 from provisioner.bell import Listener
 from provisioner.site import Site
-from provisioner.web import api, autoinstall, consoles, discovery, machines, metrics, mirror, runs
+from provisioner.web import api, autoinstall, consoles, discovery, machines, metrics, mirror, net, runs
 from provisioner.web.turns import Turns
 
 
@@ -25,6 +25,7 @@ def create_app(site: Site, listener: Listener) -> Flask:
     app.register_blueprint(discovery.routes)
     app.register_blueprint(consoles.routes)
     app.register_blueprint(metrics.routes)
+    app.register_blueprint(net.routes)
     # one body for all that is not there or not for you: a stranger learns nothing from the difference
     for status in (400, 404, 405, 413, 415):
         app.register_error_handler(status, _not_found)

@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 from flask import Blueprint, Response, abort, current_app, jsonify, request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from provisioner import autoinstall, boot, catalogue, deploy, diagnose
+from provisioner import autoinstall, boot, catalogue, deploy, diagnose, lan
 from provisioner.agent import disks, protocol
 from provisioner.errors import DiskError, InputError, ProvisionError, TransitionError
 from provisioner.model import Asker, Autoinstall, Deployment, Stage, parse_mac
@@ -90,7 +90,7 @@ def _installing(mac: str, nonce: str) -> Deployment:
         known = site.store.mac_row(parse_mac(mac))
     except InputError:
         _refuse("this is no MAC")
-    if not known or known["role"] != "host" or known["address"] != request.remote_addr:
+    if not known or known["role"] != "host" or not lan.belongs(site, known["mac"], request.remote_addr or ""):
         _refuse("it is not the host's own address")
     row = site.store.last_deployment(known["host"])
     if row is None or not row.is_installed or row.mac != known["mac"] or not row.nonce:
@@ -158,7 +158,7 @@ def _request(row: Deployment, plan: Autoinstall) -> autoinstall.Request:
         deployment=row.id,
         hostname=host.name,
         mac=row.mac,
-        server=site.settings.url,
+        server=site.settings.url_for(request.remote_addr or ""),
         seed_url=plan.seed_url,
         token=catalogue.phone_token(site.settings.state, row.id, row.nonce),
         public_key=catalogue.deployment_key(site.settings.state),

@@ -12,9 +12,9 @@ from typing import Any
 from flask import Blueprint, Response, abort, current_app, jsonify, request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from provisioner import boot, catalogue, deploy, seed
+from provisioner import boot, catalogue, deploy, lan, seed
 from provisioner.agent import protocol
-from provisioner.discovery import intake, policy, records
+from provisioner.discovery import intake, records
 from provisioner.errors import InputError, NotFoundError, ProvisionError, TransitionError
 from provisioner.model import Asker, Deployment, Firmware, Host, Local, Ramdisk, Stage, Survey, parse_mac
 from provisioner.site import Site
@@ -44,7 +44,9 @@ def boot_script(mac: str) -> Response:
         plan, reason = boot.explain(site, asker) if asker else (Local(firmware=firmware), "this is no MAC")
         if asker and isinstance(plan, Survey):
             records.note_served(site.store, asker.mac, asker.uuid, asker.address, site.clock())
-        response = Response(boot.render(site, plan, reason=reason, firmware=firmware), mimetype="text/plain")
+        url = site.settings.url_for(request.remote_addr or "")
+        script = boot.render(site, plan, reason=reason, firmware=firmware, url=url)
+        response = Response(script, mimetype="text/plain")
     except Exception:
         log.exception("the boot script of %.40s could not be rendered", mac)
         return Response(LAST_RESORT, mimetype="text/plain")
@@ -136,8 +138,7 @@ def _ordered(site: Site, message: protocol.Hello) -> Deployment:
     """The deployment that this machine's nonce belongs to; 404 for anybody else."""
     host = site.store.host_by_mac(_checked_mac(message.mac))
     row = site.store.last_deployment(host.name) if host else None
-    known = site.store.mac_row(message.mac)
-    if row is None or row.mac != message.mac or not known or known["address"] != request.remote_addr:
+    if row is None or row.mac != message.mac or not lan.belongs(site, row.mac, request.remote_addr or ""):
         abort(404)
     if not row.nonce or not secrets.compare_digest(row.nonce.encode(), message.nonce.encode()):
         log.warning("%s: a hello with a wrong or used nonce from %s", row.host, request.remote_addr)
@@ -173,7 +174,7 @@ def _order(site: Site, host: Host, row: Deployment, phone_token: str) -> protoco
             deployment=row.id,
             hostname=host.name,
             deploy_mac=row.mac,
-            server=site.settings.url,
+            server=site.settings.url_for(request.remote_addr or ""),
             token=phone_token,
             public_key=key,
         ),
@@ -229,7 +230,7 @@ def inventory() -> Response:
     if (request.content_length or intake.LARGEST + 1) > intake.LARGEST:
         abort(404)
     site, address = _site(), request.remote_addr or ""
-    if not policy.in_range(site, address) or not site.settings.discovery.boot:
+    if not site.settings.discovery.boot or not site.settings.is_ours(address):
         abort(404)
     if not INVENTORIES.allows(address):
         abort(503)  # the agent tries again

@@ -5,7 +5,7 @@ from typing import Any
 from flask import Response
 from pydantic import Field
 
-from provisioner import deploy, fleet, plan
+from provisioner import deploy, fleet, lan, plan
 from provisioner.errors import RefusedError, TransitionError
 from provisioner.lifecycle import RESTING
 from provisioner.model import Data, Run, Terms
@@ -45,6 +45,7 @@ def order() -> Response:
             hint="look at the list, then give the count",
             code=134,
         )
+    lan.check_alone(site)
     now = site.clock()
     run = Run(
         id=deploy.make_id(now).replace("d-", "r-", 1),

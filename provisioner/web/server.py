@@ -55,16 +55,18 @@ def serve(site: Site, ready: Callable[[str], None]) -> None:
 
 def _try_port(settings: Settings) -> None:
     """gunicorn would try for five seconds and then say less."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bind(probe, (str(settings.address.ip), settings.http_port), "web")
+    for address in settings.addresses:
+        with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            bind(probe, (str(address), settings.http_port), "web")
 
 
 def options(settings: Settings, ready: Callable[[str], None]) -> dict[str, Any]:
     """gunicorn's settings, each with its reason."""
-    place = f"{settings.address.ip}:{settings.http_port}"
+    said = ", ".join(f"http://{address}:{settings.http_port}" for address in settings.addresses)
+    places = [f"{address}:{settings.http_port}" for address in settings.addresses]
     return {
-        "bind": [place, f"unix:{settings.socket}"],
+        "bind": [*places, f"unix:{settings.socket}"],
         "worker_class": "gthread",  # the sync worker kills any response longer than its timeout
         "workers": 1,
         "threads": THREADS,
@@ -76,5 +78,5 @@ def options(settings: Settings, ready: Callable[[str], None]) -> dict[str, Any]:
         "loglevel": "warning",
         "control_socket_disable": True,
         "post_fork": lambda server, worker: die_with_parent(),
-        "when_ready": lambda server: ready(f"web: answering on http://{place} and {settings.socket}"),
+        "when_ready": lambda server: ready(f"web: answering on {said} and {settings.socket}"),
     }

@@ -43,8 +43,10 @@ def bmc_address(site: Site, host: Host) -> BmcAddress:
 
 
 def _leased(site: Site, mac: str) -> str:
-    """A BMC that is known by its MAC has a fixed address of ours."""
+    """A BMC that is known by its MAC has a fixed address of ours, or what another server gave it."""
     row = site.store.mac_row(mac)
+    if row and site.settings.dhcp.mode != "authoritative":
+        row = site.store.sighting(mac)
     if not row:
         raise PowerError("the BMC has neither an address nor a MAC", hint="provision host edit", code=206)
     return str(row["address"])

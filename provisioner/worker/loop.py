@@ -7,7 +7,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
-from provisioner import deploy, diagnose, fleet
+from provisioner import deploy, diagnose, fleet, lan
 from provisioner.bell import Listener
 from provisioner.errors import ProvisionError, TransitionError
 from provisioner.lifecycle import INSTALLER_SILENCE, MOST_ATTEMPTS, ROWS
@@ -84,7 +84,7 @@ class Loop:
     def _give_slot(self, rows: list[Deployment], now: float) -> None:
         """One at a time, so that a rack's machines do not draw their inrush current together."""
         orders = self._site.settings.orders
-        if now - self._slot_given < orders.stagger_seconds:
+        if now - self._slot_given < orders.stagger_seconds or not lan.is_alone(self._site):
             return
         runs = {ident: self._site.store.run(ident) for ident in {row.run for row in rows if row.run}}
         if (row := fleet.next_in_line(rows, runs, orders.at_once)) is not None:

@@ -3,10 +3,12 @@
 import pytest
 
 from provisioner import deploy
-from provisioner.model import Stage
-from provisioner.services.dhcp import Evidence
-from provisioner.services.dhcp_policy import Sighting
+from provisioner.model import Bmc, Host, Stage
+from provisioner.services import dhcp_memory
+from provisioner.services.dhcp_memory import Evidence, Memory
+from provisioner.services.dhcp_packet import Message, Option, Packet
 from provisioner.site import Site
+from provisioner.store import Store
 
 MAC = "52:54:00:00:00:01"
 
@@ -20,21 +22,89 @@ def writing(site: Site) -> str:
     return row.id
 
 
-@pytest.mark.parametrize(("arch", "user_class"), [(7, ""), (0, "iPXE"), (0, "")])
+def request(kind: Message, *, arch: int | None = None, ipxe: bool = False, name: bytes = b"") -> Packet:
+    options: dict[int, bytes] = {Option.MESSAGE: bytes([kind])}
+    if arch is not None:
+        options[Option.ARCHITECTURE] = arch.to_bytes(2, "big")
+    if ipxe:
+        options[Option.USER_CLASS] = b"iPXE"
+    if name:
+        options[Option.HOST_NAME] = name
+    return Packet(op=1, xid=7, chaddr=bytes.fromhex(MAC.replace(":", "")), options=options)
+
+
+def evidence_of(site: Site) -> Evidence:
+    memory = Memory(site.store)
+    memory.refresh(now=True)
+    return Evidence(site, memory)
+
+
+@pytest.mark.parametrize(("arch", "ipxe"), [(7, False), (0, True), (0, False)])
 def test_a_boot_from_the_network_in_the_middle_of_writing_begins_again(
-    site: Site, arch: int, user_class: str
+    site: Site, arch: int, ipxe: bool
 ) -> None:
     """Whether the firmware's own PXE asks or, as in many cards under BIOS, a ROM that is iPXE."""
     ident = writing(site)
-    evidence = Evidence(site)
-    evidence.saw(Sighting(MAC, "discover", site.clock(), arch=arch, user_class=user_class, boots=True))
+    evidence = evidence_of(site)
+    evidence.saw(request(Message.DISCOVER, arch=arch, ipxe=ipxe), site.clock())
     row = site.store.deployment(ident)
     assert (row.stage, row.attempt) == (Stage.POWERING, 2)
-    evidence.saw(Sighting(MAC, "request", site.clock(), arch=arch, user_class=user_class, boots=True))
+    evidence.saw(request(Message.REQUEST, arch=arch, ipxe=ipxe), site.clock())
     assert site.store.deployment(ident).attempt == 2, "one boot, two packets"
 
 
 def test_the_ramdisks_own_request_is_no_boot(site: Site) -> None:
     ident = writing(site)
-    Evidence(site).saw(Sighting(MAC, "request", site.clock()))
+    evidence_of(site).saw(request(Message.REQUEST), site.clock())
     assert site.store.deployment(ident).stage == Stage.WRITING
+
+
+def test_what_the_firmware_said_stays_when_its_system_asks_and_its_name_is_added(site: Site) -> None:
+    evidence = evidence_of(site)
+    evidence.saw(request(Message.DISCOVER, arch=7), 10.0)
+    evidence.saw(request(Message.DISCOVER, name=b"cube"), 11.0)
+    evidence.take()()
+    [row] = site.store.sightings()
+    assert (row["count"], row["last_seen"], row["data"]["arch"]) == (2, 11.0, 7)
+    assert row["data"]["hostname"] == "cube" and row["data"]["boots"]
+
+
+def test_a_flood_of_invented_machines_fills_neither_memory_nor_the_disk(
+    site: Site, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(dhcp_memory, "MOST_STRANGERS", 300)
+    evidence = evidence_of(site)
+    for number in range(1500):
+        packet = request(Message.DISCOVER, arch=7)
+        packet.chaddr = b"\2" + number.to_bytes(5, "big")
+        evidence.saw(packet, float(number))
+    evidence.saw(request(Message.DISCOVER, arch=7), 1.0)  # the known host comes in the middle of it
+    evidence.take()()
+    assert "501 requests of further MACs were not written down" in caplog.text
+    rows = site.store.db.execute("SELECT mac, last_seen FROM sightings").fetchall()
+    assert len(rows) == 300 and min(when for _, when in rows) == 700.0
+
+
+def test_a_known_machine_is_kept_however_many_strangers_there_are(site: Site) -> None:
+    evidence = evidence_of(site)
+    evidence.saw(request(Message.DISCOVER, arch=7), 1.0)
+    evidence.take()()
+    site.store.prune_sightings(0)
+    assert [row["mac"] for row in site.store.sightings()] == [MAC]
+
+
+def test_a_new_host_is_known_to_the_memory_as_soon_as_another_process_has_written_it(site: Site) -> None:
+    memory = Memory(site.store, clock=lambda: moment)
+    moment = 0.0
+    memory.refresh()
+    other = Store(site.settings.state)
+    host = Host(name="vc-2", macs=("52:54:00:00:00:02",), profile="cube", bmc=Bmc(mac="52:54:00:00:00:b2"))
+    other.put_inventory([host], [], site.settings.hosts_range)
+    other.close()
+    assert not memory.is_known("52:54:00:00:00:02")
+    moment = 1.0
+    memory.refresh()
+    assert memory.is_known("52:54:00:00:00:02") and not memory.is_bmc("52:54:00:00:00:02")
+    assert memory.is_bmc("52:54:00:00:00:b2")
+    address = memory.reservation("52:54:00:00:00:02")
+    assert address and memory.is_reserved(address) and not memory.is_reserved(address + 9)

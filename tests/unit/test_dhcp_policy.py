@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from provisioner.bootfiles import ARCHITECTURES
 from provisioner.services.dhcp_leases import Leases
 from provisioner.services.dhcp_packet import (
     BROADCAST,
@@ -21,16 +22,8 @@ from provisioner.services.dhcp_packet import (
     encapsulate,
     suboptions,
 )
-from provisioner.services.dhcp_policy import (
-    ARCHITECTURES,
-    EVERYBODY,
-    DhcpConfig,
-    Facts,
-    Reply,
-    answer,
-    sighting,
-    user_classes,
-)
+from provisioner.services.dhcp_policy import EVERYBODY, DhcpConfig, Facts, Reply, answer
+from provisioner.services.dhcp_request import sighting, user_classes
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "dhcp"
 SERVER = IPv4Address("10.77.0.1")
@@ -285,7 +278,7 @@ def test_nothing_a_stranger_says_breaks_the_policy(
     reply = respond(request)
     if reply:
         assert Packet.parse(reply.packet.build()) == reply.packet
-    seen = sighting(request, 0.0, reply)
+    seen = sighting(request, 0.0, reply.packet if reply else None)
     assert seen and seen.mac == "52:54:00:12:34:56"
     assert all(text.isprintable() for text in (seen.vendor_class, seen.user_class, seen.hostname))
 
@@ -310,7 +303,7 @@ def test_a_sighting_says_what_the_packet_said() -> None:
 def test_a_sighting_names_the_address_that_was_given() -> None:
     request = ask(Message.DISCOVER, {Option.REQUESTED_ADDRESS: LAST.packed})
     seen = sighting(request, 0.0)
-    given_one = sighting(request, 0.0, respond(request, leases=Leases(FIRST, FIRST)))
+    given_one = sighting(request, 0.0, told(request, leases=Leases(FIRST, FIRST)))
     assert seen and given_one
     assert (seen.ip, given_one.ip) == (str(LAST), str(FIRST))
     assert not seen.boots
@@ -343,7 +336,7 @@ def test_recorded_firmware_gets_the_recorded_reply(name: str) -> None:
         "request": lines["request"],
         "reply": reply.packet.build().hex(),
         "to": f"{reply.address}:{reply.port}",
-        "seen": str(sighting(request, 1000.0, reply)),
+        "seen": str(sighting(request, 1000.0, reply.packet)),
     }
     if os.environ.get("UPDATE_GOLDEN"):
         place.write_text("".join(f"{key}: {value}\n" for key, value in found.items()))

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import pytest
 
-from provisioner import boot, deploy, discovery
+from provisioner import boot, deploy, discovery, lan
 from provisioner.agent import protocol
-from provisioner.discovery import intake, machines, policy, records, vendors
+from provisioner.discovery import intake, machines, records, vendors
 from provisioner.model import Asker, Bmc, Firmware, Host, Local, Survey
 from provisioner.settings import Discovery
 from provisioner.site import Site
@@ -289,8 +289,10 @@ def test_firmware_is_said_in_words() -> None:
 
 
 def test_only_what_the_range_holds_is_in_it(open_site: Site) -> None:
-    inside = [n for n in range(256) if policy.in_range(open_site, f"10.77.0.{n}")]
+    mac = "52:54:00:00:00:99"
+    inside = [n for n in range(256) if lan.is_strangers(open_site, mac, f"10.77.0.{n}")]
     assert inside == list(range(128, 192))
     assert not any(
-        policy.in_range(open_site, ".".join(parts)) for parts in itertools.product(["10", "x"], ["77"], ["0"])
+        lan.is_strangers(open_site, mac, ".".join(parts))
+        for parts in itertools.product(["10", "x"], ["77"], ["0"])
     )

@@ -15,7 +15,7 @@ MEANINGS = {
     Exit.DONE: "done",
     Exit.INTERNAL: "internal error",
     Exit.USAGE: "the command line or a file cannot be used",
-    Exit.FAILED: "the deployment or the image build failed; `image diff` found a difference",
+    Exit.FAILED: "the deployment or the image build failed; `image diff` or `net check` found a difference",
     Exit.PARTLY: "some of several deployments failed",
     Exit.UNREACHABLE: "the service or a BMC cannot be reached",
     Exit.REFUSED: "refused: safety, a signature, or no confirmation",

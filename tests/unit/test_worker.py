@@ -315,3 +315,14 @@ def test_a_console_that_is_lost_changes_nothing_of_its_deployment(site: Site) ->
     assert tell(site, row, "console.lost", sentence="no SOL", code=209) == row
     assert site.store.events(row.id)[-1].kind == "console.lost"
     assert tell_story("console.lost", {"sentence": "no SOL"}).endswith("is not recorded for now: no SOL")
+
+
+def test_no_host_is_begun_while_another_dhcp_server_answers(site: Site, loop: Loop) -> None:
+    row = order(site)
+    other = {"address": "10.77.0.9", "mac": "52:54:00:00:00:09", "interface": "lan0", "offer": "10.77.0.99"}
+    site.store.set("dhcp.servers", [{**other, "boots": "", "since": 1.0, "heard": 2.0}])
+    loop.step()
+    assert site.store.deployment(row.id).stage == Stage.QUEUED
+    site.store.set("dhcp.servers", [])
+    loop.step()
+    assert site.store.deployment(row.id).stage == Stage.POWERING

@@ -142,6 +142,11 @@ class Inside(Service):
         """Of the parent; None while it runs."""
         return self._process.poll() if self._process else None
 
+    def stop(self) -> None:
+        """As systemd does it."""
+        if self._process:
+            run.stop(self._process, grace=20)
+
     def check_ports(self) -> None:
         probed = self.lan.run(sys.executable, "-c", PROBE)
         assert probed.code == 0, probed.err

@@ -21,8 +21,9 @@ from pathlib import Path
 from provisioner import run
 from provisioner.errors import ServiceError
 from provisioner.services.dhcp_leases import Leases
-from provisioner.services.dhcp_loop import DhcpLoop
+from provisioner.services.dhcp_loop import DhcpLoop, Door
 from provisioner.services.dhcp_policy import DhcpConfig, Facts, answer
+from provisioner.services.dhcp_request import sighting
 from provisioner.services.router_advert import RouterAdvert
 
 FOLDER, SERVER = Path(sys.argv[1]), IPv4Address("10.77.0.1")
@@ -38,7 +39,10 @@ config = DhcpConfig(SERVER, network, "http://10.77.0.1", router=SERVER, domain="
 leases = Leases(IPv4Address("10.77.0.100"), IPv4Address("10.77.0.110"))
 sightings, idles, told, out = [], [], threading.Condition(), {}
 
-def saw(seen):
+def saw(packet, came, now, reply):
+    seen = sighting(packet, now, reply.packet if reply else None)
+    if not seen:
+        return
     with told:
         sightings.append(seen)
         told.notify_all()
@@ -58,7 +62,10 @@ def wait(test):
 def far(*argv, check=True):
     return run.run(["ip", "netns", "exec", "far", *argv], check=check, timeout=30)
 
-loop = DhcpLoop("near", SERVER, lambda packet, now: answer(packet, config, leases, Facts(), now), saw, idle)
+def respond(packet, came, now):
+    return answer(packet, config, leases, Facts(), now)
+
+loop = DhcpLoop([Door("near", SERVER)], respond, saw, idle)
 thread = threading.Thread(target=loop.run, daemon=True)
 thread.start()
 """
@@ -180,13 +187,13 @@ def test_hostile_datagrams_do_not_end_the_loop(tmp_path: Path) -> None:
 BIND = """
 def fault(*arguments, **options):
     try:
-        DhcpLoop(*arguments, lambda packet, now: None, saw, **options)
+        DhcpLoop([Door(*arguments)], respond, saw, **options)
     except ServiceError as error:
         return [str(error), error.hint, error.code]
 
 out["taken"] = fault("near", SERVER)
 out["missing"] = fault("eth9", SERVER)
-second = DhcpLoop("other", SERVER, lambda packet, now: None, saw)  # another interface, the same port
+second = DhcpLoop([Door("other", SERVER)], respond, saw)  # another interface, the same port
 second.close()
 """
 
@@ -202,11 +209,11 @@ def test_a_missing_privilege_is_said_in_words() -> None:
 import os, socket
 from ipaddress import IPv4Address
 from provisioner.errors import ServiceError
-from provisioner.services.dhcp_loop import DhcpLoop
+from provisioner.services.dhcp_loop import DhcpLoop, Door
 if not os.getuid():
     os.setresuid(65534, 65534, 65534)
 try:
-    DhcpLoop("lo", IPv4Address("127.0.0.1"), lambda packet, now: None, lambda seen: None, port=67)
+    DhcpLoop([Door("lo", IPv4Address("127.0.0.1"))], lambda *asked: None, lambda *seen: None)
 except ServiceError as error:
     print(error.code, error.hint)
 """

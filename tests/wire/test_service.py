@@ -213,15 +213,18 @@ def test_the_shipped_settings_are_the_defaults_with_and_without_the_comment_sign
     found = settings.load(file)
     bare = settings.check({"interface": "eno2", "address": "10.77.0.1/24"}, source="test")
     sections = {
-        "dhcp": {"hosts", "discovery", "router"},
+        "dhcp": {"hosts", "discovery", "router", "time_server"},
         "mirror": {"path"},
         "dns": {"forward"},
+        "networks": True,
     }  # examples: none by default
     assert found.model_dump(exclude=sections) == bare.model_dump(exclude=sections)
     assert (found.hosts_range, found.discovery_range) == (bare.hosts_range, bare.discovery_range)
     if everything:
         assert found.model_fields_set == set(settings.Settings.model_fields), "a setting is not in the file"
         assert found.dhcp.model_fields_set == set(settings.Dhcp.model_fields)
+        [further] = found.networks
+        assert further.model_fields_set == set(settings.Network.model_fields) - {"subnet"}
         assert found.orders.model_fields_set == set(settings.Orders.model_fields)
         assert found.mirror.model_fields_set == set(settings.Mirror.model_fields)
 

@@ -1,0 +1,141 @@
+"""`provision net check` and `net print`: is the LAN as deployments need it, and what to tell its servers."""
+
+import socket
+from typing import Any
+
+import click
+
+from provisioner import lan
+from provisioner.cli.common import asks_service, emit_one, prints_data, say
+from provisioner.client import Client
+from provisioner.errors import NetworkError, RefusedError
+
+Row = dict[str, Any]
+MODES = {
+    "authoritative": "this service gives the addresses",
+    "proxy": "another server gives the addresses, this service the boot files",
+    "external": "another server gives addresses and boot files",
+}
+
+
+@click.command()
+@click.option("--interface", default="", help="Ask on this interface; else on the service's own.")
+@prints_data
+@asks_service
+def check(client: Client, interface: str, form: str) -> None:
+    """Say which DHCP servers answer on the deployment LAN, and whether machines would boot by what they say.
+
+    The service has listened all the time. Besides, where it is not the DHCP server itself, a DISCOVER is sent
+    as each kind of machine (as root, on a machine of that LAN; it takes 6 s), and the answers are judged.
+
+    Exit code 6 (PV-670): another server answers although this service should be the only one, so deployments
+    are refused. 3 (PV-671): machines would not boot by what is answered.
+    """
+    found = client.net()
+    found["asked"], found["note"] = _ask(found, interface)
+    emit_one(form, "net", found, lambda: _show(found), key="mode")
+    if not found["alone"]:
+        servers = ", ".join(server["address"] for server in found["servers"])
+        raise RefusedError(
+            f"another DHCP server answers, so deployments are refused: {servers}",
+            hint='unplug it; or, if it belongs to the site, set dhcp.mode = "proxy" (docs/network.md)',
+            code=670,
+        )
+    faults = [row for row in found["asked"] if row["fault"]]
+    if faults:
+        more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+        raise NetworkError(
+            f"{faults[0]['machine']}: {faults[0]['fault']}{more}",
+            hint="provision net print --for dnsmasq, kea or isc shows what the site's server must be told",
+            code=671,
+        )
+
+
+def _ask(found: Row, interface: str) -> tuple[list[Row], str]:
+    """What each kind of machine is answered; or why nobody was asked from here."""
+    if found["mode"] == "authoritative" and _is_here(found["address"]):
+        return [], "the service itself answers on this LAN; from another machine this command asks it"
+    from provisioner.services import dhcp_check
+    from provisioner.services.frames import DhcpWire
+
+    name = interface or found["interface"]
+    try:
+        wire = DhcpWire(name)
+    except OSError as fault:
+        why = "be root" if isinstance(fault, PermissionError) else f"{name}: {fault.strerror}; --interface"
+        return [], f"nobody was asked from here: {why}"
+    try:
+        heard = dhcp_check.ask(wire, dhcp_check.cases(found["files"]))
+    except OSError as fault:
+        return [], f"nobody was asked from here: {name}: {fault.strerror}"
+    finally:
+        wire.close()
+    if found["mode"] == "proxy" and _is_here(found["address"]):
+        return [_beside(one) for one in heard], "this service's own answers are not heard on its own machine"
+    expected = dhcp_check.Expected(found["address"], found["url"], found["network"])
+    return [_row(one, dhcp_check.judge(one, expected)) for one in heard], ""
+
+
+def _is_here(address: str) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((address, 0))
+        except OSError:
+            return False
+        return True
+
+
+def _beside(heard: Any) -> Row:
+    """In proxy mode others give the addresses, and nothing to boot."""
+    fault = "" if heard.addresses else "no server offers it an address"
+    if heard.boots:
+        fault = f"{', '.join(heard.boots)} tells it what to boot, too"
+    return _row(heard, fault)
+
+
+def _row(heard: Any, fault: str) -> Row:
+    boots = [{"server": name, "from": place, "what": what} for name, (place, what) in heard.boots.items()]
+    return {
+        "machine": heard.case.name,
+        "architecture": heard.case.number,
+        "addresses": heard.addresses,
+        "boots": boots,
+        "fault": fault,
+    }
+
+
+def _show(found: Row) -> None:
+    click.echo(f"{'Mode':<10}{found['mode']}: {MODES[found['mode']]}")
+    click.echo(f"{'Service':<10}{found['address']} on {found['interface']}, {found['url']}")
+    if not found["watched"]:
+        click.echo(f"{'Servers':<10}nobody listens: dhcp is not among the services")
+    elif not found["servers"]:
+        click.echo(f"{'Servers':<10}no other DHCP server is heard")
+    for server in found["servers"]:
+        click.echo(f"{'Server':<10}{lan.describe(server)}")
+    for row in found["asked"]:
+        gets = ", ".join(row["addresses"].values()) or "no address"
+        boots = ", ".join(boot["what"].partition("?")[0] for boot in row["boots"]) or "nothing to boot"
+        mark = "✗" if row["fault"] else "✓"
+        click.echo(f"{'Asked as':<10}{mark} {row['machine']}: {gets}, {boots}")
+        if row["fault"]:
+            click.echo(f"{'':<10}    {row['fault']}")
+    if found["note"]:
+        say(found["note"])
+
+
+@click.command("print")
+@click.option(
+    "--for",
+    "kind",
+    type=click.Choice(["dnsmasq", "kea", "isc", "chrony"]),
+    required=True,
+    help="Whose configuration.",
+)
+@asks_service
+def print_(client: Client, kind: str) -> None:
+    """Print what the site's own DHCP server must be told (mode external), or chrony on this machine.
+
+    It names the boot files, the service's address and the MACs of BMCs, which must be told nothing.
+    """
+    click.echo(client.net_print(kind), nl=False)

@@ -1,0 +1,162 @@
+"""What the DHCP service knows without asking the database for each packet: MACs, orders; and the evidence."""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from ipaddress import IPv4Address
+from typing import Any
+
+from provisioner import deploy
+from provisioner.errors import TransitionError
+from provisioner.model import Deployment, Stage
+from provisioner.services import dhcp_request
+from provisioner.services.dhcp_foreign import is_probe
+from provisioner.services.dhcp_packet import Op, Packet
+from provisioner.services.dhcp_request import Sighting, sighting
+from provisioner.site import Site
+from provisioner.store import Store
+
+log = logging.getLogger(__name__)
+FRESH = 0.01  # seconds for which the tables are believed without a look whether the database has changed
+MOST_SIGHTINGS = 1000  # MACs kept between two writings; a flood of invented ones is counted, not kept
+MOST_STRANGERS = 5000  # rows of MACs that nobody knows
+PRUNE_EVERY = 500  # rows written
+TOLD = frozenset({Stage.POWERING, Stage.WRITING})  # stages for which a boot request means something
+
+
+class Memory:
+    """The known MACs and the deployments under way, read again when somebody has written."""
+
+    def __init__(self, store: Store, clock: Callable[[], float] = time.monotonic) -> None:
+        self._store, self._clock = store, clock
+        self._looked = -1.0
+        self._version = -1
+        self._macs: dict[str, tuple[IPv4Address, str]] = {}
+        self._addresses: set[int] = set()  # by number: an address is slow to hash
+        self._orders: dict[str, str] = {}
+
+    def refresh(self, *, now: bool = False) -> None:
+        """Cheap enough for every packet; `now` after a write of our own, which is not seen otherwise."""
+        moment = self._clock()
+        if not now and moment - self._looked < FRESH:
+            return
+        self._looked = moment
+        version = self._store.data_version()
+        if now or version != self._version:
+            self._version = version
+            rows = self._store.mac_rows()
+            self._macs = {row["mac"]: (IPv4Address(row["address"]), row["role"]) for row in rows}
+            self._addresses = {int(address) for address, _ in self._macs.values()}
+            self._orders = {row.mac: row.id for row in self._store.under_way() if row.stage in TOLD}
+
+    def reservation(self, mac: str) -> IPv4Address | None:
+        """The fixed address of a known MAC."""
+        found = self._macs.get(mac)
+        return found[0] if found else None
+
+    def is_reserved(self, address: IPv4Address) -> bool:
+        """Whether the address is fixed for any MAC."""
+        return int(address) in self._addresses
+
+    def is_known(self, mac: str) -> bool:
+        """Whether the MAC is that of a host or of a BMC."""
+        return mac in self._macs
+
+    def is_bmc(self, mac: str) -> bool:
+        """Whether the MAC is that of a BMC."""
+        found = self._macs.get(mac)
+        return found is not None and found[1] == "bmc"
+
+    def order(self, mac: str) -> str:
+        """The deployment for which a boot request of this MAC means something; empty for none."""
+        return self._orders.get(mac, "")
+
+
+class Evidence:
+    """Who asked: the first packet of an armed MAC is told at once, everything else is written in batches."""
+
+    def __init__(self, site: Site, memory: Memory) -> None:
+        self._site, self._memory = site, memory
+        self._waiting: dict[str, tuple[int, Packet, float, Packet | None, str, Packet]] = {}
+        self._dropped = 0
+        self._written = 0
+
+    def saw(self, request: Packet, now: float, reply: Packet | None = None, note: str = "") -> None:
+        """Called after the reply has left."""
+        mac = request.mac
+        if request.op != Op.REQUEST or not mac or request.message is None or is_probe(mac):
+            return
+        row = self._waiting.get(mac)
+        if row is None and len(self._waiting) >= MOST_SIGHTINGS:
+            self._dropped += 1
+        elif row and dhcp_request.is_boot_client(row[1]) and not dhcp_request.is_boot_client(request):
+            # what its firmware said is worth more than what its system says, but for its name and address
+            self._waiting[mac] = (row[0] + 1, row[1], now, reply or row[3], row[4], request)
+        else:
+            self._waiting[mac] = ((row[0] if row else 0) + 1, request, now, reply, note, request)
+        if (ident := self._memory.order(mac)) and dhcp_request.is_boot_client(request):
+            self._tell(ident, sighting(request, now, reply))
+
+    def _tell(self, ident: str, seen: Sighting | None) -> None:
+        row = self._site.store.deployment(ident)
+        kind = event_kind(row, seen) if seen else ""
+        if seen is None or not kind:
+            return
+        try:
+            deploy.record(
+                self._site,
+                row.id,
+                kind,
+                source="dhcp",
+                address=seen.ip,
+                arch=seen.arch,
+                uuid=seen.uuid,
+                vendor_class=seen.vendor_class,
+            )
+        except TransitionError:
+            log.debug("%s: %s came too late", row.id, kind)
+        self._memory.refresh(now=True)
+
+    @property
+    def waits(self) -> bool:
+        """Whether there is something to write."""
+        return bool(self._waiting)
+
+    def take(self) -> Callable[[], None]:
+        """The work of writing down what has gathered; for another thread."""
+        if self._dropped:
+            log.warning("%d requests of further MACs were not written down: a flood?", self._dropped)
+        kept, self._waiting, self._dropped = self._waiting, {}, 0
+        return lambda: self._write(kept)
+
+    def _write(self, kept: dict[str, tuple[int, Packet, float, Packet | None, str, Packet]]) -> None:
+        rows = [row for mac, one in kept.items() if (row := _row(mac, one))]
+        if rows:
+            self._site.store.put_sightings(rows)
+        self._written += len(rows)
+        if self._written >= PRUNE_EVERY:
+            self._written = 0
+            self._site.store.prune_sightings(MOST_STRANGERS)
+
+
+def _row(mac: str, kept: tuple[int, Packet, float, Packet | None, str, Packet]) -> dict[str, Any] | None:
+    count, request, now, reply, note, last = kept
+    seen = sighting(request, now, note=note)
+    if seen is None:
+        return None
+    name = sighting(last, now)
+    data = asdict(seen) | ({"hostname": name.hostname} if name and name.hostname else {})
+    address = dhcp_request.said_address(last, reply)
+    return {"mac": mac, "time": now, "count": count, "address": address, "data": data}
+
+
+def event_kind(row: Deployment, seen: Sighting) -> str:
+    """What a boot request of the deployment's MAC means for it; empty when nothing."""
+    if row.mac != seen.mac:
+        return ""
+    if row.stage == Stage.POWERING and row.nonce and seen.when >= row.power_on:
+        return "dhcp.seen"
+    if row.stage == Stage.WRITING and seen.boots:  # the ROM of a card under BIOS may itself be iPXE
+        return "netboot.again"
+    return ""
