@@ -44,6 +44,7 @@ FAMILIES = {
     "provision_transfers_total": Family("counter", "Transfers that have ended, by result."),
     "provision_latency_seconds": Family("histogram", "From a request to its answer's first packet.", SHORT),
     "provision_transfer_seconds": Family("histogram", "From a request to the end of its transfer.", LONG),
+    "provision_foreign_dhcp_total": Family("counter", "Other DHCP servers that came or went."),
     "provision_settings_reloads_total": Family("counter", "Times that the settings were read again."),
     "provision_written_timestamp_seconds": Family("gauge", "When the service last wrote its numbers."),
     "provision_service_up": Family("gauge", "1 while the service writes its numbers, 0 when it has stopped."),

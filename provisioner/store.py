@@ -217,7 +217,7 @@ class Store:
         return self._one("SELECT * FROM macs WHERE mac = ?", mac)
 
     def mac_rows(self) -> list[dict[str, Any]]:
-        """The same of all."""
+        """`{mac, host, address, role}` of every known MAC, BMCs included."""
         return self._rows("SELECT * FROM macs ORDER BY host, mac")
 
     def is_reserved(self, address: str) -> bool:
@@ -401,10 +401,6 @@ class Store:
     def lease(self, mac: str) -> dict[str, Any] | None:
         """`{mac, address, expires, bound}` of one MAC."""
         return self._one("SELECT * FROM leases WHERE mac = ?", mac)
-
-    def mac_rows(self) -> list[dict[str, Any]]:
-        """`{mac, host, address, role}` of every known MAC, BMCs included."""
-        return self._rows("SELECT * FROM macs")
 
     def data_version(self) -> int:
         """Changes when another connection has written (sqlite.org/pragma.html)."""

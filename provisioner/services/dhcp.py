@@ -6,6 +6,7 @@ from collections.abc import Callable
 from ipaddress import IPv4Address
 
 from provisioner import lan
+from provisioner.counters import Counters, Writer
 from provisioner.model import Event
 from provisioner.services import dhcp_boot, dhcp_proxy
 from provisioner.services.dhcp_conflicts import Conflicts
@@ -22,6 +23,14 @@ from provisioner.services.write_behind import WriteBehind
 from provisioner.site import Site
 
 log = logging.getLogger(__name__)
+# where each family of `counts` is published, and by which label
+PUBLISHED = {
+    "request": ("provision_requests_total", "kind"),
+    "answer": ("provision_answers_total", "kind"),
+    "refusal": ("provision_refusals_total", "reason"),
+    "bad": ("provision_bad_packets_total", "reason"),
+    "foreign": ("provision_foreign_dhcp_total", "kind"),
+}
 NAMES = {None: "other"} | {kind: kind.name.lower() for kind in Message}
 
 
@@ -30,6 +39,8 @@ def serve(site: Site, ready: Callable[[str], None]) -> None:
     service = DhcpService(site)
     for name in service.interfaces:
         start(RouterAdvert(name))
+    counters = Counters("dhcp")
+    Writer(counters, site.settings.state, lambda: service.publish(counters)).start()
     ready(f"dhcp: {service.sentence}")
     try:
         service.loop.run()
@@ -94,6 +105,12 @@ class DhcpService:
     def count(self, family: str, what: str) -> None:
         """Count one thing that has happened."""
         self.counts[family, what] += 1
+
+    def publish(self, counters: Counters) -> None:
+        """Copy what was counted to where Prometheus finds it; from another thread."""
+        for (family, what), often in list(self.counts.items()):
+            name, label = PUBLISHED[family]
+            counters.number(name, **{label: what}).set(often)
 
     def _doors(self) -> list[Door]:
         ports = {"authoritative": [SERVER_PORT], "proxy": [SERVER_PORT, dhcp_proxy.BOOT_PORT], "external": []}

@@ -89,6 +89,7 @@ def main_config(site: Site) -> DhcpConfig:
         domain=settings.dhcp.domain,
         time_server=settings.dhcp.time_server,
         files=USUAL | have,
+        name_servers=settings.name_servers,
     )
 
 
@@ -110,5 +111,6 @@ def _further(site: Site, wanted: Wanted, memory: Memory, files: frozenset[str], 
         domain=wanted.domain,
         time_server=wanted.time_server,
         files=files,
+        name_servers=(server,) if site.settings.name_servers else (),
     )
     return Network(wanted.interface, config, Leases(wanted.range.first, wanted.range.last))

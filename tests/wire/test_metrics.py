@@ -31,7 +31,7 @@ def test_every_service_is_said_to_be_up(world: World) -> None:
     while time.monotonic() < until:
         found = fetch(world)
         up = {labels for (name, labels), one in found.items() if name == "provision_service_up" and one}
-        if {"service=tftp", "service=dns", "service=web"} <= up:
+        if {"service=dhcp", "service=tftp", "service=dns", "service=web"} <= up:
             return
         time.sleep(0.2)  # the services write when they like; nobody wakes us
     raise AssertionError(f"up are {up}")
