@@ -108,18 +108,32 @@ def _write_chunks(
 
 
 def _pieces(source: Source, chunk_size: int, level: int) -> Iterator[_Piece]:
-    """Every chunk in order, some read and compressed ahead by threads; zstd and SHA-256 release the GIL."""
+    """Every chunk in order, data read and compressed ahead by threads; zstd and SHA-256 release the GIL.
+
+    What is known to be nothing costs no thread and no memory, so the threads look past it: they compress
+    while the whole image's hash, which nobody can share out, goes through the zeros.
+    """
     ahead = max(4, _AHEAD // chunk_size)
-    waiting: deque[Future[_Piece]] = deque()
+    waiting: deque[Future[_Piece] | _Piece] = deque()
+    held = 0  # of those that wait, how many hold data
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         for offset in range(0, source.size, chunk_size):
             length = min(chunk_size, source.size - offset)
-            kind = _nothing(source, offset, length)
-            waiting.append(pool.submit(_piece, source, offset, length, kind, level))
-            if len(waiting) >= ahead:
-                yield waiting.popleft().result()
+            if kind := _nothing(source, offset, length):
+                waiting.append(_empty(offset, length, kind))
+            else:
+                waiting.append(pool.submit(_piece, source, offset, length, level))
+                held += 1
+            while held >= ahead:
+                piece = waiting.popleft()
+                held -= isinstance(piece, Future)
+                yield _done(piece)
         while waiting:
-            yield waiting.popleft().result()
+            yield _done(waiting.popleft())
+
+
+def _done(piece: "Future[_Piece] | _Piece") -> _Piece:
+    return piece.result() if isinstance(piece, Future) else piece
 
 
 def _nothing(source: Source, offset: int, length: int) -> str:
@@ -132,10 +146,14 @@ def _nothing(source: Source, offset: int, length: int) -> str:
     return "zero" if source.is_hole(offset, length) else ""
 
 
-def _piece(source: Source, offset: int, length: int, kind: str, level: int) -> _Piece:
-    data = b"" if kind else source.read(offset, length)
-    if kind or data == _zeros(length):
-        return _Piece(offset, length, kind or "zero", _hash_of_zeros(length), _frame_of_zeros(length), None)
+def _empty(offset: int, length: int, kind: str) -> _Piece:
+    return _Piece(offset, length, kind, _hash_of_zeros(length), _frame_of_zeros(length), None)
+
+
+def _piece(source: Source, offset: int, length: int, level: int) -> _Piece:
+    data = source.read(offset, length)
+    if data == _zeros(length):
+        return _empty(offset, length, "zero")
     return _Piece(offset, length, "data", hashlib.sha256(data).hexdigest(), _compress(data, level), data)
 
 
