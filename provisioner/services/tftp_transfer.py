@@ -5,7 +5,7 @@ from provisioner.services.tftp_policy import Content, Terms
 
 FIRST_WAIT = 0.1  # seconds until the first repetition, before a round trip has been measured
 # the longest wait exceeds the 5 s of clients whose own timer starts anew with each of our repetitions (atftp)
-SHORTEST_WAIT, LONGEST_WAIT = 0.05, 6.4
+SHORTEST_WAIT, LONGEST_WAIT = 0.02, 6.4
 STALLED = 2.0  # seconds without progress after which the same request means that the client begins anew
 PATIENCE = 15.0  # seconds without any progress after which the client is gone
 LONGEST_PATIENCE = 60.0

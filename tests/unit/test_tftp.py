@@ -200,14 +200,14 @@ def test_waits_follow_the_round_trip_double_and_end() -> None:
     sent.begin(0)
     assert sent.deadline == pytest.approx(0.1)
     sent.acknowledge(1, 0.001)
-    assert sent.deadline == pytest.approx(0.051)
+    assert sent.deadline == pytest.approx(0.021)
     now, waits = sent.deadline, []
     while (packets := sent.repeat(now)) is not None:
         assert numbers(packets) == [2]
         waits.append(sent.deadline - now)
         now = sent.deadline
-    assert waits[:4] == pytest.approx([0.1, 0.2, 0.4, 0.8])
-    assert waits[-2] == pytest.approx(6.4)
+    assert waits[:4] == pytest.approx([0.04, 0.08, 0.16, 0.32])
+    assert max(waits) > 5, "atftp's own clock begins anew with each repetition, and it must come to its turn"
     assert now == pytest.approx(0.001 + PATIENCE)
 
 
