@@ -1,4 +1,4 @@
-"""`python -m bench [B1 B2 B3 B6 B12] [--rounds N] [--size MIB] [-o json]`; needs root, as it says."""
+"""`python -m bench [B1 B2 … loss] [--rounds N] [--size MIB] [-o json]`; needs root, as it says."""
 
 import argparse
 import json
@@ -7,10 +7,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-from bench import material, rows, serving
-from bench.rows import Bench, Row
+from bench import material, rows, serving, storm, tftp
+from bench.rows import Bench, Lan, Row
 from provisioner import run
 
 ROWS: dict[str, Callable[[Bench], Row | list[Row]]] = {
@@ -20,13 +21,18 @@ ROWS: dict[str, Callable[[Bench], Row | list[Row]]] = {
     "B6": serving.b6,
     "B12": rows.b12,
 }
+NETWORK: dict[str, Callable[[Lan], Row | list[Row]]] = {
+    "B7": tftp.b7,
+    "loss": tftp.loss,
+    "B9": storm.b9,
+}
 MEMORY = Path("/dev/shm")
 
 
 def main() -> int:
     """The exit code: 1 where an output of ours was wrong."""
     parser = argparse.ArgumentParser(prog="make bench")
-    parser.add_argument("rows", nargs="*", choices=[[], *ROWS], help="all unless given")
+    parser.add_argument("rows", nargs="*", choices=[[], *ROWS, *NETWORK], help="all unless given")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--size", type=int, default=4096, metavar="MIB", help="of the image")
     parser.add_argument("-o", "--output", choices=["table", "json"], default="table")
@@ -34,19 +40,12 @@ def main() -> int:
     if os.geteuid() != 0:
         print("make bench needs root: loop devices, network namespaces", file=sys.stderr)
         return 2
-    with (
-        tempfile.TemporaryDirectory(dir="/var/tmp", prefix="bench-") as folder,
-        tempfile.TemporaryDirectory(dir=MEMORY, prefix="bench-") as memory,
-        material.sink(Path(memory), (said.size + 64) * material.MIB) as sink,
-    ):
-        _say(f"{machine()}\nmaking an image of {said.size} MiB")
-        image = material.make(Path(folder), said.size * material.MIB)
-        bench = Bench(Path(folder), Path(memory), image, sink, said.rounds, _say)
-        done: list[Row] = []
-        for name in said.rows or ROWS:
-            _say(f"{name} (load {os.getloadavg()[0]:.2f})")
-            made = ROWS[name](bench)
-            done += made if isinstance(made, list) else [made]
+    _say(machine())
+    wanted = said.rows or [*ROWS, *NETWORK]
+    done = _imaging([name for name in wanted if name in ROWS], said.size, said.rounds)
+    with tempfile.TemporaryDirectory(dir=MEMORY, prefix="bench-") as memory:
+        lan = Lan(Path(memory), said.rounds, _say)
+        done += _rows([(name, partial(NETWORK[name], lan)) for name in wanted if name in NETWORK])
     if said.output == "json":
         print(
             json.dumps(
@@ -57,6 +56,30 @@ def main() -> int:
         print(table(done))
     mine = [one for row in done for one in row.seen if one.name.startswith(("ours", "delta", "full"))]
     return int(any(one.faults for one in mine))
+
+
+def _imaging(wanted: list[str], size: int, rounds: int) -> list[Row]:
+    """The rows that need an image and a disk."""
+    if not wanted:
+        return []
+    with (
+        tempfile.TemporaryDirectory(dir="/var/tmp", prefix="bench-") as folder,
+        tempfile.TemporaryDirectory(dir=MEMORY, prefix="bench-") as memory,
+        material.sink(Path(memory), (size + 64) * material.MIB) as sink,
+    ):
+        _say(f"making an image of {size} MiB")
+        image = material.make(Path(folder), size * material.MIB)
+        bench = Bench(Path(folder), Path(memory), image, sink, rounds, _say)
+        return _rows([(name, partial(ROWS[name], bench)) for name in wanted])
+
+
+def _rows(wanted: list[tuple[str, Callable[[], Row | list[Row]]]]) -> list[Row]:
+    done: list[Row] = []
+    for name, make in wanted:
+        _say(f"{name} (load {os.getloadavg()[0]:.2f})")
+        made = make()
+        done += made if isinstance(made, list) else [made]
+    return done
 
 
 def _say(sentence: str) -> None:

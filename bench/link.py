@@ -40,8 +40,8 @@ def loopback(root: Path, folder: Path) -> Iterator[Line]:
 
 
 @contextmanager
-def limited(root: Path, folder: Path, rate: str) -> Iterator[Line]:
-    """nginx and the client in two network namespaces, a veth pair between, a token bucket on each end."""
+def pair() -> Iterator[tuple[str, str]]:
+    """Two network namespaces, 10.78.0.1 (bv0) and 10.78.0.2 (bv1), a veth pair between; their names."""
     names = [f"bench{os.getpid()}{end}" for end in "sc"]
     with ExitStack() as stack:
         for name in names:
@@ -51,14 +51,27 @@ def limited(root: Path, folder: Path, rate: str) -> Iterator[Line]:
             ["ip", "link", "add", "bv0", "netns", names[0], "type", "veth", "peer", "bv1", "netns", names[1]]
         )
         for number, name in enumerate(names):
-            device, within = f"bv{number}", ["ip", "netns", "exec", name]
-            run.run([*within, "ip", "address", "add", f"10.78.0.{number + 1}/24", "dev", device])
+            device, within = f"bv{number}", [*inside(name)]
+            run.run([*within, "ip", "address", "add", f"10.78.0.{number + 1}/16", "dev", device])
             run.run([*within, "ip", "link", "set", device, "up"])
+            run.run([*within, "ip", "link", "set", "lo", "up"])
+        yield names[0], names[1]
+
+
+def inside(name: str) -> tuple[str, ...]:
+    """The words before a command in a namespace."""
+    return ("ip", "netns", "exec", name)
+
+
+@contextmanager
+def limited(root: Path, folder: Path, rate: str) -> Iterator[Line]:
+    """nginx and the client in two namespaces, a token bucket on each end."""
+    with pair() as names:
+        for number, name in enumerate(names):
             bucket = ["tbf", "rate", rate, "burst", "256kb", "latency", "50ms"]
-            run.run([*within, "tc", "qdisc", "add", "dev", device, "root", *bucket])
-        server = ("ip", "netns", "exec", names[0])
-        stack.enter_context(_nginx(root, folder, "10.78.0.1", 8077, server))
-        yield Line("http://10.78.0.1:8077", ("ip", "netns", "exec", names[1]))
+            run.run([*inside(name), "tc", "qdisc", "add", "dev", f"bv{number}", "root", *bucket])
+        with _nginx(root, folder, "10.78.0.1", 8077, inside(names[0])):
+            yield Line("http://10.78.0.1:8077", inside(names[1]))
 
 
 @contextmanager

@@ -29,6 +29,15 @@ class Bench:
 
 
 @dataclass
+class Lan:
+    """What the rows of the boot services share: a folder in memory."""
+
+    folder: Path
+    rounds: int
+    say: Callable[[str], None]
+
+
+@dataclass
 class Row:
     """One line of the table. `limit` in words; `ratios` of peers to ours, with the target of each."""
 

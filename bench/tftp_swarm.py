@@ -145,7 +145,7 @@ def play(clients: list[Client]) -> float:
 def addresses(first: str, count: int) -> list[str]:
     """Where sessions come from: several addresses where `first` is on loopback, so that no cap is met."""
     if not first.startswith("127."):
-        return [first] * count
+        return [""] * count
     return [f"127.0.{1 + number // 200}.{1 + number % 200}" for number in range(count)]
 
 

@@ -3,7 +3,7 @@
 import heapq
 import logging
 import resource
-import selectors
+import select
 import socket
 import time
 from collections.abc import Callable, Sequence
@@ -25,7 +25,7 @@ from provisioner.services.tftp_seats import Seats
 from provisioner.services.tftp_session import Peer, Session, connected
 
 PORT = 69
-LARGEST = 65536
+LARGEST, LARGEST_REPLY = 65536, 2048  # bytes of a request, and of what comes in a transfer: short or no use
 BATCH = 32  # requests before the transfers get their turn
 Event = Callable[[str, str, str, float, int], None]
 log = logging.getLogger(__name__)
@@ -64,10 +64,11 @@ class TftpLoop:
         self._complaints = Complaints(log)
         self._listeners = listen(addresses, port, "tftp")
         self._stop = Stop()
-        self._selector = selectors.DefaultSelector()
-        self._selector.register(self._stop.fileno(), selectors.EVENT_READ, None)
-        for listener in self._listeners:
-            self._selector.register(listener, selectors.EVENT_READ, listener)
+        self._poll = select.epoll()
+        self._poll.register(self._stop.fileno(), select.EPOLLIN)
+        self._sources: dict[int, Session | socket.socket] = {one.fileno(): one for one in self._listeners}
+        for number in self._sources:
+            self._poll.register(number, select.EPOLLIN)
 
     @property
     def port(self) -> int:
@@ -85,14 +86,16 @@ class TftpLoop:
 
     def run(self) -> None:
         """Serve until `stop`; no datagram and no error of a callback ends it."""
+        stop, sources = self._stop.fileno(), self._sources
         while True:
-            for key, _ in self._selector.select(self._until_next_timer()):
-                if key.data is None:
+            for number, _ in self._poll.poll(self._until_next_timer()):
+                source = sources.get(number)
+                if isinstance(source, Session):
+                    self._hear(source)
+                elif source is not None:
+                    self._accept(source)
+                elif number == stop:
                     return
-                if isinstance(key.data, Session):
-                    self._hear(key.data)
-                else:
-                    self._accept(key.data)
             self._fire_timers()
 
     def stop(self) -> None:
@@ -105,7 +108,7 @@ class TftpLoop:
             self._end(session, "lost: the service stops")
         for listener in self._listeners:
             listener.close()
-        self._selector.close()
+        self._poll.close()
         self._stop.close()
 
     def _accept(self, listener: socket.socket) -> None:
@@ -159,7 +162,8 @@ class TftpLoop:
             raise
         session = Session(link, peer, request, content, now)
         self._seats.take(session)
-        self._selector.register(link, selectors.EVENT_READ, session)
+        self._sources[link.fileno()] = session
+        self._poll.register(link.fileno(), select.EPOLLIN)
         self._proceed(session, session.transfer.begin(now))
         self._counts.answered(time.monotonic() - now)
 
@@ -168,14 +172,15 @@ class TftpLoop:
         if session.closed:
             return
         try:
-            data = session.link.recv(LARGEST)
+            data = session.link.recv(LARGEST_REPLY)
+            has_answered = session.answer_at_once(data)
         except ConnectionRefusedError:
             self._gone(session, "nobody listens there any more")
             return
         except OSError:  # an ICMP error that may pass
             return
         try:
-            self._react(session, data)
+            self._react(session, data, has_answered=has_answered)
         except PacketError as fault:
             self._counts.bad.add()
             self._complaints.say(session.address, fault, data)
@@ -183,7 +188,7 @@ class TftpLoop:
             self._complaints.say(session.address, f"transfer broken: {fault!r}", data, trace=True)
             self._end(session, f"lost: {fault!r}")
 
-    def _react(self, session: Session, data: bytes) -> None:
+    def _react(self, session: Session, data: bytes, *, has_answered: bool) -> None:
         match parse(data):
             case Ack(block):
                 packets = session.transfer.acknowledge(block, time.monotonic())
@@ -192,7 +197,9 @@ class TftpLoop:
                 if session.transfer.done:
                     self._end(session, "done")
                 else:
-                    self._proceed(session, packets)
+                    self._proceed(session, [] if has_answered else packets)
+                    if packets:
+                        session.look_ahead()
             case Failure(code, text):
                 self._end(session, f"aborted: error {code} {text}".rstrip())
             case _:
@@ -220,8 +227,8 @@ class TftpLoop:
         session.queued = deadline
         heapq.heappush(self._timers, (deadline, self._turn, session))
 
-    def _until_next_timer(self) -> float | None:
-        return max(0.0, self._timers[0][0] - time.monotonic()) if self._timers else None
+    def _until_next_timer(self) -> float:
+        return max(0.0, self._timers[0][0] - time.monotonic()) if self._timers else -1
 
     def _fire_timers(self) -> None:
         now = time.monotonic()
@@ -252,8 +259,8 @@ class TftpLoop:
         session.closed = True
         arrived = session.content.size if result == "done" else session.transfer.arrived
         seconds = time.monotonic() - session.began
-        self._selector.unregister(session.link)
-        session.link.close()
+        del self._sources[session.link.fileno()]
+        session.link.close()  # which takes it out of the poll, too
         session.content.close()
         self._seats.leave(session)
         self._counts.ended(result, seconds, arrived, session.transfer.resent)

@@ -31,6 +31,19 @@ class Session:
         self.queued = 0.0  # the deadline that the timer's heap knows
         self.closed = False
         self._whole_windows = True
+        self._hoped_for, self._ahead = b"", list[bytes]()
+
+    def look_ahead(self) -> None:
+        """Make ready what the next acknowledgement will ask for."""
+        self._hoped_for, self._ahead = self.transfer.look_ahead()
+
+    def answer_at_once(self, data: bytes) -> bool:
+        """Send what is ready if this is what was hoped for; whether it was. Raises ConnectionRefusedError."""
+        if data != self._hoped_for or not self._ahead:
+            return False
+        self.send(self._ahead)
+        self._ahead = []
+        return True
 
     @property
     def address(self) -> str:

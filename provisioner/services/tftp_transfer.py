@@ -1,21 +1,23 @@
 """One TFTP transfer as arithmetic: which packets leave now, and when to repeat them; no sockets."""
 
-from provisioner.services.tftp_packet import build_data, build_oack
+from provisioner.services.tftp_packet import build_ack, build_data, build_oack
 from provisioner.services.tftp_policy import Content, Terms
 
 FIRST_WAIT = 0.1  # seconds until the first repetition, before a round trip has been measured
 # the longest wait exceeds the 5 s of clients whose own timer starts anew with each of our repetitions (atftp)
-SHORTEST_WAIT, LONGEST_WAIT = 0.05, 6.4
+SHORTEST_WAIT, LONGEST_WAIT = 0.02, 6.4
 STALLED = 2.0  # seconds without progress after which the same request means that the client begins anew
 PATIENCE = 15.0  # seconds without any progress after which the client is gone
 LONGEST_PATIENCE = 60.0
+MOST_AHEAD = 1 << 16  # bytes of a window that is made before it is needed
 
 
 class Transfer:
     """Sends `content` block by block; block 0 is the OACK, if there is one.
 
     Times are seconds of a monotonic clock. Each method returns the packets to send now; `deadline` is when
-    `repeat` is due. Waits follow RFC 6298: measured round trip, doubled for each repetition.
+    `repeat` is due. Waits follow RFC 6298: measured round trip, doubled for each repetition, and kept so long
+    until a packet that was sent once is answered. Else a busy machine would send everything twice for ever.
     """
 
     def __init__(self, content: Content, terms: Terms, now: float) -> None:
@@ -27,8 +29,9 @@ class Transfer:
         self.resent = 0  # packets that were sent more than once
         self._round_trip = 0.0
         self._variation = 0.0
+        self._wait = FIRST_WAIT
         self._repeated = False
-        self._repetitions = 0
+        self._ahead: list[bytes] = []
         self._sent_at = self._progress_at = now
         self._patience = min(max(PATIENCE, 3.0 * terms.timeout), LONGEST_PATIENCE)
         self.deadline = now
@@ -76,7 +79,6 @@ class Transfer:
         self._measure(now)
         self._acked += step
         self._progress_at = now
-        self._repetitions = 0
         self._repeated = self._acked < self._sent  # a hole: what follows is sent a second time
         return [] if self.done else self._send(now)
 
@@ -84,30 +86,43 @@ class Transfer:
         """The deadline has passed: send the window again; None when the client is given up."""
         if now >= self._progress_at + self._patience:  # as `deadline` has it, rounding included
             return None
-        self._repetitions += 1
+        self._wait = min(2 * self._wait, LONGEST_WAIT)
         self._repeated = True
         return self._send(now)
 
     def _send(self, now: float) -> list[bytes]:
         first = self._acked + 1
-        window = self._terms.window if first else 1
-        self._sent = min(self._acked + window, self._last)
+        ahead, self._ahead = self._ahead, []
+        is_new = self._acked == self._highest
+        self._sent = min(self._acked + (self._terms.window if first else 1), self._last)
         self._sent_at = now
-        self.resent += max(0, min(self._highest, self._sent) - self._acked)
+        if not is_new:
+            self.resent += max(0, min(self._highest, self._sent) - self._acked)
         self._highest = max(self._highest, self._sent)
-        wait = min(self._wait() * 2**self._repetitions, LONGEST_WAIT)
-        self.deadline = min(now + wait, self._progress_at + self._patience)
+        self.deadline = min(now + self._wait, self._progress_at + self._patience)
+        if ahead and is_new:
+            return ahead
         return [self._packet(number) for number in range(first, self._sent + 1)]
+
+    def look_ahead(self) -> tuple[bytes, list[bytes]]:
+        """The acknowledgement that is hoped for, and what `acknowledge` will return for it.
+
+        So the next packets can leave before anything is computed: they were read while the client was busy.
+        """
+        if self._sent != self._highest or self._sent >= self._last or self._size_of_window > MOST_AHEAD:
+            return b"", []
+        last = min(self._sent + self._terms.window, self._last)
+        self._ahead = [self._packet(number) for number in range(self._sent + 1, last + 1)]
+        return build_ack(self._sent), self._ahead
+
+    @property
+    def _size_of_window(self) -> int:
+        return self._terms.window * self._terms.block
 
     def _packet(self, number: int) -> bytes:
         if number == 0:
             return build_oack(self._terms.accepted)
         return build_data(number, self._content.read((number - 1) * self._terms.block, self._terms.block))
-
-    def _wait(self) -> float:
-        if not self._round_trip:
-            return FIRST_WAIT
-        return max(SHORTEST_WAIT, self._round_trip + 4 * self._variation)
 
     def _measure(self, now: float) -> None:
         """Karn: the answer to a packet that was sent twice tells nothing."""
@@ -116,6 +131,7 @@ class Transfer:
         sample = max(now - self._sent_at, 1e-6)
         if not self._round_trip:
             self._round_trip, self._variation = sample, sample / 2
-            return
-        self._variation += (abs(self._round_trip - sample) - self._variation) / 4
-        self._round_trip += (sample - self._round_trip) / 8
+        else:
+            self._variation += (abs(self._round_trip - sample) - self._variation) / 4
+            self._round_trip += (sample - self._round_trip) / 8
+        self._wait = min(max(SHORTEST_WAIT, self._round_trip + 4 * self._variation), LONGEST_WAIT)
