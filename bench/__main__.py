@@ -1,4 +1,4 @@
-"""`python -m bench [B1 B2 B3 B6 B12] [--rounds N] [--size MIB] [-o json]`; needs root, as it says."""
+"""`python -m bench [B1 B2 B3 B6 B8 B12] [--rounds N] [--size MIB] [-o json]`; needs root, as it says."""
 
 import argparse
 import json
@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import material, rows, serving
+from bench import dhcp, material, rows, serving
 from bench.rows import Bench, Row
 from provisioner import run
 
@@ -18,8 +18,11 @@ ROWS: dict[str, Callable[[Bench], Row | list[Row]]] = {
     "B2": rows.b2,
     "B3": rows.b3,
     "B6": serving.b6,
+    "B8": dhcp.b8,
     "B12": rows.b12,
 }
+WITHOUT_IMAGE = frozenset({"B8"})  # rows for which a small one does
+SMALL = 512  # MiB
 MEMORY = Path("/dev/shm")
 
 
@@ -31,6 +34,8 @@ def main() -> int:
     parser.add_argument("--size", type=int, default=4096, metavar="MIB", help="of the image")
     parser.add_argument("-o", "--output", choices=["table", "json"], default="table")
     said = parser.parse_args()
+    if said.rows and set(said.rows) <= WITHOUT_IMAGE:
+        said.size = SMALL
     if os.geteuid() != 0:
         print("make bench needs root: loop devices, network namespaces", file=sys.stderr)
         return 2

@@ -5,6 +5,7 @@ import pytest
 from provisioner import deploy
 from provisioner.model import Bmc, Host, Stage
 from provisioner.services import dhcp_memory
+from provisioner.services.dhcp_counts import Counts
 from provisioner.services.dhcp_memory import Evidence, Memory
 from provisioner.services.dhcp_packet import Message, Option, Packet
 from provisioner.site import Site
@@ -108,3 +109,23 @@ def test_a_new_host_is_known_to_the_memory_as_soon_as_another_process_has_writte
     assert memory.is_bmc("52:54:00:00:00:b2")
     address = memory.reservation("52:54:00:00:00:02")
     assert address and memory.is_reserved(address) and not memory.is_reserved(address + 9)
+
+
+def test_what_was_counted_is_shown_as_metrics() -> None:
+    counts = Counts(lambda: 2)
+    for family, what in (("request", "discover"), ("request", "discover"), ("answer", "offer")):
+        counts.add(family, what)
+    counts.add("refusal", "no boot file")
+    counts.add("bad", "unreadable")
+    counts.add("bad", "not answered")
+    counts.show()
+    counts.show()
+    text = counts.all.text()
+    for line in (
+        'provision_requests_total{service="dhcp",kind="discover"} 2',
+        'provision_answers_total{service="dhcp",kind="offer"} 1',
+        'provision_refusals_total{service="dhcp",reason="no boot file"} 1',
+        'provision_bad_packets_total{service="dhcp"} 2',
+        'provision_foreign_dhcp_servers{service="dhcp"} 2',
+    ):
+        assert line in text, text
