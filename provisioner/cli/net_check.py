@@ -34,6 +34,8 @@ def check(client: Client, interface: str, form: str) -> None:
     """
     found = client.net()
     found["asked"], found["note"] = _ask(found, interface)
+    if found["asked"]:  # the service has heard the answers, too
+        found["servers"] = client.net()["servers"]
     found["time_fault"] = _time_fault(found["time_server"]) if found["time_server"] else ""
     emit_one(form, "net", found, lambda: _show(found), key="mode")
     if not found["alone"]:
@@ -53,7 +55,7 @@ def check(client: Client, interface: str, form: str) -> None:
     if faults:
         more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
         raise NetworkError(
-            f"{faults[0]['machine']}: {faults[0]['fault']}{more}",
+            f"{faults[0]['machine']} ({faults[0]['architecture']}): {faults[0]['fault']}{more}",
             hint="provision net print --for dnsmasq, kea or isc shows what the site's server must be told",
             code=671,
         )
@@ -139,7 +141,7 @@ def _show(found: Row) -> None:
         gets = ", ".join(row["addresses"].values()) or "no address"
         boots = ", ".join(boot["what"].partition("?")[0] for boot in row["boots"]) or "nothing to boot"
         mark = "✗" if row["fault"] else "✓"
-        click.echo(f"{'Asked as':<10}{mark} {row['machine']}: {gets}, {boots}")
+        click.echo(f"{'Asked as':<10}{mark} {row['machine']} ({row['architecture']}): {gets}, {boots}")
         if row["fault"]:
             click.echo(f"{'':<10}    {row['fault']}")
     if found["time_server"]:

@@ -1,8 +1,12 @@
 """What a boot request means for the deployment of its machine."""
 
+from dataclasses import replace
+from ipaddress import IPv4Address
+
 import pytest
 
-from provisioner import deploy
+from provisioner import deploy, lan
+from provisioner import settings as settings_module
 from provisioner.model import Bmc, Host, Stage
 from provisioner.services import dhcp_memory
 from provisioner.services.dhcp_counts import Counts
@@ -129,3 +133,20 @@ def test_what_was_counted_is_shown_as_metrics() -> None:
         'provision_foreign_dhcp_servers{service="dhcp"} 2',
     ):
         assert line in text, text
+
+
+def test_beside_another_server_a_relayed_hosts_address_is_known_at_once(site: Site) -> None:
+    settings = settings_module.check(
+        {"state": site.settings.state, "interface": "lan0", "address": "10.77.0.1/24"}
+        | {"dhcp": {"mode": "proxy"}},
+        source="test",
+    )
+    site = replace(site, settings=settings)
+    writing(site)
+    evidence = evidence_of(site)
+    packet = request(Message.REQUEST, arch=7)
+    packet.giaddr = IPv4Address("10.79.0.1")
+    packet.options |= {Option.REQUESTED_ADDRESS: bytes([10, 79, 0, 5]), Option.RELAY: b"\1\4eth7"}
+    evidence.saw(packet, site.clock())
+    assert lan.belongs(site, MAC, "10.79.0.5")
+    assert (site.store.sighting(MAC) or {})["data"]["circuit"] == "eth7"

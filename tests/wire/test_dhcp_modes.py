@@ -141,7 +141,7 @@ def test_the_check_finds_the_sites_server_and_nothing_wrong(proxy: tuple[Lab, Wo
     assert said.code == 0, said.err
     assert "another server gives the addresses, this service the boot files" in said.out
     assert f"{SITE} (" in said.out and "✗" not in said.out
-    assert "✓ x64 UEFI: 10.77.0.2" in said.out
+    assert "✓ x64 UEFI (7): 10.77.0.2" in said.out
 
 
 # the site's own server does all
