@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from bench import material, rows, serving, storm, tftp
+from bench import dhcp, material, rows, serving, storm, tftp
 from bench.rows import Bench, Lan, Row
 from provisioner import run
 
@@ -24,6 +24,7 @@ ROWS: dict[str, Callable[[Bench], Row | list[Row]]] = {
 NETWORK: dict[str, Callable[[Lan], Row | list[Row]]] = {
     "B7": tftp.b7,
     "loss": tftp.loss,
+    "B8": dhcp.b8,
     "B9": storm.b9,
 }
 MEMORY = Path("/dev/shm")

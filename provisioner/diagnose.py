@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+from provisioner import lan
 from provisioner.lifecycle import ROWS
 from provisioner.model import Deployment, Stage
 from provisioner.site import Site
@@ -35,12 +36,25 @@ def _queued(site: Site, row: Deployment) -> Finding:
     return "no slot became free", "provision status shows what is under way"
 
 
+def _network(site: Site, row: Deployment) -> Finding | None:
+    """What DHCP itself has against it."""
+    if not lan.is_alone(site):
+        others = "; ".join(map(lan.describe, lan.servers(site)))
+        return f"another DHCP server answers there: {others}", "unplug it; provision net check"
+    seen = site.store.sighting(row.mac)
+    if seen and seen["last_seen"] >= row.power_on and (note := seen["data"].get("note")):
+        return f"it asks for an address, but {note}", "set its firmware to boot as UEFI x64 or as BIOS"
+    return None
+
+
 def _powering(site: Site, row: Deployment) -> Finding:
     said = _kinds(site, row)
     if "power.asked" in said:
         return "nobody has pressed the power button, or its cable is in another port", "check power and cable"
     if "power.on" not in said:
         return "the BMC never confirmed that it is powered", f"provision bmc test {row.host}"
+    if found := _network(site, row):
+        return found
     unknown = [
         seen for seen in site.store.sightings() if seen["host"] is None and seen["last_seen"] >= row.power_on
     ]
@@ -58,6 +72,8 @@ def _powering(site: Site, row: Deployment) -> Finding:
 
 def _netbooting(site: Site, row: Deployment) -> Finding:
     if "script.served" not in _kinds(site, row):
+        if found := _network(site, row):
+            return found
         return (
             "it has an address but iPXE never asked for its script",
             f"TFTP (UDP 69) may be filtered, or Secure Boot refuses iPXE: {see_console(site, row)}",

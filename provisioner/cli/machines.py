@@ -13,7 +13,8 @@ def describe(row: Row) -> str:
     if row["host"]:
         return f"a network card of {row['host']}"
     if not row["inventoried"]:
-        return str(row["hostname"])
+        port = f"port {row['port']}" if row["port"] else ""
+        return ", ".join(word for word in (row["hostname"], port, row["note"]) if word)
     words = [f"{row['maker']} {row['product']}".strip(), f"serial {row['serial']}" if row["serial"] else ""]
     disks = ", ".join(f"{disk['model']} {size(disk['size'])}".strip() for disk in row["disks"])
     return ", ".join(word for word in (*words, size(row["memory"]), f"disks: {disks or 'none'}") if word)

@@ -11,6 +11,7 @@ from provisioner.client import Client
 from provisioner.errors import NetworkError, RefusedError
 
 Row = dict[str, Any]
+TIME_LIMIT = 2.0  # seconds
 MODES = {
     "authoritative": "this service gives the addresses",
     "proxy": "another server gives the addresses, this service the boot files",
@@ -26,13 +27,16 @@ def check(client: Client, interface: str, form: str) -> None:
     """Say which DHCP servers answer on the deployment LAN, and whether machines would boot by what they say.
 
     The service has listened all the time. Besides, where it is not the DHCP server itself, a DISCOVER is sent
-    as each kind of machine (as root, on a machine of that LAN; it takes 6 s), and the answers are judged.
+    as each kind of machine, and the answers are judged: as root, on a machine of that LAN, up to a minute.
 
     Exit code 6 (PV-670): another server answers although this service should be the only one, so deployments
     are refused. 3 (PV-671): machines would not boot by what is answered.
     """
     found = client.net()
     found["asked"], found["note"] = _ask(found, interface)
+    if found["asked"]:  # the service has heard the answers, too
+        found["servers"] = client.net()["servers"]
+    found["time_fault"] = _time_fault(found["time_server"]) if found["time_server"] else ""
     emit_one(form, "net", found, lambda: _show(found), key="mode")
     if not found["alone"]:
         servers = ", ".join(server["address"] for server in found["servers"])
@@ -41,11 +45,17 @@ def check(client: Client, interface: str, form: str) -> None:
             hint='unplug it; or, if it belongs to the site, set dhcp.mode = "proxy" (docs/network.md)',
             code=670,
         )
+    if found["time_fault"]:
+        raise NetworkError(
+            f"{found['time_server']} is told to hosts as their time server: {found['time_fault']}",
+            hint="provision net print --for chrony; or take dhcp.time_server out of the settings",
+            code=671,
+        )
     faults = [row for row in found["asked"] if row["fault"]]
     if faults:
         more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
         raise NetworkError(
-            f"{faults[0]['machine']}: {faults[0]['fault']}{more}",
+            f"{faults[0]['machine']} ({faults[0]['architecture']}): {faults[0]['fault']}{more}",
             hint="provision net print --for dnsmasq, kea or isc shows what the site's server must be told",
             code=671,
         )
@@ -74,6 +84,20 @@ def _ask(found: Row, interface: str) -> tuple[list[Row], str]:
         return [_beside(one) for one in heard], "this service's own answers are not heard on its own machine"
     expected = dhcp_check.Expected(found["address"], found["url"], found["network"])
     return [_row(one, dhcp_check.judge(one, expected)) for one in heard], ""
+
+
+def _time_fault(server: str) -> str:
+    """Why nobody would learn the time there; one question of SNTP (RFC 4330, 5)."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        asking.settimeout(TIME_LIMIT)
+        try:
+            asking.connect((server, 123))
+            asking.send(bytes([0o43]) + bytes(47))  # version 4, client
+            said = asking.recv(512)
+        except OSError as fault:
+            return f"no answer by NTP ({fault.strerror or 'nothing came'})"
+    is_answer = len(said) >= 48 and said[0] & 7 == 4
+    return "" if is_answer and 0 < said[1] < 16 else "it answers, but does not know the time itself"
 
 
 def _is_here(address: str) -> bool:
@@ -117,9 +141,11 @@ def _show(found: Row) -> None:
         gets = ", ".join(row["addresses"].values()) or "no address"
         boots = ", ".join(boot["what"].partition("?")[0] for boot in row["boots"]) or "nothing to boot"
         mark = "✗" if row["fault"] else "✓"
-        click.echo(f"{'Asked as':<10}{mark} {row['machine']}: {gets}, {boots}")
+        click.echo(f"{'Asked as':<10}{mark} {row['machine']} ({row['architecture']}): {gets}, {boots}")
         if row["fault"]:
             click.echo(f"{'':<10}    {row['fault']}")
+    if found["time_server"]:
+        click.echo(f"{'Time':<10}{'✗' if found['time_fault'] else '✓'} {found['time_server']}")
     if found["note"]:
         say(found["note"])
 

@@ -17,6 +17,7 @@ def unknown(site: Site) -> list[Row]:
     """One row per machine, the last seen first.
 
     `mac` (the one last seen), `macs`, `vendor`, `architecture` (words), `uuid`, `address`, `hostname`,
+    `port` (of the switch, as its relay says), `note` (why its firmware got no boot file),
     `first_seen`, `last_seen`, `count`; `host` where its UUID is that of a known host; `inventoried` (0 for
     never) and what the inventory said: `serial`, `maker`, `product`, `cpu`, `cpus`, `memory` (bytes),
     `firmware`, `disks`, `nics`, `devices`.
@@ -74,6 +75,8 @@ def _row(seen: list[Row], record: Record | None, owners: dict[str, str]) -> Row:
         "uuid": uuid,
         "address": _first(row["address"] for row in seen) or (record.address if record else ""),
         "hostname": _first(row["data"].get("hostname", "") for row in seen),
+        "port": _first(row["data"].get("circuit", "") for row in seen),
+        "note": _first(row["data"].get("note", "") for row in seen),
         "host": owners.get(uuid, ""),
         "first_seen": min((row["first_seen"] for row in seen), default=reported),
         "last_seen": max((row["last_seen"] for row in seen), default=reported),

@@ -54,6 +54,7 @@ class Machine:
     serial_number: str = ""  # SMBIOS; the name unless given
     extra_pci: tuple[str, ...] = ()  # QEMU device names: pci-testdev, edu, …
     ipv6_pxe: bool = False  # off saves the firmware's waiting for IPv6 routers
+    http_boot: bool = False  # no PXE: OVMF then boots by HTTP
 
     @property
     def uuid(self) -> uuid.UUID:
@@ -82,6 +83,7 @@ def arguments(machine: Machine, wiring: Wiring, accelerator: Accelerator, order:
         # SeaBIOS shows its screen on the serial line too, as a BMC does it for a BIOS
         *(_flash(wiring) if machine.firmware == "uefi" else ["-machine", "graphics=off"]),
         *([] if machine.ipv6_pxe else ["-fw_cfg", "name=opt/org.tianocore/IPv6PXESupport,string=no"]),
+        *(["-fw_cfg", "name=opt/org.tianocore/IPv4PXESupport,string=no"] if machine.http_boot else []),
         # the lab starts it again itself, with the boot order that then holds
         *("-action", "reboot=shutdown"),
         *("-chardev", f"socket,id=qmp,fd={wiring.qmp}", "-mon", "chardev=qmp,mode=control"),

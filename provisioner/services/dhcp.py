@@ -1,16 +1,17 @@
 """The DHCP service: doors, wires, policy and the site's memory put together for the mode that is set."""
 
 import logging
-from collections import Counter
+import sys
 from collections.abc import Callable
 from ipaddress import IPv4Address
 
 from provisioner import lan
-from provisioner.counters import Counters, Writer
+from provisioner.counters import Writer
 from provisioner.model import Event
 from provisioner.services import dhcp_boot, dhcp_proxy
 from provisioner.services.dhcp_conflicts import Conflicts
-from provisioner.services.dhcp_foreign import PERIOD, Foreign, Server, question
+from provisioner.services.dhcp_counts import Counts
+from provisioner.services.dhcp_foreign import PERIOD, SELDOM, Foreign, Server, question
 from provisioner.services.dhcp_loop import Came, DhcpLoop, Door
 from provisioner.services.dhcp_memory import Evidence, Memory
 from provisioner.services.dhcp_networks import Network, Networks
@@ -23,39 +24,33 @@ from provisioner.services.write_behind import WriteBehind
 from provisioner.site import Site
 
 log = logging.getLogger(__name__)
-# where each family of `counts` is published, and by which label
-PUBLISHED = {
-    "request": ("provision_requests_total", "kind"),
-    "answer": ("provision_answers_total", "kind"),
-    "refusal": ("provision_refusals_total", "reason"),
-    "bad": ("provision_bad_packets_total", "reason"),
-    "foreign": ("provision_foreign_dhcp_total", "kind"),
-}
 NAMES = {None: "other"} | {kind: kind.name.lower() for kind in Message}
 
 
 def serve(site: Site, ready: Callable[[str], None]) -> None:
     """Answer DHCP, or in external mode only listen, until the process is ended. Raises ServiceError."""
+    sys.setswitchinterval(0.0005)  # seconds: an answer does not wait for the thread that writes
     service = DhcpService(site)
     for name in service.interfaces:
         start(RouterAdvert(name))
-    counters = Counters("dhcp")
-    Writer(counters, site.settings.state, lambda: service.publish(counters)).start()
+    numbers = Writer(service.counts.all, site.settings.state, service.counts.show).start()
     ready(f"dhcp: {service.sentence}")
     try:
         service.loop.run()
     finally:
+        numbers.close()
         service.close()
 
 
 class DhcpService:
-    """All of it in one reactor; `counts` maps (family, what) to how often."""
+    """All of it in one reactor."""
 
     def __init__(self, site: Site) -> None:
         """Raises ServiceError: a port or an interface cannot be had."""
         self._site = site
         self._mode = site.settings.dhcp.mode
-        self.counts: Counter[tuple[str, str]] = Counter()
+        self.counts = Counts(lambda: len(self._foreign.dump()))
+        self._tally = self.counts.tally
         self._memory = Memory(site.store)
         self._memory.refresh(now=True)
         self._facts = Facts(is_bmc=self._memory.is_bmc)
@@ -73,11 +68,12 @@ class DhcpService:
             self._saw,
             self._write_down,
             holder=self._conflicts,
-            count=self.count,
+            counts=self.counts,
             clock=site.clock,
             reactor=self._reactor,
         )
-        self._foreign = Foreign(frozenset(site.settings.addresses), self._tell_server)
+        period = PERIOD if self._mode == "authoritative" else SELDOM
+        self._foreign = Foreign(frozenset(site.settings.addresses), self._tell_server, period)
         self._wires: list[DhcpWire] = []
         self._watch()
 
@@ -102,16 +98,6 @@ class DhcpService:
             self._conflicts.close()
         self.loop.close()
 
-    def count(self, family: str, what: str) -> None:
-        """Count one thing that has happened."""
-        self.counts[family, what] += 1
-
-    def publish(self, counters: Counters) -> None:
-        """Copy what was counted to where Prometheus finds it; from another thread."""
-        for (family, what), often in list(self.counts.items()):
-            name, label = PUBLISHED[family]
-            counters.number(name, **{label: what}).set(often)
-
     def _doors(self) -> list[Door]:
         ports = {"authoritative": [SERVER_PORT], "proxy": [SERVER_PORT, dhcp_proxy.BOOT_PORT], "external": []}
         return [
@@ -125,12 +111,12 @@ class DhcpService:
     def _answer(self, request: Packet, came: Came, now: float) -> Reply | None:
         self._memory.refresh()
         message = request.message
-        self.counts["request", NAMES[message]] += 1
+        self._tally["request", NAMES[message]] += 1
         reply = self._decide(request, came, now)
         if reply:
-            self.counts["answer", NAMES[reply.packet.message]] += 1
+            self._tally["answer", NAMES[reply.packet.message]] += 1
         elif message in (Message.DISCOVER, Message.REQUEST):
-            self.counts["refusal", "not ours to answer"] += 1
+            self._tally["refusal", "not ours to answer"] += 1
         return reply
 
     def _decide(self, request: Packet, came: Came, now: float) -> Reply | None:
@@ -159,7 +145,7 @@ class DhcpService:
             self._site.store.put_leases([row])
 
     def _is_used(self, mac: str, address: IPv4Address, came: Came) -> None:
-        self.count("refusal", "address in use")
+        self.counts.add("refusal", "address in use")
         self.networks.of_door(came.door).leases.conflict(mac, address, self._site.clock())
 
     def _answer_again(self, request: Packet, came: Came) -> Reply | None:
@@ -170,7 +156,7 @@ class DhcpService:
     def _saw(self, request: Packet, came: Came, now: float, reply: Reply | None) -> None:
         note = dhcp_boot.refusal(request, self.networks.main.config.files)
         if note and not self._memory.is_bmc(request.mac):
-            self.count("refusal", "no boot file")
+            self.counts.add("refusal", "no boot file")
         self._evidence.saw(request, now, reply.packet if reply else None, note)
 
     def _write_down(self) -> None:
@@ -202,7 +188,7 @@ class DhcpService:
                 continue
             self._wires.append(wire)
             self._reactor.add(wire, lambda wire=wire: self._heard(wire))  # type: ignore[misc]
-        self._reactor.every(PERIOD, self._ask)
+        self._reactor.every(self._foreign.period, self._ask)
 
     def _ask(self) -> None:
         now = self._site.clock()
@@ -226,7 +212,6 @@ class DhcpService:
 
     def _tell_server(self, kind: str, server: Server) -> None:
         """Into the log, the event log, and where `deploy` and `net check` look."""
-        self.count("foreign", kind)
         words = lan.describe(vars(server))
         came = "answers" if kind == "dhcp.foreign" else "is gone"
         log.warning("another DHCP server %s: %s", came, words)

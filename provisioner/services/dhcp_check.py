@@ -13,7 +13,8 @@ from provisioner.services.dhcp_packet import BROADCAST, NOWHERE, Message, Op, Op
 from provisioner.services.dhcp_request import printable
 from provisioner.services.frames import DhcpWire
 
-PATIENCE = 6.0  # seconds: dnsmasq pings an address for three before it offers it
+PATIENCE = 6.0  # seconds without an answer: dnsmasq pings each address for three before it offers it
+LONGEST = 60.0  # seconds in all: it does so for one machine after the other
 GRACE = 1.0  # seconds after the first answers of all, for a second server's
 ASKED = bytes([1, 3, 6, 15, 43, 54, 60, 66, 67, 97, 175])
 
@@ -82,25 +83,28 @@ def ask(wire: DhcpWire, wanted: list[Case], patience: float = PATIENCE) -> list[
     for at, case in enumerate(wanted):
         mac = PREFIX + bytes([0xC0 + at]) + wire.mac[4:]
         wire.broadcast(question(case, mac, first + at).build())
+    latest = time.monotonic() + LONGEST
     until = time.monotonic() + patience
-    while (left := until - time.monotonic()) > 0:
+    while (left := min(until, latest) - time.monotonic()) > 0:
         if not select.select([wire], [], [], left)[0]:
             break
-        for came in wire.read():
-            _take(found, came.data, came.source)
+        news = [_take(found, came.data, came.source) for came in wire.read()]
         if all(heard.addresses for heard in found.values()):
-            until = min(until, time.monotonic() + GRACE)
+            latest = min(latest, time.monotonic() + GRACE)
+        elif any(news):
+            until = time.monotonic() + patience
     return list(found.values())
 
 
-def _take(found: dict[int, Heard], data: bytes, source: IPv4Address) -> None:
+def _take(found: dict[int, Heard], data: bytes, source: IPv4Address) -> bool:
+    """Whether it is an answer to one of us."""
     try:
         packet = Packet.parse(data)
     except PacketError:
-        return
+        return False
     heard = found.get(packet.xid)
     if heard is None or packet.op != Op.REPLY or packet.message != Message.OFFER:
-        return
+        return False
     server = str(packet.address(Option.SERVER) or source)
     if packet.yiaddr != NOWHERE:
         heard.addresses[server] = str(packet.yiaddr)
@@ -109,6 +113,7 @@ def _take(found: dict[int, Heard], data: bytes, source: IPv4Address) -> None:
         place = packet.siaddr if packet.siaddr != NOWHERE else source
         heard.boots[server] = (str(place), named.decode("utf-8", "replace")[:300])
     heard.classes.add(packet.options.get(Option.VENDOR_CLASS, b"")[:10])
+    return True
 
 
 def judge(heard: Heard, expected: Expected) -> str:

@@ -20,8 +20,9 @@ from provisioner.services.dhcp_packet import (
 from provisioner.services.dhcp_request import printable
 from provisioner.services.frames import SERVER_PORT, Datagram
 
-PERIOD = 4.0  # seconds between two questions; dnsmasq thinks for three before it answers a new MAC
-GONE = 3 * PERIOD + 1  # seconds without a word after which a server is gone
+PERIOD = 4.0  # seconds between two questions; dnsmasq thinks for three before it answers
+SELDOM = 60.0  # where the server is the site's own: it answers nobody else while it thinks
+MISSED = 3  # questions without an answer, after which a server is gone
 MOST = 16  # servers that are kept; more would be a flood of forged answers
 PREFIX = b"\x02pv"  # locally administered: nobody's card has a MAC that begins so
 log = logging.getLogger(__name__)
@@ -47,8 +48,12 @@ class Foreign:
     after the table has changed.
     """
 
-    def __init__(self, ours: frozenset[IPv4Address], told: Callable[[str, Server], None]) -> None:
+    def __init__(
+        self, ours: frozenset[IPv4Address], told: Callable[[str, Server], None], period: float = PERIOD
+    ) -> None:
         self._ours = ours
+        self.period = period
+        self._gone = MISSED * period + 1
         self._told = told
         self._found: dict[tuple[str, str, str], Server] = {}
         self.forged = 0  # answers of servers for which there was no room
@@ -95,7 +100,7 @@ class Foreign:
     def lapse(self, now: float) -> None:
         """Forget who has not been heard for so long."""
         for key, server in list(self._found.items()):
-            if now - server.heard > GONE:
+            if now - server.heard > self._gone:
                 del self._found[key]
                 self._told("dhcp.foreign.gone", server)
 

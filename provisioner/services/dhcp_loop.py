@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol
 
 from provisioner.errors import ServiceError
 from provisioner.services.datagrams import IP_PKTINFO, PKTINFO, Complaints, leave_by
+from provisioner.services.dhcp_counts import Counts
 from provisioner.services.dhcp_packet import Packet, PacketError
 from provisioner.services.dhcp_policy import SERVER_PORT, Reply
 from provisioner.services.reactor import Reactor
@@ -62,7 +63,7 @@ class DhcpLoop:
         on_idle: Callable[[], None] = lambda: None,
         *,
         holder: Holder | None = None,
-        count: Callable[[str, str], None] = lambda family, what: None,
+        counts: Counts | None = None,
         clock: Callable[[], float] = time.time,
         reactor: Reactor | None = None,
     ) -> None:
@@ -75,7 +76,7 @@ class DhcpLoop:
         self._saw = saw
         self._on_idle = on_idle
         self._holder = holder
-        self._count = count
+        self._counts = counts or Counts(lambda: 0)
         self._clock = clock
         self._complaints = Complaints(log)
         self._idle_is_due = False
@@ -146,19 +147,20 @@ class DhcpLoop:
             came = Came(door, (_known(source[0]), source[1]), reached)
             self._handle(opened, index, request, came)
         except PacketError as fault:
-            self._count("bad", "unreadable")
+            self._counts.add("bad", "unreadable")
             self._complaints.say(source[0], fault, data)
         except Exception as fault:
-            self._count("bad", "not answered")
+            self._counts.add("bad", "not answered")
             self._complaints.say(source[0], f"not answered: {fault!r}", data, trace=True)
 
     def _handle(self, opened: socket.socket, index: int, request: Packet, came: Came) -> None:
-        now = self._clock()
+        now, began = self._clock(), time.perf_counter()
         reply: Reply | None = None
         try:
             reply = self._answer(request, came, now)
             if reply:
                 self._give(opened, index, request, came, reply)
+                self._counts.latency.observe(time.perf_counter() - began)
         finally:
             self._saw(request, came, now, reply)
 
@@ -174,7 +176,7 @@ class DhcpLoop:
         try:
             opened.sendmsg([reply.packet.build()], way, 0, target)
         except OSError as fault:
-            self._count("refusal", "not sent")
+            self._counts.add("refusal", "not sent")
             log.debug("the reply to %s could not be sent to %s: %s", reply.packet.mac, target[0], fault)
 
     def _write_down(self) -> None:

@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from ipaddress import IPv4Address
 from typing import Any
 
@@ -12,7 +12,7 @@ from provisioner.errors import TransitionError
 from provisioner.model import Deployment, Stage
 from provisioner.services import dhcp_request
 from provisioner.services.dhcp_foreign import is_probe
-from provisioner.services.dhcp_packet import Op, Packet
+from provisioner.services.dhcp_packet import NOWHERE, Op, Packet
 from provisioner.services.dhcp_request import Sighting, sighting
 from provisioner.site import Site
 from provisioner.store import Store
@@ -35,6 +35,7 @@ class Memory:
         self._macs: dict[str, tuple[IPv4Address, str]] = {}
         self._addresses: set[int] = set()  # by number: an address is slow to hash
         self._orders: dict[str, str] = {}
+        self._under_way: set[str] = set()
 
     def refresh(self, *, now: bool = False) -> None:
         """Cheap enough for every packet; `now` after a write of our own, which is not seen otherwise."""
@@ -48,7 +49,9 @@ class Memory:
             rows = self._store.mac_rows()
             self._macs = {row["mac"]: (IPv4Address(row["address"]), row["role"]) for row in rows}
             self._addresses = {int(address) for address, _ in self._macs.values()}
-            self._orders = {row.mac: row.id for row in self._store.under_way() if row.stage in TOLD}
+            rows_under_way = self._store.under_way()
+            self._orders = {row.mac: row.id for row in rows_under_way if row.stage in TOLD}
+            self._under_way = {row.mac for row in rows_under_way}
 
     def reservation(self, mac: str) -> IPv4Address | None:
         """The fixed address of a known MAC."""
@@ -68,9 +71,34 @@ class Memory:
         found = self._macs.get(mac)
         return found is not None and found[1] == "bmc"
 
+    def is_under_way(self, mac: str) -> bool:
+        """Whether a deployment of this MAC is not at rest."""
+        return mac in self._under_way
+
     def order(self, mac: str) -> str:
         """The deployment for which a boot request of this MAC means something; empty for none."""
         return self._orders.get(mac, "")
+
+
+@dataclass
+class _Kept:
+    """What a MAC has said since the last writing: `request` is told of, `last` only adds its name."""
+
+    count: int
+    request: Packet
+    last: Packet
+    when: float
+    reply: Packet | None
+    note: str
+
+    def row(self) -> dict[str, Any] | None:
+        """As the store has it."""
+        seen, last = sighting(self.request, self.when, note=self.note), sighting(self.last, self.when)
+        if seen is None or last is None:
+            return None
+        data = asdict(seen) | ({"hostname": last.hostname} if last.hostname else {})
+        address = dhcp_request.said_address(self.last, self.reply)
+        return {"mac": seen.mac, "time": self.when, "count": self.count, "address": address, "data": data}
 
 
 class Evidence:
@@ -78,25 +106,36 @@ class Evidence:
 
     def __init__(self, site: Site, memory: Memory) -> None:
         self._site, self._memory = site, memory
-        self._waiting: dict[str, tuple[int, Packet, float, Packet | None, str, Packet]] = {}
+        self._waiting: dict[str, _Kept] = {}
         self._dropped = 0
         self._written = 0
+        self._learns = site.settings.dhcp.mode != "authoritative"
 
     def saw(self, request: Packet, now: float, reply: Packet | None = None, note: str = "") -> None:
         """Called after the reply has left."""
         mac = request.mac
         if request.op != Op.REQUEST or not mac or request.message is None or is_probe(mac):
             return
-        row = self._waiting.get(mac)
-        if row is None and len(self._waiting) >= MOST_SIGHTINGS:
-            self._dropped += 1
-        elif row and dhcp_request.is_boot_client(row[1]) and not dhcp_request.is_boot_client(request):
-            # what its firmware said is worth more than what its system says, but for its name and address
-            self._waiting[mac] = (row[0] + 1, row[1], now, reply or row[3], row[4], request)
-        else:
-            self._waiting[mac] = ((row[0] if row else 0) + 1, request, now, reply, note, request)
+        self._keep(mac, request, now, reply, note)
+        if request.giaddr != NOWHERE and self._learns and self._memory.is_under_way(mac):
+            # the web service believes in it, and may be asked for a script in a moment
+            self._write([self._waiting.pop(mac, _Kept(1, request, request, now, reply, note))])
         if (ident := self._memory.order(mac)) and dhcp_request.is_boot_client(request):
             self._tell(ident, sighting(request, now, reply))
+
+    def _keep(self, mac: str, request: Packet, now: float, reply: Packet | None, note: str) -> None:
+        kept = self._waiting.get(mac)
+        if kept is None:
+            if len(self._waiting) < MOST_SIGHTINGS:
+                self._waiting[mac] = _Kept(1, request, request, now, reply, note)
+            else:
+                self._dropped += 1
+            return
+        kept.count, kept.when, kept.last = kept.count + 1, now, request
+        kept.reply = reply or kept.reply
+        # what its firmware said is worth more than what its system says
+        if dhcp_request.is_boot_client(request) or not dhcp_request.is_boot_client(kept.request):
+            kept.request, kept.note = request, note
 
     def _tell(self, ident: str, seen: Sighting | None) -> None:
         row = self._site.store.deployment(ident)
@@ -127,28 +166,17 @@ class Evidence:
         """The work of writing down what has gathered; for another thread."""
         if self._dropped:
             log.warning("%d requests of further MACs were not written down: a flood?", self._dropped)
-        kept, self._waiting, self._dropped = self._waiting, {}, 0
+        kept, self._waiting, self._dropped = list(self._waiting.values()), {}, 0
         return lambda: self._write(kept)
 
-    def _write(self, kept: dict[str, tuple[int, Packet, float, Packet | None, str, Packet]]) -> None:
-        rows = [row for mac, one in kept.items() if (row := _row(mac, one))]
+    def _write(self, kept: list[_Kept]) -> None:
+        rows = [row for one in kept if (row := one.row())]
         if rows:
             self._site.store.put_sightings(rows)
         self._written += len(rows)
         if self._written >= PRUNE_EVERY:
             self._written = 0
             self._site.store.prune_sightings(MOST_STRANGERS)
-
-
-def _row(mac: str, kept: tuple[int, Packet, float, Packet | None, str, Packet]) -> dict[str, Any] | None:
-    count, request, now, reply, note, last = kept
-    seen = sighting(request, now, note=note)
-    if seen is None:
-        return None
-    name = sighting(last, now)
-    data = asdict(seen) | ({"hostname": name.hostname} if name and name.hostname else {})
-    address = dhcp_request.said_address(last, reply)
-    return {"mac": mac, "time": now, "count": count, "address": address, "data": data}
 
 
 def event_kind(row: Deployment, seen: Sighting) -> str:

@@ -1,10 +1,15 @@
 """What a boot request means for the deployment of its machine."""
 
+from dataclasses import replace
+from ipaddress import IPv4Address
+
 import pytest
 
-from provisioner import deploy
+from provisioner import deploy, lan
+from provisioner import settings as settings_module
 from provisioner.model import Bmc, Host, Stage
 from provisioner.services import dhcp_memory
+from provisioner.services.dhcp_counts import Counts
 from provisioner.services.dhcp_memory import Evidence, Memory
 from provisioner.services.dhcp_packet import Message, Option, Packet
 from provisioner.site import Site
@@ -108,3 +113,40 @@ def test_a_new_host_is_known_to_the_memory_as_soon_as_another_process_has_writte
     assert memory.is_bmc("52:54:00:00:00:b2")
     address = memory.reservation("52:54:00:00:00:02")
     assert address and memory.is_reserved(address) and not memory.is_reserved(address + 9)
+
+
+def test_what_was_counted_is_shown_as_metrics() -> None:
+    counts = Counts(lambda: 2)
+    for family, what in (("request", "discover"), ("request", "discover"), ("answer", "offer")):
+        counts.add(family, what)
+    counts.add("refusal", "no boot file")
+    counts.add("bad", "unreadable")
+    counts.add("bad", "not answered")
+    counts.show()
+    counts.show()
+    text = counts.all.text()
+    for line in (
+        'provision_requests_total{service="dhcp",kind="discover"} 2',
+        'provision_answers_total{service="dhcp",kind="offer"} 1',
+        'provision_refusals_total{service="dhcp",reason="no boot file"} 1',
+        'provision_bad_packets_total{service="dhcp"} 2',
+        'provision_foreign_dhcp_servers{service="dhcp"} 2',
+    ):
+        assert line in text, text
+
+
+def test_beside_another_server_a_relayed_hosts_address_is_known_at_once(site: Site) -> None:
+    settings = settings_module.check(
+        {"state": site.settings.state, "interface": "lan0", "address": "10.77.0.1/24"}
+        | {"dhcp": {"mode": "proxy"}},
+        source="test",
+    )
+    site = replace(site, settings=settings)
+    writing(site)
+    evidence = evidence_of(site)
+    packet = request(Message.REQUEST, arch=7)
+    packet.giaddr = IPv4Address("10.79.0.1")
+    packet.options |= {Option.REQUESTED_ADDRESS: bytes([10, 79, 0, 5]), Option.RELAY: b"\1\4eth7"}
+    evidence.saw(packet, site.clock())
+    assert lan.belongs(site, MAC, "10.79.0.5")
+    assert (site.store.sighting(MAC) or {})["data"]["circuit"] == "eth7"

@@ -10,12 +10,13 @@ from scapy.layers.inet import IP, UDP
 from scapy.layers.l2 import Ether
 
 from provisioner.services import frames
-from provisioner.services.dhcp_foreign import GONE, MOST, Foreign, Server, is_probe, question
+from provisioner.services.dhcp_foreign import MISSED, MOST, PERIOD, Foreign, Server, is_probe, question
 from provisioner.services.dhcp_packet import Message, Option, Packet
 from provisioner.services.dhcp_request import is_pxe
 from provisioner.services.frames import Datagram
 
 OURS = IPv4Address("10.77.0.1")
+GONE = MISSED * PERIOD + 1
 OWN, OTHER = "52:54:00:77:00:01", "52:54:00:00:00:09"
 SERVER = IPv4Address("10.77.0.9")
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from provisioner.services import dhcp_proxy
 from provisioner.services.dhcp_packet import NOWHERE, Message, Option, Packet, encapsulate, suboptions
 from provisioner.services.dhcp_policy import EVERYBODY, Facts
-from tests.unit.test_dhcp_policy import CONFIG, GOLDEN, MAC, RECORDED, SERVER, arch, ask
+from tests.unit.test_dhcp_policy import CONFIG, FIRMWARE, GOLDEN, MAC, RECORDED, SERVER, arch, ask
 
 FROM = (IPv4Address("10.77.0.150"), 68)
 LEASES = {Option.LEASE_TIME, Option.RENEWAL_TIME, Option.REBINDING_TIME, Option.SUBNET_MASK, Option.ROUTER}
@@ -103,7 +103,13 @@ def test_a_relayed_request_is_answered_to_its_relay_with_its_option() -> None:
     assert reply.packet.options[Option.RELAY] == b"\1\4eth7" and reply.packet.giaddr == relay
 
 
-@pytest.mark.parametrize("name", [name for name in RECORDED if name.endswith("discover")])
+@pytest.mark.parametrize("name", sorted(set(RECORDED) - set(FIRMWARE)))
+def test_recorded_systems_are_told_nothing(name: str) -> None:
+    lines = dict(line.split(": ", 1) for line in (GOLDEN / f"{name}.txt").read_text().splitlines())
+    assert offered(Packet.parse(bytes.fromhex(lines["request"]))) is None
+
+
+@pytest.mark.parametrize("name", [name for name in FIRMWARE if name.endswith("discover")])
 def test_recorded_firmware_is_offered_a_boot_file_and_no_address(name: str) -> None:
     lines = dict(line.split(": ", 1) for line in (GOLDEN / f"{name}.txt").read_text().splitlines())
     offer = offered(Packet.parse(bytes.fromhex(lines["request"])))

@@ -326,3 +326,17 @@ def test_no_host_is_begun_while_another_dhcp_server_answers(site: Site, loop: Lo
     site.store.set("dhcp.servers", [])
     loop.step()
     assert site.store.deployment(row.id).stage == Stage.POWERING
+
+
+def test_what_dhcp_has_against_a_boot_is_said(site: Site) -> None:
+    row = tell(site, order(site), "slot.given")
+    row = tell(site, row, "power.began", nonce="n")
+    row = tell(site, row, "power.on")
+    note = "there is no boot file for architecture 6 (x86 UEFI)"
+    seen = {"mac": row.mac, "time": site.clock(), "count": 1, "address": "10.77.0.64"}
+    site.store.put_sightings([{**seen, "data": {"note": note, "boots": True, "hostname": ""}}])
+    assert note in diagnose.overdue(site, row)[1]
+    other = {"address": "10.77.0.9", "mac": "52:54:00:00:00:09", "interface": "lan0", "offer": "10.77.0.99"}
+    site.store.set("dhcp.servers", [{**other, "boots": "pxelinux.0", "since": 1.0, "heard": 2.0}])
+    _, said, hint = diagnose.overdue(site, row)
+    assert "another DHCP server answers there: 10.77.0.9 (52:54:00:00:00:09)" in said and "net check" in hint

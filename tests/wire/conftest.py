@@ -99,7 +99,7 @@ class Namespace:
 
     def run(self, *words: str | Path, env: dict[str, str] | None = None, stdin: bytes = b"") -> Said:
         """Run to its end inside."""
-        done = run.run(self.argv(*words), check=False, timeout=60, env=env, stdin=stdin)
+        done = run.run(self.argv(*words), check=False, timeout=100, env=env, stdin=stdin)
         return Said(done.returncode, done.stdout.decode(), done.stderr.decode())
 
     def provision(self, *words: str | Path, env: dict[str, str] | None = None) -> Said:

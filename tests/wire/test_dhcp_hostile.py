@@ -54,6 +54,7 @@ def lab(
         yield made, world
 
 
+@pytest.mark.timeout(400)  # seconds; on a busy machine two minutes were seen
 def test_a_good_client_is_answered_after_each_hundred_hostile_packets(lab: tuple[Lab, World]) -> None:
     made, world = lab
     cases = made.folder / "cases"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from provisioner import run
+from provisioner.cli import net_check
 from tests.wire import conftest
 from tests.wire.dhcplab import Lab, Machine, recorded
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 SITE = "10.77.0.250"
 RANGE = "--dhcp-range=10.77.0.200,10.77.0.239,5m"
+EXTERNAL = '[dhcp]\nmode = "external"\ntime_server = "10.77.0.1"\n'
 RAMDISK, DISK = "kernel http://10.77.0.1/boot/files/vmlinuz", "# Boot this machine's own disk."
 # Asks the boot server as PXE firmware does that was sent there, and prints what comes back.
 BOOT_REQUEST = """
@@ -139,7 +141,7 @@ def test_the_check_finds_the_sites_server_and_nothing_wrong(proxy: tuple[Lab, Wo
     assert said.code == 0, said.err
     assert "another server gives the addresses, this service the boot files" in said.out
     assert f"{SITE} (" in said.out and "✗" not in said.out
-    assert "✓ x64 UEFI: 10.77.0.2" in said.out
+    assert "✓ x64 UEFI (7): 10.77.0.2" in said.out
 
 
 # the site's own server does all
@@ -149,7 +151,7 @@ def test_the_check_finds_the_sites_server_and_nothing_wrong(proxy: tuple[Lab, Wo
 def external(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Lab, World]]:
     """In external mode, with a BMC among the known MACs."""
     with ExitStack() as stack:
-        made, world = started(tmp_path_factory.mktemp("external"), '[dhcp]\nmode = "external"\n', stack)
+        made, world = started(tmp_path_factory.mktemp("external"), EXTERNAL, stack)
         world.client.apply(
             [
                 {
@@ -161,6 +163,11 @@ def external(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Lab, Wo
             ],
             [],
         )
+        file = made.folder / "chrony.conf"
+        own = f"cmdport 0\nbindcmdaddress /\npidfile {made.folder}/chronyd.pid\n"
+        file.write_text(printed(world, "chrony") + own)
+        argv = world.lan.argv("chronyd", "-x", "-d", "-u", "root", "-f", str(file))
+        made.keep(run.start(argv, log=made.folder / "chrony.log"))
         yield made, world
 
 
@@ -221,7 +228,8 @@ def test_the_sites_server_that_was_told_what_we_print_boots_every_machine(
         SERVERS[kind](lab, world, server)
         said = inside(world, "net", "check")
         assert said.code == 0, said.out + said.err
-        assert said.out.count("✓") == 7 and "✗" not in said.out, said.out
+        assert said.out.count("✓") == 8 and "✗" not in said.out, said.out
+        assert "Time      ✓ 10.77.0.1" in said.out, "chrony was told what we print"
         bmc = lab.machine(f"b{kind}", mac="52:54:00:bb:00:02")
         answers = [one for one in bmc.ask(recorded("ovmf-pxe-discover")) if one["message"] == "OFFER"]
         assert answers and not any(one["file"] or "67" in one["options"] for one in answers)
@@ -247,16 +255,13 @@ def test_a_lan_without_any_server_is_said(external: tuple[Lab, World]) -> None:
     assert said.code == 3 and said.out.count("no server offers it an address") == 7
 
 
+def test_a_time_server_that_does_not_answer_is_said() -> None:
+    assert "no answer by NTP" in net_check._time_fault("127.0.0.1")
+
+
 def test_in_external_mode_machines_are_still_seen(external: tuple[Lab, World]) -> None:
     made, world = external
     mac = "52:54:00:aa:08:01"
     host = armed(world, mac)
     made.machine("heard", mac=mac).ask(recorded("ovmf-pxe-discover"), 0.2)
     assert world.await_event(host.row.id, "dhcp.seen")["data"]["arch"] == 7
-
-
-def test_chrony_takes_what_we_print(external: tuple[Lab, World], tmp_path: Path) -> None:
-    _, world = external
-    (tmp_path / "chrony.conf").write_text(printed(world, "chrony"))
-    shown = run.run(["chronyd", "-p", "-f", tmp_path / "chrony.conf"]).stdout.decode()
-    assert "allow 10.77.0.0/24" in shown
