@@ -6,6 +6,7 @@ from typing import Any
 
 from provisioner.lifecycle import RESTING, STAGES, following
 from provisioner.model import Stage
+from provisioner.units import duration, size
 
 Data = dict[str, Any]
 SHOWN: tuple[Stage, ...] = tuple(row.stage for row in STAGES if row.stage != Stage.QUEUED)
@@ -78,25 +79,6 @@ def read(events: Iterable[Data]) -> Story:
     for event in events:
         story.add(event)
     return story
-
-
-def size(number: float) -> str:
-    """Bytes for people: `18.4 GB`."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if number < 1000:
-            return f"{number:.0f} {unit}" if unit == "B" else f"{number:.1f} {unit}"
-        number /= 1000
-    return f"{number:.2f} TB"
-
-
-def duration(seconds: float) -> str:
-    """Seconds for people: `5 m 43 s`."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} m {whole % 60:02} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02} m"
 
 
 def describe_progress(data: Data) -> str:

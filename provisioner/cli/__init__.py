@@ -8,48 +8,45 @@ from typing import Any
 import click
 
 from provisioner import __version__
-from provisioner.cli import (
-    bmc,
-    deploy,
-    explain,
-    host,
-    image,
-    mirror,
-    net,
-    profile,
-    ramdisk,
-    rehearse,
-    serve,
-    watch,
-)
 from provisioner.cli.common import complain
+from provisioner.cli.lazy import Lazy, Places
 from provisioner.errors import Exit, ProvisionError
 
-COMMANDS: tuple[click.Command, ...] = (
-    *(deploy.deploy, watch.status, watch.watch, deploy.retry, deploy.cancel),
-    *(
-        host.host,
-        profile.profile,
-        image.image,
-        mirror.mirror,
-        bmc.bmc,
-        net.net,
-        ramdisk.ramdisk,
-        rehearse.rehearse,
-        serve.serve,
-        explain.explain,
+COMMANDS: Places = {
+    "deploy": (
+        "deploy:deploy",
+        "Put an image on one host, or on many: power, boot from the network, write, verify, prove.",
     ),
-)
+    "status": (
+        "watch:status",
+        "What is under way and what ended last; with HOST (name, serial, MAC or id), its story.",
+    ),
+    "watch": ("watch:watch", "Follow a host's deployment, or a run of many, until it ends."),
+    "retry": ("deploy:retry", "Deploy the same image on a host once more."),
+    "cancel": ("deploy:cancel", "End a deployment."),
+    "host": ("host:host", "Machines: add, list, show, lock."),
+    "profile": ("profile:profile", "Kinds of hosts: list, show, learn from a machine."),
+    "image": ("image:image", "Images: build, compare, sign, pack, add, list, verify, write."),
+    "mirror": (
+        "mirror:mirror",
+        "The site mirror: lock, make, verify, and prove that a build asks nothing else.",
+    ),
+    "bmc": ("bmc:bmc", "BMCs: test, power, boot device, console, login."),
+    "net": ("net:net", "The deployment LAN: who asks there, and who answers."),
+    "ramdisk": ("ramdisk:ramdisk", "The ramdisk: build."),
+    "rehearse": (
+        "rehearse:rehearse",
+        "Deploy a QEMU machine: real firmware, a BMC's protocol, PXE, image, first boot and Ansible.",
+    ),
+    "serve": (
+        "serve:serve",
+        "Answer DHCP, TFTP, DNS and HTTP on one LAN, and work on deployments, until told to stop.",
+    ),
+    "explain": ("explain:explain", "Say what an error code means and what to do; works offline."),
+}
 
 
-class _InOrder(click.Group):
-    """Lists its commands in the order in which people need them."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(self.commands)
-
-
-@click.group(cls=_InOrder, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Lazy, places=COMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="provision")
 @click.option(
     "--color", type=click.Choice(["auto", "always", "never"]), default="auto", help="Colours on a terminal."
@@ -65,10 +62,6 @@ def provision(color: str) -> None:
         wanted, other = ("NO_COLOR", "FORCE_COLOR")[:: 1 if color == "never" else -1]
         os.environ[wanted] = "1"
         os.environ.pop(other, None)
-
-
-for command in COMMANDS:
-    provision.add_command(command)
 
 
 def main(argv: list[str] | None = None) -> Any:

@@ -13,7 +13,7 @@ from provisioner.cli.news import repeat
 from provisioner.client import Client
 from provisioner.errors import Exit, InputError
 from provisioner.recording import Text
-from provisioner.story import size
+from provisioner.units import size
 
 
 @click.group()

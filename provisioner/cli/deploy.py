@@ -12,7 +12,7 @@ from provisioner.cli.common import asks_service, console, emit, emit_one, prints
 from provisioner.cli.watch import follow
 from provisioner.client import Client
 from provisioner.errors import Exit, InputError, RefusedError
-from provisioner.story import size
+from provisioner.units import size
 
 MODES = {
     "full": "fetches and writes all of it, whatever the disk holds",

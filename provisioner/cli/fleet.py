@@ -13,7 +13,8 @@ from provisioner.cli.common import Column, console, emit, local_time, say
 from provisioner.cli.news import RESTING, await_news
 from provisioner.client import Client
 from provisioner.errors import Exit, RefusedError
-from provisioner.story import Story, describe_progress, duration, size
+from provisioner.story import Story, describe_progress
+from provisioner.units import duration, size
 
 Row = dict[str, Any]
 PREFIX = "r-"  # of a run's id

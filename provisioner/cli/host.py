@@ -9,7 +9,7 @@ from provisioner.cli import machines
 from provisioner.cli.common import Column, asks_service, emit, emit_one, local_time, prints_data, say
 from provisioner.client import Client
 from provisioner.errors import InputError
-from provisioner.story import size
+from provisioner.units import size
 
 Row = dict[str, Any]
 

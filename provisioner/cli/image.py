@@ -5,14 +5,40 @@ from pathlib import Path
 
 import click
 
-from provisioner.cli import image_build, image_pack, image_write
 from provisioner.cli.common import Column, asks_service, emit, local_time, prints_data, say, state_option
+from provisioner.cli.lazy import Lazy, Places
 from provisioner.client import Client
 from provisioner.errors import RefusedError
-from provisioner.story import size
+from provisioner.units import size
+
+PLACES: Places = {
+    "list": ("image:list_", "Every image of the catalogue."),
+    "keygen": ("image:keygen", "Make a signing key pair, NAME.key and NAME.pub, in minisign's format."),
+    "trust": (
+        "image:trust",
+        "Trust the images that a key signed; ramdisks that are built from now on do so too.",
+    ),
+    "build": (
+        "image_build:build",
+        "Build the golden image with Packer and Ansible: raw, qcow2, vmdk, pack, manifests, SHA256SUMS.",
+    ),
+    "builds": (
+        "image_build:builds",
+        "All builds of this machine, and what they come to: success rate and medians against the targets.",
+    ),
+    "diff": ("image_build:diff", "Explain how two images differ, file by file."),
+    "pack": ("image_pack:pack", "Pack a disk image: PACK, PACK.json and PACK.json.minisig."),
+    "add": ("image_pack:add", "Add an image to the catalogue of the service on this machine"),
+    "write": (
+        "image_write:write",
+        "Write a pack to a disk of this machine: verified, read back, bootable last.",
+    ),
+    "verify": ("image_pack:verify", "Read an image again: signature and every chunk."),
+    "gc": ("image_pack:gc", "Remove what the state folder's images/ holds and the catalogue does not know"),
+}
 
 
-@click.group()
+@click.group(cls=Lazy, places=PLACES)
 def image() -> None:
     """Images: build, compare, sign, pack, add, list, verify, write."""
 
@@ -66,10 +92,3 @@ def trust(public: Path, state: Path) -> None:
         )
     shutil.copyfile(public, target)
     say(f"{public.stem} is trusted; build the ramdisk again: provision ramdisk build")
-
-
-for command in (
-    *(image_build.build, image_build.builds, image_build.diff),
-    *(image_pack.pack, image_pack.add, image_write.write, image_pack.verify, image_pack.gc),
-):
-    image.add_command(command)

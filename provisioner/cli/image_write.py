@@ -24,7 +24,7 @@ from provisioner.cli.image_pack import Bar
 from provisioner.errors import DiskError, InputError, PackError, RefusedError
 from provisioner.imaging import manifest as manifests
 from provisioner.imaging import signature
-from provisioner.story import size
+from provisioner.units import size
 
 PATIENCE = 60.0  # seconds without an answer of the server; somebody waits before the screen
 SYS = Path("/sys/dev/block")

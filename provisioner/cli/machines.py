@@ -3,7 +3,7 @@
 from typing import Any
 
 from provisioner.cli.common import Column, local_time
-from provisioner.story import size
+from provisioner.units import size
 
 Row = dict[str, Any]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from provisioner.cli.common import say, state_option
-from provisioner.story import size
+from provisioner.units import size
 
 CACHE = Path("~/.cache/provisioner").expanduser()
 

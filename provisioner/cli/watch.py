@@ -12,7 +12,8 @@ from provisioner.cli.common import Column, asks_service, console, emit, emit_one
 from provisioner.cli.news import RESTING, await_news
 from provisioner.client import Client
 from provisioner.errors import Exit
-from provisioner.story import PROGRESS, Chapter, Story, describe_progress, duration
+from provisioner.story import PROGRESS, Chapter, Story, describe_progress
+from provisioner.units import duration
 
 Row = dict[str, Any]
 CODES = {"ready": Exit.DONE, "rejected": Exit.REJECTED, "failed": Exit.FAILED, "cancelled": Exit.FAILED}

@@ -1,13 +1,16 @@
 """The reference of the command line is printed from the program; UPDATE_GOLDEN=1 renews it."""
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
+from provisioner import run
 from provisioner.cli import provision
 from provisioner.cli.explain import CODES
+from provisioner.cli.lazy import Lazy
 from provisioner.errors import Exit
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "cli.md"
@@ -29,7 +32,10 @@ MEANINGS = {
 def commands(command: click.Command, name: str) -> Iterator[tuple[str, click.Command]]:
     yield name, command
     if isinstance(command, click.Group):
-        for word, child in command.commands.items():
+        context = click.Context(command)
+        for word in command.places if isinstance(command, Lazy) else command.commands:
+            child = command.get_command(context, word)
+            assert child
             yield from commands(child, f"{name} {word}")
 
 
@@ -72,3 +78,21 @@ def test_the_reference_is_what_the_program_says() -> None:
 def test_every_command_says_what_it_is_for() -> None:
     silent = [name for name, command in commands(provision, "provision") if not command.help]
     assert silent == []
+
+
+def test_lists_say_of_a_command_what_it_says_itself() -> None:
+    for name, command in commands(provision, "provision"):
+        if isinstance(command, Lazy):
+            for word, (_, said) in command.places.items():
+                child = command.get_command(click.Context(command), word)
+                assert child and child.help
+                assert " ".join(child.help.split()).startswith(said), f"{name} {word}"
+
+
+def test_a_command_imports_no_other() -> None:
+    code = (
+        "import sys; from provisioner.cli import run; run(['image', 'write', '--help']); print(*sys.modules)"
+    )
+    loaded = run.text([sys.executable, "-c", code]).split()
+    assert "provisioner.cli.image_write" in loaded
+    assert {"provisioner.cli.deploy", "provisioner.model", "pydantic", "flask"}.isdisjoint(loaded)

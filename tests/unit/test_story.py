@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from provisioner import story
+from provisioner import story, units
 from provisioner.lifecycle import KINDS
 from provisioner.model import Stage
 
@@ -94,14 +94,14 @@ def test_every_kind_of_event_has_its_sentence() -> None:
     ("seconds", "text"), [(0.4, "0 s"), (59.6, "1 m 00 s"), (343, "5 m 43 s"), (7260, "2 h 01 m")]
 )
 def test_durations_are_written_for_people(seconds: float, text: str) -> None:
-    assert story.duration(seconds) == text
+    assert units.duration(seconds) == text
 
 
 @pytest.mark.parametrize(
     ("number", "text"), [(512, "512 B"), (134_700_000, "134.7 MB"), (3_840_755_982_336, "3.84 TB")]
 )
 def test_sizes_are_written_for_people(number: int, text: str) -> None:
-    assert story.size(number) == text
+    assert units.size(number) == text
 
 
 def test_progress_says_how_much_how_fast_and_how_long() -> None:
