@@ -42,6 +42,7 @@ def serve(site: Site, ready: Callable[[str], None]) -> None:
     site.adopt = limit
 
     def before() -> None:
+        loop.check()
         counts.sessions.set(loop.transfers)
         seldom.flush()
 
