@@ -42,6 +42,7 @@ FAMILIES = {
     "provision_sent_bytes_total": Family("counter", "Bytes of content that clients took."),
     "provision_sessions": Family("gauge", "Transfers or connections that are open now."),
     "provision_transfers_total": Family("counter", "Transfers that have ended, by result."),
+    "provision_foreign_dhcp_servers": Family("gauge", "DHCP servers that are heard and are not ours."),
     "provision_latency_seconds": Family("histogram", "From a request to its answer's first packet.", SHORT),
     "provision_transfer_seconds": Family("histogram", "From a request to the end of its transfer.", LONG),
     "provision_settings_reloads_total": Family("counter", "Times that the settings were read again."),
