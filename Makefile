@@ -59,7 +59,7 @@ test-roles: setup ## the golden image's roles, converged twice in chroots withou
 	$(PY) -m tests.roles.supplies $(CACHE) `# what needs the network comes first`
 	CACHE=$(CACHE) tests/roles/enter.sh $(PY) -m pytest -m roles -q --durations=8 tests/roles
 
-bench: setup ## imaging against its peers, side by side (root; half an hour); ARGS="B1 B12 --rounds 3 -o json"
+bench: setup ## imaging and boot services against their peers, side by side (root; hours); ARGS="B1 B12 --rounds 3 -o json"
 	$(PY) -m bench $(ARGS)
 
 # What the golden image is built from here: Debian's base image stands in for Ubuntu's ISO. IMAGE_ARGS= builds from the ISO.

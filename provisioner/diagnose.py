@@ -70,9 +70,31 @@ def _powering(site: Site, row: Deployment) -> Finding:
     )
 
 
+def _transfer(site: Site, row: Deployment) -> Finding | None:
+    """What TFTP has seen of it since its power-on; nothing says little, for some firmware boots by HTTP."""
+    known = site.store.mac_row(row.mac)
+    last = site.store.transfer(known["address"]) if known else None
+    if not last or last["time"] < row.power_on:
+        return None
+    if last["result"] == "done":
+        return (
+            f"its firmware fetched {last['name']} by TFTP, but iPXE never asked for its script",
+            f"Secure Boot may refuse iPXE, or iPXE knows no driver for this card: {see_console(site, row)}",
+        )
+    if last["result"].startswith("refused"):
+        return (
+            f"its firmware asked by TFTP for {last['name'][:60]!r} ({last['result']})",
+            "another DHCP server names the wrong file, or the firmware keeps an old setting",
+        )
+    return (
+        f"TFTP of {last['name'][:60]} broke after {last['bytes']} bytes ({last['result'][:100]})",
+        "packets are lost on the way: check cable, switch port, VLAN and firewalls (UDP 69 and above 1023)",
+    )
+
+
 def _netbooting(site: Site, row: Deployment) -> Finding:
     if "script.served" not in _kinds(site, row):
-        if found := _network(site, row):
+        if found := _network(site, row) or _transfer(site, row):
             return found
         return (
             "it has an address but iPXE never asked for its script",

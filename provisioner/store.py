@@ -18,7 +18,7 @@ from provisioner.model import Deployment, Event, Host, Image, Profile, Run
 from provisioner.redaction import redact
 from provisioner.settings import AddressRange
 
-SCHEMA_VERSION = 5  # raised with every migration; a newer folder is refused
+SCHEMA_VERSION = 6  # raised with every migration; a newer folder is refused
 OLDEST_SQLITE = (3, 51, 3)  # older ones can corrupt a WAL that several processes write
 JSON_COLUMNS = ("progress", "disk", "host_keys", "verdict")
 # columns of deployments that a migration after the first adds
@@ -93,6 +93,13 @@ def fifth(db: Database) -> None:
     """How a deployment writes the disk, and whether it may lose what is somebody else's."""
     db.table("deployments").add_column("write_mode", str, not_null_default="delta")
     db.table("deployments").add_column("erase_foreign", int, not_null_default=0)
+
+
+@migrations()
+def sixth(db: Database) -> None:
+    """What each address last fetched by TFTP, or did not get."""
+    last = {"time": float, "count": int, "name": str, "result": str, "bytes": int}
+    db.table("transfers").create({"address": str, **last}, pk="address")
 
 
 class Store:
@@ -371,6 +378,21 @@ class Store:
                 data = row["data"]
                 said = {"boots": bool(data.get("boots")), "hostname": data.get("hostname", "")}
                 db.execute(sql, {**row, **said, "data": json.dumps(data)})
+
+    def put_transfers(self, rows: list[dict[str, Any]], most: int) -> None:
+        """Batched evidence of TFTP, `{address, time, count, name, result, bytes}`; so many are kept."""
+        sql = """INSERT INTO transfers VALUES (:address, :time, :count, :name, :result, :bytes)
+                 ON CONFLICT(address) DO UPDATE SET time = :time, count = count + :count, name = :name,
+                 result = :result, bytes = :bytes"""
+        forget = """DELETE FROM transfers WHERE address IN (
+                    SELECT address FROM transfers ORDER BY time DESC LIMIT -1 OFFSET ?)"""
+        with self.writing() as db:
+            db.conn.executemany(sql, rows)
+            db.execute(forget, [most])
+
+    def transfer(self, address: str) -> dict[str, Any] | None:
+        """The last one of an address."""
+        return self._one("SELECT * FROM transfers WHERE address = ?", address)
 
     def sightings(self) -> list[dict[str, Any]]:
         """Every MAC that asked, the last first, with the host that owns it or null."""

@@ -34,7 +34,12 @@ def serve(site: Site, ready: Callable[[str], None]) -> None:
     keep_up = threading.Thread(target=names.keep_up, args=(responder,), name="names", daemon=True)
     keep_up.start()
     sessions = counters.number("provision_sessions")
-    Writer(counters, settings.state, lambda: sessions.set(loop.connections)).start()
+
+    def before() -> None:
+        loop.check()
+        sessions.set(loop.connections)
+
+    Writer(counters, settings.state, before).start()
     places = ", ".join(f"{address}:{PORT}" for address in addresses)
     ready(f"dns: answering for {settings.dhcp.domain} on {places}/udp and tcp")
     loop.run()

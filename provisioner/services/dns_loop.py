@@ -18,6 +18,7 @@ from provisioner.services.dns_forward import Asked, Forwarder
 from provisioner.services.dns_packet import RCODES, PacketError
 from provisioner.services.dns_responder import Responder
 from provisioner.services.dns_stream import IDLE, Stream
+from provisioner.services.pulse import Pulse
 from provisioner.sockets import bind
 
 PORT = 53
@@ -42,6 +43,7 @@ class DnsLoop:
         in_all: int = 128,
         idle: float = IDLE,
         counters: Counters | None = None,
+        pulse: Pulse | None = None,
     ) -> None:
         """Bind; the limits are those of TCP connections, `idle` in seconds.
 
@@ -59,6 +61,8 @@ class DnsLoop:
         self._selector = selectors.DefaultSelector()
         self._stop = Stop()
         self._selector.register(self._stop.fileno(), selectors.EVENT_READ)
+        self._pulse = pulse or Pulse("dns")
+        self._selector.register(self._pulse.fileno(), selectors.EVENT_READ, lambda source: self._pulse.beat())
         self._listeners = listen(addresses, port, "dns")
         self._listeners += _listen_tcp(self._listeners)
         for listener in self._listeners:
@@ -87,6 +91,10 @@ class DnsLoop:
     def port(self) -> int:
         """The port that is listened on; of interest if 0 was asked for."""
         return int(self._listeners[0].getsockname()[1])
+
+    def check(self) -> None:
+        """Whether the loop is alive; if not, the process ends. For a thread beside it, now and then."""
+        self._pulse.check()
 
     @property
     def connections(self) -> int:
@@ -125,6 +133,7 @@ class DnsLoop:
         for listener in self._listeners:
             listener.close()
         self._selector.close()
+        self._pulse.close()
         self._stop.close()
 
     def _act(self, source: Any, what: Any, mask: int) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from ipaddress import IPv4Address, IPv6Address
 
 from provisioner.services.datagrams import Complaints, Stop, listen
+from provisioner.services.pulse import Pulse
 from provisioner.services.tftp_counts import Counts
 from provisioner.services.tftp_packet import (
     Ack,
@@ -49,6 +50,7 @@ class TftpLoop:
         per_address: int = 16,
         in_all: int = 4096,
         counts: Counts | None = None,
+        pulse: Pulse | None = None,
     ) -> None:
         """Bind.
 
@@ -67,13 +69,18 @@ class TftpLoop:
         self._poll = select.epoll()
         self._poll.register(self._stop.fileno(), select.EPOLLIN)
         self._sources: dict[int, Session | socket.socket] = {one.fileno(): one for one in self._listeners}
-        for number in self._sources:
+        self._pulse = pulse or Pulse("tftp")
+        for number in (*self._sources, self._pulse.fileno()):
             self._poll.register(number, select.EPOLLIN)
 
     @property
     def port(self) -> int:
         """The port that is listened on; of interest if 0 was asked for."""
         return int(self._listeners[0].getsockname()[1])
+
+    def check(self) -> None:
+        """Whether the loop is alive; if not, the process ends. For a thread beside it, now and then."""
+        self._pulse.check()
 
     @property
     def transfers(self) -> int:
@@ -96,6 +103,8 @@ class TftpLoop:
                     self._accept(source)
                 elif number == stop:
                     return
+                elif number == self._pulse.fileno():
+                    self._pulse.beat()
             self._fire_timers()
 
     def stop(self) -> None:
@@ -109,6 +118,7 @@ class TftpLoop:
         for listener in self._listeners:
             listener.close()
         self._poll.close()
+        self._pulse.close()
         self._stop.close()
 
     def _accept(self, listener: socket.socket) -> None:

@@ -118,7 +118,7 @@ def test_what_the_firmware_said_outlives_what_its_system_says(site: Site) -> Non
         ({"address": "10.77.0.1"}, "too small"),
         ({"address": "10.77.0.400/24"}, "address"),
         ({"http_port": 0}, "http_port"),
-        ({"services": ["ntp"]}, "services: ntp unknown"),
+        ({"services": ["nfs"]}, "services: nfs unknown"),
         ({"dhcp": {"hosts": {"first": "10.78.0.1", "last": "10.78.0.9"}}}, "does not lie in"),
         ({"dhcp": {"hosts": {"first": "10.77.0.1", "last": "10.77.0.9"}}}, "own address"),
         ({"dhcp": {"hosts": {"first": "10.77.0.64", "last": "10.77.0.130"}}}, "overlap"),

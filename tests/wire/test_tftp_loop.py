@@ -433,6 +433,23 @@ def test_it_speaks_ipv6_as_well(folder: Path, tmp_path: Path) -> None:
     assert (tmp_path / "got").read_bytes() == payload(4404)
 
 
+def test_a_reply_leaves_from_the_address_that_was_asked(folder: Path) -> None:
+    loop = TftpLoop([IPv4Address(HERE), IPv4Address("127.0.0.2")], lambda name: folder / name, port=0)
+    port = {one.getsockname()[0]: one.getsockname()[1] for one in loop._listeners}
+    thread = threading.Thread(target=loop.run)
+    thread.start()
+    try:
+        for address, number in port.items():
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+                client.settimeout(5)
+                client.sendto(build_request(Request("512", "octet")), (address, number))
+                assert client.recvfrom(2000)[1][0] == address
+    finally:
+        loop.stop()
+        thread.join(5)
+        loop.close()
+
+
 def test_a_taken_port_and_a_foreign_address_are_said_in_words(served: Served) -> None:
     with pytest.raises(ServiceError, match="in use") as taken:
         TftpLoop([IPv4Address(HERE)], lambda name: None, port=served.loop.port)

@@ -1,0 +1,115 @@
+"""A loop that hangs ends its process; one that is only slow does not."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from ipaddress import IPv4Address
+
+import pytest
+
+from provisioner.services.dns_loop import DnsLoop
+from provisioner.services.dns_packet import Query
+from provisioner.services.dns_responder import Responder
+from provisioner.services.dns_zone import Zone
+from provisioner.services.pulse import Pulse
+from provisioner.services.tftp_loop import TftpLoop
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def ended() -> threading.Event:
+    return threading.Event()
+
+
+@pytest.fixture
+def pulse(clock: Clock, ended: threading.Event) -> Iterator[Pulse]:
+    made = Pulse("test", limit=10, end=ended.set, clock=clock)
+    yield made
+
+
+def test_a_loop_that_answers_lives(pulse: Pulse, clock: Clock, ended: threading.Event) -> None:
+    for _ in range(5):
+        pulse.check()
+        clock.now += 9
+        pulse.check()
+        pulse.beat()
+        clock.now += 9
+    assert not ended.is_set()
+
+
+def test_one_that_does_not_answer_is_ended_and_that_is_said(
+    pulse: Pulse, clock: Clock, ended: threading.Event, caplog: pytest.LogCaptureFixture
+) -> None:
+    pulse.check()
+    clock.now += 11
+    pulse.check()
+    assert ended.is_set() and "test: the loop has hung for 11 s" in caplog.text
+
+
+def test_both_loops_answer_and_are_ended_where_they_hang(
+    clock: Clock, ended: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On loopback."""
+    for make in (_tftp, _dns):
+        ended.clear()
+        hang, hung = threading.Event(), threading.Event()
+        beaten = threading.Event()
+        pulse = Pulse("test", limit=10, end=ended.set, clock=clock)
+        beat = pulse.beat
+        monkeypatch.setattr(pulse, "beat", lambda beat=beat, beaten=beaten: (beat(), beaten.set()))
+        loop, send = make(pulse, hang, hung)
+        thread = threading.Thread(target=loop.run)
+        thread.start()
+        try:
+            loop.check()
+            assert beaten.wait(5)
+            send(loop.port)
+            assert hung.wait(5)
+            loop.check()
+            clock.now += 11
+            loop.check()
+            assert ended.is_set()
+        finally:
+            hang.set()
+            loop.stop()
+            thread.join(5)
+            loop.close()
+
+
+def _tftp(pulse: Pulse, hang: threading.Event, hung: threading.Event) -> tuple[TftpLoop, object]:
+    def lookup(name: str) -> bytes:
+        hung.set()
+        hang.wait(10)
+        return b""
+
+    return TftpLoop([IPv4Address("127.0.0.1")], lookup, port=0, pulse=pulse), lambda port: _send(
+        port, b"\0\1a\0octet\0"
+    )
+
+
+def _dns(pulse: Pulse, hang: threading.Event, hung: threading.Event) -> tuple[DnsLoop, object]:
+    class Slow(Zone):
+        def answer(self, query: Query) -> object:
+            hung.set()
+            hang.wait(10)
+            return super().answer(query)
+
+    query = b"\0\1\0\0\0\1\0\0\0\0\0\0\1a\0\0\1\0\1"
+    loop = DnsLoop([IPv4Address("127.0.0.1")], Responder(Slow([])), port=0, pulse=pulse)
+    return loop, lambda port: _send(port, query)
+
+
+def _send(port: int, data: bytes) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+        client.sendto(data, ("127.0.0.1", port))
