@@ -7,6 +7,7 @@ from provisioner.errors import RefusedError
 from provisioner.site import Site
 
 FOREIGN = "dhcp.servers"  # the key of the service's own values under which the DHCP service keeps them
+DEAF = "dhcp.deaf"  # likewise: the interfaces on which they cannot be heard
 FRESH = 3600.0  # seconds for which what a relayed packet said of an address is believed
 
 

@@ -133,6 +133,8 @@ def _show(found: Row) -> None:
     click.echo(f"{'Service':<10}{found['address']} on {found['interface']}, {found['url']}")
     if not found["watched"]:
         click.echo(f"{'Servers':<10}nobody listens: dhcp is not among the services")
+    elif found["deaf"]:
+        click.echo(f"{'Servers':<10}cannot be heard on {', '.join(found['deaf'])}: CAP_NET_RAW is missing")
     elif not found["servers"]:
         click.echo(f"{'Servers':<10}no other DHCP server is heard")
     for server in found["servers"]:

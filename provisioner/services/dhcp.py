@@ -3,6 +3,7 @@
 import logging
 import sys
 from collections.abc import Callable
+from functools import partial
 from ipaddress import IPv4Address
 
 from provisioner import lan
@@ -178,16 +179,17 @@ class DhcpService:
     def _watch(self) -> None:
         ports = (CLIENT_PORT, SERVER_PORT) if self._mode == "external" else (CLIENT_PORT,)
         self._foreign.load(lan.servers(self._site), self._site.clock())
+        deaf: list[str] = []
         for name in self.interfaces:
             try:
                 wire = DhcpWire(name, ports)
             except OSError as fault:
-                log.warning(
-                    "%s: other DHCP servers cannot be heard (%s): CAP_NET_RAW is missing", name, fault
-                )
+                deaf.append(name)
+                log.warning("%s: other DHCP servers cannot be heard (CAP_NET_RAW): %s", name, fault)
                 continue
             self._wires.append(wire)
-            self._reactor.add(wire, lambda wire=wire: self._heard(wire))  # type: ignore[misc]
+            self._reactor.add(wire, partial(self._heard, wire))
+        self._site.store.set(lan.DEAF, deaf)
         self._reactor.every(self._foreign.period, self._ask)
 
     def _ask(self) -> None:

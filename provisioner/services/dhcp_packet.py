@@ -273,7 +273,13 @@ def _append(built: bytearray, code: int, value: bytes) -> None:
     """One option; a value that is too long for one is split."""
     if not PAD < code < END:
         raise PacketError(f"{code} cannot be an option's number")
-    for at in range(0, len(value) or 1, 255):
+    size = len(value)
+    if size < 256:
+        built.append(code)
+        built.append(size)
+        built += value
+        return
+    for at in range(0, size, 255):
         part = value[at : at + 255]
         built.append(code)
         built.append(len(part))

@@ -32,6 +32,7 @@ def show() -> Response:
         url=settings.url,
         time_server=str(settings.dhcp.time_server or ""),
         watched="dhcp" in settings.services,
+        deaf=site.store.get(lan.DEAF, []),
         alone=lan.is_alone(site),
         files=external.files(site),
         servers=lan.servers(site),

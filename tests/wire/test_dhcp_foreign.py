@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -83,3 +85,23 @@ def test_another_server_is_named_and_deploys_wait_until_it_has_gone(lab: tuple[L
     checked = world.provision("net", "check")
     assert checked.code == 0 and "no other DHCP server is heard" in checked.out
     assert world.client.arm(world.add_host().name, yes=True)["stage"] == "queued"
+
+
+class Deaf(conftest.Inside):
+    """A service that may not open raw sockets."""
+
+    def __init__(self, lan: conftest.Namespace, folder: Path) -> None:
+        super().__init__(lan, folder)
+        place = self._argv.index(sys.executable)
+        self._argv[place:place] = ["setpriv", "--bounding-set=-net_raw", "--inh-caps=-net_raw"]
+
+
+def test_a_service_that_may_not_listen_says_so_and_serves_all_the_same(tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        lan = stack.enter_context(conftest.namespace())
+        made = Lab(lan, tmp_path, stack)
+        world = conftest.World(lan, stack.enter_context(Deaf(lan, tmp_path)), tmp_path)
+        stack.callback(world.site.store.close)
+        said = world.provision("net", "check")
+        assert "Servers   cannot be heard on lan0: CAP_NET_RAW is missing" in said.out
+        assert made.machine("client").udhcpc().startswith("10.77.0.1")

@@ -59,7 +59,7 @@ def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Lab, World
     with ExitStack() as stack:
         made, world = started(tmp_path_factory.mktemp("proxy"), '[dhcp]\nmode = "proxy"\n', stack)
         site = made.machine("site", address=f"{SITE}/24")
-        site.dnsmasq(RANGE, "--no-ping")
+        site.dnsmasq(RANGE, "--dhcp-range=10.79.0.100,10.79.0.139,255.255.255.0,5m", "--no-ping")
         yield made, world, site
 
 
@@ -142,6 +142,36 @@ def test_the_check_finds_the_sites_server_and_nothing_wrong(proxy: tuple[Lab, Wo
     assert "another server gives the addresses, this service the boot files" in said.out
     assert f"{SITE} (" in said.out and "✗" not in said.out
     assert "✓ x64 UEFI (7): 10.77.0.2" in said.out
+
+
+def test_a_host_behind_the_sites_relay_boots_from_the_address_that_its_relayed_request_named(
+    proxy: tuple[Lab, World, Machine],
+) -> None:
+    made, world, site = proxy
+    made.bridge("far0")
+    relay = made.machine("router", address="10.77.0.2/24")
+    made.plug(relay, "eth1", "far0")
+    relay.run("ip", "address", "add", "10.79.0.1/24", "dev", "eth1")
+    relay.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
+    made.run("ip", "route", "add", "10.79.0.0/24", "via", "10.77.0.2")
+    site.run("ip", "route", "add", "10.79.0.0/24", "via", "10.77.0.2")
+    relay.start("dhcrelay", "-4", "-d", "-a", "-id", "eth1", "-iu", "eth0", SITE, "10.77.0.1")
+    relay.await_log("Sending on")
+    mac = "52:54:00:aa:07:09"
+    client = made.machine("behind", mac=mac, bridge="far0")
+    host = armed(world, mac)
+    answers = {one["address"]: one for one in client.ask(recorded("ovmf-pxe-discover"), 2.0)}
+    assert answers["0.0.0.0"]["file"] == "snponly.efi" and len(answers) == 2, (
+        "the file is ours, the address theirs"
+    )
+    address = client.udhcpc()
+    assert address.startswith("10.79.0.1")
+    client.run("ip", "route", "add", "default", "via", "10.79.0.1")
+    url = f"http://10.77.0.1/boot/{mac}/boot.ipxe"
+    assert RAMDISK in client.curl(url)
+    client.run("ip", "address", "add", "10.79.0.222/24", "dev", "eth0")
+    assert DISK in client.run("curl", "-sS", "--interface", "10.79.0.222", url).out
+    assert "eth1" in world.provision("host", "show", host.name).out
 
 
 # the site's own server does all
