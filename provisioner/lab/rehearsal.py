@@ -133,7 +133,8 @@ class Rehearsal:
         given = self.options.image
         built = supplies.bring(given, self.folder, cache, say) if given else supplies.provide(cache, say)
         self.supplies = built
-        self.disk_size = max(DISK, built.manifest.raw_size + ROOM)
+        if given:
+            self.disk_size = max(DISK, built.manifest.raw_size + ROOM)
         self.report.image = {
             "name": built.image,
             "raw": built.manifest.raw_size,
