@@ -190,7 +190,10 @@ class TftpLoop:
         except OSError:  # an ICMP error that may pass
             return
         try:
-            self._react(session, data, has_answered=has_answered)
+            if has_answered:
+                self._go_on(session, data)
+            else:
+                self._react(session, data)
         except PacketError as fault:
             self._counts.bad.add()
             self._complaints.say(session.address, fault, data)
@@ -198,7 +201,13 @@ class TftpLoop:
             self._complaints.say(session.address, f"transfer broken: {fault!r}", data, trace=True)
             self._end(session, f"lost: {fault!r}")
 
-    def _react(self, session: Session, data: bytes, *, has_answered: bool) -> None:
+    def _go_on(self, session: Session, data: bytes) -> None:
+        """What was hoped for has come, and its answer has left: the books follow."""
+        session.transfer.acknowledge(int.from_bytes(data[2:4], "big"), time.monotonic())
+        self._mind(session)
+        session.look_ahead()
+
+    def _react(self, session: Session, data: bytes) -> None:
         match parse(data):
             case Ack(block):
                 packets = session.transfer.acknowledge(block, time.monotonic())
@@ -207,7 +216,7 @@ class TftpLoop:
                 if session.transfer.done:
                     self._end(session, "done")
                 else:
-                    self._proceed(session, [] if has_answered else packets)
+                    self._proceed(session, packets)
                     if packets:
                         session.look_ahead()
             case Failure(code, text):
@@ -221,6 +230,9 @@ class TftpLoop:
         except ConnectionRefusedError:
             self._gone(session, "nobody listens there any more")
             return
+        self._mind(session)
+
+    def _mind(self, session: Session) -> None:
         deadline = session.transfer.deadline
         if not session.queued or deadline < session.queued:
             self._queue(session, deadline)

@@ -45,7 +45,8 @@ def _play(content: Content, request: Request, rest: list[bytes]) -> None:
     terms = agree(request, content.size)
     now, transfer = 0.0, Transfer(content, terms, 0.0)
     sent = transfer.begin(now)
-    for said in rest:
+    for turn, said in enumerate(rest):
+        hoped_for, ready = transfer.look_ahead() if turn % 3 else (b"", [])
         assert len(sent) <= LARGEST_WINDOW and all(len(one) <= terms.block + 4 for one in sent[1:])
         now += 0.01
         try:
@@ -54,6 +55,7 @@ def _play(content: Content, request: Request, rest: list[bytes]) -> None:
             continue
         if isinstance(heard, Ack):
             sent = transfer.acknowledge(heard.block, now)
+            assert not ready or said != hoped_for or sent == ready
             if transfer.done:
                 assert transfer.arrived == content.size
                 return

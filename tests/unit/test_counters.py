@@ -134,3 +134,8 @@ def test_the_table_says_what_every_number_is() -> None:
         assert name.endswith("_total") == (family.kind == "counter")
         assert bool(family.bounds) == (family.kind == "histogram")
         assert list(family.bounds) == sorted(family.bounds)
+
+
+def test_the_docs_list_every_number() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "dns-and-tftp.md").read_text()
+    assert [name for name in counters.FAMILIES if f"| `{name}` |" not in text] == []
