@@ -24,8 +24,10 @@ import contextlib, io, json, click
 from provisioner import cli
 
 def walk(command, words):
-    below = command.commands.items() if isinstance(command, click.Group) else ()
-    return [words, *(found for name, child in below for found in walk(child, [*words, name]))]
+    context = click.Context(command)
+    below = command.list_commands(context) if isinstance(command, click.Group) else ()
+    children = [(name, command.get_command(context, name)) for name in below]
+    return [words, *(found for name, child in children for found in walk(child, [*words, name]))]
 
 pages = []
 for words in walk(cli.provision, []):
