@@ -136,3 +136,16 @@ def test_only_what_was_taken_is_kept_not_what_was_offered(site: Site) -> None:
     networks = made(site)
     assert networks.main.leases.offer(MOVER, 1000.0)
     assert networks.changed and networks.take_changes(1000.0) == ([], [])
+
+
+@pytest.mark.parametrize(("services", "runs"), [(("dhcp", "dns"), True), (("dhcp",), False)])
+def test_hosts_are_told_our_name_server_of_their_network_where_it_runs(
+    site: Site, services: tuple[str, ...], runs: bool
+) -> None:
+    known = with_networks(site, VLAN, RACK)
+    known = replace(known, settings=known.settings.model_copy(update={"services": services}))
+    networks = Networks(known, Memory(site.store))
+    homes = [networks.containing(IPv4Address(at)) for at in ("10.77.0.9", "10.78.0.9", "10.79.0.9")]
+    found = {str(one.config.network): [str(a) for a in one.config.name_servers] for one in homes if one}
+    told = {"10.77.0.0/24": ["10.77.0.1"], "10.78.0.0/24": ["10.78.0.1"], "10.79.0.0/24": ["10.77.0.1"]}
+    assert found == (told if runs else {net: [] for net in told})
