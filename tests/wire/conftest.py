@@ -284,8 +284,8 @@ class World:
         return Puppet(self, name, mac, self.client.host(name)["host"]["address"])
 
     def await_event(self, ident: str, kind: str) -> dict[str, Any]:
-        """The first event of that kind, as soon as it has happened; at most 20 s."""
-        after, until = 0, time.monotonic() + 20
+        """The first event of that kind, as soon as it has happened; at most a minute."""
+        after, until = 0, time.monotonic() + 60
         seen: list[str] = []
         while time.monotonic() < until:
             for event in self.client.events(ident, after, wait=5)["events"]:
