@@ -1,168 +1,23 @@
-"""What the service remembers: one SQLite file, migrations, rows in and out, the append-only event log."""
+"""What the service remembers: rows in and out, the append-only event log."""
 
 import json
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from ipaddress import IPv4Address
-from pathlib import Path
 from typing import Any
 
-from pysqlite3 import dbapi2 as sqlite3
-from sqlite_utils import Database, Migrations
+from sqlite_utils import Database
 
-from provisioner import bell
+from provisioner.database import Connected
 from provisioner.errors import NotFoundError, ServiceError
 from provisioner.lifecycle import RESTING
 from provisioner.model import Deployment, Event, Host, Image, Profile, Run
 from provisioner.redaction import redact
 from provisioner.settings import AddressRange
 
-SCHEMA_VERSION = 6  # raised with every migration; a newer folder is refused
-OLDEST_SQLITE = (3, 51, 3)  # older ones can corrupt a WAL that several processes write
 JSON_COLUMNS = ("progress", "disk", "host_keys", "verdict")
-# columns of deployments that a migration after the first adds
-LATER = frozenset({"run", "iso", "write_mode", "erase_foreign"})
-migrations = Migrations("provisioner")
 
 
-@migrations()
-def first(db: Database) -> None:
-    """Everything that the first release keeps."""
-    db.table("profiles").create({"name": str, "body": str}, pk="name")
-    db.table("hosts").create({"name": str, "body": str, "facts": str, "facts_at": float}, pk="name")
-    db.table("macs").create({"mac": str, "host": str, "address": str, "role": str}, pk="mac")
-    db.table("macs").create_index(["address"], unique=True)
-    db.table("images").create({"id": str, "body": str}, pk="id")
-    columns: dict[str, Any] = {name: str for name in Deployment.model_fields if name not in LATER}
-    for name in columns:
-        if Deployment.model_fields[name].annotation in (float, int, bool):
-            columns[name] = Deployment.model_fields[name].annotation
-    db.table("deployments").create(columns, pk="id")
-    db.table("deployments").create_index(["host", "stage"])
-    event = {"id": int, "time": float, "host": str, "deployment": str, "attempt": int}
-    db.table("events").create({**event, "kind": str, "source": str, "data": str}, pk="id")
-    db.table("events").create_index(["deployment"])
-    # two deployments of one host can never be under way: the database itself refuses
-    resting = ", ".join(f"'{stage}'" for stage in sorted(RESTING))
-    db.execute(f"CREATE UNIQUE INDEX one_under_way ON deployments(host) WHERE stage NOT IN ({resting})")
-    db.table("sightings").create(
-        {"mac": str, "first_seen": float, "last_seen": float, "count": int, "address": str, "data": str},
-        pk="mac",
-    )
-    db.table("leases").create({"mac": str, "address": str, "expires": float, "bound": int}, pk="mac")
-    db.table("requests").create(
-        {
-            "id": int,
-            "created": float,
-            "host": str,
-            "action": str,
-            "argument": str,
-            "state": str,
-            "result": str,
-        },
-        pk="id",
-    )
-    db.table("service").create({"key": str, "value": str}, pk="key")
-
-
-@migrations()
-def second(db: Database) -> None:
-    """Runs: one order for many hosts."""
-    db.table("runs").create({"id": str, "created": float, "body": str}, pk="id")
-    db.table("deployments").add_column("run", str, not_null_default="")
-    db.table("deployments").create_index(["run"])
-
-
-@migrations()
-def third(db: Database) -> None:
-    """Deployments that boot an installer; images need nothing, for what is not said of one is a pack."""
-    db.table("deployments").add_column("iso", str, not_null_default="")
-
-
-@migrations()
-def fourth(db: Database) -> None:
-    """What machines that nobody knows said of themselves; discovery/records.py reads and writes it."""
-    times = {"served": float, "released": float, "reported": float}
-    row = {"mac": str, "uuid": str, "macs": str, "address": str, **times, "body": str}
-    db.table("surveys").create(row, pk="mac")
-
-
-@migrations()
-def fifth(db: Database) -> None:
-    """How a deployment writes the disk, and whether it may lose what is somebody else's."""
-    db.table("deployments").add_column("write_mode", str, not_null_default="delta")
-    db.table("deployments").add_column("erase_foreign", int, not_null_default=0)
-
-
-@migrations()
-def sixth(db: Database) -> None:
-    """What each address last fetched by TFTP, or did not get."""
-    last = {"time": float, "count": int, "name": str, "result": str, "bytes": int}
-    db.table("transfers").create({"address": str, **last}, pk="address")
-
-
-class Store:
-    """The one door to the database; one connection per thread."""
-
-    def __init__(self, state: Path) -> None:
-        if sqlite3.sqlite_version_info < OLDEST_SQLITE:
-            raise ServiceError(
-                f"SQLite {sqlite3.sqlite_version} can corrupt the state", hint="pip install pysqlite3"
-            )
-        self.state = state
-        self.path = state / "provisioner.db"
-        self._local = threading.local()
-
-    @property
-    def db(self) -> Database:
-        """This thread's connection."""
-        if not hasattr(self._local, "db"):
-            connection = sqlite3.connect(self.path, timeout=20, isolation_level=None)
-            connection.execute("PRAGMA journal_mode=WAL")
-            connection.execute("PRAGMA synchronous=FULL")
-            self._local.db = Database(connection)
-        found: Database = self._local.db
-        return found
-
-    def close(self) -> None:
-        """Close this thread's connection."""
-        if hasattr(self._local, "db"):
-            self._local.db.conn.close()
-            del self._local.db
-
-    def migrate(self) -> None:
-        """Bring the state folder to this version. Raises ServiceError where it is newer than we are."""
-        version = self.db.execute("PRAGMA user_version").fetchone()[0]
-        if version > SCHEMA_VERSION:
-            raise ServiceError(
-                f"{self.state} was written by a newer release (schema {version}, ours is {SCHEMA_VERSION})",
-                hint="start the newer release, or restore the backup that was made before the upgrade",
-                code=611,
-            )
-        migrations.apply(self.db)
-        self.db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
-        self.path.chmod(0o600)
-
-    @contextmanager
-    def writing(self) -> Iterator[Database]:
-        """One `BEGIN IMMEDIATE` transaction; rings the bell after the commit."""
-        db = self.db
-        db.conn.execute("BEGIN IMMEDIATE")
-        try:
-            yield db
-        except BaseException:
-            db.conn.rollback()
-            raise
-        db.conn.execute("COMMIT")
-        bell.ring(self.state)
-
-    def _rows(self, sql: str, *parameters: Any) -> list[dict[str, Any]]:
-        return list(self.db.query(sql, list(parameters)))
-
-    def _one(self, sql: str, *parameters: Any) -> dict[str, Any] | None:
-        found = self._rows(sql, *parameters)
-        return found[0] if found else None
+class Store(Connected):
+    """The one door to the database."""
 
     # hosts and profiles
 
@@ -204,36 +59,36 @@ class Store:
     def hosts(self) -> list[Host]:
         """All hosts by name."""
         return [
-            Host.model_validate_json(row["body"]) for row in self._rows("SELECT * FROM hosts ORDER BY name")
+            Host.model_validate_json(row["body"]) for row in self.rows("SELECT * FROM hosts ORDER BY name")
         ]
 
     def host(self, name: str) -> Host:
         """Raises NotFoundError."""
-        row = self._one("SELECT * FROM hosts WHERE name = ?", name)
+        row = self.one("SELECT * FROM hosts WHERE name = ?", name)
         if not row:
             raise NotFoundError(f"no host is called {name!r}", hint="provision host list", code=121)
         return Host.model_validate_json(row["body"])
 
     def host_by_mac(self, mac: str) -> Host | None:
         """The host that owns the MAC; not by its BMC's."""
-        row = self._one("SELECT host FROM macs WHERE mac = ? AND role = 'host'", mac)
+        row = self.one("SELECT host FROM macs WHERE mac = ? AND role = 'host'", mac)
         return self.host(row["host"]) if row else None
 
     def mac_row(self, mac: str) -> dict[str, Any] | None:
         """`{mac, host, address, role}` of a known MAC, BMCs included."""
-        return self._one("SELECT * FROM macs WHERE mac = ?", mac)
+        return self.one("SELECT * FROM macs WHERE mac = ?", mac)
 
     def mac_rows(self) -> list[dict[str, Any]]:
         """`{mac, host, address, role}` of every known MAC, BMCs included."""
-        return self._rows("SELECT * FROM macs ORDER BY host, mac")
+        return self.rows("SELECT * FROM macs ORDER BY host, mac")
 
     def is_reserved(self, address: str) -> bool:
         """Whether the address belongs to a known MAC."""
-        return self._one("SELECT 1 FROM macs WHERE address = ?", address) is not None
+        return self.one("SELECT 1 FROM macs WHERE address = ?", address) is not None
 
     def profile(self, name: str) -> Profile:
         """Raises NotFoundError."""
-        row = self._one("SELECT * FROM profiles WHERE name = ?", name)
+        row = self.one("SELECT * FROM profiles WHERE name = ?", name)
         if not row:
             raise NotFoundError(
                 f"no profile is called {name!r}", hint="provision host apply inventory/", code=122
@@ -242,7 +97,7 @@ class Store:
 
     def profiles(self) -> list[Profile]:
         """All profiles by name."""
-        rows = self._rows("SELECT * FROM profiles ORDER BY name")
+        rows = self.rows("SELECT * FROM profiles ORDER BY name")
         return [Profile.model_validate_json(row["body"]) for row in rows]
 
     def put_host(self, host: Host) -> None:
@@ -252,7 +107,7 @@ class Store:
 
     def facts(self, name: str) -> dict[str, Any]:
         """What the host's last hello said of its hardware; empty before the first."""
-        row = self._one("SELECT facts FROM hosts WHERE name = ?", name)
+        row = self.one("SELECT facts FROM hosts WHERE name = ?", name)
         return json.loads(row["facts"]) if row and row["facts"] else {}
 
     def put_facts(self, name: str, facts: dict[str, Any], now: float) -> None:
@@ -270,55 +125,55 @@ class Store:
 
     def images(self) -> list[Image]:
         """All images by id."""
-        rows = self._rows("SELECT * FROM images ORDER BY id")
+        rows = self.rows("SELECT * FROM images ORDER BY id")
         return [Image.model_validate_json(row["body"]) for row in rows]
 
     # deployments and events
 
     def deployment(self, ident: str) -> Deployment:
         """Raises NotFoundError."""
-        row = self._one("SELECT * FROM deployments WHERE id = ?", ident)
+        row = self.one("SELECT * FROM deployments WHERE id = ?", ident)
         if not row:
             raise NotFoundError(f"no deployment is called {ident!r}", hint="provision status", code=123)
         return to_deployment(row)
 
     def last_deployment(self, host: str) -> Deployment | None:
         """The newest deployment of a host."""
-        row = self._one("SELECT * FROM deployments WHERE host = ? ORDER BY created DESC LIMIT 1", host)
+        row = self.one("SELECT * FROM deployments WHERE host = ? ORDER BY created DESC LIMIT 1", host)
         return to_deployment(row) if row else None
 
     def last_written(self, host: str) -> Deployment | None:
         """The newest deployment of a host that has written its disk to the end."""
         which = "host = ? AND disk NOT IN ('', '{}')"
-        row = self._one(f"SELECT * FROM deployments WHERE {which} ORDER BY created DESC LIMIT 1", host)  # noqa: S608
+        row = self.one(f"SELECT * FROM deployments WHERE {which} ORDER BY created DESC LIMIT 1", host)  # noqa: S608
         return to_deployment(row) if row else None
 
     def deployment_by_token(self, token_hash: str) -> Deployment | None:
         """The deployment that an agent's token belongs to."""
-        row = self._one("SELECT * FROM deployments WHERE token_hash = ?", token_hash)
+        row = self.one("SELECT * FROM deployments WHERE token_hash = ?", token_hash)
         return to_deployment(row) if row else None
 
     def under_way(self) -> list[Deployment]:
         """All deployments that are not at rest, oldest first."""
         marks = ", ".join("?" for _ in RESTING)
         sql = f"SELECT * FROM deployments WHERE stage NOT IN ({marks}) ORDER BY created"  # noqa: S608  marks only
-        return [to_deployment(row) for row in self._rows(sql, *RESTING)]
+        return [to_deployment(row) for row in self.rows(sql, *RESTING)]
 
     def deployments(self, limit: int = 100) -> list[Deployment]:
         """The newest first."""
         return [
             to_deployment(row)
-            for row in self._rows("SELECT * FROM deployments ORDER BY created DESC LIMIT ?", limit)
+            for row in self.rows("SELECT * FROM deployments ORDER BY created DESC LIMIT ?", limit)
         ]
 
     def events(self, deployment: str, after: int = 0, limit: int = 1000) -> list[Event]:
         """The deployment's events with an id above `after`, oldest first."""
         sql = "SELECT * FROM events WHERE deployment = ? AND id > ? ORDER BY id LIMIT ?"
-        return [_event(row) for row in self._rows(sql, deployment, after, limit)]
+        return [_event(row) for row in self.rows(sql, deployment, after, limit)]
 
     def last_event(self, ident: str) -> Event | None:
         """The newest event of a deployment."""
-        row = self._one("SELECT * FROM events WHERE deployment = ? ORDER BY id DESC LIMIT 1", ident)
+        row = self.one("SELECT * FROM events WHERE deployment = ? ORDER BY id DESC LIMIT 1", ident)
         return _event(row) if row else None
 
     def add_event(self, db: Database, event: Event) -> int:
@@ -343,14 +198,14 @@ class Store:
 
     def run(self, ident: str) -> Run:
         """Raises NotFoundError."""
-        row = self._one("SELECT body FROM runs WHERE id = ?", ident)
+        row = self.one("SELECT body FROM runs WHERE id = ?", ident)
         if not row:
             raise NotFoundError(f"no run is called {ident!r}", hint="provision status", code=128)
         return Run.model_validate_json(row["body"])
 
     def run_rows(self, ident: str) -> list[Deployment]:
         """The deployments of a run, in the order in which they were armed."""
-        rows = self._rows("SELECT * FROM deployments WHERE run = ? ORDER BY created, rowid", ident)
+        rows = self.rows("SELECT * FROM deployments WHERE run = ? ORDER BY created, rowid", ident)
         return [to_deployment(row) for row in rows]
 
     def run_events(self, ident: str, after: int = 0, limit: int = 5000) -> list[Event]:
@@ -359,7 +214,7 @@ class Store:
             "SELECT events.* FROM events JOIN deployments ON deployments.id = events.deployment "
             "WHERE deployments.run = ? AND events.id > ? ORDER BY events.id LIMIT ?"
         )
-        return [_event(row) for row in self._rows(sql, ident, after, limit)]
+        return [_event(row) for row in self.rows(sql, ident, after, limit)]
 
     # evidence, leases, requests, service
 
@@ -392,13 +247,13 @@ class Store:
 
     def transfer(self, address: str) -> dict[str, Any] | None:
         """The last one of an address."""
-        return self._one("SELECT * FROM transfers WHERE address = ?", address)
+        return self.one("SELECT * FROM transfers WHERE address = ?", address)
 
     def sightings(self) -> list[dict[str, Any]]:
         """Every MAC that asked, the last first, with the host that owns it or null."""
         sql = """SELECT s.*, m.host, m.role FROM sightings s LEFT JOIN macs m ON m.mac = s.mac
                  ORDER BY last_seen DESC LIMIT 500"""
-        return [{**row, "data": json.loads(row["data"])} for row in self._rows(sql)]
+        return [{**row, "data": json.loads(row["data"])} for row in self.rows(sql)]
 
     def put_leases(self, rows: list[dict[str, Any]], gone: list[str] | None = None) -> None:
         """Write-behind of the DHCP service's memory; `gone` are MACs whose leases are forgotten."""
@@ -417,12 +272,12 @@ class Store:
 
     def sighting(self, mac: str) -> dict[str, Any] | None:
         """How the MAC asked by DHCP last; None if it never did."""
-        row = self._one("SELECT * FROM sightings WHERE mac = ?", mac)
+        row = self.one("SELECT * FROM sightings WHERE mac = ?", mac)
         return {**row, "data": json.loads(row["data"])} if row else None
 
     def lease(self, mac: str) -> dict[str, Any] | None:
         """`{mac, address, expires, bound}` of one MAC."""
-        return self._one("SELECT * FROM leases WHERE mac = ?", mac)
+        return self.one("SELECT * FROM leases WHERE mac = ?", mac)
 
     def data_version(self) -> int:
         """Changes when another connection has written (sqlite.org/pragma.html)."""
@@ -436,11 +291,11 @@ class Store:
     def last_notes(self, limit: int) -> list[Event]:
         """The newest events that belong to no deployment, newest first."""
         sql = "SELECT * FROM events WHERE deployment = '' ORDER BY id DESC LIMIT ?"
-        return [_event(row) for row in self._rows(sql, limit)]
+        return [_event(row) for row in self.rows(sql, limit)]
 
     def leases(self) -> list[dict[str, Any]]:
         """`{mac, address, expires, bound}` of every lease."""
-        return self._rows("SELECT * FROM leases")
+        return self.rows("SELECT * FROM leases")
 
     def ask(self, host: str, action: str, argument: str, now: float) -> int:
         """Put a request to the worker; its id."""
@@ -457,14 +312,14 @@ class Store:
 
     def request(self, ident: int) -> dict[str, Any]:
         """Raises NotFoundError."""
-        row = self._one("SELECT * FROM requests WHERE id = ?", ident)
+        row = self.one("SELECT * FROM requests WHERE id = ?", ident)
         if not row:
             raise NotFoundError(f"no request {ident}", code=124)
         return {**row, "result": json.loads(row["result"])}
 
     def open_requests(self) -> list[dict[str, Any]]:
         """What the worker has not answered yet, oldest first."""
-        return self._rows("SELECT * FROM requests WHERE state = 'open' ORDER BY id")
+        return self.rows("SELECT * FROM requests WHERE state = 'open' ORDER BY id")
 
     def answer(self, ident: int, result: dict[str, Any]) -> None:
         """The worker's answer to a request."""
@@ -473,7 +328,7 @@ class Store:
 
     def get(self, key: str, default: Any = None) -> Any:
         """A value of the service itself."""
-        row = self._one("SELECT value FROM service WHERE key = ?", key)
+        row = self.one("SELECT value FROM service WHERE key = ?", key)
         return json.loads(row["value"]) if row else default
 
     def set(self, key: str, value: Any) -> None:

@@ -9,11 +9,12 @@ from pysqlite3 import dbapi2 as sqlite3
 
 from provisioner import settings as settings_module
 from provisioner.bell import Listener
+from provisioner.database import SCHEMA_VERSION
 from provisioner.errors import NotFoundError, ServiceError, SettingsError
 from provisioner.model import Bmc, Host, Profile, Stage
 from provisioner.settings import AddressRange
 from provisioner.site import Site
-from provisioner.store import SCHEMA_VERSION, Store
+from provisioner.store import Store
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from provisioner import daemon, run, settings, shipped
+from provisioner.database import SCHEMA_VERSION
 from provisioner.errors import ServiceError
-from provisioner.store import SCHEMA_VERSION, Store
+from provisioner.store import Store
 
 if TYPE_CHECKING:
     from tests.wire.conftest import Inside, Namespace, Said
