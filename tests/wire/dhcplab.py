@@ -146,6 +146,13 @@ class Machine:
         said = self.run(sys.executable, "-c", CLIENT, packet, str(seconds))
         return [json.loads(line) for line in said.out.splitlines()]
 
+    def answers(self, packet: str) -> list[dict[str, Any]]:
+        """Likewise where somebody answers: asked again until he does, as firmware asks."""
+        for _ in range(5):
+            if said := self.ask(packet):
+                return said
+        return []
+
     def udhcpc(self, *options: str) -> str:
         """Get an address with busybox and keep it; the address."""
         script = self.lab.folder / "udhcpc.script"

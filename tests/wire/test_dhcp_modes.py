@@ -76,7 +76,9 @@ def test_a_machine_gets_its_address_from_the_site_and_its_file_from_us(
     proxy: tuple[Lab, World, Machine], name: str
 ) -> None:
     made, _, _ = proxy
-    answers = {one["from"]: one for one in made.machine(f"rom-{name[:6]}{len(name)}").ask(recorded(name))}
+    answers = {
+        one["from"]: one for one in made.machine(f"rom-{name[:6]}{len(name)}").ask(recorded(name), 3.0)
+    }
     assert answers[SITE]["address"].startswith("10.77.0.2") and not answers[SITE]["file"]
     ours = answers["10.77.0.1"]
     assert (ours["message"], ours["address"], ours["to"]) == ("OFFER", "0.0.0.0", "255.255.255.255")
@@ -96,7 +98,7 @@ def test_an_operating_system_hears_nothing_of_us(proxy: tuple[Lab, World, Machin
     bare = recorded("ovmf-pxe-discover")
     packet = bytearray.fromhex(bare)
     packet[240:] = bytes.fromhex("350101ff")
-    assert [one["from"] for one in client.ask(packet.hex())] == [SITE]
+    assert [one["from"] for one in client.ask(packet.hex(), 3.0)] == [SITE]
 
 
 def test_the_boot_server_answers_on_its_own_port(proxy: tuple[Lab, World, Machine]) -> None:
@@ -160,7 +162,7 @@ def test_a_host_behind_the_sites_relay_boots_from_the_address_that_its_relayed_r
     mac = "52:54:00:aa:07:09"
     client = made.machine("behind", mac=mac, bridge="far0")
     host = armed(world, mac)
-    answers = {one["address"]: one for one in client.ask(recorded("ovmf-pxe-discover"), 2.0)}
+    answers = {one["address"]: one for one in client.ask(recorded("ovmf-pxe-discover"), 3.0)}
     assert answers["0.0.0.0"]["file"] == "snponly.efi" and len(answers) == 2, (
         "the file is ours, the address theirs"
     )
@@ -261,7 +263,7 @@ def test_the_sites_server_that_was_told_what_we_print_boots_every_machine(
         assert said.out.count("✓") == 8 and "✗" not in said.out, said.out
         assert "Time      ✓ 10.77.0.1" in said.out, "chrony was told what we print"
         bmc = lab.machine(f"b{kind}", mac="52:54:00:bb:00:02")
-        answers = [one for one in bmc.ask(recorded("ovmf-pxe-discover")) if one["message"] == "OFFER"]
+        answers = [one for one in bmc.ask(recorded("ovmf-pxe-discover"), 3.0) if one["message"] == "OFFER"]
         assert answers and not any(one["file"] or "67" in one["options"] for one in answers)
 
 

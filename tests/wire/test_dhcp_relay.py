@@ -88,8 +88,8 @@ def armed(world: World, mac: str) -> str:
 def test_each_interface_has_addresses_and_settings_of_its_own(lab: tuple[Lab, World]) -> None:
     made, _ = lab
     near, other = made.machine("near"), made.machine("other", bridge="lan1")
-    [first] = near.ask(recorded("ovmf-pxe-discover"))
-    [second] = other.ask(recorded("ovmf-pxe-discover"))
+    [first] = near.answers(recorded("ovmf-pxe-discover"))
+    [second] = other.answers(recorded("ovmf-pxe-discover"))
     assert (first["from"], first["address"], first["next"]) == ("10.77.0.1", "10.77.0.100", "10.77.0.1")
     assert (second["from"], second["address"], second["next"]) == ("10.78.0.1", "10.78.0.100", "10.78.0.1")
     assert "3" not in first["options"] and second["options"]["3"] == bytes([10, 78, 0, 1]).hex()
@@ -141,7 +141,7 @@ def test_a_machine_behind_a_real_relay_gets_its_networks_address_and_boots(
         mac = f"52:54:00:aa:0a:{len(kind):02x}"
         client = again.machine(f"c-{kind}", mac=mac, bridge="far0")
         name = armed(world, mac)
-        [offer] = client.ask(recorded("ovmf-pxe-discover"))
+        [offer] = client.answers(recorded("ovmf-pxe-discover"))
         assert offer["address"].startswith("10.79.0.1") and offer["file"] == "snponly.efi"
         assert offer["options"]["3"] == bytes([10, 79, 0, 1]).hex() and "82" not in offer["options"]
         address = client.udhcpc()
