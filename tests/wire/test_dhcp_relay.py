@@ -68,9 +68,12 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Lab, World]]
         yield made, world
 
 
+ROUTER = "52:54:00:aa:ff:02"
+
+
 def relay_machine(lab: Lab, name: str) -> Machine:
-    """A router between the far network and the service's."""
-    made = lab.machine(name, address="10.77.0.2/24")
+    """A router between the far network and the service's. One card for all: ARP remembers the last one's."""
+    made = lab.machine(name, mac=ROUTER, address="10.77.0.2/24")
     lab.plug(made, "eth1", "far0")
     made.run("ip", "address", "add", "10.79.0.1/24", "dev", "eth1")
     made.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
