@@ -1,11 +1,11 @@
 """A rehearsal of `method: autoinstall`: Ubuntu's installer from a live-server ISO, in the ramdisk's place."""
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
 from provisioner import catalogue
 from provisioner.errors import InputError
+from provisioner.golden.files import hashed
 from provisioner.lab import machine, qemu, recorded, second_boot
 from provisioner.lab.rehearsal import DISK_SERIAL, RESTING, Event, Fault, Options, Rehearsal
 from provisioner.lab.report import versions
@@ -93,8 +93,7 @@ class IsoRehearsal(Rehearsal):
         self.memory = SPARE + (self._iso.stat().st_size >> 20)
 
     def _build(self) -> None:
-        with self._iso.open("rb") as opened:
-            digest = hashlib.file_digest(opened, "sha256").hexdigest()
+        digest = hashed(self._iso)
         size = self._iso.stat().st_size
         name = f"{self._name}@{self._version}"
         self.report.image = {"name": name, "raw": size, "sha256": digest, "pack": size}

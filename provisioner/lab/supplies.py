@@ -1,6 +1,5 @@
 """What a rehearsal deploys: a signed pack of the base image and its key, built once and kept in a cache."""
 
-import hashlib
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -10,6 +9,7 @@ from pathlib import Path
 from provisioner import ramdisk, run
 from provisioner.errors import InputError
 from provisioner.golden import base
+from provisioner.golden.files import hashed
 from provisioner.imaging import manifest as manifests
 from provisioner.imaging import pack, signature
 from provisioner.imaging.manifest import Manifest
@@ -65,7 +65,7 @@ def bring(given: Path, folder: Path, cache: Path, report: Report) -> Supplies:
     report(f"unpacking {manifest.name}@{manifest.version}")
     raw = folder / "given.raw"
     run.run(["zstd", "-dqf", "--sparse", pack, "-o", raw])
-    found = _hashed(raw)
+    found = hashed(raw)
     if found != manifest.raw_sha256:
         raise InputError(
             f"{given} unpacks to sha256 {found}, its manifest says {manifest.raw_sha256}", code=320
@@ -85,11 +85,6 @@ def check_pack(given: Path) -> None:
 
 def _listed(pack: Path) -> Path:
     return pack.with_name(pack.name + ".json")
-
-
-def _hashed(path: Path) -> str:
-    with path.open("rb") as source:
-        return hashlib.file_digest(source, "sha256").hexdigest()
 
 
 def stock(cache: Path, report: Report) -> None:

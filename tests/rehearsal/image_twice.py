@@ -5,6 +5,7 @@ import json
 import platform
 import sys
 import tempfile
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,14 @@ def build(folder: Path, cache: Path, words: list[str]) -> dict[str, Any]:
     return dict(json.loads(found.read_text()))
 
 
+def is_same(one: dict[str, Any], two: dict[str, Any], folders: Sequence[Path]) -> bool:
+    """Whether two builds gave the same bytes; where they did not, the files are named."""
+    if one["artefacts"] == two["artefacts"]:
+        return True
+    command_line("image", "diff", *map(str, folders))
+    return False
+
+
 def main(argv: list[str]) -> int:
     """0 where both are the same bytes, else 1 and the differences are printed."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -40,9 +49,7 @@ def main(argv: list[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="image-twice-", dir="/var/tmp") as place:
         folders = [Path(place, "one"), Path(place, "two")]
         one, two = (build(folder, wanted.cache, wanted.words) for folder in folders)
-        same = one["artefacts"] == two["artefacts"]
-        if not same:
-            command_line("image", "diff", *map(str, folders))
+        same = is_same(one, two, folders)
     body = {
         "schema_version": SCHEMA_VERSION,
         "result": "same" if same else "different",
