@@ -1,6 +1,7 @@
 """What the service remembers: rows in and out, the append-only event log."""
 
 import json
+from collections.abc import Sequence
 from ipaddress import IPv4Address
 from typing import Any
 
@@ -228,11 +229,17 @@ class Store(Connected):
                  data = CASE WHEN json_extract(data, '$.boots') AND NOT :boots
                  THEN json_set(data, '$.hostname', :hostname) ELSE :data END,
                  address = CASE WHEN :address = '' THEN address ELSE :address END"""
-        with self.writing() as db:
-            for row in rows:
-                data = row["data"]
-                said = {"boots": bool(data.get("boots")), "hostname": data.get("hostname", "")}
-                db.execute(sql, {**row, **said, "data": json.dumps(data)})
+        written = [
+            {
+                **row,
+                "boots": bool(row["data"].get("boots")),
+                "hostname": row["data"].get("hostname", ""),
+                "data": json.dumps(row["data"]),
+            }
+            for row in rows
+        ]
+        with self.writing() as db:  # no other work between BEGIN and COMMIT: others wait to write
+            db.conn.executemany(sql, written)
 
     def put_transfers(self, rows: list[dict[str, Any]], most: int) -> None:
         """Batched evidence of TFTP, `{address, time, count, name, result, bytes}`; so many are kept."""
@@ -255,7 +262,7 @@ class Store(Connected):
                  ORDER BY last_seen DESC LIMIT 500"""
         return [{**row, "data": json.loads(row["data"])} for row in self.rows(sql)]
 
-    def put_leases(self, rows: list[dict[str, Any]], gone: list[str] | None = None) -> None:
+    def put_leases(self, rows: Sequence[dict[str, Any]], gone: list[str] | None = None) -> None:
         """Write-behind of the DHCP service's memory; `gone` are MACs whose leases are forgotten."""
         with self.writing() as db:
             db.conn.executemany("DELETE FROM leases WHERE mac = ?", [(mac,) for mac in gone or ()])

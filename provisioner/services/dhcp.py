@@ -21,7 +21,7 @@ from provisioner.services.dhcp_policy import SERVER_PORT, Facts, Reply, answer
 from provisioner.services.frames import CLIENT_PORT, DhcpWire
 from provisioner.services.reactor import Reactor
 from provisioner.services.router_advert import RouterAdvert, start
-from provisioner.services.write_behind import WriteBehind
+from provisioner.services.write_behind import WriteBehind, pieces
 from provisioner.site import Site
 
 log = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ NAMES = {None: "other"} | {kind: kind.name.lower() for kind in Message}
 
 def serve(site: Site, ready: Callable[[str], None]) -> None:
     """Answer DHCP, or in external mode only listen, until the process is ended. Raises ServiceError."""
-    sys.setswitchinterval(0.0005)  # seconds: an answer does not wait for the thread that writes
+    sys.setswitchinterval(0.00005)  # seconds: an answer does not wait for the thread that writes
     service = DhcpService(site)
     for name in service.interfaces:
         start(RouterAdvert(name))
@@ -169,10 +169,12 @@ class DhcpService:
 
     def _hand_over(self) -> None:
         rows, gone = self.networks.take_changes(self._site.clock())
-        if rows or gone:
-            self._behind.put(lambda: self._site.store.put_leases(rows, gone))
-        if self._evidence.waits:
-            self._behind.put(self._evidence.take())
+        if gone:
+            self._behind.put(partial(self._site.store.put_leases, [], gone))
+        for some in pieces(rows):
+            self._behind.put(partial(self._site.store.put_leases, some))
+        for job in self._evidence.take():
+            self._behind.put(job)
 
     # other servers
 

@@ -2,8 +2,9 @@
 
 import logging
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
 from ipaddress import IPv4Address
 from typing import Any
 
@@ -14,6 +15,7 @@ from provisioner.services import dhcp_request
 from provisioner.services.dhcp_foreign import is_probe
 from provisioner.services.dhcp_packet import NOWHERE, Op, Packet
 from provisioner.services.dhcp_request import Sighting, sighting
+from provisioner.services.write_behind import pieces
 from provisioner.site import Site
 from provisioner.store import Store
 
@@ -93,10 +95,12 @@ class _Kept:
 
     def row(self) -> dict[str, Any] | None:
         """As the store has it."""
-        seen, last = sighting(self.request, self.when, note=self.note), sighting(self.last, self.when)
-        if seen is None or last is None:
+        seen = sighting(self.request, self.when, note=self.note)
+        if seen is None:
             return None
-        data = asdict(seen) | ({"hostname": last.hostname} if last.hostname else {})
+        data = dict(vars(seen))
+        if hostname := dhcp_request.hostname(self.last):
+            data["hostname"] = hostname
         address = dhcp_request.said_address(self.last, self.reply)
         return {"mac": seen.mac, "time": self.when, "count": self.count, "address": address, "data": data}
 
@@ -162,14 +166,14 @@ class Evidence:
         """Whether there is something to write."""
         return bool(self._waiting)
 
-    def take(self) -> Callable[[], None]:
-        """The work of writing down what has gathered; for another thread."""
+    def take(self) -> list[Callable[[], None]]:
+        """The work of writing down what has gathered, in pieces; for another thread."""
         if self._dropped:
             log.warning("%d requests of further MACs were not written down: a flood?", self._dropped)
         kept, self._waiting, self._dropped = list(self._waiting.values()), {}, 0
-        return lambda: self._write(kept)
+        return [partial(self._write, some) for some in pieces(kept)]
 
-    def _write(self, kept: list[_Kept]) -> None:
+    def _write(self, kept: Sequence[_Kept]) -> None:
         rows = [row for one in kept if (row := one.row())]
         if rows:
             self._site.store.put_sightings(rows)

@@ -56,11 +56,16 @@ def sighting(
         relay_info=relay_info.hex(),
         circuit=_port(ports.get(CIRCUIT, b"")),
         remote=_port(ports.get(REMOTE, b"")),
-        hostname=printable(options.get(Option.HOST_NAME, b"")),
+        hostname=hostname(request),
         ip=ip or said_address(request, reply),
         boots=is_boot_client(request),
         note=note,
     )
+
+
+def hostname(request: Packet) -> str:
+    """What the machine calls itself; empty where it does not say."""
+    return printable(request.options.get(Option.HOST_NAME, b""))
 
 
 def said_address(request: Packet, reply: Packet | None = None) -> str:
@@ -141,9 +146,8 @@ def link_selection(request: Packet) -> bytes:
 
 def printable(text: bytes) -> str:
     """At most 128 characters of what a stranger wrote, without control characters."""
-    return "".join(
-        letter if letter.isprintable() else "?" for letter in text.decode("utf-8", "replace")[:128]
-    )
+    said = text.decode("utf-8", "replace")[:128]
+    return said if said.isprintable() else "".join(sign if sign.isprintable() else "?" for sign in said)
 
 
 def _port(value: bytes) -> str:

@@ -2,9 +2,20 @@
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 
+PIECE = 100  # rows that one job writes, at most
+PAUSE = 0.004  # seconds between two jobs: one interpreter serves the packets, too
 log = logging.getLogger(__name__)
+
+
+T = TypeVar("T")
+
+
+def pieces(rows: Sequence[T]) -> Iterator[Sequence[T]]:
+    """So many at a time as one job should write."""
+    return (rows[place : place + PIECE] for place in range(0, len(rows), PIECE))
 
 
 class WriteBehind:
@@ -48,6 +59,7 @@ class WriteBehind:
             if self._does(job) or ends:
                 with self._changed:
                     self._jobs.remove(job)
+                    self._changed.wait_for(lambda: self._ends, PAUSE)
             else:
                 with self._changed:
                     self._changed.wait(1)

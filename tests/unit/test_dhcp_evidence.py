@@ -44,6 +44,11 @@ def evidence_of(site: Site) -> Evidence:
     return Evidence(site, memory)
 
 
+def written(evidence: Evidence) -> None:
+    for job in evidence.take():
+        job()
+
+
 @pytest.mark.parametrize(("arch", "ipxe"), [(7, False), (0, True), (0, False)])
 def test_a_boot_from_the_network_in_the_middle_of_writing_begins_again(
     site: Site, arch: int, ipxe: bool
@@ -68,7 +73,7 @@ def test_what_the_firmware_said_stays_when_its_system_asks_and_its_name_is_added
     evidence = evidence_of(site)
     evidence.saw(request(Message.DISCOVER, arch=7), 10.0)
     evidence.saw(request(Message.DISCOVER, name=b"cube"), 11.0)
-    evidence.take()()
+    written(evidence)
     [row] = site.store.sightings()
     assert (row["count"], row["last_seen"], row["data"]["arch"]) == (2, 11.0, 7)
     assert row["data"]["hostname"] == "cube" and row["data"]["boots"]
@@ -84,7 +89,7 @@ def test_a_flood_of_invented_machines_fills_neither_memory_nor_the_disk(
         packet.chaddr = b"\2" + number.to_bytes(5, "big")
         evidence.saw(packet, float(number))
     evidence.saw(request(Message.DISCOVER, arch=7), 1.0)  # the known host comes in the middle of it
-    evidence.take()()
+    written(evidence)
     assert "501 requests of further MACs were not written down" in caplog.text
     rows = site.store.db.execute("SELECT mac, last_seen FROM sightings").fetchall()
     assert len(rows) == 300 and min(when for _, when in rows) == 700.0
@@ -93,7 +98,7 @@ def test_a_flood_of_invented_machines_fills_neither_memory_nor_the_disk(
 def test_a_known_machine_is_kept_however_many_strangers_there_are(site: Site) -> None:
     evidence = evidence_of(site)
     evidence.saw(request(Message.DISCOVER, arch=7), 1.0)
-    evidence.take()()
+    written(evidence)
     site.store.prune_sightings(0)
     assert [row["mac"] for row in site.store.sightings()] == [MAC]
 
