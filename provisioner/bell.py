@@ -14,12 +14,12 @@ FOLDER = "bells"
 
 def ring(state: Path, name: str = "") -> None:
     """Wake every listener of this state folder, or those of one name; a listener that is gone is removed."""
-    folder = state / FOLDER
-    if not folder.is_dir():
+    try:
+        places = [one for one in (state / FOLDER).iterdir() if not name or one.name.startswith(f"{name}.")]
+    except FileNotFoundError:
         return
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as bell:
-        bell.setblocking(False)
-        for place in folder.glob(f"{name or '*'}.*"):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as bell:
+        for place in places:
             try:
                 bell.sendto(b"!", os.fspath(place))
             except BlockingIOError:

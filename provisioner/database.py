@@ -108,6 +108,8 @@ class Connected:
         self.state = state
         self.path = state / "provisioner.db"
         self._local = threading.local()
+        # SQLite lets those who wait for the turn to write sleep and look again; here they wake each other
+        self._turn = threading.RLock()  # to write within writing is refused by SQLite, in words
 
     @property
     def db(self) -> Database:
@@ -143,13 +145,14 @@ class Connected:
     def writing(self) -> Iterator[Database]:
         """One `BEGIN IMMEDIATE` transaction; rings the bell after the commit."""
         db = self.db
-        db.conn.execute("BEGIN IMMEDIATE")
-        try:
-            yield db
-        except BaseException:
-            db.conn.rollback()
-            raise
-        db.conn.execute("COMMIT")
+        with self._turn:
+            db.conn.execute("BEGIN IMMEDIATE")
+            try:
+                yield db
+            except BaseException:
+                db.conn.rollback()
+                raise
+            db.conn.execute("COMMIT")
         bell.ring(self.state)
 
     def rows(self, sql: str, *parameters: Any) -> list[dict[str, Any]]:

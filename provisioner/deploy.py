@@ -110,6 +110,8 @@ def arm(
                 code=132,
             )
         check_version(site, host, image, terms)
+        while site.store.has_deployment(row.id):  # a rack ordered at once draws many in one second
+            row = row.model_copy(update={"id": make_id(now)})
         site.store.put_deployment(db, row)
         data = {"by": by, "image": image.id, "mac": row.mac, "serial": row.serial, "expires": row.expires}
         data |= terms.model_dump(exclude_defaults=True)

@@ -10,6 +10,7 @@ from typing import Any
 
 from provisioner import deploy
 from provisioner.errors import TransitionError
+from provisioner.lifecycle import RESTING
 from provisioner.model import Deployment, Stage
 from provisioner.services import dhcp_request
 from provisioner.services.dhcp_foreign import is_probe
@@ -34,10 +35,10 @@ class Memory:
         self._store, self._clock = store, clock
         self._looked = -1.0
         self._version = -1
+        self._rows: list[dict[str, Any]] = []
         self._macs: dict[str, tuple[IPv4Address, str]] = {}
         self._addresses: set[int] = set()  # by number: an address is slow to hash
-        self._orders: dict[str, str] = {}
-        self._under_way: set[str] = set()
+        self._under_way: dict[str, tuple[str, Stage]] = {}  # by MAC: id and stage
 
     def refresh(self, *, now: bool = False) -> None:
         """Cheap enough for every packet; `now` after a write of our own, which is not seen otherwise."""
@@ -49,11 +50,11 @@ class Memory:
         if now or version != self._version:
             self._version = version
             rows = self._store.mac_rows()
-            self._macs = {row["mac"]: (IPv4Address(row["address"]), row["role"]) for row in rows}
-            self._addresses = {int(address) for address, _ in self._macs.values()}
-            rows_under_way = self._store.under_way()
-            self._orders = {row.mac: row.id for row in rows_under_way if row.stage in TOLD}
-            self._under_way = {row.mac for row in rows_under_way}
+            if rows != self._rows:  # a storm of machines writes all the time, but not who they are
+                self._rows = rows
+                self._macs = {row["mac"]: (IPv4Address(row["address"]), row["role"]) for row in rows}
+                self._addresses = {int(address) for address, _ in self._macs.values()}
+            self._under_way = {mac: (ident, stage) for mac, ident, stage in self._store.orders()}
 
     def reservation(self, mac: str) -> IPv4Address | None:
         """The fixed address of a known MAC."""
@@ -79,7 +80,15 @@ class Memory:
 
     def order(self, mac: str) -> str:
         """The deployment for which a boot request of this MAC means something; empty for none."""
-        return self._orders.get(mac, "")
+        ident, stage = self._under_way.get(mac, ("", Stage.QUEUED))
+        return ident if stage in TOLD else ""
+
+    def moved(self, row: Deployment) -> None:
+        """A stage that this service has just written: its own writing does not show as a change."""
+        if row.stage in RESTING:
+            self._under_way.pop(row.mac, None)
+        else:
+            self._under_way[row.mac] = (row.id, row.stage)
 
 
 @dataclass
@@ -147,7 +156,7 @@ class Evidence:
         if seen is None or not kind:
             return
         try:
-            deploy.record(
+            row = deploy.record(
                 self._site,
                 row.id,
                 kind,
@@ -159,7 +168,9 @@ class Evidence:
             )
         except TransitionError:
             log.debug("%s: %s came too late", row.id, kind)
-        self._memory.refresh(now=True)
+            self._memory.refresh(now=True)
+        else:
+            self._memory.moved(row)
 
     @property
     def waits(self) -> bool:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from provisioner import deploy
 from provisioner.errors import RefusedError, TransitionError
 from provisioner.lifecycle import KINDS, RESTING, following
-from provisioner.model import Deployment, Stage
+from provisioner.model import Deployment, Host, Stage
 from provisioner.recording import Recording
 from provisioner.site import Site
 
@@ -177,7 +177,7 @@ def test_whatever_happens_writing_is_entered_only_with_the_orders_nonce(kinds: l
     from pathlib import Path
 
     from provisioner import settings as settings_module
-    from provisioner.model import Host, Image, Profile
+    from provisioner.model import Image, Profile
     from provisioner.store import Store
 
     with tempfile.TemporaryDirectory() as folder:
@@ -204,6 +204,21 @@ def test_whatever_happens_writing_is_entered_only_with_the_orders_nonce(kinds: l
             began = (began or kind == "power.began") and after.stage not in RESTING
             row = after
         store.close()
+
+
+def test_two_orders_of_one_second_never_share_an_id(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An id has 18 random bits a second: 500 orders at once meet each other every third time."""
+    drawn = iter([7, 7, 7, 8])
+    monkeypatch.setattr(deploy.secrets, "randbits", lambda bits: next(drawn))
+    monkeypatch.setattr(site, "clock", lambda: 1_800_000_000.0)
+    second = Host(name="vc-2", macs=("52:54:00:00:00:02",), profile="cube")
+    site.store.put_inventory(
+        [site.store.host("vc-1"), second], [site.store.profile("cube")], site.settings.hosts_range
+    )
+    image = site.store.images()[0]
+    rows = [deploy.arm(site, site.store.host(name), image, by="ann") for name in ("vc-1", "vc-2")]
+    assert rows[0].id != rows[1].id and next(drawn, None) is None
+    assert [site.store.deployment(row.id) for row in rows] == rows
 
 
 def installing(site: Site) -> Deployment:
