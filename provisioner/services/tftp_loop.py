@@ -95,10 +95,12 @@ class TftpLoop:
         """Serve until `stop`; no datagram and no error of a callback ends it."""
         stop, sources = self._stop.fileno(), self._sources
         while True:
-            for number, _ in self._poll.poll(self._until_next_timer()):
+            found = self._poll.poll(self._until_next_timer())
+            now = time.monotonic()  # of all that have come together
+            for number, _ in found:
                 source = sources.get(number)
                 if isinstance(source, Session):
-                    self._hear(source)
+                    self._hear(source, now)
                 elif source is not None:
                     self._accept(source)
                 elif number == stop:
@@ -177,35 +179,30 @@ class TftpLoop:
         self._proceed(session, session.transfer.begin(now))
         self._counts.answered(time.monotonic() - now)
 
-    def _hear(self, session: Session) -> None:
+    def _hear(self, session: Session, now: float) -> None:
         """One datagram: the selector comes back if there are more, and mostly there are none."""
         if session.closed:
             return
         try:
             data = session.link.recv(LARGEST_REPLY)
-            has_answered = session.answer_at_once(data)
+            has_answered = session.answer_at_once(data, now)
         except ConnectionRefusedError:
             self._gone(session, "nobody listens there any more")
             return
         except OSError:  # an ICMP error that may pass
             return
         try:
-            if has_answered:
-                self._go_on(session, data)
-            else:
+            if not has_answered:
                 self._react(session, data)
+            elif not session.ahead:
+                self._mind(session)
+                session.look_ahead()
         except PacketError as fault:
             self._counts.bad.add()
             self._complaints.say(session.address, fault, data)
         except Exception as fault:
             self._complaints.say(session.address, f"transfer broken: {fault!r}", data, trace=True)
             self._end(session, f"lost: {fault!r}")
-
-    def _go_on(self, session: Session, data: bytes) -> None:
-        """What was hoped for has come, and its answer has left: the books follow."""
-        session.transfer.acknowledge(int.from_bytes(data[2:4], "big"), time.monotonic())
-        self._mind(session)
-        session.look_ahead()
 
     def _react(self, session: Session, data: bytes) -> None:
         match parse(data):

@@ -31,18 +31,20 @@ class Session:
         self.queued = 0.0  # the deadline that the timer's heap knows
         self.closed = False
         self._whole_windows = True
-        self._hoped_for, self._ahead = b"", list[bytes]()
+        self.ahead: list[tuple[bytes, list[bytes]]] = []  # as `Transfer.look_ahead`, the next one last
 
     def look_ahead(self) -> None:
-        """Make ready what the next acknowledgement will ask for."""
-        self._hoped_for, self._ahead = self.transfer.look_ahead()
+        """Make ready what the next acknowledgements will ask for."""
+        self.ahead = self.transfer.look_ahead()
+        self.ahead.reverse()
 
-    def answer_at_once(self, data: bytes) -> bool:
+    def answer_at_once(self, data: bytes, now: float) -> bool:
         """Send what is ready if this is what was hoped for; whether it was. Raises ConnectionRefusedError."""
-        if data != self._hoped_for or not self._ahead:
+        ahead = self.ahead
+        if not ahead or data != ahead[-1][0]:
             return False
-        self.send(self._ahead)
-        self._ahead = []
+        self.send(ahead.pop()[1])
+        self.transfer.went_on(now, measures=not ahead)
         return True
 
     @property

@@ -10,6 +10,7 @@ STALLED = 2.0  # seconds without progress after which the same request means tha
 PATIENCE = 15.0  # seconds without any progress after which the client is gone
 LONGEST_PATIENCE = 60.0
 MOST_AHEAD = 1 << 16  # bytes of a window that is made before it is needed
+AHEAD = 24 << 10  # bytes that are made ready at once, where the windows are small
 
 
 class Transfer:
@@ -31,7 +32,6 @@ class Transfer:
         self._variation = 0.0
         self._wait = FIRST_WAIT
         self._repeated = False
-        self._ahead: list[bytes] = []
         self._sent_at = self._progress_at = now
         self._patience = min(max(PATIENCE, 3.0 * terms.timeout), LONGEST_PATIENCE)
         self.deadline = now
@@ -92,7 +92,6 @@ class Transfer:
 
     def _send(self, now: float) -> list[bytes]:
         first = self._acked + 1
-        ahead, self._ahead = self._ahead, []
         is_new = self._acked == self._highest
         self._sent = min(self._acked + (self._terms.window if first else 1), self._last)
         self._sent_at = now
@@ -100,29 +99,46 @@ class Transfer:
             self.resent += max(0, min(self._highest, self._sent) - self._acked)
         self._highest = max(self._highest, self._sent)
         self.deadline = min(now + self._wait, self._progress_at + self._patience)
-        if ahead and is_new:
-            return ahead
-        return [self._packet(number) for number in range(first, self._sent + 1)]
+        return self._packets(first, self._sent)
 
-    def look_ahead(self) -> tuple[bytes, list[bytes]]:
-        """The acknowledgement that is hoped for, and what `acknowledge` will return for it.
+    def look_ahead(self) -> list[tuple[bytes, list[bytes]]]:
+        """The acknowledgements that are hoped for, one after the other, and the packets that answer each.
 
-        So the next packets can leave before anything is computed: they were read while the client was busy.
+        So an answer can leave before anything is computed: it was read while the client was busy.
         """
-        if self._sent != self._highest or self._sent >= self._last or self._size_of_window > MOST_AHEAD:
-            return b"", []
-        last = min(self._sent + self._terms.window, self._last)
-        self._ahead = [self._packet(number) for number in range(self._sent + 1, last + 1)]
-        return build_ack(self._sent), self._ahead
+        window, size = self._terms.window, self._terms.window * self._terms.block
+        if self._sent != self._highest or size > MOST_AHEAD:
+            return []
+        first = self._sent + 1
+        last = min(self._sent + window * max(1, AHEAD // size), self._last)
+        packets = self._packets(first, last)
+        return [
+            (build_ack(number - 1), packets[number - first : number - first + window])
+            for number in range(first, last + 1, window)
+        ]
 
-    @property
-    def _size_of_window(self) -> int:
-        return self._terms.window * self._terms.block
+    def went_on(self, now: float, *, measures: bool) -> None:
+        """The first hoped-for acknowledgement has come and its packets left; as `acknowledge` does it."""
+        if measures:
+            self._measure(now)
+        self._acked = self._sent
+        self._sent = self._highest = min(self._sent + self._terms.window, self._last)
+        self._repeated = False
+        self._sent_at = self._progress_at = now
+        self.deadline = now + self._wait
 
-    def _packet(self, number: int) -> bytes:
-        if number == 0:
-            return build_oack(self._terms.accepted)
-        return build_data(number, self._content.read((number - 1) * self._terms.block, self._terms.block))
+    def _packets(self, first: int, last: int) -> list[bytes]:
+        """Both included; all that they hold is read at once."""
+        if first == 0:
+            return [build_oack(self._terms.accepted)]
+        block = self._terms.block
+        data = self._content.read((first - 1) * block, (last - first + 1) * block)
+        return [
+            build_data(number, data[place : place + block])
+            for number, place in zip(
+                range(first, last + 1), range(0, (last - first + 1) * block, block), strict=True
+            )
+        ]
 
     def _measure(self, now: float) -> None:
         """Karn: the answer to a packet that was sent twice tells nothing."""

@@ -46,7 +46,7 @@ def _play(content: Content, request: Request, rest: list[bytes]) -> None:
     now, transfer = 0.0, Transfer(content, terms, 0.0)
     sent = transfer.begin(now)
     for turn, said in enumerate(rest):
-        hoped_for, ready = transfer.look_ahead() if turn % 3 else (b"", [])
+        [(hoped_for, ready)] = (transfer.look_ahead() if turn % 3 else [])[:1] or [(b"", list[bytes]())]
         assert len(sent) <= LARGEST_WINDOW and all(len(one) <= terms.block + 4 for one in sent[1:])
         now += 0.01
         try:
