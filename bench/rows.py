@@ -246,7 +246,7 @@ def b12(bench: Bench) -> Row:
     ours = provision("image", "pack", image.raw, "-o", out, *words)
     theirs = shell(
         f"bmaptool -q create -o {folder}/b12.bmap {image.raw}; "
-        f"zstd -q -T2 -3 -f {image.raw} -o {folder}/b12.zst"
+        f"zstd -q -T2 -3 -f {image.raw} -o {folder}/b12.zst; sync {folder}/b12.zst"
     )
 
     def checked(name: str, said: str) -> str:

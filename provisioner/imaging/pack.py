@@ -9,7 +9,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from types import TracebackType
+from typing import BinaryIO, NamedTuple, Self
 
 import zstandard
 
@@ -26,14 +27,13 @@ _contexts = threading.local()
 
 
 class _Piece(NamedTuple):
-    """One chunk on its way into the pack; `data` is None for zeros."""
+    """One chunk on its way into the pack."""
 
     offset: int
     length: int
     kind: str
     sha256: str
     frame: bytes
-    data: bytes | None
 
 
 def build(
@@ -60,10 +60,13 @@ def build(
     try:
         with Source(raw) as source, partial.open("wb") as target:
             size = chunk_size or fitting_chunk_size(source.size)
-            chunks, digest = _write_chunks(source, target, size, level, progress)
+            said = _Progress(source.size, progress)
+            with _Whole(raw, size, said.hashed) as whole:
+                chunks = _write_chunks(source, target, size, level, said.packed)
+                target.flush()
+                os.fsync(target.fileno())
+                digest = whole.hexdigest()
             source.check_unchanged()
-            target.flush()
-            os.fsync(target.fileno())
         manifest = Manifest(
             name=name,
             version=version,
@@ -92,31 +95,87 @@ def fitting_chunk_size(raw_size: int) -> int:
     return size
 
 
+class _Progress:
+    """Two go through the image, each at its own pace; people are told of the one that is behind."""
+
+    def __init__(self, total: int, tell: Progress | None) -> None:
+        self._total, self._tell = total, tell
+        self._places = {"hashed": 0, "packed": 0}
+        self._lock = threading.Lock()
+
+    def hashed(self, place: int) -> None:
+        """So many bytes went into the hash of the whole."""
+        self._moved("hashed", place)
+
+    def packed(self, place: int) -> None:
+        """So many bytes are in the pack."""
+        self._moved("packed", place)
+
+    def _moved(self, which: str, place: int) -> None:
+        with self._lock:
+            before = min(self._places.values())
+            self._places[which] = place
+            now = min(self._places.values())
+            if self._tell and now > before:
+                self._tell(now, self._total)
+
+
+class _Whole:
+    """SHA-256 of the whole image, what is free as zeros. Nobody can share that out, so it goes beside."""
+
+    def __init__(self, raw: Path, chunk_size: int, moved: Callable[[int], None]) -> None:
+        self._raw, self._chunk_size, self._moved = raw, chunk_size, moved
+        self._ended = threading.Event()
+        self._pool = ThreadPoolExecutor(1, "whole")
+        self._future = self._pool.submit(self._run)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ended.set()
+        self._pool.shutdown()
+
+    def hexdigest(self) -> str:
+        """Wait for it. Raises PackError where the image changes."""
+        return self._future.result()
+
+    def _run(self) -> str:
+        whole, zeros = hashlib.sha256(), memoryview(bytes(self._chunk_size))
+        with Source(self._raw) as source:
+            for offset in range(0, source.size, self._chunk_size):
+                if self._ended.is_set():
+                    break
+                length = min(self._chunk_size, source.size - offset)
+                is_nothing = _nothing(source, offset, length)
+                whole.update(zeros[:length] if is_nothing else source.read(offset, length))
+                self._moved(offset + length)
+        return whole.hexdigest()
+
+
 def _write_chunks(
-    source: Source, target: BinaryIO, chunk_size: int, level: int, progress: Progress | None
-) -> tuple[list[Chunk], str]:
-    whole, chunks, place = hashlib.sha256(), [], 0
-    zeros = bytes(chunk_size)
+    source: Source, target: BinaryIO, chunk_size: int, level: int, moved: Callable[[int], None]
+) -> list[Chunk]:
+    chunks, place = [], 0
     for piece in _pieces(source, chunk_size, level):
-        whole.update(memoryview(zeros)[: piece.length] if piece.data is None else piece.data)
         chunks.append(Chunk(piece.offset, piece.length, piece.kind, place, len(piece.frame), piece.sha256))
         target.write(piece.frame)
         place += len(piece.frame)
-        if progress:
-            progress(piece.offset + piece.length, source.size)
-    return chunks, whole.hexdigest()
+        moved(piece.offset + piece.length)
+    return chunks
 
 
 def _pieces(source: Source, chunk_size: int, level: int) -> Iterator[_Piece]:
     """Every chunk in order, data read and compressed ahead by threads; zstd and SHA-256 release the GIL.
 
-    What is known to be nothing costs no thread and no memory, so the threads look past it: they compress
-    while the whole image's hash, which nobody can share out, goes through the zeros.
+    What is known to be nothing costs no thread and no memory, so the threads look past it.
     """
     ahead = max(4, _AHEAD // chunk_size)
     waiting: deque[Future[_Piece] | _Piece] = deque()
     held = 0  # of those that wait, how many hold data
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+    with ThreadPoolExecutor(os.cpu_count() or 1, initializer=_stand_back) as pool:
         for offset in range(0, source.size, chunk_size):
             length = min(chunk_size, source.size - offset)
             if kind := _nothing(source, offset, length):
@@ -130,6 +189,12 @@ def _pieces(source: Source, chunk_size: int, level: int) -> Iterator[_Piece]:
                 yield _done(piece)
         while waiting:
             yield _done(waiting.popleft())
+
+
+def _stand_back() -> None:
+    """This thread gives way to the hash of the whole, which is the last to end where much is nothing."""
+    with suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
 
 
 def _done(piece: "Future[_Piece] | _Piece") -> _Piece:
@@ -147,14 +212,14 @@ def _nothing(source: Source, offset: int, length: int) -> str:
 
 
 def _empty(offset: int, length: int, kind: str) -> _Piece:
-    return _Piece(offset, length, kind, _hash_of_zeros(length), _frame_of_zeros(length), None)
+    return _Piece(offset, length, kind, _hash_of_zeros(length), _frame_of_zeros(length))
 
 
 def _piece(source: Source, offset: int, length: int, level: int) -> _Piece:
     data = source.read(offset, length)
     if data == _zeros(length):
         return _empty(offset, length, "zero")
-    return _Piece(offset, length, "data", hashlib.sha256(data).hexdigest(), _compress(data, level), data)
+    return _Piece(offset, length, "data", hashlib.sha256(data).hexdigest(), _compress(data, level))
 
 
 @cache
