@@ -335,7 +335,7 @@ def test_a_hole_is_zeros_that_the_image_means_and_is_not_even_read(raw: Path, tm
     run(["truncate", "-s", str(1 << 30), sparse])
     before = read_so_far()
     manifest = pack.build(sparse, tmp_path / "s.pack", **NAMES)
-    assert read_so_far() - before < 40 * MIB
+    assert read_so_far() - before < 60 * MIB  # the 21 MiB before it: packed, and hashed
     assert {chunk.kind for chunk in manifest.chunks[21:]} == {"zero"}
     assert len(manifest.chunks) == 1024
     pack.verify(tmp_path / "s.pack", manifest)
