@@ -42,7 +42,8 @@ class Dhcp(_Section):
     domain: str = Field(default="vaultcube.local", pattern=r"^[a-z0-9.-]+$")
     time_server: IPv4Address | None = Field(default=None, description="who tells hosts the time, by NTP")
     probe: bool = Field(
-        default=True, description="ask by ARP whether an address is used before an unknown machine gets it"
+        default=True,
+        description="ask whether an address is used before an unknown machine gets it (ARP; ICMP behind a relay)",
     )
 
 

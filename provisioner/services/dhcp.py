@@ -145,9 +145,10 @@ class DhcpService:
             row = {"mac": mac, "address": str(held.address), "expires": held.expires, "bound": held.bound}
             self._site.store.put_leases([row])
 
-    def _is_used(self, mac: str, address: IPv4Address, came: Came) -> None:
+    def _is_used(self, request: Packet, came: Came, address: IPv4Address) -> None:
         self.counts.add("refusal", "address in use")
-        self.networks.of_door(came.door).leases.conflict(mac, address, self._site.clock())
+        if network := self.networks.choose(request, came):
+            network.leases.conflict(request.mac, address, self._site.clock())
 
     def _answer_again(self, request: Packet, came: Came) -> Reply | None:
         return self._decide(request, came, self._site.clock())

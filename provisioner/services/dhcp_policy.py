@@ -107,7 +107,7 @@ def _offer(request: Packet, config: DhcpConfig, leases: Leases, facts: Facts, no
     address = leases.offer(request.mac, now, request.address(Option.REQUESTED_ADDRESS))
     if not address:
         return None
-    is_new = address != known and leases.is_pooled(address) and request.giaddr == NOWHERE
+    is_new = address != known and leases.is_pooled(address)
     return _reply(request, config, facts, Message.OFFER, address, probe=address if is_new else None)
 
 

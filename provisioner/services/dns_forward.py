@@ -7,8 +7,10 @@ drawn for it, and for the same question (RFC 5452).
 import secrets
 import selectors
 import socket
+import struct
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from ipaddress import IPv4Address, IPv6Address
 
 from provisioner.services.dns_packet import HEADER, QR, TC, Query
@@ -17,6 +19,7 @@ from provisioner.services.dns_responder import no_answer
 PATIENCE = 3.0  # seconds
 MOST = 256  # questions under way; what is more is answered SERVFAIL
 LARGEST = 65535
+LENGTH = struct.Struct("!H")  # before each message of a stream (RFC 1035, 4.2.2)
 Answered = Callable[[bytes], None]
 
 
@@ -57,6 +60,19 @@ class Forwarder:
         asked.link.close()
         asked.answered(reply)
 
+    def ask_again(self, asked: "Asked", framed: bytes) -> None:
+        """By TCP, within the time that is left."""
+        self._selector.unregister(asked.link)
+        try:
+            asked.begin_stream(framed, self._server)
+            self._selector.register(asked.link, selectors.EVENT_WRITE, asked)
+        except OSError:
+            self.end(asked, no_answer(asked.query))
+
+    def listen(self, asked: "Asked") -> None:
+        """It was sent whole."""
+        self._selector.modify(asked.link, selectors.EVENT_READ, asked)
+
     def next_deadline(self) -> float | None:
         """When `expire` is due."""
         return next(iter(self._under_way)).deadline if self._under_way else None
@@ -70,7 +86,7 @@ class Forwarder:
 
 
 class Asked:
-    """One question under way."""
+    """One question under way: by UDP, and by TCP where the answer is too long for that and may come so."""
 
     def __init__(
         self, forwarder: Forwarder, family: int, query: Query, answered: Answered, *, tcp: bool
@@ -79,29 +95,58 @@ class Asked:
         self.answered = answered
         self.deadline = time.monotonic() + PATIENCE
         self._forwarder = forwarder
-        self._tcp = tcp
+        self._may_be_long = tcp
         self._ident = secrets.randbelow(65536)
+        self._message = self._to_send = self._came = b""
         self.link = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
 
     def send(self, data: bytes, server: tuple[str, int]) -> None:
         """From a port that the kernel draws for it alone."""
+        self._message = self._ident.to_bytes(2, "big") + data[2:]
         self.link.connect(server)
-        self.link.send(self._ident.to_bytes(2, "big") + data[2:])
+        self.link.send(self._message)
 
     def hear(self) -> None:
         """What came on this port; anything but the answer is ignored."""
         try:
-            data = self.link.recv(LARGEST)
-        except ConnectionRefusedError:
+            data = self._go_on() if self.link.type == socket.SOCK_STREAM else self.link.recv(LARGEST)
+        except (ConnectionError, TimeoutError):
             self._forwarder.end(self, no_answer(self.query))
             return
         except OSError:
             return
         if not self._fits(data):
             return
-        if self._tcp and HEADER.unpack_from(data)[1] & TC:
-            data = no_answer(self.query)  # we ask by UDP only: whoever came by TCP is not sent round again
+        if self._may_be_long and HEADER.unpack_from(data)[1] & TC:
+            self._may_be_long = False
+            self._forwarder.ask_again(self, LENGTH.pack(len(self._message)) + self._message)
+            return
         self._forwarder.end(self, self.query.ident.to_bytes(2, "big") + data[2:])
+
+    def begin_stream(self, framed: bytes, server: tuple[str, int]) -> None:
+        """Another socket, which is not connected yet. Raises OSError."""
+        family = self.link.family
+        self.link.close()
+        self.link = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        self._to_send = framed
+        with suppress(BlockingIOError):
+            self.link.connect(server)
+
+    def _go_on(self) -> bytes:
+        """Send what is left, then gather; the message once it is whole, else nothing. Raises OSError."""
+        if self._to_send:
+            self._to_send = self._to_send[self.link.send(self._to_send) :]
+            if not self._to_send:
+                self._forwarder.listen(self)
+            return b""
+        more = self.link.recv(LARGEST)
+        if not more:
+            raise ConnectionResetError("it ended in the middle of its answer")
+        self._came += more
+        if len(self._came) < LENGTH.size:
+            return b""
+        end = LENGTH.size + LENGTH.unpack_from(self._came)[0]
+        return self._came[LENGTH.size : end] if len(self._came) >= end else b""
 
     def _fits(self, data: bytes) -> bool:
         if len(data) < HEADER.size:

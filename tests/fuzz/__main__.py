@@ -1,4 +1,4 @@
-"""Coverage-guided fuzzing by atheris: `python -m tests.fuzz tftp|dns|stream [--seconds 600]`.
+"""Coverage-guided fuzzing by atheris: `python -m tests.fuzz dhcp|tftp|dns|stream [--seconds 600]`.
 
 What it finds is written to ./crash-*; `--again FILE` runs one input. It begins with the corpora of
 tests/hostile.py.
@@ -14,10 +14,14 @@ import atheris
 with atheris.instrument_imports(include=["provisioner"]):
     from tests.fuzz.targets import TARGETS
 from tests import hostile
+from tests.unit import dhcp_corpus
 
 
 def seeds(name: str) -> list[bytes]:
     """As the target takes them: TFTP's are followed by acknowledgements."""
+    if name == "dhcp":  # each twice: a machine asks again
+        found = [one for one in dhcp_corpus.everything() if len(one) < 1000]
+        return [2 * (len(one).to_bytes(2, "big") + one) for one in found]
     if name == "dns":
         return hostile.dns_corpus()
     if name == "stream":

@@ -3,10 +3,16 @@
 import socket
 import struct
 from collections.abc import Iterator
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network
 
 from dnslib import DNSRecord
 
+from provisioner.services import dhcp_proxy
+from provisioner.services.dhcp_leases import Leases
+from provisioner.services.dhcp_packet import NOWHERE, Packet
+from provisioner.services.dhcp_packet import PacketError as DhcpError
+from provisioner.services.dhcp_policy import EVERYBODY, DhcpConfig, Facts, Reply, answer
+from provisioner.services.dhcp_request import sighting
 from provisioner.services.dns_packet import PacketError as DnsError
 from provisioner.services.dns_responder import Responder
 from provisioner.services.dns_stream import Stream
@@ -65,6 +71,52 @@ def _play(content: Content, request: Request, rest: list[bytes]) -> None:
     raise AssertionError("a client that is silent is never given up")
 
 
+NETWORK = IPv4Network("10.77.0.0/24")
+CONFIG = DhcpConfig(NETWORK[1], NETWORK, "http://10.77.0.1", domain="vaultcube.local")
+POOL = (NETWORK[128], NETWORK[135])
+FIXED = {"52:54:00:00:00:01": NETWORK[64], "52:54:00:00:00:02": NETWORK[65]}
+FACTS = Facts(is_bmc=lambda mac: mac == "52:54:00:00:00:02")
+
+
+def long_pieces(data: bytes) -> Iterator[bytes]:
+    """As `pieces`, with two bytes for each length."""
+    while data:
+        length = int.from_bytes(data[:2], "big")
+        yield data[2 : 2 + length]
+        data = data[2 + length :]
+
+
+def dhcp(data: bytes) -> None:
+    """What several machines say: every reply can be read, stays on the LAN, and gives only what is theirs."""
+    leases = Leases(*POOL, FIXED.get, lambda address: address in FIXED.values())
+    for now, one in enumerate(long_pieces(data)):
+        try:
+            request = Packet.parse(one)
+        except DhcpError as fault:
+            assert str(fault).isprintable()
+            continue
+        assert Packet.parse(request.build()) == request
+        for reply in (
+            answer(request, CONFIG, leases, FACTS, 20.0 * now),
+            dhcp_proxy.offer(request, CONFIG, FACTS),
+            dhcp_proxy.boot_server(request, CONFIG, FACTS, (NETWORK[150], 68)),
+        ):
+            seen = sighting(request, now, reply.packet if reply else None)
+            assert seen is None or all(str(value).isprintable() for value in vars(seen).values())
+            if reply:
+                _check_reply(request, reply)
+    held = [row["address"] for row in leases.dump()]
+    assert len(held) == len(set(held)), "one address, two machines"
+
+
+def _check_reply(request: Packet, reply: Reply) -> None:
+    sent = reply.packet.build()
+    assert Packet.parse(sent) == reply.packet and len(sent) <= 1472
+    assert reply.address in (EVERYBODY, request.giaddr) or reply.address in NETWORK
+    given = reply.packet.yiaddr
+    assert given in (NOWHERE, FIXED.get(request.mac)) or POOL[0] <= given <= POOL[1]
+
+
 def _zone() -> Zone:
     tops = [labels("vaultcube.local"), labels("0.77.10.in-addr.arpa")]
     apexes = [Apex(top, labels("ns.vaultcube.local"), labels("h.vaultcube.local"), 1) for top in tops]
@@ -118,4 +170,4 @@ def stream(data: bytes) -> None:
                 reader.send(message)
 
 
-TARGETS = {"tftp": tftp, "dns": dns, "stream": stream}
+TARGETS = {"dhcp": dhcp, "tftp": tftp, "dns": dns, "stream": stream}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
+from ipaddress import IPv4Address, IPv4Network
 from typing import TYPE_CHECKING
 
 import pytest
@@ -68,6 +69,13 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Lab, World]]
         yield made, world
 
 
+RELAYS = {
+    "dhcrelay": ("dhcrelay", "-4", "-d", "-a", "-id", "eth1", "-iu", "eth0", "10.77.0.1"),
+    "dnsmasq": (
+        *("dnsmasq", "--no-daemon", "--port=0", "--user=root", "--conf-file=/dev/null", "--log-dhcp"),
+        "--dhcp-relay=10.79.0.1,10.77.0.1",
+    ),
+}
 ROUTER = "52:54:00:aa:ff:02"
 
 
@@ -79,6 +87,12 @@ def relay_machine(lab: Lab, name: str) -> Machine:
     made.run("sysctl", "-qw", "net.ipv4.ip_forward=1")
     lab.run("ip", "route", "replace", "10.79.0.0/24", "via", "10.77.0.2")
     return made
+
+
+def relaying(lab: Lab, kind: str, name: str = "r") -> None:
+    relay = relay_machine(lab, f"{name}-{kind}")
+    relay.start(*RELAYS[kind])
+    relay.await_log({"dhcrelay": "Sending on", "dnsmasq": "DHCP relay"}[kind])
 
 
 def armed(world: World, mac: str) -> str:
@@ -122,15 +136,6 @@ def test_an_armed_host_on_a_further_network_boots_from_there(lab: tuple[Lab, Wor
     world.client.cancel(name)
 
 
-RELAYS = {
-    "dhcrelay": ("dhcrelay", "-4", "-d", "-a", "-id", "eth1", "-iu", "eth0", "10.77.0.1"),
-    "dnsmasq": (
-        *("dnsmasq", "--no-daemon", "--port=0", "--user=root", "--conf-file=/dev/null", "--log-dhcp"),
-        "--dhcp-relay=10.79.0.1,10.77.0.1",
-    ),
-}
-
-
 @pytest.mark.parametrize("kind", RELAYS)
 def test_a_machine_behind_a_real_relay_gets_its_networks_address_and_boots(
     lab: tuple[Lab, World], kind: str
@@ -138,9 +143,7 @@ def test_a_machine_behind_a_real_relay_gets_its_networks_address_and_boots(
     made, world = lab
     with ExitStack() as stack:
         again = Lab.again(made, stack)
-        relay = relay_machine(again, f"r-{kind}")
-        relay.start(*RELAYS[kind])
-        relay.await_log({"dhcrelay": "Sending on", "dnsmasq": "DHCP relay"}[kind])
+        relaying(again, kind)
         mac = f"52:54:00:aa:0a:{len(kind):02x}"
         client = again.machine(f"c-{kind}", mac=mac, bridge="far0")
         name = armed(world, mac)
@@ -157,3 +160,16 @@ def test_a_machine_behind_a_real_relay_gets_its_networks_address_and_boots(
         shown = world.provision("host", "show", name).out
         assert "10.79.0.1" in shown and ("eth1" in shown) == (kind == "dhcrelay"), shown
         world.client.cancel(name)
+
+
+def test_an_address_that_somebody_behind_the_relay_uses_is_not_offered(lab: tuple[Lab, World]) -> None:
+    made, world = lab
+    with ExitStack() as stack:
+        again = Lab.again(made, stack)
+        relaying(again, "dhcrelay", "far")
+        taken = IPv4Address(again.machine("first", bridge="far0").udhcpc()) + 1
+        squatter = again.machine("squatter", bridge="far0", address=f"{taken}/24")
+        squatter.run("ip", "route", "add", "default", "via", "10.79.0.1")
+        given = IPv4Address(again.machine("second", bridge="far0").udhcpc())
+        assert given in IPv4Network("10.79.0.0/24") and given != taken
+        assert f"something behind a router: it uses {taken}" in " ".join(world.service.tail(20))
