@@ -43,7 +43,7 @@ class Dhcp(_Section):
     time_server: IPv4Address | None = Field(default=None, description="who tells hosts the time, by NTP")
     probe: bool = Field(
         default=True,
-        description="ask whether an address is used before an unknown machine gets it (ARP; ICMP behind a relay)",
+        description="ask by ARP (ICMP behind a relay) whether an address is used before a stranger gets it",
     )
 
 

@@ -34,7 +34,12 @@ def serve(site: Site, ready: Callable[[str], None]) -> None:
     service = DhcpService(site)
     for name in service.interfaces:
         start(RouterAdvert(name))
-    numbers = Writer(service.counts.all, site.settings.state, service.counts.show).start()
+
+    def before() -> None:
+        service.loop.check()
+        service.counts.show()
+
+    numbers = Writer(service.counts.all, site.settings.state, before).start()
     ready(f"dhcp: {service.sentence}")
     try:
         service.loop.run()
@@ -59,7 +64,7 @@ class DhcpService:
         self._behind = WriteBehind("dhcp-writer")
         self.networks = Networks(site, self._memory)
         self.interfaces = [one.interface for one in self.networks.direct]
-        self._reactor = Reactor()
+        self._reactor = Reactor("dhcp")
         self._conflicts: Conflicts | None = None
         if self._mode == "authoritative" and site.settings.dhcp.probe:
             self._conflicts = Conflicts(self.interfaces, self._reactor, self._is_used, self._answer_again)

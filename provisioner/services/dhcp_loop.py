@@ -80,7 +80,7 @@ class DhcpLoop:
         self._clock = clock
         self._complaints = Complaints(log)
         self._idle_is_due = False
-        self.reactor = reactor or Reactor()
+        self.reactor = reactor or Reactor("dhcp")
         self._sockets: list[socket.socket] = []
         for door in doors:
             self._open(door)
@@ -105,6 +105,10 @@ class DhcpLoop:
     def stop(self) -> None:
         """End `run`; from any thread."""
         self.reactor.stop()
+
+    def check(self) -> None:
+        """Whether the loop is alive; if not, the process ends. For a thread beside it, now and then."""
+        self.reactor.check()
 
     def close(self) -> None:
         """Give the ports back."""

@@ -5,16 +5,15 @@ drawn for it, and for the same question (RFC 5452).
 """
 
 import secrets
-import selectors
 import socket
 import struct
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from ipaddress import IPv4Address, IPv6Address
 
 from provisioner.services.dns_packet import HEADER, QR, TC, Query
 from provisioner.services.dns_responder import no_answer
+from provisioner.services.reactor import READ, WRITE, Reactor
 
 PATIENCE = 3.0  # seconds
 MOST = 256  # questions under way; what is more is answered SERVFAIL
@@ -24,15 +23,13 @@ Answered = Callable[[bytes], None]
 
 
 class Forwarder:
-    """Questions under way to one server; its sockets live in the loop's selector."""
+    """Questions under way to one server; its sockets live in the loop's reactor."""
 
-    def __init__(
-        self, server: IPv4Address | IPv6Address, selector: selectors.BaseSelector, *, port: int = 53
-    ) -> None:
+    def __init__(self, server: IPv4Address | IPv6Address, reactor: Reactor, *, port: int = 53) -> None:
         self._server = (str(server), port)
         self._family = socket.AF_INET if server.version == 4 else socket.AF_INET6
-        self._selector = selector
-        self._under_way: dict[Asked, None] = {}  # the oldest first
+        self._reactor = reactor
+        self._under_way: set[Asked] = set()
 
     def ask(self, query: Query, data: bytes, answered: Answered, *, tcp: bool) -> None:
         """Send it on; `answered` is called once, with the server's words or with SERVFAIL."""
@@ -43,45 +40,39 @@ class Forwarder:
         except OSError:
             answered(no_answer(query))
             return
-        self._under_way[asked] = None
+        self._under_way.add(asked)
         try:
             asked.send(data, self._server)
-            self._selector.register(asked.link, selectors.EVENT_READ, asked)
+            self._reactor.add(asked.link, asked.hear)
         except OSError:
             self.end(asked, no_answer(query))
+        self._reactor.after(PATIENCE, lambda: self.end(asked, no_answer(query)))
 
     def end(self, asked: "Asked", reply: bytes) -> None:
         """Give the port back and the reply on."""
         if asked not in self._under_way:
             return
-        del self._under_way[asked]
-        if asked.link.fileno() in self._selector.get_map():
-            self._selector.unregister(asked.link)
+        self._under_way.remove(asked)
+        self._reactor.remove(asked.link)
         asked.link.close()
         asked.answered(reply)
 
     def ask_again(self, asked: "Asked", framed: bytes) -> None:
         """By TCP, within the time that is left."""
-        self._selector.unregister(asked.link)
+        self._reactor.remove(asked.link)
         try:
             asked.begin_stream(framed, self._server)
-            self._selector.register(asked.link, selectors.EVENT_WRITE, asked)
+            self._reactor.add(asked.link, asked.hear, WRITE)
         except OSError:
             self.end(asked, no_answer(asked.query))
 
     def listen(self, asked: "Asked") -> None:
         """It was sent whole."""
-        self._selector.modify(asked.link, selectors.EVENT_READ, asked)
+        self._reactor.change(asked.link, READ)
 
-    def next_deadline(self) -> float | None:
-        """When `expire` is due."""
-        return next(iter(self._under_way)).deadline if self._under_way else None
-
-    def expire(self, now: float) -> None:
-        """What has waited long enough is answered SERVFAIL."""
+    def give_up(self) -> None:
+        """What is under way is answered SERVFAIL."""
         for asked in list(self._under_way):
-            if asked.deadline > now:
-                return
             self.end(asked, no_answer(asked.query))
 
 
@@ -93,7 +84,6 @@ class Asked:
     ) -> None:
         self.query = query
         self.answered = answered
-        self.deadline = time.monotonic() + PATIENCE
         self._forwarder = forwarder
         self._may_be_long = tcp
         self._ident = secrets.randbelow(65536)

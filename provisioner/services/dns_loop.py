@@ -2,23 +2,23 @@
 
 import contextlib
 import logging
-import math
-import selectors
 import socket
 import time
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any
 
 from provisioner.counters import Counters
 from provisioner.errors import ServiceError
-from provisioner.services.datagrams import Complaints, Stop, listen
-from provisioner.services.dns_forward import Asked, Forwarder
+from provisioner.services.datagrams import Complaints, listen
+from provisioner.services.dns_forward import Forwarder
 from provisioner.services.dns_packet import RCODES, PacketError
 from provisioner.services.dns_responder import Responder
 from provisioner.services.dns_stream import IDLE, Stream
 from provisioner.services.pulse import Pulse
+from provisioner.services.reactor import READ, Reactor
 from provisioner.sockets import bind
 
 PORT = 53
@@ -58,18 +58,13 @@ class DnsLoop:
         self._complaints = Complaints(log)
         self._streams: set[Stream] = set()
         self._of_address: Counter[str] = Counter()
-        self._selector = selectors.DefaultSelector()
-        self._stop = Stop()
-        self._selector.register(self._stop.fileno(), selectors.EVENT_READ)
-        self._pulse = pulse or Pulse("dns")
-        self._selector.register(self._pulse.fileno(), selectors.EVENT_READ, lambda source: self._pulse.beat())
         self._listeners = listen(addresses, port, "dns")
         self._listeners += _listen_tcp(self._listeners)
+        self._reactor = Reactor("dns", pulse=pulse)
         for listener in self._listeners:
             listener.setblocking(False)
             is_udp = listener.type == socket.SOCK_DGRAM
-            take = self._datagrams if is_udp else self._connections
-            self._selector.register(listener, selectors.EVENT_READ, take)
+            self._reactor.add(listener, partial(self._datagrams if is_udp else self._connections, listener))
         self._forwarder: Forwarder | None = None
         self._wanted: Place | None = None
         self._has_new_wish = False
@@ -82,9 +77,9 @@ class DnsLoop:
     def _change_forwarder(self) -> None:
         self._has_new_wish = False
         if self._forwarder:
-            self._forwarder.expire(math.inf)
+            self._forwarder.give_up()
         wanted = self._wanted
-        self._forwarder = Forwarder(wanted[0], self._selector, port=wanted[1]) if wanted else None
+        self._forwarder = Forwarder(wanted[0], self._reactor, port=wanted[1]) if wanted else None
         self._responder.replace_forwarding(wanted is not None)
 
     @property
@@ -94,7 +89,7 @@ class DnsLoop:
 
     def check(self) -> None:
         """Whether the loop is alive; if not, the process ends. For a thread beside it, now and then."""
-        self._pulse.check()
+        self._reactor.check()
 
     @property
     def connections(self) -> int:
@@ -103,28 +98,11 @@ class DnsLoop:
 
     def run(self) -> None:
         """Serve until `stop`; nothing that comes ends it."""
-        while True:
-            ready = self._selector.select(self._until_next())
-            if self._has_new_wish:
-                self._change_forwarder()
-            for key, mask in ready:
-                if key.data is None:
-                    return
-                with self._barrier():
-                    self._act(key.fileobj, key.data, mask)
-            with self._barrier():
-                self._expire()
-
-    @contextlib.contextmanager
-    def _barrier(self) -> Any:
-        try:
-            yield
-        except Exception:
-            self._complaints.say("dns", "an error of ours", b"", trace=True)
+        self._reactor.run()
 
     def stop(self) -> None:
         """End `run`; from any thread."""
-        self._stop.set()
+        self._reactor.stop()
 
     def close(self) -> None:
         """Give ports and connections back; call it after `run` has ended."""
@@ -132,17 +110,15 @@ class DnsLoop:
             self._close(stream)
         for listener in self._listeners:
             listener.close()
-        self._selector.close()
-        self._pulse.close()
-        self._stop.close()
+        self._reactor.close()
 
-    def _act(self, source: Any, what: Any, mask: int) -> None:
-        if isinstance(what, Asked):
-            what.hear()
-        elif isinstance(what, Stream):
-            self._serve(what, mask)
-        else:
-            what(source)
+    @contextlib.contextmanager
+    def _barrier(self) -> Any:
+        """One datagram of many: the others are answered all the same."""
+        try:
+            yield
+        except Exception:
+            self._complaints.say("dns", "an error of ours", b"", trace=True)
 
     # UDP
 
@@ -163,6 +139,8 @@ class DnsLoop:
     def _answer(self, data: bytes, address: str, send: Any, *, tcp: bool = False) -> bool:
         """Reply now, or ask another server first; False where there is nothing to say."""
         began = time.monotonic()
+        if self._has_new_wish:
+            self._change_forwarder()
         try:
             reply = self._responder.respond(data, tcp=tcp)
         except PacketError as fault:
@@ -204,13 +182,13 @@ class DnsLoop:
             stream = Stream(link, peer[0], self._idle)
             self._streams.add(stream)
             self._of_address[stream.address] += 1
-            self._selector.register(link, selectors.EVENT_READ, stream)
+            self._reactor.add(link, partial(self._serve, stream))
+            self._reactor.at(stream.deadline, partial(self._is_due, stream))
 
-    def _serve(self, stream: Stream, mask: int) -> None:
+    def _serve(self, stream: Stream) -> None:
         try:
-            if mask & selectors.EVENT_WRITE:
-                stream.flush()
-            if mask & selectors.EVENT_READ:
+            stream.flush()
+            if stream.interest & READ:
                 for message in stream.receive():
                     self._converse(stream, message)
             self._settle(stream)
@@ -243,42 +221,28 @@ class DnsLoop:
         if stream.finished:
             self._close(stream)
             return
-        wanted = stream.interest
-        known = stream.link in self._selector.get_map()
-        if not wanted and known:
-            self._selector.unregister(stream.link)
-        elif wanted and known:
-            self._selector.modify(stream.link, wanted, stream)
-        elif wanted:
-            self._selector.register(stream.link, wanted, stream)
+        self._reactor.change(stream.link, stream.interest)
 
     def _close(self, stream: Stream) -> None:
         if stream.closed:
             return
         stream.closed = True
-        if stream.link in self._selector.get_map():
-            self._selector.unregister(stream.link)
+        self._reactor.remove(stream.link)
         stream.link.close()
         self._streams.discard(stream)
         self._of_address[stream.address] -= 1
         if not self._of_address[stream.address]:
             del self._of_address[stream.address]
 
-    # time
-
-    def _until_next(self) -> float | None:
-        due = [stream.deadline for stream in self._streams]
-        if self._forwarder and (next_one := self._forwarder.next_deadline()):
-            due.append(next_one)
-        return max(0.0, min(due) - time.monotonic()) if due else None
-
-    def _expire(self) -> None:
-        now = time.monotonic()
-        for stream in [one for one in self._streams if one.deadline <= now]:
-            self._counters.number("provision_refusals_total", reason="time limit").add()
-            self._close(stream)
-        if self._forwarder:
-            self._forwarder.expire(now)
+    def _is_due(self, stream: Stream) -> None:
+        """Its time is over, unless a message has come meanwhile."""
+        if stream.closed:
+            return
+        if stream.deadline > self._reactor.now:
+            self._reactor.at(stream.deadline, partial(self._is_due, stream))
+            return
+        self._counters.number("provision_refusals_total", reason="time limit").add()
+        self._close(stream)
 
 
 def _listen_tcp(datagrams: Sequence[socket.socket]) -> list[socket.socket]:

@@ -1,8 +1,9 @@
 """One TCP connection of DNS: messages with their length in front (RFC 7766), with limits on all of it."""
 
-import selectors
 import socket
 import time
+
+from provisioner.services.reactor import READ, WRITE
 
 IDLE = 10.0  # seconds from one whole message to the next; half a message is no sign of life
 LONGEST_QUERY = 4096
@@ -27,10 +28,10 @@ class Stream:
 
     @property
     def interest(self) -> int:
-        """What to select for now; perhaps nothing, while another server owes a reply."""
-        wanted = selectors.EVENT_WRITE if self._waiting else 0
+        """What to wait for now; perhaps nothing, while another server owes a reply."""
+        wanted = WRITE if self._waiting else 0
         if not self.ended and len(self._waiting) < MOST_WAITING:
-            wanted |= selectors.EVENT_READ
+            wanted |= READ
         return wanted
 
     @property

@@ -1,16 +1,16 @@
 """Serves TFTP on one port until told to stop: many transfers at once, each on a socket of its own."""
 
-import heapq
 import logging
 import resource
-import select
 import socket
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from ipaddress import IPv4Address, IPv6Address
 
-from provisioner.services.datagrams import Complaints, Stop, listen
+from provisioner.services.datagrams import Complaints, listen
 from provisioner.services.pulse import Pulse
+from provisioner.services.reactor import Reactor
 from provisioner.services.tftp_counts import Counts
 from provisioner.services.tftp_packet import (
     Ack,
@@ -61,17 +61,11 @@ class TftpLoop:
         self._on_event = on_event
         self._counts = counts or Counts()
         self._seats = Seats(per_address, _allow_descriptors(in_all))
-        self._timers: list[tuple[float, int, Session]] = []
-        self._turn = 0
         self._complaints = Complaints(log)
         self._listeners = listen(addresses, port, "tftp")
-        self._stop = Stop()
-        self._poll = select.epoll()
-        self._poll.register(self._stop.fileno(), select.EPOLLIN)
-        self._sources: dict[int, Session | socket.socket] = {one.fileno(): one for one in self._listeners}
-        self._pulse = pulse or Pulse("tftp")
-        for number in (*self._sources, self._pulse.fileno()):
-            self._poll.register(number, select.EPOLLIN)
+        self._reactor = Reactor("tftp", pulse=pulse)
+        for listener in self._listeners:
+            self._reactor.add(listener, partial(self._accept, listener))
 
     @property
     def port(self) -> int:
@@ -80,7 +74,7 @@ class TftpLoop:
 
     def check(self) -> None:
         """Whether the loop is alive; if not, the process ends. For a thread beside it, now and then."""
-        self._pulse.check()
+        self._reactor.check()
 
     @property
     def transfers(self) -> int:
@@ -93,25 +87,11 @@ class TftpLoop:
 
     def run(self) -> None:
         """Serve until `stop`; no datagram and no error of a callback ends it."""
-        stop, sources = self._stop.fileno(), self._sources
-        while True:
-            found = self._poll.poll(self._until_next_timer())
-            now = time.monotonic()  # of all that have come together
-            for number, _ in found:
-                source = sources.get(number)
-                if isinstance(source, Session):
-                    self._hear(source, now)
-                elif source is not None:
-                    self._accept(source)
-                elif number == stop:
-                    return
-                elif number == self._pulse.fileno():
-                    self._pulse.beat()
-            self._fire_timers()
+        self._reactor.run()
 
     def stop(self) -> None:
         """End `run`; from any thread."""
-        self._stop.set()
+        self._reactor.stop()
 
     def close(self) -> None:
         """Give ports, files and sockets back; call it after `run` has ended."""
@@ -119,9 +99,7 @@ class TftpLoop:
             self._end(session, "lost: the service stops")
         for listener in self._listeners:
             listener.close()
-        self._poll.close()
-        self._pulse.close()
-        self._stop.close()
+        self._reactor.close()
 
     def _accept(self, listener: socket.socket) -> None:
         for _ in range(BATCH):
@@ -174,18 +152,15 @@ class TftpLoop:
             raise
         session = Session(link, peer, request, content, now)
         self._seats.take(session)
-        self._sources[link.fileno()] = session
-        self._poll.register(link.fileno(), select.EPOLLIN)
+        self._reactor.add(link, partial(self._hear, session))
         self._proceed(session, session.transfer.begin(now))
         self._counts.answered(time.monotonic() - now)
 
-    def _hear(self, session: Session, now: float) -> None:
-        """One datagram: the selector comes back if there are more, and mostly there are none."""
-        if session.closed:
-            return
+    def _hear(self, session: Session) -> None:
+        """One datagram: the reactor comes back if there are more, and mostly there are none."""
         try:
             data = session.link.recv(LARGEST_REPLY)
-            has_answered = session.answer_at_once(data, now)
+            has_answered = session.answer_at_once(data, self._reactor.now)
         except ConnectionRefusedError:
             self._gone(session, "nobody listens there any more")
             return
@@ -241,29 +216,23 @@ class TftpLoop:
             self._end(session, f"lost: {reason}")
 
     def _queue(self, session: Session, deadline: float) -> None:
-        """An entry that fires early is put back; so a transfer needs one entry, not one for each packet."""
-        self._turn += 1
+        """One that comes early is put back; so a transfer needs one moment, not one for each packet."""
         session.queued = deadline
-        heapq.heappush(self._timers, (deadline, self._turn, session))
+        self._reactor.at(deadline, partial(self._is_due, session, deadline))
 
-    def _until_next_timer(self) -> float:
-        return max(0.0, self._timers[0][0] - time.monotonic()) if self._timers else -1
-
-    def _fire_timers(self) -> None:
+    def _is_due(self, session: Session, queued: float) -> None:
+        if session.closed or queued != session.queued:
+            return
         now = time.monotonic()
-        while self._timers and self._timers[0][0] <= now:
-            queued, _, session = heapq.heappop(self._timers)
-            if session.closed or queued != session.queued:
-                continue
-            session.queued = 0.0
-            if session.transfer.deadline > now:
-                self._queue(session, session.transfer.deadline)
-                continue
-            try:
-                self._repeat(session, now)
-            except Exception as fault:
-                log.exception("%s: transfer of %s broken", session.address, session.name)
-                self._end(session, f"lost: {fault!r}")
+        session.queued = 0.0
+        if session.transfer.deadline > now:
+            self._queue(session, session.transfer.deadline)
+            return
+        try:
+            self._repeat(session, now)
+        except Exception as fault:
+            log.exception("%s: transfer of %s broken", session.address, session.name)
+            self._end(session, f"lost: {fault!r}")
 
     def _repeat(self, session: Session, now: float) -> None:
         packets = session.transfer.repeat(now)
@@ -278,8 +247,8 @@ class TftpLoop:
         session.closed = True
         arrived = session.content.size if result == "done" else session.transfer.arrived
         seconds = time.monotonic() - session.began
-        del self._sources[session.link.fileno()]
-        session.link.close()  # which takes it out of the poll, too
+        self._reactor.remove(session.link)
+        session.link.close()
         session.content.close()
         self._seats.leave(session)
         self._counts.ended(result, seconds, arrived, session.transfer.resent)

@@ -1,11 +1,13 @@
 """The loop under the DHCP service, which only deafness ends; and the thread that writes for it."""
 
 import os
+import socket
 import threading
+from functools import partial
 
 import pytest
 
-from provisioner.services.reactor import Reactor
+from provisioner.services.reactor import READ, Reactor
 from provisioner.services.write_behind import WriteBehind
 
 
@@ -25,7 +27,7 @@ class Pipe:
 
 
 def test_a_handler_that_fails_is_logged_and_all_goes_on(caplog: pytest.LogCaptureFixture) -> None:
-    reactor, pipe, heard = Reactor(), Pipe(), []
+    reactor, pipe, heard = Reactor("test"), Pipe(), []
 
     def handle() -> None:
         heard.append(os.read(pipe.read, 1))
@@ -42,9 +44,44 @@ def test_a_handler_that_fails_is_logged_and_all_goes_on(caplog: pytest.LogCaptur
     pipe.close()
 
 
+def test_of_a_parked_source_not_even_its_end_is_told() -> None:
+    ours, theirs = socket.socketpair()
+    reactor, told = Reactor("test"), []
+    reactor.add(ours, lambda: told.append("end"))
+    reactor.change(ours, 0)
+    theirs.close()
+    reactor.after(0.05, lambda: reactor.change(ours, READ))
+    reactor.after(0.05, lambda: told.append("awaited"))
+    reactor.after(0.1, reactor.stop)
+    reactor.run()
+    assert told[:2] == ["awaited", "end"]
+    reactor.remove(ours)
+    reactor.remove(ours)
+    ours.close()
+    reactor.close()
+
+
+def test_what_was_removed_by_an_earlier_one_of_its_lot_is_not_told() -> None:
+    reactor, pipes, told = Reactor("test"), [Pipe(), Pipe()], []
+
+    def handle(number: int) -> None:
+        told.append(os.read(pipes[number].read, 1))
+        reactor.remove(pipes[1 - number])
+        reactor.stop()
+
+    for number, pipe in enumerate(pipes):
+        reactor.add(pipe, partial(handle, number))
+        pipe.say()
+    reactor.run()
+    assert len(told) == 1
+    reactor.close()
+    for pipe in pipes:
+        pipe.close()
+
+
 def test_moments_come_in_their_order_and_a_bad_one_comes_again() -> None:
     now = [0.0]
-    reactor, order = Reactor(clock=lambda: now[0]), []
+    reactor, order = Reactor("test", clock=lambda: now[0]), []
 
     def often() -> None:
         order.append("often")
@@ -62,7 +99,7 @@ def test_moments_come_in_their_order_and_a_bad_one_comes_again() -> None:
 
 
 def test_a_loop_that_can_hear_nothing_any_more_ends() -> None:
-    reactor = Reactor()
+    reactor = Reactor("test")
     reactor._poll.close()
     with pytest.raises(ValueError, match="closed epoll"):
         reactor.run()

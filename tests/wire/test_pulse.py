@@ -7,12 +7,16 @@ from ipaddress import IPv4Address
 
 import pytest
 
+from provisioner.services.dhcp_loop import Came, DhcpLoop, Door
+from provisioner.services.dhcp_packet import Packet
 from provisioner.services.dns_loop import DnsLoop
 from provisioner.services.dns_packet import Query
 from provisioner.services.dns_responder import Responder
 from provisioner.services.dns_zone import Zone
 from provisioner.services.pulse import Pulse
+from provisioner.services.reactor import Reactor
 from provisioner.services.tftp_loop import TftpLoop
+from tests.unit import dhcp_corpus
 
 
 class Clock:
@@ -57,11 +61,11 @@ def test_one_that_does_not_answer_is_ended_and_that_is_said(
     assert ended.is_set() and "test: the loop has hung for 11 s" in caplog.text
 
 
-def test_both_loops_answer_and_are_ended_where_they_hang(
+def test_each_loop_answers_and_is_ended_where_it_hangs(
     clock: Clock, ended: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On loopback."""
-    for make in (_tftp, _dns):
+    for make in (_tftp, _dns, _dhcp):
         ended.clear()
         hang, hung = threading.Event(), threading.Event()
         beaten = threading.Event()
@@ -74,7 +78,7 @@ def test_both_loops_answer_and_are_ended_where_they_hang(
         try:
             loop.check()
             assert beaten.wait(5)
-            send(loop.port)
+            send()
             assert hung.wait(5)
             loop.check()
             clock.now += 11
@@ -93,9 +97,8 @@ def _tftp(pulse: Pulse, hang: threading.Event, hung: threading.Event) -> tuple[T
         hang.wait(10)
         return b""
 
-    return TftpLoop([IPv4Address("127.0.0.1")], lookup, port=0, pulse=pulse), lambda port: _send(
-        port, b"\0\1a\0octet\0"
-    )
+    loop = TftpLoop([IPv4Address("127.0.0.1")], lookup, port=0, pulse=pulse)
+    return loop, lambda: _send(loop.port, b"\0\1a\0octet\0")
 
 
 def _dns(pulse: Pulse, hang: threading.Event, hung: threading.Event) -> tuple[DnsLoop, object]:
@@ -107,7 +110,18 @@ def _dns(pulse: Pulse, hang: threading.Event, hung: threading.Event) -> tuple[Dn
 
     query = b"\0\1\0\0\0\1\0\0\0\0\0\0\1a\0\0\1\0\1"
     loop = DnsLoop([IPv4Address("127.0.0.1")], Responder(Slow([])), port=0, pulse=pulse)
-    return loop, lambda port: _send(port, query)
+    return loop, lambda: _send(loop.port, query)
+
+
+def _dhcp(pulse: Pulse, hang: threading.Event, hung: threading.Event) -> tuple[DhcpLoop, object]:
+    def answer(request: Packet, came: Came, now: float) -> None:
+        hung.set()
+        hang.wait(10)
+
+    doors = [Door("lo", IPv4Address("127.0.0.1"), 0)]
+    loop = DhcpLoop(doors, answer, lambda *what: None, reactor=Reactor("dhcp", pulse=pulse))
+    port = loop._sockets[0].getsockname()[1]
+    return loop, lambda: _send(port, dhcp_corpus.message(1))
 
 
 def _send(port: int, data: bytes) -> None:
