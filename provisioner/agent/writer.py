@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol
 
@@ -172,10 +173,12 @@ class Writer:
     def _write_chunks(self, stream: Chunks, back: compare.ReadBack, missing: list[int]) -> None:
         chunks = self._manifest.chunks
         self._tell("writing", self._done, self._manifest.raw_size)
-        self._discard_free()
-        self._hold_or_zero([n for n in missing if chunks[n].kind != "data"], back)
+        empty = self._hold([n for n in missing if chunks[n].kind != "data"])
+        ended = threading.Event()
 
         def take(number: int, chunk: Chunk, data: bytes) -> None:
+            if emptied.done():
+                emptied.result()  # it failed: so does the disk
             if number == 0:  # refused now, not after an hour
                 table = gpt.read(_reader(data), self._sector)
                 self._table = gpt.stretch(table, self._medium.size)
@@ -186,7 +189,14 @@ class Writer:
                 back.add([number])
             self._moved(chunk.length, len(data))
 
-        stream.run([n for n in missing if chunks[n].kind == "data"], take)
+        with ThreadPoolExecutor(1, "empty") as aside:  # the disk does that, while the line does its part
+            emptied = aside.submit(self._empty, empty, back, ended)
+            try:
+                stream.run([n for n in missing if chunks[n].kind == "data"], take)
+            except BaseException:
+                ended.set()
+                raise
+            emptied.result()
         back.finish(lambda done: self._tell("reading back", done, back.total))
 
     def _moved(self, length: int, written: int) -> None:
@@ -195,28 +205,39 @@ class Writer:
             self.bytes_written += written
             self._tell("writing", self._done, self._manifest.raw_size)
 
-    def _discard_free(self) -> None:
-        """What the image leaves free belongs to nobody: the disk may forget it. It is not read back."""
-        for first, last in self._stretches(
-            [n for n, c in enumerate(self._manifest.chunks) if c.kind == "free"]
-        ):
-            offset, end = self._manifest.chunks[first].offset, self._manifest.chunks[last]
-            if self._may_discard and not self._medium.discard(offset, end.offset + end.length - offset):
-                self._may_discard = False  # the disk cannot, and need not
-            with self._lock:
-                self._done += end.offset + end.length - offset
-
-    def _hold_or_zero(self, numbers: list[int], back: compare.ReadBack) -> None:
-        """Zeros that the image means: made by the disk itself, in long stretches, and read back."""
+    def _hold(self, numbers: list[int]) -> list[int]:
+        """Keep those zeros for the end that lie among what makes it bootable; the others."""
         chunks = self._manifest.chunks
-        held = [n for n in numbers if self._is_held(chunks[n])]
-        self._held |= {n: bytes(chunks[n].length) for n in held}
-        for first, last in self._stretches(numbers):
-            offset, end = chunks[first].offset, chunks[last].offset + chunks[last].length
-            if self._method != "wipe":
-                self._medium.zero(offset, end - offset)
-            back.add(range(first, last + 1))
-            self._moved(end - offset, 0)
+        self._held |= {n: bytes(chunks[n].length) for n in numbers if self._is_held(chunks[n])}
+        return [n for n in numbers if n not in self._held]
+
+    def _empty(self, zeros: list[int], back: compare.ReadBack, ended: threading.Event) -> None:
+        """What holds no data, in long stretches, until `ended`: free first, then these zeros."""
+        chunks = self._manifest.chunks
+        free = [n for n, chunk in enumerate(chunks) if chunk.kind == "free"]
+        for numbers, are_zeros in ((free, False), (zeros, True)):
+            for first, last in self._stretches(numbers):
+                if ended.is_set():
+                    return
+                offset, end = chunks[first].offset, chunks[last].offset + chunks[last].length
+                if are_zeros:
+                    self._zero(offset, end - offset)
+                    back.add(range(first, last + 1))
+                else:
+                    self._discard(offset, end - offset)
+
+    def _discard(self, offset: int, length: int) -> None:
+        """What the image leaves free belongs to nobody: the disk may forget it. It is not read back."""
+        if self._may_discard and not self._medium.discard(offset, length):
+            self._may_discard = False  # the disk cannot, and need not
+        with self._lock:
+            self._done += length
+
+    def _zero(self, offset: int, length: int) -> None:
+        """Zeros that the image means: made by the disk itself, and read back."""
+        if self._method != "wipe":
+            self._medium.zero(offset, length)
+        self._moved(length, 0)
 
     def _stretches(self, numbers: list[int]) -> Iterator[tuple[int, int]]:
         """First and last number of neighbours that are not held, at most STRETCH bytes long."""
