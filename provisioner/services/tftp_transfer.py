@@ -32,6 +32,7 @@ class Transfer:
         self._variation = 0.0
         self._wait = FIRST_WAIT
         self._repeated = False
+        self._backed_off = False  # the wait was doubled since the last measurement
         self._sent_at = self._progress_at = now
         self._patience = min(max(PATIENCE, 3.0 * terms.timeout), LONGEST_PATIENCE)
         self.deadline = now
@@ -87,6 +88,7 @@ class Transfer:
         if now >= self._progress_at + self._patience:  # as `deadline` has it, rounding included
             return None
         self._wait = min(2 * self._wait, LONGEST_WAIT)
+        self._backed_off = True
         self._repeated = True
         return self._send(now)
 
@@ -119,7 +121,7 @@ class Transfer:
 
     def went_on(self, now: float, *, measures: bool) -> None:
         """The first hoped-for acknowledgement has come and its packets left; as `acknowledge` does it."""
-        if measures:
+        if measures or self._backed_off:
             self._measure(now)
         self._acked = self._sent
         self._sent = self._highest = min(self._sent + self._terms.window, self._last)
@@ -144,6 +146,7 @@ class Transfer:
         """Karn: the answer to a packet that was sent twice tells nothing."""
         if self._repeated:
             return
+        self._backed_off = False
         sample = max(now - self._sent_at, 1e-6)
         if not self._round_trip:
             self._round_trip, self._variation = sample, sample / 2

@@ -286,6 +286,23 @@ def test_looking_ahead_changes_nothing_that_is_sent(window: str) -> None:
     assert plain == drive(20_000, hops, ahead=True, windowsize=window) and len(plain) > 10
 
 
+def test_a_wait_that_was_doubled_is_short_again_after_the_next_answer_at_once() -> None:
+    """Also where answers are ready, of which not each is measured: else a bad line lets it grow and grow."""
+    sent, now = transfer(40_000), 0.0
+    sent.begin(now)
+    for block in (1, 2):
+        sent.acknowledge(block, now := now + 0.001)
+    short = sent.deadline - now
+    ready = sent.look_ahead()
+    assert len(ready) > 3
+    sent.repeat(now := sent.deadline)
+    assert sent.deadline - now > 1.9 * short
+    sent.went_on(now := now + 0.001, measures=False)  # Karn: of a packet that was sent twice
+    assert sent.deadline - now > 1.9 * short
+    sent.went_on(now := now + 0.001, measures=False)
+    assert sent.deadline - now < 1.1 * short
+
+
 def test_what_is_ready_is_what_the_hoped_for_acknowledgements_ask_for() -> None:
     sent = transfer(3000, windowsize="2")
     sent.begin(0)
