@@ -7,7 +7,8 @@ FIRST_WAIT = 0.1  # seconds until the first repetition, before a round trip has 
 # the longest wait exceeds the 5 s of clients whose own timer starts anew with each of our repetitions (atftp)
 SHORTEST_WAIT, LONGEST_WAIT = 0.02, 6.4
 STALLED = 2.0  # seconds without progress after which the same request means that the client begins anew
-PATIENCE = 15.0  # seconds without any progress after which the client is gone
+LONGER = 1.5  # the next wait after one that was in vain: more tries in the same time than by doubling
+PATIENCE = 20.0  # seconds without any progress after which the client is gone
 LONGEST_PATIENCE = 60.0
 MOST_AHEAD = 1 << 16  # bytes of a window that is made before it is needed
 AHEAD = 24 << 10  # bytes that are made ready at once, where the windows are small
@@ -17,7 +18,7 @@ class Transfer:
     """Sends `content` block by block; block 0 is the OACK, if there is one.
 
     Times are seconds of a monotonic clock. Each method returns the packets to send now; `deadline` is when
-    `repeat` is due. Waits follow RFC 6298: measured round trip, doubled for each repetition, and kept so long
+    `repeat` is due. Waits follow RFC 6298: measured round trip, longer for each repetition, and kept so long
     until a packet that was sent once is answered. Else a busy machine would send everything twice for ever.
     """
 
@@ -32,7 +33,7 @@ class Transfer:
         self._variation = 0.0
         self._wait = FIRST_WAIT
         self._repeated = False
-        self._backed_off = False  # the wait was doubled since the last measurement
+        self._backed_off = False  # the wait was lengthened since the last measurement
         self._sent_at = self._progress_at = now
         self._patience = min(max(PATIENCE, 3.0 * terms.timeout), LONGEST_PATIENCE)
         self.deadline = now
@@ -87,7 +88,7 @@ class Transfer:
         """The deadline has passed: send the window again; None when the client is given up."""
         if now >= self._progress_at + self._patience:  # as `deadline` has it, rounding included
             return None
-        self._wait = min(2 * self._wait, LONGEST_WAIT)
+        self._wait = min(LONGER * self._wait, LONGEST_WAIT)
         self._backed_off = True
         self._repeated = True
         return self._send(now)
