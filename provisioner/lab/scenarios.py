@@ -181,7 +181,7 @@ class PlainRom(Deploy):
     def after(self, lab: Rehearsal) -> None:
         super().after(lab)
         lines = lab.service.log.read_text(errors="replace").splitlines()
-        lent = [line for line in lines if f"undionly.kpxe for {lab.deployment['address']}: done" in line]
+        lent = [line for line in lines if f"'undionly.kpxe' for {lab.deployment['address']}: done" in line]
         wanted = 1 if lab.options.stop_after else 2
         lab.check("undionly.kpxe by TFTP", len(lent) == wanted, f"lent {len(lent)} times")
 
