@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable
+from ipaddress import IPv4Address
 from typing import Any
 
 from provisioner.bell import Listener
@@ -10,6 +11,7 @@ from provisioner.counters import Counters, Writer
 from provisioner.services.dns_loop import PORT, DnsLoop, Place
 from provisioner.services.dns_names import site_zone
 from provisioner.services.dns_responder import Responder
+from provisioner.services.dns_zone import Zone
 from provisioner.site import Site
 
 log = logging.getLogger(__name__)
@@ -21,8 +23,9 @@ def serve(site: Site, ready: Callable[[str], None]) -> None:
     settings, counters = site.settings, Counters("dns")
     addresses = [*settings.addresses, *settings.dns.also]
     names = Names(site)
-    responder = Responder(names.zone())
-    loop = DnsLoop(addresses, responder, forward=_forward(site), counters=counters)
+    responder, *further = names.responders.values()
+    others = dict(zip(settings.addresses[1:], further, strict=True))
+    loop = DnsLoop(addresses, responder, forward=_forward(site), counters=counters, others=others)
     reloads = counters.number("provision_settings_reloads_total")
 
     def adopt() -> None:
@@ -31,7 +34,7 @@ def serve(site: Site, ready: Callable[[str], None]) -> None:
         reloads.add()
 
     site.adopt = adopt
-    keep_up = threading.Thread(target=names.keep_up, args=(responder,), name="names", daemon=True)
+    keep_up = threading.Thread(target=names.keep_up, name="names", daemon=True)
     keep_up.start()
     sessions = counters.number("provision_sessions")
 
@@ -51,32 +54,38 @@ def _forward(site: Site) -> Place | None:
 
 
 class Names:
-    """The site's names as the store has them; a change is seen by the bell."""
+    """The site's names as the store has them; a change is seen by the bell.
+
+    `responders` has one for each address of ours: on each network the service's name is its address there.
+    """
 
     def __init__(self, site: Site) -> None:
         self._site = site
         self._listener = Listener(site.settings.state, "dns")
-        self._rang = self._listener.count
-        self._known: Any = None
+        self._read()
+        self.responders = {address: Responder(self._zone(address)) for address in site.settings.addresses}
 
-    def zone(self) -> Any:
-        """The zone as it is now."""
+    def _read(self) -> None:
         self._rang = self._listener.count
-        self._known = self._site.store.mac_rows()
-        return site_zone(self._site.settings, self._known, int(self._site.clock()))
+        self._known: Any = self._site.store.mac_rows()
+
+    def _zone(self, address: IPv4Address) -> Zone:
+        return site_zone(self._site.settings, self._known, int(self._site.clock()), address)
 
     def look_again(self) -> None:
         """The settings have changed; `keep_up` does it."""
         self._known = None
         self._listener.ring()
 
-    def keep_up(self, responder: Responder) -> None:
-        """Replace the responder's zone whenever a host has come, gone or moved."""
+    def keep_up(self) -> None:
+        """Replace the responders' zones whenever a host has come, gone or moved."""
         while True:
             self._rang = self._listener.wait(self._rang, 3600)
             try:
                 if self._site.store.mac_rows() != self._known:
-                    responder.replace(self.zone())
+                    self._read()
+                    for address, responder in self.responders.items():
+                        responder.replace(self._zone(address))
                     log.info("the names of %d MACs are answered", len(self._known))
             except Exception:
                 log.exception("the names could not be read again")

@@ -5,7 +5,7 @@ import logging
 import socket
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from ipaddress import IPv4Address, IPv6Address
 from typing import Any
@@ -44,13 +44,16 @@ class DnsLoop:
         idle: float = IDLE,
         counters: Counters | None = None,
         pulse: Pulse | None = None,
+        others: Mapping[IPv4Address, Responder] | None = None,
     ) -> None:
         """Bind; the limits are those of TCP connections, `idle` in seconds.
+
+        `others` are the responders of those addresses that are told something else.
 
         Raises:
             ServiceError: PV-602..604, an address is missing, the port is taken, or we may not.
         """
-        self._responder = responder
+        self._responder, self._others = responder, others or {}
         self._per_address, self._in_all, self._idle = per_address, in_all, idle
         self._counters = counters or Counters("dns")
         self._bad = self._counters.number("provision_bad_packets_total")
@@ -63,12 +66,17 @@ class DnsLoop:
         self._reactor = Reactor("dns", pulse=pulse)
         for listener in self._listeners:
             listener.setblocking(False)
-            is_udp = listener.type == socket.SOCK_DGRAM
-            self._reactor.add(listener, partial(self._datagrams if is_udp else self._connections, listener))
+            take = self._datagrams if listener.type == socket.SOCK_DGRAM else self._connections
+            self._reactor.add(listener, partial(take, listener, self._of(listener)))
         self._forwarder: Forwarder | None = None
         self._wanted: Place | None = None
         self._has_new_wish = False
         self.forward_to(forward)
+
+    def _of(self, listener: socket.socket) -> Responder:
+        if listener.family != socket.AF_INET:
+            return self._responder
+        return self._others.get(IPv4Address(listener.getsockname()[0]), self._responder)
 
     def forward_to(self, server: Place | None) -> None:
         """Who is asked for names of others from now on; nobody if None. Any thread may call it."""
@@ -80,7 +88,8 @@ class DnsLoop:
             self._forwarder.give_up()
         wanted = self._wanted
         self._forwarder = Forwarder(wanted[0], self._reactor, port=wanted[1]) if wanted else None
-        self._responder.replace_forwarding(wanted is not None)
+        for responder in (self._responder, *self._others.values()):
+            responder.replace_forwarding(wanted is not None)
 
     @property
     def port(self) -> int:
@@ -122,7 +131,7 @@ class DnsLoop:
 
     # UDP
 
-    def _datagrams(self, listener: socket.socket) -> None:
+    def _datagrams(self, listener: socket.socket, responder: Responder) -> None:
         for _ in range(BATCH):
             try:
                 data, peer = listener.recvfrom(LARGEST)
@@ -134,15 +143,17 @@ class DnsLoop:
                     listener.sendto(reply, peer)
 
             with self._barrier():
-                self._answer(data, peer[0], send)
+                self._answer(data, peer[0], send, responder)
 
-    def _answer(self, data: bytes, address: str, send: Any, *, tcp: bool = False) -> bool:
+    def _answer(
+        self, data: bytes, address: str, send: Any, responder: Responder, *, tcp: bool = False
+    ) -> bool:
         """Reply now, or ask another server first; False where there is nothing to say."""
         began = time.monotonic()
         if self._has_new_wish:
             self._change_forwarder()
         try:
-            reply = self._responder.respond(data, tcp=tcp)
+            reply = responder.respond(data, tcp=tcp)
         except PacketError as fault:
             self._bad.add()
             self._complaints.say(address, fault, data)
@@ -169,7 +180,7 @@ class DnsLoop:
 
     # TCP
 
-    def _connections(self, listener: socket.socket) -> None:
+    def _connections(self, listener: socket.socket, responder: Responder) -> None:
         for _ in range(BATCH):
             try:
                 link, peer = listener.accept()
@@ -182,15 +193,15 @@ class DnsLoop:
             stream = Stream(link, peer[0], self._idle)
             self._streams.add(stream)
             self._of_address[stream.address] += 1
-            self._reactor.add(link, partial(self._serve, stream))
+            self._reactor.add(link, partial(self._serve, stream, responder))
             self._reactor.at(stream.deadline, partial(self._is_due, stream))
 
-    def _serve(self, stream: Stream) -> None:
+    def _serve(self, stream: Stream, responder: Responder) -> None:
         try:
             stream.flush()
             if stream.interest & READ:
                 for message in stream.receive():
-                    self._converse(stream, message)
+                    self._converse(stream, message, responder)
             self._settle(stream)
         except ConnectionError:
             self._close(stream)
@@ -198,7 +209,7 @@ class DnsLoop:
             self._close(stream)
             raise
 
-    def _converse(self, stream: Stream, message: bytes) -> None:
+    def _converse(self, stream: Stream, message: bytes, responder: Responder) -> None:
         stream.under_way += 1
 
         def send(reply: bytes) -> None:
@@ -211,7 +222,7 @@ class DnsLoop:
             except ConnectionError:
                 self._close(stream)
 
-        if not self._answer(message, stream.address, send, tcp=True):
+        if not self._answer(message, stream.address, send, responder, tcp=True):
             raise ConnectionError("what came is no query")
 
     def _settle(self, stream: Stream) -> None:

@@ -16,30 +16,34 @@ LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?")
 Row = dict[str, Any]
 
 
-def site_zone(settings: Settings, rows: Iterable[Row], serial: int) -> Zone:
-    """The zones of a site; `rows` are the store's MACs, each with its `host`, `address` and `role`."""
+def site_zone(settings: Settings, rows: Iterable[Row], serial: int, here: IPv4Address | None = None) -> Zone:
+    """The zones of a site; `rows` are the store's MACs, each with its `host`, `address` and `role`.
+
+    `here` is the address of ours that is asked: there, and perhaps nowhere else, is the service found.
+    """
     domain = settings.dhcp.domain.strip(".")
     server, mailbox = labels(f"provision.{domain}"), labels(f"hostmaster.{domain}")
-    own = list(_own(settings, domain))
+    own = list(_own(settings, domain, here or settings.address.ip))
     taken = {name for name, _ in own}
     hosts = [pair for pair in _hosts(rows, domain) if pair[0] not in taken]
     names = own + hosts
-    tops = [labels(domain), *_reverse_tops(settings.address.network)]
+    networks = [settings.address.network, *(one.net for one in settings.networks)]
+    tops = [labels(domain), *dict.fromkeys(top for one in networks for top in _reverse_tops(one))]
     tops += {reverse(address)[16:] for address in settings.dns.also if address.version == 6}  # each /64
     apexes = [Apex(top, server, mailbox, serial) for top in tops]
     # an address that several names share is said to be the first's: ours, then the host's, then its BMC's
-    pointers: dict[Labels, Labels] = {}
+    pointers: dict[Labels, Labels] = {reverse(address): server for address in settings.addresses}
     for name, address in names:
         pointers.setdefault(reverse(address), name)
     return Zone(apexes, names, pointers.items())
 
 
-def _own(settings: Settings, domain: str) -> Iterator[tuple[Labels, Address]]:
+def _own(settings: Settings, domain: str, here: IPv4Address) -> Iterator[tuple[Labels, Address]]:
     for word in OWN:
-        for address in (settings.address.ip, *settings.dns.also):
+        for address in (here, *settings.dns.also):
             yield labels(f"{word}.{domain}"), address
     if settings.mirror.name.endswith(f".{domain}"):
-        yield labels(settings.mirror.name), settings.address.ip
+        yield labels(settings.mirror.name), here
     for word, addresses in settings.dns.names.items():
         for address in addresses:
             yield labels(f"{word}.{domain}"), address

@@ -113,6 +113,21 @@ def test_each_interface_has_addresses_and_settings_of_its_own(lab: tuple[Lab, Wo
     assert int(second["options"]["51"], 16) == 600
 
 
+def test_the_services_name_is_its_address_on_the_network_of_who_asks(lab: tuple[Lab, World]) -> None:
+    made, _ = lab
+    for name, bridge, own, server in (
+        ("asks-near", "lan0", "10.77.0.9/24", "10.77.0.1"),
+        ("asks-other", "lan1", "10.78.0.9/24", "10.78.0.1"),
+    ):
+        client = made.machine(name, bridge=bridge, address=own)
+        for words in ((), ("+tcp",)):
+            said = client.run("dig", f"@{server}", "+short", *words, "provision.vaultcube.local")
+            assert said.out.split() == [server]
+        for address in ("10.77.0.1", "10.78.0.1"):
+            said = client.run("dig", f"@{server}", "+short", "-x", address)
+            assert said.out.split() == ["provision.vaultcube.local."]
+
+
 def test_the_answer_comes_from_the_address_that_was_asked(lab: tuple[Lab, World]) -> None:
     made, _ = lab
     client = made.machine("renews", bridge="lan1")
