@@ -62,15 +62,6 @@ class Complaints:
             )
 
 
-def interface_and_address(ancillary: Ancillary) -> tuple[int, IPv4Address | None]:
-    """Index of the interface that a datagram came in by, and our address that it reached (ip(7))."""
-    for level, kind, data in ancillary:
-        if level == socket.IPPROTO_IP and kind == IP_PKTINFO and len(data) >= PKTINFO.size:
-            index, local, _ = PKTINFO.unpack_from(data)
-            return index, IPv4Address(local)
-    return 0, None
-
-
 def leave_by(index: int, source: IPv4Address) -> Ancillary:
     """Send by this interface and from this address."""
     return [(socket.IPPROTO_IP, IP_PKTINFO, PKTINFO.pack(index, source.packed, bytes(4)))]

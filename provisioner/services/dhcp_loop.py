@@ -196,11 +196,6 @@ def _known(address: str | bytes) -> IPv4Address:
     return IPv4Address(address)
 
 
-@lru_cache(64)
-def _way(index: int, address: str) -> list[tuple[int, int, bytes]]:
-    return leave_by(index, IPv4Address(address))
-
-
 def _interface_index(interface: str) -> int:
     try:
         return socket.if_nametoindex(interface)
