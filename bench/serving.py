@@ -11,11 +11,17 @@ from pathlib import Path
 from bench import link
 from bench.measure import Seen, shell, timed
 from bench.rows import Bench, Row
-from provisioner import catalogue, deploy, run
+from provisioner import run
 from provisioner import settings as settings_module
-from provisioner.model import Host, Image, Profile, Stage
-from provisioner.site import Site
-from provisioner.store import Store
+from provisioner.deployment.order import arm
+from provisioner.deployment.tokens import hash_token
+from provisioner.domain.host import Host
+from provisioner.domain.image import Image
+from provisioner.domain.profile import Profile
+from provisioner.domain.stage import Stage
+from provisioner.site.site import Site
+from provisioner.state.database import Database
+from provisioner.state.folder import prepare_folder
 
 STREAMS, SIZE = 16, 512 << 20
 PORT = 8078
@@ -29,24 +35,24 @@ def service(folder: Path) -> Iterator[list[str]]:
     state = folder / "state"
     plain = {"interface": "lo", "address": "127.0.0.1/8", "http_port": PORT, "state": str(state)}
     settings = settings_module.check({**plain, "images": {"streams": 64}}, source="bench")
-    catalogue.prepare(state)
-    store = Store(state)
-    store.migrate()
+    prepare_folder(state)
+    database = Database(state)
+    database.migrate()
     hosts = [Host(name=f"h{n}", macs=(f"52:54:00:00:01:{n:02x}",), profile="p") for n in range(STREAMS)]
-    store.put_inventory(hosts, [Profile(name="p")], settings.hosts_range)
-    site = Site(settings, store)
+    database.put_inventory(hosts, [Profile(name="p")], settings.hosts_range)
+    site = Site(settings, database)
     image = Image(name="b", version="1", raw_size=1, raw_sha256="", pack_size=1, signed_by="", added=1)
     tokens = []
     for host in hosts:
-        row = deploy.arm(site, host, image, by="bench")
+        row = arm(site, host, image, by="bench")
         tokens.append(f"token-of-{host.name}")
         changes = {
             "stage": Stage.WRITING,
-            "token_hash": deploy.hash_token(tokens[-1]),
+            "token_hash": hash_token(tokens[-1]),
             "deadline": time.time() + 9e5,
         }
-        with store.writing() as db:
-            store.put_deployment(db, row.model_copy(update=changes))
+        with database.writing():
+            database.deployments.put(row.model_copy(update=changes))
     target = state / "images" / "b-1"
     target.mkdir()
     (target / "pack").write_bytes(b"\x5a" * SIZE)
@@ -64,7 +70,7 @@ def service(folder: Path) -> Iterator[list[str]]:
         yield tokens
     finally:
         run.stop(process)
-        store.close()
+        database.close()
 
 
 def fetch(urls: list[str], tokens: list[str], way: str) -> list[str]:

@@ -13,11 +13,16 @@ from bench import link
 from bench.measure import Seen
 from bench.rows import Lan, Row
 from bench.tftp import NAME, SERVER, Argv, processor_seconds
-from provisioner import catalogue, deploy, run
+from provisioner import run
 from provisioner import settings as settings_module
-from provisioner.model import Host, Image, Profile
-from provisioner.site import Site
-from provisioner.store import Store
+from provisioner.deployment.order import arm
+from provisioner.deployment.record import record
+from provisioner.domain.host import Host
+from provisioner.domain.image import Image
+from provisioner.domain.profile import Profile
+from provisioner.site.site import Site
+from provisioner.state.database import Database
+from provisioner.state.folder import prepare_folder
 
 HOSTS = 500
 SIZES = {"vmlinuz": 8 << 20, "initrd.img": 12 << 20}
@@ -97,22 +102,22 @@ def ours(
     toml = folder / "storm.toml"
     toml.write_text(f'state = "{state}"\n{SETTINGS}')
     settings = settings_module.load(toml)
-    catalogue.prepare(state)
+    prepare_folder(state)
     for name in (NAME, *SIZES):
         shutil.copy(files / name, state / "ramdisk")
-    store = Store(state)
-    store.migrate()
+    database = Database(state)
+    database.migrate()
     hosts = [Host(name=f"h{number}", macs=(mac,), profile="p") for number, mac in enumerate(_macs())]
-    store.put_inventory(hosts, [Profile(name="p")], settings.hosts_range)
-    site = Site(settings, store)
+    database.put_inventory(hosts, [Profile(name="p")], settings.hosts_range)
+    site = Site(settings, database)
     image = Image(name="b", version="1", raw_size=1, raw_sha256="", pack_size=1, signed_by="", added=1)
-    store.put_image(image)
+    database.images.put(image)
     for host in hosts:
-        row = deploy.arm(site, host, image, by="bench")
-        deploy.record(site, row.id, "slot.given", source="worker")
-        deploy.record(site, row.id, "power.began", source="worker", nonce=f"nonce-of-{host.name}")
-    known = [{"mac": row["mac"], "address": row["address"]} for row in store.mac_rows()]
-    store.close()
+        row = arm(site, host, image, by="bench")
+        record(site, row.id, "slot.given", source="worker")
+        record(site, row.id, "power.began", source="worker", nonce=f"nonce-of-{host.name}")
+    known = [{"mac": row["mac"], "address": row["address"]} for row in database.macs.all()]
+    database.close()
     argv: Argv = [*link.inside(names[0]), sys.executable, "-m", "provisioner", "serve", "--settings", toml]
     log = folder / "storm.log"
     log.unlink(missing_ok=True)

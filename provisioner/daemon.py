@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import importlib
 import logging
 import os
 import select
@@ -12,18 +13,19 @@ import threading
 from collections.abc import Callable, Sequence
 from ipaddress import IPv4Interface
 
-from provisioner import catalogue, run
+from provisioner import run
 from provisioner.errors import ProvisionError, ServiceError
 from provisioner.settings import Settings
-from provisioner.site import Site
-from provisioner.store import Store
+from provisioner.site.site import Site
+from provisioner.state.database import Database
+from provisioner.state.folder import prepare_folder
 
 LONGEST_SOCKET = "bells/worker.4194304"  # with the largest process id, proc(5)
 READY_LIMIT = 30.0  # seconds that a service may take to open its ports
-SIOCGIFADDR = 0x8915  # netdevice(7)
 
 
 Load = Callable[[], Settings]
+Serve = Callable[[Site, Callable[[str], None]], None]
 
 
 def serve(settings: Settings, child_argv: Sequence[str], load: Load) -> int:
@@ -38,14 +40,14 @@ def serve(settings: Settings, child_argv: Sequence[str], load: Load) -> int:
         return _Parent(settings, child_argv, load).work()
 
 
-def prepare(settings: Settings) -> Store:
+def prepare(settings: Settings) -> Database:
     """Check the interface, make the state folder and bring it to this version. Raises ServiceError."""
     check_interface(settings)
     check_path(settings)
-    catalogue.prepare(settings.state)
-    store = Store(settings.state)
-    store.migrate()
-    return store
+    prepare_folder(settings.state)
+    database = Database(settings.state)
+    database.migrate()
+    return database
 
 
 def check_path(settings: Settings) -> None:
@@ -192,10 +194,10 @@ def serve_one(settings: Settings, name: str, ready_fd: int = -1, load: Load | No
     logging.basicConfig(level=logging.INFO, format=f"%(asctime)s {name}: %(message)s", stream=sys.stderr)
     if ready_fd >= 0:
         threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
-        store = Store(settings.state)
+        database = Database(settings.state)
     else:
-        store = prepare(settings)
-    site = Site(settings, store, load=load)
+        database = prepare(settings)
+    site = Site(settings, database, load=load)
     signal.signal(signal.SIGHUP, lambda number, frame: site.reload())
     try:
         _service(name)(site, lambda sentence: _ready(ready_fd, sentence))
@@ -206,26 +208,19 @@ def serve_one(settings: Settings, name: str, ready_fd: int = -1, load: Load | No
     return 0
 
 
-def _service(name: str) -> Callable[[Site, Callable[[str], None]], None]:
-    if name == "dhcp":
-        from provisioner.services import dhcp
+SERVICES = {
+    "dhcp": "provisioner.services.dhcp.service",
+    "tftp": "provisioner.services.tftp.service",
+    "dns": "provisioner.services.dns.service",
+    "web": "provisioner.web.server",
+    "worker": "provisioner.worker.loop",
+}
 
-        return dhcp.serve
-    if name == "tftp":
-        from provisioner.services import tftp
 
-        return tftp.serve
-    if name == "dns":
-        from provisioner.services import dns
-
-        return dns.serve
-    if name == "web":
-        from provisioner.web import server
-
-        return server.serve
-    from provisioner import worker
-
-    return worker.serve
+def _service(name: str) -> Serve:
+    """Imported when it is started: a service's process needs no other's libraries."""
+    serve: Serve = importlib.import_module(SERVICES[name]).serve
+    return serve
 
 
 def _ready(descriptor: int, sentence: str) -> None:

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from provisioner.agent.medium import Medium, is_zero
+from provisioner.agent.block_device import Medium, is_zero
 from provisioner.errors import DiskError
 from provisioner.imaging.manifest import Chunk, Manifest
 

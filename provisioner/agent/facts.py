@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from provisioner.agent import holds, marker
+from provisioner.agent import signatures, write_marker
 from provisioner.agent.disks import EMPTY, HALF
 from provisioner.agent.protocol import Device, Disk, Nic
 from provisioner.errors import PackError, ProgramError
@@ -162,7 +162,7 @@ def belongs(device: Path, sector: int, size: int) -> tuple[str, str]:
             table = None
             with suppress(PackError):
                 table = gpt.read(reader, sector)
-            found = holds.foreign(reader, size, table)
+            found = signatures.foreign(reader, size, table)
     except OSError:
         return "", ""
     seeds = [part.offset for part in table.partitions if part.name == "cidata"] if table else []
@@ -219,7 +219,7 @@ def content(device: Path, sector: int) -> str:
 
 
 def _without_gpt(head: bytes) -> str:
-    if half := marker.find(head[marker.PLACE : marker.PLACE + marker.LENGTH]):
+    if half := write_marker.find(head[write_marker.PLACE : write_marker.PLACE + write_marker.LENGTH]):
         return f"{HALF}{half.name} {half.version}"
     if head[510:512] == b"\x55\xaa" and any(head[446:510]):
         return "an MBR partition table"

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from provisioner import __version__, errors
 from provisioner.agent import disks, facts, protocol
+from provisioner.agent.block_device import Medium
 from provisioner.agent.link import Link, Stopped
-from provisioner.agent.medium import Medium
 from provisioner.agent.restart import restart
 from provisioner.agent.stream import Stream
 from provisioner.agent.writer import Writer, device_path, seconds_since

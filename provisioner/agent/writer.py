@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol
 
-from provisioner.agent import compare, marker
-from provisioner.agent.medium import Medium
+from provisioner.agent import compare, write_marker
+from provisioner.agent.block_device import Medium
 from provisioner.agent.protocol import Method, Phase
 from provisioner.errors import DiskError, PackError
 from provisioner.imaging import gpt
@@ -96,7 +96,7 @@ class Writer:
 
     def _holds_ours(self) -> bool:
         """Whether an image of ours, or half of one, is there: then it pays to look what is right already."""
-        if found := marker.find(self._medium.read(marker.PLACE, marker.LENGTH)):
+        if found := write_marker.find(self._medium.read(write_marker.PLACE, write_marker.LENGTH)):
             self._say(f"the disk holds half of {found.name}@{found.version}")
             return True
         names = [{part.name for part in table.partitions} for table in self._old_tables()]
@@ -116,7 +116,7 @@ class Writer:
         for offset in sorted(places):
             if any(self._medium.read(offset, min(HEAD, self._medium.size - offset))):
                 raise DiskError(f"{self._medium.path.name} does not let go of its old boot sectors", code=317)
-        self._medium.write(marker.PLACE, marker.mark(self._manifest))
+        self._medium.write(write_marker.PLACE, write_marker.mark(self._manifest))
         self._medium.flush()
         self._say(f"old boot sectors destroyed at {len(places)} places")
 
@@ -136,7 +136,7 @@ class Writer:
 
     def _wipe(self) -> None:
         """Every byte of the disk, what lies behind the image too."""
-        size, began = self._medium.size, marker.PLACE + marker.LENGTH
+        size, began = self._medium.size, write_marker.PLACE + write_marker.LENGTH
         self._medium.discard(began, size - began)
         for offset in range(began, size, STRETCH):
             self._medium.zero(offset, min(STRETCH, size - offset))

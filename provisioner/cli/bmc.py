@@ -9,11 +9,11 @@ from typing import Any
 import click
 
 from provisioner.cli.common import asks_service, emit_one, prints_data, say
-from provisioner.cli.news import repeat
+from provisioner.cli.new_events import repeat
 from provisioner.client import Client
 from provisioner.errors import Exit, InputError
-from provisioner.recording import Text
-from provisioner.units import size
+from provisioner.state.recording import Text
+from provisioner.system.units import size
 
 
 @click.group()

@@ -7,12 +7,12 @@ from typing import Any
 
 import click
 
-from provisioner.cli import fleet
+from provisioner.cli import runs
 from provisioner.cli.common import asks_service, console, emit, emit_one, prints_data, say
 from provisioner.cli.watch import follow
 from provisioner.client import Client
 from provisioner.errors import Exit, InputError, RefusedError
-from provisioner.units import size
+from provisioner.system.units import size
 
 MODES = {
     "full": "fetches and writes all of it, whatever the disk holds",
@@ -113,17 +113,17 @@ def _deploy_many(
 ) -> int:
     if dry_run:
         found = client.plan_run(**wanted)
-        emit_one(form, "plan", found | {"name": "run"}, lambda: fleet.show_plan(found))
+        emit_one(form, "plan", found | {"name": "run"}, lambda: runs.show_plan(found))
         return Exit.DONE
-    done = fleet.order(client, wanted, yes=yes, expect_count=expect_count)
+    done = runs.order(client, wanted, yes=yes, expect_count=expect_count)
     run = done["run"]
     if no_wait:
         emit_one(form, "run", run, lambda: click.echo(run["id"]), key="id")
         return Exit.DONE
     say(f"Run {run['id']} of {len(done['deployments'])} hosts started. Ctrl-C detaches; the run goes on.")
-    rows, code = fleet.follow(client, run["id"], timeout=timeout)
+    rows, code = runs.follow(client, run["id"], timeout=timeout)
     if form != "table":
-        emit(form, "deployments", rows, fleet.COLUMNS, key="host")
+        emit(form, "deployments", rows, runs.COLUMNS, key="host")
     return code
 
 
@@ -144,7 +144,7 @@ def retry(client: Client, host: str, form: str, **how: Any) -> int:
 @asks_service
 def cancel(client: Client, host: str) -> None:
     """End a deployment. A half-written disk does not boot; nothing is powered off."""
-    if fleet.is_run(host):
+    if runs.is_run(host):
         rows = client.cancel_run(host)["deployments"]
         return say(f"{sum(row['stage'] == 'cancelled' for row in rows)} deployments of {host} are cancelled")
     row = client.cancel(host)
@@ -154,7 +154,7 @@ def cancel(client: Client, host: str) -> None:
 
 def _host(host: str | None, mac: str | None) -> str:
     if mac:
-        from provisioner.model import parse_mac
+        from provisioner.domain.values import parse_mac
 
         return parse_mac(mac)
     if not host:

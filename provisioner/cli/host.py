@@ -9,7 +9,7 @@ from provisioner.cli import machines
 from provisioner.cli.common import Column, asks_service, emit, emit_one, local_time, prints_data, say
 from provisioner.client import Client
 from provisioner.errors import InputError
-from provisioner.units import size
+from provisioner.system.units import size
 
 Row = dict[str, Any]
 
@@ -92,7 +92,7 @@ def _show(row: Row, facts: Row, seen: list[Row]) -> None:
 @asks_service
 def apply(client: Client, folder: Path) -> None:
     """Add or replace the hosts and profiles of an inventory folder: all of them, or none."""
-    from provisioner import inventory
+    from provisioner.state import inventory
 
     hosts, profiles = inventory.read(folder)
     # only what was said: what is locked stays locked, what is left out takes the service's defaults

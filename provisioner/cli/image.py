@@ -9,7 +9,7 @@ from provisioner.cli.common import Column, asks_service, emit, local_time, print
 from provisioner.cli.lazy import Lazy, Places
 from provisioner.client import Client
 from provisioner.errors import RefusedError
-from provisioner.units import size
+from provisioner.system.units import size
 
 PLACES: Places = {
     "list": ("image:list_", "Every image of the catalogue."),
@@ -81,10 +81,11 @@ def keygen(name: str, folder: Path) -> None:
 @state_option
 def trust(public: Path, state: Path) -> None:
     """Trust the images that a key signed; ramdisks that are built from now on do so too."""
-    from provisioner import catalogue, ramdisk
+    from provisioner import ramdisk
+    from provisioner.state.folder import prepare_folder
 
     ramdisk.trust([public])  # raises InputError for what is no public key
-    catalogue.prepare(state)
+    prepare_folder(state)
     target = state / "keys" / public.name
     if target.exists() and target.read_bytes() != public.read_bytes():
         raise RefusedError(

@@ -16,7 +16,7 @@ from provisioner.cli.ramdisk import CACHE
 from provisioner.client import Client
 from provisioner.errors import Exit, InputError
 from provisioner.settings import Mirror
-from provisioner.units import size
+from provisioner.system.units import size
 
 if TYPE_CHECKING:
     from provisioner.golden import base

@@ -12,7 +12,7 @@ from provisioner.cli.common import asks_service, console, say
 from provisioner.cli.source import FORMATS, SUFFIXES, as_raw, format_of
 from provisioner.client import Client
 from provisioner.errors import InputError, RefusedError
-from provisioner.units import size
+from provisioner.system.units import size
 
 Row = dict[str, Any]
 format_option = click.option(

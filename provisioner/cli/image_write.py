@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 import click
 
 from provisioner.agent import disks, facts
+from provisioner.agent.block_device import Medium
 from provisioner.agent.link import Link
-from provisioner.agent.medium import Medium
 from provisioner.agent.packfile import PackFile
 from provisioner.agent.protocol import Disk, Phase
 from provisioner.agent.stream import Stream
@@ -24,7 +24,7 @@ from provisioner.cli.image_pack import Bar
 from provisioner.errors import DiskError, InputError, PackError, RefusedError
 from provisioner.imaging import manifest as manifests
 from provisioner.imaging import signature
-from provisioner.units import size
+from provisioner.system.units import size
 
 PATIENCE = 60.0  # seconds without an answer of the server; somebody waits before the screen
 SYS = Path("/sys/dev/block")

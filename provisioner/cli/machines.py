@@ -3,7 +3,7 @@
 from typing import Any
 
 from provisioner.cli.common import Column, local_time
-from provisioner.units import size
+from provisioner.system.units import size
 
 Row = dict[str, Any]
 

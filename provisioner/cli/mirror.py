@@ -10,7 +10,7 @@ import click
 from provisioner.cli.common import Column, emit, prints_data, say
 from provisioner.errors import Exit, InputError, RefusedError
 from provisioner.settings import Mirror
-from provisioner.units import size
+from provisioner.system.units import size
 
 if TYPE_CHECKING:
     from provisioner.mirror.airgap import Account

@@ -5,10 +5,10 @@ from typing import Any
 
 import click
 
-from provisioner import lan
 from provisioner.cli.common import asks_service, emit_one, prints_data, say
 from provisioner.client import Client
 from provisioner.errors import NetworkError, RefusedError
+from provisioner.site import lan
 
 Row = dict[str, Any]
 TIME_LIMIT = 2.0  # seconds
@@ -65,8 +65,8 @@ def _ask(found: Row, interface: str) -> tuple[list[Row], str]:
     """What each kind of machine is answered; or why nobody was asked from here."""
     if found["mode"] == "authoritative" and _is_here(found["address"]):
         return [], "the service itself answers on this LAN; from another machine this command asks it"
-    from provisioner.services import dhcp_check
-    from provisioner.services.frames import DhcpWire
+    from provisioner.services.dhcp import check
+    from provisioner.services.dhcp.frames import DhcpWire
 
     name = interface or found["interface"]
     try:
@@ -75,15 +75,15 @@ def _ask(found: Row, interface: str) -> tuple[list[Row], str]:
         why = "be root" if isinstance(fault, PermissionError) else f"{name}: {fault.strerror}; --interface"
         return [], f"nobody was asked from here: {why}"
     try:
-        heard = dhcp_check.ask(wire, dhcp_check.cases(found["files"]))
+        heard = check.ask(wire, check.cases(found["files"]))
     except OSError as fault:
         return [], f"nobody was asked from here: {name}: {fault.strerror}"
     finally:
         wire.close()
     if found["mode"] == "proxy" and _is_here(found["address"]):
         return [_beside(one) for one in heard], "this service's own answers are not heard on its own machine"
-    expected = dhcp_check.Expected(found["address"], found["url"], found["network"])
-    return [_row(one, dhcp_check.judge(one, expected)) for one in heard], ""
+    expected = check.Expected(found["address"], found["url"], found["network"])
+    return [_row(one, check.judge(one, expected)) for one in heard], ""
 
 
 def _time_fault(server: str) -> str:

@@ -6,7 +6,7 @@ import click
 
 from provisioner.cli.common import Column, asks_service, emit, emit_one, prints_data, say
 from provisioner.client import Client
-from provisioner.units import size
+from provisioner.system.units import size
 
 Row = dict[str, Any]
 

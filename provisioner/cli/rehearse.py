@@ -245,7 +245,7 @@ def _rescue(folder: Path, target: Path) -> Path:
 
 def _autopsy(report: "Report", folder: Path) -> None:
     """The last words of machine and service, on the spot."""
-    from provisioner.recording import plain
+    from provisioner.state.recording import plain
 
     stage = report.stages[-1]["name"] if report.stages else "the preparation"
     where = "after the deployment" if report.result == "ready" else f"at {stage}"

@@ -7,13 +7,13 @@ from typing import Any
 
 import click
 
-from provisioner.cli import fleet
+from provisioner.cli import runs
 from provisioner.cli.common import Column, asks_service, console, emit, emit_one, local_time, prints_data, say
-from provisioner.cli.news import RESTING, await_news
+from provisioner.cli.new_events import RESTING, await_news
 from provisioner.client import Client
+from provisioner.domain.timeline import PROGRESS, StageRecord, Timeline, describe_progress
 from provisioner.errors import Exit
-from provisioner.story import PROGRESS, Chapter, Story, describe_progress
-from provisioner.units import duration
+from provisioner.system.units import duration
 
 Row = dict[str, Any]
 CODES = {"ready": Exit.DONE, "rejected": Exit.REJECTED, "failed": Exit.FAILED, "cancelled": Exit.FAILED}
@@ -41,19 +41,19 @@ COLUMNS: tuple[Column, ...] = (
 @asks_service
 def status(client: Client, host: str | None, form: str) -> None:
     """What is under way and what ended last; with HOST (name, serial, MAC or id), its story."""
-    if host and fleet.is_run(host):
-        return fleet.show(client, host, form)
+    if host and runs.is_run(host):
+        return runs.show(client, host, form)
     if host is None:
         return emit(form, "deployments", client.deployments(), COLUMNS, key="host")
     news = client.events(host)
-    row, story = news["deployment"], Story()
+    row, story = news["deployment"], Timeline()
     for event in news["events"]:
         story.add(event)
     emit_one(form, "deployment", row, lambda: _tell(row, story, news["now"]), key="host")
     return None
 
 
-def _tell(row: Row, story: Story, now: float) -> None:
+def _tell(row: Row, story: Timeline, now: float) -> None:
     out = console()
     out.print(f"{row['host']}  {row['image']}  {row['id']}", style="bold", soft_wrap=True)
     for line in _lines(row, story, now):
@@ -69,8 +69,8 @@ def _tell(row: Row, story: Story, now: float) -> None:
 @asks_service
 def watch(client: Client, host: str, timeout: float | None) -> int:
     """Follow a host's deployment, or a run of many, until it ends. Ctrl-C stops watching, nothing else."""
-    if fleet.is_run(host):
-        return fleet.follow(client, host, timeout=timeout)[1]
+    if runs.is_run(host):
+        return runs.follow(client, host, timeout=timeout)[1]
     row = client.deployment(host)
     say(f"{row['host']}  {row['image']}  {row['id']}")
     return follow(client, row["id"], timeout=timeout)[1]
@@ -105,7 +105,7 @@ class _Lines:
     """One time-stamped line for each event."""
 
     def __init__(self) -> None:
-        self.story = Story()
+        self.story = Timeline()
         self._progress = 0.0
         self._warned = ""
 
@@ -145,7 +145,7 @@ class _Live:
     def __init__(self, out: Any) -> None:
         from rich.live import Live
 
-        self.story = Story()
+        self.story = Timeline()
         self._row: Row = {}
         self._skew = 0.0  # the service's clock against ours
         self._warning = ""
@@ -179,7 +179,7 @@ class _Live:
 MARKS = {"done": (" ✓ ", "green"), "now": (" ▸ ", "cyan"), "bad": (" ✗ ", "red"), "open": (" · ", "dim")}
 
 
-def _lines(row: Row, story: Story, now: float) -> list[Any]:
+def _lines(row: Row, story: Timeline, now: float) -> list[Any]:
     """The stages as rich texts: mark, name, note, seconds."""
     from rich.text import Text
 
@@ -206,7 +206,7 @@ def _lines(row: Row, story: Story, now: float) -> list[Any]:
     return lines
 
 
-def _state(chapter: Chapter, row: Row, last: float) -> str:
+def _state(chapter: StageRecord, row: Row, last: float) -> str:
     if not chapter.began:
         return "open"
     if row["stage"] in RESTING and row["stage"] != "ready" and chapter.began == last:
@@ -214,7 +214,7 @@ def _state(chapter: Chapter, row: Row, last: float) -> str:
     return "done" if chapter.ended else "now"
 
 
-def _ending(row: Row, story: Story) -> list[Any]:
+def _ending(row: Row, story: Timeline) -> list[Any]:
     """How it ended, for people."""
     from rich.text import Text
 

@@ -4,13 +4,13 @@ import logging
 from dataclasses import asdict, replace
 from typing import Any
 
-from provisioner import lan
 from provisioner.agent.protocol import Inventory
 from provisioner.discovery import records
 from provisioner.discovery.records import Record
+from provisioner.domain.values import parse_mac
 from provisioner.errors import InputError
-from provisioner.model import parse_mac
-from provisioner.site import Site
+from provisioner.site import lan
+from provisioner.site.site import Site
 
 log = logging.getLogger(__name__)
 LARGEST = 128 << 10  # bytes of a message; sixteen GPUs and thirty disks need 12 kB
@@ -27,9 +27,9 @@ def take(site: Site, message: Inventory, address: str) -> bool:
         return False
     now, uuid = site.clock(), records.usable_uuid(message.uuid)
     body = clean(asdict(message)) | {"macs": list(dict.fromkeys(macs))}
-    known = records.find(site.store, macs[0], uuid) or Record(macs[0])
+    known = records.find(site.database, macs[0], uuid) or Record(macs[0])
     new = replace(known, uuid=uuid or known.uuid, macs=tuple(body["macs"]), address=address)
-    records.put(site.store, replace(new, reported=now, body=body))
+    records.put(site.database, replace(new, reported=now, body=body))
     log.info("%s (%s) handed in its inventory: serial %s", macs[0], address, body["serial"] or "none")
     return True
 
@@ -41,12 +41,12 @@ def _fault(site: Site, message: Inventory, macs: list[str], address: str) -> str
         return "it names no MAC"
     if not lan.is_strangers(site, macs[0], address):
         return "that is no address of the discovery range"
-    if owner := next((row["host"] for mac in macs if (row := site.store.mac_row(mac))), ""):
+    if owner := next((row["host"] for mac in macs if (row := site.database.macs.get(mac))), ""):
         return f"it names a MAC of {owner}"
     if site.settings.dhcp.mode != "authoritative":
         return ""  # its card has answered for the address
     now = site.clock()
-    held = (row for row in site.store.leases() if row["mac"] == macs[0] and row["expires"] > now)
+    held = (row for row in site.database.leases.all() if row["mac"] == macs[0] and row["expires"] > now)
     if address not in {row["address"] for row in held}:
         return f"the address is not that of {macs[0]}"
     return ""

@@ -4,8 +4,8 @@ from collections import Counter
 from glob import escape
 from typing import Any
 
+from provisioner.domain.profile import Profile
 from provisioner.errors import NotFoundError
-from provisioner.model import Profile
 
 Facts = dict[str, Any]
 GIB, MIB = 1 << 30, 1 << 20

@@ -5,9 +5,9 @@ from typing import Any
 
 from provisioner.discovery import records, vendors
 from provisioner.discovery.records import Record, usable_uuid
+from provisioner.domain.values import parse_mac
 from provisioner.errors import InputError, NotFoundError
-from provisioner.model import parse_mac
-from provisioner.site import Site
+from provisioner.site.site import Site
 
 Row = dict[str, Any]
 SAID = ("serial", "maker", "product", "cpu", "cpus", "memory", "firmware", "disks", "nics", "devices")
@@ -22,9 +22,9 @@ def unknown(site: Site) -> list[Row]:
     never) and what the inventory said: `serial`, `maker`, `product`, `cpu`, `cpus`, `memory` (bytes),
     `firmware`, `disks`, `nics`, `devices`.
     """
-    owners = records.known_uuids(site.store)
-    surveys = [record for record in records.every(site.store) if record.body]
-    groups = _join(records.sightings(site.store), surveys)
+    owners = records.known_uuids(site.database)
+    surveys = [record for record in records.every(site.database) if record.body]
+    groups = _join(records.sightings(site.database), surveys)
     rows = [_row(seen, record, owners) for seen, record in groups]
     return sorted(rows, key=lambda row: row["last_seen"], reverse=True)
 

@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass, replace
 from typing import Any
 
-from provisioner.store import Store
+from provisioner.state.database import Database
 
 MOST = 500  # rows; beyond it the oldest go, first those that never reported
 # what makers leave in place of a UUID: two machines that have it are not one
@@ -44,17 +44,17 @@ def usable_uuid(text: object) -> str:
     return "" if found in PLACEHOLDERS or len(found) != 36 else found
 
 
-def find(store: Store, mac: str, uuid: str = "") -> Record | None:
+def find(database: Database, mac: str, uuid: str = "") -> Record | None:
     """The record of the machine that has the MAC, or the UUID."""
     sql = """SELECT * FROM surveys WHERE mac = :mac OR instr(macs, :mac) OR (:uuid != '' AND uuid = :uuid)
              ORDER BY reported DESC LIMIT 1"""
-    found = list(store.db.query(sql, {"mac": mac, "uuid": usable_uuid(uuid)}))
+    found = list(database.db.query(sql, {"mac": mac, "uuid": usable_uuid(uuid)}))
     return _record(found[0]) if found else None
 
 
-def every(store: Store) -> list[Record]:
+def every(database: Database) -> list[Record]:
     """All of them, the newest first."""
-    return [_record(row) for row in store.db.query("SELECT * FROM surveys ORDER BY reported DESC")]
+    return [_record(row) for row in database.db.query("SELECT * FROM surveys ORDER BY reported DESC")]
 
 
 def _record(row: dict[str, Any]) -> Record:
@@ -62,11 +62,11 @@ def _record(row: dict[str, Any]) -> Record:
     return Record(**{**row, "macs": tuple(row["macs"].split()), "body": body})
 
 
-def put(store: Store, record: Record) -> None:
+def put(database: Database, record: Record) -> None:
     """Insert or replace; the table stays bounded."""
     row = record.__dict__ | {"macs": " ".join(record.macs), "body": json.dumps(record.body or {})}
     row["body"] = row["body"] if record.body else ""
-    with store.writing() as db:
+    with database.writing() as db:
         db.table("surveys").upsert(row, pk="mac")
         db.execute(
             """DELETE FROM surveys WHERE mac NOT IN
@@ -76,34 +76,34 @@ def put(store: Store, record: Record) -> None:
         )
 
 
-def note_served(store: Store, mac: str, uuid: str, address: str, now: float) -> None:
+def note_served(database: Database, mac: str, uuid: str, address: str, now: float) -> None:
     """A machine is sent to look; called before it is, for what is not noted could go round for ever."""
-    known = find(store, mac, uuid) or Record(mac, usable_uuid(uuid))
-    put(store, replace(known, served=now, address=address))
+    known = find(database, mac, uuid) or Record(mac, usable_uuid(uuid))
+    put(database, replace(known, served=now, address=address))
 
 
-def note_released(store: Store, mac: str, uuid: str, now: float) -> None:
+def note_released(database: Database, mac: str, uuid: str, now: float) -> None:
     """A machine is given its disk; noted only where it had looked."""
-    known = find(store, mac, uuid)
+    known = find(database, mac, uuid)
     if known and known.released <= known.looked:
-        put(store, replace(known, released=now))
+        put(database, replace(known, released=now))
 
 
-def forget(store: Store, macs: list[str]) -> None:
+def forget(database: Database, macs: list[str]) -> None:
     """The machine is known now."""
-    with store.writing() as db:
+    with database.writing() as db:
         for mac in macs:
             db.execute("DELETE FROM surveys WHERE mac = ? OR instr(macs, ?)", [mac, mac])
 
 
-def sightings(store: Store, limit: int = 1000) -> list[dict[str, Any]]:
+def sightings(database: Database, limit: int = 1000) -> list[dict[str, Any]]:
     """Every MAC that asked by DHCP and belongs to no host, the last first."""
     sql = """SELECT s.* FROM sightings s LEFT JOIN macs m ON m.mac = s.mac WHERE m.mac IS NULL
              ORDER BY last_seen DESC LIMIT ?"""
-    return [{**row, "data": json.loads(row["data"])} for row in store.db.query(sql, [limit])]
+    return [{**row, "data": json.loads(row["data"])} for row in database.db.query(sql, [limit])]
 
 
-def known_uuids(store: Store) -> dict[str, str]:
+def known_uuids(database: Database) -> dict[str, str]:
     """UUID → host, from the inventory, the hosts' hellos and their DHCP requests."""
     found: dict[str, str] = {}
     asked = """SELECT json_extract(s.data, '$.uuid') AS uuid, m.host AS name FROM sightings s
@@ -111,7 +111,7 @@ def known_uuids(store: Store) -> dict[str, str]:
     said = "SELECT json_extract(NULLIF(facts, ''), '$.uuid') AS uuid, name FROM hosts"
     written = "SELECT json_extract(body, '$.uuid') AS uuid, name FROM hosts"
     for sql in (asked, said, written):  # the last word is the inventory's
-        for row in store.db.query(sql):
+        for row in database.db.query(sql):
             if uuid := usable_uuid(row["uuid"]):
                 found[uuid] = row["name"]
     return found

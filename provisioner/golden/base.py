@@ -13,10 +13,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from provisioner import run, shipped
+from provisioner import run
 from provisioner.golden import disk, namespace
 from provisioner.golden.files import hashed
 from provisioner.imaging.manifest import ESP_LABEL
+from provisioner.system import shipped
 
 EPOCH = 1767225600  # 2026-01-01, every time stamp in the image
 SUITE = "bookworm"

@@ -4,8 +4,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from provisioner import shipped
 from provisioner.errors import InputError
+from provisioner.system import shipped
 
 KERNELS = ("boot/vmlinuz", "vmlinuz")  # Ubuntu's link, Debian's
 SETTINGS = ("GRUB_CMDLINE_LINUX", "GRUB_CMDLINE_LINUX_DEFAULT")

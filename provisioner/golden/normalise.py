@@ -8,11 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from provisioner import shipped
 from provisioner.errors import InputError
 from provisioner.golden import artefacts, boot, disk, files, inspection, loaders, namespace, sbom, tree
 from provisioner.imaging.manifest import check_names
 from provisioner.run import run
+from provisioner.system import shipped
 
 NAMESPACE = uuid.UUID("d2a4f0e6-1f0b-5c39-8a57-7f3a1c9e4b02")
 FORMATS = ("raw", "qcow2", "vmdk", "vdi")

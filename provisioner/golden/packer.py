@@ -12,9 +12,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from provisioner import run, shipped
+from provisioner import run
 from provisioner.errors import Exit, ProvisionError
 from provisioner.golden import base, record, seeds
+from provisioner.system import shipped
 
 TEMPLATES = {
     "qemu": "ubuntu-24.04-demo-box.pkr.hcl",

@@ -9,10 +9,10 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from provisioner import shipped
 from provisioner.errors import InputError, ProgramError
 from provisioner.golden.files import hashed
 from provisioner.run import run
+from provisioner.system import shipped
 
 SCHEMA_VERSION = 1
 SUFFIX = ".build.json"

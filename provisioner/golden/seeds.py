@@ -7,10 +7,11 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from provisioner import seed, shipped
-from provisioner.autoinstall.image import ImageAnswers
+from provisioner.cloudinit import nocloud
+from provisioner.cloudinit.autoinstall.storage_layout import ImageAnswers
 from provisioner.errors import InputError
 from provisioner.run import run
+from provisioner.system import shipped
 
 KEY = "key"
 INSTANCE = "image-build"
@@ -30,8 +31,8 @@ def write(folder: Path) -> Path:
     for system, user_data in (("ubuntu", ubuntu(public)), ("debian", debian(public))):
         place = folder / "http" / system
         place.mkdir(parents=True, exist_ok=True)
-        (place / "user-data").write_text("#cloud-config\n" + seed.dump(user_data))
-        (place / "meta-data").write_text(seed.dump({"instance-id": INSTANCE}))
+        (place / "user-data").write_text("#cloud-config\n" + nocloud.dump(user_data))
+        (place / "meta-data").write_text(nocloud.dump({"instance-id": INSTANCE}))
         (place / "vendor-data").write_text("")
     return key
 

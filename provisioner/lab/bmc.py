@@ -14,7 +14,7 @@ from typing import Literal, Self
 
 from provisioner import run
 from provisioner.errors import ProvisionError, ServiceError
-from provisioner.power import BmcAddress, BootDevice
+from provisioner.power.protocol import BmcAddress, BootDevice
 
 PROGRAM = "ipmi_sim"
 REPEAT = 3.0  # seconds; a client that waits for its answer sends the order again after 1.1 to 1.4 s

@@ -5,12 +5,12 @@ from contextlib import ExitStack
 from typing import Any
 
 from provisioner import run
+from provisioner.domain.timeline import Timeline
 from provisioner.errors import UnreachableError
 from provisioner.lab import evidence, machine, qemu, second_boot
 from provisioner.lab.machine import Host
 from provisioner.lab.rehearsal import MEMORY, RESTING, WATCH_LIMIT, Event, Fault, Options, Rehearsal
 from provisioner.lab.report import HostReport
-from provisioner.story import Story
 
 NOBODY = "10.77.1.250"  # an address at which no BMC answers
 AT_WORK = frozenset({"powering", "netbooting", "writing", "restarting", "verifying", "sealing"})
@@ -42,7 +42,7 @@ class FleetRehearsal(Rehearsal):
         self.others: list[Host] = []
         self.rows: list[Event] = []
         self.most = 0  # hosts under way at one time
-        self._stories: dict[str, Story] = {}
+        self._stories: dict[str, Timeline] = {}
 
     def _plug(self, stack: ExitStack) -> None:
         super()._plug(stack)
@@ -78,7 +78,7 @@ class FleetRehearsal(Rehearsal):
         watching = run.start(self.argv("watch", ident))
         try:
             for event in self._run_events(ident):
-                self._stories.setdefault(event["deployment"], Story()).add(event)
+                self._stories.setdefault(event["deployment"], Timeline()).add(event)
                 at_work = sum(str(story.stage) in AT_WORK for story in self._stories.values())
                 self.most = max(self.most, at_work)
             code = watching.wait(WATCH_LIMIT)
@@ -134,8 +134,8 @@ class FleetRehearsal(Rehearsal):
         same = len({one.esp for one in found}) == 1
         self.check("the ESP of all is the image's", same, found[0].esp[:12] if same else "they differ")
 
-    def _story(self, row: Event) -> Story:
-        return self._stories.get(row["id"], Story())
+    def _story(self, row: Event) -> Timeline:
+        return self._stories.get(row["id"], Timeline())
 
     def _note_hosts(self) -> None:
         super()._note_hosts()

@@ -3,12 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-from provisioner import catalogue
 from provisioner.errors import InputError
 from provisioner.golden.files import hashed
 from provisioner.lab import machine, qemu, recorded, second_boot
 from provisioner.lab.rehearsal import DISK_SERIAL, RESTING, Event, Fault, Options, Rehearsal
 from provisioner.lab.report import versions
+from provisioner.state import iso_files
 
 SIZE = 12 << 30  # bytes; a minimal server needs 6 or 7, an ordinary one about 10
 EDGE = 64 << 20  # bytes of 0xA5 at both ends, where old tables and file systems are looked for
@@ -33,8 +33,8 @@ def check(iso: Path) -> None:
     whole, size = int.from_bytes(descriptor[80:84], "little") * BLOCK, iso.stat().st_size
     if size < whole:
         raise InputError(f"--iso: {iso.name} is cut short: {size} of {whole} bytes", hint=HINT, code=329)
-    catalogue.check_iso(iso)
-    if not all(catalogue.describe_iso(iso)):
+    iso_files.check_iso(iso)
+    if not all(iso_files.describe_iso(iso)):
         raise InputError(
             f"--iso: {iso.name} does not say in .disk/info which Ubuntu it is",
             hint=HINT,
@@ -89,7 +89,7 @@ class IsoRehearsal(Rehearsal):
         if options.iso is None:
             raise InputError("a rehearsal of the installer needs an ISO", hint="--iso FILE")
         self._iso = options.iso
-        self._name, self._version = catalogue.describe_iso(self._iso)
+        self._name, self._version = iso_files.describe_iso(self._iso)
         self.memory = SPARE + (self._iso.stat().st_size >> 20)
 
     def _build(self) -> None:

@@ -21,8 +21,8 @@ from provisioner.lab.bmc import Act, Bmc, Chassis
 from provisioner.lab.qmp import Qmp
 from provisioner.lab.redfish import RedfishBmc
 from provisioner.lab.serial_line import SerialLine
-from provisioner.power import BmcAddress, BootDevice
-from provisioner.recording import plain
+from provisioner.power.protocol import BmcAddress, BootDevice
+from provisioner.state.recording import plain
 
 BLOCK = 1 << 20  # bytes written at a time
 CONSOLE_INTERVAL = 0.1  # seconds; QEMU writes the log itself, and Python has no inotify

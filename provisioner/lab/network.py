@@ -7,9 +7,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import NoReturn, Self
 
-from provisioner import namespaces, run
+from provisioner import run
 from provisioner.errors import ProgramError, ServiceError
 from provisioner.lab import bmc, qemu
+from provisioner.system import namespaces
 
 MARK = "PROVISION_LAB"  # in the environment of a process that is inside
 WHOLE = 1 << 31  # user ids; a user namespace of ours has one, the machine's has all

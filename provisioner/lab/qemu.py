@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from provisioner import run
-from provisioner.power import BootDevice
+from provisioner.power.protocol import BootDevice
 
 PROGRAM = "qemu-system-x86_64"
 FIRMWARE = Path("/usr/share/OVMF/OVMF_CODE_4M.fd")

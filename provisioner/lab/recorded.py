@@ -2,7 +2,7 @@
 
 from provisioner import run
 from provisioner.lab.rehearsal import NAME, Rehearsal
-from provisioner.recording import Recording
+from provisioner.state.recording import Recording
 
 SETTLE_LIMIT = 60.0  # seconds for the recorder to end after the deployment rests
 

@@ -12,7 +12,7 @@ from typing import Self
 from provisioner import run
 from provisioner.errors import ServiceError
 from provisioner.lab.bmc import Chassis, Door
-from provisioner.power import BmcAddress
+from provisioner.power.protocol import BmcAddress
 
 START_LIMIT = 60.0  # seconds until the emulator must answer
 ROUNDS = 4  # of bcrypt: 2^4, the least; the emulator hashes at every request

@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from provisioner import ramdisk, run
+from provisioner.domain.timeline import Timeline
 from provisioner.errors import ProvisionError, ServiceError, UnreachableError
 from provisioner.lab import evidence, machine, network, qemu, supplies
 from provisioner.lab.machine import Host
 from provisioner.lab.report import Check, HostReport, Report, versions
 from provisioner.lab.service import Service
 from provisioner.lab.supplies import Supplies
-from provisioner.power import BmcAddress
-from provisioner.story import Story
+from provisioner.power.protocol import BmcAddress
 
 NAME, MAC, SERIAL = "vault-1", "52:54:00:77:01:01", "LAB0001"
 STRANGER, STRANGER_MAC = "stranger", "52:54:00:77:01:99"
@@ -90,7 +90,7 @@ class Rehearsal:
         self.options, self.fault = options, fault
         self.folder = options.folder
         self.report = Report(scenario=fault.name, firmware=options.firmware, label=options.label)
-        self.story = Story()
+        self.story = Timeline()
         self.deployment: Event = {}
         self.password = secrets.token_hex(8)
         self.lan: network.Lan

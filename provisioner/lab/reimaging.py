@@ -8,7 +8,7 @@ from provisioner.imaging import signature
 from provisioner.lab import evidence, supplies
 from provisioner.lab.rehearsal import MAC, NAME, Event, Fault, Rehearsal
 from provisioner.lab.scenarios import Deploy
-from provisioner.units import size
+from provisioner.system.units import size
 
 MOST = 0.05  # of the image's bytes, that the same image may cost on a disk that holds it
 NEXT = "1.1"  # the version of the pack that a stranger signs

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from provisioner import __version__, run
-from provisioner.units import duration, size
+from provisioner.system.units import duration, size
 
 SCHEMA_VERSION = 1
 

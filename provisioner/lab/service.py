@@ -15,7 +15,7 @@ from typing import Self
 from provisioner import run
 from provisioner.client import Client
 from provisioner.errors import ServiceError
-from provisioner.sockets import bind
+from provisioner.system.sockets import bind
 
 END_LIMIT = 20.0  # seconds until all processes of a killed service must have ended
 START_LIMIT = 60.0  # seconds until all services must be ready

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from provisioner import errors, namespaces, run
+from provisioner import errors, run
 from provisioner.errors import InputError, ServiceError
 from provisioner.mirror import layout
 from provisioner.mirror.gap import Attempt
+from provisioner.system import namespaces
 
 SCHEMA_VERSION = 1
 STDIN = 0  # ours, handed on

@@ -15,10 +15,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
-from provisioner import bell, run
+from provisioner import run
 from provisioner.errors import PowerError
-from provisioner.power import BmcAddress, ipmi, process
-from provisioner.recording import Recording, Writer
+from provisioner.power import ipmi, process
+from provisioner.power.protocol import BmcAddress
+from provisioner.state import notify
+from provisioner.state.recording import Recording, Writer
 
 LOGIN_LIMIT = 20.0  # seconds until the console must be there
 TICK = 0.25  # seconds; how late a reader may learn of new bytes
@@ -131,7 +133,7 @@ class Recorder:
         if self._heard > self._rung and now - self._rung > TICK:
             self._rung = now
             self._writer.keep()
-            bell.ring(self._order.state, READER)
+            notify.ring(self._order.state, READER)
 
     def _take(self, data: Any) -> None:
         """In pyghmi's callback: bytes of the console, or a dictionary about the session."""

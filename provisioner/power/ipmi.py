@@ -4,7 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 from provisioner.errors import PowerError
-from provisioner.power import BmcAddress, BootResult, PowerResult, process
+from provisioner.power import process
+from provisioner.power.protocol import BmcAddress, BootResult, PowerResult
 
 LOGIN_LIMIT = 15.0  # seconds for a BMC to answer at all
 SETTLE = 20.0  # seconds for a power state to change

@@ -1,6 +1,6 @@
 """A host without a BMC: a person presses the button, the DHCP packet is the read-back."""
 
-from provisioner.power import BmcAddress, BootDevice, BootResult, PowerResult
+from provisioner.power.protocol import BmcAddress, BootDevice, BootResult, PowerResult
 
 
 class Manual:

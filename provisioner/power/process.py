@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 from provisioner import run
 from provisioner.errors import PowerError, ProgramError
-from provisioner.power import BmcAddress, BootDevice, BootResult, PowerResult
+from provisioner.power.protocol import BmcAddress, BootDevice, BootResult, PowerResult
 
 Result = PowerResult | BootResult
 # what a BMC may call the device when it is read back: some drop the override instead

@@ -18,7 +18,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from provisioner.errors import PowerError
-from provisioner.power import BmcAddress, BootResult, PowerResult, process
+from provisioner.power import process
+from provisioner.power.protocol import BmcAddress, BootResult, PowerResult
 
 LOGIN_LIMIT = 30.0  # seconds; four requests, and a BMC needs a second or two for each TLS handshake
 SETTLE = 30.0  # seconds for a power state to change

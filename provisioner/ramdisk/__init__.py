@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from provisioner import shipped
 from provisioner.errors import InputError
 from provisioner.ramdisk import initramfs, interpreter, localboot, packages, rootfs
 from provisioner.ramdisk.initramfs import Tree
 from provisioner.ramdisk.rootfs import Base, Recipe
+from provisioner.system import shipped
 
 FORMAT = "ramdisk/1"
 LIST = "ramdisk.json"

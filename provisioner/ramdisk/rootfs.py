@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from provisioner import shipped
 from provisioner.ramdisk import initramfs, interpreter
 from provisioner.ramdisk import kernel as kernels
 from provisioner.ramdisk.initramfs import Tree
 from provisioner.ramdisk.packages import Choice, parse_choices, select, sha256, unpack
 from provisioner.run import text
+from provisioner.system import shipped
 
 # what decides the bytes besides the inputs
 BUILDERS = ("rootfs.py", "initramfs.py", "kernel.py", "packages.py", "interpreter.py")

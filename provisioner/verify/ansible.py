@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from provisioner import shipped
+from provisioner.system import shipped
 from provisioner.verify import ssh
 from provisioner.verify.model import printable
 

@@ -2,16 +2,17 @@
 
 from flask import Flask, Response
 
-from provisioner.bell import Listener
-from provisioner.site import Site
-from provisioner.web import api, autoinstall, consoles, discovery, machines, metrics, mirror, net, runs
-from provisioner.web.turns import Turns
+from provisioner.site.site import Site
+from provisioner.state.notify import Listener
+from provisioner.web.machines import installer, machines, mirror
+from provisioner.web.machines.download_slots import DownloadSlots
+from provisioner.web.operators import api, consoles, discovery, metrics, net, runs
 
 
 def create_app(site: Site, listener: Listener) -> Flask:
     """The application; `listener` wakes requests that wait for news."""
     app = Flask(__name__, static_folder=None)
-    turns = Turns(site.settings.images.streams)
+    turns = DownloadSlots(site.settings.images.streams)
     site.adopt = lambda: turns.limit(site.settings.images.streams)
     app.config.update(SITE=site, LISTENER=listener, TURNS=turns, MAX_CONTENT_LENGTH=4 << 20)
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False  # it would tell a stranger which paths there are
@@ -19,7 +20,7 @@ def create_app(site: Site, listener: Listener) -> Flask:
     app.config["COUNTING"] = metrics.Counting(app)  # before all others, so that it counts what they refuse
     app.register_blueprint(mirror.routes)
     app.register_blueprint(machines.routes)
-    app.register_blueprint(autoinstall.routes)
+    app.register_blueprint(installer.routes)
     app.register_blueprint(api.routes)
     app.register_blueprint(runs.routes)
     app.register_blueprint(discovery.routes)

@@ -10,11 +10,11 @@ from flask import Flask
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 
-from provisioner.bell import Listener
 from provisioner.run import die_with_parent
 from provisioner.settings import Settings
-from provisioner.site import Site
-from provisioner.sockets import bind
+from provisioner.site.site import Site
+from provisioner.state.notify import Listener
+from provisioner.system.sockets import bind
 from provisioner.web.application import create_app
 
 THREADS = 128  # image streams (up to four a host) and waiting requests each hold one

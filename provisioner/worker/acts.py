@@ -4,11 +4,14 @@ import logging
 import secrets
 from typing import Any
 
-from provisioner import catalogue, deploy, power
+from provisioner.deployment.record import record
+from provisioner.domain.deployment import Deployment
+from provisioner.domain.host import Host
 from provisioner.errors import PowerError, ProvisionError
-from provisioner.model import Deployment, Host
-from provisioner.power import BmcAddress, BootDevice, Power
-from provisioner.site import Site
+from provisioner.power import registry
+from provisioner.power.protocol import BmcAddress, BootDevice, Power
+from provisioner.site.site import Site
+from provisioner.state.secrets import bmc_login, certificate_pin
 from provisioner.verify import Expected, GpuKind, PciDevice, Target, TaskResult
 from provisioner.verify import run as run_verification
 from provisioner.verify import seal as run_sealing
@@ -19,7 +22,7 @@ POWER_TRIES = 2
 
 def connect(site: Site, host: Host) -> Power:
     """The driver of the host's BMC. Raises PowerError where its login was never given."""
-    return power.connect(bmc_address(site, host))
+    return registry.connect(bmc_address(site, host))
 
 
 def bmc_address(site: Site, host: Host) -> BmcAddress:
@@ -28,7 +31,7 @@ def bmc_address(site: Site, host: Host) -> BmcAddress:
     if bmc.driver == "manual":
         return BmcAddress(driver="manual", address="", name=host.name)
     address = str(bmc.address or _leased(site, bmc.mac or ""))
-    user, password = catalogue.secret(site.settings.state, bmc.secret)
+    user, password = bmc_login(site.settings.state, bmc.secret)
     return BmcAddress(
         bmc.driver,
         address,
@@ -38,15 +41,15 @@ def bmc_address(site: Site, host: Host) -> BmcAddress:
         name=host.name,
         verify=bmc.verify,
         fingerprint=bmc.fingerprint,
-        pin=str(catalogue.pin(site.settings.state, host.name)),
+        pin=str(certificate_pin(site.settings.state, host.name)),
     )
 
 
 def _leased(site: Site, mac: str) -> str:
     """A BMC that is known by its MAC has a fixed address of ours, or what another server gave it."""
-    row = site.store.mac_row(mac)
+    row = site.database.macs.get(mac)
     if row and site.settings.dhcp.mode != "authoritative":
-        row = site.store.sighting(mac)
+        row = site.database.sightings.get(mac)
     if not row:
         raise PowerError("the BMC has neither an address nor a MAC", hint="provision host edit", code=206)
     return str(row["address"])
@@ -54,9 +57,9 @@ def _leased(site: Site, mac: str) -> str:
 
 def power_on(site: Site, row: Deployment) -> None:
     """Make the nonce, set boot device = network, power on or reset; a manual host asks a person."""
-    host = site.store.host(row.host)
+    host = site.database.hosts.get(row.host)
     nonce = secrets.token_urlsafe(24)
-    deploy.record(site, row.id, "power.began", source="worker", nonce=nonce)
+    record(site, row.id, "power.began", source="worker", nonce=nonce)
     driver = connect(site, host)
     for last in range(1, POWER_TRIES + 1):
         try:
@@ -64,7 +67,7 @@ def power_on(site: Site, row: Deployment) -> None:
             break
         except PowerError as fault:
             if last == POWER_TRIES or fault.code not in (201, 203):
-                deploy.record(
+                record(
                     site,
                     row.id,
                     "power.failed",
@@ -76,7 +79,7 @@ def power_on(site: Site, row: Deployment) -> None:
                 return
             log.warning("%s: %s; once more", row.host, fault)
     kind = "power.asked" if host.bmc.driver == "manual" else "power.on"
-    deploy.record(site, row.id, kind, source="bmc", **done)
+    record(site, row.id, kind, source="bmc", **done)
 
 
 def _start(driver: Power, *, uefi: bool) -> dict[str, Any]:
@@ -94,20 +97,20 @@ def _start(driver: Power, *, uefi: bool) -> dict[str, Any]:
 
 def _is_uefi(site: Site, mac: str) -> bool:
     """As its firmware last said in DHCP; UEFI where it never asked."""
-    seen = [s for s in site.store.sightings() if s["mac"] == mac]
+    seen = [s for s in site.database.sightings.all() if s["mac"] == mac]
     return not seen or seen[0]["data"].get("arch") != 0
 
 
 def choose_disk(site: Site, row: Deployment) -> None:
     """Boot device = disk; a BMC that refuses is noted, and the host is rebooted all the same."""
-    host = site.store.host(row.host)
+    host = site.database.hosts.get(row.host)
     note = ""
     try:
         done = connect(site, host).set_boot("disk", uefi=_is_uefi(site, row.mac), once=True)
         note = done.note if not done.confirmed else ""
     except ProvisionError as fault:
         note = f"the BMC did not set the boot device to disk: {fault}"
-    deploy.record(site, row.id, "disk.chosen", source="bmc", note=note)
+    record(site, row.id, "disk.chosen", source="bmc", note=note)
 
 
 def _target(site: Site, row: Deployment) -> Target:
@@ -121,8 +124,8 @@ def _target(site: Site, row: Deployment) -> Target:
 
 
 def _expected(site: Site, row: Deployment) -> Expected:
-    host = site.store.host(row.host)
-    profile = site.store.profile(host.profile)
+    host = site.database.hosts.get(row.host)
+    profile = site.database.profiles.get(host.profile)
     image, version = row.image.split("@", 1)
     return Expected(
         image_id=image,
@@ -140,16 +143,14 @@ def verify(site: Site, row: Deployment) -> None:
     """One run of the verification. Unreachable is tried again by the loop, until the stage's deadline."""
 
     def tell(task: TaskResult) -> None:
-        deploy.record(site, row.id, "verify.task", source="ansible", **task.as_data())
+        record(site, row.id, "verify.task", source="ansible", **task.as_data())
 
     work = site.settings.state / "runs" / f"{row.id}.verify"
     verdict = run_verification(_target(site, row), _expected(site, row), on_task=tell, work=work)
     if verdict.result == "unreachable":
-        deploy.record(
-            site, row.id, "verify.unreachable", source="ansible", sentence="; ".join(verdict.sentences)
-        )
+        record(site, row.id, "verify.unreachable", source="ansible", sentence="; ".join(verdict.sentences))
     elif verdict.result == "rejected":
-        deploy.record(
+        record(
             site,
             row.id,
             "verify.rejected",
@@ -160,7 +161,7 @@ def verify(site: Site, row: Deployment) -> None:
             verdict=verdict.as_data(),
         )
     elif verdict.result == "failed":
-        deploy.record(
+        record(
             site,
             row.id,
             "verify.failed",
@@ -170,25 +171,25 @@ def verify(site: Site, row: Deployment) -> None:
             hint=f"see {work / 'verify.log'}, then: provision retry {row.host}",
         )
     else:
-        deploy.record(site, row.id, "verify.passed", source="ansible", verdict=verdict.as_data())
+        record(site, row.id, "verify.passed", source="ansible", verdict=verdict.as_data())
 
 
 def seal(site: Site, row: Deployment) -> None:
     """Take away what only the deployment needed, as the profile says."""
-    profile = site.store.profile(site.store.host(row.host).profile)
+    profile = site.database.profiles.get(site.database.hosts.get(row.host).profile)
 
     def tell(task: TaskResult) -> None:
-        deploy.record(site, row.id, "seal.task", source="ansible", **task.as_data())
+        record(site, row.id, "seal.task", source="ansible", **task.as_data())
 
     work = site.settings.state / "runs" / f"{row.id}.seal"
     verdict = run_sealing(_target(site, row), profile.seal, on_task=tell, work=work)
     if verdict.result == "passed":
-        deploy.record(site, row.id, "seal.done", source="ansible", mode=profile.seal)
+        record(site, row.id, "seal.done", source="ansible", mode=profile.seal)
         return
     if verdict.result == "unreachable":  # the stage's deadline decides; the loop calls again
         tell(TaskResult("reach the host", "unreachable", "; ".join(verdict.sentences)))
         return
-    deploy.record(
+    record(
         site,
         row.id,
         "seal.failed",
@@ -202,7 +203,7 @@ def seal(site: Site, row: Deployment) -> None:
 def answer_request(site: Site, request: dict[str, Any]) -> None:
     """Do what `provision bmc …` asked for and keep the result, or the error, for who waits for it."""
     try:
-        host = site.store.host(request["host"])
+        host = site.database.hosts.get(request["host"])
         uefi = _is_uefi(site, host.macs[0])
         result = REQUESTS[request["action"]](connect(site, host), request["argument"], uefi)
     except ProvisionError as fault:
@@ -210,7 +211,7 @@ def answer_request(site: Site, request: dict[str, Any]) -> None:
     except Exception as fault:
         log.exception("bmc %s of %s", request["action"], request["host"])
         result = {"error": PowerError(f"the service met an error of its own: {fault!r}").as_json()}
-    site.store.answer(request["id"], result)
+    site.database.requests.answer(request["id"], result)
 
 
 def _test(driver: Power, _: str, uefi: bool) -> dict[str, Any]:

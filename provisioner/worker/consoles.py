@@ -6,14 +6,16 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from provisioner import bell, deploy, run
+from provisioner import run
+from provisioner.deployment.record import record
+from provisioner.domain.deployment import Deployment
+from provisioner.domain.stage import ACTIVE
 from provisioner.errors import PowerError, ProvisionError, TransitionError
-from provisioner.lifecycle import ACTIVE
-from provisioner.model import Deployment
 from provisioner.power import console
 from provisioner.power.console import Order
-from provisioner.recording import Recording
-from provisioner.site import Site
+from provisioner.site.site import Site
+from provisioner.state import notify
+from provisioner.state.recording import Recording
 from provisioner.worker import acts
 
 log = logging.getLogger(__name__)
@@ -38,7 +40,7 @@ class Consoles:
         """Begin what is under way, end what is not any more."""
         active = {row.id: row for row in rows if row.stage in ACTIVE}
         for ident, row in active.items():
-            if ident not in self._keepers and self._site.store.host(row.host).bmc.has_console:
+            if ident not in self._keepers and self._site.database.hosts.get(row.host).bmc.has_console:
                 self._keepers[ident] = Keeper(self._site, row, self._ring)
         for ident in [ident for ident in self._keepers if ident not in active]:
             self._keepers.pop(ident).stop()
@@ -91,7 +93,7 @@ class Keeper:
                 pause = SHORTEST  # it had worked
             self._stopped.wait(pause)
             pause = min(2 * pause, LONGEST)
-        bell.ring(self._site.settings.state, console.READER)  # who follows learns that it is over
+        notify.ring(self._site.settings.state, console.READER)  # who follows learns that it is over
 
     def _record(self) -> ProvisionError:
         """One recorder from its start to its end; why it ended."""
@@ -111,7 +113,7 @@ class Keeper:
         return fault or PowerError(f"its recorder ended with code {code}", code=209)
 
     def _start(self) -> run.Process:
-        host = self._site.store.host(self._row.host)
+        host = self._site.database.hosts.get(self._row.host)
         bmc = acts.bmc_address(self._site, host)
         if bmc.driver != "ipmi":
             bmc = replace(bmc, driver="ipmi", port=IPMI_PORT)
@@ -136,7 +138,7 @@ class Keeper:
             return
         self._told = True
         try:
-            deploy.record(self._site, self._row.id, "console.lost", source="bmc", **said)
+            record(self._site, self._row.id, "console.lost", source="bmc", **said)
         except TransitionError as late:
             log.info("%s", late)
 

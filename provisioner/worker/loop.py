@@ -7,12 +7,16 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
-from provisioner import deploy, diagnose, fleet, lan
-from provisioner.bell import Listener
+from provisioner.deployment import diagnose
+from provisioner.deployment.record import record
+from provisioner.deployment.runs import next_in_line, reason_to_stop
+from provisioner.domain.deployment import Deployment
+from provisioner.domain.lifecycle import INSTALLER_SILENCE, MOST_ATTEMPTS, ROWS
+from provisioner.domain.stage import Stage
 from provisioner.errors import ProvisionError, TransitionError
-from provisioner.lifecycle import INSTALLER_SILENCE, MOST_ATTEMPTS, ROWS
-from provisioner.model import Deployment, Stage
-from provisioner.site import Site
+from provisioner.site import lan
+from provisioner.site.site import Site
+from provisioner.state.notify import Listener
 from provisioner.worker import acts
 from provisioner.worker.consoles import Consoles
 
@@ -57,11 +61,11 @@ class Loop:
         """Look at every request and every deployment once."""
         now = self._site.clock()
         self._note_gap(now)
-        for request in self._site.store.open_requests():
+        for request in self._site.database.requests.open():
             self._submit(("request", request["id"]), acts.answer_request, request)
         self._guarded("the runs", self._stop_runs)
-        self._guarded("the queue", lambda: self._give_slot(self._site.store.under_way(), now))
-        rows = self._site.store.under_way()
+        self._guarded("the queue", lambda: self._give_slot(self._site.database.deployments.under_way(), now))
+        rows = self._site.database.deployments.under_way()
         self._guarded("the consoles", partial(self._consoles.look, rows))
         for row in rows:
             self._guarded(row.id, partial(self._look, row, now))
@@ -78,7 +82,7 @@ class Loop:
     def nap(self) -> float:
         """Seconds until something must be looked at again."""
         now = self._site.clock()
-        ends = [row.deadline - now for row in self._site.store.under_way()]
+        ends = [row.deadline - now for row in self._site.database.deployments.under_way()]
         return max(0.05, min([LONGEST_NAP, *ends]))
 
     def _give_slot(self, rows: list[Deployment], now: float) -> None:
@@ -86,17 +90,21 @@ class Loop:
         orders = self._site.settings.orders
         if now - self._slot_given < orders.stagger_seconds or not lan.is_alone(self._site):
             return
-        runs = {ident: self._site.store.run(ident) for ident in {row.run for row in rows if row.run}}
-        if (row := fleet.next_in_line(rows, runs, orders.at_once)) is not None:
+        runs = {ident: self._site.database.runs.get(ident) for ident in {row.run for row in rows if row.run}}
+        if (row := next_in_line(rows, runs, orders.at_once)) is not None:
             self._slot_given = now
             self._record(row, "slot.given")
 
     def _stop_runs(self) -> None:
         """What is queued in a run whose hosts fail alike is not begun."""
-        rows = [row for row in self._site.store.under_way() if row.run and row.stage == Stage.QUEUED]
+        rows = [
+            row
+            for row in self._site.database.deployments.under_way()
+            if row.run and row.stage == Stage.QUEUED
+        ]
         for ident in {row.run for row in rows}:
-            run = self._site.store.run(ident)
-            if reason := fleet.reason_to_stop(run, self._site.store.run_rows(ident)):
+            run = self._site.database.runs.get(ident)
+            if reason := reason_to_stop(run, self._site.database.deployments.of_run(ident)):
                 for row in rows:
                     if row.run == ident:
                         self._record(row, "run.stopped", sentence=reason, hint=f"provision status {ident}")
@@ -134,7 +142,7 @@ class Loop:
         )
 
     def _record(self, row: Deployment, kind: str, **data: Any) -> None:
-        deploy.record(self._site, row.id, kind, source="worker", **data)
+        record(self._site, row.id, kind, source="worker", **data)
 
     def _submit(self, key: tuple[Any, ...], act: Callable[..., None], subject: Any) -> None:
         if key in self._at_work and not self._at_work[key].done():
@@ -145,10 +153,10 @@ class Loop:
         try:
             if isinstance(subject, Deployment):
                 # the row was read before its last act had ended, perhaps: look again, or it is done twice
-                subject = self._site.store.deployment(subject.id)
+                subject = self._site.database.deployments.get(subject.id)
                 if self._act(subject, self._site.clock()) is not act:
                     return
-            elif self._site.store.request(subject["id"])["state"] != "open":
+            elif self._site.database.requests.get(subject["id"])["state"] != "open":
                 return
             act(self._site, subject)
         except TransitionError as late:
@@ -178,7 +186,7 @@ class Loop:
         last = self._alive.stat().st_mtime if self._alive.exists() else now
         if now - last > GAP:
             log.warning("nobody watched for %.0f s: all deadlines move by as much", now - last)
-            for row in self._site.store.under_way():
+            for row in self._site.database.deployments.under_way():
                 self._record(row, "clock.gap", seconds=now - last)
         self._alive.touch()
         os.utime(self._alive, (now, now))

@@ -14,7 +14,7 @@ import atheris
 with atheris.instrument_imports(include=["provisioner"]):
     from tests.fuzz.targets import TARGETS
 from tests import hostile
-from tests.unit import dhcp_corpus
+from tests.unit.services.dhcp import dhcp_corpus
 
 
 def seeds(name: str) -> list[bytes]:

@@ -7,20 +7,20 @@ from ipaddress import IPv4Address, IPv4Network
 
 from dnslib import DNSRecord
 
-from provisioner.services import dhcp_proxy
-from provisioner.services.dhcp_leases import Leases
-from provisioner.services.dhcp_packet import NOWHERE, Packet
-from provisioner.services.dhcp_packet import PacketError as DhcpError
-from provisioner.services.dhcp_policy import EVERYBODY, DhcpConfig, Facts, Reply, answer
-from provisioner.services.dhcp_request import sighting
-from provisioner.services.dns_packet import PacketError as DnsError
-from provisioner.services.dns_responder import Responder
-from provisioner.services.dns_stream import Stream
-from provisioner.services.dns_zone import Apex, Zone, labels
-from provisioner.services.tftp_packet import Ack, Request, parse
-from provisioner.services.tftp_packet import PacketError as TftpError
-from provisioner.services.tftp_policy import LARGEST_WINDOW, Content, Refusal, agree, choose
-from provisioner.services.tftp_transfer import Transfer
+from provisioner.services.dhcp import proxy
+from provisioner.services.dhcp.leases import Leases
+from provisioner.services.dhcp.packet import NOWHERE, Packet
+from provisioner.services.dhcp.packet import PacketError as DhcpError
+from provisioner.services.dhcp.policy import EVERYBODY, DhcpConfig, Facts, Reply, answer
+from provisioner.services.dhcp.request import sighting
+from provisioner.services.dns.packet import PacketError as DnsError
+from provisioner.services.dns.responder import Responder
+from provisioner.services.dns.stream import Stream
+from provisioner.services.dns.zone import Apex, Zone, labels
+from provisioner.services.tftp.packet import Ack, Request, parse
+from provisioner.services.tftp.packet import PacketError as TftpError
+from provisioner.services.tftp.policy import LARGEST_WINDOW, Content, Refusal, agree, choose
+from provisioner.services.tftp.transfer import Transfer
 
 CONTENT = bytes(range(256)) * 16
 FILES = {"snponly.efi": CONTENT, "empty": b""}
@@ -98,8 +98,8 @@ def dhcp(data: bytes) -> None:
         assert Packet.parse(request.build()) == request
         for reply in (
             answer(request, CONFIG, leases, FACTS, 20.0 * now),
-            dhcp_proxy.offer(request, CONFIG, FACTS),
-            dhcp_proxy.boot_server(request, CONFIG, FACTS, (NETWORK[150], 68)),
+            proxy.offer(request, CONFIG, FACTS),
+            proxy.boot_server(request, CONFIG, FACTS, (NETWORK[150], 68)),
         ):
             seen = sighting(request, now, reply.packet if reply else None)
             assert seen is None or all(str(value).isprintable() for value in vars(seen).values())

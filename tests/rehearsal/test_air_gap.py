@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from provisioner import run, shipped
+from provisioner import run
 from provisioner.mirror import make, signing
+from provisioner.system import shipped
 
 pytestmark = pytest.mark.long
 PROVISION = (sys.executable, "-m", "provisioner")

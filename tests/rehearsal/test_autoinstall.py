@@ -16,14 +16,16 @@ from pathlib import Path
 import pytest
 import yaml
 
-from provisioner import autoinstall, namespaces, run
+from provisioner import run
 from provisioner.client import Client
+from provisioner.cloudinit import autoinstall
+from provisioner.domain.profile import Hints, Installer
 from provisioner.golden import base
 from provisioner.lab import machine, network, qemu, supplies
 from provisioner.lab.service import Service
-from provisioner.model import Hints, Installer
-from provisioner.power import BmcAddress
+from provisioner.power.protocol import BmcAddress
 from provisioner.ramdisk import initramfs
+from provisioner.system import namespaces
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 

@@ -33,7 +33,7 @@ def test_a_foreign_server_is_named_within_ten_seconds_of_each_of_twenty_starts(t
         lan = stack.enter_context(conftest.namespace())
         lab = Lab(lan, tmp_path, stack)
         world = conftest.World(lan, stack.enter_context(conftest.Inside(lan, tmp_path)), tmp_path)
-        stack.callback(world.site.store.close)
+        stack.callback(world.site.database.close)
         world.client.apply([], [{"name": "cube", "image": "vault-os"}])
         pack = conftest.make_pack(tmp_path)
         for words in (("trust", tmp_path / "release.pub"), ("add", pack)):

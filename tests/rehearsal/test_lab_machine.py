@@ -15,11 +15,13 @@ from typing import TypeAlias
 
 import pytest
 
-from provisioner import namespaces, power, run
+from provisioner import run
 from provisioner.errors import ServiceError
 from provisioner.lab import machine, network, qemu
-from provisioner.power import BmcAddress, console
-from provisioner.recording import Recording
+from provisioner.power import console, registry
+from provisioner.power.protocol import BmcAddress
+from provisioner.state.recording import Recording
+from provisioner.system import namespaces
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
 
@@ -151,7 +153,7 @@ def test_the_firmware_asks_for_an_address_soon_after_power_on_by_ipmi(
 @in_the_lab
 def test_a_boot_device_holds_for_one_start_of_the_real_firmware(lan: network.Lan, tmp_path: Path) -> None:
     with uefi_host(lan, tmp_path) as host:
-        driver = power.connect(host.bmc)
+        driver = registry.connect(host.bmc)
         assert driver.set_boot("disk").confirmed
         driver.on()
         # the disk holds nothing, so the firmware says that it tried it before the network
@@ -170,7 +172,7 @@ def test_a_reboot_by_the_guest_honours_a_boot_device_that_was_set_before(
     lan: network.Lan, tmp_path: Path
 ) -> None:
     with sector_host(lan, tmp_path) as host:
-        driver = power.connect(host.bmc)
+        driver = registry.connect(host.bmc)
         driver.on()
         host.wait_console("B\n", timeout=30)
         driver.set_boot("network")
@@ -192,7 +194,7 @@ def test_a_reboot_by_the_guest_honours_a_boot_device_that_was_set_before(
 @in_the_lab
 def test_a_guest_that_powers_off_stays_off_and_a_cut_is_no_fault(lan: network.Lan, tmp_path: Path) -> None:
     with sector_host(lan, tmp_path) as host:
-        driver = power.connect(host.bmc)
+        driver = registry.connect(host.bmc)
         driver.on()
         offset = host.wait_console("B\n", timeout=30)
         tell(host, b"o")
@@ -216,7 +218,7 @@ def test_the_bmc_s_console_is_the_machine_s_own_log_across_reboots(lan: network.
         host.press("on")
         for act in ("reboot", "reset", "reboot"):
             offset = host.wait_console("B\n", since=offset, timeout=30)
-            tell(host, b"r") if act == "reboot" else power.connect(host.bmc).reset()
+            tell(host, b"r") if act == "reboot" else registry.connect(host.bmc).reset()
         host.wait_console("B\n", since=offset, timeout=30)
         tell(host, b"o")
         recorder.stdin.close()
@@ -243,7 +245,7 @@ import sys, time
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from provisioner.lab import machine, network, qemu
-from provisioner.power import BmcAddress
+from provisioner.power.protocol import BmcAddress
 folder = Path(sys.argv[2])
 machine.fill(folder / "disk", 1 << 20)
 described = qemu.Machine("k-1", "52:54:00:00:00:09", (qemu.Disk(folder / "disk", "D1"),), memory=64)

@@ -13,10 +13,11 @@ from typing import NamedTuple
 
 import pytest
 
-from provisioner import namespaces, ramdisk, run
+from provisioner import ramdisk, run
 from provisioner.lab import evidence, machine, network, qemu, supplies
 from provisioner.lab.service import Service
-from provisioner.power import BmcAddress
+from provisioner.power.protocol import BmcAddress
+from provisioner.system import namespaces
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(1800)]
 

@@ -73,7 +73,7 @@ def _suite(folder: Path, suite: str, index: bytes, home: Path) -> None:
 
 
 class _Door(http.server.SimpleHTTPRequestHandler):
-    asked: list[str] = []  # noqa: RUF012 - replaced for each mirror
+    asked: list[str] = []
 
     def log_message(self, form: str, *values: object) -> None:
         self.asked.append(form % values)

@@ -18,8 +18,8 @@ import testinfra  # type: ignore[import-untyped]
 
 from provisioner import run
 from tests.roles import archive, dummies, supplies
-from tests.unit.test_roles import ROLES, tasks
-from tests.unit.test_roles import figures as counted
+from tests.unit.ansible.test_roles import ROLES, tasks
+from tests.unit.ansible.test_roles import figures as counted
 
 HERE = Path(__file__).parent
 ANSIBLE = HERE.parents[1] / "ansible"

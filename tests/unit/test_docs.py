@@ -95,4 +95,4 @@ def test_a_command_imports_no_other() -> None:
     )
     loaded = run.text([sys.executable, "-c", code]).split()
     assert "provisioner.cli.image_write" in loaded
-    assert {"provisioner.cli.deploy", "provisioner.model", "pydantic", "flask"}.isdisjoint(loaded)
+    assert {"provisioner.cli.deploy", "provisioner.domain.profile", "pydantic", "flask"}.isdisjoint(loaded)

@@ -17,9 +17,9 @@ import pytest
 
 from provisioner import run
 from provisioner.agent import protocol
+from provisioner.agent.block_device import Medium
 from provisioner.agent.job import Job
 from provisioner.agent.link import Link
-from provisioner.agent.medium import Medium
 from provisioner.imaging import pack, signature
 from provisioner.imaging.manifest import Manifest
 
@@ -178,7 +178,7 @@ class Service:
 
 
 class Handler(BaseHTTPRequestHandler):
-    """HTTP with bearer tokens and ranges, as provisioner/web/machines.py answers."""
+    """HTTP with bearer tokens and ranges, as provisioner/web/machines/machines.py answers."""
 
     service: Service
 

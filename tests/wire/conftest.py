@@ -20,8 +20,8 @@ from provisioner import run
 from provisioner import settings as settings_module
 from provisioner.errors import RefusedError
 from provisioner.lab.service import Service
-from provisioner.site import Site
-from provisioner.store import Store
+from provisioner.site.site import Site
+from provisioner.state.database import Database
 
 PROVISION = (sys.executable, "-m", "provisioner")
 LAN = """
@@ -46,7 +46,7 @@ BMC = """
 import sys
 from pathlib import Path
 from provisioner.lab.bmc import Bmc, Chassis
-from provisioner.power import BmcAddress
+from provisioner.power.protocol import BmcAddress
 address = BmcAddress("ipmi", "10.77.1.1", 623, "provision", "lab-secret", "vc-1")
 with Bmc(Chassis(lambda act: None, lambda: False), address, Path(sys.argv[1])):
     print("ready", flush=True)
@@ -196,7 +196,7 @@ class Puppet:
     @property
     def row(self) -> Any:
         """The last deployment as the store has it, secrets included."""
-        return self.world.site.store.last_deployment(self.name)
+        return self.world.site.database.deployments.last_of(self.name)
 
     def arm(self) -> str:
         """Order a deployment and wait until a person was asked to press the button; its id."""
@@ -264,7 +264,7 @@ class World:
         self.lan, self.service, self.folder = lan, service, folder
         self.state, self.client = service.state, service.client
         plain = {"state": self.state, "interface": "lan0", "address": "10.77.0.1/24"}
-        self.site = Site(settings_module.check(plain, source="test"), Store(self.state))
+        self.site = Site(settings_module.check(plain, source="test"), Database(self.state))
         self.python = sys.executable
         self._numbers = itertools.count(1)
 
@@ -429,7 +429,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         lan = stack.enter_context(namespace())
         service = stack.enter_context(Inside(lan, folder, SPACIOUS))
         world = World(lan, service, folder)
-        stack.callback(world.site.store.close)
+        stack.callback(world.site.database.close)
         world.client.apply([], [{"name": "cube", "image": "vault-os"}])
         pack = make_pack(folder)
         for words in (("trust", folder / "release.pub"), ("add", pack)):
@@ -449,7 +449,7 @@ def seeking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         lan = stack.enter_context(namespace())
         settings = SPACIOUS + "[discovery]\nboot = true\n"
         world = World(lan, stack.enter_context(Inside(lan, folder, settings)), folder)
-        stack.callback(world.site.store.close)
+        stack.callback(world.site.database.close)
         world.client.apply([], [{"name": "cube", "image": "vault-os"}])
         yield world
 

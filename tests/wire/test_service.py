@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from provisioner import daemon, run, settings, shipped
-from provisioner.database import SCHEMA_VERSION
+from provisioner import daemon, run, settings
 from provisioner.errors import ServiceError
-from provisioner.store import Store
+from provisioner.state.database import Database
+from provisioner.state.schema import SCHEMA_VERSION
+from provisioner.system import shipped
 
 if TYPE_CHECKING:
     from tests.wire.conftest import Inside, Namespace, Said
@@ -145,14 +146,14 @@ def test_a_state_folder_of_a_newer_release_is_left_as_it_is(
     serve: Callable[..., Said], tmp_path: Path
 ) -> None:
     (tmp_path / "s").mkdir()
-    store = Store(tmp_path / "s")
-    store.db.execute(f"PRAGMA user_version={SCHEMA_VERSION + 1}")
-    store.close()
+    database = Database(tmp_path / "s")
+    database.db.execute(f"PRAGMA user_version={SCHEMA_VERSION + 1}")
+    database.close()
     said = serve(*NETWORK)
     assert said.code == 1 and "was written by a newer release" in said.err and "(PV-611)" in said.err
-    assert store.db.execute("PRAGMA user_version").fetchone()[0] == SCHEMA_VERSION + 1
-    assert store.db.table_names() == []
-    store.close()
+    assert database.db.execute("PRAGMA user_version").fetchone()[0] == SCHEMA_VERSION + 1
+    assert database.db.table_names() == []
+    database.close()
 
 
 @pytest.mark.parametrize("place", ["file", "file/below", "/proc/nowhere"])

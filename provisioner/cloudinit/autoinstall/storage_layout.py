@@ -1,0 +1,145 @@
+"""What Ubuntu's installer is told when it installs the golden image itself (packer/http/ubuntu.yml)."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from provisioner.cloudinit.autoinstall.model import (
+    Apt,
+    Commands,
+    Identity,
+    Keyboard,
+    Plain,
+    Refresh,
+    Section,
+    Source,
+    Ssh,
+)
+from provisioner.domain.values import Package
+
+Id = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,40}$")]
+Size = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,5}[MG]$")]
+ROLES = ("bios", "esp", "cidata", "root")  # in the order that every image has
+STOPPED = frozenset({"ssh.service", "ssh.socket"})
+
+
+class Largest(Plain):
+    """The build machine has one disk."""
+
+    size: Literal["largest"]
+
+
+class Disk(Plain):
+    """The whole disk, with a new GPT; a BIOS finds GRUB on it."""
+
+    type: Literal["disk"]
+    id: Id
+    ptable: Literal["gpt"]
+    wipe: Literal["superblock-recursive"]
+    match: Largest
+    grub_device: Literal[True]
+
+
+class Partition(Plain):
+    """One partition; -1 is the rest of the disk."""
+
+    type: Literal["partition"]
+    id: Literal["bios", "esp", "cidata", "root"]
+    device: Id
+    number: Annotated[int, Field(ge=1, le=4)]
+    size: Size | Literal[-1]
+    flag: Literal["bios_grub", "boot", ""]
+    partition_name: Literal["bios", "esp", "cidata", "root"]
+
+
+class Format(Plain):
+    """A file system in a partition."""
+
+    type: Literal["format"]
+    id: Id
+    volume: Id
+    fstype: Literal["fat32", "ext4"]
+    label: Literal["VAULTESP", "vault-root"]
+
+
+class Mount(Plain):
+    """Where it is mounted."""
+
+    type: Literal["mount"]
+    id: Id
+    device: Id
+    path: Literal["/", "/boot/efi"]
+
+
+class Swap(Plain):
+    """No swap file: it would be in the image."""
+
+    size: Literal[0] = 0
+
+
+Step = Annotated[Disk | Partition | Format | Mount, Field(discriminator="type")]
+
+
+class Storage(Plain):
+    """Disk, partitions, file systems, mounts, in the order in which they are made."""
+
+    swap: Swap = Swap()
+    config: Annotated[tuple[Step, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _root_is_last(self) -> "Storage":
+        partitions = [step for step in self.config if isinstance(step, Partition)]
+        if tuple(step.id for step in partitions) != ROLES:
+            raise ValueError(f"the partitions must be {', '.join(ROLES)}, in this order")
+        if any(step.id != step.partition_name for step in partitions) or partitions[-1].size != -1:
+            raise ValueError("a partition is named like its id, and the root takes the rest of the disk")
+        return self
+
+
+class NameMatch(Plain):
+    """Any wired card."""
+
+    name: Literal["en*"]
+
+
+class Card(Plain):
+    """The build machine's card."""
+
+    match: NameMatch
+    dhcp4: Literal[True]
+
+
+class Network(Plain):
+    """netplan, version 2."""
+
+    version: Literal[2]
+    ethernets: dict[Literal["build"], Card]
+
+
+class ImageAnswers(Section):
+    """The section `autoinstall`, as in the file but for the build's key."""
+
+    version: Literal[1]
+    refresh_installer: Refresh
+    locale: Annotated[str, Field(pattern=r"^[A-Za-z_]{1,20}(\.[A-Za-z0-9-]{1,20})?$")]
+    keyboard: Keyboard
+    source: Source
+    network: Network
+    apt: Apt
+    storage: Storage
+    identity: Identity
+    ssh: Ssh
+    packages: tuple[Package, ...] = ()
+    updates: Literal["security"]
+    early_commands: Commands
+    late_commands: Commands
+    shutdown: Literal["reboot"]
+
+    @model_validator(mode="after")
+    def _live_installer_is_silent(self) -> "ImageAnswers":
+        stopped = {word for command in self.early_commands if "stop" in command for word in command}
+        if not stopped >= STOPPED:
+            raise ValueError(
+                "early-commands must stop ssh.service and ssh.socket, or Packer logs in too early"
+            )
+        return self

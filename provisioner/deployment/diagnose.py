@@ -1,0 +1,169 @@
+"""Why a stage's sign of life is absent, from the evidence, and what to do next."""
+
+from collections.abc import Callable
+from typing import Any
+
+from provisioner.domain.deployment import Deployment
+from provisioner.domain.lifecycle import ROWS
+from provisioner.domain.stage import Stage
+from provisioner.site import lan
+from provisioner.site.site import Site
+
+Finding = tuple[str, str]  # sentence, hint
+
+
+def overdue(site: Site, row: Deployment) -> tuple[int, str, str]:
+    """PV code, sentence and hint for a deployment whose deadline has passed."""
+    stage = ROWS[row.stage]
+    minutes = max(1, round((site.clock() - row.stage_since) / 60))
+    sentence, hint = CHECKS[row.stage](site, row)
+    limit = "the order has expired" if row.deadline >= row.expires else f"no {stage.sign}"
+    return stage.code, f"{limit}, after {minutes} min at {row.stage}: {sentence}", hint
+
+
+def _kinds(site: Site, row: Deployment) -> dict[str, dict[str, Any]]:
+    """The last event of each kind of the current attempt, as its data."""
+    return {
+        e.kind: e.data
+        for e in site.database.events.of(row.id, limit=100_000)
+        if e.attempt in (0, row.attempt)
+    }
+
+
+def see_console(site: Site, row: Deployment) -> str:
+    """Where its console is to be read."""
+    if site.database.hosts.get(row.host).bmc.has_console:
+        return f"see its serial console (provision bmc console {row.host})"
+    return "see its console"
+
+
+def _queued(site: Site, row: Deployment) -> Finding:
+    return "no slot became free", "provision status shows what is under way"
+
+
+def _network(site: Site, row: Deployment) -> Finding | None:
+    """What DHCP itself has against it."""
+    if not lan.is_alone(site):
+        others = "; ".join(map(lan.describe, lan.servers(site)))
+        return f"another DHCP server answers there: {others}", "unplug it; provision net check"
+    seen = site.database.sightings.get(row.mac)
+    if seen and seen["last_seen"] >= row.power_on and (note := seen["data"].get("note")):
+        return f"it asks for an address, but {note}", "set its firmware to boot as UEFI x64 or as BIOS"
+    return None
+
+
+def _powering(site: Site, row: Deployment) -> Finding:
+    said = _kinds(site, row)
+    if "power.asked" in said:
+        return "nobody has pressed the power button, or its cable is in another port", "check power and cable"
+    if "power.on" not in said:
+        return "the BMC never confirmed that it is powered", f"provision bmc test {row.host}"
+    if found := _network(site, row):
+        return found
+    unknown = [
+        seen
+        for seen in site.database.sightings.all()
+        if seen["host"] is None and seen["last_seen"] >= row.power_on
+    ]
+    if unknown:
+        macs = ", ".join(seen["mac"] for seen in unknown[:3])
+        return (
+            f"the BMC says power is on, {row.mac} never asked, but {macs} did, which nobody knows",
+            "the cable is perhaps in the host's other port: move it, or correct the MAC in the inventory",
+        )
+    return (
+        f"the BMC says power is on, but {row.mac} never asked for an address",
+        "check the cable, the switch port, and that network boot is enabled in the firmware",
+    )
+
+
+def _transfer(site: Site, row: Deployment) -> Finding | None:
+    """What TFTP has seen of it since its power-on; nothing says little, for some firmware boots by HTTP."""
+    known = site.database.macs.get(row.mac)
+    last = site.database.transfers.get(known["address"]) if known else None
+    if not last or last["time"] < row.power_on:
+        return None
+    if last["result"] == "done":
+        return (
+            f"its firmware fetched {last['name']} by TFTP, but iPXE never asked for its script",
+            f"Secure Boot may refuse iPXE, or iPXE knows no driver for this card: {see_console(site, row)}",
+        )
+    if last["result"].startswith("refused"):
+        return (
+            f"its firmware asked by TFTP for {last['name'][:60]!r} ({last['result']})",
+            "another DHCP server names the wrong file, or the firmware keeps an old setting",
+        )
+    return (
+        f"TFTP of {last['name'][:60]} broke after {last['bytes']} bytes ({last['result'][:100]})",
+        "packets are lost on the way: check cable, switch port, VLAN and firewalls (UDP 69 and above 1023)",
+    )
+
+
+def _netbooting(site: Site, row: Deployment) -> Finding:
+    if "script.served" not in _kinds(site, row):
+        if found := _network(site, row) or _transfer(site, row):
+            return found
+        return (
+            "it has an address but iPXE never asked for its script",
+            f"TFTP (UDP 69) may be filtered, or Secure Boot refuses iPXE: {see_console(site, row)}",
+        )
+    if row.iso:
+        return _installer(site, row)
+    return (
+        "iPXE has its script but the ramdisk never said hello",
+        f"{see_console(site, row)}: the kernel may lack a driver for this network card",
+    )
+
+
+def _installer(site: Site, row: Deployment) -> Finding:
+    if "seed.served" not in _kinds(site, row):
+        return (
+            "iPXE has its script but the installer never read its seed",
+            f"{see_console(site, row)}: it needs memory for the whole ISO and a driver for this network card",
+        )
+    return (
+        "the installer has read its seed but never reported",
+        f"{see_console(site, row)}: cloud-init or the installer may have refused the seed",
+    )
+
+
+def _writing(site: Site, row: Deployment) -> Finding:
+    if row.is_installed:
+        last = row.progress.get("phase") or "nothing"
+        return f"the installer's last word was: {last}", f"{see_console(site, row)}, or its log in /var/log"
+    done, total = row.progress.get("done", 0), row.progress.get("total", 0)
+    return f"{done} of {total} bytes were done", "look at the agent's log; the network may be slow"
+
+
+def _restarting(site: Site, row: Deployment) -> Finding:
+    said = _kinds(site, row)
+    if "agent.rebooting" not in said and "installer.done" not in said:
+        return "the agent was never told, or never heard, to reboot", "reset the host by hand"
+    warning = said.get("disk.chosen", {}).get("note", "")
+    return (
+        "the system on the disk never reported" + (f" ({warning})" if warning else ""),
+        f"{see_console(site, row)}: it may have booted another disk, or its network card has another name",
+    )
+
+
+def _verifying(site: Site, row: Deployment) -> Finding:
+    said = _kinds(site, row).get("verify.unreachable", {})
+    sentence = str(said.get("sentence", "Ansible did not end"))
+    return sentence, f"ssh provision@{row.address}, and the host's firewall"
+
+
+def _sealing(site: Site, row: Deployment) -> Finding:
+    last = _kinds(site, row).get("seal.task", {})
+    reason = str(last.get("sentence", "")) if last.get("result") == "unreachable" else ""
+    return reason or "the sealing did not end", f"provision retry {row.host}"
+
+
+CHECKS: dict[Stage, Callable[[Site, Deployment], Finding]] = {
+    Stage.QUEUED: _queued,
+    Stage.POWERING: _powering,
+    Stage.NETBOOTING: _netbooting,
+    Stage.WRITING: _writing,
+    Stage.RESTARTING: _restarting,
+    Stage.VERIFYING: _verifying,
+    Stage.SEALING: _sealing,
+}

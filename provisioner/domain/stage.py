@@ -1,0 +1,23 @@
+"""The stages of a deployment."""
+
+from enum import StrEnum
+
+
+class Stage(StrEnum):
+    """What a deployment waits for now; the table of what follows is in domain/lifecycle.py."""
+
+    QUEUED = "queued"
+    POWERING = "powering"
+    NETBOOTING = "netbooting"
+    WRITING = "writing"
+    RESTARTING = "restarting"
+    VERIFYING = "verifying"
+    SEALING = "sealing"
+    READY = "ready"
+    REJECTED = "rejected"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+RESTING: frozenset[Stage] = frozenset({Stage.READY, Stage.REJECTED, Stage.FAILED, Stage.CANCELLED})
+ACTIVE: frozenset[Stage] = frozenset(set(Stage) - RESTING - {Stage.QUEUED})

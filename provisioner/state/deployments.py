@@ -1,0 +1,89 @@
+"""Deployments: their rows."""
+
+import json
+from typing import Any
+
+from provisioner.domain.deployment import Deployment
+from provisioner.domain.stage import RESTING, Stage
+from provisioner.errors import NotFoundError
+from provisioner.state.connection import Table, marks
+
+JSON_COLUMNS = ("progress", "disk", "host_keys", "verdict")
+
+
+class Deployments(Table):
+    """Deployments by id."""
+
+    def get(self, ident: str) -> Deployment:
+        """Raises NotFoundError."""
+        row = self._connection.one("SELECT * FROM deployments WHERE id = ?", ident)
+        if not row:
+            raise NotFoundError(f"no deployment is called {ident!r}", hint="provision status", code=123)
+        return to_deployment(row)
+
+    def has(self, ident: str) -> bool:
+        """Whether this id is taken."""
+        return self._connection.one("SELECT 1 FROM deployments WHERE id = ?", ident) is not None
+
+    def last_of(self, host: str) -> Deployment | None:
+        """The newest deployment of a host."""
+        sql = "SELECT * FROM deployments WHERE host = ? ORDER BY created DESC LIMIT 1"
+        row = self._connection.one(sql, host)
+        return to_deployment(row) if row else None
+
+    def last_written(self, host: str) -> Deployment | None:
+        """The newest deployment of a host that has written its disk to the end."""
+        which = "host = ? AND disk NOT IN ('', '{}')"
+        sql = f"SELECT * FROM deployments WHERE {which} ORDER BY created DESC LIMIT 1"  # noqa: S608  ours
+        row = self._connection.one(sql, host)
+        return to_deployment(row) if row else None
+
+    def by_token(self, token_hash: str) -> Deployment | None:
+        """The deployment that an agent's token belongs to."""
+        row = self._connection.one("SELECT * FROM deployments WHERE token_hash = ?", token_hash)
+        return to_deployment(row) if row else None
+
+    def under_way(self) -> list[Deployment]:
+        """All deployments that are not at rest, oldest first."""
+        marks = ", ".join("?" for _ in RESTING)
+        sql = f"SELECT * FROM deployments WHERE stage NOT IN ({marks}) ORDER BY created"  # noqa: S608  marks only
+        return [to_deployment(row) for row in self._connection.rows(sql, *RESTING)]
+
+    def orders(self) -> list[tuple[str, str, Stage]]:
+        """MAC, id and stage of all deployments that are not at rest: quick enough to ask all the time."""
+        marks = ", ".join("?" for _ in RESTING)
+        sql = f"SELECT mac, id, stage FROM deployments WHERE stage NOT IN ({marks}) ORDER BY created"  # noqa: S608  marks only
+        return [
+            (mac, ident, Stage(stage)) for mac, ident, stage in self._connection.db.execute(sql, [*RESTING])
+        ]
+
+    def newest(self, limit: int = 100) -> list[Deployment]:
+        """The newest first."""
+        return [
+            to_deployment(row)
+            for row in self._connection.rows("SELECT * FROM deployments ORDER BY created DESC LIMIT ?", limit)
+        ]
+
+    def of_run(self, ident: str) -> list[Deployment]:
+        """The deployments of a run, in the order in which they were armed."""
+        rows = self._connection.rows("SELECT * FROM deployments WHERE run = ? ORDER BY created, rowid", ident)
+        return [to_deployment(row) for row in rows]
+
+    def put(self, row: Deployment) -> None:
+        """Insert or update, inside the caller's transaction."""
+        body = row.model_dump(mode="json")
+        for name in JSON_COLUMNS:
+            body[name] = json.dumps(body[name])
+        # a table's upsert asks the schema first, many times; a storm of machines comes through here
+        changes = ", ".join(f"{name} = excluded.{name}" for name in body if name != "id")
+        sql = f"INSERT INTO deployments ({', '.join(body)}) VALUES ({marks(body)})"  # noqa: S608  our own columns
+        self._connection.db.conn.execute(f"{sql} ON CONFLICT(id) DO UPDATE SET {changes}", body)
+
+
+def to_deployment(row: dict[str, Any]) -> Deployment:
+    """A row as the model has it."""
+    values = {key: value for key, value in row.items() if value is not None}
+    for name in JSON_COLUMNS:
+        if name in values:
+            values[name] = json.loads(values[name])
+    return Deployment.model_validate(values)

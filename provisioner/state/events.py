@@ -1,0 +1,53 @@
+"""The append-only log of events."""
+
+import json
+from typing import Any
+
+from provisioner.domain.event import Event
+from provisioner.state.connection import Table, key_of, marks
+from provisioner.state.redaction import redact
+
+
+class Events(Table):
+    """Events, oldest first."""
+
+    def of(self, deployment: str, after: int = 0, limit: int = 1000) -> list[Event]:
+        """The deployment's events with an id above `after`, oldest first."""
+        sql = "SELECT * FROM events WHERE deployment = ? AND id > ? ORDER BY id LIMIT ?"
+        return [to_event(row) for row in self._connection.rows(sql, deployment, after, limit)]
+
+    def last_of(self, ident: str) -> Event | None:
+        """The newest event of a deployment."""
+        row = self._connection.one(
+            "SELECT * FROM events WHERE deployment = ? ORDER BY id DESC LIMIT 1", ident
+        )
+        return to_event(row) if row else None
+
+    def of_run(self, ident: str, after: int = 0, limit: int = 5000) -> list[Event]:
+        """The events of all deployments of a run with an id above `after`, oldest first."""
+        sql = (
+            "SELECT events.* FROM events JOIN deployments ON deployments.id = events.deployment "
+            "WHERE deployments.run = ? AND events.id > ? ORDER BY events.id LIMIT ?"
+        )
+        return [to_event(row) for row in self._connection.rows(sql, ident, after, limit)]
+
+    def add(self, event: Event) -> int:
+        """Append, inside the caller's transaction; secrets are taken out here."""
+        row = event.model_dump(exclude={"id"}) | {"data": json.dumps(redact(event.data))}
+        sql = f"INSERT INTO events ({', '.join(row)}) VALUES ({marks(row)})"  # noqa: S608  our own columns
+        return key_of(self._connection.db.conn.execute(sql, row).lastrowid)
+
+    def note(self, event: Event) -> None:
+        """Append an event that belongs to no deployment."""
+        with self._connection.writing():
+            self.add(event)
+
+    def notes(self, limit: int) -> list[Event]:
+        """The newest events that belong to no deployment, newest first."""
+        sql = "SELECT * FROM events WHERE deployment = '' ORDER BY id DESC LIMIT ?"
+        return [to_event(row) for row in self._connection.rows(sql, limit)]
+
+
+def to_event(row: dict[str, Any]) -> Event:
+    """A row as the model has it."""
+    return Event(**{**row, "data": json.loads(row["data"])})

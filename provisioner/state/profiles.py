@@ -1,0 +1,23 @@
+"""Profiles: what kinds of hosts must be."""
+
+from provisioner.domain.profile import Profile
+from provisioner.errors import NotFoundError
+from provisioner.state.connection import Table
+
+
+class Profiles(Table):
+    """Profiles by name."""
+
+    def all(self) -> list[Profile]:
+        """All profiles by name."""
+        rows = self._connection.rows("SELECT * FROM profiles ORDER BY name")
+        return [Profile.model_validate_json(row["body"]) for row in rows]
+
+    def get(self, name: str) -> Profile:
+        """Raises NotFoundError."""
+        row = self._connection.one("SELECT * FROM profiles WHERE name = ?", name)
+        if not row:
+            raise NotFoundError(
+                f"no profile is called {name!r}", hint="provision host apply inventory/", code=122
+            )
+        return Profile.model_validate_json(row["body"])

@@ -1,0 +1,89 @@
+"""The database's schema with every migration since the first release."""
+
+from typing import Any
+
+from sqlite_utils import Database, Migrations
+
+from provisioner.domain.deployment import Deployment
+from provisioner.domain.stage import RESTING
+
+SCHEMA_VERSION = 6  # raised with every migration; a newer folder is refused
+# columns of deployments that a migration after the first adds
+LATER = frozenset({"run", "iso", "write_mode", "erase_foreign"})
+migrations = Migrations("provisioner")
+
+
+@migrations()
+def first(db: Database) -> None:
+    """Everything that the first release keeps."""
+    db.table("profiles").create({"name": str, "body": str}, pk="name")
+    db.table("hosts").create({"name": str, "body": str, "facts": str, "facts_at": float}, pk="name")
+    db.table("macs").create({"mac": str, "host": str, "address": str, "role": str}, pk="mac")
+    db.table("macs").create_index(["address"], unique=True)
+    db.table("images").create({"id": str, "body": str}, pk="id")
+    columns: dict[str, Any] = {name: str for name in Deployment.model_fields if name not in LATER}
+    for name in columns:
+        if Deployment.model_fields[name].annotation in (float, int, bool):
+            columns[name] = Deployment.model_fields[name].annotation
+    db.table("deployments").create(columns, pk="id")
+    db.table("deployments").create_index(["host", "stage"])
+    event = {"id": int, "time": float, "host": str, "deployment": str, "attempt": int}
+    db.table("events").create({**event, "kind": str, "source": str, "data": str}, pk="id")
+    db.table("events").create_index(["deployment"])
+    # two deployments of one host can never be under way: the database itself refuses
+    resting = ", ".join(f"'{stage}'" for stage in sorted(RESTING))
+    db.execute(f"CREATE UNIQUE INDEX one_under_way ON deployments(host) WHERE stage NOT IN ({resting})")
+    db.table("sightings").create(
+        {"mac": str, "first_seen": float, "last_seen": float, "count": int, "address": str, "data": str},
+        pk="mac",
+    )
+    db.table("leases").create({"mac": str, "address": str, "expires": float, "bound": int}, pk="mac")
+    db.table("requests").create(
+        {
+            "id": int,
+            "created": float,
+            "host": str,
+            "action": str,
+            "argument": str,
+            "state": str,
+            "result": str,
+        },
+        pk="id",
+    )
+    db.table("service").create({"key": str, "value": str}, pk="key")
+
+
+@migrations()
+def second(db: Database) -> None:
+    """Runs: one order for many hosts."""
+    db.table("runs").create({"id": str, "created": float, "body": str}, pk="id")
+    db.table("deployments").add_column("run", str, not_null_default="")
+    db.table("deployments").create_index(["run"])
+
+
+@migrations()
+def third(db: Database) -> None:
+    """Deployments that boot an installer; images need nothing, for what is not said of one is a pack."""
+    db.table("deployments").add_column("iso", str, not_null_default="")
+
+
+@migrations()
+def fourth(db: Database) -> None:
+    """What machines that nobody knows said of themselves; discovery/records.py reads and writes it."""
+    times = {"served": float, "released": float, "reported": float}
+    row = {"mac": str, "uuid": str, "macs": str, "address": str, **times, "body": str}
+    db.table("surveys").create(row, pk="mac")
+
+
+@migrations()
+def fifth(db: Database) -> None:
+    """How a deployment writes the disk, and whether it may lose what is somebody else's."""
+    db.table("deployments").add_column("write_mode", str, not_null_default="delta")
+    db.table("deployments").add_column("erase_foreign", int, not_null_default=0)
+
+
+@migrations()
+def sixth(db: Database) -> None:
+    """What each address last fetched by TFTP, or did not get."""
+    last = {"time": float, "count": int, "name": str, "result": str, "bytes": int}
+    db.table("transfers").create({"address": str, **last}, pk="address")

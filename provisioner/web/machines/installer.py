@@ -1,0 +1,256 @@
+"""What Ubuntu's live installer fetches and reports: its kernel and ISO, its seed, its question, its events.
+
+Everything is answered only to the address that is reserved for the deployment's MAC, and only while the order
+is armed; the seed, the question and the events need the nonce too. Strangers get the uniform 404.
+
+The first report consumes the order, and closes the seed for everybody, the same boot included: cloud-init
+reads each file once, before anything of it can report, and works on its own copy afterwards. So whoever
+reads the seed a second time is somebody else. (Until the first report a repeated read may be cloud-init's
+own second try, so it is answered; each is written down.) The nonce is worth nothing then but for events.
+"""
+
+import logging
+import secrets
+from typing import Any, NoReturn
+
+from flask import Blueprint, Response, abort, current_app, jsonify, request
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from provisioner.agent import disks, protocol
+from provisioner.cloudinit import autoinstall
+from provisioner.deployment import boot, diagnose
+from provisioner.deployment.record import record
+from provisioner.deployment.tokens import hash_token
+from provisioner.domain.boot_plan import Asker, Autoinstall
+from provisioner.domain.deployment import Deployment
+from provisioner.domain.stage import Stage
+from provisioner.domain.values import parse_mac
+from provisioner.errors import DiskError, InputError, ProvisionError, TransitionError
+from provisioner.site import lan
+from provisioner.site.site import Site
+from provisioner.state import iso_files
+from provisioner.state.secrets import deployment_key, phone_token
+from provisioner.web.machines import files, machines
+
+log = logging.getLogger(__name__)
+routes = Blueprint("autoinstall", __name__)
+# curtin and subiquity call the end of their work so; the machine reboots a few seconds later
+DONE = "subiquity/Late/run"
+# A part that fails need not end the installation (without a network the list of snaps never loads). These do;
+# and what ends it otherwise runs the error-commands, which report under the last name.
+ENDS = frozenset(
+    {"subiquity/Early/run", "subiquity/apply_autoinstall_config", "subiquity/Install/install"}
+    | {DONE, "provisioner/error"}
+)
+
+
+class Report(BaseModel):
+    """An event as curtin, subiquity and cloud-init post it (curtin/reporter/events.py)."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    name: str = Field(min_length=1, max_length=300)
+    description: str = Field("", max_length=4000)
+    event_type: str = Field(pattern=r"^(start|finish|result)$")
+    origin: str = Field("", max_length=60)
+    timestamp: float | None = None
+    result: str = Field("", max_length=20)
+    level: str = Field("", max_length=20)
+
+
+def _site() -> Site:
+    site: Site = current_app.config["SITE"]
+    return site
+
+
+def _armed(mac: str) -> tuple[Deployment, Autoinstall]:
+    """The deployment for which this address may boot the installer now; 404 for anybody else."""
+    site = _site()
+    try:
+        asker = Asker(mac=parse_mac(mac), address=request.remote_addr or "")
+    except (InputError, ValidationError):
+        _refuse("this is no MAC")
+    plan, reason = boot.explain(site, asker)
+    host = site.database.hosts.by_mac(asker.mac)
+    row = site.database.deployments.last_of(host.name) if host else None
+    if row is None or not isinstance(plan, Autoinstall):
+        _refuse(reason)
+    return row, plan
+
+
+def _refuse(reason: str) -> NoReturn:
+    asked = {key: str(value)[:40] for key, value in (request.view_args or {}).items() if key != "nonce"}
+    log.warning("%s: %s %s is refused: %s", request.remote_addr, request.endpoint, asked, reason)
+    abort(404)
+
+
+def _seeded(mac: str, nonce: str) -> tuple[Deployment, Autoinstall]:
+    """As `_armed`, for who knows the nonce."""
+    row, plan = _armed(mac)
+    if not secrets.compare_digest(nonce.encode(), row.nonce.encode()):
+        _refuse("the nonce is wrong")
+    return row, plan
+
+
+def _installing(mac: str, nonce: str) -> Deployment:
+    """The deployment whose installer this is; its first word consumes the order. 404 for anybody else."""
+    site = _site()
+    try:
+        known = site.database.macs.get(parse_mac(mac))
+    except InputError:
+        _refuse("this is no MAC")
+    if not known or known["role"] != "host" or not lan.belongs(site, known["mac"], request.remote_addr or ""):
+        _refuse("it is not the host's own address")
+    row = site.database.deployments.last_of(known["host"])
+    if row is None or not row.is_installed or row.mac != known["mac"] or not row.nonce:
+        _refuse("no installer is ordered for it")
+    if row.stage in boot.ARMED:
+        _seeded(mac, nonce)
+        return _begin(site, row, nonce)
+    is_ours = secrets.compare_digest(nonce.encode(), row.nonce.encode())
+    if row.stage not in machines.AGENT_STAGES or not is_ours or site.clock() > row.expires:
+        _refuse(f"the nonce is wrong, or the order was consumed and is {row.stage}")
+    return row
+
+
+def _begin(site: Site, row: Deployment, nonce: str) -> Deployment:
+    token = phone_token(site.settings.state, row.id, nonce)
+    try:
+        return record(
+            site,
+            row.id,
+            "installer.began",
+            source="installer",
+            nonce=nonce,
+            phone_hash=hash_token(token),
+        )
+    except TransitionError as late:
+        _refuse(str(late))
+
+
+def _tell(site: Site, row: Deployment, kind: str, **data: Any) -> None:
+    try:
+        record(site, row.id, kind, source="installer", **data)
+    except TransitionError as late:
+        log.info("%s", late)
+
+
+@routes.get("/boot/<mac>/<any(vmlinuz, initrd, 'installer.iso'):name>")
+def installer_file(mac: str, name: str) -> Response:
+    """Kernel, initrd and ISO of the ordered installer, whole or by Range."""
+    row, _ = _armed(mac)
+    path = iso_files.installer_file(_site().settings.state, row.iso, name)
+    if path is None:
+        _refuse(f"{row.iso} has no {name}")
+    return files.send(path)
+
+
+@routes.get(f"{boot.SEEDS}/<mac>/<nonce>/<name>")
+def seed_file(mac: str, nonce: str, name: str) -> Response:
+    """One file of the NoCloud seed."""
+    row, plan = _seeded(mac, nonce)
+    if name not in autoinstall.FILES:
+        _refuse("a seed has no such file")
+    text = autoinstall.build(_request(row, plan))[name]
+    response = Response(text, mimetype="text/plain")
+    if name == "user-data":
+        site, address = _site(), request.remote_addr or ""
+        response.call_on_close(lambda: _tell(site, row, "seed.served", address=address))
+    return response
+
+
+def _request(row: Deployment, plan: Autoinstall) -> autoinstall.Request:
+    site = _site()
+    host = site.database.hosts.get(row.host)
+    profile = site.database.profiles.get(host.profile)
+    return autoinstall.Request(
+        deployment=row.id,
+        hostname=host.name,
+        mac=row.mac,
+        server=site.settings.url_for(request.remote_addr or ""),
+        seed_url=plan.seed_url,
+        token=phone_token(site.settings.state, row.id, row.nonce),
+        public_key=deployment_key(site.settings.state),
+        image=row.image,
+        hints=host.disk or profile.disks[0],
+        installer=profile.installer,
+    )
+
+
+@routes.post(f"{boot.SEEDS}/<mac>/<nonce>/gate")
+def gate(mac: str, nonce: str) -> Response:
+    """May it begin, and on which disk? Asked before anything is written."""
+    message = _message()
+    row = _installing(mac, nonce)
+    if row.stage != Stage.WRITING or row.agent_boot_id not in ("", message.boot_id):
+        _refuse("another boot has asked before, or it is too late")
+    site = _site()
+    host = site.database.hosts.get(row.host)
+    hints = host.disk or site.database.profiles.get(host.profile).disks[0]
+    site.database.hosts.put_facts(host.name, protocol.dump(message), site.clock())
+    try:
+        disk = _choose(row, message, protocol.DiskHints(**hints.model_dump()))
+    except ProvisionError as fault:
+        _tell(_site(), row, "installer.failed", code=fault.code, sentence=str(fault), hint=fault.hint)
+        return jsonify({"do": "stop", "sentence": str(fault)})
+    chosen = protocol.dump(disk)
+    _tell(_site(), row, "installer.disk", disk=chosen, boot_id=message.boot_id, serial=message.serial)
+    return jsonify({"do": "continue", "disk": f"/dev/{disk.name}"})
+
+
+def _message() -> protocol.Hello:
+    try:
+        hello: protocol.Hello = protocol.load(protocol.Hello, machines.body())
+    except protocol.ProtocolError as fault:
+        _refuse(str(fault))
+    return hello
+
+
+def _choose(row: Deployment, message: protocol.Hello, hints: protocol.DiskHints) -> protocol.Disk:
+    """The one disk that the hints mean, of the machine that was ordered. Raises DiskError."""
+    if row.serial and row.serial.lower() != message.serial.lower():
+        raise DiskError(
+            f"this machine says serial {message.serial or 'nothing'}, the order is for {row.serial}",
+            hint="the MAC in the inventory belongs to another machine",
+            code=301,
+        )
+    return disks.choose(message.disks, hints)
+
+
+@routes.post(f"{boot.SEEDS}/<mac>/<nonce>/events")
+def events(mac: str, nonce: str) -> Response:
+    """One event of the installer; it always learns the same."""
+    try:
+        # cloud-init's webhook posts JSON without saying so
+        report = Report.model_validate(machines.body(force=True))
+    except ValidationError as fault:
+        _refuse(f"this is no event: {fault.error_count()} faults")
+    row = _installing(mac, nonce)
+    if row.stage == Stage.WRITING:
+        _note(row, report)
+    return jsonify({"do": "continue"})
+
+
+def _note(row: Deployment, report: Report) -> None:
+    said = f"{report.name}: {report.description}" if report.description else report.name
+    is_end = report.event_type == "finish" and report.name in ENDS
+    if is_end and report.result == "FAIL":
+        before = row.progress.get("failed") or said
+        see = diagnose.see_console(_site(), row)
+        hint = f"{see} and its /var/log/installer; then: provision retry {row.host}"
+        _tell(
+            _site(),
+            row,
+            "installer.failed",
+            code=350,
+            sentence=f"the installer failed: {before}"[:500],
+            hint=hint,
+        )
+    elif is_end and report.name == DONE:
+        _tell(_site(), row, "installer.done", name=report.name)
+    else:
+        phase = said[:200] + (f" ({report.result})" if report.result else "")
+        more = {"failed": row.progress.get("failed", ""), "unwinds": report.result == "FAIL"}
+        if more["unwinds"] and not row.progress.get("unwinds"):
+            more["failed"] = said[:300]  # what failed comes first, then each that had called it
+        _tell(_site(), row, "installer.progress", phase=phase, origin=report.origin, **more)

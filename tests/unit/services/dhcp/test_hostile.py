@@ -1,0 +1,120 @@
+"""The whole service, without its sockets, against thousands of hostile packets, in every mode."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from ipaddress import IPv4Address
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from provisioner import settings as settings_module
+from provisioner.services.dhcp.loop import Came, Door
+from provisioner.services.dhcp.packet import NOWHERE, Message, Packet, PacketError
+from provisioner.services.dhcp.policy import EVERYBODY, Reply
+from provisioner.services.dhcp.service import DhcpService
+from provisioner.site.site import Site
+from tests.unit.services.dhcp import dhcp_corpus
+
+LIMIT = 0.1  # seconds of processor time for one packet
+MAIN = Door("lan0", IPv4Address("10.77.0.1"))
+BOOT = Door("lan0", IPv4Address("10.77.0.1"), 4011)
+SOURCE = (IPv4Address("10.77.0.150"), 68)
+CORPUS = dhcp_corpus.everything()
+Make = Callable[[str], DhcpService]
+
+
+@pytest.fixture
+def service(site: Site, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
+    """A service in a mode, without doors and wires."""
+    monkeypatch.setattr(DhcpService, "_doors", lambda self: [])
+    monkeypatch.setattr(DhcpService, "_watch", lambda self: None)
+    made: list[DhcpService] = []
+
+    def make(mode: str) -> DhcpService:
+        body = {"state": site.settings.state, "interface": "lan0", "address": "10.77.0.1/24"}
+        settings = settings_module.check({**body, "dhcp": {"mode": mode, "probe": False}}, source="test")
+        made.append(DhcpService(replace(site, settings=settings)))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+def give(service: DhcpService, data: bytes, door: Door = MAIN) -> Reply | None:
+    """As the loop does it; what it sends must be a packet."""
+    try:
+        request = Packet.parse(data)
+    except PacketError:
+        return None
+    came = Came(door, SOURCE, MAIN.address)
+    reply = service._answer(request, came, 1000.0)
+    if reply:
+        Packet.parse(reply.packet.build())
+        assert len(reply.packet.build()) <= 1472
+    service._saw(request, came, 1000.0, reply)
+    return reply
+
+
+def test_the_corpus_is_large_enough_and_always_the_same() -> None:
+    assert len(CORPUS) >= 5000 and dhcp_corpus.everything() == CORPUS
+    readable = sum(is_readable(data) for data in CORPUS)
+    assert readable > 2000 and len(CORPUS) - readable > 1000, "both what is read and what is refused"
+
+
+def is_readable(data: bytes) -> bool:
+    try:
+        Packet.parse(data)
+    except PacketError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(("mode", "door"), [("authoritative", MAIN), ("proxy", MAIN), ("proxy", BOOT)])
+def test_no_packet_breaks_the_service_or_keeps_it_busy(service: Make, mode: str, door: Door) -> None:
+    made = service(mode)
+    good = dhcp_corpus.message(1, dhcp_corpus.option(60, b"PXEClient"), chaddr=bytes.fromhex("525400000001"))
+    slowest = 0.0
+    for number, data in enumerate(CORPUS):
+        began = time.thread_time()
+        give(made, data, door)
+        slowest = max(slowest, time.thread_time() - began)
+        if number % 100 == 99:
+            made._write_down()
+            reply = give(made, good)
+            assert reply and reply.packet.message == Message.OFFER, f"after packet {number}"
+            assert (reply.packet.yiaddr == NOWHERE) == (mode == "proxy")
+    assert slowest < LIMIT
+
+
+def test_nobody_is_sent_anything_outside_of_our_networks(service: Make) -> None:
+    made = service("authoritative")
+    ours = made.networks.main.config.network
+    for data in CORPUS:
+        reply = give(made, data)
+        assert reply is None or reply.address == EVERYBODY or reply.address in ours
+
+
+def test_the_corpus_takes_no_address_of_a_known_host(service: Make, site: Site) -> None:
+    made = service("authoritative")
+    row = site.database.macs.get("52:54:00:00:00:01")
+    assert row
+    for data in CORPUS:
+        reply = give(made, data)
+        given_one = str(reply.packet.yiaddr) if reply else ""
+        assert given_one != row["address"] or (reply and reply.packet.chaddr.hex(":") == row["mac"])
+
+
+@given(st.sampled_from(CORPUS), st.binary(max_size=60), st.integers(0, 700), st.integers(0, 60))
+def test_damage_to_what_is_damaged_is_a_packet_or_an_error(
+    data: bytes, more: bytes, at: int, cut: int
+) -> None:
+    """A target for longer runs: HYPOTHESIS_PROFILE=hours."""
+    broken = data[:at] + more + data[at + cut :]
+    try:
+        packet = Packet.parse(broken)
+    except PacketError:
+        return
+    assert Packet.parse(packet.build()) == packet

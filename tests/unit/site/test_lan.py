@@ -1,0 +1,171 @@
+"""Whose an address is, in each mode; and when another DHCP server stops deploys."""
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from provisioner import discovery
+from provisioner import settings as settings_module
+from provisioner.deployment import boot
+from provisioner.deployment.order import arm
+from provisioner.deployment.record import record
+from provisioner.domain.boot_plan import Asker, Local, Ramdisk
+from provisioner.domain.host import Host
+from provisioner.errors import RefusedError
+from provisioner.site import lan
+from provisioner.site.site import Site
+from provisioner.system import neighbours
+
+MAC, SECOND, OTHER = "52:54:00:00:00:01", "52:54:00:00:00:02", "52:54:00:00:00:99"
+FURTHER = {
+    "name": "rack-b",
+    "subnet": "10.78.0.0/24",
+    "range": {"first": "10.78.0.100", "last": "10.78.0.199"},
+}
+Neighbours = dict[str, tuple[str, str]]
+
+
+def in_mode(site: Site, mode: str, known: Neighbours | None = None, **more: object) -> Site:
+    body = {"state": site.settings.state, "interface": "lan0", "address": "10.77.0.1/24", **more}
+    settings = settings_module.check({**body, "dhcp": {"mode": mode}}, source="test")
+    table = known or {}
+    return dataclasses.replace(
+        site, settings=settings, neighbour=lambda address: table.get(address, ("", ""))
+    )
+
+
+def armed(site: Site) -> None:
+    row = arm(site, site.database.hosts.get("vc-1"), site.database.images.all()[0], by="ann")
+    record(site, row.id, "slot.given", source="worker")
+    record(site, row.id, "power.began", source="worker", nonce="a-nonce")
+
+
+def saw(site: Site, mac: str, address: str, relay: str = "") -> None:
+    data = {"relay": relay, "boots": True, "hostname": ""}
+    row = {"mac": mac, "time": site.clock(), "count": 1, "address": address, "data": data}
+    site.database.sightings.put([row])
+
+
+@pytest.mark.parametrize("mode", ["proxy", "external"])
+def test_beside_another_server_an_armed_host_boots_from_the_address_for_which_its_card_answers(
+    site: Site, mode: str
+) -> None:
+    site = in_mode(site, mode, {"10.77.0.150": (MAC, "lan0")})
+    armed(site)
+    assert isinstance(boot.answer(site, Asker(mac=MAC, address="10.77.0.150")), Ramdisk)
+
+
+@pytest.mark.parametrize(
+    ("address", "neighbour"),
+    [
+        ("10.77.0.150", (OTHER, "lan0")),  # another machine names the host's MAC
+        ("10.77.0.150", ("", "")),  # the kernel knows nobody there
+        ("10.77.0.150", (MAC, "eth9")),  # it comes by an interface that we do not serve
+        ("", (MAC, "lan0")),
+    ],
+)
+@pytest.mark.parametrize("mode", ["proxy", "external"])
+def test_beside_another_server_nobody_else_gets_an_armed_hosts_script(
+    site: Site, mode: str, address: str, neighbour: tuple[str, str]
+) -> None:
+    site = in_mode(site, mode, {"10.77.0.150": neighbour})
+    armed(site)
+    plan, why = boot.explain(site, Asker(mac=MAC, address=address))
+    assert isinstance(plan, Local) and "not from the host's own address" in why
+
+
+def test_the_fixed_address_is_nobodys_word_where_another_server_gives_addresses(site: Site) -> None:
+    site = in_mode(site, "proxy")
+    row = site.database.macs.get(MAC)
+    assert row and not lan.belongs(site, MAC, row["address"])
+
+
+def test_a_host_may_be_reached_by_another_of_its_cards(site: Site) -> None:
+    host = Host(name="vc-1", macs=(MAC, SECOND), profile="cube")
+    site.database.put_inventory([host], [], site.settings.hosts_range)
+    site = in_mode(site, "proxy", {"10.77.0.150": (SECOND, "lan0")})
+    assert lan.belongs(site, MAC, "10.77.0.150") and not lan.belongs(site, OTHER, "10.77.0.150")
+
+
+def test_behind_a_relay_the_macs_last_relayed_packet_is_believed_for_an_hour(
+    site: Site, clock: Callable[[], float]
+) -> None:
+    site = in_mode(site, "proxy", {"10.79.0.5": ("52:54:00:00:00:fe", "lan0")})
+    saw(site, MAC, "10.79.0.5")
+    assert not lan.belongs(site, MAC, "10.79.0.5"), "it was not relayed: its own card must answer"
+    saw(site, MAC, "10.79.0.5", relay="10.79.0.1")
+    assert lan.belongs(site, MAC, "10.79.0.5")
+    assert not lan.belongs(site, MAC, "10.79.0.6")
+    clock.now += lan.FRESH + 1  # type: ignore[attr-defined]
+    assert not lan.belongs(site, MAC, "10.79.0.5")
+
+
+def test_on_a_further_network_a_host_has_the_address_that_we_lease_it(
+    site: Site, clock: Callable[[], float]
+) -> None:
+    site = in_mode(site, "authoritative", networks=[FURTHER])
+    lease = {"mac": MAC, "address": "10.78.0.100", "expires": clock() + 100, "bound": 1}
+    site.database.leases.put([lease])
+    assert lan.belongs(site, MAC, "10.78.0.100") and not lan.belongs(site, MAC, "10.78.0.101")
+    site.database.leases.put([lease | {"bound": 0}])
+    assert not lan.belongs(site, MAC, "10.78.0.100"), "it was only offered"
+    site.database.leases.put([lease | {"expires": clock()}])
+    assert not lan.belongs(site, MAC, "10.78.0.100"), "it has expired"
+    site.database.leases.put([lease | {"address": "10.77.0.150"}])
+    assert not lan.belongs(site, MAC, "10.77.0.150"), "on the main network only the fixed address counts"
+
+
+def test_a_script_names_our_address_in_the_askers_own_network(site: Site) -> None:
+    direct = {k: v for k, v in FURTHER.items() if k != "subnet"}
+    direct |= {"interface": "lan1", "address": "10.78.0.1/24"}
+    site = in_mode(site, "authoritative", networks=[direct])
+    lease = {"mac": MAC, "address": "10.78.0.100", "expires": site.clock() + 100, "bound": 1}
+    site.database.leases.put([lease])
+    armed(site)
+    plan = boot.answer(site, Asker(mac=MAC, address="10.78.0.100"))
+    assert isinstance(plan, Ramdisk) and plan.kernel == "http://10.78.0.1/boot/files/vmlinuz"
+    assert "pv.server=http://10.78.0.1 " in plan.args
+
+
+def test_an_unknown_machine_beside_another_server_is_looked_at_only_from_its_own_address(site: Site) -> None:
+    site = in_mode(site, "proxy", {"10.77.0.150": (OTHER, "lan0")}, discovery={"boot": True})
+    assert discovery.refusal(site, Asker(mac=OTHER, address="10.77.0.150")) == ""
+    assert "discovery range" in discovery.refusal(site, Asker(mac=OTHER, address="10.77.0.151"))
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("10.77.0.5  0x1  0x2  52:54:00:AA:00:05  *  lan0", ("52:54:00:aa:00:05", "lan0")),
+        ("10.77.0.5  0x1  0x6  52:54:00:aa:00:05  *  lan0", ("52:54:00:aa:00:05", "lan0")),
+        ("10.77.0.5  0x1  0x0  00:00:00:00:00:00  *  lan0", ("", "")),  # it has not answered
+        ("10.77.0.55  0x1  0x2  52:54:00:aa:00:05  *  lan0", ("", "")),
+        ("rubbish", ("", "")),
+    ],
+)
+def test_the_kernels_table_is_read(tmp_path: Path, line: str, found: tuple[str, str]) -> None:
+    table = tmp_path / "arp"
+    table.write_text(f"IP address  HW type  Flags  HW address  Mask  Device\n{line}\n")
+    assert neighbours.find("10.77.0.5", table) == found
+    assert neighbours.find("10.77.0.5", tmp_path / "missing") == ("", "")
+
+
+SERVER = {"address": "10.77.0.9", "mac": OTHER, "interface": "lan0", "offer": "10.77.0.99", "boots": ""}
+
+
+def test_deploys_are_refused_while_another_server_answers_where_we_give_the_addresses(site: Site) -> None:
+    site.database.values.set(lan.FOREIGN, [SERVER])
+    with pytest.raises(RefusedError, match=r"10\.77\.0\.9 \(52:54:00:00:00:99\) on lan0 offers") as caught:
+        armed(site)
+    assert caught.value.code == 670 and "proxy" in caught.value.hint
+    for mode in ("proxy", "external"):
+        assert lan.is_alone(in_mode(site, mode)), "there it is the site's own"
+    site.database.values.set(lan.FOREIGN, [])
+    armed(site)
+
+
+def test_what_was_heard_is_old_news_where_this_service_no_longer_listens(site: Site) -> None:
+    site.database.values.set(lan.FOREIGN, [SERVER])
+    assert lan.is_alone(in_mode(site, "authoritative", services=["web", "worker"]))
