@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from provisioner import power
 from provisioner.errors import PowerError, ServiceError
 from provisioner.lab.bmc import Act, Chassis
 from provisioner.lab.redfish import RedfishBmc
@@ -60,7 +59,7 @@ def test_orders_reach_the_chassis_and_power_is_read_back(machine: Switched, addr
 
 @pytest.mark.parametrize("device", ["network", "disk"])
 def test_a_boot_device_that_is_set_once_lapses(
-    machine: Switched, address: BmcAddress, device: power.BootDevice
+    machine: Switched, address: BmcAddress, device: protocol.BootDevice
 ) -> None:
     driver = registry.connect(address)
     assert driver.set_boot(device, once=True) == protocol.BootResult(device)

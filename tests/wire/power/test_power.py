@@ -10,7 +10,6 @@ from typing import ClassVar
 
 import pytest
 
-from provisioner import power
 from provisioner.errors import InventoryError, PowerError
 from provisioner.lab.bmc import Act, Bmc, Chassis
 from provisioner.power import ipmi, protocol, registry
@@ -76,7 +75,7 @@ def test_reset_resets_a_machine_that_is_on_and_starts_one_that_is_off(
 
 @pytest.mark.parametrize("device", ["network", "disk"])
 def test_a_boot_device_is_set_and_read_back(
-    machine: Switched, address: BmcAddress, device: power.BootDevice
+    machine: Switched, address: BmcAddress, device: protocol.BootDevice
 ) -> None:
     driver = registry.connect(address)
     assert driver.set_boot(device) == protocol.BootResult(device)

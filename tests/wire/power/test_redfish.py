@@ -16,7 +16,7 @@ from pathlib import Path
 import bcrypt
 import pytest
 
-from provisioner import power, run
+from provisioner import run
 from provisioner.errors import PowerError
 from provisioner.power import protocol, registry
 from provisioner.power.protocol import BmcAddress
@@ -104,7 +104,9 @@ def test_power_goes_on_is_reset_goes_off_and_is_read_back(address: BmcAddress) -
 
 
 @pytest.mark.parametrize(("device", "word"), [("network", "Pxe"), ("disk", "Hdd")])
-def test_a_boot_device_is_set_and_read_back(address: BmcAddress, device: power.BootDevice, word: str) -> None:
+def test_a_boot_device_is_set_and_read_back(
+    address: BmcAddress, device: protocol.BootDevice, word: str
+) -> None:
     driver = registry.connect(address)
     assert driver.set_boot(device, once=False) == protocol.BootResult(device)
     assert driver.get_boot().device == device
