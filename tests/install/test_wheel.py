@@ -48,7 +48,7 @@ def test_an_installed_program_finds_its_data(wheel: Path, tmp_path: Path) -> Non
     zipfile.ZipFile(wheel).extractall(site)
     # the locked dependencies are already here; only our own package is what is under test
     (site / "here.pth").write_text(next(p for p in sys.path if p.endswith("site-packages")) + "\n")
-    script = "from provisioner import shipped; print(shipped.file('pxe', 'local.ipxe.j2'))"
+    script = "from provisioner.system import shipped; print(shipped.file('pxe', 'local.ipxe.j2'))"
     said = run.text([tmp_path / "env" / "bin" / "python", "-c", script], cwd=tmp_path)
     assert said == str(site / "provisioner" / "share" / "pxe" / "local.ipxe.j2")
     help_text = run.text([tmp_path / "env" / "bin" / "python", "-m", "provisioner", "--help"], cwd=tmp_path)

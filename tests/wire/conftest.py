@@ -35,7 +35,7 @@ exec cat
 """
 PROBE = """
 import socket
-from provisioner.sockets import bind
+from provisioner.system.sockets import bind
 udp, tcp = socket.SOCK_DGRAM, socket.SOCK_STREAM
 for kind, port in ((udp, 67), (udp, 69), (udp, 53), (tcp, 53), (tcp, 80)):
     probe = socket.socket(socket.AF_INET, kind)

@@ -20,8 +20,8 @@ LIMIT = 20.0  # seconds for what takes a few
 # A machine that sends one recorded packet and prints what it is answered within a moment, as JSON lines.
 CLIENT = """
 import json, select, sys, time
-from provisioner.services.frames import DhcpWire
-from provisioner.services.dhcp_packet import Packet
+from provisioner.services.dhcp.frames import DhcpWire
+from provisioner.services.dhcp.packet import Packet
 wire = DhcpWire("eth0")
 packet = Packet.parse(bytes.fromhex(sys.argv[1]))
 packet.chaddr, packet.flags = wire.mac, 0x8000

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 SENDER = """
 import select, sys, time
-from provisioner.services.frames import DhcpWire
-from provisioner.services.dhcp_packet import Packet
+from provisioner.services.dhcp.frames import DhcpWire
+from provisioner.services.dhcp.packet import Packet
 wire, good = DhcpWire("eth0"), Packet.parse(bytes.fromhex(sys.argv[2]))
 good.flags, answered = 0x8000, 0
 packets = [bytes.fromhex(line) for line in open(sys.argv[1])]

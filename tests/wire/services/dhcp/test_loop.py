@@ -20,11 +20,11 @@ from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from provisioner import run
 from provisioner.errors import ServiceError
-from provisioner.services.dhcp_leases import Leases
-from provisioner.services.dhcp_loop import DhcpLoop, Door
-from provisioner.services.dhcp_policy import DhcpConfig, Facts, answer
-from provisioner.services.dhcp_request import sighting
-from provisioner.services.router_advert import RouterAdvert
+from provisioner.services.dhcp.leases import Leases
+from provisioner.services.dhcp.loop import DhcpLoop, Door
+from provisioner.services.dhcp.policy import DhcpConfig, Facts, answer
+from provisioner.services.dhcp.request import sighting
+from provisioner.services.dhcp.router_advert import RouterAdvert
 
 FOLDER, SERVER = Path(sys.argv[1]), IPv4Address("10.77.0.1")
 MAC = "52:54:00:00:00:0a"
@@ -209,7 +209,7 @@ def test_a_missing_privilege_is_said_in_words() -> None:
 import os, socket
 from ipaddress import IPv4Address
 from provisioner.errors import ServiceError
-from provisioner.services.dhcp_loop import DhcpLoop, Door
+from provisioner.services.dhcp.loop import DhcpLoop, Door
 if not os.getuid():
     os.setresuid(65534, 65534, 65534)
 try:

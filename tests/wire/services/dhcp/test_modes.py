@@ -26,7 +26,7 @@ RAMDISK, DISK = "kernel http://10.77.0.1/boot/files/vmlinuz", "# Boot this machi
 # Asks the boot server as PXE firmware does that was sent there, and prints what comes back.
 BOOT_REQUEST = """
 import socket, sys
-from provisioner.services.dhcp_packet import Packet
+from provisioner.services.dhcp.packet import Packet
 packet = Packet.parse(bytes.fromhex(sys.argv[1]))
 asking = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 asking.bind(("", 68))

@@ -39,7 +39,7 @@ RAMDISK, DISK = "/boot/files/vmlinuz", "# Boot this machine's own disk."
 RENEW = """
 import socket, sys
 from ipaddress import IPv4Address
-from provisioner.services.dhcp_packet import Packet
+from provisioner.services.dhcp.packet import Packet
 asking = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 asking.bind((sys.argv[1], 68))
 asking.settimeout(5)

@@ -478,7 +478,7 @@ import sys, threading, time
 from ipaddress import IPv4Address
 from pathlib import Path
 from provisioner import run
-from provisioner.services.tftp_loop import TftpLoop
+from provisioner.services.tftp.loop import TftpLoop
 run.run(["ip", "link", "set", "lo", "up"])
 run.run(["nft", "add table inet t; add chain inet t c { type filter hook input priority 0; };"
          "add rule inet t c meta l4proto udp numgen random mod 100 < 5 drop"])

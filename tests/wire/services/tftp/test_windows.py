@@ -11,9 +11,9 @@ ROOT = str(Path(__file__).parents[4])
 TAP = """
 import fcntl, json, os, select, socket, struct, sys, time
 from provisioner import run
-from provisioner.services.tftp_packet import Request
-from provisioner.services.tftp_policy import Content
-from provisioner.services.tftp_session import Session
+from provisioner.services.tftp.packet import Request
+from provisioner.services.tftp.policy import Content
+from provisioner.services.tftp.session import Session
 
 tap = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
 fcntl.ioctl(tap, 0x400454CA, struct.pack("16sH22x", b"tap0", 0x1002))  # TUNSETIFF: IFF_TAP, IFF_NO_PI
