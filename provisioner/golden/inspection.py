@@ -22,7 +22,7 @@ class Inspection:
     """What was found; `release` is os-release(5)."""
 
     manifest: FileManifest
-    packages: list[sbom.Package]
+    packages: list[sbom.InstalledPackage]
     release: dict[str, str]
 
 
@@ -41,7 +41,7 @@ def inspect(raw: Path, raw_sha256: str = "") -> Inspection:
         areas=files.areas(raw, parts),
         entries=tuple(Entry(**entry) for entry in said["entries"]),
     )
-    return Inspection(manifest, [sbom.Package(**package) for package in said["packages"]], release)
+    return Inspection(manifest, [sbom.InstalledPackage(**package) for package in said["packages"]], release)
 
 
 def partitions(raw: Path) -> list[gpt.Entry]:

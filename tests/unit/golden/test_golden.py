@@ -371,12 +371,15 @@ def bill(root: Path) -> str:
 def test_the_bill_lists_what_dpkg_and_pip_installed(installed: Path) -> None:
     body = json.loads(bill(installed))
     assert [part["purl"] for part in body["components"]] == [
-        "pkg:deb/debian/openssh-server@1%3A9.2p1-2%2Bdeb12u7?arch=amd64",
-        "pkg:deb/debian/tzdata@2025b-0%2Bdeb12u2?arch=all",
+        "pkg:deb/debian/openssh-server@1:9.2p1-2%2Bdeb12u7?arch=amd64",
         "pkg:pypi/torch@2.9%2Bcu128",
         "pkg:pypi/typing-extensions@4.12",
+        "pkg:deb/debian/tzdata@2025b-0%2Bdeb12u2?arch=all",
     ]
     assert bill(installed) == bill(installed)
+    assert {part["ref"]: part.get("dependsOn") for part in body["dependencies"]}["image:os@1"] == sorted(
+        part["bom-ref"] for part in body["components"]
+    )
 
 
 def test_the_bill_fits_cyclonedxs_own_schema(installed: Path) -> None:

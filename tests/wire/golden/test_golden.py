@@ -254,6 +254,21 @@ def test_templates_are_written_as_packer_formats_them() -> None:
     run.run(["packer", "fmt", "-check", shipped.folder("packer")])
 
 
+# ---- the bill of materials
+
+WRITE_A_BILL = """
+from provisioner.golden import sbom
+packages = [sbom.InstalledPackage("deb", f"p{n}", f"{n}:1", "amd64", "source") for n in range(50)]
+print(sbom.document(packages, image="os", version="1", raw_sha256="0" * 64, epoch=0, distribution="debian"))
+"""
+
+
+def test_the_bill_is_the_same_in_every_process() -> None:
+    seeds_of_hashes = ({"PYTHONHASHSEED": seed} for seed in ("0", "1", "2"))
+    texts = {run.text([sys.executable, "-c", WRITE_A_BILL], env=env) for env in seeds_of_hashes}
+    assert len(texts) == 1
+
+
 # ---- CI
 
 
