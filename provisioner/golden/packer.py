@@ -15,13 +15,9 @@ from pathlib import Path
 from provisioner import run
 from provisioner.errors import Exit, ProvisionError
 from provisioner.golden import base, record, seeds
+from provisioner.golden.templates import BUILDERS
 from provisioner.system import shipped
 
-TEMPLATES = {
-    "qemu": "ubuntu-24.04-demo-box.pkr.hcl",
-    "virtualbox": "virtualbox.pkr.hcl",
-    "vmware": "vmware.pkr.hcl",
-}
 DEBIAN = "debian-12-base.pkrvars.hcl"
 BASE_NAME, BASE_VERSION = "debian-12-base", "1"
 # lines of Packer's that are steps: its own, Ansible's tasks, and those of our last step
@@ -168,7 +164,7 @@ def command(order: Order, work: Path, variables: dict[str, str]) -> list[str]:
     words += [f"-var-file={path}" for path in (*files, *order.var_files)]
     for name, value in {**own, **variables}.items():
         words += ["-var", f"{name}={value}"]
-    return [*words, str(folder / TEMPLATES[order.builder])]
+    return [*words, str(folder / BUILDERS[order.builder].file)]
 
 
 def _log(order: Order) -> Path:

@@ -265,7 +265,7 @@ print(sbom.document(packages, image="os", version="1", raw_sha256="0" * 64, epoc
 
 def test_the_bill_is_the_same_in_every_process() -> None:
     seeds_of_hashes = ({"PYTHONHASHSEED": seed} for seed in ("0", "1", "2"))
-    texts = {run.text([sys.executable, "-c", WRITE_A_BILL], env=env) for env in seeds_of_hashes}
+    texts = {run.run([sys.executable, "-c", WRITE_A_BILL], env=env).stdout for env in seeds_of_hashes}
     assert len(texts) == 1
 
 
