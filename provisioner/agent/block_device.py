@@ -24,7 +24,7 @@ _libc.fallocate.argtypes = (ctypes.c_int, ctypes.c_int, ctypes.c_longlong, ctype
 _libc.memcmp.argtypes = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
 
 
-class Medium:
+class BlockDevice:
     """Opened for reading and writing; sizes and offsets in bytes. May be used by several threads at once."""
 
     def __init__(self, path: Path) -> None:

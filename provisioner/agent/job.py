@@ -10,11 +10,11 @@ from pathlib import Path
 
 from provisioner import __version__, errors
 from provisioner.agent import disks, facts, protocol
-from provisioner.agent.block_device import Medium
+from provisioner.agent.block_device import BlockDevice
 from provisioner.agent.link import Link, Stopped
 from provisioner.agent.restart import restart
 from provisioner.agent.stream import Stream
-from provisioner.agent.writer import Writer, device_path, seconds_since
+from provisioner.agent.writer import ImageWriter, device_path, seconds_since
 from provisioner.imaging import manifest as manifests
 from provisioner.imaging import signature
 from provisioner.run import run
@@ -38,7 +38,7 @@ class Job:
         keys: Path = KEYS,
         reboot: Callable[[], None] | None = None,
         find_disks: Callable[[], list[protocol.Disk]] = facts.disks,
-        open_disk: Callable[[str], Medium] = lambda name: Medium(device_path(name)),
+        open_disk: Callable[[str], BlockDevice] = lambda name: BlockDevice(device_path(name)),
         set_clock: Callable[[float], None] | None = None,
         interval: float = INTERVAL,
     ) -> None:
@@ -51,7 +51,7 @@ class Job:
         self._open = open_disk
         self._set_clock = set_clock or _set_clock
         self.interval = interval
-        self._writer: Writer | None = None
+        self._writer: ImageWriter | None = None
         self._seq = 0
         self._said = time.monotonic()
         self._progress: protocol.Progress | None = None
@@ -129,9 +129,9 @@ class Job:
         self._warn_of_copies(found, disk)
         self.say(f"writing to {disks.describe(disk)}, {disk.content}")
         stream = Stream(self._link, order.pack_url, manifest)
-        with self._open(disk.name) as medium:
-            self._writer = Writer(
-                medium,
+        with self._open(disk.name) as device:
+            self._writer = ImageWriter(
+                device,
                 manifest,
                 lambda *at: self._at(disk.name, *at),
                 self.say,

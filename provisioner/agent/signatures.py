@@ -38,7 +38,7 @@ TYPES = {
 }
 
 
-def foreign(reader: Reader, size: int, table: gpt.Table | None) -> str:
+def foreign(reader: Reader, size: int, table: gpt.PartitionTable | None) -> str:
     """In words, what of the disk is part of something larger; empty where nothing is.
 
     `table` is the disk's partition table, if it has a valid one. Raises OSError.

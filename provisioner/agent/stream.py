@@ -42,7 +42,7 @@ def segments(manifest: Manifest, numbers: Sequence[int], connections: int) -> It
         yield group
 
 
-class Turn(Exception):
+class RetryLater(Exception):
     """The service serves others first; `seconds` until it should be asked again, `words` for people."""
 
     def __init__(self, seconds: float, words: str) -> None:
@@ -188,7 +188,7 @@ class _Worker:
                 if bad == BAD_TRIES:
                     raise self._damaged(group[done], fault) from fault
                 link.broken(f"chunk {group[done]} came damaged, it is fetched again")
-            except Turn as turn:
+            except RetryLater as turn:
                 link.waits(str(turn), turn.seconds, self._stream.ended)
                 tries = link.tries("the image", self._stream.ended)  # it is there, so patience begins anew
             except (OSError, http.client.HTTPException) as fault:
@@ -228,7 +228,7 @@ class _Worker:
         self._connection.request("GET", self._stream.path(), headers=headers)
         answer = self._connection.getresponse()
         if answer.status == http.client.SERVICE_UNAVAILABLE and "Retry-After" in answer.headers:
-            raise Turn(_seconds(answer.headers["Retry-After"]), _words(answer.read(1000)))
+            raise RetryLater(_seconds(answer.headers["Retry-After"]), _words(answer.read(1000)))
         if 400 <= answer.status < 500:
             raise UnreachableError(f"the service does not give the image ({answer.status})", code=330)
         given = answer.headers.get("Content-Range", "")

@@ -10,7 +10,7 @@ MAGIC = b"provisioner: half of "
 
 
 @dataclass(frozen=True)
-class Marker:
+class WriteMarker:
     """The image that was being written when the disk was last touched."""
 
     name: str
@@ -24,15 +24,15 @@ class Marker:
 
 def mark(manifest: Manifest) -> bytes:
     """The note about this image."""
-    return Marker(manifest.name, manifest.version, manifest.raw_sha256).dump()
+    return WriteMarker(manifest.name, manifest.version, manifest.raw_sha256).dump()
 
 
-def find(body: bytes) -> Marker | None:
+def find(body: bytes) -> WriteMarker | None:
     """The note in LENGTH bytes from PLACE; None where there is none."""
     if not body.startswith(MAGIC):
         return None
     try:
         said = json.loads(body[len(MAGIC) :].split(b"\n")[0])
-        return Marker(*(str(said[key])[:100] for key in ("name", "version", "raw_sha256")))
+        return WriteMarker(*(str(said[key])[:100] for key in ("name", "version", "raw_sha256")))
     except (ValueError, KeyError, TypeError):
         return None

@@ -21,7 +21,7 @@ from provisioner.system.units import size
 if TYPE_CHECKING:
     from provisioner.golden import base
     from provisioner.golden.files import FileManifest
-    from provisioner.golden.packer import Built, Order
+    from provisioner.golden.packer import BuildRequest, BuiltImage
 
 cache_option = click.option(
     "--cache",
@@ -75,7 +75,7 @@ def build(
     With --mirror it runs in the air gap of `provision mirror airgap`: the folder is served there under the
     mirror's name, whatever else is asked for is refused and named, and the build has failed (exit code 6).
     """
-    from provisioner.golden.packer import Order, build
+    from provisioner.golden.packer import BuildRequest, build
 
     if adds and not sign:
         raise InputError("--add needs --sign", hint="the catalogue takes signed packs only")
@@ -89,7 +89,7 @@ def build(
     chosen |= {key: value for key, value in given.items() if value}
     source = _base_mirror(mirror) if mirror else None
     told = _accelerated(chosen, builder, cache)
-    order = Order(out, builder, debian, source, files, told, keep_failed, cache)
+    order = BuildRequest(out, builder, debian, source, files, told, keep_failed, cache)
     made = build(order, _teller(), commit=_commit())
     _tell(made, order)
     if checksums:
@@ -108,11 +108,11 @@ def _in_air_gap(mirror: Path, adds: bool) -> int:
     return judge(done, "the build", name)
 
 
-def _base_mirror(mirror: Path) -> "base.Mirror":
+def _base_mirror(mirror: Path) -> "base.AptMirror":
     from provisioner.golden import base
     from provisioner.mirror import layout
 
-    return base.Mirror(f"http://{Mirror().name}/apt", mirror / layout.KEYRING, _lock_of(mirror))
+    return base.AptMirror(f"http://{Mirror().name}/apt", mirror / layout.KEYRING, _lock_of(mirror))
 
 
 def _mirror_variables(mirror: Path) -> dict[str, str]:
@@ -183,7 +183,7 @@ def _commit() -> str:
     return done.stdout.decode().strip()
 
 
-def _tell(made: "Built", order: "Order") -> None:
+def _tell(made: "BuiltImage", order: "BuildRequest") -> None:
     said = made.record
     say(
         f"{said['image']} built in {made.seconds / 60:.1f} min: {size(int(str(said['raw_bytes'])))}, "
@@ -192,7 +192,7 @@ def _tell(made: "Built", order: "Order") -> None:
     say(f"in {order.out}: raw, qcow2, vmdk, pack, per-file manifest, bill of materials, SHA256SUMS, record")
 
 
-def _compare(made: "Built", checksums: Path) -> None:
+def _compare(made: "BuiltImage", checksums: Path) -> None:
     """Raises BuildError where the same inputs once gave another image."""
     from provisioner.golden import record
     from provisioner.golden.packer import BuildError

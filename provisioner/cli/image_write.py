@@ -13,12 +13,12 @@ from urllib.parse import urlsplit
 import click
 
 from provisioner.agent import disks, facts
-from provisioner.agent.block_device import Medium
+from provisioner.agent.block_device import BlockDevice
 from provisioner.agent.link import Link
 from provisioner.agent.packfile import PackFile
 from provisioner.agent.protocol import Disk, Phase
 from provisioner.agent.stream import Stream
-from provisioner.agent.writer import Chunks, Writer
+from provisioner.agent.writer import ChunkSource, ImageWriter
 from provisioner.cli.common import STATE, say
 from provisioner.cli.image_pack import Bar
 from provisioner.errors import DiskError, InputError, PackError, RefusedError
@@ -55,13 +55,13 @@ def write(source: str, device: Path, pubkey: Path | None, full: bool, erase_fore
         disks.check_consent(target, "", erase=True, foreign=erase_foreign)
         if not yes:
             _ask(device, target)
-        medium = stack.enter_context(Medium(device))
+        disk = stack.enter_context(BlockDevice(device))
         bar = stack.enter_context(Bar("writing"))
 
         def tell(phase: Phase, done: int, total: int) -> None:
             bar(done, total)
 
-        writer = Writer(medium, manifest, tell, say, method="full" if full else "delta", may_discard=True)
+        writer = ImageWriter(disk, manifest, tell, say, method="full" if full else "delta", may_discard=True)
         try:
             writer.write(chunks, {})
         except BaseException:
@@ -87,7 +87,7 @@ def _keys(pubkey: Path | None) -> list[Path]:
 
 
 @contextmanager
-def _opened(source: str, keys: list[Path]) -> Iterator[tuple[manifests.Manifest, Chunks]]:
+def _opened(source: str, keys: list[Path]) -> Iterator[tuple[manifests.Manifest, ChunkSource]]:
     """Manifest, once its signature was checked, and where its chunks come from. Raises PackError."""
     if "://" in source:
         manifest, link = _fetched(source, keys)

@@ -11,7 +11,7 @@ from typing import Any
 
 from provisioner.errors import ProvisionError
 from provisioner.golden import record
-from provisioner.golden.normalise import FORMATS, Golden, Order, normalise
+from provisioner.golden.normalise import FORMATS, GoldenImage, NormaliseRequest, normalise
 
 
 def arguments(argv: list[str]) -> argparse.Namespace:
@@ -38,58 +38,58 @@ def arguments(argv: list[str]) -> argparse.Namespace:
 
 def main(argv: list[str]) -> int:
     """Normalise, record, clean up. An error is told in words, and Packer then fails the build."""
-    wanted = arguments(argv)
+    options = arguments(argv)
     began = time.monotonic()
 
     def report(step: str) -> None:
         print(f"golden: {step} ({time.monotonic() - began:.0f} s)", flush=True)
 
     try:
-        made = normalise(_order(wanted), report)
+        made = normalise(_order(options), report)
     except ProvisionError as fault:
         print(f"golden: {fault} (PV-{fault.code})\n  → {fault.hint}", file=sys.stderr)
-        _keep(wanted, report)
+        _keep(options, report)
         return int(fault.exit)
-    _record(wanted, made)
-    shutil.rmtree(wanted.disk.parent)
+    _record(options, made)
+    shutil.rmtree(options.disk.parent)
     for name, digest in made.sums.items():
         print(f"golden: {digest}  {name}")
-    report(f"done: {wanted.out}")
+    report(f"done: {options.out}")
     return 0
 
 
-def _order(wanted: argparse.Namespace) -> Order:
-    return Order(
-        disk=wanted.disk,
-        form=wanted.format,
-        out=wanted.out,
-        name=wanted.name,
-        version=wanted.version,
-        epoch=wanted.epoch,
-        key=Path(wanted.sign) if wanted.sign else None,
+def _order(options: argparse.Namespace) -> NormaliseRequest:
+    return NormaliseRequest(
+        disk=options.disk,
+        form=options.format,
+        out=options.out,
+        name=options.name,
+        version=options.version,
+        epoch=options.epoch,
+        key=Path(options.sign) if options.sign else None,
     )
 
 
-def _keep(wanted: argparse.Namespace, report: Any) -> None:
+def _keep(options: argparse.Namespace, report: Any) -> None:
     """Packer deletes its disk when this step fails: hold on to it by a second name."""
-    if wanted.keep and wanted.disk.is_file():
-        folder = Path(wanted.keep)
+    if options.keep and options.disk.is_file():
+        folder = Path(options.keep)
         folder.mkdir(parents=True, exist_ok=True)
-        kept = folder / wanted.disk.name
+        kept = folder / options.disk.name
         kept.unlink(missing_ok=True)
-        os.link(wanted.disk, kept)  # the same file, not a copy of gigabytes
+        os.link(options.disk, kept)  # the same file, not a copy of gigabytes
         report(f"the disk is kept as {kept}")
 
 
-def _record(wanted: argparse.Namespace, made: Golden) -> None:
-    given = {"source": wanted.source.removeprefix("file://"), "mirror_key": wanted.mirror_key}
-    facts = {"name": wanted.name, "version": wanted.version, "epoch": wanted.epoch, **wanted.facts}
+def _record(options: argparse.Namespace, made: GoldenImage) -> None:
+    given = {"source": options.source.removeprefix("file://"), "mirror_key": options.mirror_key}
+    facts = {"name": options.name, "version": options.version, "epoch": options.epoch, **options.facts}
     found = record.inputs({name: Path(path) for name, path in given.items() if path}, facts)
-    path = made.raw.with_name(f"{wanted.name}-{wanted.version}{record.SUFFIX}")
+    path = made.raw.with_name(f"{options.name}-{options.version}{record.SUFFIX}")
     body = {
-        "image": f"{wanted.name}@{wanted.version}",
+        "image": f"{options.name}@{options.version}",
         "result": "built",
-        "builder": wanted.builder,
+        "builder": options.builder,
         "raw_sha256": made.raw_sha256,
         "artefacts": made.sums,
         "variables": facts,

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from provisioner.golden.files import FIELDS, Area, Entry, FileManifest
+from provisioner.golden.files import FIELDS, Area, FileEntry, FileManifest
 
 # field of an entry → the word for a difference in it
 WORDS = {
@@ -40,7 +40,7 @@ def compare(old: FileManifest, new: FileManifest) -> list[Difference]:
     return found + _of_areas(old, new, explained=bool(found))
 
 
-def _of_path(path: str, old: Entry | None, new: Entry | None) -> list[Difference]:
+def _of_path(path: str, old: FileEntry | None, new: FileEntry | None) -> list[Difference]:
     if old is None:
         return [Difference("added", path, after=_kind(new))]
     if new is None:
@@ -49,7 +49,7 @@ def _of_path(path: str, old: Entry | None, new: Entry | None) -> list[Difference
     return [Difference(WORDS[name], path, getattr(old, name), getattr(new, name)) for name in changed]
 
 
-def _kind(entry: Entry | None) -> str:
+def _kind(entry: FileEntry | None) -> str:
     return f"{entry.type} {entry.mode} {entry.owner}" if entry else ""
 
 

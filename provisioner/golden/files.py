@@ -25,7 +25,7 @@ BLOCK = 1 << 20
 
 
 @dataclass(frozen=True)
-class Entry:
+class FileEntry:
     """One path. `owner` is UID:GID, `mtime` seconds, `size` and `sha256` of files only, `target` of links.
 
     `same` is the first path, in sorted order, of those that are hard links of one file; `device` MAJOR:MINOR.
@@ -60,7 +60,7 @@ class FileManifest:
     image: str
     raw_sha256: str
     areas: tuple[Area, ...]
-    entries: tuple[Entry, ...]
+    entries: tuple[FileEntry, ...]
 
     def dump(self) -> str:
         """JSON lines: a head, then a line for each path without what is empty."""
@@ -85,7 +85,7 @@ def load(path: Path) -> FileManifest:
             if head.get("format") != FORMAT:
                 raise ValueError(f"its format is {head.get('format')!r}")
             areas = tuple(Area(**area) for area in head["areas"])
-            entries = tuple(Entry(**json.loads(line)) for line in file)
+            entries = tuple(FileEntry(**json.loads(line)) for line in file)
             return FileManifest(head["image"], head["raw_sha256"], areas, entries)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as fault:
         raise InputError(
@@ -95,7 +95,7 @@ def load(path: Path) -> FileManifest:
         ) from fault
 
 
-def scan(root: Path) -> tuple[Entry, ...]:
+def scan(root: Path) -> tuple[FileEntry, ...]:
     """Every path below `root`, and `.` for itself, sorted by the bytes of their names; files are hashed."""
     first: dict[tuple[int, int], str] = {}
     return tuple(_entry(root, path, first) for path in sorted(_paths(root), key=os.fsencode))
@@ -108,7 +108,7 @@ def _paths(root: Path) -> Iterator[str]:
             yield os.path.relpath(os.path.join(folder, name), root)  # noqa: PTH118  they need not be valid text
 
 
-def _entry(root: Path, path: str, first: dict[tuple[int, int], str]) -> Entry:
+def _entry(root: Path, path: str, first: dict[tuple[int, int], str]) -> FileEntry:
     place = os.path.join(root, path)  # noqa: PTH118
     info = os.lstat(place)
     kind = KINDS[stat.S_IFMT(info.st_mode)]
@@ -117,7 +117,7 @@ def _entry(root: Path, path: str, first: dict[tuple[int, int], str]) -> Entry:
     if kind != "folder" and info.st_nlink > 1:
         same = first.setdefault((info.st_dev, info.st_ino), shown)
     regular = kind == "file"
-    return Entry(
+    return FileEntry(
         path=shown,
         type=kind,
         mode=f"{stat.S_IMODE(info.st_mode):04o}",
@@ -167,4 +167,4 @@ def _digest(descriptor: int, offset: int, length: int) -> str:
     return whole.hexdigest()
 
 
-FIELDS = tuple(entry.name for entry in fields(Entry) if entry.name != "path")
+FIELDS = tuple(entry.name for entry in fields(FileEntry) if entry.name != "path")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from provisioner.errors import InputError, PackError
 from provisioner.golden import files, namespace, sbom
-from provisioner.golden.files import Entry, FileManifest
+from provisioner.golden.files import FileEntry, FileManifest
 from provisioner.imaging import gpt
 
 SECTOR = 512
@@ -39,12 +39,12 @@ def inspect(raw: Path, raw_sha256: str = "") -> Inspection:
         image=f"{release.get('IMAGE_ID', '')}@{release.get('IMAGE_VERSION', '')}",
         raw_sha256=raw_sha256 or files.hashed(raw),
         areas=files.areas(raw, parts),
-        entries=tuple(Entry(**entry) for entry in said["entries"]),
+        entries=tuple(FileEntry(**entry) for entry in said["entries"]),
     )
     return Inspection(manifest, [sbom.InstalledPackage(**package) for package in said["packages"]], release)
 
 
-def partitions(raw: Path) -> list[gpt.Entry]:
+def partitions(raw: Path) -> list[gpt.PartitionEntry]:
     """The partitions of a raw disk image in their order. Raises InputError where it has no GPT."""
     with raw.open("rb") as file:
         descriptor = file.fileno()
@@ -55,7 +55,7 @@ def partitions(raw: Path) -> list[gpt.Entry]:
     return sorted(table.partitions, key=lambda part: part.offset)
 
 
-def root_of(raw: Path) -> gpt.Entry:
+def root_of(raw: Path) -> gpt.PartitionEntry:
     """The partition named root, else the largest with a Linux file system. Raises InputError."""
     found = partitions(raw)
     named = [part for part in found if part.name == "root"]

@@ -46,13 +46,13 @@ class BuildError(ProvisionError):
 
 
 @dataclass(frozen=True)
-class Order:
+class BuildRequest:
     """What `provision image build` was asked for."""
 
     out: Path
     builder: str = "qemu"
     debian: bool = False
-    mirror: base.Mirror | None = None  # that the base image is made from, where it is Debian's
+    mirror: base.AptMirror | None = None  # that the base image is made from, where it is Debian's
     var_files: tuple[Path, ...] = ()
     variables: dict[str, str] = field(default_factory=dict)
     keep_failed: bool = False
@@ -60,7 +60,7 @@ class Order:
 
 
 @dataclass(frozen=True)
-class Built:
+class BuiltImage:
     """A finished build: its record as written, and the pack."""
 
     record: dict[str, object]
@@ -68,29 +68,31 @@ class Built:
     seconds: float
 
 
-def build(order: Order, report: Report, *, commit: str = "") -> Built:
+def build(request: BuildRequest, report: Report, *, commit: str = "") -> BuiltImage:
     """Build one image. Raises BuildError after the journal has its line; ProgramError: no Packer."""
     run.find("packer")
-    order.out.mkdir(parents=True, exist_ok=True)
+    request.out.mkdir(parents=True, exist_ok=True)
     started, began = time.time(), time.monotonic()
     try:
-        made = _made(order, report)
+        made = _made(request, report)
     except (ProvisionError, KeyboardInterrupt) as fault:
         seconds = time.monotonic() - began
         text = str(fault) or "interrupted"
-        image = f"{order.variables.get('image_name', '')}@{order.variables.get('image_version', '')}"
-        line = record.Line(started, seconds, "failed", image, order.builder, commit=commit, error=text)
-        record.append(order.cache, line)
+        image = f"{request.variables.get('image_name', '')}@{request.variables.get('image_version', '')}"
+        line = record.JournalEntry(
+            started, seconds, "failed", image, request.builder, commit=commit, error=text
+        )
+        record.append(request.cache, line)
         raise
     seconds = round(time.monotonic() - began, 1)
     body = {**json.loads(made.read_text()), "seconds": seconds, "started": started, "commit": commit}
     made.write_text(json.dumps(body, indent=1, sort_keys=True) + "\n")
-    record.append(order.cache, _line(body, order.builder))
-    return Built(body, made.with_name(made.name.removesuffix(record.SUFFIX) + ".pack"), seconds)
+    record.append(request.cache, _line(body, request.builder))
+    return BuiltImage(body, made.with_name(made.name.removesuffix(record.SUFFIX) + ".pack"), seconds)
 
 
-def _line(body: dict[str, object], builder: str) -> record.Line:
-    return record.Line(
+def _line(body: dict[str, object], builder: str) -> record.JournalEntry:
+    return record.JournalEntry(
         started=float(str(body["started"])),
         seconds=float(str(body["seconds"])),
         result="built",
@@ -105,28 +107,28 @@ def _line(body: dict[str, object], builder: str) -> record.Line:
     )
 
 
-def _made(order: Order, report: Report) -> Path:
+def _made(request: BuildRequest, report: Report) -> Path:
     """The build record that the template's last step wrote."""
-    with _workshop(order) as work:
-        variables = {**_start(order, work, report), **order.variables}
-        argv = command(order, work, variables)
+    with _workshop(request) as work:
+        variables = {**_start(request, work, report), **request.variables}
+        argv = command(request, work, variables)
         # Debian's variables say tcg where nobody says anything
-        accelerator = variables.get("accelerator", "tcg" if order.debian else "kvm")
-        _follow(argv, order, report, emulated=accelerator == "tcg")
-    records = sorted(order.out.glob(f"*{record.SUFFIX}"), key=lambda path: path.stat().st_mtime)
+        accelerator = variables.get("accelerator", "tcg" if request.debian else "kvm")
+        _follow(argv, request, report, emulated=accelerator == "tcg")
+    records = sorted(request.out.glob(f"*{record.SUFFIX}"), key=lambda path: path.stat().st_mtime)
     if not records:
-        raise BuildError("Packer ended well, but there is no build record", hint=f"see {_log(order)}")
+        raise BuildError("Packer ended well, but there is no build record", hint=f"see {_log(request)}")
     return records[-1]
 
 
 @contextmanager
-def _workshop(order: Order) -> Iterator[Path]:
+def _workshop(request: BuildRequest) -> Iterator[Path]:
     """The folder of key, seeds and virtual machine; kept after a failure if that was asked."""
-    work = Path(tempfile.mkdtemp(dir=order.out.absolute(), prefix=".build-"))
+    work = Path(tempfile.mkdtemp(dir=request.out.absolute(), prefix=".build-"))
     try:
         yield work
     except ProvisionError:
-        if not order.keep_failed:
+        if not request.keep_failed:
             shutil.rmtree(work, ignore_errors=True)
         raise
     except BaseException:
@@ -135,40 +137,40 @@ def _workshop(order: Order) -> Iterator[Path]:
     shutil.rmtree(work, ignore_errors=True)
 
 
-def _start(order: Order, work: Path, report: Report) -> dict[str, str]:
+def _start(request: BuildRequest, work: Path, report: Report) -> dict[str, str]:
     """What the virtual machine starts from: seeds with a new key and, for Debian, the base image."""
     seeds.write(work)
-    if not order.debian:
+    if not request.debian:
         return {}
     report("making the base image")
     raw = work / f"{BASE_NAME}.raw"
-    cache = order.cache / "base"
+    cache = request.cache / "base"
     made = base.build(
-        raw, name=BASE_NAME, version=BASE_VERSION, cache=cache, mirror=order.mirror, report=report
+        raw, name=BASE_NAME, version=BASE_VERSION, cache=cache, mirror=request.mirror, report=report
     )
     return {"iso_url": str(raw), "iso_checksum": f"sha256:{made.sha256}"}
 
 
-def command(order: Order, work: Path, variables: dict[str, str]) -> list[str]:
+def command(request: BuildRequest, work: Path, variables: dict[str, str]) -> list[str]:
     """Packer's argv."""
     folder = shipped.folder("packer")
-    files = [folder / DEBIAN] if order.debian else []
+    files = [folder / DEBIAN] if request.debian else []
     own = {
         "python": sys.executable,
         "seed": str(work),
         "work": str(work / "vm"),
-        "out": str(order.out.absolute()),
-        "keep": str(work / "kept") if order.keep_failed else "",
+        "out": str(request.out.absolute()),
+        "keep": str(work / "kept") if request.keep_failed else "",
     }
-    words = ["packer", "build", "-color=false", f"-on-error={'abort' if order.keep_failed else 'cleanup'}"]
-    words += [f"-var-file={path}" for path in (*files, *order.var_files)]
+    words = ["packer", "build", "-color=false", f"-on-error={'abort' if request.keep_failed else 'cleanup'}"]
+    words += [f"-var-file={path}" for path in (*files, *request.var_files)]
     for name, value in {**own, **variables}.items():
         words += ["-var", f"{name}={value}"]
-    return [*words, str(folder / BUILDERS[order.builder].file)]
+    return [*words, str(folder / BUILDERS[request.builder].file)]
 
 
-def _log(order: Order) -> Path:
-    return order.out / "packer.log"
+def _log(request: BuildRequest) -> Path:
+    return request.out / "packer.log"
 
 
 def one_interpreter() -> dict[str, str]:
@@ -184,17 +186,17 @@ def one_interpreter() -> dict[str, str]:
     return {"ANSIBLE_STRATEGY": "mitogen_linear", "ANSIBLE_STRATEGY_PLUGINS": str(plugins)}
 
 
-def _follow(argv: list[str], order: Order, report: Report, *, emulated: bool) -> None:
+def _follow(argv: list[str], request: BuildRequest, report: Report, *, emulated: bool) -> None:
     """Run, tell each step, keep the whole log. Raises BuildError with the last words."""
     # Packer asks its maker for newer versions unless told not to
-    env = {"CHECKPOINT_DISABLE": "1", "PACKER_CACHE_DIR": str(order.out.absolute() / ".packer-cache")}
+    env = {"CHECKPOINT_DISABLE": "1", "PACKER_CACHE_DIR": str(request.out.absolute() / ".packer-cache")}
     if emulated:
         env |= one_interpreter()
     process = run.start(argv, stdout=run.PIPE, env=env)
     last: list[str] = []
     try:
         assert process.stdout  # noqa: S101  it is a pipe
-        with _log(order).open("w", encoding="utf-8") as log:
+        with _log(request).open("w", encoding="utf-8") as log:
             for raw in process.stdout:
                 line = _COLOUR.sub("", raw.decode(errors="replace")).rstrip()
                 log.write(line + "\n")
@@ -206,8 +208,10 @@ def _follow(argv: list[str], order: Order, report: Report, *, emulated: bool) ->
     finally:
         run.stop(process, grace=GRACE)
     if code:
-        kept = f"; key, seeds and disk are kept below {order.out}" if order.keep_failed else ""
-        raise BuildError(f"Packer ended with code {code}: {evidence(last)}", hint=f"see {_log(order)}{kept}")
+        kept = f"; key, seeds and disk are kept below {request.out}" if request.keep_failed else ""
+        raise BuildError(
+            f"Packer ended with code {code}: {evidence(last)}", hint=f"see {_log(request)}{kept}"
+        )
 
 
 def step(line: str) -> str:

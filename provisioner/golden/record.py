@@ -71,7 +71,7 @@ def tools() -> dict[str, str]:
 
 
 @dataclass(frozen=True)
-class Line:
+class JournalEntry:
     """One build in the journal; seconds, bytes. `result` is built or failed."""
 
     started: float
@@ -88,14 +88,14 @@ class Line:
     error: str = ""
 
 
-def append(folder: Path, line: Line) -> None:
+def append(folder: Path, line: JournalEntry) -> None:
     """Keep a build's line in the folder's journal, failed or not."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / JOURNAL).open("a", encoding="utf-8") as file:
         file.write(json.dumps(asdict(line), sort_keys=True) + "\n")
 
 
-def journal(folder: Path) -> list[Line]:
+def journal(folder: Path) -> list[JournalEntry]:
     """All builds, oldest first. Raises InputError naming a line that is damaged."""
     path = folder / JOURNAL
     if not path.is_file():
@@ -103,14 +103,14 @@ def journal(folder: Path) -> list[Line]:
     found = []
     for number, text in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         try:
-            found.append(Line(**json.loads(text)))
+            found.append(JournalEntry(**json.loads(text)))
         except (ValueError, TypeError) as fault:
             raise InputError(f"{path}: line {number} is damaged: {fault}", code=663) from fault
     return found
 
 
 @dataclass(frozen=True)
-class Target:
+class Objective:
     """A measure against the limit that the product has set; `met` is None where nothing was measured."""
 
     name: str
@@ -120,7 +120,7 @@ class Target:
     met: bool | None
 
 
-def targets(lines: list[Line]) -> list[Target]:
+def targets(lines: list[JournalEntry]) -> list[Objective]:
     """Success rate of all builds, medians of those that were built, against their limits."""
     built = [line for line in lines if line.result == "built"]
     rate = 100 * len(built) / len(lines) if lines else None
@@ -129,11 +129,11 @@ def targets(lines: list[Line]) -> list[Target]:
         "image size, median": (_median([line.raw_bytes for line in built], 1e9), 50.0, "GB"),
         "download at 1 Gbit/s, median": (_median([line.download_seconds for line in built], 60), 10.0, "min"),
     }
-    first = Target("success rate", rate, 95.0, "%", None if rate is None else rate > 95)
+    first = Objective("success rate", rate, 95.0, "%", None if rate is None else rate > 95)
     return [
         first,
         *(
-            Target(name, value, limit, unit, None if value is None else value < limit)
+            Objective(name, value, limit, unit, None if value is None else value < limit)
             for name, (value, limit, unit) in of.items()
         ),
     ]

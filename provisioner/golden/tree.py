@@ -28,13 +28,13 @@ JSON_SECRET = re.compile(
 
 
 @dataclass(frozen=True)
-class Order:
+class RebuildRequest:
     """What is made of which disk; paths as texts, so that it travels as JSON."""
 
     raw: str
     offset: int  # bytes, of its root
     out: str
-    ids: boot.Ids
+    ids: boot.FilesystemIds
     epoch: int
     user: str
     rules: str
@@ -44,23 +44,23 @@ class Order:
         return json.dumps(asdict(self))
 
 
-def main(order: Order) -> dict[str, object]:
+def main(request: RebuildRequest) -> dict[str, object]:
     """Make `order.out`; what was scrubbed, and the sizes. Raises ProvisionError."""
-    out = Path(order.out)
-    with namespace.filesystem(Path(order.raw), order.offset) as source:
+    out = Path(request.out)
+    with namespace.filesystem(Path(request.raw), request.offset) as source:
         content = measure(source)
         with namespace.scratch(out.parent, content) as root:
             _copy(source, root)
-            gone = scrub.apply(root, scrub.rules(Path(order.rules).read_text()))
-            accounts.remove(root, order.user)
+            gone = scrub.apply(root, scrub.rules(Path(request.rules).read_text()))
+            accounts.remove(root, request.user)
             accounts.forget_name(root)
-            accounts.date(root, order.epoch)
+            accounts.date(root, request.epoch)
             refuse_secrets(root)
-            boot.write(root, order.ids)
-            redated = bytecode.redate(root, order.epoch)
-            filesystem.clamp(root, order.epoch)
+            boot.write(root, request.ids)
+            redated = bytecode.redate(root, request.epoch)
+            filesystem.clamp(root, request.epoch)
             size = room(root)
-            filesystem.make(root, out, order.ids.root, size, order.epoch)
+            filesystem.make(root, out, request.ids.root, size, request.epoch)
     return {"scrubbed": gone, "bytecode": redated, "content": content, "root_size": size}
 
 
@@ -130,8 +130,8 @@ def _holds_secret(path: str) -> bool:
 
 if __name__ == "__main__":
     said = json.loads(sys.argv[1])
-    said["ids"] = boot.Ids(**said["ids"])
+    said["ids"] = boot.FilesystemIds(**said["ids"])
     try:
-        print(json.dumps(main(Order(**said))))
+        print(json.dumps(main(RebuildRequest(**said))))
     except ProvisionError as fault:
         sys.exit(f"{fault}\n{fault.hint}")

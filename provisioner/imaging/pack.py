@@ -17,7 +17,7 @@ import zstandard
 from provisioner.errors import PackError
 from provisioner.imaging.manifest import CHUNK_SIZE, LARGEST_CHUNK, Chunk, Manifest, check, check_names
 from provisioner.imaging.manifest import hash_of_zeros as _hash_of_zeros
-from provisioner.imaging.source import SECTOR, Source
+from provisioner.imaging.source import SECTOR, RawImage
 
 LEVEL = 3
 MANY = 1 << 16  # chunks; an image of more of them gets larger ones, so that its manifest stays small
@@ -58,7 +58,7 @@ def build(
     check_names(name, version, created)
     partial = out.with_name(out.name + ".partial")
     try:
-        with Source(raw) as source, partial.open("wb") as target:
+        with RawImage(raw) as source, partial.open("wb") as target:
             size = chunk_size or fitting_chunk_size(source.size)
             said = _Progress(source.size, progress)
             with _Whole(raw, size, said.hashed) as whole:
@@ -144,7 +144,7 @@ class _Whole:
 
     def _run(self) -> str:
         whole, zeros = hashlib.sha256(), memoryview(bytes(self._chunk_size))
-        with Source(self._raw) as source:
+        with RawImage(self._raw) as source:
             for offset in range(0, source.size, self._chunk_size):
                 if self._ended.is_set():
                     break
@@ -156,7 +156,7 @@ class _Whole:
 
 
 def _write_chunks(
-    source: Source, target: BinaryIO, chunk_size: int, level: int, moved: Callable[[int], None]
+    source: RawImage, target: BinaryIO, chunk_size: int, level: int, moved: Callable[[int], None]
 ) -> list[Chunk]:
     chunks, place = [], 0
     for piece in _pieces(source, chunk_size, level):
@@ -167,7 +167,7 @@ def _write_chunks(
     return chunks
 
 
-def _pieces(source: Source, chunk_size: int, level: int) -> Iterator[_Piece]:
+def _pieces(source: RawImage, chunk_size: int, level: int) -> Iterator[_Piece]:
     """Every chunk in order, data read and compressed ahead by threads; zstd and SHA-256 release the GIL.
 
     What is known to be nothing costs no thread and no memory, so the threads look past it.
@@ -201,7 +201,7 @@ def _done(piece: "Future[_Piece] | _Piece") -> _Piece:
     return piece.result() if isinstance(piece, Future) else piece
 
 
-def _nothing(source: Source, offset: int, length: int) -> str:
+def _nothing(source: RawImage, offset: int, length: int) -> str:
     """`free` or `zero` where that is known without reading, else empty.
 
     A hole is zeros that the image means: never "don't care".
@@ -215,7 +215,7 @@ def _empty(offset: int, length: int, kind: str) -> _Piece:
     return _Piece(offset, length, kind, _hash_of_zeros(length), _frame_of_zeros(length))
 
 
-def _piece(source: Source, offset: int, length: int, level: int) -> _Piece:
+def _piece(source: RawImage, offset: int, length: int, level: int) -> _Piece:
     data = source.read(offset, length)
     if data == _zeros(length):
         return _empty(offset, length, "zero")

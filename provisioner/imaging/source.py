@@ -16,7 +16,7 @@ LARGEST = 4 << 40  # bytes; what is larger is no image but a mistake, or an endl
 OTHERS = (b"QFI\xfb", b"KDMV", b"conectix", b"vhdxfile", b"<<< ")  # heads of virtual machines' disks
 
 
-class Source:
+class RawImage:
     """Opened for reading; it must be a regular file and stay as it is."""
 
     def __init__(self, path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Self
 
 from provisioner import run
 from provisioner.errors import InputError, ProgramError, UnreachableError
-from provisioner.mirror.locks import Package
+from provisioner.mirror.locks import DebianPackage
 
 # what mmdebstrap's minbase is, in apt's patterns; the images begin with it
 BASE = ("?essential", "?and(?priority(required),?not(?essential))", "apt")
@@ -76,12 +76,12 @@ class Archive:
             ) from fault
         return self
 
-    def closure(self, steps: Sequence[Sequence[str]]) -> list[Package]:
+    def closure(self, steps: Sequence[Sequence[str]]) -> list[DebianPackage]:
         """The packages that an image ends up with when each step is installed over the ones before.
 
         The first is mmdebstrap's minbase. Raises InputError (PV-652) with apt's own words.
         """
-        chosen: dict[str, Package] = {}
+        chosen: dict[str, DebianPackage] = {}
         installed: dict[str, Stanza] = {}
         for step in (BASE, *steps):
             names = self._would_install(step)
@@ -94,12 +94,12 @@ class Archive:
             self._status.write_text("".join(map(write_stanza, installed.values())))
         return sorted(chosen.values(), key=lambda package: package.name)
 
-    def gone(self, packages: Sequence[Package]) -> list[Package]:
+    def gone(self, packages: Sequence[DebianPackage]) -> list[DebianPackage]:
         """Those that the sources no longer have as they are locked."""
         there = {stanza.get("SHA256", "") for stanza in self._known([package.name for package in packages])}
         return [package for package in packages if package.sha256 not in there]
 
-    def fetch(self, packages: Sequence[Package], into: Path) -> Iterator[Sequence[Package]]:
+    def fetch(self, packages: Sequence[DebianPackage], into: Path) -> Iterator[Sequence[DebianPackage]]:
         """Download into a folder, some at a time; apt names the files. Raises UnreachableError (PV-652)."""
         for first in range(0, len(packages), AT_ONCE):
             some = packages[first : first + AT_ONCE]
@@ -179,10 +179,10 @@ def _from(sources: Path, parts: Path) -> list[str]:
     return ["-oDir::Etc::SourceList=/dev/null", f"-oDir::Etc::SourceParts={parts}"]
 
 
-def _package(stanza: Stanza, suite: str) -> Package:
+def _package(stanza: Stanza, suite: str) -> DebianPackage:
     told = {"priority": "optional", "section": "misc"}  # what a vendor's repository may leave out
     told |= {field.lower(): stanza[field] for field in FIELDS if field in stanza}
-    return Package.model_validate(
+    return DebianPackage.model_validate(
         {"name": stanza["Package"], "suite": suite, "path": _pool(stanza["Filename"]), **told}
     )
 

@@ -42,7 +42,7 @@ class _Data(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Package(_Data):
+class DebianPackage(_Data):
     """One Debian package; `suite` is where the archive had it, `path` its place in the pool; size in bytes.
 
     Priority and section are the archive's word, which may differ from the package's own, and decide what is
@@ -93,7 +93,7 @@ class Lock(_Data):
     architecture: str = Field(default="amd64", pattern=WORD)
     python: str = Field(default="", pattern=r"^(3\.\d+)?$")
     glibc: str = Field(default="", pattern=r"^(2\.\d+)?$")
-    packages: tuple[Package, ...] = ()
+    packages: tuple[DebianPackage, ...] = ()
     wheels: tuple[Wheel, ...] = ()
     collections: tuple[Collection, ...] = ()
 

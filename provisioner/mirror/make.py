@@ -8,7 +8,7 @@ from pathlib import Path
 
 from provisioner.errors import GoneError, RefusedError
 from provisioner.mirror import archive, files, galaxy, layout, locks, repository, wheels
-from provisioner.mirror.locks import Lock, Package
+from provisioner.mirror.locks import DebianPackage, Lock
 from provisioner.mirror.signing import Signer
 
 Report = Callable[[str], None]
@@ -124,7 +124,7 @@ def _fetch(
 def _fetch_packages(
     out: Path,
     lock: Lock,
-    packages: list[Package],
+    packages: list[DebianPackage],
     missing: dict[str, str],
     sources: Path | None,
     report: Report,

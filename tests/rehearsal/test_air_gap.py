@@ -24,7 +24,7 @@ BUILD = """
 import sys
 from pathlib import Path
 from provisioner.golden import base
-mirror = base.Mirror(sys.argv[1], Path(sys.argv[2]), "test") if len(sys.argv) > 4 else None
+mirror = base.AptMirror(sys.argv[1], Path(sys.argv[2]), "test") if len(sys.argv) > 4 else None
 print(base.packages(Path(sys.argv[3]), mirror=mirror))
 """
 

@@ -17,7 +17,7 @@ import pytest
 
 from provisioner import run
 from provisioner.agent import protocol
-from provisioner.agent.block_device import Medium
+from provisioner.agent.block_device import BlockDevice
 from provisioner.agent.job import Job
 from provisioner.agent.link import Link
 from provisioner.imaging import pack, signature
@@ -50,11 +50,12 @@ import sys
 import tempfile
 from pathlib import Path
 from functools import partial
-from provisioner.agent import job, link, medium, protocol
+from provisioner.agent import block_device, job, link, protocol
 server, disk, keys = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
 job.Job(
     protocol.KernelArguments(server, "52:54:00:00:00:01", "n0nce"), keys=keys, interval=0.05,
-    reboot=lambda: print("rebooted"), set_clock=lambda now: None, open_disk=lambda name: medium.Medium(disk),
+    reboot=lambda: print("rebooted"), set_clock=lambda now: None,
+    open_disk=lambda name: block_device.BlockDevice(disk),
     find_disks=lambda: [protocol.Disk("vda", disk.stat().st_size, 512)],
 ).run()
 print(Path("/proc/self/status").read_text())
@@ -266,7 +267,7 @@ def deploy(
             keys=supply.keys,
             reboot=lambda: rebooted.append(True),
             find_disks=lambda: [seen] if found is None else found,
-            open_disk=lambda name: Medium(disk),
+            open_disk=lambda name: BlockDevice(disk),
             set_clock=lambda now: None,  # the machine that tests has its own clock
             interval=0.05,
         ).run()

@@ -57,7 +57,7 @@ def with_gpt(path: Path, kind: str, *marks: tuple[int, bytes]) -> Path:
         "<16s16sQQQ72s", UUID(kind).bytes_le, bytes(range(16)), 4096, 12287, 0, "data".encode("utf-16-le")
     )
     entries = entry.ljust(128 * 128, b"\0")
-    table = gpt.Table(512, bytes(16), 1, SIZE // 512 - 1, 34, SIZE // 512 - 34, entries, 128, ())
+    table = gpt.PartitionTable(512, bytes(16), 1, SIZE // 512 - 1, 34, SIZE // 512 - 34, entries, 128, ())
     primary, backup = gpt.build(table)
     assert zlib.crc32(entries) == struct.unpack_from("<I", primary, 88)[0]
     return disk(path, (512, primary), (SIZE - len(backup), backup), *marks)

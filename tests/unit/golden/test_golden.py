@@ -173,7 +173,7 @@ def test_the_file_systems_size_depends_on_the_content_alone(tmp_path: Path) -> N
 def test_fstab_and_menu_name_the_new_file_systems(tmp_path: Path) -> None:
     (tmp_path / "boot/efi").mkdir(parents=True)
     (tmp_path / "boot/vmlinuz").symlink_to("vmlinuz-6.8.0-1")
-    boot.write(tmp_path, boot.Ids("11111111-2222-5333-8444-555555555555", "a1b2c3d4"))
+    boot.write(tmp_path, boot.FilesystemIds("11111111-2222-5333-8444-555555555555", "a1b2c3d4"))
     fstab = (tmp_path / "etc/fstab").read_text()
     assert "UUID=11111111-2222-5333-8444-555555555555 / ext4" in fstab and "UUID=A1B2-C3D4 /boot/efi" in fstab
     menu = (tmp_path / "boot/grub/grub.cfg").read_text()
@@ -391,9 +391,9 @@ def test_the_bill_fits_cyclonedxs_own_schema(installed: Path) -> None:
 # ---- records, targets, sizes
 
 
-def line(**more: object) -> record.Line:
+def line(**more: object) -> record.JournalEntry:
     values = {"started": 1.0, "seconds": 600.0, "result": "built", "image": "os@1", "builder": "qemu"}
-    return record.Line(**{**values, **more})  # type: ignore[arg-type]
+    return record.JournalEntry(**{**values, **more})  # type: ignore[arg-type]
 
 
 def test_every_build_leaves_a_line_and_a_damaged_one_is_named(tmp_path: Path) -> None:
@@ -452,7 +452,9 @@ def test_an_image_over_a_limit_fails_the_build(tmp_path: Path, raw: int, pack: i
 
 
 def test_packer_is_told_everything_on_its_command_line(tmp_path: Path) -> None:
-    order = packer.Order(tmp_path, debian=True, var_files=(Path("mine.pkrvars.hcl"),), keep_failed=True)
+    order = packer.BuildRequest(
+        tmp_path, debian=True, var_files=(Path("mine.pkrvars.hcl"),), keep_failed=True
+    )
     argv = packer.command(order, tmp_path / "w", {"accelerator": "tcg"})
     files_given = [word for word in argv if word.startswith("-var-file=")]
     assert (

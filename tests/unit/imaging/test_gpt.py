@@ -27,11 +27,11 @@ def entries(*rows: bytes) -> bytes:
 ENTRIES = entries(entry(uuid.UUID(gpt.ESP_TYPE), 2048, 4095, "esp"), entry(LINUX, 4096, 8191, "root"))
 
 
-def table(array: bytes = ENTRIES, sectors: int = 16384, sector: int = SECTOR) -> gpt.Table:
-    return gpt.Table(sector, OWN.bytes_le, 1, sectors - 1, 34, sectors - 34, array, 128, ())
+def table(array: bytes = ENTRIES, sectors: int = 16384, sector: int = SECTOR) -> gpt.PartitionTable:
+    return gpt.PartitionTable(sector, OWN.bytes_le, 1, sectors - 1, 34, sectors - 34, array, 128, ())
 
 
-def disk(of: gpt.Table) -> bytearray:
+def disk(of: gpt.PartitionTable) -> bytearray:
     """A whole disk that holds nothing but the table."""
     primary, backup = gpt.build(of)
     body = bytearray((of.other + 1) * of.sector)

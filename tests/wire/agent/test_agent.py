@@ -15,11 +15,11 @@ import pytest
 
 from provisioner import run
 from provisioner.agent import facts, protocol
-from provisioner.agent.block_device import Medium
+from provisioner.agent.block_device import BlockDevice
 from provisioner.agent.link import Link, Stopped
 from provisioner.agent.packfile import PackFile
 from provisioner.agent.stream import CONNECTIONS, GAP, Stream
-from provisioner.agent.writer import Writer
+from provisioner.agent.writer import ImageWriter
 from provisioner.errors import DiskError, PackError
 from provisioner.imaging import signature
 from tests.wire.agentlab import (
@@ -383,7 +383,7 @@ def test_the_next_attempt_makes_a_half_written_disk_whole(
     assert_whole(disk, supply)
 
 
-class Forgetful(Medium):
+class Forgetful(BlockDevice):
     """A disk that keeps something else than was written to one chunk."""
 
     def __init__(self, path: Path, offset: int) -> None:
@@ -414,7 +414,7 @@ def test_a_disk_that_does_not_keep_what_was_written_is_seen(
         PackFile(supply.pack, supply.manifest) as source,
         pytest.raises(DiskError, match=rf"chunk {number} .*differently") as caught,
     ):
-        Writer(medium, supply.manifest, lambda *at: None).write(source, SEED)
+        ImageWriter(medium, supply.manifest, lambda *at: None).write(source, SEED)
     assert caught.value.code == 318
     assert_dead(disk)
 
@@ -426,8 +426,12 @@ def test_a_disk_just_as_large_as_the_image_gets_its_backup_table_last(supply: Su
         if phase == "finishing":
             raise Stopped
 
-    with Medium(disk) as medium, PackFile(supply.pack, supply.manifest) as source, pytest.raises(Stopped):
-        Writer(medium, supply.manifest, stop_when_read_back).write(source, SEED)
+    with (
+        BlockDevice(disk) as medium,
+        PackFile(supply.pack, supply.manifest) as source,
+        pytest.raises(Stopped),
+    ):
+        ImageWriter(medium, supply.manifest, stop_when_read_back).write(source, SEED)
     assert_dead(disk)
 
 
@@ -436,7 +440,7 @@ def test_what_is_read_back_comes_from_the_medium_and_not_from_the_page_cache(tmp
     with tempfile.TemporaryDirectory(dir="/var/tmp" if on_tmpfs else tmp_path) as folder:
         path = Path(folder) / "disk"
         path.write_bytes(bytes(8 * MIB))
-        with Medium(path) as medium, path.open("r+b") as other:
+        with BlockDevice(path) as medium, path.open("r+b") as other:
             other.write(b"\x5a" * 5 * MIB)
             other.flush()
             assert os.preadv(other.fileno(), [bytearray(MIB)], 2 * MIB, os.RWF_NOWAIT) == MIB  # it is cached
@@ -449,11 +453,11 @@ def test_what_is_read_back_comes_from_the_medium_and_not_from_the_page_cache(tmp
 
 def test_a_medium_says_in_words_what_it_cannot_do(tmp_path: Path) -> None:
     with pytest.raises(DiskError, match="cannot be opened for writing: No such file") as caught:
-        Medium(tmp_path / "none")
+        BlockDevice(tmp_path / "none")
     assert caught.value.code == 315
     path = tmp_path / "small"
     path.write_bytes(bytes(1000))
-    with Medium(path) as medium, pytest.raises(DiskError, match="ends at byte 1000"):
+    with BlockDevice(path) as medium, pytest.raises(DiskError, match="ends at byte 1000"):
         medium.read(900, 200)
 
 
@@ -463,8 +467,8 @@ def test_an_image_whose_seed_lies_among_boot_sectors_is_refused_at_once(supply: 
         for part in supply.manifest.partitions
     ]
     manifest = dataclasses.replace(supply.manifest, partitions=tuple(moved))
-    with Medium(disk) as medium, pytest.raises(PackError, match="shares a chunk with boot sectors"):
-        Writer(medium, manifest, lambda *at: None).write(PackFile(supply.pack, manifest), SEED)
+    with BlockDevice(disk) as medium, pytest.raises(PackError, match="shares a chunk with boot sectors"):
+        ImageWriter(medium, manifest, lambda *at: None).write(PackFile(supply.pack, manifest), SEED)
     assert_untouched(disk)
 
 

@@ -13,9 +13,9 @@ import pytest
 
 from provisioner import run
 from provisioner.agent import compare, facts, protocol, write_marker
-from provisioner.agent.block_device import Medium, is_zero
+from provisioner.agent.block_device import BlockDevice, is_zero
 from provisioner.agent.packfile import PackFile
-from provisioner.agent.writer import Writer
+from provisioner.agent.writer import ImageWriter
 from provisioner.errors import DiskError
 from provisioner.imaging import pack, signature
 from provisioner.imaging.manifest import Manifest
@@ -238,9 +238,9 @@ def test_nothing_is_written_once_writing_has_failed(supply: Supply, disk: Path) 
             raise DiskError("enough", code=316)
 
     before = threading.active_count()
-    with Medium(disk) as medium, PackFile(supply.pack, supply.manifest) as source:
+    with BlockDevice(disk) as medium, PackFile(supply.pack, supply.manifest) as source:
         with pytest.raises(DiskError, match="enough"):
-            Writer(medium, supply.manifest, stop).write(source, SEED)
+            ImageWriter(medium, supply.manifest, stop).write(source, SEED)
         assert threading.active_count() == before
     assert_dead(disk)
 
@@ -259,10 +259,10 @@ def test_what_the_image_leaves_free_is_discarded_with_consent_and_never_fetched(
 ) -> None:
     manifest = with_free(supply, 21, 22)
     told: list[int] = []
-    with Medium(disk) as medium, PackFile(supply.pack, manifest) as source:
-        Writer(medium, manifest, lambda phase, done, total: told.append(done), may_discard=may_discard).write(
-            source, SEED
-        )
+    with BlockDevice(disk) as medium, PackFile(supply.pack, manifest) as source:
+        ImageWriter(
+            medium, manifest, lambda phase, done, total: told.append(done), may_discard=may_discard
+        ).write(source, SEED)
     left = disk.read_bytes()[21 * MIB : 23 * MIB]
     assert left == (bytes(2 * MIB) if may_discard else b"\xa5" * 2 * MIB)
     assert RAW in told
@@ -271,7 +271,7 @@ def test_what_the_image_leaves_free_is_discarded_with_consent_and_never_fetched(
 def test_a_medium_reads_as_zeros_where_it_was_made_zeros(disk: Path) -> None:
     for offset, length in ((0, DISK), (5 * MIB, MIB), (512, 512), (MIB + 7, 1001), (DISK - 512, 512)):
         disk.write_bytes(b"\xa5" * DISK)
-        with Medium(disk) as medium:
+        with BlockDevice(disk) as medium:
             medium.zero(offset, length)
             medium.forget()
             assert is_zero(medium.look(offset, length))
@@ -294,15 +294,16 @@ def test_every_chunk_is_compared_just_once(supply: Supply, disk: Path) -> None:
     put(disk, 11 * MIB + 3, b"??")
     numbers = list(range(len(supply.manifest.chunks)))
     seen: list[int] = []
-    with Medium(disk) as medium:
+    with BlockDevice(disk) as medium:
         assert compare.differing(medium, supply.manifest, numbers, seen.append) == {11}
     assert sum(seen) == RAW and len(seen) == len(numbers)
 
 
 def test_what_is_no_marker_is_none() -> None:
-    whole = write_marker.Marker("a", "1", "0").dump()
+    whole = write_marker.WriteMarker("a", "1", "0").dump()
     assert (
-        write_marker.find(whole) == write_marker.Marker("a", "1", "0") and len(whole) == write_marker.LENGTH
+        write_marker.find(whole) == write_marker.WriteMarker("a", "1", "0")
+        and len(whole) == write_marker.LENGTH
     )
     bad = (b"", bytes(4096), write_marker.MAGIC, write_marker.MAGIC + b"[]\n", write_marker.MAGIC + b"\xff\n")
     for body in (*bad, write_marker.MAGIC + b'{"name": 1}\n'):
@@ -324,19 +325,19 @@ def loop(tmp_path: Path) -> Any:
 def test_a_block_device_becomes_the_image(supply: Supply, loop: tuple[Path, Path]) -> None:
     device, path = loop
     manifest = with_free(supply, 21)
-    with Medium(device) as medium, PackFile(supply.pack, manifest) as source:
-        Writer(medium, manifest, lambda *at: None, may_discard=True).write(source, SEED)
+    with BlockDevice(device) as medium, PackFile(supply.pack, manifest) as source:
+        ImageWriter(medium, manifest, lambda *at: None, may_discard=True).write(source, SEED)
     run.run(["blockdev", "--flushbufs", device])
     assert_whole(path, dataclasses.replace(supply, manifest=manifest))
-    with Medium(device) as medium:
+    with BlockDevice(device) as medium:
         assert medium.size == DISK
         with pytest.raises(DiskError, match="cannot be opened for writing: Device or resource busy"):
-            Medium(device)
+            BlockDevice(device)
 
 
 def test_damage_below_the_page_cache_is_seen(supply: Supply, loop: tuple[Path, Path]) -> None:
     device, path = loop
-    with Medium(device) as medium, device.open("rb") as other:
+    with BlockDevice(device) as medium, device.open("rb") as other:
         medium.write(ROOT, supply.raw.read_bytes()[ROOT : ROOT + MIB])
         chunk = supply.manifest.chunks[ROOT // MIB]
         other.seek(ROOT)

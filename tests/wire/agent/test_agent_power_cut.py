@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from provisioner import run
-from provisioner.agent.block_device import Medium
+from provisioner.agent.block_device import BlockDevice
 from provisioner.agent.packfile import PackFile
-from provisioner.agent.writer import Writer
+from provisioner.agent.writer import ImageWriter
 from provisioner.errors import PackError
 from provisioner.imaging import gpt
 from tests.wire.agent.test_agent_delta import changed
@@ -31,7 +31,7 @@ Op = tuple[int, bytes]  # offset, what is there afterwards
 LOSSES = 3  # ways to lose what was in the cache, at each moment
 
 
-class Cached(Medium):
+class Cached(BlockDevice):
     """Remembers what was written in which order, and how much of it each flush made last."""
 
     def __init__(self, path: Path) -> None:
@@ -109,12 +109,12 @@ def boots(found: bytes) -> bool:
 @pytest.fixture
 def again(supply: Supply, disk: Path, tmp_path: Path) -> tuple[bytes, Cached, Supply]:
     """A disk that held an image and was written with the next one: what it was, and every step since."""
-    with Medium(disk) as medium, PackFile(supply.pack, supply.manifest) as source:
-        Writer(medium, supply.manifest, lambda *_: None).write(source, SEED)
+    with BlockDevice(disk) as medium, PackFile(supply.pack, supply.manifest) as source:
+        ImageWriter(medium, supply.manifest, lambda *_: None).write(source, SEED)
     before, newer = disk.read_bytes(), changed(supply, tmp_path, 10, 13, 17)
     assert boots(before)
     with Cached(disk) as medium, PackFile(newer.pack, newer.manifest) as source:
-        Writer(medium, newer.manifest, lambda *_: None, method="full").write(source, SEED)
+        ImageWriter(medium, newer.manifest, lambda *_: None, method="full").write(source, SEED)
     return before, medium, newer
 
 
@@ -148,8 +148,8 @@ def test_what_a_power_cut_left_becomes_whole_by_the_next_attempt(
     chance = random.Random(21)
     for _ in range(20):
         put(disk, 0, medium.after(before, chance.randrange(len(medium.ops) + 1), chance))
-        with Medium(disk) as fresh, PackFile(newer.pack, newer.manifest) as source:
-            Writer(fresh, newer.manifest, lambda *_: None).write(source, SEED)
+        with BlockDevice(disk) as fresh, PackFile(newer.pack, newer.manifest) as source:
+            ImageWriter(fresh, newer.manifest, lambda *_: None).write(source, SEED)
         assert_whole(disk, newer)
 
 

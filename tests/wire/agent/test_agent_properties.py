@@ -17,11 +17,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from provisioner import run
-from provisioner.agent.block_device import Medium
+from provisioner.agent.block_device import BlockDevice
 from provisioner.agent.link import Link
 from provisioner.agent.packfile import PackFile
 from provisioner.agent.stream import CONNECTIONS, GAP, Stream
-from provisioner.agent.writer import Writer
+from provisioner.agent.writer import ImageWriter
 from provisioner.errors import PackError, UnreachableError
 from provisioner.imaging import gpt, pack
 from provisioner.imaging.manifest import Chunk, Manifest, hash_of_zeros
@@ -140,8 +140,8 @@ def with_free(manifest: Manifest, free: set[int]) -> Manifest:
 
 
 def write(disk: Path, out: Path, manifest: Manifest) -> PackFile:
-    with Medium(disk) as medium, PackFile(out, manifest) as source:
-        Writer(medium, manifest, lambda *at: None, lambda said: None).write(source, {})
+    with BlockDevice(disk) as medium, PackFile(out, manifest) as source:
+        ImageWriter(medium, manifest, lambda *at: None, lambda said: None).write(source, {})
     return source
 
 
@@ -389,8 +389,8 @@ def server_killed(supply: Supply, disk: Path, kills: int, pause: float) -> None:
         came.release()
         threading.Event().wait(pause)
 
-    with Medium(disk) as medium:
-        writer = Writer(medium, supply.manifest, lambda *at: None, lambda said: None)
+    with BlockDevice(disk) as medium:
+        writer = ImageWriter(medium, supply.manifest, lambda *at: None, lambda said: None)
 
         class Slow:
             fetched = 0
@@ -454,10 +454,10 @@ def test_a_tebibyte_takes_no_more_memory_than_a_small_image(supply: Supply, tmp_
 import sys
 from pathlib import Path
 from provisioner.imaging import manifest as manifests
-from provisioner.agent import medium, packfile, writer
+from provisioner.agent import block_device, packfile, writer
 out, disk = map(Path, sys.argv[1:])
 listed = manifests.load(out.with_name(out.name + ".json"))
-class Lazy(medium.Medium):
+class Lazy(block_device.BlockDevice):
     looked = 0
     def look(self, offset, length):  # reading a tebibyte of holes would take ten minutes and show nothing
         Lazy.looked += 1
@@ -465,7 +465,7 @@ class Lazy(medium.Medium):
             return super().look(offset, length)
         return memoryview(bytearray(16))
 with Lazy(disk) as opened, packfile.PackFile(out, listed) as source:
-    writer.Writer(opened, listed, lambda *at: None).write(source, {})
+    writer.ImageWriter(opened, listed, lambda *at: None).write(source, {})
 print(Path("/proc/self/status").read_text())
 """
     said = run.run([sys.executable, "-c", code, out, disk], timeout=500).stdout.decode()
