@@ -4,8 +4,9 @@ import json
 from dataclasses import dataclass
 from typing import Literal
 
-from provisioner.cloudinit import nocloud
+from provisioner.cloudinit import cloud_config, nocloud
 from provisioner.cloudinit.autoinstall import model
+from provisioner.cloudinit.cloud_config import MetaData, WriteFile, dump
 from provisioner.domain.profile import Hints, Installer
 from provisioner.domain.values import Mac
 from provisioner.system import shipped
@@ -36,12 +37,12 @@ class Request:
 
 def build(request: Request) -> dict[str, str]:
     """File name → text, the names as in `FILES` (cloud-init's NoCloud). Raises ValueError of pydantic's."""
-    made = _stream(request) if request.installer.flavour == "stream" else _install(request)
+    user_data = _stream(request) if request.installer.flavour == "stream" else _install(request)
     return {
-        "meta-data": nocloud.dump({"instance-id": request.deployment, "local-hostname": request.hostname}),
-        "user-data": "#cloud-config\n" + nocloud.dump(made.as_data()),
+        "meta-data": dump(MetaData(instance_id=request.deployment, local_hostname=request.hostname)),
+        "user-data": cloud_config.HEAD + dump(user_data),
         "vendor-data": "",
-        "network-config": nocloud.dump(_network(request).model_dump(mode="json", by_alias=True)),
+        "network-config": dump(cloud_config.deploy_network(request.mac)),
     }
 
 
@@ -84,26 +85,28 @@ def _answers(
     early: tuple[tuple[str, ...], ...],
     late: tuple[tuple[str, ...], ...] = (),
     error: tuple[tuple[str, ...], ...] = (),
-) -> model.Autoinstall:
+) -> model.AutoinstallSection:
     wanted, hints = request.installer, request.hints
     installs = wanted.flavour == "subiquity"
-    match = model.Match(
+    match = model.DiskMatch(
         path=NO_DISK,
         serial=f"*{hints.serial}*" if hints.serial else None,  # udev puts the model before it
         ssd=None if hints.rotational is None else not hints.rotational,
     )
-    mirrors = model.Mirrors(primary=(model.Mirror(uri=wanted.mirror),)) if wanted.mirror else None
+    mirrors = (
+        model.MirrorSelection(primary=(model.PrimaryMirror(uri=wanted.mirror),)) if wanted.mirror else None
+    )
     hook = model.Webhook(endpoint=f"{request.seed_url}/events")
-    return model.Autoinstall(
+    return model.AutoinstallSection(
         locale=wanted.locale,
-        source=model.Source(id=wanted.source or None),
-        network=_network(request),
-        apt=model.Apt(mirror_selection=mirrors),
-        storage=model.Storage(layout=model.Layout(match=match)),
-        identity=model.Identity(
+        source=model.InstallSource(id=wanted.source or None),
+        network=cloud_config.deploy_network(request.mac),
+        apt=model.AptSection(mirror_selection=mirrors),
+        storage=model.StorageSection(layout=model.DirectLayout(match=match)),
+        identity=model.IdentitySection(
             hostname=request.hostname, username=nocloud.USER, realname="deployment until the host is sealed"
         ),
-        ssh=model.Ssh(authorized_keys=(request.public_key,)),
+        ssh=model.SshSection(authorized_keys=(request.public_key,)),
         packages=wanted.packages,
         reporting={"provisioner": hook} if installs else None,
         early_commands=early,
@@ -113,21 +116,15 @@ def _answers(
     )
 
 
-def _network(request: Request) -> model.Network:
-    return model.Network(ethernets={"deploy": model.Card(match=model.CardMatch(macaddress=request.mac))})
-
-
-def _first_boot(request: Request) -> model.FirstBoot:
+def _first_boot(request: Request) -> model.FirstBootConfig:
     """The same phone-home as a written image finds in its seed."""
     files = nocloud.phone_home(request.deployment, request.server, request.token)
-    return model.FirstBoot(
-        write_files=tuple(model.File.model_validate(file) for file in files), runcmd=(nocloud.PHONE_HOME,)
-    )
+    return model.FirstBootConfig(write_files=files, runcmd=(nocloud.PHONE_HOME,))
 
 
-def _script(path: str, name: str) -> model.File:
+def _script(path: str, name: str) -> WriteFile:
     return _file(path, "0700", shipped.file("pxe", name).read_text())
 
 
-def _file(path: str, mode: Literal["0600", "0700"], content: str) -> model.File:
-    return model.File(path=path, permissions=mode, content=content)
+def _file(path: str, mode: Literal["0600", "0700"], content: str) -> WriteFile:
+    return WriteFile(path=path, permissions=mode, content=content)

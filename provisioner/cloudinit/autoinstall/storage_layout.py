@@ -1,20 +1,18 @@
 """What Ubuntu's installer is told when it installs the golden image itself (packer/http/ubuntu.yml)."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from provisioner.cloudinit.autoinstall.model import (
-    Apt,
-    Commands,
-    Identity,
-    Keyboard,
-    Plain,
-    Refresh,
-    Section,
-    Source,
-    Ssh,
+    AptSection,
+    IdentitySection,
+    InstallSource,
+    KeyboardSection,
+    RefreshInstaller,
+    SshSection,
 )
+from provisioner.cloudinit.cloud_config import Commands, PlainSection, Section
 from provisioner.domain.values import Package
 
 Id = Annotated[str, Field(pattern=r"^[a-z0-9-]{1,40}$")]
@@ -23,24 +21,24 @@ ROLES = ("bios", "esp", "cidata", "root")  # in the order that every image has
 STOPPED = frozenset({"ssh.service", "ssh.socket"})
 
 
-class Largest(Plain):
+class LargestDisk(PlainSection):
     """The build machine has one disk."""
 
     size: Literal["largest"]
 
 
-class Disk(Plain):
+class DiskAction(PlainSection):
     """The whole disk, with a new GPT; a BIOS finds GRUB on it."""
 
     type: Literal["disk"]
     id: Id
     ptable: Literal["gpt"]
     wipe: Literal["superblock-recursive"]
-    match: Largest
+    match: LargestDisk
     grub_device: Literal[True]
 
 
-class Partition(Plain):
+class PartitionAction(PlainSection):
     """One partition; -1 is the rest of the disk."""
 
     type: Literal["partition"]
@@ -52,7 +50,7 @@ class Partition(Plain):
     partition_name: Literal["bios", "esp", "cidata", "root"]
 
 
-class Format(Plain):
+class FormatAction(PlainSection):
     """A file system in a partition."""
 
     type: Literal["format"]
@@ -62,7 +60,7 @@ class Format(Plain):
     label: Literal["VAULTESP", "vault-root"]
 
 
-class Mount(Plain):
+class MountAction(PlainSection):
     """Where it is mounted."""
 
     type: Literal["mount"]
@@ -71,24 +69,24 @@ class Mount(Plain):
     path: Literal["/", "/boot/efi"]
 
 
-class Swap(Plain):
+class Swap(PlainSection):
     """No swap file: it would be in the image."""
 
     size: Literal[0] = 0
 
 
-Step = Annotated[Disk | Partition | Format | Mount, Field(discriminator="type")]
+Action = Annotated[DiskAction | PartitionAction | FormatAction | MountAction, Field(discriminator="type")]
 
 
-class Storage(Plain):
+class StorageConfig(PlainSection):
     """Disk, partitions, file systems, mounts, in the order in which they are made."""
 
     swap: Swap = Swap()
-    config: Annotated[tuple[Step, ...], Field(min_length=1)]
+    config: Annotated[tuple[Action, ...], Field(min_length=1)]
 
     @model_validator(mode="after")
-    def _root_is_last(self) -> "Storage":
-        partitions = [step for step in self.config if isinstance(step, Partition)]
+    def _root_is_last(self) -> Self:
+        partitions = [step for step in self.config if isinstance(step, PartitionAction)]
         if tuple(step.id for step in partitions) != ROLES:
             raise ValueError(f"the partitions must be {', '.join(ROLES)}, in this order")
         if any(step.id != step.partition_name for step in partitions) or partitions[-1].size != -1:
@@ -96,39 +94,39 @@ class Storage(Plain):
         return self
 
 
-class NameMatch(Plain):
+class NameMatch(PlainSection):
     """Any wired card."""
 
     name: Literal["en*"]
 
 
-class Card(Plain):
+class BuildEthernet(PlainSection):
     """The build machine's card."""
 
     match: NameMatch
     dhcp4: Literal[True]
 
 
-class Network(Plain):
+class BuildNetplanConfig(PlainSection):
     """netplan, version 2."""
 
     version: Literal[2]
-    ethernets: dict[Literal["build"], Card]
+    ethernets: dict[Literal["build"], BuildEthernet]
 
 
 class ImageAnswers(Section):
     """The section `autoinstall`, as in the file but for the build's key."""
 
     version: Literal[1]
-    refresh_installer: Refresh
+    refresh_installer: RefreshInstaller
     locale: Annotated[str, Field(pattern=r"^[A-Za-z_]{1,20}(\.[A-Za-z0-9-]{1,20})?$")]
-    keyboard: Keyboard
-    source: Source
-    network: Network
-    apt: Apt
-    storage: Storage
-    identity: Identity
-    ssh: Ssh
+    keyboard: KeyboardSection
+    source: InstallSource
+    network: BuildNetplanConfig
+    apt: AptSection
+    storage: StorageConfig
+    identity: IdentitySection
+    ssh: SshSection
     packages: tuple[Package, ...] = ()
     updates: Literal["security"]
     early_commands: Commands
@@ -136,10 +134,16 @@ class ImageAnswers(Section):
     shutdown: Literal["reboot"]
 
     @model_validator(mode="after")
-    def _live_installer_is_silent(self) -> "ImageAnswers":
+    def _live_installer_is_silent(self) -> Self:
         stopped = {word for command in self.early_commands if "stop" in command for word in command}
         if not stopped >= STOPPED:
             raise ValueError(
                 "early-commands must stop ssh.service and ssh.socket, or Packer logs in too early"
             )
         return self
+
+
+class ImageUserData(PlainSection):
+    """The whole cloud-config that the live installer reads when it installs the golden image."""
+
+    autoinstall: ImageAnswers

@@ -128,7 +128,7 @@ def changed(place: str, value: Any) -> dict[str, Any]:
 
 
 def test_the_right_answers_are_taken() -> None:
-    assert model.Autoinstall.model_validate(RIGHT).shutdown == "reboot"
+    assert model.AutoinstallSection.model_validate(RIGHT).shutdown == "reboot"
 
 
 @pytest.mark.parametrize(
@@ -186,7 +186,7 @@ def test_the_right_answers_are_taken() -> None:
 )
 def test_wrong_answers_are_refused_by_name(place: str, value: Any) -> None:
     with pytest.raises(ValidationError) as caught:
-        model.Autoinstall.model_validate(changed(place, value))
+        model.AutoinstallSection.model_validate(changed(place, value))
     places = {".".join(map(str, fault["loc"])) for fault in caught.value.errors()}
     assert any(found.startswith(place) or place.startswith(found) for found in places), places
 

@@ -13,7 +13,7 @@ from provisioner import run
 from provisioner.cli import run as command_line
 from provisioner.errors import Exit, ProvisionError
 from provisioner.golden import disk, files, inspection, seeds
-from provisioner.golden.normalise import Golden, Order, normalise
+from provisioner.golden.normalise import GoldenImage, NormaliseRequest, normalise
 from provisioner.imaging import manifest as manifests
 from provisioner.imaging import pack, signature
 from provisioner.system import shipped
@@ -66,21 +66,21 @@ def machine(folder: Path, *, dirt: str, motd: str = "hello\n", ident: str = "bui
     os.truncate(ext4, 64 << 20)
     run.run(["mke2fs", "-q", "-F", "-t", "ext4", "-d", root, ext4])
     raw = folder / "disk.raw"
-    disk.assemble(raw, ext4, disk.Identity(disk.uuid.uuid4(), ident, dirt), epoch=len(dirt))
+    disk.assemble(raw, ext4, disk.ImageIds(disk.uuid.uuid4(), ident, dirt), epoch=len(dirt))
     return raw
 
 
-def make(tmp_path: Path, name: str, **more: str) -> Golden:
+def make(tmp_path: Path, name: str, **more: str) -> GoldenImage:
     raw = machine(tmp_path / f"{name}-machine", **more)
-    return normalise(Order(raw, "raw", tmp_path / name, "tiny-os", "1", EPOCH))
+    return normalise(NormaliseRequest(raw, "raw", tmp_path / name, "tiny-os", "1", EPOCH))
 
 
 @pytest.fixture(scope="module")
-def first(tmp_path_factory: pytest.TempPathFactory) -> Golden:
+def first(tmp_path_factory: pytest.TempPathFactory) -> GoldenImage:
     return make(tmp_path_factory.mktemp("first"), "one", dirt="a")
 
 
-def test_two_machines_that_differ_in_dirt_give_the_same_bytes(first: Golden, tmp_path: Path) -> None:
+def test_two_machines_that_differ_in_dirt_give_the_same_bytes(first: GoldenImage, tmp_path: Path) -> None:
     second = make(tmp_path, "two", dirt="another", ident="elsewhere")
     assert second.sums == first.sums
     assert set(first.sums) == {
@@ -90,7 +90,7 @@ def test_two_machines_that_differ_in_dirt_give_the_same_bytes(first: Golden, tmp
 
 
 def test_one_touched_file_is_the_only_difference_told(
-    first: Golden, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    first: GoldenImage, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     second = make(tmp_path, "two", dirt="a", motd="HELLO\n")
     assert second.raw_sha256 != first.raw_sha256
@@ -102,7 +102,7 @@ def test_one_touched_file_is_the_only_difference_told(
 
 
 def test_a_touched_file_is_named_in_json_too(
-    first: Golden, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    first: GoldenImage, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lines = (first.raw.parent / "tiny-os-1.files.jsonl").read_text().splitlines()
     other = tmp_path / "other.files.jsonl"
@@ -112,7 +112,7 @@ def test_a_touched_file_is_named_in_json_too(
     assert [(one["kind"], one["path"]) for one in found] == [("removed", "bin/ping6")]
 
 
-def test_the_image_keeps_what_matters_and_loses_the_rest(first: Golden) -> None:
+def test_the_image_keeps_what_matters_and_loses_the_rest(first: GoldenImage) -> None:
     found = {entry.path: entry for entry in files.load(first.raw.parent / "tiny-os-1.files.jsonl").entries}
     ping = found["bin/ping"]
     assert (ping.mode, ping.xattrs) == ("4755", {"security.capability": CAPABILITY.hex()})
@@ -125,7 +125,7 @@ def test_the_image_keeps_what_matters_and_loses_the_rest(first: Golden) -> None:
     assert {"proc", "sys", "run", "tmp", "var/log/journal"} <= found.keys()
 
 
-def test_fstab_menu_and_loaders_agree_with_the_file_systems(first: Golden) -> None:
+def test_fstab_menu_and_loaders_agree_with_the_file_systems(first: GoldenImage) -> None:
     root = inspection.root_of(first.raw)
     said = run.text(["blkid", "-p", "-O", str(root.offset), "-o", "export", first.raw])
     uuid = next(line.removeprefix("UUID=") for line in said.splitlines() if line.startswith("UUID="))
@@ -139,7 +139,7 @@ def test_fstab_menu_and_loaders_agree_with_the_file_systems(first: Golden) -> No
     run.run(["e2fsck", "-f", "-n", inner])
 
 
-def test_partitions_are_those_that_the_catalogue_asks_for(first: Golden) -> None:
+def test_partitions_are_those_that_the_catalogue_asks_for(first: GoldenImage) -> None:
     listed = manifests.load(first.raw.parent / "tiny-os-1.pack.json")
     assert [part.role for part in listed.partitions] == ["bios", "esp", "cidata", "root"]
     assert [part.label for part in listed.partitions][1:3] == ["VAULTESP", "CIDATA"]
@@ -148,7 +148,7 @@ def test_partitions_are_those_that_the_catalogue_asks_for(first: Golden) -> None
 
 
 @pytest.mark.parametrize("form", ["qcow2", "vmdk"])
-def test_other_formats_give_the_same_raw_bytes_back(first: Golden, tmp_path: Path, form: str) -> None:
+def test_other_formats_give_the_same_raw_bytes_back(first: GoldenImage, tmp_path: Path, form: str) -> None:
     back = tmp_path / "back.raw"
     run.run(["qemu-img", "convert", "-f", form, "-O", "raw", first.raw.with_suffix(f".{form}"), back])
     assert hashlib.sha256(back.read_bytes()).hexdigest() == first.raw_sha256
@@ -156,12 +156,12 @@ def test_other_formats_give_the_same_raw_bytes_back(first: Golden, tmp_path: Pat
 
 @pytest.mark.parametrize("form", ["qcow2", "vmdk", "vdi"])
 def test_the_disk_of_another_hypervisor_gives_the_same_image(
-    first: Golden, tmp_path: Path, form: str
+    first: GoldenImage, tmp_path: Path, form: str
 ) -> None:
     raw = machine(tmp_path / "machine", dirt="b")
     other = tmp_path / f"disk.{form}"
     run.run(["qemu-img", "convert", "-f", "raw", "-O", form, raw, other])
-    made = normalise(Order(other, form, tmp_path / "out", "tiny-os", "1", EPOCH))
+    made = normalise(NormaliseRequest(other, form, tmp_path / "out", "tiny-os", "1", EPOCH))
     assert made.raw_sha256 == first.raw_sha256
 
 
@@ -174,7 +174,7 @@ def test_a_signed_loader_of_the_distribution_is_kept(tmp_path: Path) -> None:
         run.run(["mmd", "-D", "s", "-i", there, "::EFI/ubuntu"], check=False)
         run.run(["mcopy", "-i", there, tmp_path / name, f"::EFI/ubuntu/{name}"])
     run.run(["mdel", "-i", there, "::EFI/BOOT/BOOTX64.EFI"])
-    made = normalise(Order(raw, "raw", tmp_path / "out", "tiny-os", "1", EPOCH))
+    made = normalise(NormaliseRequest(raw, "raw", tmp_path / "out", "tiny-os", "1", EPOCH))
     inside = f"{made.raw}@@{esp.offset}"
     assert run.run(["mtype", "-i", inside, "::EFI/BOOT/BOOTX64.EFI"]).stdout == b"MZ shim"
     assert run.run(["mtype", "-i", inside, "::EFI/BOOT/grubx64.efi"]).stdout == b"MZ grub"
@@ -186,7 +186,7 @@ def test_a_signed_loader_of_the_distribution_is_kept(tmp_path: Path) -> None:
 def test_a_pack_is_signed_where_a_key_is_given(tmp_path: Path) -> None:
     secret, public = signature.keygen(tmp_path, "release")
     raw = machine(tmp_path / "machine", dirt="b")
-    made = normalise(Order(raw, "raw", tmp_path / "out", "tiny-os", "1", EPOCH, key=secret))
+    made = normalise(NormaliseRequest(raw, "raw", tmp_path / "out", "tiny-os", "1", EPOCH, key=secret))
     listed = made.raw.with_suffix(".pack.json")
     assert signature.verify(listed, listed.with_name(listed.name + ".minisig"), [public]) == "release"
 
@@ -194,7 +194,7 @@ def test_a_pack_is_signed_where_a_key_is_given(tmp_path: Path) -> None:
 def test_a_disk_of_another_image_is_refused(tmp_path: Path) -> None:
     raw = machine(tmp_path / "machine", dirt="b")
     with pytest.raises(ProvisionError, match=r"os-release says tiny-os@1, not tiny-os@2"):
-        normalise(Order(raw, "raw", tmp_path / "out", "tiny-os", "2", EPOCH))
+        normalise(NormaliseRequest(raw, "raw", tmp_path / "out", "tiny-os", "2", EPOCH))
 
 
 def test_a_machine_that_was_switched_off_is_refused(tmp_path: Path) -> None:
@@ -204,7 +204,7 @@ def test_a_machine_that_was_switched_off_is_refused(tmp_path: Path) -> None:
         file.seek(root.offset + 1024 + 0x3A)
         file.write(struct.pack("<H", 0))
     with pytest.raises(ProvisionError, match="not clean") as caught:
-        normalise(Order(raw, "raw", tmp_path / "out", "tiny-os", "1", EPOCH))
+        normalise(NormaliseRequest(raw, "raw", tmp_path / "out", "tiny-os", "1", EPOCH))
     assert caught.value.code == 660
 
 
