@@ -4,7 +4,6 @@ import os
 import re
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from provisioner.agent import signatures, write_marker
 from provisioner.agent.disks import EMPTY, HALF
@@ -92,19 +91,6 @@ def devices() -> list[Device]:
         if vendor and device and not kind.startswith(BRIDGES):
             found.append(Device(f"{vendor}:{device}", kind, place.name))
     return found
-
-
-def machine() -> dict[str, Any]:
-    """What hello and inventory both say of the machine as a whole."""
-    name, count = cpu()
-    return {
-        "maker": maker(),
-        "product": product(),
-        "cpu": name,
-        "cpus": count,
-        "firmware": firmware(),
-        "devices": devices(),
-    }
 
 
 def nics() -> list[Nic]:

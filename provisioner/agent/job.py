@@ -91,6 +91,7 @@ class Job:
         return self._writer.state if self._writer else "was not touched"
 
     def _hello(self) -> protocol.Order:
+        cpu, cpus = facts.cpu()
         hello = protocol.Hello(
             nonce=self._arguments.nonce,
             boot_id=facts.read_word(Path("/proc/sys/kernel/random/boot_id")),
@@ -102,12 +103,16 @@ class Job:
             version=__version__,
             disks=self._find_disks(),
             nics=facts.nics(),
-            **facts.machine(),
+            maker=facts.maker(),
+            product=facts.product(),
+            cpu=cpu,
+            cpus=cpus,
+            firmware=facts.firmware(),
+            devices=facts.devices(),
         )
         for disk in hello.disks:
             self.say(f"disk {disks.describe(disk)}: {disk.content}")
-        body = self._link.tell("hello", hello)
-        answer = protocol.load(protocol.HelloAnswer, body)
+        answer = protocol.load(protocol.HelloAnswer, self._link.post("hello", hello).body)
         self._link.token = answer.token
         self._order = answer.order
         self._set_clock(answer.time)
@@ -211,12 +216,12 @@ class Job:
             rate=round(max(0, moved) / seconds, 1) if seconds else 0.0,
         )
         self._say_progress(message)
-        self._link.tell("progress", message)
+        self._link.post("progress", message)
         return now
 
     @property
     def _note(self) -> str:
-        return self._link.note or self._link.turn
+        return self._link.note or self._link.queued
 
     def _say_progress(self, now: protocol.Progress) -> None:
         """On the console too, now and then: somebody may stand before it."""
@@ -234,11 +239,11 @@ class Job:
         pause = threading.Event()
         while True:
             self._seq += 1
-            answer = self._link.tell(path, replace(message, seq=self._seq))
-            if answer.get("do") == "reboot":
+            answer = self._link.post(path, replace(message, seq=self._seq))
+            if answer.do == "reboot":
                 self.say("the service says: reboot")
                 return self._reboot()
-            if answer.get("do") == "stop":
+            if answer.do == "stop":
                 return self._rest(f"the service says: stop. The disk {self._disk_state}")
             pause.wait(self.interval)
 
@@ -247,13 +252,13 @@ class Job:
         self.say(f"failed (PV-{fault.code}): {fault}. The disk {self._disk_state}")
         with suppress(errors.ProvisionError, Stopped):
             lines = [*self._lines, *_kernel_log()]
-            self._link.tell("log", protocol.Log(order.deployment, order.attempt, self._seq + 1, lines))
+            self._link.post("log", protocol.Log(order.deployment, order.attempt, self._seq + 1, lines))
         with suppress(errors.ProvisionError, Stopped):
             self._seq += 2
             failed = protocol.Failed(
                 order.deployment, order.attempt, self._seq, fault.code, str(fault), fault.hint
             )
-            if self._link.tell("failed", failed).get("do") == "reboot":
+            if self._link.post("failed", failed).do == "reboot":
                 return self._reboot()
         self._rest("nothing more can be done here")
 

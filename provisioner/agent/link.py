@@ -5,7 +5,6 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 from urllib.parse import urlsplit
 
 from provisioner.agent import protocol
@@ -42,7 +41,7 @@ class Link:
         self._ends: list[threading.Event] = []
         self.token = ""
         self.note = ""  # in words, while the service does not answer
-        self.turn = ""  # in words, while it serves others first
+        self.queued = ""  # in words, while it serves other hosts first
 
     def connect(self, url: str = "") -> http.client.HTTPConnection:
         """A connection to the service, or where `url` lies; every read and write has a time limit."""
@@ -72,7 +71,7 @@ class Link:
         """Whether the service said stop."""
         return self._halt.is_set()
 
-    def tell(self, path: str, message: Any) -> dict[str, Any]:
+    def post(self, path: str, message: protocol.Message) -> protocol.Answer:
         """POST a message until it is answered.
 
         Raises:
@@ -87,7 +86,7 @@ class Link:
                 answer = connection.getresponse()
                 text = answer.read(1 << 20)
                 if answer.status == http.client.OK:
-                    return self._obey(json.loads(text))
+                    return self._accept(json.loads(text))
                 if 400 <= answer.status < 500:
                     raise UnreachableError(f"the service refused {path} ({answer.status})", code=330)
                 self._note(f"the service answers {answer.status}")
@@ -100,11 +99,12 @@ class Link:
     def _json_headers(self) -> dict[str, str]:
         return {"Content-Type": "application/json", **self.headers}
 
-    def _obey(self, answer: Any) -> dict[str, Any]:
-        if not isinstance(answer, dict):
+    def _accept(self, body: object) -> protocol.Answer:
+        if not isinstance(body, dict):
             raise ValueError("the answer is no JSON object")
-        self.mended()
-        if answer.get("do") == "stop":
+        self.recovered()
+        answer = protocol.Answer(str(body.get("do", "")), body)
+        if answer.do == "stop":
             self.stop()
         return answer
 
@@ -131,7 +131,7 @@ class Link:
             number += 1
 
     def fetch(self, path: str) -> bytes:
-        """A small file as a whole, at most 256 MiB. Raises as `tell`."""
+        """A small file as a whole, at most 256 MiB. Raises as `post`."""
         for _ in self.tries(path):
             connection = self.connect()
             try:
@@ -141,7 +141,7 @@ class Link:
                     raise UnreachableError(f"the service does not give {path} ({answer.status})", code=330)
                 body = answer.read(256 << 20)
                 if answer.status == http.client.OK and answer.length in (0, None):
-                    self.mended()
+                    self.recovered()
                     return body
                 is_short = answer.status == http.client.OK
                 self._note(f"{path} came incomplete" if is_short else f"the service answers {answer.status}")
@@ -151,26 +151,26 @@ class Link:
                 connection.close()
         raise AssertionError("tries() ends by an error")
 
-    def broken(self, reason: str) -> None:
-        """Say, once, that the stream is broken."""
+    def interrupted(self, reason: str) -> None:
+        """Say, once, that the stream broke off."""
         self._note(reason)
 
-    def waits(self, reason: str, seconds: float, ended: threading.Event) -> None:
+    def wait(self, reason: str, seconds: float, ended: threading.Event) -> None:
         """Say what we wait for, whenever that changes, and wait. Raises Stopped."""
-        if self.turn != reason:
-            self.turn = reason
+        if self.queued != reason:
+            self.queued = reason
             self._say(reason)
         if ended.wait(seconds):
             raise Stopped
 
-    def came(self) -> None:
-        """A piece of the image came."""
-        if self.turn:
-            self.turn = ""
+    def received(self) -> None:
+        """A piece of the image has arrived: nobody is waited for any more."""
+        if self.queued:
+            self.queued = ""
             self._say("it is our turn")
-        self.mended()
+        self.recovered()
 
-    def mended(self) -> None:
+    def recovered(self) -> None:
         """The service answers, or bytes come, again."""
         if self.note:
             self.note = ""

@@ -6,8 +6,9 @@ Transport: JSON over HTTP under ``/agent/v1/``; after the hello every request ca
 
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
 PREFIX = "/agent/v1"
@@ -265,16 +266,27 @@ class Failed:
     hint: str = ""
 
 
-def dump(message: Any) -> dict[str, Any]:
-    """A message as plain JSON types."""
+@dataclass(frozen=True)
+class Answer:
+    """The answer to any message: what the agent shall do now, empty where it does not say, and all of it."""
+
+    do: str
+    body: Mapping[str, object]
+
+
+Message: TypeAlias = Hello | Inventory | Progress | Log | Written | Failed
+
+
+def dump(message: Message | HelloAnswer | Disk) -> dict[str, object]:
+    """A message as plain JSON types, by the names of its fields."""
     return asdict(message)
 
 
-def load(kind: type[_T], body: Any) -> _T:
+def load(kind: type[_T], body: object) -> _T:
     """A message from JSON: unknown keys are dropped, missing or ill-typed ones raise ProtocolError."""
     if not isinstance(body, dict):
         raise ProtocolError(f"{kind.__name__}: not an object")
-    values = {}
+    values: dict[str, object] = {}
     for spec in fields(kind):  # type: ignore[arg-type]  # kind is a dataclass; TypeVar cannot say so
         if spec.name in body:
             values[spec.name] = _value(kind.__name__, spec.name, spec.type, body[spec.name])
@@ -284,7 +296,7 @@ def load(kind: type[_T], body: Any) -> _T:
         raise ProtocolError(f"{kind.__name__}: {missing}") from missing
 
 
-def _value(kind: str, name: str, wanted: Any, value: Any) -> Any:
+def _value(kind: str, name: str, wanted: object, value: object) -> object:
     nested = {list[Disk]: Disk, list[Nic]: Nic, list[Device]: Device}
     if wanted in nested and isinstance(value, list):
         return [load(nested[wanted], item) for item in value]
@@ -297,7 +309,7 @@ def _value(kind: str, name: str, wanted: Any, value: Any) -> Any:
     return value
 
 
-def _fits(wanted: Any, value: Any) -> bool:
+def _fits(wanted: object, value: object) -> bool:
     if wanted is float:
         return type(value) is float and math.isfinite(value)
     if wanted in (str, bool, int):

@@ -43,7 +43,10 @@ def segments(manifest: Manifest, numbers: Sequence[int], connections: int) -> It
 
 
 class RetryLater(Exception):
-    """The service serves others first; `seconds` until it should be asked again, `words` for people."""
+    """503 with Retry-After (RFC 9110, 10.2.3): other hosts are served first.
+
+    `seconds` until the next request; `words` are for people.
+    """
 
     def __init__(self, seconds: float, words: str) -> None:
         super().__init__(words)
@@ -187,14 +190,16 @@ class _Worker:
                 bad += 1
                 if bad == BAD_TRIES:
                     raise self._damaged(group[done], fault) from fault
-                link.broken(f"chunk {group[done]} came damaged, it is fetched again")
-            except RetryLater as turn:
-                link.waits(str(turn), turn.seconds, self._stream.ended)
+                link.interrupted(f"chunk {group[done]} came damaged, it is fetched again")
+            except RetryLater as later:
+                link.wait(str(later), later.seconds, self._stream.ended)
                 tries = link.tries("the image", self._stream.ended)  # it is there, so patience begins anew
             except (OSError, http.client.HTTPException) as fault:
                 if self._stream.ended.is_set():
                     raise Stopped from fault
-                link.broken(f"the image stream broke at chunk {group[done]}: {fault or type(fault).__name__}")
+                link.interrupted(
+                    f"the image stream broke at chunk {group[done]}: {fault or type(fault).__name__}"
+                )
             if done < len(group):
                 self.close()
             if done > before:  # it moved: the patience begins anew
@@ -218,7 +223,7 @@ class _Worker:
                 self._read(answer, chunk.pack_offset - place)
             data = expand(self._read(answer, chunk.pack_length), chunk)
             place = chunk.pack_offset + chunk.pack_length
-            self._stream.link.came()
+            self._stream.link.received()
             yield number, chunk, data
 
     def _ask(self, begin: int, end: int) -> http.client.HTTPResponse:
@@ -262,5 +267,5 @@ def _seconds(text: str) -> float:
 
 
 def _words(body: bytes) -> str:
-    said = "".join(sign for sign in body.decode(errors="replace") if sign.isprintable())[:120]
-    return said or "the service serves others first"
+    text = "".join(sign for sign in body.decode(errors="replace") if sign.isprintable())[:120]
+    return text or "the service serves others first"

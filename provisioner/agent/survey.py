@@ -42,7 +42,7 @@ class Survey:
             self.say(f"{message.maker} {message.product}, serial {message.serial or 'none'}".strip())
             for disk in message.disks:
                 self.say(f"disk {disk.name} {disk.model} {disk.size} bytes: {disk.content}")
-            self._link.tell("inventory", message)
+            self._link.post("inventory", message)
             self.say("the service knows now what this machine is")
         except Exception as fault:  # whatever it is, the machine goes back to its own disk
             self.say(f"the inventory could not be handed in ({fault!r:.200})")
@@ -50,7 +50,7 @@ class Survey:
         self._reboot()
 
     def _look(self) -> protocol.Inventory:
-        nics = facts.nics()
+        nics, (cpu, cpus) = facts.nics(), facts.cpu()
         return protocol.Inventory(
             mac=self._arguments.mac,
             macs=[nic.mac for nic in nics],
@@ -60,5 +60,10 @@ class Survey:
             version=__version__,
             disks=self._find_disks(),
             nics=nics,
-            **facts.machine(),
+            maker=facts.maker(),
+            product=facts.product(),
+            cpu=cpu,
+            cpus=cpus,
+            firmware=facts.firmware(),
+            devices=facts.devices(),
         )

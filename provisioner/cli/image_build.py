@@ -184,10 +184,10 @@ def _commit() -> str:
 
 
 def _tell(made: "BuiltImage", order: "BuildRequest") -> None:
-    said = made.record
+    entry = made.entry
     say(
-        f"{said['image']} built in {made.seconds / 60:.1f} min: {size(int(str(said['raw_bytes'])))}, "
-        f"pack {size(int(str(said['pack_bytes'])))}, sha256 {said['raw_sha256']}"
+        f"{entry.image} built in {made.seconds / 60:.1f} min: {size(entry.raw_bytes)}, "
+        f"pack {size(entry.pack_bytes)}, sha256 {entry.raw_sha256}"
     )
     say(f"in {order.out}: raw, qcow2, vmdk, pack, per-file manifest, bill of materials, SHA256SUMS, record")
 
@@ -197,10 +197,10 @@ def _compare(made: "BuiltImage", checksums: Path) -> None:
     from provisioner.golden import record
     from provisioner.golden.packer import BuildError
 
-    key, digest = str(made.record["inputs_key"]), str(made.record["raw_sha256"])
+    key, digest = made.entry.inputs, made.entry.raw_sha256
     known = record.known(checksums, key)
     if not known:
-        record.remember(checksums, key, digest, str(made.record["image"]))
+        record.remember(checksums, key, digest, made.entry.image)
         say(f"these inputs are new: {checksums} has their checksum now; commit it")
     elif known != digest:
         raise BuildError(

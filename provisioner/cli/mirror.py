@@ -1,6 +1,5 @@
 """`provision mirror …`: what images are built from at a site without the internet."""
 
-import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -203,7 +202,7 @@ def airgap(folder: Path, name: str, report: Path | None, command: tuple[str, ...
 
     done = gaps.run_inside(command, mirror=folder, name=name)
     if report:
-        report.write_text(json.dumps(done.as_json(), indent=2) + "\n")
+        report.write_text(done.dump())
     return judge(done, command[0], name)
 
 

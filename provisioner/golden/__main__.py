@@ -7,11 +7,10 @@ import shutil
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 from provisioner.errors import ProvisionError
 from provisioner.golden import record
-from provisioner.golden.normalise import FORMATS, GoldenImage, NormaliseRequest, normalise
+from provisioner.golden.normalise import FORMATS, GoldenImage, NormaliseRequest, Report, normalise
 
 
 def arguments(argv: list[str]) -> argparse.Namespace:
@@ -45,10 +44,10 @@ def main(argv: list[str]) -> int:
         print(f"golden: {step} ({time.monotonic() - began:.0f} s)", flush=True)
 
     try:
-        made = normalise(_order(options), report)
+        made = normalise(_request(options), report)
     except ProvisionError as fault:
         print(f"golden: {fault} (PV-{fault.code})\n  → {fault.hint}", file=sys.stderr)
-        _keep(options, report)
+        _keep_disk(options, report)
         return int(fault.exit)
     _record(options, made)
     shutil.rmtree(options.disk.parent)
@@ -58,7 +57,7 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def _order(options: argparse.Namespace) -> NormaliseRequest:
+def _request(options: argparse.Namespace) -> NormaliseRequest:
     return NormaliseRequest(
         disk=options.disk,
         form=options.format,
@@ -70,35 +69,33 @@ def _order(options: argparse.Namespace) -> NormaliseRequest:
     )
 
 
-def _keep(options: argparse.Namespace, report: Any) -> None:
+def _keep_disk(options: argparse.Namespace, report: Report) -> None:
     """Packer deletes its disk when this step fails: hold on to it by a second name."""
     if options.keep and options.disk.is_file():
         folder = Path(options.keep)
         folder.mkdir(parents=True, exist_ok=True)
-        kept = folder / options.disk.name
-        kept.unlink(missing_ok=True)
-        os.link(options.disk, kept)  # the same file, not a copy of gigabytes
-        report(f"the disk is kept as {kept}")
+        link = folder / options.disk.name
+        link.unlink(missing_ok=True)
+        os.link(options.disk, link)  # the same file, not a copy of gigabytes
+        report(f"the disk is kept as {link}")
 
 
 def _record(options: argparse.Namespace, made: GoldenImage) -> None:
     given = {"source": options.source.removeprefix("file://"), "mirror_key": options.mirror_key}
-    facts = {"name": options.name, "version": options.version, "epoch": options.epoch, **options.facts}
-    found = record.inputs({name: Path(path) for name, path in given.items() if path}, facts)
-    path = made.raw.with_name(f"{options.name}-{options.version}{record.SUFFIX}")
-    body = {
-        "image": f"{options.name}@{options.version}",
-        "result": "built",
-        "builder": options.builder,
-        "raw_sha256": made.raw_sha256,
-        "artefacts": made.sums,
-        "variables": facts,
-        "inputs": found,
-        "inputs_key": record.key(found),
-        "tools": record.tools(),
-        **made.facts,
-    }
-    record.write(path, body)
+    variables = {"name": options.name, "version": options.version, "epoch": options.epoch, **options.facts}
+    inputs = record.inputs({name: Path(path) for name, path in given.items() if path}, variables)
+    written = record.BuildRecord(
+        image=f"{options.name}@{options.version}",
+        builder=options.builder,
+        raw_sha256=made.raw_sha256,
+        artefacts=made.sums,
+        variables=variables,
+        inputs=inputs,
+        inputs_key=record.key(inputs),
+        tools=record.tools(),
+        statistics=made.statistics,
+    )
+    written.write(made.raw.with_name(f"{options.name}-{options.version}{record.SUFFIX}"))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Makes what is handed out of a raw image: qcow2, vmdk, pack, checksums; the same bytes each time."""
 
 import re
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,6 +19,15 @@ CONVERT_LIMIT = 3600.0  # seconds
 # where the descriptor of a sparse VMDK says it lies (VMware, Virtual Disk Format 5.0): sectors
 _DESCRIPTOR_PLACE = slice(28, 44)
 SECTOR = 512
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Bytes of the raw image and of its pack, and the seconds that the pack needs at 1 Gbit/s."""
+
+    raw_bytes: int
+    pack_bytes: int
+    download_seconds_at_1_gbit: float
 
 
 def qcow2(raw: Path) -> Path:
@@ -51,8 +61,8 @@ def packed(raw: Path, *, name: str, version: str, epoch: int, key: Path | None) 
     return [out, listed, *([signature.sign(listed, key)] if key else [])]
 
 
-def check_sizes(raw: Path, pack_file: Path) -> dict[str, float]:
-    """Sizes and the seconds of a download at 1 Gbit/s. Raises ProvisionError over a limit."""
+def check_sizes(raw: Path, pack_file: Path) -> Sizes:
+    """Measure raw image and pack. Raises ProvisionError (PV-661) over one of the product's limits."""
     size, wire = raw.stat().st_size, pack_file.stat().st_size
     seconds = round(wire / GOODPUT, 1)
     if size > LARGEST:
@@ -67,7 +77,7 @@ def check_sizes(raw: Path, pack_file: Path) -> dict[str, float]:
             hint="provision image diff OLD NEW shows what was added",
             code=661,
         )
-    return {"raw_bytes": size, "pack_bytes": wire, "download_seconds_at_1_gbit": seconds}
+    return Sizes(size, wire, seconds)
 
 
 def checksums(paths: list[Path]) -> dict[str, str]:

@@ -1,7 +1,6 @@
 """Explains how two images differ, file by file."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from provisioner.golden.files import FIELDS, Area, FileEntry, FileManifest
 
@@ -26,8 +25,8 @@ class Difference:
 
     kind: str
     path: str
-    before: Any = None
-    after: Any = None
+    before: object = None
+    after: object = None
 
 
 def compare(old: FileManifest, new: FileManifest) -> list[Difference]:
@@ -75,6 +74,6 @@ def sentence(found: Difference) -> str:
     return f"{found.kind:<11}{found.path}: {_short(found.before)} → {_short(found.after)}"
 
 
-def _short(value: Any) -> str:
+def _short(value: object) -> str:
     text = str(value) if value not in ("", None, {}) else "none"
     return f"{text[:16]}…" if len(text) == 64 else text

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from provisioner.errors import InputError
 from provisioner.golden import artefacts, boot, disk, files, inspection, loaders, namespace, sbom, tree
+from provisioner.golden.record import Statistics
 from provisioner.imaging.manifest import check_names
 from provisioner.run import run
 from provisioner.system import shipped
@@ -41,12 +42,12 @@ class NormaliseRequest:
 
 @dataclass(frozen=True)
 class GoldenImage:
-    """The results; `facts` go into the build record."""
+    """The results: the raw image, its digest, that of every artefact by file name, and what was counted."""
 
     raw: Path
     raw_sha256: str
     sums: dict[str, str]
-    facts: dict[str, object]
+    statistics: Statistics
 
 
 def normalise(request: NormaliseRequest, report: Report = lambda _: None) -> GoldenImage:
@@ -62,11 +63,11 @@ def normalise(request: NormaliseRequest, report: Report = lambda _: None) -> Gol
     ids = disk.ImageIds(NAMESPACE, request.name, request.version)
     raw = request.out / f"{request.stem}.raw"
     with tempfile.TemporaryDirectory(dir=request.out, prefix="normalise-") as folder:
-        said = _rebuild(request, Path(folder), raw, ids, report)
+        rebuilt, is_signed = _rebuild(request, Path(folder), raw, ids, report)
     report("reading what was made")
     digest = files.hashed(raw)
-    found = inspection.inspect(raw, digest)
-    listed = _describe(request, raw, digest, found)
+    content = inspection.inspect(raw, digest)
+    listed = _describe(request, raw, digest, content)
     report("packing")
     packs = artefacts.packed(
         raw, name=request.name, version=request.version, epoch=request.epoch, key=request.key
@@ -75,13 +76,21 @@ def normalise(request: NormaliseRequest, report: Report = lambda _: None) -> Gol
     report("converting to qcow2 and vmdk")
     others = [artefacts.qcow2(raw), artefacts.vmdk(raw, ids.serial("vmdk"))]
     sums = artefacts.checksums([raw, *others, *packs[:2], *listed])
-    facts = {**sizes, **said, "files": len(found.manifest.entries), "packages": len(found.packages)}
-    return GoldenImage(raw, digest, sums, {**facts, "normalise_seconds": round(time.monotonic() - began, 1)})
+    statistics = Statistics(
+        **vars(sizes),
+        **vars(rebuilt),
+        signed_loaders=is_signed,
+        files=len(content.manifest.entries),
+        packages=len(content.packages),
+        normalise_seconds=round(time.monotonic() - began, 1),
+    )
+    return GoldenImage(raw, digest, sums, statistics)
 
 
 def _rebuild(
     request: NormaliseRequest, work: Path, raw: Path, ids: disk.ImageIds, report: Report
-) -> dict[str, object]:
+) -> tuple[tree.RebuiltRoot, bool]:
+    """Write `raw`; what was done to its root, and whether a distribution's signed loaders were kept."""
     source = _as_raw(request, work)
     root = inspection.root_of(source)
     _check_clean(source, root.offset)
@@ -98,11 +107,11 @@ def _rebuild(
         user=request.user,
         rules=str(rules.absolute()),
     )
-    said = dict(json.loads(namespace.inside(tree.__name__, rebuild_request.dump())))
+    rebuilt = tree.RebuiltRoot(**json.loads(namespace.inside(tree.__name__, rebuild_request.dump())))
     report("building the disk")
     disk.assemble(work / raw.name, work / "root.ext4", ids, epoch=request.epoch, loaders=signed)
     (work / raw.name).replace(raw)
-    return {**said, "signed_loaders": signed is not None}
+    return rebuilt, signed is not None
 
 
 def _as_raw(request: NormaliseRequest, work: Path) -> Path:
@@ -132,21 +141,23 @@ def _check_clean(raw: Path, offset: int) -> None:
         )
 
 
-def _describe(request: NormaliseRequest, raw: Path, digest: str, found: inspection.Inspection) -> list[Path]:
+def _describe(
+    request: NormaliseRequest, raw: Path, digest: str, content: inspection.Inspection
+) -> list[Path]:
     """The per-file manifest and the bill of materials. Raises InputError where os-release says otherwise."""
     wanted = f"{request.name}@{request.version}"
-    if found.manifest.image != wanted:
+    if content.manifest.image != wanted:
         raise InputError(
-            f"os-release says {found.manifest.image}, not {wanted}",
+            f"os-release says {content.manifest.image}, not {wanted}",
             hint="deployments would be refused: packer/scripts/identify.sh must have the last word",
             code=660,
         )
     listed = raw.with_name(request.stem + files.SUFFIX)
-    listed.write_text(found.manifest.dump())
+    listed.write_text(content.manifest.dump())
     bill = raw.with_name(request.stem + sbom.SUFFIX)
-    release = f"{found.release.get('ID', 'linux')}"
+    release = f"{content.release.get('ID', 'linux')}"
     text = sbom.document(
-        found.packages,
+        content.packages,
         image=request.name,
         version=request.version,
         raw_sha256=digest,

@@ -7,7 +7,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -61,9 +61,9 @@ class BuildRequest:
 
 @dataclass(frozen=True)
 class BuiltImage:
-    """A finished build: its record as written, and the pack."""
+    """A finished build: its line in the journal, and the pack."""
 
-    record: dict[str, object]
+    entry: record.JournalEntry
     pack: Path
     seconds: float
 
@@ -76,22 +76,25 @@ def build(request: BuildRequest, report: Report, *, commit: str = "") -> BuiltIm
     try:
         made = _made(request, report)
     except (ProvisionError, KeyboardInterrupt) as fault:
-        seconds = time.monotonic() - began
-        text = str(fault) or "interrupted"
-        image = f"{request.variables.get('image_name', '')}@{request.variables.get('image_version', '')}"
-        line = record.JournalEntry(
-            started, seconds, "failed", image, request.builder, commit=commit, error=text
-        )
-        record.append(request.cache, line)
+        record.append(request.cache, _failed(request, started, time.monotonic() - began, commit, fault))
         raise
     seconds = round(time.monotonic() - began, 1)
     body = {**json.loads(made.read_text()), "seconds": seconds, "started": started, "commit": commit}
     made.write_text(json.dumps(body, indent=1, sort_keys=True) + "\n")
-    record.append(request.cache, _line(body, request.builder))
-    return BuiltImage(body, made.with_name(made.name.removesuffix(record.SUFFIX) + ".pack"), seconds)
+    entry = _entry(body, request.builder)
+    record.append(request.cache, entry)
+    return BuiltImage(entry, made.with_name(made.name.removesuffix(record.SUFFIX) + ".pack"), seconds)
 
 
-def _line(body: dict[str, object], builder: str) -> record.JournalEntry:
+def _failed(
+    request: BuildRequest, started: float, seconds: float, commit: str, fault: BaseException
+) -> record.JournalEntry:
+    image = f"{request.variables.get('image_name', '')}@{request.variables.get('image_version', '')}"
+    error = str(fault) or "interrupted"
+    return record.JournalEntry(started, seconds, "failed", image, request.builder, commit=commit, error=error)
+
+
+def _entry(body: Mapping[str, object], builder: str) -> record.JournalEntry:
     return record.JournalEntry(
         started=float(str(body["started"])),
         seconds=float(str(body["seconds"])),

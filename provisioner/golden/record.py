@@ -3,11 +3,11 @@
 import hashlib
 import json
 import platform
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 from provisioner.errors import InputError, ProgramError
 from provisioner.golden.files import hashed
@@ -32,7 +32,7 @@ TOOLS = {
 LIBRARIES = ("ansible-core", "zstandard")
 
 
-def inputs(given: dict[str, Path], facts: dict[str, Any]) -> dict[str, str]:
+def inputs(given: dict[str, Path], variables: Mapping[str, object]) -> dict[str, str]:
     """What the image depends on: name → sha256 of each source file, of what was given, of the variables.
 
     Given are the ISO or base image, and the mirror's keyring, which is in the image.
@@ -47,7 +47,7 @@ def inputs(given: dict[str, Path], facts: dict[str, Any]) -> dict[str, str]:
     for path in sorted(Path(__file__).parent.glob("*.py")):
         found[f"golden/{path.name}"] = hashed(path)
     found |= {name: hashed(path) for name, path in given.items() if path.is_file()}
-    found["variables"] = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+    found["variables"] = hashlib.sha256(json.dumps(variables, sort_keys=True).encode()).hexdigest()
     return found
 
 
@@ -143,9 +143,44 @@ def _median(values: list[float] | list[int], divisor: float) -> float | None:
     return median(values) / divisor if values else None
 
 
-def write(path: Path, body: dict[str, Any]) -> None:
-    """The build record, JSON."""
-    path.write_text(json.dumps({"schema_version": SCHEMA_VERSION, **body}, indent=1, sort_keys=True) + "\n")
+@dataclass(frozen=True)
+class Statistics:
+    """What the normalise step has counted; sizes in bytes, as `artefacts.Sizes` and `tree.RebuiltRoot`."""
+
+    raw_bytes: int
+    pack_bytes: int
+    download_seconds_at_1_gbit: float
+    scrubbed: Mapping[str, int]
+    bytecode: int
+    content: int
+    root_size: int
+    signed_loaders: bool
+    files: int
+    packages: int
+    normalise_seconds: float
+
+
+@dataclass(frozen=True)
+class BuildRecord:
+    """`NAME-VERSION.build.json` beside an image: what it was made from, with what, and its digests."""
+
+    image: str  # NAME@VERSION
+    builder: str
+    raw_sha256: str
+    artefacts: Mapping[str, str]  # file name → SHA-256
+    variables: Mapping[str, object]  # of the template, that shape the image
+    inputs: Mapping[str, str]  # as `inputs` gives them
+    inputs_key: str
+    tools: Mapping[str, str]  # program or library → version
+    statistics: Statistics
+    result: str = "built"
+
+    def write(self, path: Path) -> None:
+        """As JSON, the statistics' keys beside the others."""
+        body = asdict(self)
+        body |= body.pop("statistics")
+        text = json.dumps({"schema_version": SCHEMA_VERSION, **body}, indent=1, sort_keys=True)
+        path.write_text(text + "\n")
 
 
 def known(path: Path, inputs_key: str) -> str:

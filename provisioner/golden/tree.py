@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Self
 
 from provisioner.errors import ProgramError, ProvisionError
 from provisioner.golden import accounts, boot, bytecode, filesystem, namespace, scrub
@@ -29,7 +30,7 @@ JSON_SECRET = re.compile(
 
 @dataclass(frozen=True)
 class RebuildRequest:
-    """What is made of which disk; paths as texts, so that it travels as JSON."""
+    """Which disk's root is rebuilt into which file; paths as texts, so that it travels as JSON."""
 
     raw: str
     offset: int  # bytes, of its root
@@ -40,18 +41,34 @@ class RebuildRequest:
     rules: str
 
     def dump(self) -> str:
-        """As the namespace's process is given it."""
+        """As the namespace's process is given it, JSON."""
         return json.dumps(asdict(self))
 
+    @classmethod
+    def load(cls, text: str) -> Self:
+        """What `dump` has written."""
+        fields = json.loads(text)
+        return cls(**{**fields, "ids": boot.FilesystemIds(**fields["ids"])})
 
-def main(request: RebuildRequest) -> dict[str, object]:
-    """Make `order.out`; what was scrubbed, and the sizes. Raises ProvisionError."""
+
+@dataclass(frozen=True)
+class RebuiltRoot:
+    """What was done: paths removed by each scrub pattern, byte-code files dated anew, sizes in bytes."""
+
+    scrubbed: dict[str, int]
+    bytecode: int
+    content: int
+    root_size: int
+
+
+def main(request: RebuildRequest) -> RebuiltRoot:
+    """Make `request.out`. Raises ProvisionError: a private key is left (PV-662), or there is no kernel."""
     out = Path(request.out)
     with namespace.filesystem(Path(request.raw), request.offset) as source:
         content = measure(source)
         with namespace.scratch(out.parent, content) as root:
             _copy(source, root)
-            gone = scrub.apply(root, scrub.rules(Path(request.rules).read_text()))
+            removed = scrub.apply(root, scrub.rules(Path(request.rules).read_text()))
             accounts.remove(root, request.user)
             accounts.forget_name(root)
             accounts.date(root, request.epoch)
@@ -61,7 +78,7 @@ def main(request: RebuildRequest) -> dict[str, object]:
             filesystem.clamp(root, request.epoch)
             size = room(root)
             filesystem.make(root, out, request.ids.root, size, request.epoch)
-    return {"scrubbed": gone, "bytecode": redated, "content": content, "root_size": size}
+    return RebuiltRoot(removed, redated, content, size)
 
 
 def _walk(root: Path) -> Iterator[tuple[str, os.stat_result]]:
@@ -129,9 +146,7 @@ def _holds_secret(path: str) -> bool:
 
 
 if __name__ == "__main__":
-    said = json.loads(sys.argv[1])
-    said["ids"] = boot.FilesystemIds(**said["ids"])
     try:
-        print(json.dumps(main(RebuildRequest(**said))))
+        print(json.dumps(asdict(main(RebuildRequest.load(sys.argv[1])))))
     except ProvisionError as fault:
         sys.exit(f"{fault}\n{fault.hint}")

@@ -1,6 +1,6 @@
 """Tells which bytes of an ext4 filesystem belong to nothing, from its own block bitmap.
 
-Layout: Linux, Documentation/filesystems/ext4 (super, group_descr, bitmaps). Any doubt means: nothing is free.
+Layout: Linux, Documentation/filesystems/ext4 (super, group_descr, bitmaps). In doubt nothing is free.
 """
 
 import struct

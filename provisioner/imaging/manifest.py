@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -105,7 +106,7 @@ def load(path: Path) -> Manifest:
     return parse(body)
 
 
-def parse(body: Any) -> Manifest:
+def parse(body: object) -> Manifest:
     """A manifest from plain data, wholly checked. Raises PackError naming what is wrong."""
     if not isinstance(body, dict) or body.get("format") != FORMAT:
         found = body.get("format") if isinstance(body, dict) else type(body).__name__
@@ -128,19 +129,21 @@ def parse(body: Any) -> Manifest:
     return manifest
 
 
-def _text(body: dict[str, Any], key: str, pattern: re.Pattern[str]) -> str:
-    if not isinstance(body[key], str) or not pattern.fullmatch(body[key]):
-        raise ValueError(f"{key}: {body[key]!r:.60}")
-    return str(body[key])
+def _text(body: Mapping[str, object], key: str, pattern: re.Pattern[str]) -> str:
+    value = body[key]
+    if not isinstance(value, str) or not pattern.fullmatch(value):
+        raise ValueError(f"{key}: {value!r:.60}")
+    return value
 
 
-def _number(body: dict[str, Any], key: str) -> int:
-    if type(body[key]) is not int or not 0 <= body[key] < 1 << 60:
-        raise ValueError(f"{key}: {body[key]!r:.60}")
-    return int(body[key])
+def _number(body: Mapping[str, object], key: str) -> int:
+    value = body[key]
+    if type(value) is not int or not 0 <= value < 1 << 60:
+        raise ValueError(f"{key}: {value!r:.60}")
+    return value
 
 
-def _chunk(row: Any) -> Chunk:
+def _chunk(row: Any) -> Chunk:  # JSON from outside: checked here
     chunk = Chunk(*row)
     numbers = (chunk.offset, chunk.length, chunk.pack_offset, chunk.pack_length)
     if not all(type(n) is int and 0 <= n < 1 << 60 for n in numbers):
@@ -152,17 +155,17 @@ def _chunk(row: Any) -> Chunk:
     return chunk
 
 
-def _partition(row: Any) -> Partition:
-    found = Partition(
+def _partition(row: Mapping[str, object]) -> Partition:
+    partition = Partition(
         role=str(row["role"]),
         guid=_text(row, "guid", _GUID),
         label=_text(row, "label", _PRINTED),
         offset=_number(row, "offset"),
         length=_number(row, "length"),
     )
-    if found.role not in ROLES:
-        raise ValueError(f"partition role {found.role!r:.20}")
-    return found
+    if partition.role not in ROLES:
+        raise ValueError(f"partition role {partition.role!r:.20}")
+    return partition
 
 
 def check(manifest: Manifest) -> None:

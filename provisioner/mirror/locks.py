@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -125,7 +125,7 @@ def load(path: Path) -> Lock:
     """The lock in a file. Raises InputError (PV-650) that names every fault."""
     try:
         # every scalar is a string, or a version 1.10 would be read as the number 1.1
-        body: Any = yaml.load(path.read_text(), Loader=yaml.CBaseLoader)  # noqa: S506  the loader makes strings only
+        body: object = yaml.load(path.read_text(), Loader=yaml.CBaseLoader)  # noqa: S506  the loader makes strings only
     except OSError as fault:
         raise InputError(
             f"{path}: {fault.strerror}", hint="provision mirror lock -o FILE", code=650
@@ -135,7 +135,7 @@ def load(path: Path) -> Lock:
     return check(body, source=str(path))
 
 
-def check(body: Any, *, source: str) -> Lock:
+def check(body: object, *, source: str) -> Lock:
     """A lock from plain data. Raises InputError (PV-650) that names every fault."""
     try:
         return Lock.model_validate(body)

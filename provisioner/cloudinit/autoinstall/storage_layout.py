@@ -95,7 +95,7 @@ class StorageConfig(PlainSection):
 
 
 class NameMatch(PlainSection):
-    """Any wired card."""
+    """netplan's `match`: every wired interface, by its predictable name."""
 
     name: Literal["en*"]
 

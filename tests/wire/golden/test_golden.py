@@ -180,7 +180,7 @@ def test_a_signed_loader_of_the_distribution_is_kept(tmp_path: Path) -> None:
     assert run.run(["mtype", "-i", inside, "::EFI/BOOT/grubx64.efi"]).stdout == b"MZ grub"
     stub = run.text(["mtype", "-i", inside, "::EFI/ubuntu/grub.cfg"])
     assert "old root" not in stub and "search --no-floppy --fs-uuid --set=root" in stub
-    assert made.facts["signed_loaders"] is True
+    assert made.statistics.signed_loaders is True
 
 
 def test_a_pack_is_signed_where_a_key_is_given(tmp_path: Path) -> None:
