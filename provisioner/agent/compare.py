@@ -18,10 +18,10 @@ Moved = Callable[[int], None]  # bytes that were looked at
 
 def is_right(device: BlockDevice, chunk: Chunk) -> bool:
     """Whether the medium itself, not the page cache, holds this chunk. Raises DiskError."""
-    found = device.look(chunk.offset, chunk.length)
+    content = device.look(chunk.offset, chunk.length)
     if chunk.kind == "data":
-        return hashlib.sha256(found).hexdigest() == chunk.sha256
-    return is_zero(found)
+        return hashlib.sha256(content).hexdigest() == chunk.sha256
+    return is_zero(content)
 
 
 def differing(device: BlockDevice, manifest: Manifest, numbers: Sequence[int], moved: Moved) -> set[int]:

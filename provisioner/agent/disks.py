@@ -12,19 +12,19 @@ HALF = "half of "  # an image of ours that was not written to its end
 
 def choose(disks: Sequence[Disk], hints: DiskHints) -> Disk:
     """The one disk that all hints fit. Raises DiskError (PV-312 none, PV-313 several) with what was seen."""
-    found = [disk for disk in disks if not mismatches(disk, hints)]
-    if len(found) == 1:
-        return found[0]
-    if not found:
+    fitting = [disk for disk in disks if not mismatches(disk, hints)]
+    if len(fitting) == 1:
+        return fitting[0]
+    if not fitting:
         seen = "; ".join(f"{describe(disk)}: {', '.join(mismatches(disk, hints))}" for disk in disks)
         raise DiskError(
             f"no disk fits the hints. Seen: {seen or 'no disk at all'}",
             hint="correct the disk hints of the host or its profile, or check the cabling",
             code=312,
         )
-    seen = "; ".join(describe(disk) for disk in found)
+    seen = "; ".join(describe(disk) for disk in fitting)
     raise DiskError(
-        f"{len(found)} disks fit the hints, and only one may: {seen}",
+        f"{len(fitting)} disks fit the hints, and only one may: {seen}",
         hint="add a hint that tells them apart, such as the serial",
         code=313,
     )

@@ -46,7 +46,7 @@ def product() -> str:
 
 
 def _smbios(name: str) -> str:
-    found = read_word(SYS / "class/dmi/id" / name)
+    value = read_word(SYS / "class/dmi/id" / name)
     placeholders = (
         "to be filled by o.e.m.",
         "default string",
@@ -57,7 +57,7 @@ def _smbios(name: str) -> str:
         "system manufacturer",
         "system product name",
     )
-    return "" if found.lower() in placeholders else found
+    return "" if value.lower() in placeholders else value
 
 
 def uuid() -> str:
@@ -84,36 +84,36 @@ def cpu() -> tuple[str, int]:
 
 def devices() -> list[Device]:
     """Every PCI function but bridges, by place."""
-    found = []
+    functions = []
     folder = SYS / "bus/pci/devices"
     for place in sorted(folder.iterdir()) if folder.is_dir() else []:
         vendor, device, kind = (read_word(place / name)[2:] for name in ("vendor", "device", "class"))
         if vendor and device and not kind.startswith(BRIDGES):
-            found.append(Device(f"{vendor}:{device}", kind, place.name))
-    return found
+            functions.append(Device(f"{vendor}:{device}", kind, place.name))
+    return functions
 
 
 def nics() -> list[Nic]:
     """Every network card with hardware behind it."""
-    found = []
+    cards = []
     for place in sorted((SYS / "class/net").iterdir()):
         if (place / "device").exists():
             driver = (place / "device/driver").resolve().name if (place / "device/driver").exists() else ""
             mac = read_word(place / "address").lower()
-            found.append(Nic(place.name, mac, driver, read_word(place / "carrier") == "1"))
-    return found
+            cards.append(Nic(place.name, mac, driver, read_word(place / "carrier") == "1"))
+    return cards
 
 
 def disks() -> list[Disk]:
     """Every disk with a size; what it holds is said in words."""
-    found = []
+    present = []
     for place in sorted((SYS / "block").iterdir()):
         size = int(read_word(place / "size") or 0) * 512  # always in units of 512 bytes
         # hidden: one path of a multipath NVMe disk, which shows its disk's serial but has no device
         is_hidden = read_word(place / "hidden") == "1"
         if size and not is_hidden and not place.name.startswith(NOT_DISKS):
-            found.append(disk(place))
-    return found
+            present.append(disk(place))
+    return present
 
 
 def disk(place: Path) -> Disk:
@@ -148,25 +148,25 @@ def belongs(device: Path, sector: int, size: int) -> tuple[str, str]:
             table = None
             with suppress(PackError):
                 table = gpt.read(reader, sector)
-            found = signatures.foreign(reader, size, table)
+            foreign = signatures.foreign(reader, size, table)
     except OSError:
         return "", ""
     seeds = [part.offset for part in table.partitions if part.name == "cidata"] if table else []
-    return found, _owner(device, seeds[0]) if seeds else ""
+    return foreign, _owner(device, seeds[0]) if seeds else ""
 
 
 def _owner(device: Path, seed: int) -> str:
     """The host's name in a seed that was not shredded; mtools need not be there."""
     with suppress(ProgramError):
-        said = run(["mtype", "-i", f"{device}@@{seed}", "::meta-data"], check=False, timeout=20)
-        return hostname(said.stdout[:4096].decode(errors="replace"))
+        output = run(["mtype", "-i", f"{device}@@{seed}", "::meta-data"], check=False, timeout=20)
+        return hostname(output.stdout[:4096].decode(errors="replace"))
     return ""
 
 
 def hostname(meta_data: str) -> str:
     """`local-hostname` of a seed's meta-data."""
-    found = re.search(r"""^["']?local-hostname["']?:\s*["']?([\w.-]{1,64})""", meta_data, re.MULTILINE)
-    return found[1] if found else ""
+    match = re.search(r"""^["']?local-hostname["']?:\s*["']?([\w.-]{1,64})""", meta_data, re.MULTILINE)
+    return match[1] if match else ""
 
 
 def _serial(place: Path) -> str:

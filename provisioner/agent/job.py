@@ -126,12 +126,12 @@ class Job:
         """Everything that can be refused is refused before the disk is touched."""
         began = time.monotonic()
         self._check_serial(order)
-        found = self._find_disks()
-        disk = disks.choose(found, order.disk)
+        present = self._find_disks()
+        disk = disks.choose(present, order.disk)
         manifest = self._manifest(order)
         disks.check(disk, manifest.raw_size, manifest.logical_sector_size)
         disks.check_consent(disk, _hostname(order.seed), erase=order.erase, foreign=order.foreign)
-        self._warn_of_copies(found, disk)
+        self._warn_of_copies(present, disk)
         self.say(f"writing to {disks.describe(disk)}, {disk.content}")
         stream = Stream(self._link, order.pack_url, manifest)
         with self._open(disk.name) as device:
@@ -151,10 +151,10 @@ class Job:
         return protocol.Written(order.deployment, order.attempt, 0, holds, seconds_since(began), *counts)
 
     def _check_serial(self, order: protocol.Order) -> None:
-        said = facts.serial()
-        if order.expected_serial and order.expected_serial != said:
+        serial = facts.serial()
+        if order.expected_serial and order.expected_serial != serial:
             raise errors.DiskError(
-                f"this machine says serial {said or 'nothing'}, the order is for {order.expected_serial}",
+                f"this machine says serial {serial or 'nothing'}, the order is for {order.expected_serial}",
                 hint="the MAC in the inventory belongs to another machine",
                 code=301,
             )
@@ -177,8 +177,8 @@ class Job:
         self.say(f"manifest signed by {key}")
         return manifest
 
-    def _warn_of_copies(self, found: list[protocol.Disk], chosen: protocol.Disk) -> None:
-        for disk in found:
+    def _warn_of_copies(self, present: list[protocol.Disk], chosen: protocol.Disk) -> None:
+        for disk in present:
             if disk.name != chosen.name and "image of ours" in disk.content:
                 self.say(
                     f"warning: {disks.describe(disk)} {disk.content}: the host may boot that copy instead"

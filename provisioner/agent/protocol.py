@@ -42,10 +42,10 @@ class KernelArguments:
         """From ``/proc/cmdline``. Raises ProtocolError naming the argument that is missing or malformed."""
         if is_survey(command_line):
             raise ProtocolError("kernel argument pv.inventory forbids every order")
-        found = _words(command_line)
+        words = _words(command_line)
         for name in CHECKS:
-            _check(name, found.get(f"pv.{name}", ""))
-        return cls(found["pv.server"], found["pv.mac"], found["pv.nonce"])
+            _check(name, words.get(f"pv.{name}", ""))
+        return cls(words["pv.server"], words["pv.mac"], words["pv.nonce"])
 
 
 @dataclass(frozen=True)
@@ -61,10 +61,10 @@ class SurveyArguments:
     @classmethod
     def parse(cls, command_line: str) -> "SurveyArguments":
         """From ``/proc/cmdline``; a nonce there is not even read. Raises ProtocolError."""
-        found = _words(command_line)
+        words = _words(command_line)
         for name in ("server", "mac"):
-            _check(name, found.get(f"pv.{name}", ""))
-        return cls(found["pv.server"], found["pv.mac"])
+            _check(name, words.get(f"pv.{name}", ""))
+        return cls(words["pv.server"], words["pv.mac"])
 
 
 CHECKS = {

@@ -43,16 +43,16 @@ def foreign(reader: Reader, size: int, table: gpt.PartitionTable | None) -> str:
 
     `table` is the disk's partition table, if it has a valid one. Raises OSError.
     """
-    found: list[str] = []
-    found += [f"{sign} on the whole disk" for sign in _signs(reader, 0, size)]
+    signs: list[str] = []
+    signs += [f"{sign} on the whole disk" for sign in _signs(reader, 0, size)]
     for number, part in enumerate(table.partitions if table else (), 1):
-        signs = dict.fromkeys(_signs(reader, part.offset, part.length))
-        if said := TYPES.get(part.type):
-            signs[said] = None
-        found += [f"{sign} on partition {number}" for sign in signs]
+        part_signs = dict.fromkeys(_signs(reader, part.offset, part.length))
+        if kind := TYPES.get(part.type):
+            part_signs[kind] = None
+        signs += [f"{sign} on partition {number}" for sign in part_signs]
     for number, offset, length in _mbr(reader) if table is None else ():
-        found += [f"{sign} on partition {number}" for sign in _signs(reader, offset, length)]
-    return ", ".join(dict.fromkeys(found))
+        signs += [f"{sign} on partition {number}" for sign in _signs(reader, offset, length)]
+    return ", ".join(dict.fromkeys(signs))
 
 
 def _mbr(reader: Reader) -> Iterator[tuple[int, int, int]]:
@@ -67,11 +67,11 @@ def _mbr(reader: Reader) -> Iterator[tuple[int, int, int]]:
 
 def _signs(reader: Reader, offset: int, length: int) -> list[str]:
     head = reader(offset, min(length, (1 << 20) + 512))
-    found = [name for name, place, sign in SIGNS if head[place : place + len(sign)] == sign]
+    names = [name for name, place, sign in SIGNS if head[place : place + len(sign)] == sign]
     for place in (0, LABEL, length - length % LABEL - 2 * LABEL, length - length % LABEL - LABEL):
         if place >= 0 and _has_uberblock(reader(offset + place + (LABEL >> 1), LABEL >> 1)):
-            found.append("ZFS")
-    return list(dict.fromkeys([*found, *_at_the_end(reader, offset, length)]))
+            names.append("ZFS")
+    return list(dict.fromkeys([*names, *_at_the_end(reader, offset, length)]))
 
 
 def _has_uberblock(body: bytes) -> bool:

@@ -32,7 +32,7 @@ def find(body: bytes) -> WriteMarker | None:
     if not body.startswith(MAGIC):
         return None
     try:
-        said = json.loads(body[len(MAGIC) :].split(b"\n")[0])
-        return WriteMarker(*(str(said[key])[:100] for key in ("name", "version", "raw_sha256")))
+        fields = json.loads(body[len(MAGIC) :].split(b"\n")[0])
+        return WriteMarker(*(str(fields[key])[:100] for key in ("name", "version", "raw_sha256")))
     except (ValueError, KeyError, TypeError):
         return None

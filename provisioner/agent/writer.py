@@ -96,11 +96,11 @@ class ImageWriter:
 
     def _holds_ours(self) -> bool:
         """Whether an image of ours, or half of one, is there: then it pays to look what is right already."""
-        if found := write_marker.find(self._device.read(write_marker.PLACE, write_marker.LENGTH)):
-            self._say(f"the disk holds half of {found.name}@{found.version}")
+        if marker := write_marker.find(self._device.read(write_marker.PLACE, write_marker.LENGTH)):
+            self._say(f"the disk holds half of {marker.name}@{marker.version}")
             return True
         names = [{part.name for part in table.partitions} for table in self._old_tables()]
-        return any(set(ROLES) - {"bios"} <= found for found in names)
+        return any(set(ROLES) - {"bios"} <= labels for labels in names)
 
     def _destroy(self) -> None:
         """Nothing of the old system may boot from now on: both tables, and the head of every ESP."""
@@ -128,11 +128,11 @@ class ImageWriter:
                 continue
 
     def _old_esps(self) -> set[int]:
-        found: set[int] = set()
+        offsets: set[int] = set()
         for table in self._old_tables():
             inside = (part for part in table.partitions if part.offset + HEAD <= self._device.size)
-            found |= {part.offset for part in inside if part.type == gpt.ESP_TYPE}
-        return found
+            offsets |= {part.offset for part in inside if part.type == gpt.ESP_TYPE}
+        return offsets
 
     def _wipe(self) -> None:
         """Every byte of the disk, what lies behind the image too."""

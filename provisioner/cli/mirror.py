@@ -159,7 +159,7 @@ def make(lock_file: Path, out: Path, key: Path, other: tuple[Path, ...], sources
 
     done = makes.make(lock_file, out, key, sources=sources, other=other, report=say)
     say(
-        f"{out}: {size(done.size)}; {done.kept} files were there, {done.taken} came from other folders,"
+        f"{out}: {size(done.size)}; {done.present} files were there, {done.taken} came from other folders,"
         f" {done.fetched} were fetched ({done.seconds:.0f} s)"
     )
 

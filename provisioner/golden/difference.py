@@ -33,10 +33,10 @@ def compare(old: FileManifest, new: FileManifest) -> list[Difference]:
     """What differs, by path; areas of the disk only where no file of theirs explains it. Equal: empty."""
     before = {entry.path: entry for entry in old.entries}
     after = {entry.path: entry for entry in new.entries}
-    found: list[Difference] = []
+    differences: list[Difference] = []
     for path in sorted(before.keys() | after.keys()):
-        found += _of_path(path, before.get(path), after.get(path))
-    return found + _of_areas(old, new, explained=bool(found))
+        differences += _of_path(path, before.get(path), after.get(path))
+    return differences + _of_areas(old, new, explained=bool(differences))
 
 
 def _of_path(path: str, old: FileEntry | None, new: FileEntry | None) -> list[Difference]:
@@ -56,22 +56,22 @@ def _of_areas(old: FileManifest, new: FileManifest, *, explained: bool) -> list[
     """The root's own digest differs with every file: it is told only where no file does."""
     before = {area.name: area for area in old.areas}
     after = {area.name: area for area in new.areas}
-    found = []
+    differences = []
     for name in [*before, *(name for name in after if name not in before)]:
         if before.get(name) != after.get(name) and not (explained and name in ("root", "outside")):
-            found.append(Difference("area", name, _digest(before.get(name)), _digest(after.get(name))))
-    return found
+            differences.append(Difference("area", name, _digest(before.get(name)), _digest(after.get(name))))
+    return differences
 
 
 def _digest(area: Area | None) -> str:
     return f"{area.length} bytes, sha256 {area.sha256[:16]}…" if area else "none"
 
 
-def sentence(found: Difference) -> str:
+def sentence(difference: Difference) -> str:
     """A line for people: `content     etc/motd: sha256 ab… → cd…`."""
-    if found.kind in ("added", "removed"):
-        return f"{found.kind:<11}{found.path}  ({found.after or found.before})"
-    return f"{found.kind:<11}{found.path}: {_short(found.before)} → {_short(found.after)}"
+    if difference.kind in ("added", "removed"):
+        return f"{difference.kind:<11}{difference.path}  ({difference.after or difference.before})"
+    return f"{difference.kind:<11}{difference.path}: {_short(difference.before)} → {_short(difference.after)}"
 
 
 def _short(value: object) -> str:

@@ -70,7 +70,7 @@ def _partition(raw: Path, root_size: int, ids: ImageIds) -> None:
 
 
 def _place(raw: Path, part: Path, name: str) -> None:
-    offset = next(start for found, start, _, _ in LAYOUT if found == name)
+    offset = next(start for label, start, _, _ in LAYOUT if label == name)
     run.run(
         ["dd", f"if={part}", f"of={raw}", "bs=1M", f"seek={offset}", "conv=notrunc,sparse", "status=none"],
         timeout=300,
@@ -110,10 +110,10 @@ def _esp(work: Path, ids: ImageIds, epoch: int, loaders: Path | None) -> Path:
         loaders = work / "esp"
         (loaders / FALLBACK).parent.mkdir(parents=True, exist_ok=True)
         _image(work, "x86_64-efi", EFI_MODULES, ids).replace(loaders / FALLBACK)
-    for found in sorted(loaders.rglob("*")):
-        name = f"::{found.relative_to(loaders)}"
+    for source in sorted(loaders.rglob("*")):
+        name = f"::{source.relative_to(loaders)}"
         run.run(
-            ["mmd", "-i", path, name] if found.is_dir() else ["mcopy", "-i", path, found, name], env=clock
+            ["mmd", "-i", path, name] if source.is_dir() else ["mcopy", "-i", path, source, name], env=clock
         )
     return path
 

@@ -144,16 +144,16 @@ def hashed(path: Path) -> str:
 
 def areas(raw: Path, partitions: list[tuple[str, int, int]]) -> tuple[Area, ...]:
     """The digest of each `(name, offset, length)`, then of what no partition covers, as `outside`."""
-    found, outside, place, rest = [], hashlib.sha256(), 0, 0
+    digested, outside, place, rest = [], hashlib.sha256(), 0, 0
     size = raw.stat().st_size
     with raw.open("rb") as file:
         for name, offset, length in sorted(partitions, key=lambda part: part[1]):
             outside.update(_read(file.fileno(), place, offset - place))
             rest += offset - place
-            found.append(Area(name, length, _digest(file.fileno(), offset, length)))
+            digested.append(Area(name, length, _digest(file.fileno(), offset, length)))
             place = offset + length
         outside.update(_read(file.fileno(), place, size - place))
-    return (*found, Area("outside", rest + size - place, outside.hexdigest()))
+    return (*digested, Area("outside", rest + size - place, outside.hexdigest()))
 
 
 def _read(descriptor: int, offset: int, length: int) -> bytes:

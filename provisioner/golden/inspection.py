@@ -31,17 +31,17 @@ def inspect(raw: Path, raw_sha256: str = "") -> Inspection:
     root = root_of(raw)
     parts = [(part.name or part.guid, part.offset, part.length) for part in partitions(raw)]
     with tempfile.TemporaryDirectory() as folder:
-        found = Path(folder) / "found.json"
-        namespace.inside(__name__, raw.absolute(), root.offset, found)
-        said = json.loads(found.read_text())
-    release = said["release"]
+        report = Path(folder) / "found.json"
+        namespace.inside(__name__, raw.absolute(), root.offset, report)
+        body = json.loads(report.read_text())
+    release = body["release"]
     manifest = FileManifest(
         image=f"{release.get('IMAGE_ID', '')}@{release.get('IMAGE_VERSION', '')}",
         raw_sha256=raw_sha256 or files.hashed(raw),
         areas=files.areas(raw, parts),
-        entries=tuple(FileEntry(**entry) for entry in said["entries"]),
+        entries=tuple(FileEntry(**entry) for entry in body["entries"]),
     )
-    return Inspection(manifest, [sbom.InstalledPackage(**package) for package in said["packages"]], release)
+    return Inspection(manifest, [sbom.InstalledPackage(**package) for package in body["packages"]], release)
 
 
 def partitions(raw: Path) -> list[gpt.PartitionEntry]:
@@ -57,9 +57,9 @@ def partitions(raw: Path) -> list[gpt.PartitionEntry]:
 
 def root_of(raw: Path) -> gpt.PartitionEntry:
     """The partition named root, else the largest with a Linux file system. Raises InputError."""
-    found = partitions(raw)
-    named = [part for part in found if part.name == "root"]
-    linux = sorted((part for part in found if part.type == LINUX), key=lambda part: part.length)
+    table = partitions(raw)
+    named = [part for part in table if part.name == "root"]
+    linux = sorted((part for part in table if part.type == LINUX), key=lambda part: part.length)
     if not named and not linux:
         raise InputError(f"{raw.name} has no partition named root", code=322)
     return (named or linux)[-1]
@@ -70,11 +70,11 @@ def main(raw: Path, offset: int, out: Path) -> None:
     with namespace.filesystem(raw, offset) as root:
         release = root / RELEASE
         lines = release.read_text().splitlines() if release.is_file() else []
-        said = dict(line.split("=", 1) for line in lines if "=" in line)
+        fields = dict(line.split("=", 1) for line in lines if "=" in line)
         body = {
             "entries": [asdict(entry) for entry in files.scan(root)],
             "packages": [asdict(package) for package in sbom.packages(root)],
-            "release": {key: value.strip("\"'") for key, value in said.items()},
+            "release": {key: value.strip("\"'") for key, value in fields.items()},
         }
     out.write_text(json.dumps(body))
 

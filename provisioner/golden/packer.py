@@ -176,16 +176,16 @@ def _log(request: BuildRequest) -> Path:
     return request.out / "packer.log"
 
 
-def one_interpreter() -> dict[str, str]:
+def mitogen_environment() -> dict[str, str]:
     """Ansible's environment for Mitogen: one Python in the guest for all tasks, rather than one for each.
 
     To start it is what most of a playbook's time is spent on where the processor is emulated. The tasks are
     the same, and so are the image's bytes.
     """
-    found = importlib.util.find_spec("ansible_mitogen")
-    if not (found and found.origin):
+    spec = importlib.util.find_spec("ansible_mitogen")
+    if not (spec and spec.origin):
         return {}
-    plugins = Path(found.origin).parent / "plugins" / "strategy"
+    plugins = Path(spec.origin).parent / "plugins" / "strategy"
     return {"ANSIBLE_STRATEGY": "mitogen_linear", "ANSIBLE_STRATEGY_PLUGINS": str(plugins)}
 
 
@@ -194,7 +194,7 @@ def _follow(argv: list[str], request: BuildRequest, report: Report, *, emulated:
     # Packer asks its maker for newer versions unless told not to
     env = {"CHECKPOINT_DISABLE": "1", "PACKER_CACHE_DIR": str(request.out.absolute() / ".packer-cache")}
     if emulated:
-        env |= one_interpreter()
+        env |= mitogen_environment()
     process = run.start(argv, stdout=run.PIPE, env=env)
     last: list[str] = []
     try:
@@ -205,28 +205,28 @@ def _follow(argv: list[str], request: BuildRequest, report: Report, *, emulated:
                 log.write(line + "\n")
                 log.flush()
                 last = [*last[-200:], line]
-                if told := step(line):
-                    report(told)
+                if progress := step(line):
+                    report(progress)
         code = process.wait()
     finally:
         run.stop(process, grace=GRACE)
     if code:
-        kept = f"; key, seeds and disk are kept below {request.out}" if request.keep_failed else ""
+        remains = f"; key, seeds and disk are kept below {request.out}" if request.keep_failed else ""
         raise BuildError(
-            f"Packer ended with code {code}: {evidence(last)}", hint=f"see {_log(request)}{kept}"
+            f"Packer ended with code {code}: {evidence(last)}", hint=f"see {_log(request)}{remains}"
         )
 
 
 def step(line: str) -> str:
     """What a line of Packer's tells of the build's progress; empty for nothing."""
-    found = _STEP.match(line)
-    return next(text for text in found.groups() if text)[:LONGEST] if found else ""
+    match = _STEP.match(line)
+    return next(text for text in match.groups() if text)[:LONGEST] if match else ""
 
 
 def evidence(lines: list[str]) -> str:
     """The lines that tell most of a fault; the last ones where none does."""
-    said = [line.strip() for line in lines if line.strip()] or ["it said nothing"]
+    texts = [line.strip() for line in lines if line.strip()] or ["it said nothing"]
     for pattern in _FAULTS:
-        if telling := [line for line in said if pattern.search(line)]:
+        if telling := [line for line in texts if pattern.search(line)]:
             return " / ".join(line[:MOST_EVIDENCE] for line in telling[-3:])
-    return " / ".join(said[-4:])
+    return " / ".join(texts[-4:])

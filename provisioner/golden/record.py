@@ -37,37 +37,37 @@ def inputs(given: dict[str, Path], variables: Mapping[str, object]) -> dict[str,
 
     Given are the ISO or base image, and the mirror's keyring, which is in the image.
     """
-    found = {}
+    digests = {}
     for name in SOURCES:
         folder = shipped.folder(name)
         for path in sorted(folder.rglob("*")):
             inner = path.relative_to(folder)
             if path.is_file() and not NOT_SOURCES & set(inner.parts):
-                found[f"{name}/{inner}"] = hashed(path)
+                digests[f"{name}/{inner}"] = hashed(path)
     for path in sorted(Path(__file__).parent.glob("*.py")):
-        found[f"golden/{path.name}"] = hashed(path)
-    found |= {name: hashed(path) for name, path in given.items() if path.is_file()}
-    found["variables"] = hashlib.sha256(json.dumps(variables, sort_keys=True).encode()).hexdigest()
-    return found
+        digests[f"golden/{path.name}"] = hashed(path)
+    digests |= {name: hashed(path) for name, path in given.items() if path.is_file()}
+    digests["variables"] = hashlib.sha256(json.dumps(variables, sort_keys=True).encode()).hexdigest()
+    return digests
 
 
-def key(found: dict[str, str]) -> str:
+def key(digests: dict[str, str]) -> str:
     """One digest of all inputs: two builds with the same key must give the same image."""
-    return hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(digests, sort_keys=True).encode()).hexdigest()
 
 
 def tools() -> dict[str, str]:
     """The versions of the programs that shape the bytes; `missing` where one is not installed."""
-    found = {"python": platform.python_version(), **{name: metadata.version(name) for name in LIBRARIES}}
+    versions = {"python": platform.python_version(), **{name: metadata.version(name) for name in LIBRARIES}}
     for name, argv in TOOLS.items():
         try:
             done = run(list(argv), check=False, timeout=60)
         except ProgramError:
-            found[name] = "missing"
+            versions[name] = "missing"
             continue
         lines = (done.stdout + done.stderr).decode(errors="replace").strip().splitlines()
-        found[name] = lines[0] if lines else "silent"
-    return found
+        versions[name] = lines[0] if lines else "silent"
+    return versions
 
 
 @dataclass(frozen=True)
@@ -100,13 +100,13 @@ def journal(folder: Path) -> list[JournalEntry]:
     path = folder / JOURNAL
     if not path.is_file():
         return []
-    found = []
+    entries = []
     for number, text in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         try:
-            found.append(JournalEntry(**json.loads(text)))
+            entries.append(JournalEntry(**json.loads(text)))
         except (ValueError, TypeError) as fault:
             raise InputError(f"{path}: line {number} is damaged: {fault}", code=663) from fault
-    return found
+    return entries
 
 
 @dataclass(frozen=True)

@@ -91,10 +91,10 @@ def _walk(root: Path) -> Iterator[tuple[str, os.stat_result]]:
 def measure(root: Path) -> int:
     """Bytes that the tree's files take in whole blocks; a hard link counts once."""
     seen, total = set(), 0
-    for _, found in _walk(root):
-        if (found.st_dev, found.st_ino) not in seen:
-            seen.add((found.st_dev, found.st_ino))
-            size = found.st_size if stat.S_ISREG(found.st_mode) else BLOCK
+    for _, info in _walk(root):
+        if (info.st_dev, info.st_ino) not in seen:
+            seen.add((info.st_dev, info.st_ino))
+            size = info.st_size if stat.S_ISREG(info.st_mode) else BLOCK
             total += -(-size // BLOCK) * BLOCK
     return total
 
@@ -109,9 +109,9 @@ def room(root: Path) -> int:
 def _copy(source: Path, target: Path) -> None:
     """All but what the kernel mounts over: owners, modes, extended attributes, hard links, holes."""
     names = sorted(path.name for path in source.iterdir())
-    kept = [source / name for name in names if name not in NOT_COPIED]
+    copied = [source / name for name in names if name not in NOT_COPIED]
     try:
-        run(["cp", "--archive", "--", *kept, f"{target}/"], timeout=namespace.TIME_LIMIT)
+        run(["cp", "--archive", "--", *copied, f"{target}/"], timeout=namespace.TIME_LIMIT)
     except ProgramError as fault:
         if "special file" in str(fault):
             fault.hint = (
@@ -125,15 +125,15 @@ def _copy(source: Path, target: Path) -> None:
 
 def refuse_secrets(root: Path) -> None:
     """Raise ProvisionError naming every private key that the scrub list has left."""
-    found = [
+    secrets = [
         path.removeprefix(f"{root}/")
         for place in SECRET_PLACES
         for path, info in _walk(root / place)
         if stat.S_ISREG(info.st_mode) and 0 < info.st_size <= SECRET_SIZE and _holds_secret(path)
     ]
-    if found:
+    if secrets:
         raise ProvisionError(
-            f"private keys would be in every host: {', '.join(sorted(found)[:5])}",
+            f"private keys would be in every host: {', '.join(sorted(secrets)[:5])}",
             hint="remove them in the role that made them, or name them in packer/scrub",
             code=662,
         )

@@ -64,12 +64,12 @@ def read(reader: Reader, sector: int, lba: int = 1) -> PartitionTable:
     entries = reader(array * sector, count * entry_size)
     if len(entries) != count * entry_size or zlib.crc32(entries) != array_crc:
         raise PackError("the GUID partition table's entries have a wrong checksum", code=324)
-    found = tuple(_partitions(entries, entry_size, sector))
-    return PartitionTable(sector, guid, this, other, first, last, entries, entry_size, found)
+    partitions = tuple(_partitions(entries, entry_size, sector))
+    return PartitionTable(sector, guid, this, other, first, last, entries, entry_size, partitions)
 
 
 def _partitions(entries: bytes, size: int, sector: int) -> list[PartitionEntry]:
-    found = []
+    partitions = []
     for place in range(0, len(entries), size):
         kind, guid, first, last, _, name = _ENTRY.unpack_from(entries, place)
         if not any(kind):
@@ -79,8 +79,8 @@ def _partitions(entries: bytes, size: int, sector: int) -> list[PartitionEntry]:
         text = name.decode("utf-16-le", "replace").split("\0")[0]
         text = "".join(letter for letter in text if letter.isprintable())  # it is shown on consoles
         ids = (str(uuid.UUID(bytes_le=kind)), str(uuid.UUID(bytes_le=guid)))
-        found.append(PartitionEntry(*ids, text, first * sector, (last - first + 1) * sector))
-    return found
+        partitions.append(PartitionEntry(*ids, text, first * sector, (last - first + 1) * sector))
+    return partitions
 
 
 def stretch(table: PartitionTable, disk_size: int) -> PartitionTable:

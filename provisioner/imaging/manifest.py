@@ -70,9 +70,9 @@ class Manifest:
 
     def partition(self, role: str) -> Partition:
         """Raises PackError where the image has no such partition."""
-        for found in self.partitions:
-            if found.role == role:
-                return found
+        for partition in self.partitions:
+            if partition.role == role:
+                return partition
         raise PackError(f"{self.name}@{self.version} has no partition {role!r}", code=322)
 
     def dump(self) -> bytes:
@@ -109,8 +109,8 @@ def load(path: Path) -> Manifest:
 def parse(body: object) -> Manifest:
     """A manifest from plain data, wholly checked. Raises PackError naming what is wrong."""
     if not isinstance(body, dict) or body.get("format") != FORMAT:
-        found = body.get("format") if isinstance(body, dict) else type(body).__name__
-        raise PackError(f"the manifest is {found!r:.40}, this release reads {FORMAT}", code=323)
+        given = body.get("format") if isinstance(body, dict) else type(body).__name__
+        raise PackError(f"the manifest is {given!r:.40}, this release reads {FORMAT}", code=323)
     try:
         manifest = Manifest(
             name=_text(body, "name", _NAME),

@@ -60,9 +60,9 @@ def build(
     try:
         with RawImage(raw) as source, partial.open("wb") as target:
             size = chunk_size or fitting_chunk_size(source.size)
-            said = _Progress(source.size, progress)
-            with _Whole(raw, size, said.hashed) as whole:
-                chunks = _write_chunks(source, target, size, level, said.packed)
+            reporter = _Progress(source.size, progress)
+            with _Whole(raw, size, reporter.hashed) as whole:
+                chunks = _write_chunks(source, target, size, level, reporter.packed)
                 target.flush()
                 os.fsync(target.fileno())
                 digest = whole.hexdigest()
@@ -246,17 +246,17 @@ def expand(frame: bytes | bytearray | memoryview, chunk: Chunk) -> bytes:
         _contexts.decompressor = zstandard.ZstdDecompressor()
     try:
         # asked first, because the library reserves whatever the frame says of itself
-        if (said := zstandard.frame_content_size(frame)) != chunk.length:
+        if (size := zstandard.frame_content_size(frame)) != chunk.length:
             raise PackError(
-                f"the frame at byte {chunk.pack_offset} holds {said} bytes, not {chunk.length}", code=321
+                f"the frame at byte {chunk.pack_offset} holds {size} bytes, not {chunk.length}", code=321
             )
         data: bytes = _contexts.decompressor.decompress(frame, allow_extra_data=False)
     except zstandard.ZstdError as fault:
         raise PackError(f"the frame at byte {chunk.pack_offset} cannot be read: {fault}", code=321) from fault
-    found = hashlib.sha256(data).hexdigest()
-    if len(data) != chunk.length or found != chunk.sha256:
+    digest = hashlib.sha256(data).hexdigest()
+    if len(data) != chunk.length or digest != chunk.sha256:
         raise PackError(
-            f"the chunk at byte {chunk.offset} has sha256 {found[:16]}…, "
+            f"the chunk at byte {chunk.offset} has sha256 {digest[:16]}…, "
             f"the manifest says {chunk.sha256[:16]}…",
             code=321,
         )

@@ -22,16 +22,16 @@ Stanza = dict[str, str]
 def read_stanzas(text: str) -> Iterator[Stanza]:
     """Paragraphs of a Packages file (deb822); a field's further lines keep their newline and space."""
     for paragraph in re.split(r"\n{2,}", text.strip("\n")):
-        found: Stanza = {}
+        stanza: Stanza = {}
         name = ""
         for line in paragraph.splitlines():
             if line[:1].isspace() and name:
-                found[name] += "\n" + line
+                stanza[name] += "\n" + line
             elif ":" in line:
                 name, _, value = line.partition(":")
-                found[name] = value.strip()
-        if found:
-            yield found
+                stanza[name] = value.strip()
+        if stanza:
+            yield stanza
 
 
 def write_stanza(stanza: Mapping[str, str]) -> str:
@@ -114,37 +114,37 @@ class Archive:
 
     def _would_install(self, wanted: Sequence[str]) -> list[str]:
         try:
-            said = self._apt("get", "install", "-s", "-qq", "--no-remove", *wanted, limit=ASK_LIMIT)
+            output = self._apt("get", "install", "-s", "-qq", "--no-remove", *wanted, limit=ASK_LIMIT)
         except ProgramError as fault:
             raise InputError(
                 f"apt cannot install {', '.join(wanted[:5])}{' …' if len(wanted) > 5 else ''}: {fault}",
                 hint="correct the list of packages; --suite and the sources must be the image's",
                 code=652,
             ) from fault
-        found = re.findall(r"^Inst (\S+) (?:\[[^]]*\] )?\((\S+) ", said, re.MULTILINE)
-        return [f"{name}={version}" for name, version in found]
+        installs = re.findall(r"^Inst (\S+) (?:\[[^]]*\] )?\((\S+) ", output, re.MULTILINE)
+        return [f"{name}={version}" for name, version in installs]
 
     def _show(self, names: Sequence[str]) -> list[Stanza]:
         if not names:
             return []
-        said = self._apt("cache", "show", *names, limit=ASK_LIMIT)
-        return [stanza for stanza in read_stanzas(said) if "Filename" in stanza]
+        output = self._apt("cache", "show", *names, limit=ASK_LIMIT)
+        return [stanza for stanza in read_stanzas(output) if "Filename" in stanza]
 
     def _known(self, names: Sequence[str]) -> list[Stanza]:
         """Every version that there is of each; names that nothing is known of are no error."""
-        said = self._apt("cache", "show", "--all-versions", *names, limit=ASK_LIMIT, check=False)
-        return list(read_stanzas(said))
+        output = self._apt("cache", "show", "--all-versions", *names, limit=ASK_LIMIT, check=False)
+        return list(read_stanzas(output))
 
     def _suites(self, names: Sequence[str]) -> dict[tuple[str, str], str]:
         """(name, version) → the suite that has it, the first source's where several do."""
-        said = self._apt("cache", "madison", *names, limit=ASK_LIMIT)
-        found: dict[tuple[str, str], str] = {}
-        for line in said.splitlines():
+        output = self._apt("cache", "madison", *names, limit=ASK_LIMIT)
+        suites: dict[tuple[str, str], str] = {}
+        for line in output.splitlines():
             name, version, place = (part.strip() for part in line.split("|"))
             if place.endswith(" Packages"):
                 suite = place.split()[1].split("/")[0]
-                found.setdefault((name, version), suite if re.match("[a-z0-9]", suite) else self._suite)
-        return found
+                suites.setdefault((name, version), suite if re.match("[a-z0-9]", suite) else self._suite)
+        return suites
 
     def _apt(
         self, program: str, *words: str, limit: float, cwd: Path | None = None, check: bool = True
@@ -180,10 +180,10 @@ def _from(sources: Path, parts: Path) -> list[str]:
 
 
 def _package(stanza: Stanza, suite: str) -> DebianPackage:
-    told = {"priority": "optional", "section": "misc"}  # what a vendor's repository may leave out
-    told |= {field.lower(): stanza[field] for field in FIELDS if field in stanza}
+    fields = {"priority": "optional", "section": "misc"}  # what a vendor's repository may leave out
+    fields |= {field.lower(): stanza[field] for field in FIELDS if field in stanza}
     return DebianPackage.model_validate(
-        {"name": stanza["Package"], "suite": suite, "path": _pool(stanza["Filename"]), **told}
+        {"name": stanza["Package"], "suite": suite, "path": _pool(stanza["Filename"]), **fields}
     )
 
 

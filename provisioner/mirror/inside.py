@@ -26,7 +26,7 @@ def main(mirror: Path, name: str, account: Path, command: Sequence[str]) -> int:
             threading.Thread(target=server.serve_forever, daemon=True).start()
             code = _run(command)
             server.shutdown()
-            names = [Attempt(found, "", "dns", PORT, n) for found, n in sorted(responder.asked.items())]
+            names = [Attempt(queried, "", "dns", PORT, n) for queried, n in sorted(responder.asked.items())]
             attempts = [attempt.as_json() for attempt in (*names, *gap.packets())]
     account.write_text(json.dumps({"code": code, "attempts": attempts}))
     return code

@@ -17,10 +17,10 @@ NAMED = 12  # so many of a longer list are named in an error
 
 
 @dataclass(frozen=True)
-class Made:
+class MakeResult:
     """What a run did: files that were there, came from other folders, were fetched; bytes in all."""
 
-    kept: int
+    present: int
     taken: int
     fetched: int
     size: int
@@ -35,7 +35,7 @@ def make(
     sources: Path | None = None,
     other: Sequence[Path] = (),
     report: Report = lambda _: None,
-) -> Made:
+) -> MakeResult:
     """Make or complete the mirror in `out`; `other` folders are looked through before anything is fetched.
 
     Raises:
@@ -52,17 +52,17 @@ def make(
     signer.detached(lock_file)  # a key that cannot sign is known before anything is fetched
     _claim(out, lock_file)
     missing = _missing(out, lock)
-    kept = len(lock.files()) - len(missing)
+    present = len(lock.files()) - len(missing)
     for folder in (out / layout.INCOMING, *other):
         missing = _take(folder, out, missing, move=folder.parent == out)
-    taken = len(lock.files()) - len(missing) - kept
+    taken = len(lock.files()) - len(missing) - present
     if missing:
         _fetch(out, lock, missing, sources, report)
     report("writing the index")
     _prune(out, lock)
     _finish(out, lock, signer, public)
     size = sum((out / place).stat().st_size for place in layout.contents(out))
-    return Made(kept, taken, len(missing), size, time.monotonic() - began)
+    return MakeResult(present, taken, len(missing), size, time.monotonic() - began)
 
 
 def _claim(out: Path, lock_file: Path) -> None:

@@ -61,8 +61,8 @@ def resolve(given: Sequence[Path], python: str, glibc: str, architecture: str) -
     if missing:
         raise InputError(f"{', '.join(missing)}: no such file", hint="--wheels REQUIREMENTS")
     target = _target(python, glibc, architecture)
-    found = {wheel.file: wheel for path in given for wheel in _resolve(path, python, target)}
-    return sorted(found.values(), key=lambda wheel: wheel.file.lower())
+    resolved = {wheel.file: wheel for path in given for wheel in _resolve(path, python, target)}
+    return sorted(resolved.values(), key=lambda wheel: wheel.file.lower())
 
 
 def _resolve(path: Path, python: str, target: Sequence[str]) -> list[Wheel]:

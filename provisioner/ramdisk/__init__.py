@@ -11,7 +11,7 @@ from pathlib import Path
 from provisioner.errors import InputError
 from provisioner.ramdisk import initramfs, interpreter, localboot, packages, rootfs
 from provisioner.ramdisk.initramfs import Tree
-from provisioner.ramdisk.rootfs import Base, Recipe
+from provisioner.ramdisk.rootfs import RamdiskBase, Recipe
 from provisioner.system import shipped
 
 FORMAT = "ramdisk/1"
@@ -85,19 +85,21 @@ def read(folder: Path) -> RamdiskFiles:
     """
     try:
         listed = json.loads((folder / LIST).read_text())
-        files = {str(name): (int(one["size"]), str(one["sha256"])) for name, one in listed["files"].items()}
+        files = {
+            str(name): (int(entry["size"]), str(entry["sha256"])) for name, entry in listed["files"].items()
+        }
         known = listed["format"] == FORMAT and set(FILES) <= set(files)
-        found = RamdiskFiles(folder, str(listed["kernel"]), files)
+        ramdisk = RamdiskFiles(folder, str(listed["kernel"]), files)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{folder} holds no ramdisk: {error}", hint="provision ramdisk build") from error
     if not known:
         raise InputError(f"{folder} holds a ramdisk of another format", hint="provision ramdisk build")
     for name, (size, _) in files.items():
-        if not found.path(name).is_file() or found.path(name).stat().st_size != size:
+        if not ramdisk.path(name).is_file() or ramdisk.path(name).stat().st_size != size:
             raise InputError(
                 f"{folder / name} is not the file that {LIST} lists", hint="provision ramdisk build"
             )
-    return found
+    return ramdisk
 
 
 def trust(keys: Sequence[Path]) -> Tree:
@@ -138,7 +140,7 @@ def _fetch(recipe: Recipe, kernel: Path | None, cache: Path) -> dict[str, Path]:
     return {**debs, "kernel": kernel or debs[name]}
 
 
-def _agent(base: Base, work: Path) -> Tree:
+def _agent(base: RamdiskBase, work: Path) -> Tree:
     """This version's agent and all it imports, source and compiled; loaded here once to prove it whole."""
     place = work / AGENT_FOLDER / "provisioner"
     modules = []
@@ -154,8 +156,8 @@ def _agent(base: Base, work: Path) -> Tree:
 
 
 def _scripts() -> Tree:
-    found = {place: shipped.file("images", f"ramdisk/{name}") for place, name in SCRIPTS.items()}
-    return {place: initramfs.file(path.read_bytes(), program=True) for place, path in found.items()}
+    sources = {place: shipped.file("images", f"ramdisk/{name}") for place, name in SCRIPTS.items()}
+    return {place: initramfs.file(path.read_bytes(), program=True) for place, path in sources.items()}
 
 
 def _boot_programs(debs: dict[str, Path], work: Path) -> None:

@@ -17,7 +17,7 @@ MERGED = ("bin", "sbin", "lib", "lib64")  # folders that are links into usr
 
 
 @dataclass(frozen=True)
-class Choice:
+class PackageChoice:
     """A package and which of its files are kept; the last pattern that matches decides."""
 
     package: str
@@ -25,27 +25,27 @@ class Choice:
 
     def keeps(self, path: str) -> bool:
         """`path` as in a merged /usr, without a leading slash."""
-        kept = False
+        is_kept = False
         for pattern in self.patterns:
             if fnmatchcase(path, pattern.removeprefix("!")):
-                kept = not pattern.startswith("!")
-        return kept
+                is_kept = not pattern.startswith("!")
+        return is_kept
 
 
-def parse_choices(table: str) -> list[Choice]:
+def parse_choices(table: str) -> list[PackageChoice]:
     """The package list: a package at the line's start, its patterns indented below it."""
-    found: list[tuple[str, list[str]]] = []
+    choices: list[tuple[str, list[str]]] = []
     for number, line in enumerate(table.splitlines(), start=1):
         words = line.split("#")[0].rstrip()
         if not words:
             continue
         if not words[0].isspace():
-            found.append((words, []))
-        elif found:
-            found[-1][1].append(words.strip())
+            choices.append((words, []))
+        elif choices:
+            choices[-1][1].append(words.strip())
         else:
             raise InputError(f"package list, line {number}: a path before the first package: {words.strip()}")
-    return [Choice(package, tuple(patterns)) for package, patterns in found]
+    return [PackageChoice(package, tuple(patterns)) for package, patterns in choices]
 
 
 def sha256(path: Path) -> str:
@@ -74,23 +74,23 @@ def fetch(packages: Sequence[str], cache: Path) -> dict[str, Path]:
 def newest_kernel() -> str:
     """The package that `linux-image-amd64` now stands for."""
     shown = text([find("apt-cache", "apt"), "show", "--no-all-versions", "linux-image-amd64"])
-    found = re.search(r"^Depends:.*?(linux-image-[\w.+-]+)", shown, re.MULTILINE)
-    if not found:
+    match = re.search(r"^Depends:.*?(linux-image-[\w.+-]+)", shown, re.MULTILINE)
+    if not match:
         raise ProgramError("apt knows no linux-image-amd64", hint="run apt-get update, or give a kernel .deb")
-    return found[1]
+    return match[1]
 
 
 def _wanted(packages: Sequence[str]) -> dict[str, tuple[str, str]]:
     """Package → (file name, SHA-256) of its candidate version; asks no network."""
     listed = text(["apt-get", "download", "--print-uris", *packages])
-    found = {}
+    files = {}
     for line in listed.splitlines():
         _, file, _, digest = shlex.split(line)
-        found[file.split("_")[0]] = (file, digest.removeprefix("SHA256:"))
-    unknown = [name for name in packages if name not in found]
+        files[file.split("_")[0]] = (file, digest.removeprefix("SHA256:"))
+    unknown = [name for name in packages if name not in files]
     if unknown:
         raise ProgramError(f"apt does not know {', '.join(unknown)}", hint="run apt-get update")
-    return found
+    return files
 
 
 def _is_there(path: Path, digest: str) -> bool:
@@ -118,7 +118,7 @@ def unpack(package: Path, into: Path) -> Path:
     return into
 
 
-def select(choice: Choice, unpacked: Path, root: Path) -> None:
+def select(choice: PackageChoice, unpacked: Path, root: Path) -> None:
     """Copy what is chosen into `root`.
 
     Raises:

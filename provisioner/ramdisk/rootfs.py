@@ -11,7 +11,7 @@ from pathlib import Path
 from provisioner.ramdisk import initramfs, interpreter
 from provisioner.ramdisk import kernel as kernels
 from provisioner.ramdisk.initramfs import Tree
-from provisioner.ramdisk.packages import Choice, parse_choices, select, sha256, unpack
+from provisioner.ramdisk.packages import PackageChoice, parse_choices, select, sha256, unpack
 from provisioner.run import text
 from provisioner.system import shipped
 
@@ -46,13 +46,13 @@ class Recipe:
         )
 
     @property
-    def choices(self) -> list[Choice]:
+    def choices(self) -> list[PackageChoice]:
         """Which packages are wanted, and what of them."""
         return parse_choices(self.packages)
 
 
 @dataclass(frozen=True)
-class Base:
+class RamdiskBase:
     """A cached slow part: `root` is its unpacked tree, whose Python runs here too."""
 
     folder: Path
@@ -88,7 +88,7 @@ def workplace(cache: Path) -> Iterator[Path]:
 
 def provide(
     recipe: Recipe, debs: dict[str, Path], *, kernel: Path, firmware: Path | None, cache: Path
-) -> Base:
+) -> RamdiskBase:
     """The base for these inputs, from the cache or built now (half a minute or two)."""
     place = cache / "base" / _key(recipe, debs, kernel, firmware)
     if not (place / "kernel").is_file():
@@ -99,7 +99,7 @@ def provide(
             # whoever builds the same at the same time may come first: then theirs is as good
             if not place.exists():
                 made.rename(place)
-    return Base(place)
+    return RamdiskBase(place)
 
 
 def _key(recipe: Recipe, debs: dict[str, Path], kernel: Path, firmware: Path | None) -> str:

@@ -44,7 +44,7 @@ def test_built_in_optional_and_renamed_modules_are_no_error(line: str) -> None:
 
 def test_a_plus_marks_modules_that_every_boot_loads() -> None:
     (wanted,) = kernel.parse_modules("+sd_mod other  # for SCSI\n\n# nothing\n")
-    assert wanted == kernel.Wanted(("sd_mod", "other"), optional=False, always=True)
+    assert wanted == kernel.ModuleChoice(("sd_mod", "other"), optional=False, always=True)
 
 
 def test_the_last_pattern_that_matches_decides() -> None:
