@@ -110,7 +110,9 @@ def _component(package: InstalledPackage, distribution: str) -> "Component":
         version=package.version,
         purl=purl,
         properties=[
-            Property(name=f"provisioner:{name}", value=value) for name, value in properties.items() if value
+            Property(name=f"vaultcube-provisioner:{name}", value=value)
+            for name, value in properties.items()
+            if value
         ],
     )
 
