@@ -111,7 +111,7 @@ class BlockDevice:
         return int(_libc.fallocate(self._fd, mode | KEEP_SIZE, offset, length)) == 0
 
     def flush(self) -> None:
-        """On the medium, not only in a cache."""
+        """Wait until all is on the medium, not only in a cache (fdatasync(2)). Raises DiskError (PV-316)."""
         try:
             os.fdatasync(self._fd)
         except OSError as fault:
@@ -126,7 +126,7 @@ class BlockDevice:
                 fcntl.ioctl(self._fd, BLKFLSBUF)
 
     def read(self, offset: int, length: int) -> bytes:
-        """Exactly so many bytes. Raises DiskError (PV-316)."""
+        """Exactly `length` bytes, through the page cache. Raises DiskError (PV-316)."""
         data = bytearray(length)
         self._read(self._fd, memoryview(data), offset, length)
         return bytes(data)

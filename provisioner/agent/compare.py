@@ -121,5 +121,5 @@ class ReadBack:
         moved(self.done)
 
     def close(self) -> None:
-        """End; nothing is read any more."""
+        """End the threads; what waits is not read any more."""
         self._pool.shutdown(wait=True, cancel_futures=True)

@@ -31,7 +31,7 @@ def choose(disks: Sequence[Disk], hints: DiskHints) -> Disk:
 
 
 def mismatches(disk: Disk, hints: DiskHints) -> list[str]:
-    """Why a disk is not meant, in words; empty when it is."""
+    """Why a disk does not fit the hints, a phrase each; empty where it does."""
     faults = []
     for name in ("serial", "wwn", "name", "by_path"):
         wanted, has = getattr(hints, name), getattr(disk, name)
@@ -87,13 +87,13 @@ def check_consent(disk: Disk, host: str, *, erase: bool, foreign: bool) -> None:
 
 
 def describe(disk: Disk) -> str:
-    """`nvme0n1 Samsung PM9A3 3.84 TB serial S5XX`."""
+    """A disk for people: `nvme0n1 Samsung PM9A3 3.84 TB serial S5XX`."""
     parts = [disk.name, disk.model, size(disk.size), f"serial {disk.serial}" if disk.serial else ""]
     return " ".join(part for part in parts if part)
 
 
 def size(number: int) -> str:
-    """Bytes as disks are sold: powers of 1000."""
+    """Bytes for people, in powers of 1000 as disks are sold: `3.84 TB`."""
     value = float(number)
     for unit in ("B", "kB", "MB", "GB", "TB"):
         if value < 1000 or unit == "TB":

@@ -36,12 +36,12 @@ def serial() -> str:
 
 
 def maker() -> str:
-    """SMBIOS system manufacturer."""
+    """SMBIOS system manufacturer (type 1); empty for a placeholder."""
     return _smbios("sys_vendor")
 
 
 def product() -> str:
-    """SMBIOS product name."""
+    """SMBIOS product name (type 1); empty for a placeholder."""
     return _smbios("product_name")
 
 
@@ -61,12 +61,12 @@ def _smbios(name: str) -> str:
 
 
 def uuid() -> str:
-    """SMBIOS system UUID, lower case."""
+    """SMBIOS system UUID (type 1), lower case; empty where the kernel shows none."""
     return read_word(SYS / "class/dmi/id/product_uuid").lower()
 
 
 def memory() -> int:
-    """Bytes that the kernel manages."""
+    """The main memory that the kernel manages, in bytes."""
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
@@ -76,14 +76,14 @@ def firmware() -> str:
 
 
 def cpu() -> tuple[str, int]:
-    """The processor's name and how many logical ones there are."""
+    """The processor's model name, empty where unknown, and the number of logical processors."""
     lines = read_word(PROC / "cpuinfo").splitlines()
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
     return (names[0] if names else ""), os.cpu_count() or len(names)
 
 
 def devices() -> list[Device]:
-    """Every PCI function but bridges, by place."""
+    """Every PCI function but bridges, sorted by its address."""
     functions = []
     folder = SYS / "bus/pci/devices"
     for place in sorted(folder.iterdir()) if folder.is_dir() else []:
@@ -94,7 +94,7 @@ def devices() -> list[Device]:
 
 
 def nics() -> list[Nic]:
-    """Every network card with hardware behind it."""
+    """Every network interface with hardware behind it, sorted by name."""
     cards = []
     for place in sorted((SYS / "class/net").iterdir()):
         if (place / "device").exists():
@@ -105,7 +105,7 @@ def nics() -> list[Nic]:
 
 
 def disks() -> list[Disk]:
-    """Every disk with a size; what it holds is said in words."""
+    """Every disk that has a size and a device node, sorted by name, with its content in words."""
     present = []
     for place in sorted((SYS / "block").iterdir()):
         size = int(read_word(place / "size") or 0) * 512  # always in units of 512 bytes
@@ -117,7 +117,7 @@ def disks() -> list[Disk]:
 
 
 def disk(place: Path) -> Disk:
-    """One disk by its folder below /sys/block."""
+    """The disk whose folder below /sys/block is `place`."""
     size = int(read_word(place / "size") or 0) * 512
     sector = int(read_word(place / "queue/logical_block_size") or 512)
     device = Path("/dev") / place.name
@@ -164,7 +164,7 @@ def _owner(device: Path, seed: int) -> str:
 
 
 def hostname(meta_data: str) -> str:
-    """`local-hostname` of a seed's meta-data."""
+    """`local-hostname` in the text of a NoCloud meta-data; empty where it says none."""
     match = re.search(r"""^["']?local-hostname["']?:\s*["']?([\w.-]{1,64})""", meta_data, re.MULTILINE)
     return match[1] if match else ""
 
@@ -187,7 +187,7 @@ def _bus_path(place: Path) -> str:
 
 
 def content(device: Path, sector: int) -> str:
-    """What a disk holds, in words."""
+    """What a disk holds, in words for people; `sector` is its logical sector size in bytes."""
     try:
         with device.open("rb", buffering=0) as file:
             descriptor = file.fileno()

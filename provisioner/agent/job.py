@@ -58,7 +58,7 @@ class Job:
         self._order: protocol.Order | None = None
 
     def say(self, sentence: str) -> None:
-        """One line on the console and in the log."""
+        """Print a line on the console, with the time, and keep it for the log."""
         line = f"{time.strftime('%H:%M:%S')} {sentence}"
         self._lines.append(line)
         print(f"agent: {line}", flush=True)
@@ -199,7 +199,7 @@ class Job:
         return _Reporter(self)
 
     def report(self, last: protocol.Progress | None, seconds: float) -> protocol.Progress | None:
-        """Send the latest progress; the service's answer may be stop."""
+        """Send the latest progress and return it; `seconds` have passed since `last`. Raises as `Link.post`."""
         now = self._progress
         order = self._order
         if order is None:

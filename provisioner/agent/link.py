@@ -16,7 +16,7 @@ BACK_OFF = (1.0, 2.0, 4.0, 8.0, 15.0)
 
 
 class Stopped(Exception):
-    """The service says: stop."""
+    """The service has told this agent to stop."""
 
 
 class Link:
@@ -51,24 +51,24 @@ class Link:
 
     @property
     def headers(self) -> dict[str, str]:
-        """Who we are, once the hello was answered."""
+        """The HTTP header with our bearer token (RFC 6750); none before the hello is answered."""
         return {"Authorization": f"Bearer {self.token}"} if self.token else {}
 
     def stop(self) -> None:
-        """End every waiting at once."""
+        """End every pause at once; what waits raises Stopped."""
         self._halt.set()
         for event in self._ends:
             event.set()
 
     def end_with(self, event: threading.Event) -> None:
-        """Set this one too when the service says stop."""
+        """Set this event too when the service says stop."""
         self._ends.append(event)
         if self.stopped:
             event.set()
 
     @property
     def stopped(self) -> bool:
-        """Whether the service said stop."""
+        """Whether the service has said stop."""
         return self._halt.is_set()
 
     def post(self, path: str, message: protocol.Message) -> protocol.Answer:
@@ -171,7 +171,7 @@ class Link:
         self.recovered()
 
     def recovered(self) -> None:
-        """The service answers, or bytes come, again."""
+        """The service answers again, or bytes arrive again: say so once."""
         if self.note:
             self.note = ""
             self._say("the service answers again")

@@ -97,7 +97,7 @@ def _check(name: str, value: str) -> None:
 
 @dataclass(frozen=True)
 class Disk:
-    """One disk as the kernel shows it."""
+    """A whole disk as the kernel shows it below /sys/block."""
 
     name: str  # nvme0n1, vda
     size: int  # bytes
@@ -114,7 +114,7 @@ class Disk:
 
 @dataclass(frozen=True)
 class Nic:
-    """One network interface."""
+    """A network interface with hardware behind it; `up` means that it has a carrier."""
 
     name: str
     mac: str
@@ -124,7 +124,7 @@ class Nic:
 
 @dataclass(frozen=True)
 class Device:
-    """One PCI function that is no bridge."""
+    """A PCI function that is no bridge (PCI Local Bus specification, class codes)."""
 
     id: str  # vendor:device, four hexadecimal digits each
     kind: str  # class, subclass and interface, six hexadecimal digits: 030200 is a 3D controller
@@ -189,7 +189,7 @@ class DiskHints:
 
 @dataclass(frozen=True)
 class Order:
-    """What the agent shall do, in the hello's answer."""
+    """What the agent shall write where, as an operator has confirmed it; part of the hello's answer."""
 
     deployment: str
     attempt: int
@@ -207,7 +207,7 @@ class Order:
 
 @dataclass(frozen=True)
 class HelloAnswer:
-    """The answer to an accepted hello."""
+    """The answer to an accepted hello: 200 with the token of this attempt, and the order."""
 
     do: Do
     token: str

@@ -119,21 +119,21 @@ class Stream:
 
     @property
     def link(self) -> Link:
-        """How to wait, and whom to tell."""
+        """The connection to the service, which knows how to wait and what to tell people."""
         return self._link
 
     @property
     def manifest(self) -> Manifest:
-        """What is fetched."""
+        """The manifest of the pack that is fetched."""
         return self._manifest
 
     @property
     def ended(self) -> threading.Event:
-        """Set when nothing more shall be fetched."""
+        """Set as soon as nothing more shall be fetched."""
         return self._ended
 
     def connect(self) -> http.client.HTTPConnection:
-        """A new connection to where the pack lies."""
+        """Open a connection to where the pack lies. Raises OSError."""
         connection = self._link.connect(self._url if "//" in self._url else "")
         connection.connect()
         with self._lock:
@@ -141,17 +141,17 @@ class Stream:
         return connection
 
     def disconnect(self, connection: http.client.HTTPConnection) -> None:
-        """Close it."""
+        """Close a connection of `connect`."""
         with self._lock:
             self._sockets.discard(connection.sock)
         connection.close()
 
     def path(self) -> str:
-        """What is asked for."""
+        """The request target of the pack (RFC 9112, 3.2.1)."""
         return urlsplit(self._url).path
 
     def count(self, length: int) -> None:
-        """So many bytes more came."""
+        """Add `length` bytes to what was fetched."""
         with self._lock:
             self.fetched += length
 

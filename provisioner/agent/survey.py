@@ -1,6 +1,6 @@
 """One boot of the agent on a machine that nobody knows: it says what the machine is, and restarts.
 
-Nothing here can write to a disk: neither this module nor what it imports knows the writer or the medium.
+Nothing here can write to a disk: neither this module nor what it imports knows the writer or block devices.
 """
 
 import time
@@ -31,7 +31,7 @@ class Survey:
         self._find_disks = find_disks
 
     def say(self, sentence: str) -> None:
-        """One line on the console."""
+        """Print a line on the console, with the time."""
         print(f"agent: {time.strftime('%H:%M:%S')} {sentence}", flush=True)
 
     def run(self) -> None:

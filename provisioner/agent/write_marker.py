@@ -18,12 +18,12 @@ class WriteMarker:
     raw_sha256: str
 
     def dump(self) -> bytes:
-        """As it lies on the disk."""
+        """The marker as it lies on the disk, padded to LENGTH bytes."""
         return (MAGIC + json.dumps(asdict(self)).encode() + b"\n").ljust(LENGTH, b"\0")
 
 
 def mark(manifest: Manifest) -> bytes:
-    """The note about this image."""
+    """The marker of this image, LENGTH bytes for PLACE."""
     return WriteMarker(manifest.name, manifest.version, manifest.raw_sha256).dump()
 
 

@@ -22,7 +22,7 @@ Tell = Callable[[Phase, int, int], None]
 
 
 class ChunkSource(Protocol):
-    """Where chunks come from: the network, or a file."""
+    """Where an image's chunks come from: the network (Stream) or a file (PackFile)."""
 
     fetched: int
 
@@ -31,7 +31,7 @@ class ChunkSource(Protocol):
 
 
 class ImageWriter:
-    """One image onto one medium. `tell(phase, done, total)` may raise to stop it; threads call it in turn."""
+    """Writes one image to one disk. `tell(phase, done, total)`, bytes, may raise to stop it; threads call it."""
 
     def __init__(
         self,
@@ -292,10 +292,10 @@ def _reader(data: bytes) -> Callable[[int, int], bytes]:
 
 
 def device_path(name: str) -> Path:
-    """`/dev/NAME`."""
+    """The device node of a disk by its kernel name."""
     return Path("/dev") / name
 
 
 def seconds_since(began: float) -> float:
-    """By the clock that nobody sets."""
+    """Seconds since `began`, by the monotonic clock: the agent sets the other one itself."""
     return round(time.monotonic() - began, 1)

@@ -14,7 +14,7 @@ from provisioner.golden.normalise import FORMATS, GoldenImage, NormaliseRequest,
 
 
 def arguments(argv: list[str]) -> argparse.Namespace:
-    """What a template says."""
+    """The template's options, as `inline` of its post-processor gives them."""
     parser = argparse.ArgumentParser(prog="python -m provisioner.golden", description=__doc__)
     parser.add_argument(
         "--disk", type=Path, required=True, help="Packer's disk; its folder is removed at the end"

@@ -31,7 +31,7 @@ class Sizes:
 
 
 def qcow2(raw: Path) -> Path:
-    """`NAME.qcow2` beside the raw image, compressed."""
+    """Write `NAME.qcow2` beside the raw image, compressed by zstd; its path. Raises ProgramError."""
     out = raw.with_suffix(".qcow2")
     run([*CONVERT, "qcow2", "-c", "-o", "compression_type=zstd", raw, out], timeout=CONVERT_LIMIT)
     return out

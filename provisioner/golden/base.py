@@ -30,7 +30,7 @@ Report = Callable[[str], None]
 
 @dataclass(frozen=True)
 class BaseImage:
-    """A raw disk image; size in bytes."""
+    """A raw base image with its SHA-256; `size` in bytes, `cached` if it was not built now."""
 
     path: Path
     sha256: str
@@ -48,11 +48,11 @@ class AptMirror:
     lock: str
 
     def inputs(self) -> list[str]:
-        """What a cached tree depends on."""
+        """What a cached tree depends on: URL, keyring (hexadecimal), the lock's digest."""
         return [self.url, self.keyring.read_bytes().hex(), self.lock]
 
     def source(self, keyring: Path) -> str:
-        """One line for sources.list(5)."""
+        """The one-line style of sources.list(5); `keyring` is the file's path where apt runs."""
         return f"deb [signed-by={keyring}] {self.url} {SUITE} main"
 
 

@@ -35,11 +35,11 @@ class ImageIds:
     version: str
 
     def of(self, what: str) -> uuid.UUID:
-        """The id of one thing in the image."""
+        """The UUID of `what` (`disk`, `root-filesystem`, …), the same for the same name and version."""
         return uuid.uuid5(self.namespace, f"{self.name}@{self.version}/{what}")
 
     def serial(self, what: str) -> str:
-        """A FAT volume id: eight hexadecimal digits."""
+        """A FAT volume id (BS_VolID, FAT specification 1.03): eight hexadecimal digits."""
         return self.of(what).hex[:8]
 
 

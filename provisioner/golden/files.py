@@ -78,7 +78,7 @@ class FileManifest:
 
 
 def load(path: Path) -> FileManifest:
-    """Read a manifest. Raises InputError where it is none."""
+    """Read a manifest as `FileManifest.dump` writes it. Raises InputError (PV-663) where it is none."""
     try:
         with path.open(encoding="utf-8") as file:
             head = json.loads(file.readline())
@@ -137,7 +137,7 @@ def _xattrs(place: str) -> list[str]:
 
 
 def hashed(path: Path) -> str:
-    """SHA-256 of a file."""
+    """The SHA-256 of a file, hexadecimal. Raises OSError."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

@@ -19,7 +19,7 @@ RELEASE = "usr/lib/os-release"
 
 @dataclass(frozen=True)
 class Inspection:
-    """What was found; `release` is os-release(5)."""
+    """The content of an image: its per-file manifest, its packages, and os-release(5) as name → value."""
 
     manifest: FileManifest
     packages: list[sbom.InstalledPackage]
@@ -66,7 +66,7 @@ def root_of(raw: Path) -> gpt.PartitionEntry:
 
 
 def main(raw: Path, offset: int, out: Path) -> None:
-    """Inside: write what the root holds to `out`."""
+    """In the namespace: write what the root at byte `offset` holds to `out`, as JSON."""
     with namespace.filesystem(raw, offset) as root:
         release = root / RELEASE
         lines = release.read_text().splitlines() if release.is_file() else []

@@ -36,7 +36,7 @@ class NormaliseRequest:
 
     @property
     def stem(self) -> str:
-        """How the results' names begin."""
+        """NAME-VERSION, with which the names of all results begin."""
         return f"{self.name}-{self.version}"
 
 

@@ -39,7 +39,7 @@ Report = Callable[[str], None]
 
 
 class BuildError(ProvisionError):
-    """An image could not be built, or is not what it must be."""
+    """PV-660: an image could not be built, or is not what it must be."""
 
     code = 660
     exit = Exit.FAILED
@@ -47,7 +47,7 @@ class BuildError(ProvisionError):
 
 @dataclass(frozen=True)
 class BuildRequest:
-    """What `provision image build` was asked for."""
+    """What is built by which of BUILDERS; `out` gets the results, `cache` the journal and the base image."""
 
     out: Path
     builder: str = "qemu"
@@ -61,7 +61,7 @@ class BuildRequest:
 
 @dataclass(frozen=True)
 class BuiltImage:
-    """A finished build: its line in the journal, and the pack."""
+    """A finished build: its line in the journal, its pack, and how many seconds it took."""
 
     entry: record.JournalEntry
     pack: Path
@@ -155,7 +155,7 @@ def _start(request: BuildRequest, work: Path, report: Report) -> dict[str, str]:
 
 
 def command(request: BuildRequest, work: Path, variables: dict[str, str]) -> list[str]:
-    """Packer's argv."""
+    """Packer's argv; `variables` (name → value) win over the variable files of the request."""
     folder = shipped.folder("packer")
     files = [folder / DEBIAN] if request.debian else []
     own = {

@@ -89,7 +89,7 @@ class JournalEntry:
 
 
 def append(folder: Path, line: JournalEntry) -> None:
-    """Keep a build's line in the folder's journal, failed or not."""
+    """Append a build, failed or not, to the folder's journal, an object a line. Raises OSError."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / JOURNAL).open("a", encoding="utf-8") as file:
         file.write(json.dumps(asdict(line), sort_keys=True) + "\n")

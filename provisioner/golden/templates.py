@@ -62,7 +62,7 @@ def render(name: str) -> str:
 
 
 def write(folder: Path) -> list[Path]:
-    """Write every builder's template into `folder`; their paths."""
+    """Write the template of every builder into `folder`; their paths, in the order of BUILDERS."""
     written = []
     for name, builder in BUILDERS.items():
         path = folder / builder.file

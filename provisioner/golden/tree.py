@@ -41,12 +41,12 @@ class RebuildRequest:
     rules: str
 
     def dump(self) -> str:
-        """As the namespace's process is given it, JSON."""
+        """JSON, as the process in the namespace gets it."""
         return json.dumps(asdict(self))
 
     @classmethod
     def load(cls, text: str) -> Self:
-        """What `dump` has written."""
+        """A request from what `dump` wrote."""
         fields = json.loads(text)
         return cls(**{**fields, "ids": boot.FilesystemIds(**fields["ids"])})
 

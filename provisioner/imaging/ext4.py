@@ -38,16 +38,16 @@ class Superblock:
 
     @property
     def groups(self) -> int:
-        """Block groups, the last one perhaps shorter."""
+        """The number of block groups; the last may be shorter."""
         return -(-(self.blocks - self.first) // self.per_group)
 
     @property
     def descriptor_blocks(self) -> int:
-        """Blocks that hold the group descriptors."""
+        """The number of blocks that hold the group descriptors."""
         return -(-self.groups * self.descriptor // self.block)
 
     def length(self, group: int) -> int:
-        """Blocks of a group."""
+        """The number of blocks of group `group`, counted from 0."""
         return min(self.per_group, self.blocks - self.first - group * self.per_group)
 
     def heads(self, group: int) -> int:
@@ -69,7 +69,7 @@ class GroupDescriptor:
 
 
 class FreeMap:
-    """One bit a block, set where something lies."""
+    """Which blocks of a file system are free, from one bit a block that is set where something lies."""
 
     def __init__(self, block: int, first: int, used: bytes, blocks: int) -> None:
         self._block, self._first, self._used, self._blocks = block, first, used, blocks

@@ -18,7 +18,7 @@ Reader = Callable[[int, int], bytes]  # offset and length in bytes
 
 @dataclass(frozen=True)
 class PartitionEntry:
-    """One partition; offset and length in bytes."""
+    """A partition entry (UEFI 2.10, 5.3.3): GUIDs in lower case, offset and length in bytes."""
 
     type: str
     guid: str
@@ -43,7 +43,7 @@ class PartitionTable:
 
     @property
     def entry_sectors(self) -> int:
-        """Sectors that the array of entries takes."""
+        """The number of sectors that the array of entries takes."""
         return -(-len(self.entries) // self.sector)
 
 

@@ -65,23 +65,23 @@ class Manifest:
 
     @property
     def pack_size(self) -> int:
-        """Bytes of the pack."""
+        """The size of the pack in bytes."""
         return sum(chunk.pack_length for chunk in self.chunks)
 
     def partition(self, role: str) -> Partition:
-        """Raises PackError where the image has no such partition."""
+        """The partition with this role. Raises PackError (PV-322) where the image has none."""
         for partition in self.partitions:
             if partition.role == role:
                 return partition
         raise PackError(f"{self.name}@{self.version} has no partition {role!r}", code=322)
 
     def dump(self) -> bytes:
-        """The manifest as it is signed."""
+        """The manifest as it is signed: one line of JSON, keys sorted."""
         return json.dumps(asdict(self), separators=(",", ":"), sort_keys=True).encode() + b"\n"
 
 
 def check_names(name: str, version: str, created: str) -> None:
-    """Raises PackError where an image cannot be called so."""
+    """Raises PackError (PV-323) where an image cannot have this name, version or time of creation."""
     for text, pattern in ((name, _NAME), (version, _VERSION), (created, _PRINTED)):
         if not pattern.fullmatch(text):
             raise PackError(
@@ -92,7 +92,7 @@ def check_names(name: str, version: str, created: str) -> None:
 
 
 def load(path: Path) -> Manifest:
-    """Read and check a manifest file. Raises PackError."""
+    """Read a manifest file and check all of it. Raises PackError (PV-323)."""
     try:
         if path.stat().st_size > LARGEST:
             raise PackError(f"{path.name}: larger than any manifest", code=323)
@@ -206,5 +206,5 @@ def _longest_frame(length: int) -> int:
 
 @cache
 def hash_of_zeros(length: int) -> str:
-    """SHA-256 of so many zeros."""
+    """The SHA-256 of `length` zero bytes, hexadecimal."""
     return hashlib.sha256(bytes(length)).hexdigest()

@@ -104,11 +104,11 @@ class _Progress:
         self._lock = threading.Lock()
 
     def hashed(self, place: int) -> None:
-        """So many bytes went into the hash of the whole."""
+        """The hash of the whole has reached byte `place`."""
         self._moved("hashed", place)
 
     def packed(self, place: int) -> None:
-        """So many bytes are in the pack."""
+        """The pack holds the image up to byte `place`."""
         self._moved("packed", place)
 
     def _moved(self, which: str, place: int) -> None:
@@ -139,7 +139,7 @@ class _Whole:
         self._pool.shutdown()
 
     def hexdigest(self) -> str:
-        """Wait for it. Raises PackError where the image changes."""
+        """Wait for the hash, and return it in hexadecimal. Raises PackError where the image has changed."""
         return self._future.result()
 
     def _run(self) -> str:
@@ -264,7 +264,7 @@ def expand(frame: bytes | bytearray | memoryview, chunk: Chunk) -> bytes:
 
 
 def verify(pack: Path, manifest: Manifest) -> None:
-    """Read every chunk. Raises PackError naming the first bad one."""
+    """Check every chunk and the whole. Raises PackError (PV-321) naming the first bad chunk."""
     size = pack.stat().st_size
     if size != manifest.pack_size:
         raise PackError(f"the pack has {size} bytes, the manifest says {manifest.pack_size}", code=321)

@@ -101,7 +101,7 @@ class RawImage:
         return ext4.free_map(reader)
 
     def is_free(self, offset: int, length: int) -> bool:
-        """Whether nothing of this range belongs to any file."""
+        """Whether ext4 says that no byte of this range belongs to anything; both in bytes."""
         if self._free is None or offset < self._root.offset:
             return False
         inside = offset + length <= self._root.offset + self._root.length

@@ -26,7 +26,7 @@ class Account:
 
     @property
     def count(self) -> int:
-        """Of all attempts; the air gap holds where it is 0."""
+        """All attempts together; the air gap held where it is 0."""
         return sum(attempt.count for attempt in self.attempts)
 
     def dump(self) -> str:

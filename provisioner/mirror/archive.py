@@ -35,7 +35,7 @@ def read_stanzas(text: str) -> Iterator[Stanza]:
 
 
 def write_stanza(stanza: Mapping[str, str]) -> str:
-    """One paragraph, with the empty line that ends it."""
+    """A deb822 paragraph, with the empty line that ends it."""
     return "".join(f"{name}: {value}\n" for name, value in stanza.items()) + "\n"
 
 
@@ -95,7 +95,7 @@ class Archive:
         return sorted(chosen.values(), key=lambda package: package.name)
 
     def gone(self, packages: Sequence[DebianPackage]) -> list[DebianPackage]:
-        """Those that the sources no longer have as they are locked."""
+        """Those of the packages that the sources no longer have with the locked SHA-256."""
         there = {stanza.get("SHA256", "") for stanza in self._known([package.name for package in packages])}
         return [package for package in packages if package.sha256 not in there]
 

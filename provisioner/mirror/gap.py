@@ -114,7 +114,7 @@ def _cover(name: str, folder: Path) -> None:
 
 
 def packets() -> list[Attempt]:
-    """What the kernel has counted until now. Raises ProgramError."""
+    """The packets that nftables' sets have counted, by address. Raises ProgramError."""
     body = json.loads(run.text(["nft", "-j", "list", "table", "inet", "gap"], timeout=10))
     attempts = []
     for entry in body["nftables"]:

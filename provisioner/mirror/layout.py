@@ -31,7 +31,7 @@ def find(root: Path, asked: str) -> Path | None:
 
 
 def media_type(path: Path) -> str:
-    """What a browser is told that a file is."""
+    """The Content-Type of a file in the mirror, by its suffix."""
     return TYPES.get(PurePosixPath(path).suffix, "application/octet-stream")
 
 

@@ -67,7 +67,7 @@ class DebianPackage(_Data):
 
 
 class Wheel(_Data):
-    """One Python wheel."""
+    """A Python wheel; `name` as PEP 503 normalises it, `file` as PEP 427 names it."""
 
     name: str = Field(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$")  # normalised
     version: str = Field(pattern=r"^[A-Za-z0-9.+!_-]+$")
@@ -113,7 +113,7 @@ class Lock(_Data):
         return self
 
     def files(self) -> dict[str, str]:
-        """Place in the mirror → SHA-256, of every file that is locked."""
+        """Path in the mirror → SHA-256 (hexadecimal), of every locked file."""
         return (
             {f"apt/{item.path}": item.sha256 for item in self.packages}
             | {f"wheels/{item.file}": item.sha256 for item in self.wheels}

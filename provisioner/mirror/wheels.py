@@ -31,7 +31,7 @@ class ArchiveInfo(TypedDict, total=False):
 
 
 class DownloadInfo(TypedDict):
-    """Where pip would get a file from (PEP 610)."""
+    """Where pip would get a file from (PEP 610): `url`, and the file's hashes where it knows them."""
 
     url: str
     archive_info: NotRequired[ArchiveInfo]
@@ -108,7 +108,7 @@ def _rounds(wheels: Sequence[Wheel]) -> Iterator[list[Wheel]]:
 
 
 def requirements(wheels: Sequence[Wheel]) -> str:
-    """The same as pip reads it, a hash each."""
+    """The wheels as a requirements file for pip, each with its hash."""
     return "".join(f"{item.name}=={item.version} --hash=sha256:{item.sha256}\n" for item in wheels)
 
 

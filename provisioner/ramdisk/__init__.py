@@ -38,7 +38,7 @@ class RamdiskFiles:
     files: dict[str, tuple[int, str]]  # name → (bytes, hexadecimal SHA-256)
 
     def path(self, name: str) -> Path:
-        """Where a file of the list lies."""
+        """The path of the file `name`."""
         return self.folder / name
 
 

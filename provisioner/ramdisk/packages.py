@@ -24,7 +24,7 @@ class PackageChoice:
     patterns: tuple[str, ...]
 
     def keeps(self, path: str) -> bool:
-        """`path` as in a merged /usr, without a leading slash."""
+        """Whether the file is kept; `path` as in a merged /usr, without a leading slash."""
         is_kept = False
         for pattern in self.patterns:
             if fnmatchcase(path, pattern.removeprefix("!")):
@@ -49,7 +49,7 @@ def parse_choices(table: str) -> list[PackageChoice]:
 
 
 def sha256(path: Path) -> str:
-    """Hexadecimal digest of a file."""
+    """The SHA-256 of a file, hexadecimal. Raises OSError."""
     with path.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
@@ -72,7 +72,7 @@ def fetch(packages: Sequence[str], cache: Path) -> dict[str, Path]:
 
 
 def newest_kernel() -> str:
-    """The package that `linux-image-amd64` now stands for."""
+    """The package that `linux-image-amd64` depends on now. Raises ProgramError where apt knows none."""
     shown = text([find("apt-cache", "apt"), "show", "--no-all-versions", "linux-image-amd64"])
     match = re.search(r"^Depends:.*?(linux-image-[\w.+-]+)", shown, re.MULTILINE)
     if not match:

@@ -40,14 +40,14 @@ class Recipe:
 
     @classmethod
     def read(cls) -> "Recipe":
-        """As edited in /etc/provisioner, else as shipped."""
+        """The recipe as edited in /etc/provisioner, else as shipped."""
         return cls(
             *(shipped.file("images", f"ramdisk/{name}").read_text() for name in ("packages", "modules"))
         )
 
     @property
     def choices(self) -> list[PackageChoice]:
-        """Which packages are wanted, and what of them."""
+        """Which packages are wanted, and which files of each."""
         return parse_choices(self.packages)
 
 
@@ -59,28 +59,28 @@ class RamdiskBase:
 
     @property
     def vmlinuz(self) -> Path:
-        """The kernel."""
+        """The path of the kernel image."""
         return self.folder / "vmlinuz"
 
     @property
     def segment(self) -> Path:
-        """The first part of the initramfs."""
+        """The path of the initramfs' first segment."""
         return self.folder / "base.img"
 
     @property
     def root(self) -> Path:
-        """The programs and Python, as the ramdisk has them."""
+        """The folder of programs and Python, as the ramdisk has them."""
         return self.folder / "root"
 
     @property
     def kernel(self) -> str:
-        """The kernel's version."""
+        """The kernel's version, as `uname -r` prints it."""
         return (self.folder / "kernel").read_text()
 
 
 @contextmanager
 def workplace(cache: Path) -> Iterator[Path]:
-    """A folder on the cache's disk that is gone afterwards."""
+    """A temporary folder on the cache's file system, for the time of the block."""
     cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache, prefix="work-") as folder:
         yield Path(folder)

@@ -32,14 +32,14 @@ class DiskMatch(PlainSection):
 
 
 class DirectLayout(PlainSection):
-    """One root file system on the whole disk."""
+    """subiquity's guided layout `direct`: one root file system on the whole disk."""
 
     name: Literal["direct"] = "direct"
     match: DiskMatch
 
 
 class StorageSection(PlainSection):
-    """Where to install."""
+    """The section `storage`, guided."""
 
     layout: DirectLayout
 
@@ -54,7 +54,7 @@ class IdentitySection(PlainSection):
 
 
 class SshSection(Section):
-    """A key and no password."""
+    """The section `ssh`: a server with one key and no password."""
 
     install_server: Literal[True] = True
     allow_pw: Literal[False] = False
@@ -62,13 +62,13 @@ class SshSection(Section):
 
 
 class PrimaryMirror(PlainSection):
-    """One archive of packages."""
+    """An archive of packages by its URL."""
 
     uri: Url
 
 
 class MirrorSelection(PlainSection):
-    """The archives that are tried, in order."""
+    """`apt.mirror-selection`: the archives that are tried, in order."""
 
     primary: Annotated[tuple[PrimaryMirror, ...], Field(min_length=1)]
 
@@ -82,7 +82,7 @@ class AptSection(PlainSection):
 
 
 class Webhook(PlainSection):
-    """Events are posted there as JSON."""
+    """A handler of `reporting`: events are posted to `endpoint` as JSON."""
 
     type: Literal["webhook"] = "webhook"
     endpoint: Url
@@ -90,13 +90,13 @@ class Webhook(PlainSection):
 
 
 class KeyboardSection(PlainSection):
-    """Nobody types."""
+    """The section `keyboard`: nobody types, so the installer's own default."""
 
     layout: Literal["us"] = "us"
 
 
 class RefreshInstaller(PlainSection):
-    """The installer of the ISO, not a newer one."""
+    """The section `refresh-installer`: the installer of the ISO, not a newer one."""
 
     update: Literal[False] = False
 

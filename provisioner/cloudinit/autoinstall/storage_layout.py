@@ -22,13 +22,13 @@ STOPPED = frozenset({"ssh.service", "ssh.socket"})
 
 
 class LargestDisk(PlainSection):
-    """The build machine has one disk."""
+    """A match for the largest disk: the build machine has one."""
 
     size: Literal["largest"]
 
 
 class DiskAction(PlainSection):
-    """The whole disk, with a new GPT; a BIOS finds GRUB on it."""
+    """curtin's action `disk`: the whole disk, with a new GPT; a BIOS finds GRUB on it."""
 
     type: Literal["disk"]
     id: Id
@@ -39,7 +39,7 @@ class DiskAction(PlainSection):
 
 
 class PartitionAction(PlainSection):
-    """One partition; -1 is the rest of the disk."""
+    """curtin's action `partition`; a size of -1 is the rest of the disk."""
 
     type: Literal["partition"]
     id: Literal["bios", "esp", "cidata", "root"]
@@ -51,7 +51,7 @@ class PartitionAction(PlainSection):
 
 
 class FormatAction(PlainSection):
-    """A file system in a partition."""
+    """curtin's action `format`: a file system in a partition."""
 
     type: Literal["format"]
     id: Id
@@ -61,7 +61,7 @@ class FormatAction(PlainSection):
 
 
 class MountAction(PlainSection):
-    """Where it is mounted."""
+    """curtin's action `mount`: where a file system is mounted."""
 
     type: Literal["mount"]
     id: Id
@@ -70,7 +70,7 @@ class MountAction(PlainSection):
 
 
 class Swap(PlainSection):
-    """No swap file: it would be in the image."""
+    """`storage.swap`: no swap file, for it would be in the image."""
 
     size: Literal[0] = 0
 
@@ -79,7 +79,7 @@ Action = Annotated[DiskAction | PartitionAction | FormatAction | MountAction, Fi
 
 
 class StorageConfig(PlainSection):
-    """Disk, partitions, file systems, mounts, in the order in which they are made."""
+    """The section `storage` as curtin's storage configuration: its actions, in their order."""
 
     swap: Swap = Swap()
     config: Annotated[tuple[Action, ...], Field(min_length=1)]
@@ -101,14 +101,14 @@ class NameMatch(PlainSection):
 
 
 class BuildEthernet(PlainSection):
-    """The build machine's card."""
+    """The build machine's interface, by DHCP."""
 
     match: NameMatch
     dhcp4: Literal[True]
 
 
 class BuildNetplanConfig(PlainSection):
-    """netplan, version 2."""
+    """The section `network` of an image build: netplan's format, version 2."""
 
     version: Literal[2]
     ethernets: dict[Literal["build"], BuildEthernet]
