@@ -117,7 +117,7 @@ class BlockDevice:
         except OSError as fault:
             raise self._failed("flush", 0, fault) from fault
 
-    def forget(self) -> None:
+    def drop_caches(self) -> None:
         """Drop what the kernel remembers, so that the next read comes from the medium."""
         self.flush()
         os.posix_fadvise(self._fd, 0, 0, os.POSIX_FADV_DONTNEED)
@@ -131,7 +131,7 @@ class BlockDevice:
         self._read(self._fd, memoryview(data), offset, length)
         return bytes(data)
 
-    def look(self, offset: int, length: int) -> memoryview:
+    def read_direct(self, offset: int, length: int) -> memoryview:
         """Exactly so many bytes, from the medium and not from the page cache; good until this thread's next.
 
         Raises DiskError (PV-316).

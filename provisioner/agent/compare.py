@@ -18,7 +18,7 @@ Moved = Callable[[int], None]  # bytes that were looked at
 
 def is_right(device: BlockDevice, chunk: Chunk) -> bool:
     """Whether the medium itself, not the page cache, holds this chunk. Raises DiskError."""
-    content = device.look(chunk.offset, chunk.length)
+    content = device.read_direct(chunk.offset, chunk.length)
     if chunk.kind == "data":
         return hashlib.sha256(content).hexdigest() == chunk.sha256
     return is_zero(content)

@@ -65,7 +65,7 @@ def check(disk: Disk, image_size: int, sector: int) -> None:
         )
 
 
-def whose(disk: Disk, host: str) -> str:
+def foreign_content(disk: Disk, host: str) -> str:
     """In words, what of the disk is not the named host's own; empty where nothing is."""
     other = f"the system of {disk.owner}" if disk.owner and host and disk.owner != host else ""
     return ", ".join(words for words in (disk.foreign, other) if words)
@@ -76,7 +76,7 @@ def check_consent(disk: Disk, host: str, *, erase: bool, foreign: bool) -> None:
 
     What is half of an image of ours is nobody's: without consent it could never be made whole.
     """
-    if (other := whose(disk, host)) and not foreign:
+    if (other := foreign_content(disk, host)) and not foreign:
         raise DiskError(
             f"{describe(disk)} holds what is not ours to erase: {other}",
             hint="is it the right disk? Then order with --erase-foreign",

@@ -121,7 +121,7 @@ def disk(place: Path) -> Disk:
     size = int(read_word(place / "size") or 0) * 512
     sector = int(read_word(place / "queue/logical_block_size") or 512)
     device = Path("/dev") / place.name
-    foreign, owner = belongs(device, sector, size)
+    foreign, owner = ownership(device, sector, size)
     return Disk(
         name=place.name,
         size=size,
@@ -137,7 +137,7 @@ def disk(place: Path) -> Disk:
     )
 
 
-def belongs(device: Path, sector: int, size: int) -> tuple[str, str]:
+def ownership(device: Path, sector: int, size: int) -> tuple[str, str]:
     """What of the disk is part of something larger, and the host whose system it holds; both may be empty."""
     try:
         with device.open("rb", buffering=0) as file:

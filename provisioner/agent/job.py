@@ -199,7 +199,7 @@ class Job:
         return _Reporter(self)
 
     def report(self, last: protocol.Progress | None, seconds: float) -> protocol.Progress | None:
-        """Send the latest progress and return it; `seconds` have passed since `last`. Raises as `Link.post`."""
+        """Send the latest progress and return it; `seconds` have passed since `last`.."""
         now = self._progress
         order = self._order
         if order is None:

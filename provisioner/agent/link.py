@@ -60,7 +60,7 @@ class Link:
         for event in self._ends:
             event.set()
 
-    def end_with(self, event: threading.Event) -> None:
+    def set_on_stop(self, event: threading.Event) -> None:
         """Set this event too when the service says stop."""
         self._ends.append(event)
         if self.stopped:

@@ -77,7 +77,7 @@ class Stream:
         for group in segments(self._manifest, numbers, self._connections):
             self._groups.put(group)
         self._ended.clear()
-        self._link.end_with(self._ended)
+        self._link.set_on_stop(self._ended)
         count = min(self._connections, self._groups.qsize())
         threads = [threading.Thread(target=self._work, args=(take,), name="stream") for _ in range(count)]
         for thread in threads:

@@ -31,7 +31,7 @@ class ChunkSource(Protocol):
 
 
 class ImageWriter:
-    """Writes one image to one disk. `tell(phase, done, total)`, bytes, may raise to stop it; threads call it."""
+    """Writes one image to one disk. `tell(phase, done, total)`, in bytes, may raise; threads call it."""
 
     def __init__(
         self,
@@ -112,7 +112,7 @@ class ImageWriter:
         }
         for offset in sorted(places):
             self._device.zero(offset, min(HEAD, self._device.size - offset))
-        self._device.forget()
+        self._device.drop_caches()
         for offset in sorted(places):
             if any(self._device.read(offset, min(HEAD, self._device.size - offset))):
                 raise DiskError(f"{self._device.path.name} does not let go of its old boot sectors", code=317)
@@ -257,7 +257,7 @@ class ImageWriter:
         place = f"{self._device.path}@@{self._manifest.partition('cidata').offset}"
         for name, text in seed.items():
             run(["mcopy", "-o", "-i", place, "-", f"::{name}"], stdin=text.encode())
-        self._device.forget()
+        self._device.drop_caches()
         for name, text in seed.items():
             if run(["mtype", "-i", place, f"::{name}"]).stdout != text.encode():
                 raise DiskError(f"the seed file {name} reads back differently", code=318)
@@ -280,8 +280,8 @@ class ImageWriter:
 
     def _write_checked(self, offset: int, data: bytes) -> None:
         self._device.write(offset, data)
-        self._device.forget()
-        if self._device.look(offset, len(data)) != data:
+        self._device.drop_caches()
+        if self._device.read_direct(offset, len(data)) != data:
             raise DiskError(
                 f"{self._device.path.name} did not keep its boot sectors at byte {offset}", code=318
             )

@@ -132,7 +132,7 @@ def _examine(device: Path) -> Disk:
         raise InputError(f"{device}: {fault.strerror}", code=310) from fault
     if stat.S_ISREG(found.st_mode):
         length = found.st_size
-        foreign, owner = facts.belongs(device, 512, length)
+        foreign, owner = facts.ownership(device, 512, length)
         content = facts.content(device, 512)
         return Disk(device.name, length, 512, "regular file", content=content, foreign=foreign, owner=owner)
     if not stat.S_ISBLK(found.st_mode):

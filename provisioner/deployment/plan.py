@@ -142,7 +142,7 @@ def _disk(site: Site, host: Host, hints: Hints) -> dict[str, Any]:
     chosen = [disk for disk in seen if _fits(hints, disk)]
     if len(chosen) == 1:
         disk = protocol.load(protocol.Disk, chosen[0])
-        return {"seen": True, "hints": wanted, **chosen[0], "foreign": disks.whose(disk, host.name)}
+        return {"seen": True, "hints": wanted, **chosen[0], "foreign": disks.foreign_content(disk, host.name)}
     return {"seen": False, "hints": wanted, "foreign": ""}
 
 

@@ -53,7 +53,7 @@ class Signer:
         return self._with_key("--armor", "--detach-sign", "--output", "-", str(path))
 
     def inline(self, path: Path) -> bytes:
-        """A file with its cleartext signature (RFC 9580, chapter 7), as InRelease. Raises RefusedError (PV-655)."""
+        """A file with its cleartext signature (RFC 9580, 7), as InRelease. Raises RefusedError (PV-655)."""
         return self._with_key("--clearsign", "--output", "-", str(path))
 
     def _with_key(self, *words: str) -> bytes:

@@ -47,7 +47,7 @@ def disk(path: Path, *marks: tuple[int, bytes]) -> Path:
 def test_parts_of_something_larger_are_named(
     tmp_path: Path, marks: list[tuple[int, bytes]], words: str
 ) -> None:
-    assert facts.belongs(disk(tmp_path / "d", *marks), 512, SIZE) == (words, "")
+    assert facts.ownership(disk(tmp_path / "d", *marks), 512, SIZE) == (words, "")
 
 
 def with_gpt(path: Path, kind: str, *marks: tuple[int, bytes]) -> Path:
@@ -82,19 +82,19 @@ def test_partitions_are_looked_into(
 ) -> None:
     path = with_gpt(tmp_path / "d", kind, *marks)
     assert facts.content(path, 512).startswith("GPT with 1 partitions")
-    assert facts.belongs(path, 512, SIZE)[0] == words
+    assert facts.ownership(path, 512, SIZE)[0] == words
 
 
 def test_an_old_partition_table_is_looked_into_too(tmp_path: Path) -> None:
     entry = struct.pack("<B3sB3sII", 0, bytes(3), 0x8E, bytes(3), 2048, 8192)
     path = disk(tmp_path / "d", (0, bytes(446) + entry + bytes(48) + b"\x55\xaa"), (MIB + 512, b"LABELONE"))
-    assert facts.belongs(path, 512, SIZE)[0] == "LVM on partition 1"
+    assert facts.ownership(path, 512, SIZE)[0] == "LVM on partition 1"
 
 
 def test_a_tiny_or_missing_disk_holds_nothing(tmp_path: Path) -> None:
     (tmp_path / "d").write_bytes(bytes(512))
-    assert facts.belongs(tmp_path / "d", 512, 512) == ("", "")
-    assert facts.belongs(tmp_path / "none", 512, 512) == ("", "")
+    assert facts.ownership(tmp_path / "d", 512, 512) == ("", "")
+    assert facts.ownership(tmp_path / "none", 512, 512) == ("", "")
     assert signatures.foreign(lambda offset, length: b"", 0, None) == ""
 
 

@@ -410,11 +410,11 @@ def test_a_disk_that_does_not_keep_what_was_written_is_seen(
     chunk = supply.manifest.chunks[number]
     assert chunk.kind == kind
     with (
-        Forgetful(disk, chunk.offset) as medium,
+        Forgetful(disk, chunk.offset) as device,
         PackFile(supply.pack, supply.manifest) as source,
         pytest.raises(DiskError, match=rf"chunk {number} .*differently") as caught,
     ):
-        ImageWriter(medium, supply.manifest, lambda *at: None).write(source, SEED)
+        ImageWriter(device, supply.manifest, lambda *at: None).write(source, SEED)
     assert caught.value.code == 318
     assert_dead(disk)
 
@@ -427,11 +427,11 @@ def test_a_disk_just_as_large_as_the_image_gets_its_backup_table_last(supply: Su
             raise Stopped
 
     with (
-        BlockDevice(disk) as medium,
+        BlockDevice(disk) as device,
         PackFile(supply.pack, supply.manifest) as source,
         pytest.raises(Stopped),
     ):
-        ImageWriter(medium, supply.manifest, stop_when_read_back).write(source, SEED)
+        ImageWriter(device, supply.manifest, stop_when_read_back).write(source, SEED)
     assert_dead(disk)
 
 
@@ -440,13 +440,13 @@ def test_what_is_read_back_comes_from_the_medium_and_not_from_the_page_cache(tmp
     with tempfile.TemporaryDirectory(dir="/var/tmp" if on_tmpfs else tmp_path) as folder:
         path = Path(folder) / "disk"
         path.write_bytes(bytes(8 * MIB))
-        with BlockDevice(path) as medium, path.open("r+b") as other:
+        with BlockDevice(path) as device, path.open("r+b") as other:
             other.write(b"\x5a" * 5 * MIB)
             other.flush()
             assert os.preadv(other.fileno(), [bytearray(MIB)], 2 * MIB, os.RWF_NOWAIT) == MIB  # it is cached
-            medium.forget()
+            device.drop_caches()
             for offset, length in ((2 * MIB, MIB), (3 * MIB + 512, 1536), (4 * MIB - 7, 13)):
-                assert medium.look(offset, length) == b"\x5a" * length
+                assert device.read_direct(offset, length) == b"\x5a" * length
                 with pytest.raises(BlockingIOError):  # whoever reads by the cache has to wait for the disk
                     os.preadv(other.fileno(), [bytearray(4096)], offset, os.RWF_NOWAIT)
 
@@ -457,8 +457,8 @@ def test_a_medium_says_in_words_what_it_cannot_do(tmp_path: Path) -> None:
     assert caught.value.code == 315
     path = tmp_path / "small"
     path.write_bytes(bytes(1000))
-    with BlockDevice(path) as medium, pytest.raises(DiskError, match="ends at byte 1000"):
-        medium.read(900, 200)
+    with BlockDevice(path) as device, pytest.raises(DiskError, match="ends at byte 1000"):
+        device.read(900, 200)
 
 
 def test_an_image_whose_seed_lies_among_boot_sectors_is_refused_at_once(supply: Supply, disk: Path) -> None:
@@ -467,8 +467,8 @@ def test_an_image_whose_seed_lies_among_boot_sectors_is_refused_at_once(supply: 
         for part in supply.manifest.partitions
     ]
     manifest = dataclasses.replace(supply.manifest, partitions=tuple(moved))
-    with BlockDevice(disk) as medium, pytest.raises(PackError, match="shares a chunk with boot sectors"):
-        ImageWriter(medium, manifest, lambda *at: None).write(PackFile(supply.pack, manifest), SEED)
+    with BlockDevice(disk) as device, pytest.raises(PackError, match="shares a chunk with boot sectors"):
+        ImageWriter(device, manifest, lambda *at: None).write(PackFile(supply.pack, manifest), SEED)
     assert_untouched(disk)
 
 

@@ -238,9 +238,9 @@ def test_nothing_is_written_once_writing_has_failed(supply: Supply, disk: Path) 
             raise DiskError("enough", code=316)
 
     before = threading.active_count()
-    with BlockDevice(disk) as medium, PackFile(supply.pack, supply.manifest) as source:
+    with BlockDevice(disk) as device, PackFile(supply.pack, supply.manifest) as source:
         with pytest.raises(DiskError, match="enough"):
-            ImageWriter(medium, supply.manifest, stop).write(source, SEED)
+            ImageWriter(device, supply.manifest, stop).write(source, SEED)
         assert threading.active_count() == before
     assert_dead(disk)
 
@@ -259,9 +259,9 @@ def test_what_the_image_leaves_free_is_discarded_with_consent_and_never_fetched(
 ) -> None:
     manifest = with_free(supply, 21, 22)
     told: list[int] = []
-    with BlockDevice(disk) as medium, PackFile(supply.pack, manifest) as source:
+    with BlockDevice(disk) as device, PackFile(supply.pack, manifest) as source:
         ImageWriter(
-            medium, manifest, lambda phase, done, total: told.append(done), may_discard=may_discard
+            device, manifest, lambda phase, done, total: told.append(done), may_discard=may_discard
         ).write(source, SEED)
     left = disk.read_bytes()[21 * MIB : 23 * MIB]
     assert left == (bytes(2 * MIB) if may_discard else b"\xa5" * 2 * MIB)
@@ -271,10 +271,10 @@ def test_what_the_image_leaves_free_is_discarded_with_consent_and_never_fetched(
 def test_a_medium_reads_as_zeros_where_it_was_made_zeros(disk: Path) -> None:
     for offset, length in ((0, DISK), (5 * MIB, MIB), (512, 512), (MIB + 7, 1001), (DISK - 512, 512)):
         disk.write_bytes(b"\xa5" * DISK)
-        with BlockDevice(disk) as medium:
-            medium.zero(offset, length)
-            medium.forget()
-            assert is_zero(medium.look(offset, length))
+        with BlockDevice(disk) as device:
+            device.zero(offset, length)
+            device.drop_caches()
+            assert is_zero(device.read_direct(offset, length))
         found = disk.read_bytes()
         assert len(found) == DISK and not any(found[offset : offset + length])
         assert not found[:offset].strip(b"\xa5") and not found[offset + length :].strip(b"\xa5")
@@ -294,8 +294,8 @@ def test_every_chunk_is_compared_just_once(supply: Supply, disk: Path) -> None:
     put(disk, 11 * MIB + 3, b"??")
     numbers = list(range(len(supply.manifest.chunks)))
     seen: list[int] = []
-    with BlockDevice(disk) as medium:
-        assert compare.differing(medium, supply.manifest, numbers, seen.append) == {11}
+    with BlockDevice(disk) as device:
+        assert compare.differing(device, supply.manifest, numbers, seen.append) == {11}
     assert sum(seen) == RAW and len(seen) == len(numbers)
 
 
@@ -323,27 +323,27 @@ def loop(tmp_path: Path) -> Any:
 
 
 def test_a_block_device_becomes_the_image(supply: Supply, loop: tuple[Path, Path]) -> None:
-    device, path = loop
+    loop_device, path = loop
     manifest = with_free(supply, 21)
-    with BlockDevice(device) as medium, PackFile(supply.pack, manifest) as source:
-        ImageWriter(medium, manifest, lambda *at: None, may_discard=True).write(source, SEED)
-    run.run(["blockdev", "--flushbufs", device])
+    with BlockDevice(loop_device) as device, PackFile(supply.pack, manifest) as source:
+        ImageWriter(device, manifest, lambda *at: None, may_discard=True).write(source, SEED)
+    run.run(["blockdev", "--flushbufs", loop_device])
     assert_whole(path, dataclasses.replace(supply, manifest=manifest))
-    with BlockDevice(device) as medium:
-        assert medium.size == DISK
+    with BlockDevice(loop_device) as device:
+        assert device.size == DISK
         with pytest.raises(DiskError, match="cannot be opened for writing: Device or resource busy"):
-            BlockDevice(device)
+            BlockDevice(loop_device)
 
 
 def test_damage_below_the_page_cache_is_seen(supply: Supply, loop: tuple[Path, Path]) -> None:
-    device, path = loop
-    with BlockDevice(device) as medium, device.open("rb") as other:
-        medium.write(ROOT, supply.raw.read_bytes()[ROOT : ROOT + MIB])
+    loop_device, path = loop
+    with BlockDevice(loop_device) as device, loop_device.open("rb") as other:
+        device.write(ROOT, supply.raw.read_bytes()[ROOT : ROOT + MIB])
         chunk = supply.manifest.chunks[ROOT // MIB]
         other.seek(ROOT)
         cached = other.read(MIB)
-        assert compare.is_right(medium, chunk)
-        put(path, ROOT + 4096, b"?")  # the medium itself
+        assert compare.is_right(device, chunk)
+        put(path, ROOT + 4096, b"?")  # the device itself
         other.seek(ROOT)
         assert other.read(MIB) == cached, "the page cache knows nothing of it"
-        assert not compare.is_right(medium, chunk)
+        assert not compare.is_right(device, chunk)

@@ -57,7 +57,7 @@ def table(parts: list[tuple[str, int, int]], size: int) -> tuple[bytes, bytes]:
         rows += row + places + bytes(8) + name.encode("utf-16-le").ljust(72, b"\0")
     entries = rows.ljust(128 * 128, b"\0")
     last = size // 512
-    made = gpt.Table(512, bytes(range(16)), 1, last - 1, 34, last - 34, entries, 128, ())
+    made = gpt.PartitionTable(512, bytes(range(16)), 1, last - 1, 34, last - 34, entries, 128, ())
     return gpt.build(made)
 
 
@@ -140,8 +140,8 @@ def with_free(manifest: Manifest, free: set[int]) -> Manifest:
 
 
 def write(disk: Path, out: Path, manifest: Manifest) -> PackFile:
-    with BlockDevice(disk) as medium, PackFile(out, manifest) as source:
-        ImageWriter(medium, manifest, lambda *at: None, lambda said: None).write(source, {})
+    with BlockDevice(disk) as device, PackFile(out, manifest) as source:
+        ImageWriter(device, manifest, lambda *at: None, lambda said: None).write(source, {})
     return source
 
 
@@ -389,8 +389,8 @@ def server_killed(supply: Supply, disk: Path, kills: int, pause: float) -> None:
         came.release()
         threading.Event().wait(pause)
 
-    with BlockDevice(disk) as medium:
-        writer = ImageWriter(medium, supply.manifest, lambda *at: None, lambda said: None)
+    with BlockDevice(disk) as device:
+        writer = ImageWriter(device, supply.manifest, lambda *at: None, lambda said: None)
 
         class Slow:
             fetched = 0
@@ -459,10 +459,10 @@ out, disk = map(Path, sys.argv[1:])
 listed = manifests.load(out.with_name(out.name + ".json"))
 class Lazy(block_device.BlockDevice):
     looked = 0
-    def look(self, offset, length):  # reading a tebibyte of holes would take ten minutes and show nothing
+    def read_direct(self, offset, length):  # a tebibyte of holes would take ten minutes and show nothing
         Lazy.looked += 1
         if length < 8 << 20 or Lazy.looked % 997 == 1 or offset < 64 << 20:
-            return super().look(offset, length)
+            return super().read_direct(offset, length)
         return memoryview(bytearray(16))
 with Lazy(disk) as opened, packfile.PackFile(out, listed) as source:
     writer.ImageWriter(opened, listed, lambda *at: None).write(source, {})
