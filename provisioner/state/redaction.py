@@ -3,22 +3,30 @@
 import hashlib
 import json
 import re
-from typing import Any
+from collections.abc import Mapping
 
 SECRET_KEYS = frozenset({"nonce", "token", "password", "seed", "phone_token", "private_key"})
 
 
-def redact(data: dict[str, Any]) -> dict[str, Any]:
-    """The data with secrets replaced by the head of their hash, at any depth."""
-    return {key: _redacted(key, value) for key, value in data.items()}
+def redact(data: Mapping[str, object]) -> dict[str, object]:
+    """A copy of JSON data with the value of each of SECRET_KEYS replaced by the head of its SHA-256.
+
+    Mappings, lists and tuples are searched to any depth; tuples come back as lists, as JSON has them.
+    """
+    return {key: _fingerprint(value) if key in SECRET_KEYS else _inside(value) for key, value in data.items()}
 
 
-def _redacted(key: str, value: Any) -> Any:
-    if key in SECRET_KEYS:
-        return "sha256:" + hashlib.sha256(json.dumps(value).encode()).hexdigest()[:12]
-    if isinstance(value, dict):
+def _inside(value: object) -> object:
+    if isinstance(value, Mapping):
         return redact(value)
+    if isinstance(value, list | tuple):
+        return [_inside(item) for item in value]
     return value
+
+
+def _fingerprint(secret: object) -> str:
+    """Tells whether two are the same, and nothing else of them."""
+    return "sha256:" + hashlib.sha256(json.dumps(secret).encode()).hexdigest()[:12]
 
 
 # where text that is not ours, as a console's, shows a nonce or a password: kernel arguments, a seed's address
