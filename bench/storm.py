@@ -116,7 +116,7 @@ def ours(
         row = arm(site, host, image, by="bench")
         record(site, row.id, "slot.given", source="worker")
         record(site, row.id, "power.began", source="worker", nonce=f"nonce-of-{host.name}")
-    known = [{"mac": row["mac"], "address": row["address"]} for row in database.macs.all()]
+    known = [{"mac": row.mac, "address": row.address} for row in database.macs.all()]
     database.close()
     argv: Argv = [*link.inside(names[0]), sys.executable, "-m", "provisioner", "serve", "--settings", toml]
     log = folder / "storm.log"

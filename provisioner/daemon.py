@@ -17,10 +17,11 @@ from provisioner import run
 from provisioner.errors import ProvisionError, ServiceError
 from provisioner.settings import Settings
 from provisioner.site.site import Site
+from provisioner.state import notify
 from provisioner.state.database import Database
 from provisioner.state.folder import prepare_folder
 
-LONGEST_SOCKET = "bells/worker.4194304"  # with the largest process id, proc(5)
+LONGEST_SOCKET = f"{notify.FOLDER}/worker.4194304"  # with the largest process id, proc(5)
 READY_LIMIT = 30.0  # seconds that a service may take to open its ports
 
 
@@ -45,6 +46,7 @@ def prepare(settings: Settings) -> Database:
     check_interface(settings)
     check_path(settings)
     prepare_folder(settings.state)
+    notify.remove_former_folder(settings.state)
     database = Database(settings.state)
     database.migrate()
     return database

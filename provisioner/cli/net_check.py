@@ -9,6 +9,7 @@ from provisioner.cli.common import asks_service, emit_one, prints_data, say
 from provisioner.client import Client
 from provisioner.errors import NetworkError, RefusedError
 from provisioner.site import lan
+from provisioner.state.values import RogueServer
 
 Row = dict[str, Any]
 TIME_LIMIT = 2.0  # seconds
@@ -138,7 +139,7 @@ def _show(found: Row) -> None:
     elif not found["servers"]:
         click.echo(f"{'Servers':<10}no other DHCP server is heard")
     for server in found["servers"]:
-        click.echo(f"{'Server':<10}{lan.describe(server)}")
+        click.echo(f"{'Server':<10}{lan.describe_server(RogueServer(**server))}")
     for row in found["asked"]:
         gets = ", ".join(row["addresses"].values()) or "no address"
         boots = ", ".join(boot["what"].partition("?")[0] for boot in row["boots"]) or "nothing to boot"

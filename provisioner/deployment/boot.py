@@ -62,7 +62,7 @@ def _refusal(site: Site, asker: Asker, host: Host, deployment: Deployment | None
         return "the order is for another system UUID"
     if asker.arch not in discovery.PROCESSORS:
         return f"the ramdisk does not run on {asker.arch}"
-    if not lan.belongs(site, asker.mac, asker.address):
+    if not lan.has_address(site, asker.mac, asker.address):
         return f"the request comes from {asker.address}, not from the host's own address"
     return ""
 

@@ -43,11 +43,11 @@ def _queued(site: Site, row: Deployment) -> Finding:
 
 def _network(site: Site, row: Deployment) -> Finding | None:
     """What DHCP itself has against it."""
-    if not lan.is_alone(site):
-        others = "; ".join(map(lan.describe, lan.servers(site)))
+    if not lan.is_sole_server(site):
+        others = "; ".join(map(lan.describe_server, lan.rogue_servers(site)))
         return f"another DHCP server answers there: {others}", "unplug it; provision net check"
     seen = site.database.sightings.get(row.mac)
-    if seen and seen["last_seen"] >= row.power_on and (note := seen["data"].get("note")):
+    if seen and seen.last_seen >= row.power_on and (note := seen.data.note):
         return f"it asks for an address, but {note}", "set its firmware to boot as UEFI x64 or as BIOS"
     return None
 
@@ -60,13 +60,9 @@ def _powering(site: Site, row: Deployment) -> Finding:
         return "the BMC never confirmed that it is powered", f"provision bmc test {row.host}"
     if found := _network(site, row):
         return found
-    unknown = [
-        seen
-        for seen in site.database.sightings.all()
-        if seen["host"] is None and seen["last_seen"] >= row.power_on
-    ]
+    unknown = site.database.sightings.unknown(3, since=row.power_on)
     if unknown:
-        macs = ", ".join(seen["mac"] for seen in unknown[:3])
+        macs = ", ".join(seen.mac for seen in unknown)
         return (
             f"the BMC says power is on, {row.mac} never asked, but {macs} did, which nobody knows",
             "the cable is perhaps in the host's other port: move it, or correct the MAC in the inventory",
@@ -80,21 +76,21 @@ def _powering(site: Site, row: Deployment) -> Finding:
 def _transfer(site: Site, row: Deployment) -> Finding | None:
     """What TFTP has seen of it since its power-on; nothing says little, for some firmware boots by HTTP."""
     known = site.database.macs.get(row.mac)
-    last = site.database.transfers.get(known["address"]) if known else None
-    if not last or last["time"] < row.power_on:
+    last = site.database.transfers.get(known.address) if known else None
+    if not last or last.time < row.power_on:
         return None
-    if last["result"] == "done":
+    if last.result == "done":
         return (
-            f"its firmware fetched {last['name']} by TFTP, but iPXE never asked for its script",
+            f"its firmware fetched {last.name} by TFTP, but iPXE never asked for its script",
             f"Secure Boot may refuse iPXE, or iPXE knows no driver for this card: {see_console(site, row)}",
         )
-    if last["result"].startswith("refused"):
+    if last.result.startswith("refused"):
         return (
-            f"its firmware asked by TFTP for {last['name'][:60]!r} ({last['result']})",
+            f"its firmware asked by TFTP for {last.name[:60]!r} ({last.result})",
             "another DHCP server names the wrong file, or the firmware keeps an old setting",
         )
     return (
-        f"TFTP of {last['name'][:60]} broke after {last['bytes']} bytes ({last['result'][:100]})",
+        f"TFTP of {last.name[:60]} broke after {last.bytes} bytes ({last.result[:100]})",
         "packets are lost on the way: check cable, switch port, VLAN and firewalls (UDP 69 and above 1023)",
     )
 

@@ -62,9 +62,9 @@ def arm(
         RefusedError: the host is locked (PV-131), has a deployment under way (PV-132) or a newer version
             of the image (PV-141); another DHCP server answers (PV-670).
     """
-    lan.check_alone(site)
+    lan.check_sole_server(site)
     now = site.clock()
-    facts = site.database.hosts.facts(host.name)
+    hardware = site.database.hosts.hardware(host.name)
     row = Deployment(
         id=make_id(now),
         host=host.name,
@@ -76,7 +76,7 @@ def arm(
         deadline=now + site.settings.orders.expire_seconds,
         expires=now + site.settings.orders.expire_seconds,
         armed_by=by,
-        serial=host.serial or str(facts.get("serial", "")),
+        serial=host.serial or (hardware.serial if hardware else ""),
         last_sign=now,
         stop_after=stop_after,
         run=run,

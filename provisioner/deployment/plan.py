@@ -1,10 +1,13 @@
 """What a deployment would do, before it is armed: host, image, the disk it erases, the question."""
 
 import re
+from dataclasses import asdict
 from typing import Any
 
 from provisioner.agent import disks, protocol
+from provisioner.discovery.hardware import agent_disk
 from provisioner.domain.deployment import Deployment, Terms
+from provisioner.domain.hardware import DiskInfo
 from provisioner.domain.host import Host
 from provisioner.domain.image import Image
 from provisioner.domain.profile import Hints
@@ -87,7 +90,8 @@ def make(site: Site, host: Host, image: Image) -> dict[str, Any]:
     """The plan as people see it: `host`, `image`, `erases`, `question`, `challenge`, `power`, `locked`."""
     profile = site.database.profiles.get(host.profile)
     hints = host.disk or profile.disks[0]
-    serial = host.serial or str(site.database.hosts.facts(host.name).get("serial", ""))
+    hardware = site.database.hosts.hardware(host.name)
+    serial = host.serial or (hardware.serial if hardware else "")
     last = site.database.deployments.last_of(host.name)
     return {
         "host": host.model_dump(mode="json"),
@@ -138,15 +142,15 @@ def _holds(last: Deployment | None) -> str:
 def _disk(site: Site, host: Host, hints: Hints) -> dict[str, Any]:
     """The disk last inventoried that fits the hints, else the hints and `seen: false`."""
     wanted = hints.model_dump(exclude_defaults=True)
-    seen = site.database.hosts.facts(host.name).get("disks", [])
-    chosen = [disk for disk in seen if _fits(hints, disk)]
+    hardware = site.database.hosts.hardware(host.name)
+    chosen = [disk for disk in (hardware.disks if hardware else ()) if _fits(hints, disk)]
     if len(chosen) == 1:
-        disk = protocol.load(protocol.Disk, chosen[0])
-        return {"seen": True, "hints": wanted, **chosen[0], "foreign": disks.foreign_content(disk, host.name)}
+        foreign = disks.foreign_content(agent_disk(chosen[0]), host.name)
+        return {"seen": True, "hints": wanted, **asdict(chosen[0]), "foreign": foreign}
     return {"seen": False, "hints": wanted, "foreign": ""}
 
 
-def _fits(hints: Hints, disk: dict[str, Any]) -> bool:
+def _fits(hints: Hints, disk: DiskInfo) -> bool:
     """A preview only: the agent decides, on the machine itself, by the same rule."""
     wanted = protocol.DiskHints(**hints.model_dump())
-    return not disks.mismatches(protocol.load(protocol.Disk, disk), wanted)
+    return not disks.mismatches(agent_disk(disk), wanted)

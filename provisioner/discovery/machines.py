@@ -1,43 +1,97 @@
 """The list of machines that nobody knows: sightings and inventories of one machine joined into one row."""
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
-from provisioner.discovery import records, vendors
-from provisioner.discovery.records import Record, usable_uuid
-from provisioner.domain.values import parse_mac
+from provisioner.discovery import vendors
+from provisioner.domain.hardware import DeviceInfo, DiskInfo, Hardware, NicInfo
+from provisioner.domain.values import machine_uuid, parse_mac
 from provisioner.errors import InputError, NotFoundError
 from provisioner.site.site import Site
+from provisioner.state.sightings import Sighting
+from provisioner.state.surveys import Survey
 
-Row = dict[str, Any]
-SAID = ("serial", "maker", "product", "cpu", "cpus", "memory", "firmware", "disks", "nics", "devices")
 
+@dataclass(frozen=True)
+class Machine:
+    """A machine that no host is; times in seconds since 1970, 0 for never.
 
-def unknown(site: Site) -> list[Row]:
-    """One row per machine, the last seen first.
-
-    `mac` (the one last seen), `macs`, `vendor`, `architecture` (words), `uuid`, `address`, `hostname`,
-    `port` (of the switch, as its relay says), `note` (why its firmware got no boot file),
-    `first_seen`, `last_seen`, `count`; `host` where its UUID is that of a known host; `inventoried` (0 for
-    never) and what the inventory said: `serial`, `maker`, `product`, `cpu`, `cpus`, `memory` (bytes),
-    `firmware`, `disks`, `nics`, `devices`.
+    `mac` is the one last seen; `architecture` is option 93 in words; `port` that of the switch, as its relay
+    says; `note` why its firmware got no boot file; `host` the known host with the same UUID, if any.
+    `inventoried` is when it reported what follows: `memory` in bytes.
     """
-    owners = records.known_uuids(site.database)
-    surveys = [record for record in records.every(site.database) if record.body]
-    groups = _join(records.sightings(site.database), surveys)
-    rows = [_row(seen, record, owners) for seen, record in groups]
-    return sorted(rows, key=lambda row: row["last_seen"], reverse=True)
+
+    mac: str
+    macs: tuple[str, ...]
+    vendor: str
+    architecture: str
+    uuid: str
+    address: str
+    hostname: str
+    port: str
+    note: str
+    host: str
+    first_seen: float
+    last_seen: float
+    count: int
+    inventoried: float
+    serial: str
+    maker: str
+    product: str
+    cpu: str
+    cpus: int
+    memory: int
+    firmware: str
+    disks: tuple[DiskInfo, ...]
+    nics: tuple[NicInfo, ...]
+    devices: tuple[DeviceInfo, ...]
+
+    @property
+    def hardware(self) -> Hardware:
+        """What it reported, as a host's hardware is kept."""
+        return Hardware(
+            mac=self.mac,
+            macs=self.macs,
+            serial=self.serial,
+            uuid=self.uuid,
+            memory=self.memory,
+            disks=self.disks,
+            nics=self.nics,
+            maker=self.maker,
+            product=self.product,
+            cpu=self.cpu,
+            cpus=self.cpus,
+            firmware=self.firmware,
+            devices=self.devices,
+        )
 
 
-def find(site: Site, text: str) -> Row:
+@dataclass(frozen=True)
+class _Group:
+    """What was heard of one machine: its cards' sightings, the last first, and its survey."""
+
+    sightings: tuple[Sighting, ...] = ()
+    survey: Survey | None = None
+
+
+def unknown(site: Site) -> list[Machine]:
+    """One row per machine, the last seen first."""
+    owners = site.database.hosts.names_by_uuid()
+    surveys = [survey for survey in site.database.surveys.all() if survey.hardware]
+    groups = _join(site.database.sightings.unknown(), surveys)
+    machines = [_machine(group, owners) for group in groups]
+    return sorted(machines, key=lambda machine: machine.last_seen, reverse=True)
+
+
+def find(site: Site, text: str) -> Machine:
     """By any of its MACs, its UUID or its serial. Raises NotFoundError (PV-129)."""
     try:
         mac = parse_mac(text)
     except InputError:
         mac = ""
-    for row in unknown(site):
-        if mac in row["macs"] or text.lower() in (row["uuid"], row["serial"].lower()):
-            return row
+    for machine in unknown(site):
+        if mac in machine.macs or text.lower() in (machine.uuid, machine.serial.lower()):
+            return machine
     raise NotFoundError(
         f"no unknown machine with {text} was seen",
         hint="provision host list --unknown shows who asked; power it on with network boot enabled",
@@ -45,45 +99,54 @@ def find(site: Site, text: str) -> Row:
     )
 
 
-def _join(seen: list[Row], surveys: list[Record]) -> list[tuple[list[Row], Record | None]]:
+def _join(sightings: Sequence[Sighting], surveys: Sequence[Survey]) -> list[_Group]:
     """Groups by UUID (DHCP option 97, or as inventoried) and by the MACs that an inventory names."""
-    by_mac = {mac: record for record in surveys for mac in (record.mac, *record.macs)}
-    by_uuid = {record.uuid: record for record in surveys if record.uuid}
-    groups: dict[str, tuple[list[Row], Record | None]] = {}
-    for row in seen:
-        uuid = usable_uuid(row["data"].get("uuid"))
-        record = by_mac.get(row["mac"]) or by_uuid.get(uuid)
-        key = record.mac if record else uuid or row["mac"]
-        groups.setdefault(key, ([], record))[0].append(row)
-    for record in surveys:  # its sightings may be older than what is listed
-        groups.setdefault(record.mac, ([], record))
+    by_mac = {mac: survey for survey in surveys for mac in (survey.mac, *survey.macs)}
+    by_uuid = {survey.uuid: survey for survey in surveys if survey.uuid}
+    groups: dict[str, _Group] = {}
+    for sighting in sightings:
+        uuid = machine_uuid(sighting.data.uuid)
+        survey = by_mac.get(sighting.mac) or by_uuid.get(uuid)
+        key = survey.mac if survey else uuid or sighting.mac
+        group = groups.get(key, _Group(survey=survey))
+        groups[key] = _Group((*group.sightings, sighting), group.survey)
+    for survey in surveys:  # its sightings may be older than what is listed
+        groups.setdefault(survey.mac, _Group(survey=survey))
     return list(groups.values())
 
 
-def _row(seen: list[Row], record: Record | None, owners: dict[str, str]) -> Row:
-    body = (record.body if record else None) or {}
-    macs = list(dict.fromkeys([*(row["mac"] for row in seen), *(record.macs if record else ())]))
-    uuid = (record.uuid if record else "") or _first(usable_uuid(row["data"].get("uuid")) for row in seen)
-    said = {name: body.get(name, [] if name in ("disks", "nics", "devices") else "") for name in SAID}
-    said |= {"cpus": body.get("cpus", 0), "memory": body.get("memory", 0)}
-    reported = record.reported if record else 0.0
-    return {
-        "mac": macs[0],
-        "macs": macs,
-        "vendor": vendors.maker(macs[0]),
-        "architecture": _first(vendors.architecture(row["data"].get("arch")) for row in seen),
-        "uuid": uuid,
-        "address": _first(row["address"] for row in seen) or (record.address if record else ""),
-        "hostname": _first(row["data"].get("hostname", "") for row in seen),
-        "port": _first(row["data"].get("circuit", "") for row in seen),
-        "note": _first(row["data"].get("note", "") for row in seen),
-        "host": owners.get(uuid, ""),
-        "first_seen": min((row["first_seen"] for row in seen), default=reported),
-        "last_seen": max((row["last_seen"] for row in seen), default=reported),
-        "count": sum(row["count"] for row in seen),
-        "inventoried": reported,
-        **said,
-    }
+def _machine(group: _Group, owners: dict[str, str]) -> Machine:
+    seen, survey = group.sightings, group.survey or Survey("")
+    hardware = survey.hardware or Hardware()
+    packets = [sighting.data for sighting in seen]
+    macs = tuple(dict.fromkeys([*(sighting.mac for sighting in seen), *survey.macs]))
+    uuid = survey.uuid or _first(machine_uuid(packet.uuid) for packet in packets)
+    return Machine(
+        mac=macs[0],
+        macs=macs,
+        vendor=vendors.maker(macs[0]),
+        architecture=_first(vendors.architecture(packet.arch) for packet in packets),
+        uuid=uuid,
+        address=_first(sighting.address for sighting in seen) or survey.address,
+        hostname=_first(packet.hostname for packet in packets),
+        port=_first(packet.circuit for packet in packets),
+        note=_first(packet.note for packet in packets),
+        host=owners.get(uuid, ""),
+        first_seen=min((sighting.first_seen for sighting in seen), default=survey.reported),
+        last_seen=max((sighting.last_seen for sighting in seen), default=survey.reported),
+        count=sum(sighting.count for sighting in seen),
+        inventoried=survey.reported,
+        serial=hardware.serial,
+        maker=hardware.maker,
+        product=hardware.product,
+        cpu=hardware.cpu,
+        cpus=hardware.cpus,
+        memory=hardware.memory,
+        firmware=hardware.firmware,
+        disks=hardware.disks,
+        nics=hardware.nics,
+        devices=hardware.devices,
+    )
 
 
 def _first(texts: Iterable[str]) -> str:

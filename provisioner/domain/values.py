@@ -37,6 +37,24 @@ def _mac(value: object) -> str:
         raise ValueError(f"{fault} ({fault.hint})") from fault
 
 
+# what makers leave in place of a UUID: two machines that have it are not one
+PLACEHOLDER_UUIDS = frozenset(
+    {
+        "00000000-0000-0000-0000-000000000000",
+        "ffffffff-ffff-ffff-ffff-ffffffffffff",
+        "03000200-0400-0500-0006-000700080009",
+        "00020003-0004-0005-0006-000700080009",
+        "12345678-1234-5678-90ab-cddeefaabbcc",
+    }
+)
+
+
+def machine_uuid(text: str | None) -> str:
+    """A system UUID (SMBIOS, DHCP option 97) in lower case; empty for what names no single machine."""
+    uuid = (text or "").strip().lower()
+    return "" if uuid in PLACEHOLDER_UUIDS or len(uuid) != 36 else uuid
+
+
 _UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
 

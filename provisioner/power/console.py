@@ -25,7 +25,7 @@ from provisioner.state.recording import Recording, Writer
 LOGIN_LIMIT = 20.0  # seconds until the console must be there
 TICK = 0.25  # seconds; how late a reader may learn of new bytes
 QUIET, DRAIN = 0.5, 3.0  # seconds without a byte after which it is over, and the longest wait for that
-READER = "web"  # whose bell is rung for new bytes
+READER = "web"  # whose listener is notified of new bytes
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ class Recorder:
         if self._heard > self._rung and now - self._rung > TICK:
             self._rung = now
             self._writer.keep()
-            notify.ring(self._order.state, READER)
+            notify.notify(self._order.state, READER)
 
     def _take(self, data: Any) -> None:
         """In pyghmi's callback: bytes of the console, or a dictionary about the session."""

@@ -1,18 +1,17 @@
 """What is known of the deployment LAN: whose an address is, and which other DHCP servers answer there."""
 
 from ipaddress import AddressValueError, IPv4Address
-from typing import Any
 
 from provisioner.errors import RefusedError
 from provisioner.site.site import Site
+from provisioner.state.macs import MacRow
+from provisioner.state.values import RogueServer
 
-FOREIGN = "dhcp.servers"  # the key of the service's own values under which the DHCP service keeps them
-DEAF = "dhcp.deaf"  # likewise: the interfaces on which they cannot be heard
 FRESH = 3600.0  # seconds for which what a relayed packet said of an address is believed
 
 
-def belongs(site: Site, mac: str, address: str) -> bool:
-    """Whether the address is that of the known MAC: the gate before anything that is for one host only.
+def has_address(site: Site, mac: str, address: str) -> bool:
+    """Whether the known MAC has the address now: the gate before anything that is for one host only.
 
     Where we give the addresses, it is the fixed one, or on another network of ours our lease. Where another
     server gives them, the kernel says whose card has answered for the address it now talks to; behind a
@@ -22,18 +21,18 @@ def belongs(site: Site, mac: str, address: str) -> bool:
     if row is None or not address:
         return False
     if site.settings.dhcp.mode == "authoritative":
-        return bool(row["address"] == address) or _leased(site, mac, address)
-    return is_neighbour(site, mac, address, also=_cards(site, row)) or _relayed(site, mac, address)
+        return row.address == address or _is_leased(site, mac, address)
+    return is_neighbour(site, mac, address, also=_other_cards(site, row)) or _is_relayed(site, mac, address)
 
 
 def is_neighbour(site: Site, mac: str, address: str, also: tuple[str, ...] = ()) -> bool:
-    """Whether a card with this MAC (or one of `also`) has the address, on an interface that we serve."""
-    found, interface = site.neighbour(address)
-    served = {site.settings.interface, *(one.interface for one in site.settings.networks)}
-    return bool(found) and found in (mac, *also) and interface in served
+    """Whether a card with this MAC (or one of `also`) answers ARP for the address, where we serve."""
+    neighbour, interface = site.neighbour(address)
+    served = {site.settings.interface, *(network.interface for network in site.settings.networks)}
+    return bool(neighbour) and neighbour in (mac, *also) and interface in served
 
 
-def is_strangers(site: Site, mac: str, address: str) -> bool:
+def is_discovery_address(site: Site, mac: str, address: str) -> bool:
     """Whether the address is one that an unknown machine with this MAC may have."""
     settings = site.settings
     try:
@@ -42,59 +41,55 @@ def is_strangers(site: Site, mac: str, address: str) -> bool:
         return False
     if settings.dhcp.mode != "authoritative":
         return is_neighbour(site, mac, address)
-    return number in settings.discovery_range or any(number in one.range for one in settings.networks)
+    return number in settings.discovery_range or any(number in network.range for network in settings.networks)
 
 
-def _cards(site: Site, row: dict[str, Any]) -> tuple[str, ...]:
+def _other_cards(site: Site, row: MacRow) -> tuple[str, ...]:
     """The other cards of the host: its system may answer by any of them."""
-    return site.database.hosts.get(row["host"]).macs if row["role"] == "host" else ()
+    return site.database.hosts.get(row.host).macs if row.role == "host" else ()
 
 
-def _leased(site: Site, mac: str, address: str) -> bool:
+def _is_leased(site: Site, mac: str, address: str) -> bool:
     """A lease of a further network; in the main one a known MAC has its fixed address, or none."""
-    held = site.database.leases.get(mac)
-    if held is None or held["address"] != address or not held["bound"] or held["expires"] <= site.clock():
+    lease = site.database.leases.get(mac)
+    if lease is None or lease.address != address or not lease.bound or lease.expires <= site.clock():
         return False
-    return any(IPv4Address(address) in one.net for one in site.settings.networks)
+    return any(IPv4Address(address) in network.net for network in site.settings.networks)
 
 
-def _relayed(site: Site, mac: str, address: str) -> bool:
+def _is_relayed(site: Site, mac: str, address: str) -> bool:
     seen = site.database.sightings.get(mac)
-    if seen is None or not seen["data"].get("relay") or seen["address"] != address:
+    if seen is None or not seen.data.relay or seen.address != address:
         return False
-    return bool(site.clock() - seen["last_seen"] <= FRESH)
+    return site.clock() - seen.last_seen <= FRESH
 
 
-def servers(site: Site) -> list[dict[str, Any]]:
-    """DHCP servers that are not ours: `address`, `mac`, `interface`, `offer`, `boots`, `since`.
-
-    `offer` is the address that it offered last, empty where it gives none; `boots` what it named to boot.
-    """
-    found: list[dict[str, Any]] = site.database.values.get(FOREIGN, [])
-    return found if "dhcp" in site.settings.services else []
+def rogue_servers(site: Site) -> list[RogueServer]:
+    """DHCP servers that are not ours, as heard last; none where this service does not listen for them."""
+    return site.database.values.rogue_servers() if "dhcp" in site.settings.services else []
 
 
-def describe(server: dict[str, Any]) -> str:
-    """One server in words."""
-    gives = [f"offers {server['offer']}"] if server["offer"] else []
-    gives += ["names a boot file"] if server["boots"] else []
-    return f"{server['address']} ({server['mac']}) on {server['interface']} {' and '.join(gives)}".rstrip()
+def describe_server(server: RogueServer) -> str:
+    """One server in words: `10.77.0.9 (52:54:00:00:00:09) on lan0 offers 10.77.0.99`."""
+    gives = [f"offers {server.offer}"] if server.offer else []
+    gives += ["names a boot file"] if server.boots else []
+    return f"{server.address} ({server.mac}) on {server.interface} {' and '.join(gives)}".rstrip()
 
 
-def is_alone(site: Site) -> bool:
-    """Whether nothing is known that `check_alone` would refuse."""
-    return site.settings.dhcp.mode != "authoritative" or not servers(site)
+def is_sole_server(site: Site) -> bool:
+    """Whether nothing is known that `check_sole_server` would refuse."""
+    return site.settings.dhcp.mode != "authoritative" or not rogue_servers(site)
 
 
-def check_alone(site: Site) -> None:
+def check_sole_server(site: Site) -> None:
     """Raises RefusedError (PV-670) where we should be the only DHCP server, and are not.
 
     A host that takes another server's answer boots something else, and nobody would know what.
     """
-    if not is_alone(site):
-        found = servers(site)
+    if not is_sole_server(site):
+        servers = "; ".join(map(describe_server, rogue_servers(site)))
         raise RefusedError(
-            f"another DHCP server answers on the deployment LAN: {'; '.join(map(describe, found))}",
+            f"another DHCP server answers on the deployment LAN: {servers}",
             hint='unplug it, or switch it off; if it belongs to the site, set dhcp.mode = "proxy"'
             " (docs/network.md); provision net check says when it is gone",
             code=670,

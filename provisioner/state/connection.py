@@ -1,10 +1,10 @@
 """The database's file: a connection per thread, its schema brought up to date, transactions."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 from pysqlite3 import dbapi2 as sqlite3
 from sqlite_utils import Database
@@ -14,12 +14,15 @@ from provisioner.state import notify
 from provisioner.state.schema import SCHEMA_VERSION, migrations
 
 OLDEST_SQLITE = (3, 51, 3)  # older ones can corrupt a WAL that several processes write
+SqlValue = str | int | float | None
+Row = Mapping[str, SqlValue]  # a row as SQLite has it, by column; it does not leave this room
 
 
 class Connection:
     """The database's file: a connection per thread, its schema, and transactions."""
 
     def __init__(self, state: Path) -> None:
+        """`state` is the state folder. Raises ServiceError where this SQLite is too old."""
         if sqlite3.sqlite_version_info < OLDEST_SQLITE:
             raise ServiceError(
                 f"SQLite {sqlite3.sqlite_version} can corrupt the state", hint="pip install pysqlite3"
@@ -27,8 +30,8 @@ class Connection:
         self.state = state
         self.path = state / "provisioner.db"
         self._local = threading.local()
-        # SQLite lets those who wait for the turn to write sleep and look again; here they wake each other
-        self._turn = threading.RLock()  # to write within writing is refused by SQLite, in words
+        # SQLite lets those who wait to write sleep and look again; here they wake each other
+        self._write_lock = threading.RLock()  # to write within writing is refused by SQLite, in words
 
     @property
     def db(self) -> Database:
@@ -38,8 +41,7 @@ class Connection:
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=FULL")
             self._local.db = Database(connection)
-        found: Database = self._local.db
-        return found
+        return cast(Database, self._local.db)
 
     def close(self) -> None:
         """Close this thread's connection."""
@@ -48,7 +50,7 @@ class Connection:
             del self._local.db
 
     def migrate(self) -> None:
-        """Bring the state folder to this version. Raises ServiceError where it is newer than we are."""
+        """Bring the state folder to this version. Raises ServiceError (PV-611) where it is newer."""
         version = self.db.execute("PRAGMA user_version").fetchone()[0]
         if version > SCHEMA_VERSION:
             raise ServiceError(
@@ -62,9 +64,12 @@ class Connection:
 
     @contextmanager
     def writing(self) -> Iterator[Database]:
-        """One `BEGIN IMMEDIATE` transaction; rings the bell after the commit."""
+        """One `BEGIN IMMEDIATE` transaction of this thread; wakes the other processes after the commit.
+
+        An exception rolls all of it back. Not to be nested: SQLite refuses it.
+        """
         db = self.db
-        with self._turn:
+        with self._write_lock:
             db.conn.execute("BEGIN IMMEDIATE")
             try:
                 yield db
@@ -72,16 +77,23 @@ class Connection:
                 db.conn.rollback()
                 raise
             db.conn.execute("COMMIT")
-        notify.ring(self.state)
+        notify.notify(self.state)
 
-    def rows(self, sql: str, *parameters: Any) -> list[dict[str, Any]]:
-        """What a query gives."""
+    def require_transaction(self) -> None:
+        """Raises ServiceError unless this thread is within `writing`: what follows must not stand alone."""
+        if not self.db.conn.in_transaction:
+            raise ServiceError(
+                "this is written only within a transaction, and none is open",
+                hint="put it into `with database.writing():`",
+            )
+
+    def rows(self, sql: str, *parameters: SqlValue) -> list[Row]:
+        """The rows of a query."""
         return list(self.db.query(sql, list(parameters)))
 
-    def one(self, sql: str, *parameters: Any) -> dict[str, Any] | None:
-        """Its first row."""
-        found = self.rows(sql, *parameters)
-        return found[0] if found else None
+    def one(self, sql: str, *parameters: SqlValue) -> Row | None:
+        """The first row of a query; None where there is none."""
+        return next(iter(self.rows(sql, *parameters)), None)
 
     def data_version(self) -> int:
         """Changes when another connection has written (sqlite.org/pragma.html)."""
@@ -95,11 +107,11 @@ class Table:
         self._connection = connection
 
 
-def marks(row: dict[str, Any]) -> str:
-    """Named placeholders for a row's columns."""
+def placeholders(row: Mapping[str, object]) -> str:
+    """Named placeholders for a row's columns: `:mac, :host`."""
     return ", ".join(f":{name}" for name in row)
 
 
-def key_of(value: Any) -> int:
+def key_of(value: SqlValue) -> int:
     """A row's number as SQLite gives it."""
-    return int(value)
+    return int(value or 0)

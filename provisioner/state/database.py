@@ -1,4 +1,11 @@
-"""What the service remembers: a table for each noun behind one database."""
+"""What the service remembers: a table for each noun behind one database.
+
+To add a table: write a migration in `state/schema.py` that creates it, and raise SCHEMA_VERSION there;
+write `state/NOUN.py`: a frozen dataclass for its row, and a `Table` whose methods give and take it;
+add that class to `Database` below; give it rows in `tests/golden/state` and a line in
+`tests/unit/state/test_migration.py`, which counts the tables. Statements of one transaction stand within
+`with database.writing():`; what must not stand alone calls `require_transaction` first.
+"""
 
 from pathlib import Path
 
@@ -15,7 +22,9 @@ from provisioner.state.macs import Macs
 from provisioner.state.profiles import Profiles
 from provisioner.state.requests import Requests
 from provisioner.state.runs import Runs
-from provisioner.state.sightings import Sightings, Transfers
+from provisioner.state.sightings import Sightings
+from provisioner.state.surveys import Surveys
+from provisioner.state.transfers import Transfers
 from provisioner.state.values import Values
 
 
@@ -32,13 +41,17 @@ class Database(Connection):
         self.events = Events(self)
         self.runs = Runs(self)
         self.sightings = Sightings(self)
+        self.surveys = Surveys(self)
         self.transfers = Transfers(self)
         self.leases = Leases(self)
         self.requests = Requests(self)
         self.values = Values(self)
 
     def put_inventory(self, hosts: list[Host], profiles: list[Profile], pool: AddressRange) -> None:
-        """Add or replace hosts and profiles in one transaction; each MAC gets a fixed address of `pool`."""
+        """Add or replace hosts and profiles in one transaction; each MAC gets a fixed address of `pool`.
+
+        Raises ServiceError (PV-614) where the pool is full; then nothing is changed.
+        """
         with self.writing() as db:
             for profile in profiles:
                 db.table("profiles").upsert(

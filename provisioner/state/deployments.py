@@ -1,12 +1,11 @@
 """Deployments: their rows."""
 
 import json
-from typing import Any
 
 from provisioner.domain.deployment import Deployment
 from provisioner.domain.stage import RESTING, Stage
 from provisioner.errors import NotFoundError
-from provisioner.state.connection import Table, marks
+from provisioner.state.connection import Row, Table, placeholders
 
 JSON_COLUMNS = ("progress", "disk", "host_keys", "verdict")
 
@@ -15,7 +14,7 @@ class Deployments(Table):
     """Deployments by id."""
 
     def get(self, ident: str) -> Deployment:
-        """Raises NotFoundError."""
+        """The deployment of an id. Raises NotFoundError (PV-123)."""
         row = self._connection.one("SELECT * FROM deployments WHERE id = ?", ident)
         if not row:
             raise NotFoundError(f"no deployment is called {ident!r}", hint="provision status", code=123)
@@ -58,7 +57,7 @@ class Deployments(Table):
         ]
 
     def newest(self, limit: int = 100) -> list[Deployment]:
-        """The newest first."""
+        """The `limit` newest, the newest first."""
         return [
             to_deployment(row)
             for row in self._connection.rows("SELECT * FROM deployments ORDER BY created DESC LIMIT ?", limit)
@@ -70,20 +69,21 @@ class Deployments(Table):
         return [to_deployment(row) for row in rows]
 
     def put(self, row: Deployment) -> None:
-        """Insert or update, inside the caller's transaction."""
+        """Insert or update, inside the caller's transaction. Raises ServiceError where none is open."""
+        self._connection.require_transaction()
         body = row.model_dump(mode="json")
         for name in JSON_COLUMNS:
             body[name] = json.dumps(body[name])
         # a table's upsert asks the schema first, many times; a storm of machines comes through here
         changes = ", ".join(f"{name} = excluded.{name}" for name in body if name != "id")
-        sql = f"INSERT INTO deployments ({', '.join(body)}) VALUES ({marks(body)})"  # noqa: S608  our own columns
+        sql = f"INSERT INTO deployments ({', '.join(body)}) VALUES ({placeholders(body)})"  # noqa: S608  our own columns
         self._connection.db.conn.execute(f"{sql} ON CONFLICT(id) DO UPDATE SET {changes}", body)
 
 
-def to_deployment(row: dict[str, Any]) -> Deployment:
-    """A row as the model has it."""
-    values = {key: value for key, value in row.items() if value is not None}
+def to_deployment(row: Row) -> Deployment:
+    """A row of the table as the model; null columns have the model's defaults."""
+    values: dict[str, object] = {key: value for key, value in row.items() if value is not None}
     for name in JSON_COLUMNS:
         if name in values:
-            values[name] = json.loads(values[name])
+            values[name] = json.loads(str(values[name]))
     return Deployment.model_validate(values)

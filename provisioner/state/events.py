@@ -1,10 +1,9 @@
 """The append-only log of events."""
 
 import json
-from typing import Any
 
 from provisioner.domain.event import Event
-from provisioner.state.connection import Table, key_of, marks
+from provisioner.state.connection import Row, Table, key_of, placeholders
 from provisioner.state.redaction import redact
 
 
@@ -32,9 +31,13 @@ class Events(Table):
         return [to_event(row) for row in self._connection.rows(sql, ident, after, limit)]
 
     def add(self, event: Event) -> int:
-        """Append, inside the caller's transaction; secrets are taken out here."""
+        """Append, inside the caller's transaction; the event's id. Secrets are taken out here.
+
+        Raises ServiceError where no transaction is open: an event and what it changes are one.
+        """
+        self._connection.require_transaction()
         row = event.model_dump(exclude={"id"}) | {"data": json.dumps(redact(event.data))}
-        sql = f"INSERT INTO events ({', '.join(row)}) VALUES ({marks(row)})"  # noqa: S608  our own columns
+        sql = f"INSERT INTO events ({', '.join(row)}) VALUES ({placeholders(row)})"  # noqa: S608  our own columns
         return key_of(self._connection.db.conn.execute(sql, row).lastrowid)
 
     def note(self, event: Event) -> None:
@@ -48,6 +51,6 @@ class Events(Table):
         return [to_event(row) for row in self._connection.rows(sql, limit)]
 
 
-def to_event(row: dict[str, Any]) -> Event:
-    """A row as the model has it."""
-    return Event(**{**row, "data": json.loads(row["data"])})
+def to_event(row: Row) -> Event:
+    """A row of the table as the model."""
+    return Event.model_validate({**row, "data": json.loads(str(row["data"]))})

@@ -1,12 +1,14 @@
 """Hosts, and what their last hello said of their hardware."""
 
-import json
-from typing import Any
+from pydantic import TypeAdapter
 
+from provisioner.domain.hardware import Hardware
 from provisioner.domain.host import Host
+from provisioner.domain.values import machine_uuid
 from provisioner.errors import NotFoundError
 from provisioner.state.connection import Table
-from provisioner.state.redaction import redact
+
+_HARDWARE = TypeAdapter(Hardware)
 
 
 class Hosts(Table):
@@ -14,35 +16,46 @@ class Hosts(Table):
 
     def all(self) -> list[Host]:
         """All hosts by name."""
-        return [
-            Host.model_validate_json(row["body"])
-            for row in self._connection.rows("SELECT * FROM hosts ORDER BY name")
-        ]
+        rows = self._connection.rows("SELECT body FROM hosts ORDER BY name")
+        return [Host.model_validate_json(str(row["body"])) for row in rows]
 
     def get(self, name: str) -> Host:
-        """Raises NotFoundError."""
-        row = self._connection.one("SELECT * FROM hosts WHERE name = ?", name)
+        """The host of a name. Raises NotFoundError (PV-121)."""
+        row = self._connection.one("SELECT body FROM hosts WHERE name = ?", name)
         if not row:
             raise NotFoundError(f"no host is called {name!r}", hint="provision host list", code=121)
-        return Host.model_validate_json(row["body"])
+        return Host.model_validate_json(str(row["body"]))
 
     def by_mac(self, mac: str) -> Host | None:
         """The host that owns the MAC; not by its BMC's."""
         row = self._connection.one("SELECT host FROM macs WHERE mac = ? AND role = 'host'", mac)
-        return self.get(row["host"]) if row else None
+        return self.get(str(row["host"])) if row else None
 
     def put(self, host: Host) -> None:
         """Replace what is known of a host whose MACs stay as they are."""
         with self._connection.writing() as db:
             db.table("hosts").upsert({"name": host.name, "body": host.model_dump_json()}, pk="name")
 
-    def facts(self, name: str) -> dict[str, Any]:
-        """What the host's last hello said of its hardware; empty before the first."""
+    def hardware(self, name: str) -> Hardware | None:
+        """What the host last reported of its hardware; None before the first report."""
         row = self._connection.one("SELECT facts FROM hosts WHERE name = ?", name)
-        return json.loads(row["facts"]) if row and row["facts"] else {}
+        return _HARDWARE.validate_json(str(row["facts"])) if row and row["facts"] else None
 
-    def put_facts(self, name: str, facts: dict[str, Any], now: float) -> None:
-        """Keep what a hello said of the hardware."""
+    def put_hardware(self, name: str, hardware: Hardware, now: float) -> None:
+        """Keep what a host reported of its hardware, at `now` in seconds since 1970."""
         with self._connection.writing() as db:
-            body = json.dumps(redact(facts))
+            body = _HARDWARE.dump_json(hardware).decode()
             db.execute("UPDATE hosts SET facts = ?, facts_at = ? WHERE name = ?", [body, now, name])
+
+    def names_by_uuid(self) -> dict[str, str]:
+        """System UUID → host, from the hosts' DHCP packets, their reports, and the inventory, which wins."""
+        asked = """SELECT json_extract(s.data, '$.uuid'), m.host FROM sightings s
+                   JOIN macs m ON m.mac = s.mac WHERE m.role = 'host'"""
+        reported = "SELECT json_extract(NULLIF(facts, ''), '$.uuid'), name FROM hosts"
+        written = "SELECT json_extract(body, '$.uuid'), name FROM hosts"
+        names: dict[str, str] = {}
+        for sql in (asked, reported, written):
+            for text, name in self._connection.db.execute(sql):
+                if uuid := machine_uuid(text):
+                    names[uuid] = name
+        return names

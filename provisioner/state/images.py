@@ -1,4 +1,4 @@
-"""The catalogue of images."""
+"""The catalogue of images: what each version is; the bytes lie in files (state/image_files.py)."""
 
 from provisioner.domain.image import Image
 from provisioner.state.connection import Table
@@ -10,7 +10,7 @@ class Images(Table):
     def all(self) -> list[Image]:
         """All images by id."""
         rows = self._connection.rows("SELECT * FROM images ORDER BY id")
-        return [Image.model_validate_json(row["body"]) for row in rows]
+        return [Image.model_validate_json(str(row["body"])) for row in rows]
 
     def put(self, image: Image) -> None:
         """Add an image to the catalogue, or replace what is known of it."""

@@ -1,47 +1,62 @@
-"""Wakes the other processes when the store has changed: a datagram on Unix sockets, never a polling loop."""
+"""Wakes the other processes when the database has changed: a datagram on Unix sockets, no polling."""
 
 import contextlib
 import os
 import select
+import shutil
 import socket
 import threading
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-FOLDER = "bells"
+FOLDER = "wake"  # of the state folder: a socket for each listener, NAME.PID; short, see unix(7) on paths
+FORMER_FOLDER = "bells"  # as earlier releases called it
 
 
-def ring(state: Path, name: str = "") -> None:
-    """Wake every listener of this state folder, or those of one name; a listener that is gone is removed."""
+def notify(state: Path, name: str = "") -> None:
+    """Wake every listener of this state folder, or those of one name; dead sockets are removed."""
     try:
-        places = [one for one in (state / FOLDER).iterdir() if not name or one.name.startswith(f"{name}.")]
+        paths = [path for path in (state / FOLDER).iterdir() if not name or path.name.startswith(f"{name}.")]
     except FileNotFoundError:
         return
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as bell:
-        for place in places:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as sender:
+        for path in paths:
             try:
-                bell.sendto(b"!", os.fspath(place))
+                sender.sendto(b"!", os.fspath(path))
             except BlockingIOError:
                 continue  # its buffer is full: it will wake anyway
             except OSError:
                 with contextlib.suppress(OSError):
-                    place.unlink()
+                    path.unlink()
+
+
+def remove_former_folder(state: Path) -> None:
+    """Take away the sockets of a release that called their folder otherwise; nobody reads them now."""
+    shutil.rmtree(state / FORMER_FOLDER, ignore_errors=True)
 
 
 class Listener:
-    """Waits for the bell; one per process, shared by its threads."""
+    """Waits for notifications; one per process, shared by its threads.
+
+    Take `count` before reading the database and hand it to `wait`, so that no change is missed:
+
+        count = listener.count
+        look(database)
+        listener.wait(count, timeout)
+    """
 
     def __init__(self, state: Path, name: str) -> None:
+        """Listen below the state folder as `name`. Raises OSError where the socket cannot be made."""
         folder = state / FOLDER
         folder.mkdir(mode=0o700, exist_ok=True)
-        self._place = folder / f"{name}.{os.getpid()}"
-        self._place.unlink(missing_ok=True)
+        self._path = folder / f"{name}.{os.getpid()}"
+        self._path.unlink(missing_ok=True)
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self._socket.bind(os.fspath(self._place))
-        self._rang = threading.Condition()
+        self._socket.bind(os.fspath(self._path))
+        self._notified = threading.Condition()
         self._count = 0
-        threading.Thread(target=self._listen, name="bell", daemon=True).start()
+        threading.Thread(target=self._listen, name="listener", daemon=True).start()
 
     def __enter__(self) -> Self:
         return self
@@ -49,28 +64,28 @@ class Listener:
     def __exit__(
         self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._place.unlink(missing_ok=True)
+        self._path.unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
 
     @property
     def count(self) -> int:
-        """How often it rang; take it before reading the store, give it to `wait`."""
-        with self._rang:
+        """How often this process was notified."""
+        with self._notified:
             return self._count
 
     def wait(self, seen: int, timeout: float) -> int:
-        """Return when it rang after `seen`, or after `timeout` seconds; the new count."""
-        with self._rang:
-            self._rang.wait_for(lambda: self._count > seen, timeout)
+        """Return when notified more often than `seen`, or after `timeout` seconds; the new count."""
+        with self._notified:
+            self._notified.wait_for(lambda: self._count > seen, timeout)
             return self._count
 
-    def ring(self) -> None:
+    def notify(self) -> None:
         """Wake this process's own waiting threads."""
-        with self._rang:
+        with self._notified:
             self._count += 1
-            self._rang.notify_all()
+            self._notified.notify_all()
 
     def _listen(self) -> None:
         while True:
@@ -80,4 +95,4 @@ class Listener:
                     return
             except (OSError, ValueError):
                 return
-            self.ring()
+            self.notify()

@@ -11,13 +11,13 @@ class Profiles(Table):
     def all(self) -> list[Profile]:
         """All profiles by name."""
         rows = self._connection.rows("SELECT * FROM profiles ORDER BY name")
-        return [Profile.model_validate_json(row["body"]) for row in rows]
+        return [Profile.model_validate_json(str(row["body"])) for row in rows]
 
     def get(self, name: str) -> Profile:
-        """Raises NotFoundError."""
+        """The profile of a name. Raises NotFoundError (PV-122)."""
         row = self._connection.one("SELECT * FROM profiles WHERE name = ?", name)
         if not row:
             raise NotFoundError(
                 f"no profile is called {name!r}", hint="provision host apply inventory/", code=122
             )
-        return Profile.model_validate_json(row["body"])
+        return Profile.model_validate_json(str(row["body"]))

@@ -1,11 +1,46 @@
 """What the worker is asked to do at a BMC, and its answers."""
 
 import json
-from typing import Any
+from typing import Literal
 
+from provisioner.domain.values import FrozenModel
 from provisioner.errors import NotFoundError
-from provisioner.state.connection import Table, key_of
-from provisioner.state.redaction import redact
+from provisioner.state.connection import Row, Table, key_of
+
+
+class BmcFault(FrozenModel):
+    """An error of ours as JSON carries it (`ProvisionError.as_json`)."""
+
+    message: str
+    hint: str
+    code: int
+    exit: int
+
+
+class BmcResult(FrozenModel):
+    """What a BMC answered: only what was asked is set, or `error` alone.
+
+    `state` is the power (`on`, `off`, …), `boot` the next boot device, `suite` IPMI's cipher suite.
+    """
+
+    state: str = ""
+    boot: str = ""
+    suite: int = 0
+    confirmed: bool = False
+    note: str = ""
+    error: BmcFault | None = None
+
+
+class Request(FrozenModel):
+    """One request to the worker; `created` in seconds since 1970."""
+
+    id: int
+    created: float
+    host: str
+    action: str  # test, power, boot
+    argument: str = ""
+    state: Literal["open", "done"] = "open"
+    result: BmcResult = BmcResult()
 
 
 class Requests(Table):
@@ -13,29 +48,31 @@ class Requests(Table):
 
     def ask(self, host: str, action: str, argument: str, now: float) -> int:
         """Put a request to the worker; its id."""
-        row = {
-            "created": now,
-            "host": host,
-            "action": action,
-            "argument": argument,
-            "state": "open",
-            "result": "{}",
-        }
+        sql = """INSERT INTO requests (created, host, action, argument, state, result)
+                 VALUES (?, ?, ?, ?, 'open', '{}')"""
         with self._connection.writing() as db:
-            return key_of(db.table("requests").insert(row).last_pk)
+            return key_of(db.conn.execute(sql, [now, host, action, argument]).lastrowid)
 
-    def get(self, ident: int) -> dict[str, Any]:
-        """Raises NotFoundError."""
+    def get(self, ident: int) -> Request:
+        """Raises NotFoundError (PV-124)."""
         row = self._connection.one("SELECT * FROM requests WHERE id = ?", ident)
         if not row:
             raise NotFoundError(f"no request {ident}", code=124)
-        return {**row, "result": json.loads(row["result"])}
+        return _request(row)
 
-    def open(self) -> list[dict[str, Any]]:
+    def open(self) -> list[Request]:
         """What the worker has not answered yet, oldest first."""
-        return self._connection.rows("SELECT * FROM requests WHERE state = 'open' ORDER BY id")
+        return [
+            _request(row)
+            for row in self._connection.rows("SELECT * FROM requests WHERE state = 'open' ORDER BY id")
+        ]
 
-    def answer(self, ident: int, result: dict[str, Any]) -> None:
+    def answer(self, ident: int, result: BmcResult) -> None:
         """The worker's answer to a request."""
+        body = result.model_dump_json(exclude_unset=True)
         with self._connection.writing() as db:
-            db.table("requests").update(ident, {"state": "done", "result": json.dumps(redact(result))})
+            db.execute("UPDATE requests SET state = 'done', result = ? WHERE id = ?", [body, ident])
+
+
+def _request(row: Row) -> Request:
+    return Request.model_validate({**row, "result": json.loads(str(row["result"]))})

@@ -15,8 +15,8 @@ class Runs(Table):
             db.table("runs").upsert(row, pk="id")
 
     def get(self, ident: str) -> Run:
-        """Raises NotFoundError."""
+        """The run of an id. Raises NotFoundError (PV-128)."""
         row = self._connection.one("SELECT body FROM runs WHERE id = ?", ident)
         if not row:
             raise NotFoundError(f"no run is called {ident!r}", hint="provision status", code=128)
-        return Run.model_validate_json(row["body"])
+        return Run.model_validate_json(str(row["body"]))

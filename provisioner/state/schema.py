@@ -1,7 +1,5 @@
 """The database's schema with every migration since the first release."""
 
-from typing import Any
-
 from sqlite_utils import Database, Migrations
 
 from provisioner.domain.deployment import Deployment
@@ -21,10 +19,10 @@ def first(db: Database) -> None:
     db.table("macs").create({"mac": str, "host": str, "address": str, "role": str}, pk="mac")
     db.table("macs").create_index(["address"], unique=True)
     db.table("images").create({"id": str, "body": str}, pk="id")
-    columns: dict[str, Any] = {name: str for name in Deployment.model_fields if name not in LATER}
+    columns: dict[str, object] = {name: str for name in Deployment.model_fields if name not in LATER}
     for name in columns:
-        if Deployment.model_fields[name].annotation in (float, int, bool):
-            columns[name] = Deployment.model_fields[name].annotation
+        if (kind := Deployment.model_fields[name].annotation) in (float, int, bool):
+            columns[name] = kind
     db.table("deployments").create(columns, pk="id")
     db.table("deployments").create_index(["host", "stage"])
     event = {"id": int, "time": float, "host": str, "deployment": str, "attempt": int}
@@ -69,7 +67,7 @@ def third(db: Database) -> None:
 
 @migrations()
 def fourth(db: Database) -> None:
-    """What machines that nobody knows said of themselves; discovery/records.py reads and writes it."""
+    """What machines that nobody knows said of themselves; state/surveys.py reads and writes it."""
     times = {"served": float, "released": float, "reported": float}
     row = {"mac": str, "uuid": str, "macs": str, "address": str, **times, "body": str}
     db.table("surveys").create(row, pk="mac")

@@ -1,46 +1,106 @@
-"""Who asked by DHCP, and what each address last fetched by TFTP."""
+"""Who asked by DHCP, and what the packet said of the machine."""
 
 import json
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
 
 from provisioner.state.connection import Table
+
+LISTED = 500  # rows that a list has at most
+
+
+@dataclass(frozen=True)
+class ClientPacket:
+    """What one DHCP packet says of its sender. `when` in seconds since 1970; texts are printable."""
+
+    mac: str
+    message: str = ""  # of option 53, in lower case: discover, request, inform
+    when: float = 0.0
+    arch: int | None = None  # option 93 (RFC 4578, 2.1)
+    vendor_class: str = ""
+    user_class: str = ""
+    uuid: str = ""
+    undi: str = ""  # option 94: type and version of the card's interface
+    relay: str = ""
+    relay_info: str = ""  # option 82, hexadecimal
+    circuit: str = ""  # of it: the switch port, as the switch calls it
+    remote: str = ""  # of it: the switch, or the line
+    hostname: str = ""
+    ip: str = ""
+    boots: bool = False  # a PXE, HTTP or iPXE client, not an operating system
+    note: str = ""  # why its firmware is not given a boot file
+
+
+@dataclass(frozen=True, slots=True)
+class NewSighting:
+    """What a MAC has sent since the last writing: `count` packets, the last at `time` (seconds since 1970).
+
+    `address` is the one that it has or asked for, empty for none.
+    """
+
+    mac: str
+    time: float
+    count: int
+    address: str
+    data: ClientPacket
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """All that was seen of a MAC; times in seconds since 1970. `host` and `role`: None if unknown."""
+
+    mac: str
+    first_seen: float
+    last_seen: float
+    count: int
+    address: str
+    data: ClientPacket
+    host: str | None = None
+    role: str | None = None
+
+
+SELECT = """SELECT s.mac, s.first_seen, s.last_seen, s.count, s.address, s.data, m.host, m.role
+            FROM sightings s LEFT JOIN macs m ON m.mac = s.mac"""
+_FIELDS = frozenset(field.name for field in fields(ClientPacket))
 
 
 class Sightings(Table):
     """MACs that asked by DHCP."""
 
-    def all(self) -> list[dict[str, Any]]:
-        """Every MAC that asked, the last first, with the host that owns it or null."""
-        sql = """SELECT s.*, m.host, m.role FROM sightings s LEFT JOIN macs m ON m.mac = s.mac
-                 ORDER BY last_seen DESC LIMIT 500"""
-        return [{**row, "data": json.loads(row["data"])} for row in self._connection.rows(sql)]
+    def all(self) -> list[Sighting]:
+        """The 500 MACs that asked last, the last first, each with the host that owns it, if any."""
+        return self._select("ORDER BY s.last_seen DESC LIMIT ?", LISTED)
 
-    def get(self, mac: str) -> dict[str, Any] | None:
+    def unknown(self, limit: int = 1000, since: float = 0.0) -> list[Sighting]:
+        """MACs that belong to no host and asked at or after `since`, the last first."""
+        tail = "WHERE m.mac IS NULL AND s.last_seen >= ? ORDER BY s.last_seen DESC LIMIT ?"
+        return self._select(tail, since, limit)
+
+    def get(self, mac: str) -> Sighting | None:
         """How the MAC asked by DHCP last; None if it never did."""
-        row = self._connection.one("SELECT * FROM sightings WHERE mac = ?", mac)
-        return {**row, "data": json.loads(row["data"])} if row else None
+        found = self._select("WHERE s.mac = ?", mac)
+        return found[0] if found else None
 
-    def put(self, rows: list[dict[str, Any]]) -> None:
-        """Batched evidence of DHCP, `{mac, time, count, address, data}` per MAC.
+    def _select(self, tail: str, *parameters: str | float) -> list[Sighting]:
+        rows = self._connection.db.execute(f"{SELECT} {tail}", parameters)
+        return [
+            Sighting(mac, first, last, count, address, _packet(mac, data), host, role)
+            for mac, first, last, count, address, data, host, role in rows
+        ]
 
-        What a firmware said of itself stays when its system asks later.
+    def put(self, seen: Iterable[NewSighting]) -> None:
+        """Batched evidence of DHCP; counts are added to what is there.
+
+        What a firmware said of itself stays when its system asks later, but for the host name.
         """
         sql = """INSERT INTO sightings VALUES (:mac, :time, :time, :count, :address, :data)
                  ON CONFLICT(mac) DO UPDATE SET last_seen = :time, count = count + :count,
                  data = CASE WHEN json_extract(data, '$.boots') AND NOT :boots
                  THEN json_set(data, '$.hostname', :hostname) ELSE :data END,
                  address = CASE WHEN :address = '' THEN address ELSE :address END"""
-        written = [
-            {
-                **row,
-                "boots": bool(row["data"].get("boots")),
-                "hostname": row["data"].get("hostname", ""),
-                "data": json.dumps(row["data"]),
-            }
-            for row in rows
-        ]
+        rows = [_parameters(one) for one in seen]
         with self._connection.writing() as db:  # no other work between BEGIN and COMMIT: others wait to write
-            db.conn.executemany(sql, written)
+            db.conn.executemany(sql, rows)
 
     def prune(self, most: int) -> None:
         """Forget strangers, those first that were seen longest ago: a flood fills no disk."""
@@ -51,20 +111,20 @@ class Sightings(Table):
             db.execute(sql, [most])
 
 
-class Transfers(Table):
-    """What each address last fetched by TFTP, or did not get."""
+def _parameters(seen: NewSighting) -> dict[str, str | float | bool]:
+    packet = seen.data
+    return {
+        "mac": seen.mac,
+        "time": seen.time,
+        "count": seen.count,
+        "address": seen.address,
+        "data": json.dumps(vars(packet)),
+        "boots": packet.boots,
+        "hostname": packet.hostname,
+    }
 
-    def get(self, address: str) -> dict[str, Any] | None:
-        """The last one of an address."""
-        return self._connection.one("SELECT * FROM transfers WHERE address = ?", address)
 
-    def put(self, rows: list[dict[str, Any]], most: int) -> None:
-        """Batched evidence of TFTP, `{address, time, count, name, result, bytes}`; so many are kept."""
-        sql = """INSERT INTO transfers VALUES (:address, :time, :count, :name, :result, :bytes)
-                 ON CONFLICT(address) DO UPDATE SET time = :time, count = count + :count, name = :name,
-                 result = :result, bytes = :bytes"""
-        forget = """DELETE FROM transfers WHERE address IN (
-                    SELECT address FROM transfers ORDER BY time DESC LIMIT -1 OFFSET ?)"""
-        with self._connection.writing() as db:
-            db.conn.executemany(sql, rows)
-            db.execute(forget, [most])
+def _packet(mac: str, text: str) -> ClientPacket:
+    """Other releases wrote more or fewer keys."""
+    known = {key: value for key, value in json.loads(text).items() if key in _FIELDS}
+    return ClientPacket(**{"mac": mac, **known})

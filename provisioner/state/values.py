@@ -1,20 +1,56 @@
-"""Values of the service itself."""
+"""What the DHCP service has found out about other servers, for the processes that ask for it."""
 
-import json
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pydantic import TypeAdapter
 
 from provisioner.state.connection import Table
 
 
+@dataclass(frozen=True, slots=True)
+class RogueServer:
+    """A DHCP server that is not ours, as it was heard; times in seconds since 1970.
+
+    `offer` is the address that it offered last, empty where it gives none; `boots` what it named to boot.
+    """
+
+    address: str
+    mac: str
+    interface: str
+    offer: str = ""
+    boots: str = ""
+    since: float = 0.0
+    heard: float = 0.0
+
+
+_SERVERS = TypeAdapter(list[RogueServer])
+_NAMES = TypeAdapter(list[str])
+
+
 class Values(Table):
-    """Values by key."""
+    """Single values of the service, each a row of JSON under its key."""
 
-    def get(self, key: str, default: Any = None) -> Any:
-        """A value of the service itself."""
+    def rogue_servers(self) -> list[RogueServer]:
+        """The DHCP servers that are heard now and are not ours."""
+        return _SERVERS.validate_json(self._text("dhcp.servers", "[]"))
+
+    def put_rogue_servers(self, servers: Sequence[RogueServer]) -> None:
+        """Replace the list of them."""
+        self._put("dhcp.servers", _SERVERS.dump_json(list(servers)))
+
+    def deaf_interfaces(self) -> list[str]:
+        """The names of the interfaces on which other DHCP servers cannot be heard (no CAP_NET_RAW)."""
+        return _NAMES.validate_json(self._text("dhcp.deaf", "[]"))
+
+    def put_deaf_interfaces(self, names: Sequence[str]) -> None:
+        """Replace the list of them."""
+        self._put("dhcp.deaf", _NAMES.dump_json(list(names)))
+
+    def _text(self, key: str, default: str) -> str:
         row = self._connection.one("SELECT value FROM service WHERE key = ?", key)
-        return json.loads(row["value"]) if row else default
+        return str(row["value"]) if row else default
 
-    def set(self, key: str, value: Any) -> None:
-        """Keep a value of the service itself."""
+    def _put(self, key: str, value: bytes) -> None:
         with self._connection.writing() as db:
-            db.table("service").upsert({"key": key, "value": json.dumps(value)}, pk="key")
+            db.execute("INSERT OR REPLACE INTO service VALUES (?, ?)", [key, value.decode()])

@@ -11,6 +11,7 @@ from provisioner.errors import PowerError, ProvisionError
 from provisioner.power import registry
 from provisioner.power.protocol import BmcAddress, BootDevice, Power
 from provisioner.site.site import Site
+from provisioner.state.requests import BmcFault, BmcResult, Request
 from provisioner.state.secrets import bmc_login, certificate_pin
 from provisioner.verify import Expected, GpuKind, PciDevice, Target, TaskResult
 from provisioner.verify import run as run_verification
@@ -48,11 +49,10 @@ def bmc_address(site: Site, host: Host) -> BmcAddress:
 def _leased(site: Site, mac: str) -> str:
     """A BMC that is known by its MAC has a fixed address of ours, or what another server gave it."""
     row = site.database.macs.get(mac)
-    if row and site.settings.dhcp.mode != "authoritative":
-        row = site.database.sightings.get(mac)
-    if not row:
+    seen = site.database.sightings.get(mac) if site.settings.dhcp.mode != "authoritative" else row
+    if not row or not seen:
         raise PowerError("the BMC has neither an address nor a MAC", hint="provision host edit", code=206)
-    return str(row["address"])
+    return seen.address
 
 
 def power_on(site: Site, row: Deployment) -> None:
@@ -97,8 +97,8 @@ def _start(driver: Power, *, uefi: bool) -> dict[str, Any]:
 
 def _is_uefi(site: Site, mac: str) -> bool:
     """As its firmware last said in DHCP; UEFI where it never asked."""
-    seen = [s for s in site.database.sightings.all() if s["mac"] == mac]
-    return not seen or seen[0]["data"].get("arch") != 0
+    seen = site.database.sightings.get(mac)
+    return seen is None or seen.data.arch != 0
 
 
 def choose_disk(site: Site, row: Deployment) -> None:
@@ -200,36 +200,37 @@ def seal(site: Site, row: Deployment) -> None:
     )
 
 
-def answer_request(site: Site, request: dict[str, Any]) -> None:
+def answer_request(site: Site, request: Request) -> None:
     """Do what `provision bmc …` asked for and keep the result, or the error, for who waits for it."""
     try:
-        host = site.database.hosts.get(request["host"])
+        host = site.database.hosts.get(request.host)
         uefi = _is_uefi(site, host.macs[0])
-        result = REQUESTS[request["action"]](connect(site, host), request["argument"], uefi)
+        result = REQUESTS[request.action](connect(site, host), request.argument, uefi)
     except ProvisionError as fault:
-        result = {"error": fault.as_json()}
+        result = BmcResult(error=BmcFault.model_validate(fault.as_json()))
     except Exception as fault:
-        log.exception("bmc %s of %s", request["action"], request["host"])
-        result = {"error": PowerError(f"the service met an error of its own: {fault!r}").as_json()}
-    site.database.requests.answer(request["id"], result)
+        log.exception("bmc %s of %s", request.action, request.host)
+        own = PowerError(f"the service met an error of its own: {fault!r}")
+        result = BmcResult(error=BmcFault.model_validate(own.as_json()))
+    site.database.requests.answer(request.id, result)
 
 
-def _test(driver: Power, _: str, uefi: bool) -> dict[str, Any]:
+def _test(driver: Power, _: str, uefi: bool) -> BmcResult:
     state, boot = driver.state(), driver.get_boot()
-    return {"state": state.state, "boot": boot.device, "suite": state.suite, "note": state.note}
+    return BmcResult(state=state.state, boot=boot.device, suite=state.suite, note=state.note)
 
 
-def _power(driver: Power, argument: str, uefi: bool) -> dict[str, Any]:
+def _power(driver: Power, argument: str, uefi: bool) -> BmcResult:
     acts = {"on": driver.on, "off": driver.off, "reset": driver.reset}
     done = acts.get(argument, driver.state)()
-    return {"state": done.state, "confirmed": done.confirmed, "note": done.note}
+    return BmcResult(state=done.state, confirmed=done.confirmed, note=done.note)
 
 
-def _boot(driver: Power, argument: str, uefi: bool) -> dict[str, Any]:
+def _boot(driver: Power, argument: str, uefi: bool) -> BmcResult:
     devices: dict[str, BootDevice] = {"network": "network", "disk": "disk"}
     wanted = devices.get(argument)
     done = driver.set_boot(wanted, uefi=uefi, once=True) if wanted else driver.get_boot()
-    return {"boot": done.device, "confirmed": done.confirmed, "note": done.note}
+    return BmcResult(boot=done.device, confirmed=done.confirmed, note=done.note)
 
 
 REQUESTS = {"test": _test, "power": _power, "boot": _boot}

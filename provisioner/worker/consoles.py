@@ -93,7 +93,7 @@ class Keeper:
                 pause = SHORTEST  # it had worked
             self._stopped.wait(pause)
             pause = min(2 * pause, LONGEST)
-        notify.ring(self._site.settings.state, console.READER)  # who follows learns that it is over
+        notify.notify(self._site.settings.state, console.READER)  # who follows learns that it is over
 
     def _record(self) -> ProvisionError:
         """One recorder from its start to its end; why it ended."""

@@ -1,4 +1,4 @@
-"""The worker's one loop: woken by the bell or the next deadline; it keeps nothing that matters."""
+"""The worker's one loop: woken by a notification or the next deadline; it keeps nothing that matters."""
 
 import logging
 import os
@@ -36,23 +36,23 @@ BEFORE_POWER = frozenset({"slot.given", "power.began", "agent.silent", "netboot.
 
 def serve(site: Site, ready: Callable[[str], None]) -> None:
     """Work until the process is ended."""
-    with Listener(site.settings.state, "worker") as bell, ThreadPoolExecutor(THREADS) as pool:
-        loop = Loop(site, bell, pool)
+    with Listener(site.settings.state, "worker") as listener, ThreadPoolExecutor(THREADS) as pool:
+        loop = Loop(site, listener, pool)
         ready("worker: watching deployments")
         while True:
-            rung = bell.count
+            count = listener.count
             loop.step()
-            bell.wait(rung, loop.nap())
+            listener.wait(count, loop.nap())
 
 
 class Loop:
     """One pass over the rows at a time; `step` never raises for a deployment's fault."""
 
-    def __init__(self, site: Site, bell: Listener, pool: ThreadPoolExecutor) -> None:
+    def __init__(self, site: Site, listener: Listener, pool: ThreadPoolExecutor) -> None:
         self._site = site
-        self._bell = bell
+        self._listener = listener
         self._pool = pool
-        self._consoles = Consoles(site, bell.ring)
+        self._consoles = Consoles(site, listener.notify)
         self._at_work: dict[tuple[Any, ...], Future[None]] = {}
         self._slot_given = 0.0
         self._alive = site.settings.state / "worker.alive"
@@ -62,7 +62,7 @@ class Loop:
         now = self._site.clock()
         self._note_gap(now)
         for request in self._site.database.requests.open():
-            self._submit(("request", request["id"]), acts.answer_request, request)
+            self._submit(("request", request.id), acts.answer_request, request)
         self._guarded("the runs", self._stop_runs)
         self._guarded("the queue", lambda: self._give_slot(self._site.database.deployments.under_way(), now))
         rows = self._site.database.deployments.under_way()
@@ -88,7 +88,7 @@ class Loop:
     def _give_slot(self, rows: list[Deployment], now: float) -> None:
         """One at a time, so that a rack's machines do not draw their inrush current together."""
         orders = self._site.settings.orders
-        if now - self._slot_given < orders.stagger_seconds or not lan.is_alone(self._site):
+        if now - self._slot_given < orders.stagger_seconds or not lan.is_sole_server(self._site):
             return
         runs = {ident: self._site.database.runs.get(ident) for ident in {row.run for row in rows if row.run}}
         if (row := next_in_line(rows, runs, orders.at_once)) is not None:
@@ -156,7 +156,7 @@ class Loop:
                 subject = self._site.database.deployments.get(subject.id)
                 if self._act(subject, self._site.clock()) is not act:
                     return
-            elif self._site.database.requests.get(subject["id"])["state"] != "open":
+            elif self._site.database.requests.get(subject.id).state != "open":
                 return
             act(self._site, subject)
         except TransitionError as late:
@@ -166,7 +166,7 @@ class Loop:
             if isinstance(subject, Deployment):
                 self._give_up(subject, fault)
         finally:
-            self._bell.ring()
+            self._listener.notify()
 
     def _give_up(self, row: Deployment, fault: Exception) -> None:
         """An act ended by an error that it did not expect: the deployment fails, with what is known."""

@@ -105,7 +105,7 @@ def dhcp(data: bytes) -> None:
             assert seen is None or all(str(value).isprintable() for value in vars(seen).values())
             if reply:
                 _check_reply(request, reply)
-    held = [row["address"] for row in leases.dump()]
+    held = [row.address for row in leases.dump()]
     assert len(held) == len(set(held)), "one address, two machines"
 
 

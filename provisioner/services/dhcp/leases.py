@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 from itertools import chain
-from typing import Any
+
+from provisioner.state.leases import LeaseRow
 
 OFFER_SECONDS = 60.0
 QUARANTINE_SECONDS = 600.0  # a declined address is used by something that is not our client
@@ -111,12 +112,12 @@ class Leases:
         """Whether there is news since the last dump."""
         return bool(self._changed)
 
-    def dump(self) -> list[dict[str, Any]]:
-        """Rows of `mac, address, expires, bound`, plain values."""
+    def dump(self) -> list[LeaseRow]:
+        """Every lease as the database has it."""
         self._changed.clear()
         return [_row(held) for held in self._by_mac.values()]
 
-    def take_changes(self) -> tuple[list[dict[str, Any]], list[str]]:
+    def take_changes(self) -> tuple[list[LeaseRow], list[str]]:
         """As `dump`, of what was given since the last one; and the MACs that were forgotten meanwhile.
 
         What is only offered is not worth keeping.
@@ -126,11 +127,10 @@ class Leases:
         self._changed.clear()
         return [_row(one) for one in held if one.bound], gone
 
-    def load(self, rows: Iterable[dict[str, Any]]) -> None:
+    def load(self, rows: Iterable[LeaseRow]) -> None:
         """Take rows of `dump`; of two rows for one address the later one stays."""
-        for row in sorted(rows, key=lambda row: float(row["expires"])):
-            address = IPv4Address(row["address"])
-            self._write(Lease(str(row["mac"]), address, float(row["expires"]), bool(row["bound"])))
+        for row in sorted(rows, key=lambda row: row.expires):
+            self._write(Lease(row.mac, IPv4Address(row.address), row.expires, row.bound))
         self._changed.clear()
 
     def _choose(self, mac: str, now: float, wanted: IPv4Address | None) -> IPv4Address | None:
@@ -200,5 +200,5 @@ class Leases:
         self._changed.add(lease.mac)
 
 
-def _row(held: Lease) -> dict[str, Any]:
-    return {"mac": held.mac, "address": str(held.address), "expires": held.expires, "bound": held.bound}
+def _row(held: Lease) -> LeaseRow:
+    return LeaseRow(held.mac, str(held.address), held.expires, held.bound)

@@ -3,10 +3,9 @@
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from ipaddress import IPv4Address
-from typing import Any
 
 from provisioner.deployment.record import record
 from provisioner.domain.deployment import Deployment
@@ -14,11 +13,13 @@ from provisioner.domain.stage import RESTING, Stage
 from provisioner.errors import TransitionError
 from provisioner.services.dhcp import request
 from provisioner.services.dhcp.packet import NOWHERE, Op, Packet
-from provisioner.services.dhcp.request import Sighting, is_boot_client, sighting
+from provisioner.services.dhcp.request import is_boot_client, sighting
 from provisioner.services.dhcp.rogue_servers import is_probe
 from provisioner.services.eventloop.write_behind import pieces
 from provisioner.site.site import Site
 from provisioner.state.database import Database
+from provisioner.state.macs import MacRow
+from provisioner.state.sightings import ClientPacket, NewSighting
 
 log = logging.getLogger(__name__)
 FRESH = 0.01  # seconds for which the tables are believed without a look whether the database has changed
@@ -35,7 +36,7 @@ class Memory:
         self._database, self._clock = database, clock
         self._looked = -1.0
         self._version = -1
-        self._rows: list[dict[str, Any]] = []
+        self._rows: list[MacRow] = []
         self._macs: dict[str, tuple[IPv4Address, str]] = {}
         self._addresses: set[int] = set()  # by number: an address is slow to hash
         self._under_way: dict[str, tuple[str, Stage]] = {}  # by MAC: id and stage
@@ -52,7 +53,7 @@ class Memory:
             rows = self._database.macs.all()
             if rows != self._rows:  # a storm of machines writes all the time, but not who they are
                 self._rows = rows
-                self._macs = {row["mac"]: (IPv4Address(row["address"]), row["role"]) for row in rows}
+                self._macs = {row.mac: (IPv4Address(row.address), row.role) for row in rows}
                 self._addresses = {int(address) for address, _ in self._macs.values()}
             self._under_way = {
                 mac: (ident, stage) for mac, ident, stage in self._database.deployments.orders()
@@ -104,16 +105,15 @@ class _Kept:
     reply: Packet | None
     note: str
 
-    def row(self) -> dict[str, Any] | None:
-        """As the store has it."""
+    def row(self) -> NewSighting | None:
+        """As the database takes it."""
         seen = sighting(self.request, self.when, note=self.note)
         if seen is None:
             return None
-        data = dict(vars(seen))
         if hostname := request.hostname(self.last):
-            data["hostname"] = hostname
+            seen = replace(seen, hostname=hostname)
         address = request.said_address(self.last, self.reply)
-        return {"mac": seen.mac, "time": self.when, "count": self.count, "address": address, "data": data}
+        return NewSighting(seen.mac, self.when, self.count, address, seen)
 
 
 class Evidence:
@@ -152,7 +152,7 @@ class Evidence:
         if is_boot_client(request) or not is_boot_client(kept.request):
             kept.request, kept.note = request, note
 
-    def _tell(self, ident: str, seen: Sighting | None) -> None:
+    def _tell(self, ident: str, seen: ClientPacket | None) -> None:
         row = self._site.database.deployments.get(ident)
         kind = event_kind(row, seen) if seen else ""
         if seen is None or not kind:
@@ -196,7 +196,7 @@ class Evidence:
             self._site.database.sightings.prune(MOST_STRANGERS)
 
 
-def event_kind(row: Deployment, seen: Sighting) -> str:
+def event_kind(row: Deployment, seen: ClientPacket) -> str:
     """What a boot request of the deployment's MAC means for it; empty when nothing."""
     if row.mac != seen.mac:
         return ""

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from ipaddress import IPv4Address
-from typing import Any
 
 from provisioner.domain.bootfiles import USUAL
 from provisioner.services.dhcp.leases import Leases
@@ -13,6 +12,7 @@ from provisioner.services.dhcp.policy import DhcpConfig, link
 from provisioner.settings import Network as Wanted
 from provisioner.site.site import Site
 from provisioner.state import boot_files
+from provisioner.state.leases import LeaseRow
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +34,7 @@ class Networks:
         self._all = [self.main, *further]
         rows = site.database.leases.all()
         for one in self._all:
-            one.leases.load(row for row in rows if IPv4Address(row["address"]) in one.config.network)
+            one.leases.load(row for row in rows if IPv4Address(row.address) in one.config.network)
 
     @property
     def direct(self) -> list[Network]:
@@ -60,15 +60,15 @@ class Networks:
         """Whether a lease has changed since it was last taken."""
         return any(one.leases.changed for one in self._all)
 
-    def take_changes(self, now: float) -> tuple[list[dict[str, Any]], list[str]]:
+    def take_changes(self, now: float) -> tuple[list[LeaseRow], list[str]]:
         """Rows and forgotten MACs of all lease books. A machine that has moved has its newest lease."""
-        rows: dict[str, dict[str, Any]] = {}
+        rows: dict[str, LeaseRow] = {}
         gone: set[str] = set()
         for one in self._all:
             if one.leases.changed:
                 one.leases.expire(now)
                 given, forgotten = one.leases.take_changes()
-                rows |= {row["mac"]: row for row in given}
+                rows |= {row.mac: row for row in given}
                 gone.update(forgotten)
         return list(rows.values()), [mac for mac in gone if mac not in rows and not self._holds(mac)]
 

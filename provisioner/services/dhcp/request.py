@@ -1,38 +1,16 @@
 """Reads what a client's DHCP packet says of its machine: firmware, architecture, UUID, switch port."""
 
 import uuid
-from dataclasses import dataclass
 
 from provisioner.services.dhcp.packet import NOWHERE, Op, Option, Packet, suboptions
+from provisioner.state.sightings import ClientPacket
 
 CIRCUIT, REMOTE, LINK_SELECTION = 1, 2, 5  # suboptions of 82 (RFC 3046, RFC 3527)
 
 
-@dataclass(frozen=True)
-class Sighting:
-    """The evidence in one request. `when` in seconds since 1970; texts are printable."""
-
-    mac: str
-    message: str
-    when: float
-    arch: int | None = None
-    vendor_class: str = ""
-    user_class: str = ""
-    uuid: str = ""
-    undi: str = ""  # option 94: type and version of the card's interface
-    relay: str = ""
-    relay_info: str = ""  # option 82, hexadecimal
-    circuit: str = ""  # of it: the switch port, as the switch calls it
-    remote: str = ""  # of it: the switch, or the line
-    hostname: str = ""
-    ip: str = ""
-    boots: bool = False  # a PXE, HTTP or iPXE client, not an operating system
-    note: str = ""  # why its firmware is not given a boot file
-
-
 def sighting(
     request: Packet, when: float, reply: Packet | None = None, note: str = "", ip: str = ""
-) -> Sighting | None:
+) -> ClientPacket | None:
     """The evidence in a client's packet; None if no machine can be told from it.
 
     `ip` is the address that `reply` gives, else the one that the client has or wishes for.
@@ -43,7 +21,7 @@ def sighting(
     options = request.options
     relay_info = options.get(Option.RELAY, b"")
     ports = suboptions(relay_info) if relay_info else {}
-    return Sighting(
+    return ClientPacket(
         mac=request.mac,
         message=message.name.lower(),
         when=when,

@@ -2,10 +2,9 @@
 
 import logging
 import secrets
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from ipaddress import IPv4Address
-from typing import Any
 
 from provisioner.services.dhcp.frames import SERVER_PORT, Datagram
 from provisioner.services.dhcp.packet import (
@@ -19,6 +18,7 @@ from provisioner.services.dhcp.packet import (
     PacketError,
 )
 from provisioner.services.dhcp.request import printable
+from provisioner.state.values import RogueServer
 
 PERIOD = 4.0  # seconds between two questions; dnsmasq thinks for three before it answers
 SELDOM = 60.0  # where the server is the site's own: it answers nobody else while it thinks
@@ -26,19 +26,6 @@ MISSED = 3  # questions without an answer, after which a server is gone
 MOST = 16  # servers that are kept; more would be a flood of forged answers
 PREFIX = b"\x02pv"  # locally administered: nobody's card has a MAC that begins so
 log = logging.getLogger(__name__)
-
-
-@dataclass
-class Server:
-    """One that answers. `offer` and `boots` are empty where it gives no address, or names no boot file."""
-
-    address: str
-    mac: str
-    interface: str
-    offer: str = ""
-    boots: str = ""
-    since: float = 0.0
-    heard: float = 0.0
 
 
 class Foreign:
@@ -49,24 +36,24 @@ class Foreign:
     """
 
     def __init__(
-        self, ours: frozenset[IPv4Address], told: Callable[[str, Server], None], period: float = PERIOD
+        self, ours: frozenset[IPv4Address], told: Callable[[str, RogueServer], None], period: float = PERIOD
     ) -> None:
         self._ours = ours
         self.period = period
         self._gone = MISSED * period + 1
         self._told = told
-        self._found: dict[tuple[str, str, str], Server] = {}
+        self._found: dict[tuple[str, str, str], RogueServer] = {}
         self.forged = 0  # answers of servers for which there was no room
 
-    def load(self, rows: list[dict[str, Any]], now: float) -> None:
+    def load(self, servers: Sequence[RogueServer], now: float) -> None:
         """What was known before a restart holds until it had time to answer again."""
-        for row in rows[:MOST]:
-            server = Server(**row | {"heard": now})
-            self._found[server.address, server.mac, server.interface] = server
+        for server in servers[:MOST]:
+            key = (server.address, server.mac, server.interface)
+            self._found[key] = replace(server, heard=now)
 
-    def dump(self) -> list[dict[str, Any]]:
-        """Plain rows."""
-        return [asdict(server) for server in self._found.values()]
+    def dump(self) -> list[RogueServer]:
+        """Those that are heard now."""
+        return list(self._found.values())
 
     def hear(self, came: Datagram, interface: str, own_mac: str, now: float) -> Packet | None:
         """Take a datagram from a wire; the packet in it, if it is one."""
@@ -89,12 +76,11 @@ class Foreign:
         if known is None and len(self._found) >= MOST:
             self.forged += 1
             return
-        server = known or Server(*key, since=now)
-        server.heard = now
-        server.offer = str(packet.yiaddr) if packet.yiaddr != NOWHERE else server.offer
-        server.boots = _boot_file(packet) or server.boots
+        server = known or RogueServer(*key, since=now)
+        offer = str(packet.yiaddr) if packet.yiaddr != NOWHERE else server.offer
+        boots = _boot_file(packet) or server.boots
+        self._found[key] = server = replace(server, heard=now, offer=offer, boots=boots)
         if known is None:
-            self._found[key] = server
             self._told("dhcp.foreign", server)
 
     def lapse(self, now: float) -> None:

@@ -3,6 +3,7 @@
 import logging
 import sys
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import partial
 from ipaddress import IPv4Address
 
@@ -17,13 +18,15 @@ from provisioner.services.dhcp.memory import Evidence, Memory
 from provisioner.services.dhcp.networks import Network, Networks
 from provisioner.services.dhcp.packet import Message, Packet
 from provisioner.services.dhcp.policy import SERVER_PORT, Facts, Reply, answer
-from provisioner.services.dhcp.rogue_servers import PERIOD, SELDOM, Foreign, Server, question
+from provisioner.services.dhcp.rogue_servers import PERIOD, SELDOM, Foreign, question
 from provisioner.services.dhcp.router_advert import RouterAdvert, start
 from provisioner.services.eventloop.reactor import Reactor
 from provisioner.services.eventloop.write_behind import WriteBehind, pieces
 from provisioner.site import lan
 from provisioner.site.site import Site
 from provisioner.state.counters import Writer
+from provisioner.state.leases import LeaseRow
+from provisioner.state.values import RogueServer
 
 log = logging.getLogger(__name__)
 NAMES = {None: "other"} | {kind: kind.name.lower() for kind in Message}
@@ -146,8 +149,7 @@ class DhcpService:
         """The web service believes in a lease of a host; it may be asked for a script in a moment."""
         held = network.leases.lease(mac)
         if held and self._memory.is_known(mac):
-            row = {"mac": mac, "address": str(held.address), "expires": held.expires, "bound": held.bound}
-            self._site.database.leases.put([row])
+            self._site.database.leases.put([LeaseRow(mac, str(held.address), held.expires, held.bound)])
 
     def _is_used(self, request: Packet, came: Came, address: IPv4Address) -> None:
         self.counts.add("refusal", "address in use")
@@ -185,7 +187,7 @@ class DhcpService:
 
     def _watch(self) -> None:
         ports = (CLIENT_PORT, SERVER_PORT) if self._mode == "external" else (CLIENT_PORT,)
-        self._foreign.load(lan.servers(self._site), self._site.clock())
+        self._foreign.load(lan.rogue_servers(self._site), self._site.clock())
         deaf: list[str] = []
         for name in self.interfaces:
             try:
@@ -196,7 +198,7 @@ class DhcpService:
                 continue
             self._wires.append(wire)
             self._reactor.add(wire, partial(self._heard, wire))
-        self._site.database.values.set(lan.DEAF, deaf)
+        self._site.database.values.put_deaf_interfaces(deaf)
         self._reactor.every(self._foreign.period, self._ask)
 
     def _ask(self) -> None:
@@ -217,11 +219,11 @@ class DhcpService:
                 self._evidence.saw(packet, now, None, refusal(packet, self.networks.main.config.files))
                 self._reactor.after(1.0, self._write_down)
 
-    def _tell_server(self, kind: str, server: Server) -> None:
+    def _tell_server(self, kind: str, server: RogueServer) -> None:
         """Into the log, the event log, and where `deploy` and `net check` look."""
-        words = lan.describe(vars(server))
+        words = lan.describe_server(server)
         came = "answers" if kind == "dhcp.foreign" else "is gone"
         log.warning("another DHCP server %s: %s", came, words)
-        self._site.database.values.set(lan.FOREIGN, self._foreign.dump())
+        self._site.database.values.put_rogue_servers(self._foreign.dump())
         event = Event(time=self._site.clock(), host="", deployment="", attempt=0, kind=kind, source="dhcp")
-        self._site.database.events.note(event.model_copy(update={"data": vars(server)}))
+        self._site.database.events.note(event.model_copy(update={"data": asdict(server)}))

@@ -4,20 +4,21 @@ import logging
 import re
 from collections.abc import Iterable, Iterator
 from ipaddress import IPv4Address, IPv4Network
-from typing import Any
 
 from provisioner.services.dns.packet import Labels
 from provisioner.services.dns.zone import Address, Apex, Zone, labels, reverse
 from provisioner.settings import Settings
+from provisioner.state.macs import MacRow
 
 log = logging.getLogger(__name__)
 OWN = ("provision", "apt", "images")
 LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?")
-Row = dict[str, Any]
 
 
-def site_zone(settings: Settings, rows: Iterable[Row], serial: int, here: IPv4Address | None = None) -> Zone:
-    """The zones of a site; `rows` are the store's MACs, each with its `host`, `address` and `role`.
+def site_zone(
+    settings: Settings, rows: Iterable[MacRow], serial: int, here: IPv4Address | None = None
+) -> Zone:
+    """The zones of a site; `rows` are the known MACs.
 
     `here` is the address of ours that is asked: there, and perhaps nowhere else, is the service found.
     """
@@ -49,13 +50,13 @@ def _own(settings: Settings, domain: str, here: IPv4Address) -> Iterator[tuple[L
             yield labels(f"{word}.{domain}"), address
 
 
-def _hosts(rows: Iterable[Row], domain: str) -> Iterator[tuple[Labels, Address]]:
-    for row in sorted(rows, key=lambda row: (row["role"] == "bmc", row["host"], row["mac"])):
-        word = f"{row['host']}-bmc" if row["role"] == "bmc" else str(row["host"])
+def _hosts(rows: Iterable[MacRow], domain: str) -> Iterator[tuple[Labels, Address]]:
+    for row in sorted(rows, key=lambda row: (row.role == "bmc", row.host, row.mac)):
+        word = f"{row.host}-bmc" if row.role == "bmc" else row.host
         if not all(LABEL.fullmatch(part) for part in word.lower().split(".")):
             log.warning("%.60s is no name that DNS can have; it is not answered", word)
             continue
-        yield labels(f"{word}.{domain}"), IPv4Address(row["address"])
+        yield labels(f"{word}.{domain}"), IPv4Address(row.address)
 
 
 def _reverse_tops(network: IPv4Network) -> list[Labels]:

@@ -4,7 +4,6 @@ import logging
 import threading
 from collections.abc import Callable
 from ipaddress import IPv4Address
-from typing import Any
 
 from provisioner.services.dns.loop import PORT, DnsLoop, Place
 from provisioner.services.dns.names import site_zone
@@ -12,6 +11,7 @@ from provisioner.services.dns.responder import Responder
 from provisioner.services.dns.zone import Zone
 from provisioner.site.site import Site
 from provisioner.state.counters import Counters, Writer
+from provisioner.state.macs import MacRow
 from provisioner.state.notify import Listener
 
 log = logging.getLogger(__name__)
@@ -54,7 +54,7 @@ def _forward(site: Site) -> Place | None:
 
 
 class Names:
-    """The site's names as the store has them; a change is seen by the bell.
+    """The site's names as the store has them; a notification says that it changed.
 
     `responders` has one for each address of ours: on each network the service's name is its address there.
     """
@@ -67,15 +67,15 @@ class Names:
 
     def _read(self) -> None:
         self._rang = self._listener.count
-        self._known: Any = self._site.database.macs.all()
+        self._known: list[MacRow] | None = self._site.database.macs.all()
 
     def _zone(self, address: IPv4Address) -> Zone:
-        return site_zone(self._site.settings, self._known, int(self._site.clock()), address)
+        return site_zone(self._site.settings, self._known or [], int(self._site.clock()), address)
 
     def look_again(self) -> None:
         """The settings have changed; `keep_up` does it."""
         self._known = None
-        self._listener.ring()
+        self._listener.notify()
 
     def keep_up(self) -> None:
         """Replace the responders' zones whenever a host has come, gone or moved."""
@@ -86,7 +86,7 @@ class Names:
                     self._read()
                     for address, responder in self.responders.items():
                         responder.replace(self._zone(address))
-                    log.info("the names of %d MACs are answered", len(self._known))
+                    log.info("the names of %d MACs are answered", len(self._known or []))
             except Exception:
                 log.exception("the names could not be read again")
             threading.Event().wait(PAUSE)

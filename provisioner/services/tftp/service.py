@@ -4,7 +4,6 @@ import logging
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from provisioner.services.eventloop.rate_limited_log import Seldom
 from provisioner.services.tftp.counts import Counts
@@ -12,6 +11,7 @@ from provisioner.services.tftp.loop import PORT, TftpLoop
 from provisioner.site.site import Site
 from provisioner.state import boot_files
 from provisioner.state.counters import Writer
+from provisioner.state.transfers import Transfer
 
 log = logging.getLogger(__name__)
 MOST_HEARD, MOST_KEPT = 1000, 4096  # addresses between two writings, and in all: invented ones fill no disk
@@ -62,7 +62,7 @@ class Evidence:
     def __init__(self, site: Site) -> None:
         self._site = site
         self._lock = threading.Lock()
-        self._waiting: dict[str, dict[str, Any]] = {}
+        self._waiting: dict[str, Transfer] = {}
 
     def heard(self, name: str, client: str, result: str, size: int) -> None:
         """The end of a transfer, or a refusal. OVMF's question for the size ends by an error: no news."""
@@ -72,14 +72,14 @@ class Evidence:
             before = self._waiting.get(client)
             if before is None and len(self._waiting) >= MOST_HEARD:
                 return
-            self._waiting[client] = {
-                "address": client,
-                "time": self._site.clock(),
-                "count": before["count"] + 1 if before else 1,
-                "name": name[:100],
-                "result": result[:200],
-                "bytes": size,
-            }
+            self._waiting[client] = Transfer(
+                address=client,
+                time=self._site.clock(),
+                count=before.count + 1 if before else 1,
+                name=name[:100],
+                result=result[:200],
+                bytes=size,
+            )
 
     def write(self) -> None:
         """Put down what has gathered; nothing is asked of the database where nothing has."""

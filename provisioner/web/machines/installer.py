@@ -21,6 +21,7 @@ from provisioner.cloudinit import autoinstall
 from provisioner.deployment import boot, diagnose
 from provisioner.deployment.record import record
 from provisioner.deployment.tokens import hash_token
+from provisioner.discovery.hardware import reported
 from provisioner.domain.boot_plan import Asker, Autoinstall
 from provisioner.domain.deployment import Deployment
 from provisioner.domain.stage import Stage
@@ -99,10 +100,10 @@ def _installing(mac: str, nonce: str) -> Deployment:
         known = site.database.macs.get(parse_mac(mac))
     except InputError:
         _refuse("this is no MAC")
-    if not known or known["role"] != "host" or not lan.belongs(site, known["mac"], request.remote_addr or ""):
+    if not known or known.role != "host" or not lan.has_address(site, known.mac, request.remote_addr or ""):
         _refuse("it is not the host's own address")
-    row = site.database.deployments.last_of(known["host"])
-    if row is None or not row.is_installed or row.mac != known["mac"] or not row.nonce:
+    row = site.database.deployments.last_of(known.host)
+    if row is None or not row.is_installed or row.mac != known.mac or not row.nonce:
         _refuse("no installer is ordered for it")
     if row.stage in boot.ARMED:
         _seeded(mac, nonce)
@@ -187,7 +188,7 @@ def gate(mac: str, nonce: str) -> Response:
     site = _site()
     host = site.database.hosts.get(row.host)
     hints = host.disk or site.database.profiles.get(host.profile).disks[0]
-    site.database.hosts.put_facts(host.name, protocol.dump(message), site.clock())
+    site.database.hosts.put_hardware(host.name, reported(message), site.clock())
     try:
         disk = _choose(row, message, protocol.DiskHints(**hints.model_dump()))
     except ProvisionError as fault:

@@ -18,6 +18,7 @@ from provisioner.deployment import boot
 from provisioner.deployment.record import record
 from provisioner.deployment.tokens import hash_token, token_fits
 from provisioner.discovery import intake, records
+from provisioner.discovery.hardware import reported
 from provisioner.domain.boot_plan import Asker, Firmware, Local, Ramdisk, Survey
 from provisioner.domain.deployment import Deployment
 from provisioner.domain.host import Host
@@ -138,7 +139,7 @@ def hello() -> Response:
         )
     except TransitionError:
         abort(404)
-    site.database.hosts.put_facts(host.name, protocol.dump(message), site.clock())
+    site.database.hosts.put_hardware(host.name, reported(message), site.clock())
     do: protocol.Do = "continue" if row.stage == Stage.WRITING else "stop"  # an order may end here
     answer = protocol.HelloAnswer(do, token, site.clock(), _order(site, host, row, phone_token))
     return jsonify(protocol.dump(answer))
@@ -148,7 +149,7 @@ def _ordered(site: Site, message: protocol.Hello) -> Deployment:
     """The deployment that this machine's nonce belongs to; 404 for anybody else."""
     host = site.database.hosts.by_mac(_checked_mac(message.mac))
     row = site.database.deployments.last_of(host.name) if host else None
-    if row is None or row.mac != message.mac or not lan.belongs(site, row.mac, request.remote_addr or ""):
+    if row is None or row.mac != message.mac or not lan.has_address(site, row.mac, request.remote_addr or ""):
         abort(404)
     if not row.nonce or not secrets.compare_digest(row.nonce.encode(), message.nonce.encode()):
         log.warning("%s: a hello with a wrong or used nonce from %s", row.host, request.remote_addr)

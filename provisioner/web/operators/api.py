@@ -84,15 +84,16 @@ def host(text: str) -> Response:
     site = _site()
     found = plan.find_host(site, text)
     seen = [row for mac in found.macs if (row := site.database.sightings.get(mac))]
-    return _answer(host=_host_row(found), facts=site.database.hosts.facts(found.name), seen=seen)
+    hardware = site.database.hosts.hardware(found.name)
+    return _answer(host=_host_row(found), facts=hardware or {}, seen=seen)
 
 
 def _host_row(found: Host) -> dict[str, Any]:
     database = _site().database
     last = database.deployments.last_of(found.name)
-    row = database.macs.get(found.macs[0]) or {}
+    row = database.macs.get(found.macs[0])
     return found.model_dump(mode="json") | {
-        "address": row.get("address", ""),
+        "address": row.address if row else "",
         "deployment": public(last) if last else None,
     }
 
@@ -211,7 +212,7 @@ def order() -> Response:
         return _answer(plan=proposal)
     if found.locked:  # said before "not confirmed"; arming looks again
         raise RefusedError(f"{found.name} is locked", hint=f"provision host unlock {found.name}", code=131)
-    lan.check_alone(site)
+    lan.check_sole_server(site)
     check_version(site, found, image, body.terms)
     plan.check_foreign(proposal, body.terms)
     plan.confirm(proposal, body.confirmation, yes=body.yes)
@@ -309,8 +310,8 @@ def bmc() -> Response:
 def bmc_result(ident: int) -> Response:
     """The request, once it is answered or `wait` seconds have passed."""
     database = _site().database
-    found = await_news(lambda: database.requests.get(ident), lambda request: request["state"] == "done")
-    return _answer(request=found)
+    found = await_news(lambda: database.requests.get(ident), lambda request: request.state == "done")
+    return _answer(request=found.model_dump(mode="json", exclude_unset=True))
 
 
 class Secret(BaseModel):

@@ -6,7 +6,8 @@ from typing import Any
 from flask import Response, request
 
 from provisioner.deployment import plan
-from provisioner.discovery import learn, machines, records
+from provisioner.discovery import learn, machines
+from provisioner.domain.hardware import Hardware
 from provisioner.domain.host import Bmc
 from provisioner.domain.profile import Hints, Profile
 from provisioner.domain.values import FrozenModel, Text
@@ -28,7 +29,7 @@ def unknown() -> Response:
     site, last = _site(), request.args.get("after", 0.0, type=float)
     rows = await_news(
         lambda: machines.unknown(site),
-        lambda rows: any(max(row["last_seen"], row["inventoried"]) > last for row in rows),
+        lambda rows: any(max(row.last_seen, row.inventoried) > last for row in rows),
     )
     return _answer(machines=rows, now=site.clock())
 
@@ -55,10 +56,10 @@ def adopt(text: str) -> Response:
     """Make a host of it: its MACs (the one that was named boots), serial and UUID as inventoried."""
     site, body = _site(), _body(Adoption)
     found = machines.find(site, text)
-    if found["host"]:
+    if found.host:
         raise RefusedError(
-            f"{found['mac']} is a network card of {found['host']}: they have the UUID {found['uuid']}",
-            hint=f"provision host show {found['host']}; add the MAC to it in the inventory",
+            f"{found.mac} is a network card of {found.host}: they have the UUID {found.uuid}",
+            hint=f"provision host show {found.host}; add the MAC to it in the inventory",
             code=137,
         )
     if any(host.name == body.name for host in site.database.hosts.all()):
@@ -70,14 +71,13 @@ def adopt(text: str) -> Response:
     made = inventory.make_host(
         known
         | {"profile": body.profile or _only(profiles), "macs": _macs(found, text)}
-        | {"serial": body.serial or found["serial"], "uuid": found["uuid"]}
+        | {"serial": body.serial or found.serial, "uuid": found.uuid}
     )
     inventory.check([made], set(profiles), site.database.hosts.all())
     site.database.put_inventory([made], [], site.settings.hosts_range)
-    if found["inventoried"]:
-        facts = {name: found[name] for name in ("mac", "macs", "uuid", *machines.SAID)}
-        site.database.hosts.put_facts(made.name, facts, site.clock())
-    records.forget(site.database, list(made.macs))
+    if found.inventoried:
+        site.database.hosts.put_hardware(made.name, found.hardware, site.clock())
+    site.database.surveys.forget(made.macs)
     return _answer(host=made.model_dump(mode="json"))
 
 
@@ -93,10 +93,10 @@ def _only(profiles: list[str]) -> str:
     )
 
 
-def _macs(found: Row, text: str) -> list[str]:
+def _macs(found: machines.Machine, text: str) -> list[str]:
     """The MAC that was named comes first: it is the one that boots."""
     digits = re.sub(r"[^0-9a-f]", "", text.lower())
-    return sorted(found["macs"], key=lambda mac: mac.replace(":", "") != digits)
+    return sorted(found.macs, key=lambda mac: mac.replace(":", "") != digits)
 
 
 @routes.get("/profiles")
@@ -130,7 +130,7 @@ class Lesson(FrozenModel):
 def learn_profile() -> Response:
     """The profile that a machine fits, as data and as YAML; stored with `apply`."""
     site, body = _site(), _body(Lesson)
-    facts, usual = _facts(site, body.machine)
+    hardware, usual = _hardware(site, body.machine)
     name = body.name or usual
     before = {found.name: found for found in site.database.profiles.all()}.get(name)
     if before and body.apply and not body.replace:
@@ -139,19 +139,18 @@ def learn_profile() -> Response:
             hint="give --replace to change its hardware, or another --name",
             code=135,
         )
-    base = before.model_dump(mode="json", exclude_unset=True) if before else None
-    made = learn.profile(facts, name, devices=body.devices, base=base)
+    made = learn.profile(hardware, name, devices=body.devices, base=before)
     if body.apply:
         site.database.put_inventory([], [made], site.settings.hosts_range)
     return _answer(profile=made.model_dump(mode="json"), yaml=learn.as_yaml(made), stored=body.apply)
 
 
-def _facts(site: Site, text: str) -> tuple[Row, str]:
+def _hardware(site: Site, text: str) -> tuple[Hardware, str]:
     """What is known of the hardware, and the name that its profile would have."""
     try:
         host = plan.find_host(site, text)
     except NotFoundError:
         found = machines.find(site, text)
-        words = f"{found['maker']} {found['product']}".lower()
-        return found, re.sub(r"[^a-z0-9]+", "-", words).strip("-")[:63].strip("-") or "learned"
-    return site.database.hosts.facts(host.name), host.profile
+        words = f"{found.maker} {found.product}".lower()
+        return found.hardware, re.sub(r"[^a-z0-9]+", "-", words).strip("-")[:63].strip("-") or "learned"
+    return site.database.hosts.hardware(host.name) or Hardware(), host.profile

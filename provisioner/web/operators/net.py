@@ -32,10 +32,10 @@ def show() -> Response:
         url=settings.url,
         time_server=str(settings.dhcp.time_server or ""),
         watched="dhcp" in settings.services,
-        deaf=site.database.values.get(lan.DEAF, []),
-        alone=lan.is_alone(site),
-        files=external.files(site),
-        servers=lan.servers(site),
+        deaf=site.database.values.deaf_interfaces(),
+        alone=lan.is_sole_server(site),
+        files=external.firmware_files(site),
+        servers=lan.rogue_servers(site),
         events=events,
     )
 

@@ -51,7 +51,7 @@ def order() -> Response:
             hint="look at the list, then give the count",
             code=134,
         )
-    lan.check_alone(site)
+    lan.check_sole_server(site)
     now = site.clock()
     run = Run(
         id=make_id(now).replace("d-", "r-", 1),

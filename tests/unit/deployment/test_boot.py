@@ -25,7 +25,8 @@ def armed(site: Site) -> Deployment:
 
 
 def asker(site: Site, **changes: object) -> Asker:
-    address = (site.database.macs.get(MAC) or {})["address"]
+    row = site.database.macs.get(MAC)
+    address = row.address if row else ""
     return Asker.model_validate({"mac": MAC, "address": address} | changes)
 
 

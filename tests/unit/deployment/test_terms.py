@@ -1,5 +1,6 @@
 """What an order may do to a disk: nothing older, nothing foreign, unless it is said."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from provisioner.deployment.order import arm
 from provisioner.deployment.record import record
 from provisioner.deployment.runs import arm_run, preview_run
 from provisioner.domain.deployment import Terms
+from provisioner.domain.hardware import DiskInfo, Hardware
 from provisioner.domain.image import Image, version_key
 from provisioner.errors import RefusedError
 from provisioner.site.site import Site
@@ -96,8 +98,8 @@ def test_how_the_disk_is_written_is_kept_with_the_order_and_told(site: Site) -> 
 
 
 def seen(site: Site, **disk: Any) -> None:
-    row = {"name": "sda", "size": 10**12, "logical_sector": 512, "serial": "Z1", "content": "GPT", **disk}
-    site.database.hosts.put_facts("vc-1", {"serial": "C1", "disks": [row]}, site.clock())
+    shown = replace(DiskInfo("sda", 10**12, serial="Z1", content="GPT"), **disk)
+    site.database.hosts.put_hardware("vc-1", Hardware(serial="C1", disks=(shown,)), site.clock())
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -16,6 +17,10 @@ from provisioner.domain.host import Bmc, Host
 from provisioner.settings import Discovery
 from provisioner.site import lan
 from provisioner.site.site import Site
+from provisioner.state import surveys
+from provisioner.state.leases import LeaseRow
+from provisioner.state.sightings import ClientPacket, NewSighting
+from provisioner.state.surveys import Surveys
 
 Golden = Callable[[str, str], None]
 STRANGER, SECOND, KNOWN = "ac:1f:6b:00:00:09", "ac:1f:6b:00:00:0a", "52:54:00:00:00:01"
@@ -54,14 +59,12 @@ def inventory(**changes: object) -> protocol.Inventory:
 
 
 def lease(site: Site, mac: str = STRANGER, address: str = ADDRESS, seconds: float = 600) -> None:
-    row = {"mac": mac, "address": address, "expires": site.clock() + seconds, "bound": 1}
-    site.database.leases.put([row])
+    site.database.leases.put([LeaseRow(mac, address, site.clock() + seconds, bound=True)])
 
 
 def see(site: Site, mac: str, uuid: str = "", **data: object) -> None:
-    said = {"uuid": uuid, "arch": 7, "boots": True, "hostname": ""} | data
-    row = {"mac": mac, "time": site.clock(), "count": 1, "address": ADDRESS, "data": said}
-    site.database.sightings.put([row])
+    packet = replace(ClientPacket(mac, uuid=uuid, arch=7, boots=True), **data)
+    site.database.sightings.put([NewSighting(mac, site.clock(), 1, ADDRESS, packet)])
 
 
 # who is sent to look
@@ -103,8 +106,9 @@ def test_whatever_may_be_known_boots_its_disk(open_site: Site, changes: dict[str
 
 
 def test_a_known_host_is_never_surveyed(open_site: Site) -> None:
-    own = (open_site.database.macs.get(KNOWN) or {})["address"]
-    for address in (ADDRESS, own):
+    own = open_site.database.macs.get(KNOWN)
+    assert own
+    for address in (ADDRESS, own.address):
         assert isinstance(boot.answer(open_site, stranger(mac=KNOWN, address=address)), Local)
     arm(open_site, open_site.database.hosts.get("vc-1"), open_site.database.images.all()[0], by="ann")
     assert isinstance(boot.answer(open_site, stranger(mac=KNOWN)), Local)
@@ -114,7 +118,7 @@ def test_without_a_ramdisk_or_with_a_broken_store_it_is_the_disk(
     open_site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(records, "find", lambda *_: 1 / 0)
+        patch.setattr(Surveys, "find", lambda *_: 1 / 0)
         assert isinstance(boot.answer(open_site, stranger()), Local)
     (open_site.settings.state / "ramdisk" / "initrd.img").unlink()
     assert isinstance(boot.answer(open_site, stranger()), Local)
@@ -148,7 +152,7 @@ def test_a_fresh_inventory_is_not_taken_again(
 
 def test_being_given_its_disk_is_noted_for_those_only_that_looked(open_site: Site) -> None:
     records.note_released(open_site.database, STRANGER, "", open_site.clock())
-    assert records.every(open_site.database) == []
+    assert open_site.database.surveys.all() == []
 
 
 @pytest.mark.parametrize("firmware", list(Firmware))
@@ -180,7 +184,7 @@ def test_an_inventory_is_taken_from_its_own_machine_only(
 ) -> None:
     lease(open_site)
     assert not intake.take(open_site, message, address)
-    assert records.every(open_site.database) == []
+    assert open_site.database.surveys.all() == []
 
 
 def test_an_inventory_is_not_taken_with_discovery_off_or_an_ended_lease(site: Site, open_site: Site) -> None:
@@ -197,25 +201,26 @@ def test_what_a_stranger_writes_cannot_disturb_a_terminal_or_fill_the_memory(ope
     disk = protocol.Disk("vda", 1, 512, "\x1b[2Jmodel\n", "x" * 5000)
     message = inventory(serial="\x1b]0;S\x07", disks=[disk] * 1000, macs=["00:00", "x" * 60, SECOND] * 100)
     assert intake.take(open_site, message, ADDRESS)
-    body = records.every(open_site.database)[0].body or {}
-    assert body["serial"] == "?]0;S?" and body["disks"][0]["model"] == "?[2Jmodel?"
-    assert len(body["disks"]) == 128 and len(body["disks"][0]["serial"]) == 200
-    assert body["macs"] == [STRANGER, SECOND]
+    hardware = open_site.database.surveys.all()[0].hardware
+    assert hardware
+    assert hardware.serial == "?]0;S?" and hardware.disks[0].model == "?[2Jmodel?"
+    assert len(hardware.disks) == 128 and len(hardware.disks[0].serial) == 200
+    assert hardware.macs == (STRANGER, SECOND)
 
 
 def test_one_machine_has_one_record_and_a_flood_keeps_what_was_reported(
     open_site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(records, "MOST", 5)
+    monkeypatch.setattr(surveys, "MOST", 5)
     lease(open_site)
     lease(open_site, SECOND, "10.77.0.131")
     assert intake.take(open_site, inventory(), ADDRESS)
     assert intake.take(open_site, inventory(mac=SECOND, serial="S2"), "10.77.0.131")
-    (record,) = records.every(open_site.database)
-    assert (record.mac, (record.body or {})["serial"]) == (STRANGER, "S2")
+    (record,) = open_site.database.surveys.all()
+    assert record.hardware and (record.mac, record.hardware.serial) == (STRANGER, "S2")
     for number in range(20):
         records.note_served(open_site.database, f"52:54:00:00:99:{number:02x}", "", ADDRESS, number)
-    kept = records.every(open_site.database)
+    kept = open_site.database.surveys.all()
     assert len(kept) == 5 and kept[0] == record
 
 
@@ -230,10 +235,10 @@ def test_the_macs_of_one_machine_are_one_row(open_site: Site, clock: object) -> 
     see(site, "3c:ec:ef:00:00:01", NOBODY)
     see(site, "3c:ec:ef:00:00:02", NOBODY)
     rows = machines.unknown(site)
-    assert [len(row["macs"]) for row in rows] == [2, 1, 1], "a placeholder joins nothing"
-    row = next(row for row in rows if row["uuid"])
-    assert (row["mac"], row["count"], row["last_seen"] - row["first_seen"]) == (SECOND, 2, 5)
-    assert (row["vendor"], row["architecture"], row["address"]) == (
+    assert [len(row.macs) for row in rows] == [2, 1, 1], "a placeholder joins nothing"
+    row = next(row for row in rows if row.uuid)
+    assert (row.mac, row.count, row.last_seen - row.first_seen) == (SECOND, 2, 5)
+    assert (row.vendor, row.architecture, row.address) == (
         "Super Micro Computer, Inc.",
         "x64 UEFI",
         ADDRESS,
@@ -247,8 +252,8 @@ def test_an_inventory_joins_the_cards_that_it_names_and_completes_their_row(open
     lease(open_site)
     assert intake.take(open_site, inventory(), ADDRESS)
     (row,) = machines.unknown(open_site)
-    assert set(row["macs"]) == {STRANGER, SECOND} and row["serial"] == "S1"
-    assert row["disks"][0]["model"] == "PM9A3" and row["inventoried"] == open_site.clock()
+    assert set(row.macs) == {STRANGER, SECOND} and row.serial == "S1"
+    assert row.disks[0].model == "PM9A3" and row.inventoried == open_site.clock()
     for text in (STRANGER.upper(), SECOND, UUID, "s1"):
         assert machines.find(open_site, text) == row
 
@@ -257,7 +262,7 @@ def test_a_card_of_a_known_machine_says_so_and_a_known_card_is_not_listed(open_s
     see(open_site, KNOWN, UUID)
     see(open_site, STRANGER, UUID)
     (row,) = machines.unknown(open_site)
-    assert (row["mac"], row["host"]) == (STRANGER, "vc-1")
+    assert (row.mac, row.host) == (STRANGER, "vc-1")
     assert "its machine is: vc-1" in discovery.refusal(open_site, stranger(uuid=UUID))
 
 
@@ -265,7 +270,7 @@ def test_what_the_firmware_said_stays_when_its_system_asks(open_site: Site) -> N
     see(open_site, STRANGER, UUID)
     see(open_site, STRANGER, arch=None, boots=False, hostname="ubuntu")
     (row,) = machines.unknown(open_site)
-    assert (row["architecture"], row["uuid"], row["hostname"], row["count"]) == (
+    assert (row.architecture, row.uuid, row.hostname, row.count) == (
         "x64 UEFI",
         UUID,
         "ubuntu",
@@ -294,9 +299,9 @@ def test_firmware_is_said_in_words() -> None:
 
 def test_only_what_the_range_holds_is_in_it(open_site: Site) -> None:
     mac = "52:54:00:00:00:99"
-    inside = [n for n in range(256) if lan.is_strangers(open_site, mac, f"10.77.0.{n}")]
+    inside = [n for n in range(256) if lan.is_discovery_address(open_site, mac, f"10.77.0.{n}")]
     assert inside == list(range(128, 192))
     assert not any(
-        lan.is_strangers(open_site, mac, ".".join(parts))
+        lan.is_discovery_address(open_site, mac, ".".join(parts))
         for parts in itertools.product(["10", "x"], ["77"], ["0"])
     )

@@ -1,7 +1,7 @@
 """A profile that is learned from a machine fits that machine, and says which disk is meant."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -9,29 +9,27 @@ from hypothesis import strategies as st
 
 from provisioner.agent import disks, protocol
 from provisioner.discovery import learn
+from provisioner.discovery.hardware import agent_disk
+from provisioner.domain.hardware import DeviceInfo, DiskInfo, Hardware, NicInfo
 from provisioner.errors import NotFoundError
 from provisioner.state import inventory
 
 GB = 10**9
 
 
-def disk(
-    name: str, size: int, model: str = "", *, rotational: bool = False, by_path: str = ""
-) -> dict[str, Any]:
-    return protocol.dump(
-        protocol.Disk(name, size, 512, model, f"S-{name}", rotational=rotational, by_path=by_path)
-    )
+def disk(name: str, size: int, model: str = "", *, rotational: bool = False, by_path: str = "") -> DiskInfo:
+    return DiskInfo(name, size, 512, model, f"S-{name}", rotational=rotational, by_path=by_path)
 
 
-def facts(*found: dict[str, Any], **other: Any) -> dict[str, Any]:
-    nics = [{"name": "eth0", "mac": "52:54:00:00:00:01"}]
-    return {"disks": list(found), "nics": nics, "devices": [], "memory": 540 << 30, **other}
+def facts(*found: DiskInfo, devices: Sequence[DeviceInfo] = ()) -> Hardware:
+    nics = (NicInfo("eth0", "52:54:00:00:00:01"),)
+    return Hardware(disks=found, nics=nics, devices=tuple(devices), memory=540 << 30)
 
 
-def chosen(said: dict[str, Any]) -> str:
+def chosen(hardware: Hardware) -> str:
     """The disk that the agent takes by the learned hints."""
-    hints = learn.profile(said, "p").disks[0].model_dump()
-    seen = [protocol.load(protocol.Disk, one) for one in said["disks"]]
+    hints = learn.profile(hardware, "p").disks[0].model_dump()
+    seen = [agent_disk(disk) for disk in hardware.disks]
     return disks.choose(seen, protocol.DiskHints(**hints)).name
 
 
@@ -60,8 +58,8 @@ def test_a_single_disk_of_any_size_fits_its_own_hints(size: int, rotational: boo
 
 def test_gpus_are_counted_and_the_bmcs_screen_is_none() -> None:
     kinds = {"10de:2330": "030200", "1a03:2000": "030000", "102b:0522": "030000", "1da3:1020": "120000"}
-    devices = [{"id": ident, "kind": kind, "place": ""} for ident, kind in kinds.items()]
-    devices += [devices[0]] * 7 + [{"id": "1234:11e8", "kind": "00ff00", "place": ""}]
+    devices = [DeviceInfo(ident, kind) for ident, kind in kinds.items()]
+    devices += [devices[0]] * 7 + [DeviceInfo("1234:11e8", "00ff00")]
     found = {gpu.id: gpu.count for gpu in learn.profile(facts(devices=devices), "p").gpus}
     assert found == {"10de:2330": 8, "1da3:1020": 1}
     assert "1234:11e8" in {
@@ -70,7 +68,7 @@ def test_gpus_are_counted_and_the_bmcs_screen_is_none() -> None:
 
 
 def test_what_is_printed_is_read_back_from_the_inventory_folder(tmp_path: Path) -> None:
-    devices = [{"id": "1234:1111", "kind": "030000", "place": ""}]
+    devices = [DeviceInfo("1234:1111", "030000")]
     made = learn.profile(facts(disk("sda", 480 * GB, "on"), devices=devices), "on")
     (tmp_path / "hosts.yml").write_text("all: {}\n")
     (tmp_path / "profiles.yml").write_text(learn.as_yaml(made))
@@ -78,8 +76,8 @@ def test_what_is_printed_is_read_back_from_the_inventory_folder(tmp_path: Path) 
     assert "memory_min: 540G" in learn.as_yaml(made)
 
 
-@pytest.mark.parametrize("said", [{}, {"serial": "S1", "disks": [], "nics": []}])
-def test_nothing_is_learned_from_a_machine_that_was_not_looked_at(said: dict[str, Any]) -> None:
+@pytest.mark.parametrize("said", [Hardware(), Hardware(serial="S1")])
+def test_nothing_is_learned_from_a_machine_that_was_not_looked_at(said: Hardware) -> None:
     with pytest.raises(NotFoundError, match="nothing is known yet") as caught:
         learn.profile(said, "p")
     assert caught.value.code == 136

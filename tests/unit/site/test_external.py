@@ -1,7 +1,7 @@
 """What the site's own servers are told, compared whole; and how what they answer is judged."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
 
@@ -31,10 +31,10 @@ def test_what_is_printed_is_what_was_reviewed(site: Site, golden: Golden, kind: 
 
 
 def test_a_file_that_is_there_is_named_too(site: Site) -> None:
-    assert {row["arch"] for row in external.files(site)} == {0, 7, 9, 16}
+    assert {file.arch for file in external.firmware_files(site)} == {0, 7, 9, 16}
     (site.settings.state / "ramdisk").mkdir()
     (site.settings.state / "ramdisk" / "snponly-arm64.efi").touch()
-    assert {row["arch"] for row in external.files(site)} == {0, 7, 9, 11, 16, 19}
+    assert {file.arch for file in external.firmware_files(site)} == {0, 7, 9, 11, 16, 19}
 
 
 def test_nothing_is_printed_for_what_is_not_known(site: Site) -> None:
@@ -73,7 +73,7 @@ def test_an_http_client_must_get_its_class_back() -> None:
 
 
 def test_each_kind_of_machine_asks_as_it_does(site: Site) -> None:
-    found = cases(external.files(site))
+    found = cases([asdict(file) for file in external.firmware_files(site)])
     assert [(case.number, case.http, case.ipxe) for case in found] == [
         *((0, False, False), (7, False, False), (9, False, False), (16, True, False)),
         *((7, False, True), (6, False, False), (10, False, False)),

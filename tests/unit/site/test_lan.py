@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,9 @@ from provisioner.domain.host import Host
 from provisioner.errors import RefusedError
 from provisioner.site import lan
 from provisioner.site.site import Site
+from provisioner.state.leases import LeaseRow
+from provisioner.state.sightings import ClientPacket, NewSighting
+from provisioner.state.values import RogueServer
 from provisioner.system import neighbours
 
 MAC, SECOND, OTHER = "52:54:00:00:00:01", "52:54:00:00:00:02", "52:54:00:00:00:99"
@@ -43,9 +47,8 @@ def armed(site: Site) -> None:
 
 
 def saw(site: Site, mac: str, address: str, relay: str = "") -> None:
-    data = {"relay": relay, "boots": True, "hostname": ""}
-    row = {"mac": mac, "time": site.clock(), "count": 1, "address": address, "data": data}
-    site.database.sightings.put([row])
+    packet = ClientPacket(mac, relay=relay, boots=True)
+    site.database.sightings.put([NewSighting(mac, site.clock(), 1, address, packet)])
 
 
 @pytest.mark.parametrize("mode", ["proxy", "external"])
@@ -79,14 +82,14 @@ def test_beside_another_server_nobody_else_gets_an_armed_hosts_script(
 def test_the_fixed_address_is_nobodys_word_where_another_server_gives_addresses(site: Site) -> None:
     site = in_mode(site, "proxy")
     row = site.database.macs.get(MAC)
-    assert row and not lan.belongs(site, MAC, row["address"])
+    assert row and not lan.has_address(site, MAC, row.address)
 
 
 def test_a_host_may_be_reached_by_another_of_its_cards(site: Site) -> None:
     host = Host(name="vc-1", macs=(MAC, SECOND), profile="cube")
     site.database.put_inventory([host], [], site.settings.hosts_range)
     site = in_mode(site, "proxy", {"10.77.0.150": (SECOND, "lan0")})
-    assert lan.belongs(site, MAC, "10.77.0.150") and not lan.belongs(site, OTHER, "10.77.0.150")
+    assert lan.has_address(site, MAC, "10.77.0.150") and not lan.has_address(site, OTHER, "10.77.0.150")
 
 
 def test_behind_a_relay_the_macs_last_relayed_packet_is_believed_for_an_hour(
@@ -94,34 +97,34 @@ def test_behind_a_relay_the_macs_last_relayed_packet_is_believed_for_an_hour(
 ) -> None:
     site = in_mode(site, "proxy", {"10.79.0.5": ("52:54:00:00:00:fe", "lan0")})
     saw(site, MAC, "10.79.0.5")
-    assert not lan.belongs(site, MAC, "10.79.0.5"), "it was not relayed: its own card must answer"
+    assert not lan.has_address(site, MAC, "10.79.0.5"), "it was not relayed: its own card must answer"
     saw(site, MAC, "10.79.0.5", relay="10.79.0.1")
-    assert lan.belongs(site, MAC, "10.79.0.5")
-    assert not lan.belongs(site, MAC, "10.79.0.6")
+    assert lan.has_address(site, MAC, "10.79.0.5")
+    assert not lan.has_address(site, MAC, "10.79.0.6")
     clock.now += lan.FRESH + 1  # type: ignore[attr-defined]
-    assert not lan.belongs(site, MAC, "10.79.0.5")
+    assert not lan.has_address(site, MAC, "10.79.0.5")
 
 
 def test_on_a_further_network_a_host_has_the_address_that_we_lease_it(
     site: Site, clock: Callable[[], float]
 ) -> None:
     site = in_mode(site, "authoritative", networks=[FURTHER])
-    lease = {"mac": MAC, "address": "10.78.0.100", "expires": clock() + 100, "bound": 1}
+    lease = LeaseRow(MAC, "10.78.0.100", clock() + 100, bound=True)
     site.database.leases.put([lease])
-    assert lan.belongs(site, MAC, "10.78.0.100") and not lan.belongs(site, MAC, "10.78.0.101")
-    site.database.leases.put([lease | {"bound": 0}])
-    assert not lan.belongs(site, MAC, "10.78.0.100"), "it was only offered"
-    site.database.leases.put([lease | {"expires": clock()}])
-    assert not lan.belongs(site, MAC, "10.78.0.100"), "it has expired"
-    site.database.leases.put([lease | {"address": "10.77.0.150"}])
-    assert not lan.belongs(site, MAC, "10.77.0.150"), "on the main network only the fixed address counts"
+    assert lan.has_address(site, MAC, "10.78.0.100") and not lan.has_address(site, MAC, "10.78.0.101")
+    site.database.leases.put([replace(lease, bound=False)])
+    assert not lan.has_address(site, MAC, "10.78.0.100"), "it was only offered"
+    site.database.leases.put([replace(lease, expires=clock())])
+    assert not lan.has_address(site, MAC, "10.78.0.100"), "it has expired"
+    site.database.leases.put([replace(lease, address="10.77.0.150")])
+    assert not lan.has_address(site, MAC, "10.77.0.150"), "on the main network only the fixed address counts"
 
 
 def test_a_script_names_our_address_in_the_askers_own_network(site: Site) -> None:
     direct = {k: v for k, v in FURTHER.items() if k != "subnet"}
     direct |= {"interface": "lan1", "address": "10.78.0.1/24"}
     site = in_mode(site, "authoritative", networks=[direct])
-    lease = {"mac": MAC, "address": "10.78.0.100", "expires": site.clock() + 100, "bound": 1}
+    lease = LeaseRow(MAC, "10.78.0.100", site.clock() + 100, bound=True)
     site.database.leases.put([lease])
     armed(site)
     plan = boot.answer(site, Asker(mac=MAC, address="10.78.0.100"))
@@ -152,20 +155,20 @@ def test_the_kernels_table_is_read(tmp_path: Path, line: str, found: tuple[str, 
     assert neighbours.find("10.77.0.5", tmp_path / "missing") == ("", "")
 
 
-SERVER = {"address": "10.77.0.9", "mac": OTHER, "interface": "lan0", "offer": "10.77.0.99", "boots": ""}
+SERVER = RogueServer("10.77.0.9", OTHER, "lan0", offer="10.77.0.99")
 
 
 def test_deploys_are_refused_while_another_server_answers_where_we_give_the_addresses(site: Site) -> None:
-    site.database.values.set(lan.FOREIGN, [SERVER])
+    site.database.values.put_rogue_servers([SERVER])
     with pytest.raises(RefusedError, match=r"10\.77\.0\.9 \(52:54:00:00:00:99\) on lan0 offers") as caught:
         armed(site)
     assert caught.value.code == 670 and "proxy" in caught.value.hint
     for mode in ("proxy", "external"):
-        assert lan.is_alone(in_mode(site, mode)), "there it is the site's own"
-    site.database.values.set(lan.FOREIGN, [])
+        assert lan.is_sole_server(in_mode(site, mode)), "there it is the site's own"
+    site.database.values.put_rogue_servers([])
     armed(site)
 
 
 def test_what_was_heard_is_old_news_where_this_service_no_longer_listens(site: Site) -> None:
-    site.database.values.set(lan.FOREIGN, [SERVER])
-    assert lan.is_alone(in_mode(site, "authoritative", services=["web", "worker"]))
+    site.database.values.put_rogue_servers([SERVER])
+    assert lan.is_sole_server(in_mode(site, "authoritative", services=["web", "worker"]))

@@ -2,6 +2,7 @@
 
 import stat
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from provisioner.site.site import Site
 from provisioner.state.database import Database
 from provisioner.state.notify import Listener
 from provisioner.state.schema import SCHEMA_VERSION
+from provisioner.state.sightings import ClientPacket, NewSighting
 
 GOLDEN = Path(__file__).parents[2] / "golden"
 
@@ -52,7 +54,7 @@ def test_every_mac_keeps_one_address_of_its_own(site: Site) -> None:
     before = {mac: site.database.macs.get(mac) for host in hosts for mac in (*host.macs, host.bmc.mac or "")}
     site.database.put_inventory(list(reversed(hosts)), [], site.settings.hosts_range)
     assert {mac: site.database.macs.get(mac) for mac in before} == before
-    addresses = [row["address"] for row in before.values() if row]
+    addresses = [row.address for row in before.values() if row]
     assert len(set(addresses)) == 40
     assert site.database.hosts.by_mac("52:54:00:00:02:01") is None, "a BMC is no host"
 
@@ -79,38 +81,37 @@ def test_the_database_itself_refuses_two_deployments_of_one_host(site: Site) -> 
         site.database.deployments.put(row.model_copy(update={"id": "d-other"}))
 
 
-def test_a_commit_rings_the_bell(site: Site) -> None:
-    with Listener(site.settings.state, "test") as bell:
-        seen = bell.count
-        writer = threading.Thread(target=lambda: site.database.values.set("a", 1))
+def test_a_commit_wakes_the_listeners(site: Site) -> None:
+    with Listener(site.settings.state, "test") as listener:
+        seen = listener.count
+        writer = threading.Thread(target=lambda: site.database.values.put_deaf_interfaces(["lan0"]))
         writer.start()
-        assert bell.wait(seen, 10) > seen
+        assert listener.wait(seen, 10) > seen
         writer.join()
 
 
 def test_sightings_count_and_keep_the_first_time(site: Site) -> None:
-    row = {"mac": "52:54:00:00:00:77", "time": 5.0, "count": 2, "address": "10.77.0.130", "data": {"arch": 7}}
+    mac = "52:54:00:00:00:77"
+    row = NewSighting(mac, 5.0, 2, "10.77.0.130", ClientPacket(mac, arch=7))
     site.database.sightings.put([row])
-    site.database.sightings.put([row | {"time": 9.0, "count": 1, "address": ""}])
+    site.database.sightings.put([replace(row, time=9.0, count=1, address="")])
     (seen,) = site.database.sightings.all()
-    assert (seen["first_seen"], seen["last_seen"], seen["count"]) == (5.0, 9.0, 3)
-    assert (seen["address"], seen["host"]) == ("10.77.0.130", None)
+    assert (seen.first_seen, seen.last_seen, seen.count) == (5.0, 9.0, 3)
+    assert (seen.address, seen.host) == ("10.77.0.130", None)
 
 
 def test_what_the_firmware_said_outlives_what_its_system_says(site: Site) -> None:
-    row = {"mac": "52:54:00:00:00:77", "time": 5.0, "count": 1, "address": "10.77.0.130"}
-    firmware = {"arch": 0, "boots": True, "hostname": ""}
-    system = {"arch": None, "boots": False, "hostname": "vc-1"}
-    for data, kept in (
+    mac = "52:54:00:00:00:77"
+    firmware = ClientPacket(mac, arch=0, boots=True)
+    system = ClientPacket(mac, hostname="vc-1")
+    for packet, kept in (
         (system, system),  # nothing better is known yet
         (firmware, firmware),
-        (system, firmware | {"hostname": "vc-1"}),
-        (firmware | {"arch": 7}, firmware | {"arch": 7}),  # somebody switched it to UEFI
+        (system, replace(firmware, hostname="vc-1")),
+        (replace(firmware, arch=7), replace(firmware, arch=7)),  # somebody switched it to UEFI
     ):
-        site.database.sightings.put([row | {"data": data}])
-        assert {
-            k: bool(v) if k == "boots" else v for k, v in site.database.sightings.all()[0]["data"].items()
-        } == kept
+        site.database.sightings.put([NewSighting(mac, 5.0, 1, "10.77.0.130", packet)])
+        assert site.database.sightings.all()[0].data == kept
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """What the worker tells a BMC: the boot device for the firmware that the host has."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,12 +11,13 @@ from provisioner.deployment.record import record
 from provisioner.domain.stage import Stage
 from provisioner.power.protocol import BootResult, PowerResult
 from provisioner.site.site import Site
+from provisioner.state.sightings import ClientPacket, NewSighting
 from provisioner.worker import acts
 
 MAC = "52:54:00:00:00:01"
-FIRMWARE = {"arch": 0, "boots": True, "hostname": ""}
-SYSTEM = {"arch": None, "boots": False, "hostname": "vc-1"}
-Saw = Callable[[dict[str, Any]], None]
+FIRMWARE = ClientPacket(MAC, arch=0, boots=True)
+SYSTEM = ClientPacket(MAC, hostname="vc-1")
+Saw = Callable[[ClientPacket], None]
 
 
 class Bmc:
@@ -46,8 +48,7 @@ def bmc(monkeypatch: pytest.MonkeyPatch) -> Bmc:
 
 @pytest.fixture
 def saw(site: Site) -> Saw:
-    row = {"mac": MAC, "time": 5.0, "count": 1, "address": "10.77.0.64"}
-    return lambda data: site.database.sightings.put([row | {"data": data}])
+    return lambda packet: site.database.sightings.put([NewSighting(MAC, 5.0, 1, "10.77.0.64", packet)])
 
 
 def queued(site: Site) -> Any:
@@ -64,7 +65,7 @@ def test_a_host_whose_firmware_never_asked_is_told_as_uefi(site: Site, bmc: Bmc)
 def test_the_boot_device_is_set_for_the_firmware_that_last_asked(
     site: Site, bmc: Bmc, saw: Saw, arch: int | None, uefi: bool
 ) -> None:
-    saw(FIRMWARE | {"arch": arch})
+    saw(replace(FIRMWARE, arch=arch))
     acts.power_on(site, queued(site))
     assert bmc.set == [("network", uefi)]
 

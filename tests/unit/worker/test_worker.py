@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -20,6 +21,8 @@ from provisioner.domain.stage import Stage
 from provisioner.domain.timeline import tell as tell_story
 from provisioner.site.site import Site
 from provisioner.state.notify import Listener
+from provisioner.state.sightings import ClientPacket, NewSighting
+from provisioner.state.values import RogueServer
 from provisioner.worker import acts
 from provisioner.worker.consoles import Consoles
 from provisioner.worker.loop import GAP, RETRY, Loop
@@ -327,11 +330,11 @@ def test_a_console_that_is_lost_changes_nothing_of_its_deployment(site: Site) ->
 
 def test_no_host_is_begun_while_another_dhcp_server_answers(site: Site, loop: Loop) -> None:
     row = order(site)
-    other = {"address": "10.77.0.9", "mac": "52:54:00:00:00:09", "interface": "lan0", "offer": "10.77.0.99"}
-    site.database.values.set("dhcp.servers", [{**other, "boots": "", "since": 1.0, "heard": 2.0}])
+    other = RogueServer("10.77.0.9", "52:54:00:00:00:09", "lan0", offer="10.77.0.99")
+    site.database.values.put_rogue_servers([other])
     loop.step()
     assert site.database.deployments.get(row.id).stage == Stage.QUEUED
-    site.database.values.set("dhcp.servers", [])
+    site.database.values.put_rogue_servers([])
     loop.step()
     assert site.database.deployments.get(row.id).stage == Stage.POWERING
 
@@ -341,10 +344,10 @@ def test_what_dhcp_has_against_a_boot_is_said(site: Site) -> None:
     row = tell(site, row, "power.began", nonce="n")
     row = tell(site, row, "power.on")
     note = "there is no boot file for architecture 6 (x86 UEFI)"
-    seen = {"mac": row.mac, "time": site.clock(), "count": 1, "address": "10.77.0.64"}
-    site.database.sightings.put([{**seen, "data": {"note": note, "boots": True, "hostname": ""}}])
+    packet = ClientPacket(row.mac, note=note, boots=True)
+    site.database.sightings.put([NewSighting(row.mac, site.clock(), 1, "10.77.0.64", packet)])
     assert note in diagnose.overdue(site, row)[1]
-    other = {"address": "10.77.0.9", "mac": "52:54:00:00:00:09", "interface": "lan0", "offer": "10.77.0.99"}
-    site.database.values.set("dhcp.servers", [{**other, "boots": "pxelinux.0", "since": 1.0, "heard": 2.0}])
+    other = RogueServer("10.77.0.9", "52:54:00:00:00:09", "lan0", offer="10.77.0.99")
+    site.database.values.put_rogue_servers([replace(other, boots="pxelinux.0")])
     _, said, hint = diagnose.overdue(site, row)
     assert "another DHCP server answers there: 10.77.0.9 (52:54:00:00:00:09)" in said and "net check" in hint

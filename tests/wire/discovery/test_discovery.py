@@ -12,6 +12,8 @@ import pytest
 import yaml
 
 from provisioner.agent.protocol import SurveyArguments
+from provisioner.state.leases import LeaseRow
+from provisioner.state.sightings import ClientPacket, NewSighting
 
 if TYPE_CHECKING:
     from tests.wire.conftest import Reply, Said, World
@@ -46,9 +48,9 @@ class Stranger:
         """As the DHCP service writes it down."""
         now, database = time.time(), self.world.site.database
         mac = mac or self.mac
-        said = {"uuid": self.uuid, "arch": 7, "boots": True, "hostname": ""}
-        database.sightings.put([{"mac": mac, "time": now, "count": 1, "address": self.address, "data": said}])
-        database.leases.put([{"mac": mac, "address": self.address, "expires": now + 600, "bound": 1}])
+        packet = ClientPacket(mac, uuid=self.uuid, arch=7, boots=True)
+        database.sightings.put([NewSighting(mac, now, 1, self.address, packet)])
+        database.leases.put([LeaseRow(mac, self.address, now + 600, bound=True)])
 
     def said(self, **other: Any) -> dict[str, Any]:
         disk = {"name": "nvme0n1", "size": 480 << 30, "logical_sector": 512, "model": "PM9A3", "serial": "D1"}

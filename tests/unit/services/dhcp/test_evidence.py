@@ -78,8 +78,8 @@ def test_what_the_firmware_said_stays_when_its_system_asks_and_its_name_is_added
     evidence.saw(request(Message.DISCOVER, name=b"cube"), 11.0)
     written(evidence)
     [row] = site.database.sightings.all()
-    assert (row["count"], row["last_seen"], row["data"]["arch"]) == (2, 11.0, 7)
-    assert row["data"]["hostname"] == "cube" and row["data"]["boots"]
+    assert (row.count, row.last_seen, row.data.arch) == (2, 11.0, 7)
+    assert row.data.hostname == "cube" and row.data.boots
 
 
 def test_a_flood_of_invented_machines_fills_neither_memory_nor_the_disk(
@@ -103,7 +103,7 @@ def test_a_known_machine_is_kept_however_many_strangers_there_are(site: Site) ->
     evidence.saw(request(Message.DISCOVER, arch=7), 1.0)
     written(evidence)
     site.database.sightings.prune(0)
-    assert [row["mac"] for row in site.database.sightings.all()] == [MAC]
+    assert [row.mac for row in site.database.sightings.all()] == [MAC]
 
 
 def test_a_new_host_is_known_to_the_memory_as_soon_as_another_process_has_written_it(site: Site) -> None:
@@ -156,5 +156,6 @@ def test_beside_another_server_a_relayed_hosts_address_is_known_at_once(site: Si
     packet.giaddr = IPv4Address("10.79.0.1")
     packet.options |= {Option.REQUESTED_ADDRESS: bytes([10, 79, 0, 5]), Option.RELAY: b"\1\4eth7"}
     evidence.saw(packet, site.clock())
-    assert lan.belongs(site, MAC, "10.79.0.5")
-    assert (site.database.sightings.get(MAC) or {})["data"]["circuit"] == "eth7"
+    assert lan.has_address(site, MAC, "10.79.0.5")
+    seen = site.database.sightings.get(MAC)
+    assert seen and seen.data.circuit == "eth7"

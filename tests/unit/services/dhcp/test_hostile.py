@@ -104,7 +104,7 @@ def test_the_corpus_takes_no_address_of_a_known_host(service: Make, site: Site) 
     for data in CORPUS:
         reply = give(made, data)
         given_one = str(reply.packet.yiaddr) if reply else ""
-        assert given_one != row["address"] or (reply and reply.packet.chaddr.hex(":") == row["mac"])
+        assert given_one != row.address or (reply and reply.packet.chaddr.hex(":") == row.mac)
 
 
 @given(st.sampled_from(CORPUS), st.binary(max_size=60), st.integers(0, 700), st.integers(0, 60))

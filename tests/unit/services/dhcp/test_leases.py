@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from provisioner.services.dhcp.leases import OFFER_SECONDS, QUARANTINE_SECONDS, Leases
+from provisioner.state.leases import LeaseRow
 
 FIRST, LAST = IPv4Address("10.0.0.10"), IPv4Address("10.0.0.13")
 RESERVED = IPv4Address("10.0.0.5")
@@ -110,16 +111,17 @@ def test_the_book_survives_a_restart() -> None:
     assert not leases.changed
     again = book()
     again.load(rows)
-    assert sorted(again.dump(), key=lambda row: row["mac"]) == rows
+    assert sorted(again.dump(), key=lambda row: row.mac) == rows
     assert again.offer("a", 10) == FIRST + 2
     assert not again.commit("c", FIRST + 2, 10, 100)
 
 
 def test_of_two_rows_for_one_address_the_later_one_stays() -> None:
-    row = {"address": str(FIRST), "bound": True}
     leases = book()
-    leases.load([{**row, "mac": "new", "expires": 200.0}, {**row, "mac": "old", "expires": 100.0}])
-    assert [held["mac"] for held in leases.dump()] == ["new"]
+    leases.load(
+        [LeaseRow(mac, str(FIRST), expires, bound=True) for mac, expires in (("new", 200.0), ("old", 100.0))]
+    )
+    assert [held.mac for held in leases.dump()] == ["new"]
 
 
 steps = st.tuples(
@@ -148,6 +150,6 @@ def test_no_history_gives_a_live_address_to_two(history: list[tuple[str, str, IP
             case "expire":
                 leases.expire(now)
         rows = leases.dump()
-        assert len({row["address"] for row in rows}) == len(rows) == len({row["mac"] for row in rows})
-        assert all(FIRST <= IPv4Address(row["address"]) <= LAST for row in rows)
-        assert all(row["mac"] == "a" for row in rows if row["address"] == str(LAST))
+        assert len({row.address for row in rows}) == len(rows) == len({row.mac for row in rows})
+        assert all(FIRST <= IPv4Address(row.address) <= LAST for row in rows)
+        assert all(row.mac == "a" for row in rows if row.address == str(LAST))

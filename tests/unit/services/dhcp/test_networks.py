@@ -115,7 +115,7 @@ def test_a_machine_that_moves_keeps_one_row_its_newest(site: Site) -> None:
     assert vlan.leases.commit(MOVER, IPv4Address("10.78.0.100"), 1000.0, 600)
     assert rack.leases.commit(MOVER, IPv4Address("10.79.0.100"), 2000.0, 600)
     rows, gone = networks.take_changes(2000.0)
-    assert [row["address"] for row in rows] == ["10.79.0.100"] and gone == []
+    assert [row.address for row in rows] == ["10.79.0.100"] and gone == []
     assert networks.take_changes(2001.0) == ([], [])
 
 
@@ -124,7 +124,7 @@ def test_a_lease_that_was_forgotten_leaves_the_database(site: Site) -> None:
     networks.main.leases.commit(MOVER, IPv4Address("10.77.0.150"), 1000.0, 600)
     rows, gone = networks.take_changes(1000.0)
     site.database.leases.put(rows, gone)
-    assert [row["mac"] for row in site.database.leases.all()] == [MOVER]
+    assert [row.mac for row in site.database.leases.all()] == [MOVER]
     again = made(site)
     assert again.main.leases.holds(MOVER, 1500.0) == IPv4Address("10.77.0.150")
     again.main.leases.decline(MOVER, IPv4Address("10.77.0.150"), 1500.0)

@@ -13,7 +13,8 @@ from provisioner.services.dhcp import frames
 from provisioner.services.dhcp.frames import Datagram
 from provisioner.services.dhcp.packet import Message, Option, Packet
 from provisioner.services.dhcp.request import is_pxe
-from provisioner.services.dhcp.rogue_servers import MISSED, MOST, PERIOD, Foreign, Server, is_probe, question
+from provisioner.services.dhcp.rogue_servers import MISSED, MOST, PERIOD, Foreign, is_probe, question
+from provisioner.state.values import RogueServer
 
 OURS = IPv4Address("10.77.0.1")
 GONE = MISSED * PERIOD + 1
@@ -36,7 +37,7 @@ class Told:
         self.news: list[tuple[str, str]] = []
         self.table = Foreign(frozenset({OURS}), self.hear)
 
-    def hear(self, kind: str, server: Server) -> None:
+    def hear(self, kind: str, server: RogueServer) -> None:
         self.news.append((kind, server.address))
 
 
@@ -47,7 +48,7 @@ def test_a_server_is_told_once_and_again_when_it_is_gone() -> None:
         told.table.lapse(moment)
     assert told.news == [("dhcp.foreign", "10.77.0.9")]
     [row] = told.table.dump()
-    assert (row["mac"], row["offer"], row["interface"]) == (OTHER, "10.77.0.99", "lan0")
+    assert (row.mac, row.offer, row.interface) == (OTHER, "10.77.0.99", "lan0")
     told.table.lapse(8.0 + GONE)
     assert len(told.news) == 1
     told.table.lapse(8.0 + GONE + 0.1)
@@ -87,7 +88,7 @@ def test_another_boot_server_gives_no_address_but_is_one() -> None:
     packet = offer(yiaddr=IPv4Address(0), options={53: b"\2", 54: SERVER.packed, 60: b"PXEClient"})
     told.table.hear(came(packet), "lan0", OWN, 0.0)
     [row] = told.table.dump()
-    assert (row["offer"], row["boots"]) == ("", "PXEClient")
+    assert (row.offer, row.boots) == ("", "PXEClient")
 
 
 def test_forged_answers_of_many_servers_fill_neither_the_table_nor_the_log() -> None:

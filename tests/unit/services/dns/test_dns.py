@@ -17,12 +17,13 @@ from provisioner.services.dns.packet import PacketError, read
 from provisioner.services.dns.responder import Responder
 from provisioner.services.dns.zone import Apex, Zone, labels
 from provisioner.settings import Settings
+from provisioner.state.macs import MacRow
 
 HEAD = "!6H"
 ROWS = [
-    {"mac": "52:54:00:00:00:01", "host": "vc-1", "address": "10.77.0.64", "role": "host"},
-    {"mac": "52:54:00:00:00:02", "host": "vc-1", "address": "10.77.0.65", "role": "host"},
-    {"mac": "52:54:00:00:00:03", "host": "vc-1", "address": "10.77.0.66", "role": "bmc"},
+    MacRow("52:54:00:00:00:01", "vc-1", "10.77.0.64", "host"),
+    MacRow("52:54:00:00:00:02", "vc-1", "10.77.0.65", "host"),
+    MacRow("52:54:00:00:00:03", "vc-1", "10.77.0.66", "bmc"),
 ]
 
 
@@ -307,7 +308,7 @@ def test_the_reverse_zones_cover_the_lan(address: str, asked: str, code: str) ->
 
 
 def test_a_host_cannot_take_a_name_of_the_service() -> None:
-    rows = [{"mac": "52:54:00:00:00:09", "host": "apt", "address": "10.77.0.70", "role": "host"}]
+    rows = [MacRow("52:54:00:00:00:09", "apt", "10.77.0.70", "host")]
     here = Responder(site_zone(SITE, rows, 1))
     assert said(ask("apt.vaultcube.local", to=here))[2] == ["10.77.0.1"]
 
@@ -315,7 +316,7 @@ def test_a_host_cannot_take_a_name_of_the_service() -> None:
 def test_the_store_gives_every_mac(site: Any) -> None:
     host = Host(name="vc-2", macs=("52:54:00:00:00:07",), profile="cube", bmc=Bmc(mac="52:54:00:00:00:08"))
     site.database.put_inventory([host], [], site.settings.hosts_range)
-    found = {(row["host"], row["role"]) for row in site.database.macs.all()}
+    found = {(row.host, row.role) for row in site.database.macs.all()}
     assert found == {("vc-1", "host"), ("vc-2", "host"), ("vc-2", "bmc")}
 
 

@@ -70,7 +70,7 @@ def test_the_last_of_each_address_is_kept_and_counted(site: Site) -> None:
     evidence.write()
     evidence.write()
     row = site.database.transfers.get("10.0.0.9")
-    assert row and (row["count"], row["name"], row["result"], row["bytes"]) == (3, "c", "done", 7)
+    assert row and (row.count, row.name, row.result, row.bytes) == (3, "c", "done", 7)
     assert site.database.transfers.get("10.0.0.8") is None
 
 

@@ -108,15 +108,15 @@ def test_an_address_that_somebody_uses_is_never_offered(lab: tuple[Lab, World]) 
 def await_leases(service: Service, world: World, count: int) -> dict[str, str]:
     """The bound leases, as soon as there are so many in the database."""
     until = time.monotonic() + 20
-    while len(rows := [row for row in world.site.database.leases.all() if row["bound"]]) < count:
+    while len(rows := [row for row in world.site.database.leases.all() if row.bound]) < count:
         assert time.monotonic() < until, f"{len(rows)} leases: {service.tail(5)}"
         time.sleep(0.1)
-    return {row["mac"]: row["address"] for row in rows}
+    return {row.mac: row.address for row in rows}
 
 
 def test_a_thousand_machines_get_addresses_that_survive_a_restart(lab: tuple[Lab, World]) -> None:
     made, world = lab
-    before = len([row for row in world.site.database.leases.all() if row["bound"]])
+    before = len([row for row in world.site.database.leases.all() if row.bound])
     many = made.machine("many", address="10.77.0.8/20")
     # a busy machine is slow, which is no loss: an answer may take ten seconds
     asked = ("-4", "-l", "eth0", "-R", "1000", "-n", "1000", "-r", "250", "-d", "10", "-W", "9000000")
