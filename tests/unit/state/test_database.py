@@ -158,7 +158,7 @@ def test_the_shipped_settings_file_is_the_schema(tmp_path: Path) -> None:
 
 def test_a_state_folder_of_the_first_schema_is_brought_here_and_keeps_what_it_knew(tmp_path: Path) -> None:
     connection = sqlite3.connect(tmp_path / "provisioner.db")
-    connection.executescript((GOLDEN / "store" / "schema-1.sql").read_text())
+    connection.executescript((GOLDEN / "state" / "schema-1.sql").read_text())
     connection.close()
     database = Database(tmp_path)
     database.migrate()
@@ -175,7 +175,7 @@ def test_a_state_folder_of_the_first_schema_is_brought_here_and_keeps_what_it_kn
 
 def test_a_fresh_state_folder_has_the_columns_of_a_migrated_one(tmp_path: Path) -> None:
     connection = sqlite3.connect(tmp_path / "provisioner.db")
-    connection.executescript((GOLDEN / "store" / "schema-1.sql").read_text())
+    connection.executescript((GOLDEN / "state" / "schema-1.sql").read_text())
     connection.close()
     (tmp_path / "fresh").mkdir()
     columns = []
