@@ -185,3 +185,23 @@ def test_a_fresh_state_folder_has_the_columns_of_a_migrated_one(tmp_path: Path) 
         columns.append({table.name: table.columns_dict for table in database.db.tables})
         database.close()
     assert columns[0] == columns[1]
+
+
+def test_what_must_not_stand_alone_is_refused_without_a_transaction(site: Site) -> None:
+    from provisioner.deployment.order import arm
+
+    host = site.database.hosts.get("vc-1")
+    row = arm(site, host, site.database.images.all()[0], by="ann")
+    [event] = site.database.events.of(row.id)
+    writers = (
+        lambda: site.database.deployments.put(row),
+        lambda: site.database.events.add(event),
+        lambda: site.database.macs.put(host, site.settings.hosts_range),
+    )
+    for write in writers:
+        with pytest.raises(ServiceError, match="within a transaction, and none is open") as caught:
+            write()
+        assert "database.writing()" in caught.value.hint
+        with site.database.writing():
+            write()
+    assert len(site.database.events.of(row.id)) == 2
