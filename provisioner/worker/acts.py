@@ -12,7 +12,7 @@ from provisioner.power import registry
 from provisioner.power.protocol import BmcAddress, BootDevice, Power
 from provisioner.site.site import Site
 from provisioner.state.requests import BmcFault, BmcResult, Request
-from provisioner.state.secrets import bmc_login, certificate_pin
+from provisioner.state.secrets import bmc_login, certificate_pin, deployment_key_file
 from provisioner.verify import Expected, GpuKind, PciDevice, Target, TaskResult
 from provisioner.verify import run as run_verification
 from provisioner.verify import seal as run_sealing
@@ -118,7 +118,7 @@ def _target(site: Site, row: Deployment) -> Target:
         name=row.host,
         address=row.address,
         user="provision",
-        key=site.settings.state / "secrets" / "deploy_ed25519",
+        key=deployment_key_file(site.settings.state),
         host_keys=row.host_keys,
     )
 
