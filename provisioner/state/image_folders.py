@@ -5,6 +5,7 @@ import os
 import shutil
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from provisioner.errors import RefusedError
@@ -12,13 +13,26 @@ from provisioner.errors import RefusedError
 ISO = "installer.iso"
 
 
+@dataclass(frozen=True)
+class Garbage:
+    """A file or folder below images/ that belongs to no image: its path there, bytes on the disk, and why."""
+
+    name: str
+    size: int
+    why: str
+
+
 def image_folder(state: Path, ident: str) -> Path:
+    """Where the files of an image (`vault-os@2026.11.2`) lie, or would."""
     return state / "images" / ident.replace("@", "-")
 
 
 @contextmanager
 def changing(state: Path, *, alone: bool = False) -> Iterator[None]:
-    """While images are added; `alone` while files are removed. Raises RefusedError."""
+    """Hold the catalogue while images are added (shared), or `alone` while files are removed.
+
+    Raises RefusedError (PV-130) where another process does the other.
+    """
     folder = os.open(state / "images", os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(folder, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
@@ -31,27 +45,28 @@ def changing(state: Path, *, alone: bool = False) -> Iterator[None]:
         os.close(folder)
 
 
-def garbage(state: Path, known: Collection[str]) -> list[dict[str, str | int]]:
-    """What lies in images/ and belongs to no image of the ids `known`: `name`, `size` in bytes, `why`."""
+def garbage(state: Path, known: Collection[str]) -> list[Garbage]:
+    """What lies in images/ and belongs to no image of the ids `known`, by name."""
     folders = {image_folder(state, ident).name for ident in known}
-    found: list[dict[str, str | int]] = []
+    found: list[Garbage] = []
     for path in sorted((state / "images").iterdir()):
         if path.name not in folders:
             is_whole = any((path / name).exists() for name in ("pack.json", ISO))
             why = "no image of the catalogue" if is_whole else "half of a broken copy"
-            found.append({"name": path.name, "size": disk_usage(path), "why": why})
+            found.append(Garbage(path.name, _disk_usage(path), why))
         elif path.is_dir():
             partial = [p for p in sorted(path.iterdir()) if p.name.endswith(".partial")]
-            rows = ((f"{path.name}/{p.name}", disk_usage(p)) for p in partial)
-            found += [{"name": name, "size": size, "why": "half of a broken copy"} for name, size in rows]
+            found += [
+                Garbage(f"{path.name}/{p.name}", _disk_usage(p), "half of a broken copy") for p in partial
+            ]
     return found
 
 
-def remove_garbage(state: Path, known: Collection[str], names: Collection[str]) -> list[dict[str, str | int]]:
+def remove_garbage(state: Path, known: Collection[str], names: Collection[str]) -> list[Garbage]:
     """Remove what is both in `names` and garbage now; what was removed."""
-    gone = [row for row in garbage(state, known) if row["name"] in names]
-    for row in gone:
-        path = state / "images" / str(row["name"])
+    gone = [item for item in garbage(state, known) if item.name in names]
+    for item in gone:
+        path = state / "images" / item.name
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path, ignore_errors=True)
         else:
@@ -59,6 +74,6 @@ def remove_garbage(state: Path, known: Collection[str], names: Collection[str]) 
     return gone
 
 
-def disk_usage(path: Path) -> int:
+def _disk_usage(path: Path) -> int:
     inside = [path, *path.rglob("*")] if path.is_dir() and not path.is_symlink() else [path]
     return sum(item.lstat().st_blocks * 512 for item in inside if not item.is_dir())
