@@ -1,8 +1,8 @@
 """Reads and checks hosts and profiles from an inventory folder that Ansible can read too."""
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import yaml
 from pydantic import ValidationError
@@ -24,7 +24,7 @@ def read(folder: Path) -> tuple[list[Host], list[Profile]]:
     Raises:
         InventoryError: with the file and the host or profile that is wrong, and why.
     """
-    hosts = [_host(name, body) for name, body in _host_entries(_load(folder / HOSTS), HOSTS)]
+    hosts = [_host(name, body) for name, body in _host_entries(_load(folder / HOSTS), HOSTS).items()]
     path = folder / PROFILES
     profiles = [_profile(name, body) for name, body in _mapping(_load(path), PROFILES).items()]
     check(hosts, {profile.name for profile in profiles})
@@ -32,7 +32,11 @@ def read(folder: Path) -> tuple[list[Host], list[Profile]]:
 
 
 def check(hosts: list[Host], profiles: set[str], known: list[Host] | None = None) -> None:
-    """What hosts may not have in common. Raises InventoryError."""
+    """Refuse what no two hosts may share: MAC, BMC address, serial; and a profile that is not there.
+
+    `profiles` are names; `known` are the hosts of before, which those of the same name replace. Raises
+    InventoryError (PV-110).
+    """
     owners: dict[tuple[str, str], str] = {}
     names = {host.name for host in hosts}
     for host in [*hosts, *(host for host in known or [] if host.name not in names)]:
@@ -60,7 +64,7 @@ class _Scalars(yaml.BaseLoader):
     """Every scalar a string, and no key twice."""
 
 
-def _construct_mapping(loader: yaml.BaseLoader, node: yaml.MappingNode) -> dict[Any, Any]:
+def _construct_mapping(loader: yaml.BaseLoader, node: yaml.MappingNode) -> dict[object, object]:
     seen: set[str] = set()
     for key, _ in node.value:
         if key.value in seen:
@@ -74,7 +78,7 @@ def _construct_mapping(loader: yaml.BaseLoader, node: yaml.MappingNode) -> dict[
 _Scalars.add_constructor("tag:yaml.org,2002:map", _construct_mapping)
 
 
-def _load(path: Path) -> Any:
+def _load(path: Path) -> object:
     try:
         text = path.read_text()
     except (OSError, UnicodeDecodeError) as fault:
@@ -105,7 +109,7 @@ def _refuse_unquoted(node: yaml.Node | None, name: str) -> None:
             _refuse_unquoted(part, name)
 
 
-def _mapping(value: Any, place: str) -> dict[str, Any]:
+def _mapping(value: object, place: str) -> dict[str, object]:
     if value in (None, ""):
         return {}
     if not isinstance(value, dict):
@@ -113,30 +117,30 @@ def _mapping(value: Any, place: str) -> dict[str, Any]:
     return value
 
 
-def _host_entries(tree: Any, place: str) -> list[tuple[str, dict[str, Any]]]:
-    """`(name, variables)` of every host of an Ansible YAML inventory, group variables below the host's."""
-    found: dict[str, dict[str, Any]] = {}
+def _host_entries(tree: object, place: str) -> dict[str, dict[str, object]]:
+    """The variables of every host of an Ansible YAML inventory, group variables below the host's."""
+    hosts: dict[str, dict[str, object]] = {}
 
-    def walk(group: Any, inherited: dict[str, Any], where: str) -> None:
-        group = _mapping(group, where)
+    def walk(tree: object, inherited: dict[str, object], where: str) -> None:
+        group = _mapping(tree, where)
         variables = inherited | _mapping(group.get("vars"), f"{where}.vars")
         for name, body in _mapping(group.get("hosts"), f"{where}.hosts").items():
-            found[name] = variables | found.get(name, {}) | _mapping(body, f"{where}.hosts.{name}")
+            hosts[name] = variables | hosts.get(name, {}) | _mapping(body, f"{where}.hosts.{name}")
         for child, body in _mapping(group.get("children"), f"{where}.children").items():
             walk(body, variables, f"{where}.children.{child}")
 
     for name, group in _mapping(tree, place).items():
         walk(group, {}, f"{place}: {name}")
-    return list(found.items())
+    return hosts
 
 
-def _host(name: str, body: dict[str, Any]) -> Host:
+def _host(name: str, body: Mapping[str, object]) -> Host:
     own = {key: value for key, value in body.items() if not key.startswith("ansible_")}
     return make_host({"name": name, **own})
 
 
-def make_host(body: dict[str, Any]) -> Host:
-    """A host from plain data. Raises InventoryError."""
+def make_host(body: Mapping[str, object]) -> Host:
+    """A host from plain data with the keys of `domain.host.Host`. Raises InventoryError (PV-110)."""
     try:
         return Host.model_validate(body)
     except ValidationError as fault:
@@ -144,12 +148,12 @@ def make_host(body: dict[str, Any]) -> Host:
         raise InventoryError(f"{body.get('name')}: {sentences(fault)}", hint=hint) from fault
 
 
-def _profile(name: str, body: Any) -> Profile:
+def _profile(name: str, body: object) -> Profile:
     return make_profile({"name": name, **_mapping(body, f"{PROFILES}: {name}")})
 
 
-def make_profile(body: dict[str, Any]) -> Profile:
-    """A profile from plain data. Raises InventoryError."""
+def make_profile(body: Mapping[str, object]) -> Profile:
+    """A profile from plain data with the keys of `domain.profile.Profile`. Raises InventoryError (PV-110)."""
     try:
         return Profile.model_validate(body)
     except ValidationError as fault:
