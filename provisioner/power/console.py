@@ -92,7 +92,7 @@ class Recorder:
         line = self._connect()
         if line is None:
             return
-        began = [mark for mark in self._recording.marks() if mark["mark"] in ("began", "again")]
+        began = [mark for mark in self._recording.marks() if mark.mark in ("began", "again")]
         self._recording.mark("again" if began else "began")
         ready()
         try:

@@ -6,8 +6,11 @@ import json
 import os
 import re
 import time
+from dataclasses import asdict, dataclass, fields
+from io import FileIO
 from pathlib import Path
-from typing import Any
+
+from provisioner.errors import ProvisionError
 
 LIMIT = 4 << 20  # bytes; what comes after them is kept in part, so that no console can fill the disk
 NEWEST = 64 << 10  # bytes that are kept of what came after the limit
@@ -37,6 +40,24 @@ class Text:
 def plain(output: bytes) -> str:
     """Console output as text: control sequences, carriage returns and the like taken out."""
     return Text().add(output, last=True)
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A line of a recording's journal: at `time` (seconds since 1970), after `offset` bytes.
+
+    `mark` is `began`, `again`, `lost`, `full` or `ended`; what was `lost` says why, as an error of ours does.
+    """
+
+    time: float
+    offset: int
+    mark: str
+    sentence: str = ""
+    hint: str = ""
+    code: int = 0
+
+
+_MARK_KEYS = frozenset(field.name for field in fields(Mark))
 
 
 class Recording:
@@ -79,17 +100,19 @@ class Recording:
         lines = [line.rstrip() for line in plain(data).splitlines()]
         return [line if len(line) <= WIDTH else line[:WIDTH] + "…" for line in lines if line][-WORDS:]
 
-    def marks(self) -> list[dict[str, Any]]:
-        """What was noted beside the bytes, oldest first: `time`, `offset`, `mark`, perhaps `sentence`."""
+    def marks(self) -> list[Mark]:
+        """What was noted beside the bytes, oldest first; a line that is not whole is left out."""
         try:
             lines = self.journal.read_text().splitlines()
         except FileNotFoundError:
             return []
-        return [json.loads(line) for line in lines if line.endswith("}")]
+        return [_mark(line) for line in lines if line.endswith("}")]
 
-    def mark(self, mark: str, **more: Any) -> None:
-        """Note `began`, `again`, `lost`, `full` or `ended`, with the time and the bytes so far."""
-        line = {"time": time.time(), "offset": self.size(), "mark": mark, **more}
+    def mark(self, mark: str, fault: ProvisionError | None = None) -> None:
+        """Note `began`, `again`, `lost` (by `fault`), `full` or `ended`, with the time and bytes so far."""
+        line = asdict(Mark(time.time(), self.size(), mark))
+        if fault:
+            line |= {"sentence": str(fault), "hint": fault.hint, "code": fault.code}
         with _appending(self.journal) as journal:
             journal.write(json.dumps(line).encode() + b"\n")
 
@@ -146,7 +169,10 @@ def _size(path: Path) -> int:
         return 0
 
 
-def _appending(path: Path) -> Any:
+def _mark(line: str) -> Mark:
+    return Mark(**{key: value for key, value in json.loads(line).items() if key in _MARK_KEYS})
+
+
+def _appending(path: Path) -> FileIO:
     """A file without a buffer that only its owner may read: a console shows the kernel's arguments."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-    return os.fdopen(os.open(path, flags, 0o600), "wb", buffering=0)
+    return FileIO(path, "a", opener=lambda name, flags: os.open(name, flags, 0o600))

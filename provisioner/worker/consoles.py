@@ -60,7 +60,7 @@ class Keeper:
         self._settled = threading.Event()
         self._began = time.monotonic()
         self._recording = Recording(site.settings.state, row.id)
-        self._told = any(mark["mark"] == "lost" for mark in self._recording.marks())
+        self._told = any(mark.mark == "lost" for mark in self._recording.marks())
         self._recorder: run.Process | None = None
         self._lock = threading.Lock()
         # the kernel ends the recorder with the thread that has started it
@@ -133,7 +133,7 @@ class Keeper:
         """Every break in the recording's journal, the first one also in the story."""
         log.warning("%s: the console is not recorded: %s", self._row.host, fault)
         said = {"sentence": str(fault), "hint": fault.hint, "code": fault.code}
-        self._recording.mark("lost", **said)
+        self._recording.mark("lost", fault)
         if self._told:
             return
         self._told = True

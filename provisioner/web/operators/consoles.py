@@ -66,8 +66,8 @@ def _explain(row: Deployment, recording: Recording) -> None:
     """Why there is nothing to show. Raises NotFoundError (PV-138), or PowerError with the BMC's words."""
     bmc = the_site().database.hosts.get(row.host).bmc
     marks = recording.marks()
-    if marks and marks[-1]["mark"] == "lost":
-        raise PowerError(marks[-1]["sentence"], hint=marks[-1]["hint"], code=marks[-1]["code"])
+    if marks and marks[-1].mark == "lost":
+        raise PowerError(marks[-1].sentence, hint=marks[-1].hint, code=marks[-1].code)
     if marks:
         sentence = f"the console of {row.host} said nothing during {row.id}"
         hint = "switch console redirection to the serial port on in the firmware, at the BMC's speed"

@@ -79,14 +79,14 @@ def test_what_comes_after_the_limit_is_kept_in_part_and_said(
     again.add(b"gh")
     again.keep()
     assert (kept.size(), kept.newest()) == (10, b"efgh")
-    assert [(mark["mark"], mark["offset"]) for mark in kept.marks()] == [("full", 10)]
+    assert [(mark.mark, mark.offset) for mark in kept.marks()] == [("full", 10)]
 
 
 def test_half_a_line_in_the_journal_is_no_fault(kept: Recording) -> None:
     kept.mark("began")
     with kept.journal.open("ab") as journal:
         journal.write(b'{"time": 1')
-    assert [mark["mark"] for mark in kept.marks()] == ["began"]
+    assert [mark.mark for mark in kept.marks()] == ["began"]
 
 
 @pytest.mark.parametrize(

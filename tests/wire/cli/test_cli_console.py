@@ -114,7 +114,7 @@ def test_a_console_is_recorded_before_the_power_on_and_followed_until_it_rests(
         world.client.cancel(ident)
         assert seen.end() == 0
         assert "\x1b" not in seen.seen and "title" not in seen.seen
-    marks = [mark["mark"] for mark in Recording(world.state, ident).marks()]
+    marks = [mark.mark for mark in Recording(world.state, ident).marks()]
     assert marks == ["began", "ended"]
 
 
@@ -176,7 +176,7 @@ def test_a_killed_worker_leaves_no_recorder_and_the_recording_goes_on(world: Wor
     assert not Recording(world.state, ident).is_running()
     world.service.ensure()
     found, until = Recording(world.state, ident), time.monotonic() + 30
-    while [mark["mark"] for mark in found.marks()] != ["began", "again"]:
+    while [mark.mark for mark in found.marks()] != ["began", "again"]:
         assert time.monotonic() < until, found.marks()
         time.sleep(0.05)
     host.says(b"after")
@@ -191,7 +191,7 @@ def test_a_bmc_without_a_console_is_said_once_and_the_deployment_goes_on(world: 
         while len(journal.marks()) < 3:
             assert time.monotonic() < until
             time.sleep(0.05)
-        assert {mark["mark"] for mark in journal.marks()} == {"lost"}, "it is tried again"
+        assert {mark.mark for mark in journal.marks()} == {"lost"}, "it is tried again"
         lost = [e for e in world.client.events(ident)["events"] if e["kind"] == "console.lost"]
         assert [event["data"]["code"] for event in lost] == [209]
         assert f"{host.bmc} gives no serial console" in lost[0]["data"]["sentence"]

@@ -114,7 +114,7 @@ def test_what_was_said_before_it_was_told_to_end_is_still_recorded(line: Line, r
     line.says(data)
     assert end(recorder) == 0
     assert line.recording.read(0, len(data) + 1) == data
-    assert [mark["mark"] for mark in line.recording.marks()] == ["began", "ended"]
+    assert [mark.mark for mark in line.recording.marks()] == ["began", "ended"]
 
 
 def test_only_its_owner_may_read_a_recording(line: Line, recorder: run.Process) -> None:
@@ -135,7 +135,7 @@ def test_one_recorder_takes_the_console_from_another_that_was_killed(line: Line)
     line.says(b"two")
     assert line.recorded(7) == b"one two"
     assert end(second) == 0
-    marks = [(mark["mark"], mark["offset"]) for mark in line.recording.marks()]
+    marks = [(mark.mark, mark.offset) for mark in line.recording.marks()]
     assert marks == [("began", 0), ("again", 4), ("ended", 7)]
 
 
@@ -224,4 +224,4 @@ def test_a_chatty_console_ends_at_the_limit_and_its_newest_words_are_kept(
     assert line.recording.size() == recording.LIMIT
     assert len(line.recording.newest()) == recording.NEWEST
     assert line.recording.last_words()[-2].endswith("panic…")
-    assert [mark["mark"] for mark in line.recording.marks()] == ["began", "full"]
+    assert [mark.mark for mark in line.recording.marks()] == ["began", "full"]
