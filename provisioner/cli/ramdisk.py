@@ -35,7 +35,11 @@ def build(kernel: Path | None, firmware: Path | None, out: Path | None, state: P
         prepare_folder(state)
     target = out or state / "ramdisk"
     built = builder.build(
-        target, cache=cache / "ramdisk", kernel=kernel, firmware=firmware, keys=image_files.keys(state)
+        target,
+        cache=cache / "ramdisk",
+        kernel=kernel,
+        firmware=firmware,
+        keys=image_files.trusted_keys(state),
     )
     say(f"kernel {built.kernel}, in {target}:")
     for name, (length, digest) in built.files.items():

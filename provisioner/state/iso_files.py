@@ -21,7 +21,8 @@ def add_iso(state: Path, source: str, now: float, *, name: str, version: str, sh
     """Copy Ubuntu's live-server ISO into the catalogue, its kernel and initrd beside it.
 
     There is no signature of ours on it: `sha256`, from Ubuntu's SHA256SUMS, says whether it is the right
-    one. Raises InputError (PV-320 no such file, PV-329 no live ISO or another sum); nothing is left behind.
+    one. Raises InputError (PV-320 no such file, PV-329 no live ISO or another sum), or pydantic's
+    ValidationError for a name or version that an image cannot have; nothing is left behind.
     """
     iso = Path(source)
     _must_exist(iso)
@@ -35,24 +36,34 @@ def add_iso(state: Path, source: str, now: float, *, name: str, version: str, sh
         added=now,
         kind="iso",
     )
-    target = image_folder(state, image.id)
-    with tempfile.TemporaryDirectory(dir=state / "images") as work:
+    folder = image_folder(state, image.id)
+    digest = _copy(iso, folder, sha256)
+    size = (folder / ISO).stat().st_size
+    return image.model_copy(update={"raw_size": size, "raw_sha256": digest, "pack_size": size})
+
+
+def _copy(iso: Path, folder: Path, expected: str) -> str:
+    """All or nothing; the SHA-256 of what was copied, which must be the `expected` one if that is given."""
+    with tempfile.TemporaryDirectory(dir=folder.parent) as work:
         copy = Path(work) / ISO
         shutil.copyfile(iso, copy)
-        with copy.open("rb") as opened:
-            found = hashlib.file_digest(opened, "sha256").hexdigest()
-        if sha256 and found != sha256.lower():
+        digest = _sha256(copy)
+        if expected and digest != expected.lower():
             raise InputError(
-                f"{iso.name} has the SHA-256 {found}, not {sha256}", hint="download it again", code=329
+                f"{iso.name} has the SHA-256 {digest}, not {expected}", hint="download it again", code=329
             )
-        for part_name, place in INSTALLER.items():
-            _take_out(copy, place, Path(work) / part_name)
-        shutil.rmtree(target, ignore_errors=True)
-        Path(work).rename(target)
+        for name, place in INSTALLER.items():
+            _extract(copy, place, Path(work) / name)
+        shutil.rmtree(folder, ignore_errors=True)
+        Path(work).rename(folder)
         Path(work).mkdir()  # for the context manager to remove
-    target.chmod(0o755)
-    size = (target / ISO).stat().st_size
-    return image.model_copy(update={"raw_size": size, "raw_sha256": found, "pack_size": size})
+    folder.chmod(0o755)
+    return digest
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def _must_exist(iso: Path) -> None:
@@ -60,7 +71,7 @@ def _must_exist(iso: Path) -> None:
         raise InputError(f"{iso}: no such file", hint="provision image add --iso FILE", code=320)
 
 
-def _take_out(iso: Path, place: str, target: Path) -> None:
+def _extract(iso: Path, place: str, target: Path) -> None:
     """One file of an ISO, by libarchive's bsdtar, which needs no root and no loop device."""
     done = run.run(["bsdtar", "-xOf", iso, place], check=False, timeout=ISO_LIMIT)
     if done.returncode or not done.stdout:
@@ -69,7 +80,10 @@ def _take_out(iso: Path, place: str, target: Path) -> None:
 
 
 def check_iso(source: Path) -> None:
-    """See, without reading all of it, that it holds what an installer boots from. Raises InputError."""
+    """See, without reading all of it, that it holds what an installer boots from.
+
+    Raises InputError (PV-320 no such file, PV-329 no live ISO).
+    """
     _must_exist(source)
     for place in INSTALLER.values():
         if run.run(["bsdtar", "-tf", source, place], check=False, timeout=ISO_LIMIT).returncode:
@@ -91,20 +105,18 @@ def describe_iso(source: Path) -> tuple[str, str]:
     """
     _must_exist(source)
     done = run.run(["bsdtar", "-xOf", source, ".disk/info"], check=False, timeout=ISO_LIMIT)
-    said = re.match(r"Ubuntu\S* (\d+\.\d+(?:\.\d+)?)\b", done.stdout.decode(errors="replace"))
-    return ("ubuntu", said[1]) if said else ("", "")
+    info = re.match(r"Ubuntu\S* (\d+\.\d+(?:\.\d+)?)\b", done.stdout.decode(errors="replace"))
+    return ("ubuntu", info[1]) if info else ("", "")
 
 
 def verify_iso(state: Path, image: Image) -> int:
     """Read the stored ISO again; 1. Raises PackError (PV-321) where it is not what was added."""
-    with (image_folder(state, image.id) / ISO).open("rb") as opened:
-        found = hashlib.file_digest(opened, "sha256").hexdigest()
-    if found != image.raw_sha256:
+    if _sha256(image_folder(state, image.id) / ISO) != image.raw_sha256:
         raise PackError(f"{image.id}: its ISO was changed on the disk", hint="add it again", code=321)
     return 1
 
 
 def installer_file(state: Path, ident: str, name: str) -> Path | None:
-    """Kernel, initrd or ISO of an installer; None for any other name."""
+    """The file of an installer: `vmlinuz`, `initrd` or the ISO; None for any other name."""
     path = image_folder(state, ident) / name
     return path if name in (*INSTALLER, ISO) and path.is_file() else None

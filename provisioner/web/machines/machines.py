@@ -308,7 +308,7 @@ def image_part(ident: str, part: str) -> Response:
     if row.image != ident or row.stage not in AGENT_STAGES:
         abort(404)
     try:
-        path = image_files.part(settings.state, ident, part)
+        path = image_files.part_file(settings.state, ident, part)
     except NotFoundError:
         abort(404)
     if part != "pack" or request.method == "HEAD":

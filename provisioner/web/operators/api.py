@@ -129,7 +129,7 @@ def add_image() -> Response:
     site, body = _site(), _body(NewImage)
     state, now = site.settings.state, site.clock()
     with image_folders.changing(state):
-        image = _add_iso(site, body) if body.iso else image_files.add(state, body.path, now)
+        image = _add_iso(site, body) if body.iso else image_files.add_pack(state, body.path, now)
         site.database.images.put(image)
     return _answer(image=image.model_dump(mode="json") | {"id": image.id})
 
@@ -185,7 +185,7 @@ def verify_image(text: str) -> Response:
     image = plan.find_image(site, text)
     if image.kind == "iso":
         return _answer(image=image.id, chunks=iso_files.verify_iso(site.settings.state, image))
-    return _answer(image=image.id, chunks=image_files.verify(site.settings.state, image.id))
+    return _answer(image=image.id, chunks=image_files.verify_pack(site.settings.state, image.id))
 
 
 class NewDeployment(FrozenModel):
