@@ -16,7 +16,8 @@ from provisioner.domain.profile import Gpu, Profile
 from provisioner.domain.stage import Stage
 from provisioner.errors import ServiceError
 from provisioner.site.site import Site
-from provisioner.verify import Expected, GpuKind, PciDevice, Target, TaskResult, Verdict, check, gpus, ssh
+from provisioner.verify import Expected, GpuKind, PciDevice, Target, TaskResult, Verdict, check, ssh
+from provisioner.verify.evidence import read_facts, read_gpus
 from provisioner.worker import acts
 
 ROOT = Path(__file__).parents[3]
@@ -40,13 +41,13 @@ TARGET = Target("vc-1", "10.77.0.5", "provision", Path("/state/secrets/deploy_ed
 
 
 def deviations(expected: Expected = WANTED, **said: Any) -> list[str]:
-    facts = check.read(json.dumps(SAID | said))
+    facts = read_facts(json.dumps(SAID | said))
     assert facts is not None
     return [r.sentence for r in check.compare(facts, expected) if r.result == "deviation"]
 
 
 def test_a_host_that_is_as_wanted_has_no_deviation() -> None:
-    facts = check.read(json.dumps(SAID))
+    facts = read_facts(json.dumps(SAID))
     assert facts is not None
     results = list(check.compare(facts, WANTED))
     assert [result.name for result in results] == [
@@ -116,12 +117,12 @@ def test_memory_may_lack_what_firmware_and_kernel_keep_and_no_more(wanted: int, 
     "text", ["", "Welcome!", "[]", json.dumps(SAID | {"memory": -1}), json.dumps(SAID | {"macs": "x"})]
 )
 def test_anything_but_the_facts_is_not_read(text: str) -> None:
-    assert check.read(text) is None
+    assert read_facts(text) is None
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"state": "fine"}', '{"state": "ok", "gpus": [{}]}'])
 def test_anything_but_gpus_is_not_read(text: str) -> None:
-    assert gpus.read(text) is None
+    assert read_gpus(text) is None
 
 
 def test_nvml_is_asked_for_what_the_profile_says_and_only_with_a_driver(site: Site, verifying: str) -> None:
@@ -145,9 +146,9 @@ def test_a_hosts_text_cannot_command_the_terminal() -> None:
 
 
 def test_the_verdict_and_the_results_are_plain_data() -> None:
-    facts = check.read(json.dumps(SAID))
+    facts = read_facts(json.dumps(SAID))
     assert facts is not None
-    data = Verdict("passed", ("a",), facts.as_data()).as_data()
+    data = Verdict("passed", ("a",), facts).as_data()
     assert json.loads(json.dumps(data)) == data
     assert data["facts"]["pci"] == {"10de:2330": 2, "8086:0d57": 1}
     assert TaskResult("image", "ok", "fine", 1.26).as_data() == {
@@ -159,21 +160,24 @@ def test_the_verdict_and_the_results_are_plain_data() -> None:
 
 
 def test_the_hosts_keys_are_pinned_without_comments_and_with_the_port_where_it_is_another() -> None:
-    assert ssh.pin(replace(TARGET, host_keys=(f"{KEY} root@vc-1\n",))) == f"10.77.0.5 {KEY}\n"
-    assert ssh.pin(replace(TARGET, port=2222)) == f"[10.77.0.5]:2222 {KEY}\n"
+    assert ssh.known_hosts_text(replace(TARGET, host_keys=(f"{KEY} root@vc-1\n",))) == f"10.77.0.5 {KEY}\n"
+    assert ssh.known_hosts_text(replace(TARGET, port=2222)) == f"[10.77.0.5]:2222 {KEY}\n"
 
 
 def test_a_line_that_is_no_key_is_not_pinned() -> None:
     smuggled = f"{KEY}\n* {KEY}"
-    assert ssh.pin(replace(TARGET, host_keys=("@cert-authority *", smuggled, KEY))) == f"10.77.0.5 {KEY}\n"
+    assert (
+        ssh.known_hosts_text(replace(TARGET, host_keys=("@cert-authority *", smuggled, KEY)))
+        == f"10.77.0.5 {KEY}\n"
+    )
     with pytest.raises(ServiceError, match="told no SSH host key"):
-        ssh.pin(replace(TARGET, host_keys=(smuggled, "")))
+        ssh.known_hosts_text(replace(TARGET, host_keys=(smuggled, "")))
 
 
 def test_the_inventory_names_the_pinned_keys_and_nothing_secret(tmp_path: Path) -> None:
-    with ssh.route(TARGET, tmp_path) as way:
-        values = ssh.inventory(way)["all"]["hosts"]["vc-1"]
-        assert len(str(way.control)) < 90  # ssh adds 17 bytes while it connects, the limit is 107
+    with ssh.route(TARGET, tmp_path) as route:
+        values = ssh.inventory(route)["all"]["hosts"]["vc-1"]
+        assert len(str(route.control)) < 90  # ssh adds 17 bytes while it connects, the limit is 107
     arguments = values.pop("ansible_ssh_args")
     for option in (
         "StrictHostKeyChecking=yes",

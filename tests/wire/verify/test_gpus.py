@@ -14,6 +14,7 @@ import pytest
 
 from provisioner import run
 from provisioner.verify import Expected, GpuKind, TaskResult, gpus
+from provisioner.verify.evidence import GpuReport, NvmlGpu, read_gpus
 
 ROOT = Path(__file__).parents[3]
 SCRIPT = ROOT / "ansible/files/gpus.py"
@@ -63,19 +64,19 @@ def furnish(case: dict[str, Any], folder: Path) -> Path:
     return folder
 
 
-def shown(case: dict[str, Any], folder: Path, module: Path = STAND_IN) -> gpus.Shown:
+def shown(case: dict[str, Any], folder: Path, module: Path = STAND_IN) -> GpuReport:
     (folder / "answers.json").write_text(json.dumps(case))
     done = run.run(
         ["/usr/bin/python3", "-", furnish(case, folder / "sys"), "2"],
         stdin=SCRIPT.read_bytes(),
         env={"PYTHONPATH": str(module), "FAKE_NVML": str(folder / "answers.json")},
     )
-    said = gpus.read(done.stdout.decode())
+    said = read_gpus(done.stdout.decode())
     assert said is not None, done.stdout
     return said
 
 
-def deviations(said: gpus.Shown, expected: Expected = WANTED) -> list[str]:
+def deviations(said: GpuReport, expected: Expected = WANTED) -> list[str]:
     return [result.sentence for result in gpus.compare(said, expected) if result.result == "deviation"]
 
 
@@ -96,7 +97,7 @@ def test_healthy_gpus_pass_every_check_and_are_reported_whole(tmp_path: Path) ->
         *("gpu bus", "gpu uuid", "gpu memory", "gpu link", "gpu ecc")
     ]
     assert {result.result for result in results} == {"ok"}
-    assert said.gpus[0] == gpus.Gpu(
+    assert said.gpus[0] == NvmlGpu(
         index=0,
         bus="0000:18:00.0",
         id="10de:2330",

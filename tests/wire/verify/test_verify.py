@@ -135,7 +135,7 @@ def test_a_machine_that_is_as_expected_passes_also_from_a_thread(
     for verdict, told in results:
         assert (here.result, verdict.result) == ("passed", "passed"), verdict
         assert {task.result for task in told} == {"ok"}
-        assert verdict.facts["machine_id"] == this_machine["machine_id"]
+        assert verdict.facts and verdict.facts.machine_id == this_machine["machine_id"]
     assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == before
     assert {path.name for path in (tmp_path / "a").rglob("*")} == {"known_hosts", "verify.log"}
     assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o700
@@ -220,7 +220,7 @@ def test_a_profile_with_a_driver_has_its_gpus_asked_over_ssh(
         verdict, told = check(target, wanted, tmp_path / "work")
         assert verdict.result == "passed", verdict
         assert "NVML shows 8 10de:2330 (H100)" in [task.sentence for task in told]
-        assert verdict.facts["nvml"]["gpus"][7]["bus"] == "0000:db:00.0"
+        assert verdict.gpus and verdict.gpus.gpus[7].bus == "0000:db:00.0"
         verdict, _ = check(target, replace(wanted, gpu_driver="570"), tmp_path / "again")
     sentence = "NVIDIA driver 580.95.05, the profile wants branch 570"
     assert (verdict.result, verdict.sentences) == ("rejected", (sentence,))
@@ -278,8 +278,8 @@ class Cube:
         run.run([self.root.parent / "enter.sh", enabled])
 
     def knock(self) -> str:
-        with ssh.route(self.target, self.work) as way:
-            return ssh.knock(way)
+        with ssh.route(self.target, self.work) as route:
+            return ssh.probe_login(route)
 
 
 def furnish(root: Path, key: str) -> None:
