@@ -1,7 +1,7 @@
 """A host and its BMC."""
 
 from ipaddress import IPv4Address
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -33,7 +33,7 @@ class Bmc(FrozenModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _redfish_is_https(cls, values: Any) -> Any:
+    def _redfish_is_https(cls, values: object) -> object:
         if isinstance(values, dict) and values.get("driver") == "redfish":
             return {"port": 443, **values}
         return values
