@@ -11,7 +11,7 @@ from provisioner.domain.values import machine_uuid, parse_mac
 from provisioner.errors import InputError
 from provisioner.site import lan
 from provisioner.site.site import Site
-from provisioner.state.surveys import Survey
+from provisioner.state.surveys import SurveyRow
 
 log = logging.getLogger(__name__)
 LARGEST = 128 << 10  # bytes of a message; sixteen GPUs and thirty disks need 12 kB
@@ -31,7 +31,7 @@ def take(site: Site, message: Inventory, address: str) -> bool:
         return False
     hardware = replace(printable(reported(message)), macs=tuple(dict.fromkeys(macs)))
     uuid = machine_uuid(message.uuid)
-    known = site.database.surveys.find(macs[0], uuid) or Survey(macs[0])
+    known = site.database.surveys.find(macs[0], uuid) or SurveyRow(macs[0])
     site.database.surveys.put(
         replace(
             known,

@@ -9,7 +9,7 @@ from provisioner.domain.values import machine_uuid, parse_mac
 from provisioner.errors import InputError, NotFoundError
 from provisioner.site.site import Site
 from provisioner.state.sightings import Sighting
-from provisioner.state.surveys import Survey
+from provisioner.state.surveys import SurveyRow
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ class _Group:
     """What was heard of one machine: its cards' sightings, the last first, and its survey."""
 
     sightings: tuple[Sighting, ...] = ()
-    survey: Survey | None = None
+    survey: SurveyRow | None = None
 
 
 def unknown(site: Site) -> list[Machine]:
@@ -99,7 +99,7 @@ def find(site: Site, text: str) -> Machine:
     )
 
 
-def _join(sightings: Sequence[Sighting], surveys: Sequence[Survey]) -> list[_Group]:
+def _join(sightings: Sequence[Sighting], surveys: Sequence[SurveyRow]) -> list[_Group]:
     """Groups by UUID (DHCP option 97, or as inventoried) and by the MACs that an inventory names."""
     by_mac = {mac: survey for survey in surveys for mac in (survey.mac, *survey.macs)}
     by_uuid = {survey.uuid: survey for survey in surveys if survey.uuid}
@@ -116,7 +116,7 @@ def _join(sightings: Sequence[Sighting], surveys: Sequence[Survey]) -> list[_Gro
 
 
 def _machine(group: _Group, owners: dict[str, str]) -> Machine:
-    seen, survey = group.sightings, group.survey or Survey("")
+    seen, survey = group.sightings, group.survey or SurveyRow("")
     hardware = survey.hardware or Hardware()
     packets = [sighting.data for sighting in seen]
     macs = tuple(dict.fromkeys([*(sighting.mac for sighting in seen), *survey.macs]))

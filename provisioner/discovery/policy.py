@@ -4,7 +4,7 @@ from provisioner.domain.boot_plan import Asker
 from provisioner.domain.values import machine_uuid
 from provisioner.site import lan
 from provisioner.site.site import Site
-from provisioner.state.surveys import Survey
+from provisioner.state.surveys import SurveyRow
 
 FRESH = 600.0  # seconds for which an inventory is news
 PROCESSORS = frozenset({"", "i386", "x86_64"})  # iPXE's words for what the ramdisk runs on
@@ -26,7 +26,7 @@ def refusal(site: Site, asker: Asker) -> str:
     return "" if is_due(survey, site.clock()) else "this machine is not known; its inventory was taken"
 
 
-def is_due(survey: Survey | None, now: float) -> bool:
+def is_due(survey: SurveyRow | None, now: float) -> bool:
     """Whether it may be sent to look (again), at `now`.
 
     Each look is followed by a boot from the disk, however long the firmware takes until it asks again.

@@ -4,12 +4,12 @@ from dataclasses import replace
 
 from provisioner.domain.values import machine_uuid
 from provisioner.state.database import Database
-from provisioner.state.surveys import Survey
+from provisioner.state.surveys import SurveyRow
 
 
 def note_served(database: Database, mac: str, uuid: str, address: str, now: float) -> None:
     """A machine is sent to look; called before it is, for what is not noted could go round for ever."""
-    known = database.surveys.find(mac, uuid) or Survey(mac, machine_uuid(uuid))
+    known = database.surveys.find(mac, uuid) or SurveyRow(mac, machine_uuid(uuid))
     database.surveys.put(replace(known, served=now, address=address))
 
 

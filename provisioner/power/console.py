@@ -20,7 +20,7 @@ from provisioner.errors import PowerError
 from provisioner.power import ipmi, process
 from provisioner.power.protocol import BmcAddress
 from provisioner.state import notify
-from provisioner.state.recording import Recording, Writer
+from provisioner.state.recording import Recording, RecordingWriter
 
 LOGIN_LIMIT = 20.0  # seconds until the console must be there
 TICK = 0.25  # seconds; how late a reader may learn of new bytes
@@ -82,7 +82,7 @@ class Recorder:
         """`told` is a descriptor that becomes readable when it shall end."""
         self._order, self._told = order, told
         self._recording = order.recording
-        self._writer = Writer(self._recording)
+        self._writer = RecordingWriter(self._recording)
         self._heard = 0.0  # when the last byte came
         self._rung = 0.0
         self._lost: Any = None  # what the session said of its end

@@ -128,7 +128,7 @@ class Recording:
         return False
 
 
-class Writer:
+class RecordingWriter:
     """The one recorder of a recording; another waits until it has ended."""
 
     def __init__(self, recording: Recording) -> None:

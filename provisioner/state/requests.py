@@ -31,7 +31,7 @@ class BmcResult(FrozenModel):
     error: BmcFault | None = None
 
 
-class Request(FrozenModel):
+class BmcRequest(FrozenModel):
     """One request to the worker; `created` in seconds since 1970."""
 
     id: int
@@ -53,14 +53,14 @@ class Requests(Table):
         with self._connection.writing() as db:
             return key_of(db.conn.execute(sql, [now, host, action, argument]).lastrowid)
 
-    def get(self, ident: int) -> Request:
+    def get(self, ident: int) -> BmcRequest:
         """Raises NotFoundError (PV-124)."""
         row = self._connection.one("SELECT * FROM requests WHERE id = ?", ident)
         if not row:
             raise NotFoundError(f"no request {ident}", code=124)
         return _request(row)
 
-    def open(self) -> list[Request]:
+    def open(self) -> list[BmcRequest]:
         """What the worker has not answered yet, oldest first."""
         return [
             _request(row)
@@ -74,5 +74,5 @@ class Requests(Table):
             db.execute("UPDATE requests SET state = 'done', result = ? WHERE id = ?", [body, ident])
 
 
-def _request(row: Row) -> Request:
-    return Request.model_validate({**row, "result": json.loads(str(row["result"]))})
+def _request(row: Row) -> BmcRequest:
+    return BmcRequest.model_validate({**row, "result": json.loads(str(row["result"]))})

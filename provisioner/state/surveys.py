@@ -12,7 +12,7 @@ MOST = 500  # rows; beyond it the oldest go, first those that never reported
 
 
 @dataclass(frozen=True)
-class Survey:
+class SurveyRow:
     """One machine, by its boot card's `mac`. Times in seconds since 1970, 0 for never.
 
     `served`: it was sent to look; `released`: it was given its disk; `hardware`: what it reported, if it did.
@@ -40,12 +40,12 @@ _HARDWARE = TypeAdapter(Hardware)
 class Surveys(Table):
     """Surveys by MAC."""
 
-    def all(self) -> list[Survey]:
+    def all(self) -> list[SurveyRow]:
         """All of them, the last reported first."""
         rows = self._connection.db.execute(f"{SELECT} ORDER BY reported DESC")
         return [_survey(*row) for row in rows]
 
-    def find(self, mac: str, uuid: str = "") -> Survey | None:
+    def find(self, mac: str, uuid: str = "") -> SurveyRow | None:
         """That of the machine which has the MAC on any of its cards, or the UUID; None for a new one."""
         where = "mac = :mac OR instr(macs, :mac) OR (:uuid != '' AND uuid = :uuid)"
         row = self._connection.db.execute(
@@ -53,7 +53,7 @@ class Surveys(Table):
         ).fetchone()
         return _survey(*row) if row else None
 
-    def put(self, survey: Survey) -> None:
+    def put(self, survey: SurveyRow) -> None:
         """Insert or replace; the table stays bounded."""
         body = _HARDWARE.dump_json(survey.hardware).decode() if survey.hardware else ""
         times = (survey.served, survey.released, survey.reported)
@@ -83,6 +83,6 @@ def _survey(
     released: float,
     reported: float,
     body: str,
-) -> Survey:
+) -> SurveyRow:
     hardware = _HARDWARE.validate_json(body) if body else None
-    return Survey(mac, uuid, tuple(macs.split()), address, served, released, reported, hardware)
+    return SurveyRow(mac, uuid, tuple(macs.split()), address, served, released, reported, hardware)

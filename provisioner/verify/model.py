@@ -8,7 +8,7 @@ from provisioner.verify.evidence import GpuReport, HostFacts
 
 
 @dataclass(frozen=True)
-class Target:
+class SshTarget:
     """A host as SSH reaches it. `key`: the private key's file; `host_keys`: lines `ssh-ed25519 AAAA…`."""
 
     name: str

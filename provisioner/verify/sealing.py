@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from provisioner.verify import ansible, ssh
-from provisioner.verify.model import Target, TaskResult, Verdict
+from provisioner.verify.model import SshTarget, TaskResult, Verdict
 
 LIMIT = 400  # seconds for one run; the host's cloud-init may still have to end
 MARKER = "last-step-sent"
@@ -13,7 +13,11 @@ PROBE = "knock once more"  # the task's name in events
 
 
 def seal(
-    target: Target, mode: Literal["full", "keep-access"], *, on_task: Callable[[TaskResult], None], work: Path
+    target: SshTarget,
+    mode: Literal["full", "keep-access"],
+    *,
+    on_task: Callable[[TaskResult], None],
+    work: Path,
 ) -> Verdict:
     """Seal the host; call again with the same `work` after a crash or `unreachable`.
 

@@ -11,7 +11,7 @@ from typing import Literal
 from provisioner import run
 from provisioner.errors import ProgramError, ServiceError
 from provisioner.verify.evidence import printable
-from provisioner.verify.model import Target
+from provisioner.verify.model import SshTarget
 
 CONNECT_SECONDS = 10
 PYTHON = "/usr/bin/python3"
@@ -26,7 +26,7 @@ Inventory = dict[str, dict[str, dict[str, dict[str, str | int | bool]]]]
 class Route:
     """The way to one host for the length of one run: files that ssh reads, and where connections wait."""
 
-    target: Target
+    target: SshTarget
     known_hosts: Path
     control: Path
 
@@ -48,7 +48,7 @@ class Route:
 
 
 @contextmanager
-def route(target: Target, folder: Path) -> Iterator[Route]:
+def route(target: SshTarget, folder: Path) -> Iterator[Route]:
     """Pin the host's keys in `folder`; shared connections end with the block.
 
     Raises:
@@ -69,7 +69,7 @@ def _close_connection(route: Route) -> None:
     run.run(["ssh", "-F", "none", "-o", f"ControlPath={route.control}", "-O", "exit", "x"], check=False)
 
 
-def known_hosts_text(target: Target) -> str:
+def known_hosts_text(target: SshTarget) -> str:
     """The text of a known_hosts file: well-formed keys only, without their comments. Raises ServiceError."""
     place = target.address if target.port == 22 else f"[{target.address}]:{target.port}"
     keys = [_KEY.fullmatch(line.strip()) for line in target.host_keys]
@@ -117,12 +117,12 @@ def probe_login(route: Route) -> Literal["accepted", "denied", "silent"]:
     return "denied" if b"Permission denied" in done.stderr else "silent"
 
 
-def public_key(target: Target) -> str:
+def public_key(target: SshTarget) -> str:
     """The base64 part of our public key, by which its line is found on the host."""
     return run.text(["ssh-keygen", "-y", "-f", target.key]).split()[1]
 
 
-def explain_unreachable(target: Target, message: str) -> str:
+def explain_unreachable(target: SshTarget, message: str) -> str:
     """What Ansible says of an unreachable host, as one sentence."""
     text = " ".join(message.split())
     if "IDENTIFICATION HAS CHANGED" in text or "Host key verification failed" in text:

@@ -5,14 +5,16 @@ from pathlib import Path
 
 from provisioner.verify import ansible, check, gpus, ssh
 from provisioner.verify.evidence import read_facts, read_gpus
-from provisioner.verify.model import Expected, Target, TaskResult, Verdict
+from provisioner.verify.model import Expected, SshTarget, TaskResult, Verdict
 
 LIMIT = 600  # seconds for one run; a stage allows several
 TASK = "read facts"
 GPU_TASK = "read GPUs"
 
 
-def run(target: Target, expected: Expected, *, on_task: Callable[[TaskResult], None], work: Path) -> Verdict:
+def run(
+    target: SshTarget, expected: Expected, *, on_task: Callable[[TaskResult], None], work: Path
+) -> Verdict:
     """Compare the host with what was expected; changes nothing there. `on_task` is called with each check.
 
     `passed`, `rejected` (sentences: the deviations), `unreachable` (SSH; may be tried again) or `failed`.

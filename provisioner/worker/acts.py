@@ -11,9 +11,9 @@ from provisioner.errors import PowerError, ProvisionError
 from provisioner.power import registry
 from provisioner.power.protocol import BmcAddress, BootDevice, Power
 from provisioner.site.site import Site
-from provisioner.state.requests import BmcFault, BmcResult, Request
+from provisioner.state.requests import BmcFault, BmcRequest, BmcResult
 from provisioner.state.secrets import bmc_login, certificate_pin, deployment_key_file
-from provisioner.verify import Expected, GpuKind, PciDevice, Target, TaskResult
+from provisioner.verify import Expected, GpuKind, PciDevice, SshTarget, TaskResult
 from provisioner.verify import run as run_verification
 from provisioner.verify import seal as run_sealing
 
@@ -113,8 +113,8 @@ def choose_disk(site: Site, row: Deployment) -> None:
     record(site, row.id, "disk.chosen", source="bmc", note=note)
 
 
-def _target(site: Site, row: Deployment) -> Target:
-    return Target(
+def _target(site: Site, row: Deployment) -> SshTarget:
+    return SshTarget(
         name=row.host,
         address=row.address,
         user="provision",
@@ -200,7 +200,7 @@ def seal(site: Site, row: Deployment) -> None:
     )
 
 
-def answer_request(site: Site, request: Request) -> None:
+def answer_request(site: Site, request: BmcRequest) -> None:
     """Do what `provision bmc …` asked for and keep the result, or the error, for who waits for it."""
     try:
         host = site.database.hosts.get(request.host)

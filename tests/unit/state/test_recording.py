@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from provisioner.state import recording
-from provisioner.state.recording import Recording, Text, Writer, plain
+from provisioner.state.recording import Recording, RecordingWriter, Text, plain
 from provisioner.state.redaction import redact_text
 
 
@@ -69,13 +69,13 @@ def test_what_comes_after_the_limit_is_kept_in_part_and_said(
 ) -> None:
     monkeypatch.setattr(recording, "LIMIT", 10)
     monkeypatch.setattr(recording, "NEWEST", 4)
-    writer = Writer(kept)
+    writer = RecordingWriter(kept)
     writer.add(b"01234567")
     writer.add(b"89abcdef")
     writer.keep()
     assert (kept.read(0, 99), kept.newest()) == (b"0123456789", b"cdef")
     del writer
-    again = Writer(kept)  # after a restart
+    again = RecordingWriter(kept)  # after a restart
     again.add(b"gh")
     again.keep()
     assert (kept.size(), kept.newest()) == (10, b"efgh")

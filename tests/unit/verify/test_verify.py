@@ -16,7 +16,7 @@ from provisioner.domain.profile import Gpu, Profile
 from provisioner.domain.stage import Stage
 from provisioner.errors import ServiceError
 from provisioner.site.site import Site
-from provisioner.verify import Expected, GpuKind, PciDevice, Target, TaskResult, Verdict, check, ssh
+from provisioner.verify import Expected, GpuKind, PciDevice, SshTarget, TaskResult, Verdict, check, ssh
 from provisioner.verify.evidence import read_facts, read_gpus
 from provisioner.worker import acts
 
@@ -37,7 +37,7 @@ SAID: dict[str, Any] = {
 }
 H100 = PciDevice("10de:2330", 2, "H100 SXM")
 WANTED = Expected("vault-os", "1.1", "S5XX", 512 * GIB, (MAC,), (H100,))
-TARGET = Target("vc-1", "10.77.0.5", "provision", Path("/state/secrets/deploy_ed25519"), (KEY,))
+TARGET = SshTarget("vc-1", "10.77.0.5", "provision", Path("/state/secrets/deploy_ed25519"), (KEY,))
 
 
 def deviations(expected: Expected = WANTED, **said: Any) -> list[str]:

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from provisioner import run, verify
-from provisioner.verify import Expected, GpuKind, PciDevice, Target, TaskResult, Verdict, ssh, verification
+from provisioner.verify import Expected, GpuKind, PciDevice, SshTarget, TaskResult, Verdict, ssh, verification
 
 ROOT = Path(__file__).parents[3]
 PARTS = Path(__file__).parents[1] / "cube"
@@ -38,7 +38,7 @@ def free_port() -> int:
 
 
 @contextmanager
-def sshd(folder: Path, authorized: Path, *, command: str = "") -> Iterator[Target]:
+def sshd(folder: Path, authorized: Path, *, command: str = "") -> Iterator[SshTarget]:
     """An SSH server on loopback with keys of its own; the target that reaches it as the current user."""
     if os.geteuid() == 0:
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # sshd insists, as root
@@ -64,7 +64,7 @@ def sshd(folder: Path, authorized: Path, *, command: str = "") -> Iterator[Targe
             assert line, said.decode()
             said += line
         key = " ".join(host_key.split()[:2])
-        yield Target("vc-1", HERE, getpass.getuser(), folder / "deploy", (key,), port)
+        yield SshTarget("vc-1", HERE, getpass.getuser(), folder / "deploy", (key,), port)
     finally:
         run.stop(process)
         assert process.stdout
@@ -72,7 +72,7 @@ def sshd(folder: Path, authorized: Path, *, command: str = "") -> Iterator[Targe
 
 
 @pytest.fixture(scope="module")
-def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Target]:
+def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SshTarget]:
     """This very machine; verification only reads."""
     folder = tmp_path_factory.mktemp("sshd")
     (folder / "authorized").write_text(make_key(folder / "deploy") + "\n")
@@ -100,7 +100,7 @@ def expect(facts: dict[str, Any]) -> Expected:
     )
 
 
-def is_hung_up(target: Target) -> bool:
+def is_hung_up(target: SshTarget) -> bool:
     """Every connection that the server had ends within seconds."""
     config = str(target.key.with_name("sshd_config")).encode()
     (server,) = [p.parent for p in Path("/proc").glob("[0-9]*/cmdline") if config in read_bytes(p)]
@@ -119,13 +119,13 @@ def read_bytes(path: Path) -> bytes:
     return b""
 
 
-def check(target: Target, expected: Expected, work: Path) -> tuple[Verdict, list[TaskResult]]:
+def check(target: SshTarget, expected: Expected, work: Path) -> tuple[Verdict, list[TaskResult]]:
     told: list[TaskResult] = []
     return verify.run(target, expected, on_task=told.append, work=work), told
 
 
 def test_a_machine_that_is_as_expected_passes_also_from_a_thread(
-    target: Target, this_machine: dict[str, Any], tmp_path: Path
+    target: SshTarget, this_machine: dict[str, Any], tmp_path: Path
 ) -> None:
     before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
     here, _ = check(target, expect(this_machine), tmp_path / "here")
@@ -143,7 +143,7 @@ def test_a_machine_that_is_as_expected_passes_also_from_a_thread(
 
 
 def test_a_missing_card_rejects_the_machine(
-    target: Target, this_machine: dict[str, Any], tmp_path: Path
+    target: SshTarget, this_machine: dict[str, Any], tmp_path: Path
 ) -> None:
     wrong = replace(expect(this_machine), pci=(PciDevice("10de:2330", 8, "H100 SXM"),))
     verdict, told = check(target, wrong, tmp_path)
@@ -153,7 +153,7 @@ def test_a_missing_card_rejects_the_machine(
 
 
 def test_another_host_key_is_unreachable_and_not_rejected(
-    target: Target, this_machine: dict[str, Any], tmp_path: Path
+    target: SshTarget, this_machine: dict[str, Any], tmp_path: Path
 ) -> None:
     stranger = " ".join(make_key(tmp_path / "stranger").split()[:2])
     verdict, told = check(replace(target, host_keys=(stranger,)), expect(this_machine), tmp_path / "work")
@@ -162,7 +162,9 @@ def test_another_host_key_is_unreachable_and_not_rejected(
     assert told == []
 
 
-def test_a_closed_port_is_unreachable(target: Target, this_machine: dict[str, Any], tmp_path: Path) -> None:
+def test_a_closed_port_is_unreachable(
+    target: SshTarget, this_machine: dict[str, Any], tmp_path: Path
+) -> None:
     port = free_port()
     verdict, _ = check(replace(target, port=port), expect(this_machine), tmp_path)
     assert verdict.result == "unreachable"
@@ -171,7 +173,9 @@ def test_a_closed_port_is_unreachable(target: Target, this_machine: dict[str, An
     )
 
 
-def test_a_refused_key_is_unreachable(target: Target, this_machine: dict[str, Any], tmp_path: Path) -> None:
+def test_a_refused_key_is_unreachable(
+    target: SshTarget, this_machine: dict[str, Any], tmp_path: Path
+) -> None:
     make_key(tmp_path / "stranger")
     verdict, _ = check(replace(target, key=tmp_path / "stranger"), expect(this_machine), tmp_path / "work")
     assert verdict.result == "unreachable"
@@ -256,7 +260,7 @@ class Cube:
     """A deployed host as a folder: its root, its seed as a file, an sshd that leads into it."""
 
     root: Path
-    target: Target
+    target: SshTarget
     work: Path
 
     def seal(self, mode: Any = "full", work: str = "work") -> tuple[Verdict, list[str]]:
