@@ -268,14 +268,14 @@ FIXED = ("state", "interface", "address", "http_port", "services", "dhcp", "netw
 
 def successor(old: Settings, new: Settings) -> tuple[Settings, list[str]]:
     """What holds after the file was read again, and the keys that need a start to hold."""
-    kept = {name: getattr(old, name) for name in FIXED if getattr(old, name) != getattr(new, name)}
-    changes: dict[str, object] = dict(kept)
+    unchanged = {name: getattr(old, name) for name in FIXED if getattr(old, name) != getattr(new, name)}
+    changes: dict[str, object] = dict(unchanged)
     for section in ("tftp", "dns"):
         before, after = getattr(old, section), getattr(new, section)
         if before.also != after.also:
-            kept[f"{section}.also"] = before.also
+            unchanged[f"{section}.also"] = before.also
             changes[section] = after.model_copy(update={"also": before.also})
-    return new.model_copy(update=changes), list(kept)
+    return new.model_copy(update=changes), list(unchanged)
 
 
 def load(path: Path, **overrides: object) -> Settings:

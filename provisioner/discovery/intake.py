@@ -84,8 +84,10 @@ def _clean(value: _T) -> _T:
         if isinstance(item, str):
             changes[field.name] = _text(item)
         elif isinstance(item, tuple):
-            kept = item[: MOST.get(field.name, 0)]
-            changes[field.name] = tuple(_clean(part) if is_dataclass(part) else _text(part) for part in kept)
+            bounded = item[: MOST.get(field.name, 0)]
+            changes[field.name] = tuple(
+                _clean(part) if is_dataclass(part) else _text(part) for part in bounded
+            )
     return replace(value, **changes)  # type: ignore[type-var]
 
 

@@ -36,8 +36,8 @@ def profile(
         "gpus": _gpus(hardware.devices, devices),
         "memory_min": _round(hardware.memory),
     }
-    kept = base.model_dump(exclude_unset=True) if base else {}
-    return Profile.model_validate(kept | learned)
+    unlearned = base.model_dump(exclude_unset=True) if base else {}
+    return Profile.model_validate(unlearned | learned)
 
 
 def _hints(disks: Sequence[DiskInfo]) -> Hints:

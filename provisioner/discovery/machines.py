@@ -116,10 +116,10 @@ def _join(sightings: Sequence[Sighting], surveys: Sequence[SurveyRow]) -> list[_
 
 
 def _machine(group: _Group, owners: dict[str, str]) -> Machine:
-    seen, survey = group.sightings, group.survey or SurveyRow("")
+    sightings, survey = group.sightings, group.survey or SurveyRow("")
     hardware = survey.hardware or Hardware()
-    packets = [sighting.data for sighting in seen]
-    macs = tuple(dict.fromkeys([*(sighting.mac for sighting in seen), *survey.macs]))
+    packets = [sighting.data for sighting in sightings]
+    macs = tuple(dict.fromkeys([*(sighting.mac for sighting in sightings), *survey.macs]))
     uuid = survey.uuid or _first(machine_uuid(packet.uuid) for packet in packets)
     return Machine(
         mac=macs[0],
@@ -127,14 +127,14 @@ def _machine(group: _Group, owners: dict[str, str]) -> Machine:
         vendor=vendors.maker(macs[0]),
         architecture=_first(vendors.architecture(packet.arch) for packet in packets),
         uuid=uuid,
-        address=_first(sighting.address for sighting in seen) or survey.address,
+        address=_first(sighting.address for sighting in sightings) or survey.address,
         hostname=_first(packet.hostname for packet in packets),
         port=_first(packet.circuit for packet in packets),
         note=_first(packet.note for packet in packets),
         host=owners.get(uuid, ""),
-        first_seen=min((sighting.first_seen for sighting in seen), default=survey.reported),
-        last_seen=max((sighting.last_seen for sighting in seen), default=survey.reported),
-        count=sum(sighting.count for sighting in seen),
+        first_seen=min((sighting.first_seen for sighting in sightings), default=survey.reported),
+        last_seen=max((sighting.last_seen for sighting in sightings), default=survey.reported),
+        count=sum(sighting.count for sighting in sightings),
         inventoried=survey.reported,
         serial=hardware.serial,
         maker=hardware.maker,

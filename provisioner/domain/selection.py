@@ -48,10 +48,10 @@ def parse(text: str) -> tuple[Term, ...]:
     """The terms of an expression, all of which must hold. Raises InputError (PV-103)."""
     terms = []
     for part in text.split(","):
-        found = re.fullmatch(r"\s*(\w+)\s*(!?=)\s*(\S.*?)\s*", part)
-        if not found:
+        condition = re.fullmatch(r"\s*(\w+)\s*(!?=)\s*(\S.*?)\s*", part)
+        if not condition:
             raise InputError(f"--select: {part.strip() or text!r} is no term", hint=HINT, code=103)
-        key, sign, values = found.groups()
+        key, sign, values = condition.groups()
         if key not in KEYS:
             raise InputError(f"--select: {key!r} is none of {', '.join(KEYS)}", hint=HINT, code=103)
         terms.append(Term(key, tuple(value.strip() for value in values.split("|")), sign == "!="))

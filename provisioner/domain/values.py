@@ -59,10 +59,10 @@ _UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
 
 def _size(value: object) -> int:
-    found = re.fullmatch(r"(\d+)\s*([KMGT]?)(?:i?B)?", str(value).strip(), re.IGNORECASE)
-    if not found:
+    parts = re.fullmatch(r"(\d+)\s*([KMGT]?)(?:i?B)?", str(value).strip(), re.IGNORECASE)
+    if not parts:
         raise ValueError(f"{value!r} is not a size; write 64G or 480103981056")
-    return int(found[1]) * _UNITS[found[2].upper()]
+    return int(parts[1]) * _UNITS[parts[2].upper()]
 
 
 def _fingerprint(value: object) -> str:

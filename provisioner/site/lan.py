@@ -58,10 +58,10 @@ def _is_leased(site: Site, mac: str, address: str) -> bool:
 
 
 def _is_relayed(site: Site, mac: str, address: str) -> bool:
-    seen = site.database.sightings.get(mac)
-    if seen is None or not seen.data.relay or seen.address != address:
+    sighting = site.database.sightings.get(mac)
+    if sighting is None or not sighting.data.relay or sighting.address != address:
         return False
-    return site.clock() - seen.last_seen <= FRESH
+    return site.clock() - sighting.last_seen <= FRESH
 
 
 def rogue_servers(site: Site) -> list[RogueServer]:

@@ -36,9 +36,12 @@ class Site:
         if not self.load:
             return
         try:
-            self.settings, kept = successor(self.settings, self.load())
+            self.settings, unchanged = successor(self.settings, self.load())
         except SettingsError as fault:
             log.warning("the settings stay as they are: %s", fault)
             return
         self.adopt()
-        log.info("the settings were read again%s", f"; {', '.join(kept)} at the next start" if kept else "")
+        log.info(
+            "the settings were read again%s",
+            f"; {', '.join(unchanged)} at the next start" if unchanged else "",
+        )

@@ -48,18 +48,18 @@ def changing(state: Path, *, alone: bool = False) -> Iterator[None]:
 def garbage(state: Path, known: Collection[str]) -> list[Garbage]:
     """What lies in images/ and belongs to no image of the ids `known`, by name."""
     folders = {image_folder(state, ident).name for ident in known}
-    found: list[Garbage] = []
+    items: list[Garbage] = []
     for path in sorted((state / "images").iterdir()):
         if path.name not in folders:
             is_whole = any((path / name).exists() for name in ("pack.json", ISO))
             why = "no image of the catalogue" if is_whole else "half of a broken copy"
-            found.append(Garbage(path.name, _disk_usage(path), why))
+            items.append(Garbage(path.name, _disk_usage(path), why))
         elif path.is_dir():
             partial = [p for p in sorted(path.iterdir()) if p.name.endswith(".partial")]
-            found += [
+            items += [
                 Garbage(f"{path.name}/{p.name}", _disk_usage(p), "half of a broken copy") for p in partial
             ]
-    return found
+    return items
 
 
 def remove_garbage(state: Path, known: Collection[str], names: Collection[str]) -> list[Garbage]:

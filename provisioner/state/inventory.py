@@ -50,14 +50,14 @@ def check(hosts: list[Host], profiles: set[str], known: list[Host] | None = None
 
 
 def _unique(host: Host) -> list[tuple[str, str]]:
-    found = [("MAC", mac) for mac in host.macs]
+    claims = [("MAC", mac) for mac in host.macs]
     if host.bmc.mac:
-        found.append(("MAC", host.bmc.mac))
+        claims.append(("MAC", host.bmc.mac))
     if host.bmc.address:
-        found.append(("BMC address", f"{host.bmc.address}:{host.bmc.port}"))
+        claims.append(("BMC address", f"{host.bmc.address}:{host.bmc.port}"))
     if host.serial:
-        found.append(("serial", host.serial))
-    return found
+        claims.append(("serial", host.serial))
+    return claims
 
 
 class _Scalars(yaml.BaseLoader):

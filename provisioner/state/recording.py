@@ -91,7 +91,7 @@ class Recording:
         size = self.size()
         start = max(0, size - most)
         data = self.read(start, size - start)
-        ends = [found.start() for found in re.finditer(rb"\n", data[:-1])]
+        ends = [newline.start() for newline in re.finditer(rb"\n", data[:-1])]
         return start + (ends[-lines] + 1 if len(ends) >= lines else 0)
 
     def last_words(self) -> list[str]:

@@ -78,8 +78,7 @@ class Sightings(Table):
 
     def get(self, mac: str) -> Sighting | None:
         """How the MAC asked by DHCP last; None if it never did."""
-        found = self._select("WHERE s.mac = ?", mac)
-        return found[0] if found else None
+        return next(iter(self._select("WHERE s.mac = ?", mac)), None)
 
     def _select(self, tail: str, *parameters: str | float) -> list[Sighting]:
         rows = self._connection.db.execute(f"{SELECT} {tail}", parameters)
@@ -88,7 +87,7 @@ class Sightings(Table):
             for mac, first, last, count, address, data, host, role in rows
         ]
 
-    def put(self, seen: Iterable[NewSighting]) -> None:
+    def put(self, sightings: Iterable[NewSighting]) -> None:
         """Batched evidence of DHCP; counts are added to what is there.
 
         What a firmware said of itself stays when its system asks later, but for the host name.
@@ -98,7 +97,7 @@ class Sightings(Table):
                  data = CASE WHEN json_extract(data, '$.boots') AND NOT :boots
                  THEN json_set(data, '$.hostname', :hostname) ELSE :data END,
                  address = CASE WHEN :address = '' THEN address ELSE :address END"""
-        rows = [_parameters(one) for one in seen]
+        rows = [_parameters(sighting) for sighting in sightings]
         with self._connection.writing() as db:  # no other work between BEGIN and COMMIT: others wait to write
             db.conn.executemany(sql, rows)
 
@@ -111,13 +110,13 @@ class Sightings(Table):
             db.execute(sql, [most])
 
 
-def _parameters(seen: NewSighting) -> dict[str, str | float | bool]:
-    packet = seen.data
+def _parameters(sighting: NewSighting) -> dict[str, str | float | bool]:
+    packet = sighting.data
     return {
-        "mac": seen.mac,
-        "time": seen.time,
-        "count": seen.count,
-        "address": seen.address,
+        "mac": sighting.mac,
+        "time": sighting.time,
+        "count": sighting.count,
+        "address": sighting.address,
         "data": json.dumps(vars(packet)),
         "boots": packet.boots,
         "hostname": packet.hostname,

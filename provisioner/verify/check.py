@@ -44,11 +44,11 @@ def _root_disk(facts: HostFacts, wanted: str) -> TaskResult:
         return _result(
             "root disk", False, f"the root file system is on no disk that is known, written was {wanted}"
         )
-    found = ", ".join(
+    shown = ", ".join(
         f"serial {disk.serial}" if disk.serial else f"{disk.name}, which shows no serial"
         for disk in facts.root_disks
     )
-    return _result("root disk", False, f"the root file system is on disk {found}, written was {wanted}")
+    return _result("root disk", False, f"the root file system is on disk {shown}, written was {wanted}")
 
 
 def _memory(facts: HostFacts, wanted: int) -> TaskResult:
@@ -69,8 +69,8 @@ def _card(facts: HostFacts, mac: str) -> TaskResult:
 
 
 def _pci(facts: HostFacts, device: PciDevice) -> TaskResult:
-    found = facts.pci.count(device.id)
+    count = facts.pci.count(device.id)
     label = f"{device.id} ({device.name})" if device.name else device.id
     noun = "device" if device.count == 1 else "devices"
-    sentence = f"{device.count} PCI {noun} {label} expected, {found} found"
-    return _result(f"pci {device.id}", found == device.count, sentence)
+    sentence = f"{device.count} PCI {noun} {label} expected, {count} found"
+    return _result(f"pci {device.id}", count == device.count, sentence)

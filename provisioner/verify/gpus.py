@@ -66,11 +66,11 @@ def _label(kind: GpuKind) -> str:
 
 
 def _counts(report: GpuReport, kinds: dict[str, GpuKind]) -> Iterator[str]:
-    found = Counter(gpu.id for gpu in report.gpus if gpu.id)
+    counted = Counter(gpu.id for gpu in report.gpus if gpu.id)
     for kind in kinds.values():
-        if found[kind.id] != kind.count:
+        if counted[kind.id] != kind.count:
             noun = "GPU" if kind.count == 1 else "GPUs"
-            yield f"{kind.count} {noun} {_label(kind)} expected, NVML shows {found[kind.id]}"
+            yield f"{kind.count} {noun} {_label(kind)} expected, NVML shows {counted[kind.id]}"
     for gpu in report.gpus:
         if gpu.id and gpu.id not in kinds:
             yield f"{gpu.place} ({gpu.id}, {gpu.name or 'nameless'}) is not in the profile"
@@ -81,10 +81,10 @@ def _lost(report: GpuReport) -> Iterator[str]:
     for gpu in report.gpus:
         if not gpu.bus:
             yield f"{gpu.place} does not answer: {gpu.why('handle' if 'handle' in gpu.errors else 'pci')}"
-    for one in report.graphics:
-        if one.bus not in answering:
-            driver = f"driver {one.driver}" if one.driver else "no driver bound"
-            yield f"GPU {one.bus} ({one.id}, {driver}) is on the PCI bus and missing from NVML"
+    for card in report.graphics:
+        if card.bus not in answering:
+            driver = f"driver {card.driver}" if card.driver else "no driver bound"
+            yield f"GPU {card.bus} ({card.id}, {driver}) is on the PCI bus and missing from NVML"
 
 
 def _twins(report: GpuReport) -> Iterator[str]:
