@@ -105,7 +105,7 @@ def test_a_console_is_recorded_before_the_power_on_and_followed_until_it_rests(
     ident = host.power_on()
     began = Recording(world.state, ident).marks()[0]
     told = next(e for e in world.client.events(ident)["events"] if e["kind"] == "power.began")
-    assert began["mark"] == "began" and began["time"] < told["time"]
+    assert began.mark == "began" and began.time < told["time"]
     host.says(b"\x1b[2J\x1b[1;1HPOST\x1b[0m ok\r\n\x1b]0;title\x07")
     with world.lines("bmc", "console", host.name, "--follow") as seen:
         seen.await_text("POST ok\n")
