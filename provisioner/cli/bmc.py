@@ -12,7 +12,7 @@ from provisioner.cli.common import asks_service, emit_one, prints_data, say
 from provisioner.cli.new_events import repeat
 from provisioner.client import Client
 from provisioner.errors import Exit, InputError
-from provisioner.state.recording import Text
+from provisioner.state.recording import TerminalText
 from provisioner.system.units import size
 
 
@@ -104,7 +104,7 @@ class _Shown:
 
     def __init__(self, *, raw: bool) -> None:
         self.offset, self.began = 0, False
-        self._raw, self._text = raw, Text()
+        self._raw, self._text = raw, TerminalText()
         self._newest = b""
         self._column = 0  # of text, since the last line feed
 

@@ -9,9 +9,11 @@ from provisioner.cli import machines
 from provisioner.cli.common import Column, asks_service, emit, emit_one, local_time, prints_data, say
 from provisioner.client import Client
 from provisioner.errors import InputError
+from provisioner.power import registry
 from provisioner.system.units import size
 
 Row = dict[str, Any]
+NETWORKED = sorted(name for name, driver in registry.DRIVERS.items() if driver.has_bmc)
 
 
 @click.group()
@@ -94,7 +96,7 @@ def apply(client: Client, folder: Path) -> None:
     """Add or replace the hosts and profiles of an inventory folder: all of them, or none."""
     from provisioner.state import inventory
 
-    hosts, profiles = inventory.read(folder)
+    hosts, profiles = inventory.read(folder, registry.DRIVERS)
     # only what was said: what is locked stays locked, what is left out takes the service's defaults
     done = client.apply(
         [item.model_dump(mode="json", exclude_unset=True) for item in hosts],
@@ -117,9 +119,7 @@ def apply(client: Client, folder: Path) -> None:
 @click.option("--serial", default="", help="The serial on its label, as SMBIOS says it.")
 @click.option("--rack", default="")
 @click.option("--bmc", "address", default="", metavar="ADDRESS", help="Without it you press the button.")
-@click.option(
-    "--bmc-driver", "driver", type=click.Choice(["ipmi", "redfish"]), default="ipmi", show_default=True
-)
+@click.option("--bmc-driver", "driver", type=click.Choice(NETWORKED), default="ipmi", show_default=True)
 @click.option("--secret", default="", help="The name of the BMC's login (provision bmc secret NAME).")
 @asks_service
 def add(
@@ -132,7 +132,7 @@ def add(
     provision host add --from-seen MAC --name NAME [--profile PROFILE]
     """
     address, secret, driver = rest.pop("address"), rest.pop("secret"), rest.pop("driver")
-    bmc = {"driver": driver, "address": address, "secret": secret} if address else {"driver": "manual"}
+    bmc = {"driver": driver, "address": address, "secret": secret} if address else {}
     if not (wanted := name or named) or (name and named and name != named):
         raise InputError("one name is needed", hint="provision host add NAME …")
     if bool(macs) == bool(seen):

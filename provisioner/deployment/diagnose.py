@@ -6,6 +6,7 @@ from typing import Any
 from provisioner.domain.deployment import Deployment
 from provisioner.domain.lifecycle import ROWS
 from provisioner.domain.stage import Stage
+from provisioner.power import registry
 from provisioner.site import lan
 from provisioner.site.site import Site
 
@@ -32,7 +33,7 @@ def _kinds(site: Site, row: Deployment) -> dict[str, dict[str, Any]]:
 
 def see_console(site: Site, row: Deployment) -> str:
     """Where its console is to be read."""
-    if site.database.hosts.get(row.host).bmc.has_console:
+    if registry.console_driver(site.database.hosts.get(row.host).bmc):
         return f"see its serial console (provision bmc console {row.host})"
     return "see its console"
 

@@ -13,6 +13,7 @@ from provisioner.domain.image import Image
 from provisioner.domain.profile import Hints
 from provisioner.domain.values import parse_mac
 from provisioner.errors import InputError, NotFoundError, RefusedError
+from provisioner.power import registry
 from provisioner.site.site import Site
 
 
@@ -130,9 +131,7 @@ def confirm(plan: dict[str, Any], answer: str, *, yes: bool) -> None:
 
 
 def _power(host: Host) -> str:
-    if host.bmc.driver == "manual":
-        return "by hand: you will be asked to press the button"
-    return f"{host.bmc.driver} at {host.bmc.address}: boot device network, then power on or reset"
+    return registry.find(host.bmc.driver, host.name).sentence(host.bmc)
 
 
 def _holds(last: Deployment | None) -> str:

@@ -1,6 +1,6 @@
 """A host without a BMC: a person presses the button, the DHCP packet is the read-back."""
 
-from provisioner.power.protocol import BmcAddress, BootDevice, BootResult, PowerResult
+from provisioner.power.protocol import BmcAddress, BootDevice, BootResult, PowerDriver, PowerResult
 
 
 class Manual:
@@ -38,3 +38,6 @@ class Manual:
 
     def _ask(self, sentence: str) -> PowerResult:
         return PowerResult("unknown", confirmed=False, note=sentence)
+
+
+DRIVER = PowerDriver(name="manual", connect=Manual, plan="by hand: you will be asked to press the button")

@@ -1,9 +1,13 @@
-"""What every power driver can do: the protocol, where a BMC is, what an act gives back."""
+"""What every power driver can do and declares of itself, where a BMC is, what an act gives back."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from provisioner.domain.host import Bmc, BmcDriver
+
 BootDevice = Literal["network", "disk"]
+OVER_NETWORK = "{driver} at {address}: boot device network, then power on or reset"
 
 
 @dataclass(frozen=True)
@@ -16,7 +20,7 @@ class BmcAddress:
 
     driver: str
     address: str
-    port: int = 623
+    port: int  # UDP or TCP, as the driver's protocol has it; 0 where there is no BMC
     user: str = ""
     password: str = field(default="", repr=False)
     name: str = ""
@@ -27,7 +31,11 @@ class BmcAddress:
 
 @dataclass(frozen=True)
 class PowerResult:
-    """The power state, `on`, `off` or `unknown`, as read after the act."""
+    """The power state, `on`, `off` or `unknown`, as read after the act.
+
+    `confirmed`: a BMC has said it. `note` is a sentence for people. `suite` is the number of the IPMI cipher
+    suite of the session (IPMI 2.0, table 22-20), 0 for other protocols.
+    """
 
     state: str
     confirmed: bool = True
@@ -64,3 +72,19 @@ class Power(Protocol):
 
     def get_boot(self) -> BootResult:
         """Read what is set."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PowerDriver(BmcDriver):
+    """All that the service knows of one kind of BMC; each driver's module declares its own as `DRIVER`.
+
+    `connect` makes the driver for one BMC and sends nothing yet. `plan` is what a plan says of it before an
+    order, with `{driver}` and `{address}` filled in.
+    """
+
+    connect: Callable[[BmcAddress], Power]
+    plan: str = OVER_NETWORK
+
+    def sentence(self, bmc: Bmc) -> str:
+        """How a host with this BMC will be powered, for a plan."""
+        return self.plan.format(driver=self.name, address=bmc.address)

@@ -7,7 +7,7 @@ from pathlib import Path
 import yaml
 from pydantic import ValidationError
 
-from provisioner.domain.host import Host
+from provisioner.domain.host import BmcDriver, Host
 from provisioner.domain.profile import Profile
 from provisioner.errors import InventoryError
 from provisioner.settings import sentences
@@ -18,13 +18,13 @@ PROFILES = "profiles.yml"
 _SEXAGESIMAL = re.compile(r"^[0-9][0-9_]*(:[0-5]?[0-9])+$")
 
 
-def read(folder: Path) -> tuple[list[Host], list[Profile]]:
-    """Hosts of `hosts.yml` (an Ansible inventory) and profiles of `profiles.yml`.
+def read(folder: Path, drivers: Mapping[str, BmcDriver]) -> tuple[list[Host], list[Profile]]:
+    """Hosts of `hosts.yml` (an Ansible inventory) and profiles of `profiles.yml`; power `drivers` by name.
 
     Raises:
         InventoryError: with the file and the host or profile that is wrong, and why.
     """
-    hosts = [_host(name, body) for name, body in _host_entries(_load(folder / HOSTS), HOSTS).items()]
+    hosts = [_host(name, body, drivers) for name, body in _host_entries(_load(folder / HOSTS), HOSTS).items()]
     path = folder / PROFILES
     profiles = [_profile(name, body) for name, body in _mapping(_load(path), PROFILES).items()]
     check(hosts, {profile.name for profile in profiles})
@@ -134,18 +134,50 @@ def _host_entries(tree: object, place: str) -> dict[str, dict[str, object]]:
     return hosts
 
 
-def _host(name: str, body: Mapping[str, object]) -> Host:
+def _host(name: str, body: Mapping[str, object], drivers: Mapping[str, BmcDriver]) -> Host:
     own = {key: value for key, value in body.items() if not key.startswith("ansible_")}
-    return make_host({"name": name, **own})
+    return make_host({"name": name, **own}, drivers)
 
 
-def make_host(body: Mapping[str, object]) -> Host:
-    """A host from plain data with the keys of `domain.host.Host`. Raises InventoryError (PV-110)."""
+def make_host(body: Mapping[str, object], drivers: Mapping[str, BmcDriver]) -> Host:
+    """A host from plain data with the keys of `domain.host.Host`, its BMC checked against the `drivers`.
+
+    Raises InventoryError (PV-110).
+    """
     try:
-        return Host.model_validate(body)
+        host = Host.model_validate(body)
     except ValidationError as fault:
-        hint = "one of: ipmi, manual, redfish" if "driver" in str(fault) else "see inventory/hosts.yml"
-        raise InventoryError(f"{body.get('name')}: {sentences(fault)}", hint=hint) from fault
+        raise InventoryError(
+            f"{body.get('name')}: {sentences(fault)}", hint="see inventory/hosts.yml"
+        ) from fault
+    return _with_driver(host, drivers)
+
+
+def _with_driver(host: Host, drivers: Mapping[str, BmcDriver]) -> Host:
+    """Check what only the drivers know, and fill in their port where none is given."""
+    bmc = host.bmc
+    if bmc.driver not in drivers:
+        known = ", ".join(sorted(drivers))
+        raise InventoryError(
+            f"{host.name}: bmc.driver: Input should be {_alternatives(sorted(drivers))}",
+            hint=f"one of: {known}",
+        )
+    consoles = ["", *sorted(name for name, driver in drivers.items() if driver.recorder), "none"]
+    if bmc.console not in consoles:
+        raise InventoryError(
+            f"{host.name}: bmc.console: Input should be {_alternatives(consoles)}",
+            hint="see inventory/hosts.yml",
+        )
+    port = bmc.port or drivers[bmc.driver].port
+    if port == bmc.port:
+        return host
+    return host.model_copy(update={"bmc": bmc.model_copy(update={"port": port})})
+
+
+def _alternatives(names: list[str]) -> str:
+    """As pydantic lists them."""
+    *most, last = map(repr, names)
+    return f"{', '.join(most)} or {last}"
 
 
 def _profile(name: str, body: object) -> Profile:

@@ -2,13 +2,14 @@
 
 import codecs
 import fcntl
+import io
 import json
 import os
 import re
 import time
-from dataclasses import asdict, dataclass, fields
-from io import FileIO
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal, NotRequired, TypedDict
 
 from provisioner.errors import ProvisionError
 
@@ -19,10 +20,56 @@ WORDS, WIDTH = 15, 160  # lines and characters of the last words
 # control sequences of terminals (ECMA-48, 5.4 and 5.6; 8.3.89 for strings), and the head of one
 SEQUENCE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\x07\x1b]*(?:\x07|\x1b\\)|[ -/]*[0-~])")
 HALF = re.compile(r"\x1b(?:\[[0-?]*[ -/]*|[\]PX^_][^\x07\x1b]{0,4000}\x1b?|[ -/]*)\Z")
+MarkKind = Literal["began", "again", "lost", "full", "ended"]
 UNPRINTABLE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # all but tab and line feed
 
 
-class Text:
+class MarkLine(TypedDict):
+    """A mark as the journal and the API carry it; the last three where it is `lost`."""
+
+    time: float
+    offset: int
+    mark: MarkKind
+    sentence: NotRequired[str]
+    hint: NotRequired[str]
+    code: NotRequired[int]
+
+
+@dataclass(frozen=True)
+class Mark:
+    """What was noted beside the bytes: seconds since the epoch, bytes so far, what happened.
+
+    `sentence`, `hint` and `code` say why it was `lost`.
+    """
+
+    time: float
+    offset: int
+    mark: MarkKind
+    sentence: str = ""
+    hint: str = ""
+    code: int = 0
+
+    def as_line(self) -> MarkLine:
+        """As JSON types."""
+        line: MarkLine = {"time": self.time, "offset": self.offset, "mark": self.mark}
+        if self.mark == "lost":
+            line |= {"sentence": self.sentence, "hint": self.hint, "code": self.code}
+        return line
+
+
+def _parse_mark(line: str) -> Mark:
+    fields: MarkLine = json.loads(line)
+    return Mark(
+        fields["time"],
+        fields["offset"],
+        fields["mark"],
+        fields.get("sentence", ""),
+        fields.get("hint", ""),
+        fields.get("code", 0),
+    )
+
+
+class TerminalText:
     """A console's bytes as text, piece by piece, without what a terminal would obey."""
 
     def __init__(self) -> None:
@@ -39,25 +86,7 @@ class Text:
 
 def plain(output: bytes) -> str:
     """Console output as text: control sequences, carriage returns and the like taken out."""
-    return Text().add(output, last=True)
-
-
-@dataclass(frozen=True)
-class Mark:
-    """A line of a recording's journal: at `time` (seconds since 1970), after `offset` bytes.
-
-    `mark` is `began`, `again`, `lost`, `full` or `ended`; what was `lost` says why, as an error of ours does.
-    """
-
-    time: float
-    offset: int
-    mark: str
-    sentence: str = ""
-    hint: str = ""
-    code: int = 0
-
-
-_MARK_KEYS = frozenset(field.name for field in fields(Mark))
+    return TerminalText().add(output, last=True)
 
 
 class Recording:
@@ -91,7 +120,7 @@ class Recording:
         size = self.size()
         start = max(0, size - most)
         data = self.read(start, size - start)
-        ends = [newline.start() for newline in re.finditer(rb"\n", data[:-1])]
+        ends = [match.start() for match in re.finditer(rb"\n", data[:-1])]
         return start + (ends[-lines] + 1 if len(ends) >= lines else 0)
 
     def last_words(self) -> list[str]:
@@ -101,20 +130,24 @@ class Recording:
         return [line if len(line) <= WIDTH else line[:WIDTH] + "…" for line in lines if line][-WORDS:]
 
     def marks(self) -> list[Mark]:
-        """What was noted beside the bytes, oldest first; a line that is not whole is left out."""
+        """What was noted beside the bytes, oldest first."""
         try:
             lines = self.journal.read_text().splitlines()
         except FileNotFoundError:
             return []
-        return [_mark(line) for line in lines if line.endswith("}")]
+        return [_parse_mark(line) for line in lines if line.endswith("}")]
 
-    def mark(self, mark: str, fault: ProvisionError | None = None) -> None:
-        """Note `began`, `again`, `lost` (by `fault`), `full` or `ended`, with the time and bytes so far."""
-        line = asdict(Mark(time.time(), self.size(), mark))
+    def parts(self) -> list[int]:
+        """The offsets at which a recorder began: once, and again after each break."""
+        return [mark.offset for mark in self.marks() if mark.mark in ("began", "again")]
+
+    def mark(self, kind: MarkKind, fault: ProvisionError | None = None) -> None:
+        """Note what happened, with the time and the bytes so far; of `lost`, why."""
+        made = Mark(time.time(), self.size(), kind)
         if fault:
-            line |= {"sentence": str(fault), "hint": fault.hint, "code": fault.code}
+            made = replace(made, sentence=str(fault), hint=fault.hint, code=fault.code)
         with _appending(self.journal) as journal:
-            journal.write(json.dumps(line).encode() + b"\n")
+            journal.write(json.dumps(made.as_line()).encode() + b"\n")
 
     def is_running(self) -> bool:
         """Whether a recorder has it open."""
@@ -137,7 +170,7 @@ class RecordingWriter:
         fcntl.flock(self._log, fcntl.LOCK_EX)
         self._room = max(0, LIMIT - recording.size())
         self._rest = bytearray(recording.newest())
-        self._kept = True
+        self._is_saved = True
 
     def add(self, data: bytes) -> None:
         """Append what the console said."""
@@ -147,19 +180,19 @@ class RecordingWriter:
                 self._recording.mark("full")
             self._rest += rest
             del self._rest[:-NEWEST]
-            self._kept = False
+            self._is_saved = False
         self._room = max(0, self._room - len(data))
 
     def keep(self) -> None:
         """Put the newest bytes of a full recording on the disk; cheap where there are none."""
-        if self._kept:
+        if self._is_saved:
             return
         fresh = self._recording.rest.with_suffix(".new")
         fresh.unlink(missing_ok=True)
         with _appending(fresh) as out:
             out.write(self._rest)
         fresh.replace(self._recording.rest)
-        self._kept = True
+        self._is_saved = True
 
 
 def _size(path: Path) -> int:
@@ -169,10 +202,7 @@ def _size(path: Path) -> int:
         return 0
 
 
-def _mark(line: str) -> Mark:
-    return Mark(**{key: value for key, value in json.loads(line).items() if key in _MARK_KEYS})
-
-
-def _appending(path: Path) -> FileIO:
+def _appending(path: Path) -> io.FileIO:
     """A file without a buffer that only its owner may read: a console shows the kernel's arguments."""
-    return FileIO(path, "a", opener=lambda name, flags: os.open(name, flags, 0o600))
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+    return os.fdopen(os.open(path, flags, 0o600), "wb", buffering=0)

@@ -29,14 +29,15 @@ def connect(site: Site, host: Host) -> Power:
 def bmc_address(site: Site, host: Host) -> BmcAddress:
     """Where its BMC is and how to log in. Raises PowerError where the login was never given."""
     bmc = host.bmc
-    if bmc.driver == "manual":
-        return BmcAddress(driver="manual", address="", name=host.name)
+    driver = registry.find(bmc.driver, host.name)
+    if driver.port is None:
+        return BmcAddress(driver.name, address="", port=0, name=host.name)
     address = str(bmc.address or _leased(site, bmc.mac or ""))
     user, password = bmc_login(site.settings.state, bmc.secret)
     return BmcAddress(
-        bmc.driver,
+        driver.name,
         address,
-        port=bmc.port,
+        port=bmc.port or driver.port,
         user=user,
         password=password,
         name=host.name,
@@ -78,7 +79,7 @@ def power_on(site: Site, row: Deployment) -> None:
                 )
                 return
             log.warning("%s: %s; once more", row.host, fault)
-    kind = "power.asked" if host.bmc.driver == "manual" else "power.on"
+    kind = "power.on" if registry.find(host.bmc.driver, host.name).has_bmc else "power.asked"
     record(site, row.id, kind, source="bmc", **done)
 
 

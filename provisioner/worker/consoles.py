@@ -11,8 +11,7 @@ from provisioner.deployment.record import record
 from provisioner.domain.deployment import Deployment
 from provisioner.domain.stage import ACTIVE
 from provisioner.errors import PowerError, ProvisionError, TransitionError
-from provisioner.power import console
-from provisioner.power.console import Order
+from provisioner.power import console, registry
 from provisioner.site.site import Site
 from provisioner.state import notify
 from provisioner.state.recording import Recording
@@ -25,7 +24,6 @@ PATIENCE = (
 SHORTEST, LONGEST = 1.0, 60.0  # seconds between two tries; doubled each time
 GRACE = 6.0  # seconds for a recorder to end by itself
 REFUSED = 202  # a login that a BMC refuses is not tried again: some lock the account
-IPMI_PORT = 623
 
 
 class Consoles:
@@ -40,7 +38,8 @@ class Consoles:
         """Begin what is under way, end what is not any more."""
         active = {row.id: row for row in rows if row.stage in ACTIVE}
         for ident, row in active.items():
-            if ident not in self._keepers and self._site.database.hosts.get(row.host).bmc.has_console:
+            bmc = self._site.database.hosts.get(row.host).bmc
+            if ident not in self._keepers and registry.console_driver(bmc):
                 self._keepers[ident] = Keeper(self._site, row, self._ring)
         for ident in [ident for ident in self._keepers if ident not in active]:
             self._keepers.pop(ident).stop()
@@ -93,7 +92,7 @@ class Keeper:
                 pause = SHORTEST  # it had worked
             self._stopped.wait(pause)
             pause = min(2 * pause, LONGEST)
-        notify.notify(self._site.settings.state, console.READER)  # who follows learns that it is over
+        notify.notify(self._site.settings.state, console.LISTENER)  # who follows learns that it is over
 
     def _record(self) -> ProvisionError:
         """One recorder from its start to its end; why it ended."""
@@ -103,7 +102,7 @@ class Keeper:
             return broken if isinstance(broken, ProvisionError) else PowerError(str(broken), code=209)
         fault = None
         while recorder.stdout and (line := recorder.stdout.readline()):
-            fault = console.explain(line)
+            fault = console.error_in(line)
             if fault is None:
                 self._settle()
         code = run.stop(recorder, grace=GRACE)  # it is ending already: its output is closed
@@ -115,9 +114,13 @@ class Keeper:
     def _start(self) -> run.Process:
         host = self._site.database.hosts.get(self._row.host)
         bmc = acts.bmc_address(self._site, host)
-        if bmc.driver != "ipmi":
-            bmc = replace(bmc, driver="ipmi", port=IPMI_PORT)
-        recorder = console.start(Order(bmc, self._site.settings.state, self._row.id))
+        driver = registry.console_driver(host.bmc)
+        if driver is None or driver.port is None:
+            raise PowerError(f"{host.name} has no serial console any more", code=209)
+        if driver.name != bmc.driver:
+            bmc = replace(bmc, driver=driver.name, port=driver.port)
+        request = console.RecorderRequest(bmc, self._site.settings.state, self._row.id)
+        recorder = console.start(driver.recorder, request)
         with self._lock:
             self._recorder = recorder
             if self._stopped.is_set():
@@ -132,13 +135,20 @@ class Keeper:
     def _tell(self, fault: ProvisionError) -> None:
         """Every break in the recording's journal, the first one also in the story."""
         log.warning("%s: the console is not recorded: %s", self._row.host, fault)
-        said = {"sentence": str(fault), "hint": fault.hint, "code": fault.code}
         self._recording.mark("lost", fault)
         if self._told:
             return
         self._told = True
         try:
-            record(self._site, self._row.id, "console.lost", source="bmc", **said)
+            record(
+                self._site,
+                self._row.id,
+                "console.lost",
+                source="bmc",
+                sentence=str(fault),
+                hint=fault.hint,
+                code=fault.code,
+            )
         except TransitionError as late:
             log.info("%s", late)
 

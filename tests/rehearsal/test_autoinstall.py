@@ -189,7 +189,7 @@ def ordered(folder: Path) -> Iterator[tuple[machine.Host, Client, str]]:
     accelerator = qemu.choose_accelerator(CACHE / "accelerator.json")
     with ExitStack() as stack:
         lan = stack.enter_context(network.Lan())
-        bmc = BmcAddress("ipmi", lan.bmc(HOST), user="lab", password=PASSWORD, name=HOST)
+        bmc = BmcAddress("ipmi", lan.bmc(HOST), 623, user="lab", password=PASSWORD, name=HOST)
         plugged = machine.Host(described, folder / "vc", tap=lan.tap(HOST), bmc=bmc, accelerator=accelerator)
         host = stack.enter_context(plugged)
         service = Service(folder / "s", folder / "log", interface=network.BRIDGE, address=network.ADDRESS)

@@ -77,7 +77,7 @@ def host(lan: network.Lan, folder: Path, password: str) -> machine.Host:
     machine.fill(folder / "disk", DISK)
     disks = (qemu.Disk(folder / "disk", "LABDISK1"),)
     described = qemu.Machine(NAME, MAC, disks, serial_number=SERIAL, extra_pci=("edu",))
-    bmc = BmcAddress("ipmi", lan.bmc(NAME), user=USER, password=password, name=NAME)
+    bmc = BmcAddress("ipmi", lan.bmc(NAME), 623, user=USER, password=password, name=NAME)
     accelerator = qemu.choose_accelerator(CACHE / "accelerator.json")
     return machine.Host(described, folder / NAME, tap=lan.tap(NAME), bmc=bmc, accelerator=accelerator)
 

@@ -211,9 +211,10 @@ def test_a_guest_that_powers_off_stays_off_and_a_cut_is_no_fault(lan: network.La
 def test_the_bmc_s_console_is_the_machine_s_own_log_across_reboots(lan: network.Lan, tmp_path: Path) -> None:
     (tmp_path / "state" / "logs").mkdir(parents=True)
     with sector_host(lan, tmp_path) as host:
-        recorder = console.start(console.Order(host.bmc, tmp_path / "state", "d-1"))
+        request = console.RecorderRequest(host.bmc, tmp_path / "state", "d-1")
+        recorder = console.start(registry.DRIVERS["ipmi"].recorder, request)
         assert recorder.stdin and recorder.stdout
-        assert console.explain(recorder.stdout.readline()) is None
+        assert console.error_in(recorder.stdout.readline()) is None
         offset = 0
         host.press("on")
         for act in ("reboot", "reset", "reboot"):

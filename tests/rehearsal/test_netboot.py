@@ -112,7 +112,7 @@ def host(made: network.Lan, folder: Path, password: str, kind: Kind) -> machine.
         http_boot=kind.http,
         serial_number=SERIAL,
     )
-    bmc = BmcAddress("ipmi", made.bmc(NAME), user=USER, password=password, name=NAME)
+    bmc = BmcAddress("ipmi", made.bmc(NAME), 623, user=USER, password=password, name=NAME)
     accelerator = qemu.choose_accelerator(CACHE / "accelerator.json")
     return machine.Host(described, folder / NAME, tap=made.tap(NAME), bmc=bmc, accelerator=accelerator)
 

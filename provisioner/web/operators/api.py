@@ -16,6 +16,7 @@ from provisioner.domain.image import Image
 from provisioner.domain.stage import RESTING
 from provisioner.domain.values import FrozenModel
 from provisioner.errors import InputError, NotFoundError, RefusedError, TransitionError
+from provisioner.power import registry
 from provisioner.settings import sentences
 from provisioner.site import lan
 from provisioner.site.site import Site
@@ -58,7 +59,7 @@ class Inventory(BaseModel):
 def apply() -> Response:
     """Add or replace hosts and profiles, all or none."""
     site, body = _site(), _body(Inventory)
-    hosts = [inventory.make_host(item) for item in body.hosts]
+    hosts = [inventory.make_host(item, registry.DRIVERS) for item in body.hosts]
     profiles = [inventory.make_profile(item) for item in body.profiles]
     known = {profile.name for profile in [*profiles, *site.database.profiles.all()]}
     inventory.check(hosts, known, site.database.hosts.all())
@@ -301,7 +302,7 @@ def bmc() -> Response:
     """Put a request to the worker, which alone knows the BMCs' secrets."""
     site, body = _site(), _body(BmcRequest)
     found = plan.find_host(site, body.host)
-    if found.bmc.driver == "manual":
+    if not registry.find(found.bmc.driver, found.name).has_bmc:
         raise InputError(f"{found.name} has no BMC", hint="its profile is powered by hand", code=204)
     return _answer(request=site.database.requests.ask(found.name, body.action, body.argument, site.clock()))
 

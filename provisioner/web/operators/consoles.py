@@ -9,6 +9,7 @@ from provisioner.domain.deployment import Deployment
 from provisioner.domain.host import Bmc
 from provisioner.domain.stage import ACTIVE, RESTING, Stage
 from provisioner.errors import NotFoundError, PowerError
+from provisioner.power import registry
 from provisioner.state.recording import LIMIT, Recording
 from provisioner.web.operators import api
 from provisioner.web.request import answer, await_news, routes_for_operators, the_site
@@ -42,13 +43,13 @@ def console(ident: str) -> Response:
         offset=end,
         live=live,
         newest=_text(recording.newest() if end >= LIMIT else b""),
-        marks=recording.marks(),
+        marks=[mark.as_line() for mark in recording.marks()],
     )
 
 
 def _number(name: str) -> int:
-    said = request.args.get(name, "")
-    return int(said) if re.fullmatch(r"\d{1,12}", said) else 0
+    text = request.args.get(name, "")
+    return int(text) if re.fullmatch(r"\d{1,12}", text) else 0
 
 
 def _text(data: bytes) -> str:
@@ -58,7 +59,8 @@ def _text(data: bytes) -> str:
 def _is_live(ident: str, recording: Recording) -> bool:
     """Whether it is recorded now, or will be."""
     row = the_site().database.deployments.get(ident)
-    is_wanted = row.stage not in RESTING and the_site().database.hosts.get(row.host).bmc.has_console
+    bmc = the_site().database.hosts.get(row.host).bmc
+    is_wanted = row.stage not in RESTING and registry.console_driver(bmc) is not None
     return is_wanted or recording.is_running()
 
 
@@ -71,7 +73,7 @@ def _explain(row: Deployment, recording: Recording) -> None:
     if marks:
         sentence = f"the console of {row.host} said nothing during {row.id}"
         hint = "switch console redirection to the serial port on in the firmware, at the BMC's speed"
-    elif not bmc.has_console:
+    elif registry.console_driver(bmc) is None:
         sentence, hint = _absent(row.host, bmc)
     elif row.stage in ACTIVE or row.stage == Stage.QUEUED:
         sentence, hint = (
@@ -85,11 +87,13 @@ def _explain(row: Deployment, recording: Recording) -> None:
 
 
 def _absent(host: str, bmc: Bmc) -> tuple[str, str]:
-    if bmc.driver == "manual":
+    """Sentence and hint where a host's console cannot be had."""
+    driver = registry.find(bmc.driver, host)
+    if not driver.has_bmc:
         return f"{host} has no BMC, so its console cannot be recorded", "look at its screen"
     if bmc.console == "none":
         return f"the inventory says that the console of {host} is not recorded", "bmc: {console: ipmi}"
     return (
-        f"the BMC of {host} is driven by Redfish, which has no serial console",
+        f"the BMC of {host} is driven by {driver.title}, which has no serial console",
         "where it speaks IPMI too, say so in the inventory: bmc: {console: ipmi}",
     )

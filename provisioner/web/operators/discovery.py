@@ -12,6 +12,7 @@ from provisioner.domain.host import Bmc
 from provisioner.domain.profile import Hints, Profile
 from provisioner.domain.values import FrozenModel, Text
 from provisioner.errors import InputError, NotFoundError, RefusedError
+from provisioner.power import registry
 from provisioner.site.site import Site
 from provisioner.state import inventory
 from provisioner.web.request import answer as _answer
@@ -71,7 +72,8 @@ def adopt(text: str) -> Response:
     made = inventory.make_host(
         known
         | {"profile": body.profile or _only(profiles), "macs": _macs(found, text)}
-        | {"serial": body.serial or found.serial, "uuid": found.uuid}
+        | {"serial": body.serial or found.serial, "uuid": found.uuid},
+        registry.DRIVERS,
     )
     inventory.check([made], set(profiles), site.database.hosts.all())
     site.database.put_inventory([made], [], site.settings.hosts_range)

@@ -12,6 +12,7 @@ from provisioner.discovery import learn
 from provisioner.discovery.hardware import agent_disk
 from provisioner.domain.hardware import DeviceInfo, DiskInfo, Hardware, NicInfo
 from provisioner.errors import NotFoundError
+from provisioner.power.registry import DRIVERS
 from provisioner.state import inventory
 
 GB = 10**9
@@ -72,7 +73,7 @@ def test_what_is_printed_is_read_back_from_the_inventory_folder(tmp_path: Path) 
     made = learn.profile(facts(disk("sda", 480 * GB, "on"), devices=devices), "on")
     (tmp_path / "hosts.yml").write_text("all: {}\n")
     (tmp_path / "profiles.yml").write_text(learn.as_yaml(made))
-    assert inventory.read(tmp_path)[1] == [made]
+    assert inventory.read(tmp_path, DRIVERS)[1] == [made]
     assert "memory_min: 540G" in learn.as_yaml(made)
 
 

@@ -7,6 +7,7 @@ import pytest
 from provisioner.domain.host import Bmc
 from provisioner.domain.values import parse_mac
 from provisioner.errors import InputError, InventoryError
+from provisioner.power.registry import DRIVERS
 from provisioner.state import inventory
 from provisioner.system import shipped
 
@@ -24,7 +25,7 @@ def one(body: str) -> str:
 
 
 def test_the_shipped_example_is_right() -> None:
-    hosts, profiles = inventory.read(shipped.folder("inventory"))
+    hosts, profiles = inventory.read(shipped.folder("inventory"), DRIVERS)
     assert [host.name for host in hosts] == ["vc-0042", "vc-0043", "vc-0044"]
     assert hosts[0].rack == "B3" and profiles[0].gpus[0].count == 8
 
@@ -38,7 +39,7 @@ all:
       hosts:
         vc-1: {macs: ["52:54:00:00:00:01"], rack: B4, ansible_user: root}
 """
-    hosts, _ = inventory.read(write(tmp_path, text))
+    hosts, _ = inventory.read(write(tmp_path, text), DRIVERS)
     assert (hosts[0].profile, hosts[0].rack) == ("cube", "B4")
 
 
@@ -60,7 +61,7 @@ all:
 )
 def test_a_fault_is_named(tmp_path: Path, hosts: str, sentence: str) -> None:
     with pytest.raises(InventoryError, match=sentence):
-        inventory.read(write(tmp_path, hosts))
+        inventory.read(write(tmp_path, hosts), DRIVERS)
 
 
 def test_two_hosts_cannot_share_a_mac_a_serial_or_a_bmc(tmp_path: Path) -> None:
@@ -72,12 +73,12 @@ def test_two_hosts_cannot_share_a_mac_a_serial_or_a_bmc(tmp_path: Path) -> None:
     ):
         text = f"all:\n  hosts:\n    {a}\n    b: {{profile: cube, {b}}}\n"
         with pytest.raises(InventoryError, match=f"have the same {what}"):
-            inventory.read(write(tmp_path, text))
+            inventory.read(write(tmp_path, text), DRIVERS)
 
 
 def test_a_missing_file_says_what_an_inventory_is(tmp_path: Path) -> None:
     with pytest.raises(InventoryError, match=r"hosts\.yml") as caught:
-        inventory.read(tmp_path)
+        inventory.read(tmp_path, DRIVERS)
     assert "profiles.yml" in caught.value.hint
 
 
@@ -101,7 +102,8 @@ def test_what_is_no_mac_is_refused_with_the_notations(text: str) -> None:
 def test_what_nvml_is_asked_is_read_from_the_profile(tmp_path: Path) -> None:
     gpu = '{id: "10de:2330", count: 8, memory_min: 80G, link_width: 16, ecc: true}'
     profile = f"cube: {{gpu_driver: 580, gpus: [{gpu}]}}\n"
-    _, (cube,) = inventory.read(write(tmp_path, one('macs: ["52:54:00:00:00:01"], profile: cube'), profile))
+    hosts = one('macs: ["52:54:00:00:00:01"], profile: cube')
+    _, (cube,) = inventory.read(write(tmp_path, hosts, profile), DRIVERS)
     assert cube.gpu_driver == "580"
     assert (cube.gpus[0].memory_min, cube.gpus[0].link_width, cube.gpus[0].ecc) == (80 << 30, 16, True)
 
@@ -120,7 +122,7 @@ def test_what_nvml_is_asked_is_read_from_the_profile(tmp_path: Path) -> None:
 def test_a_profile_that_nvml_could_not_judge_is_refused(tmp_path: Path, profile: str, sentence: str) -> None:
     hosts = one('macs: ["52:54:00:00:00:01"], profile: cube')
     with pytest.raises(InventoryError, match=sentence):
-        inventory.read(write(tmp_path, hosts, f"cube: {{{profile}}}\n"))
+        inventory.read(write(tmp_path, hosts, f"cube: {{{profile}}}\n"), DRIVERS)
 
 
 REDFISH = 'macs: ["52:54:00:00:00:01"], profile: cube, bmc: {driver: redfish, address: 10.0.0.2'
@@ -128,8 +130,8 @@ REDFISH = 'macs: ["52:54:00:00:00:01"], profile: cube, bmc: {driver: redfish, ad
 
 def test_redfish_is_https_and_its_certificate_is_pinned_unless_said(tmp_path: Path) -> None:
     def bmc(more: str) -> Bmc:
-        hosts, _ = inventory.read(write(tmp_path, one(f"{REDFISH}{more}}}")))
-        return inventory.make_host(hosts[0].model_dump(mode="json", exclude_unset=True)).bmc
+        hosts, _ = inventory.read(write(tmp_path, one(f"{REDFISH}{more}}}")), DRIVERS)
+        return inventory.make_host(hosts[0].model_dump(mode="json", exclude_unset=True), DRIVERS).bmc
 
     assert (bmc("").port, bmc("").verify, bmc("").fingerprint) == (443, True, "")
     assert bmc(", port: 8443").port == 8443
@@ -139,16 +141,19 @@ def test_redfish_is_https_and_its_certificate_is_pinned_unless_said(tmp_path: Pa
         bmc(", fingerprint: abcd")
 
 
-@pytest.mark.parametrize(
-    ("bmc", "has"),
-    [
-        ({"driver": "manual"}, False),
-        ({"driver": "ipmi"}, True),
-        ({"driver": "ipmi", "console": "none"}, False),
-        ({"driver": "redfish"}, False),
-        ({"driver": "redfish", "console": "ipmi"}, True),
-        ({"driver": "manual", "console": "ipmi"}, False),
-    ],
-)
-def test_a_console_is_had_by_ipmi_only(bmc: dict[str, str], has: bool) -> None:
-    assert Bmc.model_validate(bmc).has_console is has
+def test_a_driver_that_nobody_registered_is_named_with_the_known_ones(tmp_path: Path) -> None:
+    with pytest.raises(InventoryError) as caught:
+        inventory.read(write(tmp_path, one(f"{REDFISH}}}".replace("redfish", "redfisch"))), DRIVERS)
+    assert str(caught.value) == "vc-1: bmc.driver: Input should be 'ipmi', 'manual' or 'redfish'"
+    assert caught.value.code == 110 and caught.value.hint == "one of: ipmi, manual, redfish"
+
+
+def test_a_console_is_none_or_that_of_a_driver_which_has_one(tmp_path: Path) -> None:
+    with pytest.raises(InventoryError) as caught:
+        inventory.read(write(tmp_path, one(f"{REDFISH}, console: redfish}}")), DRIVERS)
+    assert str(caught.value) == "vc-1: bmc.console: Input should be '', 'ipmi' or 'none'"
+
+
+def test_a_host_that_a_person_powers_has_no_port(tmp_path: Path) -> None:
+    hosts, _ = inventory.read(write(tmp_path, one('macs: ["52:54:00:00:00:01"], profile: cube')), DRIVERS)
+    assert (hosts[0].bmc.driver, hosts[0].bmc.port) == ("manual", None)

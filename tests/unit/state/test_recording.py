@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from provisioner.state import recording
-from provisioner.state.recording import Recording, RecordingWriter, Text, plain
+from provisioner.state.recording import Recording, RecordingWriter, TerminalText, plain
 from provisioner.state.redaction import redact_text
 
 
@@ -41,7 +41,7 @@ def test_nothing_is_left_that_a_terminal_would_obey(hostile: bytes) -> None:
 def test_a_sequence_that_is_cut_in_two_is_taken_out_all_the_same() -> None:
     data = "\x1b[31mred\x1b]0;title\x07 \x1b(0é\x1b[0m\n".encode()
     for cut in range(len(data)):
-        text = Text()
+        text = TerminalText()
         assert text.add(data[:cut]) + text.add(data[cut:], last=True) == "red é\n", cut
 
 

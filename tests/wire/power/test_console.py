@@ -15,13 +15,14 @@ import pytest
 from provisioner import run
 from provisioner.lab.bmc import Bmc, Chassis
 from provisioner.lab.serial_line import SerialLine
-from provisioner.power import console
-from provisioner.power.console import Order
+from provisioner.power import console, registry
+from provisioner.power.console import RecorderRequest
 from provisioner.power.protocol import BmcAddress
 from provisioner.state import recording
 from provisioner.state.recording import Recording
 
 HERE = "127.0.0.1"
+RECORDER = registry.DRIVERS["ipmi"].recorder
 LIMIT = 30.0  # seconds for what takes two
 
 
@@ -29,7 +30,7 @@ class Line:
     """A BMC with a serial line, a machine that says what the test wants, and a recorder's order."""
 
     def __init__(self, address: BmcAddress, serial: SerialLine, state: Path) -> None:
-        self.order = Order(address, state, "d-1")
+        self.request = RecorderRequest(address, state, "d-1")
         self.serial = serial
         self.place = state.parent / "bmc"
         self.machine = (self.place / "serial.out").open("wb", buffering=0)
@@ -76,8 +77,8 @@ def said(recorder: run.Process) -> bytes:
 
 @pytest.fixture
 def recorder(line: Line) -> Iterator[run.Process]:
-    started = console.start(line.order)
-    assert console.explain(said(started)) is None
+    started = console.start(RECORDER, line.request)
+    assert console.error_in(said(started)) is None
     yield started
     end(started)
 
@@ -120,18 +121,18 @@ def test_what_was_said_before_it_was_told_to_end_is_still_recorded(line: Line, r
 def test_only_its_owner_may_read_a_recording(line: Line, recorder: run.Process) -> None:
     line.says(b"Command line: pv.nonce=x\r\n")
     line.recorded(26)
-    assert {path.stat().st_mode & 0o777 for path in line.order.state.glob("logs/*")} == {0o600}
+    assert {path.stat().st_mode & 0o777 for path in line.request.state.glob("logs/*")} == {0o600}
 
 
 def test_one_recorder_takes_the_console_from_another_that_was_killed(line: Line) -> None:
-    first = console.start(line.order)
-    assert console.explain(said(first)) is None
+    first = console.start(RECORDER, line.request)
+    assert console.error_in(said(first)) is None
     line.says(b"one ")
     assert line.recorded(4) == b"one "
     os.kill(first.pid, signal.SIGKILL)
     end(first)
-    second = console.start(line.order)
-    assert console.explain(said(second)) is None
+    second = console.start(RECORDER, line.request)
+    assert console.error_in(said(second)) is None
     line.says(b"two")
     assert line.recorded(7) == b"one two"
     assert end(second) == 0
@@ -141,7 +142,7 @@ def test_one_recorder_takes_the_console_from_another_that_was_killed(line: Line)
 
 def test_a_recorder_dies_with_the_thread_that_started_it(line: Line) -> None:
     started: list[run.Process] = []
-    thread = threading.Thread(target=lambda: started.append(console.start(line.order)))
+    thread = threading.Thread(target=lambda: started.append(console.start(RECORDER, line.request)))
     thread.start()
     thread.join()
     assert started[0].wait(LIMIT) == -signal.SIGKILL
@@ -155,9 +156,9 @@ def test_a_recording_is_known_to_run_until_its_recorder_ends(line: Line, recorde
 
 
 def test_a_wrong_password_is_202_and_not_told(line: Line) -> None:
-    wrong = replace(line.order, bmc=replace(line.order.bmc, password="guessed"))
-    started = console.start(wrong)
-    fault = console.explain(said(started))
+    wrong = replace(line.request, bmc=replace(line.request.bmc, password="guessed"))
+    started = console.start(RECORDER, wrong)
+    fault = console.error_in(said(started))
     assert end(started) == 1
     assert fault is not None and fault.code == 202 and "guessed" not in f"{fault} {fault.hint}"
 
@@ -169,8 +170,8 @@ def test_a_bmc_without_serial_over_lan_is_209_with_its_words(tmp_path: Path) -> 
     (tmp_path / "logs").mkdir()
     address = BmcAddress("ipmi", HERE, port, "provision", "lab-secret", "vc-1")
     with Bmc(Chassis(lambda act: None, lambda: True), address, tmp_path):
-        started = console.start(Order(address, tmp_path, "d-1"))
-        fault = console.explain(said(started))
+        started = console.start(RECORDER, RecorderRequest(address, tmp_path, "d-1"))
+        fault = console.error_in(said(started))
         assert end(started) == 1
     assert fault is not None and fault.code == 209
     assert str(fault).startswith("BMC 127.0.0.1 gives no serial console: ")
@@ -181,18 +182,18 @@ def test_a_silent_bmc_is_201(tmp_path: Path) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
         silent.bind((HERE, 0))
         address = BmcAddress("ipmi", HERE, silent.getsockname()[1], "provision", "lab-secret", "vc-1")
-        started = console.start(Order(address, tmp_path, "d-1"))
-        fault = console.explain(said(started))
+        started = console.start(RECORDER, RecorderRequest(address, tmp_path, "d-1"))
+        fault = console.error_in(said(started))
         assert end(started) == 1
     assert fault is not None and fault.code == 201
 
 
 def test_ipmitool_hears_the_same_console(line: Line) -> None:
     """The lab's wiring, by a client that is not pyghmi."""
-    bmc = line.order.bmc
+    bmc = line.request.bmc
     where = ["-C", "3", "-H", bmc.address, "-p", str(bmc.port), "-U", bmc.user, "-E"]
     argv = ["ipmitool", "-I", "lanplus", *where, "sol", "activate"]
-    log = line.order.state / "ipmitool.log"
+    log = line.request.state / "ipmitool.log"
     argv = ["script", "-qec", " ".join(argv), "/dev/null"]  # it wants a terminal
     talking = run.start(argv, log=log, stdin=run.PIPE, env={"IPMI_PASSWORD": bmc.password})
     try:

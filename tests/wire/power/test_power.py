@@ -104,7 +104,7 @@ def test_a_machine_that_does_not_follow_its_bmc_is_an_error(monkeypatch: pytest.
 
     monkeypatch.setattr(ipmi, "SETTLE", 0.1)
     with pytest.raises(PowerError, match="power is still off") as caught:
-        ipmi.ACTIONS["on"](Stuck())
+        ipmi.Session(Stuck()).on()
     assert caught.value.code == 207 and Stuck.orders == ["on"]
 
 
@@ -130,5 +130,5 @@ def test_a_bmc_that_takes_packets_and_says_nothing_is_201_in_time() -> None:
 
 def test_an_unknown_driver_is_named_with_the_known_ones() -> None:
     with pytest.raises(InventoryError) as caught:
-        registry.connect(BmcAddress("ipmx", HERE, name="vc-1"))
+        registry.connect(BmcAddress("ipmx", HERE, 623, name="vc-1"))
     assert caught.value.hint == "one of: ipmi, manual, redfish"
