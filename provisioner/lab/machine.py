@@ -18,7 +18,7 @@ from provisioner import run
 from provisioner.errors import ProvisionError, ServiceError
 from provisioner.lab import qemu
 from provisioner.lab.bmc import Act, Bmc, Chassis
-from provisioner.lab.qmp import Qmp
+from provisioner.lab.qmp import Monitor
 from provisioner.lab.redfish import RedfishBmc
 from provisioner.lab.serial_line import SerialLine
 from provisioner.power.protocol import BmcAddress, BootDevice
@@ -82,7 +82,7 @@ class Host:
         self._changed = threading.Condition()
         self._powered = False
         self._process: run.Process | None = None
-        self._qmp: Qmp | None = None
+        self._monitor: Monitor | None = None
         self._thread = threading.Thread(target=self._own, name=f"machine {machine.name}", daemon=True)
 
     @property
@@ -183,19 +183,19 @@ class Host:
 
     def screendump(self, path: Path) -> None:
         """The screen as PNG. Raises ServiceError when it is off."""
-        self.qmp().screendump(path)
+        self.monitor().screendump(path)
 
     def block_writes(self) -> list[int]:
         """Write operations on each disk since the last start. Raises ServiceError when it is off."""
-        monitor = self.qmp()
+        monitor = self.monitor()
         return [monitor.block_writes(qemu.drive_name(number)) for number in range(len(self.disks))]
 
-    def qmp(self) -> Qmp:
+    def monitor(self) -> Monitor:
         """The running machine's monitor. Raises ServiceError when it is off."""
         with self._changed:
-            if self._process is None or self._qmp is None:
+            if self._process is None or self._monitor is None:
                 raise ServiceError(f"{self.name} is off")
-            return self._qmp
+            return self._monitor
 
     # the thread that owns the machine
 
@@ -225,7 +225,7 @@ class Host:
             self._halt()
             self._start("reset")
         elif act == "shutdown" and self._powered:
-            self.qmp().execute("system_powerdown")
+            self.monitor().execute("system_powerdown")
 
     def _ended(self, news: _Ended) -> None:
         """The machine ended by itself: a reboot starts it again, with the boot order that now holds."""
@@ -251,10 +251,10 @@ class Host:
             process = run.start(argv, log=self._log, cwd=self._folder, pass_fds=[its.fileno()])
         with self._changed:
             self._process = process
-            self._qmp = Qmp(ours, on_close=lambda qmp: self._report(process, qmp.reason))
+            self._monitor = Monitor(ours, on_close=lambda monitor: self._report(process, monitor.reason))
             self.starts.append(start)
             self._set_powered(True)
-        self._qmp.negotiate()
+        self._monitor.negotiate()
 
     def _report(self, process: run.Process, reason: str) -> None:
         """In the monitor's thread, when the machine has hung up."""
