@@ -2,21 +2,22 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from typing import Any
+from ipaddress import IPv4Address
 
 from provisioner import run
+from provisioner.domain.host import Host
 from provisioner.domain.timeline import Timeline
 from provisioner.errors import UnreachableError
-from provisioner.lab import evidence, machine, qemu, second_boot
-from provisioner.lab.machine import Host
-from provisioner.lab.rehearsal import MEMORY, RESTING, WATCH_LIMIT, Event, Fault, Options, Rehearsal
-from provisioner.lab.report import HostReport
+from provisioner.lab import evidence, inventory, machine, qemu, second_boot
+from provisioner.lab.machine import Machine
+from provisioner.lab.rehearsal import MEMORY, RESTING, WATCH_LIMIT, Event, Options, Rehearsal, Scenario
+from provisioner.lab.report import HostReport, StageReport
 
 NOBODY = "10.77.1.250"  # an address at which no BMC answers
 AT_WORK = frozenset({"powering", "netbooting", "writing", "restarting", "verifying", "sealing"})
 
 
-class Many(Fault):
+class Many(Scenario):
     """All hosts are well."""
 
     name = "fleet"
@@ -29,17 +30,17 @@ class Mixed(Many):
     expected = 4
 
 
-SCENARIOS: dict[str, Callable[[], Fault]] = {"deploy": Many, "fleet-mixed": Mixed}
+SCENARIOS: dict[str, Callable[[], Scenario]] = {"deploy": Many, "fleet-mixed": Mixed}
 
 
 class FleetRehearsal(Rehearsal):
     """`options.hosts` hosts, of which `options.max_parallel` may be under way at one time."""
 
-    def __init__(self, options: Options, fault: Fault) -> None:
-        super().__init__(options, fault)
+    def __init__(self, options: Options, scenario: Scenario) -> None:
+        super().__init__(options, scenario)
         self._count, self._parallel = options.hosts, options.max_parallel
-        self._mixed = isinstance(fault, Mixed)
-        self.others: list[Host] = []
+        self._mixed = isinstance(scenario, Mixed)
+        self.others: list[Machine] = []
         self.rows: list[Event] = []
         self.most = 0  # hosts under way at one time
         self._stories: dict[str, Timeline] = {}
@@ -49,13 +50,13 @@ class FleetRehearsal(Rehearsal):
         for number in range(2, self._count + 1):
             self.others.append(stack.enter_context(self._host(self.lan, self._describe(number))))
 
-    def _describe(self, number: int) -> qemu.Machine:
+    def _describe(self, number: int) -> qemu.MachineSpec:
         disks: tuple[qemu.Disk, ...] = ()
         if not (self._mixed and number == 3):
             path = self.folder / f"disk-of-{number}.raw"
             machine.fill(path, self.disk_size)
             disks = (qemu.Disk(path, f"LABDISK{number}"),)
-        return qemu.Machine(
+        return qemu.MachineSpec(
             name=f"vault-{number}",
             mac=f"52:54:00:77:01:{number:02x}",
             disks=disks,
@@ -64,11 +65,12 @@ class FleetRehearsal(Rehearsal):
             extra_pci=("edu",),
         )
 
-    def _inventory_hosts(self) -> list[dict[str, Any]]:
-        listed = [self._inventory_host(host) for host in (self.host, *self.others)]
+    def _inventory_hosts(self) -> list[Host]:
+        first, second, *others = map(inventory.host, (self.host, *self.others))
         if self._mixed:
-            listed[1]["bmc"]["address"] = NOBODY
-        return listed
+            dead = second.bmc.model_copy(update={"address": IPv4Address(NOBODY)})
+            second = second.model_copy(update={"bmc": dead})
+        return [first, second, *others]
 
     def _play(self) -> None:
         limits = ("--expect-count", str(self._count), "--max-parallel", str(self._parallel))
@@ -84,7 +86,9 @@ class FleetRehearsal(Rehearsal):
             code = watching.wait(WATCH_LIMIT)
         finally:
             run.stop(watching)
-        self.check(f"provision watch ends with {self.fault.expected}", code == self.fault.expected, code)
+        self.check(
+            f"provision watch ends with {self.scenario.expected}", code == self.scenario.expected, code
+        )
         self._judge()
 
     def _run_events(self, ident: str) -> Iterator[Event]:
@@ -106,7 +110,7 @@ class FleetRehearsal(Rehearsal):
     def _judge(self) -> None:
         limit = min(self._parallel, self._count)
         self.check("hosts under way at one time", self.most == limit, f"{self.most} of at most {limit}")
-        self.report.stages = [{"name": n, "seconds": s} for n, s in self._story(self.rows[0]).seconds()]
+        self.report.stages = [StageReport(name, took) for name, took in self._story(self.rows[0]).seconds()]
         if not self._mixed:
             wanted = "cancelled" if self.options.stop_after else "ready"
             done = sum(row["stage"] == wanted for row in self.rows)
@@ -122,17 +126,17 @@ class FleetRehearsal(Rehearsal):
 
     def _compare(self) -> None:
         """Two first boots of one image must not give two hosts that cannot be told apart."""
-        found = []
-        for host in (self.host, *self.others):
-            host.press("shutdown")
-            host.wait_state("off", second_boot.SHUTDOWN_LIMIT)
-            found.append(evidence.identity(host.disks[0]))
+        identities = []
+        for plugged in (self.host, *self.others):
+            plugged.press("shutdown")
+            plugged.wait_state("off", second_boot.SHUTDOWN_LIMIT)
+            identities.append(evidence.identity(plugged.disks[0]))
         for name in ("machine_id", "instance_id", "host_key"):
-            values = {getattr(one, name) for one in found}
-            told = ", ".join(sorted(value[:12] for value in values))
-            self.check(f"{name} of each host is its own", len(values) == self._count, told)
-        same = len({one.esp for one in found}) == 1
-        self.check("the ESP of all is the image's", same, found[0].esp[:12] if same else "they differ")
+            values = {getattr(identity, name) for identity in identities}
+            shown = ", ".join(sorted(value[:12] for value in values))
+            self.check(f"{name} of each host is its own", len(values) == self._count, shown)
+        same = len({identity.esp for identity in identities}) == 1
+        self.check("the ESP of all is the image's", same, identities[0].esp[:12] if same else "they differ")
 
     def _story(self, row: Event) -> Timeline:
         return self._stories.get(row["id"], Timeline())

@@ -9,13 +9,15 @@ import json
 import secrets
 import socket
 import sys
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Iterable
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 import flask
 from sushy_tools import error
 from sushy_tools.emulator import auth_basic, main
 from sushy_tools.emulator.resources.systems.base import AbstractSystemsDriver
+
+from provisioner.lab.chassis import SOCKET
 
 IDENT = "6d2f3d0e-0001-4000-8000-000000000001"
 SESSIONS = "/redfish/v1/SessionService/Sessions"
@@ -25,12 +27,12 @@ BOOT = {"Pxe": "pxe", "Hdd": "default", "None": "none"}
 
 
 def ask(request: str) -> str:
-    """One request at the chassis' door; see provisioner/lab/bmc.py."""
-    with socket.socket(socket.AF_UNIX) as door:
-        door.settimeout(5)
-        door.connect("door")
-        door.sendall(request.encode() + b"\n")
-        word, _, answer = door.makefile().readline().strip().partition(" ")
+    """One request at the chassis; see provisioner/lab/chassis.py."""
+    with socket.socket(socket.AF_UNIX) as line:
+        line.settimeout(5)
+        line.connect(SOCKET)
+        line.sendall(request.encode() + b"\n")
+        word, _, answer = line.makefile().readline().strip().partition(" ")
     if word != "ok":
         raise error.BadRequest(answer)
     return answer
@@ -77,12 +79,12 @@ class Systems(AbstractSystemsDriver):  # type: ignore[misc]
 class Sessions:
     """Logins as DSP0266 has them; a valid token becomes the Basic login that the emulator knows."""
 
-    def __init__(self, inner: Callable[..., Any]) -> None:
+    def __init__(self, inner: WSGIApplication) -> None:
         self._inner = inner
         self.tokens: dict[str, str] = {}  # token → Basic login
         self.idents: dict[str, str] = {}  # session → token
 
-    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         login = self.tokens.get(environ.get("HTTP_X_AUTH_TOKEN", ""))
         if login:
             environ["HTTP_AUTHORIZATION"] = login
@@ -124,8 +126,8 @@ def corrected(response: flask.Response) -> flask.Response:
         if path == "/redfish/v1":
             body["SessionService"] = {"@odata.id": SESSIONS.rpartition("/")[0]}
         if "BootSourceOverrideEnabled" in body.get("Boot", {}):
-            kept = "Once" if "BootSourceOverrideTarget" in body["Boot"] else "Disabled"
-            body["Boot"]["BootSourceOverrideEnabled"] = kept
+            enabled = "Once" if "BootSourceOverrideTarget" in body["Boot"] else "Disabled"
+            body["Boot"]["BootSourceOverrideEnabled"] = enabled
         response.set_data(json.dumps(body))
     return response
 

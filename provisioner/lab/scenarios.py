@@ -1,10 +1,11 @@
 """The rehearsals by name: one where all goes well, and those in which something is broken on purpose."""
 
 from collections.abc import Callable
-from typing import ClassVar
 
+from provisioner.domain.profile import Hints
 from provisioner.lab import evidence, qemu, recorded, second_boot
-from provisioner.lab.rehearsal import DISK_SERIAL, RESTING, Event, Fault, Rehearsal
+from provisioner.lab.rehearsal import DISK_SERIAL, RESTING, Event, Rehearsal, Scenario
+from provisioner.lab.simulators import SIMULATORS
 
 MATRIX: list[tuple[qemu.Firmware, qemu.Bus]] = [
     *(("uefi", "virtio"), ("uefi", "nvme"), ("uefi", "ahci")),
@@ -15,7 +16,7 @@ MIDDLE = 0.4  # of the image, when the power is cut
 REFUSALS = {"uefi": (b"failed to load", b"PXE"), "bios": (b"not a bootable disk", b"Booting from ROM")}
 
 
-class Deploy(Fault):
+class Deploy(Scenario):
     """Nothing goes wrong. Afterwards the host boots from the network once more."""
 
     name = "deploy"
@@ -28,8 +29,7 @@ class Deploy(Fault):
 
     def on(self, lab: Rehearsal, event: Event) -> None:
         if event["kind"] == "agent.hello":
-            asks = {"ipmi": second_boot.ask_with_ipmitool, "redfish": second_boot.ask_with_curl}
-            asks[lab.options.bmc](lab)
+            lab.report.checks += SIMULATORS[lab.options.bmc].ask(lab.host.bmc)
         if lab.story.stage in RESTING:
             self._rested = lab.host.console_offset()
 
@@ -55,7 +55,7 @@ def _compare_with_image(lab: Rehearsal) -> None:
     lab.check("the disk", not wrong, seen)
 
 
-class PowerCut(Fault):
+class PowerCut(Scenario):
     """The host loses its power in the middle of writing, once, and stays off: its silence is noticed."""
 
     name = "power-cut"
@@ -95,8 +95,8 @@ class PowerCutOlder(PowerCut):
         super().after(lab)
         refusal, network = REFUSALS[lab.options.firmware]
         # what the console said from the button to the network
-        said = lab.host.serial_log.read_bytes()[self._offset :].split(network, 1)[0]
-        refused = refusal in said and b"Linux version" not in said
+        console = lab.host.serial_log.read_bytes()[self._offset :].split(network, 1)[0]
+        refused = refusal in console and b"Linux version" not in console
         again = any(event["kind"] == "netboot.again" for event in _events(lab))
         seen = f"the firmware {'failed to load it' if refused else 'loaded it'}"
         lab.check(
@@ -108,7 +108,7 @@ def _events(lab: Rehearsal) -> list[Event]:
     return list(lab.service.client.events(lab.deployment["id"])["events"])
 
 
-class Kills(Fault):
+class Kills(Scenario):
     """kill -9 of the web service while netbooting, the worker while writing, the parent while verifying."""
 
     name = "kills"
@@ -127,11 +127,11 @@ class Kills(Fault):
 
     def after(self, lab: Rehearsal) -> None:
         lab.check("all three were killed", not self._plan, f"{lab.service.starts} starts of the service")
-        if lab.options.bmc == "ipmi":
+        if lab.has_console:
             recorded.check_parts(lab)
 
 
-class CorruptPack(Fault):
+class CorruptPack(Scenario):
     """One byte of the image is changed on the server after it was added."""
 
     name = "corrupt-pack"
@@ -154,7 +154,7 @@ class CorruptPack(Fault):
         lab.check("the half-written disk", not left, left or "its tables and ESP are empty")
 
 
-class TwoDisks(Fault):
+class TwoDisks(Scenario):
     """Two disks fit the profile's hints: neither may be touched."""
 
     name = "two-disks"
@@ -164,9 +164,9 @@ class TwoDisks(Fault):
     def after(self, lab: Rehearsal) -> None:
         row = lab.deployment
         lab.check("the sentence", row["code"] == 313 and "LABDISK2" in row["reason"], row["reason"])
-        if lab.options.bmc == "ipmi":
-            said = row["console"]
-            lab.check("the console's last words", bool(said), said[-1] if said else "none are kept")
+        if lab.has_console:
+            lines = row["console"]
+            lab.check("the console's last words", bool(lines), lines[-1] if lines else "none are kept")
         lab.host.cut_power()
         clean = all(evidence.is_untouched(disk) for disk in lab.host.disks)
         lab.check("both disks", clean, "every byte untouched" if clean else "one was written")
@@ -191,7 +191,7 @@ class HintedDisk(Deploy):
 
     name = "hinted-disk"
     disks = 2
-    hints: ClassVar = {"serial": f"{DISK_SERIAL}2"}
+    hints = Hints(serial=f"{DISK_SERIAL}2")
     written = 2
 
     def after(self, lab: Rehearsal) -> None:
@@ -201,7 +201,7 @@ class HintedDisk(Deploy):
         lab.check("the first disk", clean, "every byte untouched" if clean else "was written")
 
 
-class LargeSectors(Fault):
+class LargeSectors(Scenario):
     """The disk has sectors of 4096 bytes, the image was made for 512: it must be refused untouched."""
 
     name = "4kn"
@@ -217,7 +217,7 @@ class LargeSectors(Fault):
         lab.check("the disk", clean, "every byte untouched" if clean else "was written")
 
 
-class MissingGpu(Fault):
+class MissingGpu(Scenario):
     """The profile expects one PCI device more than there is."""
 
     name = "missing-gpu"
@@ -229,7 +229,7 @@ class MissingGpu(Fault):
         lab.check("the sentence", "1234:11e8" in reason, reason)
 
 
-SCENARIOS: dict[str, Callable[[], Fault]] = {
+SCENARIOS: dict[str, Callable[[], Scenario]] = {
     kind.name: kind
     for kind in (
         *(Deploy, PowerCut, PowerCutOlder, Kills, CorruptPack),

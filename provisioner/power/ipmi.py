@@ -42,7 +42,7 @@ class RawResponse(TypedDict, total=False):
     error: str
 
 
-class Command(Protocol):
+class IpmiCommand(Protocol):
     """The calls of `pyghmi.ipmi.command.Command` that are used: pyghmi ships no types."""
 
     ipmi_session: object
@@ -61,21 +61,21 @@ class Command(Protocol):
 
 
 @contextmanager
-def session(request: process.ActRequest) -> Iterator["Session"]:
+def session(request: process.ActRequest) -> Iterator["IpmiSession"]:
     """A login for one act. Raises PowerError for whatever pyghmi says of it."""
     from pyghmi.exceptions import PyghmiException
 
     try:
-        yield Session(_log_in(request.bmc))
+        yield IpmiSession(_log_in(request.bmc))
     except PyghmiException as fault:
         raise explained(request.bmc, request.action, fault) from fault
 
 
-def _log_in(bmc: BmcAddress) -> Command:
+def _log_in(bmc: BmcAddress) -> IpmiCommand:
     from pyghmi.ipmi import command
 
     with process.within(LOGIN_LIMIT, process.silent(bmc, IpmiDriver.transport)):
-        made: Command = command.Command(
+        made: IpmiCommand = command.Command(
             bmc=bmc.address, userid=bmc.user, password=bmc.password, port=bmc.port, keepalive=False
         )
         return made
@@ -93,10 +93,10 @@ def explained(bmc: BmcAddress, action: str, fault: Exception) -> PowerError:
     return process.failed(bmc, action, reason)
 
 
-class Session:
+class IpmiSession:
     """One logged-in session; pyghmi ends it with the process."""
 
-    def __init__(self, command: Command) -> None:
+    def __init__(self, command: IpmiCommand) -> None:
         self._command = command
 
     def state(self) -> PowerResult:

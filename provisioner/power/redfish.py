@@ -64,7 +64,7 @@ class WebConnection(Protocol):
         """One request; its answer and its status."""
 
 
-class Command(Protocol):
+class RedfishCommand(Protocol):
     """The calls of `pyghmi.redfish.command.Command` that are used."""
 
     session: str
@@ -86,7 +86,7 @@ class Command(Protocol):
 
 
 @contextmanager
-def session(request: process.ActRequest) -> Iterator["Session"]:
+def session(request: process.ActRequest) -> Iterator["RedfishSession"]:
     """Log in for one act, and log out. Raises PowerError for whatever goes wrong."""
     from pyghmi.exceptions import PyghmiException
 
@@ -97,7 +97,7 @@ def session(request: process.ActRequest) -> Iterator["Session"]:
             command = _log_in(bmc, certificate)
         certificate.keep()
         try:
-            yield Session(command)
+            yield RedfishSession(command)
         finally:
             _log_out(command)
     except (PyghmiException, OSError, http.client.HTTPException, ValueError, KeyError, TypeError) as fault:
@@ -110,8 +110,8 @@ class _Certificate:
     def __init__(self, bmc: BmcAddress) -> None:
         self._bmc = bmc
         self._file = Path(bmc.pin) if bmc.pin else None
-        kept = self._file.read_text().strip() if self._file and self._file.exists() else ""
-        self._wanted = bmc.fingerprint or kept
+        pinned = self._file.read_text().strip() if self._file and self._file.exists() else ""
+        self._wanted = bmc.fingerprint or pinned
         self._seen = ""
 
     def accepts(self, der: bytes) -> bool:
@@ -138,12 +138,12 @@ class _Certificate:
         Path(name).rename(self._file)
 
 
-def _log_in(bmc: BmcAddress, certificate: _Certificate) -> Command:
+def _log_in(bmc: BmcAddress, certificate: _Certificate) -> RedfishCommand:
     """A session (DSP0266, session login authentication), or Basic authentication where it has none."""
     from pyghmi.exceptions import PyghmiException
-    from pyghmi.redfish.command import Command as PyghmiCommand
+    from pyghmi.redfish.command import Command
 
-    class WithSession(PyghmiCommand):  # type: ignore[misc]
+    class WithSession(Command):  # type: ignore[misc]
         """pyghmi forgets where its session is and never ends it; a BMC has few."""
 
         session = ""
@@ -164,14 +164,16 @@ def _log_in(bmc: BmcAddress, certificate: _Certificate) -> Command:
             finally:
                 del wc.grab_rsp
 
-    command: Command = WithSession(bmc.address, bmc.user, bmc.password, certificate.accepts, port=bmc.port)
+    command: RedfishCommand = WithSession(
+        bmc.address, bmc.user, bmc.password, certificate.accepts, port=bmc.port
+    )
     if not command.sysurl or not command.powerurl:
         _log_out(command)
         raise process.failed(bmc, "the login", "it shows no system that can be reset")
     return command
 
 
-def _log_out(command: Command) -> None:
+def _log_out(command: RedfishCommand) -> None:
     """A session that cannot be ended lapses by itself; the act's own result counts."""
     if command.session and command.xauthtoken:
         with suppress(OSError, http.client.HTTPException, ValueError):
@@ -194,10 +196,10 @@ def _explained(bmc: BmcAddress, action: str, fault: Exception) -> PowerError:
     return process.failed(bmc, action, reason or kind)
 
 
-class Session:
+class RedfishSession:
     """One login; each method is an act on the BMC's first system."""
 
-    def __init__(self, command: Command) -> None:
+    def __init__(self, command: RedfishCommand) -> None:
         self._command = command
 
     def state(self) -> PowerResult:

@@ -26,7 +26,7 @@ QUIET, DRAIN = 0.5, 3.0  # seconds without a byte after which it is over, and th
 Payload = bytes | dict[str, object]
 
 
-class IpmiSession(Protocol):
+class LanSession(Protocol):
     """The call of `pyghmi.ipmi.private.session.Session` that is used: pyghmi ships no types."""
 
     def logout(self) -> object:
@@ -37,7 +37,7 @@ class SolSession(Protocol):
     """The calls of `pyghmi.ipmi.console.Console` that are used."""
 
     connected: bool
-    ipmi_session: IpmiSession
+    ipmi_session: LanSession
 
     def wait_for_rsp(self, timeout: float) -> object:
         """Take what comes within so many seconds; the callback is called for each payload."""

@@ -181,16 +181,18 @@ def in_the_lab(name: str, folder: Path) -> str:
 
 
 @contextmanager
-def ordered(folder: Path) -> Iterator[tuple[machine.Host, Client, str]]:
+def ordered(folder: Path) -> Iterator[tuple[machine.Machine, Client, str]]:
     """A machine behind a BMC, and a service that was just told to install on it."""
     machine.copy(supplies.provide(CACHE, lambda _: None).raw, folder / "disk.raw", 1 << 30)
     disk = qemu.Disk(folder / "disk.raw", "LABDISK1")
-    described = qemu.Machine(HOST, MAC, (disk,), serial_number="S-1", firmware="bios")
+    described = qemu.MachineSpec(HOST, MAC, (disk,), serial_number="S-1", firmware="bios")
     accelerator = qemu.choose_accelerator(CACHE / "accelerator.json")
     with ExitStack() as stack:
         lan = stack.enter_context(network.Lan())
         bmc = BmcAddress("ipmi", lan.bmc(HOST), 623, user="lab", password=PASSWORD, name=HOST)
-        plugged = machine.Host(described, folder / "vc", tap=lan.tap(HOST), bmc=bmc, accelerator=accelerator)
+        plugged = machine.Machine(
+            described, folder / "vc", tap=lan.tap(HOST), bmc=bmc, accelerator=accelerator
+        )
         host = stack.enter_context(plugged)
         service = Service(folder / "s", folder / "log", interface=network.BRIDGE, address=network.ADDRESS)
         client = stack.enter_context(service).client

@@ -73,16 +73,16 @@ class Site:
         return [line.split(" is answered ")[1] for line in marked if " is answered " in line]
 
 
-def host(lan: network.Lan, folder: Path, password: str) -> machine.Host:
+def host(lan: network.Lan, folder: Path, password: str) -> machine.Machine:
     machine.fill(folder / "disk", DISK)
     disks = (qemu.Disk(folder / "disk", "LABDISK1"),)
-    described = qemu.Machine(NAME, MAC, disks, serial_number=SERIAL, extra_pci=("edu",))
+    described = qemu.MachineSpec(NAME, MAC, disks, serial_number=SERIAL, extra_pci=("edu",))
     bmc = BmcAddress("ipmi", lan.bmc(NAME), 623, user=USER, password=password, name=NAME)
     accelerator = qemu.choose_accelerator(CACHE / "accelerator.json")
-    return machine.Host(described, folder / NAME, tap=lan.tap(NAME), bmc=bmc, accelerator=accelerator)
+    return machine.Machine(described, folder / NAME, tap=lan.tap(NAME), bmc=bmc, accelerator=accelerator)
 
 
-def look(site: Site, found: machine.Host) -> dict[str, Any]:
+def look(site: Site, found: machine.Machine) -> dict[str, Any]:
     """From power-on to the disk answer after the inventory; it is off afterwards, its disk as it was."""
     began = time.monotonic()
     found.press("on")
@@ -109,7 +109,7 @@ def check_row(row: dict[str, Any], uuid: str) -> None:
     assert row["cpus"] == 2 and 900 << 20 < row["memory"] <= 1 << 30
 
 
-def adopt(site: Site, found: machine.Host) -> None:
+def adopt(site: Site, found: machine.Machine) -> None:
     """By the commands that an operator types."""
     site.client.apply([], [{"name": "lab", "deadlines": DEADLINES}])
     site.provision("profile", "learn", MAC, "--name", "lab", "--device", GPU, "--apply", "--replace")
@@ -122,7 +122,7 @@ def adopt(site: Site, found: machine.Host) -> None:
     assert site.client.machines()["machines"] == []
 
 
-def deploy(site: Site, found: machine.Host) -> list[str]:
+def deploy(site: Site, found: machine.Machine) -> list[str]:
     """Until the disk that the learned hints name is written; the kinds of the events."""
     site.provision("image", "add", str(site.supplies.pack))
     erases = site.client.plan(NAME, site.supplies.image)["erases"]

@@ -72,26 +72,26 @@ def bmc_of(lan: network.Lan, name: str) -> BmcAddress:
     return BmcAddress("ipmi", lan.bmc(name), 623, "provision", PASSWORD, name)
 
 
-def uefi_host(lan: network.Lan, folder: Path) -> machine.Host:
+def uefi_host(lan: network.Lan, folder: Path) -> machine.Machine:
     machine.fill(folder / "disk", 64 << 20)
     disks = (qemu.Disk(folder / "disk", "D1", bus="nvme"),)
-    described = qemu.Machine("vc-1", MAC, disks, memory=512, extra_pci=("edu",))
+    described = qemu.MachineSpec("vc-1", MAC, disks, memory=512, extra_pci=("edu",))
     accelerator = qemu.choose_accelerator(folder / "kvm.json")
     bmc = bmc_of(lan, "vc-1")
-    return machine.Host(described, folder / "vc-1", tap=lan.tap("vc-1"), bmc=bmc, accelerator=accelerator)
+    return machine.Machine(described, folder / "vc-1", tap=lan.tap("vc-1"), bmc=bmc, accelerator=accelerator)
 
 
-def sector_host(lan: network.Lan, folder: Path) -> machine.Host:
+def sector_host(lan: network.Lan, folder: Path) -> machine.Machine:
     """A machine that boots in two seconds, and reboots or powers off when told on its serial line."""
     (folder / "image").write_bytes(SECTOR.ljust(510, b"\0") + b"\x55\xaa")
     machine.copy(folder / "image", folder / "disk", 1 << 20)
     disks = (qemu.Disk(folder / "disk", "D1", bus="ahci"),)
-    described = qemu.Machine("b-1", MAC, disks, memory=64, firmware="bios")
+    described = qemu.MachineSpec("b-1", MAC, disks, memory=64, firmware="bios")
     bmc = bmc_of(lan, "b-1")
-    return machine.Host(described, folder / "b-1", tap=lan.tap("b-1"), bmc=bmc, standing_order="disk")
+    return machine.Machine(described, folder / "b-1", tap=lan.tap("b-1"), bmc=bmc, standing_order="disk")
 
 
-def tell(host: machine.Host, word: bytes) -> None:
+def tell(host: machine.Machine, word: bytes) -> None:
     """Say a word on the serial line of a sector host."""
     host.serial_line.type(word)
     host.wait_starts(len(host.starts) + 1, 15) if word == b"r" else host.wait_state("off", 15)
@@ -249,9 +249,9 @@ from provisioner.lab import machine, network, qemu
 from provisioner.power.protocol import BmcAddress
 folder = Path(sys.argv[2])
 machine.fill(folder / "disk", 1 << 20)
-described = qemu.Machine("k-1", "52:54:00:00:00:09", (qemu.Disk(folder / "disk", "D1"),), memory=64)
+described = qemu.MachineSpec("k-1", "52:54:00:00:00:09", (qemu.Disk(folder / "disk", "D1"),), memory=64)
 bmc = BmcAddress("ipmi", "127.0.0.1", 6230, "provision", "lab-secret", "k-1")
-with machine.Host(described, folder / "k-1", tap=sys.argv[3], bmc=bmc) as host:
+with machine.Machine(described, folder / "k-1", tap=sys.argv[3], bmc=bmc) as host:
     host.chassis.handle("set power 1")
     host.wait_starts(1, 30)
     print("running", flush=True)

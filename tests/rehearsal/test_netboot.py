@@ -102,9 +102,9 @@ def surround(lan: str, folder: Path, stack: ExitStack) -> None:
         stack.enter_context(run.running([*into, *relays[lan]], log=folder / "relay.log"))
 
 
-def host(made: network.Lan, folder: Path, password: str, kind: Kind) -> machine.Host:
+def host(made: network.Lan, folder: Path, password: str, kind: Kind) -> machine.Machine:
     machine.fill(folder / "disk", DISK)
-    described = qemu.Machine(
+    described = qemu.MachineSpec(
         NAME,
         MAC,
         (qemu.Disk(folder / "disk", "LABDISK1"),),
@@ -114,7 +114,7 @@ def host(made: network.Lan, folder: Path, password: str, kind: Kind) -> machine.
     )
     bmc = BmcAddress("ipmi", made.bmc(NAME), 623, user=USER, password=password, name=NAME)
     accelerator = qemu.choose_accelerator(CACHE / "accelerator.json")
-    return machine.Host(described, folder / NAME, tap=made.tap(NAME), bmc=bmc, accelerator=accelerator)
+    return machine.Machine(described, folder / NAME, tap=made.tap(NAME), bmc=bmc, accelerator=accelerator)
 
 
 def serve(folder: Path, settings: str, stack: ExitStack) -> Service:

@@ -45,10 +45,11 @@ for kind, port in ((udp, 67), (udp, 69), (udp, 53), (tcp, 53), (tcp, 80)):
 BMC = """
 import sys
 from pathlib import Path
-from provisioner.lab.bmc import Bmc, Chassis
+from provisioner.lab.chassis import Chassis
+from provisioner.lab.ipmi_simulator import IpmiSimulator
 from provisioner.power.protocol import BmcAddress
 address = BmcAddress("ipmi", "10.77.1.1", 623, "provision", "lab-secret", "vc-1")
-with Bmc(Chassis(lambda act: None, lambda: False), address, Path(sys.argv[1])):
+with IpmiSimulator(Chassis(lambda act: None, lambda: False), address, Path(sys.argv[1])):
     print("ready", flush=True)
     sys.stdin.read()
 """

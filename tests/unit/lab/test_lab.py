@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from provisioner.errors import ServiceError
-from provisioner.lab import bmc, machine, network, qemu
+from provisioner.lab import chassis, machine, network, qemu
 from provisioner.lab.qmp import Monitor
 
 GREETING = b'{"QMP": {"version": {}, "capabilities": []}}\r\n'
@@ -19,9 +19,9 @@ TIMESTAMP, CAUSE = '"timestamp": {"seconds": 1, "microseconds": 0}', '"guest": t
 WIRING = qemu.Wiring(tap="tap1", qmp=7)
 
 
-def described(**changes: object) -> qemu.Machine:
+def described(**changes: object) -> qemu.MachineSpec:
     disks = (qemu.Disk(Path("/d/a,b.raw"), "D1"), qemu.Disk(Path("/d/n.raw"), "D2", bus="nvme"))
-    return qemu.Machine(**{"name": "vc-1", "mac": "52:54:00:00:00:01", "disks": disks, **changes})
+    return qemu.MachineSpec(**{"name": "vc-1", "mac": "52:54:00:00:00:01", "disks": disks, **changes})
 
 
 def options(argv: list[str], option: str, start: str = "") -> list[str]:
@@ -138,7 +138,7 @@ class Recorded:
     def __init__(self) -> None:
         self.acts: list[str] = []
         self.now, self.on = 100.0, False
-        self.chassis = bmc.Chassis(self.acts.append, lambda: self.on, clock=lambda: self.now)
+        self.chassis = chassis.Chassis(self.acts.append, lambda: self.on, clock=lambda: self.now)
 
     def at(self, seconds: float, request: str) -> str:
         self.now = 100 + seconds

@@ -23,14 +23,15 @@ if TYPE_CHECKING:
 BMC = """
 import sys
 from pathlib import Path
-from provisioner.lab.bmc import Bmc, Chassis
+from provisioner.lab.chassis import Chassis
+from provisioner.lab.ipmi_simulator import IpmiSimulator
 from provisioner.lab.serial_line import SerialLine
 from provisioner.power.protocol import BmcAddress
 address = BmcAddress("ipmi", sys.argv[2], 623, "provision", "lab-secret", "vc-1")
 chassis = Chassis(lambda act: None, lambda: True)
 with SerialLine(Path(sys.argv[1])) as serial:
     port = serial.port if sys.argv[3] == "sol" else 0
-    with Bmc(chassis, address, Path(sys.argv[1]), serial_port=port):
+    with IpmiSimulator(chassis, address, Path(sys.argv[1]), serial_port=port):
         machine = Path(sys.argv[1], "serial.out").open("wb", buffering=0)
         print("ready", flush=True)
         for line in sys.stdin:

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from provisioner import run
-from provisioner.lab.bmc import Bmc, Chassis
+from provisioner.lab.chassis import Chassis
+from provisioner.lab.ipmi_simulator import IpmiSimulator
 from provisioner.lab.serial_line import SerialLine
 from provisioner.power import console, registry
 from provisioner.power.console import RecorderRequest
@@ -63,7 +64,7 @@ def line(tmp_path: Path) -> Iterator[Line]:
     chassis = Chassis(lambda act: None, lambda: True)
     with (
         SerialLine(tmp_path / "bmc") as serial,
-        Bmc(chassis, address, tmp_path / "bmc", serial_port=serial.port),
+        IpmiSimulator(chassis, address, tmp_path / "bmc", serial_port=serial.port),
     ):
         made = Line(address, serial, tmp_path / "state")
         yield made
@@ -169,7 +170,7 @@ def test_a_bmc_without_serial_over_lan_is_209_with_its_words(tmp_path: Path) -> 
         port = free.getsockname()[1]
     (tmp_path / "logs").mkdir()
     address = BmcAddress("ipmi", HERE, port, "provision", "lab-secret", "vc-1")
-    with Bmc(Chassis(lambda act: None, lambda: True), address, tmp_path):
+    with IpmiSimulator(Chassis(lambda act: None, lambda: True), address, tmp_path):
         started = console.start(RECORDER, RecorderRequest(address, tmp_path, "d-1"))
         fault = console.error_in(said(started))
         assert end(started) == 1

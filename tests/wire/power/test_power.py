@@ -11,7 +11,8 @@ from typing import ClassVar
 import pytest
 
 from provisioner.errors import InventoryError, PowerError
-from provisioner.lab.bmc import Act, Bmc, Chassis
+from provisioner.lab.chassis import Act, Chassis
+from provisioner.lab.ipmi_simulator import IpmiSimulator
 from provisioner.power import ipmi, protocol, registry
 from provisioner.power.protocol import BmcAddress
 
@@ -42,7 +43,7 @@ def address(machine: Switched, tmp_path: Path) -> Iterator[BmcAddress]:
         free.bind((HERE, 0))
         port = free.getsockname()[1]
     bmc = BmcAddress("ipmi", HERE, port, "provision", "lab-secret", "vc-1")
-    with Bmc(machine.chassis, bmc, tmp_path):
+    with IpmiSimulator(machine.chassis, bmc, tmp_path):
         yield bmc
 
 
@@ -104,7 +105,7 @@ def test_a_machine_that_does_not_follow_its_bmc_is_an_error(monkeypatch: pytest.
 
     monkeypatch.setattr(ipmi, "SETTLE", 0.1)
     with pytest.raises(PowerError, match="power is still off") as caught:
-        ipmi.Session(Stuck()).on()
+        ipmi.IpmiSession(Stuck()).on()
     assert caught.value.code == 207 and Stuck.orders == ["on"]
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from provisioner.errors import PowerError, ServiceError
-from provisioner.lab.bmc import Act, Chassis
-from provisioner.lab.redfish import RedfishBmc
+from provisioner.lab.chassis import Act, Chassis
+from provisioner.lab.redfish_simulator import RedfishSimulator
 from provisioner.power import protocol, registry
 from provisioner.power.protocol import BmcAddress
 
@@ -42,7 +42,7 @@ def address(machine: Switched, tmp_path_factory: pytest.TempPathFactory) -> Iter
         free.bind((HERE, 0))
         port = free.getsockname()[1]
     bmc = BmcAddress("redfish", HERE, port, "provision", "lab-secret", "vc-1", pin=str(folder / "pin"))
-    with RedfishBmc(machine.chassis, bmc, folder):
+    with RedfishSimulator(machine.chassis, bmc, folder):
         yield bmc
 
 
@@ -94,4 +94,4 @@ def test_a_refused_login_is_202(address: BmcAddress) -> None:
 
 def test_a_port_that_is_taken_is_told(address: BmcAddress, tmp_path: Path) -> None:
     with pytest.raises(ServiceError, match=rf"port {address.port}: .*in use"):
-        RedfishBmc(Chassis(lambda act: None, lambda: False), address, tmp_path).__enter__()
+        RedfishSimulator(Chassis(lambda act: None, lambda: False), address, tmp_path).__enter__()

@@ -1,4 +1,4 @@
-"""A host's BMC that speaks Redfish: sushy-tools' emulator on the wire, the same chassis behind it."""
+"""A machine's BMC that speaks Redfish: sushy-tools' emulator on the wire, the same chassis behind it."""
 
 import contextlib
 import importlib.util
@@ -11,14 +11,14 @@ from typing import Self
 
 from provisioner import run
 from provisioner.errors import ServiceError
-from provisioner.lab.bmc import Chassis, Door
+from provisioner.lab.chassis import SOCKET, Chassis, ChassisSocket
 from provisioner.power.protocol import BmcAddress
 
 START_LIMIT = 60.0  # seconds until the emulator must answer
 ROUNDS = 4  # of bcrypt: 2^4, the least; the emulator hashes at every request
 
 
-class RedfishBmc:
+class RedfishSimulator:
     """The emulator for one chassis, as long as the block lasts; its certificate is made for the block.
 
     Enter it from a thread that outlives it: the kernel ends the emulator with that thread.
@@ -41,7 +41,7 @@ class RedfishBmc:
             )
         with contextlib.ExitStack() as stack:
             self._write()
-            stack.enter_context(Door(self._folder / "door", self._chassis.handle))
+            stack.enter_context(ChassisSocket(self._folder / SOCKET, self._chassis.handle))
             argv = [sys.executable, "-m", "provisioner.lab.redfish_emulator"]
             process = run.start(
                 [*argv, self._bmc.address, str(self._bmc.port)], log=self._log, cwd=self._folder
@@ -63,15 +63,14 @@ class RedfishBmc:
         digest = bcrypt.hashpw(self._bmc.password.encode(), bcrypt.gensalt(ROUNDS)).decode()
         (self._folder / "users").write_text(f"{self._bmc.user}:{digest}\n")
         curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
-        kept = ["-days", "30", "-subj", f"/CN={self._bmc.name}", "-keyout", "key", "-out", "cert"]
-        run.run(["openssl", "req", "-x509", *curve, *kept], cwd=self._folder)
+        certificate = ["-days", "30", "-subj", f"/CN={self._bmc.name}", "-keyout", "key", "-out", "cert"]
+        run.run(["openssl", "req", "-x509", *curve, *certificate], cwd=self._folder)
 
     def _await_answer(self, process: run.Process) -> None:
         """Connect until it answers; whoever else has the port makes the emulator end at once."""
         until = time.monotonic() + START_LIMIT
         while process.poll() is None and time.monotonic() < until:
-            said = self._log.read_text(errors="replace")
-            if "Running on" in said:  # written after it has the port
+            if "Running on" in self._log.read_text(errors="replace"):  # written after it has the port
                 with (
                     contextlib.suppress(OSError),
                     socket.create_connection((self._bmc.address, self._bmc.port), 2),

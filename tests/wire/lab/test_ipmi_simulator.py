@@ -12,8 +12,9 @@ import pytest
 
 from provisioner import run
 from provisioner.errors import ProgramError, ServiceError
-from provisioner.lab import bmc
-from provisioner.lab.bmc import Act, Bmc, Chassis
+from provisioner.lab import ipmi_simulator
+from provisioner.lab.chassis import Act, Chassis
+from provisioner.lab.ipmi_simulator import IpmiSimulator
 from provisioner.power.protocol import BmcAddress
 
 HERE = "127.0.0.1"
@@ -52,7 +53,7 @@ def lab(tmp_path: Path) -> Iterator[Lab]:
     folder = tmp_path / ("deep" * 20) / "with blank"
     folder.mkdir(parents=True)
     lab = Lab(folder)
-    with Bmc(lab.chassis, lab.address, folder):
+    with IpmiSimulator(lab.chassis, lab.address, folder):
         yield lab
 
 
@@ -117,9 +118,9 @@ def test_the_script_answers_at_once_even_when_several_ask(lab: Lab) -> None:
 def test_a_script_that_hangs_up_or_says_rubbish_does_no_harm(lab: Lab) -> None:
     folder = os.open(lab.folder, os.O_PATH)
     for words in (b"", b"get", b"\xff\xfe\n", b"set power 1"):
-        with socket.socket(socket.AF_UNIX) as door:
-            door.connect(f"/proc/self/fd/{folder}/door")
-            door.sendall(words)
+        with socket.socket(socket.AF_UNIX) as line:
+            line.connect(f"/proc/self/fd/{folder}/chassis.sock")
+            line.sendall(words)
     os.close(folder)
     assert lab.ipmitool("power", "status") == "Chassis Power is off\n"
     assert lab.acts == [], "only whole orders are taken"
@@ -127,29 +128,29 @@ def test_a_script_that_hangs_up_or_says_rubbish_does_no_harm(lab: Lab) -> None:
 
 def test_a_port_that_is_taken_is_an_error_in_words(lab: Lab, tmp_path: Path) -> None:
     words = f"vc-1 cannot have 127.0.0.1 port {lab.address.port}: Address already in use"
-    with pytest.raises(ServiceError, match=words), Bmc(lab.chassis, lab.address, tmp_path):
+    with pytest.raises(ServiceError, match=words), IpmiSimulator(lab.chassis, lab.address, tmp_path):
         pytest.fail("two BMCs on one port")
 
 
 def test_a_simulator_that_does_not_start_is_an_error_with_its_words(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bmc, "CONFIGURATION", bmc.CONFIGURATION + "nonsense 1\n")
+    monkeypatch.setattr(ipmi_simulator, "CONFIGURATION", ipmi_simulator.CONFIGURATION + "nonsense 1\n")
     lab = Lab(tmp_path)
     with (
         pytest.raises(ServiceError, match=r"vc-1 did not start on .* line 15"),
-        Bmc(lab.chassis, lab.address, tmp_path),
+        IpmiSimulator(lab.chassis, lab.address, tmp_path),
     ):
         pytest.fail("it started with a wrong configuration")
-    assert not (tmp_path / "door").exists()
+    assert not (tmp_path / "chassis.sock").exists()
 
 
 def test_the_bmc_is_silent_after_the_block_and_can_be_started_again(tmp_path: Path) -> None:
     lab = Lab(tmp_path)
     for _ in range(2):
-        with Bmc(lab.chassis, lab.address, tmp_path):
+        with IpmiSimulator(lab.chassis, lab.address, tmp_path):
             assert "off" in lab.ipmitool("power", "status")
-        assert not (tmp_path / "door").exists()
+        assert not (tmp_path / "chassis.sock").exists()
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
             free.bind((HERE, lab.address.port))
 
@@ -159,7 +160,7 @@ def test_a_password_that_the_simulator_would_misread_is_refused(tmp_path: Path, 
     lab = Lab(tmp_path)
     address = BmcAddress("ipmi", HERE, lab.address.port, "provision", password, "vc-1")
     with pytest.raises(ServiceError, match="1 to 16 plain characters"):
-        Bmc(lab.chassis, address, tmp_path)
+        IpmiSimulator(lab.chassis, address, tmp_path)
 
 
 def test_the_password_is_in_a_file_that_only_its_owner_reads(lab: Lab) -> None:
