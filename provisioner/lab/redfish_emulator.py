@@ -45,33 +45,41 @@ class Systems(AbstractSystemsDriver):  # type: ignore[misc]
     systems = (IDENT,)
 
     def uuid(self, identity: str) -> str:
+        """The system's UUID: any name means the one system."""
         return IDENT
 
     def name(self, identity: str) -> str:
+        """Its Name."""
         return "lab"
 
     def get_power_state(self, identity: str) -> str:
+        """PowerState."""
         return "On" if ask("get power") == "power:1" else "Off"
 
     def set_power_state(self, identity: str, state: str) -> None:
+        """The action ComputerSystem.Reset; `state` is a ResetType. Raises BadRequest."""
         if state not in POWER:
             raise error.BadRequest(f"ResetType {state}")
         ask(f"set {POWER[state]}")
 
     def get_boot_device(self, identity: str) -> str | None:
-        words = {f"boot:{word}": target for target, word in BOOT.items()}
-        target = words[ask("get boot")]
+        """BootSourceOverrideTarget; None where nothing is overridden."""
+        targets = {f"boot:{device}": target for target, device in BOOT.items()}
+        target = targets[ask("get boot")]
         return None if target == "None" else target
 
     def set_boot_device(self, identity: str, boot_source: str) -> None:
+        """Override it for one start. Raises BadRequest."""
         if boot_source not in BOOT:
             raise error.BadRequest(f"BootSourceOverrideTarget {boot_source}")
         ask(f"set boot {BOOT[boot_source]}")
 
     def get_boot_mode(self, identity: str) -> str:
+        """BootSourceOverrideMode."""
         return "UEFI"
 
     def set_boot_mode(self, identity: str, boot_mode: str) -> None:
+        """It has one. Raises BadRequest for another."""
         if boot_mode != "UEFI":
             raise error.BadRequest(f"BootSourceOverrideMode {boot_mode}")
 
@@ -94,6 +102,7 @@ class Sessions:
         return self._inner(environ, start_response)
 
     def open(self) -> flask.Response:
+        """POST to the collection: a session, its token in X-Auth-Token."""
         body = flask.request.json
         user, password = str(body["UserName"]), str(body["Password"])
         auth_basic.authenticate("users", user, password.encode())
@@ -104,6 +113,7 @@ class Sessions:
         return flask.Response("{}", status=201, headers=headers, content_type="application/json")
 
     def close(self, ident: str) -> flask.Response:
+        """DELETE of a session."""
         self.tokens.pop(self.idents.pop(ident, ""), None)
         return flask.Response(status=204)
 
