@@ -13,6 +13,8 @@ import pytest
 from provisioner.errors import ServiceError
 from provisioner.lab import chassis, machine, network, qemu
 from provisioner.lab.qmp import Monitor
+from provisioner.lab.simulators import SIMULATORS
+from provisioner.power import registry
 
 GREETING = b'{"QMP": {"version": {}, "capabilities": []}}\r\n'
 TIMESTAMP, CAUSE = '"timestamp": {"seconds": 1, "microseconds": 0}', '"guest": true, "reason": "guest-reset"'
@@ -338,3 +340,17 @@ def test_an_exported_mark_does_not_let_the_lab_touch_the_machine_s_own_network(
     monkeypatch.setenv(network.MARK, "1")
     with pytest.raises(ServiceError, match="own namespace only"), network.Lan():
         pytest.fail("the lab made a bridge on the machine itself")
+
+
+def test_every_simulated_bmc_has_a_driver_that_reaches_it() -> None:
+    assert {name for name in SIMULATORS if registry.DRIVERS[name].has_bmc} == set(SIMULATORS)
+
+
+def test_a_machine_that_ends_before_it_greets_is_an_end_in_words() -> None:
+    ours, its = socket.socketpair()
+    ended = threading.Event()
+    client = Monitor(ours, on_close=lambda monitor: ended.set())
+    its.close()
+    assert ended.wait(5) and client.reason == ""
+    with pytest.raises(ServiceError, match="did not greet: it has ended"):
+        client.negotiate(5)
