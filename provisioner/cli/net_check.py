@@ -66,25 +66,27 @@ def _ask(found: Row, interface: str) -> tuple[list[Row], str]:
     """What each kind of machine is answered; or why nobody was asked from here."""
     if found["mode"] == "authoritative" and _is_here(found["address"]):
         return [], "the service itself answers on this LAN; from another machine this command asks it"
-    from provisioner.services.dhcp import check
-    from provisioner.services.dhcp.frames import DhcpWire
+    from provisioner.services.dhcp import lan_probe
+    from provisioner.services.dhcp.frames import DhcpPacketSocket
 
     name = interface or found["interface"]
     try:
-        wire = DhcpWire(name)
+        packet_socket = DhcpPacketSocket(name)
     except OSError as fault:
         why = "be root" if isinstance(fault, PermissionError) else f"{name}: {fault.strerror}; --interface"
         return [], f"nobody was asked from here: {why}"
     try:
-        heard = check.ask(wire, check.cases(found["files"]))
+        results = lan_probe.probe(packet_socket, lan_probe.client_kinds(found["files"]))
     except OSError as fault:
         return [], f"nobody was asked from here: {name}: {fault.strerror}"
     finally:
-        wire.close()
+        packet_socket.close()
     if found["mode"] == "proxy" and _is_here(found["address"]):
-        return [_beside(one) for one in heard], "this service's own answers are not heard on its own machine"
-    expected = check.Expected(found["address"], found["url"], found["network"])
-    return [_row(one, check.judge(one, expected)) for one in heard], ""
+        return [
+            _beside(result) for result in results
+        ], "this service's own answers are not heard on its own machine"
+    expected = lan_probe.ExpectedServer(found["address"], found["url"], found["network"])
+    return [_row(result, lan_probe.boot_fault(result, expected)) for result in results], ""
 
 
 def _time_fault(server: str) -> str:
@@ -139,7 +141,7 @@ def _show(found: Row) -> None:
     elif not found["servers"]:
         click.echo(f"{'Servers':<10}no other DHCP server is heard")
     for server in found["servers"]:
-        click.echo(f"{'Server':<10}{lan.describe_server(RogueServer(**server))}")
+        click.echo(f"{'RogueServer':<10}{lan.describe(server)}")
     for row in found["asked"]:
         gets = ", ".join(row["addresses"].values()) or "no address"
         boots = ", ".join(boot["what"].partition("?")[0] for boot in row["boots"]) or "nothing to boot"

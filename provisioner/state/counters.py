@@ -1,7 +1,8 @@
-"""Counts what the services do, in memory, and writes it every few seconds for Prometheus to read.
+"""Metrics of the services: counted in memory, written every few seconds, joined for Prometheus to read.
 
 A label's value is one of a few words of ours, never a name or an address that came in a packet: whoever is on
-the LAN could otherwise fill our memory. The text is Prometheus' format 0.0.4.
+the LAN could otherwise fill our memory. The text is Prometheus'
+format 0.0.4. Why prometheus_client does not do this: docs/decisions/2026-11-28-metrics.md.
 """
 
 import contextlib
@@ -13,45 +14,51 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Self, cast
 
 log = logging.getLogger(__name__)
 PERIOD = 5.0  # seconds between two writings
 STALE = 6 * PERIOD  # seconds after which a file is that of a service that has ended
-LARGEST_FILE = 1 << 20
-SHORT = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
-LONG = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
-Key = tuple[tuple[str, str], ...]
+MAX_FILE_BYTES = 1 << 20
+LATENCY_BOUNDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+TRANSFER_BOUNDS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
+LabelSet = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
-class Family:
+class MetricFamily:
     """A metric: what it counts, in words; `bounds` (seconds) where it is a histogram."""
 
     kind: str
-    text: str
+    help: str
     bounds: tuple[float, ...] = ()
 
 
 FAMILIES = {
-    "provision_requests_total": Family("counter", "What clients asked, by kind."),
-    "provision_answers_total": Family("counter", "What they were answered, by kind, refusals apart."),
-    "provision_refusals_total": Family("counter", "What was refused or not answered, by reason."),
-    "provision_bad_packets_total": Family("counter", "Datagrams and messages that could not be read."),
-    "provision_retransmits_total": Family("counter", "Packets that were sent again."),
-    "provision_sent_bytes_total": Family("counter", "Bytes of content that clients took."),
-    "provision_sessions": Family("gauge", "Transfers or connections that are open now."),
-    "provision_transfers_total": Family("counter", "Transfers that have ended, by result."),
-    "provision_foreign_dhcp_servers": Family("gauge", "DHCP servers that are heard and are not ours."),
-    "provision_latency_seconds": Family("histogram", "From a request to its answer's first packet.", SHORT),
-    "provision_transfer_seconds": Family("histogram", "From a request to the end of its transfer.", LONG),
-    "provision_settings_reloads_total": Family("counter", "Times that the settings were read again."),
-    "provision_written_timestamp_seconds": Family("gauge", "When the service last wrote its numbers."),
-    "provision_service_up": Family("gauge", "1 while the service writes its numbers, 0 when it has stopped."),
+    "provision_requests_total": MetricFamily("counter", "What clients asked, by kind."),
+    "provision_answers_total": MetricFamily("counter", "What they were answered, by kind, refusals apart."),
+    "provision_refusals_total": MetricFamily("counter", "What was refused or not answered, by reason."),
+    "provision_bad_packets_total": MetricFamily("counter", "Datagrams and messages that could not be read."),
+    "provision_retransmits_total": MetricFamily("counter", "Packets that were sent again."),
+    "provision_sent_bytes_total": MetricFamily("counter", "Bytes of content that clients took."),
+    "provision_sessions": MetricFamily("gauge", "Transfers or connections that are open now."),
+    "provision_transfers_total": MetricFamily("counter", "Transfers that have ended, by result."),
+    "provision_foreign_dhcp_servers": MetricFamily("gauge", "DHCP servers that are heard and are not ours."),
+    "provision_latency_seconds": MetricFamily(
+        "histogram", "From a request to its answer's first packet.", LATENCY_BOUNDS
+    ),
+    "provision_transfer_seconds": MetricFamily(
+        "histogram", "From a request to the end of its transfer.", TRANSFER_BOUNDS
+    ),
+    "provision_settings_reloads_total": MetricFamily("counter", "Times that the settings were read again."),
+    "provision_written_timestamp_seconds": MetricFamily("gauge", "When the service last wrote its numbers."),
+    "provision_service_up": MetricFamily(
+        "gauge", "1 while the service writes its numbers, 0 when it has stopped."
+    ),
 }  # fmt: skip
 
 
-class Number:
+class ScalarMetric:
     """One series; any thread may add to it."""
 
     __slots__ = ("_lock", "value")
@@ -60,11 +67,13 @@ class Number:
         self.value: float = 0
         self._lock = threading.Lock()
 
-    def add(self, amount: float = 1) -> None:
+    def inc(self, amount: float = 1) -> None:
+        """Add to a counter or a gauge."""
         with self._lock:
             self.value += amount
 
     def set(self, value: float) -> None:
+        """Set a gauge, or a counter that is counted elsewhere."""
         self.value = value
 
 
@@ -80,28 +89,30 @@ class Histogram:
         self._lock = threading.Lock()
 
     def observe(self, seconds: float) -> None:
+        """Count one duration."""
         with self._lock:
             self.buckets[bisect_left(self.bounds, seconds)] += 1
             self.sum += seconds
 
     @property
     def count(self) -> int:
+        """How many durations were observed."""
         return sum(self.buckets)
 
 
-class Counters:
+class MetricsRegistry:
     """The numbers of one service. Ask for a series once and keep it: the hot path then only adds."""
 
     def __init__(self, service: str) -> None:
         self.service = service
-        self._series: dict[str, dict[Key, Number | Histogram]] = {}
+        self._series: dict[str, dict[LabelSet, ScalarMetric | Histogram]] = {}
         self._lock = threading.Lock()
 
-    def number(self, name: str, **labels: str) -> Number:
+    def scalar(self, name: str, **labels: str) -> ScalarMetric:
         """The counter or gauge of a name in FAMILIES (KeyError for others) with these labels."""
         if FAMILIES[name].kind == "histogram":
             raise TypeError(f"{name} is a histogram")
-        return cast(Number, self._find(name, labels, Number))  # one family has one kind
+        return cast(ScalarMetric, self._find(name, labels, ScalarMetric))  # one family has one kind
 
     def histogram(self, name: str, **labels: str) -> Histogram:
         """The same for durations in seconds."""
@@ -111,8 +122,8 @@ class Counters:
         return cast(Histogram, self._find(name, labels, lambda: Histogram(family.bounds)))
 
     def _find(
-        self, name: str, labels: dict[str, str], make: Callable[[], Number | Histogram]
-    ) -> Number | Histogram:
+        self, name: str, labels: dict[str, str], make: Callable[[], ScalarMetric | Histogram]
+    ) -> ScalarMetric | Histogram:
         key = (("service", self.service), *sorted(labels.items()))
         with self._lock:
             family = self._series.setdefault(name, {})
@@ -120,43 +131,47 @@ class Counters:
                 family[key] = make()
             return family[key]
 
-    def text(self) -> str:
-        """All series as Prometheus reads them."""
+    def exposition(self) -> str:
+        """All series in Prometheus' text format 0.0.4; empty where nothing was counted."""
         with self._lock:
             shown = {name: dict(family) for name, family in self._series.items()}
         lines: list[str] = []
         for name, family in shown.items():
             lines += _header(name)
-            for key, one in family.items():
-                lines += _samples(name, key, one)
+            for key, metric in family.items():
+                lines += _samples(name, key, metric)
         return "\n".join(lines) + "\n" if lines else ""
 
 
 def _header(name: str) -> list[str]:
     family = FAMILIES[name]
-    return [f"# HELP {name} {family.text}", f"# TYPE {name} {family.kind}"]
+    return [f"# HELP {name} {family.help}", f"# TYPE {name} {family.kind}"]
 
 
-def _samples(name: str, key: Key, one: Number | Histogram) -> list[str]:
-    if isinstance(one, Number):
-        return [f"{name}{_labels(key)} {_shown(one.value)}"]
+def _samples(name: str, key: LabelSet, metric: ScalarMetric | Histogram) -> list[str]:
+    if isinstance(metric, ScalarMetric):
+        return [f"{name}{_labels(key)} {_format_value(metric.value)}"]
     lines, total = [], 0
-    buckets = list(one.buckets)  # it may go on counting meanwhile; the sum of these is what holds
-    for bound, count in zip((*map(str, one.bounds), "+Inf"), buckets, strict=True):
+    buckets = list(metric.buckets)  # it may go on counting meanwhile; the sum of these is what holds
+    for bound, count in zip((*map(str, metric.bounds), "+Inf"), buckets, strict=True):
         total += count
         lines.append(f"{name}_bucket{_labels((*key, ('le', bound)))} {total}")
-    return [*lines, f"{name}_sum{_labels(key)} {_shown(one.sum)}", f"{name}_count{_labels(key)} {total}"]
+    return [
+        *lines,
+        f"{name}_sum{_labels(key)} {_format_value(metric.sum)}",
+        f"{name}_count{_labels(key)} {total}",
+    ]
 
 
-def _labels(key: Key) -> str:
-    return "{" + ",".join(f'{name}="{_escaped(value)}"' for name, value in key) + "}"
+def _labels(key: LabelSet) -> str:
+    return "{" + ",".join(f'{name}="{_escape(value)}"' for name, value in key) + "}"
 
 
-def _escaped(value: str) -> str:
+def _escape(value: str) -> str:
     return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
-def _shown(value: float) -> str:
+def _format_value(value: float) -> str:
     return str(int(value)) if float(value).is_integer() else repr(float(value))
 
 
@@ -165,28 +180,28 @@ def folder(state: Path) -> Path:
     return state / "run"
 
 
-class Writer:
+class MetricsWriter:
     """Writes the numbers of one service every PERIOD seconds, from a thread of its own.
 
-    `before()` is called first: the place to set gauges. A disk that is full is said once, and tried again.
+    `update()` is called first: the place to set gauges. A disk that is full is said once, and tried again.
     """
 
     def __init__(
         self,
-        counters: Counters,
+        registry: MetricsRegistry,
         state: Path,
-        before: Callable[[], None] = lambda: None,
+        update: Callable[[], None] = lambda: None,
         period: float = PERIOD,
     ) -> None:
-        self._counters = counters
-        self._path = folder(state) / f"{counters.service}.metrics"
-        self._before = before
+        self._registry = registry
+        self._path = folder(state) / f"{registry.service}.metrics"
+        self._update = update
         self._period = period
         self._end = threading.Event()
         self._failed = ""
-        self._thread = threading.Thread(target=self._run, name="counters", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="metrics", daemon=True)
 
-    def start(self) -> "Writer":
+    def start(self) -> Self:
         """Write now and from now on."""
         self._thread.start()
         return self
@@ -206,11 +221,11 @@ class Writer:
     def write(self) -> None:
         """Write now; no error leaves this method."""
         try:
-            self._before()
-            self._counters.number("provision_written_timestamp_seconds").set(round(time.time(), 1))
+            self._update()
+            self._registry.scalar("provision_written_timestamp_seconds").set(round(time.time(), 1))
             self._path.parent.mkdir(mode=0o700, exist_ok=True)
             fresh = self._path.with_suffix(".new")
-            fresh.write_text(self._counters.text())
+            fresh.write_text(self._registry.exposition())
             os.replace(fresh, self._path)  # noqa: PTH105  whoever reads sees all of it or the one before
             self._failed = ""
         except Exception as fault:
@@ -219,14 +234,14 @@ class Writer:
             self._failed = str(fault)
 
 
-def collect(state: Path, expected: Iterable[str], own: Counters, now: float | None = None) -> str:
+def collect(state: Path, expected: Iterable[str], own: MetricsRegistry, now: float | None = None) -> str:
     """One text from all services' files and from `own`; who of the `expected` no longer writes is down."""
-    moment = time.time() if now is None else now
-    texts, up = [own.text()], dict.fromkeys(expected, 0) | {own.service: 1}
+    now_seconds = time.time() if now is None else now
+    texts, up = [own.exposition()], dict.fromkeys(expected, 0) | {own.service: 1}
     for path in sorted(folder(state).glob("*.metrics")):
         with contextlib.suppress(OSError, UnicodeDecodeError):
             found = path.stat()
-            if moment - found.st_mtime <= STALE and found.st_size <= LARGEST_FILE:
+            if now_seconds - found.st_mtime <= STALE and found.st_size <= MAX_FILE_BYTES:
                 texts.append(path.read_text())
                 up[path.stem] = 1
     name = "provision_service_up"
@@ -237,9 +252,9 @@ def collect(state: Path, expected: Iterable[str], own: Counters, now: float | No
 def merge(texts: Iterable[str]) -> str:
     """The samples of one family stand together, as the format asks; unknown families are left out."""
     families: dict[str, list[str]] = {}
-    for text in texts:
+    for exposition in texts:
         lines: list[str] = []
-        for line in text.splitlines():
+        for line in exposition.splitlines():
             if line.startswith("# TYPE "):
                 lines = families.setdefault(line.split()[2], [])
             elif line and not line.startswith("#"):

@@ -17,7 +17,9 @@ def create_app(site: Site, listener: Listener) -> Flask:
     app.config.update(SITE=site, LISTENER=listener, TURNS=turns, MAX_CONTENT_LENGTH=4 << 20)
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False  # it would tell a stranger which paths there are
     app.url_map.merge_slashes = False  # likewise: a redirect
-    app.config["COUNTING"] = metrics.Counting(app)  # before all others, so that it counts what they refuse
+    app.config["REQUEST_METRICS"] = metrics.RequestMetrics(
+        app
+    )  # before all others, so that it counts what they refuse
     app.register_blueprint(mirror.routes)
     app.register_blueprint(machines.routes)
     app.register_blueprint(installer.routes)

@@ -20,19 +20,20 @@ LIMIT = 20.0  # seconds for what takes a few
 # A machine that sends one recorded packet and prints what it is answered within a moment, as JSON lines.
 CLIENT = """
 import json, select, sys, time
-from provisioner.services.dhcp.frames import DhcpWire
+from provisioner.services.dhcp.frames import DhcpPacketSocket
 from provisioner.services.dhcp.packet import Packet
-wire = DhcpWire("eth0")
+packet_socket = DhcpPacketSocket("eth0")
 packet = Packet.parse(bytes.fromhex(sys.argv[1]))
-packet.chaddr, packet.flags = wire.mac, 0x8000
-wire.broadcast(packet.build())
+packet.chaddr, packet.flags = packet_socket.mac, 0x8000
+packet_socket.broadcast(packet.build())
 until = time.monotonic() + float(sys.argv[2])
-while (left := until - time.monotonic()) > 0 and select.select([wire], [], [], left)[0]:
-    for came in wire.read():
-        got = Packet.parse(came.data)
+while (left := until - time.monotonic()) > 0 and select.select([packet_socket], [], [], left)[0]:
+    for datagram in packet_socket.read():
+        got = Packet.parse(datagram.data)
         if got.xid == packet.xid:
             options = {int(code): value.hex() for code, value in got.options.items()}
-            print(json.dumps({"mac": came.mac, "from": str(came.source), "to": str(came.target),
+            print(json.dumps({"mac": datagram.mac, "from": str(datagram.source),
+                "to": str(datagram.destination),
                 "message": got.message.name, "address": str(got.yiaddr), "next": str(got.siaddr),
                 "file": got.file.decode(), "options": options}))
 """

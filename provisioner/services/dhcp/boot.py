@@ -22,15 +22,15 @@ FILES_PATH = "/boot/files"
 
 
 @dataclass(frozen=True)
-class Offers:
-    """From where, and which files can be had; one that is not listed is never named to a client."""
+class BootServer:
+    """Where boot files come from, and which there are; one that is not listed is never named to a client."""
 
-    server: IPv4Address
+    address: IPv4Address
     url: str  # of the web service, without a path
     files: frozenset[str]
 
 
-def refusal(request: Packet, files: frozenset[str]) -> str:
+def refusal_reason(request: Packet, files: frozenset[str]) -> str:
     """Why firmware that asks for a boot file gets none, in words; empty where it gets one, or asks none."""
     if not may_boot(request) or is_ipxe(request) or not (is_http(request) or is_pxe(request)):
         return ""
@@ -44,38 +44,38 @@ def refusal(request: Packet, files: frozenset[str]) -> str:
     return "" if boot.name in files else f"{boot.name}, the boot file for {words}, is not in the state folder"
 
 
-def chosen(request: Packet, files: frozenset[str]) -> BootFile | None:
+def boot_file(request: Packet, files: frozenset[str]) -> BootFile | None:
     """The file for this firmware; None for iPXE, for systems, and where there is none."""
-    if is_ipxe(request) or refusal(request, files) or not (is_http(request) or is_pxe(request)):
+    if is_ipxe(request) or refusal_reason(request, files) or not (is_http(request) or is_pxe(request)):
         return None
     return ARCHITECTURES[assumed_architecture(request)]
 
 
-def add(packet: Packet, request: Packet, offers: Offers, *, alone: bool) -> bool:
+def add_boot_options(packet: Packet, request: Packet, server: BootServer, *, authoritative: bool) -> bool:
     """Put the script for iPXE, the URL for an HTTP client, the file for a PXE ROM into a reply.
 
-    `alone`: no other server may add to it (a ProxyDHCP never says so). Whether anything was put in.
+    `authoritative`: no other server may add to it (a ProxyDHCP never says so). Whether anything was put in.
     """
     if not may_boot(request):
         return False
     if is_ipxe(request):
-        _add_script(packet, request, offers, alone=alone)
+        _add_script(packet, request, server, authoritative=authoritative)
         return True
-    boot = chosen(request, offers.files)
+    boot = boot_file(request, server.files)
     if boot is None:
         return False
     if boot.http:
-        _add_http(packet, f"{offers.url}{FILES_PATH}/{boot.name}")
+        _add_http(packet, f"{server.url}{FILES_PATH}/{boot.name}")
     else:
-        _add_pxe(packet, request, offers.server, boot.name)
+        _add_pxe(packet, request, server.address, boot.name)
     return True
 
 
-def _add_script(packet: Packet, request: Packet, offers: Offers, *, alone: bool) -> None:
-    script = IPXE_SCRIPT.format(url=offers.url, mac=request.mac.replace(":", "-"))
-    packet.siaddr = offers.server
+def _add_script(packet: Packet, request: Packet, server: BootServer, *, authoritative: bool) -> None:
+    script = IPXE_SCRIPT.format(url=server.url, mac=request.mac.replace(":", "-"))
+    packet.siaddr = server.address
     packet.options[Option.BOOT_FILE] = script.encode()
-    if alone:
+    if authoritative:
         packet.options[Option.IPXE] = encapsulate({IPXE_NO_PXEDHCP: b"\1"})
     else:  # an offer without an address is a ProxyDHCP's only with this class (seen in iPXE's dhcp.c)
         packet.options[Option.VENDOR_CLASS] = b"PXEClient"
@@ -91,13 +91,13 @@ def _add_pxe(packet: Packet, request: Packet, server: IPv4Address, name: str) ->
     packet.siaddr = server
     packet.sname = str(server).encode()
     packet.file = name.encode()
-    said = {PXE_DISCOVERY_CONTROL: bytes([SKIP_DISCOVERY])}
+    vendor_options = {PXE_DISCOVERY_CONTROL: bytes([SKIP_DISCOVERY])}
     item = suboptions(request.options.get(Option.VENDOR, b"")).get(PXE_BOOT_ITEM, b"")
     if len(item) == 4:
-        said[PXE_BOOT_ITEM] = item
+        vendor_options[PXE_BOOT_ITEM] = item
     packet.options |= {
         Option.VENDOR_CLASS: b"PXEClient",
-        Option.VENDOR: encapsulate(said) + bytes([Option.END]),
+        Option.VENDOR: encapsulate(vendor_options) + bytes([Option.END]),
         Option.TFTP_SERVER: str(server).encode(),
         Option.BOOT_FILE: name.encode(),
     }

@@ -7,31 +7,32 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 
+from provisioner.services.dhcp.listener import CLIENT_PORT, SERVER_PORT
+
 ETHERTYPE_IP, ETHERTYPE_ARP = 0x0800, 0x0806
-EVERYBODY = b"\xff" * 6
+BROADCAST_MAC = b"\xff" * 6
 ETHERNET = struct.Struct("!6s6sH")
 IPV4 = struct.Struct("!BBHHHBBH4s4s")  # RFC 791, without options
 UDP = struct.Struct("!HHHH")
 ARP = struct.Struct("!HHBBH6s4s6s4s")  # RFC 826, for Ethernet and IPv4
 ARP_REQUEST = 1
-SERVER_PORT, CLIENT_PORT = 67, 68
 SO_ATTACH_FILTER = 26  # <asm-generic/socket.h>
 SOL_PACKET, PACKET_IGNORE_OUTGOING = 263, 23  # <linux/if_packet.h>
-LARGEST = 4096
-MOST_AT_ONCE = 64  # frames that are read before others have their turn
+MAX_FRAME = 4096
+READ_BATCH = 64  # frames that are read before others have their turn
 LD_HALF, LD_BYTE, LDX_IP_LENGTH, LD_HALF_X = 0x28, 0x30, 0xB1, 0x48  # <linux/bpf_common.h>
 JUMP_EQUAL, JUMP_BITS, RETURN = 0x15, 0x45, 0x06
 
 
 @dataclass(frozen=True)
-class Datagram:
-    """A UDP datagram and the frame around it."""
+class UdpDatagram:
+    """A UDP datagram (RFC 768) and the frame around it."""
 
     mac: str  # of who sent the frame: the server, or the router before it
     source: IPv4Address
-    port: int
-    target: IPv4Address
-    target_port: int
+    source_port: int
+    destination: IPv4Address
+    destination_port: int
     data: bytes
 
 
@@ -53,8 +54,8 @@ def _dhcp_filter(ports: tuple[int, ...]) -> bytes:
     return b"".join(struct.pack("=HBBI", *line) for line in program)
 
 
-class DhcpWire:
-    """Hears DHCP that comes by an interface to these ports, and sends as a client without address does."""
+class DhcpPacketSocket:
+    """Receives UDP to these ports on an interface (packet(7)), and sends as a client without address does."""
 
     def __init__(self, interface: str, ports: tuple[int, ...] = (CLIENT_PORT,)) -> None:
         """Raises OSError: no such interface, or not the right to (CAP_NET_RAW)."""
@@ -74,19 +75,19 @@ class DhcpWire:
         """Give the socket back."""
         self._socket.close()
 
-    def read(self) -> Iterator[Datagram]:
-        """What has come, without what cannot be read."""
-        for frame in _frames(self._socket):
-            found = parse_udp(frame)
-            if found:
-                yield found
+    def read(self) -> Iterator[UdpDatagram]:
+        """What has been received, without what cannot be read."""
+        for frame in _read_frames(self._socket):
+            datagram = parse_udp(frame)
+            if datagram:
+                yield datagram
 
     def broadcast(self, data: bytes) -> None:
         """To every DHCP server of the LAN. Raises OSError."""
         self._socket.send(build_udp(self.mac, data))
 
 
-class ArpWire:
+class ArpSocket:
     """Asks who has an address."""
 
     def __init__(self, interface: str) -> None:
@@ -101,16 +102,16 @@ class ArpWire:
         """Give the socket back."""
         self._socket.close()
 
-    def ask(self, address: IPv4Address) -> None:
+    def probe(self, address: IPv4Address) -> None:
         """An ARP probe (RFC 5227, 2.1.1): it claims nothing for us. Raises OSError."""
         mac = _own_mac(self._socket)  # as it is now
         body = ARP.pack(1, ETHERTYPE_IP, 6, 4, ARP_REQUEST, mac, bytes(4), bytes(6), address.packed)
-        frame = ETHERNET.pack(EVERYBODY, mac, ETHERTYPE_ARP) + body
+        frame = ETHERNET.pack(BROADCAST_MAC, mac, ETHERTYPE_ARP) + body
         self._socket.send(frame.ljust(60, b"\0"))
 
     def read(self) -> Iterator[tuple[IPv4Address, str]]:
         """Addresses that somebody has, and his MAC: of answers, and of what others ask."""
-        for frame in _frames(self._socket):
+        for frame in _read_frames(self._socket):
             if len(frame) < ETHERNET.size + ARP.size:
                 continue
             kind, protocol, length, width, _, mac, address, _, _ = ARP.unpack_from(frame, ETHERNET.size)
@@ -128,26 +129,28 @@ def build_udp(mac: bytes, data: bytes) -> bytes:
     rest = (IPV4.size + size, 0, 0, 64, socket.IPPROTO_UDP)
     head = IPV4.pack(0x45, 0, *rest, 0, bytes(4), b"\xff" * 4)
     head = IPV4.pack(0x45, 0, *rest, _checksum(head), bytes(4), b"\xff" * 4)
-    return ETHERNET.pack(EVERYBODY, mac, ETHERTYPE_IP) + head + udp + data
+    return ETHERNET.pack(BROADCAST_MAC, mac, ETHERTYPE_IP) + head + udp + data
 
 
-def parse_udp(frame: bytes) -> Datagram | None:
+def parse_udp(frame: bytes) -> UdpDatagram | None:
     """The datagram in a frame; None where there is none whole. Checksums are the card's business."""
     start = ETHERNET.size
     if len(frame) < start + IPV4.size + UDP.size:
         return None
     _, mac, kind = ETHERNET.unpack_from(frame)
-    first, _, length, _, fragment, _, protocol, _, source, target = IPV4.unpack_from(frame, start)
+    first, _, length, _, fragment, _, protocol, _, source, destination = IPV4.unpack_from(frame, start)
     head = (first & 15) * 4
     if kind != ETHERTYPE_IP or first >> 4 != 4 or head < IPV4.size or protocol != socket.IPPROTO_UDP:
         return None
     if fragment & 0x3FFF or len(frame) < start + length or length < head + UDP.size:
         return None
-    port, target_port, size, _ = UDP.unpack_from(frame, start + head)
+    source_port, destination_port, size, _ = UDP.unpack_from(frame, start + head)
     if not UDP.size <= size <= length - head:
         return None
     data = frame[start + head + UDP.size : start + head + size]
-    return Datagram(mac.hex(":"), IPv4Address(source), port, IPv4Address(target), target_port, data)
+    return UdpDatagram(
+        mac.hex(":"), IPv4Address(source), source_port, IPv4Address(destination), destination_port, data
+    )
 
 
 def _checksum(data: bytes) -> int:
@@ -161,28 +164,30 @@ def _checksum(data: bytes) -> int:
 
 def _open(interface: str, kind: int, program: bytes = b"") -> socket.socket:
     """It hears nothing before it is bound, and never what leaves this machine."""
-    opened = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 0)
+    packet_socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW | socket.SOCK_NONBLOCK, 0)
     try:
         if program:
-            kept = ctypes.create_string_buffer(program, len(program))  # the kernel copies it from here
-            fprog = struct.pack("HL", len(program) // 8, ctypes.addressof(kept))
-            opened.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, fprog)
-        opened.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)
-        opened.bind((interface, kind))
+            program_buffer = ctypes.create_string_buffer(
+                program, len(program)
+            )  # the kernel copies it from here
+            fprog = struct.pack("HL", len(program) // 8, ctypes.addressof(program_buffer))
+            packet_socket.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, fprog)
+        packet_socket.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)
+        packet_socket.bind((interface, kind))
     except OSError:
-        opened.close()
+        packet_socket.close()
         raise
-    return opened
+    return packet_socket
 
 
-def _own_mac(opened: socket.socket) -> bytes:
-    mac: bytes = opened.getsockname()[4]
+def _own_mac(packet_socket: socket.socket) -> bytes:
+    mac: bytes = packet_socket.getsockname()[4]
     return mac if len(mac) == 6 else bytes(6)
 
 
-def _frames(opened: socket.socket) -> Iterator[bytes]:
-    for _ in range(MOST_AT_ONCE):
+def _read_frames(packet_socket: socket.socket) -> Iterator[bytes]:
+    for _ in range(READ_BATCH):
         try:
-            yield opened.recv(LARGEST)
+            yield packet_socket.recv(MAX_FRAME)
         except OSError:  # nothing more; or the link is down
             return

@@ -21,9 +21,13 @@ class Lease:
     expires: float
     bound: bool = False
 
+    def row(self) -> dict[str, Any]:
+        """As the database has it."""
+        return {"mac": self.mac, "address": str(self.address), "expires": self.expires, "bound": self.bound}
 
-class Leases:
-    """The lease book of one pool (`first` to `last`, both included), keyed by MAC.
+
+class LeasePool:
+    """The leases of one pool (`first` to `last`, both included), keyed by MAC.
 
     `reservation` gives the address that belongs to a MAC, `is_reserved` tells whether an address belongs
     to any MAC or to the service itself. Times are seconds since 1970 and always handed in.
@@ -48,19 +52,19 @@ class Leases:
         self._changed: set[str] = set()  # MACs since the last dump
 
     def lease(self, mac: str) -> Lease | None:
-        """What the book says, expired or not."""
+        """The lease of a MAC, expired or not."""
         return self._by_mac.get(mac)
 
-    def holds(self, mac: str, now: float) -> IPv4Address | None:
+    def current_address(self, mac: str, now: float) -> IPv4Address | None:
         """The address that it has, or was offered a moment ago."""
-        held = self._by_mac.get(mac)
-        return held.address if held and held.expires > now else None
+        lease = self._by_mac.get(mac)
+        return lease.address if lease and lease.expires > now else None
 
     def is_pooled(self, address: IPv4Address) -> bool:
         """Whether it is one that anybody may get."""
         return self._in_pool(address)
 
-    def conflict(self, mac: str, address: IPv4Address, now: float) -> None:
+    def mark_conflict(self, mac: str, address: IPv4Address, now: float) -> None:
         """Something that is not our client uses the address."""
         self.decline(mac, address, now)
         self._declined[int(address)] = now + QUARANTINE_SECONDS
@@ -70,11 +74,11 @@ class Leases:
         address = self._choose(mac, now, wanted)
         if address is None:
             return None
-        held = self._by_mac.get(mac)
-        if held is None or held.address != address:
+        lease = self._by_mac.get(mac)
+        if lease is None or lease.address != address:
             self._write(Lease(mac, address, now + OFFER_SECONDS))
-        elif held.expires < now + OFFER_SECONDS:
-            held.expires = now + OFFER_SECONDS
+        elif lease.expires < now + OFFER_SECONDS:
+            lease.expires = now + OFFER_SECONDS
         return address
 
     def commit(self, mac: str, address: IPv4Address, now: float, seconds: float) -> bool:
@@ -85,25 +89,27 @@ class Leases:
         return True
 
     def release(self, mac: str, address: IPv4Address, now: float) -> None:
-        """The machine gives it back. The book remembers who had it, so that the machine gets it again."""
-        held = self._by_mac.get(mac)
-        if held and held.address == address:
+        """The machine gives it back. It is remembered who had it, so that the machine gets it again."""
+        lease = self._by_mac.get(mac)
+        if lease and lease.address == address:
             self._write(Lease(mac, address, now, bound=True))
 
     def decline(self, mac: str, address: IPv4Address, now: float) -> None:
         """The machine found that something else uses the address; only its holder may say so."""
-        held = self._by_mac.get(mac)
-        if held and held.address == address:
-            self._forget(held)
+        lease = self._by_mac.get(mac)
+        if lease and lease.address == address:
+            self._forget(lease)
             self._declined[int(address)] = now + QUARANTINE_SECONDS
 
     def expire(self, now: float, *, remember: float = 86400.0) -> int:
         """Forget what expired over `remember` seconds ago and offers that were not taken; how many."""
         old = [
-            held for held in self._by_mac.values() if held.expires + (remember if held.bound else 0.0) < now
+            lease
+            for lease in self._by_mac.values()
+            if lease.expires + (remember if lease.bound else 0.0) < now
         ]
-        for held in old:
-            self._forget(held)
+        for lease in old:
+            self._forget(lease)
         self._declined = {address: until for address, until in self._declined.items() if until > now}
         return len(old)
 
@@ -115,17 +121,17 @@ class Leases:
     def dump(self) -> list[LeaseRow]:
         """Every lease as the database has it."""
         self._changed.clear()
-        return [_row(held) for held in self._by_mac.values()]
+        return [lease.row() for lease in self._by_mac.values()]
 
     def take_changes(self) -> tuple[list[LeaseRow], list[str]]:
         """As `dump`, of what was given since the last one; and the MACs that were forgotten meanwhile.
 
         What is only offered is not worth keeping.
         """
-        held = [self._by_mac[mac] for mac in self._changed if mac in self._by_mac]
+        changed = [self._by_mac[mac] for mac in self._changed if mac in self._by_mac]
         gone = [mac for mac in self._changed if mac not in self._by_mac]
         self._changed.clear()
-        return [_row(one) for one in held if one.bound], gone
+        return [lease.row() for lease in changed if lease.bound], gone
 
     def load(self, rows: Iterable[LeaseRow]) -> None:
         """Take rows of `dump`; of two rows for one address the later one stays."""
@@ -135,22 +141,22 @@ class Leases:
 
     def _choose(self, mac: str, now: float, wanted: IPv4Address | None) -> IPv4Address | None:
         """The reservation if nobody sits on it, else what it has or had, what it asks for, a free one."""
-        mine = self._reservation(mac)
-        if mine and self._free(mac, mine, now):
-            return mine
-        held = self._by_mac.get(mac)
-        for address in (held.address if held else None, wanted):
-            if address and self._in_pool(address) and self._free(mac, address, now):
+        fixed = self._reservation(mac)
+        if fixed and self._is_available(mac, fixed, now):
+            return fixed
+        lease = self._by_mac.get(mac)
+        for address in (lease.address if lease else None, wanted):
+            if address and self._in_pool(address) and self._is_available(mac, address, now):
                 return address
-        return self._next(mac, now)
+        return self._next_available(mac, now)
 
-    def _next(self, mac: str, now: float) -> IPv4Address | None:
+    def _next_available(self, mac: str, now: float) -> IPv4Address | None:
         """A free address, never-used ones first: a machine that returns late then finds its old one."""
         if now < self._full_until:
             return None
         fallback: IPv4Address | None = None
         for address in self._from_cursor():
-            if not self._free(mac, address, now):
+            if not self._is_available(mac, address, now):
                 continue
             if int(address) not in self._by_address:
                 return self._move_cursor(address)
@@ -158,7 +164,7 @@ class Leases:
         if fallback:
             return self._move_cursor(fallback)
         # a flood of strangers must not make us search the pool for each
-        self._full_until = min([now + OFFER_SECONDS, *(held.expires for held in self._pool_leases())])
+        self._full_until = min([now + OFFER_SECONDS, *(lease.expires for lease in self._pool_leases())])
         return None
 
     def _from_cursor(self) -> Iterator[IPv4Address]:
@@ -171,17 +177,17 @@ class Leases:
         return address
 
     def _pool_leases(self) -> Iterator[Lease]:
-        return (held for held in self._by_mac.values() if self._in_pool(held.address))
+        return (lease for lease in self._by_mac.values() if self._in_pool(lease.address))
 
     def _in_pool(self, address: IPv4Address) -> bool:
         return int(self._first) <= int(address) <= int(self._last) and not self._is_reserved(address)
 
-    def _free(self, mac: str, address: IPv4Address, now: float) -> bool:
+    def _is_available(self, mac: str, address: IPv4Address, now: float) -> bool:
         number = int(address)
         if self._declined.get(number, 0.0) > now:
             return False
-        held = self._by_address.get(number)
-        if held and held.mac != mac and held.expires > now:
+        lease = self._by_address.get(number)
+        if lease and lease.mac != mac and lease.expires > now:
             return False
         return not self._is_reserved(address) or self._reservation(mac) == address
 
@@ -198,7 +204,3 @@ class Leases:
         self._by_address.pop(int(lease.address), None)
         self._full_until = 0.0
         self._changed.add(lease.mac)
-
-
-def _row(held: Lease) -> LeaseRow:
-    return LeaseRow(held.mac, str(held.address), held.expires, held.bound)

@@ -4,66 +4,44 @@ import logging
 import socket
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Address
-from typing import NamedTuple, Protocol
 
 from provisioner.errors import ServiceError
-from provisioner.services.dhcp.counts import Counts
-from provisioner.services.dhcp.packet import Packet, PacketError
-from provisioner.services.dhcp.policy import SERVER_PORT, Reply
-from provisioner.services.eventloop.datagrams import IP_PKTINFO, PKTINFO, Complaints, leave_by
+from provisioner.services.dhcp.conflict_detection import ConflictDetector
+from provisioner.services.dhcp.listener import DhcpListener, PacketInfo, log_context
+from provisioner.services.dhcp.metrics import DhcpMetrics
+from provisioner.services.dhcp.packet import DhcpPacketError, Packet
+from provisioner.services.dhcp.policy import DhcpReply
+from provisioner.services.eventloop.datagrams import IP_PKTINFO, PKTINFO, Ancillary, pktinfo_control
+from provisioner.services.eventloop.rate_limited_log import PacketLog
 from provisioner.services.eventloop.reactor import Reactor
 from provisioner.system.sockets import bind
 
-LARGEST = 4096
-IDLE_SECONDS = 1.0
-MOST_AT_ONCE = 32  # datagrams that are answered before timers and other sockets have their turn
-ANCILLARY = socket.CMSG_SPACE(PKTINFO.size)
+MAX_PACKET = 4096  # bytes
+RECEIVE_BATCH = 32  # datagrams that are answered before timers and other sockets have their turn
+FLUSH_SECONDS = 1.0
+ANCILLARY_SIZE = socket.CMSG_SPACE(PKTINFO.size)
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Door:
-    """A port of one interface; replies leave by it and, unless another of ours was asked, from `address`."""
-
-    interface: str
-    address: IPv4Address
-    port: int = SERVER_PORT
-
-
-class Came(NamedTuple):
-    """How a request came in: by which door, from where, and which of our addresses it was sent to."""
-
-    door: Door
-    source: tuple[IPv4Address, int]
-    reached: IPv4Address
-
-
-class Holder(Protocol):
-    """Keeps a reply back until it is known that nobody uses the address that it offers."""
-
-    def hold(self, request: Packet, came: Came, reply: Reply, send: Callable[[Reply], None]) -> bool:
-        """Whether it was taken; `send` is called later with this or another reply, or never."""
-
-
 class DhcpLoop:
-    """All doors in one thread.
+    """All listeners in one thread.
 
-    `answer(packet, came, now)` is the policy; `saw(packet, came, now, reply)` is told after the reply has
-    left; `on_idle()` is called at most once a second, and only after packets.
+    For each packet: receive it, `answer(packet, info, now)` decides (None: silence), the reply is sent, or
+    deferred by `conflicts`; then `observe(packet, info, now, reply)` is told. `flush()` is called at most
+    once a second, and only after packets. `now` in seconds since 1970.
     """
 
     def __init__(
         self,
-        doors: list[Door],
-        answer: Callable[[Packet, Came, float], Reply | None],
-        saw: Callable[[Packet, Came, float, Reply | None], None],
-        on_idle: Callable[[], None] = lambda: None,
+        listeners: list[DhcpListener],
+        answer: Callable[[Packet, PacketInfo, float], DhcpReply | None],
+        observe: Callable[[Packet, PacketInfo, float, DhcpReply | None], None],
+        flush: Callable[[], None] = lambda: None,
         *,
-        holder: Holder | None = None,
-        counts: Counts | None = None,
+        conflicts: ConflictDetector | None = None,
+        metrics: DhcpMetrics | None = None,
         clock: Callable[[], float] = time.time,
         reactor: Reactor | None = None,
     ) -> None:
@@ -73,34 +51,34 @@ class DhcpLoop:
             ServiceError: PV-602..605, an interface is missing, a port is taken, or we may not.
         """
         self._answer = answer
-        self._saw = saw
-        self._on_idle = on_idle
-        self._holder = holder
-        self._counts = counts or Counts(lambda: 0)
+        self._observe = observe
+        self._flush = flush
+        self._conflicts = conflicts
+        self._metrics = metrics or DhcpMetrics(lambda: 0)
         self._clock = clock
-        self._complaints = Complaints(log)
-        self._idle_is_due = False
+        self._packet_log = PacketLog(log)
+        self._flush_scheduled = False
         self.reactor = reactor or Reactor("dhcp")
         self._sockets: list[socket.socket] = []
-        for door in doors:
-            self._open(door)
+        for listener in listeners:
+            self._open(listener)
 
-    def _open(self, door: Door) -> None:
-        index = _interface_index(door.interface)
+    def _open(self, listener: DhcpListener) -> None:
+        index = _interface_index(listener.interface)
         try:
-            opened = _bind(door.interface, door.port)
+            opened = _bind(listener.interface, listener.port)
         except ServiceError:
             self.close()
             raise
         self._sockets.append(opened)
-        self.reactor.add(opened, lambda: self._receive(opened, door, index))
+        self.reactor.register(opened, lambda: self._receive(opened, listener, index))
 
     def run(self) -> None:
         """Serve until `stop`; no packet and no error of a callback ends it."""
         try:
             self.reactor.run()
         finally:
-            self._write_down()
+            self._flush_now()
 
     def stop(self) -> None:
         """End `run`; from any thread."""
@@ -116,83 +94,85 @@ class DhcpLoop:
             opened.close()
         self.reactor.close()
 
-    def _receive(self, opened: socket.socket, door: Door, index: int) -> None:
-        for _ in range(MOST_AT_ONCE):
+    def _receive(self, opened: socket.socket, listener: DhcpListener, index: int) -> None:
+        for _ in range(RECEIVE_BATCH):
             try:
-                data, ancillary, _, source = opened.recvmsg(LARGEST, ANCILLARY)
+                data, ancillary, _, source = opened.recvmsg(MAX_PACKET, ANCILLARY_SIZE)
             except BlockingIOError:
                 return
             except OSError as fault:  # an ICMP error of an earlier reply, or the link went down
-                log.debug("nothing received: %s", fault)
+                log.debug("%s: nothing received: %s", listener.interface, fault)
                 return
-            by, reached = index, door.address
+            arrived_by, local_address = index, listener.address
             for level, kind, value in ancillary:
                 if level == socket.IPPROTO_IP and kind == IP_PKTINFO and len(value) >= PKTINFO.size:
-                    by, local, target = PKTINFO.unpack_from(value)
-                    if local == target:  # a unicast; a broadcast has an address of ours as `local`
-                        reached = _known(target)
-            if by == index:  # it can be another only without SO_BINDTODEVICE
-                self._guard(opened, door, index, data, source, reached)
+                    arrived_by, local, destination = PKTINFO.unpack_from(value)
+                    if local == destination:  # a unicast; a broadcast has an address of ours as `local`
+                        local_address = _ipv4(destination)
+            if arrived_by == index:  # it can be another only without SO_BINDTODEVICE
+                info = PacketInfo(listener, (_ipv4(source[0]), source[1]), local_address)
+                self._process(opened, index, data, info)
 
-    def _guard(
-        self,
-        opened: socket.socket,
-        door: Door,
-        index: int,
-        data: bytes,
-        source: tuple[str, int],
-        reached: IPv4Address,
-    ) -> None:
-        if not self._idle_is_due:
-            self._idle_is_due = True
-            self.reactor.after(IDLE_SECONDS, self._write_down)
+    def _process(self, opened: socket.socket, index: int, data: bytes, info: PacketInfo) -> None:
+        """One packet; whatever is wrong with it ends here."""
+        self._schedule_flush()
         try:
             request = Packet.parse(data)
-            came = Came(door, (_known(source[0]), source[1]), reached)
-            self._handle(opened, index, request, came)
-        except PacketError as fault:
-            self._counts.add("bad", "unreadable")
-            self._complaints.say(source[0], fault, data)
-        except Exception as fault:
-            self._counts.add("bad", "not answered")
-            self._complaints.say(source[0], f"not answered: {fault!r}", data, trace=True)
-
-    def _handle(self, opened: socket.socket, index: int, request: Packet, came: Came) -> None:
-        now, began = self._clock(), time.perf_counter()
-        reply: Reply | None = None
+        except DhcpPacketError as fault:
+            self._metrics.count("bad", "unreadable")
+            self._packet_log.malformed(f"{info.listener.interface} {info.source[0]}", fault, data)
+            return
         try:
-            reply = self._answer(request, came, now)
+            self._handle(opened, index, request, info)
+        except Exception as fault:
+            self._metrics.count("bad", "not answered")
+            self._packet_log.failed(log_context(request, info), "not answered", fault, data)
+
+    def _handle(self, opened: socket.socket, index: int, request: Packet, info: PacketInfo) -> None:
+        """Decide, send, then tell; also of a packet whose answer failed."""
+        now, began = self._clock(), time.perf_counter()
+        reply: DhcpReply | None = None
+        try:
+            reply = self._answer(request, info, now)
             if reply:
-                self._give(opened, index, request, came, reply)
-                self._counts.latency.observe(time.perf_counter() - began)
+                self._send_or_defer(opened, index, request, info, reply)
+                self._metrics.latency.observe(time.perf_counter() - began)
         finally:
-            self._saw(request, came, now, reply)
+            self._observe(request, info, now, reply)
 
-    def _give(self, opened: socket.socket, index: int, request: Packet, came: Came, reply: Reply) -> None:
-        def send(given: Reply) -> None:
-            self._send(opened, leave_by(index, came.reached), given)
+    def _send_or_defer(
+        self, opened: socket.socket, index: int, request: Packet, info: PacketInfo, reply: DhcpReply
+    ) -> None:
+        def send(final: DhcpReply) -> None:
+            self._send(opened, pktinfo_control(index, info.local_address), final, info)
 
-        if not (self._holder and self._holder.hold(request, came, reply, send)):
+        if not (self._conflicts and self._conflicts.defer(request, info, reply, send)):
             send(reply)
 
-    def _send(self, opened: socket.socket, way: list[tuple[int, int, bytes]], reply: Reply) -> None:
-        target = (str(reply.address), reply.port)
+    def _send(self, opened: socket.socket, control: Ancillary, reply: DhcpReply, info: PacketInfo) -> None:
+        destination = (str(reply.address), reply.port)
         try:
-            opened.sendmsg([reply.packet.build()], way, 0, target)
+            opened.sendmsg([reply.packet.build()], control, 0, destination)
         except OSError as fault:
-            self._counts.add("refusal", "not sent")
-            log.debug("the reply to %s could not be sent to %s: %s", reply.packet.mac, target[0], fault)
+            self._metrics.count("refusal", "not sent")
+            log.debug("%s: not sent to %s: %s", log_context(reply.packet, info), destination[0], fault)
 
-    def _write_down(self) -> None:
-        self._idle_is_due = False
+    def _schedule_flush(self) -> None:
+        if not self._flush_scheduled:
+            self._flush_scheduled = True
+            self.reactor.call_later(FLUSH_SECONDS, self._flush_now)
+
+    def _flush_now(self) -> None:
+        self._flush_scheduled = False
         try:
-            self._on_idle()
+            self._flush()
         except Exception:
             log.exception("what DHCP saw could not be written down")
 
 
 @lru_cache(4096)
-def _known(address: str | bytes) -> IPv4Address:
+def _ipv4(address: str | bytes) -> IPv4Address:
+    """Making one costs more than reading a packet."""
     return IPv4Address(address)
 
 

@@ -1,79 +1,79 @@
-"""The networks that are served: which one a request belongs to, and the lease book of each."""
+"""The networks that are served: which one a request belongs to, and the lease pool of each."""
 
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 
 from provisioner.domain.bootfiles import USUAL
-from provisioner.services.dhcp.leases import Leases
-from provisioner.services.dhcp.loop import Came, Door
-from provisioner.services.dhcp.memory import Memory
-from provisioner.services.dhcp.packet import NOWHERE, Packet
-from provisioner.services.dhcp.policy import DhcpConfig, link
-from provisioner.settings import Network as Wanted
+from provisioner.services.dhcp.host_cache import HostCache
+from provisioner.services.dhcp.leases import LeasePool
+from provisioner.services.dhcp.listener import PacketInfo
+from provisioner.services.dhcp.packet import UNSPECIFIED, Packet
+from provisioner.services.dhcp.policy import DhcpConfig, link_address
+from provisioner.settings import Network
 from provisioner.site.site import Site
 from provisioner.state import boot_files
 from provisioner.state.leases import LeaseRow
 
 
 @dataclass(frozen=True, eq=False)
-class Network:
+class ServedNetwork:
     """One network; without an `interface` it is behind a relay."""
 
     interface: str
     config: DhcpConfig
-    leases: Leases
+    leases: LeasePool
 
 
-class Networks:
+class ServedNetworks:
     """The main network, where known hosts have fixed addresses, and further ones."""
 
-    def __init__(self, site: Site, memory: Memory) -> None:
-        self.main = Network(site.settings.interface, main_config(site), _main_leases(site, memory))
+    def __init__(self, site: Site, hosts: HostCache) -> None:
+        self.main = ServedNetwork(site.settings.interface, main_config(site), _main_leases(site, hosts))
         files, server = self.main.config.files, self.main.config.server
-        further = [_further(site, one, memory, files, server) for one in site.settings.networks]
+        further = [_further(site, network, hosts, files, server) for network in site.settings.networks]
         self._all = [self.main, *further]
         rows = site.database.leases.all()
-        for one in self._all:
-            one.leases.load(row for row in rows if IPv4Address(row.address) in one.config.network)
+        for network in self._all:
+            network.leases.load(row for row in rows if IPv4Address(row["address"]) in network.config.network)
 
     @property
-    def direct(self) -> list[Network]:
+    def direct(self) -> list[ServedNetwork]:
         """Those at an interface of ours."""
-        return [one for one in self._all if one.interface]
+        return [network for network in self._all if network.interface]
 
-    def of_door(self, door: Door) -> Network:
-        """The network of an interface."""
-        return next(one for one in self._all if one.interface == door.interface)
+    def at_interface(self, name: str) -> ServedNetwork:
+        """The network of one of our interfaces."""
+        return next(network for network in self._all if network.interface == name)
 
-    def containing(self, address: IPv4Address) -> Network | None:
+    def containing(self, address: IPv4Address) -> ServedNetwork | None:
         """The network that an address lies in."""
-        return next((one for one in self._all if address in one.config.network), None)
+        return next((network for network in self._all if address in network.config.network), None)
 
-    def choose(self, request: Packet, came: Came) -> Network | None:
-        """The network of the client: what its relay says, else that of the door; None for none of ours."""
-        if request.giaddr == NOWHERE:
-            return self.of_door(came.door)
-        return self.containing(link(request))
+    def for_request(self, request: Packet, info: PacketInfo) -> ServedNetwork | None:
+        """The network of the client: what its relay says, else the listener's; None for none of ours."""
+        if request.giaddr == UNSPECIFIED:
+            return self.at_interface(info.listener.interface)
+        return self.containing(link_address(request))
 
     @property
     def changed(self) -> bool:
         """Whether a lease has changed since it was last taken."""
-        return any(one.leases.changed for one in self._all)
+        return any(network.leases.changed for network in self._all)
 
-    def take_changes(self, now: float) -> tuple[list[LeaseRow], list[str]]:
-        """Rows and forgotten MACs of all lease books. A machine that has moved has its newest lease."""
-        rows: dict[str, LeaseRow] = {}
+    def take_changes(self, now: float) -> tuple[list[dict[str, Any]], list[str]]:
+        """Rows and forgotten MACs of all lease pools. A machine that has moved has its newest lease."""
+        rows: dict[str, dict[str, Any]] = {}
         gone: set[str] = set()
-        for one in self._all:
-            if one.leases.changed:
-                one.leases.expire(now)
-                given, forgotten = one.leases.take_changes()
-                rows |= {row.mac: row for row in given}
+        for network in self._all:
+            if network.leases.changed:
+                network.leases.expire(now)
+                given, forgotten = network.leases.take_changes()
+                rows |= {row["mac"]: row for row in given}
                 gone.update(forgotten)
         return list(rows.values()), [mac for mac in gone if mac not in rows and not self._holds(mac)]
 
     def _holds(self, mac: str) -> bool:
-        return any(one.leases.lease(mac) for one in self._all)
+        return any(network.leases.lease(mac) for network in self._all)
 
 
 def main_config(site: Site) -> DhcpConfig:
@@ -93,13 +93,15 @@ def main_config(site: Site) -> DhcpConfig:
     )
 
 
-def _main_leases(site: Site, memory: Memory) -> Leases:
+def _main_leases(site: Site, hosts: HostCache) -> LeasePool:
     """Fixed addresses of known MACs, the discovery range for everybody else."""
     pool = site.settings.discovery_range
-    return Leases(pool.first, pool.last, memory.reservation, memory.is_reserved)
+    return LeasePool(pool.first, pool.last, hosts.reservation, hosts.is_reserved)
 
 
-def _further(site: Site, wanted: Wanted, memory: Memory, files: frozenset[str], main: IPv4Address) -> Network:
+def _further(
+    site: Site, wanted: Network, hosts: HostCache, files: frozenset[str], main: IPv4Address
+) -> ServedNetwork:
     """Everybody there gets an address of its range; nothing in it is fixed."""
     server = wanted.address.ip if wanted.address else main
     config = DhcpConfig(
@@ -113,4 +115,4 @@ def _further(site: Site, wanted: Wanted, memory: Memory, files: frozenset[str], 
         files=files,
         name_servers=(server,) if site.settings.name_servers else (),
     )
-    return Network(wanted.interface, config, Leases(wanted.range.first, wanted.range.last))
+    return ServedNetwork(wanted.interface, config, LeasePool(wanted.range.first, wanted.range.last))

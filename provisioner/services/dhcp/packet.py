@@ -11,12 +11,12 @@ HEADER = struct.Struct("!BBBBIHH4s4s4s4s16s64s128s")  # RFC 2131, figure 1: 236 
 SHORTEST = 300  # BOOTP's minimum (RFC 1542, 2.1); some relays and ROMs drop less
 BROADCAST = 0x8000
 ETHERNET = 1
-NOWHERE = IPv4Address(0)
+UNSPECIFIED = IPv4Address(0)
 PAD, END = 0, 255  # as plain numbers, for the loops below
 _ZERO = bytes(4)
 
 
-class PacketError(Exception):
+class DhcpPacketError(Exception):
     """These bytes are not a DHCP packet."""
 
 
@@ -87,10 +87,10 @@ class Packet:
     flags: int = 0
     hops: int = 0
     htype: int = ETHERNET
-    ciaddr: IPv4Address = NOWHERE
-    yiaddr: IPv4Address = NOWHERE
-    siaddr: IPv4Address = NOWHERE
-    giaddr: IPv4Address = NOWHERE
+    ciaddr: IPv4Address = UNSPECIFIED
+    yiaddr: IPv4Address = UNSPECIFIED
+    siaddr: IPv4Address = UNSPECIFIED
+    giaddr: IPv4Address = UNSPECIFIED
     sname: bytes = b""
     file: bytes = b""
     options: dict[int, bytes] = field(default_factory=dict)
@@ -118,15 +118,15 @@ class Packet:
             PacketError: too short, no magic cookie, impossible lengths, options that run over the end.
         """
         if len(data) < HEADER.size + len(MAGIC):
-            raise PacketError(f"{len(data)} bytes are too short for a DHCP packet")
+            raise DhcpPacketError(f"{len(data)} bytes are too short for a DHCP packet")
         op, htype, hlen, hops, xid, secs, flags, *rest = HEADER.unpack_from(data)
         *addresses, chaddr, sname, file = rest
         if op not in (Op.REQUEST, Op.REPLY):
-            raise PacketError(f"op {op} is neither request nor reply")
+            raise DhcpPacketError(f"op {op} is neither request nor reply")
         if hlen > len(chaddr):
-            raise PacketError(f"a hardware address of {hlen} bytes does not fit")
+            raise DhcpPacketError(f"a hardware address of {hlen} bytes does not fit")
         if data[HEADER.size : HEADER.size + len(MAGIC)] != MAGIC:
-            raise PacketError("no DHCP magic cookie")
+            raise DhcpPacketError("no DHCP magic cookie")
         options, sname, file = _all_options(data[HEADER.size + len(MAGIC) :], sname, file)
         ciaddr, yiaddr, siaddr, giaddr = map(_address, addresses)
         return cls(
@@ -158,7 +158,7 @@ class Packet:
             ("file", self.file, 128),
         ):
             if len(value) > room:
-                raise PacketError(f"{name} has {len(value)} bytes, there is room for {room}")
+                raise DhcpPacketError(f"{name} has {len(value)} bytes, there is room for {room}")
         try:
             built = bytearray(
                 HEADER.pack(
@@ -176,7 +176,7 @@ class Packet:
                 )
             )
         except struct.error as fault:
-            raise PacketError(f"a field is out of range: {fault}") from fault
+            raise DhcpPacketError(f"a field is out of range: {fault}") from fault
         built += MAGIC
         for code in self._order():
             _append(built, code, self.options[code])
@@ -194,11 +194,11 @@ class Packet:
 
 
 def _address(raw: bytes) -> IPv4Address:
-    return NOWHERE if raw == _ZERO else _known_address(raw)
+    return UNSPECIFIED if raw == _ZERO else _known_address(raw)
 
 
 def _packed(address: IPv4Address) -> bytes:
-    return _ZERO if address is NOWHERE else int(address).to_bytes(4, "big")
+    return _ZERO if address is UNSPECIFIED else int(address).to_bytes(4, "big")
 
 
 _known_address = lru_cache(8192)(IPv4Address)  # making one costs more than reading the packet around it
@@ -215,7 +215,7 @@ def suboptions(data: bytes) -> dict[int, bytes]:
     """Encapsulated options (43, 82, 175) by code; whatever cannot be read is left out."""
     try:
         return _decode(data)
-    except PacketError:
+    except DhcpPacketError:
         return {}
 
 
@@ -236,7 +236,7 @@ def _all_options(body: bytes, sname: bytes, file: bytes) -> tuple[dict[int, byte
     options = _decode(body)
     overload = options.pop(Option.OVERLOAD, b"\0")
     if len(overload) != 1 or overload[0] > 3:
-        raise PacketError(f"option 52 (overload) is {overload.hex() or 'empty'}")
+        raise DhcpPacketError(f"option 52 (overload) is {overload.hex() or 'empty'}")
     if overload[0] & 1:
         _join(options, _decode(file))
         file = b""
@@ -262,7 +262,7 @@ def _decode(data: bytes) -> dict[int, bytes]:
             continue
         end = place + 2 + data[place + 1] if place + 1 < size else size + 1
         if end > size:
-            raise PacketError(f"option {code} runs over the end of the packet")
+            raise DhcpPacketError(f"option {code} runs over the end of the packet")
         value = data[place + 2 : end]
         options[code] = options[code] + value if code in options else value
         place = end
@@ -272,7 +272,7 @@ def _decode(data: bytes) -> dict[int, bytes]:
 def _append(built: bytearray, code: int, value: bytes) -> None:
     """One option; a value that is too long for one is split."""
     if not PAD < code < END:
-        raise PacketError(f"{code} cannot be an option's number")
+        raise DhcpPacketError(f"{code} cannot be an option's number")
     size = len(value)
     if size < 256:
         built.append(code)

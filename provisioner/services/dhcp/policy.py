@@ -6,14 +6,13 @@ from functools import cached_property
 from ipaddress import IPv4Address, IPv4Network
 
 from provisioner.domain.bootfiles import USUAL
-from provisioner.services.dhcp.boot import Offers, add
-from provisioner.services.dhcp.leases import Leases
-from provisioner.services.dhcp.packet import BROADCAST, NOWHERE, Message, Op, Option, Packet
+from provisioner.services.dhcp.boot import BootServer, add_boot_options
+from provisioner.services.dhcp.leases import LeasePool
+from provisioner.services.dhcp.listener import CLIENT_PORT, SERVER_PORT
+from provisioner.services.dhcp.packet import BROADCAST, UNSPECIFIED, Message, Op, Option, Packet
 from provisioner.services.dhcp.request import link_selection
 
-SERVER_PORT = 67
-CLIENT_PORT = 68
-EVERYBODY = IPv4Address("255.255.255.255")
+LIMITED_BROADCAST = IPv4Address("255.255.255.255")  # RFC 919, 7
 
 
 @dataclass(frozen=True)
@@ -34,9 +33,9 @@ class DhcpConfig:
     files: frozenset[str] = USUAL
 
     @cached_property
-    def offers(self) -> Offers:
+    def boot_server(self) -> BootServer:
         """From where boot files come."""
-        return Offers(self.server, self.url, self.files)
+        return BootServer(self.server, self.url, self.files)
 
     @cached_property
     def options(self) -> dict[int, bytes]:
@@ -65,107 +64,111 @@ class DhcpConfig:
 
 
 @dataclass(frozen=True)
-class Facts:
-    """What the policy asks about a machine; MACs as `aa:bb:cc:dd:ee:ff`."""
+class ClientRoles:
+    """What the policy asks of a client: whether a MAC is a BMC's, which boots nothing."""
 
     is_bmc: Callable[[str], bool] = lambda mac: False
 
 
 @dataclass
-class Reply:
+class DhcpReply:
     """A packet and where to send it; first to ask whether anybody uses the address `probe`, if it is set."""
 
     packet: Packet
-    address: IPv4Address = EVERYBODY
+    address: IPv4Address = LIMITED_BROADCAST
     port: int = CLIENT_PORT
     probe: IPv4Address | None = None
 
 
-def answer(request: Packet, config: DhcpConfig, leases: Leases, facts: Facts, now: float) -> Reply | None:
+def answer(
+    request: Packet, config: DhcpConfig, leases: LeasePool, roles: ClientRoles, now: float
+) -> DhcpReply | None:
     """The reply to a client's packet; None where silence is right. `now` in seconds since 1970."""
     if request.op != Op.REQUEST or not request.mac:
         return None
-    if request.giaddr != NOWHERE and link(request) not in config.network:
+    if request.giaddr != UNSPECIFIED and link_address(request) not in config.network:
         return None  # a relay of a network that we have no addresses for
     match request.message:
         case Message.DISCOVER:
-            return _offer(request, config, leases, facts, now)
+            return _offer(request, config, leases, roles, now)
         case Message.REQUEST:
-            return _acknowledge(request, config, leases, facts, now)
-        case Message.INFORM if request.ciaddr == NOWHERE or request.ciaddr in config.network:
-            return _reply(request, config, facts, Message.ACK, NOWHERE)
+            return _answer_request(request, config, leases, roles, now)
+        case Message.INFORM if request.ciaddr == UNSPECIFIED or request.ciaddr in config.network:
+            return _build_reply(request, config, roles, Message.ACK, UNSPECIFIED)
         case Message.RELEASE:
             leases.release(request.mac, request.ciaddr, now)
         case Message.DECLINE:
-            leases.decline(request.mac, request.address(Option.REQUESTED_ADDRESS) or NOWHERE, now)
+            leases.decline(request.mac, request.address(Option.REQUESTED_ADDRESS) or UNSPECIFIED, now)
     return None
 
 
-def _offer(request: Packet, config: DhcpConfig, leases: Leases, facts: Facts, now: float) -> Reply | None:
-    known = leases.holds(request.mac, now)
+def _offer(
+    request: Packet, config: DhcpConfig, leases: LeasePool, roles: ClientRoles, now: float
+) -> DhcpReply | None:
+    current = leases.current_address(request.mac, now)
     address = leases.offer(request.mac, now, request.address(Option.REQUESTED_ADDRESS))
     if not address:
         return None
-    is_new = address != known and leases.is_pooled(address)
-    return _reply(request, config, facts, Message.OFFER, address, probe=address if is_new else None)
+    is_new = address != current and leases.is_pooled(address)
+    return _build_reply(request, config, roles, Message.OFFER, address, probe=address if is_new else None)
 
 
-def _acknowledge(
-    request: Packet, config: DhcpConfig, leases: Leases, facts: Facts, now: float
-) -> Reply | None:
+def _answer_request(
+    request: Packet, config: DhcpConfig, leases: LeasePool, roles: ClientRoles, now: float
+) -> DhcpReply | None:
     """RFC 2131, 4.3.2. We are the only server of this network: what does not fit is refused, not ignored."""
     chosen = request.address(Option.SERVER)
     if chosen and chosen != config.server:
         return None  # another server's offer was taken
     address = request.address(Option.REQUESTED_ADDRESS) or request.ciaddr
     if address not in config.network:
-        return _refuse(request, config, f"{address} is not in {config.network}")
+        return _nak(request, config, f"{address} is not in {config.network}")
     if not leases.commit(request.mac, address, now, config.lease_seconds):
-        return _refuse(request, config, f"{address} is not yours")
-    return _reply(request, config, facts, Message.ACK, address)
+        return _nak(request, config, f"{address} is not yours")
+    return _build_reply(request, config, roles, Message.ACK, address)
 
 
-def _refuse(request: Packet, config: DhcpConfig, reason: str) -> Reply:
+def _nak(request: Packet, config: DhcpConfig, reason: str) -> DhcpReply:
     """A NAK goes to everybody: the client may not use the address it believes to have."""
-    packet = blank(request)
+    packet = reply_to(request)
     packet.options = {
         Option.MESSAGE: bytes([Message.NAK]),
         Option.SERVER: config.server.packed,
         Option.TEXT: reason.encode(),
-    } | echo(request, Option.CLIENT_ID, Option.RELAY)
-    if request.giaddr != NOWHERE:
+    } | copied_options(request, Option.CLIENT_ID, Option.RELAY)
+    if request.giaddr != UNSPECIFIED:
         packet.flags |= BROADCAST
-        return Reply(packet, request.giaddr, SERVER_PORT)
-    return Reply(packet)
+        return DhcpReply(packet, request.giaddr, SERVER_PORT)
+    return DhcpReply(packet)
 
 
-def _reply(
+def _build_reply(
     request: Packet,
     config: DhcpConfig,
-    facts: Facts,
+    roles: ClientRoles,
     kind: Message,
     address: IPv4Address,
     probe: IPv4Address | None = None,
-) -> Reply:
-    packet = blank(request)
+) -> DhcpReply:
+    packet = reply_to(request)
     packet.yiaddr = address
-    packet.ciaddr = request.ciaddr if kind == Message.ACK else NOWHERE
+    packet.ciaddr = request.ciaddr if kind == Message.ACK else UNSPECIFIED
     packet.options = {Option.MESSAGE: bytes([kind]), **config.options}
-    if address != NOWHERE:
+    if address != UNSPECIFIED:
         packet.options |= config.times
-    packet.options |= echo(request, Option.CLIENT_ID, Option.RELAY)  # RFC 6842, RFC 3046
-    if not facts.is_bmc(request.mac):
-        add(packet, request, config.offers, alone=True)
-    return Reply(packet, *destination(request, config.network), probe=probe)
+    packet.options |= copied_options(request, Option.CLIENT_ID, Option.RELAY)  # RFC 6842, RFC 3046
+    if not roles.is_bmc(request.mac):
+        add_boot_options(packet, request, config.boot_server, authoritative=True)
+    return DhcpReply(packet, *destination(request, config.network), probe=probe)
 
 
-def link(request: Packet) -> IPv4Address:
+def link_address(request: Packet) -> IPv4Address:
     """The network that a relay asks for, by one of its addresses (RFC 3527, else RFC 1542)."""
     chosen = link_selection(request)
     return IPv4Address(chosen) if chosen else request.giaddr
 
 
-def blank(request: Packet) -> Packet:
+def reply_to(request: Packet) -> Packet:
     """A reply to `request` that says nothing yet."""
     return Packet(
         op=Op.REPLY,
@@ -181,13 +184,13 @@ def destination(request: Packet, network: IPv4Network) -> tuple[IPv4Address, int
 
     What a stranger writes into ciaddr does not make us send to other networks.
     """
-    if request.giaddr != NOWHERE:
+    if request.giaddr != UNSPECIFIED:
         return request.giaddr, SERVER_PORT
     if request.ciaddr in network and request.ciaddr != network.broadcast_address:
         return request.ciaddr, CLIENT_PORT
-    return EVERYBODY, CLIENT_PORT
+    return LIMITED_BROADCAST, CLIENT_PORT
 
 
-def echo(request: Packet, *codes: Option) -> dict[int, bytes]:
+def copied_options(request: Packet, *codes: Option) -> dict[int, bytes]:
     """These options as the request has them."""
     return {int(code): request.options[code] for code in codes if code in request.options}

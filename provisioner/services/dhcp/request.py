@@ -2,8 +2,7 @@
 
 import uuid
 
-from provisioner.services.dhcp.packet import NOWHERE, Op, Option, Packet, suboptions
-from provisioner.state.sightings import ClientPacket
+from provisioner.services.dhcp.packet import UNSPECIFIED, Op, Option, Packet, suboptions
 
 CIRCUIT, REMOTE, LINK_SELECTION = 1, 2, 5  # suboptions of 82 (RFC 3046, RFC 3527)
 
@@ -30,12 +29,12 @@ def sighting(
         user_class=" ".join(map(printable, user_classes(request))),
         uuid=machine_uuid(request),
         undi=_undi(options.get(Option.INTERFACE, b"")),
-        relay="" if request.giaddr == NOWHERE else str(request.giaddr),
+        relay="" if request.giaddr == UNSPECIFIED else str(request.giaddr),
         relay_info=relay_info.hex(),
         circuit=_port(ports.get(CIRCUIT, b"")),
         remote=_port(ports.get(REMOTE, b"")),
         hostname=hostname(request),
-        ip=ip or said_address(request, reply),
+        ip=ip or client_address(request, reply),
         boots=is_boot_client(request),
         note=note,
     )
@@ -46,11 +45,11 @@ def hostname(request: Packet) -> str:
     return printable(request.options.get(Option.HOST_NAME, b""))
 
 
-def said_address(request: Packet, reply: Packet | None = None) -> str:
+def client_address(request: Packet, reply: Packet | None = None) -> str:
     """The address that is given, else the one that the client has or wishes for; empty for none."""
-    given = reply.yiaddr if reply else NOWHERE
-    wanted = request.address(Option.REQUESTED_ADDRESS) or NOWHERE
-    return next((str(ip) for ip in (given, request.ciaddr, wanted) if ip != NOWHERE), "")
+    given = reply.yiaddr if reply else UNSPECIFIED
+    wanted = request.address(Option.REQUESTED_ADDRESS) or UNSPECIFIED
+    return next((str(ip) for ip in (given, request.ciaddr, wanted) if ip != UNSPECIFIED), "")
 
 
 def is_http(request: Packet) -> bool:

@@ -1,4 +1,4 @@
-"""Which other DHCP servers answer on our networks: asked at the start and on a timer, heard all the time."""
+"""Which other DHCP servers answer on our networks, by what their OFFERs and ACKs say."""
 
 import logging
 import secrets
@@ -6,89 +6,110 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from ipaddress import IPv4Address
 
-from provisioner.services.dhcp.frames import SERVER_PORT, Datagram
+from provisioner.services.dhcp.frames import UdpDatagram
+from provisioner.services.dhcp.listener import SERVER_PORT
 from provisioner.services.dhcp.packet import (
     BROADCAST,
     ETHERNET,
-    NOWHERE,
+    UNSPECIFIED,
+    DhcpPacketError,
     Message,
     Op,
     Option,
     Packet,
-    PacketError,
 )
 from provisioner.services.dhcp.request import printable
 from provisioner.state.values import RogueServer
 
 PERIOD = 4.0  # seconds between two questions; dnsmasq thinks for three before it answers
-SELDOM = 60.0  # where the server is the site's own: it answers nobody else while it thinks
-MISSED = 3  # questions without an answer, after which a server is gone
-MOST = 16  # servers that are kept; more would be a flood of forged answers
-PREFIX = b"\x02pv"  # locally administered: nobody's card has a MAC that begins so
+SITE_SERVER_PERIOD = 60.0  # where the server is the site's own: it answers nobody else while it thinks
+MISSED_PROBES = 3  # questions without an answer, after which a server is gone
+MAX_SERVERS = 16  # servers that are kept; more would be a flood of forged answers
+PROBE_PREFIX = b"\x02pv"  # locally administered: nobody's card has a MAC that begins so
 log = logging.getLogger(__name__)
 
 
-class Foreign:
+@dataclass
+class RogueServer:
+    """One that answers. `offer` and `boots` are empty where it gives no address, or names no boot file."""
+
+    address: str
+    mac: str
+    interface: str
+    offer: str = ""
+    boots: str = ""
+    since: float = 0.0
+    heard: float = 0.0
+
+
+class RogueServers:
     """The servers that are heard now. `ours` are the service's own addresses; times in seconds since 1970.
 
-    `told(kind, server)` hears of each that appears (`dhcp.foreign`) and that is gone (`dhcp.foreign.gone`),
-    after the table has changed.
+    `on_change(kind, server)` is called for each that appears (`dhcp.foreign`) or is gone
+    (`dhcp.foreign.gone`), after the table has changed.
     """
 
     def __init__(
-        self, ours: frozenset[IPv4Address], told: Callable[[str, RogueServer], None], period: float = PERIOD
+        self,
+        ours: frozenset[IPv4Address],
+        on_change: Callable[[str, RogueServer], None],
+        period: float = PERIOD,
     ) -> None:
         self._ours = ours
         self.period = period
-        self._gone = MISSED * period + 1
-        self._told = told
-        self._found: dict[tuple[str, str, str], RogueServer] = {}
+        self._lifetime = MISSED_PROBES * period + 1
+        self._on_change = on_change
+        self._servers: dict[tuple[str, str, str], RogueServer] = {}
         self.forged = 0  # answers of servers for which there was no room
 
     def load(self, servers: Sequence[RogueServer], now: float) -> None:
         """What was known before a restart holds until it had time to answer again."""
-        for server in servers[:MOST]:
-            key = (server.address, server.mac, server.interface)
-            self._found[key] = replace(server, heard=now)
+        for row in rows[:MAX_SERVERS]:
+            server = RogueServer(**row | {"heard": now})
+            self._servers[server.address, server.mac, server.interface] = server
 
-    def dump(self) -> list[RogueServer]:
-        """Those that are heard now."""
-        return list(self._found.values())
+    def __len__(self) -> int:
+        return len(self._servers)
 
-    def hear(self, came: Datagram, interface: str, own_mac: str, now: float) -> Packet | None:
-        """Take a datagram from a wire; the packet in it, if it is one."""
+    def dump(self) -> list[dict[str, Any]]:
+        """Plain rows."""
+        return [asdict(server) for server in self._servers.values()]
+
+    def receive(self, datagram: UdpDatagram, interface: str, own_mac: str, now: float) -> Packet | None:
+        """Take a datagram of a packet socket; the DHCP packet in it, None if it is none."""
         try:
-            packet = Packet.parse(came.data)
-        except PacketError:
+            packet = Packet.parse(datagram.data)
+        except DhcpPacketError:
             return None
-        if packet.op == Op.REPLY and came.port == SERVER_PORT and came.mac != own_mac:
-            self._answered(packet, came, interface, now)
+        if packet.op == Op.REPLY and datagram.source_port == SERVER_PORT and datagram.mac != own_mac:
+            self._on_answer(packet, datagram, interface, now)
         return packet
 
-    def _answered(self, packet: Packet, came: Datagram, interface: str, now: float) -> None:
-        address = packet.address(Option.SERVER) or came.source
+    def _on_answer(self, packet: Packet, datagram: UdpDatagram, interface: str, now: float) -> None:
+        address = packet.address(Option.SERVER) or datagram.source
         if packet.message not in (Message.OFFER, Message.ACK):
             return
-        if address in self._ours and packet.giaddr != NOWHERE:
+        if address in self._ours and packet.giaddr != UNSPECIFIED:
             return  # a relay hands on what we said
-        key = (str(address), came.mac, interface)
-        known = self._found.get(key)
-        if known is None and len(self._found) >= MOST:
+        key = (str(address), datagram.mac, interface)
+        known = self._servers.get(key)
+        if known is None and len(self._servers) >= MAX_SERVERS:
             self.forged += 1
             return
         server = known or RogueServer(*key, since=now)
-        offer = str(packet.yiaddr) if packet.yiaddr != NOWHERE else server.offer
-        boots = _boot_file(packet) or server.boots
-        self._found[key] = server = replace(server, heard=now, offer=offer, boots=boots)
+        server.heard = now
+        server.offer = str(packet.yiaddr) if packet.yiaddr != UNSPECIFIED else server.offer
+        server.boots = _boot_file(packet) or server.boots
         if known is None:
-            self._told("dhcp.foreign", server)
+            self._servers[key] = server
+            self._on_change("dhcp.foreign", server)
 
-    def lapse(self, now: float) -> None:
-        """Forget who has not been heard for so long."""
-        for key, server in list(self._found.items()):
-            if now - server.heard > self._gone:
-                del self._found[key]
-                self._told("dhcp.foreign.gone", server)
+    def expire(self, now: float) -> None:
+        """Forget who has not answered MISSED_PROBES probes in a row."""
+        for key, server in list(self._servers.items()):
+            if now - server.heard > self._lifetime:
+                del self._servers[key]
+                self._on_change("dhcp.foreign.gone", server)
 
 
 def _boot_file(packet: Packet) -> str:
@@ -101,15 +122,15 @@ def _boot_file(packet: Packet) -> str:
 
 def probe_mac(mac: bytes) -> bytes:
     """The hardware address in our question: ours by its last three bytes, no card's by its first."""
-    return PREFIX + mac[3:]
+    return PROBE_PREFIX + mac[3:]
 
 
 def is_probe(mac: str) -> bool:
     """Whether a MAC is that of such a question, of this service or of another."""
-    return mac.startswith(PREFIX.hex(":"))
+    return mac.startswith(PROBE_PREFIX.hex(":"))
 
 
-def question(mac: bytes) -> bytes:
+def discover_message(mac: bytes) -> bytes:
     """A DISCOVER as x64 UEFI firmware sends it, so that boot servers answer too, and by broadcast."""
     packet = Packet(
         op=Op.REQUEST,

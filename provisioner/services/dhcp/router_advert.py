@@ -11,7 +11,7 @@ import socket
 import struct
 import threading
 
-from provisioner.services.eventloop.datagrams import Stop
+from provisioner.services.eventloop.stop_event import StopEvent
 
 ALL_NODES, ALL_ROUTERS = "ff02::1", "ff02::2"
 SOLICITATION, ADVERTISEMENT = 133, 134
@@ -22,11 +22,11 @@ NO_ROUTER = struct.pack("!BBHBBHII", ADVERTISEMENT, 0, 0, 0, 0, 0, 0, 0)  # the 
 log = logging.getLogger(__name__)
 
 
-class RouterAdvert:
+class RouterAdvertiser:
     """A convenience: without the right to open a raw socket it says so in the log, and boots are slower."""
 
     def __init__(self, interface: str) -> None:
-        self._stop = Stop()
+        self._stop = StopEvent()
         self._index = 0
         self._socket: socket.socket | None = None
         try:
@@ -62,9 +62,9 @@ class RouterAdvert:
             link.sendto(NO_ROUTER, (ALL_NODES, 0, 0, self._index))
 
 
-def start(advert: RouterAdvert) -> None:
-    """Let it answer in a thread of its own, as long as the process lives."""
-    threading.Thread(target=advert.run, name="router-advert", daemon=True).start()
+def start(advertiser: RouterAdvertiser) -> None:
+    """Let it answer in a daemon thread, as long as the process lives."""
+    threading.Thread(target=advertiser.run, name="router-advert", daemon=True).start()
 
 
 def _open(index: int) -> socket.socket:

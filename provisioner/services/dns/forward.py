@@ -15,11 +15,11 @@ from provisioner.services.dns.packet import HEADER, QR, TC, Query
 from provisioner.services.dns.responder import no_answer
 from provisioner.services.eventloop.reactor import READ, WRITE, Reactor
 
-PATIENCE = 3.0  # seconds
-MOST = 256  # questions under way; what is more is answered SERVFAIL
-LARGEST = 65535
+TIMEOUT = 3.0  # seconds
+MAX_QUERIES = 256  # questions under way; what is more is answered SERVFAIL
+MAX_MESSAGE = 65535
 LENGTH = struct.Struct("!H")  # before each message of a stream (RFC 1035, 4.2.2)
-Answered = Callable[[bytes], None]
+OnAnswer = Callable[[bytes], None]
 
 
 class Forwarder:
@@ -29,65 +29,65 @@ class Forwarder:
         self._server = (str(server), port)
         self._family = socket.AF_INET if server.version == 4 else socket.AF_INET6
         self._reactor = reactor
-        self._under_way: set[Asked] = set()
+        self._pending: set[ForwardedQuery] = set()
 
-    def ask(self, query: Query, data: bytes, answered: Answered, *, tcp: bool) -> None:
-        """Send it on; `answered` is called once, with the server's words or with SERVFAIL."""
+    def forward(self, query: Query, data: bytes, on_answer: OnAnswer, *, tcp: bool) -> None:
+        """Send a query to the server; `on_answer` is called once, with its reply or with SERVFAIL."""
         try:
-            if len(self._under_way) >= MOST:
+            if len(self._pending) >= MAX_QUERIES:
                 raise OSError("too many questions are under way")
-            asked = Asked(self, self._family, query, answered, tcp=tcp)
+            forwarded = ForwardedQuery(self, self._family, query, on_answer, tcp=tcp)
         except OSError:
-            answered(no_answer(query))
+            on_answer(no_answer(query))
             return
-        self._under_way.add(asked)
+        self._pending.add(forwarded)
         try:
-            asked.send(data, self._server)
-            self._reactor.add(asked.link, asked.hear)
+            forwarded.send(data, self._server)
+            self._reactor.register(forwarded.link, forwarded.receive)
         except OSError:
-            self.end(asked, no_answer(query))
-        self._reactor.after(PATIENCE, lambda: self.end(asked, no_answer(query)))
+            self.end(forwarded, no_answer(query))
+        self._reactor.call_later(TIMEOUT, lambda: self.end(forwarded, no_answer(query)))
 
-    def end(self, asked: "Asked", reply: bytes) -> None:
+    def end(self, forwarded: "ForwardedQuery", reply: bytes) -> None:
         """Give the port back and the reply on."""
-        if asked not in self._under_way:
+        if forwarded not in self._pending:
             return
-        self._under_way.remove(asked)
-        self._reactor.remove(asked.link)
-        asked.link.close()
-        asked.answered(reply)
+        self._pending.remove(forwarded)
+        self._reactor.unregister(forwarded.link)
+        forwarded.link.close()
+        forwarded.on_answer(reply)
 
-    def ask_again(self, asked: "Asked", framed: bytes) -> None:
+    def retry_by_tcp(self, forwarded: "ForwardedQuery", framed: bytes) -> None:
         """By TCP, within the time that is left."""
-        self._reactor.remove(asked.link)
+        self._reactor.unregister(forwarded.link)
         try:
-            asked.begin_stream(framed, self._server)
-            self._reactor.add(asked.link, asked.hear, WRITE)
+            forwarded.connect_tcp(framed, self._server)
+            self._reactor.register(forwarded.link, forwarded.receive, WRITE)
         except OSError:
-            self.end(asked, no_answer(asked.query))
+            self.end(forwarded, no_answer(forwarded.query))
 
-    def listen(self, asked: "Asked") -> None:
-        """It was sent whole."""
-        self._reactor.change(asked.link, READ)
+    def await_reply(self, forwarded: "ForwardedQuery") -> None:
+        """The query has been sent whole: wait for the reply."""
+        self._reactor.modify(forwarded.link, READ)
 
-    def give_up(self) -> None:
-        """What is under way is answered SERVFAIL."""
-        for asked in list(self._under_way):
-            self.end(asked, no_answer(asked.query))
+    def fail_all(self) -> None:
+        """Answer whatever is pending SERVFAIL."""
+        for forwarded in list(self._pending):
+            self.end(forwarded, no_answer(forwarded.query))
 
 
-class Asked:
+class ForwardedQuery:
     """One question under way: by UDP, and by TCP where the answer is too long for that and may come so."""
 
     def __init__(
-        self, forwarder: Forwarder, family: int, query: Query, answered: Answered, *, tcp: bool
+        self, forwarder: Forwarder, family: int, query: Query, on_answer: OnAnswer, *, tcp: bool
     ) -> None:
         self.query = query
-        self.answered = answered
+        self.on_answer = on_answer
         self._forwarder = forwarder
-        self._may_be_long = tcp
+        self._may_retry_by_tcp = tcp
         self._ident = secrets.randbelow(65536)
-        self._message = self._to_send = self._came = b""
+        self._message = self._output = self._input = b""
         self.link = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
 
     def send(self, data: bytes, server: tuple[str, int]) -> None:
@@ -96,49 +96,51 @@ class Asked:
         self.link.connect(server)
         self.link.send(self._message)
 
-    def hear(self) -> None:
+    def receive(self) -> None:
         """What came on this port; anything but the answer is ignored."""
         try:
-            data = self._go_on() if self.link.type == socket.SOCK_STREAM else self.link.recv(LARGEST)
+            data = (
+                self._continue_tcp() if self.link.type == socket.SOCK_STREAM else self.link.recv(MAX_MESSAGE)
+            )
         except (ConnectionError, TimeoutError):
             self._forwarder.end(self, no_answer(self.query))
             return
         except OSError:
             return
-        if not self._fits(data):
+        if not self._is_reply(data):
             return
-        if self._may_be_long and HEADER.unpack_from(data)[1] & TC:
-            self._may_be_long = False
-            self._forwarder.ask_again(self, LENGTH.pack(len(self._message)) + self._message)
+        if self._may_retry_by_tcp and HEADER.unpack_from(data)[1] & TC:
+            self._may_retry_by_tcp = False
+            self._forwarder.retry_by_tcp(self, LENGTH.pack(len(self._message)) + self._message)
             return
         self._forwarder.end(self, self.query.ident.to_bytes(2, "big") + data[2:])
 
-    def begin_stream(self, framed: bytes, server: tuple[str, int]) -> None:
+    def connect_tcp(self, framed: bytes, server: tuple[str, int]) -> None:
         """Another socket, which is not connected yet. Raises OSError."""
         family = self.link.family
         self.link.close()
         self.link = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-        self._to_send = framed
+        self._output = framed
         with suppress(BlockingIOError):
             self.link.connect(server)
 
-    def _go_on(self) -> bytes:
+    def _continue_tcp(self) -> bytes:
         """Send what is left, then gather; the message once it is whole, else nothing. Raises OSError."""
-        if self._to_send:
-            self._to_send = self._to_send[self.link.send(self._to_send) :]
-            if not self._to_send:
-                self._forwarder.listen(self)
+        if self._output:
+            self._output = self._output[self.link.send(self._output) :]
+            if not self._output:
+                self._forwarder.await_reply(self)
             return b""
-        more = self.link.recv(LARGEST)
+        more = self.link.recv(MAX_MESSAGE)
         if not more:
             raise ConnectionResetError("it ended in the middle of its answer")
-        self._came += more
-        if len(self._came) < LENGTH.size:
+        self._input += more
+        if len(self._input) < LENGTH.size:
             return b""
-        end = LENGTH.size + LENGTH.unpack_from(self._came)[0]
-        return self._came[LENGTH.size : end] if len(self._came) >= end else b""
+        end = LENGTH.size + LENGTH.unpack_from(self._input)[0]
+        return self._input[LENGTH.size : end] if len(self._input) >= end else b""
 
-    def _fits(self, data: bytes) -> bool:
+    def _is_reply(self, data: bytes) -> bool:
         if len(data) < HEADER.size:
             return False
         ident, flags, questions, *_ = HEADER.unpack_from(data)

@@ -1,31 +1,33 @@
-"""Answers DNS by UDP and TCP until told to stop."""
+"""Answers DNS by UDP and TCP (RFC 1035, RFC 7766) until told to stop."""
 
 import contextlib
 import logging
 import socket
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from ipaddress import IPv4Address, IPv6Address
-from typing import Any
 
 from provisioner.errors import ServiceError
 from provisioner.services.dns.forward import Forwarder
-from provisioner.services.dns.packet import RCODES, PacketError
+from provisioner.services.dns.packet import RCODES, DnsPacketError
 from provisioner.services.dns.responder import Responder
-from provisioner.services.dns.stream import IDLE, Stream
-from provisioner.services.eventloop.datagrams import Complaints, listen
+from provisioner.services.dns.tcp_connection import IDLE, TcpConnection
+from provisioner.services.eventloop.datagrams import bind_udp
+from provisioner.services.eventloop.rate_limited_log import PacketLog
 from provisioner.services.eventloop.reactor import READ, Reactor
-from provisioner.services.eventloop.watchdog import Pulse
-from provisioner.state.counters import Counters
+from provisioner.services.eventloop.watchdog import Watchdog
+from provisioner.state.counters import MetricsRegistry
 from provisioner.system.sockets import bind
 
 PORT = 53
-LARGEST = 65535
+MAX_MESSAGE = 65535
 BATCH = 32  # datagrams or connections of one socket before the others get their turn
 REFUSALS = ("formerr", "servfail", "notimp", "refused", "badvers")
-Place = tuple[IPv4Address | IPv6Address, int]
+ServerAddress = tuple[IPv4Address | IPv6Address, int]  # and its port
+Send = Callable[[bytes], None]
+Peer = tuple[str, int] | tuple[str, int, int, int]  # as sockets have it
 log = logging.getLogger(__name__)
 
 
@@ -38,12 +40,12 @@ class DnsLoop:
         responder: Responder,
         *,
         port: int = PORT,
-        forward: Place | None = None,
+        forward: ServerAddress | None = None,
         per_address: int = 8,
         in_all: int = 128,
         idle: float = IDLE,
-        counters: Counters | None = None,
-        pulse: Pulse | None = None,
+        registry: MetricsRegistry | None = None,
+        watchdog: Watchdog | None = None,
         others: Mapping[IPv4Address, Responder] | None = None,
     ) -> None:
         """Bind; the limits are those of TCP connections, `idle` in seconds.
@@ -55,41 +57,41 @@ class DnsLoop:
         """
         self._responder, self._others = responder, others or {}
         self._per_address, self._in_all, self._idle = per_address, in_all, idle
-        self._counters = counters or Counters("dns")
-        self._bad = self._counters.number("provision_bad_packets_total")
-        self._latency = self._counters.histogram("provision_latency_seconds")
-        self._complaints = Complaints(log)
-        self._streams: set[Stream] = set()
+        self._registry = registry or MetricsRegistry("dns")
+        self._bad_packets = self._registry.scalar("provision_bad_packets_total")
+        self._latency = self._registry.histogram("provision_latency_seconds")
+        self._packet_log = PacketLog(log)
+        self._connections: set[TcpConnection] = set()
         self._of_address: Counter[str] = Counter()
-        self._listeners = listen(addresses, port, "dns")
+        self._listeners = bind_udp(addresses, port, "dns")
         self._listeners += _listen_tcp(self._listeners)
-        self._reactor = Reactor("dns", pulse=pulse)
+        self._reactor = Reactor("dns", watchdog=watchdog)
         for listener in self._listeners:
             listener.setblocking(False)
-            take = self._datagrams if listener.type == socket.SOCK_DGRAM else self._connections
-            self._reactor.add(listener, partial(take, listener, self._of(listener)))
+            receive = self._receive_datagrams if listener.type == socket.SOCK_DGRAM else self._accept
+            self._reactor.register(listener, partial(receive, listener, self._responder_of(listener)))
         self._forwarder: Forwarder | None = None
-        self._wanted: Place | None = None
-        self._has_new_wish = False
+        self._forward_to: ServerAddress | None = None
+        self._forward_changed = False
         self.forward_to(forward)
 
-    def _of(self, listener: socket.socket) -> Responder:
+    def _responder_of(self, listener: socket.socket) -> Responder:
         if listener.family != socket.AF_INET:
             return self._responder
         return self._others.get(IPv4Address(listener.getsockname()[0]), self._responder)
 
-    def forward_to(self, server: Place | None) -> None:
+    def forward_to(self, server: ServerAddress | None) -> None:
         """Who is asked for names of others from now on; nobody if None. Any thread may call it."""
-        self._wanted, self._has_new_wish = server, True
+        self._forward_to, self._forward_changed = server, True
 
     def _change_forwarder(self) -> None:
-        self._has_new_wish = False
+        self._forward_changed = False
         if self._forwarder:
-            self._forwarder.give_up()
-        wanted = self._wanted
-        self._forwarder = Forwarder(wanted[0], self._reactor, port=wanted[1]) if wanted else None
+            self._forwarder.fail_all()
+        server = self._forward_to
+        self._forwarder = Forwarder(server[0], self._reactor, port=server[1]) if server else None
         for responder in (self._responder, *self._others.values()):
-            responder.replace_forwarding(wanted is not None)
+            responder.replace_forwarding(server is not None)
 
     @property
     def port(self) -> int:
@@ -103,7 +105,7 @@ class DnsLoop:
     @property
     def connections(self) -> int:
         """How many are open."""
-        return len(self._streams)
+        return len(self._connections)
 
     def run(self) -> None:
         """Serve until `stop`; nothing that comes ends it."""
@@ -115,57 +117,57 @@ class DnsLoop:
 
     def close(self) -> None:
         """Give ports and connections back; call it after `run` has ended."""
-        for stream in list(self._streams):
-            self._close(stream)
+        for connection in list(self._connections):
+            self._close(connection)
         for listener in self._listeners:
             listener.close()
         self._reactor.close()
 
     @contextlib.contextmanager
-    def _barrier(self) -> Any:
-        """One datagram of many: the others are answered all the same."""
+    def _survive(self, address: str) -> Iterator[None]:
+        """One datagram of many: the others are answered, whatever goes wrong with it."""
         try:
             yield
-        except Exception:
-            self._complaints.say("dns", "an error of ours", b"", trace=True)
+        except Exception as fault:
+            self._packet_log.failed(address, "not answered", fault)
 
     # UDP
 
-    def _datagrams(self, listener: socket.socket, responder: Responder) -> None:
+    def _receive_datagrams(self, listener: socket.socket, responder: Responder) -> None:
         for _ in range(BATCH):
             try:
-                data, peer = listener.recvfrom(LARGEST)
+                data, peer = listener.recvfrom(MAX_MESSAGE)
             except OSError:
                 return
 
-            def send(reply: bytes, peer: Any = peer) -> None:
+            def send(reply: bytes, peer: Peer = peer) -> None:
                 with contextlib.suppress(OSError):  # a full buffer, a firewall: the client asks again
                     listener.sendto(reply, peer)
 
-            with self._barrier():
+            with self._survive(peer[0]):
                 self._answer(data, peer[0], send, responder)
 
     def _answer(
-        self, data: bytes, address: str, send: Any, responder: Responder, *, tcp: bool = False
+        self, data: bytes, address: str, send: Send, responder: Responder, *, tcp: bool = False
     ) -> bool:
         """Reply now, or ask another server first; False where there is nothing to say."""
         began = time.monotonic()
-        if self._has_new_wish:
+        if self._forward_changed:
             self._change_forwarder()
         try:
             reply = responder.respond(data, tcp=tcp)
-        except PacketError as fault:
-            self._bad.add()
-            self._complaints.say(address, fault, data)
+        except DnsPacketError as fault:
+            self._bad_packets.inc()
+            self._packet_log.malformed(f"{address} id {data[:2].hex()}", fault, data)
             if not fault.reply:
                 return False
             self._count(RCODES[fault.rcode])
             send(fault.reply)
             return True
-        self._counters.number("provision_requests_total", kind="tcp" if tcp else "udp").add()
+        self._registry.scalar("provision_requests_total", kind="tcp" if tcp else "udp").inc()
         if reply.query and self._forwarder:
             self._count(reply.rcode)
-            self._forwarder.ask(reply.query, data, send, tcp=tcp)
+            self._forwarder.forward(reply.query, data, send, tcp=tcp)
             return True
         send(reply.data)
         self._count(reply.rcode)
@@ -174,86 +176,86 @@ class DnsLoop:
 
     def _count(self, rcode: str) -> None:
         if rcode in REFUSALS:
-            self._counters.number("provision_refusals_total", reason=rcode).add()
+            self._registry.scalar("provision_refusals_total", reason=rcode).inc()
         else:
-            self._counters.number("provision_answers_total", kind=rcode).add()
+            self._registry.scalar("provision_answers_total", kind=rcode).inc()
 
     # TCP
 
-    def _connections(self, listener: socket.socket, responder: Responder) -> None:
+    def _accept(self, listener: socket.socket, responder: Responder) -> None:
         for _ in range(BATCH):
             try:
                 link, peer = listener.accept()
             except OSError:
                 return
-            if len(self._streams) >= self._in_all or self._of_address[peer[0]] >= self._per_address:
+            if len(self._connections) >= self._in_all or self._of_address[peer[0]] >= self._per_address:
                 link.close()
-                self._counters.number("provision_refusals_total", reason="too many connections").add()
+                self._registry.scalar("provision_refusals_total", reason="too many connections").inc()
                 continue
-            stream = Stream(link, peer[0], self._idle)
-            self._streams.add(stream)
-            self._of_address[stream.address] += 1
-            self._reactor.add(link, partial(self._serve, stream, responder))
-            self._reactor.at(stream.deadline, partial(self._is_due, stream))
+            connection = TcpConnection(link, peer[0], self._idle)
+            self._connections.add(connection)
+            self._of_address[connection.address] += 1
+            self._reactor.register(link, partial(self._serve, connection, responder))
+            self._reactor.call_at(connection.deadline, partial(self._on_timer, connection))
 
-    def _serve(self, stream: Stream, responder: Responder) -> None:
+    def _serve(self, connection: TcpConnection, responder: Responder) -> None:
         try:
-            stream.flush()
-            if stream.interest & READ:
-                for message in stream.receive():
-                    self._converse(stream, message, responder)
-            self._settle(stream)
+            connection.flush()
+            if connection.events & READ:
+                for message in connection.receive():
+                    self._handle_message(connection, message, responder)
+            self._update_events(connection)
         except ConnectionError:
-            self._close(stream)
+            self._close(connection)
         except Exception:
-            self._close(stream)
+            self._close(connection)
             raise
 
-    def _converse(self, stream: Stream, message: bytes, responder: Responder) -> None:
-        stream.under_way += 1
+    def _handle_message(self, connection: TcpConnection, message: bytes, responder: Responder) -> None:
+        connection.pending_replies += 1
 
         def send(reply: bytes) -> None:
-            stream.under_way -= 1
-            if stream.closed:
+            connection.pending_replies -= 1
+            if connection.closed:
                 return
             try:
-                stream.send(reply)
-                self._settle(stream)
+                connection.send(reply)
+                self._update_events(connection)
             except ConnectionError:
-                self._close(stream)
+                self._close(connection)
 
-        if not self._answer(message, stream.address, send, responder, tcp=True):
+        if not self._answer(message, connection.address, send, responder, tcp=True):
             raise ConnectionError("what came is no query")
 
-    def _settle(self, stream: Stream) -> None:
-        """Listen for what may come next."""
-        if stream.closed:
+    def _update_events(self, connection: TcpConnection) -> None:
+        """Wait for what may happen next on a connection."""
+        if connection.closed:
             return
-        if stream.finished:
-            self._close(stream)
+        if connection.finished:
+            self._close(connection)
             return
-        self._reactor.change(stream.link, stream.interest)
+        self._reactor.modify(connection.link, connection.events)
 
-    def _close(self, stream: Stream) -> None:
-        if stream.closed:
+    def _close(self, connection: TcpConnection) -> None:
+        if connection.closed:
             return
-        stream.closed = True
-        self._reactor.remove(stream.link)
-        stream.link.close()
-        self._streams.discard(stream)
-        self._of_address[stream.address] -= 1
-        if not self._of_address[stream.address]:
-            del self._of_address[stream.address]
+        connection.closed = True
+        self._reactor.unregister(connection.link)
+        connection.link.close()
+        self._connections.discard(connection)
+        self._of_address[connection.address] -= 1
+        if not self._of_address[connection.address]:
+            del self._of_address[connection.address]
 
-    def _is_due(self, stream: Stream) -> None:
-        """Its time is over, unless a message has come meanwhile."""
-        if stream.closed:
+    def _on_timer(self, connection: TcpConnection) -> None:
+        """Its time is over, unless a message has been received meanwhile."""
+        if connection.closed:
             return
-        if stream.deadline > self._reactor.now:
-            self._reactor.at(stream.deadline, partial(self._is_due, stream))
+        if connection.deadline > self._reactor.now:
+            self._reactor.call_at(connection.deadline, partial(self._on_timer, connection))
             return
-        self._counters.number("provision_refusals_total", reason="time limit").add()
-        self._close(stream)
+        self._registry.scalar("provision_refusals_total", reason="time limit").inc()
+        self._close(connection)
 
 
 def _listen_tcp(datagrams: Sequence[socket.socket]) -> list[socket.socket]:
@@ -266,7 +268,7 @@ def _listen_tcp(datagrams: Sequence[socket.socket]) -> list[socket.socket]:
             bind(opened[-1], other.getsockname(), "dns")
             opened[-1].listen(64)
     except ServiceError:
-        for one in (*opened, *datagrams):
-            one.close()
+        for unused in (*opened, *datagrams):
+            unused.close()
         raise
     return opened

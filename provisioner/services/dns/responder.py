@@ -1,23 +1,23 @@
-"""From a message to its reply: reads, asks the zone, writes, remembers; no sockets."""
+"""From a DNS message to its reply: parses, asks the zone, builds, caches; no sockets."""
 
 from provisioner.services.dns.packet import (
-    OUR_SIZE,
-    PLAIN_SIZE,
+    CLASSIC_UDP_SIZE,
+    EDNS_UDP_SIZE,
     RCODES,
     REFUSED,
     SERVFAIL,
     Query,
     build,
-    read,
+    parse_query,
     refuse,
 )
 from provisioner.services.dns.zone import Zone
 
-LARGEST_BY_TCP = 65535
-MOST_REMEMBERED, LONGEST_REMEMBERED = 4096, 320
+MAX_TCP_MESSAGE = 65535
+MAX_CACHED, MAX_CACHED_QUERY = 4096, 320  # replies; bytes of a query
 
 
-class Reply:
+class DnsReply:
     """`data` is what to send, empty if nothing; `query` is set where another server is to be asked."""
 
     __slots__ = ("data", "query", "rcode")
@@ -33,37 +33,37 @@ class Responder:
 
     def __init__(self, zone: Zone, *, forwards: bool = False) -> None:
         self.forwards = forwards
-        self._told: tuple[Zone, dict[tuple[bytes, bool], Reply]] = (zone, {})
+        self._cached: tuple[Zone, dict[tuple[bytes, bool], DnsReply]] = (zone, {})
 
     def replace(self, zone: Zone) -> None:
         """Other names from now on; what was remembered of the old ones is forgotten."""
-        self._told = (zone, {})
+        self._cached = (zone, {})
 
     def replace_forwarding(self, forwards: bool) -> None:
         """Whether names of others are to be asked of another server from now on."""
         self.forwards = forwards
-        self.replace(self._told[0])
+        self.replace(self._cached[0])
 
-    def respond(self, data: bytes, *, tcp: bool = False) -> Reply:
+    def respond(self, data: bytes, *, tcp: bool = False) -> DnsReply:
         """The reply to one message.
 
         Raises:
-            PacketError: it is no query; its `reply` is to be sent.
+            DnsPacketError: it is no query; its `reply` is to be sent.
         """
-        zone, memory = self._told
-        known = memory.get((data[2:], tcp))
+        zone, replies = self._cached
+        known = replies.get((data[2:], tcp))
         if known:
-            return Reply(data[:2] + known.data[2:], known.rcode)
-        query = read(data)
+            return DnsReply(data[:2] + known.data[2:], known.rcode)
+        query = parse_query(data)
         answer = zone.answer(query)
         if answer.rcode == REFUSED and self.forwards and zone.apex(query.key) is None and not query.version:
-            return Reply(b"", "forwarded", query)
-        limit = LARGEST_BY_TCP if tcp else min(query.udp_size or PLAIN_SIZE, OUR_SIZE)
-        reply = Reply(build(query, answer, limit, forwards=self.forwards), RCODES[answer.rcode])
-        if len(data) <= LONGEST_REMEMBERED:
-            if len(memory) >= MOST_REMEMBERED:
-                memory.clear()
-            memory[data[2:], tcp] = reply
+            return DnsReply(b"", "forwarded", query)
+        limit = MAX_TCP_MESSAGE if tcp else min(query.udp_size or CLASSIC_UDP_SIZE, EDNS_UDP_SIZE)
+        reply = DnsReply(build(query, answer, limit, forwards=self.forwards), RCODES[answer.rcode])
+        if len(data) <= MAX_CACHED_QUERY:
+            if len(replies) >= MAX_CACHED:
+                replies.clear()
+            replies[data[2:], tcp] = reply
         return reply
 
 

@@ -5,13 +5,12 @@ import threading
 from collections.abc import Callable
 from ipaddress import IPv4Address
 
-from provisioner.services.dns.loop import PORT, DnsLoop, Place
+from provisioner.services.dns.loop import PORT, DnsLoop, ServerAddress
 from provisioner.services.dns.names import site_zone
 from provisioner.services.dns.responder import Responder
 from provisioner.services.dns.zone import Zone
 from provisioner.site.site import Site
-from provisioner.state.counters import Counters, Writer
-from provisioner.state.macs import MacRow
+from provisioner.state.counters import MetricsRegistry, MetricsWriter
 from provisioner.state.notify import Listener
 
 log = logging.getLogger(__name__)
@@ -20,41 +19,40 @@ PAUSE = 0.5  # seconds between two looks at the store, however often it changes
 
 def serve(site: Site, ready: Callable[[str], None]) -> None:
     """Answer DNS on the settings' addresses until the process is ended. Raises ServiceError."""
-    settings, counters = site.settings, Counters("dns")
+    settings, registry = site.settings, MetricsRegistry("dns")
     addresses = [*settings.addresses, *settings.dns.also]
-    names = Names(site)
-    responder, *further = names.responders.values()
+    zones = ZoneUpdater(site)
+    responder, *further = zones.responders.values()
     others = dict(zip(settings.addresses[1:], further, strict=True))
-    loop = DnsLoop(addresses, responder, forward=_forward(site), counters=counters, others=others)
-    reloads = counters.number("provision_settings_reloads_total")
+    loop = DnsLoop(addresses, responder, forward=_forward(site), registry=registry, others=others)
+    reloads = registry.scalar("provision_settings_reloads_total")
 
     def adopt() -> None:
         loop.forward_to(_forward(site))
-        names.look_again()
-        reloads.add()
+        zones.reload()
+        reloads.inc()
 
     site.adopt = adopt
-    keep_up = threading.Thread(target=names.keep_up, name="names", daemon=True)
-    keep_up.start()
-    sessions = counters.number("provision_sessions")
+    threading.Thread(target=zones.run, name="zones", daemon=True).start()
+    sessions = registry.scalar("provision_sessions")
 
-    def before() -> None:
+    def update() -> None:
         loop.check()
         sessions.set(loop.connections)
 
-    Writer(counters, settings.state, before).start()
+    MetricsWriter(registry, settings.state, update).start()
     places = ", ".join(f"{address}:{PORT}" for address in addresses)
     ready(f"dns: answering for {settings.dhcp.domain} on {places}/udp and tcp")
     loop.run()
 
 
-def _forward(site: Site) -> Place | None:
+def _forward(site: Site) -> ServerAddress | None:
     server = site.settings.dns.forward
     return (server, PORT) if server else None
 
 
-class Names:
-    """The site's names as the store has them; a notification says that it changed.
+class ZoneUpdater:
+    """The site's names as the store has them; a change is seen by the bell.
 
     `responders` has one for each address of ours: on each network the service's name is its address there.
     """
@@ -66,21 +64,21 @@ class Names:
         self.responders = {address: Responder(self._zone(address)) for address in site.settings.addresses}
 
     def _read(self) -> None:
-        self._rang = self._listener.count
-        self._known: list[MacRow] | None = self._site.database.macs.all()
+        self._changes = self._listener.count
+        self._known: Any = self._site.database.macs.all()
 
     def _zone(self, address: IPv4Address) -> Zone:
         return site_zone(self._site.settings, self._known or [], int(self._site.clock()), address)
 
-    def look_again(self) -> None:
-        """The settings have changed; `keep_up` does it."""
+    def reload(self) -> None:
+        """The settings have changed; `run` does it."""
         self._known = None
         self._listener.notify()
 
-    def keep_up(self) -> None:
+    def run(self) -> None:
         """Replace the responders' zones whenever a host has come, gone or moved."""
         while True:
-            self._rang = self._listener.wait(self._rang, 3600)
+            self._changes = self._listener.wait(self._changes, 3600)
             try:
                 if self._site.database.macs.all() != self._known:
                     self._read()

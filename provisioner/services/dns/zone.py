@@ -6,7 +6,7 @@ from ipaddress import IPv4Address, IPv6Address
 
 from dnslib import AAAA, CLASS, NS, PTR, QTYPE, RD, RR, SOA, A, DNSLabel
 
-from provisioner.services.dns.packet import BADVERS, NOERROR, NXDOMAIN, REFUSED, Answer, Labels, Query
+from provisioner.services.dns.packet import BADVERS, NOERROR, NXDOMAIN, REFUSED, DnsAnswer, Labels, Query
 
 TTL = 300  # seconds that a name is remembered
 NEGATIVE_TTL = 30  # seconds that its absence is: a host may be added at any moment
@@ -68,23 +68,23 @@ class Zone:
                 return found
         return None
 
-    def answer(self, query: Query) -> Answer:
+    def answer(self, query: Query) -> DnsAnswer:
         """What to say; REFUSED where it is not ours to say anything."""
         if query.version:
-            return Answer(BADVERS, authoritative=False)
+            return DnsAnswer(BADVERS, authoritative=False)
         key = query.key
         apex = self.apex(key)
         if apex is None or query.qclass != CLASS.IN or query.qtype in TRANSFERS:
-            return Answer(REFUSED, authoritative=False)
+            return DnsAnswer(REFUSED, authoritative=False)
         kinds = self._records.get(key)
         if kinds is None:
             rcode = NOERROR if key in self._branches else NXDOMAIN
-            return Answer(rcode, authority=[apex.soa])
+            return DnsAnswer(rcode, authority=[apex.soa])
         # ANY may be answered with one of the kinds, so that a small question gets no large answer (RFC 8482)
         qtype = next(iter(kinds)) if query.qtype == QTYPE.ANY else query.qtype
         name = DNSLabel(query.name)
         records = [RR(name, qtype, ttl=_ttl(qtype), rdata=data) for data in kinds.get(qtype, ())]
-        return Answer(records=records, authority=[] if records else [apex.soa])
+        return DnsAnswer(records=records, authority=[] if records else [apex.soa])
 
 
 def _ttl(qtype: int) -> int:

@@ -5,66 +5,66 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
-PIECE = 100  # rows that one job writes, at most
-PAUSE = 0.004  # seconds between two jobs: one interpreter serves the packets, too
+BATCH_ROWS = 100  # rows that one job writes, at most
+PAUSE_SECONDS = 0.004  # between two jobs: one interpreter serves the packets, too
 log = logging.getLogger(__name__)
 
 
 T = TypeVar("T")
 
 
-def pieces(rows: Sequence[T]) -> Iterator[Sequence[T]]:
-    """So many at a time as one job should write."""
-    return (rows[place : place + PIECE] for place in range(0, len(rows), PIECE))
+def batches(rows: Sequence[T]) -> Iterator[Sequence[T]]:
+    """The rows in parts of BATCH_ROWS, as many as one job should write."""
+    return (rows[place : place + BATCH_ROWS] for place in range(0, len(rows), BATCH_ROWS))
 
 
 class WriteBehind:
-    """Does jobs one after the other. One that fails is done again, before others, when the next one comes."""
+    """Runs jobs one after the other. One that fails is run again a second later, before the others."""
 
     def __init__(self, name: str) -> None:
         self._jobs: list[Callable[[], None]] = []
         self._changed = threading.Condition()
-        self._ends = False
+        self._closing = False
         self._failed = ""
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
 
     @property
-    def is_free(self) -> bool:
-        """Whether nothing waits: the time to hand over the next lot, for it costs one commit."""
+    def is_idle(self) -> bool:
+        """Whether no job waits: the time to hand over the next ones, for each costs a commit."""
         with self._changed:
             return not self._jobs
 
     def put(self, job: Callable[[], None]) -> None:
-        """Do this soon."""
+        """Queue a job; it runs in the writer's thread."""
         with self._changed:
             self._jobs.append(job)
             self._changed.notify()
 
     def close(self) -> None:
-        """Do what waits and end."""
+        """Run what is queued and end the thread, within 30 s."""
         with self._changed:
-            self._ends = True
+            self._closing = True
             self._changed.notify()
         self._thread.join(30)
 
     def _run(self) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._jobs or self._ends)
+                self._changed.wait_for(lambda: self._jobs or self._closing)
                 if not self._jobs:
                     return
                 job = self._jobs[0]
-                ends = self._ends
-            if self._does(job) or ends:
+                closing = self._closing
+            if self._run_job(job) or closing:
                 with self._changed:
                     self._jobs.remove(job)
-                    self._changed.wait_for(lambda: self._ends, PAUSE)
+                    self._changed.wait_for(lambda: self._closing, PAUSE_SECONDS)
             else:
                 with self._changed:
                     self._changed.wait(1)
 
-    def _does(self, job: Callable[[], None]) -> bool:
+    def _run_job(self, job: Callable[[], None]) -> bool:
         try:
             job()
         except Exception as fault:

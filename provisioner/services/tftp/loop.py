@@ -8,19 +8,28 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from ipaddress import IPv4Address, IPv6Address
 
-from provisioner.services.eventloop.datagrams import Complaints, listen
+from provisioner.services.eventloop.datagrams import bind_udp
+from provisioner.services.eventloop.rate_limited_log import PacketLog
 from provisioner.services.eventloop.reactor import Reactor
-from provisioner.services.eventloop.watchdog import Pulse
-from provisioner.services.tftp.counts import Counts
-from provisioner.services.tftp.packet import Ack, Failure, Fault, PacketError, Request, build_error, parse
-from provisioner.services.tftp.policy import Lookup, Refusal, choose, normalise
+from provisioner.services.eventloop.watchdog import Watchdog
+from provisioner.services.tftp.metrics import TftpMetrics
+from provisioner.services.tftp.packet import (
+    Ack,
+    ErrorCode,
+    ErrorPacket,
+    TftpPacketError,
+    TransferRequest,
+    build_error,
+    parse,
+)
+from provisioner.services.tftp.policy import Lookup, TransferRefused, normalise, open_requested
 from provisioner.services.tftp.session import Peer, Session, connected
 from provisioner.services.tftp.transfer_limit import TransferLimit
 
 PORT = 69
-LARGEST, LARGEST_REPLY = 65536, 2048  # bytes of a request, and of what comes in a transfer: short or no use
-BATCH = 32  # requests before the transfers get their turn
-Event = Callable[[str, str, str, float, int], None]
+MAX_REQUEST, MAX_CLIENT_PACKET = 65536, 2048  # bytes; in a transfer clients send short packets only
+REQUEST_BATCH = 32  # requests that are read before the transfers are served again
+TransferEnded = Callable[[str, str, str, float, int], None]  # name, address, result, seconds, bytes
 log = logging.getLogger(__name__)
 
 
@@ -36,13 +45,13 @@ class TftpLoop:
         self,
         addresses: Sequence[IPv4Address | IPv6Address],
         lookup: Lookup,
-        on_event: Event = lambda name, address, result, seconds, size: None,
+        on_event: TransferEnded = lambda name, address, result, seconds, size: None,
         *,
         port: int = PORT,
         per_address: int = 16,
         in_all: int = 4096,
-        counts: Counts | None = None,
-        pulse: Pulse | None = None,
+        metrics: TftpMetrics | None = None,
+        watchdog: Watchdog | None = None,
     ) -> None:
         """Bind.
 
@@ -51,13 +60,13 @@ class TftpLoop:
         """
         self._lookup = lookup
         self._on_event = on_event
-        self._counts = counts or Counts()
-        self._seats = TransferLimit(per_address, _allow_descriptors(in_all))
-        self._complaints = Complaints(log)
-        self._listeners = listen(addresses, port, "tftp")
-        self._reactor = Reactor("tftp", pulse=pulse)
+        self._metrics = metrics or TftpMetrics()
+        self._limit = TransferLimit(per_address, _allow_descriptors(in_all))
+        self._packet_log = PacketLog(log)
+        self._listeners = bind_udp(addresses, port, "tftp")
+        self._reactor = Reactor("tftp", watchdog=watchdog)
         for listener in self._listeners:
-            self._reactor.add(listener, partial(self._accept, listener))
+            self._reactor.register(listener, partial(self._receive_requests, listener))
 
     @property
     def port(self) -> int:
@@ -71,11 +80,11 @@ class TftpLoop:
     @property
     def transfers(self) -> int:
         """How many are under way."""
-        return len(self._seats)
+        return len(self._limit)
 
-    def limit(self, per_address: int, in_all: int) -> None:
+    def set_limits(self, per_address: int, in_all: int) -> None:
         """Other limits from now on; transfers that are under way go on."""
-        self._seats.per_address, self._seats.in_all = per_address, _allow_descriptors(in_all)
+        self._limit.per_address, self._limit.in_all = per_address, _allow_descriptors(in_all)
 
     def run(self) -> None:
         """Serve until `stop`; no datagram and no error of a callback ends it."""
@@ -87,170 +96,170 @@ class TftpLoop:
 
     def close(self) -> None:
         """Give ports, files and sockets back; call it after `run` has ended."""
-        for session in self._seats.all():
+        for session in self._limit.all():
             self._end(session, "lost: the service stops")
         for listener in self._listeners:
             listener.close()
         self._reactor.close()
 
-    def _accept(self, listener: socket.socket) -> None:
-        for _ in range(BATCH):
+    def _receive_requests(self, listener: socket.socket) -> None:
+        for _ in range(REQUEST_BATCH):
             try:
-                data, peer = listener.recvfrom(LARGEST)
+                data, peer = listener.recvfrom(MAX_REQUEST)
             except OSError:
                 return
             try:
-                self._open(listener, data, peer)
-            except PacketError as fault:
-                self._counts.bad.add()
-                self._complaints.say(peer[0], fault, data)
+                self._handle_request(listener, data, peer)
+            except TftpPacketError as fault:
+                self._metrics.bad_packets.inc()
+                self._packet_log.malformed(f"{peer[0]}:{peer[1]}", fault, data)
             except Exception as fault:
-                self._counts.refused("an error of ours")
-                self._complaints.say(peer[0], f"not answered: {fault!r}", data, trace=True)
+                self._metrics.refused("an error of ours")
+                self._packet_log.failed(f"{peer[0]}:{peer[1]}", "not answered", fault, data)
 
-    def _open(self, listener: socket.socket, data: bytes, peer: Peer) -> None:
+    def _handle_request(self, listener: socket.socket, data: bytes, peer: Peer) -> None:
         request = parse(data)
-        if not isinstance(request, Request):
+        if not isinstance(request, TransferRequest):
             return  # a late packet of a finished transfer
-        self._counts.asked(request)
-        old = self._seats.get(peer)
-        if old and old.request == request and old.transfer.is_fresh(time.monotonic()):
+        self._metrics.requested(request)
+        current = self._limit.get(peer)
+        if current and current.request == request and current.transfer.is_fresh(time.monotonic()):
             return  # repeated before our answer came: the timer takes care, or the client has gone on
-        if old:
-            self._end(old, "aborted: the client asked anew")
-        reason, last = self._seats.in_the_way(peer[0])
-        if last:
-            self._end(last, "lost: its client had not answered, and another needed the place")
+        if current:
+            self._end(current, "aborted: the client asked anew")
+        reason, evictable = self._limit.check(peer[0])
+        if evictable:
+            self._end(evictable, "lost: its client had not answered, and another needed the place")
         elif reason:
             # no error: a client that hears nothing asks again, one that is refused gives up
-            self._counts.refused(reason)
-            self._tell(normalise(request.name), peer[0], f"refused: {reason}", 0.0, 0)
+            self._metrics.refused(reason)
+            self._report(normalise(request.name), peer[0], f"refused: {reason}", 0.0, 0)
             return
         self._start(listener, request, peer)
 
-    def _start(self, listener: socket.socket, request: Request, peer: Peer) -> None:
+    def _start(self, listener: socket.socket, request: TransferRequest, peer: Peer) -> None:
         now = time.monotonic()
         link = connected(listener, peer)
         try:
-            content = choose(request, self._lookup)
-        except Refusal as refusal:
-            self._counts.refused(refusal.reason)
+            content = open_requested(request, self._lookup)
+        except TransferRefused as refusal:
+            self._metrics.refused(refusal.reason)
             with link:
                 link.send(build_error(refusal.code, str(refusal)))
-            self._tell(normalise(request.name), peer[0], f"refused: {refusal}", 0.0, 0)
+            self._report(normalise(request.name), peer[0], f"refused: {refusal}", 0.0, 0)
             return
         except BaseException:
             link.close()
             raise
         session = Session(link, peer, request, content, now)
-        self._seats.take(session)
-        self._reactor.add(link, partial(self._hear, session))
-        self._proceed(session, session.transfer.begin(now))
-        self._counts.answered(time.monotonic() - now)
+        self._limit.add(session)
+        self._reactor.register(link, partial(self._receive, session))
+        self._send(session, session.transfer.begin(now))
+        self._metrics.answered(time.monotonic() - now)
 
-    def _hear(self, session: Session) -> None:
+    def _receive(self, session: Session) -> None:
         """One datagram: the reactor comes back if there are more, and mostly there are none."""
         try:
-            data = session.link.recv(LARGEST_REPLY)
-            has_answered = session.answer_at_once(data, self._reactor.now)
+            data = session.link.recv(MAX_CLIENT_PACKET)
+            is_answered = session.answer_expected_ack(data, self._reactor.now)
         except ConnectionRefusedError:
-            self._gone(session, "nobody listens there any more")
+            self._client_gone(session, "nobody listens there any more")
             return
         except OSError:  # an ICMP error that may pass
             return
         try:
-            if not has_answered:
-                self._react(session, data)
-            elif not session.ahead:
-                self._mind(session)
-                session.look_ahead()
-        except PacketError as fault:
-            self._counts.bad.add()
-            self._complaints.say(session.address, fault, data)
+            if not is_answered:
+                self._handle_packet(session, data)
+            elif not session.prefetched:
+                self._schedule_timer(session)
+                session.prefetch()
+        except TftpPacketError as fault:
+            self._metrics.bad_packets.inc()
+            self._packet_log.malformed(session.log_context, fault, data)
         except Exception as fault:
-            self._complaints.say(session.address, f"transfer broken: {fault!r}", data, trace=True)
+            self._packet_log.failed(session.log_context, "transfer broken", fault, data)
             self._end(session, f"lost: {fault!r}")
 
-    def _react(self, session: Session, data: bytes) -> None:
+    def _handle_packet(self, session: Session, data: bytes) -> None:
         match parse(data):
             case Ack(block):
                 packets = session.transfer.acknowledge(block, time.monotonic())
                 if session.transfer.started:
-                    self._seats.answered(session)
+                    self._limit.confirm(session)
                 if session.transfer.done:
                     self._end(session, "done")
                 else:
-                    self._proceed(session, packets)
+                    self._send(session, packets)
                     if packets:
-                        session.look_ahead()
-            case Failure(code, text):
+                        session.prefetch()
+            case ErrorPacket(code, text):
                 self._end(session, f"aborted: error {code} {text}".rstrip())
             case _:
-                session.send([build_error(Fault.ILLEGAL, "a transfer is under way on this port")])
+                session.send([build_error(ErrorCode.ILLEGAL, "a transfer is under way on this port")])
 
-    def _proceed(self, session: Session, packets: list[bytes]) -> None:
+    def _send(self, session: Session, packets: list[bytes]) -> None:
         try:
             session.send(packets)
         except ConnectionRefusedError:
-            self._gone(session, "nobody listens there any more")
+            self._client_gone(session, "nobody listens there any more")
             return
-        self._mind(session)
+        self._schedule_timer(session)
 
-    def _mind(self, session: Session) -> None:
+    def _schedule_timer(self, session: Session) -> None:
         deadline = session.transfer.deadline
-        if not session.queued or deadline < session.queued:
-            self._queue(session, deadline)
+        if not session.timer_deadline or deadline < session.timer_deadline:
+            self._set_timer(session, deadline)
 
-    def _gone(self, session: Session, reason: str) -> None:
+    def _client_gone(self, session: Session, reason: str) -> None:
         if session.transfer.all_sent:
             self._end(session, "done")  # it closed its port after the last block, our repetition met ICMP
         else:
             self._end(session, f"lost: {reason}")
 
-    def _queue(self, session: Session, deadline: float) -> None:
-        """One that comes early is put back; so a transfer needs one moment, not one for each packet."""
-        session.queued = deadline
-        self._reactor.at(deadline, partial(self._is_due, session, deadline))
+    def _set_timer(self, session: Session, deadline: float) -> None:
+        """One that comes early is put back; so a transfer needs one timer, not one for each packet."""
+        session.timer_deadline = deadline
+        self._reactor.call_at(deadline, partial(self._on_timer, session, deadline))
 
-    def _is_due(self, session: Session, queued: float) -> None:
-        if session.closed or queued != session.queued:
+    def _on_timer(self, session: Session, deadline: float) -> None:
+        if session.closed or deadline != session.timer_deadline:
             return
         now = time.monotonic()
-        session.queued = 0.0
+        session.timer_deadline = 0.0
         if session.transfer.deadline > now:
-            self._queue(session, session.transfer.deadline)
+            self._set_timer(session, session.transfer.deadline)
             return
         try:
-            self._repeat(session, now)
+            self._retransmit(session, now)
         except Exception as fault:
-            log.exception("%s: transfer of %s broken", session.address, session.name)
+            log.exception("%s: transfer broken", session.log_context)
             self._end(session, f"lost: {fault!r}")
 
-    def _repeat(self, session: Session, now: float) -> None:
-        packets = session.transfer.repeat(now)
+    def _retransmit(self, session: Session, now: float) -> None:
+        packets = session.transfer.retransmit(now)
         if packets is None:
-            self._gone(session, f"no answer after {session.transfer.arrived} bytes")
+            self._client_gone(session, f"no answer after {session.transfer.acknowledged_bytes} bytes")
         else:
-            self._proceed(session, packets)
+            self._send(session, packets)
 
     def _end(self, session: Session, result: str) -> None:
         if session.closed:
             return
         session.closed = True
-        arrived = session.content.size if result == "done" else session.transfer.arrived
+        acknowledged_bytes = session.content.size if result == "done" else session.transfer.acknowledged_bytes
         seconds = time.monotonic() - session.began
-        self._reactor.remove(session.link)
+        self._reactor.unregister(session.link)
         session.link.close()
         session.content.close()
-        self._seats.leave(session)
-        self._counts.ended(result, seconds, arrived, session.transfer.resent)
-        self._tell(session.name, session.address, result, seconds, arrived)
+        self._limit.remove(session)
+        self._metrics.ended(result, seconds, acknowledged_bytes, session.transfer.retransmits)
+        self._report(session.name, session.address, result, seconds, acknowledged_bytes)
 
-    def _tell(self, name: str, address: str, result: str, seconds: float, arrived: int) -> None:
+    def _report(self, name: str, address: str, result: str, seconds: float, acknowledged_bytes: int) -> None:
         try:
-            self._on_event(name, address, result, seconds, arrived)
+            self._on_event(name, address, result, seconds, acknowledged_bytes)
         except Exception:
-            log.exception("the end of a transfer could not be told")
+            log.exception("the end of a transfer could not be written down")
 
 
 def _allow_descriptors(sessions: int) -> int:

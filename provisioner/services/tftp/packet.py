@@ -9,15 +9,15 @@ import struct
 from dataclasses import dataclass, field
 from enum import IntEnum
 
-LONGEST_REQUEST = 1024  # RFC 2347 says 512; some firmware sends long paths
-SHORT = struct.Struct("!HH")
+MAX_REQUEST = 1024  # RFC 2347 says 512; some firmware sends long paths
+HEADER = struct.Struct("!HH")
 
 
-class PacketError(Exception):
+class TftpPacketError(Exception):
     """These bytes are not a TFTP packet that a client sends."""
 
 
-class Code(IntEnum):
+class Opcode(IntEnum):
     """Opcodes."""
 
     READ = 1
@@ -28,7 +28,7 @@ class Code(IntEnum):
     OACK = 6
 
 
-class Fault(IntEnum):
+class ErrorCode(IntEnum):
     """Error codes (RFC 1350, appendix; RFC 2347)."""
 
     OTHER = 0
@@ -40,7 +40,7 @@ class Fault(IntEnum):
 
 
 @dataclass(frozen=True)
-class Request:
+class TransferRequest:
     """A wish to read, or to `write`. `mode` and option names are in lower case."""
 
     name: str
@@ -57,46 +57,46 @@ class Ack:
 
 
 @dataclass(frozen=True)
-class Failure:
+class ErrorPacket:
     """The client gives up."""
 
     code: int
     text: str
 
 
-def parse(data: bytes) -> Request | Ack | Failure:
+def parse(data: bytes) -> TransferRequest | Ack | ErrorPacket:
     """Read a datagram of a client.
 
     Raises:
-        PacketError: truncated, not terminated, or a packet that only servers send.
+        TftpPacketError: truncated, not terminated, or a packet that only servers send.
     """
-    if len(data) < SHORT.size:
-        raise PacketError(f"{len(data)} bytes are too short for a TFTP packet")
-    code, value = SHORT.unpack_from(data)
-    if code in (Code.READ, Code.WRITE):
-        return _request(data, write=code == Code.WRITE)
-    if code == Code.ACK:
+    if len(data) < HEADER.size:
+        raise TftpPacketError(f"{len(data)} bytes are too short for a TFTP packet")
+    code, value = HEADER.unpack_from(data)
+    if code in (Opcode.READ, Opcode.WRITE):
+        return _request(data, write=code == Opcode.WRITE)
+    if code == Opcode.ACK:
         return Ack(value)
-    if code == Code.ERROR:
-        return Failure(value, _text(data[SHORT.size :].split(b"\0", 1)[0])[:200])
-    raise PacketError(f"opcode {code} does not come from a client")
+    if code == Opcode.ERROR:
+        return ErrorPacket(value, _text(data[HEADER.size :].split(b"\0", 1)[0])[:200])
+    raise TftpPacketError(f"opcode {code} does not come from a client")
 
 
-def _request(data: bytes, *, write: bool) -> Request:
-    if len(data) > LONGEST_REQUEST:
-        raise PacketError(f"a request of {len(data)} bytes")
+def _request(data: bytes, *, write: bool) -> TransferRequest:
+    if len(data) > MAX_REQUEST:
+        raise TftpPacketError(f"a request of {len(data)} bytes")
     if data[-1]:
-        raise PacketError("the request does not end with a zero byte")
+        raise TftpPacketError("the request does not end with a zero byte")
     name, *rest = data[2:-1].split(b"\0")
     while rest and not rest[-1]:
         rest.pop()  # padding
     if not name or not rest or not len(rest) % 2:
-        raise PacketError("the request lacks a name, a mode or an option's value")
+        raise TftpPacketError("the request lacks a name, a mode or an option's value")
     mode, *words = (_text(word) for word in rest)
     options: dict[str, str] = {}
     for key, value in zip(words[::2], words[1::2], strict=True):
         options.setdefault(key.lower(), value)
-    return Request(_text(name), mode.lower(), write, options)
+    return TransferRequest(_text(name), mode.lower(), write, options)
 
 
 def _text(data: bytes) -> str:
@@ -104,29 +104,29 @@ def _text(data: bytes) -> str:
     return data.decode("latin-1")
 
 
-def build_request(request: Request) -> bytes:
+def build_request(request: TransferRequest) -> bytes:
     """The reverse of `parse`, for clients."""
     words = [request.name, request.mode, *(word for option in request.options.items() for word in option)]
-    code = Code.WRITE if request.write else Code.READ
+    code = Opcode.WRITE if request.write else Opcode.READ
     return code.to_bytes(2, "big") + b"".join(word.encode("latin-1") + b"\0" for word in words)
 
 
 def build_data(block: int, payload: bytes) -> bytes:
     """One block; its number is cut to 16 bits."""
-    return SHORT.pack(3, block & 0xFFFF) + payload  # Code.DATA; an enum's attribute costs a tenth of a block
+    return HEADER.pack(3, block & 0xFFFF) + payload  # Opcode.DATA; looking that up costs a tenth of a block
 
 
 def build_ack(block: int) -> bytes:
     """As a client says that everything up to this block has arrived."""
-    return SHORT.pack(Code.ACK, block & 0xFFFF)
+    return HEADER.pack(Opcode.ACK, block & 0xFFFF)
 
 
 def build_oack(options: dict[str, str]) -> bytes:
     """The options that we agree to."""
     words = "".join(f"{name}\0{value}\0" for name, value in options.items())
-    return Code.OACK.to_bytes(2, "big") + words.encode("latin-1")
+    return Opcode.OACK.to_bytes(2, "big") + words.encode("latin-1")
 
 
-def build_error(code: Fault, text: str) -> bytes:
+def build_error(code: ErrorCode, text: str) -> bytes:
     """A refusal in words."""
-    return SHORT.pack(Code.ERROR, code) + text.encode("ascii", "replace") + b"\0"
+    return HEADER.pack(Opcode.ERROR, code) + text.encode("ascii", "replace") + b"\0"

@@ -6,29 +6,29 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from provisioner.services.tftp.packet import Fault, Request
+from provisioner.services.tftp.packet import ErrorCode, TransferRequest
 
-Source = Path | bytes
-Lookup = Callable[[str], Source | None]
+FileOrBytes = Path | bytes
+Lookup = Callable[[str], FileOrBytes | None]
 AUTOEXEC = "autoexec.ipxe"  # every iPXE asks for it first; an empty script costs less than an error
-BLOCK, SMALLEST_BLOCK, LARGEST_BLOCK = 512, 8, 65464  # RFC 1350, RFC 2348
-LARGEST_WINDOW = 64  # RFC 7440 allows 65,535; that many would fill our send buffer, not the line
+DEFAULT_BLOCK, MIN_BLOCK, MAX_BLOCK = 512, 8, 65464  # RFC 1350, RFC 2348
+MAX_WINDOW = 64  # RFC 7440 allows 65,535; that many would fill our send buffer, not the line
 
 
-class Refusal(Exception):
+class TransferRefused(Exception):
     """What the client is told instead of data; `reason` is one of a few words, for counting."""
 
-    def __init__(self, code: Fault, text: str, reason: str = "file") -> None:
+    def __init__(self, code: ErrorCode, text: str, reason: str = "file") -> None:
         super().__init__(text)
         self.code = code
         self.reason = reason
 
 
 @dataclass(frozen=True)
-class Terms:
+class NegotiatedOptions:
     """Bytes a block, blocks a window, and what the OACK says. `timeout` in seconds, 0 if not asked for."""
 
-    block: int = BLOCK
+    block: int = DEFAULT_BLOCK
     window: int = 1
     timeout: int = 0
     accepted: dict[str, str] = field(default_factory=dict)
@@ -37,14 +37,14 @@ class Terms:
 class Content:
     """An opened source, `size` in bytes; it stays the one that was opened, whatever is renamed over it."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: FileOrBytes) -> None:
         """Open.
 
         Raises:
             Refusal: it is not a regular file, is missing or may not be read.
         """
         self._bytes = source if isinstance(source, bytes) else b""
-        self._fd = -1 if isinstance(source, bytes) else _open(source)
+        self._fd = -1 if isinstance(source, bytes) else _handle_request(source)
         self.size = len(self._bytes) if self._fd < 0 else os.fstat(self._fd).st_size
 
     def read(self, offset: int, length: int) -> bytes:
@@ -60,17 +60,17 @@ class Content:
             self._fd = -1
 
 
-def _open(path: Path) -> int:
+def _handle_request(path: Path) -> int:
     try:
         # a FIFO or a device of that name must not stop the loop, a link must not lead out of the folder
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)
     except FileNotFoundError as fault:
-        raise Refusal(Fault.NOT_FOUND, "file not found") from fault
+        raise TransferRefused(ErrorCode.NOT_FOUND, "file not found") from fault
     except OSError as fault:
-        raise Refusal(Fault.ACCESS, fault.strerror or "cannot be read") from fault
+        raise TransferRefused(ErrorCode.ACCESS, fault.strerror or "cannot be read") from fault
     if not stat.S_ISREG(os.fstat(fd).st_mode):
         os.close(fd)
-        raise Refusal(Fault.ACCESS, "not a regular file")
+        raise TransferRefused(ErrorCode.ACCESS, "not a regular file")
     return fd
 
 
@@ -82,37 +82,39 @@ def normalise(name: str) -> str:
     return name.rstrip("\xff").replace("\\", "/").lstrip("/").lower()
 
 
-def choose(request: Request, lookup: Lookup) -> Content:
+def open_requested(request: TransferRequest, lookup: Lookup) -> Content:
     """The content for a request.
 
     Raises:
         Refusal: a write, a text mode, a name that is not listed, a file that cannot be read.
     """
     if request.write:
-        raise Refusal(Fault.ACCESS, "this server only lends files, it takes none", "write")
+        raise TransferRefused(ErrorCode.ACCESS, "this server only lends files, it takes none", "write")
     if request.mode != "octet":
-        raise Refusal(Fault.ILLEGAL, "only octet (binary) mode is served", "mode")
+        raise TransferRefused(ErrorCode.ILLEGAL, "only octet (binary) mode is served", "mode")
     name = normalise(request.name)
-    source: Source | None = b"" if name.rsplit("/", 1)[-1] == AUTOEXEC else lookup(name)
+    source: FileOrBytes | None = b"" if name.rsplit("/", 1)[-1] == AUTOEXEC else lookup(name)
     if source is None:
-        raise Refusal(Fault.NOT_FOUND, "file not found", "name")
+        raise TransferRefused(ErrorCode.NOT_FOUND, "file not found", "name")
     return Content(source)
 
 
-def agree(request: Request, size: int) -> Terms:
+def negotiate(request: TransferRequest, size: int) -> NegotiatedOptions:
     """The terms for a file of `size` bytes; options that are unknown or unusable are left out (RFC 2347)."""
-    asked = {name: _number(request.options.get(name, "")) for name in ("blksize", "windowsize", "timeout")}
+    requested = {
+        name: _number(request.options.get(name, "")) for name in ("blksize", "windowsize", "timeout")
+    }
     accepted: dict[str, str] = {}
-    if asked["blksize"] >= SMALLEST_BLOCK:
-        accepted["blksize"] = str(min(asked["blksize"], LARGEST_BLOCK))
-    if asked["windowsize"] >= 1:
-        accepted["windowsize"] = str(min(asked["windowsize"], LARGEST_WINDOW))
-    if 1 <= asked["timeout"] <= 255:  # RFC 2349: the value may not be changed, only left out
-        accepted["timeout"] = str(asked["timeout"])
+    if requested["blksize"] >= MIN_BLOCK:
+        accepted["blksize"] = str(min(requested["blksize"], MAX_BLOCK))
+    if requested["windowsize"] >= 1:
+        accepted["windowsize"] = str(min(requested["windowsize"], MAX_WINDOW))
+    if 1 <= requested["timeout"] <= 255:  # RFC 2349: the value may not be changed, only left out
+        accepted["timeout"] = str(requested["timeout"])
     if "tsize" in request.options:
         accepted["tsize"] = str(size)
-    return Terms(
-        block=int(accepted.get("blksize", BLOCK)),
+    return NegotiatedOptions(
+        block=int(accepted.get("blksize", DEFAULT_BLOCK)),
         window=int(accepted.get("windowsize", 1)),
         timeout=int(accepted.get("timeout", 0)),
         accepted=accepted,

@@ -3,16 +3,15 @@
 import errno
 import socket
 import struct
-from typing import Any
 
-from provisioner.services.tftp.packet import Request
-from provisioner.services.tftp.policy import Content, agree, normalise
+from provisioner.services.tftp.packet import TransferRequest
+from provisioner.services.tftp.policy import Content, negotiate, normalise
 from provisioner.services.tftp.transfer import Transfer
 
-Peer = tuple[Any, ...]  # address and port; for IPv6 also flow and scope, which link-local addresses need
+Peer = tuple[str, int] | tuple[str, int, int, int]  # as sockets have it; IPv6 with flow label and scope id
 UDP_SEGMENT = 103  # <linux/udp.h>; the kernel cuts one datagram into many of this size
 SEGMENT = struct.Struct("=H")
-LARGEST_SEGMENT, MOST_AT_ONCE, LARGEST_BATCH = 1472, 64, 65000
+MAX_SEGMENT, MAX_SEGMENTS, MAX_SEND = 1472, 64, 65000  # bytes, packets, bytes of one call (udp(7))
 UNSUPPORTED = (errno.EINVAL, errno.EIO, errno.ENOPROTOOPT, errno.EOPNOTSUPP, errno.EMSGSIZE)
 
 
@@ -20,32 +19,37 @@ class Session:
     """One transfer to one client: its socket is the transfer's port."""
 
     def __init__(
-        self, link: socket.socket, peer: Peer, request: Request, content: Content, now: float
+        self, link: socket.socket, peer: Peer, request: TransferRequest, content: Content, now: float
     ) -> None:
         self.link = link
         self.peer = peer
         self.request = request
         self.content = content
-        self.transfer = Transfer(content, agree(request, content.size), now)
+        self.transfer = Transfer(content, negotiate(request, content.size), now)
         self.began = now
-        self.queued = 0.0  # the deadline that the timer's heap knows
+        self.timer_deadline = 0.0  # of the reactor's timer; 0 for none
         self.closed = False
-        self._whole_windows = True
-        self.ahead: list[tuple[bytes, list[bytes]]] = []  # as `Transfer.look_ahead`, the next one last
+        self._uses_gso = True
+        self.prefetched: list[tuple[bytes, list[bytes]]] = []  # as `Transfer.prefetch`, the next one last
 
-    def look_ahead(self) -> None:
-        """Make ready what the next acknowledgements will ask for."""
-        self.ahead = self.transfer.look_ahead()
-        self.ahead.reverse()
+    def prefetch(self) -> None:
+        """Build what the next acknowledgements will ask for."""
+        self.prefetched = self.transfer.prefetch()
+        self.prefetched.reverse()
 
-    def answer_at_once(self, data: bytes, now: float) -> bool:
-        """Send what is ready if this is what was hoped for; whether it was. Raises ConnectionRefusedError."""
-        ahead = self.ahead
-        if not ahead or data != ahead[-1][0]:
+    def answer_expected_ack(self, data: bytes, now: float) -> bool:
+        """Send what is ready if this is the expected ACK; whether it was. Raises ConnectionRefusedError."""
+        prefetched = self.prefetched
+        if not prefetched or data != prefetched[-1][0]:
             return False
-        self.send(ahead.pop()[1])
-        self.transfer.went_on(now, measures=not ahead)
+        self.send(prefetched.pop()[1])
+        self.transfer.acknowledge_expected(now, timed=not prefetched)
         return True
+
+    @property
+    def log_context(self) -> str:
+        """What log lines about it begin with: the client's address, its TID (RFC 1350, 4), the file."""
+        return f"{self.peer[0]}:{self.peer[1]} {self.name[:60]!r}"
 
     @property
     def address(self) -> str:
@@ -63,7 +67,7 @@ class Session:
         Raises:
             ConnectionRefusedError: nobody listens there any more.
         """
-        if len(packets) > 1 and self._whole_windows and len(packets[0]) <= LARGEST_SEGMENT:
+        if len(packets) > 1 and self._uses_gso and len(packets[0]) <= MAX_SEGMENT:
             self._send_window(packets)
             return
         for packet in packets:
@@ -77,7 +81,7 @@ class Session:
     def _send_window(self, packets: list[bytes]) -> None:
         """A window by one system call: all packets but the last are of one size (udp(7), UDP_SEGMENT)."""
         size = len(packets[0])
-        many = min(MOST_AT_ONCE, LARGEST_BATCH // size)
+        many = min(MAX_SEGMENTS, MAX_SEND // size)
         cut = [(socket.IPPROTO_UDP, UDP_SEGMENT, SEGMENT.pack(size))]
         for first in range(0, len(packets), many):
             part = packets[first : first + many]
@@ -87,7 +91,7 @@ class Session:
                 raise
             except OSError as fault:
                 if fault.errno in UNSUPPORTED:  # this kernel or this line takes single packets only
-                    self._whole_windows = False
+                    self._uses_gso = False
                     self.send(packets[first:])
                 return
 

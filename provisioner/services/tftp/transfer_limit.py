@@ -17,8 +17,8 @@ class TransferLimit:
         self.in_all = in_all
         self._sessions: dict[Peer, Session] = {}
         self._of_address: Counter[str] = Counter()
-        self._unanswered: dict[Peer, Session] = {}  # the oldest first
-        self._unanswered_of: dict[str, dict[Peer, Session]] = {}
+        self._unconfirmed: dict[Peer, Session] = {}  # the oldest first
+        self._unconfirmed_of: dict[str, dict[Peer, Session]] = {}
 
     def __len__(self) -> int:
         return len(self._sessions)
@@ -31,32 +31,32 @@ class TransferLimit:
         """Every open transfer."""
         return list(self._sessions.values())
 
-    def in_the_way(self, address: str) -> tuple[str, Session | None]:
-        """Why there is no place for one more of `address` ("" if there is), and who would have to go."""
+    def check(self, address: str) -> tuple[str, Session | None]:
+        """Why there is no place for one more of `address` ("" if there is), and which one may go for it."""
         if self._of_address[address] >= self.per_address:
-            return "too many of one address", next(iter(self._unanswered_of.get(address, {}).values()), None)
+            return "too many of one address", next(iter(self._unconfirmed_of.get(address, {}).values()), None)
         if len(self._sessions) >= self.in_all:
-            return "too many transfers", next(iter(self._unanswered.values()), None)
+            return "too many transfers", next(iter(self._unconfirmed.values()), None)
         return "", None
 
-    def take(self, session: Session) -> None:
-        """One more."""
-        self._sessions[session.peer] = self._unanswered[session.peer] = session
+    def add(self, session: Session) -> None:
+        """One more, which has not answered yet."""
+        self._sessions[session.peer] = self._unconfirmed[session.peer] = session
         self._of_address[session.address] += 1
-        self._unanswered_of.setdefault(session.address, {})[session.peer] = session
+        self._unconfirmed_of.setdefault(session.address, {})[session.peer] = session
 
-    def answered(self, session: Session) -> None:
-        """Its client is there: it keeps its place."""
-        if self._unanswered.pop(session.peer, None) is None:
+    def confirm(self, session: Session) -> None:
+        """Its client has answered, so nobody forged its address: it keeps its place."""
+        if self._unconfirmed.pop(session.peer, None) is None:
             return
-        waiting = self._unanswered_of[session.address]
+        waiting = self._unconfirmed_of[session.address]
         del waiting[session.peer]
         if not waiting:
-            del self._unanswered_of[session.address]
+            del self._unconfirmed_of[session.address]
 
-    def leave(self, session: Session) -> None:
-        """One less."""
-        self.answered(session)
+    def remove(self, session: Session) -> None:
+        """It is over."""
+        self.confirm(session)
         del self._sessions[session.peer]
         self._of_address[session.address] -= 1
         if not self._of_address[session.address]:

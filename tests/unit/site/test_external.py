@@ -7,16 +7,23 @@ import pytest
 
 from provisioner.domain.host import Bmc, Host
 from provisioner.errors import NotFoundError
-from provisioner.services.dhcp.check import Case, Expected, Heard, cases, judge, question
+from provisioner.services.dhcp.lan_probe import (
+    ClientKind,
+    ExpectedServer,
+    ProbeResult,
+    boot_fault,
+    client_kinds,
+    discover_message,
+)
 from provisioner.services.dhcp.packet import Message, Packet
 from provisioner.services.dhcp.request import is_http, is_ipxe, is_pxe
 from provisioner.site import external
 from provisioner.site.site import Site
 
 Golden = Callable[[str, str], None]
-OURS = Expected("10.77.0.1", "http://10.77.0.1", "10.77.0.0/24")
-BIOS, HTTP = Case(0, "undionly.kpxe"), Case(16, "snponly.efi", http=True)
-IPXE, NONE = Case(7, "boot.ipxe", ipxe=True), Case(6, "")
+OURS = ExpectedServer("10.77.0.1", "http://10.77.0.1", "10.77.0.0/24")
+BIOS, HTTP = ClientKind(0, "undionly.kpxe"), ClientKind(16, "snponly.efi", http=True)
+IPXE, NONE = ClientKind(7, "boot.ipxe", ipxe=True), ClientKind(6, "")
 SITE, OTHER = {"10.77.0.9": "10.77.0.150"}, {"10.77.0.8": "10.77.0.99"}
 SCRIPT = "http://10.77.0.1/boot/${netX/mac:hexhyp}/boot.ipxe?uuid=${uuid}"
 URL = "http://10.77.0.1/boot/files/snponly.efi"
@@ -61,25 +68,25 @@ def test_nothing_is_printed_for_what_is_not_known(site: Site) -> None:
     ],
 )
 def test_an_answer_is_judged(
-    case: Case, addresses: dict[str, str], boots: dict[str, tuple[str, str]], wrong: str
+    case: ClientKind, addresses: dict[str, str], boots: dict[str, tuple[str, str]], wrong: str
 ) -> None:
-    said = judge(Heard(case, addresses, boots, {b"HTTPClient"}), OURS)
+    said = boot_fault(ProbeResult(case, addresses, boots, {b"HTTPClient"}), OURS)
     assert (wrong in said) if wrong else not said, said
 
 
 def test_an_http_client_must_get_its_class_back() -> None:
-    heard = Heard(HTTP, SITE, {"10.77.0.9": ("10.77.0.9", URL)}, {b""})
-    assert "option 60 (HTTPClient) does not come back" in judge(heard, OURS)
+    heard = ProbeResult(HTTP, SITE, {"10.77.0.9": ("10.77.0.9", URL)}, {b""})
+    assert "option 60 (HTTPClient) does not come back" in boot_fault(heard, OURS)
 
 
 def test_each_kind_of_machine_asks_as_it_does(site: Site) -> None:
-    found = cases([asdict(file) for file in external.firmware_files(site)])
+    found = client_kinds(external.files(site))
     assert [(case.number, case.http, case.ipxe) for case in found] == [
         *((0, False, False), (7, False, False), (9, False, False), (16, True, False)),
         *((7, False, True), (6, False, False), (10, False, False)),
     ]
     for case in found:
-        packet = Packet.parse(question(case, bytes.fromhex("027076c00001"), 7).build())
+        packet = Packet.parse(discover_message(case, bytes.fromhex("027076c00001"), 7).build())
         assert packet.message == Message.DISCOVER and packet.flags == 0x8000
         assert (is_http(packet), is_ipxe(packet)) == (case.http, case.ipxe)
         assert case.http or is_pxe(packet)

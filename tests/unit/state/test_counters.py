@@ -7,7 +7,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from provisioner.state import counters
-from provisioner.state.counters import Counters, Writer
+from provisioner.state.counters import MetricsRegistry, MetricsWriter
 
 
 def read(text: str) -> dict[tuple[str, ...], float]:
@@ -22,17 +22,17 @@ def read(text: str) -> dict[tuple[str, ...], float]:
     return found
 
 
-def counted(service: str = "tftp") -> Counters:
-    made = Counters(service)
-    made.number("provision_requests_total", kind="read").add(3)
-    made.number("provision_sessions").set(2)
+def counted(service: str = "tftp") -> MetricsRegistry:
+    made = MetricsRegistry(service)
+    made.scalar("provision_requests_total", kind="read").inc(3)
+    made.scalar("provision_sessions").set(2)
     for seconds in (0.0001, 0.003, 7):
         made.histogram("provision_latency_seconds").observe(seconds)
     return made
 
 
 def test_prometheus_reads_what_was_counted() -> None:
-    found = read(counted().text())
+    found = read(counted().exposition())
     assert found["provision_requests_total", "read", "tftp"] == 3
     assert found["provision_sessions", "tftp"] == 2
     assert found["provision_latency_seconds_count", "tftp"] == 3
@@ -43,31 +43,31 @@ def test_prometheus_reads_what_was_counted() -> None:
 
 
 def test_a_service_without_a_number_writes_nothing() -> None:
-    assert Counters("dns").text() == "" == counters.merge([])
+    assert MetricsRegistry("dns").exposition() == "" == counters.merge([])
 
 
 def test_quotes_and_line_ends_in_a_label_stay_there() -> None:
-    made = Counters("web")
-    made.number("provision_refusals_total", reason='a "b"\n\\c').add()
-    assert read(made.text()) == {("provision_refusals_total", 'a "b"\n\\c', "web"): 1}
+    made = MetricsRegistry("web")
+    made.scalar("provision_refusals_total", reason='a "b"\n\\c').inc()
+    assert read(made.exposition()) == {("provision_refusals_total", 'a "b"\n\\c', "web"): 1}
 
 
 @pytest.mark.parametrize("name", ["provision_latency_seconds", "provision_sessions"])
 def test_a_name_is_of_one_kind(name: str) -> None:
-    wrong = Counters("x").number if name.endswith("seconds") else Counters("x").histogram
+    wrong = MetricsRegistry("x").scalar if name.endswith("seconds") else MetricsRegistry("x").histogram
     with pytest.raises(TypeError, match=name):
         wrong(name)
 
 
 def test_a_name_that_nobody_described_is_an_error() -> None:
     with pytest.raises(KeyError):
-        Counters("x").number("provision_things_total")
+        MetricsRegistry("x").scalar("provision_things_total")
 
 
 def test_threads_lose_no_step() -> None:
-    number = Counters("web").number("provision_requests_total")
+    number = MetricsRegistry("web").scalar("provision_requests_total")
     threads = [
-        threading.Thread(target=lambda: [number.add() for _ in range(20_000)] and None) for _ in range(4)
+        threading.Thread(target=lambda: [number.inc() for _ in range(20_000)] and None) for _ in range(4)
     ]
     for thread in threads:
         thread.start()
@@ -78,7 +78,7 @@ def test_threads_lose_no_step() -> None:
 
 def test_the_files_of_all_services_become_one_text(tmp_path: Path) -> None:
     for service in ("dhcp", "tftp"):
-        Writer(counted(service), tmp_path).write()
+        MetricsWriter(counted(service), tmp_path).write()
     text = counters.collect(tmp_path, ["dhcp", "tftp", "dns"], counted("web"))
     found = read(text)
     assert text.count("# TYPE provision_requests_total") == 1
@@ -89,7 +89,7 @@ def test_the_files_of_all_services_become_one_text(tmp_path: Path) -> None:
 
 
 def test_the_numbers_of_a_service_that_ended_are_not_shown(tmp_path: Path) -> None:
-    Writer(counted("tftp"), tmp_path).write()
+    MetricsWriter(counted("tftp"), tmp_path).write()
     path = counters.folder(tmp_path) / "tftp.metrics"
     later = path.stat().st_mtime + counters.STALE + 1
     found = read(counters.collect(tmp_path, ["tftp"], counted("web"), now=later))
@@ -107,8 +107,8 @@ def test_a_file_of_rubbish_spoils_nothing(tmp_path: Path, content: bytes) -> Non
 
 def test_a_writer_writes_at_once_and_a_last_time(tmp_path: Path) -> None:
     made, asked = counted(), []
-    writer = Writer(made, tmp_path, lambda: asked.append(1), period=30).start()
-    made.number("provision_requests_total", kind="read").add()
+    writer = MetricsWriter(made, tmp_path, lambda: asked.append(1), period=30).start()
+    made.scalar("provision_requests_total", kind="read").inc()
     writer.close()
     [path] = counters.folder(tmp_path).iterdir()
     assert read(path.read_text())["provision_requests_total", "read", "tftp"] == 4
@@ -119,7 +119,7 @@ def test_a_place_that_cannot_be_written_is_said_once(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "run").write_text("a file where the folder should be")
-    writer = Writer(counted(), tmp_path)
+    writer = MetricsWriter(counted(), tmp_path)
     for _ in range(3):
         writer.write()
     assert len(caplog.records) == 1 and "tftp.metrics" in caplog.text
@@ -130,7 +130,7 @@ def test_a_place_that_cannot_be_written_is_said_once(
 
 def test_the_table_says_what_every_number_is() -> None:
     for name, family in counters.FAMILIES.items():
-        assert name.startswith("provision_") and family.text.endswith(".")
+        assert name.startswith("provision_") and family.help.endswith(".")
         assert name.endswith("_total") == (family.kind == "counter")
         assert bool(family.bounds) == (family.kind == "histogram")
         assert list(family.bounds) == sorted(family.bounds)

@@ -10,10 +10,11 @@ from provisioner.deployment.order import arm
 from provisioner.deployment.record import record
 from provisioner.domain.host import Bmc, Host
 from provisioner.domain.stage import Stage
-from provisioner.services.dhcp import memory
-from provisioner.services.dhcp.counts import Counts
-from provisioner.services.dhcp.memory import Evidence, Memory
+from provisioner.services.dhcp import sighting_recorder
+from provisioner.services.dhcp.host_cache import HostCache
+from provisioner.services.dhcp.metrics import DhcpMetrics
 from provisioner.services.dhcp.packet import Message, Option, Packet
+from provisioner.services.dhcp.sighting_recorder import SightingRecorder
 from provisioner.site import lan
 from provisioner.site.site import Site
 from provisioner.state.database import Database
@@ -41,14 +42,14 @@ def request(kind: Message, *, arch: int | None = None, ipxe: bool = False, name:
     return Packet(op=1, xid=7, chaddr=bytes.fromhex(MAC.replace(":", "")), options=options)
 
 
-def evidence_of(site: Site) -> Evidence:
-    memory = Memory(site.database)
+def evidence_of(site: Site) -> SightingRecorder:
+    memory = HostCache(site.database)
     memory.refresh(now=True)
-    return Evidence(site, memory)
+    return SightingRecorder(site, memory)
 
 
-def written(evidence: Evidence) -> None:
-    for job in evidence.take():
+def written(evidence: SightingRecorder) -> None:
+    for job in evidence.take_batches():
         job()
 
 
@@ -59,23 +60,23 @@ def test_a_boot_from_the_network_in_the_middle_of_writing_begins_again(
     """Whether the firmware's own PXE asks or, as in many cards under BIOS, a ROM that is iPXE."""
     ident = writing(site)
     evidence = evidence_of(site)
-    evidence.saw(request(Message.DISCOVER, arch=arch, ipxe=ipxe), site.clock())
+    evidence.observe(request(Message.DISCOVER, arch=arch, ipxe=ipxe), site.clock())
     row = site.database.deployments.get(ident)
     assert (row.stage, row.attempt) == (Stage.POWERING, 2)
-    evidence.saw(request(Message.REQUEST, arch=arch, ipxe=ipxe), site.clock())
+    evidence.observe(request(Message.REQUEST, arch=arch, ipxe=ipxe), site.clock())
     assert site.database.deployments.get(ident).attempt == 2, "one boot, two packets"
 
 
 def test_the_ramdisks_own_request_is_no_boot(site: Site) -> None:
     ident = writing(site)
-    evidence_of(site).saw(request(Message.REQUEST), site.clock())
+    evidence_of(site).observe(request(Message.REQUEST), site.clock())
     assert site.database.deployments.get(ident).stage == Stage.WRITING
 
 
 def test_what_the_firmware_said_stays_when_its_system_asks_and_its_name_is_added(site: Site) -> None:
     evidence = evidence_of(site)
-    evidence.saw(request(Message.DISCOVER, arch=7), 10.0)
-    evidence.saw(request(Message.DISCOVER, name=b"cube"), 11.0)
+    evidence.observe(request(Message.DISCOVER, arch=7), 10.0)
+    evidence.observe(request(Message.DISCOVER, name=b"cube"), 11.0)
     written(evidence)
     [row] = site.database.sightings.all()
     assert (row.count, row.last_seen, row.data.arch) == (2, 11.0, 7)
@@ -85,13 +86,13 @@ def test_what_the_firmware_said_stays_when_its_system_asks_and_its_name_is_added
 def test_a_flood_of_invented_machines_fills_neither_memory_nor_the_disk(
     site: Site, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(memory, "MOST_STRANGERS", 300)
+    monkeypatch.setattr(sighting_recorder, "MOST_STRANGERS", 300)
     evidence = evidence_of(site)
     for number in range(1500):
         packet = request(Message.DISCOVER, arch=7)
         packet.chaddr = b"\2" + number.to_bytes(5, "big")
-        evidence.saw(packet, float(number))
-    evidence.saw(request(Message.DISCOVER, arch=7), 1.0)  # the known host comes in the middle of it
+        evidence.observe(packet, float(number))
+    evidence.observe(request(Message.DISCOVER, arch=7), 1.0)  # the known host comes in the middle of it
     written(evidence)
     assert "501 requests of further MACs were not written down" in caplog.text
     rows = site.database.db.execute("SELECT mac, last_seen FROM sightings").fetchall()
@@ -100,14 +101,14 @@ def test_a_flood_of_invented_machines_fills_neither_memory_nor_the_disk(
 
 def test_a_known_machine_is_kept_however_many_strangers_there_are(site: Site) -> None:
     evidence = evidence_of(site)
-    evidence.saw(request(Message.DISCOVER, arch=7), 1.0)
+    evidence.observe(request(Message.DISCOVER, arch=7), 1.0)
     written(evidence)
     site.database.sightings.prune(0)
     assert [row.mac for row in site.database.sightings.all()] == [MAC]
 
 
 def test_a_new_host_is_known_to_the_memory_as_soon_as_another_process_has_written_it(site: Site) -> None:
-    memory = Memory(site.database, clock=lambda: moment)
+    memory = HostCache(site.database, clock=lambda: moment)
     moment = 0.0
     memory.refresh()
     other = Database(site.settings.state)
@@ -124,15 +125,15 @@ def test_a_new_host_is_known_to_the_memory_as_soon_as_another_process_has_writte
 
 
 def test_what_was_counted_is_shown_as_metrics() -> None:
-    counts = Counts(lambda: 2)
+    metrics = DhcpMetrics(lambda: 2)
     for family, what in (("request", "discover"), ("request", "discover"), ("answer", "offer")):
-        counts.add(family, what)
-    counts.add("refusal", "no boot file")
-    counts.add("bad", "unreadable")
-    counts.add("bad", "not answered")
-    counts.show()
-    counts.show()
-    text = counts.all.text()
+        metrics.count(family, what)
+    metrics.count("refusal", "no boot file")
+    metrics.count("bad", "unreadable")
+    metrics.count("bad", "not answered")
+    metrics.update()
+    metrics.update()
+    text = metrics.registry.exposition()
     for line in (
         'provision_requests_total{service="dhcp",kind="discover"} 2',
         'provision_answers_total{service="dhcp",kind="offer"} 1',
@@ -155,7 +156,6 @@ def test_beside_another_server_a_relayed_hosts_address_is_known_at_once(site: Si
     packet = request(Message.REQUEST, arch=7)
     packet.giaddr = IPv4Address("10.79.0.1")
     packet.options |= {Option.REQUESTED_ADDRESS: bytes([10, 79, 0, 5]), Option.RELAY: b"\1\4eth7"}
-    evidence.saw(packet, site.clock())
-    assert lan.has_address(site, MAC, "10.79.0.5")
-    seen = site.database.sightings.get(MAC)
-    assert seen and seen.data.circuit == "eth7"
+    evidence.observe(packet, site.clock())
+    assert lan.belongs(site, MAC, "10.79.0.5")
+    assert (site.database.sightings.get(MAC) or {})["data"]["circuit"] == "eth7"

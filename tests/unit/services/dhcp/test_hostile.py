@@ -10,16 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from provisioner import settings as settings_module
-from provisioner.services.dhcp.loop import Came, Door
-from provisioner.services.dhcp.packet import NOWHERE, Message, Packet, PacketError
-from provisioner.services.dhcp.policy import EVERYBODY, Reply
+from provisioner.services.dhcp.listener import DhcpListener, PacketInfo
+from provisioner.services.dhcp.packet import UNSPECIFIED, DhcpPacketError, Message, Packet
+from provisioner.services.dhcp.policy import LIMITED_BROADCAST, DhcpReply
+from provisioner.services.dhcp.rogue_watch import RogueServerWatch
 from provisioner.services.dhcp.service import DhcpService
 from provisioner.site.site import Site
 from tests.unit.services.dhcp import dhcp_corpus
 
 LIMIT = 0.1  # seconds of processor time for one packet
-MAIN = Door("lan0", IPv4Address("10.77.0.1"))
-BOOT = Door("lan0", IPv4Address("10.77.0.1"), 4011)
+MAIN = DhcpListener("lan0", IPv4Address("10.77.0.1"))
+BOOT = DhcpListener("lan0", IPv4Address("10.77.0.1"), 4011)
 SOURCE = (IPv4Address("10.77.0.150"), 68)
 CORPUS = dhcp_corpus.everything()
 Make = Callable[[str], DhcpService]
@@ -27,9 +28,9 @@ Make = Callable[[str], DhcpService]
 
 @pytest.fixture
 def service(site: Site, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
-    """A service in a mode, without doors and wires."""
-    monkeypatch.setattr(DhcpService, "_doors", lambda self: [])
-    monkeypatch.setattr(DhcpService, "_watch", lambda self: None)
+    """A service in a mode, without sockets."""
+    monkeypatch.setattr(DhcpService, "_listeners", lambda self: [])
+    monkeypatch.setattr(RogueServerWatch, "_open", lambda self, interfaces, reactor: None)
     made: list[DhcpService] = []
 
     def make(mode: str) -> DhcpService:
@@ -39,22 +40,22 @@ def service(site: Site, monkeypatch: pytest.MonkeyPatch) -> Iterator[Make]:
         return made[-1]
 
     yield make
-    for one in made:
-        one.close()
+    for service in made:
+        service.close()
 
 
-def give(service: DhcpService, data: bytes, door: Door = MAIN) -> Reply | None:
+def give(service: DhcpService, data: bytes, listener: DhcpListener = MAIN) -> DhcpReply | None:
     """As the loop does it; what it sends must be a packet."""
     try:
         request = Packet.parse(data)
-    except PacketError:
+    except DhcpPacketError:
         return None
-    came = Came(door, SOURCE, MAIN.address)
-    reply = service._answer(request, came, 1000.0)
+    info = PacketInfo(listener, SOURCE, MAIN.address)
+    reply = service.answer(request, info, 1000.0)
     if reply:
         Packet.parse(reply.packet.build())
         assert len(reply.packet.build()) <= 1472
-    service._saw(request, came, 1000.0, reply)
+    service.observe(request, info, 1000.0, reply)
     return reply
 
 
@@ -67,25 +68,27 @@ def test_the_corpus_is_large_enough_and_always_the_same() -> None:
 def is_readable(data: bytes) -> bool:
     try:
         Packet.parse(data)
-    except PacketError:
+    except DhcpPacketError:
         return False
     return True
 
 
-@pytest.mark.parametrize(("mode", "door"), [("authoritative", MAIN), ("proxy", MAIN), ("proxy", BOOT)])
-def test_no_packet_breaks_the_service_or_keeps_it_busy(service: Make, mode: str, door: Door) -> None:
+@pytest.mark.parametrize(("mode", "listener"), [("authoritative", MAIN), ("proxy", MAIN), ("proxy", BOOT)])
+def test_no_packet_breaks_the_service_or_keeps_it_busy(
+    service: Make, mode: str, listener: DhcpListener
+) -> None:
     made = service(mode)
     good = dhcp_corpus.message(1, dhcp_corpus.option(60, b"PXEClient"), chaddr=bytes.fromhex("525400000001"))
     slowest = 0.0
     for number, data in enumerate(CORPUS):
         began = time.thread_time()
-        give(made, data, door)
+        give(made, data, listener)
         slowest = max(slowest, time.thread_time() - began)
         if number % 100 == 99:
-            made._write_down()
+            made._flush()
             reply = give(made, good)
             assert reply and reply.packet.message == Message.OFFER, f"after packet {number}"
-            assert (reply.packet.yiaddr == NOWHERE) == (mode == "proxy")
+            assert (reply.packet.yiaddr == UNSPECIFIED) == (mode == "proxy")
     assert slowest < LIMIT
 
 
@@ -94,7 +97,7 @@ def test_nobody_is_sent_anything_outside_of_our_networks(service: Make) -> None:
     ours = made.networks.main.config.network
     for data in CORPUS:
         reply = give(made, data)
-        assert reply is None or reply.address == EVERYBODY or reply.address in ours
+        assert reply is None or reply.address == LIMITED_BROADCAST or reply.address in ours
 
 
 def test_the_corpus_takes_no_address_of_a_known_host(service: Make, site: Site) -> None:
@@ -115,6 +118,6 @@ def test_damage_to_what_is_damaged_is_a_packet_or_an_error(
     broken = data[:at] + more + data[at + cut :]
     try:
         packet = Packet.parse(broken)
-    except PacketError:
+    except DhcpPacketError:
         return
     assert Packet.parse(packet.build()) == packet

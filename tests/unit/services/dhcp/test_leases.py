@@ -5,15 +5,14 @@ from ipaddress import IPv4Address
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provisioner.services.dhcp.leases import OFFER_SECONDS, QUARANTINE_SECONDS, Leases
-from provisioner.state.leases import LeaseRow
+from provisioner.services.dhcp.leases import OFFER_SECONDS, QUARANTINE_SECONDS, LeasePool
 
 FIRST, LAST = IPv4Address("10.0.0.10"), IPv4Address("10.0.0.13")
 RESERVED = IPv4Address("10.0.0.5")
 
 
-def book() -> Leases:
-    return Leases(FIRST, LAST)
+def book() -> LeasePool:
+    return LeasePool(FIRST, LAST)
 
 
 def test_a_machine_keeps_its_address_across_discovers() -> None:
@@ -73,7 +72,7 @@ def test_a_declined_address_rests() -> None:
 
 
 def test_a_reservation_wins_and_nobody_else_gets_it() -> None:
-    leases = Leases(FIRST, LAST, {"a": RESERVED, "b": FIRST}.get, {RESERVED, FIRST}.__contains__)
+    leases = LeasePool(FIRST, LAST, {"a": RESERVED, "b": FIRST}.get, {RESERVED, FIRST}.__contains__)
     assert leases.offer("x", 0, wanted=FIRST) == FIRST + 1
     assert leases.offer("a", 0, wanted=LAST) == RESERVED
     assert leases.offer("b", 0) == FIRST
@@ -84,7 +83,7 @@ def test_a_reservation_wins_and_nobody_else_gets_it() -> None:
 
 def test_a_reservation_waits_until_its_squatter_has_gone() -> None:
     reservations: dict[str, IPv4Address] = {}
-    leases = Leases(FIRST, LAST, reservations.get, lambda address: address in reservations.values())
+    leases = LeasePool(FIRST, LAST, reservations.get, lambda address: address in reservations.values())
     leases.commit("squatter", FIRST, 0, 100)
     reservations["owner"] = FIRST
     assert leases.offer("owner", 1) == FIRST + 1
@@ -134,7 +133,7 @@ steps = st.tuples(
 
 @given(st.lists(steps, max_size=60))
 def test_no_history_gives_a_live_address_to_two(history: list[tuple[str, str, IPv4Address, int]]) -> None:
-    leases = Leases(FIRST, LAST, {"a": LAST}.get, {LAST}.__contains__)
+    leases = LeasePool(FIRST, LAST, {"a": LAST}.get, {LAST}.__contains__)
     now = 0.0
     for verb, mac, address, passed in history:
         now += passed

@@ -8,9 +8,9 @@ import pytest
 
 from provisioner import settings as settings_module
 from provisioner.errors import SettingsError
-from provisioner.services.dhcp.loop import Came, Door
-from provisioner.services.dhcp.memory import Memory
-from provisioner.services.dhcp.networks import Networks
+from provisioner.services.dhcp.host_cache import HostCache
+from provisioner.services.dhcp.listener import DhcpListener, PacketInfo
+from provisioner.services.dhcp.networks import ServedNetworks
 from provisioner.services.dhcp.packet import Option, Packet
 from provisioner.site.site import Site
 
@@ -33,10 +33,10 @@ def with_networks(site: Site, *networks: dict[str, Any]) -> Site:
     return replace(site, settings=settings_module.check(body | {"networks": networks}, source="test"))
 
 
-def made(site: Site) -> Networks:
-    memory = Memory(site.database)
+def made(site: Site) -> ServedNetworks:
+    memory = HostCache(site.database)
     memory.refresh(now=True)
-    return Networks(with_networks(site, VLAN, RACK), memory)
+    return ServedNetworks(with_networks(site, VLAN, RACK), memory)
 
 
 @pytest.mark.parametrize(
@@ -72,9 +72,9 @@ def test_networks_do_not_overlap(site: Site) -> None:
         with_networks(site, RACK, RACK)
 
 
-def came(interface: str) -> Came:
+def info(interface: str) -> PacketInfo:
     address = IPv4Address("10.77.0.1")
-    return Came(Door(interface, address), (address, 67), address)
+    return PacketInfo(DhcpListener(interface, address), (address, 67), address)
 
 
 def asked(giaddr: str = "0.0.0.0", relay: bytes = b"") -> Packet:
@@ -94,15 +94,15 @@ def asked(giaddr: str = "0.0.0.0", relay: bytes = b"") -> Packet:
         (asked("10.77.0.9", b"\5\3" + bytes([10, 79, 0])), "lan0", "10.77.0.0/24"),
     ],
 )
-def test_a_request_belongs_to_the_network_of_its_relay_or_its_door(
+def test_a_request_belongs_to_the_network_of_its_relay_or_its_listener(
     site: Site, packet: Packet, interface: str, network: str
 ) -> None:
-    found = made(site).choose(packet, came(interface))
+    found = made(site).for_request(packet, info(interface))
     assert (str(found.config.network) if found else "") == network
 
 
 def test_what_hosts_are_told_is_their_own_networks(site: Site) -> None:
-    vlan = made(site).of_door(Door("lan1", IPv4Address("10.78.0.1"))).config
+    vlan = made(site).at_interface("lan1").config
     assert (str(vlan.server), vlan.url) == ("10.78.0.1", "http://10.78.0.1")
     rack = made(site).containing(IPv4Address("10.79.0.5"))
     assert rack and (str(rack.config.server), rack.config.url) == ("10.77.0.1", "http://10.77.0.1")
@@ -126,7 +126,7 @@ def test_a_lease_that_was_forgotten_leaves_the_database(site: Site) -> None:
     site.database.leases.put(rows, gone)
     assert [row.mac for row in site.database.leases.all()] == [MOVER]
     again = made(site)
-    assert again.main.leases.holds(MOVER, 1500.0) == IPv4Address("10.77.0.150")
+    assert again.main.leases.current_address(MOVER, 1500.0) == IPv4Address("10.77.0.150")
     again.main.leases.decline(MOVER, IPv4Address("10.77.0.150"), 1500.0)
     site.database.leases.put(*again.take_changes(1500.0))
     assert site.database.leases.all() == []
@@ -144,7 +144,7 @@ def test_hosts_are_told_our_name_server_of_their_network_where_it_runs(
 ) -> None:
     known = with_networks(site, VLAN, RACK)
     known = replace(known, settings=known.settings.model_copy(update={"services": services}))
-    networks = Networks(known, Memory(site.database))
+    networks = ServedNetworks(known, HostCache(site.database))
     homes = [networks.containing(IPv4Address(at)) for at in ("10.77.0.9", "10.78.0.9", "10.79.0.9")]
     found = {str(one.config.network): [str(a) for a in one.config.name_servers] for one in homes if one}
     told = {"10.77.0.0/24": ["10.77.0.1"], "10.78.0.0/24": ["10.78.0.1"], "10.79.0.0/24": ["10.77.0.1"]}

@@ -7,7 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scapy.layers.dhcp import BOOTP, DHCP
 
-from provisioner.services.dhcp.packet import HEADER, MAGIC, Message, Option, Packet, PacketError, suboptions
+from provisioner.services.dhcp.packet import (
+    HEADER,
+    MAGIC,
+    DhcpPacketError,
+    Message,
+    Option,
+    Packet,
+    suboptions,
+)
 
 MAC = bytes.fromhex("525400123456")
 addresses = st.integers(0, 2**32 - 1).map(IPv4Address)
@@ -41,7 +49,7 @@ def raw(options: bytes, *, sname: bytes = b"", file: bytes = b"", op: int = 1, h
 
 @given(st.binary(max_size=700))
 def test_arbitrary_bytes_are_an_error_and_nothing_else(data: bytes) -> None:
-    with pytest.raises(PacketError):
+    with pytest.raises(DhcpPacketError):
         Packet.parse(data)  # random bytes do not hit the magic cookie
 
 
@@ -49,7 +57,7 @@ def test_arbitrary_bytes_are_an_error_and_nothing_else(data: bytes) -> None:
 def test_arbitrary_options_are_a_packet_or_an_error(options: bytes, sname: bytes, file: bytes) -> None:
     try:
         packet = Packet.parse(raw(options, sname=sname, file=file))
-    except PacketError:
+    except DhcpPacketError:
         return
     assert Packet.parse(packet.build()) == packet
 
@@ -103,12 +111,12 @@ def test_scapy_writes_what_we_read() -> None:
     ],
 )
 def test_a_truncated_or_impossible_option_is_an_error(options: bytes) -> None:
-    with pytest.raises(PacketError):
+    with pytest.raises(DhcpPacketError):
         Packet.parse(raw(options))
 
 
 def test_an_option_that_runs_over_a_borrowed_field_is_an_error() -> None:
-    with pytest.raises(PacketError):
+    with pytest.raises(DhcpPacketError):
         Packet.parse(raw(b"\x34\x01\x01\xff", file=b"\x0c\xfe"))
 
 
@@ -133,7 +141,7 @@ def test_a_missing_end_and_trailing_rubbish_are_forgiven() -> None:
     "data", [raw(b"", op=3), raw(b"", hlen=17), raw(b"")[:239], raw(b"").replace(MAGIC, b"abcd")]
 )
 def test_an_impossible_header_is_an_error(data: bytes) -> None:
-    with pytest.raises(PacketError):
+    with pytest.raises(DhcpPacketError):
         Packet.parse(data)
 
 
@@ -159,13 +167,13 @@ def test_the_message_type_comes_first_and_the_relay_option_last() -> None:
     "change", [{"file": b"x" * 129}, {"sname": b"x" * 65}, {"chaddr": b"x" * 17}, {"xid": 2**32}]
 )
 def test_what_does_not_fit_is_an_error(change: dict[str, object]) -> None:
-    with pytest.raises(PacketError):
+    with pytest.raises(DhcpPacketError):
         Packet(**({"op": 2, "xid": 1, "chaddr": MAC} | change)).build()  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("code", [0, 255, 256, -1])
 def test_an_options_number_is_between_pad_and_end(code: int) -> None:
-    with pytest.raises(PacketError):
+    with pytest.raises(DhcpPacketError):
         Packet(op=2, xid=1, chaddr=MAC, options={code: b""}).build()
 
 

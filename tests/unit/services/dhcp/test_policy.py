@@ -12,17 +12,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from provisioner.domain.bootfiles import ARCHITECTURES
-from provisioner.services.dhcp.leases import Leases
+from provisioner.services.dhcp.leases import LeasePool
 from provisioner.services.dhcp.packet import (
     BROADCAST,
-    NOWHERE,
+    UNSPECIFIED,
     Message,
     Option,
     Packet,
     encapsulate,
     suboptions,
 )
-from provisioner.services.dhcp.policy import EVERYBODY, DhcpConfig, Facts, Reply, answer
+from provisioner.services.dhcp.policy import LIMITED_BROADCAST, ClientRoles, DhcpConfig, DhcpReply, answer
 from provisioner.services.dhcp.request import sighting, user_classes
 
 GOLDEN = Path(__file__).parents[3] / "golden" / "dhcp"
@@ -43,15 +43,17 @@ def arch(number: int, vendor: bytes = b"PXEClient") -> dict[int, bytes]:
     return {Option.ARCHITECTURE: number.to_bytes(2, "big"), Option.VENDOR_CLASS: vendor + b":Arch"}
 
 
-def book() -> Leases:
-    return Leases(FIRST, LAST)
+def book() -> LeasePool:
+    return LeasePool(FIRST, LAST)
 
 
-def respond(request: Packet, config: DhcpConfig = CONFIG, leases: Leases | None = None) -> Reply | None:
-    return answer(request, config, leases or book(), Facts(), 1000.0)
+def respond(
+    request: Packet, config: DhcpConfig = CONFIG, leases: LeasePool | None = None
+) -> DhcpReply | None:
+    return answer(request, config, leases or book(), ClientRoles(), 1000.0)
 
 
-def told(request: Packet, config: DhcpConfig = CONFIG, leases: Leases | None = None) -> Packet:
+def told(request: Packet, config: DhcpConfig = CONFIG, leases: LeasePool | None = None) -> Packet:
     reply = respond(request, config, leases)
     assert reply
     return Packet.parse(reply.packet.build())
@@ -60,7 +62,7 @@ def told(request: Packet, config: DhcpConfig = CONFIG, leases: Leases | None = N
 def test_an_operating_system_gets_an_address_and_no_boot_file() -> None:
     offer = told(ask(Message.DISCOVER, {Option.VENDOR_CLASS: b"dhcpcd", Option.CLIENT_ID: b"\1id"}))
     assert (offer.message, offer.yiaddr, offer.xid, offer.chaddr) == (Message.OFFER, FIRST, 7, MAC)
-    assert (offer.siaddr, offer.file, offer.sname) == (NOWHERE, b"", b"")
+    assert (offer.siaddr, offer.file, offer.sname) == (UNSPECIFIED, b"", b"")
     assert offer.options == {
         Option.MESSAGE: b"\2",
         Option.SERVER: SERVER.packed,
@@ -120,7 +122,7 @@ def test_an_http_client_gets_a_url_and_its_class_back() -> None:
     offer = told(ask(Message.DISCOVER, arch(16, b"HTTPClient")))
     assert offer.options[Option.BOOT_FILE] == b"http://10.77.0.1:8080/boot/files/snponly.efi"
     assert offer.options[Option.VENDOR_CLASS] == b"HTTPClient"
-    assert (offer.file, offer.siaddr) == (b"", NOWHERE)
+    assert (offer.file, offer.siaddr) == (b"", UNSPECIFIED)
     assert Option.VENDOR not in offer.options
 
 
@@ -170,10 +172,10 @@ def test_user_classes_are_a_list_or_a_text(value: bytes, classes: list[bytes]) -
 @pytest.mark.parametrize("options", [arch(7), arch(16, b"HTTPClient"), {Option.USER_CLASS: b"iPXE"}])
 @pytest.mark.parametrize("kind", [Message.DISCOVER, Message.INFORM])
 def test_a_bmc_never_gets_a_boot_file(kind: Message, options: dict[int, bytes]) -> None:
-    reply = answer(ask(kind, options), CONFIG, book(), Facts(is_bmc=lambda mac: True), 0.0)
+    reply = answer(ask(kind, options), CONFIG, book(), ClientRoles(is_bmc=lambda mac: True), 0.0)
     assert reply
     assert not BOOT & set(reply.packet.options)
-    assert (reply.packet.file, reply.packet.siaddr) == (b"", NOWHERE)
+    assert (reply.packet.file, reply.packet.siaddr) == (b"", UNSPECIFIED)
 
 
 def test_request_is_acknowledged_with_the_offered_address() -> None:
@@ -194,8 +196,8 @@ def test_a_request_for_another_server_is_left_alone() -> None:
 @pytest.mark.parametrize("address", ["192.168.1.7", "0.0.0.0"])
 def test_an_address_of_another_network_is_refused_to_everybody(address: str) -> None:
     reply = respond(ask(Message.REQUEST, {Option.REQUESTED_ADDRESS: IPv4Address(address).packed}))
-    assert reply and (reply.packet.message, reply.address, reply.port) == (Message.NAK, EVERYBODY, 68)
-    assert reply.packet.yiaddr == NOWHERE
+    assert reply and (reply.packet.message, reply.address, reply.port) == (Message.NAK, LIMITED_BROADCAST, 68)
+    assert reply.packet.yiaddr == UNSPECIFIED
     assert b"10.77.0.0/24" in reply.packet.options[Option.TEXT]
 
 
@@ -231,7 +233,7 @@ def test_a_relay_of_another_network_is_not_answered() -> None:
 def test_inform_gets_options_but_neither_address_nor_lease() -> None:
     leases = book()
     reply = respond(ask(Message.INFORM, ciaddr=IPv4Address("10.77.0.9")), leases=leases)
-    assert reply and (reply.packet.message, reply.packet.yiaddr) == (Message.ACK, NOWHERE)
+    assert reply and (reply.packet.message, reply.packet.yiaddr) == (Message.ACK, UNSPECIFIED)
     assert reply.address == IPv4Address("10.77.0.9")
     assert Option.LEASE_TIME not in reply.packet.options
     assert leases.dump() == []
@@ -248,7 +250,7 @@ def test_release_and_decline_are_heard_in_silence() -> None:
 
 
 def test_an_exhausted_pool_is_silent() -> None:
-    assert respond(ask(Message.DISCOVER), leases=Leases(LAST, FIRST)) is None
+    assert respond(ask(Message.DISCOVER), leases=LeasePool(LAST, FIRST)) is None
 
 
 @pytest.mark.parametrize("kind", [Message.OFFER, Message.ACK, Message.NAK])
@@ -303,7 +305,7 @@ def test_a_sighting_says_what_the_packet_said() -> None:
 def test_a_sighting_names_the_address_that_was_given() -> None:
     request = ask(Message.DISCOVER, {Option.REQUESTED_ADDRESS: LAST.packed})
     seen = sighting(request, 0.0)
-    given_one = sighting(request, 0.0, told(request, leases=Leases(FIRST, FIRST)))
+    given_one = sighting(request, 0.0, told(request, leases=LeasePool(FIRST, FIRST)))
     assert seen and given_one
     assert (seen.ip, given_one.ip) == (str(LAST), str(FIRST))
     assert not seen.boots
@@ -332,7 +334,7 @@ def test_recorded_firmware_gets_the_recorded_reply(name: str) -> None:
     place = GOLDEN / f"{name}.txt"
     lines = dict(line.split(": ", 1) for line in place.read_text().splitlines())
     request = Packet.parse(bytes.fromhex(lines["request"]))
-    reply = answer(request, CONFIG, book(), Facts(), 1000.0)
+    reply = answer(request, CONFIG, book(), ClientRoles(), 1000.0)
     assert reply
     found = {
         "request": lines["request"],

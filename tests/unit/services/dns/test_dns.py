@@ -13,7 +13,7 @@ from provisioner import settings as settings_module
 from provisioner.domain.host import Bmc, Host
 from provisioner.errors import SettingsError
 from provisioner.services.dns.names import site_zone
-from provisioner.services.dns.packet import PacketError, read
+from provisioner.services.dns.packet import DnsPacketError, parse_query
 from provisioner.services.dns.responder import Responder
 from provisioner.services.dns.zone import Apex, Zone, labels
 from provisioner.settings import Settings
@@ -209,7 +209,7 @@ FORMERR = {
 
 @pytest.mark.parametrize("name", FORMERR)
 def test_a_malformed_query_is_answered_formerr(name: str) -> None:
-    with pytest.raises(PacketError) as fault:
+    with pytest.raises(DnsPacketError) as fault:
         responder().respond(FORMERR[name])
     reply = fault.value.reply
     assert reply[:2] == b"\0\7" and len(reply) == 12
@@ -218,7 +218,7 @@ def test_a_malformed_query_is_answered_formerr(name: str) -> None:
 
 @pytest.mark.parametrize("opcode", range(1, 16))
 def test_other_opcodes_are_not_implemented(opcode: int) -> None:
-    with pytest.raises(PacketError) as fault:
+    with pytest.raises(DnsPacketError) as fault:
         responder().respond(packet(1, 0, 0, 0, flags=opcode << 11))
     assert struct.unpack(HEAD, fault.value.reply)[1:] == (0x8004 | opcode << 11, 0, 0, 0, 0)
 
@@ -226,7 +226,7 @@ def test_other_opcodes_are_not_implemented(opcode: int) -> None:
 @pytest.mark.parametrize("data", [b"", b"\0" * 11, packet(1, 0, 0, 0, flags=0x8000)])
 def test_answers_and_what_has_no_header_get_no_answer(data: bytes) -> None:
     """Two servers would otherwise answer each other for ever."""
-    with pytest.raises(PacketError) as fault:
+    with pytest.raises(DnsPacketError) as fault:
         responder().respond(data)
     assert fault.value.reply == b""
 
@@ -241,7 +241,7 @@ def test_arbitrary_bytes_are_a_query_or_an_error(data: bytes) -> None:
     ):
         try:
             reply = here.respond(body)
-        except PacketError as fault:
+        except DnsPacketError as fault:
             assert not fault.reply or fault.reply[:2] == body[:2]
         else:
             DNSRecord.parse(reply.data)
@@ -254,7 +254,7 @@ names = st.lists(st.binary(min_size=1, max_size=63), max_size=3)
 def test_every_name_can_be_asked(name: list[bytes], kind: int, kind_class: int, edns: bool) -> None:
     body = b"".join(bytes([len(label)]) + label for label in name) + struct.pack("!BHH", 0, kind, kind_class)
     data = packet(1, 0, 0, int(edns), body=body + (OPT if edns else b""))
-    query = read(data)
+    query = parse_query(data)
     assert (query.name, query.qtype, query.qclass, bool(query.udp_size)) == (
         tuple(name),
         kind,
@@ -278,7 +278,7 @@ def test_memory_has_a_limit() -> None:
     here = responder()
     for number in range(9000):
         here.respond(question(f"x{number}.vaultcube.local"))
-    assert len(here._told[1]) <= 4096
+    assert len(here._cached[1]) <= 4096
 
 
 def test_names_of_others_are_forwarded_only_where_the_settings_say_so() -> None:

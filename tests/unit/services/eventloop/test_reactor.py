@@ -36,7 +36,7 @@ def test_a_handler_that_fails_is_logged_and_all_goes_on(caplog: pytest.LogCaptur
             raise RuntimeError("the first one is bad")
         reactor.stop()
 
-    reactor.add(pipe, handle)
+    reactor.register(pipe, handle)
     pipe.say()
     reactor.run()
     assert len(heard) == 2 and "the first one is bad" in caplog.text
@@ -47,16 +47,16 @@ def test_a_handler_that_fails_is_logged_and_all_goes_on(caplog: pytest.LogCaptur
 def test_of_a_parked_source_not_even_its_end_is_told() -> None:
     ours, theirs = socket.socketpair()
     reactor, told = Reactor("test"), []
-    reactor.add(ours, lambda: told.append("end"))
-    reactor.change(ours, 0)
+    reactor.register(ours, lambda: told.append("end"))
+    reactor.modify(ours, 0)
     theirs.close()
-    reactor.after(0.05, lambda: reactor.change(ours, READ))
-    reactor.after(0.05, lambda: told.append("awaited"))
-    reactor.after(0.1, reactor.stop)
+    reactor.call_later(0.05, lambda: reactor.modify(ours, READ))
+    reactor.call_later(0.05, lambda: told.append("awaited"))
+    reactor.call_later(0.1, reactor.stop)
     reactor.run()
     assert told[:2] == ["awaited", "end"]
-    reactor.remove(ours)
-    reactor.remove(ours)
+    reactor.unregister(ours)
+    reactor.unregister(ours)
     ours.close()
     reactor.close()
 
@@ -66,11 +66,11 @@ def test_what_was_removed_by_an_earlier_one_of_its_lot_is_not_told() -> None:
 
     def handle(number: int) -> None:
         told.append(os.read(pipes[number].read, 1))
-        reactor.remove(pipes[1 - number])
+        reactor.unregister(pipes[1 - number])
         reactor.stop()
 
     for number, pipe in enumerate(pipes):
-        reactor.add(pipe, partial(handle, number))
+        reactor.register(pipe, partial(handle, number))
         pipe.say()
     reactor.run()
     assert len(told) == 1
@@ -90,9 +90,9 @@ def test_moments_come_in_their_order_and_a_bad_one_comes_again() -> None:
         now[0] += 1
         raise RuntimeError("each time")
 
-    reactor.after(2, lambda: order.append("later"))
-    reactor.after(1, lambda: order.append("sooner"))
-    reactor.every(0, often)
+    reactor.call_later(2, lambda: order.append("later"))
+    reactor.call_later(1, lambda: order.append("sooner"))
+    reactor.call_every(0, often)
     reactor.run()
     assert order == ["often", "sooner", "often", "later", "often"]
     reactor.close()
@@ -117,7 +117,7 @@ def test_what_cannot_be_written_is_tried_again_and_said_once(caplog: pytest.LogC
     behind = WriteBehind("test")
     behind.put(job)
     behind.put(done.set)
-    assert done.wait(10) and behind.is_free
+    assert done.wait(10) and behind.is_idle
     assert len(tries) == 3 and written == [1]
     assert len(caplog.records) == 1 and "no space left" in caplog.text
     behind.close()

@@ -8,7 +8,7 @@ from provisioner.deployment import diagnose
 from provisioner.deployment.order import arm
 from provisioner.deployment.record import record
 from provisioner.services.tftp import service
-from provisioner.services.tftp.service import Evidence
+from provisioner.services.tftp.service import TransferRecorder
 from provisioner.site.site import Site
 
 ADDRESS = "10.77.0.64"
@@ -44,48 +44,48 @@ def test_what_tftp_saw_is_said_of_a_machine_that_is_stuck(
     site: Site, heard: tuple[str, str, int] | None, sentence: str
 ) -> None:
     row = netbooting(site)
-    evidence = Evidence(site)
+    recorder = TransferRecorder(site)
     if heard:
-        evidence.heard(heard[0], ADDRESS, heard[1], heard[2])
-    evidence.write()
+        recorder.record(heard[0], ADDRESS, heard[1], heard[2])
+    recorder.write()
     _, said, hint = diagnose.overdue(site, row)
     assert sentence in said and hint
 
 
 def test_what_came_before_the_power_on_says_nothing(site: Site, clock: Any) -> None:
-    evidence = Evidence(site)
-    evidence.heard("snponly.efi", ADDRESS, "done", 173_792)
-    evidence.write()
+    recorder = TransferRecorder(site)
+    recorder.record("snponly.efi", ADDRESS, "done", 173_792)
+    recorder.write()
     clock.now += 10
     assert "iPXE never asked for its script" in diagnose.overdue(site, netbooting(site))[1]
     assert "fetched" not in diagnose.overdue(site, site.database.deployments.last_of("vc-1"))[1]
 
 
 def test_the_last_of_each_address_is_kept_and_counted(site: Site) -> None:
-    evidence = Evidence(site)
+    recorder = TransferRecorder(site)
     for name in ("a", "b"):
-        evidence.heard(name, "10.0.0.9", "refused: file not found", 0)
-    evidence.write()
-    evidence.heard("c", "10.0.0.9", "done", 7)
-    evidence.write()
-    evidence.write()
+        recorder.record(name, "10.0.0.9", "refused: file not found", 0)
+    recorder.write()
+    recorder.record("c", "10.0.0.9", "done", 7)
+    recorder.write()
+    recorder.write()
     row = site.database.transfers.get("10.0.0.9")
     assert row and (row.count, row.name, row.result, row.bytes) == (3, "c", "done", 7)
     assert site.database.transfers.get("10.0.0.8") is None
 
 
 def test_invented_addresses_fill_neither_memory_nor_disk(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(service, "MOST_HEARD", 20)
-    monkeypatch.setattr(service, "MOST_KEPT", 30)
-    evidence = Evidence(site)
+    monkeypatch.setattr(service, "MAX_PENDING", 20)
+    monkeypatch.setattr(service, "MAX_ADDRESSES", 30)
+    recorder = TransferRecorder(site)
     for turn in range(3):
         for number in range(100):
-            evidence.heard("x" * 5000, f"10.{turn}.0.{number}", "lost: " + "y" * 5000, 0)
-        evidence.write()
+            recorder.record("x" * 5000, f"10.{turn}.0.{number}", "lost: " + "y" * 5000, 0)
+        recorder.write()
     sizes = site.database.db.conn.execute("SELECT length(name) + length(result) FROM transfers").fetchall()
     assert [size for (size,) in sizes] == [300] * 30
 
 
 def test_a_quiet_line_asks_nothing_of_the_database(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(site.database.transfers, "put", lambda *_: pytest.fail("a commit for nothing"))
-    Evidence(site).write()
+    TransferRecorder(site).write()

@@ -20,11 +20,12 @@ from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 from provisioner import run
 from provisioner.errors import ServiceError
-from provisioner.services.dhcp.leases import Leases
-from provisioner.services.dhcp.loop import DhcpLoop, Door
-from provisioner.services.dhcp.policy import DhcpConfig, Facts, answer
+from provisioner.services.dhcp.leases import LeasePool
+from provisioner.services.dhcp.listener import DhcpListener
+from provisioner.services.dhcp.loop import DhcpLoop
+from provisioner.services.dhcp.policy import DhcpConfig, ClientRoles, answer
 from provisioner.services.dhcp.request import sighting
-from provisioner.services.dhcp.router_advert import RouterAdvert
+from provisioner.services.dhcp.router_advert import RouterAdvertiser
 
 FOLDER, SERVER = Path(sys.argv[1]), IPv4Address("10.77.0.1")
 MAC = "52:54:00:00:00:0a"
@@ -36,10 +37,10 @@ for words in ("link set lo up", "netns add far", "link add near type veth peer n
 
 network = IPv4Network("10.77.0.0/24")
 config = DhcpConfig(SERVER, network, "http://10.77.0.1", router=SERVER, domain="test.local")
-leases = Leases(IPv4Address("10.77.0.100"), IPv4Address("10.77.0.110"))
+leases = LeasePool(IPv4Address("10.77.0.100"), IPv4Address("10.77.0.110"))
 sightings, idles, told, out = [], [], threading.Condition(), {}
 
-def saw(packet, came, now, reply):
+def observe(packet, info, now, reply):
     seen = sighting(packet, now, reply.packet if reply else None)
     if not seen:
         return
@@ -62,10 +63,10 @@ def wait(test):
 def far(*argv, check=True):
     return run.run(["ip", "netns", "exec", "far", *argv], check=check, timeout=30)
 
-def respond(packet, came, now):
-    return answer(packet, config, leases, Facts(), now)
+def respond(packet, info, now):
+    return answer(packet, config, leases, ClientRoles(), now)
 
-loop = DhcpLoop([Door("near", SERVER)], respond, saw, idle)
+loop = DhcpLoop([DhcpListener("near", SERVER)], respond, observe, idle)
 thread = threading.Thread(target=loop.run, daemon=True)
 thread.start()
 """
@@ -187,13 +188,13 @@ def test_hostile_datagrams_do_not_end_the_loop(tmp_path: Path) -> None:
 BIND = """
 def fault(*arguments, **options):
     try:
-        DhcpLoop([Door(*arguments)], respond, saw, **options)
+        DhcpLoop([DhcpListener(*arguments)], respond, observe, **options)
     except ServiceError as error:
         return [str(error), error.hint, error.code]
 
 out["taken"] = fault("near", SERVER)
 out["missing"] = fault("eth9", SERVER)
-second = DhcpLoop([Door("other", SERVER)], respond, saw)  # another interface, the same port
+second = DhcpLoop([DhcpListener("other", SERVER)], respond, observe)  # another interface, the same port
 second.close()
 """
 
@@ -209,11 +210,12 @@ def test_a_missing_privilege_is_said_in_words() -> None:
 import os, socket
 from ipaddress import IPv4Address
 from provisioner.errors import ServiceError
-from provisioner.services.dhcp.loop import DhcpLoop, Door
+from provisioner.services.dhcp.listener import DhcpListener
+from provisioner.services.dhcp.loop import DhcpLoop
 if not os.getuid():
     os.setresuid(65534, 65534, 65534)
 try:
-    DhcpLoop([Door("lo", IPv4Address("127.0.0.1"))], lambda *asked: None, lambda *seen: None)
+    DhcpLoop([DhcpListener("lo", IPv4Address("127.0.0.1"))], lambda *asked: None, lambda *seen: None)
 except ServiceError as error:
     print(error.code, error.hint)
 """
@@ -239,7 +241,7 @@ while True:
         pass
 print(data.hex())
 '''
-advert = RouterAdvert("near")
+advert = RouterAdvertiser("near")
 adverting = threading.Thread(target=advert.run, daemon=True)
 adverting.start()
 out["advert"] = far(sys.executable, "-c", sender).stdout.decode().strip()
@@ -262,9 +264,9 @@ def test_a_router_solicitation_is_told_that_there_is_no_router(tmp_path: Path) -
 def test_without_an_interface_the_advert_is_only_missing(
     interface: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    from provisioner.services.dhcp.router_advert import RouterAdvert
+    from provisioner.services.dhcp.router_advert import RouterAdvertiser
 
-    advert = RouterAdvert(interface)
+    advert = RouterAdvertiser(interface)
     advert.run()
     advert.close()
     assert "iPXE waits" in caplog.text

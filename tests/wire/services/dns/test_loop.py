@@ -21,7 +21,7 @@ from provisioner.services.dns import forward
 from provisioner.services.dns.loop import DnsLoop
 from provisioner.services.dns.responder import Responder
 from provisioner.services.dns.zone import Apex, Zone, labels, reverse
-from provisioner.state.counters import Counters
+from provisioner.state.counters import MetricsRegistry
 
 if TYPE_CHECKING:
     from tests.wire.conftest import World
@@ -235,8 +235,8 @@ def test_what_is_no_dns_ends_its_connection(loop: DnsLoop, data: bytes) -> None:
 
 
 def test_who_sends_half_a_message_or_reads_nothing_is_left_after_a_while() -> None:
-    counters = Counters("dns")
-    with running(idle=0.5, counters=counters) as here, ExitStack() as stack:
+    registry = MetricsRegistry("dns")
+    with running(idle=0.5, registry=registry) as here, ExitStack() as stack:
         silent, half, greedy = (stack.enter_context(closing(Tcp(here))) for _ in range(3))
         half.socket.sendall(b"\0\x20abc")
         greedy.socket.settimeout(5)
@@ -245,7 +245,7 @@ def test_who_sends_half_a_message_or_reads_nothing_is_left_after_a_while() -> No
                 greedy.send(*[query("many.site.example", 1)] * 50)
         assert silent.is_closed() and half.is_closed()
         assert short(here, "vc-1.site.example", "+tcp") == ["10.77.0.1"]
-    assert counters.number("provision_refusals_total", reason="time limit").value == 3
+    assert registry.scalar("provision_refusals_total", reason="time limit").value == 3
 
 
 def test_one_address_cannot_take_all_connections() -> None:
@@ -319,7 +319,7 @@ class Upstream:
 def test_a_long_answer_that_does_not_come_by_tcp_is_a_servfail(
     monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    monkeypatch.setattr(forward, "PATIENCE", 1.0)
+    monkeypatch.setattr(forward, "TIMEOUT", 1.0)
     with ExitStack() as stack:
         up = stack.enter_context(closing(Upstream()))
         listener = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
@@ -370,8 +370,8 @@ def test_forged_answers_are_not_taken() -> None:
 
 
 def test_a_server_that_is_silent_or_away_is_a_servfail(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(forward, "PATIENCE", 0.3)
-    monkeypatch.setattr(forward, "MOST", 4)
+    monkeypatch.setattr(forward, "TIMEOUT", 0.3)
+    monkeypatch.setattr(forward, "MAX_QUERIES", 4)
     with ExitStack() as stack:
         up = stack.enter_context(closing(Upstream()))
         responder = Responder(zone(), forwards=True)

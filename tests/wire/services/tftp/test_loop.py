@@ -16,10 +16,10 @@ import tftpy
 
 from provisioner import run
 from provisioner.errors import ServiceError
-from provisioner.services.tftp.counts import Counts
 from provisioner.services.tftp.loop import TftpLoop
-from provisioner.services.tftp.packet import Request, build_request
-from provisioner.services.tftp.policy import Source
+from provisioner.services.tftp.metrics import TftpMetrics
+from provisioner.services.tftp.packet import TransferRequest, build_request
+from provisioner.services.tftp.policy import FileOrBytes
 
 HERE = "127.0.0.1"
 ROOT = str(Path(__file__).parents[4])
@@ -34,7 +34,7 @@ class Served:
 
     loop: TftpLoop
     folder: Path
-    counts: Counts = field(default_factory=Counts)
+    metrics: TftpMetrics = field(default_factory=TftpMetrics)
     events: list[tuple[str, str, str, float, int]] = field(default_factory=list)
     told: threading.Condition = field(default_factory=threading.Condition)
 
@@ -50,7 +50,7 @@ class Served:
     def wait_for_bad(self, count: int) -> None:
         """Until so many datagrams could not be read; what came before them has been read then."""
         until = time.monotonic() + 5
-        while self.counts.bad.value < count:
+        while self.metrics.bad_packets.value < count:
             assert time.monotonic() < until
             time.sleep(0.01)
 
@@ -74,7 +74,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def served(folder: Path) -> Iterator[Served]:
-    def lookup(name: str) -> Source | None:
+    def lookup(name: str) -> FileOrBytes | None:
         if name == "explode":
             raise RuntimeError("the policy is broken")
         return folder / name if name in {entry.name for entry in folder.iterdir()} else None
@@ -82,9 +82,9 @@ def served(folder: Path) -> Iterator[Served]:
     def tell(*event: object) -> None:
         here.tell(*event)
 
-    counts = Counts()
-    loop = TftpLoop([IPv4Address(HERE)], lookup, tell, port=0, per_address=200, counts=counts)
-    here = Served(loop, folder, counts)
+    metrics = TftpMetrics()
+    loop = TftpLoop([IPv4Address(HERE)], lookup, tell, port=0, per_address=200, metrics=metrics)
+    here = Served(loop, folder, metrics)
     thread = threading.Thread(target=loop.run)
     thread.start()
     yield here
@@ -239,7 +239,7 @@ class Client:
         self.peer = self.door
 
     def ask(self, name: str, **options: str) -> bytes:
-        self.socket.sendto(build_request(Request(name, "octet", options=options)), self.door)
+        self.socket.sendto(build_request(TransferRequest(name, "octet", options=options)), self.door)
         return self.hear()
 
     def hear(self) -> bytes:
@@ -291,7 +291,7 @@ def test_a_request_that_comes_late_a_second_time_ends_nothing(served: Served, cl
     client.ask("513")
     client.say(ACK1)
     assert client.hear()[:4] == b"\0\3\0\2"
-    client.socket.sendto(build_request(Request("513", "octet")), client.door)
+    client.socket.sendto(build_request(TransferRequest("513", "octet")), client.door)
     client.socket.sendto(b"\0\1\0", client.door)  # is read after it, and complained of
     served.wait_for_bad(1)
     client.say(b"\0\4\0\2")
@@ -379,7 +379,7 @@ def test_requests_in_others_names_do_not_keep_a_client_out(folder: Path) -> None
         first.hear()
         for number in range(200):
             forger = stack.enter_context(closing(Client(here, f"127.1.2.{number + 1}")))
-            forger.socket.sendto(build_request(Request("a", "octet")), forger.door)
+            forger.socket.sendto(build_request(TransferRequest("a", "octet")), forger.door)
         here.wait(lambda: len(here.results("a")) >= 150)
         assert here.loop.transfers <= 50
         late = stack.enter_context(closing(Client(here, "127.9.9.9")))
@@ -395,7 +395,7 @@ def test_other_limits_hold_at_once_and_end_no_transfer(folder: Path) -> None:
         assert clients[0].ask("a")
         clients[0].say(ACK1)
         clients[0].hear()
-        here.loop.limit(2, 10)
+        here.loop.set_limits(2, 10)
         assert clients[1].ask("a")
         assert here.loop.transfers == 2
 
@@ -407,7 +407,7 @@ def test_what_happens_is_counted(served: Served, client: Client, tmp_path: Path)
     client.ask("513")
     client.socket.close()
     served.wait(lambda: served.results("513") != [])
-    text = served.counts.all.text()
+    text = served.metrics.registry.exposition()
     for line in (
         'provision_requests_total{service="tftp",kind="read"} 3',
         'provision_requests_total{service="tftp",kind="write"} 1',
@@ -442,7 +442,7 @@ def test_a_reply_leaves_from_the_address_that_was_asked(folder: Path) -> None:
         for address, number in port.items():
             with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
                 client.settimeout(5)
-                client.sendto(build_request(Request("512", "octet")), (address, number))
+                client.sendto(build_request(TransferRequest("512", "octet")), (address, number))
                 assert client.recvfrom(2000)[1][0] == address
     finally:
         loop.stop()

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from provisioner import run
-from provisioner.services.tftp.counts import Counts
 from provisioner.services.tftp.loop import TftpLoop
+from provisioner.services.tftp.metrics import TftpMetrics
 
 ROOT = str(Path(__file__).parents[4])
 CONTENT = b"".join(hashlib.sha256(bytes([n])).digest() for n in range(256)) * 21  # as large as iPXE
@@ -23,14 +23,14 @@ CURLS = 40
 def test_a_thousand_clients_all_get_every_byte(tmp_path: Path, block: int, window: int) -> None:
     (tmp_path / "file").write_bytes(CONTENT)
     told: Counter[str] = Counter()
-    counts = Counts()
+    metrics = TftpMetrics()
     loop = TftpLoop(
         [IPv4Address("127.0.0.1")],
         {"ipxe": tmp_path / "file"}.get,
         lambda name, client, result, seconds, size: told.update([result]),
         port=0,
         per_address=64,
-        counts=counts,
+        metrics=metrics,
     )
     thread = threading.Thread(target=loop.run)
     thread.start()
@@ -60,4 +60,4 @@ def test_a_thousand_clients_all_get_every_byte(tmp_path: Path, block: int, windo
     assert (said["right"], said["wrong"]) == (1000, [])
     assert {(tmp_path / f"got{n}").read_bytes() for n in range(CURLS)} == {CONTENT}
     assert told["done"] == 1000 + CURLS, told
-    assert counts.all.number("provision_transfers_total", result="done").value == 1000 + CURLS
+    assert metrics.registry.scalar("provision_transfers_total", result="done").value == 1000 + CURLS

@@ -11,7 +11,7 @@ ROOT = str(Path(__file__).parents[4])
 TAP = """
 import fcntl, json, os, select, socket, struct, sys, time
 from provisioner import run
-from provisioner.services.tftp.packet import Request
+from provisioner.services.tftp.packet import TransferRequest
 from provisioner.services.tftp.policy import Content
 from provisioner.services.tftp.session import Session
 
@@ -23,7 +23,7 @@ for words in (f"link set tap0 mtu {sys.argv[3]} up", "address add 10.9.0.1/24 de
 link = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 link.bind(("10.9.0.1", 4000))
 link.connect(("10.9.0.2", 2000))
-session = Session(link, ("10.9.0.2", 2000), Request("a", "octet"), Content(b""), 0.0)
+session = Session(link, ("10.9.0.2", 2000), TransferRequest("a", "octet"), Content(b""), 0.0)
 packets = [bytes([n]) * int(sys.argv[1]) for n in range(int(sys.argv[2]) - 1)] + [b"last"]
 session.send(packets)
 

@@ -6,12 +6,12 @@ import time
 from provisioner.services.eventloop.reactor import READ, WRITE
 
 IDLE = 10.0  # seconds from one whole message to the next; half a message is no sign of life
-LONGEST_QUERY = 4096
-MOST_WAITING = 1 << 16  # bytes that the client has not taken yet; then we stop reading
+MAX_QUERY = 4096
+MAX_OUTPUT = 1 << 16  # bytes that the client has not taken yet; then we stop reading
 CHUNK = 4096
 
 
-class Stream:
+class TcpConnection:
     """Reads whole messages, sends whole replies; the loop decides what they are."""
 
     def __init__(self, link: socket.socket, address: str, idle: float = IDLE) -> None:
@@ -22,22 +22,22 @@ class Stream:
         self.deadline = time.monotonic() + self._idle
         self.closed = False
         self.ended = False  # the client has sent its last message
-        self.under_way = 0  # replies that another server owes
-        self._came = bytearray()
-        self._waiting = bytearray()
+        self.pending_replies = 0  # messages that were read and are not answered yet
+        self._input = bytearray()
+        self._output = bytearray()
 
     @property
-    def interest(self) -> int:
-        """What to wait for now; perhaps nothing, while another server owes a reply."""
-        wanted = WRITE if self._waiting else 0
-        if not self.ended and len(self._waiting) < MOST_WAITING:
-            wanted |= READ
-        return wanted
+    def events(self) -> int:
+        """The epoll events to wait for now; 0 while another server owes a reply and the client has ended."""
+        events = WRITE if self._output else 0
+        if not self.ended and len(self._output) < MAX_OUTPUT:
+            events |= READ
+        return events
 
     @property
     def finished(self) -> bool:
         """Nothing will come, and nothing is owed."""
-        return self.ended and not self._waiting and not self.under_way
+        return self.ended and not self._output and not self.pending_replies
 
     def receive(self) -> list[bytes]:
         """The messages that are whole now.
@@ -52,36 +52,36 @@ class Stream:
         except OSError as fault:
             raise ConnectionError(str(fault)) from fault
         self.ended = not data
-        self._came += data
+        self._input += data
         return self._whole()
 
     def _whole(self) -> list[bytes]:
         messages = []
-        while len(self._came) >= 2:
-            length = int.from_bytes(self._came[:2], "big")
-            if not 0 < length <= LONGEST_QUERY:
+        while len(self._input) >= 2:
+            length = int.from_bytes(self._input[:2], "big")
+            if not 0 < length <= MAX_QUERY:
                 raise ConnectionError(f"a message of {length} bytes")
-            if len(self._came) < 2 + length:
+            if len(self._input) < 2 + length:
                 break
-            messages.append(bytes(self._came[2 : 2 + length]))
-            del self._came[: 2 + length]
+            messages.append(bytes(self._input[2 : 2 + length]))
+            del self._input[: 2 + length]
         if messages:
             self.deadline = time.monotonic() + self._idle
         return messages
 
     def send(self, message: bytes) -> None:
         """Queue a reply and send what the line takes. Raises ConnectionError."""
-        self._waiting += len(message).to_bytes(2, "big") + message
+        self._output += len(message).to_bytes(2, "big") + message
         self.flush()
 
     def flush(self) -> None:
         """Send what waits. Raises ConnectionError."""
-        if not self._waiting:
+        if not self._output:
             return
         try:
-            sent = self.link.send(self._waiting)
+            sent = self.link.send(self._output)
         except (BlockingIOError, InterruptedError):
             return
         except OSError as fault:
             raise ConnectionError(str(fault)) from fault
-        del self._waiting[:sent]
+        del self._output[:sent]
