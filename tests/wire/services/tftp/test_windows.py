@@ -46,7 +46,7 @@ while len(seen) < len(packets) and time.monotonic() < until:
     pseudo = ip[12:20] + b"\\0\\x11" + udp[4:6]
     wrong += checksum(ip) != 0xFFFF or checksum(pseudo + udp) != 0xFFFF or len(frame) > 1514
     seen.append(udp[8:])
-whole = session._whole_windows
+whole = session._uses_gso
 print(json.dumps({"same": seen == packets, "count": len(seen), "wrong": wrong, "whole": whole}))
 """
 
