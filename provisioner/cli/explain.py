@@ -210,6 +210,10 @@ CODES: dict[int, tuple[str, str]] = {
         "Unplug it; or, if it is the site's own, set dhcp.mode to proxy (docs/network.md).",
     ),
     671: ("Machines would not boot by what DHCP answers.", "provision net check names each fault."),
+    672: (
+        "A boot file does not come by TFTP as the service has it.",
+        "provision net check says whether it is missing, refused, silent or another file.",
+    ),
     665: ("The answers for the installer of the image cannot be used.", "Correct packer/http/*.yml."),
 }
 

@@ -1,15 +1,20 @@
 """`provision net check` and `net print`: is the LAN as deployments need it, and what to tell its servers."""
 
 import socket
-from typing import Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from provisioner.cli.common import asks_service, emit_one, prints_data, say
 from provisioner.client import Client
+from provisioner.domain.bootfiles import TftpFile
 from provisioner.errors import NetworkError, RefusedError
 from provisioner.site import lan
-from provisioner.state.values import RogueServer
+from provisioner.system import units
+
+if TYPE_CHECKING:
+    from provisioner.services.dhcp.lan_probe import ProbeResult
 
 Row = dict[str, Any]
 TIME_LIMIT = 2.0  # seconds
@@ -29,15 +34,18 @@ def check(client: Client, interface: str, form: str) -> None:
 
     The service has listened all the time. Besides, where it is not the DHCP server itself, a DISCOVER is sent
     as each kind of machine, and the answers are judged: as root, on a machine of that LAN, up to a minute.
+    Then each boot file is fetched by TFTP as firmware does, and compared with the one that the service has.
 
     Exit code 6 (PV-670): another server answers although this service should be the only one, so deployments
-    are refused. 3 (PV-671): machines would not boot by what is answered.
+    are refused. 3 (PV-671, PV-672): machines would not boot by what is answered, or by what TFTP gives them.
     """
     found = client.net()
     found["asked"], found["note"] = _ask(found, interface)
     if found["asked"]:  # the service has heard the answers, too
         found["servers"] = client.net()["servers"]
     found["time_fault"] = _time_fault(found["time_server"]) if found["time_server"] else ""
+    found["fetched"], unreachable = _fetch(found)
+    found["note"] = "; ".join(filter(None, (found["note"], unreachable)))
     emit_one(form, "net", found, lambda: _show(found), key="mode")
     if not found["alone"]:
         servers = ", ".join(server["address"] for server in found["servers"])
@@ -59,6 +67,11 @@ def check(client: Client, interface: str, form: str) -> None:
             f"{faults[0]['machine']} ({faults[0]['architecture']}): {faults[0]['fault']}{more}",
             hint="provision net print --for dnsmasq, kea or isc shows what the site's server must be told",
             code=671,
+        )
+    broken = [row for row in found["fetched"] if row["fault"]]
+    if broken:
+        raise NetworkError(
+            f"{broken[0]['file']} by TFTP: {broken[0]['fault']}", hint=broken[0]["hint"], code=672
         )
 
 
@@ -89,6 +102,16 @@ def _ask(found: Row, interface: str) -> tuple[list[Row], str]:
     return [_row(result, lan_probe.boot_fault(result, expected)) for result in results], ""
 
 
+def _fetch(found: Row) -> tuple[list[Row], str]:
+    """How each boot file is fetched by TFTP from the service's LAN address; or why nothing was from here."""
+    from provisioner.services.tftp.probe import probe
+
+    try:
+        return [asdict(probe(found["address"], TftpFile(**row))) for row in found["tftp_files"]], ""
+    except OSError as fault:
+        return [], f"nothing was fetched by TFTP from here: {fault.strerror or fault}"
+
+
 def _time_fault(server: str) -> str:
     """Why nobody would learn the time there; one question of SNTP (RFC 4330, 5)."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
@@ -112,20 +135,22 @@ def _is_here(address: str) -> bool:
         return True
 
 
-def _beside(heard: Any) -> Row:
+def _beside(result: "ProbeResult") -> Row:
     """In proxy mode others give the addresses, and nothing to boot."""
-    fault = "" if heard.addresses else "no server offers it an address"
-    if heard.boots:
-        fault = f"{', '.join(heard.boots)} tells it what to boot, too"
-    return _row(heard, fault)
+    fault = "" if result.addresses else "no server offers it an address"
+    if result.boots:
+        fault = f"{', '.join(result.boots)} tells it what to boot, too"
+    return _row(result, fault)
 
 
-def _row(heard: Any, fault: str) -> Row:
-    boots = [{"server": name, "from": place, "what": what} for name, (place, what) in heard.boots.items()]
+def _row(result: "ProbeResult", fault: str) -> Row:
+    boots = [
+        {"server": name, "from": target.server, "what": target.file} for name, target in result.boots.items()
+    ]
     return {
-        "machine": heard.case.name,
-        "architecture": heard.case.number,
-        "addresses": heard.addresses,
+        "machine": result.kind.name,
+        "architecture": result.kind.number,
+        "addresses": result.addresses,
         "boots": boots,
         "fault": fault,
     }
@@ -149,6 +174,9 @@ def _show(found: Row) -> None:
         click.echo(f"{'Asked as':<10}{mark} {row['machine']} ({row['architecture']}): {gets}, {boots}")
         if row["fault"]:
             click.echo(f"{'':<10}    {row['fault']}")
+    for row in found["fetched"]:
+        result = row["fault"] or f"{units.size(row['size'])} in {row['seconds']:.2f} s, as the service has it"
+        click.echo(f"{'TFTP':<10}{'✗' if row['fault'] else '✓'} {row['file']}: {result}")
     if found["time_server"]:
         click.echo(f"{'Time':<10}{'✗' if found['time_fault'] else '✓'} {found['time_server']}")
     if found["note"]:

@@ -1,4 +1,4 @@
-"""Which of our boot files firmware of each architecture can run."""
+"""Which of our boot files firmware of each architecture can run, and which are served by TFTP."""
 
 from dataclasses import dataclass
 
@@ -22,3 +22,13 @@ ARCHITECTURES: dict[int, BootFile] = {
     16: BootFile("snponly.efi", http=True),  # UEFI x64, HTTP boot
     19: BootFile("snponly-arm64.efi", http=True),  # UEFI arm64, HTTP boot
 }
+TFTP_FILES = tuple(sorted({boot.name for boot in ARCHITECTURES.values() if not boot.http}))
+
+
+@dataclass(frozen=True)
+class TftpFile:
+    """A boot file as the service has it: bytes, and SHA-256 in hex; 0 and empty where it is missing."""
+
+    name: str
+    size: int = 0
+    sha256: str = ""

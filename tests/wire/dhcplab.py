@@ -176,6 +176,13 @@ def recorded(name: str) -> str:
     return dict(line.split(": ", 1) for line in place.read_text().splitlines())["request"]
 
 
+def put_boot_files(state: Path) -> None:
+    """What every site has after `provision ramdisk build`, in small."""
+    (state / "ramdisk").mkdir(mode=0o700, parents=True, exist_ok=True)
+    for name in ("snponly.efi", "undionly.kpxe"):
+        (state / "ramdisk" / name).write_bytes(name.encode() * 1000)
+
+
 def serve(lan: Namespace, inside: type[Inside], folder: Path, settings: str, stack: ExitStack) -> Inside:
     """The service on that LAN."""
     return stack.enter_context(inside(lan, folder, settings))

@@ -1,10 +1,11 @@
-"""The TFTP service: it lends iPXE, and nothing else."""
+"""The TFTP service: it serves the boot files (domain/bootfiles.py), and nothing else."""
 
 import logging
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from provisioner.domain.bootfiles import TFTP_FILES
 from provisioner.services.eventloop.rate_limited_log import RateLimitedLog
 from provisioner.services.tftp.loop import PORT, TftpLoop
 from provisioner.services.tftp.metrics import TftpMetrics
@@ -16,7 +17,6 @@ log = logging.getLogger(__name__)
 MAX_PENDING, MAX_ADDRESSES = 1000, 4096  # between two writings, and in all: forged ones fill no disk
 MAX_LOG_LINES, LOG_PERIOD = 200, 60.0  # different lines in so many seconds; each is written once
 LOG_SUMMARY = "%d more of what was said before, or of too many kinds to say"
-SERVED_FILES = ("snponly.efi", "snponly-arm64.efi", "undionly.kpxe")
 
 
 def serve(site: Site, ready: Callable[[str], None]) -> None:
@@ -27,7 +27,7 @@ def serve(site: Site, ready: Callable[[str], None]) -> None:
     transfer_log = RateLimitedLog(log, burst=MAX_LOG_LINES, period=LOG_PERIOD, summary=LOG_SUMMARY)
 
     def lookup(name: str) -> Path | None:
-        return boot_files.boot_file(settings.state, name) if name in SERVED_FILES else None
+        return boot_files.boot_file(settings.state, name) if name in TFTP_FILES else None
 
     def ended(name: str, client: str, result: str, seconds: float, size: int) -> None:
         # what was refused is logged once for each client, however many names it tries

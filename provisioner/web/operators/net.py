@@ -1,8 +1,11 @@
 """The operators' API of the deployment LAN itself: who gives addresses, and who else answers."""
 
+from dataclasses import asdict
+
 from flask import Response
 
 from provisioner.site import external, lan
+from provisioner.state import boot_files
 from provisioner.web.request import after, await_news, routes_for_operators
 from provisioner.web.request import answer as _answer
 from provisioner.web.request import the_site as _site
@@ -19,6 +22,7 @@ def show() -> Response:
     """
     site, last = _site(), after()
     settings = site.settings
+    serves_tftp = "tftp" in settings.services
     notes = await_news(
         lambda: site.database.events.notes(EVENTS),
         lambda found: any(event.id > last for event in found),
@@ -32,10 +36,11 @@ def show() -> Response:
         url=settings.url,
         time_server=str(settings.dhcp.time_server or ""),
         watched="dhcp" in settings.services,
-        deaf=site.database.values.deaf_interfaces(),
-        alone=lan.is_sole_server(site),
-        files=external.firmware_files(site),
-        servers=lan.rogue_servers(site),
+        deaf=site.database.values.get(lan.DEAF, []),
+        alone=lan.is_alone(site),
+        files=external.files(site),
+        tftp_files=[asdict(file) for file in boot_files.tftp_files(settings.state)] if serves_tftp else [],
+        servers=lan.servers(site),
         events=events,
     )
 

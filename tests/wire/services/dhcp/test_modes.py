@@ -14,7 +14,7 @@ import pytest
 from provisioner import run
 from provisioner.cli import net_check
 from tests.wire import conftest
-from tests.wire.dhcplab import Lab, Machine, recorded
+from tests.wire.dhcplab import Lab, Machine, put_boot_files, recorded
 
 if TYPE_CHECKING:
     from tests.wire.conftest import Puppet, World
@@ -46,6 +46,7 @@ def started(folder: Path, settings: str, stack: ExitStack) -> tuple[Lab, World]:
     service = stack.enter_context(conftest.Inside(lan, folder, settings))
     world = conftest.World(lan, service, folder)
     stack.callback(world.site.database.close)
+    put_boot_files(world.state)
     world.client.apply([], [{"name": "cube", "image": "vault-os"}])
     pack = conftest.make_pack(folder)
     for words in (("trust", folder / "release.pub"), ("add", pack)):
@@ -260,7 +261,8 @@ def test_the_sites_server_that_was_told_what_we_print_boots_every_machine(
         SERVERS[kind](lab, world, server)
         said = inside(world, "net", "check")
         assert said.code == 0, said.out + said.err
-        assert said.out.count("✓") == 8 and "✗" not in said.out, said.out
+        assert said.out.count("Asked as  ✓") == 7 and "✗" not in said.out, said.out
+        assert said.out.count("TFTP      ✓") == 2, said.out
         assert "Time      ✓ 10.77.0.1" in said.out, "chrony was told what we print"
         bmc = lab.machine(f"b{kind}", mac="52:54:00:bb:00:02")
         answers = [one for one in bmc.ask(recorded("ovmf-pxe-discover"), 3.0) if one["message"] == "OFFER"]
