@@ -119,11 +119,11 @@ def _time_fault(server: str) -> str:
         try:
             asking.connect((server, 123))
             asking.send(bytes([0o43]) + bytes(47))  # version 4, client
-            said = asking.recv(512)
+            answer = asking.recv(512)
         except OSError as fault:
             return f"no answer by NTP ({fault.strerror or 'nothing came'})"
-    is_answer = len(said) >= 48 and said[0] & 7 == 4
-    return "" if is_answer and 0 < said[1] < 16 else "it answers, but does not know the time itself"
+    is_answer = len(answer) >= 48 and answer[0] & 7 == 4
+    return "" if is_answer and 0 < answer[1] < 16 else "it answers, but does not know the time itself"
 
 
 def _is_here(address: str) -> bool:

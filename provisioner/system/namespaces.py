@@ -22,19 +22,19 @@ def with_network() -> list[str]:
     """
     if os.geteuid() == 0:
         return ["unshare", "--net", "--mount", *OWN_PROCESSES]
-    many, one = [*UNSHARE_MANY, *OWN_PROCESSES], [*UNSHARE, *OWN_PROCESSES]
+    many_ids, one_id = [*UNSHARE_MANY, *OWN_PROCESSES], [*UNSHARE, *OWN_PROCESSES]
     try:
-        run.run([*many, "true"], timeout=10)
+        run.run([*many_ids, "true"], timeout=10)
     except ProgramError:
-        check(one)
-        return one
-    return many
+        check(one_id)
+        return one_id
+    return many_ids
 
 
-def check(words: Sequence[str]) -> None:
+def check(command: Sequence[str]) -> None:
     """Whether this machine lets us in. Raises ServiceError (PV-642)."""
     try:
-        run.run([*words, "true"], timeout=10)
+        run.run([*command, "true"], timeout=10)
     except ProgramError as fault:
         raise ServiceError(
             f"this machine forbids user namespaces, which are needed here: {fault}",

@@ -10,7 +10,10 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 
 
 def folder(name: str, *, edited: Path = EDITED) -> Path:
-    """`/etc/provisioner/NAME` where it exists, else the wheel's copy, else the checkout's folder."""
+    """`/etc/provisioner/NAME` where it exists, else the wheel's copy, else the checkout's folder.
+
+    `name` is one of FOLDERS. Raises ServiceError: it is in none of these.
+    """
     for place in (edited / name, _PACKAGE / "share" / name, _PACKAGE.parent / name):
         if place.is_dir():
             return place
@@ -18,7 +21,7 @@ def folder(name: str, *, edited: Path = EDITED) -> Path:
 
 
 def file(name: str, path: str, *, edited: Path = EDITED) -> Path:
-    """One file of a data folder; an edited copy wins file by file."""
+    """One file of a data folder, `path` within it; an edited copy wins file by file. Raises ServiceError."""
     for place in (edited / name, _PACKAGE / "share" / name, _PACKAGE.parent / name):
         if (place / path).is_file():
             return place / path

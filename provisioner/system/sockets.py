@@ -7,7 +7,11 @@ from provisioner.errors import ServiceError
 
 
 def bind(opened: socket.socket, address: tuple[str, int], service: str) -> None:
-    """Bind, or say why not. Raises ServiceError (PV-602 in use, PV-603 privileges, PV-604 address)."""
+    """Bind a socket to `address` (host, port) for `service`, which the error names.
+
+    Raises:
+        ServiceError: PV-602 the port is in use, PV-603 no privilege, PV-604 no interface has the address.
+    """
     place = f"{address[0] or '0.0.0.0'}:{address[1]}"  # noqa: S104  words for people, nothing is bound here
     kind = "udp" if opened.type == socket.SOCK_DGRAM else "tcp"
     try:

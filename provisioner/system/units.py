@@ -2,7 +2,7 @@
 
 
 def size(number: float) -> str:
-    """Bytes for people: `18.4 GB`."""
+    """Bytes for people, in powers of 1000: `18.4 GB`."""
     for unit in ("B", "kB", "MB", "GB"):
         if number < 1000:
             return f"{number:.0f} {unit}" if unit == "B" else f"{number:.1f} {unit}"

@@ -111,8 +111,8 @@ class ConflictDetector:
         except OSError:  # the link is down: who asked will not hear us either
             return False
         self._deferred[deferred.address] = deferred
-        wait = ARP_TIMEOUT if isinstance(prober, ArpSocket) else ECHO_TIMEOUT
-        self._reactor.call_later(wait, partial(self._on_timeout, deferred.address, deferred))
+        timeout = ARP_TIMEOUT if isinstance(prober, ArpSocket) else ECHO_TIMEOUT
+        self._reactor.call_later(timeout, partial(self._on_timeout, deferred.address, deferred))
         return True
 
     def _on_timeout(self, address: IPv4Address, deferred: _DeferredOffer) -> None:

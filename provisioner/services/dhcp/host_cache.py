@@ -14,7 +14,10 @@ BOOT_STAGES = frozenset({Stage.POWERING, Stage.WRITING})  # stages for which a b
 
 
 class HostCache:
-    """The known MACs and the deployments under way, read again when somebody has written."""
+    """The known MACs and the deployments under way, read again when another process has written.
+
+    MACs are `aa:bb:cc:dd:ee:ff`; `clock` is monotonic, in seconds.
+    """
 
     def __init__(self, database: Database, clock: Callable[[], float] = time.monotonic) -> None:
         self._database, self._clock = database, clock
@@ -44,7 +47,7 @@ class HostCache:
             }
 
     def reservation(self, mac: str) -> IPv4Address | None:
-        """The fixed address of a known MAC."""
+        """The fixed address of a known MAC; None for others."""
         entry = self._macs.get(mac)
         return entry[0] if entry else None
 

@@ -69,9 +69,9 @@ class LeasePool:
         self.decline(mac, address, now)
         self._declined[int(address)] = now + QUARANTINE_SECONDS
 
-    def offer(self, mac: str, now: float, wanted: IPv4Address | None = None) -> IPv4Address | None:
+    def offer(self, mac: str, now: float, requested: IPv4Address | None = None) -> IPv4Address | None:
         """An address for this MAC, kept for it for a minute; None when there is none left."""
-        address = self._choose(mac, now, wanted)
+        address = self._choose(mac, now, requested)
         if address is None:
             return None
         lease = self._by_mac.get(mac)
@@ -139,13 +139,13 @@ class LeasePool:
             self._write(Lease(row.mac, IPv4Address(row.address), row.expires, row.bound))
         self._changed.clear()
 
-    def _choose(self, mac: str, now: float, wanted: IPv4Address | None) -> IPv4Address | None:
+    def _choose(self, mac: str, now: float, requested: IPv4Address | None) -> IPv4Address | None:
         """The reservation if nobody sits on it, else what it has or had, what it asks for, a free one."""
         fixed = self._reservation(mac)
         if fixed and self._is_available(mac, fixed, now):
             return fixed
         lease = self._by_mac.get(mac)
-        for address in (lease.address if lease else None, wanted):
+        for address in (lease.address if lease else None, requested):
             if address and self._in_pool(address) and self._is_available(mac, address, now):
                 return address
         return self._next_available(mac, now)

@@ -100,19 +100,19 @@ def _main_leases(site: Site, hosts: HostCache) -> LeasePool:
 
 
 def _further(
-    site: Site, wanted: Network, hosts: HostCache, files: frozenset[str], main: IPv4Address
+    site: Site, further: Network, hosts: HostCache, files: frozenset[str], main: IPv4Address
 ) -> ServedNetwork:
     """Everybody there gets an address of its range; nothing in it is fixed."""
-    server = wanted.address.ip if wanted.address else main
+    server = further.address.ip if further.address else main
     config = DhcpConfig(
         server=server,
-        network=wanted.net,
+        network=further.net,
         url=site.settings.url_for(str(server)),
-        lease_seconds=wanted.lease_seconds,
-        router=wanted.router,
-        domain=wanted.domain,
-        time_server=wanted.time_server,
+        lease_seconds=further.lease_seconds,
+        router=further.router,
+        domain=further.domain,
+        time_server=further.time_server,
         files=files,
         name_servers=(server,) if site.settings.name_servers else (),
     )
-    return ServedNetwork(wanted.interface, config, LeasePool(wanted.range.first, wanted.range.last))
+    return ServedNetwork(further.interface, config, LeasePool(further.range.first, further.range.last))

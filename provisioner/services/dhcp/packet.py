@@ -8,7 +8,7 @@ from ipaddress import IPv4Address
 
 MAGIC = b"\x63\x82\x53\x63"
 HEADER = struct.Struct("!BBBBIHH4s4s4s4s16s64s128s")  # RFC 2131, figure 1: 236 bytes
-SHORTEST = 300  # BOOTP's minimum (RFC 1542, 2.1); some relays and ROMs drop less
+MIN_PACKET = 300  # BOOTP's minimum (RFC 1542, 2.1); some relays and ROMs drop less
 BROADCAST = 0x8000
 ETHERNET = 1
 UNSPECIFIED = IPv4Address(0)
@@ -181,15 +181,15 @@ class Packet:
         for code in self._order():
             _append(built, code, self.options[code])
         built.append(END)
-        return bytes(built).ljust(SHORTEST, b"\0")
+        return bytes(built).ljust(MIN_PACKET, b"\0")
 
     def _order(self) -> list[int]:
         """The message type first, for simple clients; the relay's option last (RFC 3046, 2.2)."""
         codes = sorted(self.options)
-        for code, place in ((53, 0), (82, len(codes))):
+        for code, position in ((53, 0), (82, len(codes))):
             if code in self.options:
                 codes.remove(code)
-                codes.insert(place, code)
+                codes.insert(position, code)
         return codes
 
 
@@ -255,17 +255,17 @@ def _join(options: dict[int, bytes], more: dict[int, bytes]) -> None:
 def _decode(data: bytes) -> dict[int, bytes]:
     """Type, length, value; repeated types are one long value (RFC 3396). A missing END is forgiven."""
     options: dict[int, bytes] = {}
-    place, size = 0, len(data)
-    while place < size and (code := data[place]) != END:
+    offset, size = 0, len(data)
+    while offset < size and (code := data[offset]) != END:
         if code == PAD:
-            place += 1
+            offset += 1
             continue
-        end = place + 2 + data[place + 1] if place + 1 < size else size + 1
+        end = offset + 2 + data[offset + 1] if offset + 1 < size else size + 1
         if end > size:
             raise DhcpPacketError(f"option {code} runs over the end of the packet")
-        value = data[place + 2 : end]
+        value = data[offset + 2 : end]
         options[code] = options[code] + value if code in options else value
-        place = end
+        offset = end
     return options
 
 

@@ -48,8 +48,8 @@ def hostname(request: Packet) -> str:
 def client_address(request: Packet, reply: Packet | None = None) -> str:
     """The address that is given, else the one that the client has or wishes for; empty for none."""
     given = reply.yiaddr if reply else UNSPECIFIED
-    wanted = request.address(Option.REQUESTED_ADDRESS) or UNSPECIFIED
-    return next((str(ip) for ip in (given, request.ciaddr, wanted) if ip != UNSPECIFIED), "")
+    requested = request.address(Option.REQUESTED_ADDRESS) or UNSPECIFIED
+    return next((str(ip) for ip in (given, request.ciaddr, requested) if ip != UNSPECIFIED), "")
 
 
 def is_http(request: Packet) -> bool:
@@ -89,8 +89,8 @@ def architecture(request: Packet) -> int | None:
 
 def assumed_architecture(request: Packet) -> int:
     """Without option 93 it is an old BIOS ROM: RFC 4578 demands it, PXE 2.0 did not have it."""
-    found = architecture(request)
-    return 0 if found is None else found
+    number = architecture(request)
+    return 0 if number is None else number
 
 
 def user_classes(request: Packet) -> list[bytes]:
@@ -117,14 +117,14 @@ def link_selection(request: Packet) -> bytes:
     """The subnet that a relay wants an address of, where it is not that of giaddr (RFC 3527)."""
     if Option.RELAY not in request.options:
         return b""
-    found = suboptions(request.options[Option.RELAY]).get(LINK_SELECTION, b"")
-    return found if len(found) == 4 else b""
+    subnet = suboptions(request.options[Option.RELAY]).get(LINK_SELECTION, b"")
+    return subnet if len(subnet) == 4 else b""
 
 
 def printable(text: bytes) -> str:
     """At most 128 characters of what a stranger wrote, without control characters."""
-    said = text.decode("utf-8", "replace")[:128]
-    return said if said.isprintable() else "".join(sign if sign.isprintable() else "?" for sign in said)
+    decoded = text.decode("utf-8", "replace")[:128]
+    return decoded if decoded.isprintable() else "".join(c if c.isprintable() else "?" for c in decoded)
 
 
 def _port(value: bytes) -> str:

@@ -20,7 +20,7 @@ from provisioner.site.site import Site
 
 log = logging.getLogger(__name__)
 MAX_PENDING = 1000  # MACs between two writings; a flood of invented ones is counted, not kept
-MOST_STRANGERS = 5000  # rows of MACs that nobody knows
+MAX_UNKNOWN_MACS = 5000  # rows of MACs that nobody knows
 PRUNE_EVERY = 500  # rows written
 
 
@@ -50,8 +50,8 @@ class _PendingSighting:
 class SightingRecorder:
     """Gathers sightings in memory; `take_batches` hands them to the writer's thread."""
 
-    def __init__(self, site: Site, memory: HostCache) -> None:
-        self._site, self._hosts = site, memory
+    def __init__(self, site: Site, hosts: HostCache) -> None:
+        self._site, self._hosts = site, hosts
         self._pending: dict[str, _PendingSighting] = {}
         self._dropped = 0
         self._written = 0
@@ -126,7 +126,7 @@ class SightingRecorder:
         self._written += len(rows)
         if self._written >= PRUNE_EVERY:
             self._written = 0
-            self._site.database.sightings.prune(MOST_STRANGERS)
+            self._site.database.sightings.prune(MAX_UNKNOWN_MACS)
 
 
 def event_kind(row: Deployment, seen: Sighting) -> str:

@@ -16,22 +16,22 @@ LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?")
 
 
 def site_zone(
-    settings: Settings, rows: Iterable[MacRow], serial: int, here: IPv4Address | None = None
+    settings: Settings, rows: Iterable[Row], serial: int, own_address: IPv4Address | None = None
 ) -> Zone:
-    """The zones of a site; `rows` are the known MACs.
+    """The zones of a site; `rows` are the store's MACs, each with its `host`, `address` and `role`.
 
-    `here` is the address of ours that is asked: there, and perhaps nowhere else, is the service found.
+    `own_address` is the address of ours that is asked: there, and perhaps nowhere else, is the service found.
     """
     domain = settings.dhcp.domain.strip(".")
     server, mailbox = labels(f"provision.{domain}"), labels(f"hostmaster.{domain}")
-    own = list(_own(settings, domain, here or settings.address.ip))
+    own = list(_own(settings, domain, own_address or settings.address.ip))
     taken = {name for name, _ in own}
     hosts = [pair for pair in _hosts(rows, domain) if pair[0] not in taken]
     names = own + hosts
-    networks = [settings.address.network, *(one.net for one in settings.networks)]
-    tops = [labels(domain), *dict.fromkeys(top for one in networks for top in _reverse_tops(one))]
-    tops += {reverse(address)[16:] for address in settings.dns.also if address.version == 6}  # each /64
-    apexes = [Apex(top, server, mailbox, serial) for top in tops]
+    networks = [settings.address.network, *(network.net for network in settings.networks)]
+    zones = [labels(domain), *dict.fromkeys(zone for network in networks for zone in _reverse_tops(network))]
+    zones += {reverse(address)[16:] for address in settings.dns.also if address.version == 6}  # each /64
+    apexes = [Apex(zone, server, mailbox, serial) for zone in zones]
     # an address that several names share is said to be the first's: ours, then the host's, then its BMC's
     pointers: dict[Labels, Labels] = {reverse(address): server for address in settings.addresses}
     for name, address in names:
@@ -39,24 +39,24 @@ def site_zone(
     return Zone(apexes, names, pointers.items())
 
 
-def _own(settings: Settings, domain: str, here: IPv4Address) -> Iterator[tuple[Labels, Address]]:
-    for word in OWN:
-        for address in (here, *settings.dns.also):
-            yield labels(f"{word}.{domain}"), address
+def _own(settings: Settings, domain: str, own_address: IPv4Address) -> Iterator[tuple[Labels, Address]]:
+    for hostname in OWN:
+        for address in (own_address, *settings.dns.also):
+            yield labels(f"{hostname}.{domain}"), address
     if settings.mirror.name.endswith(f".{domain}"):
-        yield labels(settings.mirror.name), here
-    for word, addresses in settings.dns.names.items():
+        yield labels(settings.mirror.name), own_address
+    for hostname, addresses in settings.dns.names.items():
         for address in addresses:
-            yield labels(f"{word}.{domain}"), address
+            yield labels(f"{hostname}.{domain}"), address
 
 
-def _hosts(rows: Iterable[MacRow], domain: str) -> Iterator[tuple[Labels, Address]]:
-    for row in sorted(rows, key=lambda row: (row.role == "bmc", row.host, row.mac)):
-        word = f"{row.host}-bmc" if row.role == "bmc" else row.host
-        if not all(LABEL.fullmatch(part) for part in word.lower().split(".")):
-            log.warning("%.60s is no name that DNS can have; it is not answered", word)
+def _hosts(rows: Iterable[Row], domain: str) -> Iterator[tuple[Labels, Address]]:
+    for row in sorted(rows, key=lambda row: (row["role"] == "bmc", row["host"], row["mac"])):
+        hostname = f"{row['host']}-bmc" if row["role"] == "bmc" else str(row["host"])
+        if not all(LABEL.fullmatch(part) for part in hostname.lower().split(".")):
+            log.warning("%.60s is no name that DNS can have; it is not answered", hostname)
             continue
-        yield labels(f"{word}.{domain}"), IPv4Address(row.address)
+        yield labels(f"{hostname}.{domain}"), IPv4Address(row["address"])
 
 
 def _reverse_tops(network: IPv4Network) -> list[Labels]:

@@ -1,4 +1,4 @@
-"""The DNS service: the names of this site, kept up with the store."""
+"""The DNS service: answers with the names of this site, as the database has them now."""
 
 import logging
 import threading
@@ -14,7 +14,7 @@ from provisioner.state.counters import MetricsRegistry, MetricsWriter
 from provisioner.state.notify import Listener
 
 log = logging.getLogger(__name__)
-PAUSE = 0.5  # seconds between two looks at the store, however often it changes
+PAUSE = 0.5  # seconds between two readings of the database, however often it changes
 
 
 def serve(site: Site, ready: Callable[[str], None]) -> None:
@@ -52,7 +52,7 @@ def _forward(site: Site) -> ServerAddress | None:
 
 
 class ZoneUpdater:
-    """The site's names as the store has them; a change is seen by the bell.
+    """Keeps the responders' zones as the database has the names; each commit wakes it (state/notify.py).
 
     `responders` has one for each address of ours: on each network the service's name is its address there.
     """

@@ -25,6 +25,7 @@ class Apex:
 
     @property
     def soa(self) -> RR:
+        """The SOA record (RFC 1035, 3.3.13; its TTL is that of a negative answer, RFC 2308, 4)."""
         times = (self.serial, 3600, 600, 86400, NEGATIVE_TTL)
         data = SOA(DNSLabel(self.server), DNSLabel(self.mailbox), times)
         return RR(DNSLabel(self.name), QTYPE.SOA, ttl=NEGATIVE_TTL, rdata=data)
@@ -57,15 +58,15 @@ class Zone:
         self._branches = {name[cut:] for name in self._records for cut in range(1, len(name))}
 
     def _add(self, name: Labels, kind: int, data: RD) -> None:
-        found = self._records.setdefault(name, {}).setdefault(kind, [])
-        if repr(data) not in map(repr, found):
-            found.append(data)
+        records = self._records.setdefault(name, {}).setdefault(kind, [])
+        if repr(data) not in map(repr, records):
+            records.append(data)
 
     def apex(self, name: Labels) -> Apex | None:
         """The zone that a name lies in."""
         for cut in range(len(name) + 1):
-            if found := self._apexes.get(name[cut:]):
-                return found
+            if apex := self._apexes.get(name[cut:]):
+                return apex
         return None
 
     def answer(self, query: Query) -> DnsAnswer:

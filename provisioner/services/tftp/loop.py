@@ -264,9 +264,9 @@ class TftpLoop:
 
 def _allow_descriptors(sessions: int) -> int:
     """Two descriptors a transfer: raise our limit as far as we may; how many transfers that allows."""
-    wanted = 2 * sessions + 64
+    needed = 2 * sessions + 64
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        soft = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     return sessions if soft == resource.RLIM_INFINITY else min(sessions, max(1, (soft - 64) // 2))

@@ -84,7 +84,7 @@ class TransferRecorder:
             }
 
     def write(self) -> None:
-        """Put down what has gathered; nothing is asked of the database where nothing has."""
+        """Write what has gathered; the database is not asked where nothing has."""
         with self._lock:
             rows, self._pending = list(self._pending.values()), {}
         if rows:

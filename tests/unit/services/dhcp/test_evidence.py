@@ -86,7 +86,7 @@ def test_what_the_firmware_said_stays_when_its_system_asks_and_its_name_is_added
 def test_a_flood_of_invented_machines_fills_neither_memory_nor_the_disk(
     site: Site, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(sighting_recorder, "MOST_STRANGERS", 300)
+    monkeypatch.setattr(sighting_recorder, "MAX_UNKNOWN_MACS", 300)
     evidence = evidence_of(site)
     for number in range(1500):
         packet = request(Message.DISCOVER, arch=7)

@@ -26,14 +26,14 @@ def test_a_machine_keeps_its_address_across_discovers() -> None:
 def test_an_address_is_not_given_to_two() -> None:
     leases = book()
     assert leases.offer("a", 0) == FIRST
-    assert leases.offer("b", 0, wanted=FIRST) == FIRST + 1
+    assert leases.offer("b", 0, requested=FIRST) == FIRST + 1
     assert not leases.commit("b", FIRST, 0, 100)
     assert leases.commit("b", FIRST + 1, 0, 100)
 
 
 def test_a_free_wish_is_granted_and_one_outside_the_pool_is_not() -> None:
-    assert book().offer("a", 0, wanted=LAST) == LAST
-    assert book().offer("a", 0, wanted=IPv4Address("10.0.0.99")) == FIRST
+    assert book().offer("a", 0, requested=LAST) == LAST
+    assert book().offer("a", 0, requested=IPv4Address("10.0.0.99")) == FIRST
 
 
 def test_an_empty_pool_gives_nothing_until_an_offer_lapses() -> None:
@@ -55,7 +55,7 @@ def test_a_released_address_returns_to_its_machine() -> None:
     leases = book()
     leases.commit("a", FIRST, 0, 1000)
     leases.release("a", FIRST + 1, 1)  # not its own
-    assert leases.offer("b", 1, wanted=FIRST) != FIRST
+    assert leases.offer("b", 1, requested=FIRST) != FIRST
     leases.release("a", FIRST, 1)
     assert leases.offer("a", 2) == FIRST
     assert leases.expire(3) == 0
@@ -68,13 +68,13 @@ def test_a_declined_address_rests() -> None:
     assert leases.offer("a", 0) == FIRST
     leases.decline("a", FIRST, 0)
     assert leases.offer("a", 1) == FIRST + 1
-    assert leases.offer("b", QUARANTINE_SECONDS + 1, wanted=FIRST) == FIRST
+    assert leases.offer("b", QUARANTINE_SECONDS + 1, requested=FIRST) == FIRST
 
 
 def test_a_reservation_wins_and_nobody_else_gets_it() -> None:
     leases = LeasePool(FIRST, LAST, {"a": RESERVED, "b": FIRST}.get, {RESERVED, FIRST}.__contains__)
-    assert leases.offer("x", 0, wanted=FIRST) == FIRST + 1
-    assert leases.offer("a", 0, wanted=LAST) == RESERVED
+    assert leases.offer("x", 0, requested=FIRST) == FIRST + 1
+    assert leases.offer("a", 0, requested=LAST) == RESERVED
     assert leases.offer("b", 0) == FIRST
     assert not leases.commit("a", LAST, 0, 100)
     assert not leases.commit("x", RESERVED, 0, 100)

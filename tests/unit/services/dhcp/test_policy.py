@@ -243,10 +243,10 @@ def test_release_and_decline_are_heard_in_silence() -> None:
     leases = book()
     leases.commit("52:54:00:12:34:56", FIRST, 0, 9000)
     assert respond(ask(Message.RELEASE, ciaddr=FIRST), leases=leases) is None
-    assert leases.offer("b", 1001, wanted=FIRST) == FIRST
+    assert leases.offer("b", 1001, requested=FIRST) == FIRST
     leases.commit("52:54:00:12:34:56", LAST, 0, 9000)
     assert respond(ask(Message.DECLINE, {Option.REQUESTED_ADDRESS: LAST.packed}), leases=leases) is None
-    assert leases.offer("c", 1001, wanted=LAST) != LAST
+    assert leases.offer("c", 1001, requested=LAST) != LAST
 
 
 def test_an_exhausted_pool_is_silent() -> None:
