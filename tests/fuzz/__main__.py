@@ -40,15 +40,15 @@ def main() -> None:
     parser.add_argument("target", choices=sorted(TARGETS))
     parser.add_argument("--seconds", type=int, default=600)
     parser.add_argument("--again", type=Path)
-    said = parser.parse_args()
-    if said.again:
-        TARGETS[said.target](said.again.read_bytes())
+    arguments = parser.parse_args()
+    if arguments.again:
+        TARGETS[arguments.target](arguments.again.read_bytes())
         return
     with tempfile.TemporaryDirectory() as folder:
-        for number, seed in enumerate(seeds(said.target)):
+        for number, seed in enumerate(seeds(arguments.target)):
             (Path(folder) / f"{number:05}").write_bytes(seed)
-        limits = [f"-max_total_time={said.seconds}", "-max_len=2048", "-timeout=2", "-rss_limit_mb=1024"]
-        atheris.Setup([sys.argv[0], *limits, "-print_final_stats=1", folder], TARGETS[said.target])
+        limits = [f"-max_total_time={arguments.seconds}", "-max_len=2048", "-timeout=2", "-rss_limit_mb=1024"]
+        atheris.Setup([sys.argv[0], *limits, "-print_final_stats=1", folder], TARGETS[arguments.target])
         atheris.Fuzz()
 
 

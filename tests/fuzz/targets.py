@@ -12,12 +12,11 @@ from provisioner.services.dhcp.leases import LeasePool
 from provisioner.services.dhcp.packet import UNSPECIFIED, DhcpPacketError, Packet
 from provisioner.services.dhcp.policy import LIMITED_BROADCAST, ClientRoles, DhcpConfig, DhcpReply, answer
 from provisioner.services.dhcp.request import sighting
-from provisioner.services.dns.packet import DhcpPacketError as DnsPacketError
+from provisioner.services.dns.packet import DnsPacketError
 from provisioner.services.dns.responder import Responder
 from provisioner.services.dns.tcp_connection import TcpConnection
 from provisioner.services.dns.zone import Apex, Zone, labels
-from provisioner.services.tftp.packet import Ack, Request, parse
-from provisioner.services.tftp.packet import DhcpPacketError as TftpPacketError
+from provisioner.services.tftp.packet import Ack, TftpPacketError, TransferRequest, parse
 from provisioner.services.tftp.policy import MAX_WINDOW, Content, TransferRefused, negotiate, open_requested
 from provisioner.services.tftp.transfer import Transfer
 
@@ -37,7 +36,7 @@ def tftp(data: bytes) -> None:
     first, *rest = list(pieces(data)) or [b""]
     try:
         request = parse(first)
-        if not isinstance(request, Request):
+        if not isinstance(request, TransferRequest):
             return
         content = open_requested(request, FILES.get)
     except (TftpPacketError, TransferRefused) as fault:
@@ -46,21 +45,21 @@ def tftp(data: bytes) -> None:
     _play(content, request, rest)
 
 
-def _play(content: Content, request: Request, rest: list[bytes]) -> None:
+def _play(content: Content, request: TransferRequest, rest: list[bytes]) -> None:
     options = negotiate(request, content.size)
     now, transfer = 0.0, Transfer(content, options, 0.0)
     sent = transfer.begin(now)
-    for turn, said in enumerate(rest):
+    for turn, datagram in enumerate(rest):
         [(expected_ack, ready)] = (transfer.prefetch() if turn % 3 else [])[:1] or [(b"", list[bytes]())]
         assert len(sent) <= MAX_WINDOW and all(len(one) <= options.block + 4 for one in sent[1:])
         now += 0.01
         try:
-            heard = parse(said)
+            packet = parse(datagram)
         except TftpPacketError:
             continue
-        if isinstance(heard, Ack):
-            sent = transfer.acknowledge(heard.block, now)
-            assert not ready or said != expected_ack or sent == ready
+        if isinstance(packet, Ack):
+            sent = transfer.acknowledge(packet.block, now)
+            assert not ready or datagram != expected_ack or sent == ready
             if transfer.done:
                 assert transfer.acknowledged_bytes == content.size
                 return

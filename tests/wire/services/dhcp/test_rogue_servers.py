@@ -13,7 +13,7 @@ import pytest
 
 from provisioner.errors import RefusedError
 from tests.wire import conftest
-from tests.wire.dhcplab import Lab, Machine
+from tests.wire.dhcplab import Lab, Machine, put_boot_files
 
 if TYPE_CHECKING:
     from tests.wire.conftest import World
@@ -29,6 +29,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Lab, World]]
         lan = stack.enter_context(conftest.namespace())
         made = Lab(lan, folder, stack)
         world = conftest.World(lan, stack.enter_context(conftest.Inside(lan, folder)), folder)
+        put_boot_files(world.state)
         stack.callback(world.site.database.close)
         world.client.apply([], [{"name": "cube", "image": "vault-os"}])
         yield made, world
