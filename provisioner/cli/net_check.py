@@ -166,7 +166,7 @@ def _show(found: Row) -> None:
     elif not found["servers"]:
         click.echo(f"{'Servers':<10}no other DHCP server is heard")
     for server in found["servers"]:
-        click.echo(f"{'RogueServer':<10}{lan.describe(server)}")
+        click.echo(f"{'Server':<10}{lan.describe(server)}")
     for row in found["asked"]:
         gets = ", ".join(row["addresses"].values()) or "no address"
         boots = ", ".join(boot["what"].partition("?")[0] for boot in row["boots"]) or "nothing to boot"
