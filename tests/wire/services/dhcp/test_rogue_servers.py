@@ -60,7 +60,7 @@ def check_named(world: World, event: dict[str, Any], server: Machine) -> None:
     said = event["data"]
     assert (said["address"], said["mac"], said["interface"]) == (ADDRESS, server.mac, "lan0")
     assert said["offer"].startswith("10.77.0.20")
-    checked = world.provision("net", "check")
+    checked = world.lan.provision("net", "check", "--state", str(world.service.state))
     assert checked.code == 6, checked.err
     assert f"{ADDRESS} ({server.mac}) on lan0 offers 10.77.0.20" in checked.out
     assert "(PV-670)" in checked.err and "docs/network.md" in checked.err
@@ -83,7 +83,7 @@ def test_another_server_is_named_and_deploys_wait_until_it_has_gone(lab: tuple[L
     process.terminate()
     process.wait()
     await_kind(world, "dhcp.foreign.gone", event["id"], 20)
-    checked = world.provision("net", "check")
+    checked = world.lan.provision("net", "check", "--state", str(world.service.state))
     assert checked.code == 0 and "no other DHCP server is heard" in checked.out
     assert world.client.arm(world.add_host().name, yes=True)["stage"] == "queued"
 
@@ -103,6 +103,6 @@ def test_a_service_that_may_not_listen_says_so_and_serves_all_the_same(tmp_path:
         made = Lab(lan, tmp_path, stack)
         world = conftest.World(lan, stack.enter_context(Deaf(lan, tmp_path)), tmp_path)
         stack.callback(world.site.database.close)
-        said = world.provision("net", "check")
+        said = world.lan.provision("net", "check", "--state", str(world.service.state))
         assert "Servers   cannot be heard on lan0: CAP_NET_RAW is missing" in said.out
         assert made.machine("client").udhcpc().startswith("10.77.0.1")
