@@ -11,6 +11,7 @@ from provisioner.client import Client
 from provisioner.domain.bootfiles import TftpFile
 from provisioner.errors import NetworkError, RefusedError
 from provisioner.site import lan
+from provisioner.state.values import RogueServer
 from provisioner.system import units
 
 if TYPE_CHECKING:
@@ -166,7 +167,7 @@ def _show(found: Row) -> None:
     elif not found["servers"]:
         click.echo(f"{'Servers':<10}no other DHCP server is heard")
     for server in found["servers"]:
-        click.echo(f"{'Server':<10}{lan.describe(server)}")
+        click.echo(f"{'Server':<10}{lan.describe_server(RogueServer(**server))}")
     for row in found["asked"]:
         gets = ", ".join(row["addresses"].values()) or "no address"
         boots = ", ".join(boot["what"].partition("?")[0] for boot in row["boots"]) or "nothing to boot"

@@ -3,11 +3,11 @@
 import time
 from collections.abc import Callable
 from ipaddress import IPv4Address
-from typing import Any
 
 from provisioner.domain.deployment import Deployment
 from provisioner.domain.stage import RESTING, Stage
 from provisioner.state.database import Database
+from provisioner.state.macs import MacRow
 
 REFRESH_SECONDS = 0.01  # for which the tables are believed without a look whether the database has changed
 BOOT_STAGES = frozenset({Stage.POWERING, Stage.WRITING})  # stages for which a boot request means something
@@ -23,7 +23,7 @@ class HostCache:
         self._database, self._clock = database, clock
         self._checked_at = -1.0
         self._version = -1
-        self._rows: list[dict[str, Any]] = []
+        self._rows: list[MacRow] = []
         self._macs: dict[str, tuple[IPv4Address, str]] = {}
         self._addresses: set[int] = set()  # by number: an address is slow to hash
         self._deployments: dict[str, tuple[str, Stage]] = {}  # by MAC: id and stage
@@ -40,7 +40,7 @@ class HostCache:
             rows = self._database.macs.all()
             if rows != self._rows:  # a storm of machines writes all the time, but not who they are
                 self._rows = rows
-                self._macs = {row["mac"]: (IPv4Address(row["address"]), row["role"]) for row in rows}
+                self._macs = {row.mac: (IPv4Address(row.address), row.role) for row in rows}
                 self._addresses = {int(address) for address, _ in self._macs.values()}
             self._deployments = {
                 mac: (ident, stage) for mac, ident, stage in self._database.deployments.orders()

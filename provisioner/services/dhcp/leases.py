@@ -21,9 +21,9 @@ class Lease:
     expires: float
     bound: bool = False
 
-    def row(self) -> dict[str, Any]:
+    def row(self) -> LeaseRow:
         """As the database has it."""
-        return {"mac": self.mac, "address": str(self.address), "expires": self.expires, "bound": self.bound}
+        return LeaseRow(self.mac, str(self.address), self.expires, self.bound)
 
 
 class LeasePool:

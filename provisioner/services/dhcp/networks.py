@@ -34,7 +34,7 @@ class ServedNetworks:
         self._all = [self.main, *further]
         rows = site.database.leases.all()
         for network in self._all:
-            network.leases.load(row for row in rows if IPv4Address(row["address"]) in network.config.network)
+            network.leases.load(row for row in rows if IPv4Address(row.address) in network.config.network)
 
     @property
     def direct(self) -> list[ServedNetwork]:
@@ -60,15 +60,15 @@ class ServedNetworks:
         """Whether a lease has changed since it was last taken."""
         return any(network.leases.changed for network in self._all)
 
-    def take_changes(self, now: float) -> tuple[list[dict[str, Any]], list[str]]:
+    def take_changes(self, now: float) -> tuple[list[LeaseRow], list[str]]:
         """Rows and forgotten MACs of all lease pools. A machine that has moved has its newest lease."""
-        rows: dict[str, dict[str, Any]] = {}
+        rows: dict[str, LeaseRow] = {}
         gone: set[str] = set()
         for network in self._all:
             if network.leases.changed:
                 network.leases.expire(now)
                 given, forgotten = network.leases.take_changes()
-                rows |= {row["mac"]: row for row in given}
+                rows |= {row.mac: row for row in given}
                 gone.update(forgotten)
         return list(rows.values()), [mac for mac in gone if mac not in rows and not self._holds(mac)]
 

@@ -3,6 +3,7 @@
 import uuid
 
 from provisioner.services.dhcp.packet import UNSPECIFIED, Op, Option, Packet, suboptions
+from provisioner.state.sightings import ClientPacket
 
 CIRCUIT, REMOTE, LINK_SELECTION = 1, 2, 5  # suboptions of 82 (RFC 3046, RFC 3527)
 

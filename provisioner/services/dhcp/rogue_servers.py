@@ -29,19 +29,6 @@ PROBE_PREFIX = b"\x02pv"  # locally administered: nobody's card has a MAC that b
 log = logging.getLogger(__name__)
 
 
-@dataclass
-class RogueServer:
-    """One that answers. `offer` and `boots` are empty where it gives no address, or names no boot file."""
-
-    address: str
-    mac: str
-    interface: str
-    offer: str = ""
-    boots: str = ""
-    since: float = 0.0
-    heard: float = 0.0
-
-
 class RogueServers:
     """The servers that are heard now. `ours` are the service's own addresses; times in seconds since 1970.
 
@@ -64,16 +51,16 @@ class RogueServers:
 
     def load(self, servers: Sequence[RogueServer], now: float) -> None:
         """What was known before a restart holds until it had time to answer again."""
-        for row in rows[:MAX_SERVERS]:
-            server = RogueServer(**row | {"heard": now})
-            self._servers[server.address, server.mac, server.interface] = server
+        for server in servers[:MAX_SERVERS]:
+            key = (server.address, server.mac, server.interface)
+            self._servers[key] = replace(server, heard=now)
 
     def __len__(self) -> int:
         return len(self._servers)
 
-    def dump(self) -> list[dict[str, Any]]:
-        """Plain rows."""
-        return [asdict(server) for server in self._servers.values()]
+    def dump(self) -> list[RogueServer]:
+        """Those that are heard now."""
+        return list(self._servers.values())
 
     def receive(self, datagram: UdpDatagram, interface: str, own_mac: str, now: float) -> Packet | None:
         """Take a datagram of a packet socket; the DHCP packet in it, None if it is none."""
@@ -97,11 +84,10 @@ class RogueServers:
             self.forged += 1
             return
         server = known or RogueServer(*key, since=now)
-        server.heard = now
-        server.offer = str(packet.yiaddr) if packet.yiaddr != UNSPECIFIED else server.offer
-        server.boots = _boot_file(packet) or server.boots
+        offer = str(packet.yiaddr) if packet.yiaddr != UNSPECIFIED else server.offer
+        boots = _boot_file(packet) or server.boots
+        self._servers[key] = server = replace(server, heard=now, offer=offer, boots=boots)
         if known is None:
-            self._servers[key] = server
             self._on_change("dhcp.foreign", server)
 
     def expire(self, now: float) -> None:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import partial
 
 from provisioner.domain.event import Event
@@ -11,13 +12,13 @@ from provisioner.services.dhcp.packet import Packet
 from provisioner.services.dhcp.rogue_servers import (
     PERIOD,
     SITE_SERVER_PERIOD,
-    RogueServer,
     RogueServers,
     discover_message,
 )
 from provisioner.services.eventloop.reactor import Reactor
 from provisioner.site import lan
 from provisioner.site.site import Site
+from provisioner.state.values import RogueServer
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +41,7 @@ class RogueServerWatch:
         self._is_external = mode == "external"
         period = PERIOD if mode == "authoritative" else SITE_SERVER_PERIOD
         self._servers = RogueServers(frozenset(site.settings.addresses), self._on_change, period)
-        self._servers.load(lan.servers(site), site.clock())
+        self._servers.load(lan.rogue_servers(site), site.clock())
         self._sockets: list[DhcpPacketSocket] = []
         self._open(interfaces, reactor)
         reactor.call_every(period, self._probe)
@@ -68,7 +69,7 @@ class RogueServerWatch:
                 continue
             self._sockets.append(packet_socket)
             reactor.register(packet_socket, partial(self._receive, packet_socket))
-        self._site.database.values.set(lan.DEAF, deaf)
+        self._site.database.values.put_deaf_interfaces(deaf)
 
     def _probe(self) -> None:
         self._servers.expire(self._site.clock())
@@ -88,7 +89,7 @@ class RogueServerWatch:
     def _on_change(self, kind: str, server: RogueServer) -> None:
         """Into the log, the event log, and where `deploy` and `net check` look."""
         change = "answers" if kind == "dhcp.foreign" else "is gone"
-        log.warning("another DHCP server %s: %s", change, lan.describe(vars(server)))
-        self._site.database.values.set(lan.FOREIGN, self._servers.dump())
+        log.warning("another DHCP server %s: %s", change, lan.describe_server(server))
+        self._site.database.values.put_rogue_servers(self._servers.dump())
         event = Event(time=self._site.clock(), host="", deployment="", attempt=0, kind=kind, source="dhcp")
-        self._site.database.events.note(event.model_copy(update={"data": vars(server)}))
+        self._site.database.events.note(event.model_copy(update={"data": asdict(server)}))

@@ -7,7 +7,6 @@ A packet's way: `loop` receives and reads it, `DhcpService.answer` decides, `loo
 import logging
 import sys
 from collections.abc import Callable
-from dataclasses import asdict
 from functools import partial
 from ipaddress import IPv4Address
 

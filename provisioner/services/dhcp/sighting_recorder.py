@@ -2,9 +2,8 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 from provisioner.deployment.record import record
 from provisioner.domain.deployment import Deployment
@@ -13,10 +12,11 @@ from provisioner.errors import TransitionError
 from provisioner.services.dhcp import request
 from provisioner.services.dhcp.host_cache import HostCache
 from provisioner.services.dhcp.packet import UNSPECIFIED, Op, Packet
-from provisioner.services.dhcp.request import Sighting, is_boot_client, sighting
+from provisioner.services.dhcp.request import is_boot_client, sighting
 from provisioner.services.dhcp.rogue_servers import is_probe
 from provisioner.services.eventloop.write_behind import batches
 from provisioner.site.site import Site
+from provisioner.state.sightings import ClientPacket, NewSighting
 
 log = logging.getLogger(__name__)
 MAX_PENDING = 1000  # MACs between two writings; a flood of invented ones is counted, not kept
@@ -35,16 +35,15 @@ class _PendingSighting:
     reply: Packet | None
     note: str
 
-    def row(self) -> dict[str, Any] | None:
-        """As the store has it."""
+    def row(self) -> NewSighting | None:
+        """As the database takes it."""
         seen = sighting(self.request, self.when, note=self.note)
         if seen is None:
             return None
-        data = dict(vars(seen))
         if hostname := request.hostname(self.last):
-            data["hostname"] = hostname
+            seen = replace(seen, hostname=hostname)
         address = request.client_address(self.last, self.reply)
-        return {"mac": seen.mac, "time": self.when, "count": self.count, "address": address, "data": data}
+        return NewSighting(seen.mac, self.when, self.count, address, seen)
 
 
 class SightingRecorder:
@@ -85,7 +84,7 @@ class SightingRecorder:
         if is_boot_client(request) or not is_boot_client(pending.request):
             pending.request, pending.note = request, note
 
-    def _record_event(self, ident: str, seen: Sighting | None) -> None:
+    def _record_event(self, ident: str, seen: ClientPacket | None) -> None:
         row = self._site.database.deployments.get(ident)
         kind = event_kind(row, seen) if seen else ""
         if seen is None or not kind:
@@ -129,7 +128,7 @@ class SightingRecorder:
             self._site.database.sightings.prune(MAX_UNKNOWN_MACS)
 
 
-def event_kind(row: Deployment, seen: Sighting) -> str:
+def event_kind(row: Deployment, seen: ClientPacket) -> str:
     """What a boot request of the deployment's MAC means for it; empty when nothing."""
     if row.mac != seen.mac:
         return ""

@@ -16,9 +16,9 @@ LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?")
 
 
 def site_zone(
-    settings: Settings, rows: Iterable[Row], serial: int, own_address: IPv4Address | None = None
+    settings: Settings, rows: Iterable[MacRow], serial: int, own_address: IPv4Address | None = None
 ) -> Zone:
-    """The zones of a site; `rows` are the store's MACs, each with its `host`, `address` and `role`.
+    """The zones of a site; `rows` are the known MACs.
 
     `own_address` is the address of ours that is asked: there, and perhaps nowhere else, is the service found.
     """
@@ -50,13 +50,13 @@ def _own(settings: Settings, domain: str, own_address: IPv4Address) -> Iterator[
             yield labels(f"{hostname}.{domain}"), address
 
 
-def _hosts(rows: Iterable[Row], domain: str) -> Iterator[tuple[Labels, Address]]:
-    for row in sorted(rows, key=lambda row: (row["role"] == "bmc", row["host"], row["mac"])):
-        hostname = f"{row['host']}-bmc" if row["role"] == "bmc" else str(row["host"])
+def _hosts(rows: Iterable[MacRow], domain: str) -> Iterator[tuple[Labels, Address]]:
+    for row in sorted(rows, key=lambda row: (row.role == "bmc", row.host, row.mac)):
+        hostname = f"{row.host}-bmc" if row.role == "bmc" else row.host
         if not all(LABEL.fullmatch(part) for part in hostname.lower().split(".")):
             log.warning("%.60s is no name that DNS can have; it is not answered", hostname)
             continue
-        yield labels(f"{hostname}.{domain}"), IPv4Address(row["address"])
+        yield labels(f"{hostname}.{domain}"), IPv4Address(row.address)
 
 
 def _reverse_tops(network: IPv4Network) -> list[Labels]:

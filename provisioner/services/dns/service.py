@@ -11,6 +11,7 @@ from provisioner.services.dns.responder import Responder
 from provisioner.services.dns.zone import Zone
 from provisioner.site.site import Site
 from provisioner.state.counters import MetricsRegistry, MetricsWriter
+from provisioner.state.macs import MacRow
 from provisioner.state.notify import Listener
 
 log = logging.getLogger(__name__)
@@ -65,7 +66,7 @@ class ZoneUpdater:
 
     def _read(self) -> None:
         self._changes = self._listener.count
-        self._known: Any = self._site.database.macs.all()
+        self._known: list[MacRow] | None = self._site.database.macs.all()
 
     def _zone(self, address: IPv4Address) -> Zone:
         return site_zone(self._site.settings, self._known or [], int(self._site.clock()), address)

@@ -12,6 +12,7 @@ from provisioner.services.tftp.metrics import TftpMetrics
 from provisioner.site.site import Site
 from provisioner.state import boot_files
 from provisioner.state.counters import MetricsWriter
+from provisioner.state.transfers import Transfer
 
 log = logging.getLogger(__name__)
 MAX_PENDING, MAX_ADDRESSES = 1000, 4096  # between two writings, and in all: forged ones fill no disk
@@ -64,7 +65,7 @@ class TransferRecorder:
     def __init__(self, site: Site) -> None:
         self._site = site
         self._lock = threading.Lock()
-        self._pending: dict[str, dict[str, Any]] = {}
+        self._pending: dict[str, Transfer] = {}
 
     def record(self, name: str, client: str, result: str, size: int) -> None:
         """The end of a transfer, or a refusal. OVMF asks for the size and then aborts: that is left out."""
@@ -74,14 +75,14 @@ class TransferRecorder:
             before = self._pending.get(client)
             if before is None and len(self._pending) >= MAX_PENDING:
                 return
-            self._pending[client] = {
-                "address": client,
-                "time": self._site.clock(),
-                "count": before["count"] + 1 if before else 1,
-                "name": name[:100],
-                "result": result[:200],
-                "bytes": size,
-            }
+            self._pending[client] = Transfer(
+                address=client,
+                time=self._site.clock(),
+                count=before.count + 1 if before else 1,
+                name=name[:100],
+                result=result[:200],
+                bytes=size,
+            )
 
     def write(self) -> None:
         """Write what has gathered; the database is not asked where nothing has."""

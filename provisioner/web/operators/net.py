@@ -36,11 +36,11 @@ def show() -> Response:
         url=settings.url,
         time_server=str(settings.dhcp.time_server or ""),
         watched="dhcp" in settings.services,
-        deaf=site.database.values.get(lan.DEAF, []),
-        alone=lan.is_alone(site),
-        files=external.files(site),
+        deaf=site.database.values.deaf_interfaces(),
+        alone=lan.is_sole_server(site),
+        files=external.firmware_files(site),
         tftp_files=[asdict(file) for file in boot_files.tftp_files(settings.state)] if serves_tftp else [],
-        servers=lan.servers(site),
+        servers=lan.rogue_servers(site),
         events=events,
     )
 

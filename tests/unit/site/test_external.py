@@ -80,7 +80,7 @@ def test_an_http_client_must_get_its_class_back() -> None:
 
 
 def test_each_kind_of_machine_asks_as_it_does(site: Site) -> None:
-    found = client_kinds(external.files(site))
+    found = client_kinds([asdict(file) for file in external.firmware_files(site)])
     assert [(case.number, case.http, case.ipxe) for case in found] == [
         *((0, False, False), (7, False, False), (9, False, False), (16, True, False)),
         *((7, False, True), (6, False, False), (10, False, False)),

@@ -157,5 +157,6 @@ def test_beside_another_server_a_relayed_hosts_address_is_known_at_once(site: Si
     packet.giaddr = IPv4Address("10.79.0.1")
     packet.options |= {Option.REQUESTED_ADDRESS: bytes([10, 79, 0, 5]), Option.RELAY: b"\1\4eth7"}
     evidence.observe(packet, site.clock())
-    assert lan.belongs(site, MAC, "10.79.0.5")
-    assert (site.database.sightings.get(MAC) or {})["data"]["circuit"] == "eth7"
+    assert lan.has_address(site, MAC, "10.79.0.5")
+    seen = site.database.sightings.get(MAC)
+    assert seen and seen.data.circuit == "eth7"

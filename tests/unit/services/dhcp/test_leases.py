@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from provisioner.services.dhcp.leases import OFFER_SECONDS, QUARANTINE_SECONDS, LeasePool
+from provisioner.state.leases import LeaseRow
 
 FIRST, LAST = IPv4Address("10.0.0.10"), IPv4Address("10.0.0.13")
 RESERVED = IPv4Address("10.0.0.5")

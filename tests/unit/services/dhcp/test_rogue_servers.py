@@ -17,11 +17,11 @@ from provisioner.services.dhcp.rogue_servers import (
     MAX_SERVERS,
     MISSED_PROBES,
     PERIOD,
-    RogueServer,
     RogueServers,
     discover_message,
     is_probe,
 )
+from provisioner.state.values import RogueServer
 
 OURS = IPv4Address("10.77.0.1")
 GONE = MISSED_PROBES * PERIOD + 1
@@ -55,7 +55,7 @@ def test_a_server_is_told_once_and_again_when_it_is_gone() -> None:
         told.table.expire(moment)
     assert told.news == [("dhcp.foreign", "10.77.0.9")]
     [row] = told.table.dump()
-    assert (row["mac"], row["offer"], row["interface"]) == (OTHER, "10.77.0.99", "lan0")
+    assert (row.mac, row.offer, row.interface) == (OTHER, "10.77.0.99", "lan0")
     told.table.expire(8.0 + GONE)
     assert len(told.news) == 1
     told.table.expire(8.0 + GONE + 0.1)
