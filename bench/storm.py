@@ -19,6 +19,8 @@ from provisioner import run
 from provisioner import settings as settings_module
 from provisioner.deployment.order import arm
 from provisioner.deployment.record import record
+from provisioner.domain.events.order import SlotGiven
+from provisioner.domain.events.power import PowerBegan
 from provisioner.domain.host import Host
 from provisioner.domain.image import Image
 from provisioner.domain.profile import Profile
@@ -116,8 +118,8 @@ def ours(folder: Path, files: Path, names: tuple[str, str]) -> Iterator[tuple[li
     database.images.put(image)
     for host in hosts:
         row = arm(site, host, image, by="bench")
-        record(site, row.id, "slot.given", source="worker")
-        record(site, row.id, "power.began", source="worker", nonce=f"nonce-of-{host.name}")
+        record(site, row.id, SlotGiven(), source="worker")
+        record(site, row.id, PowerBegan(nonce=f"nonce-of-{host.name}"), source="worker")
     known = [StormHost(mac=row.mac, address=row.address) for row in database.macs.all()]
     database.close()
     argv: Argv = [*link.inside(names[0]), sys.executable, "-m", "provisioner", "serve", "--settings", toml]

@@ -17,7 +17,17 @@ from provisioner.errors import ProvisionError
 STATE = Path("/var/lib/provisioner")
 SCHEMA_VERSION = 1
 TIMES = frozenset(
-    {"time", "created", "stage_since", "deadline", "expires", "last_sign", "power_on", "added", "first_seen"}
+    {
+        "time",
+        "created",
+        "stage_since",
+        "deadline",
+        "expires",
+        "last_event_at",
+        "power_on",
+        "added",
+        "first_seen",
+    }
     | {"last_seen", "inventoried"}
 )
 Row = dict[str, Any]

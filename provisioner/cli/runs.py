@@ -12,7 +12,8 @@ import click
 from provisioner.cli.common import Column, console, emit, local_time, say
 from provisioner.cli.new_events import RESTING, await_news
 from provisioner.client import Client
-from provisioner.domain.timeline import Timeline, describe_progress
+from provisioner.domain.event import Event
+from provisioner.domain.timeline import Timeline
 from provisioner.errors import Exit, RefusedError
 from provisioner.system.units import duration, size
 
@@ -135,7 +136,7 @@ class _Stories:
 
     def add(self, event: Row) -> str:
         """Tell one event to its story; the sentence."""
-        return self.stories.setdefault(event["deployment"], Timeline()).add(event)
+        return self.stories.setdefault(event["deployment"], Timeline()).add(Event.model_validate(event))
 
 
 class _Lines(_Stories):
@@ -198,10 +199,10 @@ class _Table(_Stories):
     def _line(self, row: Row, now: float) -> tuple[str, ...]:
         story = self.stories.get(row["id"], Timeline())
         mark, style = MARKS.get(row["stage"], ("▸", "cyan"))
-        chapter = story.chapters.get(story.stage)
+        chapter = story.stages.get(story.stage)
         note = chapter.note if chapter else str(row["reason"])
         if row["stage"] == "writing" and story.progress:
-            note = describe_progress(story.progress)
+            note = story.progress.describe()
         since = (story.ended or now) - story.began if story.began else 0
         again = f"attempt {story.attempt}, " if story.attempt > 1 else ""
         state = f"[{style}]{row['stage']}[/]"

@@ -11,7 +11,9 @@ from provisioner.cli import runs
 from provisioner.cli.common import Column, asks_service, console, emit, emit_one, local_time, prints_data, say
 from provisioner.cli.new_events import RESTING, await_news
 from provisioner.client import Client
-from provisioner.domain.timeline import PROGRESS, StageRecord, Timeline, describe_progress
+from provisioner.domain.event import Event
+from provisioner.domain.progress import Progress
+from provisioner.domain.timeline import StageRecord, Timeline
 from provisioner.errors import Exit
 from provisioner.system.units import duration
 
@@ -20,8 +22,8 @@ CODES = {"ready": Exit.DONE, "rejected": Exit.REJECTED, "failed": Exit.FAILED, "
 
 
 def _remark(row: Row) -> str:
-    if row["stage"] == "writing" and row["progress"]:
-        return describe_progress(row["progress"])
+    if row["stage"] == "writing" and row["progress"]["phase"]:
+        return Progress.model_validate(row["progress"]).describe()
     return str(row["reason"])
 
 
@@ -48,7 +50,7 @@ def status(client: Client, host: str | None, form: str) -> None:
     news = client.events(host)
     row, story = news["deployment"], Timeline()
     for event in news["events"]:
-        story.add(event)
+        story.add(Event.model_validate(event))
     emit_one(form, "deployment", row, lambda: _tell(row, story, news["now"]), key="host")
     return None
 
@@ -118,12 +120,12 @@ class _Lines:
     def take(self, news: Row) -> None:
         """New events."""
         self._warned = ""
-        for event in news["events"]:
+        for event in map(Event.model_validate, news["events"]):
             sentence = self.story.add(event)
-            if event["kind"] in PROGRESS and not self._is_due(event["time"]):
+            if event.data.is_progress and not self._is_due(event.time):
                 continue
-            stamp = datetime.fromtimestamp(event["time"]).astimezone().isoformat(timespec="seconds")
-            say(f"{stamp} {event['host']} {self.story.stage}: {sentence}")
+            stamp = datetime.fromtimestamp(event.time).astimezone().isoformat(timespec="seconds")
+            say(f"{stamp} {event.host} {self.story.stage}: {sentence}")
 
     def _is_due(self, now: float) -> bool:
         """Progress comes every two seconds; a log needs it every ten."""
@@ -160,7 +162,7 @@ class _Live:
     def take(self, news: Row) -> None:
         """New events."""
         for event in news["events"]:
-            self.story.add(event)
+            self.story.add(Event.model_validate(event))
         self._row, self._warning = news["deployment"], ""
         self._skew = news["now"] - time.time()
 
@@ -184,13 +186,13 @@ def _lines(row: Row, story: Timeline, now: float) -> list[Any]:
     from rich.text import Text
 
     lines = []
-    last = max((c.began for c in story.chapters.values()), default=0)
-    for chapter in story.chapters.values():
+    last = max((c.began for c in story.stages.values()), default=0)
+    for chapter in story.stages.values():
         state = _state(chapter, row, last)
         mark, style = MARKS[state]
         note = chapter.note if chapter.began else ""
         if state == "now" and chapter.stage == "writing" and story.progress:
-            note = describe_progress(story.progress)
+            note = story.progress.describe()
         took = duration(chapter.seconds(now)) if chapter.began else ""
         again = f"attempt {story.attempt}, " if story.attempt > 1 and state == "now" else ""
         lines.append(

@@ -59,9 +59,9 @@ def other_servers(site: Site) -> Refusal | None:
 
     A host that takes another server's answer boots something else, and nobody would know what.
     """
-    if lan.is_alone(site):
+    if lan.is_sole_server(site):
         return None
-    others = "; ".join(map(lan.describe, lan.servers(site)))
+    others = "; ".join(map(lan.describe_server, lan.rogue_servers(site)))
     return Refusal(
         code=670,
         sentence=f"another DHCP server answers on the deployment LAN: {others}",
@@ -124,7 +124,7 @@ def _older_version(request: _Request) -> Refusal | None:
 
 def _foreign_data(request: _Request) -> Refusal | None:
     disk = target_disk.find(request.site, request.host)
-    owner = disks.whose(disk, request.host.name) if disk else ""
+    owner = disks.foreign_content(disk, request.host.name) if disk else ""
     if disk is None or not owner or request.terms.erase_foreign:
         return None
     return Refusal(

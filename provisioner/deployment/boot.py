@@ -2,6 +2,7 @@
 
 import hmac
 import logging
+from typing import NamedTuple
 
 from provisioner import discovery
 from provisioner.agent.protocol import KernelArguments, SurveyArguments
@@ -22,29 +23,33 @@ CONSOLES = "console=tty0 console=ttyS0,115200"
 log = logging.getLogger(__name__)
 
 
-def answer(site: Site, asker: Asker) -> BootPlan:
-    """The boot plan for whoever asks; never raises for a machine's request."""
-    plan, reason = explain(site, asker)
-    log.info("%s (%s) is answered %s: %s", asker.mac, asker.address, type(plan).__name__, reason)
-    return plan
+class BootAnswer(NamedTuple):
+    """What a machine shall boot, and why, in words."""
+
+    plan: BootPlan
+    reason: str
 
 
-def explain(site: Site, asker: Asker) -> tuple[BootPlan, str]:
-    """The plan and the reason for it, in words."""
+def answer(site: Site, asker: Asker) -> BootAnswer:
+    """What whoever asks shall boot; never raises: any error is the machine's own disk."""
     try:
-        host = site.database.hosts.by_mac(asker.mac)
-        if host is None:
-            return _stranger(site, asker)
-        deployment = site.database.deployments.last_of(host.name)
-        refusal = _refusal(site, asker, host, deployment)
-        if refusal or deployment is None:
-            return Local(firmware=asker.firmware), refusal or "no deployment is ordered"
-        url = site.settings.url_for(asker.address)
-        plan = _installer(url, deployment) if deployment.iso else _ramdisk(url, deployment)
-        return plan, f"deployment {deployment.id}"
+        return _choose(site, asker)
     except Exception:
         log.exception("%s: no answer could be found, so it boots its disk", asker.mac)
-        return Local(firmware=asker.firmware), "the service met an error"
+        return BootAnswer(Local(firmware=asker.firmware), "the service met an error")
+
+
+def _choose(site: Site, asker: Asker) -> BootAnswer:
+    host = site.database.hosts.by_mac(asker.mac)
+    if host is None:
+        return _stranger(site, asker)
+    deployment = site.database.deployments.last_of(host.name)
+    refusal = _refusal(site, asker, host, deployment)
+    if refusal or deployment is None:
+        return BootAnswer(Local(firmware=asker.firmware), refusal or "no deployment is ordered")
+    url = site.settings.url_for(asker.address)
+    plan = _installer(url, deployment) if deployment.iso else _ramdisk(url, deployment)
+    return BootAnswer(plan, f"deployment {deployment.id}")
 
 
 def _refusal(site: Site, asker: Asker, host: Host, deployment: Deployment | None) -> str:
@@ -67,25 +72,27 @@ def _refusal(site: Site, asker: Asker, host: Host, deployment: Deployment | None
     return ""
 
 
-def _same(expected: str, said: str) -> bool:
-    return hmac.compare_digest(expected.strip().lower().encode(), said.strip().lower().encode())
+def _same(expected: str, given: str) -> bool:
+    return hmac.compare_digest(expected.strip().lower().encode(), given.strip().lower().encode())
 
 
-def _stranger(site: Site, asker: Asker) -> tuple[BootPlan, str]:
+def _stranger(site: Site, asker: Asker) -> BootAnswer:
     """Its disk; or, where the settings say so, the ramdisk that only looks."""
     refusal = discovery.refusal(site, asker)
     if refusal:
-        return Local(firmware=asker.firmware), refusal
+        return BootAnswer(Local(firmware=asker.firmware), refusal)
     url = site.settings.url_for(asker.address)
     files = [boot_files.boot_file(site.settings.state, name) for name in ("vmlinuz", "initrd.img")]
     if None in files:
-        return Local(firmware=asker.firmware), "this machine is not known, and no ramdisk was built"
+        return BootAnswer(
+            Local(firmware=asker.firmware), "this machine is not known, and no ramdisk was built"
+        )
     plan = Survey(
         kernel=f"{url}{FILES}/vmlinuz",
         initrd=f"{url}{FILES}/initrd.img",
         args=f"{CONSOLES} BOOTIF={_bootif(asker.mac)} {SurveyArguments(url, asker.mac)}",
     )
-    return plan, "this machine is not known; its inventory is taken"
+    return BootAnswer(plan, "this machine is not known; its inventory is taken")
 
 
 def _bootif(mac: str) -> str:

@@ -1,15 +1,14 @@
 """Arms a deployment: one-shot, expiring, bound to one machine."""
 
 import secrets
-from typing import Any
 
+from provisioner.deployment import admission
 from provisioner.domain.deployment import Deployment, Terms
 from provisioner.domain.event import Event
+from provisioner.domain.events.order import OrderArmed
 from provisioner.domain.host import Host
-from provisioner.domain.image import Image, version_key
-from provisioner.domain.stage import RESTING, Stage
-from provisioner.errors import RefusedError
-from provisioner.site import lan
+from provisioner.domain.image import Image
+from provisioner.domain.stage import Stage
 from provisioner.site.site import Site
 
 AS_USUAL = Terms()
@@ -24,23 +23,6 @@ def make_id(now: float) -> str:
         number, digit = divmod(number, 32)
         text = _ALPHABET[digit] + text
     return "d-" + text.rjust(10, "0")
-
-
-def check_version(site: Site, host: Host, image: Image, terms: Terms) -> None:
-    """Raises RefusedError (PV-141) where a newer version of the image was written last.
-
-    The disk itself does not say its version before it has booted; what was written last is known here.
-    """
-    last = site.database.deployments.last_written(host.name)
-    if last is None or terms.allow_downgrade:
-        return
-    name, _, version = last.image.partition("@")
-    if name == image.name and version_key(image.version) < version_key(version):
-        raise RefusedError(
-            f"{host.name} has {last.image} ({last.id}): {image.id} is older",
-            hint="an older version may have known holes; if it is meant: --allow-downgrade",
-            code=141,
-        )
 
 
 def arm(
@@ -58,60 +40,56 @@ def arm(
 
     `iso` is the id of the installer that boots instead of the ramdisk, if any.
 
-    Raises:
-        RefusedError: the host is locked (PV-131), has a deployment under way (PV-132) or a newer version
-            of the image (PV-141); another DHCP server answers (PV-670).
+    Raises what `admission.check` raises; nothing was ordered then.
     """
-    lan.check_sole_server(site)
     now = site.clock()
-    hardware = site.database.hosts.hardware(host.name)
-    row = Deployment(
-        id=make_id(now),
-        host=host.name,
-        mac=host.macs[0],
-        image=image.id,
-        stage=Stage.QUEUED,
-        stage_since=now,
-        created=now,
-        deadline=now + site.settings.orders.expire_seconds,
-        expires=now + site.settings.orders.expire_seconds,
-        armed_by=by,
-        serial=host.serial or (hardware.serial if hardware else ""),
-        last_sign=now,
-        stop_after=stop_after,
-        run=run,
-        iso=iso,
-        write_mode=terms.write_mode,
-        erase_foreign=terms.erase_foreign,
-    )
     with site.database.writing():
-        fresh = site.database.hosts.get(host.name)
-        if fresh.locked:
-            raise RefusedError(f"{host.name} is locked", hint=f"provision host unlock {host.name}", code=131)
-        previous = site.database.deployments.last_of(host.name)
-        if previous and previous.stage not in RESTING:
-            raise RefusedError(
-                f"{host.name} is being deployed already ({previous.id}, {previous.stage})",
-                hint=f"provision watch {host.name}, or provision cancel {host.name}",
-                code=132,
-            )
-        check_version(site, host, image, terms)
-        while site.database.deployments.has(row.id):  # a rack ordered at once draws many in one second
-            row = row.model_copy(update={"id": make_id(now)})
+        admission.check(site, host, image, terms)
+        expires = now + site.settings.orders.expire_seconds
+        row = Deployment(
+            id=_free_id(site, now),
+            host=host.name,
+            mac=host.macs[0],
+            image=image.id,
+            stage=Stage.QUEUED,
+            stage_since=now,
+            created=now,
+            deadline=expires,
+            expires=expires,
+            armed_by=by,
+            serial=_serial(site, host),
+            last_event_at=now,
+            stop_after=stop_after,
+            run=run,
+            iso=iso,
+            write_mode=terms.write_mode,
+            erase_foreign=terms.erase_foreign,
+        )
         site.database.deployments.put(row)
-        data = {"by": by, "image": image.id, "mac": row.mac, "serial": row.serial, "expires": row.expires}
-        data |= terms.model_dump(exclude_defaults=True)
-        site.database.events.add(_event(row, "order.armed", by, data, now))
+        site.database.events.add(Event.of(row, _armed(row, terms), source=by, now=now))
     return row
 
 
-def _event(row: Deployment, kind: str, source: str, data: dict[str, Any], now: float) -> Event:
-    return Event(
-        time=now,
-        host=row.host,
-        deployment=row.id,
-        attempt=row.attempt,
-        kind=kind,
-        source=source,
-        data=data,
+def _free_id(site: Site, now: float) -> str:
+    """An id that nobody has: a rack ordered at once draws many in one second."""
+    ident = make_id(now)
+    while site.database.deployments.has(ident):
+        ident = make_id(now)
+    return ident
+
+
+def _serial(site: Site, host: Host) -> str:
+    """The machine's, as the inventory or else its last hello says; empty where nobody knows it."""
+    hardware = site.database.hosts.hardware(host.name)
+    return host.serial or (hardware.serial if hardware else "")
+
+
+def _armed(row: Deployment, terms: Terms) -> OrderArmed:
+    return OrderArmed(
+        by=row.armed_by,
+        image=row.image,
+        mac=row.mac,
+        serial=row.serial,
+        expires=row.expires,
+        **terms.model_dump(exclude_defaults=True),
     )

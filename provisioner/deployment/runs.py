@@ -1,21 +1,29 @@
-"""Fleet runs: one order for many hosts, whose turn is next, and when the rest is better left alone."""
+"""One order for many hosts: who is meant, who goes next, and when the rest is better left alone."""
 
 from collections import Counter
 from typing import Any
 
-from provisioner.deployment import plan
-from provisioner.deployment.order import AS_USUAL, arm, check_version
+from provisioner.deployment import admission, plan
+from provisioner.deployment.order import AS_USUAL, arm
 from provisioner.domain import selection
 from provisioner.domain.deployment import Deployment, Terms
 from provisioner.domain.host import Host
 from provisioner.domain.image import Image
+from provisioner.domain.refusal import Refusal
 from provisioner.domain.run import Run
 from provisioner.domain.selection import Candidate
-from provisioner.domain.stage import ACTIVE, RESTING, Stage
+from provisioner.domain.stage import ACTIVE, UNSUCCESSFUL, Stage
+from provisioner.domain.values import FrozenModel
 from provisioner.errors import InputError, ProvisionError, RefusedError
 from provisioner.site.site import Site
 
-UNSUCCESSFUL = frozenset({Stage.FAILED, Stage.REJECTED})
+
+class LeftOut(FrozenModel):
+    """A host that the run leaves alone, the first reason in words, and all of them."""
+
+    host: str
+    why: str
+    refusals: tuple[Refusal, ...]
 
 
 def select_hosts(site: Site, text: str, *, everything: bool) -> list[Host]:
@@ -34,28 +42,21 @@ def select_hosts(site: Site, text: str, *, everything: bool) -> list[Host]:
 
 def preview_run(
     site: Site, hosts: list[Host], image: str, terms: Terms = AS_USUAL
-) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
-    """Plans of the hosts that can be deployed, and of the others `host` and `why` not."""
+) -> tuple[list[dict[str, Any]], list[LeftOut]]:
+    """Plans of the hosts that can be deployed, and the others."""
     plans, left_out = [], []
     for host in hosts:
         try:
-            _refuse(site, host)
             chosen = plan.choose_image(site, host, image)
-            check_version(site, host, chosen, terms)
-            made = plan.make(site, host, chosen)
-            plan.check_foreign(made, terms)
-            plans.append(made)
-        except ProvisionError as fault:
-            left_out.append({"host": host.name, "why": str(fault)})
+            refusals = admission.refusals(site, host, chosen, terms)
+            if not refusals:
+                plans.append(plan.make(site, host, chosen))
+        except ProvisionError as fault:  # an image that is not there, or does not fit
+            refusals = [Refusal(code=fault.code, sentence=str(fault), hint=fault.hint)]
+        if refusals:
+            why = refusals[0].sentence
+            left_out.append(LeftOut(host=host.name, why=why, refusals=tuple(refusals)))
     return plans, left_out
-
-
-def _refuse(site: Site, host: Host) -> None:
-    last = site.database.deployments.last_of(host.name)
-    if host.locked:
-        raise RefusedError(f"{host.name} is locked", code=131)
-    if last and last.stage not in RESTING:
-        raise RefusedError(f"{host.name} is being deployed already ({last.id})", code=132)
 
 
 def arm_run(site: Site, run: Run, chosen: list[tuple[Host, Image]]) -> list[Deployment]:
@@ -74,7 +75,7 @@ def arm_run(site: Site, run: Run, chosen: list[tuple[Host, Image]]) -> list[Depl
 
 
 def next_in_line(rows: list[Deployment], runs: dict[str, Run], at_once: int) -> Deployment | None:
-    """Whose turn it is: of the runs that may have one more under way, the one with the fewest; then age.
+    """Who begins next: of the runs that may have one more under way, the one with the fewest; then age.
 
     `rows` are all deployments that are not at rest, oldest first; a single deployment is a run of its own.
     """

@@ -1,6 +1,7 @@
 """The disk that an order would erase, as far as the host's last inventory says."""
 
 from provisioner.agent import disks, protocol
+from provisioner.discovery.hardware import agent_disk
 from provisioner.domain.host import Host
 from provisioner.domain.profile import Hints
 from provisioner.site.site import Site
@@ -17,10 +18,10 @@ def find(site: Site, host: Host) -> protocol.Disk | None:
     A preview only: the agent decides, on the machine itself, by the same rule.
     """
     wanted = protocol.DiskHints(**hints(site, host).model_dump())
-    seen = site.database.hosts.facts(host.name).get("disks", [])
+    hardware = site.database.hosts.hardware(host.name)
     fitting = [
         disk
-        for disk in (protocol.load(protocol.Disk, one) for one in seen)
+        for disk in map(agent_disk, hardware.disks if hardware else ())
         if not disks.mismatches(disk, wanted)
     ]
     return fitting[0] if len(fitting) == 1 else None

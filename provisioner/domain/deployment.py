@@ -1,9 +1,14 @@
 """A deployment, and the terms of its order."""
 
-from typing import Any, Literal
+from typing import Literal, Self, TypedDict, Unpack
 
+from pydantic import BaseModel, ConfigDict, JsonValue
+
+from provisioner.domain.progress import Progress
 from provisioner.domain.stage import Stage
 from provisioner.domain.values import FrozenModel
+
+MOST_ATTEMPTS = 5  # of one deployment: power cuts happen, but not for ever
 
 
 class Terms(FrozenModel):
@@ -12,6 +17,65 @@ class Terms(FrozenModel):
     write_mode: Literal["delta", "full", "wipe"] = "delta"  # what differs · all · zeros everywhere, then all
     erase_foreign: bool = False
     allow_downgrade: bool = False
+
+
+class WrittenDisk(BaseModel):
+    """The disk that was written, as the machine itself described it; sizes in bytes."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    name: str = ""
+    size: int = 0
+    logical_sector: int = 0
+    model: str = ""
+    serial: str = ""
+    wwn: str = ""
+    rotational: bool = False
+    by_path: str = ""
+    content: str = ""
+    foreign: str = ""
+    owner: str = ""
+
+    def label(self) -> str:
+        """Name and serial, as people know it."""
+        return f"{self.name or '?'} {self.serial}".rstrip()
+
+
+class Verdict(BaseModel):
+    """How the verification ended; `facts` is what the host said of itself, as it said it."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    result: str = ""
+    sentences: tuple[str, ...] = ()
+    facts: dict[str, JsonValue] = {}
+
+
+class Changes(TypedDict, total=False):
+    """What events change in a deployment."""
+
+    stage: Stage
+    stage_since: float
+    deadline: float
+    expires: float
+    attempt: int
+    serial: str
+    nonce: str
+    token_hash: str
+    phone_hash: str
+    agent_boot_id: str
+    last_event: str
+    last_event_at: float
+    progress: Progress
+    power_on: float
+    reboot: bool
+    disk: WrittenDisk
+    address: str
+    host_keys: tuple[str, ...]
+    code: int
+    reason: str
+    hint: str
+    verdict: Verdict
 
 
 class Deployment(FrozenModel):
@@ -39,18 +103,18 @@ class Deployment(FrozenModel):
     token_hash: str = ""
     phone_hash: str = ""
     agent_boot_id: str = ""
-    last_sign: float = 0
-    sign: str = ""
-    progress: dict[str, Any] = {}
+    last_event: str = ""  # the kind of the last sign of life
+    last_event_at: float = 0
+    progress: Progress = Progress()
     power_on: float = 0
     reboot: bool = False
-    disk: dict[str, Any] = {}
+    disk: WrittenDisk = WrittenDisk()
     address: str = ""
     host_keys: tuple[str, ...] = ()
     code: int = 0
     reason: str = ""
     hint: str = ""
-    verdict: dict[str, Any] = {}
+    verdict: Verdict = Verdict()
     run: str = ""
     iso: str = ""
     write_mode: Literal["delta", "full", "wipe"] = "delta"
@@ -60,3 +124,7 @@ class Deployment(FrozenModel):
     def is_installed(self) -> bool:
         """Whether Ubuntu's installer writes the disk, and not our agent."""
         return bool(self.iso) and self.iso == self.image
+
+    def changed(self, **changes: Unpack[Changes]) -> Self:
+        """A copy with these values."""
+        return self.model_copy(update=changes)

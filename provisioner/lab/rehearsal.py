@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from provisioner import ramdisk, run
+from provisioner.domain.event import Event as LoggedEvent
 from provisioner.domain.host import Host
 from provisioner.domain.profile import Hints, Profile
 from provisioner.domain.timeline import Timeline
@@ -293,7 +294,7 @@ class Rehearsal:
             self.deployment = news["deployment"]
             for event in news["events"]:
                 after = event["id"]
-                self.story.add(event)
+                self.story.add(LoggedEvent.model_validate(event))
                 yield event
             if self.deployment["stage"] in RESTING and not news["events"]:
                 return

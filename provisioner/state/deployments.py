@@ -71,9 +71,10 @@ class Deployments(Table):
     def put(self, row: Deployment) -> None:
         """Insert or update, inside the caller's transaction. Raises ServiceError where none is open."""
         self._connection.require_transaction()
-        body = row.model_dump(mode="json")
-        for name in JSON_COLUMNS:
-            body[name] = json.dumps(body[name])
+        body = row.model_dump(mode="json", exclude=set(JSON_COLUMNS))
+        body["host_keys"] = json.dumps(row.host_keys)
+        for name in ("progress", "disk", "verdict"):
+            body[name] = getattr(row, name).model_dump_json(exclude_defaults=True)
         # a table's upsert asks the schema first, many times; a storm of machines comes through here
         changes = ", ".join(f"{name} = excluded.{name}" for name in body if name != "id")
         sql = f"INSERT INTO deployments ({', '.join(body)}) VALUES ({placeholders(body)})"  # noqa: S608  our own columns

@@ -36,7 +36,8 @@ class Events(Table):
         Raises ServiceError where no transaction is open: an event and what it changes are one.
         """
         self._connection.require_transaction()
-        row = event.model_dump(exclude={"id"}) | {"data": json.dumps(redact(event.data))}
+        data = event.data.model_dump(mode="json", exclude_unset=True)
+        row = event.model_dump(exclude={"id", "version", "data"}) | {"data": json.dumps(redact(data))}
         sql = f"INSERT INTO events ({', '.join(row)}) VALUES ({placeholders(row)})"  # noqa: S608  our own columns
         return key_of(self._connection.db.conn.execute(sql, row).lastrowid)
 

@@ -2,12 +2,41 @@
 
 from sqlite_utils import Database, Migrations
 
-from provisioner.domain.deployment import Deployment
 from provisioner.domain.stage import RESTING
 
-SCHEMA_VERSION = 6  # raised with every migration; a newer folder is refused
-# columns of deployments that a migration after the first adds
-LATER = frozenset({"run", "iso", "write_mode", "erase_foreign"})
+SCHEMA_VERSION = 7  # raised with every migration; a newer folder is refused
+DEPLOYMENTS = {  # the columns of the first release; what follows adds and renames
+    "id": str,
+    "host": str,
+    "mac": str,
+    "image": str,
+    "stage": str,
+    "stage_since": float,
+    "deadline": float,
+    "created": float,
+    "expires": float,
+    "attempt": int,
+    "armed_by": str,
+    "serial": str,
+    "erase": int,
+    "stop_after": str,
+    "nonce": str,
+    "token_hash": str,
+    "phone_hash": str,
+    "agent_boot_id": str,
+    "last_sign": float,
+    "sign": str,
+    "progress": str,
+    "power_on": float,
+    "reboot": int,
+    "disk": str,
+    "address": str,
+    "host_keys": str,
+    "code": int,
+    "reason": str,
+    "hint": str,
+    "verdict": str,
+}
 migrations = Migrations("provisioner")
 
 
@@ -19,11 +48,7 @@ def first(db: Database) -> None:
     db.table("macs").create({"mac": str, "host": str, "address": str, "role": str}, pk="mac")
     db.table("macs").create_index(["address"], unique=True)
     db.table("images").create({"id": str, "body": str}, pk="id")
-    columns: dict[str, object] = {name: str for name in Deployment.model_fields if name not in LATER}
-    for name in columns:
-        if (kind := Deployment.model_fields[name].annotation) in (float, int, bool):
-            columns[name] = kind
-    db.table("deployments").create(columns, pk="id")
+    db.table("deployments").create(DEPLOYMENTS, pk="id")
     db.table("deployments").create_index(["host", "stage"])
     event = {"id": int, "time": float, "host": str, "deployment": str, "attempt": int}
     db.table("events").create({**event, "kind": str, "source": str, "data": str}, pk="id")
@@ -85,3 +110,10 @@ def sixth(db: Database) -> None:
     """What each address last fetched by TFTP, or did not get."""
     last = {"time": float, "count": int, "name": str, "result": str, "bytes": int}
     db.table("transfers").create({"address": str, **last}, pk="address")
+
+
+@migrations()
+def seventh(db: Database) -> None:
+    """The last sign of life is called what it is: the last event, and when it came."""
+    db.execute("ALTER TABLE deployments RENAME COLUMN sign TO last_event")
+    db.execute("ALTER TABLE deployments RENAME COLUMN last_sign TO last_event_at")

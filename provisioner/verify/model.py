@@ -66,15 +66,6 @@ class TaskResult:
     sentence: str
     seconds: float = 0
 
-    def as_data(self) -> dict[str, object]:
-        """As an event carries it: `{task, result, sentence, seconds}`."""
-        return {
-            "task": self.name,
-            "result": self.result,
-            "sentence": self.sentence,
-            "seconds": round(self.seconds, 1),
-        }
-
 
 @dataclass(frozen=True)
 class Verdict:

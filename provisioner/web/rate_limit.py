@@ -7,7 +7,7 @@ from collections.abc import Callable
 MOST = 4096  # buckets that are remembered; the one that was used longest ago goes first
 
 
-class Limit:
+class RateLimit:
     """`rate` per second in the long run, `burst` at once, for each key. Shared by a process's threads."""
 
     def __init__(self, rate: float, burst: int, *, clock: Callable[[], float] = time.monotonic) -> None:

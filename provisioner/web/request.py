@@ -1,5 +1,6 @@
-"""The operators' door: who may come in, how requests are read, answered, refused and kept waiting."""
+"""Requests: who may come in, how they are read, answered, refused and kept waiting."""
 
+import json
 import logging
 import re
 import socket
@@ -68,6 +69,19 @@ def _explain_fault(_: Exception) -> tuple[Response, int]:
     """What nobody expected: Flask has logged it, the caller learns where to look."""
     fault = ServiceError("the service met an error of its own", hint="its log has the details")
     return jsonify({"error": fault.as_json()}), 500
+
+
+def json_body(*, force: bool = False) -> object:
+    """A machine's body as plain data; None for what is no JSON. `force`: whatever its media type says.
+
+    Half characters (lone surrogates), which nothing stores, become `?`.
+    """
+    try:
+        found = request.get_json(silent=True, force=force)
+        plain: object = json.loads(json.dumps(found, ensure_ascii=False).encode(errors="replace"))
+    except RecursionError:
+        return None
+    return plain
 
 
 def read(kind: type[BaseModel]) -> Any:

@@ -7,20 +7,19 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from provisioner import run
-from provisioner.deployment.record import record
+from provisioner.deployment.record import try_record
 from provisioner.domain.deployment import Deployment
+from provisioner.domain.events.power import ConsoleLost
 from provisioner.domain.stage import ACTIVE
-from provisioner.errors import PowerError, ProvisionError, TransitionError
+from provisioner.errors import PowerError, ProvisionError
 from provisioner.power import console, registry
 from provisioner.site.site import Site
 from provisioner.state import notify
 from provisioner.state.recording import Recording
-from provisioner.worker import acts
+from provisioner.worker import power
 
 log = logging.getLogger(__name__)
-PATIENCE = (
-    25.0  # seconds that the power-on waits for the console, so that the machine's first words are heard
-)
+POWER_ON_WAIT = 25.0  # seconds that the power-on waits for the console, so that its first words are heard
 SHORTEST, LONGEST = 1.0, 60.0  # seconds between two tries; doubled each time
 GRACE = 6.0  # seconds for a recorder to end by itself
 REFUSED = 202  # a login that a BMC refuses is not tried again: some lock the account
@@ -59,7 +58,7 @@ class Keeper:
         self._settled = threading.Event()
         self._began = time.monotonic()
         self._recording = Recording(site.settings.state, row.id)
-        self._told = any(mark.mark == "lost" for mark in self._recording.marks())
+        self._is_reported = any(mark.mark == "lost" for mark in self._recording.marks())
         self._recorder: run.Process | None = None
         self._lock = threading.Lock()
         # the kernel ends the recorder with the thread that has started it
@@ -68,7 +67,7 @@ class Keeper:
 
     def is_settled(self) -> bool:
         """Whether the first try has come to an end, or takes too long to wait for."""
-        return self._settled.is_set() or time.monotonic() - self._began > PATIENCE
+        return self._settled.is_set() or time.monotonic() - self._began > POWER_ON_WAIT
 
     def stop(self) -> None:
         """Let the recorder take what is on its way, and end. Does not wait for it."""
@@ -85,7 +84,7 @@ class Keeper:
             self._settle()
             if self._stopped.is_set():
                 break
-            self._tell(fault)
+            self._report(fault)
             if fault.code == REFUSED:
                 break
             if time.monotonic() - began > LONGEST:
@@ -113,7 +112,7 @@ class Keeper:
 
     def _start(self) -> run.Process:
         host = self._site.database.hosts.get(self._row.host)
-        bmc = acts.bmc_address(self._site, host)
+        bmc = power.bmc_address(self._site, host)
         driver = registry.console_driver(host.bmc)
         if driver is None or driver.port is None:
             raise PowerError(f"{host.name} has no serial console any more", code=209)
@@ -132,25 +131,14 @@ class Keeper:
             self._settled.set()
             self._ring()
 
-    def _tell(self, fault: ProvisionError) -> None:
+    def _report(self, fault: ProvisionError) -> None:
         """Every break in the recording's journal, the first one also in the story."""
         log.warning("%s: the console is not recorded: %s", self._row.host, fault)
+        lost = ConsoleLost(code=fault.code, sentence=str(fault), hint=fault.hint)
         self._recording.mark("lost", fault)
-        if self._told:
-            return
-        self._told = True
-        try:
-            record(
-                self._site,
-                self._row.id,
-                "console.lost",
-                source="bmc",
-                sentence=str(fault),
-                hint=fault.hint,
-                code=fault.code,
-            )
-        except TransitionError as late:
-            log.info("%s", late)
+        if not self._is_reported:
+            self._is_reported = True
+            try_record(self._site, self._row.id, lost, source="bmc")
 
 
 def _end(recorder: run.Process) -> None:

@@ -69,3 +69,14 @@ def golden() -> Callable[[str, str], None]:
         assert path.read_text() == text, f"{name} differs; UPDATE_GOLDEN=1 renews it"
 
     return compare
+
+
+def put_installer(site: Site) -> Image:
+    """An installer's ISO in the catalogue, and host vc-1 as one that it installs."""
+    profile = Profile(name="cube", image="ubuntu", method="autoinstall")
+    site.database.put_inventory([], [profile], site.settings.hosts_range)
+    image = site.database.images.all()[0].model_copy(
+        update={"name": "ubuntu", "version": "24.04.1", "kind": "iso"}
+    )
+    site.database.images.put(image)
+    return image

@@ -2,10 +2,10 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import asdict
 from functools import partial
 
 from provisioner.domain.event import Event
+from provisioner.domain.events.netboot import DhcpServerGone, DhcpServerSeen
 from provisioner.services.dhcp.frames import DhcpPacketSocket
 from provisioner.services.dhcp.listener import CLIENT_PORT, SERVER_PORT
 from provisioner.services.dhcp.packet import Packet
@@ -88,8 +88,9 @@ class RogueServerWatch:
 
     def _on_change(self, kind: str, server: RogueServer) -> None:
         """Into the log, the event log, and where `deploy` and `net check` look."""
-        change = "answers" if kind == "dhcp.foreign" else "is gone"
+        seen = DhcpServerSeen if kind == DhcpServerSeen.kind else DhcpServerGone
+        change = "answers" if seen is DhcpServerSeen else "is gone"
         log.warning("another DHCP server %s: %s", change, lan.describe_server(server))
         self._site.database.values.put_rogue_servers(self._servers.dump())
-        event = Event(time=self._site.clock(), host="", deployment="", attempt=0, kind=kind, source="dhcp")
-        self._site.database.events.note(event.model_copy(update={"data": asdict(server)}))
+        data = seen.model_validate(server, from_attributes=True)
+        self._site.database.events.note(Event.of_network(data, source="dhcp", now=self._site.clock()))

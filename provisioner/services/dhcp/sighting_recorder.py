@@ -5,10 +5,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from provisioner.deployment.record import record
+from provisioner.deployment.record import try_record
 from provisioner.domain.deployment import Deployment
+from provisioner.domain.events.agent import NetbootAgain
+from provisioner.domain.events.netboot import BootRequest, DhcpSeen
 from provisioner.domain.stage import Stage
-from provisioner.errors import TransitionError
 from provisioner.services.dhcp import request
 from provisioner.services.dhcp.host_cache import HostCache
 from provisioner.services.dhcp.packet import UNSPECIFIED, Op, Packet
@@ -86,25 +87,13 @@ class SightingRecorder:
 
     def _record_event(self, ident: str, seen: ClientPacket | None) -> None:
         row = self._site.database.deployments.get(ident)
-        kind = event_kind(row, seen) if seen else ""
-        if seen is None or not kind:
+        event = boot_event(row, seen) if seen else None
+        if event is None:
             return
-        try:
-            row = record(
-                self._site,
-                row.id,
-                kind,
-                source="dhcp",
-                address=seen.ip,
-                arch=seen.arch,
-                uuid=seen.uuid,
-                vendor_class=seen.vendor_class,
-            )
-        except TransitionError:
-            log.debug("%s: %s came too late", row.id, kind)
-            self._hosts.refresh(now=True)
+        if moved := try_record(self._site, row.id, event, source="dhcp"):
+            self._hosts.set_stage(moved)
         else:
-            self._hosts.set_stage(row)
+            self._hosts.refresh(now=True)
 
     @property
     def has_pending(self) -> bool:
@@ -128,12 +117,16 @@ class SightingRecorder:
             self._site.database.sightings.prune(MAX_UNKNOWN_MACS)
 
 
-def event_kind(row: Deployment, seen: ClientPacket) -> str:
-    """What a boot request of the deployment's MAC means for it; empty when nothing."""
+def boot_event(row: Deployment, seen: ClientPacket) -> BootRequest | None:
+    """What a boot request of the deployment's MAC means for it; None when nothing."""
     if row.mac != seen.mac:
-        return ""
+        return None
     if row.stage == Stage.POWERING and row.nonce and seen.when >= row.power_on:
-        return "dhcp.seen"
+        return _event(DhcpSeen, seen)
     if row.stage == Stage.WRITING and seen.boots:  # the ROM of a card under BIOS may itself be iPXE
-        return "netboot.again"
-    return ""
+        return _event(NetbootAgain, seen)
+    return None
+
+
+def _event(kind: type[BootRequest], seen: ClientPacket) -> BootRequest:
+    return kind(address=seen.ip, arch=seen.arch, uuid=seen.uuid, vendor_class=seen.vendor_class)

@@ -1,7 +1,7 @@
-"""Whose turn it is to fetch an image: so many hosts at a time, the others in the order in which they asked.
+"""Who may fetch an image now: so many hosts at a time, the others in the order in which they asked.
 
 Eight streams at once fill any line; the ninth would only make all of them late. A host that waits is told
-when its turn will come, as well as that can be known.
+when it may begin, as well as that can be known.
 """
 
 import heapq
@@ -11,11 +11,13 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-LINGER = 60.0  # seconds without a request after which a turn is over: the host was powered off
+from flask import current_app
+
+LINGER = 60.0  # seconds without a request after which a slot is free again: the host was powered off
 FORGET = 60.0  # seconds after which who waits and does not ask again has gone
 POLL = (1.0, 10.0)  # seconds, least and most, until who waits asks again
-USUAL = 120.0  # seconds of a turn, before any was seen
-KEPT = 8  # turns whose length is remembered
+USUAL = 120.0  # seconds of a download, before any was seen
+REMEMBERED = 8  # downloads whose length is remembered
 
 
 @dataclass
@@ -48,15 +50,15 @@ class DownloadSlots:
         self._lock = threading.Lock()
         self._holders: dict[str, _Holder] = {}
         self._waiting: dict[str, float] = {}  # in the order in which they came; when they asked last
-        self._lengths: deque[float] = deque(maxlen=KEPT)
+        self._lengths: deque[float] = deque(maxlen=REMEMBERED)
 
     def limit(self, most: int) -> None:
-        """Another number of hosts from now on; whose turn it is keeps it."""
+        """Another number of hosts from now on; who holds a slot keeps it."""
         with self._lock:
             self._most = most
 
     def ask(self, who: str) -> Wait | None:
-        """None where it is their turn, which lasts as long as they go on asking; else how long to wait."""
+        """None where they have a slot, which lasts as long as they go on asking; else how long to wait."""
         with self._lock:
             now = self._clock()
             self._expire(now)
@@ -106,7 +108,7 @@ class DownloadSlots:
             del self._waiting[who]
 
     def _starts(self, place: int, now: float) -> float:
-        """Seconds until a slot is free for who stands at `place` in the line, were all turns as usual."""
+        """Seconds until a slot is free for who stands at `place` in the line, were all downloads as usual."""
         usual = sum(self._lengths) / len(self._lengths) if self._lengths else USUAL
         ends = [self._left(holder, now, usual) for holder in self._holders.values()]
         ends += [0.0] * (self._most - len(ends))  # free, but for those who stand before
@@ -121,3 +123,9 @@ class DownloadSlots:
         if holder.fraction > 0.02:
             return passed * (1 - holder.fraction) / holder.fraction
         return max(0.0, usual - passed)
+
+
+def download_slots() -> DownloadSlots:
+    """Those of the application that answers."""
+    slots: DownloadSlots = current_app.config["DOWNLOAD_SLOTS"]
+    return slots

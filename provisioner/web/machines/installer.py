@@ -11,19 +11,28 @@ own second try, so it is answered; each is written down.) The nonce is worth not
 
 import logging
 import secrets
-from typing import Any, NoReturn
+from typing import NoReturn
 
-from flask import Blueprint, Response, abort, current_app, jsonify, request
+from flask import Blueprint, Response, abort, jsonify, request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from provisioner.agent import disks, protocol
 from provisioner.cloudinit import autoinstall
-from provisioner.deployment import boot, diagnose
-from provisioner.deployment.record import record
+from provisioner.deployment import boot, diagnose, target_disk
+from provisioner.deployment.record import record, try_record
 from provisioner.deployment.tokens import hash_token
 from provisioner.discovery.hardware import reported
 from provisioner.domain.boot_plan import Asker, Autoinstall
-from provisioner.domain.deployment import Deployment
+from provisioner.domain.deployment import Deployment, WrittenDisk
+from provisioner.domain.events.installer import (
+    InstallerBegan,
+    InstallerDisk,
+    InstallerDone,
+    InstallerFailed,
+    InstallerProgress,
+    SeedServed,
+)
+from provisioner.domain.events.payload import Payload
 from provisioner.domain.stage import Stage
 from provisioner.domain.values import parse_mac
 from provisioner.errors import DiskError, InputError, ProvisionError, TransitionError
@@ -31,7 +40,9 @@ from provisioner.site import lan
 from provisioner.site.site import Site
 from provisioner.state import iso_files
 from provisioner.state.secrets import deployment_key, phone_token
-from provisioner.web.machines import files, machines
+from provisioner.web.machines import files
+from provisioner.web.machines.token import AGENT_STAGES
+from provisioner.web.request import json_body, the_site
 
 log = logging.getLogger(__name__)
 routes = Blueprint("autoinstall", __name__)
@@ -59,19 +70,14 @@ class Report(BaseModel):
     level: str = Field("", max_length=20)
 
 
-def _site() -> Site:
-    site: Site = current_app.config["SITE"]
-    return site
-
-
 def _armed(mac: str) -> tuple[Deployment, Autoinstall]:
     """The deployment for which this address may boot the installer now; 404 for anybody else."""
-    site = _site()
+    site = the_site()
     try:
         asker = Asker(mac=parse_mac(mac), address=request.remote_addr or "")
     except (InputError, ValidationError):
         _refuse("this is no MAC")
-    plan, reason = boot.explain(site, asker)
+    plan, reason = boot.answer(site, asker)
     host = site.database.hosts.by_mac(asker.mac)
     row = site.database.deployments.last_of(host.name) if host else None
     if row is None or not isinstance(plan, Autoinstall):
@@ -95,7 +101,7 @@ def _seeded(mac: str, nonce: str) -> tuple[Deployment, Autoinstall]:
 
 def _installing(mac: str, nonce: str) -> Deployment:
     """The deployment whose installer this is; its first word consumes the order. 404 for anybody else."""
-    site = _site()
+    site = the_site()
     try:
         known = site.database.macs.get(parse_mac(mac))
     except InputError:
@@ -109,38 +115,25 @@ def _installing(mac: str, nonce: str) -> Deployment:
         _seeded(mac, nonce)
         return _begin(site, row, nonce)
     is_ours = secrets.compare_digest(nonce.encode(), row.nonce.encode())
-    if row.stage not in machines.AGENT_STAGES or not is_ours or site.clock() > row.expires:
+    if row.stage not in AGENT_STAGES or not is_ours or site.clock() > row.expires:
         _refuse(f"the nonce is wrong, or the order was consumed and is {row.stage}")
     return row
 
 
 def _begin(site: Site, row: Deployment, nonce: str) -> Deployment:
-    token = phone_token(site.settings.state, row.id, nonce)
+    phone_hash = hash_token(phone_token(site.settings.state, row.id, nonce))
     try:
-        return record(
-            site,
-            row.id,
-            "installer.began",
-            source="installer",
-            nonce=nonce,
-            phone_hash=hash_token(token),
-        )
+        began = InstallerBegan(nonce=nonce, phone_hash=phone_hash)
+        return record(site, row.id, began, source="installer")
     except TransitionError as late:
         _refuse(str(late))
-
-
-def _tell(site: Site, row: Deployment, kind: str, **data: Any) -> None:
-    try:
-        record(site, row.id, kind, source="installer", **data)
-    except TransitionError as late:
-        log.info("%s", late)
 
 
 @routes.get("/boot/<mac>/<any(vmlinuz, initrd, 'installer.iso'):name>")
 def installer_file(mac: str, name: str) -> Response:
     """Kernel, initrd and ISO of the ordered installer, whole or by Range."""
     row, _ = _armed(mac)
-    path = iso_files.installer_file(_site().settings.state, row.iso, name)
+    path = iso_files.installer_file(the_site().settings.state, row.iso, name)
     if path is None:
         _refuse(f"{row.iso} has no {name}")
     return files.send(path)
@@ -155,13 +148,14 @@ def seed_file(mac: str, nonce: str, name: str) -> Response:
     text = autoinstall.build(_request(row, plan))[name]
     response = Response(text, mimetype="text/plain")
     if name == "user-data":
-        site, address = _site(), request.remote_addr or ""
-        response.call_on_close(lambda: _tell(site, row, "seed.served", address=address))
+        site, address = the_site(), request.remote_addr or ""
+        served = SeedServed(address=address)
+        response.call_on_close(lambda: try_record(site, row.id, served, source="installer"))
     return response
 
 
 def _request(row: Deployment, plan: Autoinstall) -> autoinstall.Request:
-    site = _site()
+    site = the_site()
     host = site.database.hosts.get(row.host)
     profile = site.database.profiles.get(host.profile)
     return autoinstall.Request(
@@ -173,7 +167,7 @@ def _request(row: Deployment, plan: Autoinstall) -> autoinstall.Request:
         token=phone_token(site.settings.state, row.id, row.nonce),
         public_key=deployment_key(site.settings.state),
         image=row.image,
-        hints=host.disk or profile.disks[0],
+        hints=target_disk.hints(site, host),
         installer=profile.installer,
     )
 
@@ -185,26 +179,27 @@ def gate(mac: str, nonce: str) -> Response:
     row = _installing(mac, nonce)
     if row.stage != Stage.WRITING or row.agent_boot_id not in ("", message.boot_id):
         _refuse("another boot has asked before, or it is too late")
-    site = _site()
+    site = the_site()
     host = site.database.hosts.get(row.host)
-    hints = host.disk or site.database.profiles.get(host.profile).disks[0]
+    hints = target_disk.hints(site, host)
     site.database.hosts.put_hardware(host.name, reported(message), site.clock())
     try:
         disk = _choose(row, message, protocol.DiskHints(**hints.model_dump()))
     except ProvisionError as fault:
-        _tell(_site(), row, "installer.failed", code=fault.code, sentence=str(fault), hint=fault.hint)
+        refused = InstallerFailed(code=fault.code, sentence=str(fault), hint=fault.hint)
+        try_record(site, row.id, refused, source="installer")
         return jsonify({"do": "stop", "sentence": str(fault)})
-    chosen = protocol.dump(disk)
-    _tell(_site(), row, "installer.disk", disk=chosen, boot_id=message.boot_id, serial=message.serial)
+    chosen = WrittenDisk.model_validate(disk, from_attributes=True)
+    allowed = InstallerDisk(disk=chosen, boot_id=message.boot_id, serial=message.serial)
+    try_record(site, row.id, allowed, source="installer")
     return jsonify({"do": "continue", "disk": f"/dev/{disk.name}"})
 
 
 def _message() -> protocol.Hello:
     try:
-        hello: protocol.Hello = protocol.load(protocol.Hello, machines.body())
+        return protocol.load(protocol.Hello, json_body())
     except protocol.ProtocolError as fault:
         _refuse(str(fault))
-    return hello
 
 
 def _choose(row: Deployment, message: protocol.Hello, hints: protocol.DiskHints) -> protocol.Disk:
@@ -223,7 +218,7 @@ def events(mac: str, nonce: str) -> Response:
     """One event of the installer; it always learns the same."""
     try:
         # cloud-init's webhook posts JSON without saying so
-        report = Report.model_validate(machines.body(force=True))
+        report = Report.model_validate(json_body(force=True))
     except ValidationError as fault:
         _refuse(f"this is no event: {fault.error_count()} faults")
     row = _installing(mac, nonce)
@@ -233,25 +228,22 @@ def events(mac: str, nonce: str) -> Response:
 
 
 def _note(row: Deployment, report: Report) -> None:
-    said = f"{report.name}: {report.description}" if report.description else report.name
+    try_record(the_site(), row.id, _event(row, report), source="installer")
+
+
+def _event(row: Deployment, report: Report) -> Payload:
+    """What a report means: the end, good or bad, or one step more."""
+    words = f"{report.name}: {report.description}" if report.description else report.name
     is_end = report.event_type == "finish" and report.name in ENDS
     if is_end and report.result == "FAIL":
-        before = row.progress.get("failed") or said
-        see = diagnose.see_console(_site(), row)
-        hint = f"{see} and its /var/log/installer; then: provision retry {row.host}"
-        _tell(
-            _site(),
-            row,
-            "installer.failed",
-            code=350,
-            sentence=f"the installer failed: {before}"[:500],
-            hint=hint,
-        )
-    elif is_end and report.name == DONE:
-        _tell(_site(), row, "installer.done", name=report.name)
-    else:
-        phase = said[:200] + (f" ({report.result})" if report.result else "")
-        more = {"failed": row.progress.get("failed", ""), "unwinds": report.result == "FAIL"}
-        if more["unwinds"] and not row.progress.get("unwinds"):
-            more["failed"] = said[:300]  # what failed comes first, then each that had called it
-        _tell(_site(), row, "installer.progress", phase=phase, origin=report.origin, **more)
+        console = diagnose.see_console(the_site(), row)
+        hint = f"{console} and its /var/log/installer; then: provision retry {row.host}"
+        sentence = f"the installer failed: {row.progress.failed or words}"[:500]
+        return InstallerFailed(code=350, sentence=sentence, hint=hint)
+    if is_end and report.name == DONE:
+        return InstallerDone(name=report.name)
+    phase = words[:200] + (f" ({report.result})" if report.result else "")
+    unwinds = report.result == "FAIL"
+    # what failed comes first, then each that had called it
+    failed = words[:300] if unwinds and not row.progress.unwinds else row.progress.failed
+    return InstallerProgress(phase=phase, origin=report.origin, failed=failed, unwinds=unwinds)

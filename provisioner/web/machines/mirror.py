@@ -3,12 +3,12 @@
 Audience: anyone. It holds nothing that is secret, and who reads it checks its signature.
 """
 
-from flask import Blueprint, Response, abort, current_app, request
+from flask import Blueprint, Response, abort, request
 
 from provisioner.mirror import layout
 from provisioner.settings import Mirror
-from provisioner.site.site import Site
 from provisioner.web.machines import files
+from provisioner.web.request import the_site
 
 routes = Blueprint("mirror", __name__)
 METHODS = ("GET", "HEAD")
@@ -33,8 +33,7 @@ def by_path(asked: str) -> Response:
 
 
 def _mirror() -> Mirror:
-    site: Site = current_app.config["SITE"]
-    return site.settings.mirror
+    return the_site().settings.mirror
 
 
 def _file(asked: str) -> Response:

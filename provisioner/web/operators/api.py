@@ -7,18 +7,19 @@ from flask import Response
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from provisioner import __version__
-from provisioner.deployment import plan
-from provisioner.deployment.order import arm, check_version
+from provisioner.deployment import admission, plan
+from provisioner.deployment.order import arm
 from provisioner.deployment.record import record
 from provisioner.domain.deployment import Deployment, Terms
+from provisioner.domain.events.order import OrderCancelled
+from provisioner.domain.events.payload import Failure
 from provisioner.domain.host import Host
 from provisioner.domain.image import Image
 from provisioner.domain.stage import RESTING
 from provisioner.domain.values import FrozenModel
-from provisioner.errors import InputError, NotFoundError, RefusedError, TransitionError
+from provisioner.errors import InputError, NotFoundError, TransitionError
 from provisioner.power import registry
 from provisioner.settings import sentences
-from provisioner.site import lan
 from provisioner.site.site import Site
 from provisioner.state import image_files, image_folders, inventory, iso_files
 from provisioner.state.secrets import put_bmc_login
@@ -211,11 +212,7 @@ def order() -> Response:
     proposal = plan.make(site, found, image)
     if not body.arm:
         return _answer(plan=proposal)
-    if found.locked:  # said before "not confirmed"; arming looks again
-        raise RefusedError(f"{found.name} is locked", hint=f"provision host unlock {found.name}", code=131)
-    lan.check_sole_server(site)
-    check_version(site, found, image, body.terms)
-    plan.check_foreign(proposal, body.terms)
+    admission.check(site, found, image, body.terms)  # said before "not confirmed"; arming looks again
     plan.confirm(proposal, body.confirmation, yes=body.yes)
     iso = plan.choose_iso(site, found, image)
     row = arm(site, found, image, by=body.by, stop_after=body.stop_after, iso=iso, terms=body.terms)
@@ -255,7 +252,7 @@ def cancel(ident: str) -> Response:
     """End it. The agent stops writing at its next word with us; the host is not powered off."""
     row = find_deployment(ident)
     try:
-        row = record(_site(), row.id, "order.cancelled", source="operator", by="operator")
+        row = record(_site(), row.id, OrderCancelled(by="operator"), source="operator")
     except TransitionError as late:
         ended = _site().database.deployments.get(row.id)
         raise TransitionError(
@@ -286,7 +283,7 @@ def public(row: Deployment) -> dict[str, Any]:
 def whole(row: Deployment) -> dict[str, Any]:
     """A deployment for people; where it has failed, with the last words of its `console`."""
     last = _site().database.events.last_of(row.id) if row.stage in RESTING else None
-    return public(row) | {"console": last.data.get("console", []) if last else []}
+    return public(row) | {"console": last.data.console if last and isinstance(last.data, Failure) else []}
 
 
 class BmcRequest(FrozenModel):

@@ -5,16 +5,16 @@ from typing import Any
 from flask import Response
 from pydantic import Field
 
-from provisioner.deployment import plan
+from provisioner.deployment import admission, plan
 from provisioner.deployment.order import make_id
 from provisioner.deployment.record import record
 from provisioner.deployment.runs import arm_run, preview_run, select_hosts
 from provisioner.domain.deployment import Terms
+from provisioner.domain.events.order import OrderCancelled
 from provisioner.domain.run import Run
 from provisioner.domain.stage import RESTING
 from provisioner.domain.values import FrozenModel
 from provisioner.errors import RefusedError, TransitionError
-from provisioner.site import lan
 from provisioner.web.operators import api
 from provisioner.web.operators.api import public
 from provisioner.web.request import after, answer, await_news, read, routes_for_operators, the_site
@@ -42,16 +42,18 @@ def order() -> Response:
     """The plans of all hosts that are meant; and, with `arm` and the right count, the armed run."""
     site, body = the_site(), read(NewRun)
     hosts = select_hosts(site, body.select, everything=body.all)
-    plans, left_out = preview_run(site, hosts, body.image, body.terms)
+    plans, others = preview_run(site, hosts, body.image, body.terms)
+    left_out = [host.model_dump(mode="json") for host in others]
     if not body.arm:
         return answer(plans=plans, left_out=left_out)
+    if refusal := admission.other_servers(site):
+        raise admission.error(refusal)
     if body.expect_count != len(plans):
         raise RefusedError(
             f"{len(plans)} hosts would be erased, not {max(body.expect_count, 0)}: nothing was ordered",
             hint="look at the list, then give the count",
             code=134,
         )
-    lan.check_sole_server(site)
     now = site.clock()
     run = Run(
         id=make_id(now).replace("d-", "r-", 1),
@@ -102,7 +104,7 @@ def cancel(ident: str) -> Response:
     for row in site.database.deployments.of_run(ident):
         if row.stage not in RESTING:
             try:
-                record(site, row.id, "order.cancelled", source="operator", by="operator")
+                record(site, row.id, OrderCancelled(by="operator"), source="operator")
             except TransitionError:
                 continue  # it came to rest meanwhile
     return answer(deployments=[public(row) for row in site.database.deployments.of_run(ident)])

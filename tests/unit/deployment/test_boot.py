@@ -9,9 +9,14 @@ from provisioner.deployment.order import arm
 from provisioner.deployment.record import record
 from provisioner.domain.boot_plan import Asker, Autoinstall, Firmware, Local, Ramdisk
 from provisioner.domain.deployment import Deployment
+from provisioner.domain.events.agent import AgentHello
+from provisioner.domain.events.installer import InstallerBegan
+from provisioner.domain.events.order import SlotGiven
+from provisioner.domain.events.power import PowerBegan
 from provisioner.domain.stage import Stage
 from provisioner.errors import ServiceError
 from provisioner.site.site import Site
+from tests.unit.conftest import put_installer
 
 MAC = "52:54:00:00:00:01"
 NONCE = "a-nonce"
@@ -20,8 +25,8 @@ Golden = Callable[[str, str], None]
 
 def armed(site: Site) -> Deployment:
     row = arm(site, site.database.hosts.get("vc-1"), site.database.images.all()[0], by="ann")
-    record(site, row.id, "slot.given", source="worker")
-    return record(site, row.id, "power.began", source="worker", nonce=NONCE)
+    record(site, row.id, SlotGiven(), source="worker")
+    return record(site, row.id, PowerBegan(nonce=NONCE), source="worker")
 
 
 def asker(site: Site, **changes: object) -> Asker:
@@ -32,7 +37,7 @@ def asker(site: Site, **changes: object) -> Asker:
 
 def test_an_armed_host_boots_the_ramdisk_with_its_nonce(site: Site) -> None:
     armed(site)
-    plan = boot.answer(site, asker(site))
+    plan = boot.answer(site, asker(site)).plan
     assert isinstance(plan, Ramdisk)
     assert "pv.server=http://10.77.0.1 pv.mac=52:54:00:00:00:01 pv.nonce=a-nonce" in plan.args
 
@@ -58,34 +63,34 @@ def test_an_armed_hosts_script_is_not_for_others(site: Site, changes: dict[str, 
     known = {"serial": "S1", "uuid": "22222222-2222-2222-2222-222222222222"}
     site.database.hosts.put(host.model_copy(update=known))
     armed(site)
-    assert isinstance(boot.answer(site, asker(site)), Ramdisk)
-    plan, why = boot.explain(site, asker(site, **changes))
+    assert isinstance(boot.answer(site, asker(site)).plan, Ramdisk)
+    plan, why = boot.answer(site, asker(site, **changes))
     assert isinstance(plan, Local) and reason in why
 
 
 def test_without_an_order_the_answer_is_the_disk(site: Site) -> None:
-    assert boot.answer(site, asker(site)) == Local(firmware=Firmware.UEFI)
+    assert boot.answer(site, asker(site)).plan == Local(firmware=Firmware.UEFI)
     arm(site, site.database.hosts.get("vc-1"), site.database.images.all()[0], by="ann")
-    assert isinstance(boot.answer(site, asker(site)), Local), "queued: the power was not touched yet"
+    assert isinstance(boot.answer(site, asker(site)).plan, Local), "queued: the power was not touched yet"
 
 
 def test_an_expired_order_is_no_order(site: Site, clock: object) -> None:
     row = armed(site)
     clock.now = row.deadline + 1  # type: ignore[attr-defined]
-    assert isinstance(boot.answer(site, asker(site)), Local)
+    assert isinstance(boot.answer(site, asker(site)).plan, Local)
 
 
 def test_a_consumed_order_is_no_order(site: Site) -> None:
     row = armed(site)
-    data = {"nonce": NONCE, "boot_id": "b", "token_hash": "t", "phone_hash": "p"}
-    assert record(site, row.id, "agent.hello", source="agent", **data).stage == Stage.WRITING
-    assert isinstance(boot.answer(site, asker(site)), Local)
+    hello = AgentHello(nonce=NONCE, boot_id="b", token_hash="t", phone_hash="p")
+    assert record(site, row.id, hello, source="agent").stage == Stage.WRITING
+    assert isinstance(boot.answer(site, asker(site)).plan, Local)
 
 
 def test_a_clock_that_went_backwards_is_no_reason_to_wipe(site: Site, clock: object) -> None:
     row = armed(site)
     clock.now = row.power_on - 1  # type: ignore[attr-defined]
-    assert isinstance(boot.answer(site, asker(site)), Local)
+    assert isinstance(boot.answer(site, asker(site)).plan, Local)
 
 
 def test_a_broken_store_answers_the_disk(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,11 +108,11 @@ def test_a_broken_store_answers_the_disk(site: Site, monkeypatch: pytest.MonkeyP
     ):
         with monkeypatch.context() as patch:
             patch.setattr(table, name, broken)
-            assert isinstance(boot.answer(site, who), Local)
+            assert isinstance(boot.answer(site, who).plan, Local)
 
 
 def rendered(site: Site, firmware: Firmware) -> str:
-    plan, reason = boot.explain(site, asker(site, firmware=firmware))
+    plan, reason = boot.answer(site, asker(site, firmware=firmware))
     return boot.render(site, plan, reason=reason, firmware=firmware)
 
 
@@ -130,17 +135,15 @@ def test_a_serial_that_no_firmware_writes_is_not_taken(serial: str) -> None:
 
 def installing(site: Site) -> Deployment:
     """An order whose installer boots instead of the ramdisk."""
-    image = site.database.images.all()[0].model_copy(
-        update={"name": "ubuntu", "version": "24.04.1", "kind": "iso"}
-    )
+    image = put_installer(site)
     row = arm(site, site.database.hosts.get("vc-1"), image, by="ann", iso=image.id)
-    record(site, row.id, "slot.given", source="worker")
-    return record(site, row.id, "power.began", source="worker", nonce=NONCE)
+    record(site, row.id, SlotGiven(), source="worker")
+    return record(site, row.id, PowerBegan(nonce=NONCE), source="worker")
 
 
 def test_an_order_for_the_installer_boots_it_and_only_its_seed_has_the_nonce(site: Site) -> None:
     installing(site)
-    plan = boot.answer(site, asker(site))
+    plan = boot.answer(site, asker(site)).plan
     assert isinstance(plan, Autoinstall)
     assert plan.seed_url == "http://10.77.0.1/autoinstall/52-54-00-00-00-01/a-nonce"
     assert plan.iso == "http://10.77.0.1/boot/52-54-00-00-00-01/installer.iso"
@@ -149,8 +152,8 @@ def test_an_order_for_the_installer_boots_it_and_only_its_seed_has_the_nonce(sit
 
 def test_an_installer_that_has_reported_is_never_booted_again(site: Site) -> None:
     row = installing(site)
-    record(site, row.id, "installer.began", source="installer", nonce=NONCE, phone_hash="p")
-    assert isinstance(boot.answer(site, asker(site)), Local)
+    record(site, row.id, InstallerBegan(nonce=NONCE, phone_hash="p"), source="installer")
+    assert isinstance(boot.answer(site, asker(site)).plan, Local)
 
 
 @pytest.mark.parametrize("firmware", list(Firmware))

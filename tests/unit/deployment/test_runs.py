@@ -123,7 +123,7 @@ def test_a_locked_host_and_one_under_way_are_left_out_with_the_reason(site: Site
     arm(site, site.database.hosts.get("vc-1"), site.database.images.all()[0], by="ann")
     plans, left_out = preview_run(site, select_hosts(site, "", everything=True), "")
     assert plans == []
-    assert [(one["host"], one["why"].split()[2]) for one in left_out] == [
+    assert [(one.host, one.why.split()[2]) for one in left_out] == [
         ("vc-1", "being"),
         ("vc-2", "locked"),
     ]

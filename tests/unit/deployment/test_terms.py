@@ -11,9 +11,11 @@ from provisioner.deployment import plan
 from provisioner.deployment.order import arm
 from provisioner.deployment.record import record
 from provisioner.deployment.runs import arm_run, preview_run
-from provisioner.domain.deployment import Terms
+from provisioner.domain.deployment import Terms, WrittenDisk
+from provisioner.domain.events.order import OrderCancelled
 from provisioner.domain.hardware import DiskInfo, Hardware
 from provisioner.domain.image import Image, version_key
+from provisioner.domain.stage import Stage
 from provisioner.errors import RefusedError
 from provisioner.site.site import Site
 
@@ -55,10 +57,10 @@ def written(site: Site, version: str) -> None:
     host = site.database.hosts.get("vc-1")
     row = arm(site, host, image(version), by="ann")
     with site.database.writing():
-        site.database.deployments.put(row.model_copy(update={"stage": "ready", "disk": {"serial": "S1"}}))
+        site.database.deployments.put(row.changed(stage=Stage.READY, disk=WrittenDisk(serial="S1")))
     site.clock.now += 10  # type: ignore[attr-defined]
     row = arm(site, host, image(version), by="ann")
-    record(site, row.id, "order.cancelled", source="operator", by="ann")
+    record(site, row.id, OrderCancelled(by="ann"), source="operator")
     site.clock.now += 10  # type: ignore[attr-defined]
 
 
@@ -94,7 +96,7 @@ def test_how_the_disk_is_written_is_kept_with_the_order_and_told(site: Site) -> 
     kept = site.database.deployments.get(row.id)
     assert (kept.write_mode, kept.erase_foreign) == ("wipe", True)
     [event] = site.database.events.of(row.id)
-    assert (event.data["write_mode"], event.data["erase_foreign"]) == ("wipe", True)
+    assert (event.data.write_mode, event.data.erase_foreign) == ("wipe", True)
 
 
 def seen(site: Site, **disk: Any) -> None:
@@ -124,7 +126,7 @@ def test_the_plan_says_what_is_foreign_and_the_order_needs_consent(
         with pytest.raises(RefusedError, match="holds what is not ours to erase") as caught:
             plan.check_foreign(made, Terms())
         assert caught.value.code == 139
-        assert not plans and words in left_out[0]["why"]
+        assert not plans and words in left_out[0].why
     else:
         plan.check_foreign(made, Terms())
         assert len(plans) == 1

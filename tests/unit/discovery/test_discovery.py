@@ -72,11 +72,11 @@ def see(site: Site, mac: str, uuid: str = "", **data: object) -> None:
 
 def test_unless_it_is_switched_on_a_stranger_boots_its_disk(site: Site) -> None:
     assert site.settings.discovery.boot is False
-    assert boot.answer(site, stranger()) == Local(firmware=Firmware.UEFI)
+    assert boot.answer(site, stranger()).plan == Local(firmware=Firmware.UEFI)
 
 
 def test_a_stranger_is_sent_to_look_without_a_nonce(open_site: Site) -> None:
-    plan = boot.answer(open_site, stranger())
+    plan = boot.answer(open_site, stranger()).plan
     assert isinstance(plan, Survey)
     words = plan.args.split()
     assert "pv.inventory=1" in words and not any(word.startswith("pv.nonce") for word in words)
@@ -101,7 +101,7 @@ def test_whatever_may_be_known_boots_its_disk(open_site: Site, changes: dict[str
     bmc = Bmc(driver="ipmi", mac="52:54:00:00:00:bb")
     host = Host(name="vc-2", macs=("52:54:00:00:00:02",), profile="cube", uuid=UUID, serial="S-2", bmc=bmc)
     open_site.database.put_inventory([host], [], open_site.settings.hosts_range)
-    plan, why = boot.explain(open_site, stranger(**changes))
+    plan, why = boot.answer(open_site, stranger(**changes))
     assert isinstance(plan, Local) and reason in why
 
 
@@ -109,9 +109,9 @@ def test_a_known_host_is_never_surveyed(open_site: Site) -> None:
     own = open_site.database.macs.get(KNOWN)
     assert own
     for address in (ADDRESS, own.address):
-        assert isinstance(boot.answer(open_site, stranger(mac=KNOWN, address=address)), Local)
+        assert isinstance(boot.answer(open_site, stranger(mac=KNOWN, address=address)).plan, Local)
     arm(open_site, open_site.database.hosts.get("vc-1"), open_site.database.images.all()[0], by="ann")
-    assert isinstance(boot.answer(open_site, stranger(mac=KNOWN)), Local)
+    assert isinstance(boot.answer(open_site, stranger(mac=KNOWN)).plan, Local)
 
 
 def test_without_a_ramdisk_or_with_a_broken_store_it_is_the_disk(
@@ -119,9 +119,9 @@ def test_without_a_ramdisk_or_with_a_broken_store_it_is_the_disk(
 ) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(Surveys, "find", lambda *_: 1 / 0)
-        assert isinstance(boot.answer(open_site, stranger()), Local)
+        assert isinstance(boot.answer(open_site, stranger()).plan, Local)
     (open_site.settings.state / "ramdisk" / "initrd.img").unlink()
-    assert isinstance(boot.answer(open_site, stranger()), Local)
+    assert isinstance(boot.answer(open_site, stranger()).plan, Local)
 
 
 def test_one_look_is_followed_by_one_boot_from_the_disk_however_slow_the_firmware_is(
@@ -131,9 +131,9 @@ def test_one_look_is_followed_by_one_boot_from_the_disk_however_slow_the_firmwar
     records.note_served(site.database, STRANGER, "", ADDRESS, site.clock())
     for seconds in (1, 599, 3600):  # it never reported, and its firmware takes an hour
         clock.now += seconds  # type: ignore[attr-defined]
-        assert isinstance(boot.answer(site, stranger()), Local)
+        assert isinstance(boot.answer(site, stranger()).plan, Local)
     records.note_released(site.database, STRANGER, "", site.clock())
-    assert isinstance(boot.answer(site, stranger()), Survey)
+    assert isinstance(boot.answer(site, stranger()).plan, Survey)
 
 
 @pytest.mark.parametrize(("age", "kind"), [(1, Local), (599, Local), (600, Survey), (-30, Local)])
@@ -147,7 +147,7 @@ def test_a_fresh_inventory_is_not_taken_again(
     records.note_released(site.database, STRANGER, "", site.clock())
     clock.now += age - 0.5  # type: ignore[attr-defined]
     for who in (stranger(), stranger(mac=SECOND), stranger(mac="ac:1f:6b:00:00:0b", uuid=UUID)):
-        assert isinstance(boot.answer(site, who), kind), "all cards of one machine are one"
+        assert isinstance(boot.answer(site, who).plan, kind), "all cards of one machine are one"
 
 
 def test_being_given_its_disk_is_noted_for_those_only_that_looked(open_site: Site) -> None:
@@ -157,7 +157,7 @@ def test_being_given_its_disk_is_noted_for_those_only_that_looked(open_site: Sit
 
 @pytest.mark.parametrize("firmware", list(Firmware))
 def test_the_golden_survey_script(open_site: Site, golden: Golden, firmware: Firmware) -> None:
-    plan, reason = boot.explain(open_site, stranger(firmware=firmware))
+    plan, reason = boot.answer(open_site, stranger(firmware=firmware))
     script = boot.render(open_site, plan, reason=reason, firmware=firmware)
     golden(f"boot/survey-{firmware}.ipxe", script)
     assert "nonce" not in script

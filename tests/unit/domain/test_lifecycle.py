@@ -4,10 +4,11 @@ import os
 import re
 from pathlib import Path
 
-from provisioner.deployment.record import EFFECTS
-from provisioner.domain.lifecycle import KINDS, MOVES, ROWS, TABLE, deadline, following, picture
+from provisioner.domain.events.payload import Failure
+from provisioner.domain.events.registry import KINDS
+from provisioner.domain.lifecycle import ROWS, TABLE, deadline, following, picture
 from provisioner.domain.profile import Profile
-from provisioner.domain.stage import ACTIVE, RESTING, Stage
+from provisioner.domain.stage import ACTIVE, RESTING, UNSUCCESSFUL, Stage
 from provisioner.worker.loop import FAILURES
 
 ROOT = Path(__file__).parents[3]
@@ -50,10 +51,11 @@ def test_ready_is_reached_through_verification_and_sealing_only() -> None:
     }
 
 
-def test_every_effect_and_failure_is_an_event_of_the_table() -> None:
-    assert set(EFFECTS) <= KINDS
-    assert all((stage, kind) in TABLE for stage, kind in FAILURES.items())
-    assert len({kind for kind, _, _ in MOVES}) == len(MOVES)
+def test_what_fails_a_stage_is_an_event_of_the_table_with_a_reason() -> None:
+    assert all((stage, failure.kind) in TABLE for stage, failure in FAILURES.items())
+    unsuccessful = {kind for (_, kind), after in TABLE.items() if after in UNSUCCESSFUL}
+    assert all(issubclass(KINDS[kind], Failure) for kind in unsuccessful)
+    assert all(found.meaning for found in KINDS.values() if found.moves)
     assert ACTIVE | RESTING | {Stage.QUEUED} == set(Stage)
 
 

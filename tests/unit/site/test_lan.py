@@ -13,6 +13,8 @@ from provisioner.deployment import boot
 from provisioner.deployment.order import arm
 from provisioner.deployment.record import record
 from provisioner.domain.boot_plan import Asker, Local, Ramdisk
+from provisioner.domain.events.order import SlotGiven
+from provisioner.domain.events.power import PowerBegan
 from provisioner.domain.host import Host
 from provisioner.errors import RefusedError
 from provisioner.site import lan
@@ -42,8 +44,8 @@ def in_mode(site: Site, mode: str, known: Neighbours | None = None, **more: obje
 
 def armed(site: Site) -> None:
     row = arm(site, site.database.hosts.get("vc-1"), site.database.images.all()[0], by="ann")
-    record(site, row.id, "slot.given", source="worker")
-    record(site, row.id, "power.began", source="worker", nonce="a-nonce")
+    record(site, row.id, SlotGiven(), source="worker")
+    record(site, row.id, PowerBegan(nonce="a-nonce"), source="worker")
 
 
 def saw(site: Site, mac: str, address: str, relay: str = "") -> None:
@@ -57,7 +59,7 @@ def test_beside_another_server_an_armed_host_boots_from_the_address_for_which_it
 ) -> None:
     site = in_mode(site, mode, {"10.77.0.150": (MAC, "lan0")})
     armed(site)
-    assert isinstance(boot.answer(site, Asker(mac=MAC, address="10.77.0.150")), Ramdisk)
+    assert isinstance(boot.answer(site, Asker(mac=MAC, address="10.77.0.150")).plan, Ramdisk)
 
 
 @pytest.mark.parametrize(
@@ -75,7 +77,7 @@ def test_beside_another_server_nobody_else_gets_an_armed_hosts_script(
 ) -> None:
     site = in_mode(site, mode, {"10.77.0.150": neighbour})
     armed(site)
-    plan, why = boot.explain(site, Asker(mac=MAC, address=address))
+    plan, why = boot.answer(site, Asker(mac=MAC, address=address))
     assert isinstance(plan, Local) and "not from the host's own address" in why
 
 
@@ -127,7 +129,7 @@ def test_a_script_names_our_address_in_the_askers_own_network(site: Site) -> Non
     lease = LeaseRow(MAC, "10.78.0.100", site.clock() + 100, bound=True)
     site.database.leases.put([lease])
     armed(site)
-    plan = boot.answer(site, Asker(mac=MAC, address="10.78.0.100"))
+    plan = boot.answer(site, Asker(mac=MAC, address="10.78.0.100")).plan
     assert isinstance(plan, Ramdisk) and plan.kernel == "http://10.78.0.1/boot/files/vmlinuz"
     assert "pv.server=http://10.78.0.1 " in plan.args
 

@@ -12,13 +12,20 @@ import pytest
 from provisioner import run
 from provisioner.deployment.order import arm
 from provisioner.deployment.record import record
+from provisioner.domain import deployment
+from provisioner.domain.deployment import WrittenDisk
+from provisioner.domain.events.agent import AgentHello, AgentWritten
+from provisioner.domain.events.order import SlotGiven
+from provisioner.domain.events.power import PowerBegan
+from provisioner.domain.events.system import OsPhoned
+from provisioner.domain.events.verification import VerifyPassed
 from provisioner.domain.profile import Gpu, Profile
 from provisioner.domain.stage import Stage
 from provisioner.errors import ServiceError
 from provisioner.site.site import Site
-from provisioner.verify import Expected, GpuKind, PciDevice, SshTarget, TaskResult, Verdict, check, ssh
+from provisioner.verify import Expected, GpuKind, PciDevice, SshTarget, Verdict, check, ssh
 from provisioner.verify.evidence import read_facts, read_gpus
-from provisioner.worker import acts
+from provisioner.worker import verification
 
 ROOT = Path(__file__).parents[3]
 GIB = 1 << 30
@@ -134,7 +141,7 @@ def test_nvml_is_asked_for_what_the_profile_says_and_only_with_a_driver(site: Si
     ):
         profile = Profile(name="cube", gpu_driver=driver, gpus=cards)
         site.database.put_inventory([], [profile], site.settings.hosts_range)
-        expected = acts._expected(site, row)
+        expected = verification._expected(site, row)
         assert (expected.gpu_driver, expected.gpus) == (driver, kinds)
         assert expected.pci == (PciDevice("10de:2330", 8, cards[0].name),)
 
@@ -145,18 +152,12 @@ def test_a_hosts_text_cannot_command_the_terminal() -> None:
     ]
 
 
-def test_the_verdict_and_the_results_are_plain_data() -> None:
+def test_the_verdict_is_plain_data() -> None:
     facts = read_facts(json.dumps(SAID))
     assert facts is not None
-    data = Verdict("passed", ("a",), facts).as_data()
-    assert json.loads(json.dumps(data)) == data
-    assert data["facts"]["pci"] == {"10de:2330": 2, "8086:0d57": 1}
-    assert TaskResult("image", "ok", "fine", 1.26).as_data() == {
-        "task": "image",
-        "result": "ok",
-        "sentence": "fine",
-        "seconds": 1.3,
-    }
+    kept = deployment.Verdict.model_validate(Verdict("passed", ("a",), facts).as_data())
+    assert deployment.Verdict.model_validate_json(kept.model_dump_json()) == kept
+    assert kept.facts["pci"] == {"10de:2330": 2, "8086:0d57": 1}
 
 
 def test_the_hosts_keys_are_pinned_without_comments_and_with_the_port_where_it_is_another() -> None:
@@ -211,15 +212,14 @@ def test_the_playbooks_are_well_formed(name: str) -> None:
 def verifying(site: Site) -> str:
     """The id of a deployment whose host has phoned home."""
     row = arm(site, site.database.hosts.get("vc-1"), site.database.images.all()[0], by="tom")
-    facts = {"token_hash": "a", "phone_hash": "b", "boot_id": "c"}
-    for kind, data in (
-        ("slot.given", {}),
-        ("power.began", {"nonce": "n"}),
-        ("agent.hello", {"nonce": "n", **facts}),
-        ("agent.written", {"disk": {"serial": "S5XX"}}),
-        ("os.phoned", {"host_keys": [KEY], "address": "10.77.0.5"}),
+    for event in (
+        SlotGiven(),
+        PowerBegan(nonce="n"),
+        AgentHello(nonce="n", token_hash="a", phone_hash="b", boot_id="c"),
+        AgentWritten(disk=WrittenDisk(serial="S5XX")),
+        OsPhoned(host_keys=(KEY,), address="10.77.0.5"),
     ):
-        record(site, row.id, kind, source="test", **data)
+        record(site, row.id, event, source="test")
     return row.id
 
 
@@ -236,8 +236,8 @@ def test_each_verdict_leads_to_its_stage(
     site: Site, verifying: str, monkeypatch: pytest.MonkeyPatch, result: Any, stage: Stage, code: int
 ) -> None:
     verdict = Verdict(result, ("because",) if result != "passed" else ())
-    monkeypatch.setattr(acts, "run_verification", lambda *_, **__: verdict)
-    acts.verify(site, site.database.deployments.get(verifying))
+    monkeypatch.setattr(verification, "run_verification", lambda *_, **__: verdict)
+    verification.verify(site, site.database.deployments.get(verifying))
     row = site.database.deployments.get(verifying)
     assert (row.stage, row.code, row.reason) == (stage, code, "because" if code else "")
     assert bool(row.hint) == bool(code)
@@ -250,11 +250,11 @@ def test_each_verdict_leads_to_its_stage(
 def test_a_host_that_is_unreachable_while_it_is_sealed_is_tried_again(
     site: Site, verifying: str, monkeypatch: pytest.MonkeyPatch, result: Any, stage: Stage
 ) -> None:
-    record(site, verifying, "verify.passed", source="test")
-    monkeypatch.setattr(acts, "run_sealing", lambda *_, **__: Verdict(result, ("because",)))
-    acts.seal(site, site.database.deployments.get(verifying))
+    record(site, verifying, VerifyPassed(), source="test")
+    monkeypatch.setattr(verification, "run_sealing", lambda *_, **__: Verdict(result, ("because",)))
+    verification.seal(site, site.database.deployments.get(verifying))
     row = site.database.deployments.get(verifying)
-    assert (row.stage, row.sign) == (
+    assert (row.stage, row.last_event) == (
         stage,
         {"passed": "seal.done", "failed": "seal.failed", "unreachable": "seal.task"}[result],
     )

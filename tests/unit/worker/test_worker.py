@@ -13,19 +13,27 @@ from provisioner.deployment import diagnose
 from provisioner.deployment.order import arm
 from provisioner.deployment.record import record
 from provisioner.deployment.runs import arm_run
-from provisioner.domain.deployment import Deployment
+from provisioner.domain.deployment import MOST_ATTEMPTS, Deployment, WrittenDisk
+from provisioner.domain.events.agent import AgentHello, AgentSilent, AgentWritten
+from provisioner.domain.events.installer import InstallerBegan, InstallerDone, InstallerProgress, SeedServed
+from provisioner.domain.events.netboot import ScriptServed
+from provisioner.domain.events.order import SlotGiven
+from provisioner.domain.events.payload import Payload
+from provisioner.domain.events.power import ConsoleLost, PowerAsked, PowerBegan, PowerFailed, PowerOn
+from provisioner.domain.events.system import DiskChosen, OsPhoned
+from provisioner.domain.events.verification import SealTask, VerifyPassed, VerifyUnreachable
 from provisioner.domain.host import Host
-from provisioner.domain.lifecycle import INSTALLER_SILENCE, MOST_ATTEMPTS, ROWS
+from provisioner.domain.lifecycle import INSTALLER_SILENCE, ROWS
 from provisioner.domain.run import Run
 from provisioner.domain.stage import Stage
-from provisioner.domain.timeline import tell as tell_story
 from provisioner.site.site import Site
 from provisioner.state.notify import Listener
 from provisioner.state.sightings import ClientPacket, NewSighting
 from provisioner.state.values import RogueServer
-from provisioner.worker import acts
+from provisioner.worker import power, verification
 from provisioner.worker.consoles import Consoles
 from provisioner.worker.loop import GAP, RETRY, Loop
+from tests.unit.conftest import put_installer
 
 
 class Later(Executor):
@@ -37,7 +45,7 @@ class Later(Executor):
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         future: Future[Any] = Future()
-        self.asked.append((args[0], future))
+        self.asked.append((fn.args[0], future))  # type: ignore[attr-defined]  # a partial of work and id
         self.jobs.append(partial(fn, *args))
         return future
 
@@ -47,8 +55,8 @@ class Later(Executor):
                 future.set_result(None)
 
     @property
-    def acts(self) -> list[Any]:
-        return [act for act, _ in self.asked]
+    def work(self) -> list[Any]:
+        return [work for work, _ in self.asked]
 
 
 @pytest.fixture
@@ -66,26 +74,24 @@ def order(site: Site) -> Deployment:
     return arm(site, site.database.hosts.get("vc-1"), site.database.images.all()[0], by="ann")
 
 
-def tell(site: Site, row: Deployment, *kinds: str, **data: Any) -> Deployment:
-    for kind in kinds:
-        row = record(site, row.id, kind, source="test", **data)
-    return row
+def tell(site: Site, row: Deployment, event: Payload) -> Deployment:
+    return record(site, row.id, event, source="test")
 
 
 def test_a_host_is_not_powered_twice_while_it_is_being_powered(site: Site, loop: Loop, pool: Later) -> None:
     row = order(site)
     loop.step()
     loop.step()
-    tell(site, row, "power.began", nonce="n")  # what the act does first: it opens attempt 1
+    tell(site, row, PowerBegan(nonce="n"))  # what the act does first: it opens attempt 1
     loop.step()
-    assert pool.acts == [acts.power_on]
+    assert pool.work == [power.power_on]
 
 
 def test_an_act_that_was_asked_for_with_an_old_row_is_not_done(site: Site, loop: Loop, pool: Later) -> None:
     row = order(site)
     loop.step()
-    tell(site, row, "power.began", nonce="n")
-    tell(site, row, "power.asked")  # by the act before, which ended after the loop had read the row
+    tell(site, row, PowerBegan(nonce="n"))
+    tell(site, row, PowerAsked())  # by the act before, which ended after the loop had read the row
     before = site.database.events.of(row.id)
     pool.jobs[0]()
     assert site.database.events.of(row.id) == before
@@ -100,19 +106,19 @@ def test_an_act_is_done_with_the_row_of_now(site: Site, loop: Loop, pool: Later)
 
 def test_an_act_that_a_crash_cut_short_is_done_again(site: Site, loop: Loop, pool: Later) -> None:
     row = order(site)
-    tell(site, row, "slot.given")
-    tell(site, row, "power.began", nonce="n")
+    tell(site, row, SlotGiven())
+    tell(site, row, PowerBegan(nonce="n"))
     loop.step()
-    assert pool.acts == [acts.power_on]
+    assert pool.work == [power.power_on]
 
 
 def test_a_powered_host_is_left_to_boot(site: Site, loop: Loop, pool: Later) -> None:
     row = order(site)
-    tell(site, row, "slot.given")
-    tell(site, row, "power.began", nonce="n")
-    tell(site, row, "power.on")
+    tell(site, row, SlotGiven())
+    tell(site, row, PowerBegan(nonce="n"))
+    tell(site, row, PowerOn())
     loop.step()
-    assert pool.acts == []
+    assert pool.work == []
 
 
 def test_no_more_deployments_run_than_the_settings_allow(site: Site, loop: Loop) -> None:
@@ -150,7 +156,7 @@ def test_what_waits_in_a_run_is_not_begun_when_its_hosts_fail_alike(site: Site, 
         site, ordered, [(site.database.hosts.get(name), image) for name in ("vc-1", "vc-2")]
     )
     loop.step()
-    tell(site, first, "power.failed", code=201, sentence="no answer", hint="")
+    tell(site, first, PowerFailed(code=201, sentence="no answer", hint=""))
     loop.step()
     row = site.database.deployments.get(second.id)
     assert row.stage == Stage.CANCELLED and "1 host of the run failed alike (PV-201)" in row.reason
@@ -163,9 +169,9 @@ def clock_forward(site: Site, seconds: float) -> None:
 
 def writing(site: Site) -> Deployment:
     row = order(site)
-    tell(site, row, "slot.given")
-    tell(site, row, "power.began", nonce="n")
-    return tell(site, row, "agent.hello", nonce="n", token_hash="t", phone_hash="p", boot_id="b", serial="S")
+    tell(site, row, SlotGiven())
+    tell(site, row, PowerBegan(nonce="n"))
+    return tell(site, row, AgentHello(nonce="n", token_hash="t", phone_hash="p", boot_id="b", serial="S"))
 
 
 def test_a_silent_agent_is_powered_again_with_the_next_attempt(
@@ -179,16 +185,16 @@ def test_a_silent_agent_is_powered_again_with_the_next_attempt(
     row = site.database.deployments.get(row.id)
     assert (row.stage, row.attempt) == (Stage.POWERING, 2)
     loop.step()
-    assert pool.acts == [acts.power_on]
+    assert pool.work == [power.power_on]
 
 
 def test_a_host_that_falls_silent_in_every_attempt_fails(site: Site, loop: Loop, clock: Any) -> None:
     row = writing(site)
     for number in range(2, MOST_ATTEMPTS + 1):
-        tell(site, row, "agent.silent", seconds=61)
-        tell(site, row, "power.began", nonce=f"n{number}")
-        hello = {"token_hash": "t", "phone_hash": "p", "boot_id": f"b{number}", "serial": "S"}
-        tell(site, row, "agent.hello", nonce=f"n{number}", **hello)
+        tell(site, row, AgentSilent(seconds=61))
+        tell(site, row, PowerBegan(nonce=f"n{number}"))
+        nonce, boot = f"n{number}", f"b{number}"
+        tell(site, row, AgentHello(nonce=nonce, boot_id=boot, token_hash="t", phone_hash="p"))
     for _ in range(8):
         clock.now += GAP - 1
         loop.step()
@@ -196,12 +202,16 @@ def test_a_host_that_falls_silent_in_every_attempt_fails(site: Site, loop: Loop,
     assert (row.stage, row.code) == (Stage.FAILED, 341)
 
 
+def order_installer(site: Site) -> Deployment:
+    image = put_installer(site)
+    return arm(site, site.database.hosts.get("vc-1"), image, by="ann", iso=image.id)
+
+
 def installing(site: Site) -> Deployment:
-    image = site.database.images.all()[0].model_copy(update={"kind": "iso"})
-    row = arm(site, site.database.hosts.get("vc-1"), image, by="ann", iso=image.id)
-    tell(site, row, "slot.given")
-    tell(site, row, "power.began", nonce="n")
-    return tell(site, row, "installer.began", nonce="n", phone_hash="p")
+    row = order_installer(site)
+    tell(site, row, SlotGiven())
+    tell(site, row, PowerBegan(nonce="n"))
+    return tell(site, row, InstallerBegan(nonce="n", phone_hash="p"))
 
 
 def test_an_installer_may_be_silent_for_longer_than_an_agent(site: Site, loop: Loop, clock: Any) -> None:
@@ -216,36 +226,43 @@ def test_an_installer_may_be_silent_for_longer_than_an_agent(site: Site, loop: L
 
     assert wait(INSTALLER_SILENCE - 60).stage == Stage.WRITING
     row = wait(120)
-    assert (row.stage, row.attempt, row.nonce, row.disk) == (Stage.POWERING, 2, "", {})
+    assert (row.stage, row.attempt, row.nonce, row.disk) == (Stage.POWERING, 2, "", WrittenDisk())
     last = site.database.events.of(row.id)[-1]
-    assert tell_story(last.kind, last.data).startswith("no word from the installer for 30 m")
+    assert last.describe().startswith("no word from the installer for 30 m")
+
+
+BEGAN = InstallerBegan(nonce="n", phone_hash="p")
 
 
 @pytest.mark.parametrize(
-    ("kinds", "stage", "code", "sentence"),
+    ("events", "stage", "code", "sentence"),
     [
         ((), Stage.NETBOOTING, 220, "iPXE has its script but the installer never read its seed"),
-        (("seed.served",), Stage.NETBOOTING, 220, "the installer has read its seed but never reported"),
-        (("installer.began",), Stage.WRITING, 340, "the installer's last word was: curthooks"),
-        (("installer.began", "installer.done"), Stage.RESTARTING, 410, "on the disk never reported"),
+        ((SeedServed(),), Stage.NETBOOTING, 220, "the installer has read its seed but never reported"),
+        (
+            (BEGAN, InstallerProgress(phase="curthooks")),
+            Stage.WRITING,
+            340,
+            "the installer's last word was: curthooks",
+        ),
+        (
+            (BEGAN, InstallerProgress(phase="late"), InstallerDone()),
+            Stage.RESTARTING,
+            410,
+            "on the disk never reported",
+        ),
     ],
 )
 def test_an_installation_that_does_not_end_says_what_was_seen(
-    site: Site, kinds: tuple[str, ...], stage: Stage, code: int, sentence: str
+    site: Site, events: tuple[Payload, ...], stage: Stage, code: int, sentence: str
 ) -> None:
-    image = site.database.images.all()[0].model_copy(update={"kind": "iso"})
-    row = arm(site, site.database.hosts.get("vc-1"), image, by="ann", iso=image.id)
-    tell(site, row, "slot.given")
-    tell(site, row, "power.began", nonce="n")
-    row = tell(site, row, "script.served", boots="installer")
-    for kind in kinds:
-        if kind == "installer.done":
-            tell(site, row, "installer.progress", phase="late")
-        row = tell(site, row, kind, nonce="n", phone_hash="p")
-    if stage == Stage.WRITING:
-        row = tell(site, row, "installer.progress", phase="curthooks")
-    found, told, hint = diagnose.overdue(site, row)
-    assert (row.stage, found) == (stage, code) and sentence in told and hint
+    row = order_installer(site)
+    tell(site, row, SlotGiven())
+    tell(site, row, PowerBegan(nonce="n"))
+    for event in (ScriptServed(boots="installer"), *events):
+        row = tell(site, row, event)
+    passed = diagnose.overdue(site, row)
+    assert (row.stage, passed.code) == (stage, code) and sentence in passed.sentence and passed.hint
 
 
 def test_time_in_which_nobody_watched_does_not_count(site: Site, loop: Loop, clock: Any) -> None:
@@ -261,9 +278,9 @@ def test_time_in_which_nobody_watched_does_not_count(site: Site, loop: Loop, clo
 
 def test_a_deadline_that_passes_is_a_failure_with_a_sentence(site: Site, loop: Loop, clock: Any) -> None:
     row = order(site)
-    tell(site, row, "slot.given")
-    tell(site, row, "power.began", nonce="n")
-    tell(site, row, "power.on")
+    tell(site, row, SlotGiven())
+    tell(site, row, PowerBegan(nonce="n"))
+    tell(site, row, PowerOn())
     loop.step()
     for _ in range(int(ROWS[Stage.POWERING].deadline / (GAP - 1)) + 2):
         clock.now += GAP - 1
@@ -275,9 +292,9 @@ def test_a_deadline_that_passes_is_a_failure_with_a_sentence(site: Site, loop: L
 
 def verifying(site: Site) -> Deployment:
     row = writing(site)
-    tell(site, row, "agent.written", disk={"name": "vda", "serial": "D"})
-    tell(site, row, "disk.chosen")
-    return tell(site, row, "os.phoned", host_keys=["ssh-ed25519 AAAA"], address="10.77.0.64")
+    tell(site, row, AgentWritten(disk=WrittenDisk(name="vda", serial="D")))
+    tell(site, row, DiskChosen())
+    return tell(site, row, OsPhoned(host_keys=["ssh-ed25519 AAAA"], address="10.77.0.64"))
 
 
 def test_an_unreachable_host_is_tried_again_after_a_pause(
@@ -285,26 +302,26 @@ def test_an_unreachable_host_is_tried_again_after_a_pause(
 ) -> None:
     row = verifying(site)
     loop.step()
-    tell(site, row, "verify.unreachable", sentence="refused")
+    tell(site, row, VerifyUnreachable(sentence="refused"))
     pool.done()
     loop.step()
-    assert pool.acts == [acts.verify]
+    assert pool.work == [verification.verify]
     clock.now += RETRY
     loop.step()
-    assert pool.acts == [acts.verify, acts.verify]
+    assert pool.work == [verification.verify, verification.verify]
 
 
 def test_a_sealing_that_cannot_reach_its_host_pauses_too(
     site: Site, loop: Loop, clock: Any, pool: Later
 ) -> None:
     row = verifying(site)
-    tell(site, row, "verify.passed")
-    tell(site, row, "seal.task", result="unreachable", sentence="refused")
+    tell(site, row, VerifyPassed())
+    tell(site, row, SealTask(result="unreachable", sentence="refused"))
     loop.step()
-    assert pool.acts == []
+    assert pool.work == []
     clock.now += RETRY
     loop.step()
-    assert pool.acts == [acts.seal]
+    assert pool.work == [verification.seal]
 
 
 def test_a_host_is_powered_on_only_when_its_console_is_settled(
@@ -315,17 +332,17 @@ def test_a_host_is_powered_on_only_when_its_console_is_settled(
     order(site)
     loop.step()
     loop.step()
-    assert pool.acts == []
+    assert pool.work == []
     settled.append(True)
     loop.step()
-    assert pool.acts == [acts.power_on]
+    assert pool.work == [power.power_on]
 
 
 def test_a_console_that_is_lost_changes_nothing_of_its_deployment(site: Site) -> None:
-    row = tell(site, order(site), "slot.given")
-    assert tell(site, row, "console.lost", sentence="no SOL", code=209) == row
-    assert site.database.events.of(row.id)[-1].kind == "console.lost"
-    assert tell_story("console.lost", {"sentence": "no SOL"}).endswith("is not recorded for now: no SOL")
+    row = tell(site, order(site), SlotGiven())
+    assert tell(site, row, ConsoleLost(sentence="no SOL", code=209)) == row
+    last = site.database.events.of(row.id)[-1]
+    assert last.kind == "console.lost" and last.describe().endswith("is not recorded for now: no SOL")
 
 
 def test_no_host_is_begun_while_another_dhcp_server_answers(site: Site, loop: Loop) -> None:
@@ -340,14 +357,15 @@ def test_no_host_is_begun_while_another_dhcp_server_answers(site: Site, loop: Lo
 
 
 def test_what_dhcp_has_against_a_boot_is_said(site: Site) -> None:
-    row = tell(site, order(site), "slot.given")
-    row = tell(site, row, "power.began", nonce="n")
-    row = tell(site, row, "power.on")
+    row = tell(site, order(site), SlotGiven())
+    row = tell(site, row, PowerBegan(nonce="n"))
+    row = tell(site, row, PowerOn())
     note = "there is no boot file for architecture 6 (x86 UEFI)"
     packet = ClientPacket(row.mac, note=note, boots=True)
     site.database.sightings.put([NewSighting(row.mac, site.clock(), 1, "10.77.0.64", packet)])
-    assert note in diagnose.overdue(site, row)[1]
+    assert note in diagnose.overdue(site, row).sentence
     other = RogueServer("10.77.0.9", "52:54:00:00:00:09", "lan0", offer="10.77.0.99")
     site.database.values.put_rogue_servers([replace(other, boots="pxelinux.0")])
-    _, said, hint = diagnose.overdue(site, row)
-    assert "another DHCP server answers there: 10.77.0.9 (52:54:00:00:00:09)" in said and "net check" in hint
+    passed = diagnose.overdue(site, row)
+    assert "another DHCP server answers there: 10.77.0.9 (52:54:00:00:00:09)" in passed.sentence
+    assert "net check" in passed.hint

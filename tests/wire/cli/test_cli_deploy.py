@@ -14,6 +14,8 @@ import yaml
 from provisioner import run
 from provisioner.cli.common import TIMES
 from provisioner.deployment.record import record
+from provisioner.domain.deployment import Verdict
+from provisioner.domain.events.verification import SealDone, VerifyPassed, VerifyRejected
 from provisioner.errors import RefusedError
 
 if TYPE_CHECKING:
@@ -158,13 +160,9 @@ def test_two_disks_that_fit_fail_the_deployment_and_watch_tells_why(world: World
 def test_a_rejected_verification_is_exit_8(world: World, puppet: Puppet) -> None:
     ident = puppet.reach_restarting()
     assert puppet.phone().json == {"do": "continue"}
-    why = {
-        "code": 501,
-        "sentence": "7 of 8 GPUs",
-        "hint": "mend the hardware",
-        "verdict": {"result": "rejected"},
-    }
-    record(world.site, ident, "verify.rejected", source="ansible", **why)
+    verdict = Verdict(result="rejected")
+    rejected = VerifyRejected(code=501, sentence="7 of 8 GPUs", hint="mend the hardware", verdict=verdict)
+    record(world.site, ident, rejected, source="ansible")
     check(
         world.provision("watch", puppet.name),
         8,
@@ -177,8 +175,8 @@ def test_a_rejected_verification_is_exit_8(world: World, puppet: Puppet) -> None
 def test_a_host_that_is_ready_is_exit_0(world: World, puppet: Puppet) -> None:
     ident = puppet.reach_restarting()
     puppet.phone()
-    for kind in ("verify.passed", "seal.done"):
-        record(world.site, ident, kind, source="ansible", mode="full")
+    for event in (VerifyPassed(), SealDone(mode="full")):
+        record(world.site, ident, event, source="ansible")
     said = world.provision("watch", ident)
     assert (said.code, said.out) == (0, "") and f"{puppet.name} is ready." in said.err
 

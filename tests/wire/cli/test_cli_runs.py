@@ -8,8 +8,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from provisioner.deployment.record import record
+from provisioner.domain.events.order import OrderCancelled
+from provisioner.domain.events.power import PowerFailed
+from provisioner.domain.events.verification import SealDone, VerifyPassed
 
 if TYPE_CHECKING:
+    from provisioner.domain.events.payload import Payload
     from tests.wire.conftest import Puppet, World
 
 
@@ -33,9 +37,9 @@ def order(rack: list[Puppet], *words: str) -> str:
     return said.out.strip()
 
 
-def end(puppet: Puppet, kind: str, **data: object) -> None:
+def end(puppet: Puppet, event: Payload) -> None:
     """Let the deployment of a host end so."""
-    record(puppet.world.site, puppet.row.id, kind, source="test", **data)
+    record(puppet.world.site, puppet.row.id, event, source="test")
 
 
 def test_the_hosts_are_shown_and_a_script_must_give_their_number(world: World, rack: list[Puppet]) -> None:
@@ -89,7 +93,7 @@ def test_no_more_hosts_are_powered_than_may_be_at_one_time(world: World, rack: l
     for puppet in rack[:2]:
         world.await_event(puppet.row.id, "power.asked")
     assert "slot.given" not in world.kinds(rack[2].row.id)
-    end(rack[0], "order.cancelled", by="test")
+    end(rack[0], OrderCancelled(by="test"))
     world.await_event(rack[2].row.id, "power.asked")
 
 
@@ -98,17 +102,15 @@ def test_a_run_whose_hosts_end_differently_says_why_in_groups(world: World, rack
     for puppet in rack:
         world.await_event(puppet.row.id, "power.asked")
     dead, wrong, good = rack
-    end(
-        dead, "power.failed", code=201, sentence="the BMC at 10.1.1.1 does not answer", hint="check its cable"
-    )
+    end(dead, PowerFailed(code=201, sentence="the BMC at 10.1.1.1 does not answer", hint="check its cable"))
     for puppet in (wrong, good):
         assert puppet.hello().status == 200
     assert wrong.tell("failed", code=312, sentence="no disk fits the hints").status == 200
     good.tell("written")
     world.await_event(good.row.id, "disk.chosen")
     assert good.phone().status == 200
-    end(good, "verify.passed")
-    end(good, "seal.done", mode="full")
+    end(good, VerifyPassed())
+    end(good, SealDone(mode="full"))
     said = world.provision("watch", ident)
     assert said.code == 4, said.err
     assert "1 of 3 hosts are ready" in said.err
@@ -126,7 +128,7 @@ def test_a_run_with_no_host_ready_has_failed(world: World, rack: list[Puppet]) -
 def test_the_rest_is_not_begun_when_hosts_fail_alike(world: World, rack: list[Puppet]) -> None:
     ident = order(rack, "--max-parallel", "1", "--stop-after", "1")
     world.await_event(rack[0].row.id, "power.asked")
-    end(rack[0], "power.failed", code=201, sentence="the BMC does not answer", hint="")
+    end(rack[0], PowerFailed(code=201, sentence="the BMC does not answer", hint=""))
     stopped = world.await_event(rack[1].row.id, "run.stopped")
     assert "1 host of the run failed alike (PV-201)" in stopped["data"]["sentence"]
     world.await_event(rack[2].row.id, "run.stopped")

@@ -8,6 +8,9 @@ import pytest
 from provisioner import settings as settings_module
 from provisioner.deployment.order import arm
 from provisioner.deployment.record import record
+from provisioner.domain.events.agent import AgentHello
+from provisioner.domain.events.order import SlotGiven
+from provisioner.domain.events.power import PowerBegan
 from provisioner.domain.host import Bmc, Host
 from provisioner.domain.stage import Stage
 from provisioner.services.dhcp import sighting_recorder
@@ -24,10 +27,10 @@ MAC = "52:54:00:00:00:01"
 
 def writing(site: Site) -> str:
     row = arm(site, site.database.hosts.get("vc-1"), site.database.images.all()[0], by="ann")
-    record(site, row.id, "slot.given", source="worker")
-    record(site, row.id, "power.began", source="worker", nonce="n")
-    hello = {"nonce": "n", "boot_id": "b", "token_hash": "t", "phone_hash": "p", "serial": "S"}
-    record(site, row.id, "agent.hello", source="agent", **hello)
+    record(site, row.id, SlotGiven(), source="worker")
+    record(site, row.id, PowerBegan(nonce="n"), source="worker")
+    hello = AgentHello(nonce="n", boot_id="b", token_hash="t", phone_hash="p", serial="S")
+    record(site, row.id, hello, source="agent")
     return row.id
 
 

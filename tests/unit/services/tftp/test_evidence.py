@@ -7,6 +7,9 @@ import pytest
 from provisioner.deployment import diagnose
 from provisioner.deployment.order import arm
 from provisioner.deployment.record import record
+from provisioner.domain.events.netboot import DhcpSeen
+from provisioner.domain.events.order import SlotGiven
+from provisioner.domain.events.power import PowerBegan, PowerOn
 from provisioner.services.tftp import service
 from provisioner.services.tftp.service import TransferRecorder
 from provisioner.site.site import Site
@@ -17,10 +20,10 @@ ADDRESS = "10.77.0.64"
 def netbooting(site: Site) -> Any:
     """A deployment that waits for the agent's hello; its host's address is ADDRESS."""
     row = arm(site, site.database.hosts.get("vc-1"), site.database.images.all()[0], by="ann")
-    record(site, row.id, "slot.given", source="worker")
-    record(site, row.id, "power.began", source="worker", nonce="n")
-    record(site, row.id, "power.on", source="worker")
-    record(site, row.id, "dhcp.seen", source="dhcp", address=ADDRESS)
+    record(site, row.id, SlotGiven(), source="worker")
+    record(site, row.id, PowerBegan(nonce="n"), source="worker")
+    record(site, row.id, PowerOn(), source="worker")
+    record(site, row.id, DhcpSeen(address=ADDRESS), source="dhcp")
     return site.database.deployments.get(row.id)
 
 
@@ -48,7 +51,8 @@ def test_what_tftp_saw_is_said_of_a_machine_that_is_stuck(
     if heard:
         recorder.record(heard[0], ADDRESS, heard[1], heard[2])
     recorder.write()
-    _, said, hint = diagnose.overdue(site, row)
+    passed = diagnose.overdue(site, row)
+    said, hint = passed.sentence, passed.hint
     assert sentence in said and hint
 
 
@@ -57,8 +61,8 @@ def test_what_came_before_the_power_on_says_nothing(site: Site, clock: Any) -> N
     recorder.record("snponly.efi", ADDRESS, "done", 173_792)
     recorder.write()
     clock.now += 10
-    assert "iPXE never asked for its script" in diagnose.overdue(site, netbooting(site))[1]
-    assert "fetched" not in diagnose.overdue(site, site.database.deployments.last_of("vc-1"))[1]
+    assert "iPXE never asked for its script" in diagnose.overdue(site, netbooting(site)).sentence
+    assert "fetched" not in diagnose.overdue(site, site.database.deployments.last_of("vc-1")).sentence
 
 
 def test_the_last_of_each_address_is_kept_and_counted(site: Site) -> None:

@@ -1,0 +1,74 @@
+"""Events of the system on the disk: it is chosen, it comes up, it says what it is."""
+
+from pydantic import BaseModel, ConfigDict
+
+from provisioner.domain.deployment import Deployment
+from provisioner.domain.events.payload import Failure, Payload
+from provisioner.domain.stage import Stage
+
+
+class RootDisk(BaseModel):
+    """The disk below the root file system, as the system says; `size` in bytes."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, coerce_numbers_to_str=True)
+
+    name: str = ""
+    serial: str = ""
+    size: int = 0
+
+
+class DiskChosen(Payload):
+    """The boot device is the disk; `note` says in words where the BMC did not confirm it."""
+
+    kind = "disk.chosen"
+    moves = {Stage.RESTARTING: Stage.RESTARTING}
+    meaning = "boot device = disk was set, or refused and noted"
+
+    note: str = ""
+
+    def apply(self, row: Deployment, now: float) -> Deployment:
+        """The agent may reboot."""
+        return row.changed(reboot=True)
+
+    def describe(self) -> str:
+        """What the BMC said."""
+        return self.note or "boot device disk (read back)"
+
+
+class SystemReport(BaseModel):
+    """What the system on the disk says of itself; `host_keys` are lines as `ssh-ed25519 AAAA…`."""
+
+    host_keys: tuple[str, ...] = ()
+    image_id: str = ""
+    image_version: str = ""
+    root_disk: RootDisk = RootDisk()
+    machine_id: str = ""
+    boot_id: str = ""
+    address: str = ""
+
+
+class OsPhoned(SystemReport, Payload):
+    """It is the system that was written."""
+
+    kind = "os.phoned"
+    moves = {Stage.RESTARTING: Stage.VERIFYING}
+    meaning = "the OS on the disk reported"
+    closes_stage = True
+
+    def apply(self, row: Deployment, now: float) -> Deployment:
+        """Keeps how to reach it; all tokens are worth nothing from now on."""
+        return row.changed(
+            phone_hash="", token_hash="", nonce="", host_keys=self.host_keys, address=self.address
+        )
+
+    def describe(self) -> str:
+        """Which image it says that it is."""
+        return f"the system on the disk reports {self.image_id}@{self.image_version}"
+
+
+class OsWrong(SystemReport, Failure):
+    """Another system came up than was written."""
+
+    kind = "os.wrong"
+    moves = {Stage.RESTARTING: Stage.FAILED}
+    meaning = "another system came up than was written"
