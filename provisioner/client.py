@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from provisioner.domain.stage import RESTING
 from provisioner.errors import (
     InputError,
     NotFoundError,
@@ -198,7 +199,7 @@ class Client:
             yield news
             if news["events"]:
                 after = news["events"][-1]["id"]
-            elif news["deployment"]["stage"] in ("ready", "rejected", "failed", "cancelled"):
+            elif news["deployment"]["stage"] in RESTING:
                 return
 
     def cancel(self, ident: str) -> Answer:

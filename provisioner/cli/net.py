@@ -9,11 +9,11 @@ import click
 
 from provisioner.cli import machines, net_check
 from provisioner.cli.common import asks_service, console, emit, prints_data, say
+from provisioner.cli.new_events import PATIENCE
 from provisioner.client import WAIT, Client
 from provisioner.errors import UnreachableError
 
 Row = dict[str, Any]
-PATIENCE = 120.0  # seconds that the service may be away before we stop watching
 PAUSE = 1.0  # seconds between two tries to reach it
 
 

@@ -10,7 +10,6 @@ Row = dict[str, Any]
 PATIENCE = 120.0  # seconds that the service may be away before we stop watching
 PAUSE = 1.0  # seconds between two tries to reach it
 WAIT = 20.0  # seconds that one request for news may wait at the service
-RESTING = ("ready", "rejected", "failed", "cancelled")
 
 
 def await_news(

@@ -10,9 +10,10 @@ from typing import Any
 import click
 
 from provisioner.cli.common import Column, console, emit, local_time, say
-from provisioner.cli.new_events import RESTING, await_news
+from provisioner.cli.new_events import await_news
 from provisioner.client import Client
 from provisioner.domain.event import Event
+from provisioner.domain.stage import RESTING
 from provisioner.domain.timeline import Timeline
 from provisioner.errors import Exit, RefusedError
 from provisioner.system.units import duration, size

@@ -9,10 +9,11 @@ import click
 
 from provisioner.cli import runs
 from provisioner.cli.common import Column, asks_service, console, emit, emit_one, local_time, prints_data, say
-from provisioner.cli.new_events import RESTING, await_news
+from provisioner.cli.new_events import await_news
 from provisioner.client import Client
 from provisioner.domain.event import Event
 from provisioner.domain.progress import Progress
+from provisioner.domain.stage import RESTING
 from provisioner.domain.timeline import StageRecord, Timeline
 from provisioner.errors import Exit
 from provisioner.system.units import duration

@@ -34,7 +34,7 @@ def overdue(site: Site, row: Deployment) -> DeadlinePassed:
     stage = ROWS[row.stage]
     minutes = max(1, round((site.clock() - row.stage_since) / 60))
     sentence, hint = CHECKS[row.stage](site, row)
-    limit = "the order has expired" if row.deadline >= row.expires else f"no {stage.sign}"
+    limit = "the order has expired" if row.deadline >= row.expires else f"no {stage.awaits}"
     sentence = f"{limit}, after {minutes} min at {row.stage}: {sentence}"
     return DeadlinePassed(code=stage.code, sentence=sentence, hint=hint)
 

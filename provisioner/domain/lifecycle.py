@@ -15,11 +15,15 @@ INSTALLER_SILENCE = 1800  # seconds: Ubuntu's installer says nothing while it co
 
 @dataclass(frozen=True)
 class StageRow:
-    """One stage. `deadline` and `silence` in seconds; 0 means that the order's expiry is the limit."""
+    """One stage: what we do, and the sign of life that is awaited.
+
+    `deadline` and `silence` in seconds; 0 means that the order's expiry is the limit. `code` is the PV code
+    of a deadline that has passed.
+    """
 
     stage: Stage
-    we: str
-    sign: str  # of life: what it waits for
+    action: str
+    awaits: str
     deadline: int
     silence: int = 0
     code: int = 0

@@ -7,11 +7,12 @@ from ipaddress import IPv4Address
 from provisioner import run
 from provisioner.domain.event import Event as LoggedEvent
 from provisioner.domain.host import Host
+from provisioner.domain.stage import RESTING
 from provisioner.domain.timeline import Timeline
 from provisioner.errors import UnreachableError
 from provisioner.lab import evidence, inventory, machine, qemu, second_boot
 from provisioner.lab.machine import Machine
-from provisioner.lab.rehearsal import MEMORY, RESTING, WATCH_LIMIT, Event, Options, Rehearsal, Scenario
+from provisioner.lab.rehearsal import MEMORY, WATCH_LIMIT, Event, Options, Rehearsal, Scenario
 from provisioner.lab.report import HostReport, StageReport
 
 NOBODY = "10.77.1.250"  # an address at which no BMC answers

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from provisioner.domain.profile import Profile
-from provisioner.domain.stage import Stage
+from provisioner.domain.stage import RESTING, Stage
 from provisioner.errors import InputError
 from provisioner.golden.files import hashed
 from provisioner.lab import inventory, machine, qemu, recorded, second_boot
-from provisioner.lab.rehearsal import DISK_SERIAL, RESTING, Event, Options, Rehearsal, Scenario
+from provisioner.lab.rehearsal import DISK_SERIAL, Event, Options, Rehearsal, Scenario
 from provisioner.lab.report import ImageReport, versions
 from provisioner.state import iso_files
 

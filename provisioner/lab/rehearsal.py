@@ -14,6 +14,7 @@ from provisioner import ramdisk, run
 from provisioner.domain.event import Event as LoggedEvent
 from provisioner.domain.host import Host
 from provisioner.domain.profile import Hints, Profile
+from provisioner.domain.stage import RESTING
 from provisioner.domain.timeline import Timeline
 from provisioner.errors import ProvisionError, ServiceError, UnreachableError
 from provisioner.lab import evidence, inventory, machine, network, qemu, supplies
@@ -30,7 +31,6 @@ DISK, STRANGERS_DISK = 1 << 30, 64 << 20  # bytes
 ROOM = 1 << 30  # bytes that a disk has beyond a large image, to grow and to swap in
 DISK_SERIAL = "LABDISK"  # and a number
 MEMORY = 1024  # MiB
-RESTING = ("ready", "rejected", "failed", "cancelled")
 WATCH_LIMIT = 60.0  # seconds for the watching command to end after its deployment
 Event = dict[str, Any]
 

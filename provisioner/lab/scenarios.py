@@ -3,8 +3,9 @@
 from collections.abc import Callable
 
 from provisioner.domain.profile import Hints
+from provisioner.domain.stage import RESTING
 from provisioner.lab import evidence, qemu, recorded, second_boot
-from provisioner.lab.rehearsal import DISK_SERIAL, RESTING, Event, Rehearsal, Scenario
+from provisioner.lab.rehearsal import DISK_SERIAL, Event, Rehearsal, Scenario
 from provisioner.lab.simulators import SIMULATORS
 
 MATRIX: list[tuple[qemu.Firmware, qemu.Bus]] = [

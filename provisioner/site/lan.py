@@ -2,7 +2,6 @@
 
 from ipaddress import AddressValueError, IPv4Address
 
-from provisioner.errors import RefusedError
 from provisioner.site.site import Site
 from provisioner.state.macs import MacRow
 from provisioner.state.values import RogueServer
@@ -77,20 +76,5 @@ def describe_server(server: RogueServer) -> str:
 
 
 def is_sole_server(site: Site) -> bool:
-    """Whether nothing is known that `check_sole_server` would refuse."""
+    """Whether we are the only DHCP server where we should be; elsewhere it does not matter."""
     return site.settings.dhcp.mode != "authoritative" or not rogue_servers(site)
-
-
-def check_sole_server(site: Site) -> None:
-    """Raises RefusedError (PV-670) where we should be the only DHCP server, and are not.
-
-    A host that takes another server's answer boots something else, and nobody would know what.
-    """
-    if not is_sole_server(site):
-        servers = "; ".join(map(describe_server, rogue_servers(site)))
-        raise RefusedError(
-            f"another DHCP server answers on the deployment LAN: {servers}",
-            hint='unplug it, or switch it off; if it belongs to the site, set dhcp.mode = "proxy"'
-            " (docs/network.md); provision net check says when it is gone",
-            code=670,
-        )

@@ -29,7 +29,7 @@ def test_nothing_leads_out_of_a_resting_stage() -> None:
 def test_every_stage_is_reached_and_has_a_sign_of_life() -> None:
     assert {after for after in TABLE.values()} | {Stage.QUEUED} == set(Stage)
     assert set(ROWS) == set(Stage) - RESTING
-    assert all(row.sign and row.we for row in ROWS.values())
+    assert all(row.awaits and row.action for row in ROWS.values())
 
 
 def test_a_profile_may_override_a_deadline_but_not_the_expiry() -> None:
