@@ -69,7 +69,7 @@ def arm_run(site: Site, run: Run, chosen: list[tuple[Host, Image]]) -> list[Depl
             rows.append(
                 arm(site, host, image, by=run.by, stop_after=run.until, run=run.id, iso=iso, terms=run.terms)
             )
-        except RefusedError:
+        except (RefusedError, InputError):
             continue
     return rows
 

@@ -4,7 +4,7 @@ from flask import Flask, Response
 
 from provisioner.site.site import Site
 from provisioner.state.notify import Listener
-from provisioner.web.machines import agent, boot, images, installer, mirror, phone_home
+from provisioner.web.machines import installer, mirror, routes
 from provisioner.web.machines.download_slots import DownloadSlots
 from provisioner.web.operators import api, consoles, discovery, metrics, net, runs
 
@@ -17,11 +17,11 @@ def create_app(site: Site, listener: Listener) -> Flask:
     app.config.update(SITE=site, LISTENER=listener, DOWNLOAD_SLOTS=slots, MAX_CONTENT_LENGTH=4 << 20)
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False  # it would tell a stranger which paths there are
     app.url_map.merge_slashes = False  # likewise: a redirect
-    app.config["REQUEST_METRICS"] = metrics.RequestMetrics(
-        app
-    )  # before all others, so that it counts what they refuse
-    for machines in (mirror, boot, agent, images, installer, phone_home):
-        app.register_blueprint(machines.routes)
+    # before all others, so that it counts what they refuse
+    app.config["REQUEST_METRICS"] = metrics.RequestMetrics(app)
+    app.register_blueprint(mirror.routes)
+    app.register_blueprint(routes.routes)
+    app.register_blueprint(installer.routes)
     app.register_blueprint(api.routes)
     app.register_blueprint(runs.routes)
     app.register_blueprint(discovery.routes)

@@ -7,7 +7,7 @@ import logging
 import secrets
 from typing import TypeVar
 
-from flask import Blueprint, Response, abort, jsonify, request
+from flask import Response, abort, jsonify, request
 
 from provisioner.agent import protocol
 from provisioner.cloudinit import nocloud
@@ -38,7 +38,6 @@ from provisioner.web.rate_limit import RateLimit
 from provisioner.web.request import json_body, the_site
 
 log = logging.getLogger(__name__)
-routes = Blueprint("agent", __name__, url_prefix=protocol.PREFIX)
 INVENTORIES = RateLimit(rate=0.2, burst=5)  # of one address
 LARGEST_LOG = 8 << 20  # bytes of one attempt's log: a flood cannot fill the disk
 MOST_LINES, LONGEST_LINE = 5000, 2000  # of one message, in lines and characters
@@ -46,7 +45,6 @@ _Message = TypeVar("_Message", protocol.Progress, protocol.Log, protocol.Written
 _T = TypeVar("_T")
 
 
-@routes.post("/hello")
 def hello() -> Response:
     """The nonce consumes the order and opens the attempt; the answer carries the token and the order."""
     site = the_site()
@@ -151,7 +149,6 @@ def _do(row: Deployment | None, attempt: int) -> Response:
     return jsonify({"do": "continue"})
 
 
-@routes.post("/inventory")
 def inventory() -> Response:
     """What a machine that nobody knows is; without a token, so only what its own address may say of it."""
     if (request.content_length or intake.LARGEST + 1) > intake.LARGEST:
@@ -166,7 +163,6 @@ def inventory() -> Response:
     return jsonify({"do": "reboot"})
 
 
-@routes.post("/progress")
 def progress() -> Response:
     """Bytes are moving."""
     row, message = _report(protocol.Progress)
@@ -179,7 +175,6 @@ def progress() -> Response:
     return _do(row, message.attempt)
 
 
-@routes.post("/log")
 def agent_log() -> Response:
     """Lines of the agent's log, kept in a file of the deployment."""
     row, message = _report(protocol.Log)
@@ -195,7 +190,6 @@ def agent_log() -> Response:
     return _do(row, message.attempt)
 
 
-@routes.post("/written")
 def written() -> Response:
     """All is on the disk. Polled: only the first one is an event."""
     row, message = _report(protocol.Written)
@@ -207,7 +201,6 @@ def written() -> Response:
     return _do(row, message.attempt)
 
 
-@routes.post("/failed")
 def failed() -> Response:
     """Why the attempt cannot be finished."""
     row, message = _report(protocol.Failed)

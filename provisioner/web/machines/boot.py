@@ -6,7 +6,7 @@ A boot script is always an answer: whoever is refused gets the script that boots
 import logging
 import re
 
-from flask import Blueprint, Response, abort, request
+from flask import Response, abort, request
 from pydantic import ValidationError
 
 from provisioner.deployment import boot
@@ -23,11 +23,9 @@ from provisioner.web.machines import files
 from provisioner.web.request import the_site
 
 log = logging.getLogger(__name__)
-routes = Blueprint("boot", __name__)
 LAST_RESORT = "#!ipxe\nexit 1\n"
 
 
-@routes.get("/boot/<mac>/boot.ipxe")
 def boot_script(mac: str) -> Response:
     """The per-MAC iPXE script; anything wrong with the request or with us is the disk answer."""
     site = the_site()
@@ -83,7 +81,6 @@ def _note_served(site: Site, asker: Asker, answer: BootAnswer) -> None:
         try_record(site, row.id, served, source="machine")
 
 
-@routes.get(f"{boot.FILES}/<name>")
 def boot_file(name: str) -> Response:
     """Kernel, ramdisk and local.efi; the same bytes for everybody."""
     path = boot_files.boot_file(the_site().settings.state, name)

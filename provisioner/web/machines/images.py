@@ -1,6 +1,6 @@
 """Image bytes for the agent that was ordered to write them."""
 
-from flask import Blueprint, Response, abort, request
+from flask import Response, abort, request
 
 from provisioner.errors import NotFoundError
 from provisioner.state import image_files
@@ -9,10 +9,7 @@ from provisioner.web.machines.download_slots import download_slots
 from provisioner.web.machines.token import AGENT_STAGES, token_owner
 from provisioner.web.request import the_site
 
-routes = Blueprint("images", __name__)
 
-
-@routes.get("/images/<ident>/<part>")
 def image_part(ident: str, part: str) -> Response:
     """Manifest, signature and pack of the image that the token's deployment was ordered to write."""
     row, settings = token_owner(), the_site().settings

@@ -1,6 +1,6 @@
 """The one report of the system on the disk, after its first boot."""
 
-from flask import Blueprint, Response, abort, jsonify, request
+from flask import Response, abort, jsonify, request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from provisioner.deployment.record import try_record
@@ -10,8 +10,6 @@ from provisioner.domain.events.system import OsPhoned, OsWrong, RootDisk
 from provisioner.domain.stage import Stage
 from provisioner.errors import ProvisionError
 from provisioner.web.request import json_body, the_site
-
-routes = Blueprint("phone_home", __name__)
 
 
 class PhoneHome(BaseModel):
@@ -29,7 +27,6 @@ class PhoneHome(BaseModel):
     boot_id: str = Field("", max_length=64)
 
 
-@routes.post("/phone-home/v1")
 def phone_home() -> Response:
     """Evidence from the disk-booted OS; the token is worth nothing afterwards."""
     site = the_site()

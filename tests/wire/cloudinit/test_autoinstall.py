@@ -271,7 +271,7 @@ def test_the_gate_names_the_one_disk_that_the_hints_mean_and_keeps_what_it_saw(
 ) -> None:
     assert ask(host, serial="S-1").json == {"do": "continue", "disk": "/dev/vda"}
     assert world.kinds(host.row.id)[-2:] == ["installer.began", "installer.disk"]
-    assert (host.row.disk["serial"], host.row.serial) == ("disk-1", "S-1")
+    assert (host.row.disk.serial, host.row.serial) == ("disk-1", "S-1")
     assert world.client.host(host.name)["facts"]["memory"] == 1 << 30
     assert ask(host, serial="S-1").json["disk"] == "/dev/vda", "its answer may have been lost"
     assert ask(host, boot_id="boot-2").status == 404
@@ -442,7 +442,7 @@ def test_the_gate_script_puts_the_named_disk_into_the_answers(host: Puppet, tmp_
     assert said.code == 0, said.err + said.out
     assert yaml.safe_load(answers.read_text())["storage"]["layout"]["match"]["path"] == "/dev/vda"
     assert (host.row.stage, host.row.serial) == ("writing", "S-9")
-    assert host.row.disk["serial"] == "disk-1"
+    assert host.row.disk.serial == "disk-1"
 
 
 def test_the_gate_script_fails_and_leaves_the_answers_when_the_order_is_gone(
