@@ -112,7 +112,7 @@ class Loop:
                 stopped = RunStopped(sentence=reason, hint=f"provision status {ident}")
                 for row in rows:
                     if row.run == ident:
-                        record(self._site, row.id, stopped, source="worker")
+                        try_record(self._site, row.id, stopped, source="worker")
 
     def _look(self, row: Deployment, now: float) -> None:
         if now > min(row.deadline, row.expires):
@@ -155,6 +155,8 @@ class Loop:
             row = self._site.database.deployments.get(ident)
             if self._work(row, self._site.clock()) is work:
                 self._try(work, row)
+        except Exception:
+            log.exception("%s of %s could not be begun", work.__name__, ident)
         finally:
             self._listener.notify()
 
@@ -175,7 +177,7 @@ class Loop:
         if now - last > GAP:
             log.warning("nobody watched for %.0f s: all deadlines move by as much", now - last)
             for row in self._site.database.deployments.under_way():
-                record(self._site, row.id, ClockGap(seconds=now - last), source="worker")
+                try_record(self._site, row.id, ClockGap(seconds=now - last), source="worker")
         self._alive.touch()
         os.utime(self._alive, (now, now))
 

@@ -17,7 +17,7 @@ from provisioner.domain.deployment import MOST_ATTEMPTS, Deployment, WrittenDisk
 from provisioner.domain.events.agent import AgentHello, AgentSilent, AgentWritten
 from provisioner.domain.events.installer import InstallerBegan, InstallerDone, InstallerProgress, SeedServed
 from provisioner.domain.events.netboot import ScriptServed
-from provisioner.domain.events.order import SlotGiven
+from provisioner.domain.events.order import OrderCancelled, SlotGiven
 from provisioner.domain.events.payload import Payload
 from provisioner.domain.events.power import ConsoleLost, PowerAsked, PowerBegan, PowerFailed, PowerOn
 from provisioner.domain.events.system import DiskChosen, OsPhoned
@@ -369,3 +369,16 @@ def test_what_dhcp_has_against_a_boot_is_said(site: Site) -> None:
     passed = diagnose.overdue(site, row)
     assert "another DHCP server answers there: 10.77.0.9 (52:54:00:00:00:09)" in passed.sentence
     assert "net check" in passed.hint
+
+
+def test_a_gap_moves_the_deadlines_of_others_though_a_deployment_ended_meanwhile(
+    site: Site, loop: Loop, clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = order(site)
+    loop.step()
+    under_way = site.database.deployments.under_way()
+    tell(site, row, OrderCancelled(by="ann"))
+    monkeypatch.setattr(site.database.deployments, "under_way", lambda: under_way)
+    clock.now += 10 * GAP
+    loop.step()
+    assert site.database.deployments.get(row.id).stage == Stage.CANCELLED
