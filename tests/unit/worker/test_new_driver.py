@@ -8,13 +8,14 @@ import pytest
 from provisioner.deployment import plan
 from provisioner.deployment.order import arm
 from provisioner.deployment.record import record
+from provisioner.domain.events.order import SlotGiven
 from provisioner.errors import InventoryError
 from provisioner.power import registry
 from provisioner.power.protocol import BmcAddress, BootDevice, BootResult, PowerDriver, PowerResult
 from provisioner.site.site import Site
 from provisioner.state import inventory
 from provisioner.state.secrets import put_bmc_login
-from provisioner.worker import acts
+from provisioner.worker import power
 
 MAC = "52:54:00:00:00:01"
 INVENTORY = {"name": "vc-1", "macs": [MAC], "profile": "cube"}
@@ -69,13 +70,13 @@ def relayed(site: Site, board: RelayBoard) -> Site:
 
 def test_the_worker_powers_a_host_by_it(relayed: Site, board: RelayBoard) -> None:
     row = arm(relayed, relayed.database.hosts.get("vc-1"), relayed.database.images.all()[0], by="ann")
-    row = record(relayed, row.id, "slot.given", source="worker")
-    acts.power_on(relayed, row)
+    row = record(relayed, row.id, SlotGiven(), source="worker")
+    power.power_on(relayed, row)
     assert board.acts == ["boot network", "on"]
     (bmc,) = board.reached
     assert (bmc.address, bmc.port, bmc.user, bmc.password) == ("10.0.0.7", 502, "ann", "s3cret")
     event = relayed.database.events.last_of(row.id)
-    assert event is not None and event.kind == "power.on" and event.data["note"] == "relay 1 closed"
+    assert event is not None and event.kind == "power.on" and event.data.note == "relay 1 closed"
 
 
 def test_a_plan_says_it_and_its_console_is_none(relayed: Site) -> None:
