@@ -1,0 +1,74 @@
+"""The deployment LAN: who gives addresses, who else answers, what can be booted."""
+
+from provisioner.api.answer import Answer, Resource
+from provisioner.domain.event import Event
+
+
+class BootFileOffer(Resource):
+    """What an architecture (option 93, RFC 4578) is given: a file's `name`, by HTTP or else by TFTP."""
+
+    arch: int
+    name: str
+    http: bool
+
+
+class OtherDhcpServer(Resource):
+    """A DHCP server that is not ours.
+
+    `offer` is the address that it offered last, `boots` what it named to boot; each empty for none.
+    `since` and `heard` in seconds since 1970.
+    """
+
+    address: str
+    mac: str
+    interface: str
+    offer: str = ""
+    boots: str = ""
+    since: float = 0
+    heard: float = 0
+
+
+class NetworkStatus(Answer):
+    """The LAN as the service sees it.
+
+    `watched` says whether DHCP listens at all, `deaf` names the interfaces on which it cannot; `alone`
+    whether no other server forbids deployments. The newest of `events` comes first.
+    """
+
+    mode: str
+    interface: str
+    address: str
+    network: str
+    url: str
+    time_server: str
+    watched: bool
+    deaf: tuple[str, ...]
+    alone: bool
+    files: tuple[BootFileOffer, ...]
+    servers: tuple[OtherDhcpServer, ...]
+    events: tuple[Event, ...]
+
+
+class ServerConfiguration(Answer):
+    """Configuration for the site's own server of that `kind`, as text."""
+
+    kind: str
+    text: str
+
+
+class BootAnswer(Resource):
+    """What a server named to boot: from where (`from` in JSON) and what."""
+
+    server: str
+    place: str
+    what: str
+
+
+class ProbedClient(Resource):
+    """One kind of machine: its name and option 93, what it was offered by each server, and what is wrong."""
+
+    machine: str
+    architecture: int
+    addresses: dict[str, str]
+    boots: tuple[BootAnswer, ...]
+    fault: str = ""
