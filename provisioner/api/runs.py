@@ -2,12 +2,11 @@
 
 from pydantic import Field
 
-from provisioner.api.answer import Answer, PersonName, Resource
+from provisioner.api.answer import Answer, PersonName
 from provisioner.api.deployments import DeploymentStatus, StopAfter
 from provisioner.domain.deployment import Terms
 from provisioner.domain.event import Event
-from provisioner.domain.plan import Plan
-from provisioner.domain.refusal import Refusal
+from provisioner.domain.plan import LeftOut, Plan
 from provisioner.domain.run import Run
 from provisioner.domain.values import FrozenModel
 
@@ -28,14 +27,6 @@ class RunOrder(FrozenModel):
     arm: bool = False
     expect_count: int = -1
     terms: Terms = Terms()
-
-
-class LeftOut(Resource):
-    """A host that cannot be deployed now: every reason, and all of them in one sentence as `why`."""
-
-    host: str
-    why: str
-    refusals: tuple[Refusal, ...] = ()
 
 
 class RunPlan(Answer):

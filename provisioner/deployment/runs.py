@@ -1,19 +1,18 @@
-"""One order for many hosts: who is meant, who goes next, and when the rest is better left alone."""
+"""Runs: one order for many hosts, whose turn is next, and when the rest is better left alone."""
 
 from collections import Counter
-from typing import Any
 
-from provisioner.deployment import admission, plan
+from provisioner.deployment import plan
 from provisioner.deployment.order import AS_USUAL, arm
 from provisioner.domain import selection
 from provisioner.domain.deployment import Deployment, Terms
 from provisioner.domain.host import Host
 from provisioner.domain.image import Image
+from provisioner.domain.plan import LeftOut, Plan
 from provisioner.domain.refusal import Refusal
 from provisioner.domain.run import Run
 from provisioner.domain.selection import Candidate
-from provisioner.domain.stage import ACTIVE, UNSUCCESSFUL, Stage
-from provisioner.domain.values import FrozenModel
+from provisioner.domain.stage import ACTIVE, Stage
 from provisioner.errors import InputError, ProvisionError, RefusedError
 from provisioner.site.site import Site
 
@@ -42,21 +41,26 @@ def select_hosts(site: Site, text: str, *, everything: bool) -> list[Host]:
 
 def preview_run(
     site: Site, hosts: list[Host], image: str, terms: Terms = AS_USUAL
-) -> tuple[list[dict[str, Any]], list[LeftOut]]:
-    """Plans of the hosts that can be deployed, and the others."""
+) -> tuple[list[Plan], list[LeftOut]]:
+    """The plans of the hosts that can be deployed, and of the others every reason why not."""
     plans, left_out = [], []
     for host in hosts:
         try:
-            chosen = plan.choose_image(site, host, image)
-            refusals = admission.refusals(site, host, chosen, terms)
-            if not refusals:
-                plans.append(plan.make(site, host, chosen))
-        except ProvisionError as fault:  # an image that is not there, or does not fit
-            refusals = [Refusal(code=fault.code, sentence=str(fault), hint=fault.hint)]
-        if refusals:
-            why = refusals[0].sentence
-            left_out.append(LeftOut(host=host.name, why=why, refusals=tuple(refusals)))
+            proposal = plan.make(site, host, plan.choose_image(site, host, image), terms)
+        except ProvisionError as fault:
+            refusal = Refusal(code=fault.code, sentence=str(fault), hint=fault.hint)
+            left_out.append(_left_out(host, (refusal,)))
+            continue
+        if proposal.refusals:
+            left_out.append(_left_out(host, proposal.refusals))
+        else:
+            plans.append(proposal)
     return plans, left_out
+
+
+def _left_out(host: Host, refusals: tuple[Refusal, ...]) -> LeftOut:
+    why = "; ".join(refusal.sentence for refusal in refusals)
+    return LeftOut(host=host.name, why=why, refusals=refusals)
 
 
 def arm_run(site: Site, run: Run, chosen: list[tuple[Host, Image]]) -> list[Deployment]:

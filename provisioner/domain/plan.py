@@ -78,3 +78,13 @@ class Plan(FrozenModel):
     installer: str
     locked: bool
     refusals: tuple[Refusal, ...] = ()
+
+
+class LeftOut(FrozenModel):
+    """A host that cannot be deployed now: every reason, and all of them in one line as `why`."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    host: str
+    why: str
+    refusals: tuple[Refusal, ...] = ()

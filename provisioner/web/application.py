@@ -6,7 +6,7 @@ from provisioner.site.site import Site
 from provisioner.state.notify import Listener
 from provisioner.web.machines import installer, mirror, routes
 from provisioner.web.machines.download_slots import DownloadSlots
-from provisioner.web.operators import api, consoles, discovery, metrics, net, runs
+from provisioner.web.operators import metrics, routes
 
 
 def create_app(site: Site, listener: Listener) -> Flask:
@@ -22,12 +22,9 @@ def create_app(site: Site, listener: Listener) -> Flask:
     app.register_blueprint(mirror.routes)
     app.register_blueprint(routes.routes)
     app.register_blueprint(installer.routes)
-    app.register_blueprint(api.routes)
-    app.register_blueprint(runs.routes)
-    app.register_blueprint(discovery.routes)
-    app.register_blueprint(consoles.routes)
     app.register_blueprint(metrics.routes)
-    app.register_blueprint(net.routes)
+    for blueprint in routes.blueprints():
+        app.register_blueprint(blueprint)
     # one body for all that is not there or not for you: a stranger learns nothing from the difference
     for status in (400, 404, 405, 413, 415):
         app.register_error_handler(status, _not_found)

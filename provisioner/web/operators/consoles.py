@@ -1,58 +1,47 @@
-"""A deployment's recorded serial console, for the command line: below /api/v1 like all that operators ask."""
+"""A deployment's recorded serial console, as it grows."""
 
 import base64
-import re
 
-from flask import Response, request
-
+from provisioner.api.console import ConsoleMark, ConsoleOutput, ConsoleQuery
+from provisioner.api.deployments import DeploymentStatus
 from provisioner.domain.deployment import Deployment
 from provisioner.domain.host import Bmc
 from provisioner.domain.stage import ACTIVE, RESTING, Stage
 from provisioner.errors import NotFoundError, PowerError
 from provisioner.power import registry
 from provisioner.state.recording import LIMIT, Recording
-from provisioner.web.operators import api
-from provisioner.web.request import answer, await_news, routes_for_operators, the_site
+from provisioner.web.operators import deployments
+from provisioner.web.request import await_news, the_site
 
-routes = routes_for_operators("consoles")
-MOST = 256 << 10  # bytes in one answer
+LARGEST_ANSWER = 256 << 10  # bytes
 
 
-@routes.get("/deployments/<path:ident>/console")
-def console(ident: str) -> Response:
-    """Bytes from `offset`, or the last `lines`; at once or as soon as there are some within `wait` seconds.
-
-    `live` says whether more may come; what a full recording kept of its newest bytes is `newest`.
-    """
-    row = api.find_deployment(ident)
-    recording = Recording(the_site().settings.state, row.id)
-    lines, offset = _number("lines"), _number("offset")
-    start = recording.line_start(lines) if lines else offset
+def show(ident: str, query: ConsoleQuery) -> ConsoleOutput:
+    """Bytes from `offset`, or the last `lines`, at once or as soon as there are some, within `wait` s."""
+    site = the_site()
+    row = deployments.find(site, ident)
+    recording = Recording(site.settings.state, row.id)
+    start = recording.line_start(query.lines) if query.lines else query.offset
 
     def look() -> tuple[bytes, bool]:
         live = _is_live(row.id, recording)  # asked first: what comes later is seen by the next look
-        return recording.read(start, MOST), live
+        return recording.read(start, LARGEST_ANSWER), live
 
-    data, live = await_news(look, lambda seen: bool(seen[0]) or not seen[1])
-    if not data and not live and not offset:
+    data, live = await_news(look, lambda seen: bool(seen[0]) or not seen[1], query.wait)
+    if not data and not live and not query.offset:
         _explain(row, recording)
     end = start + len(data)
-    return answer(
-        deployment=api.public(row),
-        data=_text(data),
+    return ConsoleOutput(
+        deployment=DeploymentStatus.model_validate(row),
+        data=_base64(data),
         offset=end,
         live=live,
-        newest=_text(recording.newest() if end >= LIMIT else b""),
-        marks=[mark.as_line() for mark in recording.marks()],
+        newest=_base64(recording.newest() if end >= LIMIT else b""),
+        marks=tuple(ConsoleMark.model_validate(mark) for mark in recording.marks()),
     )
 
 
-def _number(name: str) -> int:
-    text = request.args.get(name, "")
-    return int(text) if re.fullmatch(r"\d{1,12}", text) else 0
-
-
-def _text(data: bytes) -> str:
+def _base64(data: bytes) -> str:
     return base64.b64encode(data).decode()
 
 

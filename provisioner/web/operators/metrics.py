@@ -10,14 +10,14 @@ from flask import Blueprint, Flask, Response, current_app, g, request
 
 from provisioner.errors import ProvisionError
 from provisioner.state import counters
-from provisioner.state.counters import MetricsRegistry
-from provisioner.web.request import explain, only_operators, the_site
+from provisioner.state.counters import Counters
+from provisioner.web.request import answer_error, only_operators, the_site
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 REFUSAL_STATUSES = (401, 403, 404, 405, 409, 413, 415)
 routes = Blueprint("metrics", __name__)
 routes.before_request(only_operators)
-routes.register_error_handler(ProvisionError, explain)
+routes.register_error_handler(ProvisionError, answer_error)
 
 
 class RequestMetrics:

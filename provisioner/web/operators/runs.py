@@ -1,61 +1,48 @@
-"""The JSON API of runs, one order for many hosts; below /api/v1 like all that operators ask."""
+"""Runs: plan, order, show, follow, cancel."""
 
-from typing import Any
-
-from flask import Response
-from pydantic import Field
-
-from provisioner.deployment import admission, plan
+from provisioner.api.answer import EventQuery
+from provisioner.api.deployments import DeploymentStatus
+from provisioner.api.runs import RunAnswer, RunArmed, RunCancelled, RunEvents, RunOrder, RunPlan
+from provisioner.deployment import plan
 from provisioner.deployment.order import make_id
 from provisioner.deployment.record import record
 from provisioner.deployment.runs import arm_run, preview_run, select_hosts
-from provisioner.domain.deployment import Terms
-from provisioner.domain.events.order import OrderCancelled
+from provisioner.domain.plan import Plan
 from provisioner.domain.run import Run
 from provisioner.domain.stage import RESTING
-from provisioner.domain.values import FrozenModel
 from provisioner.errors import RefusedError, TransitionError
-from provisioner.web.operators import api
-from provisioner.web.operators.api import public
-from provisioner.web.request import after, answer, await_news, read, routes_for_operators, the_site
-
-routes = routes_for_operators("runs", "/runs")
+from provisioner.site import lan
+from provisioner.site.site import Site
+from provisioner.web.request import await_news, the_site
 
 
-class NewRun(FrozenModel):
-    """An order for many hosts. Without `arm` only the plans are answered."""
-
-    select: str = Field("", max_length=500)
-    all: bool = False
-    image: str = ""
-    max_parallel: int = Field(0, ge=0, le=1000)
-    stop_after: int = Field(0, ge=0, le=1000)
-    until: str = Field("", pattern=api.STAGE_PATTERN)
-    by: str = Field("operator", max_length=80, pattern=r"^[\w.@ -]+$")
-    arm: bool = False
-    expect_count: int = -1
-    terms: Terms = Terms()
-
-
-@routes.post("")
-def order() -> Response:
+def order(body: RunOrder) -> RunPlan | RunArmed:
     """The plans of all hosts that are meant; and, with `arm` and the right count, the armed run."""
-    site, body = the_site(), read(NewRun)
+    site = the_site()
     hosts = select_hosts(site, body.select, everything=body.all)
     plans, others = preview_run(site, hosts, body.image, body.terms)
     left_out = [host.model_dump(mode="json") for host in others]
     if not body.arm:
-        return answer(plans=plans, left_out=left_out)
-    if refusal := admission.other_servers(site):
-        raise admission.error(refusal)
-    if body.expect_count != len(plans):
+        return RunPlan(plans=tuple(plans), left_out=tuple(left_out))
+    lan.check_alone(site)
+    _check_count(body.expect_count, len(plans))
+    run = _make_run(site, body)
+    _arm(site, run, plans)
+    return RunArmed(run=run, deployments=_deployments(site, run.id), left_out=tuple(left_out))
+
+
+def _check_count(expected: int, count: int) -> None:
+    if expected != count:
         raise RefusedError(
-            f"{len(plans)} hosts would be erased, not {max(body.expect_count, 0)}: nothing was ordered",
+            f"{count} hosts would be erased, not {max(expected, 0)}: nothing was ordered",
             hint="look at the list, then give the count",
             code=134,
         )
+
+
+def _make_run(site: Site, body: RunOrder) -> Run:
     now = site.clock()
-    run = Run(
+    return Run(
         id=make_id(now).replace("d-", "r-", 1),
         created=now,
         by=body.by,
@@ -65,50 +52,48 @@ def order() -> Response:
         until=body.until,
         terms=body.terms,
     )
-    names = [(one["host"]["name"], one["image"]["id"]) for one in plans]
-    chosen = [(site.database.hosts.get(host), plan.find_image(site, image)) for host, image in names]
-    rows = arm_run(site, run, chosen)
-    return answer(run=_public(run), deployments=[public(row) for row in rows], left_out=left_out)
 
 
-@routes.get("/<ident>")
-def show(ident: str) -> Response:
+def _arm(site: Site, run: Run, plans: list[Plan]) -> None:
+    chosen = [(each.host.name, each.image.id) for each in plans]
+    arm_run(
+        site,
+        run,
+        [(site.database.hosts.get(host), plan.find_image(site, image)) for host, image in chosen],
+    )
+
+
+def show(ident: str) -> RunAnswer:
     """A run and its deployments."""
-    database = the_site().database
-    run = database.runs.get(ident)
-    return answer(run=_public(run), deployments=[public(row) for row in database.deployments.of_run(ident)])
+    site = the_site()
+    return RunAnswer(run=site.database.runs.get(ident), deployments=_deployments(site, ident))
 
 
-@routes.get("/<ident>/events")
-def events(ident: str) -> Response:
+def events(ident: str, query: EventQuery) -> RunEvents:
     """Events of all its deployments above `after`, at once or as soon as there are some."""
-    database = the_site().database
+    site = the_site()
+    database = site.database
     database.runs.get(ident)  # raises NotFoundError
-    last = after()
-    found = await_news(
-        lambda: database.events.of_run(ident, last),
+    news = await_news(
+        lambda: database.events.of_run(ident, query.after),
         lambda news: bool(news) or all(row.stage in RESTING for row in database.deployments.of_run(ident)),
+        query.wait,
     )
-    return answer(
-        events=[event.model_dump(mode="json") for event in found],
-        deployments=[public(row) for row in database.deployments.of_run(ident)],
-        now=the_site().clock(),
-    )
+    return RunEvents(events=tuple(news), deployments=_deployments(site, ident), now=site.clock())
 
 
-@routes.post("/<ident>/cancel")
-def cancel(ident: str) -> Response:
+def cancel(ident: str) -> RunCancelled:
     """End every deployment of it that is not at rest."""
     site = the_site()
-    site.database.runs.get(ident)
+    site.database.runs.get(ident)  # raises NotFoundError
     for row in site.database.deployments.of_run(ident):
         if row.stage not in RESTING:
             try:
                 record(site, row.id, OrderCancelled(by="operator"), source="operator")
             except TransitionError:
                 continue  # it came to rest meanwhile
-    return answer(deployments=[public(row) for row in site.database.deployments.of_run(ident)])
+    return RunCancelled(deployments=_deployments(site, ident))
 
 
-def _public(run: Run) -> dict[str, Any]:
-    return run.model_dump(mode="json")
+def _deployments(site: Site, run: str) -> tuple[DeploymentStatus, ...]:
+    return tuple(DeploymentStatus.model_validate(row) for row in site.database.deployments.of_run(run))

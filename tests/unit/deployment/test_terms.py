@@ -118,18 +118,16 @@ def test_the_plan_says_what_is_foreign_and_the_order_needs_consent(
 ) -> None:
     seen(site, **disk)
     host, chosen = site.database.hosts.get("vc-1"), site.database.images.all()[0]
-    made = plan.make(site, host, chosen)
-    assert made["erases"]["foreign"] == words
-    plan.check_foreign(made, Terms(erase_foreign=True))
+    assert plan.make(site, host, chosen, Terms()).erases.foreign == words
+    assert plan.make(site, host, chosen, Terms(erase_foreign=True)).refusals == ()
+    refusals = plan.make(site, host, chosen, Terms()).refusals
     plans, left_out = preview_run(site, [host], chosen.id)
     if words:
-        with pytest.raises(RefusedError, match="holds what is not ours to erase") as caught:
-            plan.check_foreign(made, Terms())
-        assert caught.value.code == 139
-        assert not plans and words in left_out[0].why
+        [refusal] = refusals
+        assert refusal.code == 139 and "holds what is not ours to erase" in refusal.sentence
+        assert not plans and words in left_out[0].why and left_out[0].refusals == refusals
     else:
-        plan.check_foreign(made, Terms())
-        assert len(plans) == 1
+        assert refusals == () and len(plans) == 1
 
 
 def test_a_run_carries_its_terms_to_every_host(site: Site) -> None:

@@ -1,0 +1,23 @@
+"""Requests to BMCs: put to the worker, which alone knows their secrets, and asked for their result."""
+
+from provisioner.api.answer import WaitQuery
+from provisioner.api.bmc import BmcOrder, BmcOrdered, BmcRequestStatus, BmcResult
+from provisioner.deployment import plan
+from provisioner.errors import InputError
+from provisioner.web.request import await_news, the_site
+
+
+def order(body: BmcOrder) -> BmcOrdered:
+    """Put a request to the worker."""
+    site = the_site()
+    host = plan.find_host(site, body.host)
+    if host.bmc.driver == "manual":
+        raise InputError(f"{host.name} has no BMC", hint="its profile is powered by hand", code=204)
+    return BmcOrdered(request=site.database.requests.ask(host.name, body.action, body.argument, site.clock()))
+
+
+def result(ident: int, query: WaitQuery) -> BmcResult:
+    """The request, once it is answered or `wait` seconds have passed."""
+    database = the_site().database
+    row = await_news(lambda: database.requests.get(ident), lambda row: row["state"] == "done", query.wait)
+    return BmcResult(request=BmcRequestStatus.model_validate(row))

@@ -1,0 +1,98 @@
+"""Machines that nobody knows yet: list, watch, adopt."""
+
+import re
+from collections.abc import Iterable
+
+from provisioner.api.machines import (
+    Adoption,
+    HostAdopted,
+    MachineAnswer,
+    MachineList,
+    MachineQuery,
+    UnknownMachine,
+)
+from provisioner.discovery import machines, records
+from provisioner.domain.host import Host
+from provisioner.errors import InputError, RefusedError
+from provisioner.site.site import Site
+from provisioner.state import inventory
+from provisioner.web.request import await_news, the_site
+
+
+def list_all(query: MachineQuery) -> MachineList:
+    """All of them, at once or as soon as one was seen after `after` or `wait` seconds have passed."""
+    site = the_site()
+    found = await_news(
+        lambda: _unknown(site),
+        lambda found: any(machine.changed > query.after for machine in found),
+        query.wait,
+    )
+    return MachineList(machines=found, now=site.clock())
+
+
+def _unknown(site: Site) -> tuple[UnknownMachine, ...]:
+    return tuple(UnknownMachine.model_validate(row) for row in machines.unknown(site))
+
+
+def show(text: str) -> MachineAnswer:
+    """One by any of its MACs, its UUID or its serial."""
+    return MachineAnswer(machine=UnknownMachine.model_validate(machines.find(the_site(), text)))
+
+
+def adopt(text: str, body: Adoption) -> HostAdopted:
+    """Make a host of it: its MACs (the one that was named boots), serial and UUID as inventoried."""
+    site = the_site()
+    row = machines.find(site, text)
+    machine = UnknownMachine.model_validate(row)
+    _check_is_new(site, machine, body.name)
+    host = _make_host(site, machine, text, body)
+    site.database.put_inventory([host], [], site.settings.hosts_range)
+    if machine.inventoried:
+        facts = {name: row[name] for name in ("mac", "macs", "uuid", *machines.SAID)}
+        site.database.hosts.put_facts(host.name, facts, site.clock())
+    records.forget(site.database, list(host.macs))
+    return HostAdopted(host=host)
+
+
+def _check_is_new(site: Site, machine: UnknownMachine, name: str) -> None:
+    if machine.host:
+        raise RefusedError(
+            f"{machine.mac} is a network card of {machine.host}: they have the UUID {machine.uuid}",
+            hint=f"provision host show {machine.host}; add the MAC to it in the inventory",
+            code=137,
+        )
+    if any(host.name == name for host in site.database.hosts.all()):
+        raise InputError(
+            f"there is a host {name} already", hint="give another --name; provision host list", code=110
+        )
+
+
+def _make_host(site: Site, machine: UnknownMachine, text: str, body: Adoption) -> Host:
+    """Raises InventoryError where it contradicts what is known."""
+    profiles = [profile.name for profile in site.database.profiles.all()]
+    known = body.model_dump(mode="json", exclude_unset=True, exclude={"serial"})
+    host = inventory.make_host(
+        known
+        | {"profile": body.profile or _only(profiles), "macs": _boot_first(machine.macs, text)}
+        | {"serial": body.serial or machine.serial, "uuid": machine.uuid}
+    )
+    inventory.check([host], set(profiles), site.database.hosts.all())
+    return host
+
+
+def _only(profiles: list[str]) -> str:
+    if len(profiles) == 1:
+        return profiles[0]
+    raise InputError(
+        "which profile the host shall have is not said",
+        hint=f"--profile, one of: {', '.join(profiles)}"
+        if profiles
+        else "provision profile learn MAC --apply",
+        code=110,
+    )
+
+
+def _boot_first(macs: Iterable[str], text: str) -> list[str]:
+    """The MAC that was named comes first: it is the one that boots."""
+    digits = re.sub(r"[^0-9a-f]", "", text.lower())
+    return sorted(macs, key=lambda mac: mac.replace(":", "") != digits)
