@@ -1,5 +1,7 @@
 """The deployment LAN: who gives addresses, who else answers, what can be booted."""
 
+from pydantic import ConfigDict, Field
+
 from provisioner.api.answer import Answer, Resource
 from provisioner.domain.event import Event
 
@@ -59,8 +61,10 @@ class ServerConfiguration(Answer):
 class BootAnswer(Resource):
     """What a server named to boot: from where (`from` in JSON) and what."""
 
+    model_config = ConfigDict(populate_by_name=True)
+
     server: str
-    place: str
+    place: str = Field(alias="from")
     what: str
 
 
@@ -72,3 +76,14 @@ class ProbedClient(Resource):
     addresses: dict[str, str]
     boots: tuple[BootAnswer, ...]
     fault: str = ""
+
+
+class NetworkCheck(NetworkStatus):
+    """What the service says, and what was seen from the machine of `provision net check`.
+
+    `note` says why nobody was `asked` from there, `time_fault` what is wrong with the time server.
+    """
+
+    asked: tuple[ProbedClient, ...] = ()
+    note: str = ""
+    time_fault: str = ""

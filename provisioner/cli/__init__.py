@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from provisioner import __version__
-from provisioner.cli.common import complain
 from provisioner.cli.lazy import Lazy, Places
+from provisioner.cli.output import print_error
 from provisioner.errors import Exit, ProvisionError
 
 COMMANDS: Places = {
@@ -86,7 +86,7 @@ def run(argv: list[str] | None = None) -> int:
         click.echo("interrupted; provision status shows what is ordered", err=True)
         return Exit.DETACHED
     except ProvisionError as fault:
-        complain(fault)
+        print_error(fault)
         return int(fault.exit)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

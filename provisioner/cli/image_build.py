@@ -4,24 +4,27 @@ import json
 import os
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from provisioner.cli.common import Column, asks_service, emit, local_time, prints_data, say
 from provisioner.cli.mirror import judge
+from provisioner.cli.options import output_option, with_client
+from provisioner.cli.output import Column, info, local_time, print_rows
 from provisioner.cli.ramdisk import CACHE
-from provisioner.client import Client
 from provisioner.errors import Exit, InputError
 from provisioner.settings import Mirror
 from provisioner.system.units import size
 
 if TYPE_CHECKING:
+    from provisioner.client import Client
     from provisioner.golden import base
     from provisioner.golden.files import FileManifest
     from provisioner.golden.packer import BuildRequest, BuiltImage
+    from provisioner.golden.record import JournalEntry
 
 cache_option = click.option(
     "--cache",
@@ -51,9 +54,9 @@ INSIDE = "PROVISION_AIR_GAP"  # in the environment of a build that runs there
 @click.option("--checksums", type=click.Path(path_type=Path), help="Compare with, or add to, this file.")
 @click.option("--add", "adds", is_flag=True, help="Add the pack to the catalogue of the service.")
 @cache_option
-@asks_service
+@with_client
 def build(
-    client: Client,
+    client: "Client",
     builder: str,
     debian: bool,
     files: tuple[Path, ...],
@@ -134,11 +137,11 @@ def _lock_of(mirror: Path) -> str:
     return hashed(mirror / layout.LOCK)
 
 
-def _add(client: Client, out: Path) -> int:
+def _add(client: "Client", out: Path) -> int:
     """The newest pack of a folder of builds into the catalogue."""
     pack = max(out.glob("*.pack"), key=lambda path: path.stat().st_mtime)
-    row = client.add_image(pack.resolve())
-    say(f"{row['id']} added, signed by {row['signed_by']}")
+    image = client.add_image(pack.resolve())
+    info(f"{image.id} added, signed by {image.signed_by}")
     return Exit.DONE
 
 
@@ -162,12 +165,12 @@ def _accelerated(chosen: dict[str, str], builder: str, cache: Path) -> dict[str,
     return {"accelerator": found, "cpu": "host" if found == "kvm" else "Nehalem", **chosen}
 
 
-def _teller() -> Any:
+def _teller() -> Callable[[str], None]:
     began = time.monotonic()
 
     def tell(step: str) -> None:
         seconds = int(time.monotonic() - began)
-        say(f"{seconds // 60:3d}:{seconds % 60:02d}  {step}")
+        info(f"{seconds // 60:3d}:{seconds % 60:02d}  {step}")
 
     return tell
 
@@ -185,11 +188,11 @@ def _commit() -> str:
 
 def _tell(made: "BuiltImage", order: "BuildRequest") -> None:
     entry = made.entry
-    say(
+    info(
         f"{entry.image} built in {made.seconds / 60:.1f} min: {size(entry.raw_bytes)}, "
         f"pack {size(entry.pack_bytes)}, sha256 {entry.raw_sha256}"
     )
-    say(f"in {order.out}: raw, qcow2, vmdk, pack, per-file manifest, bill of materials, SHA256SUMS, record")
+    info(f"in {order.out}: raw, qcow2, vmdk, pack, per-file manifest, bill of materials, SHA256SUMS, record")
 
 
 def _compare(made: "BuiltImage", checksums: Path) -> None:
@@ -201,7 +204,7 @@ def _compare(made: "BuiltImage", checksums: Path) -> None:
     known = record.known(checksums, key)
     if not known:
         record.remember(checksums, key, digest, made.entry.image)
-        say(f"these inputs are new: {checksums} has their checksum now; commit it")
+        info(f"these inputs are new: {checksums} has their checksum now; commit it")
     elif known != digest:
         raise BuildError(
             f"the same inputs gave sha256 {digest}, once it was {known}",
@@ -209,44 +212,44 @@ def _compare(made: "BuiltImage", checksums: Path) -> None:
             code=664,
         )
     else:
-        say("the checksum is the one that was recorded for the same inputs")
+        info("the checksum is the one that was recorded for the same inputs")
 
 
-COLUMNS: tuple[Column, ...] = (
-    ("STARTED", lambda r: local_time(r["started"])),
-    ("IMAGE", lambda r: r["image"]),
-    ("BUILDER", lambda r: r["builder"]),
-    ("RESULT", lambda r: r["result"]),
-    ("MINUTES", lambda r: f"{r['seconds'] / 60:.1f}"),
-    ("SIZE", lambda r: size(r["raw_bytes"]) if r["raw_bytes"] else ""),
-    ("PACK", lambda r: size(r["pack_bytes"]) if r["pack_bytes"] else ""),
-    ("SHA256", lambda r: r["raw_sha256"][:16]),
-    ("WHY", lambda r: r["error"][:60]),
+COLUMNS: "tuple[Column[JournalEntry], ...]" = (
+    Column("STARTED", lambda build: local_time(build.started)),
+    Column("IMAGE", lambda build: build.image),
+    Column("BUILDER", lambda build: build.builder),
+    Column("RESULT", lambda build: build.result),
+    Column("MINUTES", lambda build: f"{build.seconds / 60:.1f}"),
+    Column("SIZE", lambda build: size(build.raw_bytes) if build.raw_bytes else ""),
+    Column("PACK", lambda build: size(build.pack_bytes) if build.pack_bytes else ""),
+    Column("SHA256", lambda build: build.raw_sha256[:16]),
+    Column("WHY", lambda build: build.error[:60]),
 )
 
 
 @click.command()
-@prints_data
+@output_option
 @cache_option
-def builds(form: str, cache: Path) -> None:
+def builds(output: str, cache: Path) -> None:
     """All builds of this machine, and what they come to: success rate and medians against the targets."""
     from provisioner.golden import record
 
     lines = record.journal(cache)
-    emit(form, "builds", [asdict(line) for line in lines], COLUMNS, key="image")
-    if form == "table" and lines:
+    print_rows(output, "builds", lines, COLUMNS, name=lambda build: build.image)
+    if output == "table" and lines:
         for target in record.targets(lines):
             shown = "not measured" if target.value is None else f"{target.value:.1f} {target.unit}"
             verdict = {True: "✓", False: "✗", None: "–"}[target.met]
             sign = ">" if target.name == "success rate" else "<"
-            say(f" {verdict} {target.name}: {shown} (target {sign} {target.limit:g} {target.unit})")
+            info(f" {verdict} {target.name}: {shown} (target {sign} {target.limit:g} {target.unit})")
 
 
 @click.command()
 @click.argument("old", type=click.Path(path_type=Path))
 @click.argument("new", type=click.Path(path_type=Path))
-@click.option("-o", "--output", "form", type=click.Choice(["table", "json"]), default="table")
-def diff(old: Path, new: Path, form: str) -> int:
+@click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table")
+def diff(old: Path, new: Path, output: str) -> int:
     """Explain how two images differ, file by file. Exit code 0: they do not; 3: they do.
 
     OLD and NEW are per-file manifests (*.files.jsonl), folders of builds, or raw images.
@@ -255,14 +258,14 @@ def diff(old: Path, new: Path, form: str) -> int:
 
     before, after = _manifest(old), _manifest(new)
     found = compare(before, after)
-    if form == "json":
+    if output == "json":
         body = {"schema_version": 1, "differences": [asdict(difference) for difference in found]}
         click.echo(json.dumps(body, indent=2, ensure_ascii=False))
     else:
         for difference in found:
             click.echo(sentence(difference))
         what = f"{len(found)} differences" if len(found) != 1 else "1 difference"
-        say(f"{before.image} and {after.image}: {what if found else 'the same'}")
+        info(f"{before.image} and {after.image}: {what if found else 'the same'}")
     return Exit.FAILED if found else Exit.DONE
 
 

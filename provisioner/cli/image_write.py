@@ -19,8 +19,9 @@ from provisioner.agent.packfile import PackFile
 from provisioner.agent.protocol import Disk, Phase
 from provisioner.agent.stream import Stream
 from provisioner.agent.writer import ChunkSource, ImageWriter
-from provisioner.cli.common import STATE, say
 from provisioner.cli.image_pack import Bar
+from provisioner.cli.options import STATE
+from provisioner.cli.output import info
 from provisioner.errors import DiskError, InputError, PackError, RefusedError
 from provisioner.imaging import manifest as manifests
 from provisioner.imaging import signature
@@ -49,8 +50,8 @@ def write(source: str, device: Path, pubkey: Path | None, full: bool, erase_fore
     target = _examine(device)
     with ExitStack() as stack:
         manifest, chunks = stack.enter_context(_opened(source, _keys(pubkey)))
-        say(f"Image     {manifest.name} {manifest.version}   {size(manifest.raw_size)}")
-        say(f"Erases    {device}  {disks.describe(target)}  ({target.content})")
+        info(f"Image     {manifest.name} {manifest.version}   {size(manifest.raw_size)}")
+        info(f"Erases    {device}  {disks.describe(target)}  ({target.content})")
         disks.check(target, manifest.raw_size, manifest.logical_sector_size)
         disks.check_consent(target, "", erase=True, foreign=erase_foreign)
         if not yes:
@@ -61,14 +62,14 @@ def write(source: str, device: Path, pubkey: Path | None, full: bool, erase_fore
         def tell(phase: Phase, done: int, total: int) -> None:
             bar(done, total)
 
-        writer = ImageWriter(disk, manifest, tell, say, method="full" if full else "delta", may_discard=True)
+        writer = ImageWriter(disk, manifest, tell, info, method="full" if full else "delta", may_discard=True)
         try:
             writer.write(chunks, {})
         except BaseException:
-            say(f"{device} {writer.state}")
+            info(f"{device} {writer.state}")
             raise
     seconds = max(0.001, time.monotonic() - began)
-    say(
+    info(
         f"{device} is {manifest.name} {manifest.version}: "
         f"{size(writer.bytes_written)} written and read back, "
         f"{size(writer.bytes_saved)} were right already, {size(chunks.fetched)} fetched, {seconds:.1f} s, "
@@ -108,7 +109,7 @@ def _fetched(url: str, keys: list[Path]) -> tuple[manifests.Manifest, Link]:
         raise InputError(
             f"{url}: not a http:// address", hint="the signature protects it, not the line", code=102
         )
-    link = Link(f"http://{parts.netloc}", say=say, patience=PATIENCE)
+    link = Link(f"http://{parts.netloc}", say=info, patience=PATIENCE)
     with tempfile.TemporaryDirectory() as folder:
         listed = Path(folder) / "pack.json"
         for ending in (".json", ".json.minisig"):
@@ -120,7 +121,7 @@ def _checked(listed: Path, keys: list[Path]) -> manifests.Manifest:
     if not listed.is_file():
         raise PackError(f"{listed}: no such file", hint="it lies beside the pack", code=320)
     signer = signature.verify(listed, listed.with_name(listed.name + ".minisig"), keys)
-    say(f"Signed    by {signer} ✓")
+    info(f"Signed    by {signer} ✓")
     return manifests.load(listed)
 
 

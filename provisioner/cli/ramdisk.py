@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from provisioner.cli.common import say, state_option
+from provisioner.cli.options import state_option
+from provisioner.cli.output import info
 from provisioner.system.units import size
 
 CACHE = Path("~/.cache/provisioner").expanduser()
@@ -41,6 +42,6 @@ def build(kernel: Path | None, firmware: Path | None, out: Path | None, state: P
         firmware=firmware,
         keys=image_files.trusted_keys(state),
     )
-    say(f"kernel {built.kernel}, in {target}:")
+    info(f"kernel {built.kernel}, in {target}:")
     for name, (length, digest) in built.files.items():
-        say(f"  {name:<14}{size(length):>9}  sha256 {digest}")
+        info(f"  {name:<14}{size(length):>9}  sha256 {digest}")

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from provisioner.cli.common import say
-from provisioner.cli.deploy import STAGES
+from provisioner.cli.output import info
 from provisioner.cli.ramdisk import CACHE
+from provisioner.domain.stage import STOPS
 from provisioner.errors import Exit, InputError
 from provisioner.lab.simulators import SIMULATORS
 
@@ -55,7 +55,7 @@ EVIDENCE = ("*.log", "*.png", "*/*.log", "state/logs/*")
     metavar="PACK",
     help="Deploy this one, such as dist/image/NAME-VERSION.pack, instead of the lab's own.",
 )
-@click.option("--stop-after", type=click.Choice(STAGES), help="End the deployment after a stage.")
+@click.option("--stop-after", type=click.Choice(STOPS), help="End the deployment after a stage.")
 @click.option("--fault", type=click.Choice([*FAULTS, MIXED]), help="Break something on purpose.")
 @click.option("--faults", "all_faults", is_flag=True, help="Every fault, one rehearsal after the other.")
 @click.option("--report", "path", type=click.Path(path_type=Path), help="Write the result as JSON.")
@@ -106,7 +106,7 @@ def rehearse(
     reports: list[Report] = []
     for name, kind, bus in wanted:
         options = Options(
-            *(cache, Path(), say, stop_after or "", label, kind, bus, hosts, max_parallel, bmc),
+            *(cache, Path(), info, stop_after or "", label, kind, bus, hosts, max_parallel, bmc),
             iso=iso,
             image=image,
         )
@@ -189,14 +189,14 @@ def _stock(cache: Path, *, own_image: bool) -> None:
     from provisioner.lab import supplies
 
     if own_image:
-        supplies.stock(cache, say)
+        supplies.stock(cache, info)
     else:
-        supplies.stock_ramdisk(cache, say)
+        supplies.stock_ramdisk(cache, info)
 
 
 def _one(name: str, options: "Options", keep: Path | None) -> "Report":
-    kind, scenario = _play(name, options)
-    say(f"Rehearsal {scenario.name} ({options.firmware}, {options.disk}): {scenario.__class__.__doc__}")
+    kind, fault = _play(name, options)
+    info(f"Rehearsal {fault.name} ({options.firmware}, {options.disk}): {fault.__class__.__doc__}")
     with _folder(keep) as folder:
         report = kind(replace(options, folder=folder), scenario).run()
         if keep:
@@ -207,7 +207,7 @@ def _one(name: str, options: "Options", keep: Path | None) -> "Report":
         if not report.is_good:
             _autopsy(report, folder)
     for line in report.lines():
-        say(line)
+        info(line)
     return report
 
 
@@ -250,13 +250,13 @@ def _autopsy(report: "Report", folder: Path) -> None:
 
     stage = report.stages[-1].name if report.stages else "the preparation"
     where = "after the deployment" if report.result == "ready" else f"at {stage}"
-    say(f"\nIt went wrong {where}. The host's console said last:")
+    info(f"\nIt went wrong {where}. The host's console said last:")
     for console in sorted(folder.glob("vault-*/serial.log")):
         for line in plain(console.read_bytes()).splitlines()[-15:]:
-            say(f"  │ {line}")
+            info(f"  │ {line}")
     log = folder / "service.log"
     if log.exists():
-        say("The service said last:")
+        info("The service said last:")
         for line in log.read_text(errors="replace").splitlines()[-10:]:
-            say(f"  │ {line}")
-    say("")
+            info(f"  │ {line}")
+    info("")

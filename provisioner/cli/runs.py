@@ -3,29 +3,36 @@
 import sys
 import time
 from collections import Counter
-from datetime import datetime
+from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
-from provisioner.cli.common import Column, console, emit, local_time, say
-from provisioner.cli.new_events import await_news
-from provisioner.client import Client
-from provisioner.domain.event import Event
-from provisioner.domain.stage import RESTING
-from provisioner.domain.timeline import Timeline
+from provisioner.cli import plan as plans
+from provisioner.cli.output import Column, console, info, local_time, print_rows, timestamp
+from provisioner.cli.polling import follow_events
+from provisioner.domain.stage import RESTING, Stage
+from provisioner.domain.timeline import PROGRESS, Timeline, describe_progress
 from provisioner.errors import Exit, RefusedError
-from provisioner.system.units import duration, size
+from provisioner.system.units import duration
 
-Row = dict[str, Any]
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from provisioner.api.deployments import DeploymentStatus
+    from provisioner.api.runs import RunArmed, RunEvents, RunOrder
+    from provisioner.client import Client
+    from provisioner.domain.event import Event
+
 PREFIX = "r-"  # of a run's id
-COLUMNS: tuple[Column, ...] = (
-    ("HOST", lambda r: r["host"]),
-    ("STATE", lambda r: r["stage"]),
-    ("SINCE", lambda r: local_time(r["stage_since"])),
-    ("IMAGE", lambda r: r["image"]),
-    ("", lambda r: str(r["reason"])),
+COLUMNS: "tuple[Column[DeploymentStatus], ...]" = (
+    Column("HOST", lambda row: row.host),
+    Column("STATE", lambda row: row.stage),
+    Column("SINCE", lambda row: local_time(row.stage_since)),
+    Column("IMAGE", lambda row: row.image),
+    Column("", lambda row: row.reason),
 )
 
 
@@ -34,25 +41,20 @@ def is_run(text: str) -> bool:
     return text.startswith(PREFIX)
 
 
-def order(client: Client, wanted: Row, *, yes: bool, expect_count: int | None) -> Row:
-    """Show what is meant, ask for the count, arm; the answer with `run`. Raises RefusedError."""
-    found = client.plan_run(**wanted)
-    _show(found)
+def order(client: "Client", wanted: "RunOrder", *, yes: bool, expect_count: int | None) -> "RunArmed":
+    """Show what is meant, ask for the count, arm. Raises RefusedError."""
+    plan = client.plan_run(wanted)
+    plans.show_run(plan, stderr=True)
     count = expect_count
     if not yes:
-        count = _ask(len(found["plans"]))
+        count = _ask(len(plan.plans))
     elif count is None:
         raise RefusedError(
-            f"{len(found['plans'])} hosts would be erased, and --expect-count is missing",
+            f"{len(plan.plans)} hosts would be erased, and --expect-count is missing",
             hint="in scripts: --yes --expect-count N",
             code=134,
         )
-    return client.arm_run(count or 0, **wanted)
-
-
-def show_plan(found: Row) -> None:
-    """What would be done, to stdout."""
-    _show(found, stderr=False)
+    return client.arm_run(wanted, count or 0)
 
 
 def _ask(count: int) -> int:
@@ -66,68 +68,64 @@ def _ask(count: int) -> int:
     return answer
 
 
-def _show(found: Row, *, stderr: bool = True) -> None:
-    from rich.table import Table
-
-    table = Table("HOST", "RACK", "IMAGE", "ERASES", "HOLDS", box=None, pad_edge=False)
-    for plan in found["plans"]:
-        host, image, disk = plan["host"], plan["image"], plan["erases"]
-        name = f"{disk['name']} {disk['model']} {size(disk['size'])} {disk['serial']}" if disk["seen"] else ""
-        words = (host["name"], host["rack"], image["id"], name or "not seen yet", plan["holds"])
-        table.add_row(*words)
-    console(stderr=stderr).print(table)
-    for one in found["left_out"]:
-        click.echo(f"left out: {one['why']}", err=stderr)
-
-
-def follow(client: Client, ident: str, *, timeout: float | None) -> tuple[list[Row], int]:
-    """Show a run until all its hosts rest: their rows and the exit code. Ctrl-C detaches."""
+def follow(
+    client: "Client", ident: str, *, timeout: float | None
+) -> "tuple[tuple[DeploymentStatus, ...], int]":
+    """Show a run until all its hosts rest: their deployments and the exit code. Ctrl-C detaches."""
     out = console(stderr=True)
-    view: _Table | _Lines = _Table(out) if out.file.isatty() else _Lines()
+    view: _LiveTable | _EventLines = _LiveTable(out) if out.file.isatty() else _EventLines()
     until = time.monotonic() + timeout if timeout else None
-    rows: list[Row] = []
+    rows: tuple[DeploymentStatus, ...] = ()
     try:
         with view:
-            for news in await_news(partial(client.run_events, ident), view.warn, until):
-                rows = news["deployments"]
-                view.take(news)
-                if all(row["stage"] in RESTING for row in rows) and not news["events"]:
+            for update in follow_events(partial(client.run_events, ident), view.warn, until):
+                rows = update.deployments
+                view.update(update)
+                if all(row.stage in RESTING for row in rows) and not update.events:
                     break
     except KeyboardInterrupt:
-        say(f"Detached; the run goes on. Back with: provision watch {ident}")
+        info(f"Detached; the run goes on. Back with: provision watch {ident}")
         return rows, Exit.DETACHED
-    if any(row["stage"] not in RESTING for row in rows):
-        say(f"Not done at --timeout; the run goes on: provision watch {ident}")
+    if any(row.stage not in RESTING for row in rows):
+        info(f"Not done at --timeout; the run goes on: provision watch {ident}")
         return rows, Exit.RUNNING
-    return rows, _ending(rows)
+    return rows, _conclude(rows)
 
 
-def _ending(rows: list[Row]) -> int:
+def _conclude(rows: "Sequence[DeploymentStatus]") -> int:
     """Say how it ended, the reasons grouped; the exit code."""
-    ready = [row for row in rows if row["stage"] == "ready" or _was_held(row)]
-    say(f"{len(ready)} of {len(rows)} hosts are ready")
+    ready = [row for row in rows if row.stage == Stage.READY or was_held(row)]
+    info(f"{len(ready)} of {len(rows)} hosts are ready")
     others = [row for row in rows if row not in ready]
-    for (stage, code), _ in Counter((row["stage"], row["code"]) for row in others).most_common():
-        alike = [row for row in others if (row["stage"], row["code"]) == (stage, code)]
-        say(f"✗ {stage}{f' (PV-{code})' if code else ''}: {', '.join(row['host'] for row in alike)}")
-        for reason in dict.fromkeys(row["reason"] for row in alike):
-            say(f"    {reason}")
-        if alike[0]["hint"]:
-            say(f"  → {alike[0]['hint']}")
+    for (stage, code), _ in Counter((row.stage, row.code) for row in others).most_common():
+        _report_alike([row for row in others if (row.stage, row.code) == (stage, code)])
     if not others:
         return Exit.DONE
     return Exit.PARTLY if ready else Exit.FAILED
 
 
-def _was_held(row: Row) -> bool:
-    return row["stage"] == "cancelled" and str(row["reason"]).startswith("stopped after")
+def _report_alike(rows: "Sequence[DeploymentStatus]") -> None:
+    """Hosts that ended alike, with every reason once."""
+    first = rows[0]
+    info(
+        f"✗ {first.stage}{f' (PV-{first.code})' if first.code else ''}: {', '.join(row.host for row in rows)}"
+    )
+    for reason in dict.fromkeys(row.reason for row in rows):
+        info(f"    {reason}")
+    if first.hint:
+        info(f"  → {first.hint}")
 
 
-class _Stories:
-    """A story for each deployment of a run."""
+def was_held(row: "DeploymentStatus") -> bool:
+    """Whether it ended after the stage at which it was ordered to end."""
+    return row.stage == Stage.CANCELLED and bool(row.stop_after) and row.reason.startswith("stopped after")
+
+
+class _Timelines:
+    """A timeline for each deployment of a run."""
 
     def __init__(self) -> None:
-        self.stories: dict[str, Timeline] = {}
+        self.timelines: dict[str, Timeline] = {}
 
     def __enter__(self) -> None:
         pass
@@ -135,37 +133,36 @@ class _Stories:
     def __exit__(self, *_: object) -> None:
         pass
 
-    def add(self, event: Row) -> str:
-        """Tell one event to its story; the sentence."""
-        return self.stories.setdefault(event["deployment"], Timeline()).add(Event.model_validate(event))
+    def add(self, event: "Event") -> str:
+        """Add one event to the timeline of its deployment; its sentence."""
+        return self.timelines.setdefault(event.deployment, Timeline()).add(event.model_dump())
 
 
-class _Lines(_Stories):
-    """One time-stamped line for each event; of the progress, only the stages' turns are told."""
+class _EventLines(_Timelines):
+    """One time-stamped line for each event, but for the progress."""
 
-    def take(self, news: Row) -> None:
-        """New events."""
-        for event in news["events"]:
+    def update(self, update: "RunEvents") -> None:
+        """Print new events."""
+        for event in update.events:
             sentence = self.add(event)
-            if event["kind"] != "agent.progress":
-                stamp = datetime.fromtimestamp(event["time"]).astimezone().isoformat(timespec="seconds")
-                stage = self.stories[event["deployment"]].stage
-                say(f"{stamp} {event['host']} {stage}: {sentence}")
+            if event.kind not in PROGRESS:
+                stage = self.timelines[event.deployment].stage
+                info(f"{timestamp(event.time)} {event.host} {stage}: {sentence}")
 
     def warn(self, sentence: str) -> None:
-        """Something about us, not about the run."""
-        say(sentence)
+        """Print something about us, not about the run."""
+        info(sentence)
 
 
-class _Table(_Stories):
+class _LiveTable(_Timelines):
     """One line a host, redrawn in place."""
 
-    def __init__(self, out: Any) -> None:
+    def __init__(self, out: "Console") -> None:
         from rich.live import Live
 
         super().__init__()
-        self._rows: list[Row] = []
-        self._skew = 0.0
+        self._rows: tuple[DeploymentStatus, ...] = ()
+        self._skew = 0.0  # the service's clock against ours
         self._warning = ""
         self._live = Live(console=out, get_renderable=self._draw, refresh_per_second=4)
 
@@ -175,56 +172,55 @@ class _Table(_Stories):
     def __exit__(self, *_: object) -> None:
         self._live.stop()
 
-    def take(self, news: Row) -> None:
-        """New events."""
-        for event in news["events"]:
+    def update(self, update: "RunEvents") -> None:
+        """Take new events."""
+        for event in update.events:
             self.add(event)
-        self._rows, self._warning = news["deployments"], ""
-        self._skew = news["now"] - time.time()
+        self._rows, self._warning = update.deployments, ""
+        self._skew = update.now - time.time()
 
     def warn(self, sentence: str) -> None:
-        """Something about us, not about the run."""
+        """Show something about us, not about the run."""
         self._warning = sentence
 
-    def _draw(self) -> Any:
+    def _draw(self) -> "Table":
         from rich.table import Table
 
-        table = Table(
-            "", "HOST", "STATE", "TIME", "", box=None, pad_edge=False, caption=self._warning or None
-        )
+        caption = self._warning or None
+        table = Table("", "HOST", "STATE", "TIME", "", box=None, pad_edge=False, caption=caption)
         now = time.time() + self._skew
         for row in self._rows:
-            table.add_row(*self._line(row, now))
+            table.add_row(*self._cells(row, now))
         return table
 
-    def _line(self, row: Row, now: float) -> tuple[str, ...]:
-        story = self.stories.get(row["id"], Timeline())
-        mark, style = MARKS.get(row["stage"], ("▸", "cyan"))
-        chapter = story.stages.get(story.stage)
-        note = chapter.note if chapter else str(row["reason"])
-        if row["stage"] == "writing" and story.progress:
-            note = story.progress.describe()
-        since = (story.ended or now) - story.began if story.began else 0
-        again = f"attempt {story.attempt}, " if story.attempt > 1 else ""
-        state = f"[{style}]{row['stage']}[/]"
+    def _cells(self, row: "DeploymentStatus", now: float) -> tuple[str, ...]:
+        timeline = self.timelines.get(row.id, Timeline())
+        mark, style = MARKS.get(row.stage, ("▸", "cyan"))
+        record = timeline.chapters.get(timeline.stage)
+        note = record.note if record else row.reason
+        if row.stage == Stage.WRITING and timeline.progress:
+            note = describe_progress(timeline.progress)
+        seconds = (timeline.ended or now) - timeline.began if timeline.began else 0
+        attempt = f"attempt {timeline.attempt}, " if timeline.attempt > 1 else ""
         return (
             f"[{style}]{mark}[/]",
-            row["host"],
-            state,
-            duration(since),
-            f"{again}{note}".replace("[", "\\["),
+            row.host,
+            f"[{style}]{row.stage}[/]",
+            duration(seconds),
+            f"{attempt}{note}".replace("[", "\\["),
         )
 
 
 MARKS = {
-    "ready": ("✓", "green"),
-    "queued": ("·", "dim"),
-    "failed": ("✗", "red"),
-    "rejected": ("✗", "red"),
-    "cancelled": ("✗", "yellow"),
+    Stage.READY: ("✓", "green"),
+    Stage.QUEUED: ("·", "dim"),
+    Stage.FAILED: ("✗", "red"),
+    Stage.REJECTED: ("✗", "red"),
+    Stage.CANCELLED: ("✗", "yellow"),
 }
 
 
-def show(client: Client, ident: str, form: str) -> None:
+def show(client: "Client", ident: str, output: str) -> None:
     """A run's hosts, as data or as a table."""
-    emit(form, "deployments", client.run(ident)["deployments"], COLUMNS, key="host")
+    rows = client.run(ident).deployments
+    print_rows(output, "deployments", rows, COLUMNS, name=lambda row: row.host)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from provisioner.cli.common import say
+from provisioner.cli.output import info
 from provisioner.errors import InputError
 from provisioner.imaging.source import LARGEST
 from provisioner.run import run
@@ -42,7 +42,7 @@ def as_raw(path: Path, form: str) -> Iterator[Path]:
     _check_qcow2(whole)
     with tempfile.TemporaryDirectory(dir=whole.parent, prefix=".raw-") as folder:
         raw = Path(folder) / f"{path.stem}.raw"
-        say(f"making {path.name} raw")
+        info(f"making {path.name} raw")
         run(["qemu-img", "convert", "-f", "qcow2", "-O", "raw", whole, raw], timeout=LIMIT)
         yield raw
 

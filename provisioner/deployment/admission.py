@@ -75,7 +75,7 @@ def wrong_kind(image: Image, kind: str, who: str) -> Refusal | None:
     if image.kind == kind:
         return None
     return Refusal(
-        code=WRONG_KIND,
+        code=127,
         sentence=f"{image.id} is {KINDS[image.kind]}, {who} wants {KINDS[kind]}",
         hint="provision image list shows the kinds; see method and autoinstall in profiles.yml",
     )

@@ -5,15 +5,14 @@ from contextlib import ExitStack
 from ipaddress import IPv4Address
 
 from provisioner import run
-from provisioner.domain.event import Event as LoggedEvent
-from provisioner.domain.host import Host
-from provisioner.domain.stage import RESTING
+from provisioner.api.deployments import DeploymentStatus
+from provisioner.domain.event import Event
 from provisioner.domain.timeline import Timeline
 from provisioner.errors import UnreachableError
-from provisioner.lab import evidence, inventory, machine, qemu, second_boot
-from provisioner.lab.machine import Machine
-from provisioner.lab.rehearsal import MEMORY, WATCH_LIMIT, Event, Options, Rehearsal, Scenario
-from provisioner.lab.report import HostReport, StageReport
+from provisioner.lab import evidence, machine, qemu, second_boot
+from provisioner.lab.machine import Host
+from provisioner.lab.rehearsal import MEMORY, RESTING, WATCH_LIMIT, Fault, Options, Rehearsal
+from provisioner.lab.report import HostReport
 
 NOBODY = "10.77.1.250"  # an address at which no BMC answers
 AT_WORK = frozenset({"powering", "netbooting", "writing", "restarting", "verifying", "sealing"})
@@ -41,9 +40,9 @@ class FleetRehearsal(Rehearsal):
     def __init__(self, options: Options, scenario: Scenario) -> None:
         super().__init__(options, scenario)
         self._count, self._parallel = options.hosts, options.max_parallel
-        self._mixed = isinstance(scenario, Mixed)
-        self.others: list[Machine] = []
-        self.rows: list[Event] = []
+        self._mixed = isinstance(fault, Mixed)
+        self.others: list[Host] = []
+        self.rows: tuple[DeploymentStatus, ...] = ()
         self.most = 0  # hosts under way at one time
         self._stories: dict[str, Timeline] = {}
 
@@ -82,9 +81,7 @@ class FleetRehearsal(Rehearsal):
         watching = run.start(self.argv("watch", ident))
         try:
             for event in self._run_events(ident):
-                self._stories.setdefault(event["deployment"], Timeline()).add(
-                    LoggedEvent.model_validate(event)
-                )
+                self._stories.setdefault(event.deployment, Timeline()).add(event.model_dump())
                 at_work = sum(str(story.stage) in AT_WORK for story in self._stories.values())
                 self.most = max(self.most, at_work)
             code = watching.wait(WATCH_LIMIT)
@@ -104,11 +101,11 @@ class FleetRehearsal(Rehearsal):
                 if self.service.wait_end(1):
                     self.service.ensure()
                 continue
-            self.rows = news["deployments"]
-            for event in news["events"]:
-                after = event["id"]
+            self.rows = news.deployments
+            for event in news.events:
+                after = event.id
                 yield event
-            if all(row["stage"] in RESTING for row in self.rows) and not news["events"]:
+            if all(row.stage in RESTING for row in self.rows) and not news.events:
                 return
 
     def _judge(self) -> None:
@@ -117,7 +114,7 @@ class FleetRehearsal(Rehearsal):
         self.report.stages = [StageReport(name, took) for name, took in self._story(self.rows[0]).seconds()]
         if not self._mixed:
             wanted = "cancelled" if self.options.stop_after else "ready"
-            done = sum(row["stage"] == wanted for row in self.rows)
+            done = sum(row.stage == wanted for row in self.rows)
             self.check(f"hosts that are {wanted}", done == self._count, f"{done} of {self._count}")
             if done == self._count and not self.options.stop_after:
                 self._compare()
@@ -125,8 +122,8 @@ class FleetRehearsal(Rehearsal):
             return
         self.report.result = "partly failed"
         for row, code in zip(self.rows, (0, 201, 312), strict=False):
-            ended = (row["stage"] == "ready") if code == 0 else row["code"] == code
-            self.check(f"{row['host']}", ended, row["reason"] or row["stage"])
+            ended = (row.stage == "ready") if code == 0 else row.code == code
+            self.check(f"{row.host}", ended, row.reason or row.stage)
 
     def _compare(self) -> None:
         """Two first boots of one image must not give two hosts that cannot be told apart."""
@@ -142,21 +139,19 @@ class FleetRehearsal(Rehearsal):
         same = len({identity.esp for identity in identities}) == 1
         self.check("the ESP of all is the image's", same, identities[0].esp[:12] if same else "they differ")
 
-    def _story(self, row: Event) -> Timeline:
-        return self._stories.get(row["id"], Timeline())
+    def _story(self, row: DeploymentStatus) -> Timeline:
+        return self._stories.get(row.id, Timeline())
 
     def _note_hosts(self) -> None:
         super()._note_hosts()
         self.report.hosts = [host for host in self.report.hosts if host.result == "left alone"]
         for row in self.rows:
             story = self._story(row)
-            first = next((chapter.began for chapter in story.stages.values() if chapter.began), 0)
-            why = f"{row['reason']} (PV-{row['code']})" if row["code"] else ""
+            first = next((chapter.began for chapter in story.chapters.values() if chapter.began), 0)
+            why = f"{row.reason} (PV-{row.code})" if row.code else ""
             took = round(story.ended - first, 1) if first and story.ended else 0
             disk = f"virtio {self.disk_size >> 20} MiB, 0xA5"
-            self.report.hosts.append(
-                HostReport(row["host"], row["mac"], "uefi", disk, row["stage"], why, took)
-            )
+            self.report.hosts.append(HostReport(row.host, row.mac, "uefi", disk, row.stage, why, took))
         for host in self.others:
             for fault in host.faults:
                 self.check("the lab's machines", False, fault)

@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from provisioner import ramdisk, run
-from provisioner.domain.event import Event as LoggedEvent
-from provisioner.domain.host import Host
-from provisioner.domain.profile import Hints, Profile
-from provisioner.domain.stage import RESTING
+from provisioner.api.deployments import DeploymentDetails
+from provisioner.api.hosts import InventoryUpdate
+from provisioner.domain.event import Event
 from provisioner.domain.timeline import Timeline
 from provisioner.errors import ProvisionError, ServiceError, UnreachableError
 from provisioner.lab import evidence, inventory, machine, network, qemu, supplies
@@ -32,7 +31,7 @@ ROOM = 1 << 30  # bytes that a disk has beyond a large image, to grow and to swa
 DISK_SERIAL = "LABDISK"  # and a number
 MEMORY = 1024  # MiB
 WATCH_LIMIT = 60.0  # seconds for the watching command to end after its deployment
-Event = dict[str, Any]
+Say = Callable[[str], None]
 
 
 class Scenario:
@@ -89,7 +88,7 @@ class Rehearsal:
         self.folder = options.folder
         self.report = Report(scenario=scenario.name, firmware=options.firmware, label=options.label)
         self.story = Timeline()
-        self.deployment: Event = {}
+        self._deployment: DeploymentDetails | None = None
         self.password = secrets.token_hex(8)
         self._accelerator: qemu.Accelerator
         self.lan: network.Lan
@@ -219,11 +218,10 @@ class Rehearsal:
         ramdisk.build(state / "ramdisk", cache=self.options.cache / "ramdisk", keys=[key])
         log, lan = self.folder / "service.log", {"interface": network.BRIDGE, "address": network.ADDRESS}
         self.service = stack.enter_context(Service(state, log, **lan, settings=settings))
-        self.service.client.put_secret(inventory.USER, inventory.USER, self.password)
-        hosts = [host.model_dump(mode="json", exclude_unset=True) for host in self._inventory_hosts()]
-        self.service.client.apply(
-            hosts, [self._inventory_profile().model_dump(mode="json", exclude_unset=True)]
-        )
+        self.service.client.put_secret(USER, USER, self.password)
+        inventory = {"hosts": self._inventory_hosts(), "profiles": [self._inventory_profile()]}
+        update = InventoryUpdate.model_validate(inventory)
+        self.service.client.apply(update.hosts, update.profiles)
         self._add_image()
         self.scenario.before(self)
 
@@ -256,9 +254,9 @@ class Rehearsal:
         """Order, follow, judge, and let the fault have its last word."""
         stop = ["--until", self.options.stop_after] if self.options.stop_after else []
         self.stranger.press("on")
-        code = self.follow(self.order(*stop), self.scenario.on)
-        self.report.stages = [StageReport(name, took) for name, took in self.story.seconds()]
-        self.report.result = str(self.deployment["stage"])
+        code = self.follow(self.order(*stop), self.fault.on)
+        self.report.stages = [{"name": name, "seconds": took} for name, took in self.story.seconds()]
+        self.report.result = str(self.deployment.stage)
         if self.options.stop_after and self.report.result == "cancelled":
             self.report.result = f"stopped after {self.options.stop_after}"
         self.check(
@@ -291,30 +289,37 @@ class Rehearsal:
                 if self.service.wait_end(1):
                     self.service.ensure()
                 continue
-            self.deployment = news["deployment"]
-            for event in news["events"]:
-                after = event["id"]
-                self.story.add(LoggedEvent.model_validate(event))
+            self._deployment = news.deployment
+            for event in news.events:
+                after = event.id
+                self.story.add(event.model_dump())
                 yield event
-            if self.deployment["stage"] in RESTING and not news["events"]:
+            if news.deployment.stage in RESTING and not news.events:
                 return
+
+    @property
+    def deployment(self) -> DeploymentDetails:
+        """The deployment that was followed last, as it was last seen."""
+        if self._deployment is None:
+            raise RuntimeError("nothing was ordered yet")
+        return self._deployment
 
     def _note_hosts(self) -> None:
         """The stranger's disk is looked at whatever happened."""
-        row = self.deployment
-        why = f"{row.get('reason', '')} (PV-{row['code']})" if row.get("code") else ""
+        row = self._deployment
+        why = f"{row.reason} (PV-{row.code})" if row and row.code else ""
         firmware, bus = self.options.firmware, self.options.disk
-        disk = f"{bus} {self.disk_size >> 20} MiB, {'an older image' if self.scenario.older else self.fresh}"
-        if self.scenario.sector != qemu.SECTOR:
-            disk += f", sectors of {self.scenario.sector} bytes"
-        stage = str(row.get("stage", "not ordered"))
+        disk = f"{bus} {self.disk_size >> 20} MiB, {'an older image' if self.fault.older else self.fresh}"
+        if self.fault.sector != qemu.SECTOR:
+            disk += f", sectors of {self.fault.sector} bytes"
+        stage = str(row.stage) if row else "not ordered"
         self.report.hosts.append(HostReport(NAME, MAC, firmware, disk, stage, why))
         self.stranger.cut_power()
         untouched = evidence.is_untouched(self.stranger.disks[0])
         self.check("the stranger's disk", untouched, "every byte untouched" if untouched else "was written")
-        seen = [row for row in self.service.client.sightings() if row["mac"] == STRANGER_MAC]
-        unknown = bool(seen) and seen[0]["host"] is None
-        words = f"asked {seen[0]['count']} times, nobody knows it" if seen else "never asked"
+        seen = [card for card in self.service.client.sightings() if card.mac == STRANGER_MAC]
+        unknown = bool(seen) and seen[0].host is None
+        words = f"asked {seen[0].count} times, nobody knows it" if seen else "never asked"
         self.check("the stranger is recorded", unknown, words)
         disk = f"{bus} {STRANGERS_DISK >> 20} MiB, 0xA5"
         self.report.hosts.append(HostReport(STRANGER, STRANGER_MAC, firmware, disk, "left alone"))

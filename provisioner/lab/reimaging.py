@@ -4,9 +4,10 @@ import json
 import shutil
 from collections.abc import Callable
 
+from provisioner.domain.event import Event
 from provisioner.imaging import signature
 from provisioner.lab import evidence, supplies
-from provisioner.lab.rehearsal import MAC, NAME, Event, Rehearsal, Scenario
+from provisioner.lab.rehearsal import MAC, NAME, Fault, Rehearsal
 from provisioner.lab.scenarios import Deploy
 from provisioner.system.units import size
 
@@ -32,21 +33,23 @@ class Redeploy(Deploy):
         lab.check("a host that has run is written again", ended == 0, f"watch ends with {ended}")
         _compare(lab, "after it has run", first, _written(lab), 1.0)
         ended = lab.follow(lab.order(), _nothing)
-        lab.check("the same image on a disk that holds it", ended == 0, lab.deployment["stage"])
-        _compare(lab, "on a disk that holds it", first, _written(lab), MOST)
+        lab.check("the same image on a disk that holds it", ended == 0, lab.deployment.stage)
+        _compare(lab, "on a disk that holds it", first, _said(lab), MOST)
 
 
 def _nothing(_: Rehearsal, __: Event) -> None:
     """Of no event anything is made."""
 
 
-def _written(lab: Rehearsal) -> Event:
+def _said(lab: Rehearsal) -> dict[str, float]:
     """What the agent said in the end of the deployment that was followed last."""
-    events = lab.service.client.events(lab.deployment["id"])["events"]
-    return dict(next(event["data"] for event in reversed(events) if event["kind"] == "agent.written"))
+    events = lab.service.client.events(lab.deployment.id).events
+    return dict(next(event.data for event in reversed(events) if event.kind == "agent.written"))
 
 
-def _compare(lab: Rehearsal, what: str, first: Event, again: Event, most: float) -> None:
+def _compare(
+    lab: Rehearsal, what: str, first: dict[str, float], again: dict[str, float], most: float
+) -> None:
     pack, raw = lab.supplies.manifest.pack_size, lab.supplies.manifest.raw_size
     for name, whole in (("bytes_fetched", pack), ("bytes_written", raw)):
         share = again[name] / whole
@@ -76,20 +79,16 @@ class ForeignKey(Deploy):
 
     def after(self, lab: Rehearsal) -> None:
         row = lab.deployment
-        lab.check("the image is the foreign one", row["image"] == f"{supplies.NAME}@{NEXT}", row["image"])
+        lab.check("the image is the foreign one", row.image == f"{supplies.NAME}@{NEXT}", row.image)
         lab.check(
             "the sentence",
-            row["code"] == 326 and "signed" in row["reason"],
-            f"{row['reason']} (PV-{row['code']})",
+            row.code == 326 and "signed" in row.reason,
+            f"{row.reason} (PV-{row.code})",
         )
         shown = json.loads(lab.provision("status", MAC, "-o", "json"))
-        lab.check(
-            "the sentence in JSON", row["reason"] in json.dumps(shown), f"provision status {NAME} -o json"
-        )
-        shown_there = row["reason"] in lab.host.serial_log.read_text(errors="replace")
-        lab.check(
-            "the sentence on the console", shown_there, "word by word" if shown_there else "it is not there"
-        )
+        lab.check("the sentence in JSON", row.reason in json.dumps(shown), f"provision status {NAME} -o json")
+        said = row.reason in lab.host.serial_log.read_text(errors="replace")
+        lab.check("the sentence on the console", said, "word by word" if said else "it is not there")
         lab.host.cut_power()
         clean = evidence.is_untouched(lab.disk)
         lab.check("the disk", clean, "every byte untouched" if clean else "was written")

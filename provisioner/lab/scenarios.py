@@ -2,11 +2,9 @@
 
 from collections.abc import Callable
 
-from provisioner.domain.profile import Hints
-from provisioner.domain.stage import RESTING
+from provisioner.domain.event import Event
 from provisioner.lab import evidence, qemu, recorded, second_boot
-from provisioner.lab.rehearsal import DISK_SERIAL, Event, Rehearsal, Scenario
-from provisioner.lab.simulators import SIMULATORS
+from provisioner.lab.rehearsal import DISK_SERIAL, RESTING, Fault, Rehearsal
 
 MATRIX: list[tuple[qemu.Firmware, qemu.Bus]] = [
     *(("uefi", "virtio"), ("uefi", "nvme"), ("uefi", "ahci")),
@@ -29,8 +27,9 @@ class Deploy(Scenario):
         self._began = lab.host.console_offset()
 
     def on(self, lab: Rehearsal, event: Event) -> None:
-        if event["kind"] == "agent.hello":
-            lab.report.checks += SIMULATORS[lab.options.bmc].ask(lab.host.bmc)
+        if event.kind == "agent.hello":
+            asks = {"ipmi": second_boot.ask_with_ipmitool, "redfish": second_boot.ask_with_curl}
+            asks[lab.options.bmc](lab)
         if lab.story.stage in RESTING:
             self._rested = lab.host.console_offset()
 
@@ -65,8 +64,8 @@ class PowerCut(Scenario):
         self._offset = -1
 
     def on(self, lab: Rehearsal, event: Event) -> None:
-        data = event["data"]
-        is_middle = event["kind"] == "agent.progress" and data["phase"] == "writing"
+        data = event.data
+        is_middle = event.kind == "agent.progress" and data["phase"] == "writing"
         if self._offset < 0 and is_middle and data["done"] > MIDDLE * data["total"]:
             lab.host.cut_power()
             self._offset = lab.host.console_offset()
@@ -78,7 +77,7 @@ class PowerCut(Scenario):
         """Nobody comes: the service must power it again."""
 
     def after(self, lab: Rehearsal) -> None:
-        attempts = lab.deployment["attempt"]
+        attempts = lab.deployment.attempt
         lab.check("the power was cut, and attempt 2 wrote it", self._offset >= 0 and attempts == 2, attempts)
 
 
@@ -96,9 +95,9 @@ class PowerCutOlder(PowerCut):
         super().after(lab)
         refusal, network = REFUSALS[lab.options.firmware]
         # what the console said from the button to the network
-        console = lab.host.serial_log.read_bytes()[self._offset :].split(network, 1)[0]
-        refused = refusal in console and b"Linux version" not in console
-        again = any(event["kind"] == "netboot.again" for event in _events(lab))
+        said = lab.host.serial_log.read_bytes()[self._offset :].split(network, 1)[0]
+        refused = refusal in said and b"Linux version" not in said
+        again = any(event.kind == "netboot.again" for event in _events(lab))
         seen = f"the firmware {'failed to load it' if refused else 'loaded it'}"
         lab.check(
             "the older image", refused and again, f"{seen}, {'then' if again else 'never'} asked the network"
@@ -106,7 +105,7 @@ class PowerCutOlder(PowerCut):
 
 
 def _events(lab: Rehearsal) -> list[Event]:
-    return list(lab.service.client.events(lab.deployment["id"])["events"])
+    return list(lab.service.client.events(lab.deployment.id).events)
 
 
 class Kills(Scenario):
@@ -119,7 +118,7 @@ class Kills(Scenario):
 
     def on(self, lab: Rehearsal, event: Event) -> None:
         stage = str(lab.story.stage)
-        if stage not in self._plan or (stage == "writing" and event["kind"] != "agent.progress"):
+        if stage not in self._plan or (stage == "writing" and event.kind != "agent.progress"):
             return
         name = self._plan.pop(stage)
         lab.service.kill(name)
@@ -149,8 +148,8 @@ class CorruptPack(Scenario):
 
     def after(self, lab: Rehearsal) -> None:
         row = lab.deployment
-        named = row["code"] == 321 and "damaged" in row["reason"]
-        lab.check("the sentence", named, row["reason"])
+        named = row.code == 321 and "damaged" in row.reason
+        lab.check("the sentence", named, row.reason)
         left = evidence.boots_nothing(lab.disk, lab.supplies.manifest)
         lab.check("the half-written disk", not left, left or "its tables and ESP are empty")
 
@@ -164,10 +163,10 @@ class TwoDisks(Scenario):
 
     def after(self, lab: Rehearsal) -> None:
         row = lab.deployment
-        lab.check("the sentence", row["code"] == 313 and "LABDISK2" in row["reason"], row["reason"])
-        if lab.has_console:
-            lines = row["console"]
-            lab.check("the console's last words", bool(lines), lines[-1] if lines else "none are kept")
+        lab.check("the sentence", row.code == 313 and "LABDISK2" in row.reason, row.reason)
+        if lab.options.bmc == "ipmi":
+            said = row.console
+            lab.check("the console's last words", bool(said), said[-1] if said else "none are kept")
         lab.host.cut_power()
         clean = all(evidence.is_untouched(disk) for disk in lab.host.disks)
         lab.check("both disks", clean, "every byte untouched" if clean else "one was written")
@@ -182,7 +181,7 @@ class PlainRom(Deploy):
     def after(self, lab: Rehearsal) -> None:
         super().after(lab)
         lines = lab.service.log.read_text(errors="replace").splitlines()
-        lent = [line for line in lines if f"'undionly.kpxe' for {lab.deployment['address']}: done" in line]
+        lent = [line for line in lines if f"'undionly.kpxe' for {lab.deployment.address}: done" in line]
         wanted = 1 if lab.options.stop_after else 2
         lab.check("undionly.kpxe by TFTP", len(lent) == wanted, f"lent {len(lent)} times")
 
@@ -211,8 +210,8 @@ class LargeSectors(Scenario):
 
     def after(self, lab: Rehearsal) -> None:
         row = lab.deployment
-        named = row["code"] == 314 and "sectors of 4096 bytes, the image was made for 512" in row["reason"]
-        lab.check("the sentence", named, f"{row['reason']} (PV-{row['code']})")
+        named = row.code == 314 and "sectors of 4096 bytes, the image was made for 512" in row.reason
+        lab.check("the sentence", named, f"{row.reason} (PV-{row.code})")
         lab.host.cut_power()
         clean = evidence.is_untouched(lab.disk)
         lab.check("the disk", clean, "every byte untouched" if clean else "was written")
@@ -226,7 +225,7 @@ class MissingGpu(Scenario):
     gpus = 2
 
     def after(self, lab: Rehearsal) -> None:
-        reason = lab.deployment["reason"]
+        reason = lab.deployment.reason
         lab.check("the sentence", "1234:11e8" in reason, reason)
 
 

@@ -23,7 +23,7 @@ def rehearse(lab: Rehearsal) -> None:
     before = evidence.identity(lab.disk)
     _check_size(lab)
     lab.check(
-        "the order's id is the instance-id", before.instance_id == lab.deployment["id"], before.instance_id
+        "the order's id is the instance-id", before.instance_id == lab.deployment.id, before.instance_id
     )
     offset, answers = host.console_offset(), len(_answers(lab))
     lab.provision("bmc", "power", NAME, "on")
@@ -43,7 +43,7 @@ def rehearse(lab: Rehearsal) -> None:
 
 def check_listeners(lab: Rehearsal) -> None:
     """What a program that we did not write finds open from outside: SSH, and nothing else."""
-    address = str(lab.deployment["address"])
+    address = str(lab.deployment.address)
     banner = _await_ssh(address)
     lab.check("SSH answers", banner.startswith("SSH-"), banner or "never")
     report = run.text(
@@ -66,9 +66,9 @@ def rehearse_installed(lab: Rehearsal) -> None:
     _shut_down(lab)
     before, answers = evidence.identity(lab.disk), len(_answers(lab))
     lab.provision("bmc", "power", NAME, "on")
-    banner = _await_ssh(str(lab.deployment["address"]))
-    served = _answers(lab)[answers:]
-    lab.check("the boot script", served == ["Local"], f"answered {', '.join(served) or 'nothing'}")
+    banner = _await_ssh(str(lab.deployment.address))
+    said = _answers(lab)[answers:]
+    lab.check("the boot script", said == ["Local"], f"answered {', '.join(said) or 'nothing'}")
     lab.check("it came up again", banner.startswith("SSH-"), banner or "SSH never answered")
     _shut_down(lab)
     _compare(lab, before)
@@ -106,11 +106,11 @@ def _check_size(lab: Rehearsal) -> None:
 
 def check_serials(lab: Rehearsal) -> None:
     """Who wrote, phone-home and verification each read the serial themselves, and the machine's is known."""
-    wanted = lab.host.spec.disks[lab.scenario.written - 1].serial
-    events = lab.service.client.events(lab.deployment["id"])["events"]
-    data = {event["kind"]: event["data"] for event in events}
-    root = [e["data"] for e in events if e["kind"] == "verify.task" and e["data"]["task"] == "root disk"]
-    writer = "installer.disk" if "installer.disk" in data else "agent.written"
+    wanted = lab.host.machine.disks[lab.fault.written - 1].serial
+    events = lab.service.client.events(lab.deployment.id).events
+    told = {event.kind: event.data for event in events}
+    root = [e.data for e in events if e.kind == "verify.task" and e.data["task"] == "root disk"]
+    writer = "installer.disk" if "installer.disk" in told else "agent.written"
     seen = {
         writer.partition(".")[0]: str(data[writer]["disk"]["serial"]),
         "phone-home": str(data["os.phoned"]["root_disk"]["serial"]),

@@ -17,6 +17,7 @@ import pytest
 import yaml
 
 from provisioner import run
+from provisioner.api.hosts import InventoryUpdate
 from provisioner.client import Client
 from provisioner.cloudinit import autoinstall
 from provisioner.domain.profile import Hints, Installer
@@ -199,9 +200,15 @@ def ordered(folder: Path) -> Iterator[tuple[machine.Machine, Client, str]]:
         client.put_secret("lab", "lab", PASSWORD)
         secret = {"driver": "ipmi", "address": bmc.address, "secret": "lab"}
         profile = {"name": "cube", "image": "stand-in", "method": "autoinstall", "deadlines": DEADLINES}
-        client.apply([{"name": HOST, "macs": [MAC], "profile": "cube", "bmc": secret}], [profile])
+        update = InventoryUpdate.model_validate(
+            {
+                "hosts": [{"name": HOST, "macs": [MAC], "profile": "cube", "bmc": secret}],
+                "profiles": [profile],
+            }
+        )
+        client.apply(update.hosts, update.profiles)
         client.add_image(make_iso(folder), iso=True, name="stand-in", version="1")
-        yield host, client, client.arm(HOST, yes=True)["id"]
+        yield host, client, client.arm(HOST, yes=True).id
 
 
 def test_a_guests_cloud_init_reads_the_seed_asks_for_its_disk_and_reports(tmp_path: Path) -> None:
@@ -220,8 +227,8 @@ def test_a_guests_cloud_init_reads_the_seed_asks_for_its_disk_and_reports(tmp_pa
         assert f"stand-in: instance {ident} named {HOST} from DataSourceNoCloudNet" in said
         assert 'stand-in: match {"path": "/dev/vda"}' in said and "stand-in: done" in said
         row = client.deployment(ident)
-        events = [event["kind"] for event in client.events(ident)["events"]]
-        assert row["stage"] == "restarting", row
+        events = [event.kind for event in client.events(ident).events]
+        assert row.stage == "restarting", row
         wanted = ["seed.served", "installer.began", "installer.disk", "installer.done"]
         assert [kind for kind in events if kind in wanted] == wanted
-        assert (row["disk"]["serial"], row["serial"]) == ("LABDISK1", "S-1")
+        assert (row.disk["serial"], row.serial) == ("LABDISK1", "S-1")

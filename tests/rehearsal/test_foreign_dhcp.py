@@ -20,9 +20,9 @@ def await_event(world: conftest.World, after: int, **wanted: str) -> dict[str, A
     """The next event of the network with this kind and address."""
     until = time.monotonic() + 60
     while time.monotonic() < until:
-        for event in world.client.net(after, wait=5)["events"]:
-            said = {"kind": event["kind"], **event["data"]}
-            if event["id"] > after and wanted.items() <= said.items():
+        for event in world.client.net(after, wait=5).events:
+            said = {"kind": event.kind, **event.data}
+            if event.id > after and wanted.items() <= said.items():
                 return dict(event)
     raise AssertionError(f"no {wanted}: {world.service.tail(10)}")
 
@@ -34,8 +34,7 @@ def test_a_foreign_server_is_named_within_ten_seconds_of_each_of_twenty_starts(t
         lab = Lab(lan, tmp_path, stack)
         world = conftest.World(lan, stack.enter_context(conftest.Inside(lan, tmp_path)), tmp_path)
         stack.callback(world.site.database.close)
-        put_boot_files(world.state)
-        world.client.apply([], [{"name": "cube", "image": "vault-os"}])
+        world.apply([], [{"name": "cube", "image": "vault-os"}])
         pack = conftest.make_pack(tmp_path)
         for words in (("trust", tmp_path / "release.pub"), ("add", pack)):
             assert world.provision("image", *words).code == 0
@@ -45,19 +44,19 @@ def test_a_foreign_server_is_named_within_ten_seconds_of_each_of_twenty_starts(t
             address = f"10.77.0.{200 + number}"
             with ExitStack() as once:
                 server = Lab.again(lab, once).machine(f"foreign{number}", address=f"{address}/24")
-                after = max([0, *(event["id"] for event in world.client.net()["events"])])
+                after = max([0, *(event.id for event in world.client.net().events)])
                 began = time.time()
                 server.dnsmasq("--dhcp-range=10.77.0.230,10.77.0.250,5m")
                 event = await_event(world, after, kind="dhcp.foreign", address=address)
-                took.append(event["time"] - began)
-                assert event["data"]["mac"] == server.mac and event["data"]["offer"].startswith("10.77.0.2")
-                said = world.lan.provision("net", "check", "--state", str(world.service.state))
+                took.append(event.time - began)
+                assert event.data["mac"] == server.mac and event.data["offer"].startswith("10.77.0.2")
+                said = world.provision("net", "check")
                 assert said.code == 6 and f"{address} ({server.mac})" in said.out
         print(f"measured: named after {max(took):.1f} s at most, {sorted(took)[STARTS // 2]:.1f} s usually")
         assert max(took) <= LIMIT
         refused = world.provision("deploy", "vc-1", "--yes")
         assert refused.code == 6 and "(PV-670)" in refused.err
-        await_event(world, event["id"], kind="dhcp.foreign.gone", address=address)
-        assert world.lan.provision("net", "check", "--state", str(world.service.state)).code == 0
-        assert world.client.arm("vc-1", yes=True)["stage"] == "queued"
+        await_event(world, event.id, kind="dhcp.foreign.gone", address=address)
+        assert world.provision("net", "check").code == 0
+        assert world.client.arm("vc-1", yes=True).stage == "queued"
         assert world.service.pid("dhcp") == pid, "one running service"

@@ -14,6 +14,8 @@ from typing import NamedTuple
 import pytest
 
 from provisioner import ramdisk, run
+from provisioner.domain.host import Bmc, Host
+from provisioner.domain.profile import Profile
 from provisioner.lab import evidence, machine, network, qemu, supplies
 from provisioner.lab.service import Service
 from provisioner.power.protocol import BmcAddress
@@ -129,7 +131,7 @@ def serve(folder: Path, settings: str, stack: ExitStack) -> Service:
     made = Service(state, folder / "service.log", settings=folder / "provisioner.toml", **where)
     stack.enter_context(made)
     made.client.add_image(stocked.pack)
-    made.client.apply([], [{"name": "lab", "image": stocked.image, "deadlines": DEADLINES}])
+    made.client.apply([], [Profile(name="lab", image=stocked.image, deadlines=DEADLINES)])
     return made
 
 
@@ -145,15 +147,15 @@ def netboot(lan: str, kind: Kind, folder: Path) -> list[str]:
             ip("link", "set", made.tap(NAME), "master", FAR)
         client = service.client
         client.put_secret(USER, USER, password)
-        bmc = {"driver": "ipmi", "address": found.bmc_address, "secret": USER}
-        client.apply([{"name": NAME, "macs": [MAC], "profile": "lab", "bmc": bmc, "serial": SERIAL}], [])
+        bmc = Bmc(driver="ipmi", address=found.bmc_address, secret=USER)
+        client.apply([Host(name=NAME, macs=(MAC,), profile="lab", bmc=bmc, serial=SERIAL)], [])
         began = time.monotonic()
-        ident = client.arm(NAME, yes=True, stop_after="netbooting")["id"]
-        kinds = [event["kind"] for news in client.follow(ident) for event in news["events"]]
+        ident = client.arm(NAME, yes=True, stop_after="netbooting").id
+        kinds = [event.kind for news in client.follow(ident) for event in news.events]
         row = client.deployment(ident)
         found.cut_power()
         said = found.serial_log.read_text(errors="replace")[-1500:]
-        assert row["reason"] == "stopped after netbooting, as ordered", (row, service.tail(15), said)
+        assert row.reason == "stopped after netbooting, as ordered", (row, service.tail(15), said)
         assert evidence.is_untouched(found.disks[0]), "nothing was written"
         print(f"measured: {lan}, {kind}: hello after {time.monotonic() - began:.0f} s")
         return kinds

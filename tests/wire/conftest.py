@@ -18,6 +18,8 @@ import yaml
 
 from provisioner import run
 from provisioner import settings as settings_module
+from provisioner.api.hosts import InventoryUpdate
+from provisioner.domain.event import Event
 from provisioner.errors import RefusedError
 from provisioner.lab.service import Service
 from provisioner.site.site import Site
@@ -201,7 +203,7 @@ class Puppet:
 
     def arm(self) -> str:
         """Order a deployment and wait until a person was asked to press the button; its id."""
-        ident: str = self.world.client.arm(self.name, yes=True)["id"]
+        ident: str = self.world.client.arm(self.name, yes=True).id
         self.world.await_event(ident, "power.asked")
         return ident
 
@@ -281,23 +283,28 @@ class World:
         """A new host, powered by hand unless told otherwise, that nothing else uses."""
         number = next(self._numbers)
         name, mac = f"vc-{number}", f"52:54:00:77:01:{number:02x}"
-        self.client.apply([{"name": name, "macs": [mac], "profile": "cube", **other}], [])
-        return Puppet(self, name, mac, self.client.host(name)["host"]["address"])
+        self.apply([{"name": name, "macs": [mac], "profile": "cube", **other}], [])
+        return Puppet(self, name, mac, self.client.host(name).host.address)
 
-    def await_event(self, ident: str, kind: str) -> dict[str, Any]:
+    def apply(self, hosts: list[dict[str, Any]], profiles: list[dict[str, Any]]) -> None:
+        """Add or replace hosts and profiles, as an inventory has them."""
+        update = InventoryUpdate.model_validate({"hosts": hosts, "profiles": profiles})
+        self.client.apply(update.hosts, update.profiles)
+
+    def await_event(self, ident: str, kind: str) -> Event:
         """The first event of that kind, as soon as it has happened; at most a minute."""
         after, until = 0, time.monotonic() + 60
         seen: list[str] = []
         while time.monotonic() < until:
-            for event in self.client.events(ident, after, wait=5)["events"]:
-                if event["kind"] == kind:
-                    return dict(event)
-                after = event["id"]
-                seen.append(event["kind"])
+            for event in self.client.events(ident, after, wait=5).events:
+                if event.kind == kind:
+                    return event
+                after = event.id
+                seen.append(event.kind)
         raise AssertionError(f"{ident}: no {kind} came, but {seen}")
 
     def kinds(self, ident: str) -> list[str]:
-        return [event["kind"] for event in self.client.events(ident)["events"]]
+        return [event.kind for event in self.client.events(ident).events]
 
     def said(self, code: int, out: str, err: str) -> Said:
         return Said(code, out, err)
@@ -431,7 +438,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         service = stack.enter_context(Inside(lan, folder, SPACIOUS))
         world = World(lan, service, folder)
         stack.callback(world.site.database.close)
-        world.client.apply([], [{"name": "cube", "image": "vault-os"}])
+        world.apply([], [{"name": "cube", "image": "vault-os"}])
         pack = make_pack(folder)
         for words in (("trust", folder / "release.pub"), ("add", pack)):
             said = world.provision("image", *words)
@@ -451,7 +458,7 @@ def seeking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         settings = SPACIOUS + "[discovery]\nboot = true\n"
         world = World(lan, stack.enter_context(Inside(lan, folder, settings)), folder)
         stack.callback(world.site.database.close)
-        world.client.apply([], [{"name": "cube", "image": "vault-os"}])
+        world.apply([], [{"name": "cube", "image": "vault-os"}])
         yield world
 
 

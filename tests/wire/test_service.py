@@ -179,7 +179,7 @@ def test_a_second_service_on_the_same_state_folder_is_refused(service: Inside) -
     said = service.lan.provision("serve", "--state", service.state, *NETWORK)
     assert said.code == 1
     assert f"another service works on {service.state} already (PV-606)" in said.err
-    assert service.client.service()["hosts"] == 0, "the first one goes on"
+    assert service.client.service().hosts == 0, "the first one goes on"
 
 
 def test_a_service_that_says_nothing_for_too_long_is_ended(
@@ -243,7 +243,7 @@ def test_the_first_service_to_be_killed_stops_all_and_is_named(service: Inside, 
         f"{name} was killed by signal 9, so all services stop; whoever started this starts it again"
     ]
     service.start()
-    assert service.client.service()["interface"] == "lan0"
+    assert service.client.service().interface == "lan0"
 
 
 def test_a_killed_parent_takes_its_services_along(service: Inside) -> None:
@@ -251,7 +251,7 @@ def test_a_killed_parent_takes_its_services_along(service: Inside) -> None:
     service.kill("parent")
     assert service.exit_code == -signal.SIGKILL
     service.start()
-    assert service.client.service()["interface"] == "lan0"
+    assert service.client.service().interface == "lan0"
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -50,7 +50,13 @@ def description() -> JsonObject:
         "servers": [{"url": PREFIX}],
         "security": [{"token": []}],
         "paths": _paths(),
-        "components": {"schemas": _schemas(), "securitySchemes": {"token": TOKEN}},
+        "components": {
+            "schemas": _schemas(),
+            "responses": {
+                status: _response(text, _reference(ErrorAnswer)) for status, text in ERRORS.items()
+            },
+            "securitySchemes": {"token": TOKEN},
+        },
     }
 
 
@@ -103,14 +109,12 @@ def _query_parameters(endpoint: Endpoint) -> list[JsonValue]:
 def _responses(endpoint: Endpoint) -> JsonObject:
     schemas: list[JsonValue] = [_reference(model) for model in endpoint.answers]
     schema: JsonValue = schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
-    return {
-        "200": {"description": "Done.", "content": {JSON: {"schema": schema}}},
-        **{status: _error(text) for status, text in ERRORS.items()},
-    }
+    errors: JsonObject = {status: {"$ref": f"#/components/responses/{status}"} for status in ERRORS}
+    return {"200": _response("Done.", schema), **errors}
 
 
-def _error(text: str) -> JsonObject:
-    return {"description": text, "content": {JSON: {"schema": _reference(ErrorAnswer)}}}
+def _response(text: str, schema: JsonValue) -> JsonObject:
+    return {"description": text, "content": {JSON: {"schema": schema}}}
 
 
 def _reference(model: type[BaseModel]) -> JsonObject:

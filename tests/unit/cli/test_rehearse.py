@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from provisioner.cli import rehearse
+from provisioner.cli import plan, rehearse
+from provisioner.domain.plan import CatalogueImage
 from provisioner.errors import InputError
 from provisioner.lab import network, reimaging, report, scenarios, supplies
 from provisioner.lab.rehearsal import Options
@@ -155,8 +156,19 @@ def test_an_iso_takes_the_stage_of_its_own(played: list[Any], tmp_path: Path) ->
     assert (kind.__name__, fault.name, kind.disk_size >= 10 << 30) == ("IsoRehearsal", "autoinstall", True)
 
 
-def test_an_installers_iso_is_not_said_to_be_signed() -> None:
-    from provisioner.cli.deploy import _trust
-
-    assert _trust({"signed_by": "release", "raw_sha256": "ab" * 32}) == "signed by release ✓"
-    assert _trust({"signed_by": "", "raw_sha256": "ab" * 32}) == "installer ISO, SHA-256 abababababababab…"
+@pytest.mark.parametrize(
+    ("signed_by", "words"),
+    [("release", "signed by release ✓"), ("", "installer ISO, SHA-256 abababababababab…")],
+)
+def test_an_installers_iso_is_not_said_to_be_signed(signed_by: str, words: str) -> None:
+    image = CatalogueImage(
+        id="os@1",
+        name="os",
+        version="1",
+        raw_size=1,
+        raw_sha256="ab" * 32,
+        pack_size=1,
+        signed_by=signed_by,
+        added=1,
+    )
+    assert plan._trust(image) == words

@@ -266,7 +266,7 @@ def test_an_inventory_with_an_error_names_the_host_and_applies_nothing(
     assert said.code == 2 and sentence in said.err and "bad-2" in said.err and "(PV-110)" in said.err, (
         said.err
     )
-    assert not [host for host in world.client.hosts() if host["name"].startswith("bad-")]
+    assert not [host for host in world.client.hosts() if host.name.startswith("bad-")]
 
 
 @pytest.mark.parametrize("mac", ["AC-1F-6B-77-00-{}", "ac1f.6b77.00{}", "AC1F6B7700{}", "ac 1f 6b 77 00 {}"])
@@ -274,7 +274,7 @@ def test_a_host_is_added_by_a_mac_as_it_stands_on_the_label(world: World, mac: s
     number = f"{len(mac):02x}"
     said = world.provision("host", "add", f"odd-{number}", "--mac", mac.format(number), "--profile", "cube")
     assert (said.code, said.err) == (0, f"odd-{number} is known now\n")
-    assert world.client.host(f"odd-{number}")["host"]["macs"] == [f"ac:1f:6b:77:00:{number}"]
+    assert world.client.host(f"odd-{number}").host.macs == (f"ac:1f:6b:77:00:{number}",)
     assert world.provision("host", "show", mac.format(number), "-o", "name").out == f"odd-{number}\n"
 
 

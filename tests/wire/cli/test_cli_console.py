@@ -52,7 +52,7 @@ class Spoken:
 
     def power_on(self) -> str:
         """From the order until the BMC has been told; the deployment's id."""
-        ident: str = self.world.client.arm(self.name, yes=True)["id"]
+        ident: str = self.world.client.arm(self.name, yes=True).id
         self.world.await_event(ident, "power.on")
         return ident
 
@@ -105,8 +105,8 @@ def test_a_console_is_recorded_before_the_power_on_and_followed_until_it_rests(
 ) -> None:
     ident = host.power_on()
     began = Recording(world.state, ident).marks()[0]
-    told = next(e for e in world.client.events(ident)["events"] if e["kind"] == "power.began")
-    assert began.mark == "began" and began.time < told["time"]
+    told = next(e for e in world.client.events(ident).events if e.kind == "power.began")
+    assert began["mark"] == "began" and began["time"] < told.time
     host.says(b"\x1b[2J\x1b[1;1HPOST\x1b[0m ok\r\n\x1b]0;title\x07")
     with world.lines("bmc", "console", host.name, "--follow") as seen:
         seen.await_text("POST ok\n")
@@ -164,9 +164,9 @@ def test_a_failure_carries_the_consoles_last_words_without_its_secrets(world: Wo
     )
     watched = world.provision("watch", ident)
     assert watched.code == 3 and "  │ Kernel panic - not syncing" in watched.err
-    event = world.client.events(ident)["events"][-1]
-    assert event["kind"] == "agent.failed" and event["data"]["console"] == wanted
-    assert nonce not in json.dumps(world.client.events(ident))
+    event = world.client.events(ident).events[-1]
+    assert event.kind == "agent.failed" and event.data["console"] == wanted
+    assert nonce not in world.client.events(ident).model_dump_json()
 
 
 def test_a_killed_worker_leaves_no_recorder_and_the_recording_goes_on(world: World, host: Spoken) -> None:
@@ -192,11 +192,11 @@ def test_a_bmc_without_a_console_is_said_once_and_the_deployment_goes_on(world: 
         while len(journal.marks()) < 3:
             assert time.monotonic() < until
             time.sleep(0.05)
-        assert {mark.mark for mark in journal.marks()} == {"lost"}, "it is tried again"
-        lost = [e for e in world.client.events(ident)["events"] if e["kind"] == "console.lost"]
-        assert [event["data"]["code"] for event in lost] == [209]
-        assert f"{host.bmc} gives no serial console" in lost[0]["data"]["sentence"]
-        assert world.client.deployment(ident)["stage"] == "powering"
+        assert {mark["mark"] for mark in journal.marks()} == {"lost"}, "it is tried again"
+        lost = [e for e in world.client.events(ident).events if e.kind == "console.lost"]
+        assert [event.data["code"] for event in lost] == [209]
+        assert f"{host.bmc} gives no serial console" in lost[0].data["sentence"]
+        assert world.client.deployment(ident).stage == "powering"
         world.client.cancel(ident)
         check(world.provision("bmc", "console", host.name), 5, 209, f"{host.bmc} gives no serial console")
 
@@ -228,10 +228,8 @@ def test_why_there_is_no_recording_is_said(world: World, bmc: dict[str, str], se
 def test_a_redfish_bmc_that_speaks_ipmi_too_has_a_console(world: World, speaking: Any) -> None:
     with speaking() as host:
         bmc = {"driver": "redfish", "address": host.bmc, "secret": "spoken", "console": "ipmi"}
-        world.client.apply(
-            [{"name": host.name, "macs": [host.puppet.mac], "profile": "cube", "bmc": bmc}], []
-        )
-        ident: str = world.client.arm(host.name, yes=True)["id"]
+        world.apply([{"name": host.name, "macs": [host.puppet.mac], "profile": "cube", "bmc": bmc}], [])
+        ident: str = world.client.arm(host.name, yes=True).id
         until = time.monotonic() + 30
         while not Recording(world.state, ident).marks():
             assert time.monotonic() < until

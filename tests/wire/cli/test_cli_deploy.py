@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from provisioner import run
-from provisioner.cli.common import TIMES
+from provisioner.cli.output import TIMES
 from provisioner.deployment.record import record
 from provisioner.domain.deployment import Verdict
 from provisioner.domain.events.verification import SealDone, VerifyPassed, VerifyRejected
@@ -101,7 +101,7 @@ def test_the_right_confirmation_arms_and_ctrl_c_leaves_the_deployment_alone(
         assert terminal.end("\x03") == 130
     assert f"Detached; the deployment goes on. Back with: provision watch {puppet.name}" in terminal.seen
     world.await_event(puppet.row.id, "power.asked")
-    assert world.client.deployment(puppet.row.id)["stage"] == "powering"
+    assert world.client.deployment(puppet.row.id).stage == "powering"
 
 
 @pytest.mark.parametrize("key", ["\x03", "\x04"], ids=["Ctrl-C", "Ctrl-D"])
@@ -218,7 +218,7 @@ def test_sigint_ends_the_watching_with_130_and_not_the_deployment(world: World, 
         assert watching.end() == 130
     assert f"Detached; the deployment goes on. Back with: provision watch {puppet.name}" in watching.seen
     assert "\x1b" not in watching.seen, "no colours where nobody looks"
-    assert world.client.deployment(ident)["stage"] == "powering"
+    assert world.client.deployment(ident).stage == "powering"
 
 
 # what is printed
@@ -288,7 +288,7 @@ def test_no_secret_is_printed_served_or_logged(world: World, puppet: Puppet, tmp
         "/sightings",
         "/service",
     )
-    said += [json.dumps(world.client.call("GET", path)) for path in paths]
+    said += [world.client.exchange("GET", path).decode() for path in paths]
     said.append(world.service.log.read_text())
     assert "agent.hello" in said[4] and "not-the-right-one" not in said[-1] and puppet.name in said[-1]
     for number, text in enumerate(said):
@@ -339,7 +339,7 @@ def test_what_the_api_cannot_do_is_an_error_of_ours_too(world: World, puppet: Pu
     ident = puppet.arm()
     for path, code in (("/bmc/99999999999999999999", 600), ("/bmc/7777", 124), ("/no/such/thing", 621)):
         with pytest.raises(Exception) as caught:
-            world.client.call("GET", path)
+            world.client.exchange("GET", path)
         assert getattr(caught.value, "code", 0) == code, path
-    news = world.client.call("GET", f"/deployments/{ident}/events", after="x" * 30, wait="nan")
-    assert news["events"]
+    asked = f"/deployments/{ident}/events?after={'x' * 30}&wait=nan"
+    assert json.loads(world.client.exchange("GET", asked))["events"]

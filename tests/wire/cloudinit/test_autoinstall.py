@@ -53,16 +53,16 @@ def ubuntu(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[P
     [digest, _] = run.text(["sha256sum", iso]).split()
     said = world.provision("image", "add", "--iso", str(iso), "--sha256", digest)
     assert said.code == 0 and "ubuntu@24.04.1 added" in said.err and "as --sha256 says" in said.err, said.err
-    world.client.apply([], [{"name": "installed", "image": "ubuntu", "method": "autoinstall"}])
+    world.apply([], [{"name": "installed", "image": "ubuntu", "method": "autoinstall"}])
     stream = {"flavour": "stream", "iso": "ubuntu"}
-    world.client.apply(
+    world.apply(
         [], [{"name": "streamed", "image": "vault-os", "method": "autoinstall", "autoinstall": stream}]
     )
     yield iso
     with world.site.database.writing() as db:  # other tests expect to know every image
         db.execute("DELETE FROM images WHERE id = 'ubuntu@24.04.1'")
     found = world.client.image_garbage()
-    assert [(row["name"], row["why"]) for row in found] == [("ubuntu-24.04.1", "no image of the catalogue")]
+    assert [(stray.name, stray.why) for stray in found] == [("ubuntu-24.04.1", "no image of the catalogue")]
     world.client.remove_image_garbage(["ubuntu-24.04.1"])
 
 
@@ -271,8 +271,8 @@ def test_the_gate_names_the_one_disk_that_the_hints_mean_and_keeps_what_it_saw(
 ) -> None:
     assert ask(host, serial="S-1").json == {"do": "continue", "disk": "/dev/vda"}
     assert world.kinds(host.row.id)[-2:] == ["installer.began", "installer.disk"]
-    assert (host.row.disk.serial, host.row.serial) == ("disk-1", "S-1")
-    assert world.client.host(host.name)["facts"]["memory"] == 1 << 30
+    assert (host.row.disk["serial"], host.row.serial) == ("disk-1", "S-1")
+    assert world.client.host(host.name).facts.memory == 1 << 30
     assert ask(host, serial="S-1").json["disk"] == "/dev/vda", "its answer may have been lost"
     assert ask(host, boot_id="boot-2").status == 404
 

@@ -12,8 +12,7 @@ import pytest
 import yaml
 
 from provisioner.agent.protocol import SurveyArguments
-from provisioner.state.leases import LeaseRow
-from provisioner.state.sightings import ClientPacket, NewSighting
+from provisioner.api.machines import Adoption, UnknownMachine
 
 if TYPE_CHECKING:
     from tests.wire.conftest import Reply, Said, World
@@ -65,9 +64,9 @@ class Stranger:
         return self.http("/agent/v1/inventory", body=self.said(**other))
 
     @property
-    def row(self) -> dict[str, Any]:
-        rows = self.world.client.machines()["machines"]
-        return next(row for row in rows if self.mac in row["macs"])
+    def row(self) -> UnknownMachine:
+        rows = self.world.client.machines().machines
+        return next(row for row in rows if self.mac in row.macs)
 
 
 @pytest.fixture
@@ -109,7 +108,7 @@ def test_a_known_host_boots_its_disk_wherever_it_asks_from(seeking: World, stran
         for mac, query in ((puppet.mac, ""), (stranger.mac, f"?uuid={stranger.uuid}")):
             assert LOCAL in stranger.http(f"/boot/{mac}/boot.ipxe{query}").body.decode()
         stranger.ask_dhcp()
-        assert stranger.row["host"] == puppet.name
+        assert stranger.row.host == puppet.name
         said = seeking.provision("host", "add", "--from-seen", stranger.mac, "--name", "vc-other")
         check(said, 6, 137, puppet.name)
 
@@ -120,9 +119,10 @@ def test_an_inventory_is_taken_and_answered_with_a_reboot(stranger: Stranger) ->
     reply = stranger.report(nonce="x", order={"deployment": "d1"}, token="t")
     assert (reply.status, reply.json) == (200, {"do": "reboot"})
     row = stranger.row
-    assert (row["serial"], row["product"], len(row["disks"])) == (stranger.serial, "Cube 8", 1)
-    assert set(row["macs"]) == {stranger.mac, stranger.second} and row["firmware"] == "uefi"
-    assert "nonce" not in row and "order" not in row
+    assert (row.serial, row.product, len(row.disks)) == (stranger.serial, "Cube 8", 1)
+    assert set(row.macs) == {stranger.mac, stranger.second} and row.firmware == "uefi"
+    text = stranger.world.client.exchange("GET", "/machines").decode()
+    assert stranger.mac in text and "nonce" not in text and "order" not in text
     assert LOCAL in stranger.script()
     assert LOCAL in stranger.http(f"/boot/{stranger.second}/boot.ipxe").body.decode()
 
@@ -143,7 +143,7 @@ def test_nobody_else_may_report_and_nobody_learns_why(seeking: World, stranger: 
     ]
     for reply in refused:
         assert (reply.status, reply.body, reply.headers) == (404, nowhere.body, nowhere.headers)
-    assert stranger.row["inventoried"] == 0
+    assert stranger.row.inventoried == 0
 
 
 def host_address(world: World, host: Any) -> str:
@@ -219,12 +219,12 @@ def test_a_machine_is_adopted_with_all_that_it_said(seeking: World, stranger: St
     said = seeking.provision(*again, "--profile", "cube")
     assert said.code == 0 and f"{name} is known now" in said.err, said.err
     found = seeking.client.host(name)
-    host = found["host"]
-    assert host["macs"] == [stranger.second, stranger.mac], "the named one boots"
-    assert (host["serial"], host["uuid"], host["rack"]) == (stranger.serial, stranger.uuid, "B3")
-    assert found["facts"]["disks"][0]["serial"] == "D1"
+    host = found.host
+    assert host.macs == (stranger.second, stranger.mac), "the named one boots"
+    assert (host.serial, host.uuid, host.rack) == (stranger.serial, stranger.uuid, "B3")
+    assert found.facts.disks[0].serial == "D1"
     assert LOCAL in stranger.script()
-    assert not [row for row in seeking.client.machines()["machines"] if stranger.mac in row["macs"]]
+    assert not [row for row in seeking.client.machines().machines if stranger.mac in row.macs]
     check(seeking.provision(*again), 2, 129, "no unknown machine")
     stranger.world.client.lock(name, locked=True)
 
@@ -272,16 +272,12 @@ def test_a_profile_is_learned_printed_and_stored(seeking: World, stranger: Stran
 def test_learning_again_from_a_host_keeps_what_no_hardware_says(seeking: World, stranger: Stranger) -> None:
     name = f"kept-{stranger.serial.lower()}"
     kept = {"name": name, "image": "vault-os", "deadlines": {"powering": 1200}, "seal": "keep-access"}
-    seeking.client.apply([], [kept])
+    seeking.apply([], [kept])
     stranger.ask_dhcp()
     assert stranger.report().status == 200
     host = f"vc-{stranger.serial.lower()}"
-    seeking.client.adopt(stranger.mac, name=host, profile=name)
+    seeking.client.adopt(stranger.mac, Adoption(name=host, profile=name))
     assert seeking.provision("profile", "learn", host, "--apply", "--replace").code == 0
     shown = seeking.client.profile(name)
-    assert (shown["image"], shown["deadlines"]["powering"], shown["seal"]) == (
-        "vault-os",
-        1200,
-        "keep-access",
-    )
-    assert shown["memory_min"] == 1 << 34 and shown["hosts"] == [host]
+    assert (shown.image, shown.deadlines["powering"], shown.seal) == ("vault-os", 1200, "keep-access")
+    assert shown.memory_min == 1 << 34 and shown.hosts == (host,)

@@ -39,7 +39,7 @@ def started(world: World, inside: Any, folder: Path, settings: str) -> Iterator[
         lan = stack.enter_context(namespace())
         other = Other(lan, stack.enter_context(inside(lan, folder, settings)), folder)
         stack.callback(other.site.database.close)
-        other.client.apply([], [{"name": "cube", "image": "vault-os"}])
+        other.apply([], [{"name": "cube", "image": "vault-os"}])
         for words in (("trust", world.folder / "release.pub"), ("add", world.folder / "vault-os-1.pack")):
             said = other.provision("image", *words)
             assert said.code == 0, said.err

@@ -82,8 +82,8 @@ def test_an_armed_machine_gets_the_ramdisk_with_its_nonce_and_that_is_told(
     line = next(line for line in text.splitlines() if line.startswith("kernel "))
     assert line.startswith("kernel http://10.77.0.1/boot/files/vmlinuz initrd=initrd.img ")
     assert KernelArguments.parse(line) == KernelArguments("http://10.77.0.1", puppet.mac, puppet.row.nonce)
-    assert world.await_event(ident, "script.served")["data"]["serial"] == "S1"
-    assert world.client.deployment(ident)["stage"] == "netbooting"
+    assert world.await_event(ident, "script.served").data["serial"] == "S1"
+    assert world.client.deployment(ident).stage == "netbooting"
     assert RAMDISK in script(puppet), "it may be asked twice"
 
 
@@ -132,8 +132,8 @@ def test_a_right_hello_is_answered_with_token_and_order(world: World, puppet: Pu
     }
     assert wanted.items() <= puppet.order.items()
     assert set(puppet.order["seed"]) == {"meta-data", "user-data", "network-config"}
-    assert world.client.deployment(ident)["stage"] == "writing"
-    assert world.client.host(puppet.name)["facts"]["disks"][0]["serial"] == "disk-1"
+    assert world.client.deployment(ident).stage == "writing"
+    assert world.client.host(puppet.name).facts.disks[0].serial == "disk-1"
     assert puppet.row.serial == "S-77", "the order is bound to the serial from now on"
 
 
@@ -229,7 +229,7 @@ def test_progress_is_kept_once_for_each_number(world: World, puppet: Puppet) -> 
     for seq in (1, 2, 2, 1):
         assert puppet.tell("progress", seq=seq, done=seq << 20).json == {"do": "continue"}
     assert world.kinds(ident).count("agent.progress") == 2
-    assert world.client.deployment(ident)["progress"]["done"] == 2 << 20
+    assert world.client.deployment(ident).progress["done"] == 2 << 20
 
 
 def test_the_agent_s_log_is_kept_line_by_line_whatever_is_in_it(world: World, puppet: Puppet) -> None:
@@ -270,19 +270,19 @@ def test_a_failure_that_the_agent_reports_ends_the_deployment_in_its_words(
     puppet.hello()
     assert puppet.tell("failed").json == {"do": "stop"}
     row = world.client.deployment(ident)
-    assert (row["stage"], row["code"], row["reason"]) == ("failed", 313, "two disks fit: vda, vdb")
-    assert row["hint"] == "name one by its serial"
+    assert (row.stage, row.code, row.reason) == ("failed", 313, "two disks fit: vda, vdb")
+    assert row.hint == "name one by its serial"
 
 
 def test_an_order_that_ends_with_the_hello_says_stop_before_the_disk_is_touched(
     world: World, puppet: Puppet
 ) -> None:
-    ident = world.client.arm(puppet.name, yes=True, stop_after="netbooting")["id"]
+    ident = world.client.arm(puppet.name, yes=True, stop_after="netbooting").id
     world.await_event(ident, "power.asked")
     reply = puppet.hello()
     assert (reply.status, reply.json["do"]) == (200, "stop")
-    assert world.client.deployment(ident)["reason"] == "stopped after netbooting, as ordered"
-    assert world.client.host(puppet.name)["facts"]["disks"]
+    assert world.client.deployment(ident).reason == "stopped after netbooting, as ordered"
+    assert world.client.host(puppet.name).facts.disks
 
 
 # the first boot
@@ -294,11 +294,11 @@ def test_the_phone_home_with_its_token_leads_to_the_verification_once(
     ident = written.order["deployment"]
     assert written.phone(token="guessed") == nowhere
     assert written.phone(deployment="d-0000000000") == nowhere
-    assert world.client.deployment(ident)["stage"] == "restarting"
+    assert world.client.deployment(ident).stage == "restarting"
     assert written.phone().json == {"do": "continue"}
     row = world.client.deployment(ident)
-    assert (row["stage"], row["address"]) == ("verifying", written.address)
-    assert row["host_keys"][0].startswith("ssh-ed25519 ")
+    assert (row.stage, row.address) == ("verifying", written.address)
+    assert row.host_keys[0].startswith("ssh-ed25519 ")
     assert written.phone() == nowhere, "the token is worth nothing after use"
 
 
@@ -314,7 +314,7 @@ def test_another_system_than_was_written_fails_the_deployment(
 ) -> None:
     assert written.phone(**other) == nowhere
     row = world.client.deployment(written.order["deployment"])
-    assert (row["stage"], row["code"], row["reason"]) == ("failed", 420, f"{written.name} {sentence}")
+    assert (row.stage, row.code, row.reason) == ("failed", 420, f"{written.name} {sentence}")
 
 
 def test_a_phone_home_with_keys_that_are_no_text_is_heard_and_fails_in_words(
@@ -323,7 +323,7 @@ def test_a_phone_home_with_keys_that_are_no_text_is_heard_and_fails_in_words(
     assert written.phone(host_keys=["ssh-ed25519 \ud800"]).json == {"do": "continue"}
     ident = written.order["deployment"]
     world.await_event(ident, "verify.failed")
-    assert (row := world.client.deployment(ident))["code"] == 503 and row["reason"]
+    assert (row := world.client.deployment(ident)).code == 503 and row.reason
 
 
 # strangers

@@ -46,8 +46,7 @@ def started(folder: Path, settings: str, stack: ExitStack) -> tuple[Lab, World]:
     service = stack.enter_context(conftest.Inside(lan, folder, settings))
     world = conftest.World(lan, service, folder)
     stack.callback(world.site.database.close)
-    put_boot_files(world.state)
-    world.client.apply([], [{"name": "cube", "image": "vault-os"}])
+    world.apply([], [{"name": "cube", "image": "vault-os"}])
     pack = conftest.make_pack(folder)
     for words in (("trust", folder / "release.pub"), ("add", pack)):
         assert world.provision("image", *words).code == 0
@@ -66,7 +65,7 @@ def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Lab, World
 
 def armed(world: World, mac: str) -> Puppet:
     host = world.add_host(macs=[mac])
-    world.client.apply([{"name": host.name, "macs": [mac], "profile": "cube"}], [])
+    world.apply([{"name": host.name, "macs": [mac], "profile": "cube"}], [])
     host.mac = mac
     host.arm()
     return host
@@ -117,11 +116,11 @@ def test_an_armed_host_is_seen_and_boots_from_whatever_address_the_site_gave_it(
     client = made.machine("armed", mac=mac)
     host = armed(world, mac)
     client.ask(recorded("ovmf-pxe-discover"))
-    assert world.await_event(host.row.id, "dhcp.seen")["data"]["arch"] == 7
+    assert world.await_event(host.row.id, "dhcp.seen").data["arch"] == 7
     address = client.udhcpc()
     url = f"http://10.77.0.1/boot/{mac}/boot.ipxe"
     assert RAMDISK in client.curl(url)
-    assert world.await_event(host.row.id, "script.served")["data"]["address"] == address
+    assert world.await_event(host.row.id, "script.served").data["address"] == address
     other = made.machine("thief", address="10.77.0.198/24")
     assert DISK in other.curl(url) and RAMDISK not in other.curl(url)
 
@@ -185,7 +184,7 @@ def external(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Lab, Wo
     """In external mode, with a BMC among the known MACs."""
     with ExitStack() as stack:
         made, world = started(tmp_path_factory.mktemp("external"), EXTERNAL, stack)
-        world.client.apply(
+        world.apply(
             [
                 {
                     "name": "with-bmc",
@@ -298,4 +297,4 @@ def test_in_external_mode_machines_are_still_seen(external: tuple[Lab, World]) -
     mac = "52:54:00:aa:08:01"
     host = armed(world, mac)
     made.machine("heard", mac=mac).ask(recorded("ovmf-pxe-discover"), 0.2)
-    assert world.await_event(host.row.id, "dhcp.seen")["data"]["arch"] == 7
+    assert world.await_event(host.row.id, "dhcp.seen").data["arch"] == 7

@@ -62,7 +62,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Lab, World]]
         made.run("ip", "address", "add", "10.78.0.7/24", "dev", "lan1")
         world = conftest.World(lan, stack.enter_context(conftest.Inside(lan, folder, SETTINGS)), folder)
         stack.callback(world.site.database.close)
-        world.client.apply([], [{"name": "cube", "image": "vault-os"}])
+        world.apply([], [{"name": "cube", "image": "vault-os"}])
         pack = conftest.make_pack(folder)
         for words in (("trust", folder / "release.pub"), ("add", pack)):
             assert world.provision("image", *words).code == 0
@@ -97,7 +97,7 @@ def relaying(lab: Lab, kind: str, name: str = "r") -> None:
 
 def armed(world: World, mac: str) -> str:
     host = world.add_host()
-    world.client.apply([{"name": host.name, "macs": [mac], "profile": "cube"}], [])
+    world.apply([{"name": host.name, "macs": [mac], "profile": "cube"}], [])
     host.arm()
     return host.name
 

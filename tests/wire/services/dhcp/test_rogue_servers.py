@@ -7,10 +7,11 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
+from provisioner.domain.event import Event
 from provisioner.errors import RefusedError
 from tests.wire import conftest
 from tests.wire.dhcplab import Lab, Machine, put_boot_files
@@ -31,22 +32,22 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Lab, World]]
         world = conftest.World(lan, stack.enter_context(conftest.Inside(lan, folder)), folder)
         put_boot_files(world.state)
         stack.callback(world.site.database.close)
-        world.client.apply([], [{"name": "cube", "image": "vault-os"}])
+        world.apply([], [{"name": "cube", "image": "vault-os"}])
         yield made, world
 
 
-def await_kind(world: World, kind: str, after: int, seconds: float) -> dict[str, Any]:
+def await_kind(world: World, kind: str, after: int, seconds: float) -> Event:
     """The next event of the network of that kind; raises where it does not come in time."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
-        for event in world.client.net(after, wait=5)["events"]:
-            if event["id"] > after and event["kind"] == kind:
-                return dict(event)
+        for event in world.client.net(after, wait=5).events:
+            if event.id > after and event.kind == kind:
+                return event
     raise AssertionError(f"no {kind} within {seconds:g} s: {world.service.tail(10)}")
 
 
 def newest(world: World) -> int:
-    return max([0, *(event["id"] for event in world.client.net()["events"])])
+    return max([0, *(event.id for event in world.client.net().events)])
 
 
 def refused(world: World) -> RefusedError:
@@ -56,8 +57,8 @@ def refused(world: World) -> RefusedError:
     return caught.value
 
 
-def check_named(world: World, event: dict[str, Any], server: Machine) -> None:
-    said = event["data"]
+def check_named(world: World, event: Event, server: Machine) -> None:
+    said = event.data
     assert (said["address"], said["mac"], said["interface"]) == (ADDRESS, server.mac, "lan0")
     assert said["offer"].startswith("10.77.0.20")
     checked = world.lan.provision("net", "check", "--state", str(world.service.state))
@@ -68,7 +69,7 @@ def check_named(world: World, event: dict[str, Any], server: Machine) -> None:
 
 def test_another_server_is_named_and_deploys_wait_until_it_has_gone(lab: tuple[Lab, World]) -> None:
     made, world = lab
-    assert world.client.net()["servers"] == []
+    assert world.client.net().servers == ()
     pack = conftest.make_pack(world.folder)
     for words in (("trust", world.folder / "release.pub"), ("add", pack)):
         assert world.provision("image", *words).code == 0
@@ -82,10 +83,10 @@ def test_another_server_is_named_and_deploys_wait_until_it_has_gone(lab: tuple[L
     assert ADDRESS in str(fault) and server.mac in str(fault) and "unplug it" in fault.hint
     process.terminate()
     process.wait()
-    await_kind(world, "dhcp.foreign.gone", event["id"], 20)
-    checked = world.lan.provision("net", "check", "--state", str(world.service.state))
+    await_kind(world, "dhcp.foreign.gone", event.id, 20)
+    checked = world.provision("net", "check")
     assert checked.code == 0 and "no other DHCP server is heard" in checked.out
-    assert world.client.arm(world.add_host().name, yes=True)["stage"] == "queued"
+    assert world.client.arm(world.add_host().name, yes=True).stage == "queued"
 
 
 class Deaf(conftest.Inside):
