@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import importlib
+import json
 import logging
 import os
 import select
@@ -10,7 +11,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from ipaddress import IPv4Interface
 
 from provisioner import run
@@ -36,7 +37,7 @@ def serve(settings: Settings, child_argv: Sequence[str], load: Load) -> int:
     standard input closes, so that a killed parent leaves no port taken. On SIGHUP every child reads the
     settings again, if `load` finds no fault in them.
     """
-    with _alone(settings):
+    with _locked(settings):
         prepare(settings)
         return _Parent(settings, child_argv, load).work()
 
@@ -63,9 +64,9 @@ def check_path(settings: Settings) -> None:
 def check_interface(settings: Settings) -> None:
     """Raises ServiceError (PV-605, PV-604) where the interface or its address is missing."""
     _check_interface(settings.interface, settings.address)
-    for one in settings.networks:
-        if one.address:
-            _check_interface(one.interface, one.address)
+    for network in settings.networks:
+        if network.address:
+            _check_interface(network.interface, network.address)
 
 
 def _check_interface(name: str, address: IPv4Interface) -> None:
@@ -80,15 +81,13 @@ def _check_interface(name: str, address: IPv4Interface) -> None:
 
 def _addresses(name: str) -> set[str]:
     """IPv4 addresses of an interface, its aliases included."""
-    import json
-
     listed = json.loads(run.text(["ip", "-json", "-4", "address", "show", "dev", name]) or "[]")
     return {entry["local"] for link in listed for entry in link.get("addr_info", [])}
 
 
 @contextlib.contextmanager
-def _alone(settings: Settings):  # type: ignore[no-untyped-def]  # a generator used as a context manager
-    """One service per state folder."""
+def _locked(settings: Settings) -> Iterator[None]:
+    """One service per state folder. Raises ServiceError (PV-606, PV-613)."""
     try:
         settings.state.mkdir(mode=0o700, parents=True, exist_ok=True)
         opened = (settings.state / "serve.lock").open("w")
@@ -115,7 +114,7 @@ class _Parent:
         self._argv = child_argv
         self._load = load
         self._children: dict[int, tuple[str, run.Process]] = {}  # pidfd → service
-        self._told = 0
+        self._signal = 0
 
     def work(self) -> int:
         wake_read, wake_write = os.pipe()
@@ -137,7 +136,7 @@ class _Parent:
                 run.stop(child)
 
     def _remember(self, number: int, _: object) -> None:
-        self._told = number
+        self._signal = number
 
     def _start(self) -> None:
         for name in self._settings.services:
@@ -147,7 +146,7 @@ class _Parent:
             os.close(write)
             self._children[os.pidfd_open(child.pid)] = (name, child)
             self._await_ready(name, child, read)
-        say("all services are ready")
+        print_line("all services are ready")
 
     def _await_ready(self, name: str, child: run.Process, read: int) -> None:
         with os.fdopen(read) as pipe:
@@ -155,38 +154,38 @@ class _Parent:
                 raise ServiceError(f"{name} is not ready after {READY_LIMIT:g} s, so nothing is served")
             sentence = pipe.readline().strip()
         if sentence:
-            return say(sentence)
+            return print_line(sentence)
         code = child.wait()  # its end has closed the pipe
         raise ServiceError(
             f"{name} did not start (exit code {code}), so nothing is served", hint="the lines above say why"
         )
 
     def _wait(self, wake: int) -> int:
-        while not self._told:
+        while not self._signal:
             ready, _, _ = select.select([*self._children, wake], [], [])
             if wake in ready and signal.SIGHUP in os.read(wake, 4096):
                 self._reload()
             ended = [self._children[fd] for fd in ready if fd in self._children]
-            if ended and not self._told:
+            if ended and not self._signal:
                 name, child = ended[0]
                 code = child.wait()
                 how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
-                say(f"{name} {how}, so all services stop; whoever started this starts it again")
+                print_line(f"{name} {how}, so all services stop; whoever started this starts it again")
                 return 1
-        say(f"told to stop by {signal.Signals(self._told).name}")
+        print_line(f"told to stop by {signal.Signals(self._signal).name}")
         return 0
 
     def _reload(self) -> None:
         try:
             self._load()
         except ProvisionError as fault:
-            return say(f"the settings stay as they are: {fault} (PV-{fault.code})")
+            return print_line(f"the settings stay as they are: {fault} (PV-{fault.code})")
         for name, child in self._children.values():
-            say(f"told {name} to read the settings again")
+            print_line(f"told {name} to read the settings again")
             run.signal_process(child.pid, signal.SIGHUP)
 
 
-def say(sentence: str) -> None:
+def print_line(sentence: str) -> None:
     """One line for whoever started us."""
     print(sentence, file=sys.stderr, flush=True)
 
@@ -205,7 +204,7 @@ def serve_one(settings: Settings, name: str, ready_fd: int = -1, load: Load | No
         _service(name)(site, lambda sentence: _ready(ready_fd, sentence))
     except ProvisionError as fault:
         sentence = f"{fault} (PV-{fault.code})"
-        say(f"{sentence}\n  → {fault.hint}" if fault.hint else sentence)
+        print_line(f"{sentence}\n  → {fault.hint}" if fault.hint else sentence)
         return int(fault.exit)
     return 0
 
@@ -227,7 +226,7 @@ def _service(name: str) -> Serve:
 
 def _ready(descriptor: int, sentence: str) -> None:
     if descriptor < 0:
-        return say(sentence)
+        return print_line(sentence)
     with contextlib.suppress(OSError), os.fdopen(descriptor, "w") as pipe:
         pipe.write(sentence + "\n")
 

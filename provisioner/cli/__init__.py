@@ -3,7 +3,7 @@
 import os
 import sys
 import traceback
-from typing import Any
+from typing import NoReturn
 
 import click
 
@@ -64,7 +64,7 @@ def provision(color: str) -> None:
         os.environ.pop(other, None)
 
 
-def main(argv: list[str] | None = None) -> Any:
+def main(argv: list[str] | None = None) -> NoReturn:
     """Run, and end the process with the documented exit code."""
     sys.exit(run(argv))
 

@@ -91,10 +91,10 @@ def build(
     chosen = {**(_mirror_variables(mirror) if mirror else {}), **_variables(variables)}
     chosen |= {key: value for key, value in given.items() if value}
     source = _base_mirror(mirror) if mirror else None
-    told = _accelerated(chosen, builder, cache)
-    order = BuildRequest(out, builder, debian, source, files, told, keep_failed, cache)
-    made = build(order, _teller(), commit=_commit())
-    _tell(made, order)
+    accelerated = _accelerated(chosen, builder, cache)
+    order = BuildRequest(out, builder, debian, source, files, accelerated, keep_failed, cache)
+    made = build(order, _step_printer(), commit=_commit())
+    _report(made, order)
     if checksums:
         _compare(made, checksums)
     return _add(client, out) if adds else Exit.DONE
@@ -146,13 +146,13 @@ def _add(client: "Client", out: Path) -> int:
 
 
 def _variables(words: tuple[str, ...]) -> dict[str, str]:
-    found = {}
+    variables_by_name = {}
     for word in words:
         name, sign, value = word.partition("=")
         if not name or not sign:
             raise InputError(f"--var {word}: not NAME=VALUE", hint="--var memory=4096")
-        found[name] = value
-    return found
+        variables_by_name[name] = value
+    return variables_by_name
 
 
 def _accelerated(chosen: dict[str, str], builder: str, cache: Path) -> dict[str, str]:
@@ -161,18 +161,18 @@ def _accelerated(chosen: dict[str, str], builder: str, cache: Path) -> dict[str,
 
     if builder != "qemu" or "accelerator" in chosen:
         return chosen
-    found = qemu.choose_accelerator(cache / "accelerator.json")
-    return {"accelerator": found, "cpu": "host" if found == "kvm" else "Nehalem", **chosen}
+    accelerator = qemu.choose_accelerator(cache / "accelerator.json")
+    return {"accelerator": accelerator, "cpu": "host" if accelerator == "kvm" else "Nehalem", **chosen}
 
 
-def _teller() -> Callable[[str], None]:
+def _step_printer() -> Callable[[str], None]:
     began = time.monotonic()
 
-    def tell(step: str) -> None:
+    def report(step: str) -> None:
         seconds = int(time.monotonic() - began)
         info(f"{seconds // 60:3d}:{seconds % 60:02d}  {step}")
 
-    return tell
+    return report
 
 
 def _commit() -> str:
@@ -186,7 +186,7 @@ def _commit() -> str:
     return done.stdout.decode().strip()
 
 
-def _tell(made: "BuiltImage", order: "BuildRequest") -> None:
+def _report(made: "BuiltImage", order: "BuildRequest") -> None:
     entry = made.entry
     info(
         f"{entry.image} built in {made.seconds / 60:.1f} min: {size(entry.raw_bytes)}, "
@@ -257,26 +257,26 @@ def diff(old: Path, new: Path, output: str) -> int:
     from provisioner.golden.difference import compare, sentence
 
     before, after = _manifest(old), _manifest(new)
-    found = compare(before, after)
+    differences = compare(before, after)
     if output == "json":
-        body = {"schema_version": 1, "differences": [asdict(difference) for difference in found]}
+        body = {"schema_version": 1, "differences": [asdict(difference) for difference in differences]}
         click.echo(json.dumps(body, indent=2, ensure_ascii=False))
     else:
-        for difference in found:
+        for difference in differences:
             click.echo(sentence(difference))
-        what = f"{len(found)} differences" if len(found) != 1 else "1 difference"
-        info(f"{before.image} and {after.image}: {what if found else 'the same'}")
-    return Exit.FAILED if found else Exit.DONE
+        what = f"{len(differences)} differences" if len(differences) != 1 else "1 difference"
+        info(f"{before.image} and {after.image}: {what if differences else 'the same'}")
+    return Exit.FAILED if differences else Exit.DONE
 
 
 def _manifest(path: Path) -> "FileManifest":
     from provisioner.golden import files, inspection
 
     if path.is_dir():
-        found = sorted(path.glob(f"*{files.SUFFIX}"))
-        if len(found) != 1:
-            raise InputError(f"{path} holds {len(found)} per-file manifests, not one", code=663)
-        return files.load(found[0])
+        manifests = sorted(path.glob(f"*{files.SUFFIX}"))
+        if len(manifests) != 1:
+            raise InputError(f"{path} holds {len(manifests)} per-file manifests, not one", code=663)
+        return files.load(manifests[0])
     if not path.is_file():
         raise InputError(f"{path}: no such file", code=663)
     if path.suffix == ".raw":

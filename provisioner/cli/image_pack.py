@@ -1,5 +1,6 @@
 """`provision image pack`, `add`, `verify`, `gc`: how images come into the catalogue and out of it."""
 
+import sys
 import tempfile
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -184,20 +185,18 @@ def gc(client: "Client", yes: bool) -> None:
 
     What is removed is shown first.
     """
-    found = client.image_garbage()
-    if not found:
+    strays = client.image_garbage()
+    if not strays:
         return info("nothing to remove: every file belongs to an image of the catalogue")
-    for stray in found:
+    for stray in strays:
         info(f"{stray.name}  {size(stray.size)}  {stray.why}")
     if not yes:
-        _ask(len(found))
-    gone = client.remove_image_garbage([stray.name for stray in found])
+        _ask(len(strays))
+    gone = client.remove_image_garbage([stray.name for stray in strays])
     return info(f"{len(gone)} removed, {size(sum(stray.size for stray in gone))}")
 
 
 def _ask(count: int) -> None:
-    import sys
-
     if not sys.stdin.isatty():
         raise RefusedError(
             "this removes files, and there is no terminal to ask on; nothing was removed",

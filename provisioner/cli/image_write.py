@@ -27,7 +27,7 @@ from provisioner.imaging import manifest as manifests
 from provisioner.imaging import signature
 from provisioner.system.units import size
 
-PATIENCE = 60.0  # seconds without an answer of the server; somebody waits before the screen
+ANSWER_LIMIT = 60.0  # seconds without an answer of the server; somebody waits before the screen
 SYS = Path("/sys/dev/block")
 
 
@@ -59,10 +59,12 @@ def write(source: str, device: Path, pubkey: Path | None, full: bool, erase_fore
         disk = stack.enter_context(BlockDevice(device))
         bar = stack.enter_context(Bar("writing"))
 
-        def tell(phase: Phase, done: int, total: int) -> None:
+        def report(phase: Phase, done: int, total: int) -> None:
             bar(done, total)
 
-        writer = ImageWriter(disk, manifest, tell, info, method="full" if full else "delta", may_discard=True)
+        writer = ImageWriter(
+            disk, manifest, report, info, method="full" if full else "delta", may_discard=True
+        )
         try:
             writer.write(chunks, {})
         except BaseException:
@@ -81,10 +83,10 @@ def _keys(pubkey: Path | None) -> list[Path]:
     if pubkey:
         return [pubkey]
     folder = Path(os.environ.get("PROVISION_STATE", STATE)) / "keys"
-    found = sorted(folder.glob("*.pub")) if os.access(folder, os.R_OK) else []
-    if not found:
+    keys = sorted(folder.glob("*.pub")) if os.access(folder, os.R_OK) else []
+    if not keys:
         raise PackError(f"no public key is trusted in {folder}", hint="give --pubkey NAME.pub", code=326)
-    return found
+    return keys
 
 
 @contextmanager
@@ -97,9 +99,9 @@ def _opened(source: str, keys: list[Path]) -> Iterator[tuple[manifests.Manifest,
     path = Path(source)
     manifest = _checked(path.with_name(path.name + ".json"), keys)
     with PackFile(path, manifest) as chunks:
-        found = path.stat().st_size
-        if found != manifest.pack_size:
-            raise PackError(f"{path} has {found} bytes, the manifest says {manifest.pack_size}", code=321)
+        length = path.stat().st_size
+        if length != manifest.pack_size:
+            raise PackError(f"{path} has {length} bytes, the manifest says {manifest.pack_size}", code=321)
         yield manifest, chunks
 
 
@@ -109,7 +111,7 @@ def _fetched(url: str, keys: list[Path]) -> tuple[manifests.Manifest, Link]:
         raise InputError(
             f"{url}: not a http:// address", hint="the signature protects it, not the line", code=102
         )
-    link = Link(f"http://{parts.netloc}", say=info, patience=PATIENCE)
+    link = Link(f"http://{parts.netloc}", say=info, patience=ANSWER_LIMIT)
     with tempfile.TemporaryDirectory() as folder:
         listed = Path(folder) / "pack.json"
         for ending in (".json", ".json.minisig"):
@@ -128,17 +130,17 @@ def _checked(listed: Path, keys: list[Path]) -> manifests.Manifest:
 def _examine(device: Path) -> Disk:
     """What the disk is and holds. Raises DiskError where something uses it, InputError for no disk."""
     try:
-        found = device.stat()
+        status = device.stat()
     except OSError as fault:
         raise InputError(f"{device}: {fault.strerror}", code=310) from fault
-    if stat.S_ISREG(found.st_mode):
-        length = found.st_size
+    if stat.S_ISREG(status.st_mode):
+        length = status.st_size
         foreign, owner = facts.ownership(device, 512, length)
         content = facts.content(device, 512)
         return Disk(device.name, length, 512, "regular file", content=content, foreign=foreign, owner=owner)
-    if not stat.S_ISBLK(found.st_mode):
+    if not stat.S_ISBLK(status.st_mode):
         raise InputError(f"{device} is neither a disk nor a regular file", code=310)
-    place = (SYS / f"{os.major(found.st_rdev)}:{os.minor(found.st_rdev)}").resolve()
+    place = (SYS / f"{os.major(status.st_rdev)}:{os.minor(status.st_rdev)}").resolve()
     if (place / "partition").exists():
         raise DiskError(
             f"{device} is a partition", hint=f"give the whole disk: /dev/{place.parent.name}", code=310

@@ -94,18 +94,18 @@ def lock(
     python, glibc = python or known[0], glibc or known[1]
     if lists and not (python and glibc):
         raise InputError(f"which Python and glibc {suite} has is not known", hint="--python, --glibc")
-    found: dict[str, object] = {"suite": suite, "architecture": architecture}
+    resolved: dict[str, object] = {"suite": suite, "architecture": architecture}
     if packages:
         info(f"asking apt for {suite}")
         with archive.opened(suite, architecture, sources) as opened:
-            found["packages"] = opened.closure(steps)
+            resolved["packages"] = opened.closure(steps)
     if lists:
         info(f"asking pip for Python {python}")
         rows = wheels.resolve(lists, python, glibc, architecture)
-        found |= {"python": python, "glibc": glibc, "wheels": rows}
+        resolved |= {"python": python, "glibc": glibc, "wheels": rows}
     made = locks.check(
         {
-            **found,
+            **resolved,
             "created": created or datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             "collections": galaxy.resolve(collections) if collections else [],
         },
@@ -188,8 +188,8 @@ def verify(folder: Path, pubkey: Path | None, lock_file: Path | None, output: st
     """Hold every file of a mirror against its lock and signature; name what is missing, extra or changed."""
     from provisioner.mirror import verify as verifies
 
-    found = verifies.verify(folder, public=pubkey, lock_file=lock_file)
-    rows = [Finding(row["kind"], row["file"]) for row in found.rows()]
+    findings = verifies.verify(folder, public=pubkey, lock_file=lock_file)
+    rows = [Finding(row["kind"], row["file"]) for row in findings.rows()]
     if rows or output != "table":
         print_rows(output, "findings", rows, COLUMNS, name=lambda finding: finding.file)
     if rows:
@@ -198,7 +198,9 @@ def verify(folder: Path, pubkey: Path | None, lock_file: Path | None, output: st
             hint="provision mirror make completes it; unsigned or changed: find out who did it",
             code=654,
         )
-    info(f"{folder}: {found.count} files are right" + ("" if pubkey else " (by its own key; give --pubkey)"))
+    info(
+        f"{folder}: {findings.count} files are right" + ("" if pubkey else " (by its own key; give --pubkey)")
+    )
     return Exit.DONE
 
 

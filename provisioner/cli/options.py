@@ -4,14 +4,13 @@ import functools
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import click
 
 from provisioner.cli.output import FORMATS
 
 STATE = Path("/var/lib/provisioner")
-Command = Callable[..., Any]  # click calls it by its options' names
+Command = Callable[..., object]  # click calls it by its options' names
 
 state_option = click.option(
     "--state",
@@ -42,7 +41,7 @@ def with_client(command: Command) -> Command:
     @state_option
     @server_option
     @functools.wraps(command)
-    def wrapped(*args: Any, state: Path, server: str, **kwargs: Any) -> Any:
+    def wrapped(*args: object, state: Path, server: str, **kwargs: object) -> object:
         from provisioner.client import Client
 
         token = os.environ.get("PROVISION_TOKEN", "")

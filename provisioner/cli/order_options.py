@@ -2,7 +2,7 @@
 
 import functools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -51,7 +51,7 @@ def order_options(command: Command) -> Command:
 
     @functools.wraps(command)
     def wrapped(
-        *args: Any,
+        *args: object,
         yes: bool,
         no_wait: bool,
         timeout: float | None,
@@ -60,8 +60,8 @@ def order_options(command: Command) -> Command:
         wipe: bool,
         erase_foreign: bool,
         allow_downgrade: bool,
-        **kwargs: Any,
-    ) -> Any:
+        **kwargs: object,
+    ) -> object:
         mode = _write_mode(full=full, wipe=wipe)
         how = OrderOptions(yes, no_wait, timeout, until or "", mode, erase_foreign, allow_downgrade)
         return command(*args, how=how, **kwargs)

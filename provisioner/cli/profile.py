@@ -49,14 +49,14 @@ def list_(client: "Client", output: str) -> None:
 @with_client
 def show(client: "Client", name: str, output: str) -> None:
     """One profile."""
-    found = client.profile(name)
-    print_record(output, "profile", found, lambda: _show(found), name=found.name)
+    row = client.profile(name)
+    print_record(output, "profile", row, lambda: _show(row), name=row.name)
 
 
-def _show(found: "ProfileStatus") -> None:
-    print_fields(found, COLUMNS)
-    print_field("Seal", found.seal)
-    for stage, seconds in found.deadlines.items():
+def _show(row: "ProfileStatus") -> None:
+    print_fields(row, COLUMNS)
+    print_field("Seal", row.seal)
+    for stage, seconds in row.deadlines.items():
         print_field("Deadline", f"{stage} {seconds} s")
 
 

@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable
 
-MOST = 4096  # buckets that are remembered; the one that was used longest ago goes first
+MOST_BUCKETS = 4096  # that are remembered; the one that was used longest ago goes first
 
 
 class RateLimit:
@@ -22,6 +22,6 @@ class RateLimit:
             left, since = self._buckets.pop(key, (float(self._burst), now))
             left = min(float(self._burst), left + (now - since) * self._rate)
             self._buckets[key] = (left - 1 if left >= 1 else left, now)
-            if len(self._buckets) > MOST:
+            if len(self._buckets) > MOST_BUCKETS:
                 del self._buckets[next(iter(self._buckets))]
             return left >= 1
