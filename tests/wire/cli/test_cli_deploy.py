@@ -134,8 +134,25 @@ def test_a_dry_run_shows_the_plan_on_stdout_and_changes_nothing(world: World, pu
         assert words in said.out
     data = json.loads(world.provision("deploy", puppet.name, "--dry-run", "-o", "json").out)
     assert data["plan"]["erases"] == {"seen": False, "hints": {}, "foreign": ""}
+    assert data["plan"]["refusals"] == []
     assert data["schema_version"] == 1
     assert world.client.deployments() == before and puppet.row is None
+
+
+def test_a_dry_run_names_every_refusal_and_ends_as_the_order_would(world: World, puppet: Puppet) -> None:
+    assert world.provision("deploy", puppet.name, "--yes", "--no-wait").code == 0
+    assert world.provision("host", "lock", puppet.name).code == 0
+    said = world.provision("deploy", puppet.name, "--dry-run")
+    assert said.code == 6 and "Erases" in said.out
+    for words in ("is locked (PV-131)", "is being deployed already", "(PV-132)", "provision host unlock"):
+        assert words in said.err
+    printed = world.provision("deploy", puppet.name, "--dry-run", "-o", "json")
+    refusals = json.loads(printed.out)["plan"]["refusals"]
+    assert printed.code == 6 and [refusal["code"] for refusal in refusals] == [131, 132]
+    assert world.provision("deploy", puppet.name, "--yes").code == 6
+    name = world.client.host(puppet.name).host.name
+    many = world.provision("deploy", "--select", f"name={name}", "--dry-run")
+    assert many.code == 6 and f"left out: {name} is locked" in many.out
 
 
 def test_who_ordered_is_kept_whatever_a_directory_calls_him(world: World, puppet: Puppet) -> None:

@@ -1,0 +1,34 @@
+"""Query strings that nobody would write, and models of which only a part was given."""
+
+import math
+
+import pytest
+
+from provisioner.api.answer import LONGEST_WAIT, EventQuery
+from provisioner.api.console import ConsoleQuery
+from provisioner.api.hardware import HardwareFacts
+from provisioner.api.hosts import HostDetails, HostStatus
+
+
+@pytest.mark.parametrize(
+    ("text", "number"), [("", 0), ("7", 7), ("-7", 0), ("x" * 30, 0), ("9" * 19, 0), ("1.5", 0)]
+)
+def test_a_number_that_is_none_counts_as_not_given(text: str, number: int) -> None:
+    assert EventQuery.model_validate({"after": text}).after == number
+    assert ConsoleQuery.model_validate({"offset": text, "unknown": "x"}).offset == number
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("", 0), ("2.5", 2.5), ("-1", 0), ("nan", 0), ("inf", LONGEST_WAIT), ("1e9", 25)]
+)
+def test_nobody_waits_for_ever(text: str, seconds: float) -> None:
+    wait = EventQuery.model_validate({"wait": text}).wait
+    assert wait == seconds and math.isfinite(wait)
+
+
+def test_a_host_that_was_never_seen_has_no_facts() -> None:
+    host = HostStatus(name="vc-1", macs=("52:54:00:00:00:01",), profile="cube")
+    details = HostDetails(host=host, facts=HardwareFacts(), seen=())
+    assert details.model_dump(mode="json")["facts"] == {} and not details.facts.is_known
+    facts = HardwareFacts.model_validate({"serial": "S1", "disks": [{"name": "sda", "size": 1}]})
+    assert facts.is_known and facts.model_dump(exclude_unset=True)["disks"] == ({"name": "sda", "size": 1},)
