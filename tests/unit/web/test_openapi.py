@@ -2,11 +2,14 @@
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 from flask import Flask
+from jsonschema import Draft202012Validator
+from openapi_spec_validator import validate
 from pydantic import BaseModel
 
 from provisioner.domain.values import FrozenModel
@@ -16,6 +19,7 @@ from provisioner.web.application import create_app
 from provisioner.web.operators import openapi
 from provisioner.web.operators.endpoints import ENDPOINTS, PREFIX
 
+PAGE = Path(__file__).parents[3] / "docs" / "api.md"
 GOLDEN = Path(__file__).parents[2] / "golden" / "openapi.json"
 
 
@@ -36,14 +40,27 @@ def test_the_description_is_checked_in() -> None:
     assert GOLDEN.read_text() == openapi.document(), "UPDATE_GOLDEN=1 renews tests/golden/openapi.json"
 
 
+def table() -> str:
+    lines = []
+    for endpoint in ENDPOINTS:
+        path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", endpoint.path)
+        lines.append(f"| `{endpoint.method} {path}` | {endpoint.summary} |")
+    return "\n".join(["| endpoint | what it does |", "|---|---|", *lines]) + "\n"
+
+
+def test_the_page_lists_every_endpoint() -> None:
+    text, mark = PAGE.read_text(), "<!-- printed from the table of endpoints -->\n"
+    head = text.partition(mark)[0]
+    if os.environ.get("UPDATE_GOLDEN"):
+        PAGE.write_text(head + mark + table())
+    assert PAGE.read_text() == head + mark + table(), "UPDATE_GOLDEN=1 renews docs/api.md"
+
+
 def test_an_independent_validator_accepts_it(document: Any) -> None:
-    validator = pytest.importorskip("openapi_spec_validator")
-    validator.validate(document)
+    validate(document)
 
 
 def test_every_schema_is_a_json_schema_and_every_reference_leads_somewhere(document: Any) -> None:
-    from jsonschema import Draft202012Validator
-
     schemas = document["components"]["schemas"]
     for schema in schemas.values():
         Draft202012Validator.check_schema(schema)
