@@ -8,7 +8,7 @@ from provisioner.web.request import await_news, the_site
 
 
 def order(body: BmcOrder) -> BmcOrdered:
-    """Put a request to the worker."""
+    """Let the worker ask a BMC: test it, read or change power, read or set the boot device."""
     site = the_site()
     host = plan.find_host(site, body.host)
     if host.bmc.driver == "manual":
@@ -17,7 +17,7 @@ def order(body: BmcOrder) -> BmcOrdered:
 
 
 def result(ident: int, query: WaitQuery) -> BmcResult:
-    """The request, once it is answered or `wait` seconds have passed."""
+    """What came of it, once that is known or `wait` seconds have passed."""
     database = the_site().database
     row = await_news(lambda: database.requests.get(ident), lambda row: row["state"] == "done", query.wait)
     return BmcResult(request=BmcRequestStatus.model_validate(row))

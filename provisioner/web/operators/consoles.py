@@ -17,7 +17,7 @@ LARGEST_ANSWER = 256 << 10  # bytes
 
 
 def show(ident: str, query: ConsoleQuery) -> ConsoleOutput:
-    """Bytes from `offset`, or the last `lines`, at once or as soon as there are some, within `wait` s."""
+    """Its serial console from `offset`, or the last `lines`; waits where there is nothing new."""
     site = the_site()
     row = deployments.find(site, ident)
     recording = Recording(site.settings.state, row.id)

@@ -23,7 +23,7 @@ from provisioner.web.request import await_news, the_site
 
 
 def order(body: DeploymentOrder) -> PlanAnswer | OrderAnswer:
-    """The plan; and, with `arm` and the confirmation, the armed deployment."""
+    """The plan of one host; and, with `arm` and the confirmation, the armed deployment."""
     site = the_site()
     host = plan.find_host(site, body.host)
     image = plan.choose_image(site, host, body.image)
@@ -57,7 +57,7 @@ def show(ident: str) -> DeploymentAnswer:
 
 
 def events(ident: str, query: EventQuery) -> DeploymentEvents:
-    """Events with an id above `after`, at once or as soon as there are some within `wait` seconds."""
+    """Its events with an id above `after`; waits where there are none."""
     site = the_site()
     database, row = site.database, find(site, ident)
     news = await_news(
@@ -70,7 +70,7 @@ def events(ident: str, query: EventQuery) -> DeploymentEvents:
 
 
 def cancel(ident: str) -> DeploymentCancelled:
-    """End it. The agent stops writing at its next word with us; the host is not powered off."""
+    """End a deployment. The agent stops writing at its next word with us; the host is not powered off."""
     site = the_site()
     row = find(site, ident)
     try:

@@ -42,10 +42,10 @@ def list_all() -> HostList:
     return HostList(hosts=tuple(_status(site, host) for host in site.database.hosts.all()))
 
 
-def show(text: str) -> HostDetails:
+def show(name: str) -> HostDetails:
     """One host by name, serial or MAC, with what its last hello said of its hardware."""
     site = the_site()
-    host = plan.find_host(site, text)
+    host = plan.find_host(site, name)
     seen = [row for mac in host.macs if (row := site.database.sightings.get(mac))]
     return HostDetails(
         host=_status(site, host),
@@ -64,19 +64,19 @@ def _status(site: Site, host: Host) -> HostStatus:
     )
 
 
-def lock(text: str) -> HostAnswer:
+def lock(name: str) -> HostAnswer:
     """Lock a host: it is never armed."""
-    return _set_lock(text, locked=True)
+    return _set_lock(name, locked=True)
 
 
-def unlock(text: str) -> HostAnswer:
+def unlock(name: str) -> HostAnswer:
     """Allow deployments of a host again."""
-    return _set_lock(text, locked=False)
+    return _set_lock(name, locked=False)
 
 
-def _set_lock(text: str, *, locked: bool) -> HostAnswer:
+def _set_lock(name: str, *, locked: bool) -> HostAnswer:
     site = the_site()
-    host = plan.find_host(site, text).model_copy(update={"locked": locked})
+    host = plan.find_host(site, name).model_copy(update={"locked": locked})
     site.database.hosts.put(host)
     return HostAnswer(host=_status(site, host))
 

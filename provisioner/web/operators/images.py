@@ -62,7 +62,7 @@ def list_garbage() -> StrayFileList:
 
 
 def remove_garbage(body: StrayFileSelection) -> StrayFileList:
-    """Remove them, as far as they still belong to no image; what was removed."""
+    """Remove such files, as far as they still belong to no image; what was removed."""
     site = the_site()
     state = site.settings.state
     with image_folders.changing(state, alone=True):
@@ -74,10 +74,10 @@ def _ids(site: Site) -> list[str]:
     return [image.id for image in site.database.images.all()]
 
 
-def verify(text: str) -> ImageVerified:
+def verify(name: str) -> ImageVerified:
     """Read every chunk of the stored image again. An error names the first bad one."""
     site = the_site()
-    image, state = plan.find_image(site, text), site.settings.state
+    image, state = plan.find_image(site, name), site.settings.state
     is_iso = image.kind == "iso"
     chunks = iso_files.verify_iso(state, image) if is_iso else image_files.verify(state, image.id)
     return ImageVerified(image=image.id, chunks=chunks)

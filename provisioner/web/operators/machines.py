@@ -20,7 +20,7 @@ from provisioner.web.request import await_news, the_site
 
 
 def list_all(query: MachineQuery) -> MachineList:
-    """All of them, at once or as soon as one was seen after `after` or `wait` seconds have passed."""
+    """Every machine that nobody knows; waits for one that was seen later than `after`."""
     site = the_site()
     found = await_news(
         lambda: _unknown(site),
@@ -34,18 +34,18 @@ def _unknown(site: Site) -> tuple[UnknownMachine, ...]:
     return tuple(UnknownMachine.model_validate(row) for row in machines.unknown(site))
 
 
-def show(text: str) -> MachineAnswer:
-    """One by any of its MACs, its UUID or its serial."""
-    return MachineAnswer(machine=UnknownMachine.model_validate(machines.find(the_site(), text)))
+def show(name: str) -> MachineAnswer:
+    """One of them by any of its MACs, its UUID or its serial."""
+    return MachineAnswer(machine=UnknownMachine.model_validate(machines.find(the_site(), name)))
 
 
-def adopt(text: str, body: Adoption) -> HostAdopted:
-    """Make a host of it: its MACs (the one that was named boots), serial and UUID as inventoried."""
+def adopt(name: str, body: Adoption) -> HostAdopted:
+    """Make a host of one: its MACs (the one that was named boots), serial and UUID as inventoried."""
     site = the_site()
-    row = machines.find(site, text)
+    row = machines.find(site, name)
     machine = UnknownMachine.model_validate(row)
     _check_is_new(site, machine, body.name)
-    host = _make_host(site, machine, text, body)
+    host = _make_host(site, machine, name, body)
     site.database.put_inventory([host], [], site.settings.hosts_range)
     if machine.inventoried:
         facts = {name: row[name] for name in ("mac", "macs", "uuid", *machines.SAID)}
@@ -67,13 +67,13 @@ def _check_is_new(site: Site, machine: UnknownMachine, name: str) -> None:
         )
 
 
-def _make_host(site: Site, machine: UnknownMachine, text: str, body: Adoption) -> Host:
+def _make_host(site: Site, machine: UnknownMachine, name: str, body: Adoption) -> Host:
     """Raises InventoryError where it contradicts what is known."""
     profiles = [profile.name for profile in site.database.profiles.all()]
     known = body.model_dump(mode="json", exclude_unset=True, exclude={"serial"})
     host = inventory.make_host(
         known
-        | {"profile": body.profile or _only(profiles), "macs": _boot_first(machine.macs, text)}
+        | {"profile": body.profile or _only(profiles), "macs": _boot_first(machine.macs, name)}
         | {"serial": body.serial or machine.serial, "uuid": machine.uuid}
     )
     inventory.check([host], set(profiles), site.database.hosts.all())
@@ -92,7 +92,7 @@ def _only(profiles: list[str]) -> str:
     )
 
 
-def _boot_first(macs: Iterable[str], text: str) -> list[str]:
+def _boot_first(macs: Iterable[str], name: str) -> list[str]:
     """The MAC that was named comes first: it is the one that boots."""
-    digits = re.sub(r"[^0-9a-f]", "", text.lower())
+    digits = re.sub(r"[^0-9a-f]", "", name.lower())
     return sorted(macs, key=lambda mac: mac.replace(":", "") != digits)

@@ -9,10 +9,7 @@ NEWEST_EVENTS = 50
 
 
 def show(query: EventQuery) -> NetworkStatus:
-    """The mode, our addresses, what may be booted, and the DHCP servers that are not ours.
-
-    At once, or as soon as there is an event of the network with an id above `after` within `wait` seconds.
-    """
+    """The deployment LAN: mode, addresses, boot files, other DHCP servers; waits for an event above `after`."""
     site = the_site()
     settings = site.settings
     events = await_news(
@@ -37,5 +34,5 @@ def show(query: EventQuery) -> NetworkStatus:
 
 
 def configuration(kind: str) -> ServerConfiguration:
-    """Configuration for the site's own servers, as text."""
+    """Configuration for the site's own dnsmasq, kea, isc or chrony, as text."""
     return ServerConfiguration(kind=kind, text=external.render(the_site(), kind))

@@ -70,7 +70,7 @@ def show(ident: str) -> RunAnswer:
 
 
 def events(ident: str, query: EventQuery) -> RunEvents:
-    """Events of all its deployments above `after`, at once or as soon as there are some."""
+    """Events of all its deployments with an id above `after`; waits where there are none."""
     site = the_site()
     database = site.database
     database.runs.get(ident)  # raises NotFoundError
@@ -83,7 +83,7 @@ def events(ident: str, query: EventQuery) -> RunEvents:
 
 
 def cancel(ident: str) -> RunCancelled:
-    """End every deployment of it that is not at rest."""
+    """End every deployment of a run that is not at rest."""
     site = the_site()
     site.database.runs.get(ident)  # raises NotFoundError
     for row in site.database.deployments.of_run(ident):
