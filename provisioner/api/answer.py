@@ -18,7 +18,7 @@ class Resource(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore", from_attributes=True)
 
 
-class Answer(Resource):
+class ServiceAnswer(Resource):
     """The whole of an answer. `schema_version` is raised when a key changes its meaning."""
 
     schema_version: int = SCHEMA_VERSION

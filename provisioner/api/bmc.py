@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import ConfigDict, Field
 
-from provisioner.api.answer import Answer, ErrorBody, Resource
+from provisioner.api.answer import ErrorBody, Resource, ServiceAnswer
 from provisioner.domain.values import FrozenModel
 
 BmcAction = Literal["test", "power", "boot"]
@@ -19,7 +19,7 @@ class BmcOrder(FrozenModel):
     argument: BmcArgument = ""
 
 
-class BmcOrdered(Answer):
+class BmcOrdered(ServiceAnswer):
     """The number under which the result can be asked for."""
 
     request: int
@@ -78,13 +78,13 @@ class BmcRequestStatus(Resource):
     result: BmcTest | BmcPower | BmcBoot | BmcFailed | BmcPending
 
 
-class BmcResult(Answer):
+class BmcAnswer(ServiceAnswer):
     """The request as it is by now."""
 
     request: BmcRequestStatus
 
 
-class BmcLogin(FrozenModel):
+class LoginUpdate(FrozenModel):
     """The login of a BMC, at most what IPMI 2.0 (22.28, 22.30) can hold. It is never given back."""
 
     model_config = ConfigDict(hide_input_in_errors=True)
@@ -93,7 +93,7 @@ class BmcLogin(FrozenModel):
     password: str = Field(min_length=1, max_length=20)
 
 
-class LoginStored(Answer):
+class LoginStored(ServiceAnswer):
     """The name under which the inventory can use the login."""
 
     secret: str

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from provisioner.api.answer import Answer, Resource, WaitQuery, WholeNumber
+from provisioner.api.answer import Resource, ServiceAnswer, WaitQuery, WholeNumber
 from provisioner.api.deployments import DeploymentStatus
 from provisioner.domain.sparse import OnlySet
 
@@ -25,7 +25,7 @@ class ConsoleMark(Resource):
     code: int = 0
 
 
-class ConsoleOutput(Answer):
+class ConsoleOutput(ServiceAnswer):
     """The next bytes, base64; ask for `offset` next time. `live` says whether more may come.
 
     `newest` is what a full recording kept of its newest bytes, base64.

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from provisioner.api.answer import Answer, PersonName, Resource
+from provisioner.api.answer import PersonName, Resource, ServiceAnswer
 from provisioner.domain.deployment import Terms
 from provisioner.domain.event import Event
 from provisioner.domain.plan import Plan
@@ -76,7 +76,7 @@ class DeploymentDetails(DeploymentStatus):
     console: tuple[str, ...] = ()
 
 
-class PlanAnswer(Answer):
+class PlanAnswer(ServiceAnswer):
     """What an order would do; nothing was armed."""
 
     plan: Plan
@@ -88,26 +88,26 @@ class OrderAnswer(PlanAnswer):
     deployment: DeploymentStatus
 
 
-class DeploymentList(Answer):
+class DeploymentList(ServiceAnswer):
     """The newest hundred, newest first."""
 
     deployments: tuple[DeploymentStatus, ...]
 
 
-class DeploymentAnswer(Answer):
+class DeploymentAnswer(ServiceAnswer):
     """One deployment, and the service's time `now` in seconds since 1970."""
 
     deployment: DeploymentDetails
     now: float
 
 
-class DeploymentCancelled(Answer):
+class DeploymentCancelled(ServiceAnswer):
     """The deployment after it was cancelled."""
 
     deployment: DeploymentStatus
 
 
-class DeploymentEvents(Answer):
+class DeploymentEvents(ServiceAnswer):
     """`events` oldest first, the deployment as it is after them, and the service's time `now`."""
 
     events: tuple[Event, ...]

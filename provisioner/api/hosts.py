@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import ConfigDict
 
-from provisioner.api.answer import Answer
+from provisioner.api.answer import ServiceAnswer
 from provisioner.api.deployments import DeploymentStatus
 from provisioner.api.hardware import HardwareFacts
 from provisioner.api.sightings import DhcpSighting
@@ -21,7 +21,7 @@ class InventoryUpdate(FrozenModel):
     profiles: tuple[Profile, ...] = ()
 
 
-class InventoryApplied(Answer):
+class InventoryApplied(ServiceAnswer):
     """The names of what was added or replaced."""
 
     hosts: tuple[str, ...]
@@ -37,13 +37,13 @@ class HostStatus(Host):
     deployment: DeploymentStatus | None = None
 
 
-class HostList(Answer):
+class HostList(ServiceAnswer):
     """Every host by name."""
 
     hosts: tuple[HostStatus, ...]
 
 
-class HostAnswer(Answer):
+class HostAnswer(ServiceAnswer):
     """One host."""
 
     host: HostStatus

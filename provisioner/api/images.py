@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from provisioner.api.answer import Answer, Resource
+from provisioner.api.answer import Resource, ServiceAnswer
 from provisioner.domain.plan import CatalogueImage
 from provisioner.domain.values import FrozenModel
 
@@ -20,19 +20,19 @@ class ImageSource(FrozenModel):
     sha256: str = Field("", pattern=r"^([0-9a-fA-F]{64})?$")
 
 
-class ImageList(Answer):
+class ImageList(ServiceAnswer):
     """The catalogue."""
 
     images: tuple[CatalogueImage, ...]
 
 
-class ImageAnswer(Answer):
+class ImageAnswer(ServiceAnswer):
     """One image of the catalogue."""
 
     image: CatalogueImage
 
 
-class ImageVerified(Answer):
+class ImageVerified(ServiceAnswer):
     """The id of an image whose stored bytes are right, and of how many chunks they are."""
 
     image: str
@@ -47,7 +47,7 @@ class StrayFile(Resource):
     why: str
 
 
-class StrayFileList(Answer):
+class StrayFileList(ServiceAnswer):
     """What is there, or what was removed."""
 
     garbage: tuple[StrayFile, ...]

@@ -1,6 +1,6 @@
 """Machines that nobody knows yet: seen by DHCP, perhaps inventoried, and how one becomes a host."""
 
-from provisioner.api.answer import Answer, Resource, Seconds, WaitQuery
+from provisioner.api.answer import Resource, Seconds, ServiceAnswer, WaitQuery
 from provisioner.api.hardware import DiskFacts, NicFacts, PciFacts
 from provisioner.domain.host import Bmc, Host
 from provisioner.domain.profile import Hints
@@ -51,14 +51,14 @@ class UnknownMachine(Resource):
         return max(self.last_seen, self.inventoried)
 
 
-class MachineList(Answer):
+class MachineList(ServiceAnswer):
     """All of them, the last seen first, and the service's time `now`."""
 
     machines: tuple[UnknownMachine, ...]
     now: float
 
 
-class MachineAnswer(Answer):
+class MachineAnswer(ServiceAnswer):
     """One machine."""
 
     machine: UnknownMachine
@@ -75,7 +75,7 @@ class Adoption(FrozenModel):
     disk: Hints | None = None
 
 
-class HostAdopted(Answer):
+class HostAdopted(ServiceAnswer):
     """The host that the machine has become."""
 
     host: Host

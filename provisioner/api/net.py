@@ -2,7 +2,7 @@
 
 from pydantic import ConfigDict, Field
 
-from provisioner.api.answer import Answer, Resource
+from provisioner.api.answer import Resource, ServiceAnswer
 from provisioner.domain.event import Event
 
 
@@ -30,7 +30,7 @@ class OtherDhcpServer(Resource):
     heard: float = 0
 
 
-class NetworkStatus(Answer):
+class NetworkStatus(ServiceAnswer):
     """The LAN as the service sees it.
 
     `watched` says whether DHCP listens at all, `deaf` names the interfaces on which it cannot; `alone`
@@ -51,7 +51,7 @@ class NetworkStatus(Answer):
     events: tuple[Event, ...]
 
 
-class ServerConfiguration(Answer):
+class ServerConfiguration(ServiceAnswer):
     """Configuration for the site's own server of that `kind`, as text."""
 
     kind: str

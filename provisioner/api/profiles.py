@@ -2,7 +2,7 @@
 
 from pydantic import ConfigDict
 
-from provisioner.api.answer import Answer
+from provisioner.api.answer import ServiceAnswer
 from provisioner.domain.profile import Profile
 from provisioner.domain.values import FrozenModel
 
@@ -15,13 +15,13 @@ class ProfileStatus(Profile):
     hosts: tuple[str, ...] = ()
 
 
-class ProfileList(Answer):
+class ProfileList(ServiceAnswer):
     """Every profile by name."""
 
     profiles: tuple[ProfileStatus, ...]
 
 
-class ProfileAnswer(Answer):
+class ProfileAnswer(ServiceAnswer):
     """One profile."""
 
     profile: ProfileStatus
@@ -40,7 +40,7 @@ class ProfileLesson(FrozenModel):
     replace: bool = False
 
 
-class ProfileLearned(Answer):
+class ProfileLearned(ServiceAnswer):
     """The profile, as inventory/profiles.yml has it in `yaml`, and whether it was stored."""
 
     profile: Profile

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from provisioner.api.answer import Answer, PersonName
+from provisioner.api.answer import PersonName, ServiceAnswer
 from provisioner.api.deployments import DeploymentStatus, StopAfter
 from provisioner.domain.deployment import Terms
 from provisioner.domain.event import Event
@@ -29,14 +29,14 @@ class RunOrder(FrozenModel):
     terms: Terms = Terms()
 
 
-class RunPlan(Answer):
+class RunPlan(ServiceAnswer):
     """What an order would do to each host; nothing was armed."""
 
     plans: tuple[Plan, ...]
     left_out: tuple[LeftOut, ...]
 
 
-class RunArmed(Answer):
+class RunArmed(ServiceAnswer):
     """The run, the deployments that were armed, and the hosts that could not be."""
 
     run: Run
@@ -44,14 +44,14 @@ class RunArmed(Answer):
     left_out: tuple[LeftOut, ...]
 
 
-class RunAnswer(Answer):
+class RunAnswer(ServiceAnswer):
     """A run and its deployments, in the order in which they were armed."""
 
     run: Run
     deployments: tuple[DeploymentStatus, ...]
 
 
-class RunEvents(Answer):
+class RunEvents(ServiceAnswer):
     """`events` of all its deployments, oldest first, the deployments, and the service's time `now`."""
 
     events: tuple[Event, ...]
@@ -59,7 +59,7 @@ class RunEvents(Answer):
     now: float
 
 
-class RunCancelled(Answer):
+class RunCancelled(ServiceAnswer):
     """The run's deployments after those that were not at rest were cancelled."""
 
     deployments: tuple[DeploymentStatus, ...]

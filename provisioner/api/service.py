@@ -1,9 +1,9 @@
 """The service itself."""
 
-from provisioner.api.answer import Answer
+from provisioner.api.answer import ServiceAnswer
 
 
-class ServiceStatus(Answer):
+class ServiceStatus(ServiceAnswer):
     """Its version, where it serves, its state folder, and how many hosts and deployments it has."""
 
     version: str

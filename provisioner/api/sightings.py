@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from provisioner.api.answer import Answer, Resource
+from provisioner.api.answer import Resource, ServiceAnswer
 from provisioner.domain.sparse import OnlySet
 
 
@@ -44,7 +44,7 @@ class DhcpSighting(Resource):
     role: str | None = None
 
 
-class SightingList(Answer):
+class SightingList(ServiceAnswer):
     """The MACs that asked last, newest first."""
 
     sightings: tuple[Annotated[DhcpSighting, OnlySet], ...]

@@ -8,15 +8,15 @@ from pydantic import BaseModel, ValidationError
 
 from provisioner.api.answer import EventQuery, WaitQuery
 from provisioner.api.bmc import (
+    BmcAnswer,
     BmcBoot,
     BmcFailed,
-    BmcLogin,
     BmcOrder,
     BmcOrdered,
     BmcPower,
-    BmcResult,
     BmcTest,
     LoginStored,
+    LoginUpdate,
 )
 from provisioner.api.console import ConsoleOutput, ConsoleQuery
 from provisioner.api.deployments import (
@@ -259,7 +259,7 @@ class Client(Transport):
         number = self.post(BmcOrdered, "/bmc", order).request
         for _ in range(BMC_ROUNDS):
             query = WaitQuery(wait=WAIT)
-            answer = self.get(BmcResult, f"/bmc/{number}", query, patience=PATIENCE + WAIT).request
+            answer = self.get(BmcAnswer, f"/bmc/{number}", query, patience=PATIENCE + WAIT).request
             if isinstance(answer.result, BmcFailed):
                 raise from_json(answer.result.error.model_dump())
             if isinstance(answer.result, outcome):
@@ -268,4 +268,4 @@ class Client(Transport):
 
     def put_secret(self, name: str, user: str, password: str) -> None:
         """Keep a BMC's login in the service's state folder."""
-        self.put(LoginStored, f"/secrets/{quoted(name)}", request(BmcLogin, user=user, password=password))
+        self.put(LoginStored, f"/secrets/{quoted(name)}", request(LoginUpdate, user=user, password=password))

@@ -1,7 +1,7 @@
 """Requests to BMCs: put to the worker, which alone knows their secrets, and asked for their result."""
 
 from provisioner.api.answer import WaitQuery
-from provisioner.api.bmc import BmcOrder, BmcOrdered, BmcRequestStatus, BmcResult
+from provisioner.api.bmc import BmcAnswer, BmcOrder, BmcOrdered, BmcRequestStatus
 from provisioner.deployment import plan
 from provisioner.errors import InputError
 from provisioner.web.request import await_news, the_site
@@ -16,8 +16,8 @@ def order(body: BmcOrder) -> BmcOrdered:
     return BmcOrdered(request=site.database.requests.ask(host.name, body.action, body.argument, site.clock()))
 
 
-def result(ident: int, query: WaitQuery) -> BmcResult:
+def result(ident: int, query: WaitQuery) -> BmcAnswer:
     """What came of it, once that is known or `wait` seconds have passed."""
     database = the_site().database
     row = await_news(lambda: database.requests.get(ident), lambda row: row["state"] == "done", query.wait)
-    return BmcResult(request=BmcRequestStatus.model_validate(row))
+    return BmcAnswer(request=BmcRequestStatus.model_validate(row))

@@ -9,7 +9,7 @@ NEWEST_EVENTS = 50
 
 
 def show(query: EventQuery) -> NetworkStatus:
-    """The deployment LAN: mode, addresses, boot files, other DHCP servers; waits for an event above `after`."""
+    """The deployment LAN: mode, addresses, boot files, other DHCP servers; waits for an event of it."""
     site = the_site()
     settings = site.settings
     events = await_news(
