@@ -5,9 +5,9 @@ from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from provisioner.api import SCHEMA_VERSION
 from provisioner.domain.values import FrozenModel
 
-SCHEMA_VERSION = 1
 LONGEST_WAIT = 25.0  # seconds that one request may wait at the service
 PersonName = Annotated[str, Field(max_length=80, pattern=r"^[\w.@ -]+$")]
 

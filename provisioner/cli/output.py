@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 import click
 
+from provisioner.api import SCHEMA_VERSION
 from provisioner.errors import ProvisionError
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     Data = Mapping[str, JsonValue]
 
 FORMATS = ("table", "json", "jsonl", "yaml", "name")
-SCHEMA_VERSION = 1
 TIMES = frozenset(
     {"time", "created", "stage_since", "deadline", "expires", "last_sign", "power_on", "added", "first_seen"}
     | {"last_seen", "inventoried", "seen_at"}

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from provisioner.api import ROOT
 from provisioner.api.answer import ErrorAnswer, Query
 from provisioner.errors import (
     InputError,
@@ -19,7 +20,6 @@ from provisioner.errors import (
     from_json,
 )
 
-ROOT = "/api/v1"
 PATIENCE = 30.0  # seconds for an answer, on top of what the call itself may wait
 LONG = 1800.0  # seconds for a call that reads whole images
 WAIT = 20.0  # seconds that one request for news waits at the service

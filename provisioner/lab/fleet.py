@@ -7,11 +7,12 @@ from ipaddress import IPv4Address
 from provisioner import run
 from provisioner.api.deployments import DeploymentStatus
 from provisioner.domain.event import Event
+from provisioner.domain.stage import RESTING
 from provisioner.domain.timeline import Timeline
 from provisioner.errors import UnreachableError
 from provisioner.lab import evidence, machine, qemu, second_boot
 from provisioner.lab.machine import Host
-from provisioner.lab.rehearsal import MEMORY, RESTING, WATCH_LIMIT, Fault, Options, Rehearsal
+from provisioner.lab.rehearsal import MEMORY, WATCH_LIMIT, Fault, Options, Rehearsal
 from provisioner.lab.report import HostReport
 
 NOBODY = "10.77.1.250"  # an address at which no BMC answers

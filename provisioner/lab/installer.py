@@ -3,10 +3,11 @@
 from pathlib import Path
 
 from provisioner.domain.event import Event
+from provisioner.domain.stage import RESTING
 from provisioner.errors import InputError
 from provisioner.golden.files import hashed
 from provisioner.lab import machine, qemu, recorded, second_boot
-from provisioner.lab.rehearsal import DISK_SERIAL, RESTING, Fault, Options, Rehearsal
+from provisioner.lab.rehearsal import DISK_SERIAL, Fault, Options, Rehearsal
 from provisioner.lab.report import versions
 from provisioner.state import iso_files
 

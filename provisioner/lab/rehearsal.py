@@ -14,6 +14,7 @@ from provisioner import ramdisk, run
 from provisioner.api.deployments import DeploymentDetails
 from provisioner.api.hosts import InventoryUpdate
 from provisioner.domain.event import Event
+from provisioner.domain.stage import RESTING
 from provisioner.domain.timeline import Timeline
 from provisioner.errors import ProvisionError, ServiceError, UnreachableError
 from provisioner.lab import evidence, inventory, machine, network, qemu, supplies
@@ -30,6 +31,8 @@ DISK, STRANGERS_DISK = 1 << 30, 64 << 20  # bytes
 ROOM = 1 << 30  # bytes that a disk has beyond a large image, to grow and to swap in
 DISK_SERIAL = "LABDISK"  # and a number
 MEMORY = 1024  # MiB
+# generous: an emulated machine on two busy cores is slower than any server
+DEADLINES = {"powering": 300, "netbooting": 600, "writing": 1800, "restarting": 900, "verifying": 900}
 WATCH_LIMIT = 60.0  # seconds for the watching command to end after its deployment
 Say = Callable[[str], None]
 

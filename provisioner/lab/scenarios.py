@@ -3,8 +3,9 @@
 from collections.abc import Callable
 
 from provisioner.domain.event import Event
+from provisioner.domain.stage import RESTING
 from provisioner.lab import evidence, qemu, recorded, second_boot
-from provisioner.lab.rehearsal import DISK_SERIAL, RESTING, Fault, Rehearsal
+from provisioner.lab.rehearsal import DISK_SERIAL, Fault, Rehearsal
 
 MATRIX: list[tuple[qemu.Firmware, qemu.Bus]] = [
     *(("uefi", "virtio"), ("uefi", "nvme"), ("uefi", "ahci")),

@@ -27,13 +27,12 @@ from provisioner.web.operators import (
     service,
 )
 
-PREFIX = "/api/v1"
 Handler = Callable[..., BaseModel]
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One row: an HTTP method on a path below PREFIX (as Flask writes it), and who answers."""
+    """One row: an HTTP method on a path below ROOT (as Flask writes it), and who answers."""
 
     method: str
     path: str

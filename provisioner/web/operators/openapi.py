@@ -9,8 +9,9 @@ from pydantic import BaseModel, JsonValue
 from pydantic.json_schema import models_json_schema
 
 from provisioner import __version__
+from provisioner.api import ROOT
 from provisioner.api.answer import ErrorAnswer
-from provisioner.web.operators.endpoints import ENDPOINTS, PREFIX, Endpoint
+from provisioner.web.operators.endpoints import ENDPOINTS, Endpoint
 
 JsonObject = dict[str, JsonValue]
 Mode = Literal["validation", "serialization"]
@@ -47,7 +48,7 @@ def description() -> JsonObject:
             "version": __version__,
             "summary": "Bare-metal provisioning on one deployment LAN, for operators.",
         },
-        "servers": [{"url": PREFIX}],
+        "servers": [{"url": ROOT}],
         "security": [{"token": []}],
         "paths": _paths(),
         "components": {

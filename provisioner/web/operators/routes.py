@@ -6,9 +6,10 @@ from operator import attrgetter
 
 from flask import Blueprint, Response
 
+from provisioner.api import ROOT
 from provisioner.errors import ProvisionError
 from provisioner.web.operators import openapi
-from provisioner.web.operators.endpoints import ENDPOINTS, PREFIX, Endpoint
+from provisioner.web.operators.endpoints import ENDPOINTS, Endpoint
 from provisioner.web.request import answer, answer_error, answer_fault, only_operators, read_body, read_query
 
 
@@ -27,7 +28,7 @@ def blueprints() -> Iterator[Blueprint]:
 
 
 def _blueprint(name: str) -> Blueprint:
-    blueprint = Blueprint(f"operators_{name}", __name__, url_prefix=PREFIX)  # machines' have the short names
+    blueprint = Blueprint(f"operators_{name}", __name__, url_prefix=ROOT)  # machines' have the short names
     blueprint.before_request(only_operators)
     blueprint.register_error_handler(ProvisionError, answer_error)
     blueprint.register_error_handler(500, answer_fault)

@@ -12,12 +12,13 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 from pydantic import BaseModel
 
+from provisioner.api import ROOT
 from provisioner.domain.values import FrozenModel
 from provisioner.site.site import Site
 from provisioner.state.notify import Listener
 from provisioner.web.application import create_app
 from provisioner.web.operators import openapi
-from provisioner.web.operators.endpoints import ENDPOINTS, PREFIX
+from provisioner.web.operators.endpoints import ENDPOINTS
 
 PAGE = Path(__file__).parents[3] / "docs" / "api.md"
 GOLDEN = Path(__file__).parents[2] / "golden" / "openapi.json"
@@ -69,12 +70,12 @@ def test_every_schema_is_a_json_schema_and_every_reference_leads_somewhere(docum
 
 
 def test_every_route_of_operators_has_its_models(app: Flask) -> None:
-    described = {(f"operators_{endpoint.name}", PREFIX + endpoint.path) for endpoint in ENDPOINTS}
+    described = {(f"operators_{endpoint.name}", ROOT + endpoint.path) for endpoint in ENDPOINTS}
     routes = {(rule.endpoint, rule.rule) for rule in app.url_map.iter_rules()}
     operators = {
-        (name, path) for name, path in routes if name.startswith("operators_") or path.startswith(PREFIX)
+        (name, path) for name, path in routes if name.startswith("operators_") or path.startswith(ROOT)
     }
-    assert operators - described == {("operators_openapi.show", f"{PREFIX}/openapi.json")}
+    assert operators - described == {("operators_openapi.show", f"{ROOT}/openapi.json")}
     assert described <= operators
     for endpoint in ENDPOINTS:
         assert endpoint.summary.endswith("."), endpoint.name
