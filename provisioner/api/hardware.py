@@ -1,39 +1,7 @@
 """What a ramdisk has seen of a machine's hardware; the same words as the agent's hello and inventory."""
 
 from provisioner.api.answer import Resource
-
-
-class DiskFacts(Resource):
-    """One disk; sizes in bytes. `content`, `foreign` and `owner` are words for people, empty for nothing."""
-
-    name: str
-    size: int
-    logical_sector: int = 512
-    model: str = ""
-    serial: str = ""
-    wwn: str = ""
-    rotational: bool = False
-    by_path: str = ""
-    content: str = ""
-    foreign: str = ""
-    owner: str = ""
-
-
-class NicFacts(Resource):
-    """One network interface."""
-
-    name: str
-    mac: str
-    driver: str = ""
-    up: bool = False
-
-
-class PciFacts(Resource):
-    """One PCI function: `id` is vendor:device, `kind` the class code, hexadecimal; `place` is its address."""
-
-    id: str
-    kind: str = ""
-    place: str = ""
+from provisioner.domain.hardware import DeviceInfo, DiskInfo, NicInfo
 
 
 class HardwareFacts(Resource):
@@ -42,7 +10,6 @@ class HardwareFacts(Resource):
     `memory` in bytes, `cpus` logical processors, `firmware` is `uefi` or `bios`.
     """
 
-    nonce: str = ""
     boot_id: str = ""
     mac: str = ""
     macs: tuple[str, ...] = ()
@@ -50,14 +17,14 @@ class HardwareFacts(Resource):
     uuid: str = ""
     memory: int = 0
     version: str = ""
-    disks: tuple[DiskFacts, ...] = ()
-    nics: tuple[NicFacts, ...] = ()
+    disks: tuple[DiskInfo, ...] = ()
+    nics: tuple[NicInfo, ...] = ()
     maker: str = ""
     product: str = ""
     cpu: str = ""
     cpus: int = 0
     firmware: str = ""
-    devices: tuple[PciFacts, ...] = ()
+    devices: tuple[DeviceInfo, ...] = ()
 
     @property
     def is_known(self) -> bool:

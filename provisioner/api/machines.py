@@ -1,7 +1,7 @@
 """Machines that nobody knows yet: seen by DHCP, perhaps inventoried, and how one becomes a host."""
 
 from provisioner.api.answer import Resource, Seconds, ServiceAnswer, WaitQuery
-from provisioner.api.hardware import DiskFacts, NicFacts, PciFacts
+from provisioner.domain.hardware import DeviceInfo, DiskInfo, NicInfo
 from provisioner.domain.host import Bmc, Host
 from provisioner.domain.profile import Hints
 from provisioner.domain.values import FrozenModel, Text
@@ -41,9 +41,9 @@ class UnknownMachine(Resource):
     cpus: int
     memory: int
     firmware: str
-    disks: tuple[DiskFacts, ...]
-    nics: tuple[NicFacts, ...]
-    devices: tuple[PciFacts, ...]
+    disks: tuple[DiskInfo, ...]
+    nics: tuple[NicInfo, ...]
+    devices: tuple[DeviceInfo, ...]
 
     @property
     def changed(self) -> float:

@@ -167,6 +167,7 @@ def _show(result: "NetworkCheck") -> None:
 
 def _show_servers(result: "NetworkCheck") -> None:
     from provisioner.site import lan
+    from provisioner.state.values import RogueServer
 
     if not result.watched:
         print_field("Servers", "nobody listens: dhcp is not among the services")
@@ -175,7 +176,7 @@ def _show_servers(result: "NetworkCheck") -> None:
     elif not result.servers:
         print_field("Servers", "no other DHCP server is heard")
     for server in result.servers:
-        print_field("Server", lan.describe(server.model_dump()))
+        print_field("Server", lan.describe_server(RogueServer(**server.model_dump())))
 
 
 def _show_client(client: "ProbedClient") -> None:

@@ -6,7 +6,6 @@ from dataclasses import asdict
 from provisioner.agent import disks
 from provisioner.deployment import admission, target_disk
 from provisioner.domain.deployment import Deployment, Terms
-from provisioner.domain.hardware import DiskInfo
 from provisioner.domain.host import Host
 from provisioner.domain.image import Image
 from provisioner.domain.plan import CatalogueImage, ErasedDisk, Plan
@@ -84,7 +83,8 @@ def choose_iso(site: Site, host: Host, image: Image) -> str:
 
 def make(site: Site, host: Host, image: Image, terms: Terms) -> Plan:
     """The plan of one host, with every refusal. Raises NotFoundError, InputError for the profile's ISO."""
-    serial = host.serial or str(site.database.hosts.facts(host.name).get("serial", ""))
+    hardware = site.database.hosts.hardware(host.name)
+    serial = host.serial or (hardware.serial if hardware else "")
     return Plan(
         host=host,
         image=CatalogueImage.model_validate(image),
@@ -122,14 +122,13 @@ def _last_deployed(last: Deployment | None) -> str:
 def _erased_disk(site: Site, host: Host) -> ErasedDisk:
     """The disk last inventoried that fits the hints, else the hints alone."""
     hints = Hints(**target_disk.hints(site, host).model_dump(exclude_defaults=True))
-    disk = target_disk.find(site, host)
-    if disk is None:
+    hardware, disk = site.database.hosts.hardware(host.name), target_disk.find(site, host)
+    if hardware is None or disk is None:
         return ErasedDisk(seen=False, hints=hints, foreign="")
-    facts = site.database.hosts.facts(host.name)
     return ErasedDisk(
         **asdict(disk) | {"foreign": disks.foreign_content(disk, host.name)},
         seen=True,
         hints=hints,
-        seen_at=site.database.hosts.facts_at(host.name),
-        seen_by="deployment" if "boot_id" in facts else "inventory",
+        seen_at=site.database.hosts.hardware_at(host.name),
+        seen_by="deployment" if hardware.boot_id else "inventory",
     )

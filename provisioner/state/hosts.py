@@ -41,13 +41,13 @@ class Hosts(Table):
         row = self._connection.one("SELECT facts FROM hosts WHERE name = ?", name)
         return _HARDWARE.validate_json(str(row["facts"])) if row and row["facts"] else None
 
-    def facts_at(self, name: str) -> float:
-        """When the facts were kept, in seconds since 1970; 0 before the first."""
+    def hardware_at(self, name: str) -> float:
+        """When the hardware was reported, in seconds since 1970; 0 before the first report."""
         row = self._connection.one("SELECT facts_at FROM hosts WHERE name = ?", name)
         return float(row["facts_at"] or 0) if row else 0.0
 
-    def put_facts(self, name: str, facts: dict[str, Any], now: float) -> None:
-        """Keep what a hello said of the hardware."""
+    def put_hardware(self, name: str, hardware: Hardware, now: float) -> None:
+        """Keep what a host reported of its hardware, at `now` in seconds since 1970."""
         with self._connection.writing() as db:
             body = _HARDWARE.dump_json(hardware).decode()
             db.execute("UPDATE hosts SET facts = ?, facts_at = ? WHERE name = ?", [body, now, name])

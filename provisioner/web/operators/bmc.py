@@ -19,5 +19,5 @@ def order(body: BmcOrder) -> BmcOrdered:
 def result(ident: int, query: WaitQuery) -> BmcAnswer:
     """What came of it, once that is known or `wait` seconds have passed."""
     database = the_site().database
-    row = await_news(lambda: database.requests.get(ident), lambda row: row["state"] == "done", query.wait)
-    return BmcAnswer(request=BmcRequestStatus.model_validate(row))
+    row = await_news(lambda: database.requests.get(ident), lambda row: row.state == "done", query.wait)
+    return BmcAnswer(request=BmcRequestStatus.model_validate(row.model_dump(exclude_unset=True)))

@@ -46,10 +46,11 @@ def show(name: str) -> HostDetails:
     """One host by name, serial or MAC, with what its last hello said of its hardware."""
     site = the_site()
     host = plan.find_host(site, name)
+    hardware = site.database.hosts.hardware(host.name)
     seen = [row for mac in host.macs if (row := site.database.sightings.get(mac))]
     return HostDetails(
         host=_status(site, host),
-        facts=HardwareFacts.model_validate(site.database.hosts.facts(host.name)),
+        facts=HardwareFacts.model_validate(hardware) if hardware else HardwareFacts(),
         seen=tuple(DhcpSighting.model_validate(row) for row in seen),
     )
 
@@ -59,7 +60,7 @@ def _status(site: Site, host: Host) -> HostStatus:
     row = site.database.macs.get(host.macs[0])
     return HostStatus(
         **host.model_dump(),
-        address=row["address"] if row else "",
+        address=row.address if row else "",
         deployment=DeploymentStatus.model_validate(last) if last else None,
     )
 

@@ -33,7 +33,7 @@ def add(body: ImageSource) -> ImageAnswer:
 
 
 def _add_pack(site: Site, source: ImageSource) -> Image:
-    return image_files.add(site.settings.state, source.path, site.clock())
+    return image_files.add_pack(site.settings.state, source.path, site.clock())
 
 
 def _add_iso(site: Site, source: ImageSource) -> Image:
@@ -79,5 +79,5 @@ def verify(name: str) -> ImageVerified:
     site = the_site()
     image, state = plan.find_image(site, name), site.settings.state
     is_iso = image.kind == "iso"
-    chunks = iso_files.verify_iso(state, image) if is_iso else image_files.verify(state, image.id)
+    chunks = iso_files.verify_iso(state, image) if is_iso else image_files.verify_pack(state, image.id)
     return ImageVerified(image=image.id, chunks=chunks)

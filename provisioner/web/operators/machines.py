@@ -11,7 +11,7 @@ from provisioner.api.machines import (
     MachineQuery,
     UnknownMachine,
 )
-from provisioner.discovery import machines, records
+from provisioner.discovery import machines
 from provisioner.domain.host import Host
 from provisioner.errors import InputError, RefusedError
 from provisioner.site.site import Site
@@ -42,19 +42,17 @@ def show(name: str) -> MachineAnswer:
 def adopt(name: str, body: Adoption) -> HostAdopted:
     """Make a host of one: its MACs (the one that was named boots), serial and UUID as inventoried."""
     site = the_site()
-    row = machines.find(site, name)
-    machine = UnknownMachine.model_validate(row)
+    machine = machines.find(site, name)
     _check_is_new(site, machine, body.name)
     host = _make_host(site, machine, name, body)
     site.database.put_inventory([host], [], site.settings.hosts_range)
     if machine.inventoried:
-        facts = {name: row[name] for name in ("mac", "macs", "uuid", *machines.SAID)}
-        site.database.hosts.put_facts(host.name, facts, site.clock())
-    records.forget(site.database, list(host.macs))
+        site.database.hosts.put_hardware(host.name, machine.hardware, site.clock())
+    site.database.surveys.forget(host.macs)
     return HostAdopted(host=host)
 
 
-def _check_is_new(site: Site, machine: UnknownMachine, name: str) -> None:
+def _check_is_new(site: Site, machine: machines.Machine, name: str) -> None:
     if machine.host:
         raise RefusedError(
             f"{machine.mac} is a network card of {machine.host}: they have the UUID {machine.uuid}",
@@ -67,7 +65,7 @@ def _check_is_new(site: Site, machine: UnknownMachine, name: str) -> None:
         )
 
 
-def _make_host(site: Site, machine: UnknownMachine, name: str, body: Adoption) -> Host:
+def _make_host(site: Site, machine: machines.Machine, name: str, body: Adoption) -> Host:
     """Raises InventoryError where it contradicts what is known."""
     profiles = [profile.name for profile in site.database.profiles.all()]
     known = body.model_dump(mode="json", exclude_unset=True, exclude={"serial"})

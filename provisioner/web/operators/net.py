@@ -25,10 +25,10 @@ def show(query: EventQuery) -> NetworkStatus:
         url=settings.url,
         time_server=str(settings.dhcp.time_server or ""),
         watched="dhcp" in settings.services,
-        deaf=tuple(site.database.values.get(lan.DEAF, ())),
-        alone=lan.is_alone(site),
-        files=tuple(BootFileOffer.model_validate(file) for file in external.files(site)),
-        servers=tuple(OtherDhcpServer.model_validate(server) for server in lan.servers(site)),
+        deaf=tuple(site.database.values.deaf_interfaces()),
+        alone=lan.is_sole_server(site),
+        files=tuple(BootFileOffer.model_validate(file) for file in external.firmware_files(site)),
+        servers=tuple(OtherDhcpServer.model_validate(server) for server in lan.rogue_servers(site)),
         events=tuple(events),
     )
 

@@ -5,6 +5,7 @@ import re
 from provisioner.api.profiles import ProfileAnswer, ProfileLearned, ProfileLesson, ProfileList, ProfileStatus
 from provisioner.deployment import plan
 from provisioner.discovery import learn, machines
+from provisioner.domain.hardware import Hardware
 from provisioner.domain.profile import Profile
 from provisioner.errors import NotFoundError, RefusedError
 from provisioner.site.site import Site
@@ -33,10 +34,10 @@ def learn_from(body: ProfileLesson) -> ProfileLearned:
     site = the_site()
     try:
         host = plan.find_host(site, body.machine)
-        facts, usual_name = site.database.hosts.facts(host.name), host.profile
+        hardware, usual_name = site.database.hosts.hardware(host.name) or Hardware(), host.profile
     except NotFoundError:
-        facts = machines.find(site, body.machine)
-        usual_name = _product_name(f"{facts['maker']} {facts['product']}")
+        machine = machines.find(site, body.machine)
+        hardware, usual_name = machine.hardware, _product_name(f"{machine.maker} {machine.product}")
     name = body.name or usual_name
     before = {profile.name: profile for profile in site.database.profiles.all()}.get(name)
     if before and body.apply and not body.replace:
@@ -45,8 +46,7 @@ def learn_from(body: ProfileLesson) -> ProfileLearned:
             hint="give --replace to change its hardware, or another --name",
             code=135,
         )
-    base = before.model_dump(mode="json", exclude_unset=True) if before else None
-    profile = learn.profile(facts, name, devices=body.devices, base=base)
+    profile = learn.profile(hardware, name, devices=body.devices, base=before)
     if body.apply:
         site.database.put_inventory([], [profile], site.settings.hosts_range)
     return ProfileLearned(profile=profile, yaml=learn.as_yaml(profile), stored=body.apply)

@@ -24,7 +24,7 @@ def order(body: RunOrder) -> RunPlan | RunArmed:
     left_out = [host.model_dump(mode="json") for host in others]
     if not body.arm:
         return RunPlan(plans=tuple(plans), left_out=tuple(left_out))
-    lan.check_alone(site)
+    lan.check_sole_server(site)
     _check_count(body.expect_count, len(plans))
     run = _make_run(site, body)
     _arm(site, run, plans)

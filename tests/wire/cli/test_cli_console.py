@@ -106,7 +106,7 @@ def test_a_console_is_recorded_before_the_power_on_and_followed_until_it_rests(
     ident = host.power_on()
     began = Recording(world.state, ident).marks()[0]
     told = next(e for e in world.client.events(ident).events if e.kind == "power.began")
-    assert began["mark"] == "began" and began["time"] < told.time
+    assert began.mark == "began" and began.time < told.time
     host.says(b"\x1b[2J\x1b[1;1HPOST\x1b[0m ok\r\n\x1b]0;title\x07")
     with world.lines("bmc", "console", host.name, "--follow") as seen:
         seen.await_text("POST ok\n")
@@ -192,7 +192,7 @@ def test_a_bmc_without_a_console_is_said_once_and_the_deployment_goes_on(world: 
         while len(journal.marks()) < 3:
             assert time.monotonic() < until
             time.sleep(0.05)
-        assert {mark["mark"] for mark in journal.marks()} == {"lost"}, "it is tried again"
+        assert {mark.mark for mark in journal.marks()} == {"lost"}, "it is tried again"
         lost = [e for e in world.client.events(ident).events if e.kind == "console.lost"]
         assert [event.data["code"] for event in lost] == [209]
         assert f"{host.bmc} gives no serial console" in lost[0].data["sentence"]

@@ -13,6 +13,8 @@ import yaml
 
 from provisioner.agent.protocol import SurveyArguments
 from provisioner.api.machines import Adoption, UnknownMachine
+from provisioner.state.leases import LeaseRow
+from provisioner.state.sightings import ClientPacket, NewSighting
 
 if TYPE_CHECKING:
     from tests.wire.conftest import Reply, Said, World
