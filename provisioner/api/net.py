@@ -3,6 +3,7 @@
 from pydantic import ConfigDict, Field
 
 from provisioner.api.answer import Resource, ServiceAnswer
+from provisioner.domain.bootfiles import TftpFile
 from provisioner.domain.event import Event
 
 
@@ -47,6 +48,7 @@ class NetworkStatus(ServiceAnswer):
     deaf: tuple[str, ...]
     alone: bool
     files: tuple[BootFileOffer, ...]
+    tftp_files: tuple[TftpFile, ...]
     servers: tuple[OtherDhcpServer, ...]
     events: tuple[Event, ...]
 
@@ -78,12 +80,24 @@ class ProbedClient(Resource):
     fault: str = ""
 
 
+class TftpFetch(Resource):
+    """How a boot file was fetched: bytes, seconds, what is wrong (empty: it is the service's), what to do."""
+
+    file: str
+    size: int
+    seconds: float
+    fault: str = ""
+    hint: str = ""
+
+
 class NetworkCheck(NetworkStatus):
     """What the service says, and what was seen from the machine of `provision net check`.
 
-    `note` says why nobody was `asked` from there, `time_fault` what is wrong with the time server.
+    `note` says why nobody was `asked` or nothing `fetched` from there, `time_fault` what is wrong with the
+    time server.
     """
 
     asked: tuple[ProbedClient, ...] = ()
+    fetched: tuple[TftpFetch, ...] = ()
     note: str = ""
     time_fault: str = ""

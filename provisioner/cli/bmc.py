@@ -105,7 +105,7 @@ class _Reader:
     def __init__(self, client: "Client", ident: str, lines: int, *, raw: bool) -> None:
         self.offset = 0
         self._client, self._ident, self._lines = client, ident, lines
-        self._raw, self._text = raw, Text()
+        self._raw, self._text = raw, TerminalText()
         self._newest = b""
         self._column = 0  # of text, since the last line feed
 

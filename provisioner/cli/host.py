@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from provisioner.api.sightings import DhcpSighting
     from provisioner.client import Client
 
+NETWORKED = sorted(name for name, driver in registry.DRIVERS.items() if driver.has_bmc)
+
 
 @click.group()
 def host() -> None:
@@ -104,7 +106,7 @@ def apply(client: "Client", folder: Path) -> None:
     """Add or replace the hosts and profiles of an inventory folder: all of them, or none."""
     from provisioner.state import inventory
 
-    applied = client.apply(*inventory.read(folder))
+    applied = client.apply(*inventory.read(folder, registry.DRIVERS))
     info(f"{len(applied.hosts)} hosts and {len(applied.profiles)} profiles are known now")
 
 
@@ -147,7 +149,7 @@ def add(
     wanted = _wanted_name(name, named)
     if bool(macs) == bool(seen):
         raise InputError("which machine it is is not said", hint="give --mac, or --from-seen, not both")
-    bmc = {"driver": driver, "address": address, "secret": secret} if address else {"driver": "manual"}
+    bmc = {"driver": driver, "address": address, "secret": secret} if address else {}
     described = {"name": wanted, "profile": profile, "serial": serial, "rack": rack, "bmc": bmc}
     if seen:
         return _adopt(client, seen, described)
@@ -155,7 +157,8 @@ def add(
         raise InputError("which profile it has is not said", hint="--profile NAME; provision profile list")
     from provisioner.state import inventory
 
-    client.apply([inventory.make_host({**described, "macs": list(macs)})], [])
+    host = inventory.make_host({**described, "macs": list(macs)}, registry.DRIVERS)
+    client.apply([host], [])
     return info(f"{wanted} is known now")
 
 

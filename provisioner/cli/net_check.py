@@ -8,11 +8,12 @@ import click
 from provisioner.cli.options import output_option, with_client
 from provisioner.cli.output import info, print_field, print_record
 from provisioner.errors import NetworkError, RefusedError
+from provisioner.system import units
 
 if TYPE_CHECKING:
-    from provisioner.api.net import NetworkCheck, NetworkStatus, ProbedClient
+    from provisioner.api.net import NetworkCheck, NetworkStatus, ProbedClient, TftpFetch
     from provisioner.client import Client
-    from provisioner.services.dhcp.check import Heard
+    from provisioner.services.dhcp.lan_probe import ProbeResult
 
 TIME_LIMIT = 2.0  # seconds
 MODES = {
@@ -39,13 +40,15 @@ def check(client: "Client", interface: str, output: str) -> None:
     from provisioner.api.net import NetworkCheck
 
     status = client.net()
-    asked, note = _ask(status, interface)
+    asked, not_asked = _ask(status, interface)
     servers = client.net().servers if asked else status.servers  # the service has heard the answers, too
+    fetched, not_fetched = _fetch(status)
     result = NetworkCheck(
         **status.model_dump(exclude={"servers"}),
         servers=servers,
         asked=asked,
-        note=note,
+        fetched=fetched,
+        note="; ".join(filter(None, (not_asked, not_fetched))),
         time_fault=_time_fault(status.time_server) if status.time_server else "",
     )
     print_record(output, "net", result, lambda: _show(result), name=result.mode)
@@ -53,7 +56,7 @@ def check(client: "Client", interface: str, output: str) -> None:
 
 
 def _judge(result: "NetworkCheck") -> None:
-    """Raises RefusedError (PV-670) for another server, NetworkError (PV-671) for what keeps from booting."""
+    """Raises RefusedError (PV-670) for another server, else NetworkError (PV-671, PV-672) for any fault."""
     if not result.alone:
         servers = ", ".join(server.address for server in result.servers)
         raise RefusedError(
@@ -75,11 +78,8 @@ def _judge(result: "NetworkCheck") -> None:
             hint="provision net print --for dnsmasq, kea or isc shows what the site's server must be told",
             code=671,
         )
-    broken = [row for row in found["fetched"] if row["fault"]]
-    if broken:
-        raise NetworkError(
-            f"{broken[0]['file']} by TFTP: {broken[0]['fault']}", hint=broken[0]["hint"], code=672
-        )
+    if broken := next((file for file in result.fetched if file.fault), None):
+        raise NetworkError(f"{broken.file} by TFTP: {broken.fault}", hint=broken.hint, code=672)
 
 
 def _ask(status: "NetworkStatus", interface: str) -> "tuple[list[ProbedClient], str]":
@@ -96,16 +96,29 @@ def _ask(status: "NetworkStatus", interface: str) -> "tuple[list[ProbedClient], 
         why = "be root" if isinstance(fault, PermissionError) else f"{name}: {fault.strerror}; --interface"
         return [], f"nobody was asked from here: {why}"
     try:
-        heard = check.ask(wire, check.cases(file.model_dump() for file in status.files))
+        kinds = lan_probe.client_kinds(file.model_dump() for file in status.files)
+        results = lan_probe.probe(packet_socket, kinds)
     except OSError as fault:
         return [], f"nobody was asked from here: {name}: {fault.strerror}"
     finally:
-        wire.close()
+        packet_socket.close()
     if status.mode == "proxy" and _is_here(status.address):
         note = "this service's own answers are not heard on its own machine"
-        return [_judged_beside(answer) for answer in heard], note
-    expected = check.Expected(status.address, status.url, status.network)
-    return [_probed(answer, check.judge(answer, expected)) for answer in heard], ""
+        return [_judged_beside(result) for result in results], note
+    expected = lan_probe.ExpectedServer(status.address, status.url, status.network)
+    return [_probed(result, lan_probe.boot_fault(result, expected)) for result in results], ""
+
+
+def _fetch(status: "NetworkStatus") -> "tuple[list[TftpFetch], str]":
+    """How each boot file is fetched by TFTP from the service's LAN address; or why nothing was from here."""
+    from provisioner.api.net import TftpFetch
+    from provisioner.services.tftp.probe import probe
+
+    try:
+        fetched = [probe(status.address, file) for file in status.tftp_files]
+    except OSError as fault:
+        return [], f"nothing was fetched by TFTP from here: {fault.strerror or fault}"
+    return [TftpFetch.model_validate(file) for file in fetched], ""
 
 
 def _time_fault(server: str) -> str:
@@ -131,23 +144,24 @@ def _is_here(address: str) -> bool:
         return True
 
 
-def _judged_beside(heard: "Heard") -> "ProbedClient":
+def _judged_beside(result: "ProbeResult") -> "ProbedClient":
     """In proxy mode others give the addresses, and nothing to boot."""
-    fault = "" if heard.addresses else "no server offers it an address"
-    if heard.boots:
-        fault = f"{', '.join(heard.boots)} tells it what to boot, too"
-    return _probed(heard, fault)
+    fault = "" if result.addresses else "no server offers it an address"
+    if result.boots:
+        fault = f"{', '.join(result.boots)} tells it what to boot, too"
+    return _probed(result, fault)
 
 
-def _probed(heard: "Heard", fault: str) -> "ProbedClient":
+def _probed(result: "ProbeResult", fault: str) -> "ProbedClient":
     from provisioner.api.net import BootAnswer, ProbedClient
 
     return ProbedClient(
-        machine=heard.case.name,
-        architecture=heard.case.number,
-        addresses=heard.addresses,
+        machine=result.kind.name,
+        architecture=result.kind.number,
+        addresses=result.addresses,
         boots=tuple(
-            BootAnswer(server=name, place=place, what=what) for name, (place, what) in heard.boots.items()
+            BootAnswer(server=name, place=target.server, what=target.file)
+            for name, target in result.boots.items()
         ),
         fault=fault,
     )
@@ -159,6 +173,9 @@ def _show(result: "NetworkCheck") -> None:
     _show_servers(result)
     for client in result.asked:
         _show_client(client)
+    for file in result.fetched:
+        outcome = file.fault or f"{units.size(file.size)} in {file.seconds:.2f} s, as the service has it"
+        print_field("TFTP", f"{'✗' if file.fault else '✓'} {file.file}: {outcome}")
     if result.time_server:
         print_field("Time", f"{'✗' if result.time_fault else '✓'} {result.time_server}")
     if result.note:

@@ -195,8 +195,8 @@ def _stock(cache: Path, *, own_image: bool) -> None:
 
 
 def _one(name: str, options: "Options", keep: Path | None) -> "Report":
-    kind, fault = _play(name, options)
-    info(f"Rehearsal {fault.name} ({options.firmware}, {options.disk}): {fault.__class__.__doc__}")
+    kind, scenario = _play(name, options)
+    info(f"Rehearsal {scenario.name} ({options.firmware}, {options.disk}): {scenario.__class__.__doc__}")
     with _folder(keep) as folder:
         report = kind(replace(options, folder=folder), scenario).run()
         if keep:

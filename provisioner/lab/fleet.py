@@ -7,13 +7,14 @@ from ipaddress import IPv4Address
 from provisioner import run
 from provisioner.api.deployments import DeploymentStatus
 from provisioner.domain.event import Event
+from provisioner.domain.host import Host
 from provisioner.domain.stage import RESTING
 from provisioner.domain.timeline import Timeline
 from provisioner.errors import UnreachableError
-from provisioner.lab import evidence, machine, qemu, second_boot
-from provisioner.lab.machine import Host
-from provisioner.lab.rehearsal import MEMORY, WATCH_LIMIT, Fault, Options, Rehearsal
-from provisioner.lab.report import HostReport
+from provisioner.lab import evidence, inventory, machine, qemu, second_boot
+from provisioner.lab.machine import Machine
+from provisioner.lab.rehearsal import MEMORY, WATCH_LIMIT, Options, Rehearsal, Scenario
+from provisioner.lab.report import HostReport, StageReport
 
 NOBODY = "10.77.1.250"  # an address at which no BMC answers
 AT_WORK = frozenset({"powering", "netbooting", "writing", "restarting", "verifying", "sealing"})
@@ -41,8 +42,8 @@ class FleetRehearsal(Rehearsal):
     def __init__(self, options: Options, scenario: Scenario) -> None:
         super().__init__(options, scenario)
         self._count, self._parallel = options.hosts, options.max_parallel
-        self._mixed = isinstance(fault, Mixed)
-        self.others: list[Host] = []
+        self._mixed = isinstance(scenario, Mixed)
+        self.others: list[Machine] = []
         self.rows: tuple[DeploymentStatus, ...] = ()
         self.most = 0  # hosts under way at one time
         self._stories: dict[str, Timeline] = {}

@@ -3,12 +3,13 @@
 from pathlib import Path
 
 from provisioner.domain.event import Event
-from provisioner.domain.stage import RESTING
+from provisioner.domain.profile import Profile
+from provisioner.domain.stage import RESTING, Stage
 from provisioner.errors import InputError
 from provisioner.golden.files import hashed
-from provisioner.lab import machine, qemu, recorded, second_boot
-from provisioner.lab.rehearsal import DISK_SERIAL, Fault, Options, Rehearsal
-from provisioner.lab.report import versions
+from provisioner.lab import inventory, machine, qemu, recorded, second_boot
+from provisioner.lab.rehearsal import DISK_SERIAL, Options, Rehearsal, Scenario
+from provisioner.lab.report import ImageReport, versions
 from provisioner.state import iso_files
 
 SIZE = 12 << 30  # bytes; a minimal server needs 6 or 7, an ordinary one about 10
@@ -79,9 +80,9 @@ def _check_named_disk(lab: Rehearsal) -> None:
     with lab.disk.open("rb") as disk:
         head = disk.read(EDGE)
     changed = sum(1 for at in range(0, EDGE, 1 << 20) if head[at : at + (1 << 20)].strip(b"\xa5"))
-    told = f"{lab.deployment.disk.get('serial')}; {changed} of its first {EDGE >> 20} MiB were written"
+    detail = f"{lab.deployment.disk.get('serial')}; {changed} of its first {EDGE >> 20} MiB were written"
     named = lab.deployment.disk.get("serial") == f"{DISK_SERIAL}1"
-    lab.check("the named disk", named and changed > 0, told)
+    lab.check("the named disk", named and changed > 0, detail)
 
 
 class IsoRehearsal(Rehearsal):

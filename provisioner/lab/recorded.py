@@ -37,7 +37,7 @@ def _first_difference(first: bytes, second: bytes) -> int:
 def check_parts(lab: Rehearsal) -> None:
     """After restarts of the service: what was recorded between them are whole parts of the machine's log."""
     recording = Recording(lab.service.state, str(lab.deployment.id))
-    starts = [mark.offset for mark in recording.marks() if mark.mark in ("began", "again")]
+    starts = recording.parts()
     data, own = recording.read(0, recording.size()), lab.host.serial_log.read_bytes()
     place = 0
     for begin, end in zip(starts, [*starts[1:], len(data)], strict=True):

@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from provisioner import ramdisk, run
 from provisioner.api.deployments import DeploymentDetails
-from provisioner.api.hosts import InventoryUpdate
 from provisioner.domain.event import Event
+from provisioner.domain.host import Host
+from provisioner.domain.profile import Hints, Profile
 from provisioner.domain.stage import RESTING
 from provisioner.domain.timeline import Timeline
 from provisioner.errors import ProvisionError, ServiceError, UnreachableError
@@ -31,10 +32,7 @@ DISK, STRANGERS_DISK = 1 << 30, 64 << 20  # bytes
 ROOM = 1 << 30  # bytes that a disk has beyond a large image, to grow and to swap in
 DISK_SERIAL = "LABDISK"  # and a number
 MEMORY = 1024  # MiB
-# generous: an emulated machine on two busy cores is slower than any server
-DEADLINES = {"powering": 300, "netbooting": 600, "writing": 1800, "restarting": 900, "verifying": 900}
 WATCH_LIMIT = 60.0  # seconds for the watching command to end after its deployment
-Say = Callable[[str], None]
 
 
 class Scenario:
@@ -221,10 +219,8 @@ class Rehearsal:
         ramdisk.build(state / "ramdisk", cache=self.options.cache / "ramdisk", keys=[key])
         log, lan = self.folder / "service.log", {"interface": network.BRIDGE, "address": network.ADDRESS}
         self.service = stack.enter_context(Service(state, log, **lan, settings=settings))
-        self.service.client.put_secret(USER, USER, self.password)
-        inventory = {"hosts": self._inventory_hosts(), "profiles": [self._inventory_profile()]}
-        update = InventoryUpdate.model_validate(inventory)
-        self.service.client.apply(update.hosts, update.profiles)
+        self.service.client.put_secret(inventory.USER, inventory.USER, self.password)
+        self.service.client.apply(self._inventory_hosts(), [self._inventory_profile()])
         self._add_image()
         self.scenario.before(self)
 
@@ -257,8 +253,8 @@ class Rehearsal:
         """Order, follow, judge, and let the fault have its last word."""
         stop = ["--until", self.options.stop_after] if self.options.stop_after else []
         self.stranger.press("on")
-        code = self.follow(self.order(*stop), self.fault.on)
-        self.report.stages = [{"name": name, "seconds": took} for name, took in self.story.seconds()]
+        code = self.follow(self.order(*stop), self.scenario.on)
+        self.report.stages = [StageReport(name, took) for name, took in self.story.seconds()]
         self.report.result = str(self.deployment.stage)
         if self.options.stop_after and self.report.result == "cancelled":
             self.report.result = f"stopped after {self.options.stop_after}"
@@ -312,15 +308,15 @@ class Rehearsal:
         row = self._deployment
         why = f"{row.reason} (PV-{row.code})" if row and row.code else ""
         firmware, bus = self.options.firmware, self.options.disk
-        disk = f"{bus} {self.disk_size >> 20} MiB, {'an older image' if self.fault.older else self.fresh}"
-        if self.fault.sector != qemu.SECTOR:
-            disk += f", sectors of {self.fault.sector} bytes"
+        disk = f"{bus} {self.disk_size >> 20} MiB, {'an older image' if self.scenario.older else self.fresh}"
+        if self.scenario.sector != qemu.SECTOR:
+            disk += f", sectors of {self.scenario.sector} bytes"
         stage = str(row.stage) if row else "not ordered"
         self.report.hosts.append(HostReport(NAME, MAC, firmware, disk, stage, why))
         self.stranger.cut_power()
         untouched = evidence.is_untouched(self.stranger.disks[0])
         self.check("the stranger's disk", untouched, "every byte untouched" if untouched else "was written")
-        seen = [card for card in self.service.client.sightings() if card.mac == STRANGER_MAC]
+        seen = [row for row in self.service.client.sightings() if row.mac == STRANGER_MAC]
         unknown = bool(seen) and seen[0].host is None
         words = f"asked {seen[0].count} times, nobody knows it" if seen else "never asked"
         self.check("the stranger is recorded", unknown, words)

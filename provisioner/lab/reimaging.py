@@ -7,7 +7,7 @@ from collections.abc import Callable
 from provisioner.domain.event import Event
 from provisioner.imaging import signature
 from provisioner.lab import evidence, supplies
-from provisioner.lab.rehearsal import MAC, NAME, Fault, Rehearsal
+from provisioner.lab.rehearsal import MAC, NAME, Rehearsal, Scenario
 from provisioner.lab.scenarios import Deploy
 from provisioner.system.units import size
 
@@ -34,14 +34,14 @@ class Redeploy(Deploy):
         _compare(lab, "after it has run", first, _written(lab), 1.0)
         ended = lab.follow(lab.order(), _nothing)
         lab.check("the same image on a disk that holds it", ended == 0, lab.deployment.stage)
-        _compare(lab, "on a disk that holds it", first, _said(lab), MOST)
+        _compare(lab, "on a disk that holds it", first, _written(lab), MOST)
 
 
 def _nothing(_: Rehearsal, __: Event) -> None:
     """Of no event anything is made."""
 
 
-def _said(lab: Rehearsal) -> dict[str, float]:
+def _written(lab: Rehearsal) -> dict[str, float]:
     """What the agent said in the end of the deployment that was followed last."""
     events = lab.service.client.events(lab.deployment.id).events
     return dict(next(event.data for event in reversed(events) if event.kind == "agent.written"))
@@ -87,8 +87,10 @@ class ForeignKey(Deploy):
         )
         shown = json.loads(lab.provision("status", MAC, "-o", "json"))
         lab.check("the sentence in JSON", row.reason in json.dumps(shown), f"provision status {NAME} -o json")
-        said = row.reason in lab.host.serial_log.read_text(errors="replace")
-        lab.check("the sentence on the console", said, "word by word" if said else "it is not there")
+        shown_there = row.reason in lab.host.serial_log.read_text(errors="replace")
+        lab.check(
+            "the sentence on the console", shown_there, "word by word" if shown_there else "it is not there"
+        )
         lab.host.cut_power()
         clean = evidence.is_untouched(lab.disk)
         lab.check("the disk", clean, "every byte untouched" if clean else "was written")

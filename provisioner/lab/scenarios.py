@@ -3,9 +3,11 @@
 from collections.abc import Callable
 
 from provisioner.domain.event import Event
+from provisioner.domain.profile import Hints
 from provisioner.domain.stage import RESTING
 from provisioner.lab import evidence, qemu, recorded, second_boot
-from provisioner.lab.rehearsal import DISK_SERIAL, Fault, Rehearsal
+from provisioner.lab.rehearsal import DISK_SERIAL, Rehearsal, Scenario
+from provisioner.lab.simulators import SIMULATORS
 
 MATRIX: list[tuple[qemu.Firmware, qemu.Bus]] = [
     *(("uefi", "virtio"), ("uefi", "nvme"), ("uefi", "ahci")),
@@ -29,8 +31,7 @@ class Deploy(Scenario):
 
     def on(self, lab: Rehearsal, event: Event) -> None:
         if event.kind == "agent.hello":
-            asks = {"ipmi": second_boot.ask_with_ipmitool, "redfish": second_boot.ask_with_curl}
-            asks[lab.options.bmc](lab)
+            lab.report.checks += SIMULATORS[lab.options.bmc].ask(lab.host.bmc)
         if lab.story.stage in RESTING:
             self._rested = lab.host.console_offset()
 
@@ -96,8 +97,8 @@ class PowerCutOlder(PowerCut):
         super().after(lab)
         refusal, network = REFUSALS[lab.options.firmware]
         # what the console said from the button to the network
-        said = lab.host.serial_log.read_bytes()[self._offset :].split(network, 1)[0]
-        refused = refusal in said and b"Linux version" not in said
+        console = lab.host.serial_log.read_bytes()[self._offset :].split(network, 1)[0]
+        refused = refusal in console and b"Linux version" not in console
         again = any(event.kind == "netboot.again" for event in _events(lab))
         seen = f"the firmware {'failed to load it' if refused else 'loaded it'}"
         lab.check(
@@ -165,9 +166,9 @@ class TwoDisks(Scenario):
     def after(self, lab: Rehearsal) -> None:
         row = lab.deployment
         lab.check("the sentence", row.code == 313 and "LABDISK2" in row.reason, row.reason)
-        if lab.options.bmc == "ipmi":
-            said = row.console
-            lab.check("the console's last words", bool(said), said[-1] if said else "none are kept")
+        if lab.has_console:
+            lines = row.console
+            lab.check("the console's last words", bool(lines), lines[-1] if lines else "none are kept")
         lab.host.cut_power()
         clean = all(evidence.is_untouched(disk) for disk in lab.host.disks)
         lab.check("both disks", clean, "every byte untouched" if clean else "one was written")

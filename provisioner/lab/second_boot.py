@@ -67,8 +67,8 @@ def rehearse_installed(lab: Rehearsal) -> None:
     before, answers = evidence.identity(lab.disk), len(_answers(lab))
     lab.provision("bmc", "power", NAME, "on")
     banner = _await_ssh(str(lab.deployment.address))
-    said = _answers(lab)[answers:]
-    lab.check("the boot script", said == ["Local"], f"answered {', '.join(said) or 'nothing'}")
+    served = _answers(lab)[answers:]
+    lab.check("the boot script", served == ["Local"], f"answered {', '.join(served) or 'nothing'}")
     lab.check("it came up again", banner.startswith("SSH-"), banner or "SSH never answered")
     _shut_down(lab)
     _compare(lab, before)
@@ -106,11 +106,11 @@ def _check_size(lab: Rehearsal) -> None:
 
 def check_serials(lab: Rehearsal) -> None:
     """Who wrote, phone-home and verification each read the serial themselves, and the machine's is known."""
-    wanted = lab.host.machine.disks[lab.fault.written - 1].serial
+    wanted = lab.host.spec.disks[lab.scenario.written - 1].serial
     events = lab.service.client.events(lab.deployment.id).events
-    told = {event.kind: event.data for event in events}
+    data = {event.kind: event.data for event in events}
     root = [e.data for e in events if e.kind == "verify.task" and e.data["task"] == "root disk"]
-    writer = "installer.disk" if "installer.disk" in told else "agent.written"
+    writer = "installer.disk" if "installer.disk" in data else "agent.written"
     seen = {
         writer.partition(".")[0]: str(data[writer]["disk"]["serial"]),
         "phone-home": str(data["os.phoned"]["root_disk"]["serial"]),

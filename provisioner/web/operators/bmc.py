@@ -4,6 +4,7 @@ from provisioner.api.answer import WaitQuery
 from provisioner.api.bmc import BmcAnswer, BmcOrder, BmcOrdered, BmcRequestStatus
 from provisioner.deployment import plan
 from provisioner.errors import InputError
+from provisioner.power import registry
 from provisioner.web.request import await_news, the_site
 
 
@@ -11,7 +12,7 @@ def order(body: BmcOrder) -> BmcOrdered:
     """Let the worker ask a BMC: test it, read or change power, read or set the boot device."""
     site = the_site()
     host = plan.find_host(site, body.host)
-    if host.bmc.driver == "manual":
+    if not registry.find(host.bmc.driver, host.name).has_bmc:
         raise InputError(f"{host.name} has no BMC", hint="its profile is powered by hand", code=204)
     return BmcOrdered(request=site.database.requests.ask(host.name, body.action, body.argument, site.clock()))
 

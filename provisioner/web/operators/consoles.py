@@ -37,7 +37,7 @@ def show(ident: str, query: ConsoleQuery) -> ConsoleOutput:
         offset=end,
         live=live,
         newest=_base64(recording.newest() if end >= LIMIT else b""),
-        marks=tuple(ConsoleMark.model_validate(mark) for mark in recording.marks()),
+        marks=tuple(ConsoleMark.model_validate(mark.as_line()) for mark in recording.marks()),
     )
 
 

@@ -13,6 +13,7 @@ from provisioner.api.hosts import (
 from provisioner.api.sightings import DhcpSighting, SightingList
 from provisioner.deployment import plan
 from provisioner.domain.host import Host
+from provisioner.power import registry
 from provisioner.site.site import Site
 from provisioner.state import inventory
 from provisioner.web.request import the_site
@@ -23,8 +24,10 @@ def apply(body: InventoryUpdate) -> InventoryApplied:
     site = the_site()
     before = {host.name: host for host in site.database.hosts.all()}
     known = {profile.name for profile in [*body.profiles, *site.database.profiles.all()]}
-    inventory.check(list(body.hosts), known, list(before.values()))
-    hosts = [_keep_lock(host, before.get(host.name)) for host in body.hosts]
+    described = [host.model_dump(mode="json", exclude_unset=True) for host in body.hosts]
+    hosts = [inventory.make_host(host, registry.DRIVERS) for host in described]
+    inventory.check(hosts, known, list(before.values()))
+    hosts = [_keep_lock(host, before.get(host.name)) for host in hosts]
     site.database.put_inventory(hosts, list(body.profiles), site.settings.hosts_range)
     return InventoryApplied(
         hosts=tuple(host.name for host in hosts), profiles=tuple(profile.name for profile in body.profiles)

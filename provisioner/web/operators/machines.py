@@ -14,6 +14,7 @@ from provisioner.api.machines import (
 from provisioner.discovery import machines
 from provisioner.domain.host import Host
 from provisioner.errors import InputError, RefusedError
+from provisioner.power import registry
 from provisioner.site.site import Site
 from provisioner.state import inventory
 from provisioner.web.request import await_news, the_site
@@ -72,7 +73,8 @@ def _make_host(site: Site, machine: machines.Machine, name: str, body: Adoption)
     host = inventory.make_host(
         known
         | {"profile": body.profile or _only(profiles), "macs": _boot_first(machine.macs, name)}
-        | {"serial": body.serial or machine.serial, "uuid": machine.uuid}
+        | {"serial": body.serial or machine.serial, "uuid": machine.uuid},
+        registry.DRIVERS,
     )
     inventory.check([host], set(profiles), site.database.hosts.all())
     return host

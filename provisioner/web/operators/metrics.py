@@ -10,7 +10,7 @@ from flask import Blueprint, Flask, Response, current_app, g, request
 
 from provisioner.errors import ProvisionError
 from provisioner.state import counters
-from provisioner.state.counters import Counters
+from provisioner.state.counters import MetricsRegistry
 from provisioner.web.request import answer_error, only_operators, the_site
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"

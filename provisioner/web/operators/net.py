@@ -3,6 +3,7 @@
 from provisioner.api.answer import EventQuery
 from provisioner.api.net import BootFileOffer, NetworkStatus, OtherDhcpServer, ServerConfiguration
 from provisioner.site import external, lan
+from provisioner.state import boot_files
 from provisioner.web.request import await_news, the_site
 
 NEWEST_EVENTS = 50
@@ -28,6 +29,7 @@ def show(query: EventQuery) -> NetworkStatus:
         deaf=tuple(site.database.values.deaf_interfaces()),
         alone=lan.is_sole_server(site),
         files=tuple(BootFileOffer.model_validate(file) for file in external.firmware_files(site)),
+        tftp_files=tuple(boot_files.tftp_files(settings.state)) if "tftp" in settings.services else (),
         servers=tuple(OtherDhcpServer.model_validate(server) for server in lan.rogue_servers(site)),
         events=tuple(events),
     )

@@ -46,6 +46,7 @@ def started(folder: Path, settings: str, stack: ExitStack) -> tuple[Lab, World]:
     service = stack.enter_context(conftest.Inside(lan, folder, settings))
     world = conftest.World(lan, service, folder)
     stack.callback(world.site.database.close)
+    put_boot_files(world.state)
     world.apply([], [{"name": "cube", "image": "vault-os"}])
     pack = conftest.make_pack(folder)
     for words in (("trust", folder / "release.pub"), ("add", pack)):

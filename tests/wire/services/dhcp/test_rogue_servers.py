@@ -84,7 +84,7 @@ def test_another_server_is_named_and_deploys_wait_until_it_has_gone(lab: tuple[L
     process.terminate()
     process.wait()
     await_kind(world, "dhcp.foreign.gone", event.id, 20)
-    checked = world.provision("net", "check")
+    checked = world.lan.provision("net", "check", "--state", str(world.service.state))
     assert checked.code == 0 and "no other DHCP server is heard" in checked.out
     assert world.client.arm(world.add_host().name, yes=True).stage == "queued"
 
