@@ -8,7 +8,7 @@ import pytest
 from provisioner.deployment import plan
 from provisioner.deployment.order import arm
 from provisioner.deployment.record import record
-from provisioner.domain.events.order import SlotGiven
+from provisioner.domain.deployment import Terms
 from provisioner.errors import InventoryError
 from provisioner.power import registry
 from provisioner.power.protocol import BmcAddress, BootDevice, BootResult, PowerDriver, PowerResult
@@ -81,8 +81,8 @@ def test_the_worker_powers_a_host_by_it(relayed: Site, board: RelayBoard) -> Non
 
 def test_a_plan_says_it_and_its_console_is_none(relayed: Site) -> None:
     host = relayed.database.hosts.get("vc-1")
-    made = plan.make(relayed, host, relayed.database.images.all()[0])
-    assert made["power"] == "relay at 10.0.0.7: boot device network, then power on or reset"
+    made = plan.make(relayed, host, relayed.database.images.all()[0], Terms())
+    assert made.power == "relay at 10.0.0.7: boot device network, then power on or reset"
     assert registry.console_driver(host.bmc) is None
 
 
