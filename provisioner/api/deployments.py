@@ -5,10 +5,10 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from provisioner.api.answer import PersonName, Resource, ServiceAnswer
-from provisioner.domain.deployment import Terms
+from provisioner.domain.deployment import Terms, Verdict, WrittenDisk
 from provisioner.domain.event import Event
 from provisioner.domain.plan import Plan
-from provisioner.domain.sparse import JsonObject
+from provisioner.domain.progress import Progress
 from provisioner.domain.stage import STOPS, Stage
 from provisioner.domain.values import FrozenModel
 
@@ -52,18 +52,18 @@ class DeploymentStatus(Resource):
     serial: str = ""
     erase: bool = True
     stop_after: str = ""
-    last_sign: float = 0
-    sign: str = ""
-    progress: JsonObject = Field(default_factory=dict)
+    last_event: str = ""
+    last_event_at: float = 0
+    progress: Progress = Progress()
     power_on: float = 0
     reboot: bool = False
-    disk: JsonObject = Field(default_factory=dict)
+    disk: WrittenDisk = WrittenDisk()
     address: str = ""
     host_keys: tuple[str, ...] = ()
     code: int = 0
     reason: str = ""
     hint: str = ""
-    verdict: JsonObject = Field(default_factory=dict)
+    verdict: Verdict = Verdict()
     run: str = ""
     iso: str = ""
     write_mode: WriteMode = "delta"

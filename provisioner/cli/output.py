@@ -23,7 +23,17 @@ if TYPE_CHECKING:
 
 FORMATS = ("table", "json", "jsonl", "yaml", "name")
 TIMES = frozenset(
-    {"time", "created", "stage_since", "deadline", "expires", "last_sign", "power_on", "added", "first_seen"}
+    {
+        "time",
+        "created",
+        "stage_since",
+        "deadline",
+        "expires",
+        "last_event_at",
+        "power_on",
+        "added",
+        "first_seen",
+    }
     | {"last_seen", "inventoried", "seen_at"}
 )
 Row = TypeVar("Row")

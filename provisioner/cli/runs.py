@@ -13,7 +13,7 @@ from provisioner.cli import plan as plans
 from provisioner.cli.output import Column, console, info, local_time, print_rows, timestamp
 from provisioner.cli.polling import follow_events
 from provisioner.domain.stage import RESTING, Stage
-from provisioner.domain.timeline import PROGRESS, Timeline, describe_progress
+from provisioner.domain.timeline import Timeline
 from provisioner.errors import Exit, RefusedError
 from provisioner.system.units import duration
 
@@ -135,7 +135,7 @@ class _Timelines:
 
     def add(self, event: "Event") -> str:
         """Add one event to the timeline of its deployment; its sentence."""
-        return self.timelines.setdefault(event.deployment, Timeline()).add(event.model_dump())
+        return self.timelines.setdefault(event.deployment, Timeline()).add(event)
 
 
 class _EventLines(_Timelines):
@@ -145,7 +145,7 @@ class _EventLines(_Timelines):
         """Print new events."""
         for event in update.events:
             sentence = self.add(event)
-            if event.kind not in PROGRESS:
+            if not event.data.is_progress:
                 stage = self.timelines[event.deployment].stage
                 info(f"{timestamp(event.time)} {event.host} {stage}: {sentence}")
 
@@ -196,10 +196,10 @@ class _LiveTable(_Timelines):
     def _cells(self, row: "DeploymentStatus", now: float) -> tuple[str, ...]:
         timeline = self.timelines.get(row.id, Timeline())
         mark, style = MARKS.get(row.stage, ("▸", "cyan"))
-        record = timeline.chapters.get(timeline.stage)
+        record = timeline.stages.get(timeline.stage)
         note = record.note if record else row.reason
         if row.stage == Stage.WRITING and timeline.progress:
-            note = describe_progress(timeline.progress)
+            note = timeline.progress.describe()
         seconds = (timeline.ended or now) - timeline.began if timeline.began else 0
         attempt = f"attempt {timeline.attempt}, " if timeline.attempt > 1 else ""
         return (

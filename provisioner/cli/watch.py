@@ -11,7 +11,7 @@ from provisioner.cli.options import output_option, with_client
 from provisioner.cli.output import Column, console, info, local_time, print_record, print_rows, timestamp
 from provisioner.cli.polling import follow_events
 from provisioner.domain.stage import RESTING, Stage
-from provisioner.domain.timeline import PROGRESS, StageRecord, Timeline, describe_progress
+from provisioner.domain.timeline import StageRecord, Timeline
 from provisioner.errors import Exit
 from provisioner.system.units import duration
 
@@ -32,8 +32,8 @@ PROGRESS_INTERVAL = 10.0  # seconds between two lines of progress; reports come 
 
 
 def _remark(row: "DeploymentStatus") -> str:
-    if row.stage == Stage.WRITING and row.progress:
-        return describe_progress(row.progress)
+    if row.stage == Stage.WRITING and row.progress.phase:
+        return row.progress.describe()
     return row.reason
 
 
@@ -66,7 +66,7 @@ def status(client: "Client", host: str | None, output: str) -> None:
 def _show(answer: "DeploymentEvents") -> None:
     row, timeline, out = answer.deployment, Timeline(), console()
     for event in answer.events:
-        timeline.add(event.model_dump())
+        timeline.add(event)
     out.print(f"{row.host}  {row.image}  {row.id}", style="bold", soft_wrap=True)
     for line in _lines(row, timeline, answer.now):
         out.print(line, soft_wrap=True)
@@ -130,8 +130,8 @@ class _EventLines:
         """Print new events."""
         self._warning = ""
         for event in update.events:
-            sentence = self.timeline.add(event.model_dump())
-            if event.kind not in PROGRESS or self._is_due(event.time):
+            sentence = self.timeline.add(event)
+            if not event.data.is_progress or self._is_due(event.time):
                 info(f"{timestamp(event.time)} {event.host} {self.timeline.stage}: {sentence}")
 
     def _is_due(self, now: float) -> bool:
@@ -168,7 +168,7 @@ class _LiveStages:
     def update(self, update: "DeploymentEvents") -> None:
         """Take new events."""
         for event in update.events:
-            self.timeline.add(event.model_dump())
+            self.timeline.add(event)
         self._row, self._warning = update.deployment, ""
         self._skew = update.now - time.time()
 
@@ -189,8 +189,8 @@ MARKS = {"done": (" ✓ ", "green"), "now": (" ▸ ", "cyan"), "bad": (" ✗ ", 
 
 def _lines(row: "DeploymentStatus", timeline: Timeline, now: float) -> "list[Text]":
     """The stages as rich texts: mark, name, duration, note."""
-    last = max((record.began for record in timeline.chapters.values()), default=0)
-    return [_line(record, _state(record, row, last), timeline, now) for record in timeline.chapters.values()]
+    last = max((record.began for record in timeline.stages.values()), default=0)
+    return [_line(record, _state(record, row, last), timeline, now) for record in timeline.stages.values()]
 
 
 def _line(record: StageRecord, state: str, timeline: Timeline, now: float) -> "Text":
@@ -199,7 +199,7 @@ def _line(record: StageRecord, state: str, timeline: Timeline, now: float) -> "T
     mark, style = MARKS[state]
     note = record.note if record.began else ""
     if state == "now" and record.stage == Stage.WRITING and timeline.progress:
-        note = describe_progress(timeline.progress)
+        note = timeline.progress.describe()
     seconds = duration(record.seconds(now)) if record.began else ""
     attempt = f"attempt {timeline.attempt}, " if timeline.attempt > 1 and state == "now" else ""
     return Text.assemble(

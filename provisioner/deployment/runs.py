@@ -1,4 +1,4 @@
-"""Runs: one order for many hosts, whose turn is next, and when the rest is better left alone."""
+"""One order for many hosts: who is meant, who goes next, and when the rest is better left alone."""
 
 from collections import Counter
 
@@ -12,17 +12,9 @@ from provisioner.domain.plan import LeftOut, Plan
 from provisioner.domain.refusal import Refusal
 from provisioner.domain.run import Run
 from provisioner.domain.selection import Candidate
-from provisioner.domain.stage import ACTIVE, Stage
+from provisioner.domain.stage import ACTIVE, UNSUCCESSFUL, Stage
 from provisioner.errors import InputError, ProvisionError, RefusedError
 from provisioner.site.site import Site
-
-
-class LeftOut(FrozenModel):
-    """A host that the run leaves alone, the first reason in words, and all of them."""
-
-    host: str
-    why: str
-    refusals: tuple[Refusal, ...]
 
 
 def select_hosts(site: Site, text: str, *, everything: bool) -> list[Host]:
@@ -47,20 +39,15 @@ def preview_run(
     for host in hosts:
         try:
             proposal = plan.make(site, host, plan.choose_image(site, host, image), terms)
-        except ProvisionError as fault:
+        except ProvisionError as fault:  # an image that is not there, or does not fit
             refusal = Refusal(code=fault.code, sentence=str(fault), hint=fault.hint)
-            left_out.append(_left_out(host, (refusal,)))
+            left_out.append(LeftOut(host=host.name, refusals=(refusal,)))
             continue
         if proposal.refusals:
-            left_out.append(_left_out(host, proposal.refusals))
+            left_out.append(LeftOut(host=host.name, refusals=proposal.refusals))
         else:
             plans.append(proposal)
     return plans, left_out
-
-
-def _left_out(host: Host, refusals: tuple[Refusal, ...]) -> LeftOut:
-    why = "; ".join(refusal.sentence for refusal in refusals)
-    return LeftOut(host=host.name, why=why, refusals=refusals)
 
 
 def arm_run(site: Site, run: Run, chosen: list[tuple[Host, Image]]) -> list[Deployment]:

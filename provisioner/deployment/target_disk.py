@@ -19,6 +19,9 @@ def find(site: Site, host: Host) -> protocol.Disk | None:
     """
     wanted = protocol.DiskHints(**hints(site, host).model_dump())
     hardware = site.database.hosts.hardware(host.name)
-    seen = [agent_disk(disk) for disk in hardware.disks] if hardware else []
-    fitting = [disk for disk in seen if not disks.mismatches(disk, wanted)]
+    fitting = [
+        disk
+        for disk in map(agent_disk, hardware.disks if hardware else ())
+        if not disks.mismatches(disk, wanted)
+    ]
     return fitting[0] if len(fitting) == 1 else None

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, computed_field
 
 from provisioner.domain.host import Host
 from provisioner.domain.profile import Hints
@@ -86,5 +86,10 @@ class LeftOut(FrozenModel):
     model_config = ConfigDict(extra="ignore")
 
     host: str
-    why: str
-    refusals: tuple[Refusal, ...] = ()
+    refusals: tuple[Refusal, ...]
+
+    @computed_field  # type: ignore[prop-decorator]  # as pydantic documents it
+    @property
+    def why(self) -> str:
+        """All reasons in one line."""
+        return "; ".join(refusal.sentence for refusal in self.refusals)

@@ -22,6 +22,5 @@ class Stage(StrEnum):
 RESTING: frozenset[Stage] = frozenset({Stage.READY, Stage.REJECTED, Stage.FAILED, Stage.CANCELLED})
 UNSUCCESSFUL: frozenset[Stage] = frozenset({Stage.FAILED, Stage.REJECTED})
 ACTIVE: frozenset[Stage] = frozenset(set(Stage) - RESTING - {Stage.QUEUED})
-STOPS: tuple[str, ...] = tuple(
-    stage.value for stage in Stage if stage in ACTIVE
-)  # an order may end after one
+STOPS: tuple[str, ...] = tuple(stage.value for stage in Stage if stage in ACTIVE)  # where an order may end
+UNDER_WAY: tuple[Stage, ...] = tuple(stage for stage in Stage if stage not in RESTING)

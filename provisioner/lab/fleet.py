@@ -83,7 +83,7 @@ class FleetRehearsal(Rehearsal):
         watching = run.start(self.argv("watch", ident))
         try:
             for event in self._run_events(ident):
-                self._stories.setdefault(event.deployment, Timeline()).add(event.model_dump())
+                self._stories.setdefault(event.deployment, Timeline()).add(event)
                 at_work = sum(str(story.stage) in AT_WORK for story in self._stories.values())
                 self.most = max(self.most, at_work)
             code = watching.wait(WATCH_LIMIT)
@@ -149,7 +149,7 @@ class FleetRehearsal(Rehearsal):
         self.report.hosts = [host for host in self.report.hosts if host.result == "left alone"]
         for row in self.rows:
             story = self._story(row)
-            first = next((chapter.began for chapter in story.chapters.values() if chapter.began), 0)
+            first = next((chapter.began for chapter in story.stages.values() if chapter.began), 0)
             why = f"{row.reason} (PV-{row.code})" if row.code else ""
             took = round(story.ended - first, 1) if first and story.ended else 0
             disk = f"virtio {self.disk_size >> 20} MiB, 0xA5"

@@ -80,8 +80,8 @@ def _check_named_disk(lab: Rehearsal) -> None:
     with lab.disk.open("rb") as disk:
         head = disk.read(EDGE)
     changed = sum(1 for at in range(0, EDGE, 1 << 20) if head[at : at + (1 << 20)].strip(b"\xa5"))
-    detail = f"{lab.deployment.disk.get('serial')}; {changed} of its first {EDGE >> 20} MiB were written"
-    named = lab.deployment.disk.get("serial") == f"{DISK_SERIAL}1"
+    detail = f"{lab.deployment.disk.serial}; {changed} of its first {EDGE >> 20} MiB were written"
+    named = lab.deployment.disk.serial == f"{DISK_SERIAL}1"
     lab.check("the named disk", named and changed > 0, detail)
 
 

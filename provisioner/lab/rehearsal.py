@@ -291,7 +291,7 @@ class Rehearsal:
             self._deployment = news.deployment
             for event in news.events:
                 after = event.id
-                self.story.add(event.model_dump())
+                self.story.add(event)
                 yield event
             if news.deployment.stage in RESTING and not news.events:
                 return

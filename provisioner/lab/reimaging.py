@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable
 
 from provisioner.domain.event import Event
+from provisioner.domain.events.agent import AgentWritten
 from provisioner.imaging import signature
 from provisioner.lab import evidence, supplies
 from provisioner.lab.rehearsal import MAC, NAME, Rehearsal, Scenario
@@ -41,22 +42,22 @@ def _nothing(_: Rehearsal, __: Event) -> None:
     """Of no event anything is made."""
 
 
-def _written(lab: Rehearsal) -> dict[str, float]:
+def _written(lab: Rehearsal) -> AgentWritten:
     """What the agent said in the end of the deployment that was followed last."""
     events = lab.service.client.events(lab.deployment.id).events
-    return dict(next(event.data for event in reversed(events) if event.kind == "agent.written"))
+    return next(event.data for event in reversed(events) if isinstance(event.data, AgentWritten))
 
 
-def _compare(
-    lab: Rehearsal, what: str, first: dict[str, float], again: dict[str, float], most: float
-) -> None:
+def _compare(lab: Rehearsal, what: str, first: AgentWritten, again: AgentWritten, most: float) -> None:
     pack, raw = lab.supplies.manifest.pack_size, lab.supplies.manifest.raw_size
-    for name, whole in (("bytes_fetched", pack), ("bytes_written", raw)):
-        share = again[name] / whole
-        detail = f"{size(again[name])} of {size(whole)}, {share:.1%}; {size(first[name])} the first time"
-        lab.check(f"{name.replace('_', ' ')} {what}", share <= most, detail)
-    ratio = first["seconds"] / max(again["seconds"], 0.1)
-    detail = f"{again['seconds']:.1f} s, {first['seconds']:.1f} s the first time: 1 to {ratio:.1f}"
+    fetched = (first.bytes_fetched or 0, again.bytes_fetched or 0)
+    written = (first.bytes_written, again.bytes_written)
+    for name, (before, now), whole in (("fetched", fetched, pack), ("written", written, raw)):
+        share = now / whole
+        detail = f"{size(now)} of {size(whole)}, {share:.1%}; {size(before)} the first time"
+        lab.check(f"bytes {name} {what}", share <= most, detail)
+    ratio = first.seconds / max(again.seconds, 0.1)
+    detail = f"{again.seconds:.1f} s, {first.seconds:.1f} s the first time: 1 to {ratio:.1f}"
     lab.check(f"time {what}", True, detail)  # emulated: hashing is all of it
 
 

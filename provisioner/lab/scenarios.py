@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from provisioner.domain.event import Event
+from provisioner.domain.events.agent import AgentProgress
 from provisioner.domain.profile import Hints
 from provisioner.domain.stage import RESTING
 from provisioner.lab import evidence, qemu, recorded, second_boot
@@ -67,8 +68,9 @@ class PowerCut(Scenario):
 
     def on(self, lab: Rehearsal, event: Event) -> None:
         data = event.data
-        is_middle = event.kind == "agent.progress" and data["phase"] == "writing"
-        if self._offset < 0 and is_middle and data["done"] > MIDDLE * data["total"]:
+        if not isinstance(data, AgentProgress) or data.phase != "writing":
+            return
+        if self._offset < 0 and data.done > MIDDLE * data.total:
             lab.host.cut_power()
             self._offset = lab.host.console_offset()
             left = evidence.boots_nothing(lab.disk, lab.supplies.manifest)

@@ -6,6 +6,10 @@ import time
 from contextlib import suppress
 
 from provisioner import run
+from provisioner.domain.events.agent import AgentWritten
+from provisioner.domain.events.installer import InstallerDisk
+from provisioner.domain.events.system import OsPhoned
+from provisioner.domain.events.verification import VerifyTask
 from provisioner.lab import evidence
 from provisioner.lab.rehearsal import MAC, NAME, Rehearsal
 
@@ -108,14 +112,14 @@ def check_serials(lab: Rehearsal) -> None:
     """Who wrote, phone-home and verification each read the serial themselves, and the machine's is known."""
     wanted = lab.host.spec.disks[lab.scenario.written - 1].serial
     events = lab.service.client.events(lab.deployment.id).events
-    data = {event.kind: event.data for event in events}
-    root = [e.data for e in events if e.kind == "verify.task" and e.data["task"] == "root disk"]
-    writer = "installer.disk" if "installer.disk" in data else "agent.written"
-    seen = {
-        writer.partition(".")[0]: str(data[writer]["disk"]["serial"]),
-        "phone-home": str(data["os.phoned"]["root_disk"]["serial"]),
-        "verification": root[-1]["sentence"].split()[-1] if root else "never looked",
-    }
+    seen = {"verification": "never looked"}
+    for data in (event.data for event in events):
+        if isinstance(data, InstallerDisk | AgentWritten):
+            seen[data.kind.partition(".")[0]] = data.disk.serial
+        elif isinstance(data, OsPhoned):
+            seen["phone-home"] = data.root_disk.serial
+        elif isinstance(data, VerifyTask) and data.task == "root disk":
+            seen["verification"] = data.sentence.split()[-1]
     serials = ", ".join(f"{who} {serial}" for who, serial in seen.items())
     lab.check("the disk's serial", set(seen.values()) == {wanted}, serials)
 

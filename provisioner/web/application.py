@@ -4,9 +4,11 @@ from flask import Flask, Response
 
 from provisioner.site.site import Site
 from provisioner.state.notify import Listener
-from provisioner.web.machines import installer, mirror, routes
+from provisioner.web.machines import installer, mirror
+from provisioner.web.machines import routes as machines
 from provisioner.web.machines.download_slots import DownloadSlots
-from provisioner.web.operators import metrics, routes
+from provisioner.web.operators import metrics
+from provisioner.web.operators import routes as operators
 
 
 def create_app(site: Site, listener: Listener) -> Flask:
@@ -20,10 +22,10 @@ def create_app(site: Site, listener: Listener) -> Flask:
     # before all others, so that it counts what they refuse
     app.config["REQUEST_METRICS"] = metrics.RequestMetrics(app)
     app.register_blueprint(mirror.routes)
-    app.register_blueprint(routes.routes)
+    app.register_blueprint(machines.routes)
     app.register_blueprint(installer.routes)
     app.register_blueprint(metrics.routes)
-    for blueprint in routes.blueprints():
+    for blueprint in operators.blueprints():
         app.register_blueprint(blueprint)
     # one body for all that is not there or not for you: a stranger learns nothing from the difference
     for status in (400, 404, 405, 413, 415):

@@ -1,4 +1,4 @@
-"""How operators' requests are admitted, read, kept waiting, answered and refused; shared by all endpoints."""
+"""Requests: who may come in, how they are read, kept waiting, answered and refused."""
 
 import json
 import logging
@@ -65,6 +65,19 @@ def answer_error(fault: ProvisionError) -> Response:
 def answer_fault(_: Exception) -> Response:
     """What nobody expected: Flask has logged it, the caller learns where to look."""
     return answer_error(ServiceError("the service met an error of its own", hint="its log has the details"))
+
+
+def json_body(*, force: bool = False) -> object:
+    """A machine's body as plain data; None for what is no JSON. `force`: whatever its media type says.
+
+    Half characters (lone surrogates), which nothing stores, become `?`.
+    """
+    try:
+        body = request.get_json(silent=True, force=force)
+        plain: object = json.loads(json.dumps(body, ensure_ascii=False).encode(errors="replace"))
+    except RecursionError:
+        return None
+    return plain
 
 
 def read_body(model: type[_Model]) -> _Model:

@@ -231,4 +231,4 @@ def test_a_guests_cloud_init_reads_the_seed_asks_for_its_disk_and_reports(tmp_pa
         assert row.stage == "restarting", row
         wanted = ["seed.served", "installer.began", "installer.disk", "installer.done"]
         assert [kind for kind in events if kind in wanted] == wanted
-        assert (row.disk["serial"], row.serial) == ("LABDISK1", "S-1")
+        assert (row.disk.serial, row.serial) == ("LABDISK1", "S-1")

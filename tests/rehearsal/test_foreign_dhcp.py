@@ -21,7 +21,7 @@ def await_event(world: conftest.World, after: int, **wanted: str) -> dict[str, A
     until = time.monotonic() + 60
     while time.monotonic() < until:
         for event in world.client.net(after, wait=5).events:
-            said = {"kind": event.kind, **event.data}
+            said = {"kind": event.kind, **event.data.model_dump()}
             if event.id > after and wanted.items() <= said.items():
                 return dict(event)
     raise AssertionError(f"no {wanted}: {world.service.tail(10)}")
@@ -50,7 +50,7 @@ def test_a_foreign_server_is_named_within_ten_seconds_of_each_of_twenty_starts(t
                 server.dnsmasq("--dhcp-range=10.77.0.230,10.77.0.250,5m")
                 event = await_event(world, after, kind="dhcp.foreign", address=address)
                 took.append(event.time - began)
-                assert event.data["mac"] == server.mac and event.data["offer"].startswith("10.77.0.2")
+                assert event.data.mac == server.mac and event.data.offer.startswith("10.77.0.2")
                 said = world.lan.provision("net", "check", "--state", str(world.service.state))
                 assert said.code == 6 and f"{address} ({server.mac})" in said.out
         print(f"measured: named after {max(took):.1f} s at most, {sorted(took)[STARTS // 2]:.1f} s usually")

@@ -16,6 +16,8 @@ from provisioner.deployment import admission, plan
 from provisioner.deployment.order import arm
 from provisioner.deployment.record import record
 from provisioner.domain.deployment import Deployment
+from provisioner.domain.events.order import OrderCancelled
+from provisioner.domain.events.payload import Failure
 from provisioner.domain.stage import RESTING
 from provisioner.errors import NotFoundError, TransitionError
 from provisioner.site.site import Site
@@ -74,7 +76,7 @@ def cancel(ident: str) -> DeploymentCancelled:
     site = the_site()
     row = find(site, ident)
     try:
-        row = record(site, row.id, "order.cancelled", source="operator", by="operator")
+        row = record(site, row.id, OrderCancelled(by="operator"), source="operator")
     except TransitionError as late:
         ended = site.database.deployments.get(row.id)
         raise TransitionError(
@@ -98,4 +100,5 @@ def _details(site: Site, row: Deployment) -> DeploymentDetails:
     """For people; where it has failed, with the last words of its console."""
     last = site.database.events.last_of(row.id) if row.stage in RESTING else None
     details = DeploymentDetails.model_validate(row)
-    return details.model_copy(update={"console": tuple(last.data.get("console", ()) if last else ())})
+    console = tuple(last.data.console) if last and isinstance(last.data, Failure) else ()
+    return details.model_copy(update={"console": console})

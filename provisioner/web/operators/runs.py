@@ -3,15 +3,15 @@
 from provisioner.api.answer import EventQuery
 from provisioner.api.deployments import DeploymentStatus
 from provisioner.api.runs import RunAnswer, RunArmed, RunCancelled, RunEvents, RunOrder, RunPlan
-from provisioner.deployment import plan
+from provisioner.deployment import admission, plan
 from provisioner.deployment.order import make_id
 from provisioner.deployment.record import record
 from provisioner.deployment.runs import arm_run, preview_run, select_hosts
+from provisioner.domain.events.order import OrderCancelled
 from provisioner.domain.plan import Plan
 from provisioner.domain.run import Run
 from provisioner.domain.stage import RESTING
 from provisioner.errors import RefusedError, TransitionError
-from provisioner.site import lan
 from provisioner.site.site import Site
 from provisioner.web.request import await_news, the_site
 
@@ -20,11 +20,11 @@ def order(body: RunOrder) -> RunPlan | RunArmed:
     """The plans of all hosts that are meant; and, with `arm` and the right count, the armed run."""
     site = the_site()
     hosts = select_hosts(site, body.select, everything=body.all)
-    plans, others = preview_run(site, hosts, body.image, body.terms)
-    left_out = [host.model_dump(mode="json") for host in others]
+    plans, left_out = preview_run(site, hosts, body.image, body.terms)
     if not body.arm:
         return RunPlan(plans=tuple(plans), left_out=tuple(left_out))
-    lan.check_sole_server(site)
+    if refusal := admission.other_servers(site):
+        raise admission.error(refusal)
     _check_count(body.expect_count, len(plans))
     run = _make_run(site, body)
     _arm(site, run, plans)

@@ -39,7 +39,7 @@ def candidate(name: str, rack: str = "B3", stage: Stage | None = None) -> Candid
     return Candidate(host, deployment(name, stage) if stage else None)
 
 
-CANDIDATES = [
+FLEET = [
     candidate("vc-1", "B3", Stage.READY),
     candidate("vc-2", "B3", Stage.FAILED),
     candidate("vc-3", "B4"),
@@ -66,7 +66,7 @@ def test_every_term_must_hold(text: str, names: list[str]) -> None:
         with pytest.raises(InputError):
             selection.parse(text)
         return
-    chosen = selection.choose(selection.parse(text), CANDIDATES)
+    chosen = selection.choose(selection.parse(text), FLEET)
     assert [one.host.name for one in chosen] == names
 
 
@@ -123,7 +123,7 @@ def test_a_locked_host_and_one_under_way_are_left_out_with_the_reason(site: Site
     arm(site, site.database.hosts.get("vc-1"), site.database.images.all()[0], by="ann")
     plans, left_out = preview_run(site, select_hosts(site, "", everything=True), "")
     assert plans == []
-    assert [(host.host, host.why.split()[2]) for host in left_out] == [
+    assert [(one.host, one.why.split()[2]) for one in left_out] == [
         ("vc-1", "being"),
         ("vc-2", "locked"),
     ]

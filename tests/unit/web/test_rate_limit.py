@@ -16,7 +16,7 @@ def test_a_burst_is_allowed_then_the_rate_and_nobody_pays_for_another() -> None:
 
 
 def test_the_memory_is_bounded() -> None:
-    bucket = Limit(rate=1, burst=1)
+    bucket = RateLimit(rate=1, burst=1)
     for number in range(rate_limit.MOST_BUCKETS + 100):
         bucket.allows(str(number))
     assert len(bucket._buckets) == rate_limit.MOST_BUCKETS

@@ -9,6 +9,7 @@ from provisioner.deployment import plan
 from provisioner.deployment.order import arm
 from provisioner.deployment.record import record
 from provisioner.domain.deployment import Terms
+from provisioner.domain.events.order import SlotGiven
 from provisioner.errors import InventoryError
 from provisioner.power import registry
 from provisioner.power.protocol import BmcAddress, BootDevice, BootResult, PowerDriver, PowerResult

@@ -165,7 +165,7 @@ def test_a_failure_carries_the_consoles_last_words_without_its_secrets(world: Wo
     watched = world.provision("watch", ident)
     assert watched.code == 3 and "  │ Kernel panic - not syncing" in watched.err
     event = world.client.events(ident).events[-1]
-    assert event.kind == "agent.failed" and event.data["console"] == wanted
+    assert event.kind == "agent.failed" and list(event.data.console) == wanted
     assert nonce not in world.client.events(ident).model_dump_json()
 
 
@@ -194,8 +194,8 @@ def test_a_bmc_without_a_console_is_said_once_and_the_deployment_goes_on(world: 
             time.sleep(0.05)
         assert {mark.mark for mark in journal.marks()} == {"lost"}, "it is tried again"
         lost = [e for e in world.client.events(ident).events if e.kind == "console.lost"]
-        assert [event.data["code"] for event in lost] == [209]
-        assert f"{host.bmc} gives no serial console" in lost[0].data["sentence"]
+        assert [event.data.code for event in lost] == [209]
+        assert f"{host.bmc} gives no serial console" in lost[0].data.sentence
         assert world.client.deployment(ident).stage == "powering"
         world.client.cancel(ident)
         check(world.provision("bmc", "console", host.name), 5, 209, f"{host.bmc} gives no serial console")

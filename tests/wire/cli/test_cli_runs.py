@@ -130,7 +130,7 @@ def test_the_rest_is_not_begun_when_hosts_fail_alike(world: World, rack: list[Pu
     world.await_event(rack[0].row.id, "power.asked")
     end(rack[0], PowerFailed(code=201, sentence="the BMC does not answer", hint=""))
     stopped = world.await_event(rack[1].row.id, "run.stopped")
-    assert "1 host of the run failed alike (PV-201)" in stopped.data["sentence"]
+    assert "1 host of the run failed alike (PV-201)" in stopped.data.sentence
     world.await_event(rack[2].row.id, "run.stopped")
     assert "slot.given" not in world.kinds(rack[1].row.id)
     assert world.provision("watch", ident).code == 3

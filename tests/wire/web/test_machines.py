@@ -82,7 +82,7 @@ def test_an_armed_machine_gets_the_ramdisk_with_its_nonce_and_that_is_told(
     line = next(line for line in text.splitlines() if line.startswith("kernel "))
     assert line.startswith("kernel http://10.77.0.1/boot/files/vmlinuz initrd=initrd.img ")
     assert KernelArguments.parse(line) == KernelArguments("http://10.77.0.1", puppet.mac, puppet.row.nonce)
-    assert world.await_event(ident, "script.served").data["serial"] == "S1"
+    assert world.await_event(ident, "script.served").data.serial == "S1"
     assert world.client.deployment(ident).stage == "netbooting"
     assert RAMDISK in script(puppet), "it may be asked twice"
 
@@ -229,7 +229,7 @@ def test_progress_is_kept_once_for_each_number(world: World, puppet: Puppet) -> 
     for seq in (1, 2, 2, 1):
         assert puppet.tell("progress", seq=seq, done=seq << 20).json == {"do": "continue"}
     assert world.kinds(ident).count("agent.progress") == 2
-    assert world.client.deployment(ident).progress["done"] == 2 << 20
+    assert world.client.deployment(ident).progress.done == 2 << 20
 
 
 def test_the_agent_s_log_is_kept_line_by_line_whatever_is_in_it(world: World, puppet: Puppet) -> None:

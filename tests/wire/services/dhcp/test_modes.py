@@ -117,11 +117,11 @@ def test_an_armed_host_is_seen_and_boots_from_whatever_address_the_site_gave_it(
     client = made.machine("armed", mac=mac)
     host = armed(world, mac)
     client.ask(recorded("ovmf-pxe-discover"))
-    assert world.await_event(host.row.id, "dhcp.seen").data["arch"] == 7
+    assert world.await_event(host.row.id, "dhcp.seen").data.arch == 7
     address = client.udhcpc()
     url = f"http://10.77.0.1/boot/{mac}/boot.ipxe"
     assert RAMDISK in client.curl(url)
-    assert world.await_event(host.row.id, "script.served").data["address"] == address
+    assert world.await_event(host.row.id, "script.served").data.address == address
     other = made.machine("thief", address="10.77.0.198/24")
     assert DISK in other.curl(url) and RAMDISK not in other.curl(url)
 
@@ -298,4 +298,4 @@ def test_in_external_mode_machines_are_still_seen(external: tuple[Lab, World]) -
     mac = "52:54:00:aa:08:01"
     host = armed(world, mac)
     made.machine("heard", mac=mac).ask(recorded("ovmf-pxe-discover"), 0.2)
-    assert world.await_event(host.row.id, "dhcp.seen").data["arch"] == 7
+    assert world.await_event(host.row.id, "dhcp.seen").data.arch == 7

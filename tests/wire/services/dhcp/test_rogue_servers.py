@@ -59,8 +59,8 @@ def refused(world: World) -> RefusedError:
 
 def check_named(world: World, event: Event, server: Machine) -> None:
     said = event.data
-    assert (said["address"], said["mac"], said["interface"]) == (ADDRESS, server.mac, "lan0")
-    assert said["offer"].startswith("10.77.0.20")
+    assert (said.address, said.mac, said.interface) == (ADDRESS, server.mac, "lan0")
+    assert said.offer.startswith("10.77.0.20")
     checked = world.lan.provision("net", "check", "--state", str(world.service.state))
     assert checked.code == 6, checked.err
     assert f"{ADDRESS} ({server.mac}) on lan0 offers 10.77.0.20" in checked.out
