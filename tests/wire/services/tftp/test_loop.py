@@ -274,6 +274,7 @@ def test_hostile_datagrams_inside_a_transfer_do_not_end_it(served: Served, clien
     served.wait(lambda: served.results("513") == ["done"])
 
 
+@pytest.mark.alone
 def test_an_unanswered_packet_is_repeated_soon(client: Client) -> None:
     began = time.monotonic()
     assert client.ask("512") == client.hear() == client.hear()
