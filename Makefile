@@ -108,7 +108,7 @@ lock: venv ## pin every dependency anew (needs uv)
 	uv pip compile -q --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
 
 golden: venv ## renew the golden files after a wanted change
-	UPDATE_GOLDEN=1 $(PY) -m pytest -q -k golden tests/unit
+	UPDATE_GOLDEN=1 $(PY) -m pytest $(PARALLEL) -q tests/unit
 
 clean: ## remove what was built in this folder; caches in $(CACHE) stay
 	rm -rf .venv .cache dist build

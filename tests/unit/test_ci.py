@@ -1,5 +1,6 @@
 """What the forges read is well-formed by their own schemas, and says the names that the Makefile has."""
 
+import os
 import re
 import sys
 from pathlib import Path
@@ -68,3 +69,20 @@ def test_hooks_fetch_nothing() -> None:
     assert {repo["repo"] for repo in config["repos"]} == {"local"}
     for hook in config["repos"][0]["hooks"]:
         assert hook["language"] == "system" and hook["entry"].startswith(".venv/bin/")
+
+
+def test_a_tier_that_fails_does_not_stop_the_others(tmp_path: Path) -> None:
+    """With a `make` that fails at the roles."""
+    fake = tmp_path / "bin" / "make"
+    fake.parent.mkdir()
+    fake.write_text('#!/bin/sh\necho "made $*"\n[ "$1" != test-roles ]\n')
+    fake.chmod(0o755)
+    path = f"{fake.parent}:{os.environ['PATH']}"
+    done = run.run([ROOT / ".ci" / "scheduled", tmp_path / "kept"], env={"PATH": path}, check=False)
+    assert done.returncode == 1
+    assert b"made test-roles" in done.stdout, "the end of what failed is shown"
+    table = (tmp_path / "kept" / "scheduled" / "scheduled.tsv").read_text().splitlines()
+    rows = [line.split("\t") for line in table[1:]]
+    tiers = ["setup", "test-long", "roles", "faults", "matrix", "fleet", "redfish"]
+    assert [(row[0], row[1]) for row in rows] == [(name, str(int(name == "roles"))) for name in tiers]
+    assert "--hosts 3" in (tmp_path / "kept" / "scheduled" / "fleet.log").read_text()
