@@ -120,3 +120,24 @@ def test_the_changelog_has_its_sections() -> None:
         sections = re.findall(r"^### (.*)$", release, flags=re.MULTILINE)
         assert set(sections) <= {"Action required", "Added", "Changed", "Removed", "Fixed", "Security"}
         assert sections, release.splitlines()[0]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_modules_and_commands_that_are_named_exist(page: Path) -> None:
+    text = page.read_text()
+    modules = re.findall(r"`([a-z_]+(?:/[a-z_]+)+\.py)`", text)
+    if page.parent != DECISIONS:  # which say how it was on a day
+        assert [name for name in modules if not any((base / name).exists() for base in (PACKAGE, ROOT))] == []
+    known = set(
+        re.findall(r"^## provision (.+)$", (ROOT / "docs" / "cli.md").read_text(), flags=re.MULTILINE)
+    )
+    groups = {name.split()[0] for name in known if " " in name}
+    named = re.findall(
+        r"(?:^|`|\$ |bin/|► )provision ([a-z]+)(?: ([a-z-]+)(?=[\s`]))?", text, flags=re.MULTILINE
+    )
+    wrong = [
+        f"{first} {second}".strip()
+        for first, second in named
+        if (first not in known or (first in groups and second and f"{first} {second}" not in known))
+    ]
+    assert wrong == []
