@@ -21,7 +21,7 @@ from provisioner.services.tftp.metrics import TftpMetrics
 from provisioner.services.tftp.packet import TransferRequest, build_request
 from provisioner.services.tftp.policy import FileOrBytes
 
-PROGRAMS = Path(__file__).with_name("programs")
+LOSSY_LINE = Path(__file__).with_name("programs") / "lossy_line.py"
 
 HERE = "127.0.0.1"
 ROOT = str(Path(__file__).parents[4])
@@ -479,8 +479,7 @@ def test_a_broken_callback_does_not_end_the_loop(folder: Path, tmp_path: Path) -
 def test_a_mebibyte_over_a_line_that_loses_five_percent_takes_seconds(tmp_path: Path) -> None:
     """nftables drops one datagram in twenty, in a network namespace of our own."""
     (tmp_path / "file").write_bytes(payload(1 << 20))
-    program = PROGRAMS / "lossy_line.py"
-    argv: list[str | Path] = ["unshare", "--user", "--map-root-user", "--net", sys.executable, program]
+    argv: list[str | Path] = ["unshare", "--user", "--map-root-user", "--net", sys.executable, LOSSY_LINE]
     spent = run.run(
         [*argv, tmp_path / "file", tmp_path / "got"], timeout=100, env={"PYTHONPATH": ROOT}
     ).stdout
