@@ -19,8 +19,9 @@ from provisioner.services.dhcp.leases import LeasePool
 from provisioner.services.dhcp.listener import DhcpListener, PacketInfo
 from provisioner.services.dhcp.loop import DhcpLoop
 from provisioner.services.dhcp.packet import Packet
-from provisioner.services.dhcp.policy import DhcpConfig, ClientRoles, DhcpReply, answer
-from provisioner.services.dhcp.request import Sighting, sighting
+from provisioner.services.dhcp.policy import ClientRoles, DhcpConfig, DhcpReply, answer
+from provisioner.services.dhcp.request import sighting
+from provisioner.state.sightings import ClientPacket
 
 HERE = Path(__file__).parent
 SERVER = IPv4Address("10.77.0.1")
@@ -38,7 +39,7 @@ class LoopLab:
     def __init__(self) -> None:
         self.folder = Path(sys.argv[1])
         self.results: dict[str, object] = {}
-        self.sightings: list[Sighting] = []
+        self.sightings: list[ClientPacket] = []
         self.idles = 0
         self.leases = LeasePool(IPv4Address("10.77.0.100"), IPv4Address("10.77.0.110"))
         network = IPv4Network("10.77.0.0/24")
