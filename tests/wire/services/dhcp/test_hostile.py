@@ -41,7 +41,9 @@ def test_a_good_client_is_answered_after_each_hundred_hostile_packets(lab: tuple
     client_kinds.write_text("".join(f"{data.hex()}\n" for data in dhcp_corpus.everything()))
     good = dhcp_corpus.message(1, dhcp_corpus.option(60, b"PXEClient"), chaddr=bytes.fromhex("525400000077"))
     pid = world.service.pid("dhcp")
-    said = made.machine("hostile").run(sys.executable, PROGRAMS / "hostile_sender.py", str(client_kinds), good.hex())
+    said = made.machine("hostile").run(
+        sys.executable, PROGRAMS / "hostile_sender.py", str(client_kinds), good.hex()
+    )
     answered, hundreds = map(int, said.out.split())
     assert answered == hundreds >= 50
     assert world.service.pid("dhcp") == pid, "it is still the same process"

@@ -18,5 +18,6 @@ def fault(lab: LoopLab, interface: str) -> list[object] | None:
 with LoopLab() as lab:
     lab.results["taken"] = fault(lab, "near")
     lab.results["missing"] = fault(lab, "eth9")
-    second = DhcpLoop([DhcpListener("other", SERVER)], lab.respond, lab.observe)  # another interface, the same port
+    # another interface, the same port
+    second = DhcpLoop([DhcpListener("other", SERVER)], lab.respond, lab.observe)
     second.close()
