@@ -42,7 +42,6 @@ def functions() -> Iterator[tuple[str, int]]:
                 yield f"{path.relative_to(ROOT)}:{node.lineno} {node.name}", lines
 
 
-@pytest.mark.xfail(strict=True, reason="not every room is in order yet")
 def test_no_module_is_two_things() -> None:
     long = {
         str(path.relative_to(ROOT)): lines
@@ -52,7 +51,6 @@ def test_no_module_is_two_things() -> None:
     assert long == {}
 
 
-@pytest.mark.xfail(strict=True, reason="not every room is in order yet")
 def test_no_function_has_to_be_scrolled() -> None:
     found = list(functions())
     assert [f"{name}: {lines}" for name, lines in found if lines > FUNCTION_LINES] == []
