@@ -28,6 +28,8 @@ from provisioner.power.protocol import BmcAddress
 from provisioner.ramdisk import initramfs
 from provisioner.system import namespaces
 
+PROGRAMS = Path(__file__).with_name("programs")
+
 pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 
 ROOT = Path(__file__).parents[2]
@@ -88,41 +90,6 @@ def test_cloud_inits_own_schema_takes_what_we_serve_and_refuses_what_is_wrong(tm
     assert code == 3 and "ssh_deletekeys" in said, said
 
 
-STAND_IN = """
-import json, subprocess, sys
-from pathlib import Path
-import yaml
-from cloudinit import stages
-from cloudinit.reporting import events, handlers
-
-def say(what):
-    Path("/dev/console").write_text(f"\\nstand-in: {what}\\n")
-
-try:
-    subprocess.run(["cloud-init", "status", "--wait"], check=False)
-    init = stages.Init()
-    init.read_cfg()
-    init.fetch(existing="trust")
-    cloud = init.cloudify()
-    say(f"instance {cloud.get_instance_id()} named {cloud.get_hostname().hostname} from {cloud.datasource}")
-    answers = cloud.cfg["autoinstall"]
-    Path("/autoinstall.yaml").write_text(yaml.safe_dump(answers))
-    hook = {key: value for key, value in answers["reporting"]["provisioner"].items() if key == "endpoint"}
-    handler = handlers.WebHookHandler(**hook)
-    handler.publish_event(events.ReportingEvent("start", "subiquity/Early/run", "", origin="curtin"))
-    handler.flush()
-    for command in answers["early-commands"]:
-        subprocess.run(command, check=True)
-    match = yaml.safe_load(Path("/autoinstall.yaml").read_text())["storage"]["layout"]["match"]
-    say(f"match {json.dumps(match)}")
-    done = events.FinishReportingEvent("subiquity/Late/run", "", result="SUCCESS")
-    handler.publish_event(done)
-    handler.flush()
-    say("done")
-except BaseException as fault:
-    say(f"failed: {fault!r}")
-    raise
-"""
 UNIT = """
 [Unit]
 Description=A stand-in for Ubuntu's installer
@@ -155,7 +122,7 @@ def make_iso(folder: Path) -> Path:
         "conf/conf.d/standin": initramfs.file(b"ROOT=LABEL=vault-root\n"),
         "scripts/init-bottom/ORDER": initramfs.file(ORDER.encode()),
         "scripts/init-bottom/standin": initramfs.file(PLACE.encode(), program=True),
-        "standin/stand-in.py": initramfs.file(STAND_IN.encode()),
+        "standin/stand-in.py": initramfs.file((PROGRAMS / "cloud_init_installer.py").read_bytes()),
         "standin/stand-in.service": initramfs.file(UNIT.encode()),
     }
     casper = folder / "iso" / "casper"

@@ -23,6 +23,8 @@ from provisioner.power.protocol import BmcAddress
 from provisioner.state.recording import Recording
 from provisioner.system import namespaces
 
+PROGRAMS = Path(__file__).with_name("programs")
+
 pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
 
 ROOT = Path(__file__).parents[2]
@@ -241,27 +243,9 @@ def test_a_machine_that_cannot_start_is_off_and_says_why(lan: network.Lan, tmp_p
         assert len(host.faults) == 1 and "No such file" in host.faults[0]
 
 
-CHILD = """
-import sys, time
-from pathlib import Path
-sys.path.insert(0, sys.argv[1])
-from provisioner.lab import machine, network, qemu
-from provisioner.power.protocol import BmcAddress
-folder = Path(sys.argv[2])
-machine.fill(folder / "disk", 1 << 20)
-described = qemu.MachineSpec("k-1", "52:54:00:00:00:09", (qemu.Disk(folder / "disk", "D1"),), memory=64)
-bmc = BmcAddress("ipmi", "127.0.0.1", 6230, "provision", "lab-secret", "k-1")
-with machine.Machine(described, folder / "k-1", tap=sys.argv[3], bmc=bmc) as host:
-    host.chassis.handle("set power 1")
-    host.wait_starts(1, 30)
-    print("running", flush=True)
-    time.sleep(600)
-"""
-
-
 @in_the_lab
 def test_machine_and_bmc_die_with_a_lab_that_is_killed(lan: network.Lan, tmp_path: Path) -> None:
-    argv = [sys.executable, "-c", CHILD, ROOT, tmp_path, lan.tap("k-1")]
+    argv = [sys.executable, PROGRAMS / "lab_child.py", tmp_path, lan.tap("k-1")]
     lab = run.start(argv, stdout=run.PIPE)
     assert lab.stdout and lab.stdout.readline() == b"running\n"
     tasks = Path(f"/proc/{lab.pid}/task").glob("*/children")

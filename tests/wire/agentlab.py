@@ -39,27 +39,13 @@ ORDER = protocol.Order(
     *("d1", 1, "small-os", "1.0", "/images/small-os@1.0/manifest", "/images/small-os@1.0/pack"),
     *(protocol.DiskHints(), True, SEED),
 )
+AGENT = Path(__file__).parent / "agent" / "programs" / "agent.py"
 KINDS = {
     "progress": protocol.Progress,
     "log": protocol.Log,
     "written": protocol.Written,
     "failed": protocol.Failed,
 }
-AGENT = """
-import sys
-import tempfile
-from pathlib import Path
-from functools import partial
-from provisioner.agent import block_device, job, link, protocol
-server, disk, keys = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
-job.Job(
-    protocol.KernelArguments(server, "52:54:00:00:00:01", "n0nce"), keys=keys, interval=0.05,
-    reboot=lambda: print("rebooted"), set_clock=lambda now: None,
-    open_disk=lambda name: block_device.BlockDevice(disk),
-    find_disks=lambda: [protocol.Disk("vda", disk.stat().st_size, 512)],
-).run()
-print(Path("/proc/self/status").read_text())
-"""
 
 
 def table(path: Path, *rows: tuple[str, int, int, str]) -> None:

@@ -25,36 +25,8 @@ from provisioner.lab.service import Service
 from provisioner.site.site import Site
 from provisioner.state.database import Database
 
+PROGRAMS = Path(__file__).with_name("programs")
 PROVISION = (sys.executable, "-m", "provisioner")
-LAN = """
-set -e
-ip link set lo up
-ip link add lan0 type bridge
-ip address add 10.77.0.1/24 dev lan0
-ip link set lan0 up
-echo ready
-exec cat
-"""
-PROBE = """
-import socket
-from provisioner.system.sockets import bind
-udp, tcp = socket.SOCK_DGRAM, socket.SOCK_STREAM
-for kind, port in ((udp, 67), (udp, 69), (udp, 53), (tcp, 53), (tcp, 80)):
-    probe = socket.socket(socket.AF_INET, kind)
-    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, int(kind == socket.SOCK_STREAM))
-    bind(probe, ("10.77.0.1", port), "the ended service")
-"""
-BMC = """
-import sys
-from pathlib import Path
-from provisioner.lab.chassis import Chassis
-from provisioner.lab.ipmi_simulator import IpmiSimulator
-from provisioner.power.protocol import BmcAddress
-address = BmcAddress("ipmi", "10.77.1.1", 623, "provision", "lab-secret", "vc-1")
-with IpmiSimulator(Chassis(lambda act: None, lambda: False), address, Path(sys.argv[1])):
-    print("ready", flush=True)
-    sys.stdin.read()
-"""
 HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI" + "A" * 43
 SPACIOUS = """
 [dhcp]  # every test has a host of its own, and no host is ever forgotten
@@ -151,14 +123,14 @@ class Inside(Service):
             run.stop(self._process, grace=20)
 
     def check_ports(self) -> None:
-        probed = self.lan.run(sys.executable, "-c", PROBE)
+        probed = self.lan.run(sys.executable, PROGRAMS / "free_ports.py")
         assert probed.code == 0, probed.err
 
 
 @contextmanager
 def namespace() -> Iterator[Namespace]:
     """Namespaces as long as the block lasts."""
-    argv = ["unshare", "--user", "--map-root-user", "--net", "--mount", "sh", "-c", LAN]
+    argv = ["unshare", "--user", "--map-root-user", "--net", "--mount", "sh", str(PROGRAMS / "lan.sh")]
     with held(argv) as holder:
         yield Namespace(holder)
 
@@ -481,7 +453,7 @@ def bmc_host(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     """A host with a real BMC at 10.77.1.1, user `provision`, password `lab-secret`, login `lab`."""
     world.lan.add_address("10.77.1.1/32", "lo")
     bmc = {"driver": "ipmi", "address": "10.77.1.1", "secret": "lab"}
-    with held(world.lan.argv(sys.executable, "-c", BMC, tmp_path_factory.mktemp("bmc"))):
+    with held(world.lan.argv(sys.executable, PROGRAMS / "bmc.py", tmp_path_factory.mktemp("bmc"))):
         yield world.add_host(bmc=bmc)
 
 

@@ -17,26 +17,7 @@ if TYPE_CHECKING:
 
 MACHINES = "/run/netns"
 LIMIT = 20.0  # seconds for what takes a few
-# A machine that sends one recorded packet and prints what it is answered within a moment, as JSON lines.
-CLIENT = """
-import json, select, sys, time
-from provisioner.services.dhcp.frames import DhcpPacketSocket
-from provisioner.services.dhcp.packet import Packet
-packet_socket = DhcpPacketSocket("eth0")
-packet = Packet.parse(bytes.fromhex(sys.argv[1]))
-packet.chaddr, packet.flags = packet_socket.mac, 0x8000
-packet_socket.broadcast(packet.build())
-until = time.monotonic() + float(sys.argv[2])
-while (left := until - time.monotonic()) > 0 and select.select([packet_socket], [], [], left)[0]:
-    for datagram in packet_socket.read():
-        got = Packet.parse(datagram.data)
-        if got.xid == packet.xid:
-            options = {int(code): value.hex() for code, value in got.options.items()}
-            print(json.dumps({"mac": datagram.mac, "from": str(datagram.source),
-                "to": str(datagram.destination),
-                "message": got.message.name, "address": str(got.yiaddr), "next": str(got.siaddr),
-                "file": got.file.decode(), "options": options}))
-"""
+DHCP_PROGRAMS = Path(__file__).parent / "services" / "dhcp" / "programs"
 
 
 class Lab:
@@ -144,7 +125,7 @@ class Machine:
 
     def ask(self, packet: str, seconds: float = 1.0) -> list[dict[str, Any]]:
         """Send a recorded packet from its own card; every answer."""
-        said = self.run(sys.executable, "-c", CLIENT, packet, str(seconds))
+        said = self.run(sys.executable, DHCP_PROGRAMS / "client.py", packet, str(seconds))
         return [json.loads(line) for line in said.out.splitlines()]
 
     def answers(self, packet: str) -> list[dict[str, Any]]:

@@ -21,15 +21,8 @@ from provisioner.system import shipped
 if TYPE_CHECKING:
     from tests.wire.conftest import Inside, Namespace, Said
 
+PROGRAMS = Path(__file__).with_name("programs")
 NETWORK = ("--interface", "lan0", "--address", "10.77.0.1/24")
-BLOCKER = """
-import socket, sys
-taken = socket.socket(socket.AF_INET, getattr(socket, sys.argv[1]))
-taken.bind(("10.77.0.1", int(sys.argv[2])))
-taken.listen() if sys.argv[1] == "SOCK_STREAM" else None
-print("ready", flush=True)
-sys.stdin.read()
-"""
 SERVICES = ("dhcp", "tftp", "dns", "web", "worker")
 
 
@@ -68,7 +61,7 @@ def serve(lan: Namespace, tmp_path: Path) -> Callable[..., Said]:
 def test_a_port_that_is_in_use_is_named_with_the_service_that_needs_it(
     lan: Namespace, serve: Callable[..., Said], held: Callable[..., object], name: str, kind: str, port: int
 ) -> None:
-    with held(lan.argv(sys.executable, "-c", BLOCKER, kind, str(port))):
+    with held(lan.argv(sys.executable, PROGRAMS / "port_taker.py", kind, str(port))):
         said = serve(*NETWORK)
     assert said.code == 1
     assert re.search(

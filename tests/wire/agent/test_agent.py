@@ -360,7 +360,7 @@ def test_an_agent_that_is_killed_half_way_has_destroyed_the_old_system(
     assert facts.content(disk, 512) == "GPT with 2 partitions: old, esp"
     released = threading.Event()
     once_at(service, half(service), lambda: released.wait(30))
-    agent = run.start([sys.executable, "-c", AGENT, f"http://127.0.0.1:{service.port}", disk, supply.keys])
+    agent = run.start([sys.executable, AGENT, f"http://127.0.0.1:{service.port}", disk, supply.keys])
     data = sum(chunk.length for chunk in supply.manifest.chunks if chunk.kind == "data")
     enough = supply.manifest.raw_size - data // 2  # what holds no data is made while the first of it comes
     with service.news:
@@ -484,7 +484,7 @@ def test_the_agent_does_not_hold_the_image_in_memory(tmp_path: Path) -> None:
         ORDER.pack_url: large.pack.read_bytes(),
     }
     with Service(files) as service:
-        argv = [sys.executable, "-c", AGENT, f"http://127.0.0.1:{service.port}", disk, large.keys]
+        argv = [sys.executable, AGENT, f"http://127.0.0.1:{service.port}", disk, large.keys]
         said = run.text(argv)
     peak = int(re.search(r"VmHWM:\s+(\d+) kB", said)[1]) << 10
     assert "rebooted" in said and 10 * MIB < peak < 110 * MIB

@@ -147,7 +147,7 @@ def test_without_wipe_what_lies_behind_the_image_stays(deploy: Any, supply: Supp
 
 
 def start_agent(service: Service, supply: Supply, disk: Path) -> run.Process:
-    return run.start([sys.executable, "-c", AGENT, f"http://127.0.0.1:{service.port}", disk, supply.keys])
+    return run.start([sys.executable, AGENT, f"http://127.0.0.1:{service.port}", disk, supply.keys])
 
 
 def test_after_a_power_cut_only_what_is_missing_is_fetched(

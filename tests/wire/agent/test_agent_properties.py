@@ -41,6 +41,9 @@ from tests.wire.agentlab import (
     supply,
 )
 
+PROGRAMS = Path(__file__).with_name("programs")
+ROOT = Path(__file__).parents[3]
+
 KIB = 1 << 10
 EDGE = 34 * 512
 NAMES = {"name": "any-os", "version": "1", "created": "2026-01-01T00:00:00Z"}
@@ -285,7 +288,7 @@ def right_on(disk: Path, supply: Supply) -> set[int]:
 
 
 def start(service: Service, supply: Supply, disk: Path) -> run.Process:
-    argv = [sys.executable, "-c", AGENT, f"http://127.0.0.1:{service.port}", disk, supply.keys]
+    argv = [sys.executable, AGENT, f"http://127.0.0.1:{service.port}", disk, supply.keys]
     return run.start(argv, stdout=run.PIPE)
 
 
@@ -337,23 +340,6 @@ def test_an_agent_that_is_killed_fifty_times_fetches_nothing_twice(
     killed_again_and_again(service, supply, disk, 50)
 
 
-SERVER = """
-import sys
-from pathlib import Path
-from tests.wire.agentlab import ORDER, Service
-folder, port = Path(sys.argv[1]), int(sys.argv[2])
-listed = (folder / "small.pack.json")
-service = Service({
-    ORDER.manifest_url: listed.read_bytes(),
-    ORDER.manifest_url + ".minisig": listed.with_name(listed.name + ".minisig").read_bytes(),
-    ORDER.pack_url: (folder / "small.pack").read_bytes(),
-}, port=port)
-service.come()
-print(service.port, flush=True)
-sys.stdin.read()
-"""
-
-
 class Killed:
     """A server as a process of its own; the same port each time."""
 
@@ -362,8 +348,8 @@ class Killed:
         self.start()
 
     def start(self) -> None:
-        argv = [sys.executable, "-c", SERVER, self.folder, str(self.port)]
-        self.process = run.start(argv, stdin=run.PIPE, stdout=run.PIPE)
+        argv = [sys.executable, "-m", "tests.wire.agent.programs.pack_server", self.folder, str(self.port)]
+        self.process = run.start(argv, stdin=run.PIPE, stdout=run.PIPE, cwd=ROOT)
         assert self.process.stdout
         self.port = int(self.process.stdout.readline())
 
@@ -450,24 +436,6 @@ def test_a_tebibyte_takes_no_more_memory_than_a_small_image(supply: Supply, tmp_
     disk = tmp_path / "disk"
     disk.write_bytes(b"")
     os.truncate(disk, size + MIB)
-    code = """
-import sys
-from pathlib import Path
-from provisioner.imaging import manifest as manifests
-from provisioner.agent import block_device, packfile, writer
-out, disk = map(Path, sys.argv[1:])
-listed = manifests.load(out.with_name(out.name + ".json"))
-class Lazy(block_device.BlockDevice):
-    looked = 0
-    def read_direct(self, offset, length):  # a tebibyte of holes would take ten minutes and show nothing
-        Lazy.looked += 1
-        if length < 8 << 20 or Lazy.looked % 997 == 1 or offset < 64 << 20:
-            return super().read_direct(offset, length)
-        return memoryview(bytearray(16))
-with Lazy(disk) as opened, packfile.PackFile(out, listed) as source:
-    writer.ImageWriter(opened, listed, lambda *at: None).write(source, {})
-print(Path("/proc/self/status").read_text())
-"""
-    said = run.run([sys.executable, "-c", code, out, disk], timeout=500).stdout.decode()
+    said = run.run([sys.executable, PROGRAMS / "huge_write.py", out, disk], timeout=500).stdout.decode()
     peak = int(said.split("VmHWM:")[1].split()[0]) << 10
     assert len(manifest.chunks) == 131072 and peak < 256 * MIB, peak >> 20

@@ -20,30 +20,13 @@ ORDER = protocol.Order(
     *("d1", 1, "small-os", "1.0", "/images/small-os@1.0/manifest", "/images/small-os@1.0/pack"),
     *(protocol.DiskHints(), True, {"meta-data": "x"}),
 )
+AGENT = Path(__file__).with_name("programs") / "audited_survey.py"
 WISHES: dict[str, Any] = {
     "an order": protocol.dump(protocol.HelloAnswer("continue", "t0ken", 1.8e9, ORDER)),
     "stop": {"do": "stop"},
     "a list": [],
     "nothing": {},
 }
-# what the agent opens is seen by Python itself; the last open is ours and shows that writing would be seen
-AGENT = """
-import json, os, sys
-from pathlib import Path
-opened = []
-def see(event, arguments):
-    if event == "open" and isinstance(arguments[0], (str, bytes)):
-        opened.append([os.fsdecode(arguments[0]), bool(arguments[2] & (os.O_WRONLY | os.O_RDWR))])
-sys.addaudithook(see)
-from provisioner.agent import restart, start
-def end():
-    Path(sys.argv[2]).open("r+b").close()
-    loaded = [name for name in sys.modules if name.startswith("provisioner")]
-    print("END" + json.dumps({"opened": opened, "loaded": loaded}), flush=True)
-    os._exit(0)
-restart.restart = end
-start.main(Path(sys.argv[1]))
-"""
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -85,7 +68,7 @@ def survey(server: Any, folder: Path, more: str = "") -> tuple[str, dict[str, An
         f"quiet pv.server=http://127.0.0.1:{server.server_address[1]} pv.mac={MAC} pv.inventory=1 {more}\n"
     )
     (folder / "ours").write_bytes(b"")
-    argv = [sys.executable, "-B", "-c", AGENT, folder / "cmdline", folder / "ours"]
+    argv = [sys.executable, "-B", AGENT, folder / "cmdline", folder / "ours"]
     said, _, rest = run.text(argv, timeout=60).partition("END")
     return said, json.loads(rest)
 

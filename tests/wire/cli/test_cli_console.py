@@ -20,23 +20,7 @@ from provisioner.state.recording import Recording
 if TYPE_CHECKING:
     from tests.wire.conftest import Puppet, Said, World
 
-BMC = """
-import sys
-from pathlib import Path
-from provisioner.lab.chassis import Chassis
-from provisioner.lab.ipmi_simulator import IpmiSimulator
-from provisioner.lab.serial_line import SerialLine
-from provisioner.power.protocol import BmcAddress
-address = BmcAddress("ipmi", sys.argv[2], 623, "provision", "lab-secret", "vc-1")
-chassis = Chassis(lambda act: None, lambda: True)
-with SerialLine(Path(sys.argv[1])) as serial:
-    port = serial.port if sys.argv[3] == "sol" else 0
-    with IpmiSimulator(chassis, address, Path(sys.argv[1]), serial_port=port):
-        machine = Path(sys.argv[1], "serial.out").open("wb", buffering=0)
-        print("ready", flush=True)
-        for line in sys.stdin:
-            machine.write(bytes.fromhex(line))
-"""
+PROGRAMS = Path(__file__).with_name("programs")
 
 
 class Spoken:
@@ -78,7 +62,15 @@ def speaking(world: World, held: Any, tmp_path_factory: pytest.TempPathFactory) 
         folder = tmp_path_factory.mktemp("bmc")
         bmc = {"driver": "ipmi", "address": address, "secret": "spoken"}
         with (
-            held(world.lan.argv(sys.executable, "-c", BMC, folder, address, kind)) as holder,
+            held(
+                world.lan.argv(
+                    sys.executable,
+                    PROGRAMS / "console_bmc.py",
+                    folder,
+                    address,
+                    kind,
+                )
+            ) as holder,
             world.machine(bmc=bmc) as puppet,
         ):
             yield Spoken(world, puppet, address, holder)

@@ -6,6 +6,7 @@ import json
 import re
 import signal
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,25 +22,7 @@ from provisioner.errors import RefusedError
 if TYPE_CHECKING:
     from tests.wire.conftest import Puppet, Said, World
 
-
-EVERY_HELP = """
-import contextlib, io, json, click
-from provisioner import cli
-
-def walk(command, words):
-    context = click.Context(command)
-    below = command.list_commands(context) if isinstance(command, click.Group) else ()
-    children = [(name, command.get_command(context, name)) for name in below]
-    return [words, *(found for name, child in children for found in walk(child, [*words, name]))]
-
-pages = []
-for words in walk(cli.provision, []):
-    for option in ("--help", "-h"):
-        with contextlib.redirect_stdout(io.StringIO()) as out:
-            code = cli.run([*words, option])
-        pages.append([[*words, option], code, out.getvalue()])
-print(json.dumps(pages))
-"""
+PROGRAMS = Path(__file__).with_name("programs")
 
 
 def check(said: Said, code: int, number: int, *words: str) -> None:
@@ -328,7 +311,9 @@ def test_colours_are_for_terminals_that_want_them(world: World) -> None:
 
 
 def test_every_command_has_help_with_a_sentence(world: World) -> None:
-    done = run.run([world.python, "-c", EVERY_HELP])  # a process of its own: click keeps what it once made
+    done = run.run(
+        [world.python, PROGRAMS / "every_help.py"]
+    )  # a process of its own: click keeps what it once made
     pages = json.loads(done.stdout)
     assert len(pages) > 40
     for words, code, out in pages:

@@ -96,6 +96,7 @@ def test_an_unknown_boot_device_is_refused_and_changes_nothing(lab: Lab) -> None
     assert lab.chassis.next_boot == "network"
 
 
+@pytest.mark.alone
 def test_an_order_that_is_sent_again_within_three_seconds_acts_once(lab: Lab) -> None:
     started = time.monotonic()
     for _ in range(2):
@@ -106,6 +107,7 @@ def test_an_order_that_is_sent_again_within_three_seconds_acts_once(lab: Lab) ->
     assert [act for _, act in lab.chassis.dropped] == ["reset", "off"]
 
 
+@pytest.mark.alone
 def test_the_script_answers_at_once_even_when_several_ask(lab: Lab) -> None:
     lab.on = True
     started = time.monotonic()

@@ -19,25 +19,13 @@ from tests.wire.dhcplab import Lab, Machine, put_boot_files, recorded
 if TYPE_CHECKING:
     from tests.wire.conftest import Puppet, World
 
+PROGRAMS = Path(__file__).with_name("programs")
+
 SITE = "10.77.0.250"
 RANGE = "--dhcp-range=10.77.0.200,10.77.0.239,5m"
 EXTERNAL = '[dhcp]\nmode = "external"\ntime_server = "10.77.0.1"\n'
 RAMDISK, DISK = "kernel http://10.77.0.1/boot/files/vmlinuz", "# Boot this machine's own disk."
 # Asks the boot server as PXE firmware does that was sent there, and prints what comes back.
-BOOT_REQUEST = """
-import socket, sys
-from provisioner.services.dhcp.packet import Packet
-packet = Packet.parse(bytes.fromhex(sys.argv[1]))
-asking = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-asking.bind(("", 68))
-asking.settimeout(5)
-packet.options[53] = bytes([3])
-packet.chaddr = bytes.fromhex(sys.argv[2].replace(":", ""))
-asking.sendto(packet.build(), ("10.77.0.1", 4011))
-data, source = asking.recvfrom(4096)
-got = Packet.parse(data)
-print(source, got.message.name, got.yiaddr, got.file.decode())
-"""
 
 
 def started(folder: Path, settings: str, stack: ExitStack) -> tuple[Lab, World]:
@@ -105,7 +93,12 @@ def test_an_operating_system_hears_nothing_of_us(proxy: tuple[Lab, World, Machin
 def test_the_boot_server_answers_on_its_own_port(proxy: tuple[Lab, World, Machine]) -> None:
     made, _, _ = proxy
     client = made.machine("asks4011", address="10.77.0.199/24")
-    said = client.run(sys.executable, "-c", BOOT_REQUEST, recorded("ovmf-pxe-discover"), client.mac)
+    said = client.run(
+        sys.executable,
+        PROGRAMS / "boot_request.py",
+        recorded("ovmf-pxe-discover"),
+        client.mac,
+    )
     assert said.out.strip() == "('10.77.0.1', 4011) ACK 0.0.0.0 snponly.efi"
 
 

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from ipaddress import IPv4Address, IPv4Network
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,6 +16,8 @@ from tests.wire.dhcplab import Lab, Machine, recorded
 
 if TYPE_CHECKING:
     from tests.wire.conftest import World
+
+PROGRAMS = Path(__file__).with_name("programs")
 
 SETTINGS = """
 [dhcp]
@@ -36,19 +39,6 @@ router = "10.79.0.1"
 RAMDISK, DISK = "/boot/files/vmlinuz", "# Boot this machine's own disk."
 # Listens for everything that comes to a relay's port 67, and prints where it came from.
 # A renewal by unicast: to which of our addresses it goes, and from which the answer comes.
-RENEW = """
-import socket, sys
-from ipaddress import IPv4Address
-from provisioner.services.dhcp.packet import Packet
-asking = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-asking.bind((sys.argv[1], 68))
-asking.settimeout(5)
-mac = bytes.fromhex(sys.argv[2].replace(":", ""))
-packet = Packet(op=1, xid=5, chaddr=mac, ciaddr=IPv4Address(sys.argv[1]), options={53: bytes([3])})
-asking.sendto(packet.build(), (sys.argv[3], 67))
-data, source = asking.recvfrom(4096)
-print(source[0], Packet.parse(data).message.name)
-"""
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +123,7 @@ def test_the_answer_comes_from_the_address_that_was_asked(lab: tuple[Lab, World]
     client = made.machine("renews", bridge="lan1")
     address = client.udhcpc()
     for asked in ("10.78.0.1", "10.78.0.7"):
-        said = client.run(sys.executable, "-c", RENEW, address, client.mac, asked)
+        said = client.run(sys.executable, PROGRAMS / "renew.py", address, client.mac, asked)
         assert said.out.split() == [asked, "ACK"]
 
 

@@ -22,6 +22,7 @@ from provisioner.services.tftp.probe import TftpProbe, probe
 from provisioner.system import namespaces
 
 ROOT = str(Path(__file__).parents[4])
+PROGRAMS = Path(__file__).with_name("programs")
 HERE = "127.0.0.1"
 CONTENT = bytes(range(256)) * 1200
 Answer = Callable[[bytes, int], bytes | None]  # the datagram and its number → what is sent back
@@ -156,33 +157,11 @@ def test_it_says_nothing_of_its_own(port: int, caplog: pytest.LogCaptureFixture)
 
 def test_from_where_there_is_no_way_nothing_is_judged(tmp_path: Path) -> None:
     """In a network of its own, which has no interface that is up."""
-    program = (
-        "from provisioner.domain.bootfiles import TftpFile\n"
-        "from provisioner.services.tftp.probe import probe\n"
-        "try:\n    probe('10.77.0.1', TftpFile('snponly.efi', 1, '00'))\n"
-        "except OSError as fault:\n    print(fault.strerror)\n"
-    )
-    said = run.run([*namespaces.with_network(), sys.executable, "-c", program], env={"PYTHONPATH": ROOT})
+    argv = [*namespaces.with_network(), sys.executable, PROGRAMS / "probe_without_way.py"]
+    said = run.run(argv, env={"PYTHONPATH": ROOT})
     assert said.stdout == b"Network is unreachable\n"
 
 
-OTHERS = """
-import json, sys
-from dataclasses import asdict
-from pathlib import Path
-from provisioner import run
-from provisioner.domain.bootfiles import TftpFile
-from provisioner.services.tftp.probe import probe
-run.run(["ip", "link", "set", "lo", "up"])
-run.run(["ip", "address", "add", "10.77.0.1/32", "dev", "lo"])  # in.tftpd takes no loopback address
-file = TftpFile(**json.loads(sys.argv[1]))
-with run.running(sys.argv[2:], log=Path("server.log")):
-    for _ in range(3):
-        result = probe("10.77.0.1", file)
-        if not result.fault.startswith("nothing listens"):  # it has not begun yet
-            break
-print(json.dumps(asdict(result)))
-"""
 SERVERS = {
     "dnsmasq": ["--no-daemon", "--port=0", "--user=root", "--conf-file=/dev/null", "--enable-tftp"],
     "in.tftpd": ["--foreground", "--address", "10.77.0.1:69", "--user", "root", "--secure"],
@@ -209,7 +188,7 @@ def test_another_server_on_the_services_address(
     for place in (root, *root.parents[:2], *root.iterdir()):
         place.chmod(place.stat().st_mode | 0o555)
     options = [*SERVERS[server], *([f"--tftp-root={root}"] if server == "dnsmasq" else [str(root)])]
-    within = [*namespaces.with_network(), sys.executable, "-c", OTHERS]
+    within = [*namespaces.with_network(), sys.executable, PROGRAMS / "probe_of_server.py"]
     asked = json.dumps(asdict(described(CONTENT)))
     said = run.run([*within, asked, server, *options], cwd=tmp_path, env={"PYTHONPATH": ROOT})
     result = TftpProbe(**json.loads(said.stdout))
