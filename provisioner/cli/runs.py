@@ -73,7 +73,7 @@ def follow(
 ) -> "tuple[tuple[DeploymentStatus, ...], int]":
     """Show a run until all its hosts rest: their deployments and the exit code. Ctrl-C detaches."""
     out = console(stderr=True)
-    view: _LiveTable | _EventLines = _LiveTable(out) if out.file.isatty() else _EventLines()
+    view: _LiveTable | _RunEventLines = _LiveTable(out) if out.file.isatty() else _RunEventLines()
     until = time.monotonic() + timeout if timeout else None
     rows: tuple[DeploymentStatus, ...] = ()
     try:
@@ -138,7 +138,7 @@ class _Timelines:
         return self.timelines.setdefault(event.deployment, Timeline()).add(event)
 
 
-class _EventLines(_Timelines):
+class _RunEventLines(_Timelines):
     """One time-stamped line for each event, but for the progress."""
 
     def update(self, update: "RunEvents") -> None:

@@ -90,7 +90,6 @@ def test_no_modules_import_each_other() -> None:
     TopologicalSorter(graph).prepare()  # raises CycleError, which names the modules
 
 
-@pytest.mark.xfail(strict=True, reason="not every room is in order yet")
 def test_no_class_name_means_two_things_within_a_layer() -> None:
     wrong = []
     for row in rows():
