@@ -163,7 +163,7 @@ def test_an_armed_host_boots_the_installer_and_fetches_what_its_script_names(
     size = host.http(f"{place}/installer.iso", method="HEAD").headers["content-length"]
     assert int(size) == ubuntu.stat().st_size
     served = world.await_event(host.row.id, "script.served")
-    assert served["data"]["boots"] == "installer"
+    assert served.data.boots == "installer"
 
 
 def test_the_installers_files_are_lent_to_the_armed_host_only(
@@ -531,5 +531,5 @@ def test_the_ramdisks_agent_runs_below_another_system_and_says_hello(
             finally:
                 run.stop(agent, grace=2)
         said = (tmp_path / "log").read_text()
-        assert failed["data"]["code"] == 312 and "no disk fits the hints" in failed["data"]["sentence"], said
+        assert failed.data.code == 312 and "no disk fits the hints" in failed.data.sentence, said
         assert "agent.hello" in world.kinds(ident) and f"order {ident}, attempt 1: vault-os@1" in said
