@@ -29,19 +29,30 @@ MEANINGS = {
 }
 
 
-def commands(command: click.Command, name: str) -> Iterator[tuple[str, click.Command]]:
-    yield name, command
+def contexts(context: click.Context) -> Iterator[click.Context]:
+    """Of the program and all of its commands, below each other as they are when it runs."""
+    yield context
+    command = context.command
     if isinstance(command, click.Group):
-        context = click.Context(command)
         for word in command.places if isinstance(command, Lazy) else command.commands:
             child = command.get_command(context, word)
             assert child
-            yield from commands(child, f"{name} {word}")
+            yield from contexts(click.Context(child, context, word, terminal_width=96, max_content_width=96))
 
 
-def section(name: str, command: click.Command) -> str:
-    context = click.Context(command, info_name=name, terminal_width=96, max_content_width=96)
-    return f"## {name}\n\n```\n{command.get_help(context)}\n```\n"
+def commands() -> Iterator[click.Context]:
+    top = click.Context(
+        provision,
+        info_name="provision",
+        terminal_width=96,
+        max_content_width=96,
+        **provision.context_settings,
+    )
+    yield from contexts(top)
+
+
+def section(context: click.Context) -> str:
+    return f"## {context.command_path}\n\n```\n{context.get_help()}\n```\n"
 
 
 def reference() -> str:
@@ -57,7 +68,7 @@ def reference() -> str:
             "|---|---|",
             *codes,
             "",
-            *(section(name, command) for name, command in commands(provision, "provision")),
+            *map(section, commands()),
             "## Error codes",
             "",
             "| code | what has happened | what to do |",
@@ -76,17 +87,17 @@ def test_the_reference_is_what_the_program_says() -> None:
 
 
 def test_every_command_says_what_it_is_for() -> None:
-    silent = [name for name, command in commands(provision, "provision") if not command.help]
+    silent = [context.command_path for context in commands() if not context.command.help]
     assert silent == []
 
 
 def test_lists_say_of_a_command_what_it_says_itself() -> None:
-    for name, command in commands(provision, "provision"):
-        if isinstance(command, Lazy):
-            for word, (_, said) in command.places.items():
-                child = command.get_command(click.Context(command), word)
+    for context in commands():
+        if isinstance(group := context.command, Lazy):
+            for word, (_, summary) in group.places.items():
+                child = group.get_command(context, word)
                 assert child and child.help
-                assert " ".join(child.help.split()).startswith(said), f"{name} {word}"
+                assert " ".join(child.help.split()).startswith(summary), f"{context.command_path} {word}"
 
 
 def test_a_command_imports_no_other() -> None:
