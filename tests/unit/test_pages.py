@@ -38,6 +38,11 @@ def test_no_line_is_wider_than_a_terminal(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_no_merge_was_left_half_done(page: Path) -> None:
+    assert re.findall(r"^\s*(?:<{7}|={7}|>{7})(?:\s|$).*", page.read_text(), flags=re.MULTILINE) == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_between_pages_lead_somewhere(page: Path) -> None:
     targets = re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text())
     assert [to for to in targets if "://" not in to and not (page.parent / to).exists()] == []
@@ -63,6 +68,15 @@ def test_what_the_table_names_is_there() -> None:
         if not any(list(base.glob(name.rstrip("/"))) for base in (PACKAGE, ROOT)):
             wrong.append(name)
     assert wrong == []
+
+
+def test_what_the_table_says_is_in_a_file_is_in_it() -> None:
+    """As `MOST` in `state/surveys.py`, or `settings.py` (`lease_seconds`, …)."""
+    rows = section("Where to change what")
+    pairs = [(path, name) for name, path in re.findall(r"`(\w+)` in `([\w/]+\.py)`", rows)]
+    pairs += re.findall(r"`([\w/]+\.py)` \(`(\w+)`", rows)
+    assert len(pairs) >= 9
+    assert [(path, name) for path, name in pairs if name not in (PACKAGE / path).read_text()] == []
 
 
 def test_every_room_and_folder_has_its_row() -> None:
