@@ -60,7 +60,8 @@ def writing(site: Site, **options: str) -> Deployment:
 def test_a_deployment_goes_its_way_from_order_to_ready(site: Site) -> None:
     row = writing(site)
     assert (row.stage, row.attempt) == (Stage.WRITING, 1)
-    tell(site, row, AgentWritten(disk=WrittenDisk(name="vda", serial="S1")))
+    row = tell(site, row, AgentWritten(disk=WrittenDisk(name="vda", serial="S1")))
+    assert (row.stage, row.disk.name, row.disk.serial) == (Stage.RESTARTING, "vda", "S1")
     tell(site, row, DiskChosen(note=""))
     row = tell(site, row, OsPhoned(host_keys=["ssh-ed25519 A"], address="10.77.0.64"))
     assert (row.stage, row.address, row.host_keys) == (Stage.VERIFYING, "10.77.0.64", ("ssh-ed25519 A",))

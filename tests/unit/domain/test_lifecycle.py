@@ -22,6 +22,19 @@ def test_no_stage_can_wait_for_ever() -> None:
         assert following(stage, "order.cancelled") == Stage.CANCELLED
 
 
+def test_the_deadlines_allow_what_real_machines_need() -> None:
+    """A server's POST of 10 minutes before each of its boots; the others as they are."""
+    post = 600
+    booting = (Stage.POWERING, Stage.NETBOOTING, Stage.RESTARTING)
+    assert all(ROWS[stage].deadline > post for stage in booting)
+    assert ROWS[Stage.RESTARTING].deadline >= 3 * post  # POST, the first boot, cloud-init
+    assert {stage: ROWS[stage].deadline for stage in (Stage.WRITING, Stage.VERIFYING, Stage.SEALING)} == {
+        Stage.WRITING: 7200,
+        Stage.VERIFYING: 1800,
+        Stage.SEALING: 600,
+    }
+
+
 def test_nothing_leads_out_of_a_resting_stage() -> None:
     assert {before for before, _ in TABLE} & RESTING == set()
 

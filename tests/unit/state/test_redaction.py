@@ -46,3 +46,9 @@ def test_a_secret_in_a_list_of_mappings_is_taken_out() -> None:
 def test_two_secrets_can_be_told_apart_by_what_is_left() -> None:
     first, same, other = (redact({"nonce": text}) for text in ("a", "a", "b"))
     assert first == same != other
+
+
+def test_every_key_that_holds_a_secret_is_known() -> None:
+    """Said here once more: a key that goes from the list must not go unnoticed."""
+    keys = ("nonce", "token", "password", "seed", "phone_token", "private_key")
+    assert SECRET not in json.dumps(redact(dict.fromkeys(keys, SECRET)))
