@@ -34,7 +34,7 @@ packages: ## install the Debian packages that are missing (needs root only if so
 
 venv: .venv/.installed ## the Python environment, every package pinned by hash
 
-setup: packages venv ## both
+setup: packages venv ## Debian's packages and the Python environment
 
 quick: venv ## lint and unit tests side by side, under a minute: what to run before each commit
 	@$(MAKE) --no-print-directory -j2 --output-sync=target lint unit
