@@ -41,7 +41,7 @@ class Content:
         """Open.
 
         Raises:
-            Refusal: it is not a regular file, is missing or may not be read.
+            TransferRefused: it is not a regular file, is missing or may not be read.
         """
         self._bytes = source if isinstance(source, bytes) else b""
         self._fd = -1 if isinstance(source, bytes) else _handle_request(source)
@@ -86,7 +86,7 @@ def open_requested(request: TransferRequest, lookup: Lookup) -> Content:
     """The content for a request.
 
     Raises:
-        Refusal: a write, a text mode, a name that is not listed, a file that cannot be read.
+        TransferRefused: a write, a text mode, a name that is not listed, a file that cannot be read.
     """
     if request.write:
         raise TransferRefused(ErrorCode.ACCESS, "this server only lends files, it takes none", "write")
