@@ -17,6 +17,7 @@ from provisioner.cli.output import Column, info, local_time, print_rows
 from provisioner.cli.ramdisk import CACHE
 from provisioner.errors import Exit, InputError
 from provisioner.settings import Mirror
+from provisioner.system.checksum import sha256
 from provisioner.system.units import size
 
 if TYPE_CHECKING:
@@ -131,10 +132,9 @@ def _mirror_variables(mirror: Path) -> dict[str, str]:
 
 
 def _lock_of(mirror: Path) -> str:
-    from provisioner.golden.files import hashed
     from provisioner.mirror import layout
 
-    return hashed(mirror / layout.LOCK)
+    return sha256(mirror / layout.LOCK)
 
 
 def _add(client: "Client", out: Path) -> int:

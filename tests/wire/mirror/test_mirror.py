@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from provisioner import run
-from provisioner.mirror import files, locks, signing
+from provisioner.mirror import locks, signing
+from provisioner.system.checksum import sha256
 
 if TYPE_CHECKING:
     from tests.wire.conftest import Inside, Namespace
@@ -162,7 +163,7 @@ def copy(works: Works, tmp_path: Path) -> Path:
 
 
 def contents(root: Path) -> dict[str, str]:
-    return {p.relative_to(root).as_posix(): files.sha256(p) for p in sorted(root.rglob("*")) if p.is_file()}
+    return {p.relative_to(root).as_posix(): sha256(p) for p in sorted(root.rglob("*")) if p.is_file()}
 
 
 def test_the_lock_names_the_minimal_system_what_was_asked_for_and_what_that_needs(works: Works) -> None:
@@ -174,7 +175,7 @@ def test_the_lock_names_the_minimal_system_what_was_asked_for_and_what_that_need
     assert [(item.name, item.version) for item in lock.collections] == [("lab.tiny", "1.0.10")]
     for item in lock.packages:
         deb = works.folder / "up" / item.path
-        assert (item.sha256, item.size) == (files.sha256(deb), deb.stat().st_size)
+        assert (item.sha256, item.size) == (sha256(deb), deb.stat().st_size)
 
 
 def test_a_lock_that_has_not_changed_is_left_alone(works: Works) -> None:
@@ -191,7 +192,7 @@ def test_collections_are_locked_from_ansibles_own_list_too(works: Works) -> None
     said = works.provision("mirror", "lock", *words)
     assert said.code == 0, said.err
     [item] = locks.load(works.folder / "collections.yml").collections
-    assert (item.name, item.version, item.sha256) == ("lab.tiny", "1.0.10", files.sha256(tarball))
+    assert (item.name, item.version, item.sha256) == ("lab.tiny", "1.0.10", sha256(tarball))
 
 
 def test_apt_must_trust_the_archives_key(works: Works) -> None:
@@ -331,10 +332,10 @@ def test_each_difference_is_named(works: Works, copy: Path) -> None:
 
 def test_who_changes_the_sums_too_is_found_by_the_signature(works: Works, copy: Path) -> None:
     wheel = next(copy.rglob("tinyone*.whl"))
-    before = files.sha256(wheel)
+    before = sha256(wheel)
     wheel.write_bytes(b"evil")
     sums = copy / "SHA256SUMS"
-    sums.write_text(sums.read_text().replace(before, files.sha256(wheel)))
+    sums.write_text(sums.read_text().replace(before, sha256(wheel)))
     said = works.provision("mirror", "verify", copy, "--pubkey", "site.gpg", "-o", "json")
     rows = {row["kind"]: row["file"] for row in json.loads(said.out)["findings"]}
     assert said.code == 6 and rows["unsigned"].startswith("SHA256SUMS: BAD signature")
