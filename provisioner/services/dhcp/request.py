@@ -2,6 +2,7 @@
 
 import uuid
 
+from provisioner.domain.values import printable
 from provisioner.services.dhcp.packet import UNSPECIFIED, Op, Option, Packet, suboptions
 from provisioner.state.sightings import ClientPacket
 
@@ -26,8 +27,8 @@ def sighting(
         message=message.name.lower(),
         when=when,
         arch=architecture(request),
-        vendor_class=printable(options.get(Option.VENDOR_CLASS, b"")),
-        user_class=" ".join(map(printable, user_classes(request))),
+        vendor_class=decode_text(options.get(Option.VENDOR_CLASS, b"")),
+        user_class=" ".join(map(decode_text, user_classes(request))),
         uuid=machine_uuid(request),
         undi=_undi(options.get(Option.INTERFACE, b"")),
         relay="" if request.giaddr == UNSPECIFIED else str(request.giaddr),
@@ -43,7 +44,7 @@ def sighting(
 
 def hostname(request: Packet) -> str:
     """What the machine calls itself; empty where it does not say."""
-    return printable(request.options.get(Option.HOST_NAME, b""))
+    return decode_text(request.options.get(Option.HOST_NAME, b""))
 
 
 def client_address(request: Packet, reply: Packet | None = None) -> str:
@@ -122,10 +123,9 @@ def link_selection(request: Packet) -> bytes:
     return subnet if len(subnet) == 4 else b""
 
 
-def printable(text: bytes) -> str:
+def decode_text(text: bytes) -> str:
     """At most 128 characters of what a stranger wrote, without control characters."""
-    decoded = text.decode("utf-8", "replace")[:128]
-    return decoded if decoded.isprintable() else "".join(c if c.isprintable() else "?" for c in decoded)
+    return printable(text.decode("utf-8", "replace")[:128])
 
 
 def _port(value: bytes) -> str:
