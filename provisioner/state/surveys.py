@@ -2,9 +2,7 @@
 
 from dataclasses import dataclass
 
-from pydantic import TypeAdapter
-
-from provisioner.domain.hardware import Hardware
+from provisioner.domain.hardware import HardwareFacts
 from provisioner.domain.values import machine_uuid
 from provisioner.state.connection import Table
 
@@ -25,7 +23,7 @@ class SurveyRow:
     served: float = 0.0
     released: float = 0.0
     reported: float = 0.0
-    hardware: Hardware | None = None
+    hardware: HardwareFacts | None = None
 
     @property
     def looked(self) -> float:
@@ -34,7 +32,6 @@ class SurveyRow:
 
 
 SELECT = "SELECT mac, uuid, macs, address, served, released, reported, body FROM surveys"
-_HARDWARE = TypeAdapter(Hardware)
 
 
 class Surveys(Table):
@@ -55,7 +52,7 @@ class Surveys(Table):
 
     def put(self, survey: SurveyRow) -> None:
         """Insert or replace; the table stays bounded."""
-        body = _HARDWARE.dump_json(survey.hardware).decode() if survey.hardware else ""
+        body = survey.hardware.model_dump_json() if survey.hardware else ""
         times = (survey.served, survey.released, survey.reported)
         row = [survey.mac, survey.uuid, " ".join(survey.macs), survey.address, *times, body]
         with self._connection.writing() as db:
@@ -84,5 +81,5 @@ def _survey(
     reported: float,
     body: str,
 ) -> SurveyRow:
-    hardware = _HARDWARE.validate_json(body) if body else None
+    hardware = HardwareFacts.model_validate_json(body) if body else None
     return SurveyRow(mac, uuid, tuple(macs.split()), address, served, released, reported, hardware)

@@ -12,7 +12,8 @@ import pytest
 import yaml
 
 from provisioner.agent.protocol import SurveyArguments
-from provisioner.api.machines import Adoption, UnknownMachine
+from provisioner.api.machines import Adoption
+from provisioner.domain.machine import UnknownMachine
 from provisioner.state.leases import LeaseRow
 from provisioner.state.sightings import ClientPacket, NewSighting
 
