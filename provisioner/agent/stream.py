@@ -267,5 +267,5 @@ def _seconds(text: str) -> float:
 
 
 def _words(body: bytes) -> str:
-    text = "".join(sign for sign in body.decode(errors="replace") if sign.isprintable())[:120]
+    text = "".join(letter for letter in body.decode(errors="replace") if letter.isprintable())[:120]
     return text or "the service serves others first"

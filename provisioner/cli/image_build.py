@@ -148,8 +148,8 @@ def _add(client: "Client", out: Path) -> int:
 def _variables(words: tuple[str, ...]) -> dict[str, str]:
     variables_by_name = {}
     for word in words:
-        name, sign, value = word.partition("=")
-        if not name or not sign:
+        name, separator, value = word.partition("=")
+        if not name or not separator:
             raise InputError(f"--var {word}: not NAME=VALUE", hint="--var memory=4096")
         variables_by_name[name] = value
     return variables_by_name
@@ -241,8 +241,8 @@ def builds(output: str, cache: Path) -> None:
         for target in record.targets(lines):
             shown = "not measured" if target.value is None else f"{target.value:.1f} {target.unit}"
             verdict = {True: "✓", False: "✗", None: "–"}[target.met]
-            sign = ">" if target.name == "success rate" else "<"
-            info(f" {verdict} {target.name}: {shown} (target {sign} {target.limit:g} {target.unit})")
+            comparison = ">" if target.name == "success rate" else "<"
+            info(f" {verdict} {target.name}: {shown} (target {comparison} {target.limit:g} {target.unit})")
 
 
 @click.command()

@@ -78,8 +78,8 @@ class Timeline:
 
 
 def read(events: Iterable[Event]) -> Timeline:
-    """The story of these events."""
-    story = Timeline()
+    """The timeline of these events, oldest first."""
+    timeline = Timeline()
     for event in events:
-        story.add(event)
-    return story
+        timeline.add(event)
+    return timeline

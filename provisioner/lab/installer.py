@@ -59,7 +59,7 @@ class Install(Scenario):
         self._rested = 0
 
     def on(self, lab: Rehearsal, event: Event) -> None:
-        if lab.story.stage in RESTING:
+        if lab.timeline.stage in RESTING:
             self._rested = lab.host.console_offset()
 
     def after(self, lab: Rehearsal) -> None:

@@ -240,8 +240,8 @@ def collect(state: Path, expected: Iterable[str], own: MetricsRegistry, now: flo
     texts, up = [own.exposition()], dict.fromkeys(expected, 0) | {own.service: 1}
     for path in sorted(folder(state).glob("*.metrics")):
         with contextlib.suppress(OSError, UnicodeDecodeError):
-            found = path.stat()
-            if now_seconds - found.st_mtime <= STALE and found.st_size <= MAX_FILE_BYTES:
+            info = path.stat()
+            if now_seconds - info.st_mtime <= STALE and info.st_size <= MAX_FILE_BYTES:
                 texts.append(path.read_text())
                 up[path.stem] = 1
     name = "provision_service_up"

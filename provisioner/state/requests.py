@@ -55,7 +55,7 @@ class Requests(Table):
 
     def get(self, ident: int) -> BmcRequest:
         """Raises NotFoundError (PV-124)."""
-        row = self._connection.one("SELECT * FROM requests WHERE id = ?", ident)
+        row = self._connection.fetch_one("SELECT * FROM requests WHERE id = ?", ident)
         if not row:
             raise NotFoundError(f"no request {ident}", code=124)
         return _request(row)

@@ -48,7 +48,7 @@ class Values(Table):
         self._put("dhcp.deaf", _NAMES.dump_json(list(names)))
 
     def _text(self, key: str, default: str) -> str:
-        row = self._connection.one("SELECT value FROM service WHERE key = ?", key)
+        row = self._connection.fetch_one("SELECT value FROM service WHERE key = ?", key)
         return str(row["value"]) if row else default
 
     def _put(self, key: str, value: bytes) -> None:

@@ -133,8 +133,8 @@ class AgentWritten(Payload):
 
     def describe(self) -> str:
         """`written, verified and read back in 20 s: nvme0n1 7Q1K, 12.6 MB fetched, 31.5 MB written`."""
-        took = f" in {duration(self.seconds)}" if self.seconds else ""
-        return f"written, verified and read back{took}: {self.disk.label()}{self._bytes()}"
+        time = f" in {duration(self.seconds)}" if self.seconds else ""
+        return f"written, verified and read back{time}: {self.disk.label()}{self._bytes()}"
 
     def _bytes(self) -> str:
         if self.bytes_fetched is None:

@@ -17,18 +17,18 @@ from provisioner.errors import InputError, RefusedError
 from provisioner.power import registry
 from provisioner.site.site import Site
 from provisioner.state import inventory
-from provisioner.web.request import await_news, the_site
+from provisioner.web.request import await_change, the_site
 
 
 def list_all(query: MachineQuery) -> MachineList:
     """Every machine that nobody knows; waits for one that was seen later than `after`."""
     site = the_site()
-    found = await_news(
+    rows = await_change(
         lambda: tuple(machines.unknown(site)),
-        lambda found: any(machine.changed > query.after for machine in found),
+        lambda rows: any(machine.changed > query.after for machine in rows),
         query.wait,
     )
-    return MachineList(machines=found, now=site.clock())
+    return MachineList(machines=rows, now=site.clock())
 
 
 def show(name: str) -> MachineAnswer:

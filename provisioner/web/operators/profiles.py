@@ -15,7 +15,7 @@ from provisioner.web.request import the_site
 def list_all() -> ProfileList:
     """Every profile with the names of its hosts."""
     site = the_site()
-    return ProfileList(profiles=tuple(_status(site, found) for found in site.database.profiles.all()))
+    return ProfileList(profiles=tuple(_status(site, profile) for profile in site.database.profiles.all()))
 
 
 def show(name: str) -> ProfileAnswer:
