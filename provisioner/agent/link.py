@@ -152,11 +152,11 @@ class Link:
         raise AssertionError("tries() ends by an error")
 
     def interrupted(self, reason: str) -> None:
-        """Say, once, that the stream broke off."""
+        """Log, once, that the stream broke off."""
         self._note(reason)
 
     def wait(self, reason: str, seconds: float, ended: threading.Event) -> None:
-        """Say what we wait for, whenever that changes, and wait. Raises Stopped."""
+        """Wait `seconds`; log the reason whenever it changes. Raises Stopped when `ended` is set."""
         if self.queued != reason:
             self.queued = reason
             self._log(reason)

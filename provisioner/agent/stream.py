@@ -161,7 +161,7 @@ class _Refused(Exception):
 
 
 class _Worker:
-    """One connection and its memory."""
+    """One thread's connection and its buffer."""
 
     def __init__(self, stream: Stream, take: Take) -> None:
         self._stream = stream

@@ -20,7 +20,7 @@ WRONG_KIND = 127
 
 @dataclass(frozen=True)
 class _Request:
-    """What is to be admitted."""
+    """What the rules look at: site, host, image and terms of one order."""
 
     site: Site
     host: Host

@@ -42,7 +42,7 @@ class Verdict(BaseModel):
 
 
 class Changes(TypedDict, total=False):
-    """What events change in a deployment."""
+    """The fields of a deployment that events may change, each optional."""
 
     stage: Stage
     stage_since: float
@@ -121,5 +121,5 @@ class Deployment(PublicDeployment, FrozenModel):
         return bool(self.iso) and self.iso == self.image
 
     def changed(self, **changes: Unpack[Changes]) -> Self:
-        """A copy with these values."""
+        """A copy with these fields replaced; nothing is stored."""
         return self.model_copy(update=changes)

@@ -37,7 +37,7 @@ class UnknownMachine(HardwareModel):
 
     @property
     def changed(self) -> float:
-        """When it was last seen or inventoried."""
+        """When it was last seen or inventoried, in seconds since 1970."""
         return max(self.last_seen, self.inventoried)
 
     @property

@@ -39,7 +39,7 @@ class Term:
     negated: bool = False
 
     def fits(self, candidate: Candidate) -> bool:
-        """Whether the host fulfils it."""
+        """Whether the host and its last deployment satisfy the term."""
         value = KEYS[self.key](candidate)
         return any(fnmatchcase(value, pattern) for pattern in self.patterns) != self.negated
 

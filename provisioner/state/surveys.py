@@ -27,7 +27,7 @@ class SurveyRow:
 
     @property
     def looked(self) -> float:
-        """When it was last sent to look, or did."""
+        """When it was last sent to its survey or reported, in seconds since 1970."""
         return max(self.served, self.reported)
 
 
@@ -65,7 +65,7 @@ class Surveys(Table):
             )
 
     def forget(self, macs: tuple[str, ...]) -> None:
-        """The machine with these MACs is known now."""
+        """Delete the surveys of the machine with these MACs: it is a known host now."""
         with self._connection.writing() as db:
             for mac in macs:
                 db.execute("DELETE FROM surveys WHERE mac = ? OR instr(macs, ?)", [mac, mac])

@@ -75,7 +75,7 @@ class NvmlGpu(_Evidence):
 
     @property
     def place(self) -> str:
-        """What a technician can look for."""
+        """The GPU's place in words, for a technician."""
         return f"GPU {self.bus}" if self.bus else f"GPU number {self.index} of NVML"
 
     def why(self, what: str) -> str:

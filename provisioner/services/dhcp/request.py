@@ -55,12 +55,12 @@ def client_address(request: Packet, reply: Packet | None = None) -> str:
 
 
 def is_http(request: Packet) -> bool:
-    """UEFI HTTP boot."""
+    """Whether it is UEFI HTTP boot: option 60 begins with `HTTPClient` (UEFI 2.10, 24.7)."""
     return request.options.get(Option.VENDOR_CLASS, b"").startswith(b"HTTPClient")
 
 
 def is_pxe(request: Packet) -> bool:
-    """A PXE ROM (RFC 4578, 2.1); some send the architecture only."""
+    """Whether it is a PXE ROM (RFC 4578, 2.1); some send the architecture only."""
     vendor = request.options.get(Option.VENDOR_CLASS, b"")
     return vendor.startswith(b"PXEClient") or (
         Option.ARCHITECTURE in request.options and not vendor.startswith(b"HTTPClient")
@@ -68,12 +68,12 @@ def is_pxe(request: Packet) -> bool:
 
 
 def is_ipxe(request: Packet) -> bool:
-    """Said by the user class."""
+    """Whether it is iPXE: one of its user classes (option 77) says so."""
     return Option.USER_CLASS in request.options and b"iPXE" in user_classes(request)
 
 
 def is_boot_client(request: Packet) -> bool:
-    """Firmware or iPXE, not an operating system."""
+    """Whether firmware or iPXE asks, not an operating system."""
     return may_boot(request) and (is_pxe(request) or is_http(request) or is_ipxe(request))
 
 
@@ -84,7 +84,7 @@ def may_boot(request: Packet) -> bool:
 
 
 def architecture(request: Packet) -> int | None:
-    """The first type of option 93."""
+    """The first architecture of option 93 (RFC 4578, 2.1); None without one."""
     value = request.options.get(Option.ARCHITECTURE, b"")
     return int.from_bytes(value[:2], "big") if len(value) >= 2 else None
 

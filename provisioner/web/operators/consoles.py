@@ -46,7 +46,7 @@ def _base64(data: bytes) -> str:
 
 
 def _is_live(ident: str, recording: Recording) -> bool:
-    """Whether it is recorded now, or will be."""
+    """Whether the console is being recorded, or may be while the deployment goes on."""
     row = the_site().database.deployments.get(ident)
     bmc = the_site().database.hosts.get(row.host).bmc
     is_wanted = row.stage not in RESTING and registry.console_driver(bmc) is not None
