@@ -44,7 +44,7 @@ GALAXY_YML = "namespace: lab\nname: tiny\nversion: 1.0.10\nreadme: README.md\nau
 
 
 @dataclass
-class Said:
+class CommandResult:
     code: int
     out: str
     err: str
@@ -57,13 +57,13 @@ class Works:
     folder: Path
     env: dict[str, str] = field(default_factory=dict)
 
-    def provision(self, *words: str | Path, **env: str) -> Said:
+    def provision(self, *words: str | Path, **env: str) -> CommandResult:
         done = run.run(
             [*PROVISION, *words], check=False, timeout=100, env={**self.env, **env}, cwd=self.folder
         )
-        return Said(done.returncode, done.stdout.decode(), done.stderr.decode())
+        return CommandResult(done.returncode, done.stdout.decode(), done.stderr.decode())
 
-    def lock(self, out: str = "lock.yml", *more: str) -> Said:
+    def lock(self, out: str = "lock.yml", *more: str) -> CommandResult:
         words = (
             "--packages",
             "packages",
@@ -75,7 +75,7 @@ class Works:
         where = ("--suite", "bookworm", "--sources", "up.list", "--created", "2026-11-02T00:00:00Z")
         return self.provision("mirror", "lock", *where, *words, "-o", out, *more)
 
-    def make(self, out: str, *more: str | Path, lock: str = "lock.yml") -> Said:
+    def make(self, out: str, *more: str | Path, lock: str = "lock.yml") -> CommandResult:
         words = ("--lock", lock, "--out", out, "--sign", "site.mirror-key", "--sources", "up.list")
         return self.provision("mirror", "make", *words, "--from", self.folder / "galaxy", *more)
 
@@ -485,14 +485,14 @@ def test_a_service_without_a_mirror_has_none(world: Any) -> None:
     assert world.lan.http(boot, "-H", f"Host: {NAME}").status == 200, "a boot script is an answer to any name"
 
 
-Gap = Callable[..., tuple[Said, dict[str, Any]]]
+Gap = Callable[..., tuple[CommandResult, dict[str, Any]]]
 
 
 @pytest.fixture
 def gap(works: Works, tmp_path: Path) -> Gap:
     """Runs a command in the air gap; what it said, and the account."""
 
-    def inside(*command: str, before: Sequence[str] = ()) -> tuple[Said, dict[str, Any]]:
+    def inside(*command: str, before: Sequence[str] = ()) -> tuple[CommandResult, dict[str, Any]]:
         report = tmp_path / "gap.json"
         report.unlink(missing_ok=True)
         words = [
@@ -508,7 +508,7 @@ def gap(works: Works, tmp_path: Path) -> Gap:
             *command,
         ]
         done = run.run(words, check=False, timeout=100, cwd=works.folder)
-        said = Said(done.returncode, done.stdout.decode(), done.stderr.decode())
+        said = CommandResult(done.returncode, done.stdout.decode(), done.stderr.decode())
         return said, json.loads(report.read_text()) if report.exists() else {}
 
     return inside
