@@ -41,11 +41,11 @@ def main() -> int:
     if os.geteuid() != 0:
         print("make bench needs root: loop devices, network namespaces", file=sys.stderr)
         return 2
-    _say(machine())
+    _log(machine())
     wanted = arguments.rows or [*ROWS, *NETWORK]
     done = _imaging([name for name in wanted if name in ROWS], arguments.size, arguments.rounds)
     with tempfile.TemporaryDirectory(dir=MEMORY, prefix="bench-") as memory:
-        lan = LanBench(Path(memory), arguments.rounds, _say)
+        lan = LanBench(Path(memory), arguments.rounds, _log)
         done += _rows([(name, partial(NETWORK[name], lan)) for name in wanted if name in NETWORK])
     if arguments.output == "json":
         print(
@@ -68,22 +68,22 @@ def _imaging(wanted: list[str], size: int, rounds: int) -> list[Row]:
         tempfile.TemporaryDirectory(dir=MEMORY, prefix="bench-") as memory,
         material.sink(Path(memory), (size + 64) * material.MIB) as sink,
     ):
-        _say(f"making an image of {size} MiB")
+        _log(f"making an image of {size} MiB")
         image = material.make(Path(folder), size * material.MIB)
-        bench = Bench(Path(folder), Path(memory), image, sink, rounds, _say)
+        bench = Bench(Path(folder), Path(memory), image, sink, rounds, _log)
         return _rows([(name, partial(ROWS[name], bench)) for name in wanted])
 
 
 def _rows(wanted: list[tuple[str, Callable[[], Row | list[Row]]]]) -> list[Row]:
     done: list[Row] = []
     for name, make in wanted:
-        _say(f"{name} (load {os.getloadavg()[0]:.2f})")
+        _log(f"{name} (load {os.getloadavg()[0]:.2f})")
         made = make()
         done += made if isinstance(made, list) else [made]
     return done
 
 
-def _say(sentence: str) -> None:
+def _log(sentence: str) -> None:
     print(sentence, file=sys.stderr, flush=True)
 
 

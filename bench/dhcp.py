@@ -174,7 +174,7 @@ def b8(lan: LanBench) -> Row:
                 with start(wire, folder) as pid:
                     _round(wire, pid, measured[name], slow[name])
                 amount, late = 1e4 / measured[name].seconds[-1], slow[name][-1]
-                lan.say(f"  round {number + 1}: {name} {amount:.0f} exchanges/s, p99 {late:.2f} ms")
+                lan.log(f"  round {number + 1}: {name} {amount:.0f} exchanges/s, p99 {late:.2f} ms")
     mine, *others = measured.values()
     what = f"10,000 exchanges, {MACS} MACs, leases stored"
     row = Row("B8", what, "perfdhcp's one core: 13,000 to 17,000/s", [mine, *others])

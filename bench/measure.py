@@ -74,7 +74,7 @@ def alternate(
     *,
     before: Callable[[str], None],
     check: Callable[[str, str], str],
-    say: Callable[[str], None],
+    log: Callable[[str], None],
 ) -> list[Measurement]:
     """A B A B …: every way once in every round. `check(name, output)` says in words what is wrong."""
     measured = {name: Measurement(name) for name, _ in ways}
@@ -89,7 +89,7 @@ def alternate(
             if fault := check(name, output):
                 measurement.faults.append(fault)
             words = f"{name} {seconds:.2f} s, cpu {cpu:.2f} s" + (f", {fault}" if fault else "")
-            say(f"  round {number + 1}: {words}")
+            log(f"  round {number + 1}: {words}")
     return list(measured.values())
 
 

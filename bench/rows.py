@@ -26,7 +26,7 @@ class Bench:
     image: Image
     sink: Sink
     rounds: int
-    say: Callable[[str], None]
+    log: Callable[[str], None]
 
 
 @dataclass
@@ -35,7 +35,7 @@ class LanBench:
 
     folder: Path
     rounds: int
-    say: Callable[[str], None]
+    log: Callable[[str], None]
 
 
 @dataclass
@@ -153,7 +153,7 @@ def b1(bench: Bench) -> Row:
             bench.rounds,
             before=lambda name: bench.sink.soil(),
             check=check(bench, image.manifest, image.raw),
-            say=bench.say,
+            log=bench.log,
         )
     mine, direct, ironic, bmap = measured
     row = Row("B1", "image to a dirty disk, loopback", limit(image.manifest, 0), measured)
@@ -180,7 +180,7 @@ def b2(bench: Bench) -> Row:
             bench.rounds,
             before=lambda name: bench.sink.soil(),
             check=check(bench, image.manifest, image.raw),
-            say=bench.say,
+            log=bench.log,
         )
     mine, direct, ironic = measured
     row = Row("B2", "the same over 1 Gbit", limit(image.manifest, rate), measured)
@@ -249,7 +249,7 @@ def _again(
                 ("delta", [*line.prefix, *write(bench, url)]),
                 ("full", [*line.prefix, *write(bench, url, "--full")]),
             ]
-            measured = alternate(ways, bench.rounds, before=before, check=checked, say=bench.say)
+            measured = alternate(ways, bench.rounds, before=before, check=checked, log=bench.log)
         for way in measured:
             way.bytes = fetched[way.name]
         row = Row("B3", f"{what}, {place}", "one read and one SHA-256 of the data", measured)
@@ -276,7 +276,7 @@ def b12(bench: Bench) -> Row:
         return "" if digest == wanted else f"{product.name} expands to another image"
 
     ways = [("ours", ours), ("bmaptool + zstd -T2 -3", theirs)]
-    measured = alternate(ways, bench.rounds, before=lambda name: None, check=checked, say=bench.say)
+    measured = alternate(ways, bench.rounds, before=lambda name: None, check=checked, log=bench.log)
     single = folder / "one.zst"
     run.run(["zstd", "-q", "-3", "--single-thread", "-f", image.raw, "-o", single], timeout=600)
     row = Row(

@@ -116,7 +116,7 @@ def b6(bench: Bench) -> list[Row]:
                     seconds, cpu, _ = timed(argv)
                     measurement.seconds.append(seconds)
                     measurement.cpu.append(cpu)
-                    bench.say(f"  round {number + 1}: {measurement.name} {seconds:.2f} s")
+                    bench.log(f"  round {number + 1}: {measurement.name} {seconds:.2f} s")
             waits = []
             for _ in range(2 * bench.rounds):  # one lasts a second: too few requests
                 process = run.start(ours)

@@ -66,7 +66,7 @@ def b9(lan: LanBench) -> Row:
         for number in range(lan.rounds):
             for way, start in zip(measured, (ours, theirs), strict=True):
                 _round(lan, way, start(lan.folder, files, names), names, files)
-                lan.say(f"  round {number + 1}: {way.name} {way.seconds[-1]:.1f} s, cpu {way.cpu[-1]:.1f}")
+                lan.log(f"  round {number + 1}: {way.name} {way.seconds[-1]:.1f} s, cpu {way.cpu[-1]:.1f}")
     amount = HOSTS * (sum(SIZES.values()) + (files / NAME).stat().st_size)
     row = Row(
         "B9", f"{HOSTS} hosts, power-on to hello", f"{amount / 1e9:.1f} GB to one client machine", measured

@@ -111,7 +111,7 @@ def _sessions(
             if result["wrong"]:
                 way.faults.append(f"{result['right']} of {sessions * times}: {result['wrong'][0]}")
             words = f"{name} {way.seconds[-1]:.3f} s, cpu {way.cpu[-1]:.3f}"
-            lan.say(f"  {sessions} × window {window}, round {number + 1}: {words}")
+            lan.log(f"  {sessions} × window {window}, round {number + 1}: {words}")
     size = (lan.folder / NAME).stat().st_size
     row = Row(
         "B7",
@@ -175,7 +175,7 @@ def _one_lossy(lan: LanBench, way: Measurement, argv: Argv, names: tuple[str, st
     way.cpu.append(cpu)
     if not got.exists() or got.read_bytes() != (lan.folder / NAME).read_bytes():
         way.faults.append(f"not whole after {way.seconds[-1]:.0f} s: {output}")
-    lan.say(f"  {percent} %: {way.name} {way.seconds[-1]:.2f} s {output}")
+    lan.log(f"  {percent} %: {way.name} {way.seconds[-1]:.2f} s {output}")
 
 
 @contextmanager

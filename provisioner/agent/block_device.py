@@ -65,7 +65,7 @@ class BlockDevice:
             return -1
 
     def _buffer(self, length: int) -> mmap.mmap:
-        """This thread's own, on a page's boundary."""
+        """This thread's own buffer, aligned to a page as O_DIRECT asks (open(2))."""
         held: mmap.mmap | None = getattr(self._buffers, "held", None)
         if held is None or len(held) < length:
             held = self._buffers.held = mmap.mmap(-1, max(length, PIECE))

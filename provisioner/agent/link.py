@@ -26,14 +26,14 @@ class Link:
         self,
         server: str,
         *,
-        say: Callable[[str], None] = print,
+        log: Callable[[str], None] = print,
         patience: float = PATIENCE,
         silence: float = SILENCE,
         back_off: Sequence[float] = BACK_OFF,
     ) -> None:
         parts = urlsplit(server)
         self._host, self._port = parts.hostname or "", parts.port or 80
-        self._say = say
+        self._log = log
         self._patience = patience
         self._silence = silence
         self._back_off = back_off
@@ -111,7 +111,7 @@ class Link:
     def _note(self, reason: str) -> None:
         if not self.note:
             self.note = f"{reason} (since {time.strftime('%H:%M:%S')})"
-            self._say(self.note)
+            self._log(self.note)
 
     def tries(self, what: str, ended: threading.Event | None = None) -> Iterator[int]:
         """One number for each try, with growing pauses; ends by an error. `note` says why it waits.
@@ -152,14 +152,14 @@ class Link:
         raise AssertionError("tries() ends by an error")
 
     def interrupted(self, reason: str) -> None:
-        """Say, once, that the stream broke off."""
+        """Log, once, that the stream broke off."""
         self._note(reason)
 
     def wait(self, reason: str, seconds: float, ended: threading.Event) -> None:
-        """Say what we wait for, whenever that changes, and wait. Raises Stopped."""
+        """Wait `seconds`; log the reason whenever it changes. Raises Stopped when `ended` is set."""
         if self.queued != reason:
             self.queued = reason
-            self._say(reason)
+            self._log(reason)
         if ended.wait(seconds):
             raise Stopped
 
@@ -167,11 +167,11 @@ class Link:
         """A piece of the image has arrived: nobody is waited for any more."""
         if self.queued:
             self.queued = ""
-            self._say("it is our turn")
+            self._log("it is our turn")
         self.recovered()
 
     def recovered(self) -> None:
         """The service answers again, or bytes arrive again: say so once."""
         if self.note:
             self.note = ""
-            self._say("the service answers again")
+            self._log("the service answers again")

@@ -12,7 +12,7 @@ from provisioner.imaging import gpt
 Reader = Callable[[int, int], bytes]  # offset and length in bytes
 MD = struct.pack("<I", 0xA92B4EFC)
 # (what it is, offset from the start, the bytes there)
-SIGNS = (
+SIGNATURES = (
     *(("LVM", 512 * sector, b"LABELONE") for sector in range(4)),
     ("RAID (md)", 0, MD),
     ("RAID (md)", 4096, MD),
@@ -43,16 +43,18 @@ def foreign(reader: Reader, size: int, table: gpt.PartitionTable | None) -> str:
 
     `table` is the disk's partition table, if it has a valid one. Raises OSError.
     """
-    signs: list[str] = []
-    signs += [f"{sign} on the whole disk" for sign in _signs(reader, 0, size)]
+    signatures: list[str] = []
+    signatures += [f"{signature} on the whole disk" for signature in _signatures(reader, 0, size)]
     for number, part in enumerate(table.partitions if table else (), 1):
-        part_signs = dict.fromkeys(_signs(reader, part.offset, part.length))
+        part_signatures = dict.fromkeys(_signatures(reader, part.offset, part.length))
         if kind := TYPES.get(part.type):
-            part_signs[kind] = None
-        signs += [f"{sign} on partition {number}" for sign in part_signs]
+            part_signatures[kind] = None
+        signatures += [f"{signature} on partition {number}" for signature in part_signatures]
     for number, offset, length in _mbr(reader) if table is None else ():
-        signs += [f"{sign} on partition {number}" for sign in _signs(reader, offset, length)]
-    return ", ".join(dict.fromkeys(signs))
+        signatures += [
+            f"{signature} on partition {number}" for signature in _signatures(reader, offset, length)
+        ]
+    return ", ".join(dict.fromkeys(signatures))
 
 
 def _mbr(reader: Reader) -> Iterator[tuple[int, int, int]]:
@@ -65,9 +67,11 @@ def _mbr(reader: Reader) -> Iterator[tuple[int, int, int]]:
             yield number + 1, first * 512, count * 512
 
 
-def _signs(reader: Reader, offset: int, length: int) -> list[str]:
+def _signatures(reader: Reader, offset: int, length: int) -> list[str]:
     head = reader(offset, min(length, (1 << 20) + 512))
-    names = [name for name, place, sign in SIGNS if head[place : place + len(sign)] == sign]
+    names = [
+        name for name, place, signature in SIGNATURES if head[place : place + len(signature)] == signature
+    ]
     for place in (0, LABEL, length - length % LABEL - 2 * LABEL, length - length % LABEL - LABEL):
         if place >= 0 and _has_uberblock(reader(offset + place + (LABEL >> 1), LABEL >> 1)):
             names.append("ZFS")

@@ -161,7 +161,7 @@ class _Refused(Exception):
 
 
 class _Worker:
-    """One connection and its memory."""
+    """One thread's connection and its buffer."""
 
     def __init__(self, stream: Stream, take: Take) -> None:
         self._stream = stream
@@ -267,5 +267,5 @@ def _seconds(text: str) -> float:
 
 
 def _words(body: bytes) -> str:
-    text = "".join(sign for sign in body.decode(errors="replace") if sign.isprintable())[:120]
+    text = "".join(letter for letter in body.decode(errors="replace") if letter.isprintable())[:120]
     return text or "the service serves others first"

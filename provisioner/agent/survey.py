@@ -26,27 +26,27 @@ class Survey:
         find_disks: Callable[[], list[protocol.Disk]] = facts.disks,
     ) -> None:
         self._arguments = arguments
-        self._link = connect(arguments.server, say=self.say, patience=PATIENCE)
+        self._link = connect(arguments.server, log=self.log, patience=PATIENCE)
         self._reboot = reboot
         self._find_disks = find_disks
 
-    def say(self, sentence: str) -> None:
+    def log(self, sentence: str) -> None:
         """Print a line on the console, with the time."""
         print(f"agent: {time.strftime('%H:%M:%S')} {sentence}", flush=True)
 
     def run(self) -> None:
         """Tell, then restart, whatever the answer is: an order in it is not even looked at."""
         try:
-            self.say("inventory only: no disk of this machine will be written")
+            self.log("inventory only: no disk of this machine will be written")
             message = self._look()
-            self.say(f"{message.maker} {message.product}, serial {message.serial or 'none'}".strip())
+            self.log(f"{message.maker} {message.product}, serial {message.serial or 'none'}".strip())
             for disk in message.disks:
-                self.say(f"disk {disk.name} {disk.model} {disk.size} bytes: {disk.content}")
+                self.log(f"disk {disk.name} {disk.model} {disk.size} bytes: {disk.content}")
             self._link.post("inventory", message)
-            self.say("the service knows now what this machine is")
+            self.log("the service knows now what this machine is")
         except Exception as fault:  # whatever it is, the machine goes back to its own disk
-            self.say(f"the inventory could not be handed in ({fault!r:.200})")
-        self.say("this machine restarts and boots its disk")
+            self.log(f"the inventory could not be handed in ({fault!r:.200})")
+        self.log("this machine restarts and boots its disk")
         self._reboot()
 
     def _look(self) -> protocol.Inventory:

@@ -38,7 +38,7 @@ class ImageWriter:
         device: BlockDevice,
         manifest: Manifest,
         tell: Tell,
-        say: Callable[[str], None] = print,
+        log: Callable[[str], None] = print,
         *,
         method: Method = "delta",
         may_discard: bool = False,
@@ -47,7 +47,7 @@ class ImageWriter:
         self._device = device
         self._manifest = manifest
         self._tell = tell
-        self._say = say
+        self._log = log
         self._method = method
         self._may_discard = may_discard
         self._sector = manifest.logical_sector_size
@@ -97,7 +97,7 @@ class ImageWriter:
     def _holds_ours(self) -> bool:
         """Whether an image of ours, or half of one, is there: then it pays to look what is right already."""
         if marker := write_marker.find(self._device.read(write_marker.PLACE, write_marker.LENGTH)):
-            self._say(f"the disk holds half of {marker.name}@{marker.version}")
+            self._log(f"the disk holds half of {marker.name}@{marker.version}")
             return True
         names = [{part.name for part in table.partitions} for table in self._old_tables()]
         return any(set(ROLES) - {"bios"} <= labels for labels in names)
@@ -118,7 +118,7 @@ class ImageWriter:
                 raise DiskError(f"{self._device.path.name} does not let go of its old boot sectors", code=317)
         self._device.write(write_marker.PLACE, write_marker.mark(self._manifest))
         self._device.flush()
-        self._say(f"old boot sectors destroyed at {len(places)} places")
+        self._log(f"old boot sectors destroyed at {len(places)} places")
 
     def _old_tables(self) -> Iterator[gpt.PartitionTable]:
         for lba in (1, self._device.size // self._sector - 1):
@@ -142,7 +142,7 @@ class ImageWriter:
             self._device.zero(offset, min(STRETCH, size - offset))
             self._tell("preparing", min(offset + STRETCH, size), size)
         self._device.flush()
-        self._say("the whole disk was made zeros")
+        self._log("the whole disk was made zeros")
 
     def _is_held(self, chunk: Chunk) -> bool:
         """Whether the chunk holds a partition table of the disk, or the ESP's head."""
@@ -167,7 +167,7 @@ class ImageWriter:
         right = set(looked) - wrong
         self.bytes_saved = sum(chunks[n].length for n in right if chunks[n].kind == "data")
         self._done = sum(chunks[n].length for n in right)
-        self._say(f"{len(right)} of {len(looked)} chunks are on the disk already")
+        self._log(f"{len(right)} of {len(looked)} chunks are on the disk already")
         return [n for n in wanted if n not in right]
 
     def _write_chunks(self, stream: ChunkSource, back: compare.ReadBack, missing: list[int]) -> None:

@@ -1,19 +1,17 @@
 """Deployments: what is ordered, planned, under way, and how it ended."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
 from provisioner.api.answer import PersonName, Resource, ServiceAnswer
-from provisioner.domain.deployment import Terms, Verdict, WrittenDisk
+from provisioner.domain.deployment import PublicDeployment, Terms
 from provisioner.domain.event import Event
 from provisioner.domain.plan import Plan
-from provisioner.domain.progress import Progress
-from provisioner.domain.stage import STOPS, Stage
+from provisioner.domain.stage import STOPS
 from provisioner.domain.values import FrozenModel
 
 StopAfter = Annotated[str, Field(pattern=rf"^(|{'|'.join(STOPS)})$")]
-WriteMode = Literal["delta", "full", "wipe"]
 
 
 class DeploymentOrder(FrozenModel):
@@ -32,42 +30,11 @@ class DeploymentOrder(FrozenModel):
     terms: Terms = Terms()
 
 
-class DeploymentStatus(Resource):
+class DeploymentStatus(PublicDeployment, Resource):
     """One deployment without what only machines may know; times in seconds since 1970, 0 for never.
 
     `stop_after` is the stage at which it shall end, empty for none; `code` is the PV code of its failure.
     """
-
-    id: str
-    host: str
-    mac: str
-    image: str
-    stage: Stage
-    stage_since: float
-    deadline: float
-    created: float
-    expires: float
-    attempt: int = 0
-    armed_by: str = ""
-    serial: str = ""
-    erase: bool = True
-    stop_after: str = ""
-    last_event: str = ""
-    last_event_at: float = 0
-    progress: Progress = Progress()
-    power_on: float = 0
-    reboot: bool = False
-    disk: WrittenDisk = WrittenDisk()
-    address: str = ""
-    host_keys: tuple[str, ...] = ()
-    code: int = 0
-    reason: str = ""
-    hint: str = ""
-    verdict: Verdict = Verdict()
-    run: str = ""
-    iso: str = ""
-    write_mode: WriteMode = "delta"
-    erase_foreign: bool = False
 
 
 class DeploymentDetails(DeploymentStatus):

@@ -2,15 +2,15 @@
 
 from typing import Annotated
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, SerializerFunctionWrapHandler, WrapSerializer
 
 from provisioner.api.answer import ServiceAnswer
 from provisioner.api.deployments import DeploymentStatus
-from provisioner.api.hardware import HardwareFacts
 from provisioner.api.sightings import DhcpSighting
+from provisioner.domain.hardware import HardwareFacts
 from provisioner.domain.host import Host
 from provisioner.domain.profile import Profile
-from provisioner.domain.sparse import OnlySet
+from provisioner.domain.sparse import JsonObject, OnlySet
 from provisioner.domain.values import FrozenModel
 
 
@@ -49,8 +49,12 @@ class HostAnswer(ServiceAnswer):
     host: HostStatus
 
 
+def _dump_known(facts: HardwareFacts, _: SerializerFunctionWrapHandler) -> JsonObject:
+    return facts.model_dump(mode="json") if facts.is_known else {}
+
+
 class HostDetails(HostAnswer):
     """One host, its hardware as its ramdisk saw it last, and how each of its MACs asked by DHCP."""
 
-    facts: Annotated[HardwareFacts, OnlySet]
+    facts: Annotated[HardwareFacts, WrapSerializer(_dump_known)]
     seen: tuple[Annotated[DhcpSighting, OnlySet], ...]

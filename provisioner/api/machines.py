@@ -1,8 +1,8 @@
 """Machines that nobody knows yet: seen by DHCP, perhaps inventoried, and how one becomes a host."""
 
-from provisioner.api.answer import Resource, Seconds, ServiceAnswer, WaitQuery
-from provisioner.domain.hardware import DeviceInfo, DiskInfo, NicInfo
+from provisioner.api.answer import Seconds, ServiceAnswer, WaitQuery
 from provisioner.domain.host import Bmc, Host
+from provisioner.domain.machine import UnknownMachine
 from provisioner.domain.profile import Hints
 from provisioner.domain.values import FrozenModel, Text
 
@@ -11,44 +11,6 @@ class MachineQuery(WaitQuery):
     """`after`: seconds since 1970; with `wait`, until a machine was seen later than that."""
 
     after: Seconds = 0
-
-
-class UnknownMachine(Resource):
-    """One machine; its MACs are joined by its UUID or its inventory. Times in seconds since 1970, 0: never.
-
-    `mac` is the one last seen, `vendor` its card's maker, `architecture` the firmware in words, `port` the
-    switch's (RFC 3046), `note` why it got no boot file, `host` the known host that has its UUID.
-    """
-
-    mac: str
-    macs: tuple[str, ...]
-    vendor: str
-    architecture: str
-    uuid: str
-    address: str
-    hostname: str
-    port: str
-    note: str
-    host: str
-    first_seen: float
-    last_seen: float
-    count: int
-    inventoried: float
-    serial: str
-    maker: str
-    product: str
-    cpu: str
-    cpus: int
-    memory: int
-    firmware: str
-    disks: tuple[DiskInfo, ...]
-    nics: tuple[NicInfo, ...]
-    devices: tuple[DeviceInfo, ...]
-
-    @property
-    def changed(self) -> float:
-        """When it was last seen or inventoried."""
-        return max(self.last_seen, self.inventoried)
 
 
 class MachineList(ServiceAnswer):

@@ -17,6 +17,7 @@ from provisioner.cli.output import Column, info, local_time, print_rows
 from provisioner.cli.ramdisk import CACHE
 from provisioner.errors import Exit, InputError
 from provisioner.settings import Mirror
+from provisioner.system.checksum import sha256
 from provisioner.system.units import size
 
 if TYPE_CHECKING:
@@ -131,10 +132,9 @@ def _mirror_variables(mirror: Path) -> dict[str, str]:
 
 
 def _lock_of(mirror: Path) -> str:
-    from provisioner.golden.files import hashed
     from provisioner.mirror import layout
 
-    return hashed(mirror / layout.LOCK)
+    return sha256(mirror / layout.LOCK)
 
 
 def _add(client: "Client", out: Path) -> int:
@@ -148,8 +148,8 @@ def _add(client: "Client", out: Path) -> int:
 def _variables(words: tuple[str, ...]) -> dict[str, str]:
     variables_by_name = {}
     for word in words:
-        name, sign, value = word.partition("=")
-        if not name or not sign:
+        name, separator, value = word.partition("=")
+        if not name or not separator:
             raise InputError(f"--var {word}: not NAME=VALUE", hint="--var memory=4096")
         variables_by_name[name] = value
     return variables_by_name
@@ -241,8 +241,8 @@ def builds(output: str, cache: Path) -> None:
         for target in record.targets(lines):
             shown = "not measured" if target.value is None else f"{target.value:.1f} {target.unit}"
             verdict = {True: "✓", False: "✗", None: "–"}[target.met]
-            sign = ">" if target.name == "success rate" else "<"
-            info(f" {verdict} {target.name}: {shown} (target {sign} {target.limit:g} {target.unit})")
+            comparison = ">" if target.name == "success rate" else "<"
+            info(f" {verdict} {target.name}: {shown} (target {comparison} {target.limit:g} {target.unit})")
 
 
 @click.command()

@@ -111,7 +111,7 @@ def _fetched(url: str, keys: list[Path]) -> tuple[manifests.Manifest, Link]:
         raise InputError(
             f"{url}: not a http:// address", hint="the signature protects it, not the line", code=102
         )
-    link = Link(f"http://{parts.netloc}", say=info, patience=ANSWER_LIMIT)
+    link = Link(f"http://{parts.netloc}", log=info, patience=ANSWER_LIMIT)
     with tempfile.TemporaryDirectory() as folder:
         listed = Path(folder) / "pack.json"
         for ending in (".json", ".json.minisig"):

@@ -6,7 +6,7 @@ from provisioner.cli.output import Column, local_time
 from provisioner.system.units import size
 
 if TYPE_CHECKING:
-    from provisioner.api.machines import UnknownMachine
+    from provisioner.domain.machine import UnknownMachine
 
 
 def describe(machine: "UnknownMachine") -> str:

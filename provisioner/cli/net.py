@@ -11,8 +11,9 @@ from provisioner.cli.output import console, info, make_table, print_rows, timest
 from provisioner.cli.polling import poll
 
 if TYPE_CHECKING:
-    from provisioner.api.machines import MachineList, UnknownMachine
+    from provisioner.api.machines import MachineList
     from provisioner.client import Client
+    from provisioner.domain.machine import UnknownMachine
 
 
 @click.group()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from provisioner.cli import plan as plans
+from provisioner.cli.live_display import LiveDisplay
 from provisioner.cli.output import Column, console, info, local_time, print_rows, timestamp
 from provisioner.cli.polling import follow_events
 from provisioner.domain.stage import RESTING, Stage
@@ -154,41 +155,28 @@ class _RunEventLines(_Timelines):
         info(sentence)
 
 
-class _LiveTable(_Timelines):
+class _LiveTable(LiveDisplay, _Timelines):
     """One line a host, redrawn in place."""
 
     def __init__(self, out: "Console") -> None:
-        from rich.live import Live
-
-        super().__init__()
+        LiveDisplay.__init__(self, out)
+        _Timelines.__init__(self)
         self._rows: tuple[DeploymentStatus, ...] = ()
-        self._skew = 0.0  # the service's clock against ours
-        self._warning = ""
-        self._live = Live(console=out, get_renderable=self._draw, refresh_per_second=4)
-
-    def __enter__(self) -> None:
-        self._live.start()
-
-    def __exit__(self, *_: object) -> None:
-        self._live.stop()
 
     def update(self, update: "RunEvents") -> None:
         """Take new events."""
         for event in update.events:
             self.add(event)
-        self._rows, self._warning = update.deployments, ""
-        self._skew = update.now - time.time()
+        self._rows = update.deployments
+        self.reached(update.now)
 
-    def warn(self, sentence: str) -> None:
-        """Show something about us, not about the run."""
-        self._warning = sentence
-
-    def _draw(self) -> "Table":
+    def draw(self) -> "Table":
+        """The table of all hosts."""
         from rich.table import Table
 
         caption = self._warning or None
         table = Table("", "HOST", "STATE", "TIME", "", box=None, pad_edge=False, caption=caption)
-        now = time.time() + self._skew
+        now = self.service_time()
         for row in self._rows:
             table.add_row(*self._cells(row, now))
         return table

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from provisioner.cli import runs
+from provisioner.cli.live_display import LiveDisplay
 from provisioner.cli.options import output_option, with_client
 from provisioner.cli.output import Column, console, info, local_time, print_record, print_rows, timestamp
 from provisioner.cli.polling import follow_events
@@ -147,40 +148,27 @@ class _EventLines:
         self._warning = sentence
 
 
-class _LiveStages:
+class _LiveStages(LiveDisplay):
     """A line for each stage, redrawn in place."""
 
     def __init__(self, out: "Console") -> None:
-        from rich.live import Live
-
+        super().__init__(out)
         self.timeline = Timeline()
         self._row: DeploymentStatus | None = None
-        self._skew = 0.0  # the service's clock against ours
-        self._warning = ""
-        self._live = Live(console=out, get_renderable=self._draw, refresh_per_second=4)
-
-    def __enter__(self) -> None:
-        self._live.start()
-
-    def __exit__(self, *_: object) -> None:
-        self._live.stop()
 
     def update(self, update: "DeploymentEvents") -> None:
         """Take new events."""
         for event in update.events:
             self.timeline.add(event)
-        self._row, self._warning = update.deployment, ""
-        self._skew = update.now - time.time()
+        self._row = update.deployment
+        self.reached(update.now)
 
-    def warn(self, sentence: str) -> None:
-        """Show something about us, not about the deployment."""
-        self._warning = sentence
-
-    def _draw(self) -> "Group":
+    def draw(self) -> "Group":
+        """The stages of the deployment."""
         from rich.console import Group
         from rich.text import Text
 
-        lines = _lines(self._row, self.timeline, time.time() + self._skew) if self._row else []
+        lines = _lines(self._row, self.timeline, self.service_time()) if self._row else []
         return Group(*lines, *([Text(f"   {self._warning}", "yellow")] if self._warning else []))
 
 

@@ -203,11 +203,11 @@ class Client(Transport):
     def follow(self, ident: str, after: int = 0) -> Iterator[DeploymentEvents]:
         """`events` answers one after the other, as they come; ends when the deployment rests."""
         while True:
-            news = self.events(ident, after, WAIT)
-            yield news
-            if news.events:
-                after = news.events[-1].id
-            elif news.deployment.stage in RESTING:
+            update = self.events(ident, after, WAIT)
+            yield update
+            if update.events:
+                after = update.events[-1].id
+            elif update.deployment.stage in RESTING:
                 return
 
     def console(self, ident: str, *, offset: int = 0, lines: int = 0, wait: float = 0) -> ConsoleOutput:

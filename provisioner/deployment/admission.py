@@ -20,7 +20,7 @@ WRONG_KIND = 127
 
 @dataclass(frozen=True)
 class _Request:
-    """What is to be admitted."""
+    """What the rules look at: site, host, image and terms of one order."""
 
     site: Site
     host: Host
@@ -42,9 +42,9 @@ def check(site: Site, host: Host, image: Image, terms: Terms) -> None:
     raise_first(refusals(site, host, image, terms))
 
 
-def raise_first(found: Iterable[Refusal]) -> None:
+def raise_first(reasons: Iterable[Refusal]) -> None:
     """Raises the first of them with its code, sentence and hint; none is no error."""
-    for refusal in found:
+    for refusal in reasons:
         raise error(refusal)
 
 

@@ -51,13 +51,13 @@ class _Newest:
         return kind.kind in self._data
 
     def get(self, kind: type[_T]) -> _T | None:
-        """Its data; None where there is none."""
+        """The data of the last event of this kind; None where there is none, or it cannot be read."""
         data = self._data.get(kind.kind)
         return data if isinstance(data, kind) else None
 
 
 def see_console(site: Site, row: Deployment) -> str:
-    """Where its console is to be read."""
+    """The command that shows the serial console, or `its console` where none is recorded."""
     if registry.console_driver(site.database.hosts.get(row.host).bmc):
         return f"see its serial console (provision bmc console {row.host})"
     return "see its console"
@@ -68,7 +68,7 @@ def _queued(site: Site, row: Deployment) -> Finding:
 
 
 def _network(site: Site, row: Deployment) -> Finding | None:
-    """What DHCP itself has against it."""
+    """What hinders DHCP itself; None where nothing does."""
     if not lan.is_sole_server(site):
         others = "; ".join(map(lan.describe_server, lan.rogue_servers(site)))
         return Finding(f"another DHCP server answers there: {others}", "unplug it; provision net check")

@@ -5,7 +5,7 @@ import hmac
 
 
 def hash_token(token: str) -> str:
-    """Its SHA-256, hexadecimal."""
+    """The SHA-256 of a token, hexadecimal: only the hash is stored."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 

@@ -1,12 +1,12 @@
 """What a ramdisk says of its machine, as the rest of the service knows hardware."""
 
 from provisioner.agent import protocol
-from provisioner.domain.hardware import DeviceInfo, DiskInfo, Hardware, NicInfo
+from provisioner.domain.hardware import DeviceInfo, DiskInfo, HardwareFacts, NicInfo
 
 
-def reported(message: protocol.Hello | protocol.Inventory) -> Hardware:
+def reported(message: protocol.Hello | protocol.Inventory) -> HardwareFacts:
     """The hardware in an agent's hello, or in the inventory of a machine that nobody knows; no nonce."""
-    return Hardware(
+    return HardwareFacts(
         mac=message.mac,
         macs=tuple(message.macs),
         serial=message.serial,

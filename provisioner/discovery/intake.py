@@ -1,13 +1,14 @@
 """Takes the inventory that an unknown machine hands in: whose word it is, and what of it is kept."""
 
 import logging
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import replace
 from typing import TypeVar
+
+from pydantic import BaseModel
 
 from provisioner.agent.protocol import Inventory
 from provisioner.discovery.hardware import reported
-from provisioner.domain.hardware import Hardware
-from provisioner.domain.values import machine_uuid, parse_mac
+from provisioner.domain.values import machine_uuid, parse_mac, printable
 from provisioner.errors import InputError
 from provisioner.site import lan
 from provisioner.site.site import Site
@@ -17,7 +18,7 @@ log = logging.getLogger(__name__)
 LARGEST = 128 << 10  # bytes of a message; sixteen GPUs and thirty disks need 12 kB
 LONGEST = 200  # characters of a text
 MOST = {"disks": 128, "nics": 64, "devices": 512, "macs": 64}  # entries of each list that are kept
-_T = TypeVar("_T")
+_Model = TypeVar("_Model", bound=BaseModel)
 
 
 def take(site: Site, message: Inventory, address: str) -> bool:
@@ -29,7 +30,7 @@ def take(site: Site, message: Inventory, address: str) -> bool:
     if fault := _fault(site, message, macs, address):
         log.warning("an inventory from %s is not taken: %s", address, fault)
         return False
-    hardware = replace(printable(reported(message)), macs=tuple(dict.fromkeys(macs)))
+    hardware = clean(reported(message)).model_copy(update={"macs": tuple(dict.fromkeys(macs))})
     uuid = machine_uuid(message.uuid)
     known = site.database.surveys.find(macs[0], uuid) or SurveyRow(macs[0])
     site.database.surveys.put(
@@ -71,25 +72,14 @@ def _mac(text: str) -> str:
         return ""
 
 
-def printable(hardware: Hardware) -> Hardware:
+def clean(model: _Model) -> _Model:
     """The same with printable, short texts and bounded lists: it is shown on people's terminals."""
-    return _clean(hardware)
+    return model.model_copy(update={name: _bounded(name, value) for name, value in model})
 
 
-def _clean(value: _T) -> _T:
-    """A dataclass with its fields cleaned: texts, tuples of texts and of dataclasses."""
-    changes: dict[str, object] = {}
-    for field in fields(value):  # type: ignore[arg-type]  # a dataclass; TypeVar cannot say so
-        item = getattr(value, field.name)
-        if isinstance(item, str):
-            changes[field.name] = _text(item)
-        elif isinstance(item, tuple):
-            bounded = item[: MOST.get(field.name, 0)]
-            changes[field.name] = tuple(
-                _clean(part) if is_dataclass(part) else _text(part) for part in bounded
-            )
-    return replace(value, **changes)  # type: ignore[type-var]
-
-
-def _text(text: str) -> str:
-    return "".join(letter if letter.isprintable() else "?" for letter in text[:LONGEST])
+def _bounded(name: str, value: object) -> object:
+    if isinstance(value, str):
+        return printable(value[:LONGEST])
+    if isinstance(value, tuple):
+        return tuple(_bounded(name, item) for item in value[: MOST.get(name, 0)])
+    return clean(value) if isinstance(value, BaseModel) else value

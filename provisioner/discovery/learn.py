@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from glob import escape
 
-from provisioner.domain.hardware import DeviceInfo, DiskInfo, Hardware
+from provisioner.domain.hardware import DeviceInfo, DiskInfo, HardwareFacts
 from provisioner.domain.profile import Gpu, Hints, Profile, ProfileNic
 from provisioner.errors import NotFoundError
 
@@ -15,7 +15,7 @@ TOLERANCE = 0.03  # disks that are sold as one size differ by less
 
 
 def profile(
-    hardware: Hardware, name: str, *, devices: tuple[str, ...] = (), base: Profile | None = None
+    hardware: HardwareFacts, name: str, *, devices: tuple[str, ...] = (), base: Profile | None = None
 ) -> Profile:
     """The profile that this machine fits.
 

@@ -4,66 +4,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from provisioner.discovery import vendors
-from provisioner.domain.hardware import DeviceInfo, DiskInfo, Hardware, NicInfo
+from provisioner.domain.hardware import HardwareFacts
+from provisioner.domain.machine import UnknownMachine
 from provisioner.domain.values import machine_uuid, parse_mac
 from provisioner.errors import InputError, NotFoundError
 from provisioner.site.site import Site
 from provisioner.state.sightings import Sighting
 from provisioner.state.surveys import SurveyRow
-
-
-@dataclass(frozen=True)
-class Machine:
-    """A machine that no host is; times in seconds since 1970, 0 for never.
-
-    `mac` is the one last seen; `architecture` is option 93 in words; `port` that of the switch, as its relay
-    says; `note` why its firmware got no boot file; `host` the known host with the same UUID, if any.
-    `inventoried` is when it reported what follows: `memory` in bytes.
-    """
-
-    mac: str
-    macs: tuple[str, ...]
-    vendor: str
-    architecture: str
-    uuid: str
-    address: str
-    hostname: str
-    port: str
-    note: str
-    host: str
-    first_seen: float
-    last_seen: float
-    count: int
-    inventoried: float
-    serial: str
-    maker: str
-    product: str
-    cpu: str
-    cpus: int
-    memory: int
-    firmware: str
-    disks: tuple[DiskInfo, ...]
-    nics: tuple[NicInfo, ...]
-    devices: tuple[DeviceInfo, ...]
-
-    @property
-    def hardware(self) -> Hardware:
-        """What it reported, as a host's hardware is kept."""
-        return Hardware(
-            mac=self.mac,
-            macs=self.macs,
-            serial=self.serial,
-            uuid=self.uuid,
-            memory=self.memory,
-            disks=self.disks,
-            nics=self.nics,
-            maker=self.maker,
-            product=self.product,
-            cpu=self.cpu,
-            cpus=self.cpus,
-            firmware=self.firmware,
-            devices=self.devices,
-        )
 
 
 @dataclass(frozen=True)
@@ -74,7 +21,7 @@ class _Group:
     survey: SurveyRow | None = None
 
 
-def unknown(site: Site) -> list[Machine]:
+def unknown(site: Site) -> list[UnknownMachine]:
     """One row per machine, the last seen first."""
     owners = site.database.hosts.names_by_uuid()
     surveys = [survey for survey in site.database.surveys.all() if survey.hardware]
@@ -83,7 +30,7 @@ def unknown(site: Site) -> list[Machine]:
     return sorted(machines, key=lambda machine: machine.last_seen, reverse=True)
 
 
-def find(site: Site, text: str) -> Machine:
+def find(site: Site, text: str) -> UnknownMachine:
     """By any of its MACs, its UUID or its serial. Raises NotFoundError (PV-129)."""
     try:
         mac = parse_mac(text)
@@ -115,13 +62,13 @@ def _join(sightings: Sequence[Sighting], surveys: Sequence[SurveyRow]) -> list[_
     return list(groups.values())
 
 
-def _machine(group: _Group, owners: dict[str, str]) -> Machine:
+def _machine(group: _Group, owners: dict[str, str]) -> UnknownMachine:
     sightings, survey = group.sightings, group.survey or SurveyRow("")
-    hardware = survey.hardware or Hardware()
+    hardware = survey.hardware or HardwareFacts()
     packets = [sighting.data for sighting in sightings]
     macs = tuple(dict.fromkeys([*(sighting.mac for sighting in sightings), *survey.macs]))
     uuid = survey.uuid or _first(machine_uuid(packet.uuid) for packet in packets)
-    return Machine(
+    return UnknownMachine(
         mac=macs[0],
         macs=macs,
         vendor=vendors.maker(macs[0]),

@@ -4,6 +4,7 @@ from typing import Literal, Self, TypedDict, Unpack
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
+from provisioner.domain.hardware import DiskInfo
 from provisioner.domain.progress import Progress
 from provisioner.domain.stage import Stage
 from provisioner.domain.values import FrozenModel
@@ -19,22 +20,11 @@ class Terms(FrozenModel):
     allow_downgrade: bool = False
 
 
-class WrittenDisk(BaseModel):
+class WrittenDisk(DiskInfo):
     """The disk that was written, as the machine itself described it; sizes in bytes."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
     name: str = ""
-    size: int = 0
     logical_sector: int = 0
-    model: str = ""
-    serial: str = ""
-    wwn: str = ""
-    rotational: bool = False
-    by_path: str = ""
-    content: str = ""
-    foreign: str = ""
-    owner: str = ""
 
     def label(self) -> str:
         """Name and serial, as people know it."""
@@ -52,7 +42,7 @@ class Verdict(BaseModel):
 
 
 class Changes(TypedDict, total=False):
-    """What events change in a deployment."""
+    """The fields of a deployment that events may change, each optional."""
 
     stage: Stage
     stage_since: float
@@ -78,12 +68,8 @@ class Changes(TypedDict, total=False):
     verdict: Verdict
 
 
-class Deployment(FrozenModel):
-    """One ordered, armed, one-shot attempt to put one image on one host; times in seconds since 1970.
-
-    `iso` names the installer that boots instead of the ramdisk; where it is the image itself, that
-    installer also writes the disk.
-    """
+class PublicDeployment(BaseModel):
+    """What everybody may know of a deployment: the HTTP API shows these fields and no others."""
 
     id: str
     host: str
@@ -99,10 +85,6 @@ class Deployment(FrozenModel):
     serial: str = ""
     erase: bool = True
     stop_after: str = ""
-    nonce: str = ""
-    token_hash: str = ""
-    phone_hash: str = ""
-    agent_boot_id: str = ""
     last_event: str = ""  # the kind of the last sign of life
     last_event_at: float = 0
     progress: Progress = Progress()
@@ -120,11 +102,24 @@ class Deployment(FrozenModel):
     write_mode: Literal["delta", "full", "wipe"] = "delta"
     erase_foreign: bool = False
 
+
+class Deployment(PublicDeployment, FrozenModel):
+    """One ordered, armed, one-shot attempt to put one image on one host; times in seconds since 1970.
+
+    `iso` names the installer that boots instead of the ramdisk; where it is the image itself, that
+    installer also writes the disk. `nonce` and the hashes are for machines only.
+    """
+
+    nonce: str = ""
+    token_hash: str = ""
+    phone_hash: str = ""
+    agent_boot_id: str = ""
+
     @property
     def is_installed(self) -> bool:
         """Whether Ubuntu's installer writes the disk, and not our agent."""
         return bool(self.iso) and self.iso == self.image
 
     def changed(self, **changes: Unpack[Changes]) -> Self:
-        """A copy with these values."""
+        """A copy with these fields replaced; nothing is stored."""
         return self.model_copy(update=changes)

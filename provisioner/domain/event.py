@@ -31,7 +31,7 @@ class Event(FrozenModel):
     @model_validator(mode="before")
     @classmethod
     def _typed(cls, values: object) -> object:
-        """Plain data becomes the payload of its kind."""
+        """The payload of the kind, where plain data is given."""
         if isinstance(values, Mapping) and isinstance(values.get("data"), Mapping):
             data = registry.read(str(values.get("kind")), values["data"])
             return {**values, "data": data, "version": values.get("version", data.version)}
@@ -39,7 +39,7 @@ class Event(FrozenModel):
 
     @classmethod
     def of(cls, row: Deployment, data: Payload, *, source: str, now: float) -> Self:
-        """What has happened to a deployment, as its row is afterwards."""
+        """An event of a deployment; `row` is the deployment after it."""
         return cls(
             time=now,
             host=row.host,
@@ -53,7 +53,7 @@ class Event(FrozenModel):
 
     @classmethod
     def of_network(cls, data: Payload, *, source: str, now: float) -> Self:
-        """What belongs to no deployment."""
+        """An event of the network, which belongs to no deployment."""
         return cls(
             time=now,
             host="",

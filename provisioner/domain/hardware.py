@@ -1,10 +1,15 @@
 """What a machine's hardware is, as its ramdisk last reported it."""
 
-from dataclasses import dataclass
+from pydantic import BaseModel, ConfigDict
 
 
-@dataclass(frozen=True)
-class DiskInfo:
+class HardwareModel(BaseModel):
+    """Frozen. A key that this release does not know is skipped: the reporting ramdisk may be newer."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, from_attributes=True)
+
+
+class DiskInfo(HardwareModel):
     """A disk as the kernel shows it, sizes in bytes; `content`, `foreign`, `owner` are words for people."""
 
     name: str
@@ -20,8 +25,7 @@ class DiskInfo:
     owner: str = ""
 
 
-@dataclass(frozen=True)
-class NicInfo:
+class NicInfo(HardwareModel):
     """A network interface as the kernel shows it."""
 
     name: str
@@ -30,8 +34,7 @@ class NicInfo:
     up: bool = False
 
 
-@dataclass(frozen=True)
-class DeviceInfo:
+class DeviceInfo(HardwareModel):
     """A PCI function: `id` is vendor:device, `kind` the class code (six digits), `place` 0000:17:00.0."""
 
     id: str
@@ -39,20 +42,19 @@ class DeviceInfo:
     place: str = ""
 
 
-@dataclass(frozen=True)
-class Hardware:
-    """A machine's inventory. `memory` in bytes; texts are empty where the firmware (SMBIOS) has none.
+class HardwareFacts(HardwareModel):
+    """A machine as its last hello or inventory described it; nothing is set before the first.
 
-    `boot_id` is that of the ramdisk which reported it, `version` that of the agent.
+    `memory` in bytes, `cpus` logical processors, `firmware` is `uefi` or `bios`.
     """
 
+    boot_id: str = ""  # of the kernel that reported it; empty where it was an inventory
     mac: str = ""
     macs: tuple[str, ...] = ()
     serial: str = ""
     uuid: str = ""
     memory: int = 0
-    version: str = ""
-    boot_id: str = ""
+    version: str = ""  # of the agent
     disks: tuple[DiskInfo, ...] = ()
     nics: tuple[NicInfo, ...] = ()
     maker: str = ""
@@ -61,3 +63,8 @@ class Hardware:
     cpus: int = 0
     firmware: str = ""
     devices: tuple[DeviceInfo, ...] = ()
+
+    @property
+    def is_known(self) -> bool:
+        """Whether a ramdisk of ours has ever run there."""
+        return bool(self.model_fields_set)

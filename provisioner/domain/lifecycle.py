@@ -76,7 +76,7 @@ ROWS: dict[Stage, StageRow] = {row.stage: row for row in STAGES}
 # Which event leads from which stage to which; any other pair is refused. An event that leads to its own
 # stage is a sign of life or evidence.
 TABLE: dict[tuple[Stage, str], Stage] = {
-    (before, kind): after for kind, found in KINDS.items() for before, after in found.moves.items()
+    (before, kind): after for kind, event in KINDS.items() for before, after in event.moves.items()
 }
 
 
@@ -97,9 +97,9 @@ def picture() -> str:
     """The state picture as Mermaid text; printed into docs/how-a-host-is-deployed.md, a test compares."""
     lines = ["stateDiagram-v2", "    [*] --> queued: order.armed"]
     everywhere = {ClockGap.kind, StageHeld.kind, DeadlinePassed.kind, OrderCancelled.kind}
-    for kind, found in KINDS.items():
+    for kind, event in KINDS.items():
         if kind not in everywhere:
-            lines += [f"    {a} --> {b}: {kind}" for a, b in found.moves.items() if a != b]
+            lines += [f"    {a} --> {b}: {kind}" for a, b in event.moves.items() if a != b]
     lines += [f"    {stage} --> [*]" for stage in Stage if stage in RESTING]
     lines.append("    note right of failed: deadline.passed leads here from every stage that is not at rest")
     lines.append("    note right of cancelled: order.cancelled and stage.held lead here likewise")

@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, computed_field
 
+from provisioner.domain.hardware import DiskInfo
 from provisioner.domain.host import Host
 from provisioner.domain.profile import Hints
 from provisioner.domain.refusal import Refusal
@@ -30,7 +31,7 @@ class CatalogueImage(FrozenModel):
     kind: Literal["pack", "iso"] = "pack"
 
 
-class ErasedDisk(FrozenModel):
+class ErasedDisk(DiskInfo):
     """The disk that would be erased.
 
     `seen`: it is the one inventoried disk that fits `hints`, as it was at `seen_at` (seconds since 1970),
@@ -38,23 +39,13 @@ class ErasedDisk(FrozenModel):
     only the hints are known. `foreign` names in words what on it is not ours.
     """
 
-    model_config = ConfigDict(extra="ignore")
-
     seen: bool
     hints: Annotated[Hints, OnlySet]
     foreign: str
     seen_at: float = 0
     seen_by: Literal["", "deployment", "inventory"] = ""
     name: str = ""
-    size: int = 0
     logical_sector: int = 0
-    model: str = ""
-    serial: str = ""
-    wwn: str = ""
-    rotational: bool = False
-    by_path: str = ""
-    content: str = ""
-    owner: str = ""
 
 
 class Plan(FrozenModel):

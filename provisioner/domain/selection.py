@@ -39,7 +39,7 @@ class Term:
     negated: bool = False
 
     def fits(self, candidate: Candidate) -> bool:
-        """Whether the host fulfils it."""
+        """Whether the host and its last deployment satisfy the term."""
         value = KEYS[self.key](candidate)
         return any(fnmatchcase(value, pattern) for pattern in self.patterns) != self.negated
 
@@ -51,10 +51,10 @@ def parse(text: str) -> tuple[Term, ...]:
         condition = re.fullmatch(r"\s*(\w+)\s*(!?=)\s*(\S.*?)\s*", part)
         if not condition:
             raise InputError(f"--select: {part.strip() or text!r} is no term", hint=HINT, code=103)
-        key, sign, values = condition.groups()
+        key, operator, values = condition.groups()
         if key not in KEYS:
             raise InputError(f"--select: {key!r} is none of {', '.join(KEYS)}", hint=HINT, code=103)
-        terms.append(Term(key, tuple(value.strip() for value in values.split("|")), sign == "!="))
+        terms.append(Term(key, tuple(value.strip() for value in values.split("|")), operator == "!="))
     return tuple(terms)
 
 

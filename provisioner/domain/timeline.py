@@ -23,7 +23,7 @@ class StageRecord:
     note: str = ""
 
     def seconds(self, now: float) -> float:
-        """How long it took, or takes so far."""
+        """Seconds from its beginning to its end, or to `now` while it has not ended; 0 before it began."""
         return max(0.0, (self.ended or now) - self.began) if self.began else 0.0
 
 
@@ -40,7 +40,7 @@ class Timeline:
         self.checks = 0  # of the verification, so far
 
     def add(self, event: Event) -> str:
-        """Take one event; its sentence."""
+        """Take one event, the next in order; returns its sentence for people."""
         self.attempt = max(self.attempt, event.attempt)
         self.began = self.began or event.time
         after = following(self.stage, event.kind) or self.stage
@@ -78,8 +78,8 @@ class Timeline:
 
 
 def read(events: Iterable[Event]) -> Timeline:
-    """The story of these events."""
-    story = Timeline()
+    """The timeline of these events, oldest first."""
+    timeline = Timeline()
     for event in events:
-        story.add(event)
-    return story
+        timeline.add(event)
+    return timeline

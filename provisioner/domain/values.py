@@ -55,6 +55,11 @@ def machine_uuid(text: str | None) -> str:
     return "" if uuid in PLACEHOLDER_UUIDS or len(uuid) != 36 else uuid
 
 
+def printable(text: str) -> str:
+    """A stranger's text with `?` for what a terminal would obey: control characters and newlines."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text)
+
+
 _UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
 

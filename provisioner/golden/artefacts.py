@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from provisioner.errors import ProvisionError
-from provisioner.golden import files
 from provisioner.imaging import pack, signature
 from provisioner.run import run
+from provisioner.system.checksum import sha256
 
 LARGEST = 50 * 10**9  # bytes of the raw image
 DOWNLOAD_LIMIT = 600.0  # seconds
@@ -82,7 +82,7 @@ def check_sizes(raw: Path, pack_file: Path) -> Sizes:
 
 def checksums(paths: list[Path]) -> dict[str, str]:
     """Write SHA256SUMS, as `sha256sum -c` reads it, beside the first; name → digest."""
-    sums = {path.name: files.hashed(path) for path in sorted(paths, key=lambda path: path.name)}
+    sums = {path.name: sha256(path) for path in sorted(paths, key=lambda path: path.name)}
     lines = [f"{digest}  {name}\n" for name, digest in sums.items()]
     (paths[0].parent / SUMS).write_text("".join(lines))
     return sums

@@ -15,9 +15,9 @@ from pathlib import Path
 
 from provisioner import run
 from provisioner.golden import disk, namespace
-from provisioner.golden.files import hashed
 from provisioner.imaging.manifest import ESP_LABEL
 from provisioner.system import shipped
+from provisioner.system.checksum import sha256
 
 EPOCH = 1767225600  # 2026-01-01, every time stamp in the image
 SUITE = "bookworm"
@@ -189,7 +189,7 @@ def _make_image(target: Path, tree: Path, recipe: Path, name: str, version: str)
         namespace.inside("provisioner.golden.filesystem", tree, overlay, root, ident, ROOT_SIZE, EPOCH)
         raw = work / "disk.raw"
         disk.assemble(raw, root, ids, epoch=EPOCH)
-        digest = hashed(raw)
+        digest = sha256(raw)
         raw.rename(target)
     return digest
 

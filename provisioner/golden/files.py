@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 from provisioner.errors import InputError
+from provisioner.system.checksum import sha256
 
 FORMAT = "files/1"
 SUFFIX = ".files.jsonl"
@@ -124,7 +125,7 @@ def _entry(root: Path, path: str, first: dict[tuple[int, int], str]) -> FileEntr
         owner=f"{info.st_uid}:{info.st_gid}",
         mtime=int(info.st_mtime),
         size=info.st_size if regular else 0,
-        sha256=hashed(Path(place)) if regular else "",
+        sha256=sha256(Path(place)) if regular else "",
         target=os.readlink(place) if kind == "link" else "",  # noqa: PTH115
         same=same,
         device=f"{os.major(info.st_rdev)}:{os.minor(info.st_rdev)}" if "device" in kind else "",
@@ -134,12 +135,6 @@ def _entry(root: Path, path: str, first: dict[tuple[int, int], str]) -> FileEntr
 
 def _xattrs(place: str) -> list[str]:
     return sorted(os.listxattr(place, follow_symlinks=False))
-
-
-def hashed(path: Path) -> str:
-    """The SHA-256 of a file, hexadecimal. Raises OSError."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def areas(raw: Path, partitions: list[tuple[str, int, int]]) -> tuple[Area, ...]:

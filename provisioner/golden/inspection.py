@@ -11,6 +11,7 @@ from provisioner.errors import InputError, PackError
 from provisioner.golden import files, namespace, sbom
 from provisioner.golden.files import FileEntry, FileManifest
 from provisioner.imaging import gpt
+from provisioner.system.checksum import sha256
 
 SECTOR = 512
 LINUX = "0fc63daf-8483-4772-8e79-3d69d8477de4"  # partition type: a Linux file system
@@ -37,7 +38,7 @@ def inspect(raw: Path, raw_sha256: str = "") -> Inspection:
     release = body["release"]
     manifest = FileManifest(
         image=f"{release.get('IMAGE_ID', '')}@{release.get('IMAGE_VERSION', '')}",
-        raw_sha256=raw_sha256 or files.hashed(raw),
+        raw_sha256=raw_sha256 or sha256(raw),
         areas=files.areas(raw, parts),
         entries=tuple(FileEntry(**entry) for entry in body["entries"]),
     )

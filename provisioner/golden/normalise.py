@@ -14,6 +14,7 @@ from provisioner.golden.record import Statistics
 from provisioner.imaging.manifest import check_names
 from provisioner.run import run
 from provisioner.system import shipped
+from provisioner.system.checksum import sha256
 
 NAMESPACE = uuid.UUID("d2a4f0e6-1f0b-5c39-8a57-7f3a1c9e4b02")
 FORMATS = ("raw", "qcow2", "vmdk", "vdi")
@@ -65,7 +66,7 @@ def normalise(request: NormaliseRequest, report: Report = lambda _: None) -> Gol
     with tempfile.TemporaryDirectory(dir=request.out, prefix="normalise-") as folder:
         rebuilt, is_signed = _rebuild(request, Path(folder), raw, ids, report)
     report("reading what was made")
-    digest = files.hashed(raw)
+    digest = sha256(raw)
     content = inspection.inspect(raw, digest)
     listed = _describe(request, raw, digest, content)
     report("packing")

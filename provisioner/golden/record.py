@@ -10,9 +10,9 @@ from pathlib import Path
 from statistics import median
 
 from provisioner.errors import InputError, ProgramError
-from provisioner.golden.files import hashed
 from provisioner.run import run
 from provisioner.system import shipped
+from provisioner.system.checksum import sha256
 
 SCHEMA_VERSION = 1
 SUFFIX = ".build.json"
@@ -43,10 +43,10 @@ def inputs(given: dict[str, Path], variables: Mapping[str, object]) -> dict[str,
         for path in sorted(folder.rglob("*")):
             inner = path.relative_to(folder)
             if path.is_file() and not NOT_SOURCES & set(inner.parts):
-                digests[f"{name}/{inner}"] = hashed(path)
+                digests[f"{name}/{inner}"] = sha256(path)
     for path in sorted(Path(__file__).parent.glob("*.py")):
-        digests[f"golden/{path.name}"] = hashed(path)
-    digests |= {name: hashed(path) for name, path in given.items() if path.is_file()}
+        digests[f"golden/{path.name}"] = sha256(path)
+    digests |= {name: sha256(path) for name, path in given.items() if path.is_file()}
     digests["variables"] = hashlib.sha256(json.dumps(variables, sort_keys=True).encode()).hexdigest()
     return digests
 

@@ -98,8 +98,8 @@ def fitting_chunk_size(raw_size: int) -> int:
 class _Progress:
     """Two go through the image, each at its own pace; people are told of the one that is behind."""
 
-    def __init__(self, total: int, tell: Progress | None) -> None:
-        self._total, self._tell = total, tell
+    def __init__(self, total: int, report: Progress | None) -> None:
+        self._total, self._report = total, report
         self._places = {"hashed": 0, "packed": 0}
         self._lock = threading.Lock()
 
@@ -116,8 +116,8 @@ class _Progress:
             before = min(self._places.values())
             self._places[which] = place
             now = min(self._places.values())
-            if self._tell and now > before:
-                self._tell(now, self._total)
+            if self._report and now > before:
+                self._report(now, self._total)
 
 
 class _Whole:

@@ -46,7 +46,7 @@ class FleetRehearsal(Rehearsal):
         self.others: list[Machine] = []
         self.rows: tuple[DeploymentStatus, ...] = ()
         self.most = 0  # hosts under way at one time
-        self._stories: dict[str, Timeline] = {}
+        self._timelines: dict[str, Timeline] = {}
 
     def _plug(self, stack: ExitStack) -> None:
         super()._plug(stack)
@@ -83,8 +83,8 @@ class FleetRehearsal(Rehearsal):
         watching = run.start(self.argv("watch", ident))
         try:
             for event in self._run_events(ident):
-                self._stories.setdefault(event.deployment, Timeline()).add(event)
-                at_work = sum(str(story.stage) in AT_WORK for story in self._stories.values())
+                self._timelines.setdefault(event.deployment, Timeline()).add(event)
+                at_work = sum(str(timeline.stage) in AT_WORK for timeline in self._timelines.values())
                 self.most = max(self.most, at_work)
             code = watching.wait(WATCH_LIMIT)
         finally:
@@ -98,22 +98,24 @@ class FleetRehearsal(Rehearsal):
         after = 0
         while True:
             try:
-                news = self.service.client.run_events(ident, after, 20)
+                update = self.service.client.run_events(ident, after, 20)
             except UnreachableError:
                 if self.service.wait_end(1):
                     self.service.ensure()
                 continue
-            self.rows = news.deployments
-            for event in news.events:
+            self.rows = update.deployments
+            for event in update.events:
                 after = event.id
                 yield event
-            if all(row.stage in RESTING for row in self.rows) and not news.events:
+            if all(row.stage in RESTING for row in self.rows) and not update.events:
                 return
 
     def _judge(self) -> None:
         limit = min(self._parallel, self._count)
         self.check("hosts under way at one time", self.most == limit, f"{self.most} of at most {limit}")
-        self.report.stages = [StageReport(name, took) for name, took in self._story(self.rows[0]).seconds()]
+        self.report.stages = [
+            StageReport(name, seconds) for name, seconds in self._timeline(self.rows[0]).seconds()
+        ]
         if not self._mixed:
             wanted = "cancelled" if self.options.stop_after else "ready"
             done = sum(row.stage == wanted for row in self.rows)
@@ -141,19 +143,19 @@ class FleetRehearsal(Rehearsal):
         same = len({identity.esp for identity in identities}) == 1
         self.check("the ESP of all is the image's", same, identities[0].esp[:12] if same else "they differ")
 
-    def _story(self, row: DeploymentStatus) -> Timeline:
-        return self._stories.get(row.id, Timeline())
+    def _timeline(self, row: DeploymentStatus) -> Timeline:
+        return self._timelines.get(row.id, Timeline())
 
     def _note_hosts(self) -> None:
         super()._note_hosts()
         self.report.hosts = [host for host in self.report.hosts if host.result == "left alone"]
         for row in self.rows:
-            story = self._story(row)
-            first = next((chapter.began for chapter in story.stages.values() if chapter.began), 0)
+            timeline = self._timeline(row)
+            first = next((stage.began for stage in timeline.stages.values() if stage.began), 0)
             why = f"{row.reason} (PV-{row.code})" if row.code else ""
-            took = round(story.ended - first, 1) if first and story.ended else 0
+            seconds = round(timeline.ended - first, 1) if first and timeline.ended else 0
             disk = f"virtio {self.disk_size >> 20} MiB, 0xA5"
-            self.report.hosts.append(HostReport(row.host, row.mac, "uefi", disk, row.stage, why, took))
+            self.report.hosts.append(HostReport(row.host, row.mac, "uefi", disk, row.stage, why, seconds))
         for host in self.others:
             for fault in host.faults:
                 self.check("the lab's machines", False, fault)

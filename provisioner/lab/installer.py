@@ -6,11 +6,11 @@ from provisioner.domain.event import Event
 from provisioner.domain.profile import Profile
 from provisioner.domain.stage import RESTING, Stage
 from provisioner.errors import InputError
-from provisioner.golden.files import hashed
 from provisioner.lab import inventory, machine, qemu, recorded, second_boot
 from provisioner.lab.rehearsal import DISK_SERIAL, Options, Rehearsal, Scenario
 from provisioner.lab.report import ImageReport, versions
 from provisioner.state import iso_files
+from provisioner.system.checksum import sha256
 
 SIZE = 12 << 30  # bytes; a minimal server needs 6 or 7, an ordinary one about 10
 EDGE = 64 << 20  # bytes of 0xA5 at both ends, where old tables and file systems are looked for
@@ -59,7 +59,7 @@ class Install(Scenario):
         self._rested = 0
 
     def on(self, lab: Rehearsal, event: Event) -> None:
-        if lab.story.stage in RESTING:
+        if lab.timeline.stage in RESTING:
             self._rested = lab.host.console_offset()
 
     def after(self, lab: Rehearsal) -> None:
@@ -101,7 +101,7 @@ class IsoRehearsal(Rehearsal):
         self.memory = SPARE + (self._iso.stat().st_size >> 20)
 
     def _build(self) -> None:
-        digest = hashed(self._iso)
+        digest = sha256(self._iso)
         size = self._iso.stat().st_size
         name = f"{self._name}@{self._version}"
         self.report.image = ImageReport(name=name, raw=size, sha256=digest, pack=size)

@@ -6,12 +6,11 @@ import socket
 import sys
 import time
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from provisioner import run
 from provisioner.errors import ServiceError
-from provisioner.lab.chassis import SOCKET, Chassis, ChassisSocket
+from provisioner.lab.chassis import Chassis
+from provisioner.lab.simulator_process import SimulatorProcess
 from provisioner.power.protocol import BmcAddress
 
 PROGRAM = "ipmi_sim"
@@ -57,44 +56,22 @@ mc_enable 0x20
 """
 
 
-class IpmiSimulator:
-    """`ipmi_sim` for one chassis, as long as the block lasts.
-
-    Enter it from a thread that outlives it: the kernel ends the simulator with that thread.
-    """
+class IpmiSimulator(SimulatorProcess):
+    """`ipmi_sim` for one chassis."""
 
     def __init__(self, chassis: Chassis, bmc: BmcAddress, folder: Path, serial_port: int = 0) -> None:
-        """The folder keeps configuration, state and log; at `serial_port` of loopback, if any, is the
-        machine's serial line. Raises ServiceError: unusable name or password.
+        """At `serial_port` of loopback, if any, is the machine's serial line.
+
+        Raises ServiceError: unusable name or password.
         """
+        super().__init__(chassis, bmc, folder, "ipmi_sim.log")
         self._serial = SERIAL.format(port=serial_port) if serial_port else ""
-        self._chassis = chassis
-        self._bmc = bmc
-        self._folder = folder
-        self._log = folder / "ipmi_sim.log"
         for word in (bmc.user, bmc.password):
             # the simulator splits its configuration at blanks and knows no escapes
             if not re.fullmatch(r"[A-Za-z0-9_.:@%+=-]{1,16}", word):
                 raise ServiceError("the lab's BMC takes users and passwords of 1 to 16 plain characters")
 
-    def __enter__(self) -> Self:
-        self._claim_port()
-        with contextlib.ExitStack() as stack:
-            self._write()
-            stack.enter_context(ChassisSocket(self._folder / SOCKET, self._chassis.handle))
-            argv = [PROGRAM, "-n", "-c", "lan.conf", "-f", "controller.emu", "-s", "state"]
-            process = run.start(argv, log=self._log, cwd=self._folder)
-            stack.callback(run.stop, process, grace=2)
-            self._await_answer(process)
-            self._stack = stack.pop_all()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stack.close()
-
-    def _claim_port(self) -> None:
+    def _check(self) -> None:
         """Somebody else's BMC on this port would answer our pings: see first that it is free."""
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as line:
             try:
@@ -123,7 +100,10 @@ class IpmiSimulator:
         path.touch(mode=0o600)
         path.write_text(configuration)
 
-    def _await_answer(self, process: run.Process) -> None:
+    def _command(self) -> list[str]:
+        return [PROGRAM, "-n", "-c", "lan.conf", "-f", "controller.emu", "-s", "state"]
+
+    def _await_answer(self, process: run.Process) -> bool:
         """Ping until it answers; a port that nobody has opened refuses at once."""
         until = time.monotonic() + START_LIMIT
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as line:
@@ -133,10 +113,6 @@ class IpmiSimulator:
                 with contextlib.suppress(OSError):
                     line.send(PING)
                     line.recv(64)
-                    return
+                    return True
                 time.sleep(0.02)  # the port opens without an event that we could await
-        last = self._log.read_text(errors="replace").strip().splitlines()[-2:]
-        raise ServiceError(
-            f"the BMC of {self._bmc.name} did not start on {self._bmc.address} port {self._bmc.port}:"
-            f" {' / '.join(last)}"
-        )
+        return False

@@ -223,17 +223,17 @@ class Machine:
         elif act == "shutdown" and self._powered:
             self.monitor().execute("system_powerdown")
 
-    def _ended(self, news: _Ended) -> None:
+    def _ended(self, end: _Ended) -> None:
         """The machine ended by itself: a reboot starts it again, with the boot order that now holds."""
         with self._changed:
-            if news.process is not self._process:
+            if end.process is not self._process:
                 return  # we ended it
             self._process = None
-        if news.reason in REBOOTS:
+        if end.reason in REBOOTS:
             self._start("reboot")
             return
-        if news.reason != "guest-shutdown":
-            self._fail(f"it ended by itself with code {news.process.returncode}")
+        if end.reason != "guest-shutdown":
+            self._fail(f"it ended by itself with code {end.process.returncode}")
         self._set_powered(False)
 
     def _start(self, cause: Cause) -> None:

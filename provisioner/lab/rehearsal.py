@@ -64,7 +64,7 @@ class Options:
 
     cache: Path
     folder: Path
-    say: Progress
+    log: Progress
     stop_after: str = ""
     label: str = ""
     firmware: qemu.Firmware = "uefi"
@@ -88,7 +88,7 @@ class Rehearsal:
         self.options, self.scenario = options, scenario
         self.folder = options.folder
         self.report = Report(scenario=scenario.name, firmware=options.firmware, label=options.label)
-        self.story = Timeline()
+        self.timeline = Timeline()
         self._deployment: DeploymentDetails | None = None
         self.password = secrets.token_hex(8)
         self._accelerator: qemu.Accelerator
@@ -138,9 +138,9 @@ class Rehearsal:
         return self.report
 
     def _build(self) -> None:
-        cache, say = self.options.cache, self.options.say
+        cache, log = self.options.cache, self.options.log
         given = self.options.image
-        built = supplies.bring(given, self.folder, cache, say) if given else supplies.provide(cache, say)
+        built = supplies.bring(given, self.folder, cache, log) if given else supplies.provide(cache, log)
         self.supplies = built
         if given:
             self.disk_size = max(DISK, built.manifest.raw_size + ROOM)
@@ -193,7 +193,7 @@ class Rehearsal:
     def _disk(self, number: int) -> qemu.Disk:
         path = self.folder / f"disk{number}.raw"
         if self.scenario.older:
-            machine.copy(supplies.older(self.options.cache, self.options.say), path, self.disk_size)
+            machine.copy(supplies.older(self.options.cache, self.options.log), path, self.disk_size)
         else:
             machine.fill(path, self.disk_size)
         return qemu.Disk(path, f"{DISK_SERIAL}{number}", self.options.disk, self.scenario.sector)
@@ -244,9 +244,9 @@ class Rehearsal:
 
     def _order(self, *words: str) -> str:
         """Order as a technician does, and show what he would see; the deployment's id."""
-        self.options.say(f"$ provision deploy {' '.join(words[:2])}")
+        self.options.log(f"$ provision deploy {' '.join(words[:2])}")
         done = run.run(self.argv("deploy", *words))
-        self.options.say(done.stderr.decode().rstrip())
+        self.options.log(done.stderr.decode().rstrip())
         return done.stdout.decode().strip()
 
     def _play(self) -> None:
@@ -254,7 +254,7 @@ class Rehearsal:
         stop = ["--until", self.options.stop_after] if self.options.stop_after else []
         self.stranger.press("on")
         code = self.follow(self.order(*stop), self.scenario.on)
-        self.report.stages = [StageReport(name, took) for name, took in self.story.seconds()]
+        self.report.stages = [StageReport(name, seconds) for name, seconds in self.timeline.seconds()]
         self.report.result = str(self.deployment.stage)
         if self.options.stop_after and self.report.result == "cancelled":
             self.report.result = f"stopped after {self.options.stop_after}"
@@ -283,17 +283,17 @@ class Rehearsal:
         after, client = 0, self.service.client
         while True:
             try:
-                news = client.events(ident, after, 20)
+                update = client.events(ident, after, 20)
             except UnreachableError:
                 if self.service.wait_end(1):
                     self.service.ensure()
                 continue
-            self._deployment = news.deployment
-            for event in news.events:
+            self._deployment = update.deployment
+            for event in update.events:
                 after = event.id
-                self.story.add(event)
+                self.timeline.add(event)
                 yield event
-            if news.deployment.stage in RESTING and not news.events:
+            if update.deployment.stage in RESTING and not update.events:
                 return
 
     @property

@@ -33,7 +33,7 @@ class Deploy(Scenario):
     def on(self, lab: Rehearsal, event: Event) -> None:
         if event.kind == "agent.hello":
             lab.report.checks += SIMULATORS[lab.options.bmc].ask(lab.host.bmc)
-        if lab.story.stage in RESTING:
+        if lab.timeline.stage in RESTING:
             self._rested = lab.host.console_offset()
 
     def after(self, lab: Rehearsal) -> None:
@@ -121,7 +121,7 @@ class Kills(Scenario):
         self._plan = {"netbooting": "web", "writing": "worker", "verifying": "parent"}
 
     def on(self, lab: Rehearsal, event: Event) -> None:
-        stage = str(lab.story.stage)
+        stage = str(lab.timeline.stage)
         if stage not in self._plan or (stage == "writing" and event.kind != "agent.progress"):
             return
         name = self._plan.pop(stage)

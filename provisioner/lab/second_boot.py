@@ -37,8 +37,8 @@ def rehearse(lab: Rehearsal) -> None:
     served = _answers(lab)[answers:]
     lab.check("the boot script", served == ["Local"], f"answered {', '.join(served) or 'nothing'}")
     host.wait_console(r"login: ", since=offset, timeout=BOOT_LIMIT)
-    took = time.time() - _script_time(lab)
-    lab.check("login prompt after the iPXE script", took <= LOGIN_LIMIT, f"{took:.0f} s")
+    seconds = time.time() - _script_time(lab)
+    lab.check("login prompt after the iPXE script", seconds <= LOGIN_LIMIT, f"{seconds:.0f} s")
     if lab.options.image:  # the lab's own image is not hardened
         check_listeners(lab)
     _shut_down(lab)

@@ -9,10 +9,10 @@ from pathlib import Path
 from provisioner import ramdisk, run
 from provisioner.errors import InputError
 from provisioner.golden import base
-from provisioner.golden.files import hashed
 from provisioner.imaging import manifest as manifests
 from provisioner.imaging import pack, signature
 from provisioner.imaging.manifest import Manifest
+from provisioner.system.checksum import sha256
 
 NAME, VERSION, OLDER = "rehearsal-os", "1.0", "0.9"
 KEY = "rehearsal"
@@ -65,7 +65,7 @@ def bring(given: Path, folder: Path, cache: Path, report: Progress) -> Supplies:
     report(f"unpacking {manifest.name}@{manifest.version}")
     raw = folder / "given.raw"
     run.run(["zstd", "-dqf", "--sparse", pack, "-o", raw])
-    digest = hashed(raw)
+    digest = sha256(raw)
     if digest != manifest.raw_sha256:
         raise InputError(
             f"{given} unpacks to sha256 {digest}, its manifest says {manifest.raw_sha256}", code=320

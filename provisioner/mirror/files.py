@@ -1,14 +1,9 @@
 """Files by their hashes: counted, put in place whole, or not at all."""
 
-import hashlib
 import shutil
 from pathlib import Path
 
-
-def sha256(path: Path) -> str:
-    """The SHA-256 of a file, hexadecimal. Raises OSError."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+from provisioner.system.checksum import sha256
 
 
 def is_right(path: Path, digest: str) -> bool:

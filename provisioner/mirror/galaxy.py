@@ -9,8 +9,8 @@ from pathlib import Path
 
 from provisioner import run
 from provisioner.errors import InputError, ProgramError, UnreachableError
-from provisioner.mirror import files
 from provisioner.mirror.locks import Collection
+from provisioner.system.checksum import sha256
 
 FETCH_LIMIT = 1800.0  # seconds
 MANIFEST_LIMIT = 1 << 20  # bytes
@@ -62,4 +62,4 @@ def _read(path: Path) -> Collection:
         raise InputError(
             f"{path} is no collection: {fault}", hint="ansible-galaxy collection build makes one"
         ) from fault
-    return Collection(name=name, version=version, file=path.name, sha256=files.sha256(path))
+    return Collection(name=name, version=version, file=path.name, sha256=sha256(path))

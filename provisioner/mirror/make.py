@@ -10,6 +10,7 @@ from provisioner.errors import GoneError, RefusedError
 from provisioner.mirror import archive, files, galaxy, layout, locks, repository, wheels
 from provisioner.mirror.locks import DebianPackage, Lock
 from provisioner.mirror.signing import Signer
+from provisioner.system.checksum import sha256
 
 Report = Callable[[str], None]
 KINDS = (".deb", ".whl", ".tar.gz")
@@ -90,7 +91,7 @@ def _take(folder: Path, out: Path, missing: dict[str, str], *, move: bool) -> di
     places = {digest: place for place, digest in missing.items()}
     for path in sorted(folder.rglob("*")):
         if path.name.endswith(KINDS) and path.is_file() and not path.is_symlink():
-            place = places.pop(files.sha256(path), "")
+            place = places.pop(sha256(path), "")
             if place:
                 files.place(path, out / place, move=move)
     return {place: digest for digest, place in places.items()}
@@ -167,7 +168,7 @@ def _finish(out: Path, lock: Lock, signer: Signer, public: bytes) -> None:
     files.write(out / layout.KEYRING, public)
     known = lock.files()
     listed = sorted(layout.contents(out) - {layout.SUMS, layout.SIGNATURE})
-    sums = "".join(f"{known.get(place) or files.sha256(out / place)}  {place}\n" for place in listed)
+    sums = "".join(f"{known.get(place) or sha256(out / place)}  {place}\n" for place in listed)
     files.write(out / layout.SUMS, sums)
     files.write(out / layout.SIGNATURE, signer.detached(out / layout.SUMS))
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from provisioner.errors import InputError
 from provisioner.mirror import files, layout, locks, signing
+from provisioner.system.checksum import sha256
 
 
 @dataclass
@@ -44,7 +45,7 @@ def verify(root: Path, *, public: Path | None = None, lock_file: Path | None = N
         place for place in present & wanted.keys() if not files.is_right(root / place, wanted[place])
     )
     for place, file in ((layout.KEYRING, public), (layout.LOCK, lock_file)):
-        if file and place in present and files.sha256(root / place) != files.sha256(file):
+        if file and place in present and sha256(root / place) != sha256(file):
             findings.changed.append(f"{place} (not {file})")
     findings.count = len(present)
     return findings

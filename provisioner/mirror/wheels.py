@@ -12,8 +12,8 @@ from urllib.parse import quote, unquote, urlsplit
 
 from provisioner import run
 from provisioner.errors import InputError, ProgramError, UnreachableError
-from provisioner.mirror import files
 from provisioner.mirror.locks import Lock, Wheel
+from provisioner.system.checksum import sha256
 
 RESOLVE_LIMIT, FETCH_LIMIT = 1800.0, 6 * 3600.0  # seconds
 OLDEST = 5  # glibc 2.5 is what manylinux1 meant (PEP 600)
@@ -153,7 +153,7 @@ def _wheel(item: ReportItem) -> Wheel:
     path = Path(unquote(place.path))
     digest = download.get("archive_info", {}).get("hashes", {}).get("sha256", "")
     if not digest and place.scheme == "file":  # pip does not hash what lies on this machine
-        digest = files.sha256(path)
+        digest = sha256(path)
     if not (digest and path.suffix == ".whl"):
         raise InputError(
             f"{name} comes as {path.name}, without a hash", hint="name a released wheel", code=652

@@ -35,13 +35,13 @@ class RecorderRequest:
         return Recording(self.state, self.deployment)
 
     def to_json(self) -> bytes:
-        """As the process reads it: one line."""
+        """One line of JSON, which the recorder reads from standard input."""
         fields = {"bmc": asdict(self.bmc), "state": str(self.state), "deployment": self.deployment}
         return json.dumps(fields).encode() + b"\n"
 
     @classmethod
     def from_json(cls, line: bytes) -> "RecorderRequest":
-        """What `to_json` wrote."""
+        """The request that `to_json` wrote."""
         fields = json.loads(line)
         return cls(BmcAddress(**fields["bmc"]), Path(fields["state"]), fields["deployment"])
 

@@ -35,12 +35,12 @@ class ActRequest:
     once: bool = True
 
     def to_json(self) -> bytes:
-        """As the process reads it on standard input."""
+        """One JSON object, which the process reads from standard input."""
         return json.dumps(asdict(self)).encode()
 
     @classmethod
     def from_json(cls, text: bytes) -> "ActRequest":
-        """What `to_json` wrote."""
+        """The request that `to_json` wrote."""
         fields = json.loads(text)
         return cls(**{**fields, "bmc": BmcAddress(**fields["bmc"])})
 
@@ -76,7 +76,7 @@ class ProcessDriver:
         return self._boot(ActRequest(self._bmc, "set_boot", device=device, uefi=uefi, once=once))
 
     def get_boot(self) -> BootResult:
-        """Read what is set."""
+        """Read the boot device that is set."""
         return self._boot(ActRequest(self._bmc, "get_boot"))
 
     def _power(self, action: PowerAction) -> PowerResult:
@@ -116,7 +116,7 @@ def failure(fault: PowerError) -> Failure:
 
 
 def error_of(answer: Failure) -> PowerError:
-    """What `failure` was made of."""
+    """The PowerError that `failure` described."""
     return PowerError(answer["error"], hint=answer["hint"], code=answer["code"])
 
 

@@ -71,7 +71,7 @@ class Power(Protocol):
         """What to boot next; read back. Boot flags may lapse after 60 s: power at once."""
 
     def get_boot(self) -> BootResult:
-        """Read what is set."""
+        """Read the boot device that is set."""
 
 
 @dataclass(frozen=True, kw_only=True)

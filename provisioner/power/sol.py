@@ -113,7 +113,7 @@ class SolRecorder:
             self._poll(session)
 
     def _take(self, payload: Payload) -> None:
-        """In pyghmi's callback."""
+        """Store what pyghmi's callback hands over."""
         if isinstance(payload, bytes):
             self._writer.add(payload)
             self._last_byte = time.monotonic()
@@ -163,7 +163,7 @@ def _fail(fault: PowerError) -> NoReturn:
 
 
 def main() -> None:
-    """One request, one recording."""
+    """Record one console, as one request on standard input says."""
     request = RecorderRequest.from_json(_first_line(0))
     try:
         SolRecorder(request, 0).record(lambda: print(RECORDING, flush=True))

@@ -13,6 +13,7 @@ from provisioner.ramdisk import initramfs, interpreter, localboot, packages, roo
 from provisioner.ramdisk.initramfs import Tree
 from provisioner.ramdisk.rootfs import RamdiskBase, Recipe
 from provisioner.system import shipped
+from provisioner.system.checksum import sha256
 
 FORMAT = "ramdisk/1"
 LIST = "ramdisk.json"
@@ -171,7 +172,7 @@ def _boot_programs(debs: dict[str, Path], work: Path) -> None:
 def _publish(work: Path, out: Path, kernel: str) -> RamdiskFiles:
     """Move what was built into `out`, each file at once, the list last."""
     out.mkdir(parents=True, exist_ok=True)
-    files = {name: ((work / name).stat().st_size, packages.sha256(work / name)) for name in FILES}
+    files = {name: ((work / name).stat().st_size, sha256(work / name)) for name in FILES}
     listed = {name: {"size": size, "sha256": digest} for name, (size, digest) in files.items()}
     content = json.dumps({"format": FORMAT, "kernel": kernel, "files": listed}, indent=1)
     for name in FILES:

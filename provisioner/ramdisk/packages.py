@@ -1,6 +1,5 @@
 """Debian packages as raw material: fetched without root into a cache, checked, taken apart."""
 
-import hashlib
 import re
 import shlex
 import shutil
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from provisioner.errors import InputError, ProgramError
 from provisioner.run import find, run, text
+from provisioner.system.checksum import sha256
 
 FETCH_TIMEOUT = 1800  # seconds; a kernel over a slow line
 MERGED = ("bin", "sbin", "lib", "lib64")  # folders that are links into usr
@@ -46,12 +46,6 @@ def parse_choices(table: str) -> list[PackageChoice]:
         else:
             raise InputError(f"package list, line {number}: a path before the first package: {words.strip()}")
     return [PackageChoice(package, tuple(patterns)) for package, patterns in choices]
-
-
-def sha256(path: Path) -> str:
-    """The SHA-256 of a file, hexadecimal. Raises OSError."""
-    with path.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def fetch(packages: Sequence[str], cache: Path) -> dict[str, Path]:

@@ -11,9 +11,10 @@ from pathlib import Path
 from provisioner.ramdisk import initramfs, interpreter
 from provisioner.ramdisk import kernel as kernels
 from provisioner.ramdisk.initramfs import Tree
-from provisioner.ramdisk.packages import PackageChoice, parse_choices, select, sha256, unpack
+from provisioner.ramdisk.packages import PackageChoice, parse_choices, select, unpack
 from provisioner.run import text
 from provisioner.system import shipped
+from provisioner.system.checksum import sha256
 
 # what decides the bytes besides the inputs
 BUILDERS = ("rootfs.py", "initramfs.py", "kernel.py", "packages.py", "interpreter.py")

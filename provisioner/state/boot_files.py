@@ -1,10 +1,10 @@
 """The files that any machine may fetch to boot."""
 
-import hashlib
 from functools import lru_cache
 from pathlib import Path
 
 from provisioner.domain.bootfiles import TFTP_FILES, USUAL, TftpFile
+from provisioner.system.checksum import sha256
 
 BOOT_FILES = ("vmlinuz", "initrd.img", "local.efi", "snponly.efi", "snponly-arm64.efi", "undionly.kpxe")
 
@@ -28,5 +28,4 @@ def tftp_files(state: Path) -> tuple[TftpFile, ...]:
 @lru_cache(16)
 def _digest(path: Path, size: int, mtime_ns: int) -> TftpFile:
     """Read once for each version of a file."""
-    with path.open("rb") as content:
-        return TftpFile(path.name, size, hashlib.file_digest(content, "sha256").hexdigest())
+    return TftpFile(path.name, size, sha256(path))

@@ -91,7 +91,7 @@ class Connection:
         """The rows of a query."""
         return list(self.db.query(sql, list(parameters)))
 
-    def one(self, sql: str, *parameters: SqlValue) -> Row | None:
+    def fetch_one(self, sql: str, *parameters: SqlValue) -> Row | None:
         """The first row of a query; None where there is none."""
         return next(iter(self.rows(sql, *parameters)), None)
 

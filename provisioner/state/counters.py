@@ -78,7 +78,7 @@ class ScalarMetric:
 
 
 class Histogram:
-    """How often a duration was at most so long."""
+    """Counts durations (seconds) by upper bound, as Prometheus histograms do."""
 
     __slots__ = ("_lock", "bounds", "buckets", "sum")
 
@@ -176,7 +176,7 @@ def _format_value(value: float) -> str:
 
 
 def folder(state: Path) -> Path:
-    """Where the services' files lie."""
+    """The folder of the services' metric files."""
     return state / "run"
 
 
@@ -202,7 +202,7 @@ class MetricsWriter:
         self._thread = threading.Thread(target=self._run, name="metrics", daemon=True)
 
     def start(self) -> Self:
-        """Write now and from now on."""
+        """Write the file now, and then periodically from a thread."""
         self._thread.start()
         return self
 
@@ -240,8 +240,8 @@ def collect(state: Path, expected: Iterable[str], own: MetricsRegistry, now: flo
     texts, up = [own.exposition()], dict.fromkeys(expected, 0) | {own.service: 1}
     for path in sorted(folder(state).glob("*.metrics")):
         with contextlib.suppress(OSError, UnicodeDecodeError):
-            found = path.stat()
-            if now_seconds - found.st_mtime <= STALE and found.st_size <= MAX_FILE_BYTES:
+            info = path.stat()
+            if now_seconds - info.st_mtime <= STALE and info.st_size <= MAX_FILE_BYTES:
                 texts.append(path.read_text())
                 up[path.stem] = 1
     name = "provision_service_up"

@@ -15,31 +15,31 @@ class Deployments(Table):
 
     def get(self, ident: str) -> Deployment:
         """The deployment of an id. Raises NotFoundError (PV-123)."""
-        row = self._connection.one("SELECT * FROM deployments WHERE id = ?", ident)
+        row = self._connection.fetch_one("SELECT * FROM deployments WHERE id = ?", ident)
         if not row:
             raise NotFoundError(f"no deployment is called {ident!r}", hint="provision status", code=123)
         return to_deployment(row)
 
     def has(self, ident: str) -> bool:
         """Whether this id is taken."""
-        return self._connection.one("SELECT 1 FROM deployments WHERE id = ?", ident) is not None
+        return self._connection.fetch_one("SELECT 1 FROM deployments WHERE id = ?", ident) is not None
 
     def last_of(self, host: str) -> Deployment | None:
         """The newest deployment of a host."""
         sql = "SELECT * FROM deployments WHERE host = ? ORDER BY created DESC LIMIT 1"
-        row = self._connection.one(sql, host)
+        row = self._connection.fetch_one(sql, host)
         return to_deployment(row) if row else None
 
     def last_written(self, host: str) -> Deployment | None:
         """The newest deployment of a host that has written its disk to the end."""
         which = "host = ? AND disk NOT IN ('', '{}')"
         sql = f"SELECT * FROM deployments WHERE {which} ORDER BY created DESC LIMIT 1"  # noqa: S608  ours
-        row = self._connection.one(sql, host)
+        row = self._connection.fetch_one(sql, host)
         return to_deployment(row) if row else None
 
     def by_token(self, token_hash: str) -> Deployment | None:
         """The deployment that an agent's token belongs to."""
-        row = self._connection.one("SELECT * FROM deployments WHERE token_hash = ?", token_hash)
+        row = self._connection.fetch_one("SELECT * FROM deployments WHERE token_hash = ?", token_hash)
         return to_deployment(row) if row else None
 
     def under_way(self) -> list[Deployment]:

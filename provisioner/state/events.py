@@ -17,7 +17,7 @@ class Events(Table):
 
     def last_of(self, ident: str) -> Event | None:
         """The newest event of a deployment."""
-        row = self._connection.one(
+        row = self._connection.fetch_one(
             "SELECT * FROM events WHERE deployment = ? ORDER BY id DESC LIMIT 1", ident
         )
         return to_event(row) if row else None

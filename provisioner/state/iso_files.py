@@ -1,6 +1,5 @@
 """The files of installers: Ubuntu's live ISO, its kernel and initrd."""
 
-import hashlib
 import re
 import shutil
 import tempfile
@@ -10,6 +9,7 @@ from provisioner import run
 from provisioner.domain.image import Image
 from provisioner.errors import InputError, PackError
 from provisioner.state.image_folders import ISO, image_folder
+from provisioner.system.checksum import sha256
 
 INSTALLER = {"vmlinuz": "casper/vmlinuz", "initrd": "casper/initrd"}  # our name → place in Ubuntu's live ISO
 
@@ -47,7 +47,7 @@ def _copy(iso: Path, folder: Path, expected: str) -> str:
     with tempfile.TemporaryDirectory(dir=folder.parent) as work:
         copy = Path(work) / ISO
         shutil.copyfile(iso, copy)
-        digest = _sha256(copy)
+        digest = sha256(copy)
         if expected and digest != expected.lower():
             raise InputError(
                 f"{iso.name} has the SHA-256 {digest}, not {expected}", hint="download it again", code=329
@@ -59,11 +59,6 @@ def _copy(iso: Path, folder: Path, expected: str) -> str:
         Path(work).mkdir()  # for the context manager to remove
     folder.chmod(0o755)
     return digest
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def _must_exist(iso: Path) -> None:
@@ -111,7 +106,7 @@ def describe_iso(source: Path) -> tuple[str, str]:
 
 def verify_iso(state: Path, image: Image) -> int:
     """Read the stored ISO again; 1. Raises PackError (PV-321) where it is not what was added."""
-    if _sha256(image_folder(state, image.id) / ISO) != image.raw_sha256:
+    if sha256(image_folder(state, image.id) / ISO) != image.raw_sha256:
         raise PackError(f"{image.id}: its ISO was changed on the disk", hint="add it again", code=321)
     return 1
 

@@ -38,7 +38,7 @@ class Macs(Table):
 
     def is_reserved(self, address: str) -> bool:
         """Whether the address belongs to a known MAC."""
-        return self._connection.one("SELECT 1 FROM macs WHERE address = ?", address) is not None
+        return self._connection.fetch_one("SELECT 1 FROM macs WHERE address = ?", address) is not None
 
     def put(self, host: Host, pool: AddressRange) -> None:
         """Give each MAC of a host its fixed address of `pool`, inside the caller's transaction.

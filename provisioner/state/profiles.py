@@ -15,7 +15,7 @@ class Profiles(Table):
 
     def get(self, name: str) -> Profile:
         """The profile of a name. Raises NotFoundError (PV-122)."""
-        row = self._connection.one("SELECT * FROM profiles WHERE name = ?", name)
+        row = self._connection.fetch_one("SELECT * FROM profiles WHERE name = ?", name)
         if not row:
             raise NotFoundError(
                 f"no profile is called {name!r}", hint="provision host apply inventory/", code=122

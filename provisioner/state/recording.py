@@ -50,7 +50,7 @@ class Mark:
     code: int = 0
 
     def as_line(self) -> MarkLine:
-        """As JSON types."""
+        """The mark as a JSON object; `sentence`, `hint` and `code` only where it is `lost`."""
         line: MarkLine = {"time": self.time, "offset": self.offset, "mark": self.mark}
         if self.mark == "lost":
             line |= {"sentence": self.sentence, "hint": self.hint, "code": self.code}

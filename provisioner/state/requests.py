@@ -54,8 +54,8 @@ class Requests(Table):
             return key_of(db.conn.execute(sql, [now, host, action, argument]).lastrowid)
 
     def get(self, ident: int) -> BmcRequest:
-        """Raises NotFoundError (PV-124)."""
-        row = self._connection.one("SELECT * FROM requests WHERE id = ?", ident)
+        """The request of this id. Raises NotFoundError (PV-124)."""
+        row = self._connection.fetch_one("SELECT * FROM requests WHERE id = ?", ident)
         if not row:
             raise NotFoundError(f"no request {ident}", code=124)
         return _request(row)
@@ -68,7 +68,7 @@ class Requests(Table):
         ]
 
     def answer(self, ident: int, result: BmcResult) -> None:
-        """The worker's answer to a request."""
+        """Store the worker's answer to a request and mark it done."""
         body = result.model_dump_json(exclude_unset=True)
         with self._connection.writing() as db:
             db.execute("UPDATE requests SET state = 'done', result = ? WHERE id = ?", [body, ident])

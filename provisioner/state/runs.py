@@ -16,7 +16,7 @@ class Runs(Table):
 
     def get(self, ident: str) -> Run:
         """The run of an id. Raises NotFoundError (PV-128)."""
-        row = self._connection.one("SELECT body FROM runs WHERE id = ?", ident)
+        row = self._connection.fetch_one("SELECT body FROM runs WHERE id = ?", ident)
         if not row:
             raise NotFoundError(f"no run is called {ident!r}", hint="provision status", code=128)
         return Run.model_validate_json(str(row["body"]))

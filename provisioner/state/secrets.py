@@ -22,7 +22,7 @@ class BmcLogin(NamedTuple):
 
 
 def secrets_folder(state: Path) -> Path:
-    """Where they lie, mode 0700."""
+    """The folder of the secrets, mode 0700."""
     return state / "secrets"
 
 

@@ -124,6 +124,6 @@ def _parameters(sighting: NewSighting) -> dict[str, str | float | bool]:
 
 
 def _packet(mac: str, text: str) -> ClientPacket:
-    """Other releases wrote more or fewer keys."""
+    """A stored packet; keys that another release wrote more or fewer of are dropped or defaulted."""
     known = {key: value for key, value in json.loads(text).items() if key in _FIELDS}
     return ClientPacket(**{"mac": mac, **known})

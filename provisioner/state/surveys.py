@@ -2,9 +2,7 @@
 
 from dataclasses import dataclass
 
-from pydantic import TypeAdapter
-
-from provisioner.domain.hardware import Hardware
+from provisioner.domain.hardware import HardwareFacts
 from provisioner.domain.values import machine_uuid
 from provisioner.state.connection import Table
 
@@ -25,16 +23,15 @@ class SurveyRow:
     served: float = 0.0
     released: float = 0.0
     reported: float = 0.0
-    hardware: Hardware | None = None
+    hardware: HardwareFacts | None = None
 
     @property
     def looked(self) -> float:
-        """When it was last sent to look, or did."""
+        """When it was last sent to its survey or reported, in seconds since 1970."""
         return max(self.served, self.reported)
 
 
 SELECT = "SELECT mac, uuid, macs, address, served, released, reported, body FROM surveys"
-_HARDWARE = TypeAdapter(Hardware)
 
 
 class Surveys(Table):
@@ -55,7 +52,7 @@ class Surveys(Table):
 
     def put(self, survey: SurveyRow) -> None:
         """Insert or replace; the table stays bounded."""
-        body = _HARDWARE.dump_json(survey.hardware).decode() if survey.hardware else ""
+        body = survey.hardware.model_dump_json() if survey.hardware else ""
         times = (survey.served, survey.released, survey.reported)
         row = [survey.mac, survey.uuid, " ".join(survey.macs), survey.address, *times, body]
         with self._connection.writing() as db:
@@ -68,7 +65,7 @@ class Surveys(Table):
             )
 
     def forget(self, macs: tuple[str, ...]) -> None:
-        """The machine with these MACs is known now."""
+        """Delete the surveys of the machine with these MACs: it is a known host now."""
         with self._connection.writing() as db:
             for mac in macs:
                 db.execute("DELETE FROM surveys WHERE mac = ? OR instr(macs, ?)", [mac, mac])
@@ -84,5 +81,5 @@ def _survey(
     reported: float,
     body: str,
 ) -> SurveyRow:
-    hardware = _HARDWARE.validate_json(body) if body else None
+    hardware = HardwareFacts.model_validate_json(body) if body else None
     return SurveyRow(mac, uuid, tuple(macs.split()), address, served, released, reported, hardware)

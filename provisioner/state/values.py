@@ -36,7 +36,7 @@ class Values(Table):
         return _SERVERS.validate_json(self._text("dhcp.servers", "[]"))
 
     def put_rogue_servers(self, servers: Sequence[RogueServer]) -> None:
-        """Replace the list of them."""
+        """Replace the whole list."""
         self._put("dhcp.servers", _SERVERS.dump_json(list(servers)))
 
     def deaf_interfaces(self) -> list[str]:
@@ -44,11 +44,11 @@ class Values(Table):
         return _NAMES.validate_json(self._text("dhcp.deaf", "[]"))
 
     def put_deaf_interfaces(self, names: Sequence[str]) -> None:
-        """Replace the list of them."""
+        """Replace the whole list."""
         self._put("dhcp.deaf", _NAMES.dump_json(list(names)))
 
     def _text(self, key: str, default: str) -> str:
-        row = self._connection.one("SELECT value FROM service WHERE key = ?", key)
+        row = self._connection.fetch_one("SELECT value FROM service WHERE key = ?", key)
         return str(row["value"]) if row else default
 
     def _put(self, key: str, value: bytes) -> None:

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from provisioner.domain.values import printable
 from provisioner.system import shipped
 from provisioner.verify import ssh
-from provisioner.verify.evidence import printable
 
 OnOutput = Callable[[str, str, float], None]  # task, what it printed, seconds
 ENVIRONMENT = {

@@ -5,11 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-
-def printable(text: str) -> str:
-    """A host's text without what a terminal would obey."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
-
+from provisioner.domain.values import printable
 
 Text = Annotated[str, Field(max_length=300), AfterValidator(printable)]
 Few = Field(max_length=64)
@@ -79,7 +75,7 @@ class NvmlGpu(_Evidence):
 
     @property
     def place(self) -> str:
-        """What a technician can look for."""
+        """The GPU's place in words, for a technician."""
         return f"GPU {self.bus}" if self.bus else f"GPU number {self.index} of NVML"
 
     def why(self, what: str) -> str:

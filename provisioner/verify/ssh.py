@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Literal
 
 from provisioner import run
+from provisioner.domain.values import printable
 from provisioner.errors import ProgramError, ServiceError
-from provisioner.verify.evidence import printable
 from provisioner.verify.model import SshTarget
 
 CONNECT_SECONDS = 10

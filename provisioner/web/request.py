@@ -93,15 +93,15 @@ def read_query(model: type[_Model]) -> _Model:
     return model.model_validate(request.args.to_dict())
 
 
-def await_news(look: Callable[[], _T], is_enough: Callable[[_T], bool], wait: float) -> _T:
+def await_change(look: Callable[[], _T], is_enough: Callable[[_T], bool], wait: float) -> _T:
     """What `look()` gives, as soon as it `is_enough`, or after `wait` seconds whatever it is."""
     listener: Listener = current_app.config["LISTENER"]
     clock = the_site().clock
     until = clock() + wait
     while True:
         rung = listener.count
-        news = look()
+        answer = look()
         left = until - clock()
-        if left <= 0 or is_enough(news):
-            return news
+        if left <= 0 or is_enough(answer):
+            return answer
         listener.wait(rung, left)

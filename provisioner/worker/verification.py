@@ -69,7 +69,7 @@ def _report(kind: type[_Task], task: TaskResult) -> _Task:
 
 
 def _verified(row: Deployment, verdict: Verdict, work: Path) -> Payload:
-    """The verdict as the event that it is."""
+    """The event of a verdict of the verification."""
     sentence = "; ".join(verdict.sentences)
     evidence = deployment.Verdict.model_validate(verdict.as_data())
     if verdict.result == "unreachable":
@@ -96,7 +96,7 @@ def seal(site: Site, row: Deployment) -> None:
 
 
 def _sealed(row: Deployment, verdict: Verdict, mode: str) -> Payload:
-    """The verdict as the event that it is."""
+    """The event of a verdict of the sealing."""
     sentence = "; ".join(verdict.sentences)
     if verdict.result == "passed":
         return SealDone(mode=mode)

@@ -20,18 +20,18 @@ from tests.unit.services.dhcp import dhcp_corpus
 def seeds(name: str) -> list[bytes]:
     """As the target takes them: TFTP's are followed by acknowledgements."""
     if name == "dhcp":  # each twice: a machine asks again
-        found = [one for one in dhcp_corpus.everything() if len(one) < 1000]
-        return [2 * (len(one).to_bytes(2, "big") + one) for one in found]
+        corpus = [packet for packet in dhcp_corpus.everything() if len(packet) < 1000]
+        return [2 * (len(packet).to_bytes(2, "big") + packet) for packet in corpus]
     if name == "dns":
         return hostile.dns_corpus()
     if name == "stream":
         return [
-            bytes([len(one) + 2]) + len(one).to_bytes(2, "big") + one
-            for one in hostile.dns_corpus()
-            if len(one) < 253
+            bytes([len(packet) + 2]) + len(packet).to_bytes(2, "big") + packet
+            for packet in hostile.dns_corpus()
+            if len(packet) < 253
         ]
     acks = b"".join(b"\4\0\4" + number.to_bytes(2, "big") for number in range(12))
-    return [bytes([len(one)]) + one + acks for one in hostile.tftp_corpus() if len(one) < 256]
+    return [bytes([len(packet)]) + packet + acks for packet in hostile.tftp_corpus() if len(packet) < 256]
 
 
 def main() -> None:

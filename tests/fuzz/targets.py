@@ -49,9 +49,9 @@ def _play(content: Content, request: TransferRequest, rest: list[bytes]) -> None
     options = negotiate(request, content.size)
     now, transfer = 0.0, Transfer(content, options, 0.0)
     sent = transfer.begin(now)
-    for turn, datagram in enumerate(rest):
-        [(expected_ack, ready)] = (transfer.prefetch() if turn % 3 else [])[:1] or [(b"", list[bytes]())]
-        assert len(sent) <= MAX_WINDOW and all(len(one) <= options.block + 4 for one in sent[1:])
+    for number, datagram in enumerate(rest):
+        [(expected_ack, ready)] = (transfer.prefetch() if number % 3 else [])[:1] or [(b"", list[bytes]())]
+        assert len(sent) <= MAX_WINDOW and all(len(packet) <= options.block + 4 for packet in sent[1:])
         now += 0.01
         try:
             packet = parse(datagram)
@@ -87,9 +87,9 @@ def long_pieces(data: bytes) -> Iterator[bytes]:
 def dhcp(data: bytes) -> None:
     """What several machines say: every reply can be read, stays on the LAN, and gives only what is theirs."""
     leases = LeasePool(*POOL, FIXED.get, lambda address: address in FIXED.values())
-    for now, one in enumerate(long_pieces(data)):
+    for now, piece in enumerate(long_pieces(data)):
         try:
-            request = Packet.parse(one)
+            request = Packet.parse(piece)
         except DhcpPacketError as fault:
             assert str(fault).isprintable()
             continue

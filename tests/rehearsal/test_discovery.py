@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from provisioner import ramdisk, run
-from provisioner.api.machines import UnknownMachine
+from provisioner.domain.machine import UnknownMachine
 from provisioner.domain.profile import Profile
 from provisioner.lab import evidence, machine, network, qemu, supplies
 from provisioner.lab.service import Service

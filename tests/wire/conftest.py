@@ -40,7 +40,7 @@ SIZES = {"bios": 1, "esp": 8, "cidata": 4, "root": 8}  # MiB; 24 in all
 
 
 @dataclass
-class Said:
+class CommandResult:
     """How a program ended and what it said."""
 
     code: int
@@ -72,12 +72,12 @@ class Namespace:
         into = ("nsenter", "--preserve-credentials", "--user", "--net", "--mount", "-t", self.pid, "--")
         return [str(word) for word in (*into, *words)]
 
-    def run(self, *words: str | Path, env: dict[str, str] | None = None, stdin: bytes = b"") -> Said:
+    def run(self, *words: str | Path, env: dict[str, str] | None = None, stdin: bytes = b"") -> CommandResult:
         """Run to its end inside."""
         done = run.run(self.argv(*words), check=False, timeout=100, env=env, stdin=stdin)
-        return Said(done.returncode, done.stdout.decode(), done.stderr.decode())
+        return CommandResult(done.returncode, done.stdout.decode(), done.stderr.decode())
 
-    def provision(self, *words: str | Path, env: dict[str, str] | None = None) -> Said:
+    def provision(self, *words: str | Path, env: dict[str, str] | None = None) -> CommandResult:
         """`provision …` inside."""
         return self.run(*PROVISION, *words, env=env)
 
@@ -182,9 +182,9 @@ class Puppet:
     def greeting(self, **other: Any) -> dict[str, Any]:
         """What the agent says first."""
         disk = {"name": "vda", "size": 64 << 30, "logical_sector": 512, "serial": "disk-1"}
-        said = {"nonce": self.row.nonce, "boot_id": "boot-1", "mac": self.mac, "macs": [self.mac]}
+        message = {"nonce": self.row.nonce, "boot_id": "boot-1", "mac": self.mac, "macs": [self.mac]}
         rest = {"serial": "", "uuid": "", "memory": 1 << 30, "version": "0", "disks": [disk]}
-        return {**said, **rest, **self.facts, **other}
+        return {**message, **rest, **self.facts, **other}
 
     def hello(self, **other: Any) -> Reply:
         """Say hello; a right one gives token and order."""
@@ -214,9 +214,9 @@ class Puppet:
 
     def phone(self, **other: Any) -> Reply:
         """What the system on the disk says of itself."""
-        said = {"deployment": self.order["deployment"], "token": self.phone_token, "host_keys": [HOST_KEY]}
+        message = {"deployment": self.order["deployment"], "token": self.phone_token, "host_keys": [HOST_KEY]}
         system = {"image_id": "vault-os", "image_version": "1", "root_disk": {"serial": "disk-1"}}
-        return self.http("/phone-home/v1", body={**said, **system, **other})
+        return self.http("/phone-home/v1", body={**message, **system, **other})
 
     @property
     def seed(self) -> str:
@@ -245,11 +245,11 @@ class World:
 
     def provision(
         self, *words: str | Path, env: dict[str, str] | None = None, stdin: bytes = b"", timeout: float = 60
-    ) -> Said:
+    ) -> CommandResult:
         """`provision …` of this Python, on the service's state folder, outside of its network."""
         env = {"PROVISION_STATE": str(self.state), **(env or {})}
         done = run.run([*PROVISION, *words], check=False, timeout=timeout, env=env, stdin=stdin)
-        return Said(done.returncode, done.stdout.decode(), done.stderr.decode())
+        return CommandResult(done.returncode, done.stdout.decode(), done.stderr.decode())
 
     def add_host(self, **other: Any) -> Puppet:
         """A new host, powered by hand unless told otherwise, that nothing else uses."""
@@ -278,8 +278,8 @@ class World:
     def kinds(self, ident: str) -> list[str]:
         return [event.kind for event in self.client.events(ident).events]
 
-    def said(self, code: int, out: str, err: str) -> Said:
-        return Said(code, out, err)
+    def command_result(self, code: int, out: str, err: str) -> CommandResult:
+        return CommandResult(code, out, err)
 
     @contextmanager
     def terminal(
@@ -331,11 +331,11 @@ class Terminal:
 
     def _read(self) -> bool:
         try:
-            found = os.read(self._master, 4096)
+            output = os.read(self._master, 4096)
         except OSError:  # the other end is closed
             return False
-        self.seen += found.decode(errors="replace")
-        return bool(found)
+        self.seen += output.decode(errors="replace")
+        return bool(output)
 
     def type(self, text: str) -> None:
         os.write(self._master, text.encode())
@@ -396,8 +396,8 @@ def make_pack(folder: Path, *, name: str = "vault-os", version: str = "1") -> Pa
     if not raw.exists():
         make_image(raw)
         run.run([*PROVISION, "image", "keygen", "release", "--dir", folder])
-    sign = ("--name", name, "--version", version, "--sign", folder / "release.key")
-    run.run([*PROVISION, "image", "pack", raw, "-o", pack, *map(str, sign)])
+    options = ("--name", name, "--version", version, "--sign", folder / "release.key")
+    run.run([*PROVISION, "image", "pack", raw, "-o", pack, *map(str, options)])
     return pack
 
 
@@ -413,8 +413,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         world.apply([], [{"name": "cube", "image": "vault-os"}])
         pack = make_pack(folder)
         for words in (("trust", folder / "release.pub"), ("add", pack)):
-            said = world.provision("image", *words)
-            assert said.code == 0, said.err
+            result = world.provision("image", *words)
+            assert result.code == 0, result.err
         yield world
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from provisioner import run
 
 if TYPE_CHECKING:
-    from tests.wire.conftest import Inside, Namespace, Said
+    from tests.wire.conftest import CommandResult, Inside, Namespace
 
 MACHINES = "/run/netns"
 LIMIT = 20.0  # seconds for what takes a few
@@ -37,11 +37,11 @@ class Lab:
         made.lan, made.folder, made._stack, made._names = other.lan, other.folder, stack, other._names
         return made
 
-    def run(self, *words: str | Path, check: bool = True) -> Said:
+    def run(self, *words: str | Path, check: bool = True) -> CommandResult:
         """On the service's machine."""
-        said = self.lan.run(*words)
-        assert said.code == 0 or not check, f"{words}: {said.err} {said.out}"
-        return said
+        result = self.lan.run(*words)
+        assert result.code == 0 or not check, f"{words}: {result.err} {result.out}"
+        return result
 
     def machine(self, name: str, mac: str = "", address: str = "", bridge: str = "lan0") -> Machine:
         """A new one with a card eth0 on the bridge."""
@@ -89,7 +89,7 @@ class Machine:
     def argv(self, *words: str | Path) -> list[str]:
         return self.lab.lan.argv("ip", "netns", "exec", self.name, *words)
 
-    def run(self, *words: str | Path, check: bool = True) -> Said:
+    def run(self, *words: str | Path, check: bool = True) -> CommandResult:
         return self.lab.run("ip", "netns", "exec", self.name, *words, check=check)
 
     def start(self, *words: str | Path) -> run.Process:
@@ -125,14 +125,14 @@ class Machine:
 
     def ask(self, packet: str, seconds: float = 1.0) -> list[dict[str, Any]]:
         """Send a recorded packet from its own card; every answer."""
-        said = self.run(sys.executable, DHCP_PROGRAMS / "client.py", packet, str(seconds))
-        return [json.loads(line) for line in said.out.splitlines()]
+        result = self.run(sys.executable, DHCP_PROGRAMS / "client.py", packet, str(seconds))
+        return [json.loads(line) for line in result.out.splitlines()]
 
     def answers(self, packet: str) -> list[dict[str, Any]]:
         """Likewise where somebody answers: asked again until he does, as firmware asks."""
         for _ in range(5):
-            if said := self.ask(packet):
-                return said
+            if result := self.ask(packet):
+                return result
         return []
 
     def udhcpc(self, *options: str) -> str:
@@ -143,8 +143,8 @@ class Machine:
         )
         script.chmod(0o755)
         words = ("busybox", "udhcpc", "-f", "-q", "-n", "-i", "eth0", "-s", str(script), "-T", "1", "-t", "8")
-        said = self.run(*words, *options)
-        return said.err.partition("lease of ")[2].split()[0]
+        result = self.run(*words, *options)
+        return result.err.partition("lease of ")[2].split()[0]
 
     def curl(self, url: str) -> str:
         """What a URL answers to it."""

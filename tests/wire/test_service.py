@@ -19,7 +19,7 @@ from provisioner.state.schema import SCHEMA_VERSION
 from provisioner.system import shipped
 
 if TYPE_CHECKING:
-    from tests.wire.conftest import Inside, Namespace, Said
+    from tests.wire.conftest import CommandResult, Inside, Namespace
 
 PROGRAMS = Path(__file__).with_name("programs")
 NETWORK = ("--interface", "lan0", "--address", "10.77.0.1/24")
@@ -36,10 +36,10 @@ def service(
 
 
 @pytest.fixture
-def serve(lan: Namespace, tmp_path: Path) -> Callable[..., Said]:
+def serve(lan: Namespace, tmp_path: Path) -> Callable[..., CommandResult]:
     """`provision serve` that is expected to end by itself."""
 
-    def start(*words: str | Path, state: Path = tmp_path / "s") -> Said:
+    def start(*words: str | Path, state: Path = tmp_path / "s") -> CommandResult:
         return lan.provision("serve", "--state", state, *words)
 
     return start
@@ -59,7 +59,12 @@ def serve(lan: Namespace, tmp_path: Path) -> Callable[..., Said]:
     ],
 )
 def test_a_port_that_is_in_use_is_named_with_the_service_that_needs_it(
-    lan: Namespace, serve: Callable[..., Said], held: Callable[..., object], name: str, kind: str, port: int
+    lan: Namespace,
+    serve: Callable[..., CommandResult],
+    held: Callable[..., object],
+    name: str,
+    kind: str,
+    port: int,
 ) -> None:
     with held(lan.argv(sys.executable, PROGRAMS / "port_taker.py", kind, str(port))):
         said = serve(*NETWORK)
@@ -104,7 +109,12 @@ def test_a_port_that_is_in_use_is_named_with_the_service_that_needs_it(
     ],
 )
 def test_what_the_command_line_lacks_is_said_with_the_way_out(
-    serve: Callable[..., Said], words: tuple[str, ...], code: int, number: int, sentence: str, hint: str
+    serve: Callable[..., CommandResult],
+    words: tuple[str, ...],
+    code: int,
+    number: int,
+    sentence: str,
+    hint: str,
 ) -> None:
     said = serve(*words)
     first, *rest = said.err.splitlines()
@@ -126,7 +136,7 @@ def test_what_the_command_line_lacks_is_said_with_the_way_out(
     ],
 )
 def test_a_settings_file_with_a_fault_is_refused_with_its_name_and_the_key(
-    serve: Callable[..., Said], tmp_path: Path, text: str, sentence: str
+    serve: Callable[..., CommandResult], tmp_path: Path, text: str, sentence: str
 ) -> None:
     file = tmp_path / "provisioner.toml"
     file.write_text(text, errors="surrogateescape")
@@ -136,7 +146,7 @@ def test_a_settings_file_with_a_fault_is_refused_with_its_name_and_the_key(
 
 
 def test_a_state_folder_of_a_newer_release_is_left_as_it_is(
-    serve: Callable[..., Said], tmp_path: Path
+    serve: Callable[..., CommandResult], tmp_path: Path
 ) -> None:
     (tmp_path / "s").mkdir()
     database = Database(tmp_path / "s")
@@ -151,7 +161,7 @@ def test_a_state_folder_of_a_newer_release_is_left_as_it_is(
 
 @pytest.mark.parametrize("place", ["file", "file/below", "/proc/nowhere"])
 def test_a_state_folder_that_cannot_be_one_is_an_error_in_words(
-    serve: Callable[..., Said], tmp_path: Path, place: str
+    serve: Callable[..., CommandResult], tmp_path: Path, place: str
 ) -> None:
     (tmp_path / "file").write_text("not a folder")
     said = serve(*NETWORK, state=tmp_path / place)
@@ -159,7 +169,7 @@ def test_a_state_folder_that_cannot_be_one_is_an_error_in_words(
 
 
 def test_a_state_folder_with_too_long_a_path_for_its_sockets_is_said(
-    serve: Callable[..., Said], tmp_path: Path
+    serve: Callable[..., CommandResult], tmp_path: Path
 ) -> None:
     short = len(str(tmp_path)) + 1
     assert short < 88

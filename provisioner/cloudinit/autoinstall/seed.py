@@ -49,7 +49,7 @@ def build(request: Request) -> dict[str, str]:
 def _install(request: Request) -> model.UserData:
     """Ubuntu's own installation. The service is asked first, and told last of all when it fails."""
     script, order = f"{FOLDER}/installer.py", f"{FOLDER}/order.json"
-    say = {
+    message = {
         "gate": f"{request.seed_url}/gate",
         "events": f"{request.seed_url}/events",
         "mac": request.mac,
@@ -59,7 +59,10 @@ def _install(request: Request) -> model.UserData:
         "user": nocloud.USER,
     }
     return model.UserData(
-        write_files=(_script(script, "installer.py"), _file(order, "0600", json.dumps(say, indent=1) + "\n")),
+        write_files=(
+            _script(script, "installer.py"),
+            _file(order, "0600", json.dumps(message, indent=1) + "\n"),
+        ),
         autoinstall=_answers(
             request,
             early=((PYTHON, script, "gate", order),),

@@ -23,7 +23,7 @@ class AgentHello(Payload):
     serial: str = ""
 
     def refusal(self, row: Deployment) -> str:
-        """Another nonce, another boot than the one that used it, an order for the installer."""
+        """Refused: a wrong or used nonce, another boot than its first, an order for the installer."""
         if not is_nonce(self.nonce, row):
             return "the nonce is wrong or was used"
         if row.stage == Stage.WRITING and self.boot_id != row.agent_boot_id:
@@ -31,7 +31,7 @@ class AgentHello(Payload):
         return "this order is for the installer" if row.is_installed else ""
 
     def apply(self, row: Deployment, now: float) -> Deployment:
-        """Issues the tokens, and binds them to this boot."""
+        """Stores the hashes of the tokens and binds them to this boot; the attempt is 1 at least."""
         return row.changed(
             token_hash=self.token_hash,
             phone_hash=self.phone_hash,
@@ -42,7 +42,7 @@ class AgentHello(Payload):
         )
 
     def describe(self) -> str:
-        """That it is there."""
+        """A fixed sentence: the agent runs."""
         return "the agent in the ramdisk says hello"
 
 
@@ -81,15 +81,15 @@ class AgentSilent(Payload):
     who: str = "agent"
 
     def refusal(self, row: Deployment) -> str:
-        """There is an end of attempts."""
+        """Refused once `MOST_ATTEMPTS` attempts were made."""
         return _refuse_attempt(row)
 
     def apply(self, row: Deployment, now: float) -> Deployment:
-        """Opens the next attempt; every secret of this one is worth nothing."""
+        """Begins the next attempt: nonce and token hashes are cleared, so none of this one is valid."""
         return _next_attempt(row)
 
     def describe(self) -> str:
-        """Who, for how long."""
+        """Who was silent, for how long, and that the host is powered again."""
         return f"no word from the {self.who} for {duration(self.seconds)}: powering it again"
 
 
@@ -101,15 +101,15 @@ class NetbootAgain(BootRequest):
     meaning = "it booted from the network in the middle of writing"
 
     def refusal(self, row: Deployment) -> str:
-        """There is an end of attempts."""
+        """Refused once `MOST_ATTEMPTS` attempts were made."""
         return _refuse_attempt(row)
 
     def apply(self, row: Deployment, now: float) -> Deployment:
-        """Opens the next attempt; every secret of this one is worth nothing."""
+        """Begins the next attempt: nonce and token hashes are cleared, so none of this one is valid."""
         return _next_attempt(row)
 
     def describe(self) -> str:
-        """What comes of it."""
+        """A fixed sentence: what it did, and that the host is powered again."""
         return "it booted from the network in the middle of writing: powering it again"
 
 
@@ -128,13 +128,13 @@ class AgentWritten(Payload):
     bytes_saved: int = 0  # of the image, that the disk held already
 
     def apply(self, row: Deployment, now: float) -> Deployment:
-        """Keeps which disk it was."""
+        """Stores the disk that was written."""
         return row.changed(disk=self.disk)
 
     def describe(self) -> str:
         """`written, verified and read back in 20 s: nvme0n1 7Q1K, 12.6 MB fetched, 31.5 MB written`."""
-        took = f" in {duration(self.seconds)}" if self.seconds else ""
-        return f"written, verified and read back{took}: {self.disk.label()}{self._bytes()}"
+        time = f" in {duration(self.seconds)}" if self.seconds else ""
+        return f"written, verified and read back{time}: {self.disk.label()}{self._bytes()}"
 
     def _bytes(self) -> str:
         if self.bytes_fetched is None:
@@ -146,7 +146,7 @@ class AgentWritten(Payload):
 
 
 class AgentFailed(Failure):
-    """The agent cannot finish."""
+    """The agent cannot finish; code, sentence and hint say why."""
 
     kind = "agent.failed"
     moves = {Stage.WRITING: Stage.FAILED}
@@ -154,12 +154,12 @@ class AgentFailed(Failure):
 
 
 class AgentRebooting(Payload):
-    """The agent was told to reboot."""
+    """The agent was told to reboot into the disk."""
 
     kind = "agent.rebooting"
     moves = {Stage.RESTARTING: Stage.RESTARTING}
     meaning = "the agent was told to reboot"
 
     def describe(self) -> str:
-        """Into what."""
+        """A fixed sentence: it reboots into the disk."""
         return "the agent reboots into the disk"

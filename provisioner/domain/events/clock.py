@@ -18,7 +18,7 @@ class ClockGap(Payload):
     seconds: float
 
     def apply(self, row: Deployment, now: float) -> Deployment:
-        """Moves every limit by as much."""
+        """Moves deadline, expiry and last sign of life by the length of the gap."""
         return row.changed(
             deadline=row.deadline + self.seconds,
             expires=row.expires + self.seconds,
@@ -26,12 +26,12 @@ class ClockGap(Payload):
         )
 
     def describe(self) -> str:
-        """How long."""
+        """The length of the gap in words."""
         return f"nobody watched for {duration(self.seconds)}: deadlines moved"
 
 
 class DeadlinePassed(Failure):
-    """The stage's sign of life did not come."""
+    """The stage's sign of life did not come before its deadline."""
 
     kind = "deadline.passed"
     moves = {stage: Stage.FAILED for stage in UNDER_WAY}

@@ -16,7 +16,7 @@ class SeedServed(Payload):
     address: str = ""
 
     def describe(self) -> str:
-        """That it was read."""
+        """A fixed sentence: the seed was read."""
         return "the installer has read its seed"
 
 
@@ -36,13 +36,13 @@ class InstallerBegan(Payload):
     phone_hash: str
 
     def refusal(self, row: Deployment) -> str:
-        """Another nonce, an order for the agent."""
+        """Refused: a wrong or used nonce, an order for the agent."""
         if not is_nonce(self.nonce, row):
             return "the nonce is wrong or was used"
         return _refuse_agent(row)
 
     def apply(self, row: Deployment, now: float) -> Deployment:
-        """Issues the phone-home's token; what is known of an earlier attempt is forgotten."""
+        """Stores the hash of the phone-home's token; clears progress, disk and boot of an earlier attempt."""
         return row.changed(
             phone_hash=self.phone_hash,
             progress=Progress(),
@@ -52,7 +52,7 @@ class InstallerBegan(Payload):
         )
 
     def describe(self) -> str:
-        """What it means."""
+        """A fixed sentence: it reports, and its seed can no longer be fetched."""
         return "the installer reports, its seed is closed now"
 
 
@@ -68,15 +68,15 @@ class InstallerDisk(Payload):
     serial: str = ""
 
     def refusal(self, row: Deployment) -> str:
-        """An order for the agent."""
+        """Refused for an order that the agent writes."""
         return _refuse_agent(row)
 
     def apply(self, row: Deployment, now: float) -> Deployment:
-        """Keeps the disk, and binds the answer to this boot."""
+        """Stores the disk, and binds the answer to this boot."""
         return row.changed(disk=self.disk, agent_boot_id=self.boot_id, serial=row.serial or self.serial)
 
     def describe(self) -> str:
-        """Which."""
+        """Name and serial of the disk that it may erase."""
         return f"the installer may erase {self.disk.label()}"
 
 
@@ -93,7 +93,7 @@ class InstallerProgress(ProgressReport):
     unwinds: bool = False
 
     def refusal(self, row: Deployment) -> str:
-        """An order for the agent."""
+        """Refused for an order that the agent writes."""
         return _refuse_agent(row)
 
 
@@ -108,21 +108,21 @@ class InstallerDone(Payload):
     name: str = ""
 
     def refusal(self, row: Deployment) -> str:
-        """An order for the agent."""
+        """Refused for an order that the agent writes."""
         return _refuse_agent(row)
 
     def describe(self) -> str:
-        """What comes next."""
+        """A fixed sentence: it has finished and reboots."""
         return "the installer has finished and reboots"
 
 
 class InstallerFailed(Failure):
-    """It cannot finish, or may not begin."""
+    """It cannot finish, or may not begin; code, sentence and hint say why."""
 
     kind = "installer.failed"
     moves = {Stage.WRITING: Stage.FAILED}
     meaning = "the installer cannot finish, or may not begin"
 
     def refusal(self, row: Deployment) -> str:
-        """An order for the agent."""
+        """Refused for an order that the agent writes."""
         return _refuse_agent(row)

@@ -14,14 +14,14 @@ class BootRequest(Payload):
 
 
 class DhcpSeen(BootRequest):
-    """Its firmware asked for an address."""
+    """The host's firmware sent its first DHCP packet after we powered it."""
 
     kind = "dhcp.seen"
     moves = {Stage.POWERING: Stage.NETBOOTING}
     meaning = "first packet after our power-on"
 
     def describe(self) -> str:
-        """Which it gets."""
+        """The IPv4 address that it is given."""
         return f"first network packet, it gets {self.address}"
 
 
@@ -38,7 +38,7 @@ class ScriptServed(Payload):
     uuid: str = ""
 
     def describe(self) -> str:
-        """What is loaded."""
+        """Which of ramdisk and installer it loads."""
         return f"iPXE has its script, loading the {self.boots}"
 
 
@@ -61,7 +61,7 @@ class DhcpServerSeen(DhcpServer):
     meaning = "another DHCP server answers"
 
     def describe(self) -> str:
-        """Which."""
+        """IPv4 address and MAC of the other server."""
         return f"another DHCP server answers: {self.address} ({self.mac})"
 
 
@@ -72,5 +72,5 @@ class DhcpServerGone(DhcpServer):
     meaning = "the other DHCP server is gone"
 
     def describe(self) -> str:
-        """Which."""
+        """IPv4 address and MAC of the other server."""
         return f"another DHCP server is gone: {self.address} ({self.mac})"

@@ -20,12 +20,12 @@ class OrderArmed(Payload):
     allow_downgrade: bool = False
 
     def describe(self) -> str:
-        """Who, and what."""
+        """Who ordered which image."""
         return f"armed by {self.by}: {self.image}"
 
 
 class SlotGiven(Payload):
-    """It may begin."""
+    """A slot of the site is free: the deployment may begin."""
 
     kind = "slot.given"
     moves = {Stage.QUEUED: Stage.POWERING}
@@ -33,12 +33,12 @@ class SlotGiven(Payload):
     is_noted = False
 
     def describe(self) -> str:
-        """That it begins."""
+        """A fixed sentence: it begins."""
         return "its turn has come"
 
 
 class RunStopped(Failure):
-    """The rest of its run is not begun."""
+    """Too many hosts of its run failed: this one, still queued, is not begun."""
 
     kind = "run.stopped"
     moves = {Stage.QUEUED: Stage.CANCELLED}
@@ -55,16 +55,16 @@ class StageHeld(Payload):
     stage: str
 
     def apply(self, row: Deployment, now: float) -> Deployment:
-        """Keeps the reason."""
+        """Stores as reason the stage after which it stopped."""
         return row.changed(reason=f"stopped after {self.stage}, as ordered")
 
     def describe(self) -> str:
-        """After which stage."""
+        """The stage after which it stopped."""
         return f"stopped after {self.stage}, as ordered"
 
 
 class OrderCancelled(Payload):
-    """A person ended it."""
+    """An operator ended the deployment; `by` is who."""
 
     kind = "order.cancelled"
     moves = {stage: Stage.CANCELLED for stage in UNDER_WAY}
@@ -73,9 +73,9 @@ class OrderCancelled(Payload):
     by: str
 
     def apply(self, row: Deployment, now: float) -> Deployment:
-        """Keeps who it was."""
+        """Stores as reason who cancelled it."""
         return row.changed(reason=f"cancelled by {self.by}")
 
     def describe(self) -> str:
-        """Who it was."""
+        """Who cancelled it."""
         return f"cancelled by {self.by}"

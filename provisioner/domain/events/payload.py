@@ -61,11 +61,11 @@ class Failure(Payload):
     console: tuple[str, ...] = ()
 
     def apply(self, row: Deployment, now: float) -> Deployment:
-        """Keeps the reason."""
+        """Stores code, sentence (as reason) and hint."""
         return row.changed(code=self.code, reason=self.sentence, hint=self.hint)
 
     def describe(self) -> str:
-        """The reason."""
+        """The sentence of the failure."""
         return self.sentence or "no reason was given"
 
 
@@ -75,15 +75,15 @@ class ProgressReport(Payload):
     is_progress = True
 
     def progress(self) -> Progress:
-        """As the row keeps it."""
+        """The report as the row of the deployment stores it."""
         return Progress.model_validate(self, from_attributes=True)
 
     def apply(self, row: Deployment, now: float) -> Deployment:
-        """Keeps the last report."""
+        """Replaces the report before it."""
         return row.changed(progress=self.progress())
 
     def describe(self) -> str:
-        """How much, how fast, how long still."""
+        """Amount, rate and remaining time, in words."""
         return self.progress().describe()
 
 

@@ -16,11 +16,11 @@ class PowerBegan(Payload):
     nonce: str
 
     def apply(self, row: Deployment, now: float) -> Deployment:
-        """Opens the attempt."""
+        """Stores the nonce and the time of power-on; the attempt is 1 at least."""
         return row.changed(nonce=self.nonce, power_on=now, attempt=max(row.attempt, 1), reboot=False)
 
     def describe(self) -> str:
-        """What is done."""
+        """A fixed sentence: what the BMC is told."""
         return "telling the BMC: boot from the network, power on"
 
 
@@ -42,25 +42,25 @@ class PowerAsked(PowerReport):
     meaning = "a person was asked to press the button"
 
     def describe(self) -> str:
-        """What to press."""
+        """What the person is asked to press."""
         return self.note or "press the power button"
 
 
 class PowerOn(PowerReport):
-    """The BMC did it."""
+    """The BMC has set boot device and power."""
 
     kind = "power.on"
     moves = {Stage.POWERING: Stage.POWERING, Stage.NETBOOTING: Stage.NETBOOTING}
     meaning = "the BMC did it and read it back"
 
     def describe(self) -> str:
-        """Boot device and power."""
+        """Boot device and power, and whether they were read back."""
         boot = f"boot device {self.boot}" + (" (read back)" if self.confirmed else "")
         return f"{boot}, power {self.act}" + (f"; {self.note}" if self.note else "")
 
 
 class PowerFailed(Failure):
-    """The BMC did not do it."""
+    """The BMC did not set boot device or power; code, sentence and hint say why."""
 
     kind = "power.failed"
     moves = {Stage.POWERING: Stage.FAILED}
@@ -77,9 +77,9 @@ class ConsoleLost(Failure):
     is_noted = False
 
     def apply(self, row: Deployment, now: float) -> Deployment:
-        """Evidence only."""
+        """Changes nothing: the event is evidence only."""
         return row
 
     def describe(self) -> str:
-        """Why."""
+        """Why the serial console is not recorded."""
         return f"the serial console is not recorded for now: {super().describe()}"

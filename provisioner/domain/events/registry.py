@@ -15,12 +15,12 @@ MODULES = (order, power, netboot, agent, installer, system, verification, clock)
 def _kinds(module: ModuleType) -> Iterator[type[Payload]]:
     """The kinds that a module defines, in its order."""
     classes = (value for value in vars(module).values() if isinstance(value, type))
-    for found in classes:
-        if issubclass(found, Payload) and found.kind and found.__module__ == module.__name__:
-            yield found
+    for event in classes:
+        if issubclass(event, Payload) and event.kind and event.__module__ == module.__name__:
+            yield event
 
 
-KINDS: dict[str, type[Payload]] = {found.kind: found for module in MODULES for found in _kinds(module)}
+KINDS: dict[str, type[Payload]] = {event.kind: event for module in MODULES for event in _kinds(module)}
 
 
 def read(kind: str, data: Mapping[str, object]) -> Payload:

@@ -27,11 +27,11 @@ class DiskChosen(Payload):
     note: str = ""
 
     def apply(self, row: Deployment, now: float) -> Deployment:
-        """The agent may reboot."""
+        """Allows the agent to reboot."""
         return row.changed(reboot=True)
 
     def describe(self) -> str:
-        """What the BMC said."""
+        """That the disk was read back as boot device, or what the BMC did instead."""
         return self.note or "boot device disk (read back)"
 
 
@@ -48,7 +48,7 @@ class SystemReport(BaseModel):
 
 
 class OsPhoned(SystemReport, Payload):
-    """It is the system that was written."""
+    """The system that was written has booted and reported."""
 
     kind = "os.phoned"
     moves = {Stage.RESTARTING: Stage.VERIFYING}
@@ -56,18 +56,18 @@ class OsPhoned(SystemReport, Payload):
     closes_stage = True
 
     def apply(self, row: Deployment, now: float) -> Deployment:
-        """Keeps how to reach it; all tokens are worth nothing from now on."""
+        """Stores its address and SSH host keys; nonce and token hashes are cleared."""
         return row.changed(
             phone_hash="", token_hash="", nonce="", host_keys=self.host_keys, address=self.address
         )
 
     def describe(self) -> str:
-        """Which image it says that it is."""
+        """The image, `id@version`, that the system reports."""
         return f"the system on the disk reports {self.image_id}@{self.image_version}"
 
 
 class OsWrong(SystemReport, Failure):
-    """Another system came up than was written."""
+    """Another system has booted than was written; code, sentence and hint say which."""
 
     kind = "os.wrong"
     moves = {Stage.RESTARTING: Stage.FAILED}

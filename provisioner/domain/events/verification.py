@@ -14,12 +14,12 @@ class TaskReport(Payload):
     seconds: float = 0
 
     def describe(self) -> str:
-        """What came of it."""
+        """The sentence of the task, else its name and result."""
         return self.sentence or f"{self.task}: {self.result}"
 
 
 class VerifyTask(TaskReport):
-    """One check."""
+    """One check of the verification."""
 
     kind = "verify.task"
     moves = {Stage.VERIFYING: Stage.VERIFYING}
@@ -36,12 +36,12 @@ class VerifyUnreachable(Payload):
     sentence: str = ""
 
     def describe(self) -> str:
-        """Why."""
+        """Why SSH did not answer."""
         return f"not reachable by SSH yet: {self.sentence}"
 
 
 class VerifyPassed(Payload):
-    """The host is right."""
+    """The host is what its profile says."""
 
     kind = "verify.passed"
     moves = {Stage.VERIFYING: Stage.SEALING}
@@ -51,16 +51,16 @@ class VerifyPassed(Payload):
     verdict: Verdict = Verdict()
 
     def apply(self, row: Deployment, now: float) -> Deployment:
-        """Keeps the verdict."""
+        """Stores the verdict."""
         return row.changed(verdict=self.verdict)
 
     def describe(self) -> str:
-        """That it is right."""
+        """A fixed sentence: the host is what its profile says."""
         return "the host is what its profile says"
 
 
 class VerifyRejected(Failure):
-    """The host is not right."""
+    """The host is not what its profile says; the verdict names every deviation."""
 
     kind = "verify.rejected"
     moves = {Stage.VERIFYING: Stage.REJECTED}
@@ -69,12 +69,12 @@ class VerifyRejected(Failure):
     verdict: Verdict = Verdict()
 
     def apply(self, row: Deployment, now: float) -> Deployment:
-        """Keeps reason and verdict."""
+        """Stores reason and verdict."""
         return super().apply(row, now).changed(verdict=self.verdict)
 
 
 class VerifyFailed(Failure):
-    """Nothing is known of the host."""
+    """The verification could not be run to its end, so it says nothing about the host."""
 
     kind = "verify.failed"
     moves = {Stage.VERIFYING: Stage.FAILED}
@@ -100,12 +100,12 @@ class SealDone(Payload):
     mode: str = ""
 
     def describe(self) -> str:
-        """Whether our key is gone."""
+        """Whether the deployment's key was removed."""
         return "sealed" if self.mode == "full" else "sealed, our key stays as the profile says"
 
 
 class SealFailed(Failure):
-    """Our key may still open it."""
+    """The sealing did not finish: the deployment's key may still open the host."""
 
     kind = "seal.failed"
     moves = {Stage.SEALING: Stage.FAILED}

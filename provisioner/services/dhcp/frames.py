@@ -88,7 +88,7 @@ class DhcpPacketSocket:
 
 
 class ArpSocket:
-    """Asks who has an address."""
+    """A raw socket that asks by ARP (RFC 826) who has an address."""
 
     def __init__(self, interface: str) -> None:
         """Raises OSError: no such interface, or not the right to (CAP_NET_RAW)."""
@@ -154,7 +154,7 @@ def parse_udp(frame: bytes) -> UdpDatagram | None:
 
 
 def _checksum(data: bytes) -> int:
-    """RFC 1071."""
+    """The Internet checksum (RFC 1071) of these bytes."""
     padded = data + b"\0" * (len(data) % 2)
     total: int = sum(struct.unpack(f"!{len(padded) // 2}H", padded))
     while total >> 16:

@@ -19,7 +19,7 @@ from provisioner.services.dhcp.packet import (
     Option,
     Packet,
 )
-from provisioner.services.dhcp.request import printable
+from provisioner.services.dhcp.request import decode_text
 from provisioner.services.dhcp.rogue_servers import PROBE_PREFIX
 
 ANSWER_TIMEOUT = 6.0  # seconds without an answer: dnsmasq pings each address for three before it offers it
@@ -146,7 +146,7 @@ def boot_fault(result: ProbeResult, expected: ExpectedServer) -> str:
         return f"{len(result.addresses)} servers offer it addresses: {', '.join(sorted(result.addresses))}"
     if not kind.file:
         file = ", ".join(sorted(file for _, file in result.boots.values()))
-        return f"it is told to boot {printable(file.encode())}, which does not run there" if file else ""
+        return f"it is told to boot {decode_text(file.encode())}, which does not run there" if file else ""
     if not result.boots:
         return f"nobody tells it what to boot; it must be {_expected_words(kind, expected)}"
     faults = [fault for target in result.boots.values() if (fault := _target_fault(kind, target, expected))]
@@ -165,7 +165,7 @@ def _expected_words(kind: ClientKind, expected: ExpectedServer) -> str:
 
 def _target_fault(kind: ClientKind, target: BootTarget, expected: ExpectedServer) -> str:
     server, file = target
-    given = f"it is told to boot {printable(file.encode())}"
+    given = f"it is told to boot {decode_text(file.encode())}"
     if kind.ipxe:
         is_ours = file.startswith(f"{expected.url}/boot/") and "/boot.ipxe" in file
     elif kind.http:

@@ -22,7 +22,7 @@ class Lease:
     bound: bool = False
 
     def row(self) -> LeaseRow:
-        """As the database has it."""
+        """The lease as a row of the database."""
         return LeaseRow(self.mac, str(self.address), self.expires, self.bound)
 
 
@@ -56,12 +56,12 @@ class LeasePool:
         return self._by_mac.get(mac)
 
     def current_address(self, mac: str, now: float) -> IPv4Address | None:
-        """The address that it has, or was offered a moment ago."""
+        """The address that the MAC holds or was offered, unless it has expired at `now`."""
         lease = self._by_mac.get(mac)
         return lease.address if lease and lease.expires > now else None
 
     def is_pooled(self, address: IPv4Address) -> bool:
-        """Whether it is one that anybody may get."""
+        """Whether the address lies in the pool and is reserved for nobody."""
         return self._in_pool(address)
 
     def mark_conflict(self, mac: str, address: IPv4Address, now: float) -> None:
@@ -115,11 +115,11 @@ class LeasePool:
 
     @property
     def changed(self) -> bool:
-        """Whether there is news since the last dump."""
+        """Whether a lease has changed since the last dump."""
         return bool(self._changed)
 
     def dump(self) -> list[LeaseRow]:
-        """Every lease as the database has it."""
+        """Every lease as a row of the database."""
         self._changed.clear()
         return [lease.row() for lease in self._by_mac.values()]
 

@@ -21,14 +21,14 @@ class DhcpPacketError(Exception):
 
 
 class Op(IntEnum):
-    """Who speaks."""
+    """The field `op` (RFC 2131, 2): 1 from a client, 2 from a server."""
 
     REQUEST = 1
     REPLY = 2
 
 
 class Message(IntEnum):
-    """Values of option 53."""
+    """DHCP message types, the values of option 53 (RFC 2132, 9.6)."""
 
     DISCOVER = 1
     OFFER = 2

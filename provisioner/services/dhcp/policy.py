@@ -34,12 +34,12 @@ class DhcpConfig:
 
     @cached_property
     def boot_server(self) -> BootServer:
-        """From where boot files come."""
+        """The server and URL that boot files are fetched from, and the files that exist."""
         return BootServer(self.server, self.url, self.files)
 
     @cached_property
     def options(self) -> dict[int, bytes]:
-        """What everybody is told of the network."""
+        """The options that every client is sent (RFC 2132); empty ones are left out."""
         options = {
             Option.SERVER: self.server.packed,
             Option.SUBNET_MASK: self.network.netmask.packed,
@@ -192,5 +192,5 @@ def destination(request: Packet, network: IPv4Network) -> tuple[IPv4Address, int
 
 
 def copied_options(request: Packet, *codes: Option) -> dict[int, bytes]:
-    """These options as the request has them."""
+    """Those of these options that the request has, with its values."""
     return {int(code): request.options[code] for code in codes if code in request.options}

@@ -2,6 +2,7 @@
 
 import uuid
 
+from provisioner.domain.values import printable
 from provisioner.services.dhcp.packet import UNSPECIFIED, Op, Option, Packet, suboptions
 from provisioner.state.sightings import ClientPacket
 
@@ -26,8 +27,8 @@ def sighting(
         message=message.name.lower(),
         when=when,
         arch=architecture(request),
-        vendor_class=printable(options.get(Option.VENDOR_CLASS, b"")),
-        user_class=" ".join(map(printable, user_classes(request))),
+        vendor_class=decode_text(options.get(Option.VENDOR_CLASS, b"")),
+        user_class=" ".join(map(decode_text, user_classes(request))),
         uuid=machine_uuid(request),
         undi=_undi(options.get(Option.INTERFACE, b"")),
         relay="" if request.giaddr == UNSPECIFIED else str(request.giaddr),
@@ -43,7 +44,7 @@ def sighting(
 
 def hostname(request: Packet) -> str:
     """What the machine calls itself; empty where it does not say."""
-    return printable(request.options.get(Option.HOST_NAME, b""))
+    return decode_text(request.options.get(Option.HOST_NAME, b""))
 
 
 def client_address(request: Packet, reply: Packet | None = None) -> str:
@@ -54,12 +55,12 @@ def client_address(request: Packet, reply: Packet | None = None) -> str:
 
 
 def is_http(request: Packet) -> bool:
-    """UEFI HTTP boot."""
+    """Whether it is UEFI HTTP boot: option 60 begins with `HTTPClient` (UEFI 2.10, 24.7)."""
     return request.options.get(Option.VENDOR_CLASS, b"").startswith(b"HTTPClient")
 
 
 def is_pxe(request: Packet) -> bool:
-    """A PXE ROM (RFC 4578, 2.1); some send the architecture only."""
+    """Whether it is a PXE ROM (RFC 4578, 2.1); some send the architecture only."""
     vendor = request.options.get(Option.VENDOR_CLASS, b"")
     return vendor.startswith(b"PXEClient") or (
         Option.ARCHITECTURE in request.options and not vendor.startswith(b"HTTPClient")
@@ -67,12 +68,12 @@ def is_pxe(request: Packet) -> bool:
 
 
 def is_ipxe(request: Packet) -> bool:
-    """Said by the user class."""
+    """Whether it is iPXE: one of its user classes (option 77) says so."""
     return Option.USER_CLASS in request.options and b"iPXE" in user_classes(request)
 
 
 def is_boot_client(request: Packet) -> bool:
-    """Firmware or iPXE, not an operating system."""
+    """Whether firmware or iPXE asks, not an operating system."""
     return may_boot(request) and (is_pxe(request) or is_http(request) or is_ipxe(request))
 
 
@@ -83,7 +84,7 @@ def may_boot(request: Packet) -> bool:
 
 
 def architecture(request: Packet) -> int | None:
-    """The first type of option 93."""
+    """The first architecture of option 93 (RFC 4578, 2.1); None without one."""
     value = request.options.get(Option.ARCHITECTURE, b"")
     return int.from_bytes(value[:2], "big") if len(value) >= 2 else None
 
@@ -122,10 +123,9 @@ def link_selection(request: Packet) -> bytes:
     return subnet if len(subnet) == 4 else b""
 
 
-def printable(text: bytes) -> str:
+def decode_text(text: bytes) -> str:
     """At most 128 characters of what a stranger wrote, without control characters."""
-    decoded = text.decode("utf-8", "replace")[:128]
-    return decoded if decoded.isprintable() else "".join(c if c.isprintable() else "?" for c in decoded)
+    return printable(text.decode("utf-8", "replace")[:128])
 
 
 def _port(value: bytes) -> str:

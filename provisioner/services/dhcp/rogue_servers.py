@@ -18,7 +18,7 @@ from provisioner.services.dhcp.packet import (
     Option,
     Packet,
 )
-from provisioner.services.dhcp.request import printable
+from provisioner.services.dhcp.request import decode_text
 from provisioner.state.values import RogueServer
 
 PERIOD = 4.0  # seconds between two questions; dnsmasq thinks for three before it answers
@@ -103,7 +103,7 @@ def _boot_file(packet: Packet) -> str:
     named = packet.options.get(Option.BOOT_FILE, b"") or packet.file
     if not named and packet.options.get(Option.VENDOR_CLASS, b"").startswith(b"PXEClient"):
         return "PXEClient"
-    return printable(named)
+    return decode_text(named)
 
 
 def probe_mac(mac: bytes) -> bytes:

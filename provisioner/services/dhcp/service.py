@@ -55,7 +55,7 @@ def serve(site: Site, ready: Callable[[str], None]) -> None:
 
 
 class DhcpService:
-    """All of it in one reactor."""
+    """The DHCP server with its probes and recorders, all in one reactor."""
 
     def __init__(self, site: Site) -> None:
         """Raises ServiceError: a port or an interface cannot be had."""

@@ -47,7 +47,7 @@ class Query:
 
     @property
     def key(self) -> Labels:
-        """The name as zones have it."""
+        """The name in lower case, as zones are keyed (RFC 4343)."""
         return tuple(label.lower() for label in self.name)
 
 

@@ -36,7 +36,7 @@ class TcpConnection:
 
     @property
     def finished(self) -> bool:
-        """Nothing will come, and nothing is owed."""
+        """Whether the client has ended and every reply was sent."""
         return self.ended and not self._output and not self.pending_replies
 
     def receive(self) -> list[bytes]:

@@ -20,7 +20,7 @@ class Pollable(Protocol):
     """Something that can become readable or writable."""
 
     def fileno(self) -> int:
-        """Its descriptor."""
+        """The file descriptor that selectors wait for."""
 
 
 class Reactor:

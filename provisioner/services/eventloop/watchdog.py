@@ -39,7 +39,7 @@ class Watchdog:
         return self._event
 
     def acknowledge(self) -> None:
-        """The loop is alive."""
+        """Report that the loop is alive."""
         os.eventfd_read(self._event)
         self._asked_at = 0.0
 

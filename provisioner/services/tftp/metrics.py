@@ -22,7 +22,7 @@ class TftpMetrics:
         self._retransmits = self.registry.scalar("provision_retransmits_total")
 
     def requested(self, request: TransferRequest) -> None:
-        """A request that could be read."""
+        """Count a request that could be read."""
         self._kinds[request.write].inc()
 
     def refused(self, reason: str) -> None:
@@ -30,7 +30,7 @@ class TftpMetrics:
         self.registry.scalar("provision_refusals_total", reason=reason).inc()
 
     def answered(self, seconds: float) -> None:
-        """The first packet has left."""
+        """Count a transfer whose first packet was sent."""
         self._answers.inc()
         self._latency.observe(seconds)
 

@@ -18,7 +18,7 @@ class TftpPacketError(Exception):
 
 
 class Opcode(IntEnum):
-    """Opcodes."""
+    """Opcodes of TFTP packets (RFC 1350, 5; OACK: RFC 2347)."""
 
     READ = 1
     WRITE = 2
@@ -58,7 +58,7 @@ class Ack:
 
 @dataclass(frozen=True)
 class ErrorPacket:
-    """The client gives up."""
+    """An ERROR packet: the client gives up."""
 
     code: int
     text: str

@@ -53,12 +53,12 @@ class Session:
 
     @property
     def address(self) -> str:
-        """Of the client."""
+        """The IPv4 address of the client."""
         return str(self.peer[0])
 
     @property
     def name(self) -> str:
-        """Of the file."""
+        """The normalised name of the requested file."""
         return normalise(self.request.name)
 
     def send(self, packets: list[bytes]) -> None:

@@ -41,7 +41,7 @@ class Transfer:
 
     @property
     def done(self) -> bool:
-        """The last block has been acknowledged."""
+        """Whether the last block has been acknowledged."""
         return self._acknowledged >= self._last
 
     @property
@@ -51,7 +51,7 @@ class Transfer:
 
     @property
     def started(self) -> bool:
-        """The client has answered our first packet."""
+        """Whether the client has answered our first packet."""
         return self._srtt > 0 or self._acknowledged > 0
 
     def is_fresh(self, now: float) -> bool:
@@ -64,7 +64,7 @@ class Transfer:
         return min(max(self._acknowledged, 0) * self._terms.block, self._content.size)
 
     def begin(self, now: float) -> list[bytes]:
-        """The OACK, else the first window."""
+        """The first packets to send: the OACK (RFC 2347), else the first window (RFC 7440)."""
         return self._send(now)
 
     def acknowledge(self, block: int, now: float) -> list[bytes]:

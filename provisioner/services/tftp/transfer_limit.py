@@ -24,7 +24,7 @@ class TransferLimit:
         return len(self._sessions)
 
     def get(self, peer: Peer) -> Session | None:
-        """The transfer of this port of this client."""
+        """The open transfer with this address and port; None where there is none."""
         return self._sessions.get(peer)
 
     def all(self) -> list[Session]:
@@ -40,7 +40,7 @@ class TransferLimit:
         return "", None
 
     def add(self, session: Session) -> None:
-        """One more, which has not answered yet."""
+        """Add a transfer whose client has not answered yet."""
         self._sessions[session.peer] = self._unconfirmed[session.peer] = session
         self._of_address[session.address] += 1
         self._unconfirmed_of.setdefault(session.address, {})[session.peer] = session
@@ -55,7 +55,7 @@ class TransferLimit:
             del self._unconfirmed_of[session.address]
 
     def remove(self, session: Session) -> None:
-        """It is over."""
+        """Remove a transfer that has ended."""
         self.confirm(session)
         del self._sessions[session.peer]
         self._of_address[session.address] -= 1

@@ -75,11 +75,11 @@ class DownloadSlots:
             return Wait(place + len(self._holders), starts, min(POLL[1], max(POLL[0], starts / 2)))
 
     def begin(self, who: str) -> None:
-        """A request of theirs is being answered."""
+        """Note that a request of this holder is being answered."""
         self._count(who, 1)
 
     def end(self, who: str) -> None:
-        """It was answered."""
+        """Note that a request of this holder was answered."""
         self._count(who, -1)
 
     def _count(self, who: str, more: int) -> None:
@@ -88,13 +88,13 @@ class DownloadSlots:
                 holder.active, holder.last = max(0, holder.active + more), self._clock()
 
     def progress(self, who: str, fraction: float) -> None:
-        """How far they say they are, from 0 to 1."""
+        """Store how much of its download a holder reports as done, from 0 to 1."""
         with self._lock:
             if holder := self._holders.get(who):
                 holder.fraction = min(1.0, max(0.0, fraction))
 
     def release(self, who: str) -> None:
-        """They need nothing more."""
+        """Free the slot of this holder, and its place in the line."""
         with self._lock:
             self._waiting.pop(who, None)
             if holder := self._holders.pop(who, None):
@@ -126,6 +126,6 @@ class DownloadSlots:
 
 
 def download_slots() -> DownloadSlots:
-    """Those of the application that answers."""
+    """The slots of the application that handles the current request."""
     slots: DownloadSlots = current_app.config["DOWNLOAD_SLOTS"]
     return slots

@@ -92,7 +92,7 @@ def _refuse(reason: str) -> NoReturn:
 
 
 def _seeded(mac: str, nonce: str) -> tuple[Deployment, Autoinstall]:
-    """As `_armed`, for who knows the nonce."""
+    """As `_armed`; aborts with 404 unless `nonce` is the order's."""
     row, plan = _armed(mac)
     if not secrets.compare_digest(nonce.encode(), row.nonce.encode()):
         _refuse("the nonce is wrong")

@@ -28,7 +28,7 @@ def by_name() -> Response | None:
 
 @routes.get("/mirror/<path:asked>")
 def by_path(asked: str) -> Response:
-    """The same under any name."""
+    """A file of the mirror, under any host name; 404 where there is none."""
     return _file(asked)
 
 

@@ -51,7 +51,7 @@ def _wrong_system(row: Deployment, message: PhoneHome) -> str:
     image = f"{message.image_id}@{message.image_version}"
     if image != row.image:
         return f"{row.host} came up with {image}, but {row.image} was written"
-    wanted, found = row.disk.serial, message.root_disk.serial
-    if wanted and found and wanted != found:
-        return f"{row.host} came up from disk {found}, but disk {wanted} was written"
+    wanted, reported = row.disk.serial, message.root_disk.serial
+    if wanted and reported and wanted != reported:
+        return f"{row.host} came up from disk {reported}, but disk {wanted} was written"
     return ""

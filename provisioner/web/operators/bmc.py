@@ -5,7 +5,7 @@ from provisioner.api.bmc import BmcAnswer, BmcOrder, BmcOrdered, BmcRequestStatu
 from provisioner.deployment import plan
 from provisioner.errors import InputError
 from provisioner.power import registry
-from provisioner.web.request import await_news, the_site
+from provisioner.web.request import await_change, the_site
 
 
 def order(body: BmcOrder) -> BmcOrdered:
@@ -20,5 +20,5 @@ def order(body: BmcOrder) -> BmcOrdered:
 def result(ident: int, query: WaitQuery) -> BmcAnswer:
     """What came of it, once that is known or `wait` seconds have passed."""
     database = the_site().database
-    row = await_news(lambda: database.requests.get(ident), lambda row: row.state == "done", query.wait)
+    row = await_change(lambda: database.requests.get(ident), lambda row: row.state == "done", query.wait)
     return BmcAnswer(request=BmcRequestStatus.model_validate(row.model_dump(exclude_unset=True)))

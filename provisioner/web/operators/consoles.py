@@ -11,7 +11,7 @@ from provisioner.errors import NotFoundError, PowerError
 from provisioner.power import registry
 from provisioner.state.recording import LIMIT, Recording
 from provisioner.web.operators import deployments
-from provisioner.web.request import await_news, the_site
+from provisioner.web.request import await_change, the_site
 
 LARGEST_ANSWER = 256 << 10  # bytes
 
@@ -27,7 +27,7 @@ def show(ident: str, query: ConsoleQuery) -> ConsoleOutput:
         live = _is_live(row.id, recording)  # asked first: what comes later is seen by the next look
         return recording.read(start, LARGEST_ANSWER), live
 
-    data, live = await_news(look, lambda seen: bool(seen[0]) or not seen[1], query.wait)
+    data, live = await_change(look, lambda seen: bool(seen[0]) or not seen[1], query.wait)
     if not data and not live and not query.offset:
         _explain(row, recording)
     end = start + len(data)
@@ -46,7 +46,7 @@ def _base64(data: bytes) -> str:
 
 
 def _is_live(ident: str, recording: Recording) -> bool:
-    """Whether it is recorded now, or will be."""
+    """Whether the console is being recorded, or may be while the deployment goes on."""
     row = the_site().database.deployments.get(ident)
     bmc = the_site().database.hosts.get(row.host).bmc
     is_wanted = row.stage not in RESTING and registry.console_driver(bmc) is not None

@@ -21,7 +21,7 @@ from provisioner.domain.events.payload import Failure
 from provisioner.domain.stage import RESTING
 from provisioner.errors import NotFoundError, TransitionError
 from provisioner.site.site import Site
-from provisioner.web.request import await_news, the_site
+from provisioner.web.request import await_change, the_site
 
 
 def order(body: DeploymentOrder) -> PlanAnswer | OrderAnswer:
@@ -62,13 +62,13 @@ def events(ident: str, query: EventQuery) -> DeploymentEvents:
     """Its events with an id above `after`; waits where there are none."""
     site = the_site()
     database, row = site.database, find(site, ident)
-    news = await_news(
+    new = await_change(
         lambda: database.events.of(row.id, query.after),
-        lambda news: bool(news) or database.deployments.get(row.id).stage in RESTING,
+        lambda new: bool(new) or database.deployments.get(row.id).stage in RESTING,
         query.wait,
     )
     deployment = _details(site, database.deployments.get(row.id))
-    return DeploymentEvents(events=tuple(news), deployment=deployment, now=site.clock())
+    return DeploymentEvents(events=tuple(new), deployment=deployment, now=site.clock())
 
 
 def cancel(ident: str) -> DeploymentCancelled:

@@ -1,7 +1,6 @@
 """Hosts: list, show, apply an inventory, lock; and the MACs that asked for an address."""
 
 from provisioner.api.deployments import DeploymentStatus
-from provisioner.api.hardware import HardwareFacts
 from provisioner.api.hosts import (
     HostAnswer,
     HostDetails,
@@ -12,6 +11,7 @@ from provisioner.api.hosts import (
 )
 from provisioner.api.sightings import DhcpSighting, SightingList
 from provisioner.deployment import plan
+from provisioner.domain.hardware import HardwareFacts
 from provisioner.domain.host import Host
 from provisioner.power import registry
 from provisioner.site.site import Site
@@ -53,7 +53,7 @@ def show(name: str) -> HostDetails:
     seen = [row for mac in host.macs if (row := site.database.sightings.get(mac))]
     return HostDetails(
         host=_status(site, host),
-        facts=HardwareFacts.model_validate(hardware) if hardware else HardwareFacts(),
+        facts=hardware or HardwareFacts(),
         seen=tuple(DhcpSighting.model_validate(row) for row in seen),
     )
 

@@ -9,35 +9,31 @@ from provisioner.api.machines import (
     MachineAnswer,
     MachineList,
     MachineQuery,
-    UnknownMachine,
 )
 from provisioner.discovery import machines
 from provisioner.domain.host import Host
+from provisioner.domain.machine import UnknownMachine
 from provisioner.errors import InputError, RefusedError
 from provisioner.power import registry
 from provisioner.site.site import Site
 from provisioner.state import inventory
-from provisioner.web.request import await_news, the_site
+from provisioner.web.request import await_change, the_site
 
 
 def list_all(query: MachineQuery) -> MachineList:
     """Every machine that nobody knows; waits for one that was seen later than `after`."""
     site = the_site()
-    found = await_news(
-        lambda: _unknown(site),
-        lambda found: any(machine.changed > query.after for machine in found),
+    rows = await_change(
+        lambda: tuple(machines.unknown(site)),
+        lambda rows: any(machine.changed > query.after for machine in rows),
         query.wait,
     )
-    return MachineList(machines=found, now=site.clock())
-
-
-def _unknown(site: Site) -> tuple[UnknownMachine, ...]:
-    return tuple(UnknownMachine.model_validate(row) for row in machines.unknown(site))
+    return MachineList(machines=rows, now=site.clock())
 
 
 def show(name: str) -> MachineAnswer:
     """One of them by any of its MACs, its UUID or its serial."""
-    return MachineAnswer(machine=UnknownMachine.model_validate(machines.find(the_site(), name)))
+    return MachineAnswer(machine=machines.find(the_site(), name))
 
 
 def adopt(name: str, body: Adoption) -> HostAdopted:
@@ -53,7 +49,7 @@ def adopt(name: str, body: Adoption) -> HostAdopted:
     return HostAdopted(host=host)
 
 
-def _check_is_new(site: Site, machine: machines.Machine, name: str) -> None:
+def _check_is_new(site: Site, machine: UnknownMachine, name: str) -> None:
     if machine.host:
         raise RefusedError(
             f"{machine.mac} is a network card of {machine.host}: they have the UUID {machine.uuid}",
@@ -66,7 +62,7 @@ def _check_is_new(site: Site, machine: machines.Machine, name: str) -> None:
         )
 
 
-def _make_host(site: Site, machine: machines.Machine, name: str, body: Adoption) -> Host:
+def _make_host(site: Site, machine: UnknownMachine, name: str, body: Adoption) -> Host:
     """Raises InventoryError where it contradicts what is known."""
     profiles = [profile.name for profile in site.database.profiles.all()]
     known = body.model_dump(mode="json", exclude_unset=True, exclude={"serial"})

@@ -4,7 +4,7 @@ from provisioner.api.answer import EventQuery
 from provisioner.api.net import BootFileOffer, NetworkStatus, OtherDhcpServer, ServerConfiguration
 from provisioner.site import external, lan
 from provisioner.state import boot_files
-from provisioner.web.request import await_news, the_site
+from provisioner.web.request import await_change, the_site
 
 NEWEST_EVENTS = 50
 
@@ -13,7 +13,7 @@ def show(query: EventQuery) -> NetworkStatus:
     """The deployment LAN: mode, addresses, boot files, other DHCP servers; waits for an event of it."""
     site = the_site()
     settings = site.settings
-    events = await_news(
+    events = await_change(
         lambda: site.database.events.notes(NEWEST_EVENTS),
         lambda events: any(event.id > query.after for event in events),
         query.wait,

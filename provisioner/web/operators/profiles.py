@@ -5,7 +5,7 @@ import re
 from provisioner.api.profiles import ProfileAnswer, ProfileLearned, ProfileLesson, ProfileList, ProfileStatus
 from provisioner.deployment import plan
 from provisioner.discovery import learn, machines
-from provisioner.domain.hardware import Hardware
+from provisioner.domain.hardware import HardwareFacts
 from provisioner.domain.profile import Profile
 from provisioner.errors import NotFoundError, RefusedError
 from provisioner.site.site import Site
@@ -15,7 +15,7 @@ from provisioner.web.request import the_site
 def list_all() -> ProfileList:
     """Every profile with the names of its hosts."""
     site = the_site()
-    return ProfileList(profiles=tuple(_status(site, found) for found in site.database.profiles.all()))
+    return ProfileList(profiles=tuple(_status(site, profile) for profile in site.database.profiles.all()))
 
 
 def show(name: str) -> ProfileAnswer:
@@ -34,7 +34,7 @@ def learn_from(body: ProfileLesson) -> ProfileLearned:
     site = the_site()
     try:
         host = plan.find_host(site, body.machine)
-        hardware, usual_name = site.database.hosts.hardware(host.name) or Hardware(), host.profile
+        hardware, usual_name = site.database.hosts.hardware(host.name) or HardwareFacts(), host.profile
     except NotFoundError:
         machine = machines.find(site, body.machine)
         hardware, usual_name = machine.hardware, _product_name(f"{machine.maker} {machine.product}")

@@ -13,7 +13,7 @@ from provisioner.domain.run import Run
 from provisioner.domain.stage import RESTING
 from provisioner.errors import RefusedError, TransitionError
 from provisioner.site.site import Site
-from provisioner.web.request import await_news, the_site
+from provisioner.web.request import await_change, the_site
 
 
 def order(body: RunOrder) -> RunPlan | RunArmed:
@@ -74,12 +74,12 @@ def events(ident: str, query: EventQuery) -> RunEvents:
     site = the_site()
     database = site.database
     database.runs.get(ident)  # raises NotFoundError
-    news = await_news(
+    new = await_change(
         lambda: database.events.of_run(ident, query.after),
-        lambda news: bool(news) or all(row.stage in RESTING for row in database.deployments.of_run(ident)),
+        lambda new: bool(new) or all(row.stage in RESTING for row in database.deployments.of_run(ident)),
         query.wait,
     )
-    return RunEvents(events=tuple(news), deployments=_deployments(site, ident), now=site.clock())
+    return RunEvents(events=tuple(new), deployments=_deployments(site, ident), now=site.clock())
 
 
 def cancel(ident: str) -> RunCancelled:

@@ -6,9 +6,8 @@ import pytest
 
 from provisioner.api.answer import LONGEST_WAIT, EventQuery
 from provisioner.api.console import ConsoleQuery
-from provisioner.api.hardware import HardwareFacts
 from provisioner.api.hosts import HostDetails, HostStatus
-from provisioner.domain.hardware import DiskInfo, Hardware
+from provisioner.domain.hardware import DiskInfo, HardwareFacts
 
 
 @pytest.mark.parametrize(
@@ -31,5 +30,5 @@ def test_a_host_that_was_never_seen_has_no_facts() -> None:
     host = HostStatus(name="vc-1", macs=("52:54:00:00:00:01",), profile="cube")
     details = HostDetails(host=host, facts=HardwareFacts(), seen=())
     assert details.model_dump(mode="json")["facts"] == {} and not details.facts.is_known
-    facts = HardwareFacts.model_validate(Hardware(serial="S1", disks=(DiskInfo("sda", 1),)))
+    facts = HardwareFacts(serial="S1", disks=(DiskInfo(name="sda", size=1),))
     assert facts.is_known and (facts.serial, facts.disks[0].name) == ("S1", "sda")

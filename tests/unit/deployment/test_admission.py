@@ -8,7 +8,7 @@ from provisioner.deployment import admission
 from provisioner.deployment.order import arm
 from provisioner.deployment.runs import preview_run
 from provisioner.domain.deployment import Terms, WrittenDisk
-from provisioner.domain.hardware import DiskInfo, Hardware
+from provisioner.domain.hardware import DiskInfo, HardwareFacts
 from provisioner.domain.host import Host
 from provisioner.domain.image import Image
 from provisioner.domain.stage import Stage
@@ -56,8 +56,8 @@ def older(site: Site) -> None:
 
 
 def foreign(site: Site) -> None:
-    disk = DiskInfo("sda", 10**12, serial="Z1", foreign="LVM")
-    site.database.hosts.put_hardware("vc-1", Hardware(serial="C1", disks=(disk,)), site.clock())
+    disk = DiskInfo(name="sda", size=10**12, serial="Z1", foreign="LVM")
+    site.database.hosts.put_hardware("vc-1", HardwareFacts(serial="C1", disks=(disk,)), site.clock())
 
 
 RULES: dict[int, Callable[[Site], None]] = {

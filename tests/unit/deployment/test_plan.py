@@ -4,16 +4,16 @@ import pytest
 
 from provisioner.deployment import plan
 from provisioner.domain.deployment import Terms
-from provisioner.domain.hardware import DiskInfo, Hardware
+from provisioner.domain.hardware import DiskInfo, HardwareFacts
 from provisioner.domain.plan import Plan
 from provisioner.errors import RefusedError
 from provisioner.site.site import Site
 
-DISK = DiskInfo("sda", 10**12, 512, serial="Z1", content="GPT")
+DISK = DiskInfo(name="sda", size=10**12, logical_sector=512, serial="Z1", content="GPT")
 
 
 def make(site: Site, **facts: str) -> Plan:
-    site.database.hosts.put_hardware("vc-1", Hardware(disks=(DISK,), **facts), 1234.5)
+    site.database.hosts.put_hardware("vc-1", HardwareFacts(disks=(DISK,), **facts), 1234.5)
     return plan.make(site, site.database.hosts.get("vc-1"), site.database.images.all()[0], Terms())
 
 

@@ -1,6 +1,5 @@
 """What an order may do to a disk: nothing older, nothing foreign, unless it is said."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,7 +12,7 @@ from provisioner.deployment.record import record
 from provisioner.deployment.runs import arm_run, preview_run
 from provisioner.domain.deployment import Terms, WrittenDisk
 from provisioner.domain.events.order import OrderCancelled
-from provisioner.domain.hardware import DiskInfo, Hardware
+from provisioner.domain.hardware import DiskInfo, HardwareFacts
 from provisioner.domain.image import Image, version_key
 from provisioner.domain.stage import Stage
 from provisioner.errors import RefusedError
@@ -100,8 +99,8 @@ def test_how_the_disk_is_written_is_kept_with_the_order_and_told(site: Site) -> 
 
 
 def seen(site: Site, **disk: Any) -> None:
-    shown = replace(DiskInfo("sda", 10**12, serial="Z1", content="GPT"), **disk)
-    site.database.hosts.put_hardware("vc-1", Hardware(serial="C1", disks=(shown,)), site.clock())
+    shown = DiskInfo(name="sda", size=10**12, serial="Z1", content="GPT").model_copy(update=disk)
+    site.database.hosts.put_hardware("vc-1", HardwareFacts(serial="C1", disks=(shown,)), site.clock())
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from provisioner.agent import disks, protocol
 from provisioner.discovery import learn
 from provisioner.discovery.hardware import agent_disk
-from provisioner.domain.hardware import DeviceInfo, DiskInfo, Hardware, NicInfo
+from provisioner.domain.hardware import DeviceInfo, DiskInfo, HardwareFacts, NicInfo
 from provisioner.errors import NotFoundError
 from provisioner.power.registry import DRIVERS
 from provisioner.state import inventory
@@ -19,15 +19,17 @@ GB = 10**9
 
 
 def disk(name: str, size: int, model: str = "", *, rotational: bool = False, by_path: str = "") -> DiskInfo:
-    return DiskInfo(name, size, 512, model, f"S-{name}", rotational=rotational, by_path=by_path)
+    return DiskInfo(
+        name=name, size=size, model=model, serial=f"S-{name}", rotational=rotational, by_path=by_path
+    )
 
 
-def facts(*found: DiskInfo, devices: Sequence[DeviceInfo] = ()) -> Hardware:
-    nics = (NicInfo("eth0", "52:54:00:00:00:01"),)
-    return Hardware(disks=found, nics=nics, devices=tuple(devices), memory=540 << 30)
+def facts(*found: DiskInfo, devices: Sequence[DeviceInfo] = ()) -> HardwareFacts:
+    nics = (NicInfo(name="eth0", mac="52:54:00:00:00:01"),)
+    return HardwareFacts(disks=found, nics=nics, devices=tuple(devices), memory=540 << 30)
 
 
-def chosen(hardware: Hardware) -> str:
+def chosen(hardware: HardwareFacts) -> str:
     """The disk that the agent takes by the learned hints."""
     hints = learn.profile(hardware, "p").disks[0].model_dump()
     seen = [agent_disk(disk) for disk in hardware.disks]
@@ -59,8 +61,8 @@ def test_a_single_disk_of_any_size_fits_its_own_hints(size: int, rotational: boo
 
 def test_gpus_are_counted_and_the_bmcs_screen_is_none() -> None:
     kinds = {"10de:2330": "030200", "1a03:2000": "030000", "102b:0522": "030000", "1da3:1020": "120000"}
-    devices = [DeviceInfo(ident, kind) for ident, kind in kinds.items()]
-    devices += [devices[0]] * 7 + [DeviceInfo("1234:11e8", "00ff00")]
+    devices = [DeviceInfo(id=ident, kind=kind) for ident, kind in kinds.items()]
+    devices += [devices[0]] * 7 + [DeviceInfo(id="1234:11e8", kind="00ff00")]
     found = {gpu.id: gpu.count for gpu in learn.profile(facts(devices=devices), "p").gpus}
     assert found == {"10de:2330": 8, "1da3:1020": 1}
     assert "1234:11e8" in {
@@ -69,7 +71,7 @@ def test_gpus_are_counted_and_the_bmcs_screen_is_none() -> None:
 
 
 def test_what_is_printed_is_read_back_from_the_inventory_folder(tmp_path: Path) -> None:
-    devices = [DeviceInfo("1234:1111", "030000")]
+    devices = [DeviceInfo(id="1234:1111", kind="030000")]
     made = learn.profile(facts(disk("sda", 480 * GB, "on"), devices=devices), "on")
     (tmp_path / "hosts.yml").write_text("all: {}\n")
     (tmp_path / "profiles.yml").write_text(learn.as_yaml(made))
@@ -77,8 +79,8 @@ def test_what_is_printed_is_read_back_from_the_inventory_folder(tmp_path: Path) 
     assert "memory_min: 540G" in learn.as_yaml(made)
 
 
-@pytest.mark.parametrize("said", [Hardware(), Hardware(serial="S1")])
-def test_nothing_is_learned_from_a_machine_that_was_not_looked_at(said: Hardware) -> None:
+@pytest.mark.parametrize("said", [HardwareFacts(), HardwareFacts(serial="S1")])
+def test_nothing_is_learned_from_a_machine_that_was_not_looked_at(said: HardwareFacts) -> None:
     with pytest.raises(NotFoundError, match="nothing is known yet") as caught:
         learn.profile(said, "p")
     assert caught.value.code == 136

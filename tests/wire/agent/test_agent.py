@@ -74,13 +74,13 @@ def test_a_disk_becomes_the_image_and_the_machine_reboots(
 
 def test_progress_moves_while_the_disk_is_written(deploy: Any, service: Service) -> None:
     def wait_for_a_report() -> bool:
-        with service.news:
-            seen = len(service.told)
-            return service.news.wait_for(lambda: len(service.told) > seen + 2, 5)
+        with service.changed:
+            seen = len(service.messages)
+            return service.changed.wait_for(lambda: len(service.messages) > seen + 2, 5)
 
     once_at(service, half(service), wait_for_a_report)
     deploy()
-    reports = [message for path, message in service.told if path == "progress"]
+    reports = [message for path, message in service.messages if path == "progress"]
     assert [report.seq for report in reports] == sorted({report.seq for report in reports})
     writing = [report for report in reports if report.phase == "writing"]
     assert writing and writing[-1].total == RAW and 0 < writing[-1].done <= RAW
@@ -294,9 +294,9 @@ def test_stop_in_the_middle_leaves_a_disk_that_does_not_boot(
 ) -> None:
     def say_stop() -> bool:
         service.answers["progress"] = [(200, {"do": "stop"})]
-        with service.news:
-            seen = len(service.told)
-            assert service.news.wait_for(lambda: len(service.told) > seen, 5)
+        with service.changed:
+            seen = len(service.messages)
+            assert service.changed.wait_for(lambda: len(service.messages) > seen, 5)
         return True
 
     once_at(service, half(service), say_stop)
@@ -363,8 +363,8 @@ def test_an_agent_that_is_killed_half_way_has_destroyed_the_old_system(
     agent = run.start([sys.executable, AGENT, f"http://127.0.0.1:{service.port}", disk, supply.keys])
     data = sum(chunk.length for chunk in supply.manifest.chunks if chunk.kind == "data")
     enough = supply.manifest.raw_size - data // 2  # what holds no data is made while the first of it comes
-    with service.news:
-        assert service.news.wait_for(lambda: written_so_far(service) >= enough, 20)
+    with service.changed:
+        assert service.changed.wait_for(lambda: written_so_far(service) >= enough, 20)
     agent.kill()
     agent.wait()
     released.set()

@@ -52,7 +52,7 @@ def serve(service: Service, supply: Supply) -> None:
     service.files[ORDER.pack_url] = supply.pack.read_bytes()
     service.sent = 0
     service.ranges.clear()
-    service.told.clear()
+    service.messages.clear()
 
 
 def changed(supply: Supply, folder: Path, *numbers: int) -> Supply:
@@ -92,7 +92,7 @@ def test_a_deployment_again_fetches_only_what_differs(
     data = sum(c.length for c in newer.manifest.chunks if c.kind == "data")
     assert written.bytes_saved + written.bytes_written == data
     assert written.bytes_saved >= 9 * MIB and "were right already" in said
-    phases = [message.phase for path, message in service.told if path == "progress"]
+    phases = [message.phase for path, message in service.messages if path == "progress"]
     assert list(dict.fromkeys(phases)) == sorted(
         set(phases), key=["preparing", "comparing", "writing", "reading back", "finishing"].index
     )
@@ -129,7 +129,7 @@ def test_full_fetches_all_of_it_whatever_the_disk_holds(
     assert_whole(disk, supply)
     written = service.last("written")
     assert written.bytes_saved == 0 and written.bytes_fetched > 0.95 * supply.pack.stat().st_size
-    assert "comparing" not in {message.phase for path, message in service.told if path == "progress"}
+    assert "comparing" not in {message.phase for path, message in service.messages if path == "progress"}
 
 
 def test_wipe_leaves_no_byte_of_what_was_there(
@@ -156,8 +156,8 @@ def test_after_a_power_cut_only_what_is_missing_is_fetched(
     released = threading.Event()
     once_at(service, half(service), lambda: released.wait(30))
     agent = start_agent(service, supply, disk)
-    with service.news:
-        assert service.news.wait_for(lambda: written_so_far(service) >= ROOT + 3 * MIB, 20)
+    with service.changed:
+        assert service.changed.wait_for(lambda: written_so_far(service) >= ROOT + 3 * MIB, 20)
     agent.kill()
     agent.wait()
     released.set()
@@ -207,15 +207,15 @@ def test_it_waits_for_its_turn_and_says_so(deploy: Any, service: Service, supply
     left = [0.3, 0.3, 0.3, 0.3]
 
     def later() -> float:
-        with service.news:
-            seen = len(service.told)
-            service.news.wait_for(lambda: len(service.told) > seen, 5)
+        with service.changed:
+            seen = len(service.messages)
+            service.changed.wait_for(lambda: len(service.messages) > seen, 5)
         return left.pop() if left else 0
 
-    service.on_turn = later
+    service.retry_after = later
     rebooted, said = deploy(patience=0.1)  # waiting for a turn is no silence
     assert rebooted and "the service serves others first" in said and "it is our turn" in said
-    notes = {message.note for path, message in service.told if path == "progress"}
+    notes = {message.note for path, message in service.messages if path == "progress"}
     assert "the service serves others first" in notes
     assert_whole(disk, supply)
 

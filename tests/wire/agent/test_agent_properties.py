@@ -228,7 +228,7 @@ def found_in_transit(small: tuple[Path, Manifest], count: int, seed: int) -> Non
 
             service.on_pack = once
             said: list[str] = []
-            link = Link(f"http://127.0.0.1:{service.port}", say=said.append, back_off=(0.001,))
+            link = Link(f"http://127.0.0.1:{service.port}", log=said.append, back_off=(0.001,))
             link.token = TOKEN
             got: dict[int, str] = {}
             Stream(link, ORDER.pack_url, manifest).run(
@@ -273,7 +273,7 @@ def test_a_stream_that_always_ends_early_is_an_error(small: tuple[Path, Manifest
         with Service({ORDER.pack_url: body}) as service:
             service.on_pack = lambda place, length=length: place + (64 << 10) < length
             link = Link(
-                f"http://127.0.0.1:{service.port}", patience=0.05, back_off=(0.01,), say=lambda said: None
+                f"http://127.0.0.1:{service.port}", patience=0.05, back_off=(0.01,), log=lambda said: None
             )
             link.token = TOKEN
             with pytest.raises(UnreachableError) as caught:
@@ -365,7 +365,7 @@ def server_killed(supply: Supply, disk: Path, kills: int, pause: float) -> None:
     server = Killed(supply.pack.parent)
     chunks = supply.manifest.chunks
     numbers = [n for n, c in enumerate(chunks) if c.kind == "data"]
-    link = Link(f"http://127.0.0.1:{server.port}", back_off=(0.05,), say=lambda said: None)
+    link = Link(f"http://127.0.0.1:{server.port}", back_off=(0.05,), log=lambda said: None)
     link.token = TOKEN
     stream = Stream(link, ORDER.pack_url, supply.manifest)
     came, taken = threading.Semaphore(0), list[int]()

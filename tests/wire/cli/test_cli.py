@@ -14,10 +14,10 @@ from provisioner.power import ipmi
 from provisioner.system import shipped
 
 if TYPE_CHECKING:
-    from tests.wire.conftest import Puppet, Said, World
+    from tests.wire.conftest import CommandResult, Puppet, World
 
 
-def check(said: Said, code: int, number: int, *words: str) -> None:
+def check(said: CommandResult, code: int, number: int, *words: str) -> None:
     """An error for people: sentence, code and hint on stderr, nothing on stdout, the documented exit code."""
     assert (said.code, said.out) == (code, ""), said.err
     sentence, *hint = said.err.splitlines()[-2:]
@@ -103,7 +103,7 @@ def test_a_state_folder_of_somebody_else_is_said(world: World, tmp_path: Path) -
 
 
 def test_another_machine_needs_the_operators_token(world: World) -> None:
-    def ask(**env: str) -> Said:
+    def ask(**env: str) -> CommandResult:
         return world.lan.provision("host", "list", "-o", "name", "--server", "http://10.77.0.1", env=env)
 
     puppet = world.add_host()
@@ -121,7 +121,7 @@ def test_another_machine_needs_the_operators_token(world: World) -> None:
 # BMCs
 
 
-def give_login(world: World, folder: Path, password: str, name: str = "lab") -> Said:
+def give_login(world: World, folder: Path, password: str, name: str = "lab") -> CommandResult:
     (folder / "password").write_text(password + "\n")
     return world.provision(
         "bmc", "secret", name, "--user", "provision", "--password-file", folder / "password"
@@ -129,7 +129,7 @@ def give_login(world: World, folder: Path, password: str, name: str = "lab") -> 
 
 
 @pytest.fixture(scope="module", autouse=True)
-def off_the_air(world: World) -> Iterator[Callable[[str], Said]]:
+def off_the_air(world: World) -> Iterator[Callable[[str], CommandResult]]:
     """Two BMCs that do not answer take their time: they are asked first, and looked at last."""
     world.client.put_secret("dead", "provision", "whatever-1")
     asked: dict[str, tuple[run.Process, Path]] = {}
@@ -139,10 +139,10 @@ def off_the_air(world: World) -> Iterator[Callable[[str], Said]]:
         argv = [world.python, "-m", "provisioner", "bmc", "test", host, "--state", str(world.state)]
         asked[name] = (run.start(argv, log=log), log)
 
-    def look(name: str) -> Said:
+    def look(name: str) -> CommandResult:
         process, log = asked[name]
         code = process.wait(60)
-        return world.said(code, "", log.read_text())
+        return world.command_result(code, "", log.read_text())
 
     yield look
     for process, _ in asked.values():
@@ -201,7 +201,7 @@ def test_a_bmc_s_login_comes_from_file_environment_or_terminal_and_is_never_show
     with world.terminal(*command) as terminal:
         terminal.await_text("Password")
         terminal.type("typed-3\n")
-        said.append(world.said(terminal.end(), "", terminal.seen))
+        said.append(world.command_result(terminal.end(), "", terminal.seen))
     assert "typed-3" in kept.read_text()
     for one in said:
         assert one.code == 0 and not re.search("from-file-1|from-env-2|typed-3", one.out + one.err)
@@ -282,6 +282,6 @@ def test_a_host_is_added_by_a_mac_as_it_stands_on_the_label(world: World, mac: s
 
 
 @pytest.mark.parametrize("name", ["no-neighbour", "no-route"])
-def test_a_bmc_off_the_air_is_201_in_time(off_the_air: Callable[[str], Said], name: str) -> None:
+def test_a_bmc_off_the_air_is_201_in_time(off_the_air: Callable[[str], CommandResult], name: str) -> None:
     assert ipmi.LOGIN_LIMIT < 20
     check(off_the_air(name), 5, 201, "does not answer on UDP port 623", "is it cabled, is the address right?")

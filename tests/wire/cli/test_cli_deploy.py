@@ -20,12 +20,12 @@ from provisioner.domain.events.verification import SealDone, VerifyPassed, Verif
 from provisioner.errors import RefusedError
 
 if TYPE_CHECKING:
-    from tests.wire.conftest import Puppet, Said, World
+    from tests.wire.conftest import CommandResult, Puppet, World
 
 PROGRAMS = Path(__file__).with_name("programs")
 
 
-def check(said: Said, code: int, number: int, *words: str) -> None:
+def check(said: CommandResult, code: int, number: int, *words: str) -> None:
     """An error for people on stderr, nothing on stdout, the documented exit code."""
     assert (said.code, said.out) == (code, ""), said.err
     assert f"(PV-{number})" in said.err and "\n  → " in said.err and "Traceback" not in said.err, said.err

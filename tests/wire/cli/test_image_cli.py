@@ -11,10 +11,10 @@ import pytest
 from provisioner import run
 
 if TYPE_CHECKING:
-    from tests.wire.conftest import Said, World
+    from tests.wire.conftest import CommandResult, World
 
 
-def pack(world: World, source: Path, out: Path, *more: str) -> Said:
+def pack(world: World, source: Path, out: Path, *more: str) -> CommandResult:
     sign = ("--name", "x-os", "--version", "1", "--created", "2026-01-01T00:00:00Z")
     return world.provision(
         "image", "pack", source, "-o", out, *sign, "--sign", world.folder / "release.key", *more

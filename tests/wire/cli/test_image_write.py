@@ -17,7 +17,7 @@ from provisioner import run
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.wire.conftest import Said, World
+    from tests.wire.conftest import CommandResult, World
 
 MIB = 1 << 20
 SIZE = 32 * MIB
@@ -38,7 +38,7 @@ def disk(tmp_path: Path) -> Path:
     return path
 
 
-def write(world: World, source: Any, device: Path, *more: str | Path) -> Said:
+def write(world: World, source: Any, device: Path, *more: str | Path) -> CommandResult:
     nowhere = {"PROVISION_STATE": str(device.parent / "none")}
     words = ("--pubkey", world.folder / "release.pub", *more)
     return world.provision("image", "write", source, device, *words, env=nowhere)

@@ -20,7 +20,7 @@ import yaml
 from provisioner import ramdisk, run
 
 if TYPE_CHECKING:
-    from tests.wire.conftest import Puppet, Reply, Said, World
+    from tests.wire.conftest import CommandResult, Puppet, Reply, World
 
 ROOT = Path(__file__).parents[3]
 EVENTS = ROOT / "tests" / "golden" / "autoinstall"
@@ -429,7 +429,7 @@ def speaking_as(host: Puppet) -> Iterator[None]:
         lan.run(*route, "10.77.0.1")
 
 
-def run_as(host: Puppet, program: str, *words: str | Path) -> Said:
+def run_as(host: Puppet, program: str, *words: str | Path) -> CommandResult:
     """The seed's script, from the host's own address."""
     with speaking_as(host):
         return host.world.lan.run(sys.executable, program, *words)

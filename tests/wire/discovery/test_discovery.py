@@ -12,12 +12,13 @@ import pytest
 import yaml
 
 from provisioner.agent.protocol import SurveyArguments
-from provisioner.api.machines import Adoption, UnknownMachine
+from provisioner.api.machines import Adoption
+from provisioner.domain.machine import UnknownMachine
 from provisioner.state.leases import LeaseRow
 from provisioner.state.sightings import ClientPacket, NewSighting
 
 if TYPE_CHECKING:
-    from tests.wire.conftest import Reply, Said, World
+    from tests.wire.conftest import CommandResult, Reply, World
 
 LOCAL = "# Boot this machine's own disk."
 LOOK = "# Nobody knows this machine"
@@ -53,7 +54,7 @@ class Stranger:
         database.sightings.put([NewSighting(mac, now, 1, self.address, packet)])
         database.leases.put([LeaseRow(mac, self.address, now + 600, bound=True)])
 
-    def said(self, **other: Any) -> dict[str, Any]:
+    def inventory(self, **other: Any) -> dict[str, Any]:
         disk = {"name": "nvme0n1", "size": 480 << 30, "logical_sector": 512, "model": "PM9A3", "serial": "D1"}
         nics = [{"name": f"eth{n}", "mac": mac} for n, mac in enumerate((self.mac, self.second))]
         return {
@@ -63,7 +64,7 @@ class Stranger:
         }
 
     def report(self, **other: Any) -> Reply:
-        return self.http("/agent/v1/inventory", body=self.said(**other))
+        return self.http("/agent/v1/inventory", body=self.inventory(**other))
 
     @property
     def row(self) -> UnknownMachine:
@@ -80,7 +81,7 @@ def stranger(seeking: World) -> Stranger:
     )
 
 
-def check(said: Said, code: int, number: int, *words: str) -> None:
+def check(said: CommandResult, code: int, number: int, *words: str) -> None:
     assert (said.code, said.out) == (code, ""), said.err
     assert f"(PV-{number})" in said.err and all(word in said.err for word in words), said.err
 
@@ -133,15 +134,22 @@ def test_nobody_else_may_report_and_nobody_learns_why(seeking: World, stranger: 
     nowhere = seeking.lan.http("/no/such/path")
     stranger.ask_dhcp()
     host = seeking.add_host()
-    bodies: list[Any] = [stranger.said(mac=stranger.second), stranger.said(macs=[host.mac]), b"[]", b"{"]
+    bodies: list[Any] = [
+        stranger.inventory(mac=stranger.second),
+        stranger.inventory(macs=[host.mac]),
+        b"[]",
+        b"{",
+    ]
     refused = [stranger.http("/agent/v1/inventory", body=body) for body in bodies]
     refused += [
-        seeking.lan.http("/agent/v1/inventory", body=stranger.said()),
-        seeking.lan.http("/agent/v1/inventory", body=stranger.said(), source=host_address(seeking, host)),
+        seeking.lan.http("/agent/v1/inventory", body=stranger.inventory()),
+        seeking.lan.http(
+            "/agent/v1/inventory", body=stranger.inventory(), source=host_address(seeking, host)
+        ),
         stranger.report(serial="x" * (130 << 10)),
-        stranger.http("/agent/v1/inventory", "-H", "Transfer-Encoding: chunked", body=stranger.said()),
-        stranger.http("/agent/v1/hello", body=stranger.said(nonce="", boot_id="b")),
-        stranger.http("/agent/v1/hello", body=stranger.said(nonce="n0nce", boot_id="b")),
+        stranger.http("/agent/v1/inventory", "-H", "Transfer-Encoding: chunked", body=stranger.inventory()),
+        stranger.http("/agent/v1/hello", body=stranger.inventory(nonce="", boot_id="b")),
+        stranger.http("/agent/v1/hello", body=stranger.inventory(nonce="n0nce", boot_id="b")),
     ]
     for reply in refused:
         assert (reply.status, reply.body, reply.headers) == (404, nowhere.body, nowhere.headers)

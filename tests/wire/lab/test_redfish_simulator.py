@@ -1,7 +1,6 @@
 """The lab's Redfish BMC: sushy-tools' emulator with a chassis behind it, driven by our driver."""
 
 import socket
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,25 +8,13 @@ from pathlib import Path
 import pytest
 
 from provisioner.errors import PowerError, ServiceError
-from provisioner.lab.chassis import Act, Chassis
+from provisioner.lab.chassis import Chassis
 from provisioner.lab.redfish_simulator import RedfishSimulator
 from provisioner.power import protocol, registry
 from provisioner.power.protocol import BmcAddress
+from tests.wire.chassislab import Switched
 
 HERE = "127.0.0.1"
-
-
-class Switched:
-    """A machine that is nothing but its power state; it takes a while, as machines do."""
-
-    def __init__(self) -> None:
-        self.acts: list[Act] = []
-        self.on_at = float("inf")
-        self.chassis = Chassis(self.act, lambda: time.monotonic() >= self.on_at)
-
-    def act(self, act: Act) -> None:
-        self.acts.append(act)
-        self.on_at = float("inf") if act == "off" else min(self.on_at, time.monotonic() + 0.4)
 
 
 @pytest.fixture(scope="module")

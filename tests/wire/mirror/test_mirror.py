@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from provisioner import run
-from provisioner.mirror import files, locks, signing
+from provisioner.mirror import locks, signing
+from provisioner.system.checksum import sha256
 
 if TYPE_CHECKING:
     from tests.wire.conftest import Inside, Namespace
@@ -43,7 +44,7 @@ GALAXY_YML = "namespace: lab\nname: tiny\nversion: 1.0.10\nreadme: README.md\nau
 
 
 @dataclass
-class Said:
+class CommandResult:
     code: int
     out: str
     err: str
@@ -56,13 +57,13 @@ class Works:
     folder: Path
     env: dict[str, str] = field(default_factory=dict)
 
-    def provision(self, *words: str | Path, **env: str) -> Said:
+    def provision(self, *words: str | Path, **env: str) -> CommandResult:
         done = run.run(
             [*PROVISION, *words], check=False, timeout=100, env={**self.env, **env}, cwd=self.folder
         )
-        return Said(done.returncode, done.stdout.decode(), done.stderr.decode())
+        return CommandResult(done.returncode, done.stdout.decode(), done.stderr.decode())
 
-    def lock(self, out: str = "lock.yml", *more: str) -> Said:
+    def lock(self, out: str = "lock.yml", *more: str) -> CommandResult:
         words = (
             "--packages",
             "packages",
@@ -74,7 +75,7 @@ class Works:
         where = ("--suite", "bookworm", "--sources", "up.list", "--created", "2026-11-02T00:00:00Z")
         return self.provision("mirror", "lock", *where, *words, "-o", out, *more)
 
-    def make(self, out: str, *more: str | Path, lock: str = "lock.yml") -> Said:
+    def make(self, out: str, *more: str | Path, lock: str = "lock.yml") -> CommandResult:
         words = ("--lock", lock, "--out", out, "--sign", "site.mirror-key", "--sources", "up.list")
         return self.provision("mirror", "make", *words, "--from", self.folder / "galaxy", *more)
 
@@ -162,7 +163,7 @@ def copy(works: Works, tmp_path: Path) -> Path:
 
 
 def contents(root: Path) -> dict[str, str]:
-    return {p.relative_to(root).as_posix(): files.sha256(p) for p in sorted(root.rglob("*")) if p.is_file()}
+    return {p.relative_to(root).as_posix(): sha256(p) for p in sorted(root.rglob("*")) if p.is_file()}
 
 
 def test_the_lock_names_the_minimal_system_what_was_asked_for_and_what_that_needs(works: Works) -> None:
@@ -174,7 +175,7 @@ def test_the_lock_names_the_minimal_system_what_was_asked_for_and_what_that_need
     assert [(item.name, item.version) for item in lock.collections] == [("lab.tiny", "1.0.10")]
     for item in lock.packages:
         deb = works.folder / "up" / item.path
-        assert (item.sha256, item.size) == (files.sha256(deb), deb.stat().st_size)
+        assert (item.sha256, item.size) == (sha256(deb), deb.stat().st_size)
 
 
 def test_a_lock_that_has_not_changed_is_left_alone(works: Works) -> None:
@@ -191,7 +192,7 @@ def test_collections_are_locked_from_ansibles_own_list_too(works: Works) -> None
     said = works.provision("mirror", "lock", *words)
     assert said.code == 0, said.err
     [item] = locks.load(works.folder / "collections.yml").collections
-    assert (item.name, item.version, item.sha256) == ("lab.tiny", "1.0.10", files.sha256(tarball))
+    assert (item.name, item.version, item.sha256) == ("lab.tiny", "1.0.10", sha256(tarball))
 
 
 def test_apt_must_trust_the_archives_key(works: Works) -> None:
@@ -331,10 +332,10 @@ def test_each_difference_is_named(works: Works, copy: Path) -> None:
 
 def test_who_changes_the_sums_too_is_found_by_the_signature(works: Works, copy: Path) -> None:
     wheel = next(copy.rglob("tinyone*.whl"))
-    before = files.sha256(wheel)
+    before = sha256(wheel)
     wheel.write_bytes(b"evil")
     sums = copy / "SHA256SUMS"
-    sums.write_text(sums.read_text().replace(before, files.sha256(wheel)))
+    sums.write_text(sums.read_text().replace(before, sha256(wheel)))
     said = works.provision("mirror", "verify", copy, "--pubkey", "site.gpg", "-o", "json")
     rows = {row["kind"]: row["file"] for row in json.loads(said.out)["findings"]}
     assert said.code == 6 and rows["unsigned"].startswith("SHA256SUMS: BAD signature")
@@ -484,14 +485,14 @@ def test_a_service_without_a_mirror_has_none(world: Any) -> None:
     assert world.lan.http(boot, "-H", f"Host: {NAME}").status == 200, "a boot script is an answer to any name"
 
 
-Gap = Callable[..., tuple[Said, dict[str, Any]]]
+Gap = Callable[..., tuple[CommandResult, dict[str, Any]]]
 
 
 @pytest.fixture
 def gap(works: Works, tmp_path: Path) -> Gap:
     """Runs a command in the air gap; what it said, and the account."""
 
-    def inside(*command: str, before: Sequence[str] = ()) -> tuple[Said, dict[str, Any]]:
+    def inside(*command: str, before: Sequence[str] = ()) -> tuple[CommandResult, dict[str, Any]]:
         report = tmp_path / "gap.json"
         report.unlink(missing_ok=True)
         words = [
@@ -507,7 +508,7 @@ def gap(works: Works, tmp_path: Path) -> Gap:
             *command,
         ]
         done = run.run(words, check=False, timeout=100, cwd=works.folder)
-        said = Said(done.returncode, done.stdout.decode(), done.stderr.decode())
+        said = CommandResult(done.returncode, done.stdout.decode(), done.stderr.decode())
         return said, json.loads(report.read_text()) if report.exists() else {}
 
     return inside

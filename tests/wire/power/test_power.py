@@ -11,25 +11,12 @@ from typing import ClassVar
 import pytest
 
 from provisioner.errors import InventoryError, PowerError
-from provisioner.lab.chassis import Act, Chassis
 from provisioner.lab.ipmi_simulator import IpmiSimulator
 from provisioner.power import ipmi, protocol, registry
 from provisioner.power.protocol import BmcAddress
+from tests.wire.chassislab import Switched
 
 HERE = "127.0.0.1"
-
-
-class Switched:
-    """A machine that is nothing but its power state; it takes a while, as machines do."""
-
-    def __init__(self) -> None:
-        self.acts: list[Act] = []
-        self.on_at = float("inf")
-        self.chassis = Chassis(self.act, lambda: time.monotonic() >= self.on_at)
-
-    def act(self, act: Act) -> None:
-        self.acts.append(act)
-        self.on_at = float("inf") if act == "off" else min(self.on_at, time.monotonic() + 0.4)
 
 
 @pytest.fixture

@@ -126,7 +126,7 @@ def test_a_stranger_boots_its_disk(proxy: tuple[Lab, World, Machine]) -> None:
     assert DISK in client.curl(f"http://10.77.0.1/boot/{client.mac}/boot.ipxe")
 
 
-def inside(world: World, *words: str) -> conftest.Said:
+def inside(world: World, *words: str) -> conftest.CommandResult:
     """A command as root on the service's own machine."""
     return world.lan.provision(*words, "--state", str(world.service.state))
 

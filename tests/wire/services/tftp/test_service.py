@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from tests.wire.conftest import Said, World
+    from tests.wire.conftest import CommandResult, World
 
 NOWHERE = [
     "../secrets/operator.token",
@@ -44,7 +44,7 @@ def fetch(world: World, name: str, target: Path) -> str:
     return world.lan.run(*argv).err
 
 
-def words(said: Said) -> str:
+def words(said: CommandResult) -> str:
     """All that a program said."""
     return said.out + said.err
 
