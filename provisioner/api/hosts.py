@@ -2,7 +2,14 @@
 
 from typing import Annotated
 
-from pydantic import ConfigDict, SerializerFunctionWrapHandler, WrapSerializer
+from pydantic import (
+    ConfigDict,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapSerializer,
+    WrapValidator,
+)
 
 from provisioner.api.answer import ServiceAnswer
 from provisioner.api.deployments import DeploymentStatus
@@ -12,13 +19,37 @@ from provisioner.domain.host import Host
 from provisioner.domain.profile import Profile
 from provisioner.domain.sparse import JsonObject, OnlySet
 from provisioner.domain.values import FrozenModel
+from provisioner.errors import InventoryError
+from provisioner.settings import sentences
+
+
+def _named_host(value: object, validate: ValidatorFunctionWrapHandler) -> Host:
+    """Faults name the host, as those of an inventory's file do. Raises InventoryError (PV-110)."""
+    try:
+        host: Host = validate(value)
+    except ValidationError as fault:
+        if not isinstance(value, dict):
+            raise
+        hint = "see inventory/hosts.yml"
+        raise InventoryError(f"{value.get('name')}: {sentences(fault)}", hint=hint) from fault
+    return host
+
+
+def _named_profile(value: object, validate: ValidatorFunctionWrapHandler) -> Profile:
+    try:
+        profile: Profile = validate(value)
+    except ValidationError as fault:
+        if not isinstance(value, dict):
+            raise
+        raise InventoryError(f"profile {value.get('name')}: {sentences(fault)}") from fault
+    return profile
 
 
 class InventoryUpdate(FrozenModel):
     """Hosts and profiles to add or replace, all or none."""
 
-    hosts: tuple[Host, ...] = ()
-    profiles: tuple[Profile, ...] = ()
+    hosts: tuple[Annotated[Host, WrapValidator(_named_host)], ...] = ()
+    profiles: tuple[Annotated[Profile, WrapValidator(_named_profile)], ...] = ()
 
 
 class InventoryApplied(ServiceAnswer):

@@ -3,11 +3,13 @@
 import math
 
 import pytest
+from pydantic import ValidationError
 
 from provisioner.api.answer import LONGEST_WAIT, EventQuery
 from provisioner.api.console import ConsoleQuery
-from provisioner.api.hosts import HostDetails, HostStatus
+from provisioner.api.hosts import HostDetails, HostStatus, InventoryUpdate
 from provisioner.domain.hardware import DiskInfo, HardwareFacts
+from provisioner.errors import InventoryError
 
 
 @pytest.mark.parametrize(
@@ -32,3 +34,23 @@ def test_a_host_that_was_never_seen_has_no_facts() -> None:
     assert details.model_dump(mode="json")["facts"] == {} and not details.facts.is_known
     facts = HardwareFacts(serial="S1", disks=(DiskInfo(name="sda", size=1),))
     assert facts.is_known and (facts.serial, facts.disks[0].name) == ("S1", "sda")
+
+
+@pytest.mark.parametrize(
+    ("update", "sentence"),
+    [
+        ({"hosts": [{"name": "vc-4", "macs": ["zz"], "profile": "p"}]}, r"^vc-4: macs\.0: 'zz' is not a MAC"),
+        ({"profiles": [{"name": "p", "memory": 1}]}, r"^profile p: memory: is not a known key"),
+    ],
+)
+def test_a_fault_in_an_inventory_names_its_host_or_profile(
+    update: dict[str, list[dict[str, object]]], sentence: str
+) -> None:
+    with pytest.raises(InventoryError, match=sentence) as refused:
+        InventoryUpdate.model_validate(update)
+    assert refused.value.code == 110
+
+
+def test_a_host_that_is_no_object_is_no_request() -> None:
+    with pytest.raises(ValidationError, match="valid dictionary"):
+        InventoryUpdate.model_validate({"hosts": [1]})
