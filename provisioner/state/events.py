@@ -3,8 +3,11 @@
 import json
 
 from provisioner.domain.event import Event
+from provisioner.domain.events.payload import Unknown
 from provisioner.state.connection import Row, Table, key_of, placeholders
 from provisioner.state.redaction import redact
+
+LONGEST_UNREADABLE = 200  # characters of damaged data that are shown
 
 
 class Events(Table):
@@ -53,5 +56,12 @@ class Events(Table):
 
 
 def to_event(row: Row) -> Event:
-    """A row of the table as the model."""
-    return Event.model_validate({**row, "data": json.loads(str(row["data"]))})
+    """A row of the table as the model; `Unknown` where its data is no JSON object of ours."""
+    text = str(row["data"])
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError):  # a damaged row hides neither the others nor its own kind
+        data = None
+    if isinstance(data, dict) and "\\ud" not in text:  # half characters cannot be answered as JSON
+        return Event.model_validate({**row, "data": data})
+    return Event.model_validate({**row, "data": Unknown(unreadable=text[:LONGEST_UNREADABLE])})

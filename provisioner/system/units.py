@@ -1,5 +1,7 @@
 """Bytes and seconds as people read them."""
 
+import math
+
 
 def size(number: float) -> str:
     """Bytes for people, in powers of 1000: `18.4 GB`."""
@@ -11,7 +13,9 @@ def size(number: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Seconds for people: `5 m 43 s`."""
+    """Seconds for people: `5 m 43 s`; `?` for what is no number of them."""
+    if not math.isfinite(seconds):
+        return "? s"
     whole = round(seconds)
     if whole < 60:
         return f"{whole} s"

@@ -7,6 +7,7 @@ import pytest
 
 from provisioner.domain.event import Event
 from provisioner.domain.events.agent import AgentHello, AgentProgress, AgentWritten
+from provisioner.domain.events.clock import ClockGap
 from provisioner.domain.events.payload import Payload, Unknown
 from provisioner.domain.events.registry import KINDS, read
 from provisioner.domain.progress import Progress
@@ -121,3 +122,8 @@ def test_a_report_of_the_agent_is_what_the_row_keeps() -> None:
     report = AgentProgress(seq=3, phase="writing", done=5, total=10, rate=1.0, note="", disk="vda")
     assert report.progress() == Progress(seq=3, phase="writing", done=5, total=10, rate=1.0, disk="vda")
     assert AgentWritten.closes_stage and not AgentProgress.closes_stage and AgentProgress.is_progress
+
+
+@pytest.mark.parametrize("seconds", [float("inf"), float("nan")])
+def test_no_number_of_seconds_breaks_a_sentence(seconds: float) -> None:
+    assert ClockGap(seconds=seconds).describe() == "nobody watched for ? s: deadlines moved"

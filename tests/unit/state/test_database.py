@@ -9,6 +9,8 @@ import pytest
 from pysqlite3 import dbapi2 as sqlite3
 
 from provisioner import settings as settings_module
+from provisioner.domain.event import Event
+from provisioner.domain.events.payload import Unknown
 from provisioner.domain.host import Bmc, Host
 from provisioner.domain.profile import Profile
 from provisioner.domain.stage import Stage
@@ -16,6 +18,7 @@ from provisioner.errors import NotFoundError, ServiceError, SettingsError
 from provisioner.settings import AddressRange
 from provisioner.site.site import Site
 from provisioner.state.database import Database
+from provisioner.state.events import to_event
 from provisioner.state.notify import Listener
 from provisioner.state.schema import SCHEMA_VERSION
 from provisioner.state.sightings import ClientPacket, NewSighting
@@ -205,3 +208,14 @@ def test_what_must_not_stand_alone_is_refused_without_a_transaction(site: Site) 
         with site.database.writing():
             write()
     assert len(site.database.events.of(row.id)) == 2
+
+
+@pytest.mark.parametrize(
+    "data",
+    [None, "", "null", "5", "[1]", "{", "{}x", "9" * 5000, '{"a":' * 5000, r'{"note": "\ud800"}', b"\xff{"],
+)
+def test_a_damaged_event_is_shown_as_one_that_nobody_can_read(data: str | bytes | None) -> None:
+    row = {"id": 7, "time": 1.0, "host": "vc-1", "deployment": "d-1", "attempt": 1, "source": "agent"}
+    event = to_event({**row, "kind": "agent.progress", "data": data})
+    assert isinstance(event.data, Unknown) and event.describe() == "agent.progress"
+    assert Event.model_validate_json(event.model_dump_json()).id == 7
