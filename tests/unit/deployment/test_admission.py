@@ -1,6 +1,7 @@
 """What may be ordered: the plan, the run and the order refuse the same, for the same reason."""
 
 from collections.abc import Callable
+from itertools import combinations
 
 import pytest
 
@@ -44,7 +45,8 @@ def other_server(site: Site) -> None:
 
 
 def under_way(site: Site) -> None:
-    arm(site, host_of(site), image_of(site), by="ann")
+    consent = Terms(erase_foreign=True, allow_downgrade=True)
+    arm(site, host_of(site), image_of(site), by="ann", terms=consent)
 
 
 def older(site: Site) -> None:
@@ -90,6 +92,27 @@ def test_the_plan_the_run_and_the_order_refuse_the_same(site: Site, code: int) -
     assert (fault.code, str(fault), fault.hint) == (code, refusal.sentence, refusal.hint)
     assert isinstance(fault, InputError if code == 127 else RefusedError)
     assert site.database.deployments.newest() == before
+
+
+# where several hold: what needs an order of its own is made first, while nothing forbids that
+MAKING = (141, 132, 139, 127, 131, 670)
+
+
+@pytest.mark.parametrize("codes", [set(codes) for size in (2, 3, 6) for codes in combinations(MAKING, size)])
+def test_several_refusals_are_told_in_one_order_and_the_first_is_raised(site: Site, codes: set[int]) -> None:
+    image = image_of(site)
+    for code in MAKING:
+        if code in codes:
+            RULES[code](site)
+    refusals = admission.refusals(site, host_of(site), image, Terms())
+    assert [refusal.code for refusal in refusals] == [
+        code for code in (127, 131, 670, 132, 141, 139) if code in codes
+    ]
+    plans, [left_out] = preview_run(site, [host_of(site)], image.id)
+    assert plans == [] and left_out.refusals == tuple(refusals)
+    with pytest.raises(ProvisionError) as caught:
+        arm(site, host_of(site), image, by="ann")
+    assert (caught.value.code, str(caught.value)) == (refusals[0].code, refusals[0].sentence)
 
 
 def test_what_is_consented_to_is_not_refused(site: Site) -> None:
