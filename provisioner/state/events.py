@@ -40,7 +40,7 @@ class Events(Table):
         """
         self._connection.require_transaction()
         data = event.data.model_dump(mode="json", exclude_unset=True)
-        row = event.model_dump(exclude={"id", "version", "data"}) | {"data": json.dumps(redact(data))}
+        row = event.model_dump(exclude={"id", "data"}) | {"data": json.dumps(redact(data))}
         sql = f"INSERT INTO events ({', '.join(row)}) VALUES ({placeholders(row)})"  # noqa: S608  our own columns
         return key_of(self._connection.db.conn.execute(sql, row).lastrowid)
 

@@ -114,6 +114,10 @@ def sixth(db: Database) -> None:
 
 @migrations()
 def seventh(db: Database) -> None:
-    """The last sign of life is called what it is: the last event, and when it came."""
+    """The last sign of life is called what it is: the last event, and when it came.
+
+    Each event keeps the version of its fields, as whoever wrote it knew them.
+    """
     db.execute("ALTER TABLE deployments RENAME COLUMN sign TO last_event")
     db.execute("ALTER TABLE deployments RENAME COLUMN last_sign TO last_event_at")
+    db.table("events").add_column("version", int, not_null_default=1)

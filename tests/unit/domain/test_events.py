@@ -111,6 +111,15 @@ def test_only_what_was_given_is_stored_and_no_secret(site: Site) -> None:
     assert isinstance(event.data, AgentHello)
 
 
+def test_an_event_keeps_the_version_of_the_release_that_wrote_it(site: Site) -> None:
+    hello = AgentHello(nonce="n" * 32, boot_id="b", token_hash="t", phone_hash="p")
+    of_later = Event.of_network(hello, source="agent", now=1.0).model_copy(update={"version": 7})
+    site.database.events.note(of_later)
+    [event] = site.database.events.notes(1)
+    assert event.version == 7 and event.model_dump(mode="json")["version"] == 7
+    assert isinstance(event.data, AgentHello)
+
+
 def test_a_kind_is_one_class() -> None:
     def kinds(above: type[Payload]) -> set[type[Payload]]:
         return {above, *(kind for below in above.__subclasses__() for kind in kinds(below))}
