@@ -6,23 +6,27 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
+    from rich.live import Live
 
 
 class LiveDisplay(ABC):
     """Redraws itself four times a second as long as its block lasts."""
 
     def __init__(self, out: "Console") -> None:
-        from rich.live import Live
-
+        self._out = out
         self._skew = 0.0  # seconds by which the service's clock is ahead of ours
         self._warning = ""
-        self._live = Live(console=out, get_renderable=self.draw, refresh_per_second=4)
+        self._live: Live | None = None  # rich draws as soon as it is made
 
     def __enter__(self) -> None:
+        from rich.live import Live
+
+        self._live = Live(console=self._out, get_renderable=self.draw, refresh_per_second=4)
         self._live.start()
 
     def __exit__(self, *_: object) -> None:
-        self._live.stop()
+        if self._live:
+            self._live.stop()
 
     @abstractmethod
     def draw(self) -> "RenderableType":
