@@ -99,9 +99,9 @@ def await_change(look: Callable[[], _T], is_enough: Callable[[_T], bool], wait: 
     clock = the_site().clock
     until = clock() + wait
     while True:
-        rung = listener.count
+        seen = listener.count
         answer = look()
         left = until - clock()
         if left <= 0 or is_enough(answer):
             return answer
-        listener.wait(rung, left)
+        listener.wait(seen, left)

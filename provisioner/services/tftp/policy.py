@@ -44,7 +44,7 @@ class Content:
             TransferRefused: it is not a regular file, is missing or may not be read.
         """
         self._bytes = source if isinstance(source, bytes) else b""
-        self._fd = -1 if isinstance(source, bytes) else _handle_request(source)
+        self._fd = -1 if isinstance(source, bytes) else _open_regular(source)
         self.size = len(self._bytes) if self._fd < 0 else os.fstat(self._fd).st_size
 
     def read(self, offset: int, length: int) -> bytes:
@@ -60,7 +60,7 @@ class Content:
             self._fd = -1
 
 
-def _handle_request(path: Path) -> int:
+def _open_regular(path: Path) -> int:
     try:
         # a FIFO or a device of that name must not stop the loop, a link must not lead out of the folder
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW)

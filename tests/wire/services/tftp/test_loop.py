@@ -32,7 +32,7 @@ ACK0, ACK1 = b"\0\4\0\0", b"\0\4\0\1"
 
 @dataclass
 class Served:
-    """A running loop, the events that it told, and a bell for them."""
+    """A running loop, the events that it told, and a condition that each notifies."""
 
     loop: TftpLoop
     folder: Path
@@ -234,14 +234,14 @@ class Client:
     """A client by hand: says what it likes, and shows what comes."""
 
     def __init__(self, served: Served, address: str = HERE) -> None:
-        self.door = (HERE, served.loop.port)
+        self.server = (HERE, served.loop.port)
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.bind((address, 0))
         self.socket.settimeout(5)
-        self.peer = self.door
+        self.peer = self.server
 
     def ask(self, name: str, **options: str) -> bytes:
-        self.socket.sendto(build_request(TransferRequest(name, "octet", options=options)), self.door)
+        self.socket.sendto(build_request(TransferRequest(name, "octet", options=options)), self.server)
         return self.hear()
 
     def hear(self) -> bytes:
@@ -294,8 +294,8 @@ def test_a_request_that_comes_late_a_second_time_ends_nothing(served: Served, cl
     client.ask("513")
     client.say(ACK1)
     assert client.hear()[:4] == b"\0\3\0\2"
-    client.socket.sendto(build_request(TransferRequest("513", "octet")), client.door)
-    client.socket.sendto(b"\0\1\0", client.door)  # is read after it, and complained of
+    client.socket.sendto(build_request(TransferRequest("513", "octet")), client.server)
+    client.socket.sendto(b"\0\1\0", client.server)  # is read after it, and complained of
     served.wait_for_bad(1)
     client.say(b"\0\4\0\2")
     served.wait(lambda: served.results("513") == ["done"])
@@ -382,7 +382,7 @@ def test_requests_in_others_names_do_not_keep_a_client_out(folder: Path) -> None
         first.hear()
         for number in range(200):
             forger = stack.enter_context(closing(Client(here, f"127.1.2.{number + 1}")))
-            forger.socket.sendto(build_request(TransferRequest("a", "octet")), forger.door)
+            forger.socket.sendto(build_request(TransferRequest("a", "octet")), forger.server)
         here.wait(lambda: len(here.results("a")) >= 150)
         assert here.loop.transfers <= 50
         late = stack.enter_context(closing(Client(here, "127.9.9.9")))
@@ -406,7 +406,7 @@ def test_other_limits_hold_at_once_and_end_no_transfer(folder: Path) -> None:
 def test_what_happens_is_counted(served: Served, client: Client, tmp_path: Path) -> None:
     fetch("curl", served.loop.port, "600000", tmp_path / "got")
     for data in (b"\0\1x", b"\0\1nothing\0octet\0", b"\0\x02512\0octet\0"):
-        client.socket.sendto(data, client.door)
+        client.socket.sendto(data, client.server)
     client.ask("513")
     client.socket.close()
     served.wait(lambda: served.results("513") != [])
