@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -84,7 +83,7 @@ def host(lan: network.Lan, folder: Path, password: str) -> machine.Machine:
     return machine.Machine(described, folder / NAME, tap=lan.tap(NAME), bmc=bmc, accelerator=accelerator)
 
 
-def look(site: Site, found: machine.Machine) -> dict[str, Any]:
+def look(site: Site, found: machine.Machine) -> UnknownMachine:
     """From power-on to the disk answer after the inventory; it is off afterwards, its disk as it was."""
     began = time.monotonic()
     found.press("on")
@@ -105,7 +104,7 @@ def check_row(row: UnknownMachine, uuid: str) -> None:
     assert (row.maker, row.product, row.firmware) == ("Provisioner", "Lab", "uefi")
     assert (row.architecture, row.vendor, row.host) == ("x64 UEFI", "set by hand", "")
     (disk,) = row.disks
-    assert (disk["serial"], disk["size"], disk["content"]) == ("LABDISK1", DISK, "no partition table")
+    assert (disk.serial, disk.size, disk.content) == ("LABDISK1", DISK, "no partition table")
     assert [nic.mac for nic in row.nics] == [MAC] and row.nics[0].driver == "virtio_net"
     assert [device.id for device in row.devices].count(GPU) == 1
     assert row.cpus == 2 and 900 << 20 < row.memory <= 1 << 30
@@ -118,9 +117,9 @@ def adopt(site: Site, found: machine.Machine) -> None:
     bmc = ("--bmc", found.bmc_address, "--secret", USER)
     site.provision("host", "add", "--from-seen", MAC, "--name", NAME, "--profile", "lab", *bmc)
     profile = json.loads(site.provision("profile", "show", "lab", "-o", "json"))["profile"]
-    assert (GPU, 1) in [(gpu.id, gpu.count) for gpu in profile.gpus]
-    assert profile.deadlines == DEADLINES
-    assert profile.disks[0].min_size < DISK < profile.disks[0].max_size
+    assert (GPU, 1) in [(gpu["id"], gpu["count"]) for gpu in profile["gpus"]]
+    assert profile["deadlines"] == DEADLINES
+    assert profile["disks"][0]["min_size"] < DISK < profile["disks"][0]["max_size"]
     assert site.client.machines().machines == ()
 
 
@@ -147,7 +146,7 @@ def test_a_machine_that_nobody_knows_is_looked_at_adopted_and_deployed(folder: P
         site = Site(folder, stack)
         site.client.put_secret(USER, USER, password)
         row = look(site, found)
-        check_row(row, str(found.machine.uuid))
+        check_row(row, str(found.spec.uuid))
         adopt(site, found)
         kinds = deploy(site, found)
         assert {"script.served", "agent.hello", "agent.written"} <= set(kinds)

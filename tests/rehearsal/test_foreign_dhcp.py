@@ -3,10 +3,11 @@
 import time
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from provisioner.domain.event import Event
+from provisioner.domain.events.netboot import DhcpServerSeen
 from tests.wire import conftest
 from tests.wire.dhcplab import Lab, put_boot_files
 
@@ -16,14 +17,14 @@ STARTS = 20
 LIMIT = 10.0  # seconds from its start to its name in the event log
 
 
-def await_event(world: conftest.World, after: int, **wanted: str) -> dict[str, Any]:
+def await_event(world: conftest.World, after: int, **wanted: str) -> Event:
     """The next event of the network with this kind and address."""
     until = time.monotonic() + 60
     while time.monotonic() < until:
         for event in world.client.net(after, wait=5).events:
-            said = {"kind": event.kind, **event.data.model_dump()}
-            if event.id > after and wanted.items() <= said.items():
-                return dict(event)
+            shown = {"kind": event.kind, **event.data.model_dump()}
+            if event.id > after and wanted.items() <= shown.items():
+                return event
     raise AssertionError(f"no {wanted}: {world.service.tail(10)}")
 
 
@@ -50,7 +51,8 @@ def test_a_foreign_server_is_named_within_ten_seconds_of_each_of_twenty_starts(t
                 server.dnsmasq("--dhcp-range=10.77.0.230,10.77.0.250,5m")
                 event = await_event(world, after, kind="dhcp.foreign", address=address)
                 took.append(event.time - began)
-                assert event.data.mac == server.mac and event.data.offer.startswith("10.77.0.2")
+                assert isinstance(event.data, DhcpServerSeen) and event.data.mac == server.mac
+                assert event.data.offer.startswith("10.77.0.2")
                 said = world.lan.provision("net", "check", "--state", str(world.service.state))
                 assert said.code == 6 and f"{address} ({server.mac})" in said.out
         print(f"measured: named after {max(took):.1f} s at most, {sorted(took)[STARTS // 2]:.1f} s usually")
