@@ -1,6 +1,7 @@
 """A whole ramdisk, built from Debian's archive, twice the same, and booted in a virtual machine."""
 
 import os
+import py_compile
 import shutil
 import time
 from pathlib import Path
@@ -12,15 +13,10 @@ from provisioner.ramdisk import initramfs
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 
-HELLO = b"""
-import os, subprocess, _hashlib, zstandard
-unpacked = zstandard.ZstdDecompressor().decompress(zstandard.ZstdCompressor().compress(b"python says hello"))
-print(unpacked.decode())
-print(subprocess.run(["minisign", "-v"], capture_output=True, text=True).stdout)
-print(subprocess.run(["mdir", "-i", "/dev/vda@@1048576", "::/"], capture_output=True, text=True))
-print("disks:", *sorted(os.listdir("/sys/block")), "keys:", *os.listdir("/etc/provisioner/keys"), "end")
-"""
+GREETING = Path(__file__).with_name("programs") / "greeting.py"
 AGENT_MAIN = f"{ramdisk.AGENT_FOLDER}/provisioner/agent/__main__.py"
+# the ramdisk's byte code is not compared with its source: to replace a program is to replace both
+AGENT_CODE = f"{ramdisk.AGENT_FOLDER}/provisioner/agent/__pycache__/__main__.cpython-311.pyc"
 
 
 @pytest.fixture(scope="module")
@@ -37,8 +33,19 @@ def built(folder: Path) -> ramdisk.RamdiskFiles:
 
 def boot(built: ramdisk.RamdiskFiles, folder: Path, arguments: str, until: bytes) -> str:
     """The serial console of a machine that boots the ramdisk with an agent that only says hello."""
-    hello = initramfs.segment({AGENT_MAIN: initramfs.file(HELLO)})
-    (folder / "initrd").write_bytes(built.path("initrd.img").read_bytes() + hello)
+    code = py_compile.compile(
+        str(GREETING),
+        str(folder / "greeting.pyc"),
+        invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
+    )
+    assert code
+    greeting = initramfs.segment(
+        {
+            AGENT_MAIN: initramfs.file(GREETING.read_bytes()),
+            AGENT_CODE: initramfs.file(Path(code).read_bytes()),
+        }
+    )
+    (folder / "initrd").write_bytes(built.path("initrd.img").read_bytes() + greeting)
     for name in ("virtio", "nvme"):
         (folder / name).write_bytes(b"")
         os.truncate(folder / name, 64 << 20)
