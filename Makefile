@@ -8,7 +8,10 @@ REPORT ?= .cache/rehearsal.json
 COMMIT = $(shell git describe --always --dirty --abbrev=40 --exclude='*')
 WANTED := $(shell sed -e 's/\#.*//' debian-packages.txt)
 
-.PHONY: help packages venv setup test lint rehearse rehearse-faults rehearse-matrix test-long test-roles bench image image-base image-seed image-mirror image-gate image-twice lock golden clean
+# How tests are spread over processors: a file stays on one, for its tests share a service.
+PARALLEL ?= -n auto --dist loadfile
+
+.PHONY: help packages venv setup quick unit test lint scheduled rehearse rehearse-faults rehearse-matrix test-long test-roles bench image image-base image-seed image-mirror image-gate image-twice lock golden clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 20
@@ -31,10 +34,17 @@ packages: ## install the Debian packages that are missing (needs root only if so
 
 venv: .venv/.installed ## the Python environment, every package pinned by hash
 
-setup: packages venv ## both
+setup: packages venv ## Debian's packages and the Python environment
 
-test: setup lint ## all tests but the long ones
-	$(PY) -m pytest -m "not long and not roles" -q
+quick: venv ## lint and unit tests side by side, under a minute: what to run before each commit
+	@$(MAKE) --no-print-directory -j2 --output-sync=target lint unit
+
+unit: venv ## the unit tests
+	$(PY) -m pytest $(PARALLEL) -q tests/unit
+
+test: setup lint ## all tests but the long ones; those that measure time run last, beside nothing
+	$(PY) -m pytest $(PARALLEL) -m "not long and not roles and not alone" -q $(ARGS)
+	$(PY) -m pytest -m "alone and not long and not roles" -q $(ARGS)
 
 lint: venv ## ruff, mypy --strict and ansible-lint
 	.venv/bin/ruff check .
@@ -46,7 +56,7 @@ rehearse: setup ## deploy one QEMU host over PXE, from power-on to verified
 	@mkdir -p $(dir $(REPORT))
 	$(PROVISION) rehearse --cache $(CACHE) --report $(REPORT) --label "$(COMMIT)" $(ARGS)
 
-rehearse-faults: setup ## the rehearsals with faults (about an hour); the result is kept in tests/rehearsal/results
+rehearse-faults: setup ## the rehearsals with faults (about half an hour); the result is kept in tests/rehearsal/results
 	$(PROVISION) rehearse --cache $(CACHE) --faults --label "$(COMMIT)" --report tests/rehearsal/results/faults.json $(ARGS)
 
 rehearse-matrix: setup ## every firmware with every kind of disk (about half an hour); the result is kept there too
@@ -54,6 +64,9 @@ rehearse-matrix: setup ## every firmware with every kind of disk (about half an 
 
 test-long: setup ## the tests that need QEMU or minutes
 	$(PY) -m pytest -m long -q
+
+scheduled: ## every long tier, one after the other; each one's output and result are kept in tests/rehearsal/results
+	.ci/scheduled tests/rehearsal/results
 
 test-roles: setup ## the golden image's roles, converged twice in chroots without network (about five minutes)
 	$(PY) -m tests.roles.supplies $(CACHE) `# what needs the network comes first`
@@ -95,7 +108,7 @@ lock: venv ## pin every dependency anew (needs uv)
 	uv pip compile -q --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
 
 golden: venv ## renew the golden files after a wanted change
-	UPDATE_GOLDEN=1 $(PY) -m pytest -q -k golden tests/unit
+	UPDATE_GOLDEN=1 $(PY) -m pytest $(PARALLEL) -q tests/unit
 
 clean: ## remove what was built in this folder; caches in $(CACHE) stay
 	rm -rf .venv .cache dist build

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from bench import dhcp, material, rows, serving, storm, tftp
-from bench.rows import Bench, Lan, Row
+from bench.rows import Bench, LanBench, Row
 from provisioner import run
 
 ROWS: dict[str, Callable[[Bench], Row | list[Row]]] = {
@@ -21,7 +21,7 @@ ROWS: dict[str, Callable[[Bench], Row | list[Row]]] = {
     "B6": serving.b6,
     "B12": rows.b12,
 }
-NETWORK: dict[str, Callable[[Lan], Row | list[Row]]] = {
+NETWORK: dict[str, Callable[[LanBench], Row | list[Row]]] = {
     "B7": tftp.b7,
     "loss": tftp.loss,
     "B8": dhcp.b8,
@@ -37,17 +37,17 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--size", type=int, default=4096, metavar="MIB", help="of the image")
     parser.add_argument("-o", "--output", choices=["table", "json"], default="table")
-    said = parser.parse_args()
+    arguments = parser.parse_args()
     if os.geteuid() != 0:
         print("make bench needs root: loop devices, network namespaces", file=sys.stderr)
         return 2
-    _say(machine())
-    wanted = said.rows or [*ROWS, *NETWORK]
-    done = _imaging([name for name in wanted if name in ROWS], said.size, said.rounds)
+    _log(machine())
+    wanted = arguments.rows or [*ROWS, *NETWORK]
+    done = _imaging([name for name in wanted if name in ROWS], arguments.size, arguments.rounds)
     with tempfile.TemporaryDirectory(dir=MEMORY, prefix="bench-") as memory:
-        lan = Lan(Path(memory), said.rounds, _say)
+        lan = LanBench(Path(memory), arguments.rounds, _log)
         done += _rows([(name, partial(NETWORK[name], lan)) for name in wanted if name in NETWORK])
-    if said.output == "json":
+    if arguments.output == "json":
         print(
             json.dumps(
                 {"machine": machine(), "rows": [row.as_json() for row in done]}, ensure_ascii=False, indent=2
@@ -55,8 +55,8 @@ def main() -> int:
         )
     else:
         print(table(done))
-    mine = [one for row in done for one in row.seen if one.name.startswith(("ours", "delta", "full"))]
-    return int(any(one.faults for one in mine))
+    ours = [way for row in done for way in row.ways if way.name.startswith(("ours", "delta", "full"))]
+    return int(any(way.faults for way in ours))
 
 
 def _imaging(wanted: list[str], size: int, rounds: int) -> list[Row]:
@@ -68,22 +68,22 @@ def _imaging(wanted: list[str], size: int, rounds: int) -> list[Row]:
         tempfile.TemporaryDirectory(dir=MEMORY, prefix="bench-") as memory,
         material.sink(Path(memory), (size + 64) * material.MIB) as sink,
     ):
-        _say(f"making an image of {size} MiB")
+        _log(f"making an image of {size} MiB")
         image = material.make(Path(folder), size * material.MIB)
-        bench = Bench(Path(folder), Path(memory), image, sink, rounds, _say)
+        bench = Bench(Path(folder), Path(memory), image, sink, rounds, _log)
         return _rows([(name, partial(ROWS[name], bench)) for name in wanted])
 
 
 def _rows(wanted: list[tuple[str, Callable[[], Row | list[Row]]]]) -> list[Row]:
     done: list[Row] = []
     for name, make in wanted:
-        _say(f"{name} (load {os.getloadavg()[0]:.2f})")
+        _log(f"{name} (load {os.getloadavg()[0]:.2f})")
         made = make()
         done += made if isinstance(made, list) else [made]
     return done
 
 
-def _say(sentence: str) -> None:
+def _log(sentence: str) -> None:
     print(sentence, file=sys.stderr, flush=True)
 
 
@@ -103,11 +103,11 @@ def table(done: list[Row]) -> str:
         "|---|---|---|---|---|---|---|",
     ]
     for row in done:
-        for one in row.seen:
-            shown = one.row()
-            wire = f"{int(str(shown['wire_bytes'])) / 1e6:.1f}" if "wire_bytes" in shown else ""
+        for way in row.ways:
+            shown = way.summary()
+            wire = f"{shown['wire_bytes'] / 1e6:.1f}" if "wire_bytes" in shown else ""
             lines.append(
-                f"| {row.name} {row.what} | {one.name} | {shown['seconds']:.2f} "
+                f"| {row.name} {row.what} | {way.name} | {shown['seconds']:.2f} "
                 f"| {shown['fastest']:.2f}–{shown['slowest']:.2f} | {shown['cpu_seconds']:.2f} | {wire} "
                 f"| {shown['result']} |"
             )

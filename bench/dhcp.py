@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
-from bench.measure import Seen
-from bench.rows import Lan, Row
+from bench.measure import Measurement
+from bench.rows import LanBench, Row
 from provisioner import run
 
 MACS = 1000
@@ -43,7 +43,7 @@ class Wire:
             run.run([*within, "ip", "link", "set", device, "up"])
 
     def ask(self, rate: int, seconds: float, *more: str) -> str:
-        """What perfdhcp says of so many exchanges a second."""
+        """What perfdhcp writes of so many exchanges a second."""
         count = int(rate * seconds)
         # one thread: its second would have the core that the server needs
         words = ["-4", "-g", "single", "-l", "dv1", "-R", str(MACS), "-r", str(rate), "-n", str(count)]
@@ -124,10 +124,10 @@ def cpu(pid: int) -> float:
     return (int(words[11]) + int(words[12])) / TICKS
 
 
-def lost(said: str) -> float:
+def lost(output: str) -> float:
     """The larger share of what was not answered, of DISCOVER and REQUEST."""
-    sent = [int(number) for number in re.findall(r"sent packets: (\d+)", said)]
-    got = [int(number) for number in re.findall(r"received packets: (\d+)", said)]
+    sent = [int(number) for number in re.findall(r"sent packets: (\d+)", output)]
+    got = [int(number) for number in re.findall(r"received packets: (\d+)", output)]
     return max((1 - g / s for s, g in zip(sent, got, strict=True) if s), default=1.0)
 
 
@@ -135,11 +135,11 @@ def capacity(wire: Wire) -> float:
     """The highest rate of RATES that loses nothing worth a word, as reached."""
     best = 0.0
     for rate in RATES:
-        said = wire.ask(rate, STEP, "-d", "1")
-        found = re.search(r"Rate: ([\d.]+) 4-way", said)
-        if not found or lost(said) > LOST:
+        output = wire.ask(rate, STEP, "-d", "1")
+        match = re.search(r"Rate: ([\d.]+) 4-way", output)
+        if not match or lost(output) > LOST:
             break
-        done = float(found[1])
+        done = float(match[1])
         reached = done / max(0.1, 1 - WAIT * done / (rate * STEP))  # all that were sent, without the wait
         best = max(best, reached)
         if reached < 0.9 * rate:
@@ -147,9 +147,9 @@ def capacity(wire: Wire) -> float:
     return best
 
 
-def delays(said: str) -> list[float]:
+def delays(output: str) -> list[float]:
     """Milliseconds of every answer, in order of size."""
-    stamps = re.findall(r"sent / received: (\d+\.\d+) / (\d+\.\d+)", said)
+    stamps = re.findall(r"sent / received: (\d+\.\d+) / (\d+\.\d+)", output)
     return sorted(1e3 * (float(received) - float(sent)) for sent, received in stamps)
 
 
@@ -161,9 +161,9 @@ WAYS: dict[str, Callable[[Wire, Path], AbstractContextManager[int]]] = {
 }
 
 
-def b8(lan: Lan) -> Row:
+def b8(lan: LanBench) -> Row:
     """Capacity with leases stored, then the delays at a steady rate."""
-    seen = {name: Seen(name) for name in WAYS}
+    measured = {name: Measurement(name) for name in WAYS}
     slow: dict[str, list[float]] = {name: [] for name in WAYS}
     with ExitStack() as stack:
         wire = Wire(stack)
@@ -172,35 +172,35 @@ def b8(lan: Lan) -> Row:
                 folder = lan.folder / f"b8-{number}-{place}"
                 folder.mkdir()
                 with start(wire, folder) as pid:
-                    _round(wire, pid, seen[name], slow[name])
-                amount, late = 1e4 / seen[name].seconds[-1], slow[name][-1]
-                lan.say(f"  round {number + 1}: {name} {amount:.0f} exchanges/s, p99 {late:.2f} ms")
-    mine, *others = seen.values()
+                    _round(wire, pid, measured[name], slow[name])
+                amount, late = 1e4 / measured[name].seconds[-1], slow[name][-1]
+                lan.log(f"  round {number + 1}: {name} {amount:.0f} exchanges/s, p99 {late:.2f} ms")
+    mine, *others = measured.values()
     what = f"10,000 exchanges, {MACS} MACs, leases stored"
     row = Row("B8", what, "perfdhcp's one core: 13,000 to 17,000/s", [mine, *others])
     row.ratios = [
-        (f"exchanges: ours / {one.name}", one.median / mine.median, "≥ 0.5" if one is others[0] else "-")
-        for one in others
+        (f"exchanges: ours / {peer.name}", peer.median / mine.median, "≥ 0.5" if peer is others[0] else "-")
+        for peer in others
     ]
     row.ratios += [
         (f"{name}: p99 in ms at {STEADY}/s", statistics.median(slow[name]), "< 5" if name == "ours" else "-")
         for name in WAYS
     ]
-    row.ratios += [(f"cpu at that rate: ours / {one.name}", _cpu(mine) / _cpu(one), "-") for one in others]
+    row.ratios += [(f"cpu at that rate: ours / {peer.name}", _cpu(mine) / _cpu(peer), "-") for peer in others]
     return row
 
 
-def _round(wire: Wire, pid: int, seen: Seen, slow: list[float]) -> None:
+def _round(wire: Wire, pid: int, way: Measurement, slow: list[float]) -> None:
     """Every MAC has its lease before anything is measured."""
     fault = "" if lost(wire.ask(200, MACS / 200, "-d", "10")) == 0 else "not every machine got its lease"
     before = cpu(pid)
-    found = delays(wire.ask(STEADY, 5.0, "-d", "5", "-x", "t"))
-    seen.cpu.append(cpu(pid) - before)
-    slow.append(found[int(len(found) * 0.99)] if found else 1e4)
-    seen.seconds.append(1e4 / max(1.0, capacity(wire)))
+    answered = delays(wire.ask(STEADY, 5.0, "-d", "5", "-x", "t"))
+    way.cpu.append(cpu(pid) - before)
+    slow.append(answered[int(len(answered) * 0.99)] if answered else 1e4)
+    way.seconds.append(1e4 / max(1.0, capacity(wire)))
     if fault:
-        seen.faults.append(fault)
+        way.faults.append(fault)
 
 
-def _cpu(seen: Seen) -> float:
-    return max(0.01, statistics.median(seen.cpu))
+def _cpu(way: Measurement) -> float:
+    return max(0.01, statistics.median(way.cpu))

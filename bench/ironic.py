@@ -13,14 +13,14 @@ CHUNK = 1 << 20
 
 def main(url: str, device: str, wanted: str) -> None:
     """Raises SystemExit where the checksum is another."""
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     with urllib.request.urlopen(url) as answer, open(device, "r+b") as disk:  # noqa: PTH123
         while block := answer.read(CHUNK):
-            found.update(block)
+            digest.update(block)
             disk.write(block)
         disk.flush()
         os.fsync(disk.fileno())
-    if found.hexdigest() != wanted:
+    if digest.hexdigest() != wanted:
         raise SystemExit("the checksum is another")
 
 

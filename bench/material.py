@@ -75,14 +75,14 @@ def pack(folder: Path, raw: Path, version: str) -> tuple[Path, Manifest]:
 def fill(tree: Path, total: int) -> None:
     """Files of 64 KiB to 16 MiB: this machine's own programs and libraries, and random bytes, in turn."""
     chance = random.Random(1)
-    found = sorted(p for p in Path("/usr/lib").rglob("*.so*") if p.is_file() and not p.is_symlink())
-    chance.shuffle(found)
+    libraries = sorted(p for p in Path("/usr/lib").rglob("*.so*") if p.is_file() and not p.is_symlink())
+    chance.shuffle(libraries)
     number = done = 0
     while done < total:
         length = min(total - done, chance.randrange(64 << 10, 16 * MIB))
         body = bytearray()
         while number % 2 == 0 and len(body) < length:
-            body += found[chance.randrange(len(found))].read_bytes()
+            body += libraries[chance.randrange(len(libraries))].read_bytes()
         (tree / f"f{number:05}").write_bytes(body[:length] if body else chance.randbytes(length))
         number, done = number + 1, done + length
 
@@ -132,7 +132,7 @@ class Sink:
         """In words, where the disk is not the image. What the image leaves free may be anything."""
         self.settle()
         wrong = 0
-        with self.backing.open("rb") as found, raw.open("rb") as wanted:
+        with self.backing.open("rb") as written, raw.open("rb") as wanted:
             for chunk in manifest.chunks:
                 if chunk.kind == "free":
                     continue
@@ -141,7 +141,9 @@ class Sink:
                     min(chunk.offset + chunk.length, manifest.raw_size - EDGE),
                 )
                 length = end - begin
-                is_same = os.pread(found.fileno(), length, begin) == os.pread(wanted.fileno(), length, begin)
+                is_same = os.pread(written.fileno(), length, begin) == os.pread(
+                    wanted.fileno(), length, begin
+                )
                 wrong += not is_same
         return f"{wrong} of {len(manifest.chunks)} chunks are not the image's" if wrong else ""
 

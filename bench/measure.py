@@ -1,4 +1,4 @@
-"""Times whole programs, with the processor time of all their children, and keeps what was seen."""
+"""Times whole programs, with the processor time of all their children, and keeps each round's figures."""
 
 import os
 import resource
@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NotRequired, TypedDict
 
 from provisioner import run
 
@@ -14,7 +15,7 @@ LIMIT = 900.0  # seconds for one command
 
 
 @dataclass
-class Seen:
+class Measurement:
     """One way of doing a thing, round by round: seconds, processor seconds, and whether it was right."""
 
     name: str
@@ -27,9 +28,9 @@ class Seen:
     def median(self) -> float:
         return statistics.median(self.seconds)
 
-    def row(self) -> dict[str, object]:
-        """As the table and the JSON show it."""
-        return {
+    def summary(self) -> "Summary":
+        """Its medians, as the table and the JSON show them."""
+        summary: Summary = {
             "name": self.name,
             "seconds": round(self.median, 3),
             "fastest": round(min(self.seconds), 3),
@@ -37,12 +38,27 @@ class Seen:
             "cpu_seconds": round(statistics.median(self.cpu), 3),
             "rounds": len(self.seconds),
             "result": f"WRONG in {len(self.faults)}: {self.faults[0]}" if self.faults else "verified",
-            **({"wire_bytes": int(statistics.median(self.bytes))} if self.bytes else {}),
         }
+        if self.bytes:
+            summary["wire_bytes"] = int(statistics.median(self.bytes))
+        return summary
+
+
+class Summary(TypedDict):
+    """A measurement's medians in the JSON; seconds, and bytes where they are known."""
+
+    name: str
+    seconds: float
+    fastest: float
+    slowest: float
+    cpu_seconds: float
+    rounds: int
+    result: str
+    wire_bytes: NotRequired[int]
 
 
 def timed(argv: Sequence[str | Path]) -> tuple[float, float, str]:
-    """Run to its end: seconds, processor seconds of it and its children, what it said."""
+    """Run to its end: seconds, processor seconds of it and its children, what it wrote."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     began = time.monotonic()
     done = run.run(argv, timeout=LIMIT)
@@ -58,23 +74,23 @@ def alternate(
     *,
     before: Callable[[str], None],
     check: Callable[[str, str], str],
-    say: Callable[[str], None],
-) -> list[Seen]:
-    """A B A B …: every way once in every round. `check(name, said)` says in words what is wrong."""
-    seen = {name: Seen(name) for name, _ in ways}
+    log: Callable[[str], None],
+) -> list[Measurement]:
+    """A B A B …: every way once in every round. `check(name, output)` says in words what is wrong."""
+    measured = {name: Measurement(name) for name, _ in ways}
     for number in range(rounds):
         for name, argv in ways:
             before(name)
             os.sync()
-            seconds, cpu, said = timed(argv)
-            one = seen[name]
-            one.seconds.append(seconds)
-            one.cpu.append(cpu)
-            if fault := check(name, said):
-                one.faults.append(fault)
+            seconds, cpu, output = timed(argv)
+            measurement = measured[name]
+            measurement.seconds.append(seconds)
+            measurement.cpu.append(cpu)
+            if fault := check(name, output):
+                measurement.faults.append(fault)
             words = f"{name} {seconds:.2f} s, cpu {cpu:.2f} s" + (f", {fault}" if fault else "")
-            say(f"  round {number + 1}: {words}")
-    return list(seen.values())
+            log(f"  round {number + 1}: {words}")
+    return list(measured.values())
 
 
 def shell(line: str) -> list[str]:

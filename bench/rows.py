@@ -5,10 +5,11 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypedDict
 
 from bench import link, material
 from bench.material import Image, Sink
-from bench.measure import Seen, alternate, shell
+from bench.measure import Measurement, Summary, alternate, shell
 from provisioner import run
 from provisioner.imaging.manifest import Manifest
 
@@ -25,16 +26,16 @@ class Bench:
     image: Image
     sink: Sink
     rounds: int
-    say: Callable[[str], None]
+    log: Callable[[str], None]
 
 
 @dataclass
-class Lan:
+class LanBench:
     """What the rows of the boot services share: a folder in memory."""
 
     folder: Path
     rounds: int
-    say: Callable[[str], None]
+    log: Callable[[str], None]
 
 
 @dataclass
@@ -44,15 +45,34 @@ class Row:
     name: str
     what: str
     limit: str
-    seen: list[Seen]
+    ways: list[Measurement]
     ratios: list[tuple[str, float, str]] = field(default_factory=list)
 
-    def as_json(self) -> dict[str, object]:
-        ratios = [
+    def as_json(self) -> "RowData":
+        """For the JSON, with ratios of two decimals."""
+        ratios: list[RatioData] = [
             {"what": what, "ratio": round(ratio, 2), "target": target} for what, ratio, target in self.ratios
         ]
-        ways = [one.row() for one in self.seen]
+        ways = [way.summary() for way in self.ways]
         return {"row": self.name, "what": self.what, "limit": self.limit, "ways": ways, "ratios": ratios}
+
+
+class RatioData(TypedDict):
+    """One comparison of two ways."""
+
+    what: str
+    ratio: float
+    target: str
+
+
+class RowData(TypedDict):
+    """A row in the JSON."""
+
+    row: str
+    what: str
+    limit: str
+    ways: list[Summary]
+    ratios: list[RatioData]
 
 
 def provision(*words: str | Path) -> list[str]:
@@ -119,7 +139,7 @@ def bmaptool(bench: Bench) -> tuple[str, list[str]]:
 
 def check(bench: Bench, manifest: Manifest, raw: Path) -> Callable[[str, str], str]:
     """Compares the disk with the image after every round."""
-    return lambda name, said: bench.sink.faults(raw, manifest)
+    return lambda name, output: bench.sink.faults(raw, manifest)
 
 
 def b1(bench: Bench) -> Row:
@@ -128,15 +148,15 @@ def b1(bench: Bench) -> Row:
     with link.loopback(bench.folder, bench.memory) as line:
         ours = ("ours, read back", write(bench, f"{line.url}/v1.pack", "--full"))
         ways = [ours, *peers(bench, line), bmaptool(bench)]
-        seen = alternate(
+        measured = alternate(
             ways,
             bench.rounds,
             before=lambda name: bench.sink.soil(),
             check=check(bench, image.manifest, image.raw),
-            say=bench.say,
+            log=bench.log,
         )
-    mine, direct, ironic, bmap = seen
-    row = Row("B1", "image to a dirty disk, loopback", limit(image.manifest, 0), seen)
+    mine, direct, ironic, bmap = measured
+    row = Row("B1", "image to a dirty disk, loopback", limit(image.manifest, 0), measured)
     row.ratios = [
         ("direct dd / ours", direct.median / mine.median, "≥ 3"),
         ("Ironic-style / ours", ironic.median / mine.median, "≥ 6"),
@@ -146,8 +166,8 @@ def b1(bench: Bench) -> Row:
     return row
 
 
-def _cpu(seen: Seen) -> float:
-    return float(str(seen.row()["cpu_seconds"]))
+def _cpu(way: Measurement) -> float:
+    return way.summary()["cpu_seconds"]
 
 
 def b2(bench: Bench) -> Row:
@@ -155,15 +175,15 @@ def b2(bench: Bench) -> Row:
     image, rate = bench.image, 125e6
     with link.limited(bench.folder, bench.memory, "1gbit") as line:
         ours = ("ours, read back", [*line.prefix, *write(bench, f"{line.url}/v1.pack", "--full")])
-        seen = alternate(
+        measured = alternate(
             [ours, *peers(bench, line)],
             bench.rounds,
             before=lambda name: bench.sink.soil(),
             check=check(bench, image.manifest, image.raw),
-            say=bench.say,
+            log=bench.log,
         )
-    mine, direct, ironic = seen
-    row = Row("B2", "the same over 1 Gbit", limit(image.manifest, rate), seen)
+    mine, direct, ironic = measured
+    row = Row("B2", "the same over 1 Gbit", limit(image.manifest, rate), measured)
     wire = data_bytes(image.manifest)[0] / rate
     row.ratios = [
         ("raw stream / ours", ironic.median / mine.median, "≥ 10"),
@@ -219,9 +239,9 @@ def _again(
             url = f"{line.url}/{out.name}"
             fetched: dict[str, list[int]] = {"delta": [], "full": []}
 
-            def checked(name: str, said: str, fetched: dict[str, list[int]] = fetched) -> str:
-                amount = re.search(r"([\d.]+) ([kMG]?B) fetched", said)
-                assert amount, said
+            def checked(name: str, output: str, fetched: dict[str, list[int]] = fetched) -> str:
+                amount = re.search(r"([\d.]+) ([kMG]?B) fetched", output)
+                assert amount, output
                 fetched[name].append(int(float(amount[1]) * UNITS[amount[2]]))
                 return bench.sink.faults(raw, manifest)
 
@@ -229,11 +249,11 @@ def _again(
                 ("delta", [*line.prefix, *write(bench, url)]),
                 ("full", [*line.prefix, *write(bench, url, "--full")]),
             ]
-            seen = alternate(ways, bench.rounds, before=before, check=checked, say=bench.say)
-        for one in seen:
-            one.bytes = fetched[one.name]
-        row = Row("B3", f"{what}, {place}", "one read and one SHA-256 of the data", seen)
-        row.ratios = [("full / delta", seen[1].median / seen[0].median, target)]
+            measured = alternate(ways, bench.rounds, before=before, check=checked, log=bench.log)
+        for way in measured:
+            way.bytes = fetched[way.name]
+        row = Row("B3", f"{what}, {place}", "one read and one SHA-256 of the data", measured)
+        row.ratios = [("full / delta", measured[1].median / measured[0].median, target)]
         rows.append(row)
     return rows
 
@@ -249,26 +269,26 @@ def b12(bench: Bench) -> Row:
         f"zstd -q -T2 -3 -f {image.raw} -o {folder}/b12.zst; sync {folder}/b12.zst"
     )
 
-    def checked(name: str, said: str) -> str:
+    def checked(name: str, output: str) -> str:
         product = out if name == "ours" else folder / "b12.zst"
-        found = run.run(shell(f"zstd -dcq {product} | sha256sum"), timeout=600).stdout.split()[0].decode()
+        digest = run.run(shell(f"zstd -dcq {product} | sha256sum"), timeout=600).stdout.split()[0].decode()
         wanted = image.manifest.raw_sha256
-        return "" if found == wanted else f"{product.name} expands to another image"
+        return "" if digest == wanted else f"{product.name} expands to another image"
 
     ways = [("ours", ours), ("bmaptool + zstd -T2 -3", theirs)]
-    seen = alternate(ways, bench.rounds, before=lambda name: None, check=checked, say=bench.say)
-    one = folder / "one.zst"
-    run.run(["zstd", "-q", "-3", "--single-thread", "-f", image.raw, "-o", one], timeout=600)
+    measured = alternate(ways, bench.rounds, before=lambda name: None, check=checked, log=bench.log)
+    single = folder / "one.zst"
+    run.run(["zstd", "-q", "-3", "--single-thread", "-f", image.raw, "-o", single], timeout=600)
     row = Row(
         "B12",
         "raw image to signed pack",
         f"{image.manifest.raw_size / SHA256:.2f} s: SHA-256 of the whole, one core",
-        seen,
+        measured,
     )
     row.ratios = [
-        ("bmaptool + zstd / ours", seen[1].median / seen[0].median, "≥ 3"),
-        ("size / one stream", out.stat().st_size / one.stat().st_size, "≤ 1.05"),
+        ("bmaptool + zstd / ours", measured[1].median / measured[0].median, "≥ 3"),
+        ("size / one stream", out.stat().st_size / single.stat().st_size, "≤ 1.05"),
     ]
-    for path in (out, one, folder / "b12.zst"):
+    for path in (out, single, folder / "b12.zst"):
         path.unlink()
     return row

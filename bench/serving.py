@@ -9,13 +9,19 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from bench import link
-from bench.measure import Seen, shell, timed
+from bench.measure import Measurement, shell, timed
 from bench.rows import Bench, Row
-from provisioner import catalogue, deploy, run
+from provisioner import run
 from provisioner import settings as settings_module
-from provisioner.model import Host, Image, Profile, Stage
-from provisioner.site import Site
-from provisioner.store import Store
+from provisioner.deployment.order import arm
+from provisioner.deployment.tokens import hash_token
+from provisioner.domain.host import Host
+from provisioner.domain.image import Image
+from provisioner.domain.profile import Profile
+from provisioner.domain.stage import Stage
+from provisioner.site.site import Site
+from provisioner.state.database import Database
+from provisioner.state.folder import prepare_folder
 
 STREAMS, SIZE = 16, 512 << 20
 PORT = 8078
@@ -29,24 +35,24 @@ def service(folder: Path) -> Iterator[list[str]]:
     state = folder / "state"
     plain = {"interface": "lo", "address": "127.0.0.1/8", "http_port": PORT, "state": str(state)}
     settings = settings_module.check({**plain, "images": {"streams": 64}}, source="bench")
-    catalogue.prepare(state)
-    store = Store(state)
-    store.migrate()
+    prepare_folder(state)
+    database = Database(state)
+    database.migrate()
     hosts = [Host(name=f"h{n}", macs=(f"52:54:00:00:01:{n:02x}",), profile="p") for n in range(STREAMS)]
-    store.put_inventory(hosts, [Profile(name="p")], settings.hosts_range)
-    site = Site(settings, store)
+    database.put_inventory(hosts, [Profile(name="p")], settings.hosts_range)
+    site = Site(settings, database)
     image = Image(name="b", version="1", raw_size=1, raw_sha256="", pack_size=1, signed_by="", added=1)
     tokens = []
     for host in hosts:
-        row = deploy.arm(site, host, image, by="bench")
+        row = arm(site, host, image, by="bench")
         tokens.append(f"token-of-{host.name}")
         changes = {
             "stage": Stage.WRITING,
-            "token_hash": deploy.hash_token(tokens[-1]),
+            "token_hash": hash_token(tokens[-1]),
             "deadline": time.time() + 9e5,
         }
-        with store.writing() as db:
-            store.put_deployment(db, row.model_copy(update=changes))
+        with database.writing():
+            database.deployments.put(row.model_copy(update=changes))
     target = state / "images" / "b-1"
     target.mkdir()
     (target / "pack").write_bytes(b"\x5a" * SIZE)
@@ -64,7 +70,7 @@ def service(folder: Path) -> Iterator[list[str]]:
         yield tokens
     finally:
         run.stop(process)
-        store.close()
+        database.close()
 
 
 def fetch(urls: list[str], tokens: list[str], way: str) -> list[str]:
@@ -84,14 +90,14 @@ def fetch(urls: list[str], tokens: list[str], way: str) -> list[str]:
 
 def control(process: run.Process) -> list[float]:
     """Seconds of requests that a person or an agent might make, as long as the streams last."""
-    found = []
+    waits = []
     while process.poll() is None:
         began = time.monotonic()
         with urllib.request.urlopen(f"{URL}/boot/52-54-00-00-09-09/boot.ipxe", timeout=30) as answer:
             answer.read()
-        found.append(time.monotonic() - began)
+        waits.append(time.monotonic() - began)
         time.sleep(0.01)  # a hundred a second at most: they are a sample and no load
-    return found
+    return waits
 
 
 def b6(bench: Bench) -> list[Row]:
@@ -104,23 +110,23 @@ def b6(bench: Bench) -> list[Row]:
         for way in ("whole", "by Range"):
             ours = fetch([f"{URL}/images/b@1/pack"] * STREAMS, tokens, way)
             theirs = fetch([f"{line.url}/b-1/pack"] * STREAMS, tokens, way)
-            seen = [Seen("ours (gunicorn)"), Seen("nginx sendfile")]
+            measured = [Measurement("ours (gunicorn)"), Measurement("nginx sendfile")]
             for number in range(bench.rounds):
-                for one, argv in zip(seen, (ours, theirs), strict=True):
+                for measurement, argv in zip(measured, (ours, theirs), strict=True):
                     seconds, cpu, _ = timed(argv)
-                    one.seconds.append(seconds)
-                    one.cpu.append(cpu)
-                    bench.say(f"  round {number + 1}: {one.name} {seconds:.2f} s")
+                    measurement.seconds.append(seconds)
+                    measurement.cpu.append(cpu)
+                    bench.log(f"  round {number + 1}: {measurement.name} {seconds:.2f} s")
             waits = []
             for _ in range(2 * bench.rounds):  # one lasts a second: too few requests
                 process = run.start(ours)
                 waits += control(process)
                 assert process.returncode == 0
             waits.sort()
-            row = Row("B6", f"{STREAMS} streams of {SIZE >> 20} MiB, {way}", "the memory's speed", seen)
+            row = Row("B6", f"{STREAMS} streams of {SIZE >> 20} MiB, {way}", "the memory's speed", measured)
             worst = waits[min(len(waits) - 1, int(len(waits) * 0.99))]
             row.ratios = [
-                ("throughput: ours / nginx", seen[1].median / seen[0].median, "≥ 0.95"),
+                ("throughput: ours / nginx", measured[1].median / measured[0].median, "≥ 0.95"),
                 (
                     f"control p99 in ms ({len(waits)}, median {1e3 * statistics.median(waits):.1f})",
                     worst * 1e3,

@@ -7,17 +7,26 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import asdict
 from pathlib import Path
 
 from bench import link
-from bench.measure import Seen
-from bench.rows import Lan, Row
+from bench.measure import Measurement
+from bench.rows import LanBench, Row
+from bench.storm_hosts import StormHost
 from bench.tftp import NAME, SERVER, Argv, processor_seconds
-from provisioner import catalogue, deploy, run
+from provisioner import run
 from provisioner import settings as settings_module
-from provisioner.model import Host, Image, Profile
-from provisioner.site import Site
-from provisioner.store import Store
+from provisioner.deployment.order import arm
+from provisioner.deployment.record import record
+from provisioner.domain.events.order import SlotGiven
+from provisioner.domain.events.power import PowerBegan
+from provisioner.domain.host import Host
+from provisioner.domain.image import Image
+from provisioner.domain.profile import Profile
+from provisioner.site.site import Site
+from provisioner.state.database import Database
+from provisioner.state.folder import prepare_folder
 
 HOSTS = 500
 SIZES = {"vmlinuz": 8 << 20, "initrd.img": 12 << 20}
@@ -37,7 +46,7 @@ http {{
     server {{ listen {server}:80 backlog=1024; root {folder}/www; location /agent/ {{ return 200 "{{}}"; }} }}
 }}
 """
-Started = AbstractContextManager[tuple[list[int], list[dict[str, str]]]]  # processes, hosts
+Started = AbstractContextManager[tuple[list[int], list[StormHost]]]  # processes, hosts
 SCRIPT = """#!ipxe
 kernel http://{server}/boot/files/vmlinuz initrd=initrd.img pv.mac={mac} pv.nonce=none
 initrd --name initrd.img http://{server}/boot/files/initrd.img
@@ -45,41 +54,43 @@ boot
 """
 
 
-def b9(lan: Lan) -> Row:
+def b9(lan: LanBench) -> Row:
     """Alternating; every round begins with a fresh state."""
     files = lan.folder / "files"
     files.mkdir()
     shutil.copy(Path("/usr/lib/ipxe") / NAME, files)
     for name, size in SIZES.items():
         (files / name).write_bytes(os.urandom(1 << 20) * (size >> 20))
-    seen = [Seen("ours"), Seen("dnsmasq + nginx")]
+    measured = [Measurement("ours"), Measurement("dnsmasq + nginx")]
     with link.pair() as names:
         for number in range(lan.rounds):
-            for one, start in zip(seen, (ours, theirs), strict=True):
-                _round(lan, one, start(lan.folder, files, names), names, files)
-                lan.say(f"  round {number + 1}: {one.name} {one.seconds[-1]:.1f} s, cpu {one.cpu[-1]:.1f}")
+            for way, start in zip(measured, (ours, theirs), strict=True):
+                _round(lan, way, start(lan.folder, files, names), names, files)
+                lan.log(f"  round {number + 1}: {way.name} {way.seconds[-1]:.1f} s, cpu {way.cpu[-1]:.1f}")
     amount = HOSTS * (sum(SIZES.values()) + (files / NAME).stat().st_size)
-    row = Row("B9", f"{HOSTS} hosts, power-on to hello", f"{amount / 1e9:.1f} GB to one client machine", seen)
-    row.ratios = [("ours / dnsmasq + nginx", seen[0].median / seen[1].median, "≤ 1.5")]
+    row = Row(
+        "B9", f"{HOSTS} hosts, power-on to hello", f"{amount / 1e9:.1f} GB to one client machine", measured
+    )
+    row.ratios = [("ours / dnsmasq + nginx", measured[0].median / measured[1].median, "≤ 1.5")]
     return row
 
 
-def _round(lan: Lan, one: Seen, started: Started, names: tuple[str, str], files: Path) -> None:
+def _round(lan: LanBench, way: Measurement, started: Started, names: tuple[str, str], files: Path) -> None:
     with started as (pids, hosts):
-        (lan.folder / "hosts.json").write_text(json.dumps(hosts))
-        _take_addresses(names[1], [host["address"] for host in hosts])
+        (lan.folder / "hosts.json").write_text(json.dumps([asdict(host) for host in hosts]))
+        _take_addresses(names[1], [host.address for host in hosts])
         before = sum(map(processor_seconds, pids))
         argv: Argv = [sys.executable, "-m", "bench.storm_hosts", lan.folder / "hosts.json", files]
-        said = run.run([*link.inside(names[1]), *argv], check=False, timeout=900).stdout
-        told = json.loads(said)
-        one.seconds.append(told["seconds"])
-        one.cpu.append(sum(map(processor_seconds, pids)) - before)
-        if told["wrong"]:
-            one.faults.append(f"{told['right']} of {len(hosts)}: {next(iter(told['wrong']))}")
+        output = run.run([*link.inside(names[1]), *argv], check=False, timeout=900).stdout
+        result = json.loads(output)
+        way.seconds.append(result["seconds"])
+        way.cpu.append(sum(map(processor_seconds, pids)) - before)
+        if result["wrong"]:
+            way.faults.append(f"{result['right']} of {len(hosts)}: {next(iter(result['wrong']))}")
 
 
 def _take_addresses(name: str, addresses: list[str]) -> None:
-    lines = "".join(f"address replace {one}/16 dev bv1 noprefixroute\n" for one in addresses)
+    lines = "".join(f"address replace {address}/16 dev bv1 noprefixroute\n" for address in addresses)
     run.run([*link.inside(name), "ip", "-batch", "-"], stdin=lines.encode())
 
 
@@ -88,31 +99,29 @@ def _macs() -> list[str]:
 
 
 @contextmanager
-def ours(
-    folder: Path, files: Path, names: tuple[str, str]
-) -> Iterator[tuple[list[int], list[dict[str, str]]]]:
+def ours(folder: Path, files: Path, names: tuple[str, str]) -> Iterator[tuple[list[int], list[StormHost]]]:
     """The service, with an armed order for each host that has just been powered on."""
     state = folder / "storm"
     shutil.rmtree(state, ignore_errors=True)
     toml = folder / "storm.toml"
     toml.write_text(f'state = "{state}"\n{SETTINGS}')
     settings = settings_module.load(toml)
-    catalogue.prepare(state)
+    prepare_folder(state)
     for name in (NAME, *SIZES):
         shutil.copy(files / name, state / "ramdisk")
-    store = Store(state)
-    store.migrate()
+    database = Database(state)
+    database.migrate()
     hosts = [Host(name=f"h{number}", macs=(mac,), profile="p") for number, mac in enumerate(_macs())]
-    store.put_inventory(hosts, [Profile(name="p")], settings.hosts_range)
-    site = Site(settings, store)
+    database.put_inventory(hosts, [Profile(name="p")], settings.hosts_range)
+    site = Site(settings, database)
     image = Image(name="b", version="1", raw_size=1, raw_sha256="", pack_size=1, signed_by="", added=1)
-    store.put_image(image)
+    database.images.put(image)
     for host in hosts:
-        row = deploy.arm(site, host, image, by="bench")
-        deploy.record(site, row.id, "slot.given", source="worker")
-        deploy.record(site, row.id, "power.began", source="worker", nonce=f"nonce-of-{host.name}")
-    known = [{"mac": row["mac"], "address": row["address"]} for row in store.mac_rows()]
-    store.close()
+        row = arm(site, host, image, by="bench")
+        record(site, row.id, SlotGiven(), source="worker")
+        record(site, row.id, PowerBegan(nonce=f"nonce-of-{host.name}"), source="worker")
+    known = [StormHost(mac=row.mac, address=row.address) for row in database.macs.all()]
+    database.close()
     argv: Argv = [*link.inside(names[0]), sys.executable, "-m", "provisioner", "serve", "--settings", toml]
     log = folder / "storm.log"
     log.unlink(missing_ok=True)
@@ -126,16 +135,14 @@ def ours(
 
 def _family(pid: int) -> list[int]:
     """A process and everything that it has started."""
-    found = [pid]
-    for one in found:
-        found += map(int, Path(f"/proc/{one}/task/{one}/children").read_text().split())
-    return found
+    pids = [pid]
+    for each in pids:
+        pids += map(int, Path(f"/proc/{each}/task/{each}/children").read_text().split())
+    return pids
 
 
 @contextmanager
-def theirs(
-    folder: Path, files: Path, names: tuple[str, str]
-) -> Iterator[tuple[list[int], list[dict[str, str]]]]:
+def theirs(folder: Path, files: Path, names: tuple[str, str]) -> Iterator[tuple[list[int], list[StormHost]]]:
     """dnsmasq with a fixed address for each host, nginx with a file for each host's script."""
     www = folder / "www"
     shutil.rmtree(www, ignore_errors=True)
@@ -143,14 +150,14 @@ def theirs(
     for name in SIZES:
         shutil.copy(files / name, www / "boot" / "files")
     known = [
-        {"mac": mac, "address": f"10.78.{64 + number // 250}.{1 + number % 250}"}
+        StormHost(mac=mac, address=f"10.78.{64 + number // 250}.{1 + number % 250}")
         for number, mac in enumerate(_macs())
     ]
     for host in known:
-        place = www / "boot" / host["mac"].replace(":", "-")
+        place = www / "boot" / host.mac.replace(":", "-")
         place.mkdir()
-        (place / "boot.ipxe").write_text(SCRIPT.format(server=SERVER, mac=host["mac"]))
-    (folder / "dhcp-hosts").write_text("".join(f"{host['mac']},{host['address']}\n" for host in known))
+        (place / "boot.ipxe").write_text(SCRIPT.format(server=SERVER, mac=host.mac))
+    (folder / "dhcp-hosts").write_text("".join(f"{host.mac},{host.address}\n" for host in known))
     (folder / "leases").unlink(missing_ok=True)
     (folder / "nginx.conf").write_text(NGINX.format(folder=folder, server=SERVER))
     dnsmasq: Argv = [

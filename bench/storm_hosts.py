@@ -31,7 +31,7 @@ CHUNK = 1 << 20
 
 
 @dataclass(frozen=True)
-class Host:
+class StormHost:
     """As HOSTS.json has it."""
 
     mac: str
@@ -58,7 +58,7 @@ class Dhcp:
             if waiting:
                 waiting.put((kind, socket.inet_ntoa(data[16:20])))
 
-    def lease(self, host: Host, words: bytes) -> str:
+    def lease(self, host: StormHost, words: bytes) -> str:
         """Discover, offer, request, acknowledgement: the address. Raises TimeoutError."""
         number = random.getrandbits(32)
         answers = self._waiting[number] = queue.SimpleQueue()
@@ -72,7 +72,12 @@ class Dhcp:
             del self._waiting[number]
 
     def _ask(
-        self, number: int, host: Host, words: bytes, kind: int, answers: "queue.SimpleQueue[tuple[int, str]]"
+        self,
+        number: int,
+        host: StormHost,
+        words: bytes,
+        kind: int,
+        answers: "queue.SimpleQueue[tuple[int, str]]",
     ) -> str:
         head = struct.pack("!BBBBIHH", 1, 1, 6, 0, number, 0, 0x8000) + bytes(16)
         mac = bytes.fromhex(host.mac.replace(":", ""))
@@ -82,26 +87,26 @@ class Dhcp:
             until = time.monotonic() + WAIT
             while (left := until - time.monotonic()) > 0:
                 try:
-                    found, address = answers.get(timeout=left)
+                    answered, address = answers.get(timeout=left)
                 except queue.Empty:
                     break
-                if found == kind:
+                if answered == kind:
                     return address
         raise TimeoutError(f"no DHCP message {kind} for {host.mac}")
 
 
 def options(data: bytes) -> dict[int, bytes]:
     """Of a DHCP answer."""
-    found, at = {}, 240
+    known, at = {}, 240
     while at < len(data) and data[at] != 255:
         if data[at]:
-            found[data[at]] = data[at + 2 : at + 2 + data[at + 1]]
+            known[data[at]] = data[at + 2 : at + 2 + data[at + 1]]
             at += 1 + data[at + 1]
         at += 1
-    return found
+    return known
 
 
-def tftp(host: Host, name: str, content: bytes) -> None:
+def tftp(host: StormHost, name: str, content: bytes) -> None:
     """With the options of OVMF. Raises TimeoutError, ValueError."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as link:
         link.bind((host.address, 0))
@@ -114,14 +119,14 @@ def tftp(host: Host, name: str, content: bytes) -> None:
             if time.monotonic() > until:
                 raise TimeoutError(f"TFTP: at block {client.next}")
             if poll.poll(SILENCE * 1000):
-                client.hear()
+                client.receive()
             else:
-                client.nudge(time.monotonic() + SILENCE)
+                client.retransmit(time.monotonic() + SILENCE)
     if client.result != "right":
         raise ValueError(client.result)
 
 
-def http(host: Host, path: str, wanted: bytes | None = None, body: bytes | None = None) -> bytes:
+def http(host: StormHost, path: str, wanted: bytes | None = None, body: bytes | None = None) -> bytes:
     """One request from the host's address; `wanted` is compared as it comes. Raises ValueError, OSError."""
     method = "GET" if body is None else "POST"
     more = "" if body is None else f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
@@ -158,7 +163,7 @@ def _compare(link: socket.socket, path: str, first: bytes, wanted: bytes) -> byt
     return b""
 
 
-def boot(host: Host, dhcp: Dhcp, files: dict[str, bytes]) -> None:
+def boot(host: StormHost, dhcp: Dhcp, files: dict[str, bytes]) -> None:
     """From power-on to hello."""
     for words in (PXE, IPXE):
         address = dhcp.lease(host, words)
@@ -167,22 +172,22 @@ def boot(host: Host, dhcp: Dhcp, files: dict[str, bytes]) -> None:
         if words is PXE:
             tftp(host, "snponly.efi", files["snponly.efi"])
     script = http(host, f"/boot/{host.mac.replace(':', '-')}/boot.ipxe?platform=efi").decode()
-    found = re.search(r"^kernel http://[^/]+(\S+) .*?pv\.nonce=(\S+)", script, re.MULTILINE)
+    kernel = re.search(r"^kernel http://[^/]+(\S+) .*?pv\.nonce=(\S+)", script, re.MULTILINE)
     ramdisk = re.search(r"^initrd --name initrd.img http://[^/]+(\S+)", script, re.MULTILINE)
-    if not found or not ramdisk:
+    if not kernel or not ramdisk:
         raise ValueError(f"no order in the script: {script[:100]!r}")
-    http(host, found[1], files["vmlinuz"])
+    http(host, kernel[1], files["vmlinuz"])
     http(host, ramdisk[1], files["initrd.img"])
     disk = {"name": "vda", "size": 64 << 30, "logical_sector": 512, "serial": "disk-1"}
-    said = {
-        "nonce": found[2],
+    hello = {
+        "nonce": kernel[2],
         "boot_id": host.mac,
         "mac": host.mac,
         "macs": [host.mac],
         "serial": "",
         "uuid": "",
     }
-    body = json.dumps({**said, "memory": 1 << 30, "version": "0", "disks": [disk]}).encode()
+    body = json.dumps({**hello, "memory": 1 << 30, "version": "0", "disks": [disk]}).encode()
     http(host, "/agent/v1/hello", body=body)
 
 
@@ -191,12 +196,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.storm_hosts")
     parser.add_argument("hosts", type=Path)
     parser.add_argument("files", type=Path)
-    said = parser.parse_args()
-    hosts = [Host(**one) for one in json.loads(said.hosts.read_text())]
-    files = {name: (said.files / name).read_bytes() for name in ("snponly.efi", "vmlinuz", "initrd.img")}
+    arguments = parser.parse_args()
+    hosts = [StormHost(**fields) for fields in json.loads(arguments.hosts.read_text())]
+    files = {name: (arguments.files / name).read_bytes() for name in ("snponly.efi", "vmlinuz", "initrd.img")}
     dhcp, results, times = Dhcp(), Counter[str](), []
 
-    def one(host: Host) -> None:
+    def power_on(host: StormHost) -> None:
         try:
             boot(host, dhcp, files)
             results["right"] += 1
@@ -205,7 +210,7 @@ def main() -> int:
         times.append(time.monotonic() - began)
 
     threading.stack_size(256 << 10)
-    threads = [threading.Thread(target=one, args=(host,)) for host in hosts]
+    threads = [threading.Thread(target=power_on, args=(host,)) for host in hosts]
     began = time.monotonic()
     for thread in threads:
         thread.start()

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bench import link
-from bench.measure import Seen
-from bench.rows import Lan, Row
+from bench.measure import Measurement
+from bench.rows import LanBench, Row
 from provisioner import run
 
 SERVER = "10.78.0.1"
@@ -70,14 +70,14 @@ def processor_seconds(pid: int) -> float:
 
 
 def play(argv: Argv, names: tuple[str, str], folder: Path, client: Callable[[], str]) -> tuple[float, str]:
-    """One server, one client's work; processor seconds of the server, what the client says."""
+    """One server, one client's work; processor seconds of the server, what the client writes."""
     with served(argv, names, folder) as pid:
         before = processor_seconds(pid)
-        said = client()
-        return processor_seconds(pid) - before, said
+        output = client()
+        return processor_seconds(pid) - before, output
 
 
-def b7(lan: Lan) -> list[Row]:
+def b7(lan: LanBench) -> list[Row]:
     """Every number of sessions with every window."""
     ipxe = Path("/usr/lib/ipxe") / NAME
     (lan.folder / NAME).write_bytes(ipxe.read_bytes())
@@ -90,7 +90,9 @@ def b7(lan: Lan) -> list[Row]:
     return rows
 
 
-def _sessions(lan: Lan, ways: dict[str, Argv], names: tuple[str, str], sessions: int, window: int) -> Row:
+def _sessions(
+    lan: LanBench, ways: dict[str, Argv], names: tuple[str, str], sessions: int, window: int
+) -> Row:
     times = AGAIN[sessions]
     swarm: Argv = [*link.inside(names[1]), sys.executable, "-m", "bench.tftp_swarm", SERVER, "69", NAME]
     swarm += [lan.folder / NAME, "--sessions", str(sessions), "--window", str(window)]
@@ -99,60 +101,62 @@ def _sessions(lan: Lan, ways: dict[str, Argv], names: tuple[str, str], sessions:
     def client() -> str:
         return run.run(swarm, check=False, timeout=600).stdout.decode()
 
-    seen = {name: Seen(name) for name in ways}
+    measured = {name: Measurement(name) for name in ways}
     for number in range(lan.rounds):
         for name, argv in ways.items():
-            cpu, said = play(argv, names, lan.folder, client)
-            told, one = json.loads(said), seen[name]
-            one.seconds.append(told["seconds"] / times)
-            one.cpu.append(cpu / times)
-            if told["wrong"]:
-                one.faults.append(f"{told['right']} of {sessions * times}: {told['wrong'][0]}")
-            words = f"{name} {one.seconds[-1]:.3f} s, cpu {one.cpu[-1]:.3f}"
-            lan.say(f"  {sessions} × window {window}, round {number + 1}: {words}")
+            cpu, output = play(argv, names, lan.folder, client)
+            result, way = json.loads(output), measured[name]
+            way.seconds.append(result["seconds"] / times)
+            way.cpu.append(cpu / times)
+            if result["wrong"]:
+                way.faults.append(f"{result['right']} of {sessions * times}: {result['wrong'][0]}")
+            words = f"{name} {way.seconds[-1]:.3f} s, cpu {way.cpu[-1]:.3f}"
+            lan.log(f"  {sessions} × window {window}, round {number + 1}: {words}")
     size = (lan.folder / NAME).stat().st_size
     row = Row(
         "B7",
         f"{sessions} × {size} bytes, windowsize {window}",
         "the client, one core of Python",
-        [*seen.values()],
+        [*measured.values()],
     )
     target = {1: "≥ 1", 4: "-", 16: "≥ 3"}[window]
     for name in ("tftpd-hpa", "dnsmasq"):
-        row.ratios.append((f"{name} / ours", seen[name].median / seen["ours"].median, target))
+        row.ratios.append((f"{name} / ours", measured[name].median / measured["ours"].median, target))
     return row
 
 
-def loss(lan: Lan) -> list[Row]:
+def loss(lan: LanBench) -> list[Row]:
     """1 MiB to curl; twenty times from us, three times from each peer, alternating."""
     (lan.folder / NAME).write_bytes(os.urandom(1 << 20))
     ways = servers(lan.folder)
     rows = []
     for percent, target in zip(LOST, (10, 60), strict=True):
         with link.pair() as names:
-            seen = _lossy(lan, ways, names, percent)
+            measured = _lossy(lan, ways, names, percent)
         row = Row(
             "loss",
             f"1 MiB, {percent} % lost each way",
             "curl's own clock: 5 s where its request is lost",
-            seen,
+            measured,
         )
-        row.ratios = [("ours, median s", seen[0].median, f"≤ {target}")]
-        row.ratios += [(f"{one.name} / ours", one.median / seen[0].median, "-") for one in seen[1:]]
+        row.ratios = [("ours, median s", measured[0].median, f"≤ {target}")]
+        row.ratios += [
+            (f"{peer.name} / ours", peer.median / measured[0].median, "-") for peer in measured[1:]
+        ]
         rows.append(row)
     return rows
 
 
-def _lossy(lan: Lan, ways: dict[str, Argv], names: tuple[str, str], percent: int) -> list[Seen]:
-    seen = {name: Seen(name) for name in ways}
+def _lossy(lan: LanBench, ways: dict[str, Argv], names: tuple[str, str], percent: int) -> list[Measurement]:
+    measured = {name: Measurement(name) for name in ways}
     for number in range(ROUNDS_OURS):
         for name, argv in ways.items():
             if name == "ours" or number < ROUNDS_PEERS:
-                _one_lossy(lan, seen[name], argv, names, percent)
-    return [*seen.values()]
+                _one_lossy(lan, measured[name], argv, names, percent)
+    return [*measured.values()]
 
 
-def _one_lossy(lan: Lan, one: Seen, argv: Argv, names: tuple[str, str], percent: int) -> None:
+def _one_lossy(lan: LanBench, way: Measurement, argv: Argv, names: tuple[str, str], percent: int) -> None:
     got = lan.folder / "got"
     got.unlink(missing_ok=True)
     fetch: Argv = [
@@ -164,14 +168,14 @@ def _one_lossy(lan: Lan, one: Seen, argv: Argv, names: tuple[str, str], percent:
         with dropping(names, percent):
             began = time.monotonic()
             done = run.run(fetch, check=False, timeout=PATIENCE + 30)
-            one.seconds.append(time.monotonic() - began)
+            way.seconds.append(time.monotonic() - began)
         return done.stderr.decode().strip()
 
-    cpu, said = play(argv, names, lan.folder, client)
-    one.cpu.append(cpu)
+    cpu, output = play(argv, names, lan.folder, client)
+    way.cpu.append(cpu)
     if not got.exists() or got.read_bytes() != (lan.folder / NAME).read_bytes():
-        one.faults.append(f"not whole after {one.seconds[-1]:.0f} s: {said}")
-    lan.say(f"  {percent} %: {one.name} {one.seconds[-1]:.2f} s {said}")
+        way.faults.append(f"not whole after {way.seconds[-1]:.0f} s: {output}")
+    lan.log(f"  {percent} %: {way.name} {way.seconds[-1]:.2f} s {output}")
 
 
 @contextmanager

@@ -27,7 +27,7 @@ class Client:
 
     link: socket.socket
     request: bytes
-    door: tuple[str, int]
+    server: tuple[str, int]
     content: bytes
     window: int
     block: int = 512
@@ -36,26 +36,26 @@ class Client:
     next: int = 1  # the block that is awaited
     unacknowledged: int = 0
     complained: float = 0.0
-    said: bytes = b""
-    heard: float = field(default_factory=time.monotonic)
+    last_packet: bytes = b""
+    last_heard: float = field(default_factory=time.monotonic)
     result: str = ""
 
     def begin(self) -> None:
         """Ask."""
-        self.say(self.request)
+        self.send(self.request)
 
-    def say(self, packet: bytes) -> None:
-        """Send, and remember it for `nudge`."""
-        self.said = packet
-        self.link.sendto(packet, self.peer or self.door)
+    def send(self, packet: bytes) -> None:
+        """Send, and remember it for `retransmit`."""
+        self.last_packet = packet
+        self.link.sendto(packet, self.peer or self.server)
 
-    def nudge(self, now: float) -> None:
-        """Say it again after a silence."""
-        if now - self.heard > SILENCE:
-            self.heard = now
-            self.say(self.said)
+    def retransmit(self, now: float) -> None:
+        """Send it again after a silence."""
+        if now - self.last_heard > SILENCE:
+            self.last_heard = now
+            self.send(self.last_packet)
 
-    def hear(self) -> None:
+    def receive(self) -> None:
         """Everything that has come."""
         while not self.result:
             try:
@@ -65,7 +65,7 @@ class Client:
             if self.peer is None:
                 self.peer = peer
             if peer == self.peer:
-                self.heard = time.monotonic()
+                self.last_heard = time.monotonic()
                 self.take(data)
 
     def take(self, data: bytes) -> None:
@@ -84,7 +84,7 @@ class Client:
         self.block = int(options.get(b"blksize", b"512"))
         self.agreed = int(options.get(b"windowsize", b"1"))
         if self.next == 1:
-            self.say(b"\0\4\0\0")
+            self.send(b"\0\4\0\0")
 
     def _store(self, number: int, data: bytes) -> None:
         if number != self.next & 0xFFFF:
@@ -107,7 +107,7 @@ class Client:
 
     def _acknowledge(self) -> None:
         self.unacknowledged = 0
-        self.say(b"\0\4" + ((self.next - 1) & 0xFFFF).to_bytes(2, "big"))
+        self.send(b"\0\4" + ((self.next - 1) & 0xFFFF).to_bytes(2, "big"))
 
 
 def request(name: str, block: int, window: int) -> bytes:
@@ -121,8 +121,8 @@ def request(name: str, block: int, window: int) -> bytes:
 def play(clients: list[Client]) -> float:
     """All at once, until the last has its file or the time is over; seconds."""
     poll = select.epoll()
-    found = {client.link.fileno(): client for client in clients}
-    for number in found:
+    by_descriptor = {client.link.fileno(): client for client in clients}
+    for number in by_descriptor:
         poll.register(number, select.EPOLLIN)
     began = swept = time.monotonic()
     for client in clients:
@@ -130,15 +130,15 @@ def play(clients: list[Client]) -> float:
     waiting = set(clients)
     while waiting and time.monotonic() - began < LIMIT:
         for number, _ in poll.poll(0.2):
-            client = found[number]
-            client.hear()
+            client = by_descriptor[number]
+            client.receive()
             if client.result:
                 waiting.discard(client)
         now = time.monotonic()
         if now - swept > 0.2:
             swept = now
             for client in waiting:
-                client.nudge(now)
+                client.retransmit(now)
     return time.monotonic() - began
 
 
@@ -150,16 +150,16 @@ def addresses(first: str, count: int) -> list[str]:
 
 
 def swarm(
-    door: tuple[str, int], name: str, content: bytes, *, sessions: int, block: int, window: int
+    server: tuple[str, int], name: str, content: bytes, *, sessions: int, block: int, window: int
 ) -> list[Client]:
     """Clients that have not begun."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, min(hard, sessions + 100)), hard))
     clients = []
-    for source in addresses(door[0], sessions):
+    for source in addresses(server[0], sessions):
         link = socket.socket(socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         link.bind((source, 0))
-        clients.append(Client(link, request(name, block, window), door, content, window))
+        clients.append(Client(link, request(name, block, window), server, content, window))
     return clients
 
 
@@ -174,12 +174,12 @@ def main() -> int:
     parser.add_argument("--block", type=int, default=1468)
     parser.add_argument("--window", type=int, default=1)
     parser.add_argument("--times", type=int, default=1, help="one after the other")
-    said = parser.parse_args()
-    content, seconds, results = said.file.read_bytes(), 0.0, []
-    for _ in range(said.times):
-        door = (said.host, said.port)
-        sizes = {"sessions": said.sessions, "block": said.block, "window": said.window}
-        clients = swarm(door, said.name, content, **sizes)
+    arguments = parser.parse_args()
+    content, seconds, results = arguments.file.read_bytes(), 0.0, []
+    for _ in range(arguments.times):
+        server = (arguments.host, arguments.port)
+        sizes = {"sessions": arguments.sessions, "block": arguments.block, "window": arguments.window}
+        clients = swarm(server, arguments.name, content, **sizes)
         seconds += play(clients)
         results += [client.result or f"unfinished at block {client.next}" for client in clients]
         for client in clients:

@@ -7,6 +7,8 @@
 # -var python=… says. Packer installs, Ansible configures, the normalise step makes the
 # result repeatable. It is valid in Packer 1.6.6 and in 1.9 to 1.14: hence no required_plugins here (they are in plugins/),
 # no efi_boot, no http_content; UEFI and the processor are given by qemuargs.
+#
+# Written by `python -m provisioner.golden.templates` from image.pkr.hcl.j2; do not edit.
 
 packer {
   required_version = ">= 1.6.6"
@@ -129,7 +131,6 @@ variable "firmware" {
   default     = "bios-256k.bin"
   description = "A BIOS, or UEFI: /usr/share/ovmf/OVMF.fd. The image boots by both whichever built it."
 }
-
 
 variable "smbios" {
   type        = string

@@ -3,6 +3,8 @@
 #   packer build packer/virtualbox.pkr.hcl
 #
 # For a developer's machine without KVM. VirtualBox must be installed. See ubuntu-24.04-demo-box.pkr.hcl for the rest.
+#
+# Written by `python -m provisioner.golden.templates` from image.pkr.hcl.j2; do not edit.
 
 packer {
   required_version = ">= 1.6.6"
@@ -101,7 +103,6 @@ variable "disk_size" {
   default     = 61440
   description = "MiB of the disk while it is configured; the image is as large as its content."
 }
-
 
 variable "boot_command" {
   type = list(string)

@@ -2,6 +2,8 @@
 
 import contextlib
 import fcntl
+import importlib
+import json
 import logging
 import os
 import select
@@ -9,21 +11,23 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from ipaddress import IPv4Interface
 
-from provisioner import catalogue, run
+from provisioner import run
 from provisioner.errors import ProvisionError, ServiceError
 from provisioner.settings import Settings
-from provisioner.site import Site
-from provisioner.store import Store
+from provisioner.site.site import Site
+from provisioner.state import notify
+from provisioner.state.database import Database
+from provisioner.state.folder import prepare_folder
 
-LONGEST_SOCKET = "bells/worker.4194304"  # with the largest process id, proc(5)
+LONGEST_SOCKET = f"{notify.FOLDER}/worker.4194304"  # with the largest process id, proc(5)
 READY_LIMIT = 30.0  # seconds that a service may take to open its ports
-SIOCGIFADDR = 0x8915  # netdevice(7)
 
 
 Load = Callable[[], Settings]
+Serve = Callable[[Site, Callable[[str], None]], None]
 
 
 def serve(settings: Settings, child_argv: Sequence[str], load: Load) -> int:
@@ -33,19 +37,20 @@ def serve(settings: Settings, child_argv: Sequence[str], load: Load) -> int:
     standard input closes, so that a killed parent leaves no port taken. On SIGHUP every child reads the
     settings again, if `load` finds no fault in them.
     """
-    with _alone(settings):
+    with _locked(settings):
         prepare(settings)
         return _Parent(settings, child_argv, load).work()
 
 
-def prepare(settings: Settings) -> Store:
+def prepare(settings: Settings) -> Database:
     """Check the interface, make the state folder and bring it to this version. Raises ServiceError."""
     check_interface(settings)
     check_path(settings)
-    catalogue.prepare(settings.state)
-    store = Store(settings.state)
-    store.migrate()
-    return store
+    prepare_folder(settings.state)
+    notify.remove_former_folder(settings.state)
+    database = Database(settings.state)
+    database.migrate()
+    return database
 
 
 def check_path(settings: Settings) -> None:
@@ -59,9 +64,9 @@ def check_path(settings: Settings) -> None:
 def check_interface(settings: Settings) -> None:
     """Raises ServiceError (PV-605, PV-604) where the interface or its address is missing."""
     _check_interface(settings.interface, settings.address)
-    for one in settings.networks:
-        if one.address:
-            _check_interface(one.interface, one.address)
+    for network in settings.networks:
+        if network.address:
+            _check_interface(network.interface, network.address)
 
 
 def _check_interface(name: str, address: IPv4Interface) -> None:
@@ -76,15 +81,13 @@ def _check_interface(name: str, address: IPv4Interface) -> None:
 
 def _addresses(name: str) -> set[str]:
     """IPv4 addresses of an interface, its aliases included."""
-    import json
-
     listed = json.loads(run.text(["ip", "-json", "-4", "address", "show", "dev", name]) or "[]")
     return {entry["local"] for link in listed for entry in link.get("addr_info", [])}
 
 
 @contextlib.contextmanager
-def _alone(settings: Settings):  # type: ignore[no-untyped-def]  # a generator used as a context manager
-    """One service per state folder."""
+def _locked(settings: Settings) -> Iterator[None]:
+    """One service per state folder. Raises ServiceError (PV-606, PV-613)."""
     try:
         settings.state.mkdir(mode=0o700, parents=True, exist_ok=True)
         opened = (settings.state / "serve.lock").open("w")
@@ -111,7 +114,7 @@ class _Parent:
         self._argv = child_argv
         self._load = load
         self._children: dict[int, tuple[str, run.Process]] = {}  # pidfd → service
-        self._told = 0
+        self._signal = 0
 
     def work(self) -> int:
         wake_read, wake_write = os.pipe()
@@ -133,7 +136,7 @@ class _Parent:
                 run.stop(child)
 
     def _remember(self, number: int, _: object) -> None:
-        self._told = number
+        self._signal = number
 
     def _start(self) -> None:
         for name in self._settings.services:
@@ -143,7 +146,7 @@ class _Parent:
             os.close(write)
             self._children[os.pidfd_open(child.pid)] = (name, child)
             self._await_ready(name, child, read)
-        say("all services are ready")
+        print_line("all services are ready")
 
     def _await_ready(self, name: str, child: run.Process, read: int) -> None:
         with os.fdopen(read) as pipe:
@@ -151,38 +154,38 @@ class _Parent:
                 raise ServiceError(f"{name} is not ready after {READY_LIMIT:g} s, so nothing is served")
             sentence = pipe.readline().strip()
         if sentence:
-            return say(sentence)
+            return print_line(sentence)
         code = child.wait()  # its end has closed the pipe
         raise ServiceError(
             f"{name} did not start (exit code {code}), so nothing is served", hint="the lines above say why"
         )
 
     def _wait(self, wake: int) -> int:
-        while not self._told:
+        while not self._signal:
             ready, _, _ = select.select([*self._children, wake], [], [])
             if wake in ready and signal.SIGHUP in os.read(wake, 4096):
                 self._reload()
             ended = [self._children[fd] for fd in ready if fd in self._children]
-            if ended and not self._told:
+            if ended and not self._signal:
                 name, child = ended[0]
                 code = child.wait()
                 how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
-                say(f"{name} {how}, so all services stop; whoever started this starts it again")
+                print_line(f"{name} {how}, so all services stop; whoever started this starts it again")
                 return 1
-        say(f"told to stop by {signal.Signals(self._told).name}")
+        print_line(f"told to stop by {signal.Signals(self._signal).name}")
         return 0
 
     def _reload(self) -> None:
         try:
             self._load()
         except ProvisionError as fault:
-            return say(f"the settings stay as they are: {fault} (PV-{fault.code})")
+            return print_line(f"the settings stay as they are: {fault} (PV-{fault.code})")
         for name, child in self._children.values():
-            say(f"told {name} to read the settings again")
+            print_line(f"told {name} to read the settings again")
             run.signal_process(child.pid, signal.SIGHUP)
 
 
-def say(sentence: str) -> None:
+def print_line(sentence: str) -> None:
     """One line for whoever started us."""
     print(sentence, file=sys.stderr, flush=True)
 
@@ -192,45 +195,38 @@ def serve_one(settings: Settings, name: str, ready_fd: int = -1, load: Load | No
     logging.basicConfig(level=logging.INFO, format=f"%(asctime)s {name}: %(message)s", stream=sys.stderr)
     if ready_fd >= 0:
         threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
-        store = Store(settings.state)
+        database = Database(settings.state)
     else:
-        store = prepare(settings)
-    site = Site(settings, store, load=load)
+        database = prepare(settings)
+    site = Site(settings, database, load=load)
     signal.signal(signal.SIGHUP, lambda number, frame: site.reload())
     try:
         _service(name)(site, lambda sentence: _ready(ready_fd, sentence))
     except ProvisionError as fault:
         sentence = f"{fault} (PV-{fault.code})"
-        say(f"{sentence}\n  → {fault.hint}" if fault.hint else sentence)
+        print_line(f"{sentence}\n  → {fault.hint}" if fault.hint else sentence)
         return int(fault.exit)
     return 0
 
 
-def _service(name: str) -> Callable[[Site, Callable[[str], None]], None]:
-    if name == "dhcp":
-        from provisioner.services import dhcp
+SERVICES = {
+    "dhcp": "provisioner.services.dhcp.service",
+    "tftp": "provisioner.services.tftp.service",
+    "dns": "provisioner.services.dns.service",
+    "web": "provisioner.web.server",
+    "worker": "provisioner.worker.loop",
+}
 
-        return dhcp.serve
-    if name == "tftp":
-        from provisioner.services import tftp
 
-        return tftp.serve
-    if name == "dns":
-        from provisioner.services import dns
-
-        return dns.serve
-    if name == "web":
-        from provisioner.web import server
-
-        return server.serve
-    from provisioner import worker
-
-    return worker.serve
+def _service(name: str) -> Serve:
+    """Imported when it is started: a service's process needs no other's libraries."""
+    serve: Serve = importlib.import_module(SERVICES[name]).serve
+    return serve
 
 
 def _ready(descriptor: int, sentence: str) -> None:
     if descriptor < 0:
-        return say(sentence)
+        return print_line(sentence)
     with contextlib.suppress(OSError), os.fdopen(descriptor, "w") as pipe:
         pipe.write(sentence + "\n")
 

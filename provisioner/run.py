@@ -1,4 +1,4 @@
-"""The one door to other programs: argv lists, time limits, errors in words."""
+"""Runs other programs, and is the only module that does: argv lists, time limits, errors in words."""
 
 import ctypes
 import os
@@ -20,12 +20,12 @@ _prctl = ctypes.CDLL(None, use_errno=True).prctl
 
 
 def find(program: str, package: str = "") -> str:
-    """The path of a program; `package` is the Debian package that the error names."""
+    """The path of a program; `package` is the Debian package that the error names. Raises ProgramError."""
     path = os.environ.get("PATH", os.defpath) + ":/usr/sbin:/sbin"
-    found = shutil.which(program, path=path)
-    if not found:
+    executable = shutil.which(program, path=path)
+    if not executable:
         raise ProgramError(f"{program} is not installed", hint=f"apt-get install {package or program}")
-    return found
+    return executable
 
 
 def run(
@@ -44,7 +44,7 @@ def run(
     """
     command = [find(str(argv[0])), *map(str, argv[1:])]
     try:
-        done = subprocess.run(
+        ended = subprocess.run(
             command,
             input=stdin,
             capture_output=True,
@@ -55,18 +55,18 @@ def run(
         )
     except subprocess.TimeoutExpired as slow:
         raise ProgramError(f"{argv[0]} did not end within {timeout:g} s") from slow
-    if check and done.returncode:
-        raise ProgramError(f"{Path(str(argv[0])).name} ended with code {done.returncode}: {_tail(done)}")
-    return done
+    if check and ended.returncode:
+        raise ProgramError(f"{Path(str(argv[0])).name} ended with code {ended.returncode}: {_tail(ended)}")
+    return ended
 
 
 def text(argv: Sequence[str | Path], *, timeout: float = 60, cwd: Path | None = None) -> str:
-    """What the program printed, as text without the last newline."""
+    """What the program printed, as text without the last newline. Raises ProgramError as `run` does."""
     return run(argv, timeout=timeout, cwd=cwd).stdout.decode(errors="replace").rstrip("\n")
 
 
-def _tail(done: subprocess.CompletedProcess[bytes]) -> str:
-    lines = (done.stderr or done.stdout).decode(errors="replace").strip().splitlines()
+def _tail(ended: subprocess.CompletedProcess[bytes]) -> str:
+    lines = (ended.stderr or ended.stdout).decode(errors="replace").strip().splitlines()
     return " / ".join(lines[-4:]) or "it said nothing"
 
 
@@ -88,7 +88,7 @@ def start(
 ) -> Process:
     """Start and return at once; output goes to `log` (appended), else to `stdout`, else to ours.
 
-    The child is killed when its parent thread dies unless `orphan`.
+    The child is killed when its parent thread dies unless `orphan`. Raises ProgramError: it is not installed.
     """
     command = [find(str(argv[0])), *map(str, argv[1:])]
     out = log.open("ab") if log else None

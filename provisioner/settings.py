@@ -2,9 +2,10 @@
 
 import re
 import tomllib
+from collections.abc import Mapping
 from ipaddress import AddressValueError, IPv4Address, IPv4Interface, IPv4Network, IPv6Address
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -73,9 +74,9 @@ class Network(_Section):
     @property
     def net(self) -> IPv4Network:
         """The network itself."""
-        found = self.address.network if self.address else self.subnet
-        assert found is not None  # noqa: S101  the validator has seen to it
-        return found
+        net = self.address.network if self.address else self.subnet
+        assert net is not None  # noqa: S101  the validator has seen to it
+        return net
 
 
 class Tftp(_Section):
@@ -188,14 +189,14 @@ class Settings(_Section):
         return self
 
     def _check_networks(self) -> None:
-        seen = {"the main one": self.address.network}
-        for one in self.networks:
-            for name, net in seen.items():
-                if net.overlaps(one.net) or name == one.name:
-                    raise ValueError(f"networks: {one.name} ({one.net}) overlaps {name} ({net})")
-            if one.interface == self.interface:
-                raise ValueError(f"networks: {one.name} is at the main interface {one.interface}")
-            seen[one.name] = one.net
+        earlier = {"the main one": self.address.network}
+        for network in self.networks:
+            for name, net in earlier.items():
+                if net.overlaps(network.net) or name == network.name:
+                    raise ValueError(f"networks: {network.name} ({network.net}) overlaps {name} ({net})")
+            if network.interface == self.interface:
+                raise ValueError(f"networks: {network.name} is at the main interface {network.interface}")
+            earlier[network.name] = network.net
 
     @property
     def hosts_range(self) -> AddressRange:
@@ -229,8 +230,12 @@ class Settings(_Section):
             asker = IPv4Address(address)
         except AddressValueError:
             return self.url
-        mine = (one.address.ip for one in self.networks if one.address and asker in one.address.network)
-        return self._url(next(mine, self.address.ip))
+        ours = (
+            network.address.ip
+            for network in self.networks
+            if network.address and asker in network.address.network
+        )
+        return self._url(next(ours, self.address.ip))
 
     def is_ours(self, address: str) -> bool:
         """Whether an address lies in a network that is served."""
@@ -238,7 +243,9 @@ class Settings(_Section):
             asker = IPv4Address(address)
         except AddressValueError:
             return False
-        return any(asker in net for net in (self.address.network, *(one.net for one in self.networks)))
+        return any(
+            asker in net for net in (self.address.network, *(network.net for network in self.networks))
+        )
 
     def _url(self, address: IPv4Address) -> str:
         port = "" if self.http_port == 80 else f":{self.http_port}"
@@ -247,7 +254,7 @@ class Settings(_Section):
     @property
     def addresses(self) -> tuple[IPv4Address, ...]:
         """The service's own addresses, that of the main network first."""
-        return (self.address.ip, *(one.address.ip for one in self.networks if one.address))
+        return (self.address.ip, *(network.address.ip for network in self.networks if network.address))
 
     @property
     def socket(self) -> Path:
@@ -261,17 +268,17 @@ FIXED = ("state", "interface", "address", "http_port", "services", "dhcp", "netw
 
 def successor(old: Settings, new: Settings) -> tuple[Settings, list[str]]:
     """What holds after the file was read again, and the keys that need a start to hold."""
-    kept = {name: getattr(old, name) for name in FIXED if getattr(old, name) != getattr(new, name)}
-    changes: dict[str, Any] = dict(kept)
+    unchanged = {name: getattr(old, name) for name in FIXED if getattr(old, name) != getattr(new, name)}
+    changes: dict[str, object] = dict(unchanged)
     for section in ("tftp", "dns"):
         before, after = getattr(old, section), getattr(new, section)
         if before.also != after.also:
-            kept[f"{section}.also"] = before.also
+            unchanged[f"{section}.also"] = before.also
             changes[section] = after.model_copy(update={"also": before.also})
-    return new.model_copy(update=changes), list(kept)
+    return new.model_copy(update=changes), list(unchanged)
 
 
-def load(path: Path, **overrides: Any) -> Settings:
+def load(path: Path, **overrides: object) -> Settings:
     """Settings from a TOML file; values given on the command line win.
 
     Raises:
@@ -286,8 +293,11 @@ def load(path: Path, **overrides: Any) -> Settings:
     return check({**body, **overrides}, source=str(path))
 
 
-def check(body: dict[str, Any], *, source: str) -> Settings:
-    """Settings from plain data; every fault in one error."""
+def check(body: Mapping[str, object], *, source: str) -> Settings:
+    """Settings from plain data with the keys of the TOML file; `source` names it in the error.
+
+    Raises SettingsError (PV-610) that names every fault.
+    """
     try:
         return Settings.model_validate(body)
     except ValidationError as fault:

@@ -31,7 +31,7 @@ def os_release():
 
 def root_disk():
     """The whole disk below the root file system, its serial and its size in bytes."""
-    source = said("findmnt", "-no", "SOURCE", "/")
+    source = output_of("findmnt", "-no", "SOURCE", "/")
     above = Path("/sys/class/block", Path(source).name).resolve().parent
     disk = above if (above / "queue").is_dir() else Path("/sys/class/block", Path(source).name)
     return {"name": disk.name, "serial": serial(disk), "size": 512 * int(word(disk / "size") or 0)}
@@ -45,10 +45,10 @@ def serial(disk):
     try:
         return (disk / "device/vpd_pg80").read_bytes()[4:].decode("ascii", "replace").strip("\0 ")
     except OSError:
-        return said("lsblk", "-dno", "SERIAL", "/dev/" + disk.name)
+        return output_of("lsblk", "-dno", "SERIAL", "/dev/" + disk.name)
 
 
-def said(*command):
+def output_of(*command):
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return done.stdout.strip()
 

@@ -18,16 +18,16 @@ LONGEST = 9000
 
 def recorded(name: str) -> list[bytes]:
     """First packets of curl, tftp-hpa, atftp and busybox; of dig, host and nslookup."""
-    return [bytes.fromhex(one) for one in json.loads((GOLDEN / name).read_text()).values()]
+    return [bytes.fromhex(text) for text in json.loads((GOLDEN / name).read_text()).values()]
 
 
 def corpus(seeds: list[bytes], fixed: list[bytes], count: int) -> list[bytes]:
     """`count` different packets: the fixed ones, then damaged ones."""
     chance = random.Random(SEED)
-    found = dict.fromkeys(fixed)
-    while len(found) < count:
-        found[damage(chance.choice(seeds), seeds, chance)] = None
-    return list(found)[:count]
+    corpus = dict.fromkeys(fixed)
+    while len(corpus) < count:
+        corpus[damage(chance.choice(seeds), seeds, chance)] = None
+    return list(corpus)[:count]
 
 
 def damage(data: bytes, others: list[bytes], chance: random.Random) -> bytes:

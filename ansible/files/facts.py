@@ -46,7 +46,7 @@ def pci() -> list[str]:
     return [f"{word(place / 'vendor')[2:]}:{word(place / 'device')[2:]}" for place in places]
 
 
-def said(*argv: str) -> str:
+def output_of(*argv: str) -> str:
     """What a program prints; empty where it is missing or fails."""
     path = shutil.which(argv[0])
     if not path:
@@ -60,7 +60,7 @@ def root_disks() -> list[dict[str, str]]:
     number = os.stat("/").st_dev  # noqa: PTH116  this file runs with no import that it can do without
     place = SYS / f"dev/block/{os.major(number)}:{os.minor(number)}"
     if not place.exists():  # btrfs and overlays have a number of no device
-        source = said("findmnt", "--noheadings", "--nofsroot", "--output", "SOURCE", "/")
+        source = output_of("findmnt", "--noheadings", "--nofsroot", "--output", "SOURCE", "/")
         place = SYS / "class/block" / Path(source or "none").resolve().name
     disks = {disk.name: disk for disk in below(place.resolve())}
     return [{"name": name, "serial": serial(disk)} for name, disk in sorted(disks.items())]
@@ -84,7 +84,7 @@ def serial(disk: Path) -> str:
     try:
         return (disk / "device/vpd_pg80").read_bytes()[4:].decode("ascii", "replace").strip("\0 ")
     except OSError:
-        return said("lsblk", "--nodeps", "--noheadings", "--output", "SERIAL", f"/dev/{disk.name}")
+        return output_of("lsblk", "--nodeps", "--noheadings", "--output", "SERIAL", f"/dev/{disk.name}")
 
 
 def cloud_init() -> str:

@@ -48,19 +48,21 @@ def ask() -> dict[str, Any]:
         import pynvml
     except ImportError as fault:
         return {"state": "no module", "reason": str(fault)}
-    said: dict[str, Any] = {"state": "ok"}
+    report: dict[str, Any] = {"state": "ok"}
     try:
         pynvml.nvmlInit()
     except pynvml.NVMLError as fault:
-        said = {"state": STATES.get(fault.value, "error"), "reason": str(fault)}
+        report = {"state": STATES.get(fault.value, "error"), "reason": str(fault)}
     errors: dict[str, str] = {}
-    said["library"] = guarded(errors, "library", pynvml.nvmlSystemGetNVMLVersion)  # answers without nvmlInit
-    if said["state"] == "ok":
-        said["driver"] = guarded(errors, "driver", pynvml.nvmlSystemGetDriverVersion)
+    report["library"] = guarded(
+        errors, "library", pynvml.nvmlSystemGetNVMLVersion
+    )  # answers without nvmlInit
+    if report["state"] == "ok":
+        report["driver"] = guarded(errors, "driver", pynvml.nvmlSystemGetDriverVersion)
         count = guarded(errors, "count", pynvml.nvmlDeviceGetCount)
-        said["gpus"] = [gpu(pynvml, index) for index in range(count or 0)]
-        said["reason"] = errors.get("count", "")
-    return said
+        report["gpus"] = [gpu(pynvml, index) for index in range(count or 0)]
+        report["reason"] = errors.get("count", "")
+    return report
 
 
 def guarded(errors: dict[str, str], name: str, query: Callable[..., Any], *handle: Any) -> Any:

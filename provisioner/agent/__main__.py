@@ -5,4 +5,4 @@ import sys
 from provisioner.agent.start import main
 
 if __name__ == "__main__":
-    sys.exit(main(said=" ".join(sys.argv[1:])))
+    sys.exit(main(arguments=" ".join(sys.argv[1:])))

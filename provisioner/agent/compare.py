@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
-from provisioner.agent.medium import Medium, is_zero
+from provisioner.agent.block_device import BlockDevice, is_zero
 from provisioner.errors import DiskError
 from provisioner.imaging.manifest import Chunk, Manifest
 
@@ -16,15 +16,15 @@ SAMPLES = 32  # chunks that are read once more at the very end
 Moved = Callable[[int], None]  # bytes that were looked at
 
 
-def is_right(medium: Medium, chunk: Chunk) -> bool:
+def is_right(device: BlockDevice, chunk: Chunk) -> bool:
     """Whether the medium itself, not the page cache, holds this chunk. Raises DiskError."""
-    found = medium.look(chunk.offset, chunk.length)
+    content = device.read_direct(chunk.offset, chunk.length)
     if chunk.kind == "data":
-        return hashlib.sha256(found).hexdigest() == chunk.sha256
-    return is_zero(found)
+        return hashlib.sha256(content).hexdigest() == chunk.sha256
+    return is_zero(content)
 
 
-def differing(medium: Medium, manifest: Manifest, numbers: Sequence[int], moved: Moved) -> set[int]:
+def differing(device: BlockDevice, manifest: Manifest, numbers: Sequence[int], moved: Moved) -> set[int]:
     """Those of the chunks that the disk does not hold. Raises DiskError, and what `moved` raises."""
     chunks, wrong = manifest.chunks, set[int]()
     places = iter(numbers)
@@ -36,7 +36,7 @@ def differing(medium: Medium, manifest: Manifest, numbers: Sequence[int], moved:
                 number = next(places, None)
             if number is None:
                 return
-            is_same = is_right(medium, chunks[number])
+            is_same = is_right(device, chunks[number])
             with lock:
                 if not is_same:
                     wrong.add(number)
@@ -56,8 +56,8 @@ def differing(medium: Medium, manifest: Manifest, numbers: Sequence[int], moved:
 class ReadBack:
     """Reads back what was written while more is written: flush a batch, then look at each chunk of it."""
 
-    def __init__(self, medium: Medium, manifest: Manifest) -> None:
-        self._medium = medium
+    def __init__(self, device: BlockDevice, manifest: Manifest) -> None:
+        self._device = device
         self._manifest = manifest
         self._pool = ThreadPoolExecutor(THREADS, "read-back")
         self._lock = threading.Lock()
@@ -87,7 +87,7 @@ class ReadBack:
         self._futures.append(self._pool.submit(self._check, batch))
 
     def _check(self, batch: list[int]) -> None:
-        self._medium.flush()
+        self._device.flush()
         for number in batch:
             self._check_one(number)
             with self._lock:
@@ -95,9 +95,9 @@ class ReadBack:
 
     def _check_one(self, number: int) -> None:
         chunk = self._manifest.chunks[number]
-        if not is_right(self._medium, chunk):
+        if not is_right(self._device, chunk):
             raise DiskError(
-                f"{self._medium.path.name} did not keep what was written: "
+                f"{self._device.path.name} did not keep what was written: "
                 f"chunk {number} at byte {chunk.offset} reads back differently",
                 hint="the disk is probably broken: replace it, then provision retry",
                 code=318,
@@ -114,12 +114,12 @@ class ReadBack:
         for future in self._futures:
             future.result()
             moved(self.done)
-        self._medium.flush()
+        self._device.flush()
         step = max(1, len(self._all) // SAMPLES)
         for number in sorted(self._all)[::step]:
             self._check_one(number)
         moved(self.done)
 
     def close(self) -> None:
-        """End; nothing is read any more."""
+        """End the threads; what waits is not read any more."""
         self._pool.shutdown(wait=True, cancel_futures=True)

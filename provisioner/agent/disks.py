@@ -12,26 +12,26 @@ HALF = "half of "  # an image of ours that was not written to its end
 
 def choose(disks: Sequence[Disk], hints: DiskHints) -> Disk:
     """The one disk that all hints fit. Raises DiskError (PV-312 none, PV-313 several) with what was seen."""
-    found = [disk for disk in disks if not mismatches(disk, hints)]
-    if len(found) == 1:
-        return found[0]
-    if not found:
+    fitting = [disk for disk in disks if not mismatches(disk, hints)]
+    if len(fitting) == 1:
+        return fitting[0]
+    if not fitting:
         seen = "; ".join(f"{describe(disk)}: {', '.join(mismatches(disk, hints))}" for disk in disks)
         raise DiskError(
             f"no disk fits the hints. Seen: {seen or 'no disk at all'}",
             hint="correct the disk hints of the host or its profile, or check the cabling",
             code=312,
         )
-    seen = "; ".join(describe(disk) for disk in found)
+    seen = "; ".join(describe(disk) for disk in fitting)
     raise DiskError(
-        f"{len(found)} disks fit the hints, and only one may: {seen}",
+        f"{len(fitting)} disks fit the hints, and only one may: {seen}",
         hint="add a hint that tells them apart, such as the serial",
         code=313,
     )
 
 
 def mismatches(disk: Disk, hints: DiskHints) -> list[str]:
-    """Why a disk is not meant, in words; empty when it is."""
+    """Why a disk does not fit the hints, a phrase each; empty where it does."""
     faults = []
     for name in ("serial", "wwn", "name", "by_path"):
         wanted, has = getattr(hints, name), getattr(disk, name)
@@ -65,7 +65,7 @@ def check(disk: Disk, image_size: int, sector: int) -> None:
         )
 
 
-def whose(disk: Disk, host: str) -> str:
+def foreign_content(disk: Disk, host: str) -> str:
     """In words, what of the disk is not the named host's own; empty where nothing is."""
     other = f"the system of {disk.owner}" if disk.owner and host and disk.owner != host else ""
     return ", ".join(words for words in (disk.foreign, other) if words)
@@ -76,7 +76,7 @@ def check_consent(disk: Disk, host: str, *, erase: bool, foreign: bool) -> None:
 
     What is half of an image of ours is nobody's: without consent it could never be made whole.
     """
-    if (other := whose(disk, host)) and not foreign:
+    if (other := foreign_content(disk, host)) and not foreign:
         raise DiskError(
             f"{describe(disk)} holds what is not ours to erase: {other}",
             hint="is it the right disk? Then order with --erase-foreign",
@@ -87,13 +87,13 @@ def check_consent(disk: Disk, host: str, *, erase: bool, foreign: bool) -> None:
 
 
 def describe(disk: Disk) -> str:
-    """`nvme0n1 Samsung PM9A3 3.84 TB serial S5XX`."""
+    """A disk for people: `nvme0n1 Samsung PM9A3 3.84 TB serial S5XX`."""
     parts = [disk.name, disk.model, size(disk.size), f"serial {disk.serial}" if disk.serial else ""]
     return " ".join(part for part in parts if part)
 
 
 def size(number: int) -> str:
-    """Bytes as disks are sold: powers of 1000."""
+    """Bytes for people, in powers of 1000 as disks are sold: `3.84 TB`."""
     value = float(number)
     for unit in ("B", "kB", "MB", "GB", "TB"):
         if value < 1000 or unit == "TB":

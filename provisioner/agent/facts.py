@@ -4,9 +4,8 @@ import os
 import re
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
-from provisioner.agent import holds, marker
+from provisioner.agent import signatures, write_marker
 from provisioner.agent.disks import EMPTY, HALF
 from provisioner.agent.protocol import Device, Disk, Nic
 from provisioner.errors import PackError, ProgramError
@@ -37,17 +36,17 @@ def serial() -> str:
 
 
 def maker() -> str:
-    """SMBIOS system manufacturer."""
+    """SMBIOS system manufacturer (type 1); empty for a placeholder."""
     return _smbios("sys_vendor")
 
 
 def product() -> str:
-    """SMBIOS product name."""
+    """SMBIOS product name (type 1); empty for a placeholder."""
     return _smbios("product_name")
 
 
 def _smbios(name: str) -> str:
-    found = read_word(SYS / "class/dmi/id" / name)
+    value = read_word(SYS / "class/dmi/id" / name)
     placeholders = (
         "to be filled by o.e.m.",
         "default string",
@@ -58,16 +57,16 @@ def _smbios(name: str) -> str:
         "system manufacturer",
         "system product name",
     )
-    return "" if found.lower() in placeholders else found
+    return "" if value.lower() in placeholders else value
 
 
 def uuid() -> str:
-    """SMBIOS system UUID, lower case."""
+    """SMBIOS system UUID (type 1), lower case; empty where the kernel shows none."""
     return read_word(SYS / "class/dmi/id/product_uuid").lower()
 
 
 def memory() -> int:
-    """Bytes that the kernel manages."""
+    """The main memory that the kernel manages, in bytes."""
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
@@ -77,65 +76,52 @@ def firmware() -> str:
 
 
 def cpu() -> tuple[str, int]:
-    """The processor's name and how many logical ones there are."""
+    """The processor's model name, empty where unknown, and the number of logical processors."""
     lines = read_word(PROC / "cpuinfo").splitlines()
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
     return (names[0] if names else ""), os.cpu_count() or len(names)
 
 
 def devices() -> list[Device]:
-    """Every PCI function but bridges, by place."""
-    found = []
+    """Every PCI function but bridges, sorted by its address."""
+    functions = []
     folder = SYS / "bus/pci/devices"
     for place in sorted(folder.iterdir()) if folder.is_dir() else []:
         vendor, device, kind = (read_word(place / name)[2:] for name in ("vendor", "device", "class"))
         if vendor and device and not kind.startswith(BRIDGES):
-            found.append(Device(f"{vendor}:{device}", kind, place.name))
-    return found
-
-
-def machine() -> dict[str, Any]:
-    """What hello and inventory both say of the machine as a whole."""
-    name, count = cpu()
-    return {
-        "maker": maker(),
-        "product": product(),
-        "cpu": name,
-        "cpus": count,
-        "firmware": firmware(),
-        "devices": devices(),
-    }
+            functions.append(Device(f"{vendor}:{device}", kind, place.name))
+    return functions
 
 
 def nics() -> list[Nic]:
-    """Every network card with hardware behind it."""
-    found = []
+    """Every network interface with hardware behind it, sorted by name."""
+    cards = []
     for place in sorted((SYS / "class/net").iterdir()):
         if (place / "device").exists():
             driver = (place / "device/driver").resolve().name if (place / "device/driver").exists() else ""
             mac = read_word(place / "address").lower()
-            found.append(Nic(place.name, mac, driver, read_word(place / "carrier") == "1"))
-    return found
+            cards.append(Nic(place.name, mac, driver, read_word(place / "carrier") == "1"))
+    return cards
 
 
 def disks() -> list[Disk]:
-    """Every disk with a size; what it holds is said in words."""
-    found = []
+    """Every disk that has a size and a device node, sorted by name, with its content in words."""
+    present = []
     for place in sorted((SYS / "block").iterdir()):
         size = int(read_word(place / "size") or 0) * 512  # always in units of 512 bytes
         # hidden: one path of a multipath NVMe disk, which shows its disk's serial but has no device
         is_hidden = read_word(place / "hidden") == "1"
         if size and not is_hidden and not place.name.startswith(NOT_DISKS):
-            found.append(disk(place))
-    return found
+            present.append(disk(place))
+    return present
 
 
 def disk(place: Path) -> Disk:
-    """One disk by its folder below /sys/block."""
+    """The disk whose folder below /sys/block is `place`."""
     size = int(read_word(place / "size") or 0) * 512
     sector = int(read_word(place / "queue/logical_block_size") or 512)
     device = Path("/dev") / place.name
-    foreign, owner = belongs(device, sector, size)
+    foreign, owner = ownership(device, sector, size)
     return Disk(
         name=place.name,
         size=size,
@@ -151,7 +137,7 @@ def disk(place: Path) -> Disk:
     )
 
 
-def belongs(device: Path, sector: int, size: int) -> tuple[str, str]:
+def ownership(device: Path, sector: int, size: int) -> tuple[str, str]:
     """What of the disk is part of something larger, and the host whose system it holds; both may be empty."""
     try:
         with device.open("rb", buffering=0) as file:
@@ -162,25 +148,25 @@ def belongs(device: Path, sector: int, size: int) -> tuple[str, str]:
             table = None
             with suppress(PackError):
                 table = gpt.read(reader, sector)
-            found = holds.foreign(reader, size, table)
+            foreign = signatures.foreign(reader, size, table)
     except OSError:
         return "", ""
     seeds = [part.offset for part in table.partitions if part.name == "cidata"] if table else []
-    return found, _owner(device, seeds[0]) if seeds else ""
+    return foreign, _owner(device, seeds[0]) if seeds else ""
 
 
 def _owner(device: Path, seed: int) -> str:
     """The host's name in a seed that was not shredded; mtools need not be there."""
     with suppress(ProgramError):
-        said = run(["mtype", "-i", f"{device}@@{seed}", "::meta-data"], check=False, timeout=20)
-        return hostname(said.stdout[:4096].decode(errors="replace"))
+        output = run(["mtype", "-i", f"{device}@@{seed}", "::meta-data"], check=False, timeout=20)
+        return hostname(output.stdout[:4096].decode(errors="replace"))
     return ""
 
 
 def hostname(meta_data: str) -> str:
-    """`local-hostname` of a seed's meta-data."""
-    found = re.search(r"""^["']?local-hostname["']?:\s*["']?([\w.-]{1,64})""", meta_data, re.MULTILINE)
-    return found[1] if found else ""
+    """`local-hostname` in the text of a NoCloud meta-data; empty where it says none."""
+    match = re.search(r"""^["']?local-hostname["']?:\s*["']?([\w.-]{1,64})""", meta_data, re.MULTILINE)
+    return match[1] if match else ""
 
 
 def _serial(place: Path) -> str:
@@ -201,7 +187,7 @@ def _bus_path(place: Path) -> str:
 
 
 def content(device: Path, sector: int) -> str:
-    """What a disk holds, in words."""
+    """What a disk holds, in words for people; `sector` is its logical sector size in bytes."""
     try:
         with device.open("rb", buffering=0) as file:
             descriptor = file.fileno()
@@ -219,7 +205,7 @@ def content(device: Path, sector: int) -> str:
 
 
 def _without_gpt(head: bytes) -> str:
-    if half := marker.find(head[marker.PLACE : marker.PLACE + marker.LENGTH]):
+    if half := write_marker.find(head[write_marker.PLACE : write_marker.PLACE + write_marker.LENGTH]):
         return f"{HALF}{half.name} {half.version}"
     if head[510:512] == b"\x55\xaa" and any(head[446:510]):
         return "an MBR partition table"

@@ -10,18 +10,18 @@ from pathlib import Path
 
 from provisioner import __version__, errors
 from provisioner.agent import disks, facts, protocol
+from provisioner.agent.block_device import BlockDevice
 from provisioner.agent.link import Link, Stopped
-from provisioner.agent.medium import Medium
 from provisioner.agent.restart import restart
 from provisioner.agent.stream import Stream
-from provisioner.agent.writer import Writer, device_path, seconds_since
+from provisioner.agent.writer import ImageWriter, device_path, seconds_since
 from provisioner.imaging import manifest as manifests
 from provisioner.imaging import signature
 from provisioner.run import run
 
 KEYS = Path("/etc/provisioner/keys")
 INTERVAL = 2.0  # seconds between two reports
-SAY_EVERY = 10.0  # seconds between two lines about it on the console
+PROGRESS_INTERVAL = 10.0  # seconds between two lines about it on the console
 
 
 class Job:
@@ -38,27 +38,27 @@ class Job:
         keys: Path = KEYS,
         reboot: Callable[[], None] | None = None,
         find_disks: Callable[[], list[protocol.Disk]] = facts.disks,
-        open_disk: Callable[[str], Medium] = lambda name: Medium(device_path(name)),
+        open_disk: Callable[[str], BlockDevice] = lambda name: BlockDevice(device_path(name)),
         set_clock: Callable[[float], None] | None = None,
         interval: float = INTERVAL,
     ) -> None:
         self._arguments = arguments
         self._lines: list[str] = []
-        self._link = connect(arguments.server, say=self.say)
+        self._link = connect(arguments.server, log=self.log)
         self._keys = keys
         self._reboot = reboot or restart
         self._find_disks = find_disks
         self._open = open_disk
         self._set_clock = set_clock or _set_clock
         self.interval = interval
-        self._writer: Writer | None = None
+        self._writer: ImageWriter | None = None
         self._seq = 0
-        self._said = time.monotonic()
+        self._progress_sent = time.monotonic()
         self._progress: protocol.Progress | None = None
         self._order: protocol.Order | None = None
 
-    def say(self, sentence: str) -> None:
-        """One line on the console and in the log."""
+    def log(self, sentence: str) -> None:
+        """Print a line on the console, with the time, and keep it for the log."""
         line = f"{time.strftime('%H:%M:%S')} {sentence}"
         self._lines.append(line)
         print(f"agent: {line}", flush=True)
@@ -68,10 +68,10 @@ class Job:
         try:
             order = self._hello()
         except errors.UnreachableError as fault:
-            self.say(f"{fault}. Nothing was written: this machine restarts and boots its disk")
+            self.log(f"{fault}. Nothing was written: this machine restarts and boots its disk")
             return self._reboot()
         except Exception as fault:  # any doubt: boot the disk
-            self.say(f"no order was understood ({fault!r:.200}). Nothing was written: this machine restarts")
+            self.log(f"no order was understood ({fault!r:.200}). Nothing was written: this machine restarts")
             return self._reboot()
         try:
             with self._reporting():
@@ -91,6 +91,7 @@ class Job:
         return self._writer.state if self._writer else "was not touched"
 
     def _hello(self) -> protocol.Order:
+        cpu, cpus = facts.cpu()
         hello = protocol.Hello(
             nonce=self._arguments.nonce,
             boot_id=facts.read_word(Path("/proc/sys/kernel/random/boot_id")),
@@ -102,17 +103,21 @@ class Job:
             version=__version__,
             disks=self._find_disks(),
             nics=facts.nics(),
-            **facts.machine(),
+            maker=facts.maker(),
+            product=facts.product(),
+            cpu=cpu,
+            cpus=cpus,
+            firmware=facts.firmware(),
+            devices=facts.devices(),
         )
         for disk in hello.disks:
-            self.say(f"disk {disks.describe(disk)}: {disk.content}")
-        body = self._link.tell("hello", hello)
-        answer = protocol.load(protocol.HelloAnswer, body)
+            self.log(f"disk {disks.describe(disk)}: {disk.content}")
+        answer = protocol.load(protocol.HelloAnswer, self._link.post("hello", hello).body)
         self._link.token = answer.token
         self._order = answer.order
         self._set_clock(answer.time)
         order = answer.order
-        self.say(
+        self.log(
             f"order {order.deployment}, attempt {order.attempt}: {order.image_name}@{order.image_version}"
         )
         return order
@@ -121,35 +126,35 @@ class Job:
         """Everything that can be refused is refused before the disk is touched."""
         began = time.monotonic()
         self._check_serial(order)
-        found = self._find_disks()
-        disk = disks.choose(found, order.disk)
+        present = self._find_disks()
+        disk = disks.choose(present, order.disk)
         manifest = self._manifest(order)
         disks.check(disk, manifest.raw_size, manifest.logical_sector_size)
         disks.check_consent(disk, _hostname(order.seed), erase=order.erase, foreign=order.foreign)
-        self._warn_of_copies(found, disk)
-        self.say(f"writing to {disks.describe(disk)}, {disk.content}")
+        self._warn_of_copies(present, disk)
+        self.log(f"writing to {disks.describe(disk)}, {disk.content}")
         stream = Stream(self._link, order.pack_url, manifest)
-        with self._open(disk.name) as medium:
-            self._writer = Writer(
-                medium,
+        with self._open(disk.name) as device:
+            self._writer = ImageWriter(
+                device,
                 manifest,
                 lambda *at: self._at(disk.name, *at),
-                self.say,
+                self.log,
                 method=order.method,
                 may_discard=order.erase,
             )
             self._writer.write(stream, order.seed)
-        self.say("written, verified and read back")
-        holds = replace(disk, content=f"holds {order.image_name} {order.image_version}")
+        self.log("written, verified and read back")
+        written = replace(disk, content=f"holds {order.image_name} {order.image_version}")
         counts = (self._writer.bytes_written, stream.fetched, self._writer.bytes_saved)
-        self.say("{} written, {} fetched, {} were right already".format(*map(disks.size, counts)))
-        return protocol.Written(order.deployment, order.attempt, 0, holds, seconds_since(began), *counts)
+        self.log("{} written, {} fetched, {} were right already".format(*map(disks.size, counts)))
+        return protocol.Written(order.deployment, order.attempt, 0, written, seconds_since(began), *counts)
 
     def _check_serial(self, order: protocol.Order) -> None:
-        said = facts.serial()
-        if order.expected_serial and order.expected_serial != said:
+        serial = facts.serial()
+        if order.expected_serial and order.expected_serial != serial:
             raise errors.DiskError(
-                f"this machine says serial {said or 'nothing'}, the order is for {order.expected_serial}",
+                f"this machine says serial {serial or 'nothing'}, the order is for {order.expected_serial}",
                 hint="the MAC in the inventory belongs to another machine",
                 code=301,
             )
@@ -169,13 +174,13 @@ class Job:
                 f"ordered was {order.image_name}@{order.image_version}",
                 code=328,
             )
-        self.say(f"manifest signed by {key}")
+        self.log(f"manifest signed by {key}")
         return manifest
 
-    def _warn_of_copies(self, found: list[protocol.Disk], chosen: protocol.Disk) -> None:
-        for disk in found:
+    def _warn_of_copies(self, present: list[protocol.Disk], chosen: protocol.Disk) -> None:
+        for disk in present:
             if disk.name != chosen.name and "image of ours" in disk.content:
-                self.say(
+                self.log(
                     f"warning: {disks.describe(disk)} {disk.content}: the host may boot that copy instead"
                 )
 
@@ -185,7 +190,7 @@ class Job:
         order = self._order
         assert order is not None  # noqa: S101  set by the hello
         if self._progress and self._progress.phase != phase:
-            self.say(f"{phase}")
+            self.log(f"{phase}")
         self._progress = protocol.Progress(
             order.deployment, order.attempt, self._seq, phase, done, total, 0.0, self._note, disk
         )
@@ -194,7 +199,7 @@ class Job:
         return _Reporter(self)
 
     def report(self, last: protocol.Progress | None, seconds: float) -> protocol.Progress | None:
-        """Send the latest progress; the service's answer may be stop."""
+        """Send the latest progress and return it; `seconds` have passed since `last`.."""
         now = self._progress
         order = self._order
         if order is None:
@@ -211,54 +216,54 @@ class Job:
             rate=round(max(0, moved) / seconds, 1) if seconds else 0.0,
         )
         self._say_progress(message)
-        self._link.tell("progress", message)
+        self._link.post("progress", message)
         return now
 
     @property
     def _note(self) -> str:
-        return self._link.note or self._link.turn
+        return self._link.note or self._link.queued
 
     def _say_progress(self, now: protocol.Progress) -> None:
         """On the console too, now and then: somebody may stand before it."""
-        if time.monotonic() < self._said + SAY_EVERY or now.total <= 1:
+        if time.monotonic() < self._progress_sent + PROGRESS_INTERVAL or now.total <= 1:
             return
-        self._said = time.monotonic()
+        self._progress_sent = time.monotonic()
         words = [f"{now.phase} {100 * now.done // now.total} %", self._note]
         if now.rate:
             left = (now.total - now.done) / now.rate
             words[1:1] = [f"{disks.size(int(now.rate))}/s", f"about {left:.0f} s left"]
-        self.say(", ".join(word for word in words if word))
+        self.log(", ".join(word for word in words if word))
 
     def _finish(self, path: str, message: protocol.Written) -> None:
         """Tell, and go on telling until the answer is reboot."""
         pause = threading.Event()
         while True:
             self._seq += 1
-            answer = self._link.tell(path, replace(message, seq=self._seq))
-            if answer.get("do") == "reboot":
-                self.say("the service says: reboot")
+            answer = self._link.post(path, replace(message, seq=self._seq))
+            if answer.do == "reboot":
+                self.log("the service says: reboot")
                 return self._reboot()
-            if answer.get("do") == "stop":
+            if answer.do == "stop":
                 return self._rest(f"the service says: stop. The disk {self._disk_state}")
             pause.wait(self.interval)
 
     def _fail(self, order: protocol.Order, fault: errors.ProvisionError) -> None:
         """The log first, then why; afterwards the machine waits: it must not boot something half-written."""
-        self.say(f"failed (PV-{fault.code}): {fault}. The disk {self._disk_state}")
+        self.log(f"failed (PV-{fault.code}): {fault}. The disk {self._disk_state}")
         with suppress(errors.ProvisionError, Stopped):
             lines = [*self._lines, *_kernel_log()]
-            self._link.tell("log", protocol.Log(order.deployment, order.attempt, self._seq + 1, lines))
+            self._link.post("log", protocol.Log(order.deployment, order.attempt, self._seq + 1, lines))
         with suppress(errors.ProvisionError, Stopped):
             self._seq += 2
             failed = protocol.Failed(
                 order.deployment, order.attempt, self._seq, fault.code, str(fault), fault.hint
             )
-            if self._link.tell("failed", failed).get("do") == "reboot":
+            if self._link.post("failed", failed).do == "reboot":
                 return self._reboot()
         self._rest("nothing more can be done here")
 
     def _rest(self, sentence: str) -> None:
-        self.say(f"{sentence}. Waiting to be powered off")
+        self.log(f"{sentence}. Waiting to be powered off")
 
 
 class _Reporter:

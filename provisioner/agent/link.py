@@ -5,7 +5,6 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 from urllib.parse import urlsplit
 
 from provisioner.agent import protocol
@@ -17,7 +16,7 @@ BACK_OFF = (1.0, 2.0, 4.0, 8.0, 15.0)
 
 
 class Stopped(Exception):
-    """The service says: stop."""
+    """The service has told this agent to stop."""
 
 
 class Link:
@@ -27,14 +26,14 @@ class Link:
         self,
         server: str,
         *,
-        say: Callable[[str], None] = print,
+        log: Callable[[str], None] = print,
         patience: float = PATIENCE,
         silence: float = SILENCE,
         back_off: Sequence[float] = BACK_OFF,
     ) -> None:
         parts = urlsplit(server)
         self._host, self._port = parts.hostname or "", parts.port or 80
-        self._say = say
+        self._log = log
         self._patience = patience
         self._silence = silence
         self._back_off = back_off
@@ -42,7 +41,7 @@ class Link:
         self._ends: list[threading.Event] = []
         self.token = ""
         self.note = ""  # in words, while the service does not answer
-        self.turn = ""  # in words, while it serves others first
+        self.queued = ""  # in words, while it serves other hosts first
 
     def connect(self, url: str = "") -> http.client.HTTPConnection:
         """A connection to the service, or where `url` lies; every read and write has a time limit."""
@@ -52,27 +51,27 @@ class Link:
 
     @property
     def headers(self) -> dict[str, str]:
-        """Who we are, once the hello was answered."""
+        """The HTTP header with our bearer token (RFC 6750); none before the hello is answered."""
         return {"Authorization": f"Bearer {self.token}"} if self.token else {}
 
     def stop(self) -> None:
-        """End every waiting at once."""
+        """End every pause at once; what waits raises Stopped."""
         self._halt.set()
         for event in self._ends:
             event.set()
 
-    def end_with(self, event: threading.Event) -> None:
-        """Set this one too when the service says stop."""
+    def set_on_stop(self, event: threading.Event) -> None:
+        """Set this event too when the service says stop."""
         self._ends.append(event)
         if self.stopped:
             event.set()
 
     @property
     def stopped(self) -> bool:
-        """Whether the service said stop."""
+        """Whether the service has said stop."""
         return self._halt.is_set()
 
-    def tell(self, path: str, message: Any) -> dict[str, Any]:
+    def post(self, path: str, message: protocol.Message) -> protocol.Answer:
         """POST a message until it is answered.
 
         Raises:
@@ -87,7 +86,7 @@ class Link:
                 answer = connection.getresponse()
                 text = answer.read(1 << 20)
                 if answer.status == http.client.OK:
-                    return self._obey(json.loads(text))
+                    return self._accept(json.loads(text))
                 if 400 <= answer.status < 500:
                     raise UnreachableError(f"the service refused {path} ({answer.status})", code=330)
                 self._note(f"the service answers {answer.status}")
@@ -100,18 +99,19 @@ class Link:
     def _json_headers(self) -> dict[str, str]:
         return {"Content-Type": "application/json", **self.headers}
 
-    def _obey(self, answer: Any) -> dict[str, Any]:
-        if not isinstance(answer, dict):
+    def _accept(self, body: object) -> protocol.Answer:
+        if not isinstance(body, dict):
             raise ValueError("the answer is no JSON object")
-        self.mended()
-        if answer.get("do") == "stop":
+        self.recovered()
+        answer = protocol.Answer(str(body.get("do", "")), body)
+        if answer.do == "stop":
             self.stop()
         return answer
 
     def _note(self, reason: str) -> None:
         if not self.note:
             self.note = f"{reason} (since {time.strftime('%H:%M:%S')})"
-            self._say(self.note)
+            self._log(self.note)
 
     def tries(self, what: str, ended: threading.Event | None = None) -> Iterator[int]:
         """One number for each try, with growing pauses; ends by an error. `note` says why it waits.
@@ -131,7 +131,7 @@ class Link:
             number += 1
 
     def fetch(self, path: str) -> bytes:
-        """A small file as a whole, at most 256 MiB. Raises as `tell`."""
+        """A small file as a whole, at most 256 MiB. Raises as `post`."""
         for _ in self.tries(path):
             connection = self.connect()
             try:
@@ -141,7 +141,7 @@ class Link:
                     raise UnreachableError(f"the service does not give {path} ({answer.status})", code=330)
                 body = answer.read(256 << 20)
                 if answer.status == http.client.OK and answer.length in (0, None):
-                    self.mended()
+                    self.recovered()
                     return body
                 is_short = answer.status == http.client.OK
                 self._note(f"{path} came incomplete" if is_short else f"the service answers {answer.status}")
@@ -151,27 +151,27 @@ class Link:
                 connection.close()
         raise AssertionError("tries() ends by an error")
 
-    def broken(self, reason: str) -> None:
-        """Say, once, that the stream is broken."""
+    def interrupted(self, reason: str) -> None:
+        """Log, once, that the stream broke off."""
         self._note(reason)
 
-    def waits(self, reason: str, seconds: float, ended: threading.Event) -> None:
-        """Say what we wait for, whenever that changes, and wait. Raises Stopped."""
-        if self.turn != reason:
-            self.turn = reason
-            self._say(reason)
+    def wait(self, reason: str, seconds: float, ended: threading.Event) -> None:
+        """Wait `seconds`; log the reason whenever it changes. Raises Stopped when `ended` is set."""
+        if self.queued != reason:
+            self.queued = reason
+            self._log(reason)
         if ended.wait(seconds):
             raise Stopped
 
-    def came(self) -> None:
-        """A piece of the image came."""
-        if self.turn:
-            self.turn = ""
-            self._say("it is our turn")
-        self.mended()
+    def received(self) -> None:
+        """A piece of the image has arrived: nobody is waited for any more."""
+        if self.queued:
+            self.queued = ""
+            self._log("it is our turn")
+        self.recovered()
 
-    def mended(self) -> None:
-        """The service answers, or bytes come, again."""
+    def recovered(self) -> None:
+        """The service answers again, or bytes arrive again: say so once."""
         if self.note:
             self.note = ""
-            self._say("the service answers again")
+            self._log("the service answers again")

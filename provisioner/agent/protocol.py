@@ -6,8 +6,9 @@ Transport: JSON over HTTP under ``/agent/v1/``; after the hello every request ca
 
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
 PREFIX = "/agent/v1"
@@ -41,10 +42,10 @@ class KernelArguments:
         """From ``/proc/cmdline``. Raises ProtocolError naming the argument that is missing or malformed."""
         if is_survey(command_line):
             raise ProtocolError("kernel argument pv.inventory forbids every order")
-        found = _words(command_line)
+        words = _words(command_line)
         for name in CHECKS:
-            _check(name, found.get(f"pv.{name}", ""))
-        return cls(found["pv.server"], found["pv.mac"], found["pv.nonce"])
+            _check(name, words.get(f"pv.{name}", ""))
+        return cls(words["pv.server"], words["pv.mac"], words["pv.nonce"])
 
 
 @dataclass(frozen=True)
@@ -60,10 +61,10 @@ class SurveyArguments:
     @classmethod
     def parse(cls, command_line: str) -> "SurveyArguments":
         """From ``/proc/cmdline``; a nonce there is not even read. Raises ProtocolError."""
-        found = _words(command_line)
+        words = _words(command_line)
         for name in ("server", "mac"):
-            _check(name, found.get(f"pv.{name}", ""))
-        return cls(found["pv.server"], found["pv.mac"])
+            _check(name, words.get(f"pv.{name}", ""))
+        return cls(words["pv.server"], words["pv.mac"])
 
 
 CHECKS = {
@@ -96,7 +97,7 @@ def _check(name: str, value: str) -> None:
 
 @dataclass(frozen=True)
 class Disk:
-    """One disk as the kernel shows it."""
+    """A whole disk as the kernel shows it below /sys/block."""
 
     name: str  # nvme0n1, vda
     size: int  # bytes
@@ -113,7 +114,7 @@ class Disk:
 
 @dataclass(frozen=True)
 class Nic:
-    """One network interface."""
+    """A network interface with hardware behind it; `up` means that it has a carrier."""
 
     name: str
     mac: str
@@ -123,7 +124,7 @@ class Nic:
 
 @dataclass(frozen=True)
 class Device:
-    """One PCI function that is no bridge."""
+    """A PCI function that is no bridge (PCI Local Bus specification, class codes)."""
 
     id: str  # vendor:device, four hexadecimal digits each
     kind: str  # class, subclass and interface, six hexadecimal digits: 030200 is a 3D controller
@@ -188,7 +189,7 @@ class DiskHints:
 
 @dataclass(frozen=True)
 class Order:
-    """What the agent shall do, in the hello's answer."""
+    """What the agent shall write where, as an operator has confirmed it; part of the hello's answer."""
 
     deployment: str
     attempt: int
@@ -206,7 +207,7 @@ class Order:
 
 @dataclass(frozen=True)
 class HelloAnswer:
-    """The answer to an accepted hello."""
+    """The answer to an accepted hello: 200 with the token of this attempt, and the order."""
 
     do: Do
     token: str
@@ -265,16 +266,27 @@ class Failed:
     hint: str = ""
 
 
-def dump(message: Any) -> dict[str, Any]:
-    """A message as plain JSON types."""
+@dataclass(frozen=True)
+class Answer:
+    """The answer to any message: what the agent shall do now, empty where it does not say, and all of it."""
+
+    do: str
+    body: Mapping[str, object]
+
+
+Message: TypeAlias = Hello | Inventory | Progress | Log | Written | Failed
+
+
+def dump(message: Message | HelloAnswer | Disk) -> dict[str, object]:
+    """A message as plain JSON types, by the names of its fields."""
     return asdict(message)
 
 
-def load(kind: type[_T], body: Any) -> _T:
+def load(kind: type[_T], body: object) -> _T:
     """A message from JSON: unknown keys are dropped, missing or ill-typed ones raise ProtocolError."""
     if not isinstance(body, dict):
         raise ProtocolError(f"{kind.__name__}: not an object")
-    values = {}
+    values: dict[str, object] = {}
     for spec in fields(kind):  # type: ignore[arg-type]  # kind is a dataclass; TypeVar cannot say so
         if spec.name in body:
             values[spec.name] = _value(kind.__name__, spec.name, spec.type, body[spec.name])
@@ -284,7 +296,7 @@ def load(kind: type[_T], body: Any) -> _T:
         raise ProtocolError(f"{kind.__name__}: {missing}") from missing
 
 
-def _value(kind: str, name: str, wanted: Any, value: Any) -> Any:
+def _value(kind: str, name: str, wanted: object, value: object) -> object:
     nested = {list[Disk]: Disk, list[Nic]: Nic, list[Device]: Device}
     if wanted in nested and isinstance(value, list):
         return [load(nested[wanted], item) for item in value]
@@ -297,7 +309,7 @@ def _value(kind: str, name: str, wanted: Any, value: Any) -> Any:
     return value
 
 
-def _fits(wanted: Any, value: Any) -> bool:
+def _fits(wanted: object, value: object) -> bool:
     if wanted is float:
         return type(value) is float and math.isfinite(value)
     if wanted in (str, bool, int):

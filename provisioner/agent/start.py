@@ -6,12 +6,12 @@ from pathlib import Path
 from provisioner.agent.protocol import KernelArguments, ProtocolError, SurveyArguments, is_survey
 
 
-def main(command_line: Path = Path("/proc/cmdline"), said: str = "") -> int:
+def main(command_line: Path = Path("/proc/cmdline"), arguments: str = "") -> int:
     """Never returns normally in the ramdisk: it reboots, or rests. The exit code of a crash is 1.
 
     Below Ubuntu's installer, whose kernel was started with other arguments, ours are `said`.
     """
-    words = said or command_line.read_text(errors="replace")
+    words = arguments or command_line.read_text(errors="replace")
     try:
         if is_survey(words):
             _survey(SurveyArguments.parse(words))

@@ -42,8 +42,11 @@ def segments(manifest: Manifest, numbers: Sequence[int], connections: int) -> It
         yield group
 
 
-class Turn(Exception):
-    """The service serves others first; `seconds` until it should be asked again, `words` for people."""
+class RetryLater(Exception):
+    """503 with Retry-After (RFC 9110, 10.2.3): other hosts are served first.
+
+    `seconds` until the next request; `words` are for people.
+    """
 
     def __init__(self, seconds: float, words: str) -> None:
         super().__init__(words)
@@ -74,7 +77,7 @@ class Stream:
         for group in segments(self._manifest, numbers, self._connections):
             self._groups.put(group)
         self._ended.clear()
-        self._link.end_with(self._ended)
+        self._link.set_on_stop(self._ended)
         count = min(self._connections, self._groups.qsize())
         threads = [threading.Thread(target=self._work, args=(take,), name="stream") for _ in range(count)]
         for thread in threads:
@@ -116,21 +119,21 @@ class Stream:
 
     @property
     def link(self) -> Link:
-        """How to wait, and whom to tell."""
+        """The connection to the service, which knows how to wait and what to tell people."""
         return self._link
 
     @property
     def manifest(self) -> Manifest:
-        """What is fetched."""
+        """The manifest of the pack that is fetched."""
         return self._manifest
 
     @property
     def ended(self) -> threading.Event:
-        """Set when nothing more shall be fetched."""
+        """Set as soon as nothing more shall be fetched."""
         return self._ended
 
     def connect(self) -> http.client.HTTPConnection:
-        """A new connection to where the pack lies."""
+        """Open a connection to where the pack lies. Raises OSError."""
         connection = self._link.connect(self._url if "//" in self._url else "")
         connection.connect()
         with self._lock:
@@ -138,17 +141,17 @@ class Stream:
         return connection
 
     def disconnect(self, connection: http.client.HTTPConnection) -> None:
-        """Close it."""
+        """Close a connection of `connect`."""
         with self._lock:
             self._sockets.discard(connection.sock)
         connection.close()
 
     def path(self) -> str:
-        """What is asked for."""
+        """The request target of the pack (RFC 9112, 3.2.1)."""
         return urlsplit(self._url).path
 
     def count(self, length: int) -> None:
-        """So many bytes more came."""
+        """Add `length` bytes to what was fetched."""
         with self._lock:
             self.fetched += length
 
@@ -158,7 +161,7 @@ class _Refused(Exception):
 
 
 class _Worker:
-    """One connection and its memory."""
+    """One thread's connection and its buffer."""
 
     def __init__(self, stream: Stream, take: Take) -> None:
         self._stream = stream
@@ -187,14 +190,16 @@ class _Worker:
                 bad += 1
                 if bad == BAD_TRIES:
                     raise self._damaged(group[done], fault) from fault
-                link.broken(f"chunk {group[done]} came damaged, it is fetched again")
-            except Turn as turn:
-                link.waits(str(turn), turn.seconds, self._stream.ended)
+                link.interrupted(f"chunk {group[done]} came damaged, it is fetched again")
+            except RetryLater as later:
+                link.wait(str(later), later.seconds, self._stream.ended)
                 tries = link.tries("the image", self._stream.ended)  # it is there, so patience begins anew
             except (OSError, http.client.HTTPException) as fault:
                 if self._stream.ended.is_set():
                     raise Stopped from fault
-                link.broken(f"the image stream broke at chunk {group[done]}: {fault or type(fault).__name__}")
+                link.interrupted(
+                    f"the image stream broke at chunk {group[done]}: {fault or type(fault).__name__}"
+                )
             if done < len(group):
                 self.close()
             if done > before:  # it moved: the patience begins anew
@@ -218,7 +223,7 @@ class _Worker:
                 self._read(answer, chunk.pack_offset - place)
             data = expand(self._read(answer, chunk.pack_length), chunk)
             place = chunk.pack_offset + chunk.pack_length
-            self._stream.link.came()
+            self._stream.link.received()
             yield number, chunk, data
 
     def _ask(self, begin: int, end: int) -> http.client.HTTPResponse:
@@ -228,7 +233,7 @@ class _Worker:
         self._connection.request("GET", self._stream.path(), headers=headers)
         answer = self._connection.getresponse()
         if answer.status == http.client.SERVICE_UNAVAILABLE and "Retry-After" in answer.headers:
-            raise Turn(_seconds(answer.headers["Retry-After"]), _words(answer.read(1000)))
+            raise RetryLater(_seconds(answer.headers["Retry-After"]), _words(answer.read(1000)))
         if 400 <= answer.status < 500:
             raise UnreachableError(f"the service does not give the image ({answer.status})", code=330)
         given = answer.headers.get("Content-Range", "")
@@ -262,5 +267,5 @@ def _seconds(text: str) -> float:
 
 
 def _words(body: bytes) -> str:
-    said = "".join(sign for sign in body.decode(errors="replace") if sign.isprintable())[:120]
-    return said or "the service serves others first"
+    text = "".join(letter for letter in body.decode(errors="replace") if letter.isprintable())[:120]
+    return text or "the service serves others first"

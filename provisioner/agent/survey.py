@@ -1,6 +1,6 @@
 """One boot of the agent on a machine that nobody knows: it says what the machine is, and restarts.
 
-Nothing here can write to a disk: neither this module nor what it imports knows the writer or the medium.
+Nothing here can write to a disk: neither this module nor what it imports knows the writer or block devices.
 """
 
 import time
@@ -26,31 +26,31 @@ class Survey:
         find_disks: Callable[[], list[protocol.Disk]] = facts.disks,
     ) -> None:
         self._arguments = arguments
-        self._link = connect(arguments.server, say=self.say, patience=PATIENCE)
+        self._link = connect(arguments.server, log=self.log, patience=PATIENCE)
         self._reboot = reboot
         self._find_disks = find_disks
 
-    def say(self, sentence: str) -> None:
-        """One line on the console."""
+    def log(self, sentence: str) -> None:
+        """Print a line on the console, with the time."""
         print(f"agent: {time.strftime('%H:%M:%S')} {sentence}", flush=True)
 
     def run(self) -> None:
         """Tell, then restart, whatever the answer is: an order in it is not even looked at."""
         try:
-            self.say("inventory only: no disk of this machine will be written")
+            self.log("inventory only: no disk of this machine will be written")
             message = self._look()
-            self.say(f"{message.maker} {message.product}, serial {message.serial or 'none'}".strip())
+            self.log(f"{message.maker} {message.product}, serial {message.serial or 'none'}".strip())
             for disk in message.disks:
-                self.say(f"disk {disk.name} {disk.model} {disk.size} bytes: {disk.content}")
-            self._link.tell("inventory", message)
-            self.say("the service knows now what this machine is")
+                self.log(f"disk {disk.name} {disk.model} {disk.size} bytes: {disk.content}")
+            self._link.post("inventory", message)
+            self.log("the service knows now what this machine is")
         except Exception as fault:  # whatever it is, the machine goes back to its own disk
-            self.say(f"the inventory could not be handed in ({fault!r:.200})")
-        self.say("this machine restarts and boots its disk")
+            self.log(f"the inventory could not be handed in ({fault!r:.200})")
+        self.log("this machine restarts and boots its disk")
         self._reboot()
 
     def _look(self) -> protocol.Inventory:
-        nics = facts.nics()
+        nics, (cpu, cpus) = facts.nics(), facts.cpu()
         return protocol.Inventory(
             mac=self._arguments.mac,
             macs=[nic.mac for nic in nics],
@@ -60,5 +60,10 @@ class Survey:
             version=__version__,
             disks=self._find_disks(),
             nics=nics,
-            **facts.machine(),
+            maker=facts.maker(),
+            product=facts.product(),
+            cpu=cpu,
+            cpus=cpus,
+            firmware=facts.firmware(),
+            devices=facts.devices(),
         )

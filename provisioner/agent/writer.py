@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol
 
-from provisioner.agent import compare, marker
-from provisioner.agent.medium import Medium
+from provisioner.agent import compare, write_marker
+from provisioner.agent.block_device import BlockDevice
 from provisioner.agent.protocol import Method, Phase
 from provisioner.errors import DiskError, PackError
 from provisioner.imaging import gpt
@@ -21,8 +21,8 @@ STRETCH = 1 << 30  # bytes that are made zero by one command, between two words 
 Tell = Callable[[Phase, int, int], None]
 
 
-class Chunks(Protocol):
-    """Where chunks come from: the network, or a file."""
+class ChunkSource(Protocol):
+    """Where an image's chunks come from: the network (Stream) or a file (PackFile)."""
 
     fetched: int
 
@@ -30,36 +30,36 @@ class Chunks(Protocol):
         """Give each to `take`, verified, from several threads, in any order."""
 
 
-class Writer:
-    """One image onto one medium. `tell(phase, done, total)` may raise to stop it; threads call it in turn."""
+class ImageWriter:
+    """Writes one image to one disk. `tell(phase, done, total)`, in bytes, may raise; threads call it."""
 
     def __init__(
         self,
-        medium: Medium,
+        device: BlockDevice,
         manifest: Manifest,
         tell: Tell,
-        say: Callable[[str], None] = print,
+        log: Callable[[str], None] = print,
         *,
         method: Method = "delta",
         may_discard: bool = False,
     ) -> None:
         """`may_discard` is the consent to discard what the image leaves free; else that is left alone."""
-        self._medium = medium
+        self._device = device
         self._manifest = manifest
         self._tell = tell
-        self._say = say
+        self._log = log
         self._method = method
         self._may_discard = may_discard
         self._sector = manifest.logical_sector_size
         self._held: dict[int, bytes] = {}  # chunks that make it bootable, by number
-        self._table: gpt.Table | None = None  # as it will lie on this medium
+        self._table: gpt.PartitionTable | None = None  # as it will lie on this medium
         self._lock = threading.Lock()
         self._done = 0  # bytes of the image that are on the disk
         self.bytes_written = 0  # of the image, without what was only made zero
         self.bytes_saved = 0  # of the image, without zeros: the disk held them already
         self.state = "was not touched"
 
-    def write(self, stream: Chunks, seed: Mapping[str, str]) -> None:
+    def write(self, stream: ChunkSource, seed: Mapping[str, str]) -> None:
         """All of it. Raises DiskError, PackError, and what `tell` raises.
 
         `state` says at any time what became of the disk.
@@ -71,7 +71,7 @@ class Writer:
         self._destroy()
         if self._method == "wipe":
             self._wipe()
-        back = compare.ReadBack(self._medium, self._manifest)
+        back = compare.ReadBack(self._device, self._manifest)
         try:
             self._write_chunks(stream, back, self._missing(is_known))
         finally:
@@ -96,58 +96,58 @@ class Writer:
 
     def _holds_ours(self) -> bool:
         """Whether an image of ours, or half of one, is there: then it pays to look what is right already."""
-        if found := marker.find(self._medium.read(marker.PLACE, marker.LENGTH)):
-            self._say(f"the disk holds half of {found.name}@{found.version}")
+        if marker := write_marker.find(self._device.read(write_marker.PLACE, write_marker.LENGTH)):
+            self._log(f"the disk holds half of {marker.name}@{marker.version}")
             return True
         names = [{part.name for part in table.partitions} for table in self._old_tables()]
-        return any(set(ROLES) - {"bios"} <= found for found in names)
+        return any(set(ROLES) - {"bios"} <= labels for labels in names)
 
     def _destroy(self) -> None:
         """Nothing of the old system may boot from now on: both tables, and the head of every ESP."""
         places = {
             0,
-            max(0, self._medium.size - HEAD),
+            max(0, self._device.size - HEAD),
             self._manifest.partition("esp").offset,
             *self._old_esps(),
         }
         for offset in sorted(places):
-            self._medium.zero(offset, min(HEAD, self._medium.size - offset))
-        self._medium.forget()
+            self._device.zero(offset, min(HEAD, self._device.size - offset))
+        self._device.drop_caches()
         for offset in sorted(places):
-            if any(self._medium.read(offset, min(HEAD, self._medium.size - offset))):
-                raise DiskError(f"{self._medium.path.name} does not let go of its old boot sectors", code=317)
-        self._medium.write(marker.PLACE, marker.mark(self._manifest))
-        self._medium.flush()
-        self._say(f"old boot sectors destroyed at {len(places)} places")
+            if any(self._device.read(offset, min(HEAD, self._device.size - offset))):
+                raise DiskError(f"{self._device.path.name} does not let go of its old boot sectors", code=317)
+        self._device.write(write_marker.PLACE, write_marker.mark(self._manifest))
+        self._device.flush()
+        self._log(f"old boot sectors destroyed at {len(places)} places")
 
-    def _old_tables(self) -> Iterator[gpt.Table]:
-        for lba in (1, self._medium.size // self._sector - 1):
+    def _old_tables(self) -> Iterator[gpt.PartitionTable]:
+        for lba in (1, self._device.size // self._sector - 1):
             try:
-                yield gpt.read(self._medium.read, self._sector, lba)
+                yield gpt.read(self._device.read, self._sector, lba)
             except (PackError, DiskError):
                 continue
 
     def _old_esps(self) -> set[int]:
-        found: set[int] = set()
+        offsets: set[int] = set()
         for table in self._old_tables():
-            inside = (part for part in table.partitions if part.offset + HEAD <= self._medium.size)
-            found |= {part.offset for part in inside if part.type == gpt.ESP_TYPE}
-        return found
+            inside = (part for part in table.partitions if part.offset + HEAD <= self._device.size)
+            offsets |= {part.offset for part in inside if part.type == gpt.ESP_TYPE}
+        return offsets
 
     def _wipe(self) -> None:
         """Every byte of the disk, what lies behind the image too."""
-        size, began = self._medium.size, marker.PLACE + marker.LENGTH
-        self._medium.discard(began, size - began)
+        size, began = self._device.size, write_marker.PLACE + write_marker.LENGTH
+        self._device.discard(began, size - began)
         for offset in range(began, size, STRETCH):
-            self._medium.zero(offset, min(STRETCH, size - offset))
+            self._device.zero(offset, min(STRETCH, size - offset))
             self._tell("preparing", min(offset + STRETCH, size), size)
-        self._medium.flush()
-        self._say("the whole disk was made zeros")
+        self._device.flush()
+        self._log("the whole disk was made zeros")
 
     def _is_held(self, chunk: Chunk) -> bool:
         """Whether the chunk holds a partition table of the disk, or the ESP's head."""
         esp, end = self._manifest.partition("esp").offset, chunk.offset + chunk.length
-        return chunk.offset == 0 or chunk.offset <= esp < end or end > self._medium.size - TAIL
+        return chunk.offset == 0 or chunk.offset <= esp < end or end > self._device.size - TAIL
 
     def _missing(self, is_known: bool) -> list[int]:
         """The numbers of the chunks that must be written; with `is_known` what is right is left out."""
@@ -163,14 +163,14 @@ class Writer:
             seen += length
             self._tell("comparing", seen, total)
 
-        wrong = compare.differing(self._medium, self._manifest, looked, moved)
+        wrong = compare.differing(self._device, self._manifest, looked, moved)
         right = set(looked) - wrong
         self.bytes_saved = sum(chunks[n].length for n in right if chunks[n].kind == "data")
         self._done = sum(chunks[n].length for n in right)
-        self._say(f"{len(right)} of {len(looked)} chunks are on the disk already")
+        self._log(f"{len(right)} of {len(looked)} chunks are on the disk already")
         return [n for n in wanted if n not in right]
 
-    def _write_chunks(self, stream: Chunks, back: compare.ReadBack, missing: list[int]) -> None:
+    def _write_chunks(self, stream: ChunkSource, back: compare.ReadBack, missing: list[int]) -> None:
         chunks = self._manifest.chunks
         self._tell("writing", self._done, self._manifest.raw_size)
         empty = self._hold([n for n in missing if chunks[n].kind != "data"])
@@ -181,11 +181,11 @@ class Writer:
                 emptied.result()  # it failed: so does the disk
             if number == 0:  # refused now, not after an hour
                 table = gpt.read(_reader(data), self._sector)
-                self._table = gpt.stretch(table, self._medium.size)
+                self._table = gpt.stretch(table, self._device.size)
             if self._is_held(chunk):
                 self._held[number] = data
             else:
-                self._medium.write(chunk.offset, data)
+                self._device.write(chunk.offset, data)
                 back.add([number])
             self._moved(chunk.length, len(data))
 
@@ -228,7 +228,7 @@ class Writer:
 
     def _discard(self, offset: int, length: int) -> None:
         """What the image leaves free belongs to nobody: the disk may forget it. It is not read back."""
-        if self._may_discard and not self._medium.discard(offset, length):
+        if self._may_discard and not self._device.discard(offset, length):
             self._may_discard = False  # the disk cannot, and need not
         with self._lock:
             self._done += length
@@ -236,7 +236,7 @@ class Writer:
     def _zero(self, offset: int, length: int) -> None:
         """Zeros that the image means: made by the disk itself, and read back."""
         if self._method != "wipe":
-            self._medium.zero(offset, length)
+            self._device.zero(offset, length)
         self._moved(length, 0)
 
     def _stretches(self, numbers: list[int]) -> Iterator[tuple[int, int]]:
@@ -254,10 +254,10 @@ class Writer:
     def _write_seed(self, seed: Mapping[str, str]) -> None:
         """The host's own files, into the image's small FAT partition, by mtools; read back."""
         self._tell("finishing", 0, 1)
-        place = f"{self._medium.path}@@{self._manifest.partition('cidata').offset}"
+        place = f"{self._device.path}@@{self._manifest.partition('cidata').offset}"
         for name, text in seed.items():
             run(["mcopy", "-o", "-i", place, "-", f"::{name}"], stdin=text.encode())
-        self._medium.forget()
+        self._device.drop_caches()
         for name, text in seed.items():
             if run(["mtype", "-i", place, f"::{name}"]).stdout != text.encode():
                 raise DiskError(f"the seed file {name} reads back differently", code=318)
@@ -270,20 +270,20 @@ class Writer:
         for number, data in self._held.items():
             self._write_checked(self._manifest.chunks[number].offset, data)
         primary, backup = gpt.build(self._table)
-        mbr = gpt.protective_mbr(head, self._medium.size, self._sector)
+        mbr = gpt.protective_mbr(head, self._device.size, self._sector)
         start = self._sector + len(primary)
         self._write_checked(start, head[start:])
-        self._write_checked(self._medium.size - len(backup), backup)
+        self._write_checked(self._device.size - len(backup), backup)
         self._write_checked(self._sector, primary)
         self._write_checked(0, mbr)
-        self._medium.reread_table()
+        self._device.reread_table()
 
     def _write_checked(self, offset: int, data: bytes) -> None:
-        self._medium.write(offset, data)
-        self._medium.forget()
-        if self._medium.look(offset, len(data)) != data:
+        self._device.write(offset, data)
+        self._device.drop_caches()
+        if self._device.read_direct(offset, len(data)) != data:
             raise DiskError(
-                f"{self._medium.path.name} did not keep its boot sectors at byte {offset}", code=318
+                f"{self._device.path.name} did not keep its boot sectors at byte {offset}", code=318
             )
 
 
@@ -292,10 +292,10 @@ def _reader(data: bytes) -> Callable[[int, int], bytes]:
 
 
 def device_path(name: str) -> Path:
-    """`/dev/NAME`."""
+    """The device node of a disk by its kernel name."""
     return Path("/dev") / name
 
 
 def seconds_since(began: float) -> float:
-    """By the clock that nobody sets."""
+    """Seconds since `began`, by the monotonic clock: the agent sets the other one itself."""
     return round(time.monotonic() - began, 1)

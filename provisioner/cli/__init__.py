@@ -3,13 +3,13 @@
 import os
 import sys
 import traceback
-from typing import Any
+from typing import NoReturn
 
 import click
 
 from provisioner import __version__
-from provisioner.cli.common import complain
 from provisioner.cli.lazy import Lazy, Places
+from provisioner.cli.output import print_error
 from provisioner.errors import Exit, ProvisionError
 
 COMMANDS: Places = {
@@ -64,7 +64,7 @@ def provision(color: str) -> None:
         os.environ.pop(other, None)
 
 
-def main(argv: list[str] | None = None) -> Any:
+def main(argv: list[str] | None = None) -> NoReturn:
     """Run, and end the process with the documented exit code."""
     sys.exit(run(argv))
 
@@ -86,7 +86,7 @@ def run(argv: list[str] | None = None) -> int:
         click.echo("interrupted; provision status shows what is ordered", err=True)
         return Exit.DETACHED
     except ProvisionError as fault:
-        complain(fault)
+        print_error(fault)
         return int(fault.exit)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

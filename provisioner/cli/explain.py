@@ -210,6 +210,10 @@ CODES: dict[int, tuple[str, str]] = {
         "Unplug it; or, if it is the site's own, set dhcp.mode to proxy (docs/network.md).",
     ),
     671: ("Machines would not boot by what DHCP answers.", "provision net check names each fault."),
+    672: (
+        "A boot file does not come by TFTP as the service has it.",
+        "provision net check says whether it is missing, refused, silent or another file.",
+    ),
     665: ("The answers for the installer of the image cannot be used.", "Correct packer/http/*.yml."),
 }
 
@@ -218,8 +222,8 @@ CODES: dict[int, tuple[str, str]] = {
 @click.argument("code", metavar="PV-NNN")
 def explain(code: str) -> None:
     """Say what an error code means and what to do; works offline."""
-    found = re.fullmatch(r"(?:PV-?)?(\d{3})", code.strip(), re.IGNORECASE)
-    if not found or int(found[1]) not in CODES:
+    match = re.fullmatch(r"(?:PV-?)?(\d{3})", code.strip(), re.IGNORECASE)
+    if not match or int(match[1]) not in CODES:
         raise InputError(f"there is no code {code!r}", hint="codes look like PV-210")
-    what, then = CODES[int(found[1])]
-    click.echo(f"PV-{found[1]}  {what}\n        {then}")
+    what, remedy = CODES[int(match[1])]
+    click.echo(f"PV-{match[1]}  {what}\n        {remedy}")

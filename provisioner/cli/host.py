@@ -1,17 +1,32 @@
 """`provision host …`: the machines that are known, and their profiles."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from provisioner.cli import machines
-from provisioner.cli.common import Column, asks_service, emit, emit_one, local_time, prints_data, say
-from provisioner.client import Client
+from provisioner.cli.options import output_option, with_client
+from provisioner.cli.output import (
+    Column,
+    info,
+    local_time,
+    print_field,
+    print_fields,
+    print_record,
+    print_rows,
+)
 from provisioner.errors import InputError
-from provisioner.units import size
+from provisioner.power import registry
+from provisioner.system.units import size
 
-Row = dict[str, Any]
+if TYPE_CHECKING:
+    from provisioner.api.hosts import HostDetails, HostStatus
+    from provisioner.api.sightings import DhcpSighting
+    from provisioner.client import Client
+
+NETWORKED = sorted(name for name, driver in registry.DRIVERS.items() if driver.has_bmc)
 
 
 @click.group()
@@ -19,88 +34,80 @@ def host() -> None:
     """Machines: add, list, show, lock."""
 
 
-def _stage(row: Row) -> str:
-    return row["deployment"]["stage"] if row["deployment"] else "never deployed"
+def _stage(host: "HostStatus") -> str:
+    stage = host.deployment.stage if host.deployment else "never deployed"
+    return f"{stage} (locked)" if host.locked else stage
 
 
-def _image(row: Row) -> str:
-    return row["deployment"]["image"] if row["deployment"] else ""
-
-
-COLUMNS: tuple[Column, ...] = (
-    ("HOST", lambda r: r["name"]),
-    ("MAC", lambda r: ", ".join(r["macs"])),
-    ("ADDRESS", lambda r: r["address"]),
-    ("RACK", lambda r: r["rack"]),
-    ("PROFILE", lambda r: r["profile"]),
-    ("STATE", lambda r: _stage(r) + (" (locked)" if r["locked"] else "")),
-    ("IMAGE", _image),
+COLUMNS: "tuple[Column[HostStatus], ...]" = (
+    Column("HOST", lambda host: host.name),
+    Column("MAC", lambda host: ", ".join(host.macs)),
+    Column("ADDRESS", lambda host: host.address),
+    Column("RACK", lambda host: host.rack),
+    Column("PROFILE", lambda host: host.profile),
+    Column("STATE", _stage),
+    Column("IMAGE", lambda host: host.deployment.image if host.deployment else ""),
 )
 
 
 @host.command("list")
 @click.option("--unknown", is_flag=True, help="The machines that asked for an address and are no hosts.")
-@prints_data
-@asks_service
-def list_(client: Client, form: str, unknown: bool) -> None:
+@output_option
+@with_client
+def list_(client: "Client", output: str, unknown: bool) -> None:
     """Every host with its last deployment; with --unknown, the machines that nobody knows."""
     if unknown:
-        return emit(form, "machines", client.machines()["machines"], machines.COLUMNS, key="mac")
-    return emit(form, "hosts", client.hosts(), COLUMNS)
+        rows = client.machines().machines
+        return print_rows(output, "machines", rows, machines.COLUMNS, name=lambda machine: machine.mac)
+    return print_rows(output, "hosts", client.hosts(), COLUMNS, name=lambda host: host.name)
 
 
 @host.command()
 @click.argument("name", metavar="HOST")
-@prints_data
-@asks_service
-def show(client: Client, name: str, form: str) -> None:
+@output_option
+@with_client
+def show(client: "Client", name: str, output: str) -> None:
     """One host by name, serial or MAC, with what its ramdisk last saw."""
-    found = client.host(name)
-    row, facts, seen = found["host"], found["facts"], found["seen"]
-    emit_one(form, "host", row | {"facts": facts, "seen": seen}, lambda: _show(row, facts, seen))
+    details = client.host(name)
+    host = details.host
+    also = {"facts": details.facts, "seen": details.seen}
+    print_record(output, "host", host, lambda: _show(details), name=host.name, also=also)
 
 
-def _seen(row: Row) -> str:
+def _seen(card: "DhcpSighting") -> str:
     """One card's last DHCP packet: when, from where, behind which switch port, and what stood against it."""
-    data = row["data"]
-    port = " ".join(word for word in (data.get("circuit"), data.get("remote")) if word)
-    words = [row["mac"], local_time(row["last_seen"]), row["address"]]
-    words += [f"relay {data['relay']}" if data.get("relay") else "", f"port {port}" if port else ""]
-    return "  ".join(word for word in (*words, data.get("note", "")) if word)
+    packet = card.data
+    port = " ".join(word for word in (packet.circuit, packet.remote) if word)
+    relay = f"relay {packet.relay}" if packet.relay else ""
+    words = [card.mac, local_time(card.last_seen), card.address, relay, f"port {port}" if port else ""]
+    return "  ".join(word for word in (*words, packet.note) if word)
 
 
-def _show(row: Row, facts: Row, seen: list[Row]) -> None:
-    for title, value in COLUMNS:
-        click.echo(f"{title.capitalize():<10}{value(row)}")
-    bmc = row["bmc"]
-    click.echo(f"{'BMC':<10}{bmc['driver']} {bmc['address'] or bmc['mac'] or ''}".rstrip())
-    click.echo(f"{'Serial':<10}{row['serial'] or facts.get('serial', '')}")
-    for disk in facts.get("disks", []):
-        words = (disk["name"], disk["model"], disk["serial"], size(disk["size"]), disk["content"])
-        click.echo(f"{'Disk':<10}{'  '.join(word for word in words if word)}")
-    if not facts:
-        click.echo(f"{'Disk':<10}not seen yet: no ramdisk of ours has run on it")
-    for card in seen:
-        click.echo(f"{'Asked':<10}{_seen(card)}")
-    last = row["deployment"]
-    if last:
-        click.echo(f"{'Last':<10}{last['id']}, {last['stage']} since {local_time(last['stage_since'])}")
+def _show(details: "HostDetails") -> None:
+    host, facts = details.host, details.facts
+    print_fields(host, COLUMNS)
+    print_field("BMC", f"{host.bmc.driver} {host.bmc.address or host.bmc.mac or ''}".rstrip())
+    print_field("Serial", host.serial or facts.serial)
+    for disk in facts.disks:
+        words = (disk.name, disk.model, disk.serial, size(disk.size), disk.content)
+        print_field("Disk", "  ".join(word for word in words if word))
+    if not facts.is_known:
+        print_field("Disk", "not seen yet: no ramdisk of ours has run on it")
+    for card in details.seen:
+        print_field("Asked", _seen(card))
+    if last := host.deployment:
+        print_field("Last", f"{last.id}, {last.stage} since {local_time(last.stage_since)}")
 
 
 @host.command()
 @click.argument("folder", type=click.Path(path_type=Path))
-@asks_service
-def apply(client: Client, folder: Path) -> None:
+@with_client
+def apply(client: "Client", folder: Path) -> None:
     """Add or replace the hosts and profiles of an inventory folder: all of them, or none."""
-    from provisioner import inventory
+    from provisioner.state import inventory
 
-    hosts, profiles = inventory.read(folder)
-    # only what was said: what is locked stays locked, what is left out takes the service's defaults
-    done = client.apply(
-        [item.model_dump(mode="json", exclude_unset=True) for item in hosts],
-        [item.model_dump(mode="json", exclude_unset=True) for item in profiles],
-    )
-    say(f"{len(done['hosts'])} hosts and {len(done['profiles'])} profiles are known now")
+    applied = client.apply(*inventory.read(folder, registry.DRIVERS))
+    info(f"{len(applied.hosts)} hosts and {len(applied.profiles)} profiles are known now")
 
 
 @host.command()
@@ -117,13 +124,21 @@ def apply(client: Client, folder: Path) -> None:
 @click.option("--serial", default="", help="The serial on its label, as SMBIOS says it.")
 @click.option("--rack", default="")
 @click.option("--bmc", "address", default="", metavar="ADDRESS", help="Without it you press the button.")
-@click.option(
-    "--bmc-driver", "driver", type=click.Choice(["ipmi", "redfish"]), default="ipmi", show_default=True
-)
+@click.option("--bmc-driver", "driver", type=click.Choice(NETWORKED), default="ipmi", show_default=True)
 @click.option("--secret", default="", help="The name of the BMC's login (provision bmc secret NAME).")
-@asks_service
+@with_client
 def add(
-    client: Client, name: str | None, named: str | None, macs: tuple[str, ...], seen: str | None, **rest: str
+    client: "Client",
+    name: str | None,
+    named: str | None,
+    macs: tuple[str, ...],
+    seen: str | None,
+    profile: str,
+    serial: str,
+    rack: str,
+    address: str,
+    driver: str,
+    secret: str,
 ) -> None:
     """Add one host, or replace it; with --from-seen, adopt a machine that asked on the deployment LAN.
 
@@ -131,32 +146,47 @@ def add(
 
     provision host add --from-seen MAC --name NAME [--profile PROFILE]
     """
-    address, secret, driver = rest.pop("address"), rest.pop("secret"), rest.pop("driver")
-    bmc = {"driver": driver, "address": address, "secret": secret} if address else {"driver": "manual"}
-    if not (wanted := name or named) or (name and named and name != named):
-        raise InputError("one name is needed", hint="provision host add NAME …")
+    wanted = _wanted_name(name, named)
     if bool(macs) == bool(seen):
         raise InputError("which machine it is is not said", hint="give --mac, or --from-seen, not both")
+    bmc = {"driver": driver, "address": address, "secret": secret} if address else {}
+    described = {"name": wanted, "profile": profile, "serial": serial, "rack": rack, "bmc": bmc}
     if seen:
-        made = client.adopt(seen, name=wanted, bmc=bmc, **rest)
-        return say(f"{wanted} is known now: {', '.join(made['macs'])}, serial {made['serial'] or 'unknown'}")
-    if not rest["profile"]:
+        return _adopt(client, seen, described)
+    if not profile:
         raise InputError("which profile it has is not said", hint="--profile NAME; provision profile list")
-    client.apply([{"name": wanted, "macs": list(macs), "bmc": bmc, **rest}], [])
-    return say(f"{wanted} is known now")
+    from provisioner.state import inventory
+
+    host = inventory.make_host({**described, "macs": list(macs)}, registry.DRIVERS)
+    client.apply([host], [])
+    return info(f"{wanted} is known now")
+
+
+def _wanted_name(name: str | None, named: str | None) -> str:
+    if not (wanted := name or named) or (name and named and name != named):
+        raise InputError("one name is needed", hint="provision host add NAME …")
+    return wanted
+
+
+def _adopt(client: "Client", seen: str, described: Mapping[str, object]) -> None:
+    from provisioner.api.machines import Adoption
+    from provisioner.client.calls import request
+
+    host = client.adopt(seen, request(Adoption, **described))
+    info(f"{host.name} is known now: {', '.join(host.macs)}, serial {host.serial or 'unknown'}")
 
 
 @host.command()
 @click.argument("name", metavar="HOST")
-@asks_service
-def lock(client: Client, name: str) -> None:
+@with_client
+def lock(client: "Client", name: str) -> None:
     """Refuse every deployment of a host."""
-    say(f"{client.lock(name, locked=True)['name']} is locked")
+    info(f"{client.lock(name, locked=True).name} is locked")
 
 
 @host.command()
 @click.argument("name", metavar="HOST")
-@asks_service
-def unlock(client: Client, name: str) -> None:
+@with_client
+def unlock(client: "Client", name: str) -> None:
     """Allow deployments of a host again."""
-    say(f"{client.lock(name, locked=False)['name']} can be deployed")
+    info(f"{client.lock(name, locked=False).name} can be deployed")

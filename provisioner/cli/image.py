@@ -2,14 +2,19 @@
 
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from provisioner.cli.common import Column, asks_service, emit, local_time, prints_data, say, state_option
 from provisioner.cli.lazy import Lazy, Places
-from provisioner.client import Client
+from provisioner.cli.options import output_option, state_option, with_client
+from provisioner.cli.output import Column, info, local_time, print_rows
 from provisioner.errors import RefusedError
-from provisioner.units import size
+from provisioner.system.units import size
+
+if TYPE_CHECKING:
+    from provisioner.client import Client
+    from provisioner.domain.plan import CatalogueImage
 
 PLACES: Places = {
     "list": ("image:list_", "Every image of the catalogue."),
@@ -43,21 +48,21 @@ def image() -> None:
     """Images: build, compare, sign, pack, add, list, verify, write."""
 
 
-COLUMNS: tuple[Column, ...] = (
-    ("IMAGE", lambda r: r["id"]),
-    ("SIZE", lambda r: size(r["raw_size"])),
-    ("ON THE WIRE", lambda r: size(r["pack_size"])),
-    ("SIGNED BY", lambda r: r["signed_by"] or "(installer ISO)"),
-    ("ADDED", lambda r: local_time(r["added"])),
+COLUMNS: "tuple[Column[CatalogueImage], ...]" = (
+    Column("IMAGE", lambda image: image.id),
+    Column("SIZE", lambda image: size(image.raw_size)),
+    Column("ON THE WIRE", lambda image: size(image.pack_size)),
+    Column("SIGNED BY", lambda image: image.signed_by or "(installer ISO)"),
+    Column("ADDED", lambda image: local_time(image.added)),
 )
 
 
 @image.command("list")
-@prints_data
-@asks_service
-def list_(client: Client, form: str) -> None:
+@output_option
+@with_client
+def list_(client: "Client", output: str) -> None:
     """Every image of the catalogue."""
-    emit(form, "images", client.images(), COLUMNS, key="id")
+    print_rows(output, "images", client.images(), COLUMNS, name=lambda image: image.id)
 
 
 @image.command()
@@ -72,8 +77,8 @@ def keygen(name: str, folder: Path) -> None:
 
     folder.mkdir(parents=True, exist_ok=True)
     secret, public = signature.keygen(folder, name)
-    say(f"{secret} signs; keep it secret (it has no password)")
-    say(f"{public} verifies; next: provision image trust {public}, then provision ramdisk build")
+    info(f"{secret} signs; keep it secret (it has no password)")
+    info(f"{public} verifies; next: provision image trust {public}, then provision ramdisk build")
 
 
 @image.command()
@@ -81,14 +86,15 @@ def keygen(name: str, folder: Path) -> None:
 @state_option
 def trust(public: Path, state: Path) -> None:
     """Trust the images that a key signed; ramdisks that are built from now on do so too."""
-    from provisioner import catalogue, ramdisk
+    from provisioner import ramdisk
+    from provisioner.state.folder import prepare_folder
 
     ramdisk.trust([public])  # raises InputError for what is no public key
-    catalogue.prepare(state)
+    prepare_folder(state)
     target = state / "keys" / public.name
     if target.exists() and target.read_bytes() != public.read_bytes():
         raise RefusedError(
             f"another key of the name {public.stem} is trusted already", hint=f"remove {target}"
         )
     shutil.copyfile(public, target)
-    say(f"{public.stem} is trusted; build the ramdisk again: provision ramdisk build")
+    info(f"{public.stem} is trusted; build the ramdisk again: provision ramdisk build")

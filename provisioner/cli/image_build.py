@@ -4,24 +4,28 @@ import json
 import os
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from provisioner.cli.common import Column, asks_service, emit, local_time, prints_data, say
 from provisioner.cli.mirror import judge
+from provisioner.cli.options import output_option, with_client
+from provisioner.cli.output import Column, info, local_time, print_rows
 from provisioner.cli.ramdisk import CACHE
-from provisioner.client import Client
 from provisioner.errors import Exit, InputError
 from provisioner.settings import Mirror
-from provisioner.units import size
+from provisioner.system.checksum import sha256
+from provisioner.system.units import size
 
 if TYPE_CHECKING:
+    from provisioner.client import Client
     from provisioner.golden import base
     from provisioner.golden.files import FileManifest
-    from provisioner.golden.packer import Built, Order
+    from provisioner.golden.packer import BuildRequest, BuiltImage
+    from provisioner.golden.record import JournalEntry
 
 cache_option = click.option(
     "--cache",
@@ -51,9 +55,9 @@ INSIDE = "PROVISION_AIR_GAP"  # in the environment of a build that runs there
 @click.option("--checksums", type=click.Path(path_type=Path), help="Compare with, or add to, this file.")
 @click.option("--add", "adds", is_flag=True, help="Add the pack to the catalogue of the service.")
 @cache_option
-@asks_service
+@with_client
 def build(
-    client: Client,
+    client: "Client",
     builder: str,
     debian: bool,
     files: tuple[Path, ...],
@@ -75,7 +79,7 @@ def build(
     With --mirror it runs in the air gap of `provision mirror airgap`: the folder is served there under the
     mirror's name, whatever else is asked for is refused and named, and the build has failed (exit code 6).
     """
-    from provisioner.golden.packer import Order, build
+    from provisioner.golden.packer import BuildRequest, build
 
     if adds and not sign:
         raise InputError("--add needs --sign", hint="the catalogue takes signed packs only")
@@ -88,10 +92,10 @@ def build(
     chosen = {**(_mirror_variables(mirror) if mirror else {}), **_variables(variables)}
     chosen |= {key: value for key, value in given.items() if value}
     source = _base_mirror(mirror) if mirror else None
-    told = _accelerated(chosen, builder, cache)
-    order = Order(out, builder, debian, source, files, told, keep_failed, cache)
-    made = build(order, _teller(), commit=_commit())
-    _tell(made, order)
+    accelerated = _accelerated(chosen, builder, cache)
+    order = BuildRequest(out, builder, debian, source, files, accelerated, keep_failed, cache)
+    made = build(order, _step_printer(), commit=_commit())
+    _report(made, order)
     if checksums:
         _compare(made, checksums)
     return _add(client, out) if adds else Exit.DONE
@@ -108,11 +112,11 @@ def _in_air_gap(mirror: Path, adds: bool) -> int:
     return judge(done, "the build", name)
 
 
-def _base_mirror(mirror: Path) -> "base.Mirror":
+def _base_mirror(mirror: Path) -> "base.AptMirror":
     from provisioner.golden import base
     from provisioner.mirror import layout
 
-    return base.Mirror(f"http://{Mirror().name}/apt", mirror / layout.KEYRING, _lock_of(mirror))
+    return base.AptMirror(f"http://{Mirror().name}/apt", mirror / layout.KEYRING, _lock_of(mirror))
 
 
 def _mirror_variables(mirror: Path) -> dict[str, str]:
@@ -128,28 +132,27 @@ def _mirror_variables(mirror: Path) -> dict[str, str]:
 
 
 def _lock_of(mirror: Path) -> str:
-    from provisioner.golden.files import hashed
     from provisioner.mirror import layout
 
-    return hashed(mirror / layout.LOCK)
+    return sha256(mirror / layout.LOCK)
 
 
-def _add(client: Client, out: Path) -> int:
+def _add(client: "Client", out: Path) -> int:
     """The newest pack of a folder of builds into the catalogue."""
     pack = max(out.glob("*.pack"), key=lambda path: path.stat().st_mtime)
-    row = client.add_image(pack.resolve())
-    say(f"{row['id']} added, signed by {row['signed_by']}")
+    image = client.add_image(pack.resolve())
+    info(f"{image.id} added, signed by {image.signed_by}")
     return Exit.DONE
 
 
 def _variables(words: tuple[str, ...]) -> dict[str, str]:
-    found = {}
+    variables_by_name = {}
     for word in words:
-        name, sign, value = word.partition("=")
-        if not name or not sign:
+        name, separator, value = word.partition("=")
+        if not name or not separator:
             raise InputError(f"--var {word}: not NAME=VALUE", hint="--var memory=4096")
-        found[name] = value
-    return found
+        variables_by_name[name] = value
+    return variables_by_name
 
 
 def _accelerated(chosen: dict[str, str], builder: str, cache: Path) -> dict[str, str]:
@@ -158,18 +161,18 @@ def _accelerated(chosen: dict[str, str], builder: str, cache: Path) -> dict[str,
 
     if builder != "qemu" or "accelerator" in chosen:
         return chosen
-    found = qemu.choose_accelerator(cache / "accelerator.json")
-    return {"accelerator": found, "cpu": "host" if found == "kvm" else "Nehalem", **chosen}
+    accelerator = qemu.choose_accelerator(cache / "accelerator.json")
+    return {"accelerator": accelerator, "cpu": "host" if accelerator == "kvm" else "Nehalem", **chosen}
 
 
-def _teller() -> Any:
+def _step_printer() -> Callable[[str], None]:
     began = time.monotonic()
 
-    def tell(step: str) -> None:
+    def report(step: str) -> None:
         seconds = int(time.monotonic() - began)
-        say(f"{seconds // 60:3d}:{seconds % 60:02d}  {step}")
+        info(f"{seconds // 60:3d}:{seconds % 60:02d}  {step}")
 
-    return tell
+    return report
 
 
 def _commit() -> str:
@@ -183,25 +186,25 @@ def _commit() -> str:
     return done.stdout.decode().strip()
 
 
-def _tell(made: "Built", order: "Order") -> None:
-    said = made.record
-    say(
-        f"{said['image']} built in {made.seconds / 60:.1f} min: {size(int(str(said['raw_bytes'])))}, "
-        f"pack {size(int(str(said['pack_bytes'])))}, sha256 {said['raw_sha256']}"
+def _report(made: "BuiltImage", order: "BuildRequest") -> None:
+    entry = made.entry
+    info(
+        f"{entry.image} built in {made.seconds / 60:.1f} min: {size(entry.raw_bytes)}, "
+        f"pack {size(entry.pack_bytes)}, sha256 {entry.raw_sha256}"
     )
-    say(f"in {order.out}: raw, qcow2, vmdk, pack, per-file manifest, bill of materials, SHA256SUMS, record")
+    info(f"in {order.out}: raw, qcow2, vmdk, pack, per-file manifest, bill of materials, SHA256SUMS, record")
 
 
-def _compare(made: "Built", checksums: Path) -> None:
+def _compare(made: "BuiltImage", checksums: Path) -> None:
     """Raises BuildError where the same inputs once gave another image."""
     from provisioner.golden import record
     from provisioner.golden.packer import BuildError
 
-    key, digest = str(made.record["inputs_key"]), str(made.record["raw_sha256"])
+    key, digest = made.entry.inputs, made.entry.raw_sha256
     known = record.known(checksums, key)
     if not known:
-        record.remember(checksums, key, digest, str(made.record["image"]))
-        say(f"these inputs are new: {checksums} has their checksum now; commit it")
+        record.remember(checksums, key, digest, made.entry.image)
+        info(f"these inputs are new: {checksums} has their checksum now; commit it")
     elif known != digest:
         raise BuildError(
             f"the same inputs gave sha256 {digest}, once it was {known}",
@@ -209,44 +212,44 @@ def _compare(made: "Built", checksums: Path) -> None:
             code=664,
         )
     else:
-        say("the checksum is the one that was recorded for the same inputs")
+        info("the checksum is the one that was recorded for the same inputs")
 
 
-COLUMNS: tuple[Column, ...] = (
-    ("STARTED", lambda r: local_time(r["started"])),
-    ("IMAGE", lambda r: r["image"]),
-    ("BUILDER", lambda r: r["builder"]),
-    ("RESULT", lambda r: r["result"]),
-    ("MINUTES", lambda r: f"{r['seconds'] / 60:.1f}"),
-    ("SIZE", lambda r: size(r["raw_bytes"]) if r["raw_bytes"] else ""),
-    ("PACK", lambda r: size(r["pack_bytes"]) if r["pack_bytes"] else ""),
-    ("SHA256", lambda r: r["raw_sha256"][:16]),
-    ("WHY", lambda r: r["error"][:60]),
+COLUMNS: "tuple[Column[JournalEntry], ...]" = (
+    Column("STARTED", lambda build: local_time(build.started)),
+    Column("IMAGE", lambda build: build.image),
+    Column("BUILDER", lambda build: build.builder),
+    Column("RESULT", lambda build: build.result),
+    Column("MINUTES", lambda build: f"{build.seconds / 60:.1f}"),
+    Column("SIZE", lambda build: size(build.raw_bytes) if build.raw_bytes else ""),
+    Column("PACK", lambda build: size(build.pack_bytes) if build.pack_bytes else ""),
+    Column("SHA256", lambda build: build.raw_sha256[:16]),
+    Column("WHY", lambda build: build.error[:60]),
 )
 
 
 @click.command()
-@prints_data
+@output_option
 @cache_option
-def builds(form: str, cache: Path) -> None:
+def builds(output: str, cache: Path) -> None:
     """All builds of this machine, and what they come to: success rate and medians against the targets."""
     from provisioner.golden import record
 
     lines = record.journal(cache)
-    emit(form, "builds", [asdict(line) for line in lines], COLUMNS, key="image")
-    if form == "table" and lines:
+    print_rows(output, "builds", lines, COLUMNS, name=lambda build: build.image)
+    if output == "table" and lines:
         for target in record.targets(lines):
             shown = "not measured" if target.value is None else f"{target.value:.1f} {target.unit}"
             verdict = {True: "✓", False: "✗", None: "–"}[target.met]
-            sign = ">" if target.name == "success rate" else "<"
-            say(f" {verdict} {target.name}: {shown} (target {sign} {target.limit:g} {target.unit})")
+            comparison = ">" if target.name == "success rate" else "<"
+            info(f" {verdict} {target.name}: {shown} (target {comparison} {target.limit:g} {target.unit})")
 
 
 @click.command()
 @click.argument("old", type=click.Path(path_type=Path))
 @click.argument("new", type=click.Path(path_type=Path))
-@click.option("-o", "--output", "form", type=click.Choice(["table", "json"]), default="table")
-def diff(old: Path, new: Path, form: str) -> int:
+@click.option("-o", "--output", type=click.Choice(["table", "json"]), default="table")
+def diff(old: Path, new: Path, output: str) -> int:
     """Explain how two images differ, file by file. Exit code 0: they do not; 3: they do.
 
     OLD and NEW are per-file manifests (*.files.jsonl), folders of builds, or raw images.
@@ -254,26 +257,26 @@ def diff(old: Path, new: Path, form: str) -> int:
     from provisioner.golden.difference import compare, sentence
 
     before, after = _manifest(old), _manifest(new)
-    found = compare(before, after)
-    if form == "json":
-        body = {"schema_version": 1, "differences": [asdict(difference) for difference in found]}
+    differences = compare(before, after)
+    if output == "json":
+        body = {"schema_version": 1, "differences": [asdict(difference) for difference in differences]}
         click.echo(json.dumps(body, indent=2, ensure_ascii=False))
     else:
-        for difference in found:
+        for difference in differences:
             click.echo(sentence(difference))
-        what = f"{len(found)} differences" if len(found) != 1 else "1 difference"
-        say(f"{before.image} and {after.image}: {what if found else 'the same'}")
-    return Exit.FAILED if found else Exit.DONE
+        what = f"{len(differences)} differences" if len(differences) != 1 else "1 difference"
+        info(f"{before.image} and {after.image}: {what if differences else 'the same'}")
+    return Exit.FAILED if differences else Exit.DONE
 
 
 def _manifest(path: Path) -> "FileManifest":
     from provisioner.golden import files, inspection
 
     if path.is_dir():
-        found = sorted(path.glob(f"*{files.SUFFIX}"))
-        if len(found) != 1:
-            raise InputError(f"{path} holds {len(found)} per-file manifests, not one", code=663)
-        return files.load(found[0])
+        manifests = sorted(path.glob(f"*{files.SUFFIX}"))
+        if len(manifests) != 1:
+            raise InputError(f"{path} holds {len(manifests)} per-file manifests, not one", code=663)
+        return files.load(manifests[0])
     if not path.is_file():
         raise InputError(f"{path}: no such file", code=663)
     if path.suffix == ".raw":

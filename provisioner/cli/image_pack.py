@@ -1,20 +1,24 @@
 """`provision image pack`, `add`, `verify`, `gc`: how images come into the catalogue and out of it."""
 
+import sys
 import tempfile
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
-from provisioner.cli.common import asks_service, console, say
+from provisioner.cli.options import with_client
+from provisioner.cli.output import console, info
 from provisioner.cli.source import FORMATS, SUFFIXES, as_raw, format_of
-from provisioner.client import Client
 from provisioner.errors import InputError, RefusedError
-from provisioner.units import size
+from provisioner.system.units import size
 
-Row = dict[str, Any]
+if TYPE_CHECKING:
+    from provisioner.client import Client
+    from provisioner.domain.plan import CatalogueImage
+
 format_option = click.option(
     "--format",
     "form",
@@ -68,8 +72,8 @@ def make_pack(
     of_kind = {kind: 0 for kind in ("data", "zero", "free")}
     for chunk in manifest.chunks:
         of_kind[chunk.kind] += chunk.length
-    say(f"{out}: {size(manifest.raw_size)} → {size(out.stat().st_size)}, sha256 {manifest.raw_sha256}")
-    say(", ".join(f"{size(number)} {kind}" for kind, number in of_kind.items()))
+    info(f"{out}: {size(manifest.raw_size)} → {size(out.stat().st_size)}, sha256 {manifest.raw_sha256}")
+    info(", ".join(f"{size(number)} {kind}" for kind, number in of_kind.items()))
 
 
 class Bar:
@@ -99,9 +103,9 @@ class Bar:
 @click.option("--sha256", default="", help="What Ubuntu's SHA256SUMS says of the ISO.")
 @click.option("--sign", "key", type=click.Path(path_type=Path), help="NAME.key, to pack a disk image first.")
 @format_option
-@asks_service
+@with_client
 def add(
-    client: Client,
+    client: "Client",
     file: Path,
     iso: bool,
     name: str,
@@ -123,15 +127,14 @@ def add(
         raise InputError(
             "--name, --version and --sign are for --iso and disk images", hint="a pack says its own"
         )
-    more = {"iso": True, "name": name, "version": version, "sha256": sha256} if iso else {}
-    row = client.add_image(file.resolve(), **more)
-    if iso:
-        checked = "as --sha256 says" if sha256 else "compare it with Ubuntu's SHA256SUMS"
-        return say(f"{row['id']} added, {size(row['raw_size'])}, sha256 {row['raw_sha256']}: {checked}")
-    return _say_added(row)
+    if not iso:
+        return _report_added(client.add_image(file.resolve()))
+    image = client.add_image(file.resolve(), iso=True, name=name, version=version, sha256=sha256)
+    checked = "as --sha256 says" if sha256 else "compare it with Ubuntu's SHA256SUMS"
+    return info(f"{image.id} added, {size(image.raw_size)}, sha256 {image.raw_sha256}: {checked}")
 
 
-def _add_raw(client: Client, file: Path, *, name: str, version: str, key: Path | None, form: str) -> None:
+def _add_raw(client: "Client", file: Path, *, name: str, version: str, key: Path | None, form: str) -> None:
     if not (name and version and key):
         raise InputError(
             f"{file.name} is a disk image: --name, --version and --sign are missing",
@@ -141,25 +144,25 @@ def _add_raw(client: Client, file: Path, *, name: str, version: str, key: Path |
     with tempfile.TemporaryDirectory(dir=file.resolve().parent, prefix=".pack-") as folder:
         out = Path(folder) / f"{name}.pack"
         make_pack(file, out, form=form, name=name, version=version, key=key)
-        _say_added(client.add_image(out.resolve()))
+        _report_added(client.add_image(out.resolve()))
 
 
-def _say_added(row: Row) -> None:
-    say(f"{row['id']} signed by {row['signed_by']}, {size(row['raw_size'])} → {size(row['pack_size'])}")
+def _report_added(image: "CatalogueImage") -> None:
+    info(f"{image.id} signed by {image.signed_by}, {size(image.raw_size)} → {size(image.pack_size)}")
 
 
 @click.command()
 @click.argument("name", metavar="IMAGE|PACK")
 @click.option("--pubkey", type=click.Path(path_type=Path), help="NAME.pub, where PACK is a file here.")
-@asks_service
-def verify(client: Client, name: str, pubkey: Path | None) -> None:
+@with_client
+def verify(client: "Client", name: str, pubkey: Path | None) -> None:
     """Read an image again: signature and every chunk. The first that is damaged is named.
 
     IMAGE is one of the catalogue; PACK a file, for which no service is asked.
     """
     if pubkey is None:
         done = client.verify_image(name)
-        return say(f"{done['image']}: what is stored is right ({done['chunks']} chunks)")
+        return info(f"{done.image}: what is stored is right ({done.chunks} chunks)")
     from provisioner.imaging import manifest as manifests
     from provisioner.imaging import pack as packs
     from provisioner.imaging import signature
@@ -171,31 +174,29 @@ def verify(client: Client, name: str, pubkey: Path | None) -> None:
     signer = signature.verify(listed, listed.with_name(listed.name + ".minisig"), [pubkey])
     manifest = manifests.load(listed)
     packs.verify(path, manifest)
-    return say(f"{path}: signed by {signer}, and every one of {len(manifest.chunks)} chunks is right")
+    return info(f"{path}: signed by {signer}, and every one of {len(manifest.chunks)} chunks is right")
 
 
 @click.command()
 @click.option("--yes", is_flag=True, help="Do not ask. For scripts.")
-@asks_service
-def gc(client: Client, yes: bool) -> None:
+@with_client
+def gc(client: "Client", yes: bool) -> None:
     """Remove what the state folder's images/ holds and the catalogue does not know: halves of broken copies.
 
     What is removed is shown first.
     """
-    found = client.image_garbage()
-    if not found:
-        return say("nothing to remove: every file belongs to an image of the catalogue")
-    for row in found:
-        say(f"{row['name']}  {size(row['size'])}  {row['why']}")
+    strays = client.image_garbage()
+    if not strays:
+        return info("nothing to remove: every file belongs to an image of the catalogue")
+    for stray in strays:
+        info(f"{stray.name}  {size(stray.size)}  {stray.why}")
     if not yes:
-        _ask(len(found))
-    gone = client.remove_image_garbage([row["name"] for row in found])
-    return say(f"{len(gone)} removed, {size(sum(row['size'] for row in gone))}")
+        _ask(len(strays))
+    gone = client.remove_image_garbage([stray.name for stray in strays])
+    return info(f"{len(gone)} removed, {size(sum(stray.size for stray in gone))}")
 
 
 def _ask(count: int) -> None:
-    import sys
-
     if not sys.stdin.isatty():
         raise RefusedError(
             "this removes files, and there is no terminal to ask on; nothing was removed",

@@ -13,20 +13,21 @@ from urllib.parse import urlsplit
 import click
 
 from provisioner.agent import disks, facts
+from provisioner.agent.block_device import BlockDevice
 from provisioner.agent.link import Link
-from provisioner.agent.medium import Medium
 from provisioner.agent.packfile import PackFile
 from provisioner.agent.protocol import Disk, Phase
 from provisioner.agent.stream import Stream
-from provisioner.agent.writer import Chunks, Writer
-from provisioner.cli.common import STATE, say
+from provisioner.agent.writer import ChunkSource, ImageWriter
 from provisioner.cli.image_pack import Bar
+from provisioner.cli.options import STATE
+from provisioner.cli.output import info
 from provisioner.errors import DiskError, InputError, PackError, RefusedError
 from provisioner.imaging import manifest as manifests
 from provisioner.imaging import signature
-from provisioner.units import size
+from provisioner.system.units import size
 
-PATIENCE = 60.0  # seconds without an answer of the server; somebody waits before the screen
+ANSWER_LIMIT = 60.0  # seconds without an answer of the server; somebody waits before the screen
 SYS = Path("/sys/dev/block")
 
 
@@ -49,26 +50,28 @@ def write(source: str, device: Path, pubkey: Path | None, full: bool, erase_fore
     target = _examine(device)
     with ExitStack() as stack:
         manifest, chunks = stack.enter_context(_opened(source, _keys(pubkey)))
-        say(f"Image     {manifest.name} {manifest.version}   {size(manifest.raw_size)}")
-        say(f"Erases    {device}  {disks.describe(target)}  ({target.content})")
+        info(f"Image     {manifest.name} {manifest.version}   {size(manifest.raw_size)}")
+        info(f"Erases    {device}  {disks.describe(target)}  ({target.content})")
         disks.check(target, manifest.raw_size, manifest.logical_sector_size)
         disks.check_consent(target, "", erase=True, foreign=erase_foreign)
         if not yes:
             _ask(device, target)
-        medium = stack.enter_context(Medium(device))
+        disk = stack.enter_context(BlockDevice(device))
         bar = stack.enter_context(Bar("writing"))
 
-        def tell(phase: Phase, done: int, total: int) -> None:
+        def report(phase: Phase, done: int, total: int) -> None:
             bar(done, total)
 
-        writer = Writer(medium, manifest, tell, say, method="full" if full else "delta", may_discard=True)
+        writer = ImageWriter(
+            disk, manifest, report, info, method="full" if full else "delta", may_discard=True
+        )
         try:
             writer.write(chunks, {})
         except BaseException:
-            say(f"{device} {writer.state}")
+            info(f"{device} {writer.state}")
             raise
     seconds = max(0.001, time.monotonic() - began)
-    say(
+    info(
         f"{device} is {manifest.name} {manifest.version}: "
         f"{size(writer.bytes_written)} written and read back, "
         f"{size(writer.bytes_saved)} were right already, {size(chunks.fetched)} fetched, {seconds:.1f} s, "
@@ -80,14 +83,14 @@ def _keys(pubkey: Path | None) -> list[Path]:
     if pubkey:
         return [pubkey]
     folder = Path(os.environ.get("PROVISION_STATE", STATE)) / "keys"
-    found = sorted(folder.glob("*.pub")) if os.access(folder, os.R_OK) else []
-    if not found:
+    keys = sorted(folder.glob("*.pub")) if os.access(folder, os.R_OK) else []
+    if not keys:
         raise PackError(f"no public key is trusted in {folder}", hint="give --pubkey NAME.pub", code=326)
-    return found
+    return keys
 
 
 @contextmanager
-def _opened(source: str, keys: list[Path]) -> Iterator[tuple[manifests.Manifest, Chunks]]:
+def _opened(source: str, keys: list[Path]) -> Iterator[tuple[manifests.Manifest, ChunkSource]]:
     """Manifest, once its signature was checked, and where its chunks come from. Raises PackError."""
     if "://" in source:
         manifest, link = _fetched(source, keys)
@@ -96,9 +99,9 @@ def _opened(source: str, keys: list[Path]) -> Iterator[tuple[manifests.Manifest,
     path = Path(source)
     manifest = _checked(path.with_name(path.name + ".json"), keys)
     with PackFile(path, manifest) as chunks:
-        found = path.stat().st_size
-        if found != manifest.pack_size:
-            raise PackError(f"{path} has {found} bytes, the manifest says {manifest.pack_size}", code=321)
+        length = path.stat().st_size
+        if length != manifest.pack_size:
+            raise PackError(f"{path} has {length} bytes, the manifest says {manifest.pack_size}", code=321)
         yield manifest, chunks
 
 
@@ -108,7 +111,7 @@ def _fetched(url: str, keys: list[Path]) -> tuple[manifests.Manifest, Link]:
         raise InputError(
             f"{url}: not a http:// address", hint="the signature protects it, not the line", code=102
         )
-    link = Link(f"http://{parts.netloc}", say=say, patience=PATIENCE)
+    link = Link(f"http://{parts.netloc}", log=info, patience=ANSWER_LIMIT)
     with tempfile.TemporaryDirectory() as folder:
         listed = Path(folder) / "pack.json"
         for ending in (".json", ".json.minisig"):
@@ -120,24 +123,24 @@ def _checked(listed: Path, keys: list[Path]) -> manifests.Manifest:
     if not listed.is_file():
         raise PackError(f"{listed}: no such file", hint="it lies beside the pack", code=320)
     signer = signature.verify(listed, listed.with_name(listed.name + ".minisig"), keys)
-    say(f"Signed    by {signer} ✓")
+    info(f"Signed    by {signer} ✓")
     return manifests.load(listed)
 
 
 def _examine(device: Path) -> Disk:
     """What the disk is and holds. Raises DiskError where something uses it, InputError for no disk."""
     try:
-        found = device.stat()
+        status = device.stat()
     except OSError as fault:
         raise InputError(f"{device}: {fault.strerror}", code=310) from fault
-    if stat.S_ISREG(found.st_mode):
-        length = found.st_size
-        foreign, owner = facts.belongs(device, 512, length)
+    if stat.S_ISREG(status.st_mode):
+        length = status.st_size
+        foreign, owner = facts.ownership(device, 512, length)
         content = facts.content(device, 512)
         return Disk(device.name, length, 512, "regular file", content=content, foreign=foreign, owner=owner)
-    if not stat.S_ISBLK(found.st_mode):
+    if not stat.S_ISBLK(status.st_mode):
         raise InputError(f"{device} is neither a disk nor a regular file", code=310)
-    place = (SYS / f"{os.major(found.st_rdev)}:{os.minor(found.st_rdev)}").resolve()
+    place = (SYS / f"{os.major(status.st_rdev)}:{os.minor(status.st_rdev)}").resolve()
     if (place / "partition").exists():
         raise DiskError(
             f"{device} is a partition", hint=f"give the whole disk: /dev/{place.parent.name}", code=310

@@ -11,7 +11,7 @@ Places = dict[str, tuple[str, str]]  # name → `module:command`, and what the l
 class Lazy(click.Group):
     """Lists its commands in the order in which people need them. A test holds the texts against theirs."""
 
-    def __init__(self, *args: Any, places: Places | None = None, **more: Any) -> None:
+    def __init__(self, *args: Any, places: Places | None = None, **more: Any) -> None:  # as click.Group
         super().__init__(*args, **more)
         self.places = places or {}
 
@@ -28,7 +28,7 @@ class Lazy(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         names = self.list_commands(ctx)
         room = formatter.width - 6 - max(map(len, names))
-        listed = {name: click.Command(name, help=said) for name, (_, said) in self.places.items()}
+        listed = {name: click.Command(name, help=text) for name, (_, text) in self.places.items()}
         rows = [(name, {**self.commands, **listed}[name].get_short_help_str(room)) for name in names]
         with formatter.section("Commands"):
             formatter.write_dl(rows)

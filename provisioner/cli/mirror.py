@@ -1,16 +1,17 @@
 """`provision mirror …`: what images are built from at a site without the internet."""
 
-import json
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from provisioner.cli.common import Column, emit, prints_data, say
+from provisioner.cli.options import output_option
+from provisioner.cli.output import Column, info, print_rows
 from provisioner.errors import Exit, InputError, RefusedError
 from provisioner.settings import Mirror
-from provisioner.units import size
+from provisioner.system.units import size
 
 if TYPE_CHECKING:
     from provisioner.mirror.airgap import Account
@@ -18,7 +19,20 @@ if TYPE_CHECKING:
 
 FILE = click.Path(path_type=Path)
 SUITES = {"bookworm": ("3.11", "2.36"), "noble": ("3.12", "2.39")}  # their Python and glibc
-COLUMNS: tuple[Column, ...] = (("FINDING", lambda r: r["kind"]), ("FILE", lambda r: r["file"]))
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What is wrong with one file: `missing`, `extra`, `changed` or `unsigned`."""
+
+    kind: str
+    file: str
+
+
+COLUMNS: tuple[Column[Finding], ...] = (
+    Column("FINDING", lambda finding: finding.kind),
+    Column("FILE", lambda finding: finding.file),
+)
 
 
 @click.group()
@@ -80,18 +94,18 @@ def lock(
     python, glibc = python or known[0], glibc or known[1]
     if lists and not (python and glibc):
         raise InputError(f"which Python and glibc {suite} has is not known", hint="--python, --glibc")
-    found: dict[str, object] = {"suite": suite, "architecture": architecture}
+    resolved: dict[str, object] = {"suite": suite, "architecture": architecture}
     if packages:
-        say(f"asking apt for {suite}")
+        info(f"asking apt for {suite}")
         with archive.opened(suite, architecture, sources) as opened:
-            found["packages"] = opened.closure(steps)
+            resolved["packages"] = opened.closure(steps)
     if lists:
-        say(f"asking pip for Python {python}")
+        info(f"asking pip for Python {python}")
         rows = wheels.resolve(lists, python, glibc, architecture)
-        found |= {"python": python, "glibc": glibc, "wheels": rows}
+        resolved |= {"python": python, "glibc": glibc, "wheels": rows}
     made = locks.check(
         {
-            **found,
+            **resolved,
             "created": created or datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
             "collections": galaxy.resolve(collections) if collections else [],
         },
@@ -113,11 +127,11 @@ def _write(out: Path, made: "Lock") -> None:
 
     before = locks.load(out) if out.is_file() else None
     if before and before.model_copy(update={"created": made.created}) == made:
-        say(f"{out} is up to date: {_counts(made)}")
+        info(f"{out} is up to date: {_counts(made)}")
         return
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(locks.dump(made))
-    say(f"{out}: {_counts(made)}")
+    info(f"{out}: {_counts(made)}")
 
 
 def _counts(made: "Lock") -> str:
@@ -140,8 +154,8 @@ def keygen(name: str, folder: Path) -> None:
 
     folder.mkdir(parents=True, exist_ok=True)
     secret, public = signing.keygen(folder, name)
-    say(f"{secret} signs; keep it secret (it has no password)")
-    say(f"{public} verifies; mirrors carry it as site-mirror.gpg")
+    info(f"{secret} signs; keep it secret (it has no password)")
+    info(f"{public} verifies; mirrors carry it as site-mirror.gpg")
 
 
 @mirror.command()
@@ -158,9 +172,9 @@ def make(lock_file: Path, out: Path, key: Path, other: tuple[Path, ...], sources
     """
     from provisioner.mirror import make as makes
 
-    done = makes.make(lock_file, out, key, sources=sources, other=other, report=say)
-    say(
-        f"{out}: {size(done.size)}; {done.kept} files were there, {done.taken} came from other folders,"
+    done = makes.make(lock_file, out, key, sources=sources, other=other, report=info)
+    info(
+        f"{out}: {size(done.size)}; {done.present} files were there, {done.taken} came from other folders,"
         f" {done.fetched} were fetched ({done.seconds:.0f} s)"
     )
 
@@ -169,22 +183,24 @@ def make(lock_file: Path, out: Path, key: Path, other: tuple[Path, ...], sources
 @click.argument("folder", metavar="DIR", type=FILE)
 @click.option("--pubkey", type=FILE, help="NAME.gpg of keygen; without it the mirror's own is believed.")
 @click.option("--lock", "lock_file", type=FILE, help="The lock that it must have been made from.")
-@prints_data
-def verify(folder: Path, pubkey: Path | None, lock_file: Path | None, form: str) -> int:
+@output_option
+def verify(folder: Path, pubkey: Path | None, lock_file: Path | None, output: str) -> int:
     """Hold every file of a mirror against its lock and signature; name what is missing, extra or changed."""
     from provisioner.mirror import verify as verifies
 
-    found = verifies.verify(folder, public=pubkey, lock_file=lock_file)
-    rows = found.rows()
-    if rows or form != "table":
-        emit(form, "findings", rows, COLUMNS, key="file")
+    findings = verifies.verify(folder, public=pubkey, lock_file=lock_file)
+    rows = [Finding(row["kind"], row["file"]) for row in findings.rows()]
+    if rows or output != "table":
+        print_rows(output, "findings", rows, COLUMNS, name=lambda finding: finding.file)
     if rows:
         raise RefusedError(
             f"{folder} is not what its lock and signature say: {len(rows)} findings",
             hint="provision mirror make completes it; unsigned or changed: find out who did it",
             code=654,
         )
-    say(f"{folder}: {found.count} files are right" + ("" if pubkey else " (by its own key; give --pubkey)"))
+    info(
+        f"{folder}: {findings.count} files are right" + ("" if pubkey else " (by its own key; give --pubkey)")
+    )
     return Exit.DONE
 
 
@@ -203,7 +219,7 @@ def airgap(folder: Path, name: str, report: Path | None, command: tuple[str, ...
 
     done = gaps.run_inside(command, mirror=folder, name=name)
     if report:
-        report.write_text(json.dumps(done.as_json(), indent=2) + "\n")
+        report.write_text(done.dump())
     return judge(done, command[0], name)
 
 
@@ -217,5 +233,5 @@ def judge(done: "Account", what: str, name: str) -> int:
             + (f"; it ended with {done.code}" if done.code else ""),
             code=657,
         )
-    say(f"air gap: 0 attempts to reach anything but {name}")
+    info(f"air gap: 0 attempts to reach anything but {name}")
     return done.code

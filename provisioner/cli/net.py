@@ -1,20 +1,19 @@
 """`provision net …`: what is on the deployment LAN, and who else answers there."""
 
-import time
-from collections.abc import Iterator
-from datetime import datetime
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import click
 
 from provisioner.cli import machines, net_check
-from provisioner.cli.common import asks_service, console, emit, prints_data, say
-from provisioner.client import WAIT, Client
-from provisioner.errors import UnreachableError
+from provisioner.cli.options import output_option, with_client
+from provisioner.cli.output import console, info, make_table, print_rows, timestamp
+from provisioner.cli.polling import poll
 
-Row = dict[str, Any]
-PATIENCE = 120.0  # seconds that the service may be away before we stop watching
-PAUSE = 1.0  # seconds between two tries to reach it
+if TYPE_CHECKING:
+    from provisioner.api.machines import MachineList
+    from provisioner.client import Client
+    from provisioner.domain.machine import UnknownMachine
 
 
 @click.group()
@@ -24,9 +23,9 @@ def net() -> None:
 
 @net.command()
 @click.option("--once", is_flag=True, help="Print what is known now, and end.")
-@prints_data
-@asks_service
-def watch(client: Client, once: bool, form: str) -> None:
+@output_option
+@with_client
+def watch(client: "Client", once: bool, output: str) -> None:
     """Follow the machines that nobody knows: a table on a terminal, a line for each news elsewhere.
 
     Shown are the MACs of one machine (joined by its UUID), the cards' maker, the firmware, the address,
@@ -34,78 +33,69 @@ def watch(client: Client, once: bool, form: str) -> None:
     machine on each line. Adopt one with: provision host add --from-seen MAC --name NAME.
     """
     if once:
-        return emit(form, "machines", client.machines()["machines"], machines.COLUMNS, key="mac")
-    if form in ("json", "yaml"):
-        raise click.UsageError(f"-o {form} is one document: give --once with it, or -o jsonl")
+        return _print(output, client.machines().machines)
+    if output in ("json", "yaml"):
+        raise click.UsageError(f"-o {output} is one document: give --once with it, or -o jsonl")
     try:
-        if form == "table" and console().file.isatty():
-            return _live(client)
-        return _lines(client, form)
+        if output == "table" and console().file.isatty():
+            return _redraw(client)
+        return _print_lines(client, output)
     except KeyboardInterrupt:
         return None
 
 
-def _news(client: Client) -> Iterator[list[Row]]:
+def _print(output: str, rows: "Sequence[UnknownMachine]") -> None:
+    print_rows(output, "machines", rows, machines.COLUMNS, name=lambda machine: machine.mac)
+
+
+def _updates(client: "Client") -> "Iterator[tuple[UnknownMachine, ...]]":
     """All machines, whenever one was seen; while the service is away (it is started again) we try on."""
-    after, heard, warned = 0.0, time.monotonic(), False
-    while True:
-        try:
-            rows: list[Row] = client.machines(after, WAIT)["machines"]
-        except UnreachableError as fault:
-            if time.monotonic() - heard > PATIENCE:
-                raise
-            if not warned:
-                say(f"{fault}; trying again")
-            warned = True
-            time.sleep(PAUSE)  # there is nobody who could wake us
-            continue
-        heard, warned = time.monotonic(), False
-        if not after or any(_stamp(row) > after for row in rows):
-            yield rows
-        after = max([after, *map(_stamp, rows)])
+    after, warned = 0.0, False
+
+    def ask(wait: float) -> "MachineList":
+        nonlocal warned
+        answer = client.machines(after, wait)
+        warned = False
+        return answer
+
+    def warn(sentence: str) -> None:
+        nonlocal warned
+        if not warned:
+            info(sentence)
+        warned = True
+
+    for answer in poll(ask, warn):
+        if not after or any(machine.changed > after for machine in answer.machines):
+            yield answer.machines
+        after = max([after, *(machine.changed for machine in answer.machines)])
 
 
-def _stamp(row: Row) -> float:
-    return float(max(row["last_seen"], row["inventoried"]))
-
-
-def _lines(client: Client, form: str) -> None:
+def _print_lines(client: "Client", output: str) -> None:
     seen: dict[str, float] = {}
-    for rows in _news(client):
-        for row in sorted(rows, key=_stamp):
-            key = row["uuid"] or row["mac"]
-            if _stamp(row) <= seen.get(key, 0.0):
+    for rows in _updates(client):
+        for machine in sorted(rows, key=lambda machine: machine.changed):
+            key = machine.uuid or machine.mac
+            if machine.changed <= seen.get(key, 0.0):
                 continue
-            _line(row, form, is_new=key not in seen)
-            seen[key] = _stamp(row)
+            _print_line(machine, output, is_new=key not in seen)
+            seen[key] = machine.changed
 
 
-def _line(row: Row, form: str, *, is_new: bool) -> None:
-    if form == "table":
-        stamp = datetime.fromtimestamp(_stamp(row)).astimezone().isoformat(timespec="seconds")
-        click.echo(f"{stamp} {machines.sentence(row, is_new=is_new)}")
+def _print_line(machine: "UnknownMachine", output: str, *, is_new: bool) -> None:
+    if output == "table":
+        click.echo(f"{timestamp(machine.changed)} {machines.sentence(machine, is_new=is_new)}")
     else:
-        emit(form, "machines", [row], machines.COLUMNS, key="mac")
+        _print(output, [machine])
 
 
-def _live(client: Client) -> None:
+def _redraw(client: "Client") -> None:
     from rich.live import Live
-
-    with Live(console=console(), auto_refresh=False) as live:
-        for rows in _news(client):
-            live.update(_table(rows), refresh=True)
-
-
-def _table(rows: list[Row]) -> Any:
-    from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, header_style="bold", caption="Ctrl-C ends it")
-    for title, _ in machines.COLUMNS:
-        table.add_column(title)
-    for row in rows:
-        table.add_row(*(Text(show(row)) for _, show in machines.COLUMNS))
-    return table if rows else Text("nobody unknown has asked yet")
+    with Live(console=console(), auto_refresh=False) as live:
+        for rows in _updates(client):
+            table = make_table(rows, machines.COLUMNS, caption="Ctrl-C ends it")
+            live.update(table if rows else Text("nobody unknown has asked yet"), refresh=True)
 
 
 net.add_command(net_check.check)

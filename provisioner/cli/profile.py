@@ -1,14 +1,16 @@
 """`provision profile …`: what kinds of hosts there are, and how to learn one from a machine."""
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
-from provisioner.cli.common import Column, asks_service, emit, emit_one, prints_data, say
-from provisioner.client import Client
-from provisioner.units import size
+from provisioner.cli.options import output_option, with_client
+from provisioner.cli.output import Column, info, print_field, print_fields, print_record, print_rows
+from provisioner.system.units import size
 
-Row = dict[str, Any]
+if TYPE_CHECKING:
+    from provisioner.api.profiles import ProfileStatus
+    from provisioner.client import Client
 
 
 @click.group()
@@ -16,52 +18,46 @@ def profile() -> None:
     """Kinds of hosts: list, show, learn from a machine."""
 
 
-def _disk(row: Row) -> str:
-    hints = row["disks"][0] if row["disks"] else {}
-    said = {key: value for key, value in hints.items() if value not in ("", 0, None)}
+def _disk(profile: "ProfileStatus") -> str:
+    hints = profile.disks[0].model_dump(exclude_defaults=True) if profile.disks else {}
     return ", ".join(
-        f"{key} {size(value) if key.endswith('_size') else value}" for key, value in said.items()
+        f"{key} {size(value) if key.endswith('_size') else value}" for key, value in hints.items()
     )
 
 
-def _gpus(row: Row) -> str:
-    return ", ".join(f"{gpu['count']} × {gpu['name'] or gpu['id']}" for gpu in row["gpus"])
-
-
-COLUMNS: tuple[Column, ...] = (
-    ("PROFILE", lambda r: r["name"]),
-    ("IMAGE", lambda r: r["image"]),
-    ("DISK", _disk),
-    ("GPUS", _gpus),
-    ("MEMORY", lambda r: size(r["memory_min"]) if r["memory_min"] else ""),
-    ("HOSTS", lambda r: ", ".join(r["hosts"])),
+COLUMNS: "tuple[Column[ProfileStatus], ...]" = (
+    Column("PROFILE", lambda profile: profile.name),
+    Column("IMAGE", lambda profile: profile.image),
+    Column("DISK", _disk),
+    Column("GPUS", lambda profile: ", ".join(f"{gpu.count} × {gpu.name or gpu.id}" for gpu in profile.gpus)),
+    Column("MEMORY", lambda profile: size(profile.memory_min) if profile.memory_min else ""),
+    Column("HOSTS", lambda profile: ", ".join(profile.hosts)),
 )
 
 
 @profile.command("list")
-@prints_data
-@asks_service
-def list_(client: Client, form: str) -> None:
+@output_option
+@with_client
+def list_(client: "Client", output: str) -> None:
     """Every profile and the hosts that have it."""
-    emit(form, "profiles", client.profiles(), COLUMNS)
+    print_rows(output, "profiles", client.profiles(), COLUMNS, name=lambda profile: profile.name)
 
 
 @profile.command()
 @click.argument("name")
-@prints_data
-@asks_service
-def show(client: Client, name: str, form: str) -> None:
+@output_option
+@with_client
+def show(client: "Client", name: str, output: str) -> None:
     """One profile."""
     row = client.profile(name)
-    emit_one(form, "profile", row, lambda: _show(row))
+    print_record(output, "profile", row, lambda: _show(row), name=row.name)
 
 
-def _show(row: Row) -> None:
-    for title, value in COLUMNS:
-        click.echo(f"{title.capitalize():<10}{value(row)}".rstrip())
-    click.echo(f"{'Seal':<10}{row['seal']}")
-    for stage, seconds in row["deadlines"].items():
-        click.echo(f"{'Deadline':<10}{stage} {seconds} s")
+def _show(row: "ProfileStatus") -> None:
+    print_fields(row, COLUMNS)
+    print_field("Seal", row.seal)
+    for stage, seconds in row.deadlines.items():
+        print_field("Deadline", f"{stage} {seconds} s")
 
 
 @profile.command()
@@ -72,16 +68,28 @@ def _show(row: Row) -> None:
 )
 @click.option("--apply", "store", is_flag=True, help="Store it in the service.")
 @click.option("--replace", is_flag=True, help="Allow --apply to change the hardware of an existing profile.")
-@prints_data
-@asks_service
-def learn(client: Client, machine: str, form: str, store: bool, **rest: Any) -> None:
+@output_option
+@with_client
+def learn(
+    client: "Client",
+    machine: str,
+    output: str,
+    name: str,
+    devices: tuple[str, ...],
+    store: bool,
+    replace: bool,
+) -> None:
     """Make a profile from what a machine showed in its last inventory or deployment.
 
     It is printed as inventory/profiles.yml has it. Disks are told by size, model and kind; GPUs by PCI id
     and count; all the memory that was seen must be there. Of an existing profile, image, deadlines and seal
     stay. Read it before a host is deployed with it: the hints say which disk is erased.
     """
-    done = client.learn(machine, devices=list(rest.pop("devices")), apply=store, **rest)
-    emit_one(form, "profile", done["profile"], lambda: click.echo(done["yaml"], nl=False))
+    from provisioner.api.profiles import ProfileLesson
+
+    lesson = ProfileLesson(machine=machine, name=name, devices=devices, apply=store, replace=replace)
+    learned = client.learn(lesson)
+    profile, text = learned.profile, learned.yaml
+    print_record(output, "profile", profile, lambda: click.echo(text, nl=False), name=profile.name)
     if store:
-        say(f"the profile {done['profile']['name']} is stored")
+        info(f"the profile {profile.name} is stored")

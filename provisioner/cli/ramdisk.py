@@ -4,8 +4,9 @@ from pathlib import Path
 
 import click
 
-from provisioner.cli.common import say, state_option
-from provisioner.units import size
+from provisioner.cli.options import state_option
+from provisioner.cli.output import info
+from provisioner.system.units import size
 
 CACHE = Path("~/.cache/provisioner").expanduser()
 
@@ -27,15 +28,20 @@ def ramdisk() -> None:
 @click.option("--cache", type=click.Path(path_type=Path), default=CACHE, help="Keeps downloaded packages.")
 def build(kernel: Path | None, firmware: Path | None, out: Path | None, state: Path, cache: Path) -> None:
     """Build kernel, ramdisk and boot programs; the same inputs give the same bytes."""
-    from provisioner import catalogue
     from provisioner import ramdisk as builder
+    from provisioner.state import image_files
+    from provisioner.state.folder import prepare_folder
 
     if not out:
-        catalogue.prepare(state)
+        prepare_folder(state)
     target = out or state / "ramdisk"
     built = builder.build(
-        target, cache=cache / "ramdisk", kernel=kernel, firmware=firmware, keys=catalogue.keys(state)
+        target,
+        cache=cache / "ramdisk",
+        kernel=kernel,
+        firmware=firmware,
+        keys=image_files.trusted_keys(state),
     )
-    say(f"kernel {built.kernel}, in {target}:")
+    info(f"kernel {built.kernel}, in {target}:")
     for name, (length, digest) in built.files.items():
-        say(f"  {name:<14}{size(length):>9}  sha256 {digest}")
+        info(f"  {name:<14}{size(length):>9}  sha256 {digest}")

@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from provisioner.cli.common import say
-from provisioner.cli.deploy import STAGES
+from provisioner.cli.output import info
 from provisioner.cli.ramdisk import CACHE
+from provisioner.domain.stage import STOPS
 from provisioner.errors import Exit, InputError
+from provisioner.lab.simulators import SIMULATORS
 
 if TYPE_CHECKING:
     from provisioner.lab.qemu import Bus, Firmware
-    from provisioner.lab.rehearsal import Fault, Options, Rehearsal
+    from provisioner.lab.rehearsal import Options, Rehearsal, Scenario
     from provisioner.lab.report import Report
 
     Wanted = tuple[str, Firmware, Bus]  # scenario, and the machine for it
@@ -41,7 +42,7 @@ EVIDENCE = ("*.log", "*.png", "*/*.log", "state/logs/*")
 @click.option("--hosts", type=click.IntRange(1, 16), default=1, help="So many hosts, ordered at once.")
 @click.option("--max-parallel", type=click.IntRange(1), default=2, help="Of them, so many at one time.")
 @click.option(
-    "--bmc", type=click.Choice(["ipmi", "redfish"]), default="ipmi", show_default=True, help="The host's BMC."
+    "--bmc", type=click.Choice(sorted(SIMULATORS)), default="ipmi", show_default=True, help="The host's BMC."
 )
 @click.option(
     "--iso",
@@ -54,7 +55,7 @@ EVIDENCE = ("*.log", "*.png", "*/*.log", "state/logs/*")
     metavar="PACK",
     help="Deploy this one, such as dist/image/NAME-VERSION.pack, instead of the lab's own.",
 )
-@click.option("--stop-after", type=click.Choice(STAGES), help="End the deployment after a stage.")
+@click.option("--stop-after", type=click.Choice(STOPS), help="End the deployment after a stage.")
 @click.option("--fault", type=click.Choice([*FAULTS, MIXED]), help="Break something on purpose.")
 @click.option("--faults", "all_faults", is_flag=True, help="Every fault, one rehearsal after the other.")
 @click.option("--report", "path", type=click.Path(path_type=Path), help="Write the result as JSON.")
@@ -105,7 +106,7 @@ def rehearse(
     reports: list[Report] = []
     for name, kind, bus in wanted:
         options = Options(
-            *(cache, Path(), say, stop_after or "", label, kind, bus, hosts, max_parallel, bmc),
+            *(cache, Path(), info, stop_after or "", label, kind, bus, hosts, max_parallel, bmc),
             iso=iso,
             image=image,
         )
@@ -188,16 +189,16 @@ def _stock(cache: Path, *, own_image: bool) -> None:
     from provisioner.lab import supplies
 
     if own_image:
-        supplies.stock(cache, say)
+        supplies.stock(cache, info)
     else:
-        supplies.stock_ramdisk(cache, say)
+        supplies.stock_ramdisk(cache, info)
 
 
 def _one(name: str, options: "Options", keep: Path | None) -> "Report":
-    kind, fault = _play(name, options)
-    say(f"Rehearsal {fault.name} ({options.firmware}, {options.disk}): {fault.__class__.__doc__}")
+    kind, scenario = _play(name, options)
+    info(f"Rehearsal {scenario.name} ({options.firmware}, {options.disk}): {scenario.__class__.__doc__}")
     with _folder(keep) as folder:
-        report = kind(replace(options, folder=folder), fault).run()
+        report = kind(replace(options, folder=folder), scenario).run()
         if keep:
             report.kept = str(folder)
         elif not report.is_good:
@@ -206,11 +207,11 @@ def _one(name: str, options: "Options", keep: Path | None) -> "Report":
         if not report.is_good:
             _autopsy(report, folder)
     for line in report.lines():
-        say(line)
+        info(line)
     return report
 
 
-def _play(name: str, options: "Options") -> "tuple[type[Rehearsal], Fault]":
+def _play(name: str, options: "Options") -> "tuple[type[Rehearsal], Scenario]":
     """The stage and what happens on it."""
     from provisioner.lab import fleet, installer, reimaging, scenarios
     from provisioner.lab.rehearsal import Rehearsal
@@ -236,26 +237,26 @@ def _folder(wanted: Path | None) -> Iterator[Path]:
 def _rescue(folder: Path, target: Path) -> Path:
     """Logs and screens outlive a failed rehearsal; disks and secrets do not."""
     for pattern in EVIDENCE:
-        for found in folder.glob(pattern):
-            place = target / found.relative_to(folder)
-            place.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(found, place)
+        for log in folder.glob(pattern):
+            copy = target / log.relative_to(folder)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(log, copy)
     return target
 
 
 def _autopsy(report: "Report", folder: Path) -> None:
     """The last words of machine and service, on the spot."""
-    from provisioner.recording import plain
+    from provisioner.state.recording import plain
 
-    stage = report.stages[-1]["name"] if report.stages else "the preparation"
+    stage = report.stages[-1].name if report.stages else "the preparation"
     where = "after the deployment" if report.result == "ready" else f"at {stage}"
-    say(f"\nIt went wrong {where}. The host's console said last:")
+    info(f"\nIt went wrong {where}. The host's console said last:")
     for console in sorted(folder.glob("vault-*/serial.log")):
         for line in plain(console.read_bytes()).splitlines()[-15:]:
-            say(f"  │ {line}")
+            info(f"  │ {line}")
     log = folder / "service.log"
     if log.exists():
-        say("The service said last:")
+        info("The service said last:")
         for line in log.read_text(errors="replace").splitlines()[-10:]:
-            say(f"  │ {line}")
-    say("")
+            info(f"  │ {line}")
+    info("")

@@ -2,7 +2,6 @@
 
 import sys
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -21,7 +20,15 @@ from provisioner.errors import SettingsError
     "--only", type=click.Choice(["dhcp", "tftp", "dns", "web", "worker"]), help="Run one service alone."
 )
 @click.option("--ready-fd", type=int, default=-1, hidden=True)
-def serve(file: Path | None, only: str | None, ready_fd: int, **values: Any) -> int:
+def serve(
+    file: Path | None,
+    state: Path | None,
+    interface: str | None,
+    address: str | None,
+    http_port: int | None,
+    only: str | None,
+    ready_fd: int,
+) -> int:
     """Answer DHCP, TFTP, DNS and HTTP on one LAN, and work on deployments, until told to stop.
 
     All services run under one parent; the first to stop stops all. The interface is never configured.
@@ -29,9 +36,8 @@ def serve(file: Path | None, only: str | None, ready_fd: int, **values: Any) -> 
     """
     from provisioner import daemon, settings
 
-    given = {
-        name: str(value) if name == "state" else value for name, value in values.items() if value is not None
-    }
+    options = {"state": state, "interface": interface, "address": address, "http_port": http_port}
+    given = {name: str(value) for name, value in options.items() if value is not None}
     if not file and not {"interface", "address"} <= given.keys():
         raise SettingsError(
             "which network is to be served is not said",
@@ -43,14 +49,14 @@ def serve(file: Path | None, only: str | None, ready_fd: int, **values: Any) -> 
 
     if only:
         return daemon.serve_one(load(), only, ready_fd, load)
-    return daemon.serve(load(), [sys.executable, "-m", "provisioner", *_again(file, given)], load)
+    return daemon.serve(load(), [sys.executable, "-m", "provisioner", *_child_words(file, given)], load)
 
 
-def _again(file: Path | None, given: dict[str, Any]) -> list[str]:
-    """The same words for a child."""
+def _child_words(file: Path | None, given: dict[str, str]) -> list[str]:
+    """The same command line for a child."""
     words = ["serve"]
     if file:
         words += ["--settings", str(file)]
     for name, value in given.items():
-        words += [f"--{name.replace('_', '-')}", str(value)]
+        words += [f"--{name.replace('_', '-')}", value]
     return words

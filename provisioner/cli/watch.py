@@ -1,113 +1,125 @@
 """`provision status` and `watch`: what is under way, live on a terminal, line by line elsewhere."""
 
 import time
-from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
-from provisioner.cli import fleet
-from provisioner.cli.common import Column, asks_service, console, emit, emit_one, local_time, prints_data, say
-from provisioner.cli.news import RESTING, await_news
-from provisioner.client import Client
+from provisioner.cli import runs
+from provisioner.cli.live_display import LiveDisplay
+from provisioner.cli.options import output_option, with_client
+from provisioner.cli.output import Column, console, info, local_time, print_record, print_rows, timestamp
+from provisioner.cli.polling import follow_events
+from provisioner.domain.stage import RESTING, Stage
+from provisioner.domain.timeline import StageRecord, Timeline
 from provisioner.errors import Exit
-from provisioner.story import PROGRESS, Chapter, Story, describe_progress
-from provisioner.units import duration
+from provisioner.system.units import duration
 
-Row = dict[str, Any]
-CODES = {"ready": Exit.DONE, "rejected": Exit.REJECTED, "failed": Exit.FAILED, "cancelled": Exit.FAILED}
+if TYPE_CHECKING:
+    from rich.console import Console, Group
+    from rich.text import Text
+
+    from provisioner.api.deployments import DeploymentDetails, DeploymentEvents, DeploymentStatus
+    from provisioner.client import Client
+
+CODES = {
+    Stage.READY: Exit.DONE,
+    Stage.REJECTED: Exit.REJECTED,
+    Stage.FAILED: Exit.FAILED,
+    Stage.CANCELLED: Exit.FAILED,
+}
+PROGRESS_INTERVAL = 10.0  # seconds between two lines of progress; reports come every two
 
 
-def _remark(row: Row) -> str:
-    if row["stage"] == "writing" and row["progress"]:
-        return describe_progress(row["progress"])
-    return str(row["reason"])
+def _remark(row: "DeploymentStatus") -> str:
+    if row.stage == Stage.WRITING and row.progress.phase:
+        return row.progress.describe()
+    return row.reason
 
 
-COLUMNS: tuple[Column, ...] = (
-    ("HOST", lambda r: r["host"]),
-    ("STATE", lambda r: r["stage"]),
-    ("SINCE", lambda r: local_time(r["stage_since"])),
-    ("IMAGE", lambda r: r["image"]),
-    ("TRY", lambda r: str(r["attempt"] or "")),
-    ("", _remark),
+COLUMNS: "tuple[Column[DeploymentStatus], ...]" = (
+    Column("HOST", lambda row: row.host),
+    Column("STATE", lambda row: row.stage),
+    Column("SINCE", lambda row: local_time(row.stage_since)),
+    Column("IMAGE", lambda row: row.image),
+    Column("TRY", lambda row: str(row.attempt or "")),
+    Column("", _remark),
 )
 
 
 @click.command()
 @click.argument("host", required=False)
-@prints_data
-@asks_service
-def status(client: Client, host: str | None, form: str) -> None:
+@output_option
+@with_client
+def status(client: "Client", host: str | None, output: str) -> None:
     """What is under way and what ended last; with HOST (name, serial, MAC or id), its story."""
-    if host and fleet.is_run(host):
-        return fleet.show(client, host, form)
+    if host and runs.is_run(host):
+        return runs.show(client, host, output)
     if host is None:
-        return emit(form, "deployments", client.deployments(), COLUMNS, key="host")
-    news = client.events(host)
-    row, story = news["deployment"], Story()
-    for event in news["events"]:
-        story.add(event)
-    emit_one(form, "deployment", row, lambda: _tell(row, story, news["now"]), key="host")
-    return None
+        rows = client.deployments()
+        return print_rows(output, "deployments", rows, COLUMNS, name=lambda row: row.host)
+    answer = client.events(host)
+    row = answer.deployment
+    return print_record(output, "deployment", row, lambda: _show(answer), name=row.host)
 
 
-def _tell(row: Row, story: Story, now: float) -> None:
-    out = console()
-    out.print(f"{row['host']}  {row['image']}  {row['id']}", style="bold", soft_wrap=True)
-    for line in _lines(row, story, now):
+def _show(answer: "DeploymentEvents") -> None:
+    row, timeline, out = answer.deployment, Timeline(), console()
+    for event in answer.events:
+        timeline.add(event)
+    out.print(f"{row.host}  {row.image}  {row.id}", style="bold", soft_wrap=True)
+    for line in _lines(row, timeline, answer.now):
         out.print(line, soft_wrap=True)
-    if row["stage"] in RESTING:
-        for sentence in _ending(row, story):
-            out.print(sentence, soft_wrap=True)
+    if row.stage in RESTING:
+        _conclude(row, timeline, out)
 
 
 @click.command()
 @click.argument("host", metavar="HOST|ID")
 @click.option("--timeout", type=click.FloatRange(min=1), help="Stop watching after SECONDS (exit code 7).")
-@asks_service
-def watch(client: Client, host: str, timeout: float | None) -> int:
+@with_client
+def watch(client: "Client", host: str, timeout: float | None) -> int:
     """Follow a host's deployment, or a run of many, until it ends. Ctrl-C stops watching, nothing else."""
-    if fleet.is_run(host):
-        return fleet.follow(client, host, timeout=timeout)[1]
+    if runs.is_run(host):
+        return runs.follow(client, host, timeout=timeout)[1]
     row = client.deployment(host)
-    say(f"{row['host']}  {row['image']}  {row['id']}")
-    return follow(client, row["id"], timeout=timeout)[1]
+    info(f"{row.host}  {row.image}  {row.id}")
+    return follow(client, row, timeout=timeout)[1]
 
 
-def follow(client: Client, ident: str, *, timeout: float | None) -> tuple[Row, int]:
-    """Show a deployment until it rests: its last row and the exit code. Ctrl-C detaches."""
+def follow(
+    client: "Client", row: "DeploymentStatus", *, timeout: float | None
+) -> "tuple[DeploymentStatus, int]":
+    """Show a deployment until it rests: how it is then, and the exit code. Ctrl-C detaches."""
     out = console(stderr=True)
-    view: _Live | _Lines = _Live(out) if out.file.isatty() else _Lines()
+    view: _LiveStages | _EventLines = _LiveStages(out) if out.file.isatty() else _EventLines()
     until = time.monotonic() + timeout if timeout else None
-    row: Row = {"host": ident, "id": ident}
+    last: DeploymentDetails | None = None
     try:
         with view:
-            for news in await_news(partial(client.events, ident), view.warn, until):
-                row = news["deployment"]
-                view.take(news)
-                if row["stage"] in RESTING and not news["events"]:
+            for update in follow_events(partial(client.events, row.id), view.warn, until):
+                last = update.deployment
+                view.update(update)
+                if last.stage in RESTING and not update.events:
                     break
     except KeyboardInterrupt:
-        say(f"Detached; the deployment goes on. Back with: provision watch {row['host']}")
-        return row, Exit.DETACHED
-    if row["stage"] not in RESTING:
-        say(f"Still {row['stage']} at --timeout; the deployment goes on: provision watch {row['host']}")
-        return row, Exit.RUNNING
-    for sentence in _ending(row, view.story):
-        out.print(sentence, soft_wrap=True)
-    held = row["stage"] == "cancelled" and row["stop_after"] and row["reason"].startswith("stopped after")
-    return row, Exit.DONE if held else CODES[row["stage"]]
+        info(f"Detached; the deployment goes on. Back with: provision watch {row.host}")
+        return last or row, Exit.DETACHED
+    if last is None or last.stage not in RESTING:
+        info(f"Still {(last or row).stage} at --timeout; the deployment goes on: provision watch {row.host}")
+        return last or row, Exit.RUNNING
+    _conclude(last, view.timeline, out)
+    return last, Exit.DONE if runs.was_held(last) else CODES[last.stage]
 
 
-class _Lines:
+class _EventLines:
     """One time-stamped line for each event."""
 
     def __init__(self) -> None:
-        self.story = Story()
-        self._progress = 0.0
-        self._warned = ""
+        self.timeline = Timeline()
+        self._progress_at = 0.0
+        self._warning = ""
 
     def __enter__(self) -> None:
         pass
@@ -115,118 +127,104 @@ class _Lines:
     def __exit__(self, *_: object) -> None:
         pass
 
-    def take(self, news: Row) -> None:
-        """New events."""
-        self._warned = ""
-        for event in news["events"]:
-            sentence = self.story.add(event)
-            if event["kind"] in PROGRESS and not self._is_due(event["time"]):
-                continue
-            stamp = datetime.fromtimestamp(event["time"]).astimezone().isoformat(timespec="seconds")
-            say(f"{stamp} {event['host']} {self.story.stage}: {sentence}")
+    def update(self, update: "DeploymentEvents") -> None:
+        """Print new events."""
+        self._warning = ""
+        for event in update.events:
+            sentence = self.timeline.add(event)
+            if not event.data.is_progress or self._is_due(event.time):
+                info(f"{timestamp(event.time)} {event.host} {self.timeline.stage}: {sentence}")
 
     def _is_due(self, now: float) -> bool:
-        """Progress comes every two seconds; a log needs it every ten."""
-        if now - self._progress < 10:
+        if now - self._progress_at < PROGRESS_INTERVAL:
             return False
-        self._progress = now
+        self._progress_at = now
         return True
 
     def warn(self, sentence: str) -> None:
-        """Something about us, not about the deployment; said once."""
-        if sentence != self._warned:
-            say(sentence)
-        self._warned = sentence
-
-
-class _Live:
-    """A line for each stage, redrawn in place."""
-
-    def __init__(self, out: Any) -> None:
-        from rich.live import Live
-
-        self.story = Story()
-        self._row: Row = {}
-        self._skew = 0.0  # the service's clock against ours
-        self._warning = ""
-        self._live = Live(console=out, get_renderable=self._draw, refresh_per_second=4)
-
-    def __enter__(self) -> None:
-        self._live.start()
-
-    def __exit__(self, *_: object) -> None:
-        self._live.stop()
-
-    def take(self, news: Row) -> None:
-        """New events."""
-        for event in news["events"]:
-            self.story.add(event)
-        self._row, self._warning = news["deployment"], ""
-        self._skew = news["now"] - time.time()
-
-    def warn(self, sentence: str) -> None:
-        """Something about us, not about the deployment."""
+        """Print something about us, not about the deployment; once."""
+        if sentence != self._warning:
+            info(sentence)
         self._warning = sentence
 
-    def _draw(self) -> Any:
+
+class _LiveStages(LiveDisplay):
+    """A line for each stage, redrawn in place."""
+
+    def __init__(self, out: "Console") -> None:
+        super().__init__(out)
+        self.timeline = Timeline()
+        self._row: DeploymentStatus | None = None
+
+    def update(self, update: "DeploymentEvents") -> None:
+        """Take new events."""
+        for event in update.events:
+            self.timeline.add(event)
+        self._row = update.deployment
+        self.reached(update.now)
+
+    def draw(self) -> "Group":
+        """The stages of the deployment."""
         from rich.console import Group
         from rich.text import Text
 
-        lines = _lines(self._row, self.story, time.time() + self._skew) if self._row else []
+        lines = _lines(self._row, self.timeline, self.service_time()) if self._row else []
         return Group(*lines, *([Text(f"   {self._warning}", "yellow")] if self._warning else []))
 
 
 MARKS = {"done": (" ✓ ", "green"), "now": (" ▸ ", "cyan"), "bad": (" ✗ ", "red"), "open": (" · ", "dim")}
 
 
-def _lines(row: Row, story: Story, now: float) -> list[Any]:
-    """The stages as rich texts: mark, name, note, seconds."""
+def _lines(row: "DeploymentStatus", timeline: Timeline, now: float) -> "list[Text]":
+    """The stages as rich texts: mark, name, duration, note."""
+    last = max((record.began for record in timeline.stages.values()), default=0)
+    return [_line(record, _state(record, row, last), timeline, now) for record in timeline.stages.values()]
+
+
+def _line(record: StageRecord, state: str, timeline: Timeline, now: float) -> "Text":
+    from rich.text import Text
+
+    mark, style = MARKS[state]
+    note = record.note if record.began else ""
+    if state == "now" and record.stage == Stage.WRITING and timeline.progress:
+        note = timeline.progress.describe()
+    seconds = duration(record.seconds(now)) if record.began else ""
+    attempt = f"attempt {timeline.attempt}, " if timeline.attempt > 1 and state == "now" else ""
+    return Text.assemble(
+        (mark, style),
+        (f"{record.stage:<11} ", "bold" if state == "now" else ""),
+        f"{seconds:>8}  ",
+        (f"{attempt}{note}", "dim" if state == "done" else ""),
+        overflow="ellipsis",
+        no_wrap=True,
+    )
+
+
+def _state(record: StageRecord, row: "DeploymentStatus", last: float) -> str:
+    """The key of MARKS; `last` is when the newest stage began."""
+    if not record.began:
+        return "open"
+    if row.stage in RESTING and row.stage != Stage.READY and record.began == last:
+        return "bad"
+    return "done" if record.ended else "now"
+
+
+def _conclude(row: "DeploymentDetails", timeline: Timeline, out: "Console") -> None:
+    """Say how it ended, and what its console said last."""
     from rich.text import Text
 
     lines = []
-    last = max((c.began for c in story.chapters.values()), default=0)
-    for chapter in story.chapters.values():
-        state = _state(chapter, row, last)
-        mark, style = MARKS[state]
-        note = chapter.note if chapter.began else ""
-        if state == "now" and chapter.stage == "writing" and story.progress:
-            note = describe_progress(story.progress)
-        took = duration(chapter.seconds(now)) if chapter.began else ""
-        again = f"attempt {story.attempt}, " if story.attempt > 1 and state == "now" else ""
-        lines.append(
-            Text.assemble(
-                (mark, style),
-                (f"{chapter.stage:<11} ", "bold" if state == "now" else ""),
-                f"{took:>8}  ",
-                (f"{again}{note}", "dim" if state == "done" else ""),
-                overflow="ellipsis",
-                no_wrap=True,
-            )
-        )
-    return lines
-
-
-def _state(chapter: Chapter, row: Row, last: float) -> str:
-    if not chapter.began:
-        return "open"
-    if row["stage"] in RESTING and row["stage"] != "ready" and chapter.began == last:
-        return "bad"
-    return "done" if chapter.ended else "now"
-
-
-def _ending(row: Row, story: Story) -> list[Any]:
-    """How it ended, for people."""
-    from rich.text import Text
-
-    took = duration(story.ended - story.began) if story.ended else ""
-    host = row["host"]
-    if row["stage"] == "ready":
-        return [Text.assemble((f"{host} is ready. ", "bold green"), f"{took}, {row['image']}")]
-    code = f" (PV-{row['code']})" if row["code"] else ""
-    lines = [Text.assemble((f"{host} {row['stage']}: ", "bold red"), f"{row['reason']}{code}")]
-    if row["hint"]:
-        lines.append(Text(f"  → {row['hint']}"))
-    if said := row.get("console"):
-        lines.append(Text(f"Its serial console said last (all of it: provision bmc console {host}):", "dim"))
-        lines += [Text(f"  │ {line}") for line in said]
-    return lines
+    if row.stage == Stage.READY:
+        seconds = duration(timeline.ended - timeline.began) if timeline.ended else ""
+        lines.append(Text.assemble((f"{row.host} is ready. ", "bold green"), f"{seconds}, {row.image}"))
+    else:
+        code = f" (PV-{row.code})" if row.code else ""
+        lines.append(Text.assemble((f"{row.host} {row.stage}: ", "bold red"), f"{row.reason}{code}"))
+        if row.hint:
+            lines.append(Text(f"  → {row.hint}"))
+        if row.console:
+            where = f"all of it: provision bmc console {row.host}"
+            lines.append(Text(f"Its serial console said last ({where}):", "dim"))
+        lines += [Text(f"  │ {line}") for line in row.console]
+    for line in lines:
+        out.print(line, soft_wrap=True)

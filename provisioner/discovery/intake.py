@@ -1,36 +1,49 @@
 """Takes the inventory that an unknown machine hands in: whose word it is, and what of it is kept."""
 
 import logging
-from dataclasses import asdict, replace
-from typing import Any
+from dataclasses import replace
+from typing import TypeVar
 
-from provisioner import lan
+from pydantic import BaseModel
+
 from provisioner.agent.protocol import Inventory
-from provisioner.discovery import records
-from provisioner.discovery.records import Record
+from provisioner.discovery.hardware import reported
+from provisioner.domain.values import machine_uuid, parse_mac, printable
 from provisioner.errors import InputError
-from provisioner.model import parse_mac
-from provisioner.site import Site
+from provisioner.site import lan
+from provisioner.site.site import Site
+from provisioner.state.surveys import SurveyRow
 
 log = logging.getLogger(__name__)
 LARGEST = 128 << 10  # bytes of a message; sixteen GPUs and thirty disks need 12 kB
 LONGEST = 200  # characters of a text
-LISTS = {"disks": 128, "nics": 64, "devices": 512, "macs": 64}  # entries that are kept
+MOST = {"disks": 128, "nics": 64, "devices": 512, "macs": 64}  # entries of each list that are kept
+_Model = TypeVar("_Model", bound=BaseModel)
 
 
 def take(site: Site, message: Inventory, address: str) -> bool:
-    """Keep it; False where discovery is off, or it is not this machine's to say."""
-    macs = [mac for text in (message.mac, *message.macs[: LISTS["macs"]]) if (mac := _mac(text))]
-    fault = _fault(site, message, macs, address)
-    if fault:
+    """Keep what a machine at `address` says of itself.
+
+    False, with the reason in the log, where discovery is off, or it is not this machine's to say.
+    """
+    macs = [mac for text in (message.mac, *message.macs[: MOST["macs"]]) if (mac := _mac(text))]
+    if fault := _fault(site, message, macs, address):
         log.warning("an inventory from %s is not taken: %s", address, fault)
         return False
-    now, uuid = site.clock(), records.usable_uuid(message.uuid)
-    body = clean(asdict(message)) | {"macs": list(dict.fromkeys(macs))}
-    known = records.find(site.store, macs[0], uuid) or Record(macs[0])
-    new = replace(known, uuid=uuid or known.uuid, macs=tuple(body["macs"]), address=address)
-    records.put(site.store, replace(new, reported=now, body=body))
-    log.info("%s (%s) handed in its inventory: serial %s", macs[0], address, body["serial"] or "none")
+    hardware = clean(reported(message)).model_copy(update={"macs": tuple(dict.fromkeys(macs))})
+    uuid = machine_uuid(message.uuid)
+    known = site.database.surveys.find(macs[0], uuid) or SurveyRow(macs[0])
+    site.database.surveys.put(
+        replace(
+            known,
+            uuid=uuid or known.uuid,
+            macs=hardware.macs,
+            address=address,
+            reported=site.clock(),
+            hardware=hardware,
+        )
+    )
+    log.info("%s (%s) handed in its inventory: serial %s", macs[0], address, hardware.serial or "none")
     return True
 
 
@@ -39,15 +52,14 @@ def _fault(site: Site, message: Inventory, macs: list[str], address: str) -> str
         return "discovery.boot is off"
     if not macs or macs[0] != message.mac:
         return "it names no MAC"
-    if not lan.is_strangers(site, macs[0], address):
+    if not lan.is_discovery_address(site, macs[0], address):
         return "that is no address of the discovery range"
-    if owner := next((row["host"] for mac in macs if (row := site.store.mac_row(mac))), ""):
+    if owner := next((row.host for mac in macs if (row := site.database.macs.get(mac))), ""):
         return f"it names a MAC of {owner}"
     if site.settings.dhcp.mode != "authoritative":
         return ""  # its card has answered for the address
-    now = site.clock()
-    held = (row for row in site.store.leases() if row["mac"] == macs[0] and row["expires"] > now)
-    if address not in {row["address"] for row in held}:
+    lease = site.database.leases.get(macs[0])
+    if lease is None or lease.expires <= site.clock() or lease.address != address:
         return f"the address is not that of {macs[0]}"
     return ""
 
@@ -60,12 +72,14 @@ def _mac(text: str) -> str:
         return ""
 
 
-def clean(value: Any, key: str = "") -> Any:
-    """The same data with printable, short texts and bounded lists: it is shown on people's terminals."""
-    if isinstance(value, dict):
-        return {name: clean(item, name) for name, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [clean(item) for item in value[: LISTS.get(key, 0)]]
+def clean(model: _Model) -> _Model:
+    """The same with printable, short texts and bounded lists: it is shown on people's terminals."""
+    return model.model_copy(update={name: _bounded(name, value) for name, value in model})
+
+
+def _bounded(name: str, value: object) -> object:
     if isinstance(value, str):
-        return "".join(letter if letter.isprintable() else "?" for letter in value[:LONGEST])
-    return value
+        return printable(value[:LONGEST])
+    if isinstance(value, tuple):
+        return tuple(_bounded(name, item) for item in value[: MOST.get(name, 0)])
+    return clean(value) if isinstance(value, BaseModel) else value

@@ -1,43 +1,44 @@
 """The list of machines that nobody knows: sightings and inventories of one machine joined into one row."""
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
-from provisioner.discovery import records, vendors
-from provisioner.discovery.records import Record, usable_uuid
+from provisioner.discovery import vendors
+from provisioner.domain.hardware import HardwareFacts
+from provisioner.domain.machine import UnknownMachine
+from provisioner.domain.values import machine_uuid, parse_mac
 from provisioner.errors import InputError, NotFoundError
-from provisioner.model import parse_mac
-from provisioner.site import Site
-
-Row = dict[str, Any]
-SAID = ("serial", "maker", "product", "cpu", "cpus", "memory", "firmware", "disks", "nics", "devices")
+from provisioner.site.site import Site
+from provisioner.state.sightings import Sighting
+from provisioner.state.surveys import SurveyRow
 
 
-def unknown(site: Site) -> list[Row]:
-    """One row per machine, the last seen first.
+@dataclass(frozen=True)
+class _Group:
+    """What was heard of one machine: its cards' sightings, the last first, and its survey."""
 
-    `mac` (the one last seen), `macs`, `vendor`, `architecture` (words), `uuid`, `address`, `hostname`,
-    `port` (of the switch, as its relay says), `note` (why its firmware got no boot file),
-    `first_seen`, `last_seen`, `count`; `host` where its UUID is that of a known host; `inventoried` (0 for
-    never) and what the inventory said: `serial`, `maker`, `product`, `cpu`, `cpus`, `memory` (bytes),
-    `firmware`, `disks`, `nics`, `devices`.
-    """
-    owners = records.known_uuids(site.store)
-    surveys = [record for record in records.every(site.store) if record.body]
-    groups = _join(records.sightings(site.store), surveys)
-    rows = [_row(seen, record, owners) for seen, record in groups]
-    return sorted(rows, key=lambda row: row["last_seen"], reverse=True)
+    sightings: tuple[Sighting, ...] = ()
+    survey: SurveyRow | None = None
 
 
-def find(site: Site, text: str) -> Row:
+def unknown(site: Site) -> list[UnknownMachine]:
+    """One row per machine, the last seen first."""
+    owners = site.database.hosts.names_by_uuid()
+    surveys = [survey for survey in site.database.surveys.all() if survey.hardware]
+    groups = _join(site.database.sightings.unknown(), surveys)
+    machines = [_machine(group, owners) for group in groups]
+    return sorted(machines, key=lambda machine: machine.last_seen, reverse=True)
+
+
+def find(site: Site, text: str) -> UnknownMachine:
     """By any of its MACs, its UUID or its serial. Raises NotFoundError (PV-129)."""
     try:
         mac = parse_mac(text)
     except InputError:
         mac = ""
-    for row in unknown(site):
-        if mac in row["macs"] or text.lower() in (row["uuid"], row["serial"].lower()):
-            return row
+    for machine in unknown(site):
+        if mac in machine.macs or text.lower() in (machine.uuid, machine.serial.lower()):
+            return machine
     raise NotFoundError(
         f"no unknown machine with {text} was seen",
         hint="provision host list --unknown shows who asked; power it on with network boot enabled",
@@ -45,45 +46,54 @@ def find(site: Site, text: str) -> Row:
     )
 
 
-def _join(seen: list[Row], surveys: list[Record]) -> list[tuple[list[Row], Record | None]]:
+def _join(sightings: Sequence[Sighting], surveys: Sequence[SurveyRow]) -> list[_Group]:
     """Groups by UUID (DHCP option 97, or as inventoried) and by the MACs that an inventory names."""
-    by_mac = {mac: record for record in surveys for mac in (record.mac, *record.macs)}
-    by_uuid = {record.uuid: record for record in surveys if record.uuid}
-    groups: dict[str, tuple[list[Row], Record | None]] = {}
-    for row in seen:
-        uuid = usable_uuid(row["data"].get("uuid"))
-        record = by_mac.get(row["mac"]) or by_uuid.get(uuid)
-        key = record.mac if record else uuid or row["mac"]
-        groups.setdefault(key, ([], record))[0].append(row)
-    for record in surveys:  # its sightings may be older than what is listed
-        groups.setdefault(record.mac, ([], record))
+    by_mac = {mac: survey for survey in surveys for mac in (survey.mac, *survey.macs)}
+    by_uuid = {survey.uuid: survey for survey in surveys if survey.uuid}
+    groups: dict[str, _Group] = {}
+    for sighting in sightings:
+        uuid = machine_uuid(sighting.data.uuid)
+        survey = by_mac.get(sighting.mac) or by_uuid.get(uuid)
+        key = survey.mac if survey else uuid or sighting.mac
+        group = groups.get(key, _Group(survey=survey))
+        groups[key] = _Group((*group.sightings, sighting), group.survey)
+    for survey in surveys:  # its sightings may be older than what is listed
+        groups.setdefault(survey.mac, _Group(survey=survey))
     return list(groups.values())
 
 
-def _row(seen: list[Row], record: Record | None, owners: dict[str, str]) -> Row:
-    body = (record.body if record else None) or {}
-    macs = list(dict.fromkeys([*(row["mac"] for row in seen), *(record.macs if record else ())]))
-    uuid = (record.uuid if record else "") or _first(usable_uuid(row["data"].get("uuid")) for row in seen)
-    said = {name: body.get(name, [] if name in ("disks", "nics", "devices") else "") for name in SAID}
-    said |= {"cpus": body.get("cpus", 0), "memory": body.get("memory", 0)}
-    reported = record.reported if record else 0.0
-    return {
-        "mac": macs[0],
-        "macs": macs,
-        "vendor": vendors.maker(macs[0]),
-        "architecture": _first(vendors.architecture(row["data"].get("arch")) for row in seen),
-        "uuid": uuid,
-        "address": _first(row["address"] for row in seen) or (record.address if record else ""),
-        "hostname": _first(row["data"].get("hostname", "") for row in seen),
-        "port": _first(row["data"].get("circuit", "") for row in seen),
-        "note": _first(row["data"].get("note", "") for row in seen),
-        "host": owners.get(uuid, ""),
-        "first_seen": min((row["first_seen"] for row in seen), default=reported),
-        "last_seen": max((row["last_seen"] for row in seen), default=reported),
-        "count": sum(row["count"] for row in seen),
-        "inventoried": reported,
-        **said,
-    }
+def _machine(group: _Group, owners: dict[str, str]) -> UnknownMachine:
+    sightings, survey = group.sightings, group.survey or SurveyRow("")
+    hardware = survey.hardware or HardwareFacts()
+    packets = [sighting.data for sighting in sightings]
+    macs = tuple(dict.fromkeys([*(sighting.mac for sighting in sightings), *survey.macs]))
+    uuid = survey.uuid or _first(machine_uuid(packet.uuid) for packet in packets)
+    return UnknownMachine(
+        mac=macs[0],
+        macs=macs,
+        vendor=vendors.maker(macs[0]),
+        architecture=_first(vendors.architecture(packet.arch) for packet in packets),
+        uuid=uuid,
+        address=_first(sighting.address for sighting in sightings) or survey.address,
+        hostname=_first(packet.hostname for packet in packets),
+        port=_first(packet.circuit for packet in packets),
+        note=_first(packet.note for packet in packets),
+        host=owners.get(uuid, ""),
+        first_seen=min((sighting.first_seen for sighting in sightings), default=survey.reported),
+        last_seen=max((sighting.last_seen for sighting in sightings), default=survey.reported),
+        count=sum(sighting.count for sighting in sightings),
+        inventoried=survey.reported,
+        serial=hardware.serial,
+        maker=hardware.maker,
+        product=hardware.product,
+        cpu=hardware.cpu,
+        cpus=hardware.cpus,
+        memory=hardware.memory,
+        firmware=hardware.firmware,
+        disks=hardware.disks,
+        nics=hardware.nics,
+        devices=hardware.devices,
+    )
 
 
 def _first(texts: Iterable[str]) -> str:

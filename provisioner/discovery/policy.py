@@ -1,10 +1,10 @@
 """Whether a machine that nobody knows may be sent to look at itself; the default is its own disk."""
 
-from provisioner import lan
-from provisioner.discovery import records
-from provisioner.discovery.records import Record
-from provisioner.model import Asker
-from provisioner.site import Site
+from provisioner.domain.boot_plan import Asker
+from provisioner.domain.values import machine_uuid
+from provisioner.site import lan
+from provisioner.site.site import Site
+from provisioner.state.surveys import SurveyRow
 
 FRESH = 600.0  # seconds for which an inventory is news
 PROCESSORS = frozenset({"", "i386", "x86_64"})  # iPXE's words for what the ramdisk runs on
@@ -14,29 +14,32 @@ def refusal(site: Site, asker: Asker) -> str:
     """Why an unknown machine gets its disk, in words; empty when it may be surveyed."""
     if not site.settings.discovery.boot:
         return "this machine is not known"
-    if not lan.is_strangers(site, asker.mac, asker.address):
+    if not lan.is_discovery_address(site, asker.mac, asker.address):
         return f"this machine is not known, and {asker.address} is no address of the discovery range"
-    if row := site.store.mac_row(asker.mac):
-        return f"this is the BMC of {row['host']}"
+    if row := site.database.macs.get(asker.mac):
+        return f"this is the BMC of {row.host}"
     if owner := _owner(site, asker):
         return f"this network card is not known, its machine is: {owner}"
     if asker.arch not in PROCESSORS:
         return f"this machine is not known, and the ramdisk does not run on {asker.arch}"
-    record = records.find(site.store, asker.mac, asker.uuid)
-    return "" if is_due(record, site.clock()) else "this machine is not known; its inventory was taken"
+    survey = site.database.surveys.find(asker.mac, asker.uuid)
+    return "" if is_due(survey, site.clock()) else "this machine is not known; its inventory was taken"
 
 
-def is_due(record: Record | None, now: float) -> bool:
-    """Each look is followed by a boot from the disk, however long the firmware takes until it asks again."""
-    if record is None:
+def is_due(survey: SurveyRow | None, now: float) -> bool:
+    """Whether it may be sent to look (again), at `now`.
+
+    Each look is followed by a boot from the disk, however long the firmware takes until it asks again.
+    """
+    if survey is None:
         return True
-    return record.released > record.looked and now - record.looked >= FRESH
+    return survey.released > survey.looked and now - survey.looked >= FRESH
 
 
 def _owner(site: Site, asker: Asker) -> str:
-    uuid = records.usable_uuid(asker.uuid)
-    if uuid and (name := records.known_uuids(site.store).get(uuid)):
+    uuid = machine_uuid(asker.uuid)
+    if uuid and (name := site.database.hosts.names_by_uuid().get(uuid)):
         return name
     serial = asker.serial.strip().lower()
-    named = (host.name for host in site.store.hosts() if host.serial.strip().lower() == serial)
+    named = (host.name for host in site.database.hosts.all() if host.serial.strip().lower() == serial)
     return next(named, "") if serial else ""

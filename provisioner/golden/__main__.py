@@ -7,15 +7,14 @@ import shutil
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 from provisioner.errors import ProvisionError
 from provisioner.golden import record
-from provisioner.golden.normalise import FORMATS, Golden, Order, normalise
+from provisioner.golden.normalise import FORMATS, GoldenImage, NormaliseRequest, Report, normalise
 
 
 def arguments(argv: list[str]) -> argparse.Namespace:
-    """What a template says."""
+    """The template's options, as `inline` of its post-processor gives them."""
     parser = argparse.ArgumentParser(prog="python -m provisioner.golden", description=__doc__)
     parser.add_argument(
         "--disk", type=Path, required=True, help="Packer's disk; its folder is removed at the end"
@@ -38,67 +37,65 @@ def arguments(argv: list[str]) -> argparse.Namespace:
 
 def main(argv: list[str]) -> int:
     """Normalise, record, clean up. An error is told in words, and Packer then fails the build."""
-    wanted = arguments(argv)
+    options = arguments(argv)
     began = time.monotonic()
 
     def report(step: str) -> None:
         print(f"golden: {step} ({time.monotonic() - began:.0f} s)", flush=True)
 
     try:
-        made = normalise(_order(wanted), report)
+        made = normalise(_request(options), report)
     except ProvisionError as fault:
         print(f"golden: {fault} (PV-{fault.code})\n  → {fault.hint}", file=sys.stderr)
-        _keep(wanted, report)
+        _keep_disk(options, report)
         return int(fault.exit)
-    _record(wanted, made)
-    shutil.rmtree(wanted.disk.parent)
+    _record(options, made)
+    shutil.rmtree(options.disk.parent)
     for name, digest in made.sums.items():
         print(f"golden: {digest}  {name}")
-    report(f"done: {wanted.out}")
+    report(f"done: {options.out}")
     return 0
 
 
-def _order(wanted: argparse.Namespace) -> Order:
-    return Order(
-        disk=wanted.disk,
-        form=wanted.format,
-        out=wanted.out,
-        name=wanted.name,
-        version=wanted.version,
-        epoch=wanted.epoch,
-        key=Path(wanted.sign) if wanted.sign else None,
+def _request(options: argparse.Namespace) -> NormaliseRequest:
+    return NormaliseRequest(
+        disk=options.disk,
+        form=options.format,
+        out=options.out,
+        name=options.name,
+        version=options.version,
+        epoch=options.epoch,
+        key=Path(options.sign) if options.sign else None,
     )
 
 
-def _keep(wanted: argparse.Namespace, report: Any) -> None:
+def _keep_disk(options: argparse.Namespace, report: Report) -> None:
     """Packer deletes its disk when this step fails: hold on to it by a second name."""
-    if wanted.keep and wanted.disk.is_file():
-        folder = Path(wanted.keep)
+    if options.keep and options.disk.is_file():
+        folder = Path(options.keep)
         folder.mkdir(parents=True, exist_ok=True)
-        kept = folder / wanted.disk.name
-        kept.unlink(missing_ok=True)
-        os.link(wanted.disk, kept)  # the same file, not a copy of gigabytes
-        report(f"the disk is kept as {kept}")
+        link = folder / options.disk.name
+        link.unlink(missing_ok=True)
+        os.link(options.disk, link)  # the same file, not a copy of gigabytes
+        report(f"the disk is kept as {link}")
 
 
-def _record(wanted: argparse.Namespace, made: Golden) -> None:
-    given = {"source": wanted.source.removeprefix("file://"), "mirror_key": wanted.mirror_key}
-    facts = {"name": wanted.name, "version": wanted.version, "epoch": wanted.epoch, **wanted.facts}
-    found = record.inputs({name: Path(path) for name, path in given.items() if path}, facts)
-    path = made.raw.with_name(f"{wanted.name}-{wanted.version}{record.SUFFIX}")
-    body = {
-        "image": f"{wanted.name}@{wanted.version}",
-        "result": "built",
-        "builder": wanted.builder,
-        "raw_sha256": made.raw_sha256,
-        "artefacts": made.sums,
-        "variables": facts,
-        "inputs": found,
-        "inputs_key": record.key(found),
-        "tools": record.tools(),
-        **made.facts,
-    }
-    record.write(path, body)
+def _record(options: argparse.Namespace, made: GoldenImage) -> None:
+    given = {"source": options.source.removeprefix("file://"), "mirror_key": options.mirror_key}
+    variables = {"name": options.name, "version": options.version, "epoch": options.epoch, **options.facts}
+    inputs = record.inputs({name: Path(path) for name, path in given.items() if path}, variables)
+    written = record.BuildRecord(
+        image=f"{options.name}@{options.version}",
+        builder=options.builder,
+        raw_sha256=made.raw_sha256,
+        artefacts=made.sums,
+        variables=variables,
+        inputs=inputs,
+        inputs_key=record.key(inputs),
+        tools=record.tools(),
+        statistics=made.statistics,
+    )
+    written.write(made.raw.with_name(f"{options.name}-{options.version}{record.SUFFIX}"))
 
 
 if __name__ == "__main__":

@@ -1,13 +1,14 @@
 """Makes what is handed out of a raw image: qcow2, vmdk, pack, checksums; the same bytes each time."""
 
 import re
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from provisioner.errors import ProvisionError
-from provisioner.golden import files
 from provisioner.imaging import pack, signature
 from provisioner.run import run
+from provisioner.system.checksum import sha256
 
 LARGEST = 50 * 10**9  # bytes of the raw image
 DOWNLOAD_LIMIT = 600.0  # seconds
@@ -20,8 +21,17 @@ _DESCRIPTOR_PLACE = slice(28, 44)
 SECTOR = 512
 
 
+@dataclass(frozen=True)
+class Sizes:
+    """Bytes of the raw image and of its pack, and the seconds that the pack needs at 1 Gbit/s."""
+
+    raw_bytes: int
+    pack_bytes: int
+    download_seconds_at_1_gbit: float
+
+
 def qcow2(raw: Path) -> Path:
-    """`NAME.qcow2` beside the raw image, compressed."""
+    """Write `NAME.qcow2` beside the raw image, compressed by zstd; its path. Raises ProgramError."""
     out = raw.with_suffix(".qcow2")
     run([*CONVERT, "qcow2", "-c", "-o", "compression_type=zstd", raw, out], timeout=CONVERT_LIMIT)
     return out
@@ -51,8 +61,8 @@ def packed(raw: Path, *, name: str, version: str, epoch: int, key: Path | None) 
     return [out, listed, *([signature.sign(listed, key)] if key else [])]
 
 
-def check_sizes(raw: Path, pack_file: Path) -> dict[str, float]:
-    """Sizes and the seconds of a download at 1 Gbit/s. Raises ProvisionError over a limit."""
+def check_sizes(raw: Path, pack_file: Path) -> Sizes:
+    """Measure raw image and pack. Raises ProvisionError (PV-661) over one of the product's limits."""
     size, wire = raw.stat().st_size, pack_file.stat().st_size
     seconds = round(wire / GOODPUT, 1)
     if size > LARGEST:
@@ -67,12 +77,12 @@ def check_sizes(raw: Path, pack_file: Path) -> dict[str, float]:
             hint="provision image diff OLD NEW shows what was added",
             code=661,
         )
-    return {"raw_bytes": size, "pack_bytes": wire, "download_seconds_at_1_gbit": seconds}
+    return Sizes(size, wire, seconds)
 
 
 def checksums(paths: list[Path]) -> dict[str, str]:
     """Write SHA256SUMS, as `sha256sum -c` reads it, beside the first; name → digest."""
-    sums = {path.name: files.hashed(path) for path in sorted(paths, key=lambda path: path.name)}
+    sums = {path.name: sha256(path) for path in sorted(paths, key=lambda path: path.name)}
     lines = [f"{digest}  {name}\n" for name, digest in sums.items()]
     (paths[0].parent / SUMS).write_text("".join(lines))
     return sums

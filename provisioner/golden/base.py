@@ -13,10 +13,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from provisioner import run, shipped
+from provisioner import run
 from provisioner.golden import disk, namespace
-from provisioner.golden.files import hashed
 from provisioner.imaging.manifest import ESP_LABEL
+from provisioner.system import shipped
+from provisioner.system.checksum import sha256
 
 EPOCH = 1767225600  # 2026-01-01, every time stamp in the image
 SUITE = "bookworm"
@@ -29,7 +30,7 @@ Report = Callable[[str], None]
 
 @dataclass(frozen=True)
 class BaseImage:
-    """A raw disk image; size in bytes."""
+    """A raw base image with its SHA-256; `size` in bytes, `cached` if it was not built now."""
 
     path: Path
     sha256: str
@@ -39,7 +40,7 @@ class BaseImage:
 
 
 @dataclass(frozen=True)
-class Mirror:
+class AptMirror:
     """A signed apt repository to build from, which the image keeps; `lock` is its lock's SHA-256."""
 
     url: str
@@ -47,11 +48,11 @@ class Mirror:
     lock: str
 
     def inputs(self) -> list[str]:
-        """What a cached tree depends on."""
+        """What a cached tree depends on: URL, keyring (hexadecimal), the lock's digest."""
         return [self.url, self.keyring.read_bytes().hex(), self.lock]
 
     def source(self, keyring: Path) -> str:
-        """One line for sources.list(5)."""
+        """The one-line style of sources.list(5); `keyring` is the file's path where apt runs."""
         return f"deb [signed-by={keyring}] {self.url} {SUITE} main"
 
 
@@ -61,7 +62,7 @@ def build(
     name: str,
     version: str,
     cache: Path,
-    mirror: Mirror | None = None,
+    mirror: AptMirror | None = None,
     report: Report = lambda _: None,
 ) -> BaseImage:
     """Build `out`, or copy it from the cache where the inputs are the same. Works without root.
@@ -89,7 +90,7 @@ def build(
     return BaseImage(out, digest, out.stat().st_size, time.monotonic() - began, cached)
 
 
-def packages(cache: Path, report: Report = lambda _: None, mirror: Mirror | None = None) -> Path:
+def packages(cache: Path, report: Report = lambda _: None, mirror: AptMirror | None = None) -> Path:
     """The tar of the base's installed packages, from the cache or made now. Raises as `build`."""
     recipe = shipped.folder("images") / "base"
     tree = _tree_place(cache, recipe, mirror)
@@ -99,7 +100,7 @@ def packages(cache: Path, report: Report = lambda _: None, mirror: Mirror | None
     return tree
 
 
-def _tree_place(cache: Path, recipe: Path, mirror: Mirror | None) -> Path:
+def _tree_place(cache: Path, recipe: Path, mirror: AptMirror | None) -> Path:
     return cache / f"tree-{_digest([*_tree_inputs(recipe), *(mirror.inputs() if mirror else ())])}.tar"
 
 
@@ -128,7 +129,7 @@ def _disk_inputs(recipe: Path) -> list[str]:
     return [f"{path.name}\0{path.read_text()}" for path in [*files, *sources]] + [str(ROOT_SIZE), ESP_LABEL]
 
 
-def _make_tree(target: Path, recipe: Path, mirror: Mirror | None) -> None:
+def _make_tree(target: Path, recipe: Path, mirror: AptMirror | None) -> None:
     """The packages as a sorted tar with fixed times; reproducible by mmdebstrap itself."""
     with tempfile.TemporaryDirectory(dir=target.parent) as work:
         partial = Path(work) / "tree.tar"
@@ -161,7 +162,7 @@ def _customise(recipe: Path) -> list[str]:
     ]
 
 
-def _keep(mirror: Mirror) -> list[str]:
+def _keep(mirror: AptMirror) -> list[str]:
     """Hooks that leave the mirror as the image's one source, with its key."""
     line = shlex.quote(mirror.source(KEYRING))
     return [
@@ -171,7 +172,7 @@ def _keep(mirror: Mirror) -> list[str]:
 
 
 def _make_image(target: Path, tree: Path, recipe: Path, name: str, version: str) -> str:
-    ids = disk.Identity(NAMESPACE, name, version)
+    ids = disk.ImageIds(NAMESPACE, name, version)
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
         work = Path(folder)
         overlay = work / "overlay"
@@ -188,7 +189,7 @@ def _make_image(target: Path, tree: Path, recipe: Path, name: str, version: str)
         namespace.inside("provisioner.golden.filesystem", tree, overlay, root, ident, ROOT_SIZE, EPOCH)
         raw = work / "disk.raw"
         disk.assemble(raw, root, ids, epoch=EPOCH)
-        digest = hashed(raw)
+        digest = sha256(raw)
         raw.rename(target)
     return digest
 

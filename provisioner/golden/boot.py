@@ -4,8 +4,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from provisioner import shipped
 from provisioner.errors import InputError
+from provisioner.system import shipped
 
 KERNELS = ("boot/vmlinuz", "vmlinuz")  # Ubuntu's link, Debian's
 SETTINGS = ("GRUB_CMDLINE_LINUX", "GRUB_CMDLINE_LINUX_DEFAULT")
@@ -14,14 +14,14 @@ ARGUMENTS = "console=tty0 console=ttyS0,115200 net.ifnames=1"
 
 
 @dataclass(frozen=True)
-class Ids:
+class FilesystemIds:
     """The UUID of the root file system, the serial of the ESP's FAT (eight hexadecimal digits)."""
 
     root: str
     esp: str
 
 
-def write(root: Path, ids: Ids) -> None:
+def write(root: Path, ids: FilesystemIds) -> None:
     """Write etc/fstab and boot/grub/grub.cfg. Raises InputError where there is no kernel."""
     lines = [f"UUID={ids.root} / ext4 defaults,errors=remount-ro 0 1"]
     if (root / "boot/efi").is_dir():  # where Ubuntu's packages update the signed loader

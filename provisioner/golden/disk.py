@@ -27,7 +27,7 @@ BIOS_MODULES = (*COMMON, "biosdisk")
 
 
 @dataclass(frozen=True)
-class Identity:
+class ImageIds:
     """Ids that are the same for the same name and version (UUIDv5, RFC 9562 §5.5)."""
 
     namespace: uuid.UUID
@@ -35,15 +35,15 @@ class Identity:
     version: str
 
     def of(self, what: str) -> uuid.UUID:
-        """The id of one thing in the image."""
+        """The UUID of `what` (`disk`, `root-filesystem`, …), the same for the same name and version."""
         return uuid.uuid5(self.namespace, f"{self.name}@{self.version}/{what}")
 
     def serial(self, what: str) -> str:
-        """A FAT volume id: eight hexadecimal digits."""
+        """A FAT volume id (BS_VolID, FAT specification 1.03): eight hexadecimal digits."""
         return self.of(what).hex[:8]
 
 
-def assemble(raw: Path, root: Path, ids: Identity, *, epoch: int, loaders: Path | None = None) -> None:
+def assemble(raw: Path, root: Path, ids: ImageIds, *, epoch: int, loaders: Path | None = None) -> None:
     """Write the disk image `raw` around the root file system `root`.
 
     `loaders` is a folder whose files the ESP gets instead of our GRUB: a distribution's signed ones.
@@ -59,7 +59,7 @@ def assemble(raw: Path, root: Path, ids: Identity, *, epoch: int, loaders: Path 
     _install_bios(raw, work, ids)
 
 
-def _partition(raw: Path, root_size: int, ids: Identity) -> None:
+def _partition(raw: Path, root_size: int, ids: ImageIds) -> None:
     lines = ["label: gpt", f"label-id: {ids.of('disk')}", "sector-size: 512"]
     for name, start, length, kind in LAYOUT:
         sectors = (length * MIB or root_size) // SECTOR
@@ -70,7 +70,7 @@ def _partition(raw: Path, root_size: int, ids: Identity) -> None:
 
 
 def _place(raw: Path, part: Path, name: str) -> None:
-    offset = next(start for found, start, _, _ in LAYOUT if found == name)
+    offset = next(start for label, start, _, _ in LAYOUT if label == name)
     run.run(
         ["dd", f"if={part}", f"of={raw}", "bs=1M", f"seek={offset}", "conv=notrunc,sparse", "status=none"],
         timeout=300,
@@ -85,7 +85,7 @@ def _fat(path: Path, mebibytes: int, label: str, serial: str, epoch: int) -> Pat
     return path
 
 
-def search_script(ids: Identity) -> str:
+def search_script(ids: ImageIds) -> str:
     """What GRUB does first: find the root by its id and read the menu there."""
     root = ids.of("root-filesystem")
     lines = (
@@ -96,29 +96,29 @@ def search_script(ids: Identity) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _image(work: Path, target: str, modules: tuple[str, ...], ids: Identity) -> Path:
+def _image(work: Path, target: str, modules: tuple[str, ...], ids: ImageIds) -> Path:
     config, out = work / "embedded.cfg", work / f"{target}.img"
     config.write_text(search_script(ids))
     run.run(["grub-mkimage", "-O", target, "-p", "/boot/grub", "-c", config, "-o", out, *modules])
     return out
 
 
-def _esp(work: Path, ids: Identity, epoch: int, loaders: Path | None) -> Path:
+def _esp(work: Path, ids: ImageIds, epoch: int, loaders: Path | None) -> Path:
     path = _fat(work / "esp.fat", 32, ESP_LABEL, ids.serial("esp"), epoch)
     clock = {"SOURCE_DATE_EPOCH": str(epoch), "TZ": "UTC"}
     if loaders is None:
         loaders = work / "esp"
         (loaders / FALLBACK).parent.mkdir(parents=True, exist_ok=True)
         _image(work, "x86_64-efi", EFI_MODULES, ids).replace(loaders / FALLBACK)
-    for found in sorted(loaders.rglob("*")):
-        name = f"::{found.relative_to(loaders)}"
+    for source in sorted(loaders.rglob("*")):
+        name = f"::{source.relative_to(loaders)}"
         run.run(
-            ["mmd", "-i", path, name] if found.is_dir() else ["mcopy", "-i", path, found, name], env=clock
+            ["mmd", "-i", path, name] if source.is_dir() else ["mcopy", "-i", path, source, name], env=clock
         )
     return path
 
 
-def _install_bios(raw: Path, work: Path, ids: Identity) -> None:
+def _install_bios(raw: Path, work: Path, ids: ImageIds) -> None:
     """What grub-bios-setup does, without a device: boot.img in LBA 0, core.img in the BIOS boot partition."""
     core = bytearray(_image(work, "i386-pc", BIOS_MODULES, ids).read_bytes())
     boot = bytearray(Path("/usr/lib/grub/i386-pc/boot.img").read_bytes()[:440])

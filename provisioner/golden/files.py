@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 from provisioner.errors import InputError
+from provisioner.system.checksum import sha256
 
 FORMAT = "files/1"
 SUFFIX = ".files.jsonl"
@@ -25,7 +26,7 @@ BLOCK = 1 << 20
 
 
 @dataclass(frozen=True)
-class Entry:
+class FileEntry:
     """One path. `owner` is UID:GID, `mtime` seconds, `size` and `sha256` of files only, `target` of links.
 
     `same` is the first path, in sorted order, of those that are hard links of one file; `device` MAJOR:MINOR.
@@ -60,7 +61,7 @@ class FileManifest:
     image: str
     raw_sha256: str
     areas: tuple[Area, ...]
-    entries: tuple[Entry, ...]
+    entries: tuple[FileEntry, ...]
 
     def dump(self) -> str:
         """JSON lines: a head, then a line for each path without what is empty."""
@@ -78,14 +79,14 @@ class FileManifest:
 
 
 def load(path: Path) -> FileManifest:
-    """Read a manifest. Raises InputError where it is none."""
+    """Read a manifest as `FileManifest.dump` writes it. Raises InputError (PV-663) where it is none."""
     try:
         with path.open(encoding="utf-8") as file:
             head = json.loads(file.readline())
             if head.get("format") != FORMAT:
                 raise ValueError(f"its format is {head.get('format')!r}")
             areas = tuple(Area(**area) for area in head["areas"])
-            entries = tuple(Entry(**json.loads(line)) for line in file)
+            entries = tuple(FileEntry(**json.loads(line)) for line in file)
             return FileManifest(head["image"], head["raw_sha256"], areas, entries)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as fault:
         raise InputError(
@@ -95,7 +96,7 @@ def load(path: Path) -> FileManifest:
         ) from fault
 
 
-def scan(root: Path) -> tuple[Entry, ...]:
+def scan(root: Path) -> tuple[FileEntry, ...]:
     """Every path below `root`, and `.` for itself, sorted by the bytes of their names; files are hashed."""
     first: dict[tuple[int, int], str] = {}
     return tuple(_entry(root, path, first) for path in sorted(_paths(root), key=os.fsencode))
@@ -108,7 +109,7 @@ def _paths(root: Path) -> Iterator[str]:
             yield os.path.relpath(os.path.join(folder, name), root)  # noqa: PTH118  they need not be valid text
 
 
-def _entry(root: Path, path: str, first: dict[tuple[int, int], str]) -> Entry:
+def _entry(root: Path, path: str, first: dict[tuple[int, int], str]) -> FileEntry:
     place = os.path.join(root, path)  # noqa: PTH118
     info = os.lstat(place)
     kind = KINDS[stat.S_IFMT(info.st_mode)]
@@ -117,14 +118,14 @@ def _entry(root: Path, path: str, first: dict[tuple[int, int], str]) -> Entry:
     if kind != "folder" and info.st_nlink > 1:
         same = first.setdefault((info.st_dev, info.st_ino), shown)
     regular = kind == "file"
-    return Entry(
+    return FileEntry(
         path=shown,
         type=kind,
         mode=f"{stat.S_IMODE(info.st_mode):04o}",
         owner=f"{info.st_uid}:{info.st_gid}",
         mtime=int(info.st_mtime),
         size=info.st_size if regular else 0,
-        sha256=hashed(Path(place)) if regular else "",
+        sha256=sha256(Path(place)) if regular else "",
         target=os.readlink(place) if kind == "link" else "",  # noqa: PTH115
         same=same,
         device=f"{os.major(info.st_rdev)}:{os.minor(info.st_rdev)}" if "device" in kind else "",
@@ -136,24 +137,18 @@ def _xattrs(place: str) -> list[str]:
     return sorted(os.listxattr(place, follow_symlinks=False))
 
 
-def hashed(path: Path) -> str:
-    """SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def areas(raw: Path, partitions: list[tuple[str, int, int]]) -> tuple[Area, ...]:
     """The digest of each `(name, offset, length)`, then of what no partition covers, as `outside`."""
-    found, outside, place, rest = [], hashlib.sha256(), 0, 0
+    digested, outside, place, rest = [], hashlib.sha256(), 0, 0
     size = raw.stat().st_size
     with raw.open("rb") as file:
         for name, offset, length in sorted(partitions, key=lambda part: part[1]):
             outside.update(_read(file.fileno(), place, offset - place))
             rest += offset - place
-            found.append(Area(name, length, _digest(file.fileno(), offset, length)))
+            digested.append(Area(name, length, _digest(file.fileno(), offset, length)))
             place = offset + length
         outside.update(_read(file.fileno(), place, size - place))
-    return (*found, Area("outside", rest + size - place, outside.hexdigest()))
+    return (*digested, Area("outside", rest + size - place, outside.hexdigest()))
 
 
 def _read(descriptor: int, offset: int, length: int) -> bytes:
@@ -167,4 +162,4 @@ def _digest(descriptor: int, offset: int, length: int) -> str:
     return whole.hexdigest()
 
 
-FIELDS = tuple(entry.name for entry in fields(Entry) if entry.name != "path")
+FIELDS = tuple(entry.name for entry in fields(FileEntry) if entry.name != "path")

@@ -88,11 +88,11 @@ def make(root: Path, out: Path, ident: str, size: int, epoch: int) -> None:
 
 def _clamp_inodes(out: Path, epoch: int, clock: dict[str, str]) -> None:
     """mke2fs copies the change times of the tree, which nothing can set; debugfs can."""
-    found = re.search(r"Inode count:\s+(\d+)", text(["dumpe2fs", "-h", out]))
+    count = re.search(r"Inode count:\s+(\d+)", text(["dumpe2fs", "-h", out]))
     free = re.search(r"Free inodes:\s+(\d+)", text(["dumpe2fs", "-h", out]))
-    if not found or not free:
+    if not count or not free:
         raise SystemExit("dumpe2fs does not tell the number of inodes")
-    used = int(found[1]) - int(free[1])
+    used = int(count[1]) - int(free[1])
     fields = ("atime", "ctime", "mtime", "crtime")
     script = [
         f"sif <{n}> {field} @{epoch}\nsif <{n}> {field}_extra 0"

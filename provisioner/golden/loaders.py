@@ -4,14 +4,14 @@ import shutil
 from pathlib import Path
 
 from provisioner.golden import disk
-from provisioner.golden.disk import Identity
+from provisioner.golden.disk import ImageIds
 from provisioner.run import run
 
 SHIM = "shimx64.efi"
 MENU = "grub.cfg"
 
 
-def signed(raw: Path, offset: int, work: Path, ids: Identity) -> Path | None:
+def signed(raw: Path, offset: int, work: Path, ids: ImageIds) -> Path | None:
     """A folder of the ESP's files with GRUB's stub searching the new root; None where no shim is there.
 
     `offset` is the ESP's, in bytes. The fallback \\EFI\\BOOT\\BOOTX64.EFI is the shim where it was missing.

@@ -3,16 +3,16 @@
 import hashlib
 import json
 import platform
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
 from statistics import median
-from typing import Any
 
-from provisioner import shipped
 from provisioner.errors import InputError, ProgramError
-from provisioner.golden.files import hashed
 from provisioner.run import run
+from provisioner.system import shipped
+from provisioner.system.checksum import sha256
 
 SCHEMA_VERSION = 1
 SUFFIX = ".build.json"
@@ -32,46 +32,46 @@ TOOLS = {
 LIBRARIES = ("ansible-core", "zstandard")
 
 
-def inputs(given: dict[str, Path], facts: dict[str, Any]) -> dict[str, str]:
+def inputs(given: dict[str, Path], variables: Mapping[str, object]) -> dict[str, str]:
     """What the image depends on: name → sha256 of each source file, of what was given, of the variables.
 
     Given are the ISO or base image, and the mirror's keyring, which is in the image.
     """
-    found = {}
+    digests = {}
     for name in SOURCES:
         folder = shipped.folder(name)
         for path in sorted(folder.rglob("*")):
             inner = path.relative_to(folder)
             if path.is_file() and not NOT_SOURCES & set(inner.parts):
-                found[f"{name}/{inner}"] = hashed(path)
+                digests[f"{name}/{inner}"] = sha256(path)
     for path in sorted(Path(__file__).parent.glob("*.py")):
-        found[f"golden/{path.name}"] = hashed(path)
-    found |= {name: hashed(path) for name, path in given.items() if path.is_file()}
-    found["variables"] = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
-    return found
+        digests[f"golden/{path.name}"] = sha256(path)
+    digests |= {name: sha256(path) for name, path in given.items() if path.is_file()}
+    digests["variables"] = hashlib.sha256(json.dumps(variables, sort_keys=True).encode()).hexdigest()
+    return digests
 
 
-def key(found: dict[str, str]) -> str:
+def key(digests: dict[str, str]) -> str:
     """One digest of all inputs: two builds with the same key must give the same image."""
-    return hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(digests, sort_keys=True).encode()).hexdigest()
 
 
 def tools() -> dict[str, str]:
     """The versions of the programs that shape the bytes; `missing` where one is not installed."""
-    found = {"python": platform.python_version(), **{name: metadata.version(name) for name in LIBRARIES}}
+    versions = {"python": platform.python_version(), **{name: metadata.version(name) for name in LIBRARIES}}
     for name, argv in TOOLS.items():
         try:
             done = run(list(argv), check=False, timeout=60)
         except ProgramError:
-            found[name] = "missing"
+            versions[name] = "missing"
             continue
         lines = (done.stdout + done.stderr).decode(errors="replace").strip().splitlines()
-        found[name] = lines[0] if lines else "silent"
-    return found
+        versions[name] = lines[0] if lines else "silent"
+    return versions
 
 
 @dataclass(frozen=True)
-class Line:
+class JournalEntry:
     """One build in the journal; seconds, bytes. `result` is built or failed."""
 
     started: float
@@ -88,29 +88,29 @@ class Line:
     error: str = ""
 
 
-def append(folder: Path, line: Line) -> None:
-    """Keep a build's line in the folder's journal, failed or not."""
+def append(folder: Path, line: JournalEntry) -> None:
+    """Append a build, failed or not, to the folder's journal, an object a line. Raises OSError."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / JOURNAL).open("a", encoding="utf-8") as file:
         file.write(json.dumps(asdict(line), sort_keys=True) + "\n")
 
 
-def journal(folder: Path) -> list[Line]:
+def journal(folder: Path) -> list[JournalEntry]:
     """All builds, oldest first. Raises InputError naming a line that is damaged."""
     path = folder / JOURNAL
     if not path.is_file():
         return []
-    found = []
+    entries = []
     for number, text in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
         try:
-            found.append(Line(**json.loads(text)))
+            entries.append(JournalEntry(**json.loads(text)))
         except (ValueError, TypeError) as fault:
             raise InputError(f"{path}: line {number} is damaged: {fault}", code=663) from fault
-    return found
+    return entries
 
 
 @dataclass(frozen=True)
-class Target:
+class Objective:
     """A measure against the limit that the product has set; `met` is None where nothing was measured."""
 
     name: str
@@ -120,7 +120,7 @@ class Target:
     met: bool | None
 
 
-def targets(lines: list[Line]) -> list[Target]:
+def targets(lines: list[JournalEntry]) -> list[Objective]:
     """Success rate of all builds, medians of those that were built, against their limits."""
     built = [line for line in lines if line.result == "built"]
     rate = 100 * len(built) / len(lines) if lines else None
@@ -129,11 +129,11 @@ def targets(lines: list[Line]) -> list[Target]:
         "image size, median": (_median([line.raw_bytes for line in built], 1e9), 50.0, "GB"),
         "download at 1 Gbit/s, median": (_median([line.download_seconds for line in built], 60), 10.0, "min"),
     }
-    first = Target("success rate", rate, 95.0, "%", None if rate is None else rate > 95)
+    first = Objective("success rate", rate, 95.0, "%", None if rate is None else rate > 95)
     return [
         first,
         *(
-            Target(name, value, limit, unit, None if value is None else value < limit)
+            Objective(name, value, limit, unit, None if value is None else value < limit)
             for name, (value, limit, unit) in of.items()
         ),
     ]
@@ -143,9 +143,44 @@ def _median(values: list[float] | list[int], divisor: float) -> float | None:
     return median(values) / divisor if values else None
 
 
-def write(path: Path, body: dict[str, Any]) -> None:
-    """The build record, JSON."""
-    path.write_text(json.dumps({"schema_version": SCHEMA_VERSION, **body}, indent=1, sort_keys=True) + "\n")
+@dataclass(frozen=True)
+class Statistics:
+    """What the normalise step has counted; sizes in bytes, as `artefacts.Sizes` and `tree.RebuiltRoot`."""
+
+    raw_bytes: int
+    pack_bytes: int
+    download_seconds_at_1_gbit: float
+    scrubbed: Mapping[str, int]
+    bytecode: int
+    content: int
+    root_size: int
+    signed_loaders: bool
+    files: int
+    packages: int
+    normalise_seconds: float
+
+
+@dataclass(frozen=True)
+class BuildRecord:
+    """`NAME-VERSION.build.json` beside an image: what it was made from, with what, and its digests."""
+
+    image: str  # NAME@VERSION
+    builder: str
+    raw_sha256: str
+    artefacts: Mapping[str, str]  # file name → SHA-256
+    variables: Mapping[str, object]  # of the template, that shape the image
+    inputs: Mapping[str, str]  # as `inputs` gives them
+    inputs_key: str
+    tools: Mapping[str, str]  # program or library → version
+    statistics: Statistics
+    result: str = "built"
+
+    def write(self, path: Path) -> None:
+        """As JSON, the statistics' keys beside the others."""
+        body = asdict(self)
+        body |= body.pop("statistics")
+        text = json.dumps({"schema_version": SCHEMA_VERSION, **body}, indent=1, sort_keys=True)
+        path.write_text(text + "\n")
 
 
 def known(path: Path, inputs_key: str) -> str:

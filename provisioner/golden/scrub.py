@@ -21,10 +21,10 @@ class Rule:
 
 def rules(text: str) -> list[Rule]:
     """The rules of a list `packer/scrub`. Raises InputError naming the line that is none."""
-    found = []
+    parsed = []
     for number, line in enumerate(text.splitlines(), 1):
-        said, _, reason = line.partition("#")
-        words = said.split()
+        rule, _, reason = line.partition("#")
+        words = rule.split()
         if not words:
             continue
         if len(words) != 2 or words[0] not in VERBS or not reason.strip() or not _stays_inside(words[1]):
@@ -32,8 +32,8 @@ def rules(text: str) -> list[Rule]:
                 f"line {number} of the scrub list is no rule: {line.strip()!r}",
                 hint="VERB PATTERN # reason; the verb is gone, empty or blank, the pattern relative",
             )
-        found.append(Rule(words[0], words[1], reason.strip()))
-    return found
+        parsed.append(Rule(words[0], words[1], reason.strip()))
+    return parsed
 
 
 def _stays_inside(pattern: str) -> bool:

@@ -1,16 +1,17 @@
 """The build's own key and the seeds that Packer serves, made from packer/http/*.yml and checked."""
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import yaml
 from pydantic import ValidationError
 
-from provisioner import seed, shipped
-from provisioner.autoinstall.image import ImageAnswers
+from provisioner.cloudinit.autoinstall.storage_layout import ImageAnswers, ImageUserData
+from provisioner.cloudinit.cloud_config import HEAD, MetaData, dump
 from provisioner.errors import InputError
 from provisioner.run import run
+from provisioner.system import shipped
 
 KEY = "key"
 INSTANCE = "image-build"
@@ -27,31 +28,37 @@ def write(folder: Path) -> Path:
         old.unlink(missing_ok=True)
     run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", INSTANCE, "-f", key])
     public = key.with_name(f"{KEY}.pub").read_text().strip()
-    for system, user_data in (("ubuntu", ubuntu(public)), ("debian", debian(public))):
+    for system, user_data in (("ubuntu", dump(ubuntu(public))), ("debian", dump(debian(public)))):
         place = folder / "http" / system
         place.mkdir(parents=True, exist_ok=True)
-        (place / "user-data").write_text("#cloud-config\n" + seed.dump(user_data))
-        (place / "meta-data").write_text(seed.dump({"instance-id": INSTANCE}))
+        (place / "user-data").write_text(HEAD + user_data)
+        (place / "meta-data").write_text(dump(MetaData(instance_id=INSTANCE)))
         (place / "vendor-data").write_text("")
     return key
 
 
-def ubuntu(public_key: str) -> dict[str, Any]:
-    """The live installer's cloud-config with the answers in it."""
+def ubuntu(public_key: str) -> ImageUserData:
+    """The live installer's cloud-config: the answers of packer/http/ubuntu.yml and the build's key.
+
+    Raises InputError (PV-665) naming the answer that is wrong.
+    """
     answers = _load("ubuntu")
-    answers["ssh"] = {**answers.get("ssh", {}), "authorized-keys": (public_key,)}
+    ssh = answers.get("ssh")
+    answers["ssh"] = {**(ssh if isinstance(ssh, dict) else {}), "authorized-keys": (public_key,)}
     try:
-        checked = ImageAnswers.model_validate(frozen(answers))
+        return ImageUserData(autoinstall=ImageAnswers.model_validate(frozen(answers)))
     except ValidationError as fault:
         first = fault.errors()[0]
         raise InputError(
             f"packer/http/ubuntu.yml: {'.'.join(map(str, first['loc']))}: {first['msg']}", code=665
         ) from fault
-    return {"autoinstall": checked.model_dump(mode="json", by_alias=True, exclude_none=True)}
 
 
-def debian(public_key: str) -> dict[str, Any]:
-    """The base image's cloud-config with the key of its one user."""
+def debian(public_key: str) -> Mapping[str, object]:
+    """The base image's cloud-config, packer/http/debian.yml, with the key of its one user.
+
+    Raises InputError (PV-665) where it has other users.
+    """
     config = _load("debian")
     users = config.get("users")
     if not isinstance(users, list) or len(users) != 1 or users[0].get("name") != "packer":
@@ -60,19 +67,19 @@ def debian(public_key: str) -> dict[str, Any]:
     return config
 
 
-def _load(system: str) -> dict[str, Any]:
+def _load(system: str) -> dict[str, object]:
     path = shipped.file("packer", f"http/{system}.yml")
     try:
-        found = yaml.safe_load(path.read_text())
+        config = yaml.safe_load(path.read_text())
     except yaml.YAMLError as fault:
         raise InputError(f"packer/http/{system}.yml is no YAML: {fault}", code=665) from fault
-    if not isinstance(found, dict):
+    if not isinstance(config, dict):
         raise InputError(f"packer/http/{system}.yml holds no settings", code=665)
-    return found
+    return config
 
 
-def frozen(value: Any) -> Any:
-    """Lists as tuples, which is what the strict model takes."""
+def frozen(value: object) -> object:
+    """Plain data with tuples in place of lists, which is what the strict models take."""
     if isinstance(value, list):
         return tuple(frozen(item) for item in value)
     if isinstance(value, dict):

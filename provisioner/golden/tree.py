@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Self
 
 from provisioner.errors import ProgramError, ProvisionError
 from provisioner.golden import accounts, boot, bytecode, filesystem, namespace, scrub
@@ -28,40 +29,56 @@ JSON_SECRET = re.compile(
 
 
 @dataclass(frozen=True)
-class Order:
-    """What is made of which disk; paths as texts, so that it travels as JSON."""
+class RebuildRequest:
+    """Which disk's root is rebuilt into which file; paths as texts, so that it travels as JSON."""
 
     raw: str
     offset: int  # bytes, of its root
     out: str
-    ids: boot.Ids
+    ids: boot.FilesystemIds
     epoch: int
     user: str
     rules: str
 
     def dump(self) -> str:
-        """As the namespace's process is given it."""
+        """JSON, as the process in the namespace gets it."""
         return json.dumps(asdict(self))
 
+    @classmethod
+    def load(cls, text: str) -> Self:
+        """A request from what `dump` wrote."""
+        fields = json.loads(text)
+        return cls(**{**fields, "ids": boot.FilesystemIds(**fields["ids"])})
 
-def main(order: Order) -> dict[str, object]:
-    """Make `order.out`; what was scrubbed, and the sizes. Raises ProvisionError."""
-    out = Path(order.out)
-    with namespace.filesystem(Path(order.raw), order.offset) as source:
+
+@dataclass(frozen=True)
+class RebuiltRoot:
+    """What was done: paths removed by each scrub pattern, byte-code files dated anew, sizes in bytes."""
+
+    scrubbed: dict[str, int]
+    bytecode: int
+    content: int
+    root_size: int
+
+
+def main(request: RebuildRequest) -> RebuiltRoot:
+    """Make `request.out`. Raises ProvisionError: a private key is left (PV-662), or there is no kernel."""
+    out = Path(request.out)
+    with namespace.filesystem(Path(request.raw), request.offset) as source:
         content = measure(source)
         with namespace.scratch(out.parent, content) as root:
             _copy(source, root)
-            gone = scrub.apply(root, scrub.rules(Path(order.rules).read_text()))
-            accounts.remove(root, order.user)
+            removed = scrub.apply(root, scrub.rules(Path(request.rules).read_text()))
+            accounts.remove(root, request.user)
             accounts.forget_name(root)
-            accounts.date(root, order.epoch)
+            accounts.date(root, request.epoch)
             refuse_secrets(root)
-            boot.write(root, order.ids)
-            redated = bytecode.redate(root, order.epoch)
-            filesystem.clamp(root, order.epoch)
+            boot.write(root, request.ids)
+            redated = bytecode.redate(root, request.epoch)
+            filesystem.clamp(root, request.epoch)
             size = room(root)
-            filesystem.make(root, out, order.ids.root, size, order.epoch)
-    return {"scrubbed": gone, "bytecode": redated, "content": content, "root_size": size}
+            filesystem.make(root, out, request.ids.root, size, request.epoch)
+    return RebuiltRoot(removed, redated, content, size)
 
 
 def _walk(root: Path) -> Iterator[tuple[str, os.stat_result]]:
@@ -74,10 +91,10 @@ def _walk(root: Path) -> Iterator[tuple[str, os.stat_result]]:
 def measure(root: Path) -> int:
     """Bytes that the tree's files take in whole blocks; a hard link counts once."""
     seen, total = set(), 0
-    for _, found in _walk(root):
-        if (found.st_dev, found.st_ino) not in seen:
-            seen.add((found.st_dev, found.st_ino))
-            size = found.st_size if stat.S_ISREG(found.st_mode) else BLOCK
+    for _, info in _walk(root):
+        if (info.st_dev, info.st_ino) not in seen:
+            seen.add((info.st_dev, info.st_ino))
+            size = info.st_size if stat.S_ISREG(info.st_mode) else BLOCK
             total += -(-size // BLOCK) * BLOCK
     return total
 
@@ -92,9 +109,9 @@ def room(root: Path) -> int:
 def _copy(source: Path, target: Path) -> None:
     """All but what the kernel mounts over: owners, modes, extended attributes, hard links, holes."""
     names = sorted(path.name for path in source.iterdir())
-    kept = [source / name for name in names if name not in NOT_COPIED]
+    copied = [source / name for name in names if name not in NOT_COPIED]
     try:
-        run(["cp", "--archive", "--", *kept, f"{target}/"], timeout=namespace.TIME_LIMIT)
+        run(["cp", "--archive", "--", *copied, f"{target}/"], timeout=namespace.TIME_LIMIT)
     except ProgramError as fault:
         if "special file" in str(fault):
             fault.hint = (
@@ -108,15 +125,15 @@ def _copy(source: Path, target: Path) -> None:
 
 def refuse_secrets(root: Path) -> None:
     """Raise ProvisionError naming every private key that the scrub list has left."""
-    found = [
+    secrets = [
         path.removeprefix(f"{root}/")
         for place in SECRET_PLACES
         for path, info in _walk(root / place)
         if stat.S_ISREG(info.st_mode) and 0 < info.st_size <= SECRET_SIZE and _holds_secret(path)
     ]
-    if found:
+    if secrets:
         raise ProvisionError(
-            f"private keys would be in every host: {', '.join(sorted(found)[:5])}",
+            f"private keys would be in every host: {', '.join(sorted(secrets)[:5])}",
             hint="remove them in the role that made them, or name them in packer/scrub",
             code=662,
         )
@@ -129,9 +146,7 @@ def _holds_secret(path: str) -> bool:
 
 
 if __name__ == "__main__":
-    said = json.loads(sys.argv[1])
-    said["ids"] = boot.Ids(**said["ids"])
     try:
-        print(json.dumps(main(Order(**said))))
+        print(json.dumps(asdict(main(RebuildRequest.load(sys.argv[1])))))
     except ProvisionError as fault:
         sys.exit(f"{fault}\n{fault.hint}")

@@ -1,6 +1,6 @@
 """Tells which bytes of an ext4 filesystem belong to nothing, from its own block bitmap.
 
-Layout: Linux, Documentation/filesystems/ext4 (super, group_descr, bitmaps). Any doubt means: nothing is free.
+Layout: Linux, Documentation/filesystems/ext4 (super, group_descr, bitmaps). In doubt nothing is free.
 """
 
 import struct
@@ -23,7 +23,7 @@ LARGEST_GROUPS = 1 << 20  # 128 TiB in groups of 128 MiB
 
 
 @dataclass(frozen=True)
-class Layout:
+class Superblock:
     """What the superblock says; sizes in bytes, the rest in blocks."""
 
     block: int
@@ -38,16 +38,16 @@ class Layout:
 
     @property
     def groups(self) -> int:
-        """Block groups, the last one perhaps shorter."""
+        """The number of block groups; the last may be shorter."""
         return -(-(self.blocks - self.first) // self.per_group)
 
     @property
     def descriptor_blocks(self) -> int:
-        """Blocks that hold the group descriptors."""
+        """The number of blocks that hold the group descriptors."""
         return -(-self.groups * self.descriptor // self.block)
 
     def length(self, group: int) -> int:
-        """Blocks of a group."""
+        """The number of blocks of group `group`, counted from 0."""
         return min(self.per_group, self.blocks - self.first - group * self.per_group)
 
     def heads(self, group: int) -> int:
@@ -58,7 +58,7 @@ class Layout:
 
 
 @dataclass(frozen=True)
-class Group:
+class GroupDescriptor:
     """One descriptor: where its parts lie, in blocks; `free` blocks by its own count."""
 
     block_bitmap: int
@@ -69,7 +69,7 @@ class Group:
 
 
 class FreeMap:
-    """One bit a block, set where something lies."""
+    """Which blocks of a file system are free, from one bit a block that is set where something lies."""
 
     def __init__(self, block: int, first: int, used: bytes, blocks: int) -> None:
         self._block, self._first, self._used, self._blocks = block, first, used, blocks
@@ -86,17 +86,17 @@ class FreeMap:
 
 def free_map(reader: Reader) -> FreeMap | None:
     """What is free in the ext4 at `reader`'s start; None where it is none, not clean, or there is doubt."""
-    layout = _layout(reader(1024, 1024))
-    if layout is None:
+    superblock = _superblock(reader(1024, 1024))
+    if superblock is None:
         return None
-    groups = list(_groups(reader, layout))
-    if len(groups) != layout.groups or not all(_is_inside(group, layout) for group in groups):
+    groups = list(_groups(reader, superblock))
+    if len(groups) != superblock.groups or not all(_is_inside(group, superblock) for group in groups):
         return None
-    used = _used(reader, layout, groups)
-    return None if used is None else FreeMap(layout.block, layout.first, used, layout.blocks)
+    used = _used(reader, superblock, groups)
+    return None if used is None else FreeMap(superblock.block, superblock.first, used, superblock.blocks)
 
 
-def _layout(body: bytes) -> Layout | None:
+def _superblock(body: bytes) -> Superblock | None:
     if len(body) < 1024 or _u16(body, 0x38) != MAGIC or _u16(body, 0x3A) != CLEAN or _u32(body, 0xE8):
         return None
     compatible, incompatible, read_only = (_u32(body, place) for place in (0x5C, 0x60, 0x64))
@@ -105,7 +105,7 @@ def _layout(body: bytes) -> Layout | None:
     is_wide = bool(incompatible & WITH_64BIT)
     block = 1024 << _u32(body, 0x18)
     per_group, inodes, inode_size = _u32(body, 0x20), _u32(body, 0x28), _u16(body, 0x58)
-    layout = Layout(
+    superblock = Superblock(
         block=block,
         blocks=_u32(body, 0x4) | (_u32(body, 0x150) << 32 if is_wide else 0),
         first=_u32(body, 0x14),
@@ -116,56 +116,56 @@ def _layout(body: bytes) -> Layout | None:
         is_sparse=bool(read_only & SPARSE_SUPER),
         free=_u32(body, 0xC) | (_u32(body, 0x158) << 32 if is_wide else 0),
     )
-    is_sane = 0 < per_group <= 8 * block and per_group % 8 == 0 and layout.first == (block == 1024)
-    is_sane = is_sane and layout.blocks > layout.first and 32 <= layout.descriptor <= block
-    return layout if is_sane and layout.groups <= LARGEST_GROUPS else None
+    is_sane = 0 < per_group <= 8 * block and per_group % 8 == 0 and superblock.first == (block == 1024)
+    is_sane = is_sane and superblock.blocks > superblock.first and 32 <= superblock.descriptor <= block
+    return superblock if is_sane and superblock.groups <= LARGEST_GROUPS else None
 
 
-def _groups(reader: Reader, layout: Layout) -> Iterator[Group]:
-    table = reader((layout.first + 1) * layout.block, layout.groups * layout.descriptor)
-    is_wide = layout.descriptor >= 64
-    for place in range(0, len(table) - layout.descriptor + 1, layout.descriptor):
-        row = table[place : place + layout.descriptor]
+def _groups(reader: Reader, superblock: Superblock) -> Iterator[GroupDescriptor]:
+    table = reader((superblock.first + 1) * superblock.block, superblock.groups * superblock.descriptor)
+    is_wide = superblock.descriptor >= 64
+    for place in range(0, len(table) - superblock.descriptor + 1, superblock.descriptor):
+        row = table[place : place + superblock.descriptor]
         blocks, inodes, table_at = (
             _u32(row, at) | (_u32(row, at + 0x20) << 32 if is_wide else 0) for at in (0, 4, 8)
         )
         free = _u16(row, 0xC) | (_u16(row, 0x2C) << 16 if is_wide else 0)
-        yield Group(blocks, inodes, table_at, free, bool(_u16(row, 0x12) & BLOCK_UNINIT))
+        yield GroupDescriptor(blocks, inodes, table_at, free, bool(_u16(row, 0x12) & BLOCK_UNINIT))
 
 
-def _is_inside(group: Group, layout: Layout) -> bool:
-    ends = (group.block_bitmap + 1, group.inode_bitmap + 1, group.inode_table + layout.inode_blocks)
-    return min(group.block_bitmap, group.inode_bitmap, group.inode_table) > layout.first and (
-        max(ends) <= layout.blocks
+def _is_inside(group: GroupDescriptor, superblock: Superblock) -> bool:
+    ends = (group.block_bitmap + 1, group.inode_bitmap + 1, group.inode_table + superblock.inode_blocks)
+    return min(group.block_bitmap, group.inode_bitmap, group.inode_table) > superblock.first and (
+        max(ends) <= superblock.blocks
     )
 
 
-def _used(reader: Reader, layout: Layout, groups: list[Group]) -> bytes | None:
+def _used(reader: Reader, superblock: Superblock, groups: list[GroupDescriptor]) -> bytes | None:
     """The whole bitmap; None where a group's own count of free blocks says otherwise."""
-    used = bytearray(-(-layout.groups * layout.per_group // 8))
+    used = bytearray(-(-superblock.groups * superblock.per_group // 8))
     for number, group in enumerate(groups):
-        place = number * layout.per_group // 8
+        place = number * superblock.per_group // 8
         if not group.is_unwritten:
-            body = reader(group.block_bitmap * layout.block, layout.per_group // 8)
-            if len(body) != layout.per_group // 8:
+            body = reader(group.block_bitmap * superblock.block, superblock.per_group // 8)
+            if len(body) != superblock.per_group // 8:
                 return None
             used[place : place + len(body)] = body
     # the filesystem's own blocks are marked whatever the bitmaps say: unwritten ones say nothing
     for number, group in enumerate(groups):
-        _mark(used, number * layout.per_group, layout.heads(number))
+        _mark(used, number * superblock.per_group, superblock.heads(number))
         for block, count in (
             (group.block_bitmap, 1),
             (group.inode_bitmap, 1),
-            (group.inode_table, layout.inode_blocks),
+            (group.inode_table, superblock.inode_blocks),
         ):
-            _mark(used, block - layout.first, count)
+            _mark(used, block - superblock.first, count)
     total = 0
     for number, group in enumerate(groups):
-        free = _count_free(used, number * layout.per_group, layout.length(number))
+        free = _count_free(used, number * superblock.per_group, superblock.length(number))
         total += free
         if free != group.free:
             return None
-    return bytes(used) if total == layout.free else None
+    return bytes(used) if total == superblock.free else None
 
 
 def _mark(used: bytearray, first: int, count: int) -> None:

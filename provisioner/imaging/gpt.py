@@ -17,8 +17,8 @@ Reader = Callable[[int, int], bytes]  # offset and length in bytes
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One partition; offset and length in bytes."""
+class PartitionEntry:
+    """A partition entry (UEFI 2.10, 5.3.3): GUIDs in lower case, offset and length in bytes."""
 
     type: str
     guid: str
@@ -28,7 +28,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Table:
+class PartitionTable:
     """A partition table; LBAs in sectors of `sector` bytes, `entries` as they lie on the disk."""
 
     sector: int
@@ -39,15 +39,15 @@ class Table:
     last: int
     entries: bytes
     entry_size: int
-    partitions: tuple[Entry, ...]
+    partitions: tuple[PartitionEntry, ...]
 
     @property
     def entry_sectors(self) -> int:
-        """Sectors that the array of entries takes."""
+        """The number of sectors that the array of entries takes."""
         return -(-len(self.entries) // self.sector)
 
 
-def read(reader: Reader, sector: int, lba: int = 1) -> Table:
+def read(reader: Reader, sector: int, lba: int = 1) -> PartitionTable:
     """The table whose header is at `lba`. Raises PackError: none there, damaged, or a checksum is wrong."""
     header = reader(lba * sector, sector)
     if len(header) < _HEADER.size or not header.startswith(SIGNATURE):
@@ -64,12 +64,12 @@ def read(reader: Reader, sector: int, lba: int = 1) -> Table:
     entries = reader(array * sector, count * entry_size)
     if len(entries) != count * entry_size or zlib.crc32(entries) != array_crc:
         raise PackError("the GUID partition table's entries have a wrong checksum", code=324)
-    found = tuple(_partitions(entries, entry_size, sector))
-    return Table(sector, guid, this, other, first, last, entries, entry_size, found)
+    partitions = tuple(_partitions(entries, entry_size, sector))
+    return PartitionTable(sector, guid, this, other, first, last, entries, entry_size, partitions)
 
 
-def _partitions(entries: bytes, size: int, sector: int) -> list[Entry]:
-    found = []
+def _partitions(entries: bytes, size: int, sector: int) -> list[PartitionEntry]:
+    partitions = []
     for place in range(0, len(entries), size):
         kind, guid, first, last, _, name = _ENTRY.unpack_from(entries, place)
         if not any(kind):
@@ -79,11 +79,11 @@ def _partitions(entries: bytes, size: int, sector: int) -> list[Entry]:
         text = name.decode("utf-16-le", "replace").split("\0")[0]
         text = "".join(letter for letter in text if letter.isprintable())  # it is shown on consoles
         ids = (str(uuid.UUID(bytes_le=kind)), str(uuid.UUID(bytes_le=guid)))
-        found.append(Entry(*ids, text, first * sector, (last - first + 1) * sector))
-    return found
+        partitions.append(PartitionEntry(*ids, text, first * sector, (last - first + 1) * sector))
+    return partitions
 
 
-def stretch(table: Table, disk_size: int) -> Table:
+def stretch(table: PartitionTable, disk_size: int) -> PartitionTable:
     """The same partitions on a disk of `disk_size` bytes, the backup at its end. Raises PackError."""
     sectors = disk_size // table.sector
     last = sectors - table.entry_sectors - 2
@@ -93,7 +93,7 @@ def stretch(table: Table, disk_size: int) -> Table:
     return replace(table, this=1, other=sectors - 1, last=last)
 
 
-def build(table: Table) -> tuple[bytes, bytes]:
+def build(table: PartitionTable) -> tuple[bytes, bytes]:
     """`(primary, backup)`: header and entries from sector 1 on, entries and header up to the disk's end."""
     padding = bytes(table.entry_sectors * table.sector - len(table.entries))
     entries = table.entries + padding
@@ -102,7 +102,7 @@ def build(table: Table) -> tuple[bytes, bytes]:
     return primary + entries, entries + backup
 
 
-def _header(table: Table, this: int, other: int, array: int) -> bytes:
+def _header(table: PartitionTable, this: int, other: int, array: int) -> bytes:
     count = len(table.entries) // table.entry_size
     crc = zlib.crc32(table.entries)
 

@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -64,23 +65,23 @@ class Manifest:
 
     @property
     def pack_size(self) -> int:
-        """Bytes of the pack."""
+        """The size of the pack in bytes."""
         return sum(chunk.pack_length for chunk in self.chunks)
 
     def partition(self, role: str) -> Partition:
-        """Raises PackError where the image has no such partition."""
-        for found in self.partitions:
-            if found.role == role:
-                return found
+        """The partition with this role. Raises PackError (PV-322) where the image has none."""
+        for partition in self.partitions:
+            if partition.role == role:
+                return partition
         raise PackError(f"{self.name}@{self.version} has no partition {role!r}", code=322)
 
     def dump(self) -> bytes:
-        """The manifest as it is signed."""
+        """The manifest as it is signed: one line of JSON, keys sorted."""
         return json.dumps(asdict(self), separators=(",", ":"), sort_keys=True).encode() + b"\n"
 
 
 def check_names(name: str, version: str, created: str) -> None:
-    """Raises PackError where an image cannot be called so."""
+    """Raises PackError (PV-323) where an image cannot have this name, version or time of creation."""
     for text, pattern in ((name, _NAME), (version, _VERSION), (created, _PRINTED)):
         if not pattern.fullmatch(text):
             raise PackError(
@@ -91,7 +92,7 @@ def check_names(name: str, version: str, created: str) -> None:
 
 
 def load(path: Path) -> Manifest:
-    """Read and check a manifest file. Raises PackError."""
+    """Read a manifest file and check all of it. Raises PackError (PV-323)."""
     try:
         if path.stat().st_size > LARGEST:
             raise PackError(f"{path.name}: larger than any manifest", code=323)
@@ -105,11 +106,11 @@ def load(path: Path) -> Manifest:
     return parse(body)
 
 
-def parse(body: Any) -> Manifest:
+def parse(body: object) -> Manifest:
     """A manifest from plain data, wholly checked. Raises PackError naming what is wrong."""
     if not isinstance(body, dict) or body.get("format") != FORMAT:
-        found = body.get("format") if isinstance(body, dict) else type(body).__name__
-        raise PackError(f"the manifest is {found!r:.40}, this release reads {FORMAT}", code=323)
+        given = body.get("format") if isinstance(body, dict) else type(body).__name__
+        raise PackError(f"the manifest is {given!r:.40}, this release reads {FORMAT}", code=323)
     try:
         manifest = Manifest(
             name=_text(body, "name", _NAME),
@@ -128,19 +129,21 @@ def parse(body: Any) -> Manifest:
     return manifest
 
 
-def _text(body: dict[str, Any], key: str, pattern: re.Pattern[str]) -> str:
-    if not isinstance(body[key], str) or not pattern.fullmatch(body[key]):
-        raise ValueError(f"{key}: {body[key]!r:.60}")
-    return str(body[key])
+def _text(body: Mapping[str, object], key: str, pattern: re.Pattern[str]) -> str:
+    value = body[key]
+    if not isinstance(value, str) or not pattern.fullmatch(value):
+        raise ValueError(f"{key}: {value!r:.60}")
+    return value
 
 
-def _number(body: dict[str, Any], key: str) -> int:
-    if type(body[key]) is not int or not 0 <= body[key] < 1 << 60:
-        raise ValueError(f"{key}: {body[key]!r:.60}")
-    return int(body[key])
+def _number(body: Mapping[str, object], key: str) -> int:
+    value = body[key]
+    if type(value) is not int or not 0 <= value < 1 << 60:
+        raise ValueError(f"{key}: {value!r:.60}")
+    return value
 
 
-def _chunk(row: Any) -> Chunk:
+def _chunk(row: Any) -> Chunk:  # JSON from outside: checked here
     chunk = Chunk(*row)
     numbers = (chunk.offset, chunk.length, chunk.pack_offset, chunk.pack_length)
     if not all(type(n) is int and 0 <= n < 1 << 60 for n in numbers):
@@ -152,17 +155,17 @@ def _chunk(row: Any) -> Chunk:
     return chunk
 
 
-def _partition(row: Any) -> Partition:
-    found = Partition(
+def _partition(row: Mapping[str, object]) -> Partition:
+    partition = Partition(
         role=str(row["role"]),
         guid=_text(row, "guid", _GUID),
         label=_text(row, "label", _PRINTED),
         offset=_number(row, "offset"),
         length=_number(row, "length"),
     )
-    if found.role not in ROLES:
-        raise ValueError(f"partition role {found.role!r:.20}")
-    return found
+    if partition.role not in ROLES:
+        raise ValueError(f"partition role {partition.role!r:.20}")
+    return partition
 
 
 def check(manifest: Manifest) -> None:
@@ -203,5 +206,5 @@ def _longest_frame(length: int) -> int:
 
 @cache
 def hash_of_zeros(length: int) -> str:
-    """SHA-256 of so many zeros."""
+    """The SHA-256 of `length` zero bytes, hexadecimal."""
     return hashlib.sha256(bytes(length)).hexdigest()

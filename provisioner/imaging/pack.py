@@ -17,7 +17,7 @@ import zstandard
 from provisioner.errors import PackError
 from provisioner.imaging.manifest import CHUNK_SIZE, LARGEST_CHUNK, Chunk, Manifest, check, check_names
 from provisioner.imaging.manifest import hash_of_zeros as _hash_of_zeros
-from provisioner.imaging.source import SECTOR, Source
+from provisioner.imaging.source import SECTOR, RawImage
 
 LEVEL = 3
 MANY = 1 << 16  # chunks; an image of more of them gets larger ones, so that its manifest stays small
@@ -58,11 +58,11 @@ def build(
     check_names(name, version, created)
     partial = out.with_name(out.name + ".partial")
     try:
-        with Source(raw) as source, partial.open("wb") as target:
+        with RawImage(raw) as source, partial.open("wb") as target:
             size = chunk_size or fitting_chunk_size(source.size)
-            said = _Progress(source.size, progress)
-            with _Whole(raw, size, said.hashed) as whole:
-                chunks = _write_chunks(source, target, size, level, said.packed)
+            reporter = _Progress(source.size, progress)
+            with _Whole(raw, size, reporter.hashed) as whole:
+                chunks = _write_chunks(source, target, size, level, reporter.packed)
                 target.flush()
                 os.fsync(target.fileno())
                 digest = whole.hexdigest()
@@ -98,17 +98,17 @@ def fitting_chunk_size(raw_size: int) -> int:
 class _Progress:
     """Two go through the image, each at its own pace; people are told of the one that is behind."""
 
-    def __init__(self, total: int, tell: Progress | None) -> None:
-        self._total, self._tell = total, tell
+    def __init__(self, total: int, report: Progress | None) -> None:
+        self._total, self._report = total, report
         self._places = {"hashed": 0, "packed": 0}
         self._lock = threading.Lock()
 
     def hashed(self, place: int) -> None:
-        """So many bytes went into the hash of the whole."""
+        """The hash of the whole has reached byte `place`."""
         self._moved("hashed", place)
 
     def packed(self, place: int) -> None:
-        """So many bytes are in the pack."""
+        """The pack holds the image up to byte `place`."""
         self._moved("packed", place)
 
     def _moved(self, which: str, place: int) -> None:
@@ -116,8 +116,8 @@ class _Progress:
             before = min(self._places.values())
             self._places[which] = place
             now = min(self._places.values())
-            if self._tell and now > before:
-                self._tell(now, self._total)
+            if self._report and now > before:
+                self._report(now, self._total)
 
 
 class _Whole:
@@ -139,12 +139,12 @@ class _Whole:
         self._pool.shutdown()
 
     def hexdigest(self) -> str:
-        """Wait for it. Raises PackError where the image changes."""
+        """Wait for the hash, and return it in hexadecimal. Raises PackError where the image has changed."""
         return self._future.result()
 
     def _run(self) -> str:
         whole, zeros = hashlib.sha256(), memoryview(bytes(self._chunk_size))
-        with Source(self._raw) as source:
+        with RawImage(self._raw) as source:
             for offset in range(0, source.size, self._chunk_size):
                 if self._ended.is_set():
                     break
@@ -156,7 +156,7 @@ class _Whole:
 
 
 def _write_chunks(
-    source: Source, target: BinaryIO, chunk_size: int, level: int, moved: Callable[[int], None]
+    source: RawImage, target: BinaryIO, chunk_size: int, level: int, moved: Callable[[int], None]
 ) -> list[Chunk]:
     chunks, place = [], 0
     for piece in _pieces(source, chunk_size, level):
@@ -167,7 +167,7 @@ def _write_chunks(
     return chunks
 
 
-def _pieces(source: Source, chunk_size: int, level: int) -> Iterator[_Piece]:
+def _pieces(source: RawImage, chunk_size: int, level: int) -> Iterator[_Piece]:
     """Every chunk in order, data read and compressed ahead by threads; zstd and SHA-256 release the GIL.
 
     What is known to be nothing costs no thread and no memory, so the threads look past it.
@@ -201,7 +201,7 @@ def _done(piece: "Future[_Piece] | _Piece") -> _Piece:
     return piece.result() if isinstance(piece, Future) else piece
 
 
-def _nothing(source: Source, offset: int, length: int) -> str:
+def _nothing(source: RawImage, offset: int, length: int) -> str:
     """`free` or `zero` where that is known without reading, else empty.
 
     A hole is zeros that the image means: never "don't care".
@@ -215,7 +215,7 @@ def _empty(offset: int, length: int, kind: str) -> _Piece:
     return _Piece(offset, length, kind, _hash_of_zeros(length), _frame_of_zeros(length))
 
 
-def _piece(source: Source, offset: int, length: int, level: int) -> _Piece:
+def _piece(source: RawImage, offset: int, length: int, level: int) -> _Piece:
     data = source.read(offset, length)
     if data == _zeros(length):
         return _empty(offset, length, "zero")
@@ -246,17 +246,17 @@ def expand(frame: bytes | bytearray | memoryview, chunk: Chunk) -> bytes:
         _contexts.decompressor = zstandard.ZstdDecompressor()
     try:
         # asked first, because the library reserves whatever the frame says of itself
-        if (said := zstandard.frame_content_size(frame)) != chunk.length:
+        if (size := zstandard.frame_content_size(frame)) != chunk.length:
             raise PackError(
-                f"the frame at byte {chunk.pack_offset} holds {said} bytes, not {chunk.length}", code=321
+                f"the frame at byte {chunk.pack_offset} holds {size} bytes, not {chunk.length}", code=321
             )
         data: bytes = _contexts.decompressor.decompress(frame, allow_extra_data=False)
     except zstandard.ZstdError as fault:
         raise PackError(f"the frame at byte {chunk.pack_offset} cannot be read: {fault}", code=321) from fault
-    found = hashlib.sha256(data).hexdigest()
-    if len(data) != chunk.length or found != chunk.sha256:
+    digest = hashlib.sha256(data).hexdigest()
+    if len(data) != chunk.length or digest != chunk.sha256:
         raise PackError(
-            f"the chunk at byte {chunk.offset} has sha256 {found[:16]}…, "
+            f"the chunk at byte {chunk.offset} has sha256 {digest[:16]}…, "
             f"the manifest says {chunk.sha256[:16]}…",
             code=321,
         )
@@ -264,7 +264,7 @@ def expand(frame: bytes | bytearray | memoryview, chunk: Chunk) -> bytes:
 
 
 def verify(pack: Path, manifest: Manifest) -> None:
-    """Read every chunk. Raises PackError naming the first bad one."""
+    """Check every chunk and the whole. Raises PackError (PV-321) naming the first bad chunk."""
     size = pack.stat().st_size
     if size != manifest.pack_size:
         raise PackError(f"the pack has {size} bytes, the manifest says {manifest.pack_size}", code=321)

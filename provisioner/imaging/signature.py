@@ -34,25 +34,25 @@ def verify(path: Path, signature: Path, keys: Sequence[Path]) -> str:
     """The name of the key that signed the file. Raises PackError (PV-326) where none of `keys` did."""
     if not keys:
         raise PackError("no public key is trusted here", hint="put NAME.pub into the keys folder", code=326)
-    said = []
+    reasons = []
     for key in keys:
         done = run(["minisign", "-V", "-p", key, "-m", path, "-x", signature], check=False)
         if done.returncode == 0:
             return key.stem
-        said.append((done.stderr or done.stdout).decode(errors="replace").strip())
+        reasons.append((done.stderr or done.stdout).decode(errors="replace").strip())
     raise PackError(
-        f"{path.name}: {_reason(said)}",
+        f"{path.name}: {_reason(reasons)}",
         hint="add the pack again from its source, signed by a trusted key",
         code=326,
     )
 
 
-def _reason(said: list[str]) -> str:
+def _reason(reasons: list[str]) -> str:
     """Why no key fitted, from what minisign said for each: the key that came furthest knows best."""
-    if any("verification failed" in text.lower() for text in said):
+    if any("verification failed" in text.lower() for text in reasons):
         return "the signature does not match: it was changed after it was signed"
-    strangers = [text for text in said if "key id" in text.lower()]
-    others = [text for text in said if text not in strangers]
+    strangers = [text for text in reasons if "key id" in text.lower()]
+    others = [text for text in reasons if text not in strangers]
     if strangers and not others:
         return "signed by a key that is not trusted here"
     return f"the signature cannot be used: {others[-1].splitlines()[-1] if others[-1] else 'minisign failed'}"

@@ -16,7 +16,7 @@ LARGEST = 4 << 40  # bytes; what is larger is no image but a mistake, or an endl
 OTHERS = (b"QFI\xfb", b"KDMV", b"conectix", b"vhdxfile", b"<<< ")  # heads of virtual machines' disks
 
 
-class Source:
+class RawImage:
     """Opened for reading; it must be a regular file and stay as it is."""
 
     def __init__(self, path: Path) -> None:
@@ -101,7 +101,7 @@ class Source:
         return ext4.free_map(reader)
 
     def is_free(self, offset: int, length: int) -> bool:
-        """Whether nothing of this range belongs to any file."""
+        """Whether ext4 says that no byte of this range belongs to anything; both in bytes."""
         if self._free is None or offset < self._root.offset:
             return False
         inside = offset + length <= self._root.offset + self._root.length

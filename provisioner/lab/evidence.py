@@ -50,25 +50,25 @@ def may_differ(manifest: Manifest) -> list[Range]:
 
 def _free(manifest: Manifest) -> list[Range]:
     """What the image leaves free, neighbours as one."""
-    found: list[Range] = []
+    ranges: list[Range] = []
     for chunk in manifest.chunks:
         if chunk.kind == "free":
-            begins = found.pop() if found and sum(found[-1]) == chunk.offset else (chunk.offset, 0)
-            found.append((begins[0], begins[1] + chunk.length))
-    return found
+            begins = ranges.pop() if ranges and sum(ranges[-1]) == chunk.offset else (chunk.offset, 0)
+            ranges.append((begins[0], begins[1] + chunk.length))
+    return ranges
 
 
 def differences(disk: Path, image: Path, allowed: list[Range], *, most: int = 5) -> list[int]:
     """Offsets of the first blocks in which `disk` is not `image`, outside of `allowed`."""
-    found: list[int] = []
+    offsets: list[int] = []
     with disk.open("rb") as written:
         for offset, wanted in _blocks(image):
             block = written.read(len(wanted))
             if block != wanted and _masked(offset, block, allowed) != _masked(offset, wanted, allowed):
-                found.append(offset)
-                if len(found) == most:
+                offsets.append(offset)
+                if len(offsets) == most:
                     break
-    return found
+    return offsets
 
 
 def _masked(offset: int, block: bytes, allowed: list[Range]) -> bytes:
@@ -112,8 +112,8 @@ def boot_and_root(disk: Path) -> tuple[Range, Range]:
     """
     table = json.loads(run.text(["sfdisk", "--json", disk]))["partitiontable"]
     sector = int(table.get("sectorsize", 512))
-    parts = [(one["type"], (one["start"] * sector, one["size"] * sector)) for one in table["partitions"]]
-    boots = [place for kind in (ESP, BIOS_BOOT) for found, place in parts if found.upper() == kind]
+    parts = [(part["type"], (part["start"] * sector, part["size"] * sector)) for part in table["partitions"]]
+    boots = [place for wanted in (ESP, BIOS_BOOT) for kind, place in parts if kind.upper() == wanted]
     if not boots:
         raise ProgramError(f"{disk.name} has no partition that firmware could start")
     return boots[0], max((place for _, place in parts), key=lambda place: place[1])
@@ -134,17 +134,17 @@ def table_fault(disk: Path) -> str:
     looks, and says so: that is a fault too.
     """
     done = run.run(["sgdisk", "--verify", disk], check=False)
-    said = (done.stdout + done.stderr).decode(errors="replace")
-    is_mended = re.search(r"corrupt|[Ii]nvalid|ERROR|Creating new GPT|Warning!", said)
-    whole = "No problems found" in said and not is_mended
-    return "" if whole else " ".join(said.split()) or "sgdisk says nothing"
+    output = (done.stdout + done.stderr).decode(errors="replace")
+    is_mended = re.search(r"corrupt|[Ii]nvalid|ERROR|Creating new GPT|Warning!", output)
+    whole = "No problems found" in output and not is_mended
+    return "" if whole else " ".join(output.split()) or "sgdisk says nothing"
 
 
 def root_size(disk: Path, manifest: Manifest) -> int:
     """Bytes of the root file system, by its own superblock. Raises ProgramError."""
     place = f"{disk}?offset={manifest.partition('root').offset}"
-    said = run.text(["dumpe2fs", "-h", place])
-    fields = dict(re.findall(r"^(Block count|Block size):\s+(\d+)$", said, re.MULTILINE))
+    header = run.text(["dumpe2fs", "-h", place])
+    fields = dict(re.findall(r"^(Block count|Block size):\s+(\d+)$", header, re.MULTILINE))
     if len(fields) != 2:
         raise ProgramError(f"{disk.name} holds no ext4 file system where its root must be")
     return int(fields["Block count"]) * int(fields["Block size"])

@@ -2,21 +2,25 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from typing import Any
+from ipaddress import IPv4Address
 
 from provisioner import run
+from provisioner.api.deployments import DeploymentStatus
+from provisioner.domain.event import Event
+from provisioner.domain.host import Host
+from provisioner.domain.stage import RESTING
+from provisioner.domain.timeline import Timeline
 from provisioner.errors import UnreachableError
-from provisioner.lab import evidence, machine, qemu, second_boot
-from provisioner.lab.machine import Host
-from provisioner.lab.rehearsal import MEMORY, RESTING, WATCH_LIMIT, Event, Fault, Options, Rehearsal
-from provisioner.lab.report import HostReport
-from provisioner.story import Story
+from provisioner.lab import evidence, inventory, machine, qemu, second_boot
+from provisioner.lab.machine import Machine
+from provisioner.lab.rehearsal import MEMORY, WATCH_LIMIT, Options, Rehearsal, Scenario
+from provisioner.lab.report import HostReport, StageReport
 
 NOBODY = "10.77.1.250"  # an address at which no BMC answers
 AT_WORK = frozenset({"powering", "netbooting", "writing", "restarting", "verifying", "sealing"})
 
 
-class Many(Fault):
+class Many(Scenario):
     """All hosts are well."""
 
     name = "fleet"
@@ -29,33 +33,33 @@ class Mixed(Many):
     expected = 4
 
 
-SCENARIOS: dict[str, Callable[[], Fault]] = {"deploy": Many, "fleet-mixed": Mixed}
+SCENARIOS: dict[str, Callable[[], Scenario]] = {"deploy": Many, "fleet-mixed": Mixed}
 
 
 class FleetRehearsal(Rehearsal):
     """`options.hosts` hosts, of which `options.max_parallel` may be under way at one time."""
 
-    def __init__(self, options: Options, fault: Fault) -> None:
-        super().__init__(options, fault)
+    def __init__(self, options: Options, scenario: Scenario) -> None:
+        super().__init__(options, scenario)
         self._count, self._parallel = options.hosts, options.max_parallel
-        self._mixed = isinstance(fault, Mixed)
-        self.others: list[Host] = []
-        self.rows: list[Event] = []
+        self._mixed = isinstance(scenario, Mixed)
+        self.others: list[Machine] = []
+        self.rows: tuple[DeploymentStatus, ...] = ()
         self.most = 0  # hosts under way at one time
-        self._stories: dict[str, Story] = {}
+        self._timelines: dict[str, Timeline] = {}
 
     def _plug(self, stack: ExitStack) -> None:
         super()._plug(stack)
         for number in range(2, self._count + 1):
             self.others.append(stack.enter_context(self._host(self.lan, self._describe(number))))
 
-    def _describe(self, number: int) -> qemu.Machine:
+    def _describe(self, number: int) -> qemu.MachineSpec:
         disks: tuple[qemu.Disk, ...] = ()
         if not (self._mixed and number == 3):
             path = self.folder / f"disk-of-{number}.raw"
             machine.fill(path, self.disk_size)
             disks = (qemu.Disk(path, f"LABDISK{number}"),)
-        return qemu.Machine(
+        return qemu.MachineSpec(
             name=f"vault-{number}",
             mac=f"52:54:00:77:01:{number:02x}",
             disks=disks,
@@ -64,11 +68,12 @@ class FleetRehearsal(Rehearsal):
             extra_pci=("edu",),
         )
 
-    def _inventory_hosts(self) -> list[dict[str, Any]]:
-        listed = [self._inventory_host(host) for host in (self.host, *self.others)]
+    def _inventory_hosts(self) -> list[Host]:
+        first, second, *others = map(inventory.host, (self.host, *self.others))
         if self._mixed:
-            listed[1]["bmc"]["address"] = NOBODY
-        return listed
+            dead = second.bmc.model_copy(update={"address": IPv4Address(NOBODY)})
+            second = second.model_copy(update={"bmc": dead})
+        return [first, second, *others]
 
     def _play(self) -> None:
         limits = ("--expect-count", str(self._count), "--max-parallel", str(self._parallel))
@@ -78,38 +83,42 @@ class FleetRehearsal(Rehearsal):
         watching = run.start(self.argv("watch", ident))
         try:
             for event in self._run_events(ident):
-                self._stories.setdefault(event["deployment"], Story()).add(event)
-                at_work = sum(str(story.stage) in AT_WORK for story in self._stories.values())
+                self._timelines.setdefault(event.deployment, Timeline()).add(event)
+                at_work = sum(str(timeline.stage) in AT_WORK for timeline in self._timelines.values())
                 self.most = max(self.most, at_work)
             code = watching.wait(WATCH_LIMIT)
         finally:
             run.stop(watching)
-        self.check(f"provision watch ends with {self.fault.expected}", code == self.fault.expected, code)
+        self.check(
+            f"provision watch ends with {self.scenario.expected}", code == self.scenario.expected, code
+        )
         self._judge()
 
     def _run_events(self, ident: str) -> Iterator[Event]:
         after = 0
         while True:
             try:
-                news = self.service.client.run_events(ident, after, 20)
+                update = self.service.client.run_events(ident, after, 20)
             except UnreachableError:
                 if self.service.wait_end(1):
                     self.service.ensure()
                 continue
-            self.rows = news["deployments"]
-            for event in news["events"]:
-                after = event["id"]
+            self.rows = update.deployments
+            for event in update.events:
+                after = event.id
                 yield event
-            if all(row["stage"] in RESTING for row in self.rows) and not news["events"]:
+            if all(row.stage in RESTING for row in self.rows) and not update.events:
                 return
 
     def _judge(self) -> None:
         limit = min(self._parallel, self._count)
         self.check("hosts under way at one time", self.most == limit, f"{self.most} of at most {limit}")
-        self.report.stages = [{"name": n, "seconds": s} for n, s in self._story(self.rows[0]).seconds()]
+        self.report.stages = [
+            StageReport(name, seconds) for name, seconds in self._timeline(self.rows[0]).seconds()
+        ]
         if not self._mixed:
             wanted = "cancelled" if self.options.stop_after else "ready"
-            done = sum(row["stage"] == wanted for row in self.rows)
+            done = sum(row.stage == wanted for row in self.rows)
             self.check(f"hosts that are {wanted}", done == self._count, f"{done} of {self._count}")
             if done == self._count and not self.options.stop_after:
                 self._compare()
@@ -117,38 +126,36 @@ class FleetRehearsal(Rehearsal):
             return
         self.report.result = "partly failed"
         for row, code in zip(self.rows, (0, 201, 312), strict=False):
-            ended = (row["stage"] == "ready") if code == 0 else row["code"] == code
-            self.check(f"{row['host']}", ended, row["reason"] or row["stage"])
+            ended = (row.stage == "ready") if code == 0 else row.code == code
+            self.check(f"{row.host}", ended, row.reason or row.stage)
 
     def _compare(self) -> None:
         """Two first boots of one image must not give two hosts that cannot be told apart."""
-        found = []
-        for host in (self.host, *self.others):
-            host.press("shutdown")
-            host.wait_state("off", second_boot.SHUTDOWN_LIMIT)
-            found.append(evidence.identity(host.disks[0]))
+        identities = []
+        for plugged in (self.host, *self.others):
+            plugged.press("shutdown")
+            plugged.wait_state("off", second_boot.SHUTDOWN_LIMIT)
+            identities.append(evidence.identity(plugged.disks[0]))
         for name in ("machine_id", "instance_id", "host_key"):
-            values = {getattr(one, name) for one in found}
-            told = ", ".join(sorted(value[:12] for value in values))
-            self.check(f"{name} of each host is its own", len(values) == self._count, told)
-        same = len({one.esp for one in found}) == 1
-        self.check("the ESP of all is the image's", same, found[0].esp[:12] if same else "they differ")
+            values = {getattr(identity, name) for identity in identities}
+            shown = ", ".join(sorted(value[:12] for value in values))
+            self.check(f"{name} of each host is its own", len(values) == self._count, shown)
+        same = len({identity.esp for identity in identities}) == 1
+        self.check("the ESP of all is the image's", same, identities[0].esp[:12] if same else "they differ")
 
-    def _story(self, row: Event) -> Story:
-        return self._stories.get(row["id"], Story())
+    def _timeline(self, row: DeploymentStatus) -> Timeline:
+        return self._timelines.get(row.id, Timeline())
 
     def _note_hosts(self) -> None:
         super()._note_hosts()
         self.report.hosts = [host for host in self.report.hosts if host.result == "left alone"]
         for row in self.rows:
-            story = self._story(row)
-            first = next((chapter.began for chapter in story.chapters.values() if chapter.began), 0)
-            why = f"{row['reason']} (PV-{row['code']})" if row["code"] else ""
-            took = round(story.ended - first, 1) if first and story.ended else 0
+            timeline = self._timeline(row)
+            first = next((stage.began for stage in timeline.stages.values() if stage.began), 0)
+            why = f"{row.reason} (PV-{row.code})" if row.code else ""
+            seconds = round(timeline.ended - first, 1) if first and timeline.ended else 0
             disk = f"virtio {self.disk_size >> 20} MiB, 0xA5"
-            self.report.hosts.append(
-                HostReport(row["host"], row["mac"], "uefi", disk, row["stage"], why, took)
-            )
+            self.report.hosts.append(HostReport(row.host, row.mac, "uefi", disk, row.stage, why, seconds))
         for host in self.others:
             for fault in host.faults:
                 self.check("the lab's machines", False, fault)

@@ -1,20 +1,28 @@
 """A rehearsal of `method: autoinstall`: Ubuntu's installer from a live-server ISO, in the ramdisk's place."""
 
 from pathlib import Path
-from typing import Any
 
-from provisioner import catalogue
+from provisioner.domain.event import Event
+from provisioner.domain.profile import Profile
+from provisioner.domain.stage import RESTING, Stage
 from provisioner.errors import InputError
-from provisioner.golden.files import hashed
-from provisioner.lab import machine, qemu, recorded, second_boot
-from provisioner.lab.rehearsal import DISK_SERIAL, RESTING, Event, Fault, Options, Rehearsal
-from provisioner.lab.report import versions
+from provisioner.lab import inventory, machine, qemu, recorded, second_boot
+from provisioner.lab.rehearsal import DISK_SERIAL, Options, Rehearsal, Scenario
+from provisioner.lab.report import ImageReport, versions
+from provisioner.state import iso_files
+from provisioner.system.checksum import sha256
 
 SIZE = 12 << 30  # bytes; a minimal server needs 6 or 7, an ordinary one about 10
 EDGE = 64 << 20  # bytes of 0xA5 at both ends, where old tables and file systems are looked for
 SPARE = 3072  # MiB of memory beside the ISO, which the live system keeps there as a whole
 # generous: under emulation the installer unpacks its system for an hour, and generates locales and a ramdisk
-DEADLINES = {"powering": 600, "netbooting": 7200, "writing": 36_000, "restarting": 7200, "verifying": 3600}
+DEADLINES = {
+    Stage.POWERING: 600,
+    Stage.NETBOOTING: 7200,
+    Stage.WRITING: 36_000,
+    Stage.RESTARTING: 7200,
+    Stage.VERIFYING: 3600,
+}
 STEPS = ("installer.began", "installer.disk", "installer.done")
 BLOCK = 2048  # bytes; the primary volume descriptor is in block 16 (ECMA-119, 8.4)
 HINT = "give ubuntu-NN.NN-live-server-amd64.iso, whole and as Ubuntu publishes it"
@@ -33,8 +41,8 @@ def check(iso: Path) -> None:
     whole, size = int.from_bytes(descriptor[80:84], "little") * BLOCK, iso.stat().st_size
     if size < whole:
         raise InputError(f"--iso: {iso.name} is cut short: {size} of {whole} bytes", hint=HINT, code=329)
-    catalogue.check_iso(iso)
-    if not all(catalogue.describe_iso(iso)):
+    iso_files.check_iso(iso)
+    if not all(iso_files.describe_iso(iso)):
         raise InputError(
             f"--iso: {iso.name} does not say in .disk/info which Ubuntu it is",
             hint=HINT,
@@ -42,7 +50,7 @@ def check(iso: Path) -> None:
         )
 
 
-class Install(Fault):
+class Install(Scenario):
     """Ubuntu's installer writes the disk. Nothing goes wrong. Afterwards the host boots once more."""
 
     name = "autoinstall"
@@ -51,14 +59,14 @@ class Install(Fault):
         self._rested = 0
 
     def on(self, lab: Rehearsal, event: Event) -> None:
-        if lab.story.stage in RESTING:
+        if lab.timeline.stage in RESTING:
             self._rested = lab.host.console_offset()
 
     def after(self, lab: Rehearsal) -> None:
         recorded.check_whole(lab, 0, self._rested)
         if lab.options.stop_after in ("powering", "netbooting"):
             return
-        events = [event["kind"] for event in lab.service.client.events(lab.deployment["id"])["events"]]
+        events = [event.kind for event in lab.service.client.events(lab.deployment.id).events]
         steps = [kind for kind in events if kind in STEPS]
         lab.check("the installer's steps", steps == [*STEPS], ", ".join(steps))
         _check_named_disk(lab)
@@ -72,9 +80,9 @@ def _check_named_disk(lab: Rehearsal) -> None:
     with lab.disk.open("rb") as disk:
         head = disk.read(EDGE)
     changed = sum(1 for at in range(0, EDGE, 1 << 20) if head[at : at + (1 << 20)].strip(b"\xa5"))
-    told = f"{lab.deployment['disk'].get('serial')}; {changed} of its first {EDGE >> 20} MiB were written"
-    named = lab.deployment["disk"].get("serial") == f"{DISK_SERIAL}1"
-    lab.check("the named disk", named and changed > 0, told)
+    detail = f"{lab.deployment.disk.serial}; {changed} of its first {EDGE >> 20} MiB were written"
+    named = lab.deployment.disk.serial == f"{DISK_SERIAL}1"
+    lab.check("the named disk", named and changed > 0, detail)
 
 
 class IsoRehearsal(Rehearsal):
@@ -84,20 +92,20 @@ class IsoRehearsal(Rehearsal):
     fresh = "0xA5 at both ends"
     settings = f"[orders]\nexpire_seconds = {LIFE}\n"
 
-    def __init__(self, options: Options, fault: Fault) -> None:
-        super().__init__(options, fault)
+    def __init__(self, options: Options, scenario: Scenario) -> None:
+        super().__init__(options, scenario)
         if options.iso is None:
             raise InputError("a rehearsal of the installer needs an ISO", hint="--iso FILE")
         self._iso = options.iso
-        self._name, self._version = catalogue.describe_iso(self._iso)
+        self._name, self._version = iso_files.describe_iso(self._iso)
         self.memory = SPARE + (self._iso.stat().st_size >> 20)
 
     def _build(self) -> None:
-        digest = hashed(self._iso)
+        digest = sha256(self._iso)
         size = self._iso.stat().st_size
         name = f"{self._name}@{self._version}"
-        self.report.image = {"name": name, "raw": size, "sha256": digest, "pack": size}
-        self.report.accelerator = qemu.choose_accelerator(self.options.cache / "accelerator.json")
+        self.report.image = ImageReport(name=name, raw=size, sha256=digest, pack=size)
+        self._choose_accelerator()
         self.report.versions = versions()
 
     def _disk(self, number: int) -> qemu.Disk:
@@ -106,9 +114,9 @@ class IsoRehearsal(Rehearsal):
         machine.fill_ends(path, SIZE, EDGE)
         return qemu.Disk(path, f"{DISK_SERIAL}{number}", self.options.disk)
 
-    def _inventory_profile(self) -> dict[str, Any]:
-        ours = super()._inventory_profile()
-        return {**ours, "method": "autoinstall", "image": self._name, "deadlines": DEADLINES}
+    def _inventory_profile(self) -> Profile:
+        ours = inventory.profile(self._name, self.scenario.hints, self.scenario.gpus, DEADLINES)
+        return ours.model_copy(update={"method": "autoinstall"})
 
     def _add_image(self) -> None:
-        self.provision("image", "add", "--iso", str(self._iso), "--sha256", self.report.image["sha256"])
+        self.provision("image", "add", "--iso", str(self._iso), "--sha256", self.report.image.sha256)

@@ -1,4 +1,4 @@
-"""A host of the lab: a virtual machine behind a real BMC, switched as hardware is."""
+"""A machine of the lab: QEMU behind a real BMC's protocol, switched as hardware is."""
 
 import os
 import queue
@@ -17,12 +17,12 @@ from typing import Literal, NamedTuple, Self
 from provisioner import run
 from provisioner.errors import ProvisionError, ServiceError
 from provisioner.lab import qemu
-from provisioner.lab.bmc import Act, Bmc, Chassis
-from provisioner.lab.qmp import Qmp
-from provisioner.lab.redfish import RedfishBmc
+from provisioner.lab.chassis import Act, Chassis
+from provisioner.lab.qmp import Monitor
 from provisioner.lab.serial_line import SerialLine
-from provisioner.power import BmcAddress, BootDevice
-from provisioner.recording import plain
+from provisioner.lab.simulators import SIMULATORS
+from provisioner.power.protocol import BmcAddress, BootDevice
+from provisioner.state.recording import plain
 
 BLOCK = 1 << 20  # bytes written at a time
 CONSOLE_INTERVAL = 0.1  # seconds; QEMU writes the log itself, and Python has no inotify
@@ -47,7 +47,7 @@ class _Ended:
     reason: str
 
 
-class Host:
+class Machine:
     """A machine and its BMC as long as the block lasts; it is off at first, as after plugging in.
 
     One thread owns the machine: it starts, stops and restarts it in the order of the acts, and
@@ -56,7 +56,7 @@ class Host:
 
     def __init__(
         self,
-        machine: qemu.Machine,
+        spec: qemu.MachineSpec,
         folder: Path,
         *,
         tap: str,
@@ -64,11 +64,11 @@ class Host:
         accelerator: qemu.Accelerator = "tcg",
         standing_order: BootDevice = "network",
     ) -> None:
-        """`folder` keeps logs and firmware variables; the disks of `machine` must exist."""
-        self.machine = machine
-        self.name, self.mac = machine.name, machine.mac
+        """`folder` keeps logs and firmware variables; the disks of `spec` must exist."""
+        self.spec = spec
+        self.name, self.mac = spec.name, spec.mac
         self.bmc = bmc
-        self.disks = [disk.path for disk in machine.disks]
+        self.disks = [disk.path for disk in spec.disks]
         self.standing_order: BootDevice = standing_order
         self.serial_log = folder / "serial.log"
         self.starts: list[Start] = []
@@ -82,8 +82,8 @@ class Host:
         self._changed = threading.Condition()
         self._powered = False
         self._process: run.Process | None = None
-        self._qmp: Qmp | None = None
-        self._thread = threading.Thread(target=self._own, name=f"machine {machine.name}", daemon=True)
+        self._monitor: Monitor | None = None
+        self._thread = threading.Thread(target=self._own, name=f"machine {spec.name}", daemon=True)
 
     @property
     def bmc_address(self) -> str:
@@ -94,13 +94,14 @@ class Host:
         """Plug it in: the BMC answers, the machine is off. Raises ServiceError."""
         self._folder.mkdir(parents=True, exist_ok=True)
         self.serial_log.touch()
-        if self.machine.firmware == "uefi" and not (self._folder / "variables.fd").exists():
+        if self.spec.firmware == "uefi" and not (self._folder / "variables.fd").exists():
             shutil.copyfile(qemu.VARIABLES, self._folder / "variables.fd")
         with ExitStack() as stack:
             stack.enter_context(self.serial_line)
             self._thread.start()
             stack.callback(self._unplug)
-            stack.enter_context(self._front())
+            start = SIMULATORS[self.bmc.driver].start
+            stack.enter_context(start(self.chassis, self.bmc, self._folder, self.serial_line.port))
             self._stack = stack.pop_all()
         return self
 
@@ -108,11 +109,6 @@ class Host:
         self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stack.close()
-
-    def _front(self) -> Bmc | RedfishBmc:
-        if self.bmc.driver == "redfish":
-            return RedfishBmc(self.chassis, self.bmc, self._folder)
-        return Bmc(self.chassis, self.bmc, self._folder, serial_port=self.serial_line.port)
 
     # power
 
@@ -171,8 +167,8 @@ class Host:
             while True:
                 if (now := self.console_offset()) != size:
                     log.seek(since)
-                    if found := expression.search(log.read()):
-                        return since + found.end()
+                    if match := expression.search(log.read()):
+                        return since + match.end()
                     size = now
                 if time.monotonic() > until:
                     last = " / ".join(self.console_tail(2)) or "nothing"
@@ -183,19 +179,19 @@ class Host:
 
     def screendump(self, path: Path) -> None:
         """The screen as PNG. Raises ServiceError when it is off."""
-        self.qmp().screendump(path)
+        self.monitor().screendump(path)
 
     def block_writes(self) -> list[int]:
         """Write operations on each disk since the last start. Raises ServiceError when it is off."""
-        monitor = self.qmp()
+        monitor = self.monitor()
         return [monitor.block_writes(qemu.drive_name(number)) for number in range(len(self.disks))]
 
-    def qmp(self) -> Qmp:
+    def monitor(self) -> Monitor:
         """The running machine's monitor. Raises ServiceError when it is off."""
         with self._changed:
-            if self._process is None or self._qmp is None:
+            if self._process is None or self._monitor is None:
                 raise ServiceError(f"{self.name} is off")
-            return self._qmp
+            return self._monitor
 
     # the thread that owns the machine
 
@@ -225,19 +221,19 @@ class Host:
             self._halt()
             self._start("reset")
         elif act == "shutdown" and self._powered:
-            self.qmp().execute("system_powerdown")
+            self.monitor().execute("system_powerdown")
 
-    def _ended(self, news: _Ended) -> None:
+    def _ended(self, end: _Ended) -> None:
         """The machine ended by itself: a reboot starts it again, with the boot order that now holds."""
         with self._changed:
-            if news.process is not self._process:
+            if end.process is not self._process:
                 return  # we ended it
             self._process = None
-        if news.reason in REBOOTS:
+        if end.reason in REBOOTS:
             self._start("reboot")
             return
-        if news.reason != "guest-shutdown":
-            self._fail(f"it ended by itself with code {news.process.returncode}")
+        if end.reason != "guest-shutdown":
+            self._fail(f"it ended by itself with code {end.process.returncode}")
         self._set_powered(False)
 
     def _start(self, cause: Cause) -> None:
@@ -247,14 +243,14 @@ class Host:
         ours, its = socket.socketpair()
         with its:
             wiring = qemu.Wiring(self._tap, its.fileno())
-            argv = qemu.arguments(self.machine, wiring, self._accelerator, order)
+            argv = qemu.arguments(self.spec, wiring, self._accelerator, order)
             process = run.start(argv, log=self._log, cwd=self._folder, pass_fds=[its.fileno()])
         with self._changed:
             self._process = process
-            self._qmp = Qmp(ours, on_close=lambda qmp: self._report(process, qmp.reason))
+            self._monitor = Monitor(ours, on_close=lambda monitor: self._report(process, monitor.reason))
             self.starts.append(start)
             self._set_powered(True)
-        self._qmp.negotiate()
+        self._monitor.negotiate()
 
     def _report(self, process: run.Process, reason: str) -> None:
         """In the monitor's thread, when the machine has hung up."""
@@ -269,8 +265,9 @@ class Host:
 
     def _fail(self, sentence: str) -> None:
         self._halt()
-        said = self._log.read_text(errors="replace").splitlines() if self._log.exists() else []
-        self.faults.append(f"{self.name}: {sentence}; QEMU said: {' / '.join(said[-3:]) or 'nothing'}")
+        output = self._log.read_text(errors="replace").splitlines() if self._log.exists() else []
+        last = " / ".join(output[-3:]) or "nothing"
+        self.faults.append(f"{self.name}: {sentence}; QEMU said: {last}")
         self._set_powered(False)
 
     def _set_powered(self, powered: bool) -> None:

@@ -7,9 +7,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import NoReturn, Self
 
-from provisioner import namespaces, run
+from provisioner import run
 from provisioner.errors import ProgramError, ServiceError
-from provisioner.lab import bmc, qemu
+from provisioner.lab import ipmi_simulator, qemu
+from provisioner.system import namespaces
 
 MARK = "PROVISION_LAB"  # in the environment of a process that is inside
 WHOLE = 1 << 31  # user ids; a user namespace of ours has one, the machine's has all
@@ -32,7 +33,7 @@ DISGUISE = """table netdev disguise {
 PROGRAMS = {
     qemu.PROGRAM: "qemu-system-x86",
     "qemu-img": "qemu-utils",
-    bmc.PROGRAM: "openipmi",
+    ipmi_simulator.PROGRAM: "openipmi",
     "ip": "iproute2",
     "sgdisk": "gdisk",
     "nft": "nftables",
@@ -82,13 +83,13 @@ def check() -> None:
 
 def _missing() -> dict[str, str]:
     """What is missing, and the package of each."""
-    found = {str(path): package for path, package in FILES.items() if not path.is_file()}
+    missing = {str(path): package for path, package in FILES.items() if not path.is_file()}
     for program, package in PROGRAMS.items():
         try:
             run.find(program)
         except ProgramError:
-            found[program] = package
-    return found
+            missing[program] = package
+    return missing
 
 
 class Lan:

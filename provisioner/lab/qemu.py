@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from provisioner import run
-from provisioner.power import BootDevice
+from provisioner.power.protocol import BootDevice
 
 PROGRAM = "qemu-system-x86_64"
 FIRMWARE = Path("/usr/share/OVMF/OVMF_CODE_4M.fd")
@@ -42,7 +42,7 @@ class Disk:
 
 
 @dataclass(frozen=True)
-class Machine:
+class MachineSpec:
     """A host as one would order it; the first disk is the one to boot from."""
 
     name: str
@@ -73,7 +73,7 @@ class Wiring:
     serial_log: str = "serial.log"
 
 
-def arguments(machine: Machine, wiring: Wiring, accelerator: Accelerator, order: BootDevice) -> list[str]:
+def arguments(machine: MachineSpec, wiring: Wiring, accelerator: Accelerator, order: BootDevice) -> list[str]:
     """The command line of a machine that boots from `order` first, then from the other."""
     return [
         *(PROGRAM, "-name", _value(machine.name), "-nodefaults", "-no-user-config", "-display", "none"),
@@ -112,7 +112,7 @@ def _value(text: object) -> str:
     return str(text).replace(",", ",,")
 
 
-def _smbios(machine: Machine) -> str:
+def _smbios(machine: MachineSpec) -> str:
     serial = machine.serial_number or machine.name
     return f"type=1,manufacturer=Provisioner,product=Lab,serial={_value(serial)},uuid={machine.uuid}"
 
@@ -128,7 +128,7 @@ def _console(wiring: Wiring) -> str:
     return f"pipe,id=console,path={place},logfile={log},logappend=on"
 
 
-def _network(machine: Machine, wiring: Wiring, order: BootDevice) -> list[str]:
+def _network(machine: MachineSpec, wiring: Wiring, order: BootDevice) -> list[str]:
     first = 1 if order == "network" else 1 + len(machine.disks)
     # OVMF brings its own PXE, so it gets no ROM; SeaBIOS has none, so it keeps QEMU's iPXE
     rom = ",romfile=" if machine.firmware == "uefi" else ""
@@ -136,7 +136,7 @@ def _network(machine: Machine, wiring: Wiring, order: BootDevice) -> list[str]:
     return ["-netdev", f"tap,id=lan,ifname={wiring.tap},script=no,downscript=no", "-device", card]
 
 
-def _disks(machine: Machine, order: BootDevice) -> list[str]:
+def _disks(machine: MachineSpec, order: BootDevice) -> list[str]:
     first = 2 if order == "network" else 1
     words = []
     for number, disk in enumerate(machine.disks):
@@ -207,11 +207,11 @@ def boots(accelerator: Accelerator, limit: float) -> bool:
 
 def _says(line: socket.socket, word: bytes, limit: float) -> bool:
     """Whether the word comes over the line in time; its end is a no."""
-    said, until = b"", time.monotonic() + limit
-    while word not in said:
+    output, until = b"", time.monotonic() + limit
+    while word not in output:
         if not select.select([line], [], [], max(0.0, until - time.monotonic()))[0]:
             return False
         if not (block := line.recv(65536)):
             return False
-        said += block
+        output += block
     return True

@@ -1,117 +1,136 @@
-"""A small QMP client: commands, events, and the news that the machine has ended and why."""
+"""A running machine's monitor, by QEMU's own library for QMP (qemu.qmp), for the lab's threads."""
 
+import asyncio
 import contextlib
-import json
+import logging
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from concurrent.futures import CancelledError
 from pathlib import Path
-from typing import Any
+from typing import TypedDict, cast
+
+from qemu.qmp import ConnectError, ExecInterruptedError, ExecuteError, QMPClient, Runstate, StateError
+from qemu.qmp.events import EventListener
 
 from provisioner.errors import ServiceError
 
 ANSWER_LIMIT = 20.0  # seconds; QEMU under TCG on a loaded machine answers late, not never
+logging.getLogger("qemu.qmp").setLevel(logging.CRITICAL)  # whatever it logs as an error, it raises too
 
 
-class Qmp:
-    """One connection; `execute` may be called from any thread. `reason` tells why the guest ended."""
+class DriveCounters(TypedDict):
+    """BlockDeviceStats of QEMU's QAPI schema, as far as it is read."""
 
-    def __init__(self, line: socket.socket, *, on_close: Callable[["Qmp"], None] | None = None) -> None:
-        """`line` is connected; `on_close` is called in the reader's thread when the other end has gone."""
-        self.events: list[dict[str, Any]] = []
-        self.reason = ""  # of the SHUTDOWN event: guest-reset, guest-shutdown, host-signal, …
+    wr_operations: int
+
+
+class BlockStats(TypedDict):
+    """BlockStats of QEMU's QAPI schema, as far as it is read."""
+
+    device: str
+    stats: DriveCounters
+
+
+class ShutdownData(TypedDict):
+    """What QEMU's event SHUTDOWN carries; `reason` is a ShutdownCause."""
+
+    guest: bool
+    reason: str
+
+
+class Monitor:
+    """One connection, with an event loop in a thread of its own; any thread may call `execute`.
+
+    `reason` is the ShutdownCause of the event SHUTDOWN: guest-reset, guest-shutdown, host-signal, …
+    """
+
+    def __init__(self, line: socket.socket, *, on_close: Callable[["Monitor"], None] | None = None) -> None:
+        """`line` is connected; `on_close` is called in the monitor's thread when the other end has gone."""
+        self.reason = ""
         self._line = line
         self._on_close = on_close
+        self._client = QMPClient("lab")
+        self._loop: asyncio.AbstractEventLoop | None = None  # while it runs
         self._changed = threading.Condition()
-        self._answers: dict[int, dict[str, Any]] = {}
-        self._number = 0
-        self._greeted = self._closed = False
-        threading.Thread(target=self._read, name="qmp", daemon=True).start()
+        self._is_closed = False
+        threading.Thread(target=self._run, name="qmp", daemon=True).start()
 
     def negotiate(self, timeout: float = ANSWER_LIMIT) -> None:
-        """Wait for the greeting and enter command mode. Raises ServiceError."""
+        """Wait until the machine has greeted and taken the capabilities. Raises ServiceError."""
         with self._changed:
-            self._await(lambda: self._greeted, timeout, "greet")
-        self.execute("qmp_capabilities")
+            self._changed.wait_for(lambda: self._loop or self._is_closed, timeout)
+            if self._loop is None:
+                ended = "it has ended" if self._is_closed else f"nothing within {timeout:g} s"
+                raise ServiceError(f"the machine did not greet: {ended}")
 
-    def execute(self, command: str, **arguments: Any) -> Any:
+    def execute(self, command: str, arguments: Mapping[str, object] | None = None) -> object:
         """Run one command and return its `return` value. Raises ServiceError: refused, late or gone."""
-        with self._changed:
-            self._number += 1
-            number = self._number
-            order = {"execute": command, "arguments": arguments, "id": number}
-            try:
-                self._line.sendall(json.dumps(order).encode() + b"\n")
-            except OSError as gone:
-                raise ServiceError(f"the machine does not take {command}: it has ended") from gone
-            self._await(lambda: number in self._answers, ANSWER_LIMIT, f"answer {command}")
-            answer = self._answers.pop(number)
-        if "error" in answer:
-            raise ServiceError(f"the machine refuses {command}: {answer['error'].get('desc', '?')}")
-        return answer["return"]
-
-    def wait_event(self, name: str, timeout: float) -> dict[str, Any]:
-        """The first event of that name, past ones included. Raises ServiceError when none comes."""
-
-        def found() -> dict[str, Any] | None:
-            return next((event for event in self.events if event["event"] == name), None)
-
-        with self._changed:
-            self._await(lambda: found() is not None, timeout, f"say {name}")
-            return found() or {}
+        with self._changed:  # the loop is closed under the same lock
+            if self._loop is None:
+                raise ServiceError(f"the machine does not take {command}: it has ended")
+            answer = asyncio.run_coroutine_threadsafe(self._client.execute(command, arguments), self._loop)
+        try:
+            return answer.result(ANSWER_LIMIT)
+        except ExecuteError as refused:
+            raise ServiceError(f"the machine refuses {command}: {refused}") from refused
+        except TimeoutError as late:
+            answer.cancel()
+            raise ServiceError(
+                f"the machine did not answer {command}: nothing within {ANSWER_LIMIT:g} s"
+            ) from late
+        except (ExecInterruptedError, StateError, CancelledError) as gone:
+            raise ServiceError(f"the machine did not answer {command}: it has ended") from gone
 
     def block_writes(self, device: str) -> int:
         """Write operations that the guest has done on a drive since the machine started."""
-        for block in self.execute("query-blockstats"):
-            if block.get("device") == device:
-                return int(block["stats"]["wr_operations"])
+        for block in cast("list[BlockStats]", self.execute("query-blockstats")):
+            if block["device"] == device:
+                return block["stats"]["wr_operations"]
         raise ServiceError(f"the machine has no drive {device!r}")
 
     def screendump(self, path: Path) -> None:
         """Write the screen as PNG."""
-        self.execute("screendump", filename=str(path.resolve()), format="png")
-
-    def quit(self) -> None:
-        """End the machine as if its power were switched off."""
-        try:
-            self.execute("quit")
-        except ServiceError:
-            if not self._closed:  # it may end before it answers
-                raise
+        self.execute("screendump", {"filename": str(path.resolve()), "format": "png"})
 
     def close(self) -> None:
-        """Hang up; the reader's thread ends."""
+        """Hang up; the monitor's thread ends."""
         with contextlib.suppress(OSError):  # the other end may have hung up already
             self._line.shutdown(socket.SHUT_RDWR)
 
-    def _await(self, test: Callable[[], bool], timeout: float, what: str) -> None:
-        self._changed.wait_for(lambda: test() or self._closed, timeout)
-        if not test():
-            ended = "it has ended" if self._closed else f"nothing within {timeout:g} s"
-            raise ServiceError(f"the machine did not {what}: {ended}")
-
-    def _read(self) -> None:
+    def _run(self) -> None:
         try:
-            # a line may be cut off by the end of the process
-            with contextlib.suppress(OSError, ValueError), self._line.makefile("rb") as lines:
-                for line in lines:
-                    self._take(json.loads(line))
+            with asyncio.Runner() as runner:  # its end cancels commands that came too late to be sent
+                runner.run(self._session())
         finally:
-            with self._changed:
-                self._closed = True
-                self._line.close()
-                self._changed.notify_all()
+            self._line.close()
             if self._on_close:
                 self._on_close(self)
 
-    def _take(self, message: dict[str, Any]) -> None:
+    async def _session(self) -> None:
+        """From the greeting to the end of the connection."""
+        with self._client.listener("SHUTDOWN") as events:
+            try:
+                await self._client.connect(self._line)
+                self._note(asyncio.get_running_loop())
+                while self._client.runstate == Runstate.RUNNING:
+                    await self._client.runstate_changed()
+                with contextlib.suppress(Exception):  # its end is what we wait for, however it came
+                    await self._client.disconnect()
+            except ConnectError:
+                pass  # it ended before it greeted
+            finally:
+                self.reason = _reason(events)
+                self._note(None)
+
+    def _note(self, loop: asyncio.AbstractEventLoop | None) -> None:
+        """Let commands be sent by that loop, or by none any more."""
         with self._changed:
-            if "QMP" in message:
-                self._greeted = True
-            elif "event" in message:
-                self.events.append(message)
-                if message["event"] == "SHUTDOWN":
-                    self.reason = str(message["data"].get("reason", ""))
-            else:
-                self._answers[message.get("id", 0)] = message
+            self._loop = loop
+            self._is_closed = loop is None
             self._changed.notify_all()
+
+
+def _reason(events: EventListener) -> str:
+    causes = [cast("ShutdownData", event["data"])["reason"] for event in events.history]
+    return causes[0] if causes else ""

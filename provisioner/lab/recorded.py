@@ -2,7 +2,7 @@
 
 from provisioner import run
 from provisioner.lab.rehearsal import NAME, Rehearsal
-from provisioner.recording import Recording
+from provisioner.state.recording import Recording
 
 SETTLE_LIMIT = 60.0  # seconds for the recorder to end after the deployment rests
 
@@ -13,38 +13,38 @@ def check_whole(lab: Rehearsal, began: int, rested: int) -> None:
     Nothing is normalised: Serial-over-LAN carries the bytes as they are.
     """
     command = ["bmc", "console", NAME, "--follow", "--raw"]
-    if lab.options.bmc == "redfish":
+    if not lab.has_console:
         done = run.run(lab.argv("bmc", "console", NAME), check=False)
-        said = done.stderr.decode().strip()
-        lab.check("no console by Redfish", "has no serial console" in said, said)
+        sentence = done.stderr.decode().strip()
+        lab.check(f"no console by {lab.driver.title}", "has no serial console" in sentence, sentence)
         return
     seen = run.run(lab.argv(*command), timeout=SETTLE_LIMIT).stdout
     own = lab.host.serial_log.read_bytes()[began:]
     equal = seen == own[: len(seen)]
     whole = bool(seen) and began + len(seen) >= rested
-    told = f"{len(seen)} bytes by Serial-over-LAN equal the machine's own log, from power-on to rest"
+    detail = f"{len(seen)} bytes by Serial-over-LAN equal the machine's own log, from power-on to rest"
     if not equal:
-        told = f"differs from the machine's own log at byte {_first_difference(seen, own)} of {len(seen)}"
+        detail = f"differs from the machine's own log at byte {_first_difference(seen, own)} of {len(seen)}"
     elif not whole:
-        told = f"{len(seen)} bytes were recorded of {rested - began}"
-    lab.check("the recorded console", equal and whole, told)
+        detail = f"{len(seen)} bytes were recorded of {rested - began}"
+    lab.check("the recorded console", equal and whole, detail)
 
 
-def _first_difference(one: bytes, other: bytes) -> int:
-    return next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), len(other))
+def _first_difference(first: bytes, second: bytes) -> int:
+    return next((at for at, (a, b) in enumerate(zip(first, second, strict=False)) if a != b), len(second))
 
 
 def check_parts(lab: Rehearsal) -> None:
     """After restarts of the service: what was recorded between them are whole parts of the machine's log."""
-    recording = Recording(lab.service.state, str(lab.deployment["id"]))
-    starts = [mark["offset"] for mark in recording.marks() if mark["mark"] in ("began", "again")]
+    recording = Recording(lab.service.state, str(lab.deployment.id))
+    starts = recording.parts()
     data, own = recording.read(0, recording.size()), lab.host.serial_log.read_bytes()
     place = 0
     for begin, end in zip(starts, [*starts[1:], len(data)], strict=True):
-        found = own.find(data[begin:end], place)
-        if found < 0:
+        offset = own.find(data[begin:end], place)
+        if offset < 0:
             lab.check("the recorded console", False, f"its bytes {begin} to {end} are not the machine's")
             return
-        place = found + end - begin
-    told = f"{len(data)} of {len(own)} bytes in {len(starts)} parts, each as the machine wrote it"
-    lab.check("the recorded console", len(starts) > 1 and bool(data), told)
+        place = offset + end - begin
+    detail = f"{len(data)} of {len(own)} bytes in {len(starts)} parts, each as the machine wrote it"
+    lab.check("the recorded console", len(starts) > 1 and bool(data), detail)

@@ -9,13 +9,15 @@ import json
 import secrets
 import socket
 import sys
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Iterable
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 import flask
 from sushy_tools import error
 from sushy_tools.emulator import auth_basic, main
 from sushy_tools.emulator.resources.systems.base import AbstractSystemsDriver
+
+from provisioner.lab.chassis import SOCKET
 
 IDENT = "6d2f3d0e-0001-4000-8000-000000000001"
 SESSIONS = "/redfish/v1/SessionService/Sessions"
@@ -25,12 +27,12 @@ BOOT = {"Pxe": "pxe", "Hdd": "default", "None": "none"}
 
 
 def ask(request: str) -> str:
-    """One request at the chassis' door; see provisioner/lab/bmc.py."""
-    with socket.socket(socket.AF_UNIX) as door:
-        door.settimeout(5)
-        door.connect("door")
-        door.sendall(request.encode() + b"\n")
-        word, _, answer = door.makefile().readline().strip().partition(" ")
+    """One request at the chassis; see provisioner/lab/chassis.py."""
+    with socket.socket(socket.AF_UNIX) as line:
+        line.settimeout(5)
+        line.connect(SOCKET)
+        line.sendall(request.encode() + b"\n")
+        word, _, answer = line.makefile().readline().strip().partition(" ")
     if word != "ok":
         raise error.BadRequest(answer)
     return answer
@@ -43,33 +45,41 @@ class Systems(AbstractSystemsDriver):  # type: ignore[misc]
     systems = (IDENT,)
 
     def uuid(self, identity: str) -> str:
+        """The system's UUID: any name means the one system."""
         return IDENT
 
     def name(self, identity: str) -> str:
+        """Its Name."""
         return "lab"
 
     def get_power_state(self, identity: str) -> str:
+        """PowerState."""
         return "On" if ask("get power") == "power:1" else "Off"
 
     def set_power_state(self, identity: str, state: str) -> None:
+        """The action ComputerSystem.Reset; `state` is a ResetType. Raises BadRequest."""
         if state not in POWER:
             raise error.BadRequest(f"ResetType {state}")
         ask(f"set {POWER[state]}")
 
     def get_boot_device(self, identity: str) -> str | None:
-        words = {f"boot:{word}": target for target, word in BOOT.items()}
-        target = words[ask("get boot")]
+        """BootSourceOverrideTarget; None where nothing is overridden."""
+        targets = {f"boot:{device}": target for target, device in BOOT.items()}
+        target = targets[ask("get boot")]
         return None if target == "None" else target
 
     def set_boot_device(self, identity: str, boot_source: str) -> None:
+        """Override it for one start. Raises BadRequest."""
         if boot_source not in BOOT:
             raise error.BadRequest(f"BootSourceOverrideTarget {boot_source}")
         ask(f"set boot {BOOT[boot_source]}")
 
     def get_boot_mode(self, identity: str) -> str:
+        """BootSourceOverrideMode."""
         return "UEFI"
 
     def set_boot_mode(self, identity: str, boot_mode: str) -> None:
+        """It has one. Raises BadRequest for another."""
         if boot_mode != "UEFI":
             raise error.BadRequest(f"BootSourceOverrideMode {boot_mode}")
 
@@ -77,12 +87,12 @@ class Systems(AbstractSystemsDriver):  # type: ignore[misc]
 class Sessions:
     """Logins as DSP0266 has them; a valid token becomes the Basic login that the emulator knows."""
 
-    def __init__(self, inner: Callable[..., Any]) -> None:
+    def __init__(self, inner: WSGIApplication) -> None:
         self._inner = inner
         self.tokens: dict[str, str] = {}  # token → Basic login
         self.idents: dict[str, str] = {}  # session → token
 
-    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         login = self.tokens.get(environ.get("HTTP_X_AUTH_TOKEN", ""))
         if login:
             environ["HTTP_AUTHORIZATION"] = login
@@ -92,6 +102,7 @@ class Sessions:
         return self._inner(environ, start_response)
 
     def open(self) -> flask.Response:
+        """POST to the collection: a session, its token in X-Auth-Token."""
         body = flask.request.json
         user, password = str(body["UserName"]), str(body["Password"])
         auth_basic.authenticate("users", user, password.encode())
@@ -102,6 +113,7 @@ class Sessions:
         return flask.Response("{}", status=201, headers=headers, content_type="application/json")
 
     def close(self, ident: str) -> flask.Response:
+        """DELETE of a session."""
         self.tokens.pop(self.idents.pop(ident, ""), None)
         return flask.Response(status=204)
 
@@ -124,8 +136,8 @@ def corrected(response: flask.Response) -> flask.Response:
         if path == "/redfish/v1":
             body["SessionService"] = {"@odata.id": SESSIONS.rpartition("/")[0]}
         if "BootSourceOverrideEnabled" in body.get("Boot", {}):
-            kept = "Once" if "BootSourceOverrideTarget" in body["Boot"] else "Disabled"
-            body["Boot"]["BootSourceOverrideEnabled"] = kept
+            enabled = "Once" if "BootSourceOverrideTarget" in body["Boot"] else "Disabled"
+            body["Boot"]["BootSourceOverrideEnabled"] = enabled
         response.set_data(json.dumps(body))
     return response
 

@@ -8,36 +8,34 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from provisioner import ramdisk, run
+from provisioner.api.deployments import DeploymentDetails
+from provisioner.domain.event import Event
+from provisioner.domain.host import Host
+from provisioner.domain.profile import Hints, Profile
+from provisioner.domain.stage import RESTING
+from provisioner.domain.timeline import Timeline
 from provisioner.errors import ProvisionError, ServiceError, UnreachableError
-from provisioner.lab import evidence, machine, network, qemu, supplies
-from provisioner.lab.machine import Host
-from provisioner.lab.report import Check, HostReport, Report, versions
+from provisioner.lab import evidence, inventory, machine, network, qemu, supplies
+from provisioner.lab.machine import Machine
+from provisioner.lab.report import Check, HostReport, ImageReport, Report, StageReport, versions
 from provisioner.lab.service import Service
-from provisioner.lab.supplies import Supplies
-from provisioner.power import BmcAddress
-from provisioner.story import Story
+from provisioner.lab.supplies import Progress, Supplies
+from provisioner.power import registry
+from provisioner.power.protocol import BmcAddress, PowerDriver
 
 NAME, MAC, SERIAL = "vault-1", "52:54:00:77:01:01", "LAB0001"
 STRANGER, STRANGER_MAC = "stranger", "52:54:00:77:01:99"
-USER = "lab"  # of the BMCs
-PORTS = {"ipmi": 623, "redfish": 443}
-GPU = "1234:11e8"  # QEMU's `edu` device, in a GPU's place
 DISK, STRANGERS_DISK = 1 << 30, 64 << 20  # bytes
 ROOM = 1 << 30  # bytes that a disk has beyond a large image, to grow and to swap in
 DISK_SERIAL = "LABDISK"  # and a number
 MEMORY = 1024  # MiB
-# generous: an emulated machine on two busy cores is slower than any server
-DEADLINES = {"powering": 300, "netbooting": 600, "writing": 1800, "restarting": 900, "verifying": 900}
-RESTING = ("ready", "rejected", "failed", "cancelled")
 WATCH_LIMIT = 60.0  # seconds for the watching command to end after its deployment
-Event = dict[str, Any]
-Say = Callable[[str], None]
 
 
-class Fault:
+class Scenario:
     """What goes wrong in a rehearsal; this one: nothing."""
 
     name = "deploy"
@@ -45,7 +43,7 @@ class Fault:
     older = False  # whether the disk holds an older image, instead of 0xA5
     gpus = 1  # that the profile expects
     disks = 1  # of the host
-    hints: ClassVar[dict[str, Any]] = {}  # for the disk to write, in the profile
+    hints: ClassVar[Hints] = Hints()  # for the disk to write, in the profile
     written = 1  # the number of that disk
     sector = qemu.SECTOR  # bytes, of every disk
     plain_rom = False  # whether the card knows no iPXE, only PXE
@@ -66,7 +64,7 @@ class Options:
 
     cache: Path
     folder: Path
-    say: Say
+    log: Progress
     stop_after: str = ""
     label: str = ""
     firmware: qemu.Firmware = "uefi"
@@ -86,23 +84,34 @@ class Rehearsal:
     fresh = "0xA5"  # what they hold at first
     settings = ""  # TOML, beside what the command line says
 
-    def __init__(self, options: Options, fault: Fault) -> None:
-        self.options, self.fault = options, fault
+    def __init__(self, options: Options, scenario: Scenario) -> None:
+        self.options, self.scenario = options, scenario
         self.folder = options.folder
-        self.report = Report(scenario=fault.name, firmware=options.firmware, label=options.label)
-        self.story = Story()
-        self.deployment: Event = {}
+        self.report = Report(scenario=scenario.name, firmware=options.firmware, label=options.label)
+        self.timeline = Timeline()
+        self._deployment: DeploymentDetails | None = None
         self.password = secrets.token_hex(8)
+        self._accelerator: qemu.Accelerator
         self.lan: network.Lan
         self.supplies: Supplies
-        self.host: Host
-        self.stranger: Host
+        self.host: Machine
+        self.stranger: Machine
         self.service: Service
+
+    @property
+    def driver(self) -> PowerDriver:
+        """The power driver of the hosts' BMCs."""
+        return registry.DRIVERS[self.options.bmc]
+
+    @property
+    def has_console(self) -> bool:
+        """Whether their serial consoles can be recorded."""
+        return bool(self.driver.recorder)
 
     @property
     def disk(self) -> Path:
         """The disk that must be written."""
-        return self.host.disks[self.fault.written - 1]
+        return self.host.disks[self.scenario.written - 1]
 
     def check(self, name: str, ok: bool, seen: object) -> bool:
         """Note one thing that had to hold."""
@@ -129,20 +138,24 @@ class Rehearsal:
         return self.report
 
     def _build(self) -> None:
-        cache, say = self.options.cache, self.options.say
+        cache, log = self.options.cache, self.options.log
         given = self.options.image
-        built = supplies.bring(given, self.folder, cache, say) if given else supplies.provide(cache, say)
+        built = supplies.bring(given, self.folder, cache, log) if given else supplies.provide(cache, log)
         self.supplies = built
         if given:
             self.disk_size = max(DISK, built.manifest.raw_size + ROOM)
-        self.report.image = {
-            "name": built.image,
-            "raw": built.manifest.raw_size,
-            "sha256": built.sha256,
-            "pack": built.manifest.pack_size,
-        }
-        self.report.accelerator = qemu.choose_accelerator(self.options.cache / "accelerator.json")
+        self.report.image = ImageReport(
+            name=built.image,
+            raw=built.manifest.raw_size,
+            sha256=built.sha256,
+            pack=built.manifest.pack_size,
+        )
+        self._choose_accelerator()
         self.report.versions = versions()
+
+    def _choose_accelerator(self) -> None:
+        self._accelerator = qemu.choose_accelerator(self.options.cache / "accelerator.json")
+        self.report.accelerator = self._accelerator
 
     def _plug(self, stack: ExitStack) -> None:
         lan = self.lan = stack.enter_context(network.Lan())
@@ -150,21 +163,21 @@ class Rehearsal:
         machine.fill(other, STRANGERS_DISK)
         self.host = self._host(
             lan,
-            qemu.Machine(
+            qemu.MachineSpec(
                 name=NAME,
                 mac=MAC,
-                disks=tuple(self._disk(number + 1) for number in range(self.fault.disks)),
+                disks=tuple(self._disk(number + 1) for number in range(self.scenario.disks)),
                 memory=self.memory,
                 firmware=self.options.firmware,
                 serial_number=SERIAL,
                 extra_pci=("edu",),
             ),
         )
-        if self.fault.plain_rom:
+        if self.scenario.plain_rom:
             lan.disguise(NAME)
         self.stranger = self._host(
             lan,
-            qemu.Machine(
+            qemu.MachineSpec(
                 name=STRANGER,
                 mac=STRANGER_MAC,
                 disks=(qemu.Disk(other, f"{DISK_SERIAL}9", self.options.disk),),
@@ -174,24 +187,27 @@ class Rehearsal:
                 serial_number="LAB0099",
             ),
         )
-        for one in (self.host, self.stranger):
-            stack.enter_context(one)
+        for plugged in (self.host, self.stranger):
+            stack.enter_context(plugged)
 
     def _disk(self, number: int) -> qemu.Disk:
         path = self.folder / f"disk{number}.raw"
-        if self.fault.older:
-            machine.copy(supplies.older(self.options.cache, self.options.say), path, self.disk_size)
+        if self.scenario.older:
+            machine.copy(supplies.older(self.options.cache, self.options.log), path, self.disk_size)
         else:
             machine.fill(path, self.disk_size)
-        return qemu.Disk(path, f"{DISK_SERIAL}{number}", self.options.disk, self.fault.sector)
+        return qemu.Disk(path, f"{DISK_SERIAL}{number}", self.options.disk, self.scenario.sector)
 
-    def _host(self, lan: network.Lan, wanted: qemu.Machine) -> Host:
-        driver = self.options.bmc
-        bmc = BmcAddress(
-            driver, lan.bmc(wanted.name), PORTS[driver], user=USER, password=self.password, name=wanted.name
+    def _host(self, lan: network.Lan, wanted: qemu.MachineSpec) -> Machine:
+        address, port = lan.bmc(wanted.name), self.driver.port or 0
+        bmc = BmcAddress(self.driver.name, address, port, inventory.USER, self.password, name=wanted.name)
+        return Machine(
+            wanted,
+            self.folder / wanted.name,
+            tap=lan.tap(wanted.name),
+            bmc=bmc,
+            accelerator=self._accelerator,
         )
-        kind: qemu.Accelerator = "kvm" if self.report.accelerator == "kvm" else "tcg"
-        return Host(wanted, self.folder / wanted.name, tap=lan.tap(wanted.name), bmc=bmc, accelerator=kind)
 
     def _serve(self, stack: ExitStack) -> None:
         state, settings = self.folder / "state", self.folder / "provisioner.toml"
@@ -203,36 +219,20 @@ class Rehearsal:
         ramdisk.build(state / "ramdisk", cache=self.options.cache / "ramdisk", keys=[key])
         log, lan = self.folder / "service.log", {"interface": network.BRIDGE, "address": network.ADDRESS}
         self.service = stack.enter_context(Service(state, log, **lan, settings=settings))
-        self.service.client.put_secret(USER, USER, self.password)
+        self.service.client.put_secret(inventory.USER, inventory.USER, self.password)
         self.service.client.apply(self._inventory_hosts(), [self._inventory_profile()])
         self._add_image()
-        self.fault.before(self)
+        self.scenario.before(self)
 
     def _add_image(self) -> None:
         self.provision("image", "add", str(self.supplies.pack))
 
-    def _inventory_hosts(self) -> list[dict[str, Any]]:
-        return [self._inventory_host(self.host)]
+    def _inventory_hosts(self) -> list[Host]:
+        return [inventory.host(self.host)]
 
-    def _inventory_host(self, host: Host) -> dict[str, Any]:
-        return {
-            "name": host.name,
-            "macs": [host.mac],
-            "profile": "lab",
-            "rack": "lab",
-            "serial": host.machine.serial_number,
-            "bmc": {"driver": self.options.bmc, "address": host.bmc_address, "secret": USER},
-        }
-
-    def _inventory_profile(self) -> dict[str, Any]:
-        return {
-            "name": "lab",
-            "image": self.report.image["name"].partition("@")[0],
-            "disks": [self.fault.hints],
-            "memory_min": "900M",
-            "gpus": [{"id": GPU, "count": self.fault.gpus, "name": "edu"}],
-            "deadlines": DEADLINES,
-        }
+    def _inventory_profile(self) -> Profile:
+        name = self.report.image.name.partition("@")[0]
+        return inventory.profile(name, self.scenario.hints, self.scenario.gpus, inventory.DEADLINES)
 
     def provision(self, *words: str) -> str:
         """What a command line of the product prints as data."""
@@ -244,23 +244,25 @@ class Rehearsal:
 
     def _order(self, *words: str) -> str:
         """Order as a technician does, and show what he would see; the deployment's id."""
-        self.options.say(f"$ provision deploy {' '.join(words[:2])}")
+        self.options.log(f"$ provision deploy {' '.join(words[:2])}")
         done = run.run(self.argv("deploy", *words))
-        self.options.say(done.stderr.decode().rstrip())
+        self.options.log(done.stderr.decode().rstrip())
         return done.stdout.decode().strip()
 
     def _play(self) -> None:
         """Order, follow, judge, and let the fault have its last word."""
         stop = ["--until", self.options.stop_after] if self.options.stop_after else []
         self.stranger.press("on")
-        code = self.follow(self.order(*stop), self.fault.on)
-        self.report.stages = [{"name": name, "seconds": took} for name, took in self.story.seconds()]
-        self.report.result = str(self.deployment["stage"])
+        code = self.follow(self.order(*stop), self.scenario.on)
+        self.report.stages = [StageReport(name, seconds) for name, seconds in self.timeline.seconds()]
+        self.report.result = str(self.deployment.stage)
         if self.options.stop_after and self.report.result == "cancelled":
             self.report.result = f"stopped after {self.options.stop_after}"
-        self.check(f"provision watch ends with {self.fault.expected}", code == self.fault.expected, code)
-        if code == self.fault.expected:
-            self.fault.after(self)
+        self.check(
+            f"provision watch ends with {self.scenario.expected}", code == self.scenario.expected, code
+        )
+        if code == self.scenario.expected:
+            self.scenario.after(self)
 
     def order(self, *words: str) -> str:
         """Order the host without a question; the deployment's id."""
@@ -281,35 +283,42 @@ class Rehearsal:
         after, client = 0, self.service.client
         while True:
             try:
-                news = client.events(ident, after, 20)
+                update = client.events(ident, after, 20)
             except UnreachableError:
                 if self.service.wait_end(1):
                     self.service.ensure()
                 continue
-            self.deployment = news["deployment"]
-            for event in news["events"]:
-                after = event["id"]
-                self.story.add(event)
+            self._deployment = update.deployment
+            for event in update.events:
+                after = event.id
+                self.timeline.add(event)
                 yield event
-            if self.deployment["stage"] in RESTING and not news["events"]:
+            if update.deployment.stage in RESTING and not update.events:
                 return
+
+    @property
+    def deployment(self) -> DeploymentDetails:
+        """The deployment that was followed last, as it was last seen."""
+        if self._deployment is None:
+            raise RuntimeError("nothing was ordered yet")
+        return self._deployment
 
     def _note_hosts(self) -> None:
         """The stranger's disk is looked at whatever happened."""
-        row = self.deployment
-        why = f"{row.get('reason', '')} (PV-{row['code']})" if row.get("code") else ""
+        row = self._deployment
+        why = f"{row.reason} (PV-{row.code})" if row and row.code else ""
         firmware, bus = self.options.firmware, self.options.disk
-        disk = f"{bus} {self.disk_size >> 20} MiB, {'an older image' if self.fault.older else self.fresh}"
-        if self.fault.sector != qemu.SECTOR:
-            disk += f", sectors of {self.fault.sector} bytes"
-        stage = str(row.get("stage", "not ordered"))
+        disk = f"{bus} {self.disk_size >> 20} MiB, {'an older image' if self.scenario.older else self.fresh}"
+        if self.scenario.sector != qemu.SECTOR:
+            disk += f", sectors of {self.scenario.sector} bytes"
+        stage = str(row.stage) if row else "not ordered"
         self.report.hosts.append(HostReport(NAME, MAC, firmware, disk, stage, why))
         self.stranger.cut_power()
         untouched = evidence.is_untouched(self.stranger.disks[0])
         self.check("the stranger's disk", untouched, "every byte untouched" if untouched else "was written")
-        seen = [one for one in self.service.client.sightings() if one["mac"] == STRANGER_MAC]
-        unknown = bool(seen) and seen[0]["host"] is None
-        words = f"asked {seen[0]['count']} times, nobody knows it" if seen else "never asked"
+        seen = [row for row in self.service.client.sightings() if row.mac == STRANGER_MAC]
+        unknown = bool(seen) and seen[0].host is None
+        words = f"asked {seen[0].count} times, nobody knows it" if seen else "never asked"
         self.check("the stranger is recorded", unknown, words)
         disk = f"{bus} {STRANGERS_DISK >> 20} MiB, 0xA5"
         self.report.hosts.append(HostReport(STRANGER, STRANGER_MAC, firmware, disk, "left alone"))
@@ -318,6 +327,6 @@ class Rehearsal:
 
     def _look(self) -> None:
         """Keep what a person would want to see: the screen, the consoles, the service's log."""
-        for one in (self.host, self.stranger):
+        for plugged in (self.host, self.stranger):
             with suppress(ServiceError, OSError):
-                one.screendump(self.folder / f"{one.name}.png")
+                plugged.screendump(self.folder / f"{plugged.name}.png")

@@ -4,11 +4,13 @@ import json
 import shutil
 from collections.abc import Callable
 
+from provisioner.domain.event import Event
+from provisioner.domain.events.agent import AgentWritten
 from provisioner.imaging import signature
 from provisioner.lab import evidence, supplies
-from provisioner.lab.rehearsal import MAC, NAME, Event, Fault, Rehearsal
+from provisioner.lab.rehearsal import MAC, NAME, Rehearsal, Scenario
 from provisioner.lab.scenarios import Deploy
-from provisioner.units import size
+from provisioner.system.units import size
 
 MOST = 0.05  # of the image's bytes, that the same image may cost on a disk that holds it
 NEXT = "1.1"  # the version of the pack that a stranger signs
@@ -27,34 +29,36 @@ class Redeploy(Deploy):
         super().after(lab)
         if lab.options.stop_after:
             return
-        first = _said(lab)
+        first = _written(lab)
         ended = lab.follow(lab.order("--until", "writing"), _nothing)
         lab.check("a host that has run is written again", ended == 0, f"watch ends with {ended}")
-        _compare(lab, "after it has run", first, _said(lab), 1.0)
+        _compare(lab, "after it has run", first, _written(lab), 1.0)
         ended = lab.follow(lab.order(), _nothing)
-        lab.check("the same image on a disk that holds it", ended == 0, lab.deployment["stage"])
-        _compare(lab, "on a disk that holds it", first, _said(lab), MOST)
+        lab.check("the same image on a disk that holds it", ended == 0, lab.deployment.stage)
+        _compare(lab, "on a disk that holds it", first, _written(lab), MOST)
 
 
 def _nothing(_: Rehearsal, __: Event) -> None:
     """Of no event anything is made."""
 
 
-def _said(lab: Rehearsal) -> Event:
+def _written(lab: Rehearsal) -> AgentWritten:
     """What the agent said in the end of the deployment that was followed last."""
-    events = lab.service.client.events(lab.deployment["id"])["events"]
-    return dict(next(event["data"] for event in reversed(events) if event["kind"] == "agent.written"))
+    events = lab.service.client.events(lab.deployment.id).events
+    return next(event.data for event in reversed(events) if isinstance(event.data, AgentWritten))
 
 
-def _compare(lab: Rehearsal, what: str, first: Event, again: Event, most: float) -> None:
+def _compare(lab: Rehearsal, what: str, first: AgentWritten, again: AgentWritten, most: float) -> None:
     pack, raw = lab.supplies.manifest.pack_size, lab.supplies.manifest.raw_size
-    for name, whole in (("bytes_fetched", pack), ("bytes_written", raw)):
-        share = again[name] / whole
-        told = f"{size(again[name])} of {size(whole)}, {share:.1%}; {size(first[name])} the first time"
-        lab.check(f"{name.replace('_', ' ')} {what}", share <= most, told)
-    ratio = first["seconds"] / max(again["seconds"], 0.1)
-    told = f"{again['seconds']:.1f} s, {first['seconds']:.1f} s the first time: 1 to {ratio:.1f}"
-    lab.check(f"time {what}", True, told)  # emulated: hashing is all of it
+    fetched = (first.bytes_fetched or 0, again.bytes_fetched or 0)
+    written = (first.bytes_written, again.bytes_written)
+    for name, (before, now), whole in (("fetched", fetched, pack), ("written", written, raw)):
+        share = now / whole
+        detail = f"{size(now)} of {size(whole)}, {share:.1%}; {size(before)} the first time"
+        lab.check(f"bytes {name} {what}", share <= most, detail)
+    ratio = first.seconds / max(again.seconds, 0.1)
+    detail = f"{again.seconds:.1f} s, {first.seconds:.1f} s the first time: 1 to {ratio:.1f}"
+    lab.check(f"time {what}", True, detail)  # emulated: hashing is all of it
 
 
 class ForeignKey(Deploy):
@@ -76,21 +80,21 @@ class ForeignKey(Deploy):
 
     def after(self, lab: Rehearsal) -> None:
         row = lab.deployment
-        lab.check("the image is the foreign one", row["image"] == f"{supplies.NAME}@{NEXT}", row["image"])
+        lab.check("the image is the foreign one", row.image == f"{supplies.NAME}@{NEXT}", row.image)
         lab.check(
             "the sentence",
-            row["code"] == 326 and "signed" in row["reason"],
-            f"{row['reason']} (PV-{row['code']})",
+            row.code == 326 and "signed" in row.reason,
+            f"{row.reason} (PV-{row.code})",
         )
         shown = json.loads(lab.provision("status", MAC, "-o", "json"))
+        lab.check("the sentence in JSON", row.reason in json.dumps(shown), f"provision status {NAME} -o json")
+        shown_there = row.reason in lab.host.serial_log.read_text(errors="replace")
         lab.check(
-            "the sentence in JSON", row["reason"] in json.dumps(shown), f"provision status {NAME} -o json"
+            "the sentence on the console", shown_there, "word by word" if shown_there else "it is not there"
         )
-        said = row["reason"] in lab.host.serial_log.read_text(errors="replace")
-        lab.check("the sentence on the console", said, "word by word" if said else "it is not there")
         lab.host.cut_power()
         clean = evidence.is_untouched(lab.disk)
         lab.check("the disk", clean, "every byte untouched" if clean else "was written")
 
 
-SCENARIOS: dict[str, Callable[[], Fault]] = {kind.name: kind for kind in (Redeploy, ForeignKey)}
+SCENARIOS: dict[str, Callable[[], Scenario]] = {kind.name: kind for kind in (Redeploy, ForeignKey)}

@@ -5,10 +5,9 @@ import platform
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from provisioner import __version__, run
-from provisioner.units import duration, size
+from provisioner.system.units import duration, size
 
 SCHEMA_VERSION = 1
 
@@ -20,6 +19,24 @@ class Check:
     name: str
     ok: bool
     seen: str
+
+
+@dataclass(frozen=True)
+class StageReport:
+    """How long a stage of the deployment took, of its last attempt."""
+
+    name: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class ImageReport:
+    """What was deployed: NAME@VERSION, bytes unpacked, their SHA-256, bytes packed."""
+
+    name: str = ""
+    raw: int = 0
+    sha256: str = ""
+    pack: int = 0
 
 
 @dataclass(frozen=True)
@@ -43,9 +60,9 @@ class Report:
     firmware: str = "uefi"
     result: str = "failed"
     seconds: float = 0
-    stages: list[dict[str, Any]] = field(default_factory=list)
+    stages: list[StageReport] = field(default_factory=list)
     hosts: list[HostReport] = field(default_factory=list)
-    image: dict[str, Any] = field(default_factory=dict)
+    image: ImageReport = ImageReport()
     accelerator: str = ""
     checks: list[Check] = field(default_factory=list)
     versions: dict[str, str] = field(default_factory=dict)
@@ -57,22 +74,23 @@ class Report:
         """Whether every check holds: that it ended as it must is one of them."""
         return bool(self.checks) and all(check.ok for check in self.checks)
 
-    def as_data(self) -> dict[str, Any]:
-        """As JSON types."""
-        return {"schema_version": SCHEMA_VERSION, **asdict(self)}
+    def as_data(self) -> dict[str, object]:
+        """As JSON types, with the fields by their names; no image is an empty object."""
+        data = {"schema_version": SCHEMA_VERSION, **asdict(self)}
+        return data if self.image.name else data | {"image": {}}
 
     def lines(self) -> list[str]:
         """The summary."""
-        total = sum(stage["seconds"] for stage in self.stages)
-        shown = [f"{stage['name']} {stage['seconds']:.0f}" for stage in self.stages]
+        total = sum(stage.seconds for stage in self.stages)
+        shown = [f"{stage.name} {stage.seconds:.0f}" for stage in self.stages]
         image = self.image
         lines = [
             f"\nRehearsal {self.scenario}: {self.result} after {duration(self.seconds)}"
             f" ({self.firmware}, {self.accelerator})",
             f"  stages   {duration(total)}: {', '.join(shown) or 'none'}",
         ]
-        if image:
-            lines.append(f"  image    {image['name']}, {size(image['raw'])} → {size(image['pack'])}")
+        if image.name:
+            lines.append(f"  image    {image.name}, {size(image.raw)} → {size(image.pack)}")
         for host in self.hosts:
             about = f"{host.name} {host.mac}, {host.disk}: {host.result} {host.diagnosis}"
             lines.append(f"  host     {about.rstrip()}")
@@ -88,9 +106,9 @@ def write(path: Path, reports: list[Report], planned: int) -> None:
     result = "passed" if len(reports) == planned else "unfinished"
     several = {
         "schema_version": SCHEMA_VERSION,
-        "result": result if all(one.is_good for one in reports) else "failed",
+        "result": result if all(report.is_good for report in reports) else "failed",
         "label": reports[0].label if reports else "",
-        "runs": [one.as_data() for one in reports],
+        "runs": [report.as_data() for report in reports],
     }
     body = reports[0].as_data() if planned == 1 else several
     path.write_text(json.dumps(body, indent=2, ensure_ascii=False) + "\n")

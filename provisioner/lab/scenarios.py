@@ -1,10 +1,14 @@
 """The rehearsals by name: one where all goes well, and those in which something is broken on purpose."""
 
 from collections.abc import Callable
-from typing import ClassVar
 
+from provisioner.domain.event import Event
+from provisioner.domain.events.agent import AgentProgress
+from provisioner.domain.profile import Hints
+from provisioner.domain.stage import RESTING
 from provisioner.lab import evidence, qemu, recorded, second_boot
-from provisioner.lab.rehearsal import DISK_SERIAL, RESTING, Event, Fault, Rehearsal
+from provisioner.lab.rehearsal import DISK_SERIAL, Rehearsal, Scenario
+from provisioner.lab.simulators import SIMULATORS
 
 MATRIX: list[tuple[qemu.Firmware, qemu.Bus]] = [
     *(("uefi", "virtio"), ("uefi", "nvme"), ("uefi", "ahci")),
@@ -15,7 +19,7 @@ MIDDLE = 0.4  # of the image, when the power is cut
 REFUSALS = {"uefi": (b"failed to load", b"PXE"), "bios": (b"not a bootable disk", b"Booting from ROM")}
 
 
-class Deploy(Fault):
+class Deploy(Scenario):
     """Nothing goes wrong. Afterwards the host boots from the network once more."""
 
     name = "deploy"
@@ -27,10 +31,9 @@ class Deploy(Fault):
         self._began = lab.host.console_offset()
 
     def on(self, lab: Rehearsal, event: Event) -> None:
-        if event["kind"] == "agent.hello":
-            asks = {"ipmi": second_boot.ask_with_ipmitool, "redfish": second_boot.ask_with_curl}
-            asks[lab.options.bmc](lab)
-        if lab.story.stage in RESTING:
+        if event.kind == "agent.hello":
+            lab.report.checks += SIMULATORS[lab.options.bmc].ask(lab.host.bmc)
+        if lab.timeline.stage in RESTING:
             self._rested = lab.host.console_offset()
 
     def after(self, lab: Rehearsal) -> None:
@@ -55,7 +58,7 @@ def _compare_with_image(lab: Rehearsal) -> None:
     lab.check("the disk", not wrong, seen)
 
 
-class PowerCut(Fault):
+class PowerCut(Scenario):
     """The host loses its power in the middle of writing, once, and stays off: its silence is noticed."""
 
     name = "power-cut"
@@ -64,9 +67,10 @@ class PowerCut(Fault):
         self._offset = -1
 
     def on(self, lab: Rehearsal, event: Event) -> None:
-        data = event["data"]
-        is_middle = event["kind"] == "agent.progress" and data["phase"] == "writing"
-        if self._offset < 0 and is_middle and data["done"] > MIDDLE * data["total"]:
+        data = event.data
+        if not isinstance(data, AgentProgress) or data.phase != "writing":
+            return
+        if self._offset < 0 and data.done > MIDDLE * data.total:
             lab.host.cut_power()
             self._offset = lab.host.console_offset()
             left = evidence.boots_nothing(lab.disk, lab.supplies.manifest)
@@ -77,7 +81,7 @@ class PowerCut(Fault):
         """Nobody comes: the service must power it again."""
 
     def after(self, lab: Rehearsal) -> None:
-        attempts = lab.deployment["attempt"]
+        attempts = lab.deployment.attempt
         lab.check("the power was cut, and attempt 2 wrote it", self._offset >= 0 and attempts == 2, attempts)
 
 
@@ -95,9 +99,9 @@ class PowerCutOlder(PowerCut):
         super().after(lab)
         refusal, network = REFUSALS[lab.options.firmware]
         # what the console said from the button to the network
-        said = lab.host.serial_log.read_bytes()[self._offset :].split(network, 1)[0]
-        refused = refusal in said and b"Linux version" not in said
-        again = any(event["kind"] == "netboot.again" for event in _events(lab))
+        console = lab.host.serial_log.read_bytes()[self._offset :].split(network, 1)[0]
+        refused = refusal in console and b"Linux version" not in console
+        again = any(event.kind == "netboot.again" for event in _events(lab))
         seen = f"the firmware {'failed to load it' if refused else 'loaded it'}"
         lab.check(
             "the older image", refused and again, f"{seen}, {'then' if again else 'never'} asked the network"
@@ -105,10 +109,10 @@ class PowerCutOlder(PowerCut):
 
 
 def _events(lab: Rehearsal) -> list[Event]:
-    return list(lab.service.client.events(lab.deployment["id"])["events"])
+    return list(lab.service.client.events(lab.deployment.id).events)
 
 
-class Kills(Fault):
+class Kills(Scenario):
     """kill -9 of the web service while netbooting, the worker while writing, the parent while verifying."""
 
     name = "kills"
@@ -117,8 +121,8 @@ class Kills(Fault):
         self._plan = {"netbooting": "web", "writing": "worker", "verifying": "parent"}
 
     def on(self, lab: Rehearsal, event: Event) -> None:
-        stage = str(lab.story.stage)
-        if stage not in self._plan or (stage == "writing" and event["kind"] != "agent.progress"):
+        stage = str(lab.timeline.stage)
+        if stage not in self._plan or (stage == "writing" and event.kind != "agent.progress"):
             return
         name = self._plan.pop(stage)
         lab.service.kill(name)
@@ -127,11 +131,11 @@ class Kills(Fault):
 
     def after(self, lab: Rehearsal) -> None:
         lab.check("all three were killed", not self._plan, f"{lab.service.starts} starts of the service")
-        if lab.options.bmc == "ipmi":
+        if lab.has_console:
             recorded.check_parts(lab)
 
 
-class CorruptPack(Fault):
+class CorruptPack(Scenario):
     """One byte of the image is changed on the server after it was added."""
 
     name = "corrupt-pack"
@@ -148,13 +152,13 @@ class CorruptPack(Fault):
 
     def after(self, lab: Rehearsal) -> None:
         row = lab.deployment
-        named = row["code"] == 321 and "damaged" in row["reason"]
-        lab.check("the sentence", named, row["reason"])
+        named = row.code == 321 and "damaged" in row.reason
+        lab.check("the sentence", named, row.reason)
         left = evidence.boots_nothing(lab.disk, lab.supplies.manifest)
         lab.check("the half-written disk", not left, left or "its tables and ESP are empty")
 
 
-class TwoDisks(Fault):
+class TwoDisks(Scenario):
     """Two disks fit the profile's hints: neither may be touched."""
 
     name = "two-disks"
@@ -163,10 +167,10 @@ class TwoDisks(Fault):
 
     def after(self, lab: Rehearsal) -> None:
         row = lab.deployment
-        lab.check("the sentence", row["code"] == 313 and "LABDISK2" in row["reason"], row["reason"])
-        if lab.options.bmc == "ipmi":
-            said = row["console"]
-            lab.check("the console's last words", bool(said), said[-1] if said else "none are kept")
+        lab.check("the sentence", row.code == 313 and "LABDISK2" in row.reason, row.reason)
+        if lab.has_console:
+            lines = row.console
+            lab.check("the console's last words", bool(lines), lines[-1] if lines else "none are kept")
         lab.host.cut_power()
         clean = all(evidence.is_untouched(disk) for disk in lab.host.disks)
         lab.check("both disks", clean, "every byte untouched" if clean else "one was written")
@@ -181,7 +185,7 @@ class PlainRom(Deploy):
     def after(self, lab: Rehearsal) -> None:
         super().after(lab)
         lines = lab.service.log.read_text(errors="replace").splitlines()
-        lent = [line for line in lines if f"'undionly.kpxe' for {lab.deployment['address']}: done" in line]
+        lent = [line for line in lines if f"'undionly.kpxe' for {lab.deployment.address}: done" in line]
         wanted = 1 if lab.options.stop_after else 2
         lab.check("undionly.kpxe by TFTP", len(lent) == wanted, f"lent {len(lent)} times")
 
@@ -191,7 +195,7 @@ class HintedDisk(Deploy):
 
     name = "hinted-disk"
     disks = 2
-    hints: ClassVar = {"serial": f"{DISK_SERIAL}2"}
+    hints = Hints(serial=f"{DISK_SERIAL}2")
     written = 2
 
     def after(self, lab: Rehearsal) -> None:
@@ -201,7 +205,7 @@ class HintedDisk(Deploy):
         lab.check("the first disk", clean, "every byte untouched" if clean else "was written")
 
 
-class LargeSectors(Fault):
+class LargeSectors(Scenario):
     """The disk has sectors of 4096 bytes, the image was made for 512: it must be refused untouched."""
 
     name = "4kn"
@@ -210,14 +214,14 @@ class LargeSectors(Fault):
 
     def after(self, lab: Rehearsal) -> None:
         row = lab.deployment
-        named = row["code"] == 314 and "sectors of 4096 bytes, the image was made for 512" in row["reason"]
-        lab.check("the sentence", named, f"{row['reason']} (PV-{row['code']})")
+        named = row.code == 314 and "sectors of 4096 bytes, the image was made for 512" in row.reason
+        lab.check("the sentence", named, f"{row.reason} (PV-{row.code})")
         lab.host.cut_power()
         clean = evidence.is_untouched(lab.disk)
         lab.check("the disk", clean, "every byte untouched" if clean else "was written")
 
 
-class MissingGpu(Fault):
+class MissingGpu(Scenario):
     """The profile expects one PCI device more than there is."""
 
     name = "missing-gpu"
@@ -225,11 +229,11 @@ class MissingGpu(Fault):
     gpus = 2
 
     def after(self, lab: Rehearsal) -> None:
-        reason = lab.deployment["reason"]
+        reason = lab.deployment.reason
         lab.check("the sentence", "1234:11e8" in reason, reason)
 
 
-SCENARIOS: dict[str, Callable[[], Fault]] = {
+SCENARIOS: dict[str, Callable[[], Scenario]] = {
     kind.name: kind
     for kind in (
         *(Deploy, PowerCut, PowerCutOlder, Kills, CorruptPack),

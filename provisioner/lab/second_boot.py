@@ -1,14 +1,15 @@
 """After `ready`: the host boots from the network once more, and must come up from its own disk, unchanged."""
 
-import json
 import re
 import socket
 import time
 from contextlib import suppress
-from pathlib import Path
 
 from provisioner import run
-from provisioner.errors import ProgramError
+from provisioner.domain.events.agent import AgentWritten
+from provisioner.domain.events.installer import InstallerDisk
+from provisioner.domain.events.system import OsPhoned
+from provisioner.domain.events.verification import VerifyTask
 from provisioner.lab import evidence
 from provisioner.lab.rehearsal import MAC, NAME, Rehearsal
 
@@ -26,18 +27,18 @@ def rehearse(lab: Rehearsal) -> None:
     before = evidence.identity(lab.disk)
     _check_size(lab)
     lab.check(
-        "the order's id is the instance-id", before.instance_id == lab.deployment["id"], before.instance_id
+        "the order's id is the instance-id", before.instance_id == lab.deployment.id, before.instance_id
     )
     offset, answers = host.console_offset(), len(_answers(lab))
     lab.provision("bmc", "power", NAME, "on")
     offset = host.wait_console("Linux version", since=offset, timeout=BOOT_LIMIT)
     writes = sum(host.block_writes())
     lab.check("writes before its own kernel speaks", writes == 0, f"{writes} write operations")
-    said = _answers(lab)[answers:]
-    lab.check("the boot script", said == ["Local"], f"answered {', '.join(said) or 'nothing'}")
+    served = _answers(lab)[answers:]
+    lab.check("the boot script", served == ["Local"], f"answered {', '.join(served) or 'nothing'}")
     host.wait_console(r"login: ", since=offset, timeout=BOOT_LIMIT)
-    took = time.time() - _script_time(lab)
-    lab.check("login prompt after the iPXE script", took <= LOGIN_LIMIT, f"{took:.0f} s")
+    seconds = time.time() - _script_time(lab)
+    lab.check("login prompt after the iPXE script", seconds <= LOGIN_LIMIT, f"{seconds:.0f} s")
     if lab.options.image:  # the lab's own image is not hardened
         check_listeners(lab)
     _shut_down(lab)
@@ -46,17 +47,19 @@ def rehearse(lab: Rehearsal) -> None:
 
 def check_listeners(lab: Rehearsal) -> None:
     """What a program that we did not write finds open from outside: SSH, and nothing else."""
-    address = str(lab.deployment["address"])
+    address = str(lab.deployment.address)
     banner = _await_ssh(address)
     lab.check("SSH answers", banner.startswith("SSH-"), banner or "never")
-    said = run.text(["nmap", "-n", "-Pn", "-sS", "-p-", "--open", "--min-rate", "2000", "-oG", "-", address])
-    tcp = sorted(re.findall(r"(\d+)/open/tcp", said), key=int)
+    report = run.text(
+        ["nmap", "-n", "-Pn", "-sS", "-p-", "--open", "--min-rate", "2000", "-oG", "-", address]
+    )
+    tcp = sorted(re.findall(r"(\d+)/open/tcp", report), key=int)
     lab.check("open TCP ports, by nmap", tcp == ["22"], ", ".join(tcp) or "none")
     # a service that answers nothing cannot be told from a packet that was lost: those that answer count
-    said = run.text(
+    report = run.text(
         ["nmap", "-n", "-Pn", "-sU", "--top-ports", "50", "--max-retries", "1", "-oG", "-", address]
     )
-    udp = sorted(re.findall(r"(\d+)/open/udp", said), key=int)
+    udp = sorted(re.findall(r"(\d+)/open/udp", report), key=int)
     lab.check("UDP ports that answer, by nmap", not udp, ", ".join(udp) or "none of 50")
 
 
@@ -67,9 +70,9 @@ def rehearse_installed(lab: Rehearsal) -> None:
     _shut_down(lab)
     before, answers = evidence.identity(lab.disk), len(_answers(lab))
     lab.provision("bmc", "power", NAME, "on")
-    banner = _await_ssh(str(lab.deployment["address"]))
-    said = _answers(lab)[answers:]
-    lab.check("the boot script", said == ["Local"], f"answered {', '.join(said) or 'nothing'}")
+    banner = _await_ssh(str(lab.deployment.address))
+    served = _answers(lab)[answers:]
+    lab.check("the boot script", served == ["Local"], f"answered {', '.join(served) or 'nothing'}")
     lab.check("it came up again", banner.startswith("SSH-"), banner or "SSH never answered")
     _shut_down(lab)
     _compare(lab, before)
@@ -107,18 +110,18 @@ def _check_size(lab: Rehearsal) -> None:
 
 def check_serials(lab: Rehearsal) -> None:
     """Who wrote, phone-home and verification each read the serial themselves, and the machine's is known."""
-    wanted = lab.host.machine.disks[lab.fault.written - 1].serial
-    events = lab.service.client.events(lab.deployment["id"])["events"]
-    told = {event["kind"]: event["data"] for event in events}
-    root = [e["data"] for e in events if e["kind"] == "verify.task" and e["data"]["task"] == "root disk"]
-    writer = "installer.disk" if "installer.disk" in told else "agent.written"
-    seen = {
-        writer.partition(".")[0]: str(told[writer]["disk"]["serial"]),
-        "phone-home": str(told["os.phoned"]["root_disk"]["serial"]),
-        "verification": root[-1]["sentence"].split()[-1] if root else "never looked",
-    }
-    said = ", ".join(f"{who} {serial}" for who, serial in seen.items())
-    lab.check("the disk's serial", set(seen.values()) == {wanted}, said)
+    wanted = lab.host.spec.disks[lab.scenario.written - 1].serial
+    events = lab.service.client.events(lab.deployment.id).events
+    seen = {"verification": "never looked"}
+    for data in (event.data for event in events):
+        if isinstance(data, InstallerDisk | AgentWritten):
+            seen[data.kind.partition(".")[0]] = data.disk.serial
+        elif isinstance(data, OsPhoned):
+            seen["phone-home"] = data.root_disk.serial
+        elif isinstance(data, VerifyTask) and data.task == "root disk":
+            seen["verification"] = data.sentence.split()[-1]
+    serials = ", ".join(f"{who} {serial}" for who, serial in seen.items())
+    lab.check("the disk's serial", set(seen.values()) == {wanted}, serials)
 
 
 def _shut_down(lab: Rehearsal) -> None:
@@ -131,7 +134,7 @@ def _lines(lab: Rehearsal) -> list[str]:
 
 
 def _answers(lab: Rehearsal) -> list[str]:
-    return [found[1] for line in _lines(lab) if (found := SCRIPT.search(line))]
+    return [match[1] for line in _lines(lab) if (match := SCRIPT.search(line))]
 
 
 def _script_time(lab: Rehearsal) -> float:
@@ -139,41 +142,3 @@ def _script_time(lab: Rehearsal) -> float:
     line = [line for line in _lines(lab) if SCRIPT.search(line)][-1]
     stamp = line.partition(",")[0]
     return time.mktime(time.strptime(stamp, "%Y-%m-%d %H:%M:%S"))
-
-
-def ask_with_curl(lab: Rehearsal) -> None:
-    """A program that we did not write reads power and boot device from the host's BMC."""
-    login = f'user = "{lab.host.bmc.user}:{lab.password}"\n'.encode()  # not in the argument list
-    curl = ["curl", "--silent", "--insecure", "--config", "-"]
-    place = f"https://{lab.host.bmc_address}/redfish/v1/Systems"
-    try:
-        (system,) = json.loads(run.run([*curl, place], stdin=login).stdout)["Members"]
-        path = Path(system["@odata.id"]).name
-        shown = json.loads(run.run([*curl, f"{place}/{path}"], stdin=login).stdout)
-    except (ProgramError, ValueError, KeyError) as fault:
-        lab.check("curl reads the BMC", False, fault)
-        return
-    lab.check("curl reads the power state", shown.get("PowerState") == "On", shown.get("PowerState"))
-    lab.check("curl reads the boot device", "Boot" in shown, shown.get("Boot"))
-
-
-def ask_with_ipmitool(lab: Rehearsal) -> None:
-    """A program that we did not write reads power and boot device from the host's BMC."""
-    words = [
-        "ipmitool",
-        "-I",
-        "lanplus",
-        "-C",
-        "3",
-        "-H",
-        lab.host.bmc_address,
-        "-U",
-        lab.host.bmc.user,
-        "-E",
-    ]
-    secret = {"IPMI_PASSWORD": lab.password}
-    power = run.run([*words, "chassis", "power", "status"], env=secret, check=False).stdout.decode().strip()
-    boot = run.run([*words, "chassis", "bootparam", "get", "5"], env=secret, check=False).stdout.decode()
-    selector = re.search(r"Boot Device Selector : (.*)", boot)
-    lab.check("ipmitool reads the power state", power == "Chassis Power is on", power)
-    lab.check("ipmitool reads the boot device", selector is not None, selector[1] if selector else boot)

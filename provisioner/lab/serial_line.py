@@ -34,7 +34,7 @@ class SerialLine:
         self._thread = threading.Thread(target=self._carry, name="serial line", daemon=True)
 
     def __enter__(self) -> Self:
-        self._said, self._typed = self._pipe("out"), self._pipe("in")
+        self._output, self._input = self._pipe("out"), self._pipe("in")
         self._thread.start()
         return self
 
@@ -45,8 +45,8 @@ class SerialLine:
         self._thread.join()
         for line in (self._listener, self._woken, *([self._bmc] if self._bmc else [])):
             line.close()
-        os.close(self._said)
-        os.close(self._typed)
+        os.close(self._output)
+        os.close(self._input)
 
     def _pipe(self, way: str) -> int:
         """Open for both directions, so that no end of a machine is an end of the line."""
@@ -60,13 +60,13 @@ class SerialLine:
     def type(self, words: bytes) -> None:
         """What somebody types at the machine's console; lost where the machine never reads it."""
         with suppress(BlockingIOError):
-            os.write(self._typed, words)
+            os.write(self._input, words)
 
     def _carry(self) -> None:
         while True:
             reads: list[socket.socket | int] = [self._listener, self._woken]
             reads += [self._bmc] if self._bmc else []
-            reads += [self._said] if len(self._pending) < MOST else []
+            reads += [self._output] if len(self._pending) < MOST else []
             writes = [self._bmc] if self._bmc and self._pending else []
             ready, writable, _ = select.select(reads, writes, [])
             if self._woken in ready:
@@ -76,7 +76,7 @@ class SerialLine:
                 continue
             if self._bmc in ready:
                 self._from_bmc()
-            if self._said in ready:
+            if self._output in ready:
                 self._from_machine()
             if writable:
                 self._to_bmc()
@@ -103,9 +103,9 @@ class SerialLine:
             self._hang_up()
 
     def _from_machine(self) -> None:
-        said = os.read(self._said, BLOCK)
+        output = os.read(self._output, BLOCK)
         if self._bmc:
-            self._pending += said
+            self._pending += output
 
     def _to_bmc(self) -> None:
         try:

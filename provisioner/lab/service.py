@@ -1,7 +1,6 @@
 """The service under test: started as a process, watched, and started again as systemd would."""
 
 import contextlib
-import re
 import select
 import signal
 import socket
@@ -15,7 +14,7 @@ from typing import Self
 from provisioner import run
 from provisioner.client import Client
 from provisioner.errors import ServiceError
-from provisioner.sockets import bind
+from provisioner.system.sockets import bind
 
 END_LIMIT = 20.0  # seconds until all processes of a killed service must have ended
 START_LIMIT = 60.0  # seconds until all services must be ready
@@ -69,7 +68,7 @@ class Service:
         self.starts += 1
         until = time.monotonic() + START_LIMIT
         with self._ended(self._process.pid) as ended:
-            while READY not in self._said(offset):
+            while READY not in self._output_since(offset):
                 if select.select([ended], [], [], 0.2)[0] or time.monotonic() > until:
                     raise ServiceError(f"the service did not start: {' / '.join(self.tail(4))}")
 
@@ -83,7 +82,7 @@ class Service:
         finally:
             os.close(descriptor)
 
-    def _said(self, offset: int) -> str:
+    def _output_since(self, offset: int) -> str:
         with self.log.open("rb") as file:
             file.seek(offset)
             return file.read().decode(errors="replace")
@@ -114,7 +113,7 @@ class Service:
         """
         pid, all_of_it = self.pid(name), self._pids()
         with contextlib.ExitStack() as stack:
-            ended = [stack.enter_context(self._ended(one)) for one in all_of_it]
+            ended = [stack.enter_context(self._ended(each)) for each in all_of_it]
             run.signal_process(pid, signal.SIGKILL)
             until = time.monotonic() + END_LIMIT
             for descriptor in ended:
@@ -133,10 +132,10 @@ class Service:
 
     def _pids(self) -> list[int]:
         """Every process of it, the web server's worker included."""
-        found = [self.pid("parent")]
-        for pid in found:
-            found += _children(pid)
-        return found
+        pids = [self.pid("parent")]
+        for pid in pids:
+            pids += _children(pid)
+        return pids
 
     def pid(self, name: str) -> int:
         """The process id of the parent or of one of its services."""
@@ -152,4 +151,5 @@ class Service:
 
 
 def _children(pid: int) -> list[int]:
-    return [int(found) for found in re.findall(r"\d+", Path(f"/proc/{pid}/task/{pid}/children").read_text())]
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    return [int(child) for child in children.split()]

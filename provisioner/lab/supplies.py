@@ -9,15 +9,15 @@ from pathlib import Path
 from provisioner import ramdisk, run
 from provisioner.errors import InputError
 from provisioner.golden import base
-from provisioner.golden.files import hashed
 from provisioner.imaging import manifest as manifests
 from provisioner.imaging import pack, signature
 from provisioner.imaging.manifest import Manifest
+from provisioner.system.checksum import sha256
 
 NAME, VERSION, OLDER = "rehearsal-os", "1.0", "0.9"
 KEY = "rehearsal"
 CREATED = "2026-01-01T00:00:00Z"  # the same pack from the same image
-Report = Callable[[str], None]
+Progress = Callable[[str], None]  # takes sentences for people
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Supplies:
         return f"{self.manifest.name}@{self.manifest.version}"
 
 
-def provide(cache: Path, report: Report) -> Supplies:
+def provide(cache: Path, report: Progress) -> Supplies:
     """Build what the cache lacks: minutes the first time, seconds afterwards. Raises ProgramError."""
     built = _image(cache, VERSION, report)
     secret, public = _keys(cache / "keys")
@@ -52,7 +52,7 @@ def provide(cache: Path, report: Report) -> Supplies:
     return Supplies(built.path, built.sha256, target, public, manifests.load(listed))
 
 
-def bring(given: Path, folder: Path, cache: Path, report: Report) -> Supplies:
+def bring(given: Path, folder: Path, cache: Path, report: Progress) -> Supplies:
     """A pack that was built before, signed in `folder` by the lab's key, the one that its ramdisk knows;
     its image is unpacked there too. Raises PackError, ProgramError, InputError.
     """
@@ -65,12 +65,12 @@ def bring(given: Path, folder: Path, cache: Path, report: Report) -> Supplies:
     report(f"unpacking {manifest.name}@{manifest.version}")
     raw = folder / "given.raw"
     run.run(["zstd", "-dqf", "--sparse", pack, "-o", raw])
-    found = hashed(raw)
-    if found != manifest.raw_sha256:
+    digest = sha256(raw)
+    if digest != manifest.raw_sha256:
         raise InputError(
-            f"{given} unpacks to sha256 {found}, its manifest says {manifest.raw_sha256}", code=320
+            f"{given} unpacks to sha256 {digest}, its manifest says {manifest.raw_sha256}", code=320
         )
-    return Supplies(raw, found, pack, public, manifest)
+    return Supplies(raw, digest, pack, public, manifest)
 
 
 def check_pack(given: Path) -> None:
@@ -87,14 +87,14 @@ def _listed(pack: Path) -> Path:
     return pack.with_name(pack.name + ".json")
 
 
-def stock(cache: Path, report: Report) -> None:
+def stock(cache: Path, report: Progress) -> None:
     """Fill the cache with all that a rehearsal needs, so that it can do without any network."""
     provide(cache, report)
     older(cache, report)
     stock_ramdisk(cache, report)
 
 
-def stock_ramdisk(cache: Path, report: Report) -> None:
+def stock_ramdisk(cache: Path, report: Progress) -> None:
     """What a rehearsal needs whose image is given: iPXE and the ramdisk."""
     with tempfile.TemporaryDirectory() as folder:
         report("building the ramdisk")
@@ -106,12 +106,12 @@ def public_key(cache: Path) -> Path:
     return _keys(cache / "keys")[1]
 
 
-def older(cache: Path, report: Report) -> Path:
+def older(cache: Path, report: Progress) -> Path:
     """An earlier version of the image, to be found on a disk that is deployed again."""
     return _image(cache, OLDER, report).path
 
 
-def _image(cache: Path, version: str, report: Report) -> base.BaseImage:
+def _image(cache: Path, version: str, report: Progress) -> base.BaseImage:
     out = cache / "base" / f"{NAME}-{version}.raw"
     return base.build(out, name=NAME, version=version, cache=cache / "base", report=report)
 

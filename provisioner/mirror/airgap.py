@@ -6,12 +6,12 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from provisioner import errors, namespaces, run
+from provisioner import errors, run
 from provisioner.errors import InputError, ServiceError
 from provisioner.mirror import layout
 from provisioner.mirror.gap import Attempt
+from provisioner.system import namespaces
 
 SCHEMA_VERSION = 1
 STDIN = 0  # ours, handed on
@@ -26,18 +26,18 @@ class Account:
 
     @property
     def count(self) -> int:
-        """Of all attempts; the air gap holds where it is 0."""
+        """All attempts together; the air gap held where it is 0."""
         return sum(attempt.count for attempt in self.attempts)
 
-    def as_json(self) -> dict[str, Any]:
-        """As files and other programs read it."""
-        attempts = [attempt.as_json() for attempt in self.attempts]
-        return {
+    def dump(self) -> str:
+        """As files and other programs read it: JSON with schema_version, count, attempts, exit_code."""
+        body = {
             "schema_version": SCHEMA_VERSION,
             "count": self.count,
-            "attempts": attempts,
+            "attempts": [attempt.as_json() for attempt in self.attempts],
             "exit_code": self.code,
         }
+        return json.dumps(body, indent=2) + "\n"
 
 
 def run_inside(command: Sequence[str], *, mirror: Path, name: str) -> Account:
@@ -79,8 +79,8 @@ def _await(process: run.Process) -> int:
 def _read(account: Path, code: int) -> Account:
     if not account.is_file():
         raise ServiceError(f"the air gap broke off with code {code} and left no account", code=658)
-    said = json.loads(account.read_text())
-    if "error" in said:
-        raise errors.from_json(said["error"])
-    rows = ({"name": "", "address": "", **row} for row in said["attempts"])
-    return Account(int(said["code"]), tuple(Attempt(**row) for row in rows))
+    body = json.loads(account.read_text())
+    if "error" in body:
+        raise errors.from_json(body["error"])
+    rows = ({"name": "", "address": "", **row} for row in body["attempts"])
+    return Account(int(body["code"]), tuple(Attempt(**row) for row in rows))

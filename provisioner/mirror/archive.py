@@ -9,7 +9,7 @@ from typing import Self
 
 from provisioner import run
 from provisioner.errors import InputError, ProgramError, UnreachableError
-from provisioner.mirror.locks import Package
+from provisioner.mirror.locks import DebianPackage
 
 # what mmdebstrap's minbase is, in apt's patterns; the images begin with it
 BASE = ("?essential", "?and(?priority(required),?not(?essential))", "apt")
@@ -22,20 +22,20 @@ Stanza = dict[str, str]
 def read_stanzas(text: str) -> Iterator[Stanza]:
     """Paragraphs of a Packages file (deb822); a field's further lines keep their newline and space."""
     for paragraph in re.split(r"\n{2,}", text.strip("\n")):
-        found: Stanza = {}
+        stanza: Stanza = {}
         name = ""
         for line in paragraph.splitlines():
             if line[:1].isspace() and name:
-                found[name] += "\n" + line
+                stanza[name] += "\n" + line
             elif ":" in line:
                 name, _, value = line.partition(":")
-                found[name] = value.strip()
-        if found:
-            yield found
+                stanza[name] = value.strip()
+        if stanza:
+            yield stanza
 
 
 def write_stanza(stanza: Mapping[str, str]) -> str:
-    """One paragraph, with the empty line that ends it."""
+    """A deb822 paragraph, with the empty line that ends it."""
     return "".join(f"{name}: {value}\n" for name, value in stanza.items()) + "\n"
 
 
@@ -76,12 +76,12 @@ class Archive:
             ) from fault
         return self
 
-    def closure(self, steps: Sequence[Sequence[str]]) -> list[Package]:
+    def closure(self, steps: Sequence[Sequence[str]]) -> list[DebianPackage]:
         """The packages that an image ends up with when each step is installed over the ones before.
 
         The first is mmdebstrap's minbase. Raises InputError (PV-652) with apt's own words.
         """
-        chosen: dict[str, Package] = {}
+        chosen: dict[str, DebianPackage] = {}
         installed: dict[str, Stanza] = {}
         for step in (BASE, *steps):
             names = self._would_install(step)
@@ -94,12 +94,12 @@ class Archive:
             self._status.write_text("".join(map(write_stanza, installed.values())))
         return sorted(chosen.values(), key=lambda package: package.name)
 
-    def gone(self, packages: Sequence[Package]) -> list[Package]:
-        """Those that the sources no longer have as they are locked."""
+    def gone(self, packages: Sequence[DebianPackage]) -> list[DebianPackage]:
+        """Those of the packages that the sources no longer have with the locked SHA-256."""
         there = {stanza.get("SHA256", "") for stanza in self._known([package.name for package in packages])}
         return [package for package in packages if package.sha256 not in there]
 
-    def fetch(self, packages: Sequence[Package], into: Path) -> Iterator[Sequence[Package]]:
+    def fetch(self, packages: Sequence[DebianPackage], into: Path) -> Iterator[Sequence[DebianPackage]]:
         """Download into a folder, some at a time; apt names the files. Raises UnreachableError (PV-652)."""
         for first in range(0, len(packages), AT_ONCE):
             some = packages[first : first + AT_ONCE]
@@ -114,37 +114,37 @@ class Archive:
 
     def _would_install(self, wanted: Sequence[str]) -> list[str]:
         try:
-            said = self._apt("get", "install", "-s", "-qq", "--no-remove", *wanted, limit=ASK_LIMIT)
+            output = self._apt("get", "install", "-s", "-qq", "--no-remove", *wanted, limit=ASK_LIMIT)
         except ProgramError as fault:
             raise InputError(
                 f"apt cannot install {', '.join(wanted[:5])}{' …' if len(wanted) > 5 else ''}: {fault}",
                 hint="correct the list of packages; --suite and the sources must be the image's",
                 code=652,
             ) from fault
-        found = re.findall(r"^Inst (\S+) (?:\[[^]]*\] )?\((\S+) ", said, re.MULTILINE)
-        return [f"{name}={version}" for name, version in found]
+        installs = re.findall(r"^Inst (\S+) (?:\[[^]]*\] )?\((\S+) ", output, re.MULTILINE)
+        return [f"{name}={version}" for name, version in installs]
 
     def _show(self, names: Sequence[str]) -> list[Stanza]:
         if not names:
             return []
-        said = self._apt("cache", "show", *names, limit=ASK_LIMIT)
-        return [stanza for stanza in read_stanzas(said) if "Filename" in stanza]
+        output = self._apt("cache", "show", *names, limit=ASK_LIMIT)
+        return [stanza for stanza in read_stanzas(output) if "Filename" in stanza]
 
     def _known(self, names: Sequence[str]) -> list[Stanza]:
         """Every version that there is of each; names that nothing is known of are no error."""
-        said = self._apt("cache", "show", "--all-versions", *names, limit=ASK_LIMIT, check=False)
-        return list(read_stanzas(said))
+        output = self._apt("cache", "show", "--all-versions", *names, limit=ASK_LIMIT, check=False)
+        return list(read_stanzas(output))
 
     def _suites(self, names: Sequence[str]) -> dict[tuple[str, str], str]:
         """(name, version) → the suite that has it, the first source's where several do."""
-        said = self._apt("cache", "madison", *names, limit=ASK_LIMIT)
-        found: dict[tuple[str, str], str] = {}
-        for line in said.splitlines():
+        output = self._apt("cache", "madison", *names, limit=ASK_LIMIT)
+        suites: dict[tuple[str, str], str] = {}
+        for line in output.splitlines():
             name, version, place = (part.strip() for part in line.split("|"))
             if place.endswith(" Packages"):
                 suite = place.split()[1].split("/")[0]
-                found.setdefault((name, version), suite if re.match("[a-z0-9]", suite) else self._suite)
-        return found
+                suites.setdefault((name, version), suite if re.match("[a-z0-9]", suite) else self._suite)
+        return suites
 
     def _apt(
         self, program: str, *words: str, limit: float, cwd: Path | None = None, check: bool = True
@@ -179,11 +179,11 @@ def _from(sources: Path, parts: Path) -> list[str]:
     return ["-oDir::Etc::SourceList=/dev/null", f"-oDir::Etc::SourceParts={parts}"]
 
 
-def _package(stanza: Stanza, suite: str) -> Package:
-    told = {"priority": "optional", "section": "misc"}  # what a vendor's repository may leave out
-    told |= {field.lower(): stanza[field] for field in FIELDS if field in stanza}
-    return Package.model_validate(
-        {"name": stanza["Package"], "suite": suite, "path": _pool(stanza["Filename"]), **told}
+def _package(stanza: Stanza, suite: str) -> DebianPackage:
+    fields = {"priority": "optional", "section": "misc"}  # what a vendor's repository may leave out
+    fields |= {field.lower(): stanza[field] for field in FIELDS if field in stanza}
+    return DebianPackage.model_validate(
+        {"name": stanza["Package"], "suite": suite, "path": _pool(stanza["Filename"]), **fields}
     )
 
 

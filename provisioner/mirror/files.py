@@ -1,18 +1,13 @@
 """Files by their hashes: counted, put in place whole, or not at all."""
 
-import hashlib
 import shutil
 from pathlib import Path
 
-
-def sha256(path: Path) -> str:
-    """Hexadecimal digest of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+from provisioner.system.checksum import sha256
 
 
 def is_right(path: Path, digest: str) -> bool:
-    """Whether a plain file is there and has these bytes."""
+    """Whether `path` is a regular file, no link, with this SHA-256 (hexadecimal)."""
     return path.is_file() and not path.is_symlink() and sha256(path) == digest
 
 
@@ -27,7 +22,7 @@ def place(source: Path, target: Path, *, move: bool) -> None:
 
 
 def write(target: Path, text: str | bytes) -> None:
-    """A file's new content, all at once."""
+    """Give a file its content at once, by rename(2); text as UTF-8, mode 0644."""
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f".{target.name}.partial")
     partial.write_bytes(text if isinstance(text, bytes) else text.encode())

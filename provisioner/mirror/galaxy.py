@@ -9,8 +9,8 @@ from pathlib import Path
 
 from provisioner import run
 from provisioner.errors import InputError, ProgramError, UnreachableError
-from provisioner.mirror import files
 from provisioner.mirror.locks import Collection
+from provisioner.system.checksum import sha256
 
 FETCH_LIMIT = 1800.0  # seconds
 MANIFEST_LIMIT = 1 << 20  # bytes
@@ -29,8 +29,8 @@ def resolve(given: Sequence[Path]) -> list[Collection]:
         for path in given:
             if path not in tarballs:
                 _galaxy("-r", str(path), into=Path(folder))
-        found = [_read(path) for path in [*tarballs, *Path(folder).glob("*.tar.gz")]]
-    return sorted({item.name: item for item in found}.values(), key=lambda item: item.name)
+        collections = [_read(path) for path in [*tarballs, *Path(folder).glob("*.tar.gz")]]
+    return sorted({item.name: item for item in collections}.values(), key=lambda item: item.name)
 
 
 def fetch(collections: Sequence[Collection], into: Path) -> None:
@@ -56,10 +56,10 @@ def _read(path: Path) -> Collection:
     try:
         with tarfile.open(path, "r:gz") as tar:
             member = tar.extractfile("MANIFEST.json")
-            said = json.loads(member.read(MANIFEST_LIMIT) if member else b"{}")["collection_info"]
-        name, version = f"{said['namespace']}.{said['name']}", said["version"]
+            info = json.loads(member.read(MANIFEST_LIMIT) if member else b"{}")["collection_info"]
+        name, version = f"{info['namespace']}.{info['name']}", info["version"]
     except (OSError, tarfile.TarError, KeyError, TypeError, ValueError) as fault:
         raise InputError(
             f"{path} is no collection: {fault}", hint="ansible-galaxy collection build makes one"
         ) from fault
-    return Collection(name=name, version=version, file=path.name, sha256=files.sha256(path))
+    return Collection(name=name, version=version, file=path.name, sha256=sha256(path))

@@ -5,7 +5,6 @@ import re
 import socket
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from provisioner import run
 from provisioner.errors import ProgramError, ServiceError
@@ -65,8 +64,8 @@ class Attempt:
         port = f" port {self.port}" if self.port else ""
         return f"{self.address}{port} ({self.protocol}, {times})"
 
-    def as_json(self) -> dict[str, Any]:
-        """What is known of it: `name` or `address`, protocol, port, count."""
+    def as_json(self) -> dict[str, str | int]:
+        """The fields of this class; of `name` and `address` the one that is known."""
         return {key: value for key, value in asdict(self).items() if value != ""}
 
 
@@ -97,11 +96,11 @@ def _cover(name: str, folder: Path) -> None:
     """This mount namespace's own resolver and hosts; sockets that lead out of it are dead."""
     host = socket.gethostname()
     switch = Path("/etc/nsswitch.conf")
-    said = switch.read_text() if switch.is_file() else ""
+    services = switch.read_text() if switch.is_file() else ""
     contents = {
         "/etc/resolv.conf": f"# inside the air gap only {name} is known\nnameserver {ADDRESS}\n",
         "/etc/hosts": f"127.0.0.1 localhost {host}\n::1 localhost {host}\n",
-        "/etc/nsswitch.conf": re.sub(r"(?m)^hosts:.*$", "hosts: files dns", said),
+        "/etc/nsswitch.conf": re.sub(r"(?m)^hosts:.*$", "hosts: files dns", services),
     }
     for place, text in contents.items():
         if Path(place).is_file():
@@ -115,20 +114,20 @@ def _cover(name: str, folder: Path) -> None:
 
 
 def packets() -> list[Attempt]:
-    """What the kernel has counted until now. Raises ProgramError."""
+    """The packets that nftables' sets have counted, by address. Raises ProgramError."""
     body = json.loads(run.text(["nft", "-j", "list", "table", "inet", "gap"], timeout=10))
-    found = []
+    attempts = []
     for entry in body["nftables"]:
         for row in entry.get("set", {}).get("elem", []):
             address, protocol, port = [*row["elem"]["val"]["concat"], 0][:3]
             count = int(row["elem"]["counter"]["packets"])
-            found.append(Attempt("", str(address), _protocol(protocol), int(port), count))
-    return sorted(found, key=lambda attempt: (attempt.address, attempt.port, attempt.protocol))
+            attempts.append(Attempt("", str(address), _protocol(protocol), int(port), count))
+    return sorted(attempts, key=lambda attempt: (attempt.address, attempt.port, attempt.protocol))
 
 
-def _protocol(said: object) -> str:
+def _protocol(value: object) -> str:
     """nft prints a name where /etc/protocols has one."""
-    return PROTOCOLS.get(said, str(said)) if isinstance(said, int) else str(said)
+    return PROTOCOLS.get(value, str(value)) if isinstance(value, int) else str(value)
 
 
 def _ip(*words: str) -> None:

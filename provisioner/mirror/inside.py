@@ -13,7 +13,7 @@ from provisioner import run
 from provisioner.errors import ProvisionError
 from provisioner.mirror import gap
 from provisioner.mirror.gap import Attempt
-from provisioner.mirror.responder import PORT, Responder
+from provisioner.mirror.responder import PORT, DnsResponder
 from provisioner.mirror.server import Server
 
 
@@ -22,11 +22,11 @@ def main(mirror: Path, name: str, account: Path, command: Sequence[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="gap-") as folder:
         Path(folder).chmod(0o755)  # another user of the build reads resolv.conf too
         gap.build(name, Path(folder))
-        with Responder(name, gap.ADDRESS) as responder, Server(mirror, gap.ADDRESS) as server:
+        with DnsResponder(name, gap.ADDRESS) as responder, Server(mirror, gap.ADDRESS) as server:
             threading.Thread(target=server.serve_forever, daemon=True).start()
             code = _run(command)
             server.shutdown()
-            names = [Attempt(found, "", "dns", PORT, n) for found, n in sorted(responder.asked.items())]
+            names = [Attempt(queried, "", "dns", PORT, n) for queried, n in sorted(responder.asked.items())]
             attempts = [attempt.as_json() for attempt in (*names, *gap.packets())]
     account.write_text(json.dumps({"code": code, "attempts": attempts}))
     return code

@@ -31,11 +31,11 @@ def find(root: Path, asked: str) -> Path | None:
 
 
 def media_type(path: Path) -> str:
-    """What a browser is told that a file is."""
+    """The Content-Type of a file in the mirror, by its suffix."""
     return TYPES.get(PurePosixPath(path).suffix, "application/octet-stream")
 
 
 def contents(root: Path) -> set[str]:
     """Every file below the mirror, relative, but for what a stopped run had fetched."""
-    found = (path.relative_to(root) for path in root.rglob("*") if path.is_symlink() or not path.is_dir())
-    return {path.as_posix() for path in found if path.parts[0] != INCOMING}
+    paths = (path.relative_to(root) for path in root.rglob("*") if path.is_symlink() or not path.is_dir())
+    return {path.as_posix() for path in paths if path.parts[0] != INCOMING}

@@ -2,7 +2,7 @@
 
 import re
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -42,7 +42,7 @@ class _Data(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Package(_Data):
+class DebianPackage(_Data):
     """One Debian package; `suite` is where the archive had it, `path` its place in the pool; size in bytes.
 
     Priority and section are the archive's word, which may differ from the package's own, and decide what is
@@ -67,7 +67,7 @@ class Package(_Data):
 
 
 class Wheel(_Data):
-    """One Python wheel."""
+    """A Python wheel; `name` as PEP 503 normalises it, `file` as PEP 427 names it."""
 
     name: str = Field(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$")  # normalised
     version: str = Field(pattern=r"^[A-Za-z0-9.+!_-]+$")
@@ -93,7 +93,7 @@ class Lock(_Data):
     architecture: str = Field(default="amd64", pattern=WORD)
     python: str = Field(default="", pattern=r"^(3\.\d+)?$")
     glibc: str = Field(default="", pattern=r"^(2\.\d+)?$")
-    packages: tuple[Package, ...] = ()
+    packages: tuple[DebianPackage, ...] = ()
     wheels: tuple[Wheel, ...] = ()
     collections: tuple[Collection, ...] = ()
 
@@ -113,7 +113,7 @@ class Lock(_Data):
         return self
 
     def files(self) -> dict[str, str]:
-        """Place in the mirror → SHA-256, of every file that is locked."""
+        """Path in the mirror → SHA-256 (hexadecimal), of every locked file."""
         return (
             {f"apt/{item.path}": item.sha256 for item in self.packages}
             | {f"wheels/{item.file}": item.sha256 for item in self.wheels}
@@ -125,7 +125,7 @@ def load(path: Path) -> Lock:
     """The lock in a file. Raises InputError (PV-650) that names every fault."""
     try:
         # every scalar is a string, or a version 1.10 would be read as the number 1.1
-        body: Any = yaml.load(path.read_text(), Loader=yaml.CBaseLoader)  # noqa: S506  the loader makes strings only
+        body: object = yaml.load(path.read_text(), Loader=yaml.CBaseLoader)  # noqa: S506  the loader makes strings only
     except OSError as fault:
         raise InputError(
             f"{path}: {fault.strerror}", hint="provision mirror lock -o FILE", code=650
@@ -135,7 +135,7 @@ def load(path: Path) -> Lock:
     return check(body, source=str(path))
 
 
-def check(body: Any, *, source: str) -> Lock:
+def check(body: object, *, source: str) -> Lock:
     """A lock from plain data. Raises InputError (PV-650) that names every fault."""
     try:
         return Lock.model_validate(body)

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from provisioner.errors import GoneError, RefusedError
 from provisioner.mirror import archive, files, galaxy, layout, locks, repository, wheels
-from provisioner.mirror.locks import Lock, Package
+from provisioner.mirror.locks import DebianPackage, Lock
 from provisioner.mirror.signing import Signer
+from provisioner.system.checksum import sha256
 
 Report = Callable[[str], None]
 KINDS = (".deb", ".whl", ".tar.gz")
@@ -17,10 +18,10 @@ NAMED = 12  # so many of a longer list are named in an error
 
 
 @dataclass(frozen=True)
-class Made:
+class MakeResult:
     """What a run did: files that were there, came from other folders, were fetched; bytes in all."""
 
-    kept: int
+    present: int
     taken: int
     fetched: int
     size: int
@@ -35,7 +36,7 @@ def make(
     sources: Path | None = None,
     other: Sequence[Path] = (),
     report: Report = lambda _: None,
-) -> Made:
+) -> MakeResult:
     """Make or complete the mirror in `out`; `other` folders are looked through before anything is fetched.
 
     Raises:
@@ -52,17 +53,17 @@ def make(
     signer.detached(lock_file)  # a key that cannot sign is known before anything is fetched
     _claim(out, lock_file)
     missing = _missing(out, lock)
-    kept = len(lock.files()) - len(missing)
+    present = len(lock.files()) - len(missing)
     for folder in (out / layout.INCOMING, *other):
         missing = _take(folder, out, missing, move=folder.parent == out)
-    taken = len(lock.files()) - len(missing) - kept
+    taken = len(lock.files()) - len(missing) - present
     if missing:
         _fetch(out, lock, missing, sources, report)
     report("writing the index")
     _prune(out, lock)
     _finish(out, lock, signer, public)
     size = sum((out / place).stat().st_size for place in layout.contents(out))
-    return Made(kept, taken, len(missing), size, time.monotonic() - began)
+    return MakeResult(present, taken, len(missing), size, time.monotonic() - began)
 
 
 def _claim(out: Path, lock_file: Path) -> None:
@@ -90,7 +91,7 @@ def _take(folder: Path, out: Path, missing: dict[str, str], *, move: bool) -> di
     places = {digest: place for place, digest in missing.items()}
     for path in sorted(folder.rglob("*")):
         if path.name.endswith(KINDS) and path.is_file() and not path.is_symlink():
-            place = places.pop(files.sha256(path), "")
+            place = places.pop(sha256(path), "")
             if place:
                 files.place(path, out / place, move=move)
     return {place: digest for digest, place in places.items()}
@@ -124,7 +125,7 @@ def _fetch(
 def _fetch_packages(
     out: Path,
     lock: Lock,
-    packages: list[Package],
+    packages: list[DebianPackage],
     missing: dict[str, str],
     sources: Path | None,
     report: Report,
@@ -167,7 +168,7 @@ def _finish(out: Path, lock: Lock, signer: Signer, public: bytes) -> None:
     files.write(out / layout.KEYRING, public)
     known = lock.files()
     listed = sorted(layout.contents(out) - {layout.SUMS, layout.SIGNATURE})
-    sums = "".join(f"{known.get(place) or files.sha256(out / place)}  {place}\n" for place in listed)
+    sums = "".join(f"{known.get(place) or sha256(out / place)}  {place}\n" for place in listed)
     files.write(out / layout.SUMS, sums)
     files.write(out / layout.SIGNATURE, signer.detached(out / layout.SUMS))
 

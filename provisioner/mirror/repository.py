@@ -41,8 +41,8 @@ def _packages(root: Path, lock: Lock) -> str:
     with tempfile.NamedTemporaryFile("w", prefix="override-") as override:
         override.writelines(f"{item.name} {item.priority} {item.section}\n" for item in lock.packages)
         override.flush()
-        said = _ftparchive(root, "packages", "pool", override.name)
-    stanzas = sorted(archive.read_stanzas(said), key=lambda found: (found["Package"], found["Filename"]))
+        output = _ftparchive(root, "packages", "pool", override.name)
+    stanzas = sorted(archive.read_stanzas(output), key=lambda stanza: (stanza["Package"], stanza["Filename"]))
     return "".join(map(archive.write_stanza, stanzas))
 
 

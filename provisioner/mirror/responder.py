@@ -2,16 +2,16 @@
 
 import threading
 from collections import Counter
-from typing import Any
+from typing import Self
 
-from dnslib import CLASS, PTR, QTYPE, RCODE, RR, A
-from dnslib.server import DNSLogger, DNSServer
+from dnslib import CLASS, PTR, QTYPE, RCODE, RR, A, DNSRecord
+from dnslib.server import DNSHandler, DNSLogger, DNSServer
 
 PORT = 53
 QUIET = DNSLogger(log="-request,-reply,-truncated,-error", logf=lambda _: None)
 
 
-class Responder:
+class DnsResponder:
     """Answers on one address by UDP and TCP as long as the block lasts; `asked` counts the other names."""
 
     def __init__(self, name: str, address: str) -> None:
@@ -23,7 +23,7 @@ class Responder:
             DNSServer(self, address=address, port=PORT, tcp=tcp, logger=QUIET) for tcp in (False, True)
         ]
 
-    def __enter__(self) -> "Responder":
+    def __enter__(self) -> Self:
         for server in self._servers:
             server.start_thread()
         return self
@@ -33,8 +33,8 @@ class Responder:
             server.stop()
             server.server.server_close()
 
-    def resolve(self, request: Any, _: Any) -> Any:
-        """dnslib's hook: the reply to one request."""
+    def resolve(self, request: DNSRecord, _: DNSHandler) -> DNSRecord:
+        """The reply to one request (dnslib's interface BaseResolver)."""
         reply = request.reply()
         name = str(request.q.qname).rstrip(".").lower()
         kind = QTYPE.get(request.q.qtype, "")

@@ -17,7 +17,7 @@ class _Handler(BaseHTTPRequestHandler):
         super().__init__(*rest)  # type: ignore[arg-type]  # as socketserver calls it
 
     def do_GET(self) -> None:
-        """A file whole, or 404."""
+        """Answer 200 with a whole file, or 404."""
         path = layout.find(self._root, unquote(urlsplit(self.path).path).lstrip("/"))
         if path is None:
             self.send_error(404, "not found")
@@ -33,7 +33,7 @@ class _Handler(BaseHTTPRequestHandler):
     do_HEAD = do_GET
 
     def log_message(self, format: str, *args: object) -> None:
-        """Nothing: what counts is what goes elsewhere."""
+        """Log nothing: only what goes elsewhere matters, and nftables counts that."""
 
 
 class Server(ThreadingHTTPServer):
@@ -45,4 +45,4 @@ class Server(ThreadingHTTPServer):
         super().__init__((address, port), partial(_Handler, root))
 
     def handle_error(self, *_: object) -> None:
-        """A client that went away is no news."""
+        """Say nothing about a client that has closed its connection."""

@@ -45,15 +45,15 @@ class Signer:
             raise RefusedError(f"{key}: no such key", hint="provision mirror keygen NAME", code=655)
 
     def public(self) -> bytes:
-        """The public key, as apt's signed-by reads it."""
+        """The public key, binary, as apt's `Signed-By` reads it. Raises RefusedError (PV-655)."""
         return self._with_key("--export")
 
     def detached(self, path: Path) -> bytes:
-        """An armoured signature of a file."""
+        """An armoured detached signature of a file (RFC 9580). Raises RefusedError (PV-655)."""
         return self._with_key("--armor", "--detach-sign", "--output", "-", str(path))
 
     def inline(self, path: Path) -> bytes:
-        """A text with its signature around it, as InRelease is."""
+        """A file with its cleartext signature (RFC 9580, 7), as InRelease. Raises RefusedError (PV-655)."""
         return self._with_key("--clearsign", "--output", "-", str(path))
 
     def _with_key(self, *words: str) -> bytes:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from provisioner.errors import InputError
 from provisioner.mirror import files, layout, locks, signing
+from provisioner.system.checksum import sha256
 
 
 @dataclass
@@ -33,24 +34,24 @@ def verify(root: Path, *, public: Path | None = None, lock_file: Path | None = N
     if public and not public.is_file():
         raise InputError(f"{public}: no such file", hint="NAME.gpg of provision mirror keygen")
     lock = locks.load(root / layout.LOCK)
-    found = Findings()
-    _signatures(root, lock.suite, public or root / layout.KEYRING, found)
+    findings = Findings()
+    _signatures(root, lock.suite, public or root / layout.KEYRING, findings)
     listed = _listed(root)
-    there = layout.contents(root) - {layout.SUMS, layout.SIGNATURE}
-    found.extra = sorted(there - listed.keys())
-    found.missing = sorted((listed.keys() | lock.files().keys()) - there)
+    present = layout.contents(root) - {layout.SUMS, layout.SIGNATURE}
+    findings.extra = sorted(present - listed.keys())
+    findings.missing = sorted((listed.keys() | lock.files().keys()) - present)
     wanted = listed | lock.files()  # what both name is held against the lock, which a person has read
-    found.changed = sorted(
-        place for place in there & wanted.keys() if not files.is_right(root / place, wanted[place])
+    findings.changed = sorted(
+        place for place in present & wanted.keys() if not files.is_right(root / place, wanted[place])
     )
     for place, file in ((layout.KEYRING, public), (layout.LOCK, lock_file)):
-        if file and place in there and files.sha256(root / place) != files.sha256(file):
-            found.changed.append(f"{place} (not {file})")
-    found.count = len(there)
-    return found
+        if file and place in present and sha256(root / place) != sha256(file):
+            findings.changed.append(f"{place} (not {file})")
+    findings.count = len(present)
+    return findings
 
 
-def _signatures(root: Path, suite: str, keyring: Path, found: Findings) -> None:
+def _signatures(root: Path, suite: str, keyring: Path, findings: Findings) -> None:
     release = f"{layout.APT}/dists/{suite}/InRelease"
     for place, signature, signed in (
         (layout.SUMS, layout.SIGNATURE, layout.SUMS),
@@ -59,11 +60,11 @@ def _signatures(root: Path, suite: str, keyring: Path, found: Findings) -> None:
         needed = [signature, *([signed] if signed else [])]
         lost = [name for name in needed if not (root / name).is_file()]
         if lost or not keyring.is_file():
-            found.unsigned.append(f"{place}: there is no {(lost or [keyring.name])[0]}")
+            findings.unsigned.append(f"{place}: there is no {(lost or [keyring.name])[0]}")
             continue
         reason = signing.verify(keyring, root / signature, root / signed if signed else None)
         if reason:
-            found.unsigned.append(f"{place}: {reason}")
+            findings.unsigned.append(f"{place}: {reason}")
 
 
 def _listed(root: Path) -> dict[str, str]:

@@ -7,13 +7,13 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import NotRequired, TypedDict
 from urllib.parse import quote, unquote, urlsplit
 
 from provisioner import run
 from provisioner.errors import InputError, ProgramError, UnreachableError
-from provisioner.mirror import files
 from provisioner.mirror.locks import Lock, Wheel
+from provisioner.system.checksum import sha256
 
 RESOLVE_LIMIT, FETCH_LIMIT = 1800.0, 6 * 3600.0  # seconds
 OLDEST = 5  # glibc 2.5 is what manylinux1 meant (PEP 600)
@@ -22,6 +22,33 @@ INDEX = """<!DOCTYPE html>
 <html><head><meta name="pypi:repository-version" content="1.0"><title>wheels</title></head><body>
 {links}</body></html>
 """
+
+
+class ArchiveInfo(TypedDict, total=False):
+    """`archive_info` of a direct URL (PEP 610): hash name → hexadecimal digest."""
+
+    hashes: dict[str, str]
+
+
+class DownloadInfo(TypedDict):
+    """Where pip would get a file from (PEP 610): `url`, and the file's hashes where it knows them."""
+
+    url: str
+    archive_info: NotRequired[ArchiveInfo]
+
+
+class PackageMetadata(TypedDict):
+    """Of a distribution's core metadata (PEP 566) what is needed here."""
+
+    name: str
+    version: str
+
+
+class ReportItem(TypedDict):
+    """One entry of `install` in pip's installation report, version 1."""
+
+    download_info: DownloadInfo
+    metadata: PackageMetadata
 
 
 def resolve(given: Sequence[Path], python: str, glibc: str, architecture: str) -> list[Wheel]:
@@ -34,8 +61,8 @@ def resolve(given: Sequence[Path], python: str, glibc: str, architecture: str) -
     if missing:
         raise InputError(f"{', '.join(missing)}: no such file", hint="--wheels REQUIREMENTS")
     target = _target(python, glibc, architecture)
-    found = {wheel.file: wheel for path in given for wheel in _resolve(path, python, target)}
-    return sorted(found.values(), key=lambda wheel: wheel.file.lower())
+    resolved = {wheel.file: wheel for path in given for wheel in _resolve(path, python, target)}
+    return sorted(resolved.values(), key=lambda wheel: wheel.file.lower())
 
 
 def _resolve(path: Path, python: str, target: Sequence[str]) -> list[Wheel]:
@@ -81,7 +108,7 @@ def _rounds(wheels: Sequence[Wheel]) -> Iterator[list[Wheel]]:
 
 
 def requirements(wheels: Sequence[Wheel]) -> str:
-    """The same as pip reads it, a hash each."""
+    """The wheels as a requirements file for pip, each with its hash."""
     return "".join(f"{item.name}=={item.version} --hash=sha256:{item.sha256}\n" for item in wheels)
 
 
@@ -119,16 +146,16 @@ def _target(python: str, glibc: str, architecture: str) -> list[str]:
     return ["--only-binary=:all:", "--implementation=cp", f"--python-version={python}", *platforms]
 
 
-def _wheel(row: dict[str, Any]) -> Wheel:
-    found = row["download_info"]
-    name = re.sub(r"[-_.]+", "-", row["metadata"]["name"]).lower()
-    place = urlsplit(found["url"])
+def _wheel(item: ReportItem) -> Wheel:
+    download = item["download_info"]
+    name = re.sub(r"[-_.]+", "-", item["metadata"]["name"]).lower()
+    place = urlsplit(download["url"])
     path = Path(unquote(place.path))
-    digest = found.get("archive_info", {}).get("hashes", {}).get("sha256", "")
+    digest = download.get("archive_info", {}).get("hashes", {}).get("sha256", "")
     if not digest and place.scheme == "file":  # pip does not hash what lies on this machine
-        digest = files.sha256(path)
+        digest = sha256(path)
     if not (digest and path.suffix == ".whl"):
         raise InputError(
             f"{name} comes as {path.name}, without a hash", hint="name a released wheel", code=652
         )
-    return Wheel(name=name, version=row["metadata"]["version"], file=path.name, sha256=digest)
+    return Wheel(name=name, version=item["metadata"]["version"], file=path.name, sha256=digest)

@@ -1,6 +1,6 @@
 """A host without a BMC: a person presses the button, the DHCP packet is the read-back."""
 
-from provisioner.power import BmcAddress, BootDevice, BootResult, PowerResult
+from provisioner.power.protocol import BmcAddress, BootDevice, BootResult, PowerDriver, PowerResult
 
 
 class Manual:
@@ -10,7 +10,7 @@ class Manual:
         self._name = bmc.name
 
     def state(self) -> PowerResult:
-        """Nobody can tell."""
+        """Always `unknown`: no BMC can be asked."""
         return PowerResult("unknown", confirmed=False)
 
     def on(self) -> PowerResult:
@@ -21,11 +21,11 @@ class Manual:
         )
 
     def off(self) -> PowerResult:
-        """Ask to hold the button."""
+        """Ask the technician to hold the power button."""
         return self._ask(f"Hold the power button of {self._name} for five seconds until it is off")
 
     def reset(self) -> PowerResult:
-        """Ask for a restart."""
+        """Ask the technician to restart it; the same request as `on`."""
         return self.on()
 
     def set_boot(self, device: BootDevice, *, uefi: bool = True, once: bool = True) -> BootResult:
@@ -33,8 +33,11 @@ class Manual:
         return BootResult(device, confirmed=False)
 
     def get_boot(self) -> BootResult:
-        """Nobody can tell."""
+        """Always `unknown`: no BMC can be asked."""
         return BootResult("unknown", confirmed=False)
 
     def _ask(self, sentence: str) -> PowerResult:
         return PowerResult("unknown", confirmed=False, note=sentence)
+
+
+DRIVER = PowerDriver(name="manual", connect=Manual, plan="by hand: you will be asked to press the button")

@@ -1,6 +1,8 @@
 """One act of a BMC driver as one short-lived process: JSON in, JSON out, a time limit, errors in words.
 
 pyghmi keeps global state, threads and caches; none of it outlives the act, and a hanging BMC ends with it.
+A driver's module has two halves: in the service a `ProcessDriver`, which starts the module as a process for
+each act; in that process a session, which is a `Power` too and does the act on the wire (`serve`).
 """
 
 import json
@@ -8,20 +10,42 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict
-from typing import Any, ClassVar
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import asdict, dataclass
+from typing import ClassVar, Literal, TypedDict, TypeVar
 
 from provisioner import run
 from provisioner.errors import PowerError, ProgramError
-from provisioner.power import BmcAddress, BootDevice, BootResult, PowerResult
+from provisioner.power.protocol import BmcAddress, BootDevice, BootResult, Power, PowerResult
 
-Result = PowerResult | BootResult
 # what a BMC may call the device when it is read back: some drop the override instead
-MEANS = {"network": {"network"}, "disk": {"hd", "default"}}
+ACCEPTED: dict[BootDevice, set[str]] = {"network": {"network"}, "disk": {"hd", "default"}}
+PowerAction = Literal["state", "on", "off", "reset"]
+Result = TypeVar("Result", PowerResult, BootResult)
 
 
-class Driver:
+@dataclass(frozen=True)
+class ActRequest:
+    """One act on one BMC; `device`, `uefi` and `once` are for `set_boot` alone."""
+
+    bmc: BmcAddress
+    action: PowerAction | Literal["set_boot", "get_boot"]
+    device: BootDevice = "network"
+    uefi: bool = True
+    once: bool = True
+
+    def to_json(self) -> bytes:
+        """One JSON object, which the process reads from standard input."""
+        return json.dumps(asdict(self)).encode()
+
+    @classmethod
+    def from_json(cls, text: bytes) -> "ActRequest":
+        """The request that `to_json` wrote."""
+        fields = json.loads(text)
+        return cls(**{**fields, "bmc": BmcAddress(**fields["bmc"])})
+
+
+class ProcessDriver:
     """The service's side; a driver names its module, which must call `serve`, and its limits."""
 
     module: ClassVar[str]
@@ -33,51 +57,67 @@ class Driver:
 
     def state(self) -> PowerResult:
         """Read the power state."""
-        return PowerResult(**self._act("state"))
+        return self._power("state")
 
     def on(self) -> PowerResult:
         """Power on and see it on."""
-        return PowerResult(**self._act("on"))
+        return self._power("on")
 
     def off(self) -> PowerResult:
         """Power off and see it off."""
-        return PowerResult(**self._act("off"))
+        return self._power("off")
 
     def reset(self) -> PowerResult:
         """Reset; it stays on, so there is nothing more to see."""
-        return PowerResult(**self._act("reset"))
+        return self._power("reset")
 
     def set_boot(self, device: BootDevice, *, uefi: bool = True, once: bool = True) -> BootResult:
         """Set and read back. The firmware's mode is asked for but not judged: several BMCs drop it."""
-        return BootResult(**self._act("set_boot", device=device, uefi=uefi, once=once))
+        return self._boot(ActRequest(self._bmc, "set_boot", device=device, uefi=uefi, once=once))
 
     def get_boot(self) -> BootResult:
-        """Read what is set."""
-        return BootResult(**self._act("get_boot"))
+        """Read the boot device that is set."""
+        return self._boot(ActRequest(self._bmc, "get_boot"))
 
-    def _act(self, action: str, **arguments: Any) -> dict[str, Any]:
-        order = {"bmc": asdict(self._bmc), "action": action, "arguments": arguments}
-        try:
-            done = run.run(
-                [sys.executable, "-m", self.module],
-                stdin=json.dumps(order).encode(),
-                timeout=self.limit,
-                check=False,
-            )
-        except ProgramError as slow:
-            raise silent(self._bmc, self.transport) from slow
-        return self._result(done.stdout, done.stderr)
+    def _power(self, action: PowerAction) -> PowerResult:
+        return self._run(ActRequest(self._bmc, action), PowerResult)
 
-    def _result(self, stdout: bytes, stderr: bytes) -> dict[str, Any]:
+    def _boot(self, request: ActRequest) -> BootResult:
+        return self._run(request, BootResult)
+
+    def _run(self, request: ActRequest, kind: type[Result]) -> Result:
+        argv = [sys.executable, "-m", self.module]
         try:
-            answer = json.loads(stdout.splitlines()[-1])
+            done = run.run(argv, stdin=request.to_json(), timeout=self.limit, check=False)
+        except ProgramError as late:
+            raise silent(self._bmc, self.transport) from late
+        try:
+            answer = json.loads(done.stdout.splitlines()[-1])
         except (ValueError, IndexError) as fault:
-            said = stderr.decode(errors="replace").strip().splitlines()[-1:]
+            stderr = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
             name = self.module.rpartition(".")[2]
-            raise PowerError(f"the {name} process broke: {' '.join(said)[:200]}", code=203) from fault
+            raise PowerError(f"the {name} process broke: {' '.join(stderr)[:200]}", code=203) from fault
         if "error" in answer:
-            raise PowerError(answer["error"], hint=answer["hint"], code=answer["code"])
-        return dict(answer)
+            raise error_of(answer)
+        return kind(**answer)
+
+
+class Failure(TypedDict):
+    """A PowerError as a line of JSON between a process and the service."""
+
+    error: str
+    hint: str
+    code: int
+
+
+def failure(fault: PowerError) -> Failure:
+    """The error as a process writes it."""
+    return {"error": str(fault), "hint": fault.hint, "code": fault.code}
+
+
+def error_of(answer: Failure) -> PowerError:
+    """The PowerError that `failure` described."""
+    return PowerError(answer["error"], hint=answer["hint"], code=answer["code"])
 
 
 def silent(bmc: BmcAddress, transport: str) -> PowerError:
@@ -98,35 +138,51 @@ def refused(bmc: BmcAddress) -> PowerError:
     )
 
 
-def failed(bmc: BmcAddress, action: str, said: str) -> PowerError:
+def failed(bmc: BmcAddress, action: str, reason: str) -> PowerError:
     """The error of a BMC that answers with one."""
     return PowerError(
-        f"BMC {bmc.address} refuses {action}: {said[:300]}", hint=f"provision bmc test {bmc.name}", code=203
+        f"BMC {bmc.address} refuses {action}: {reason[:300]}", hint=f"provision bmc test {bmc.name}", code=203
     )
 
 
 # below: for the short-lived process
 
 
-def serve(perform: Callable[[BmcAddress, str, dict[str, Any]], Result]) -> None:
-    """One order as JSON on standard input, one result as JSON on standard output."""
-    order = json.load(sys.stdin)
-    bmc = BmcAddress(**order["bmc"])
+def serve(session: Callable[[ActRequest], AbstractContextManager[Power]]) -> None:
+    """One request as JSON on standard input, one result or error as JSON on standard output.
+
+    `session` logs in, gives what performs the act, and logs out. It raises PowerError.
+    """
+    request = ActRequest.from_json(sys.stdin.buffer.read())
     try:
-        answer = asdict(perform(bmc, order["action"], order["arguments"]))
+        with session(request) as power:
+            line = json.dumps(asdict(_perform(power, request)))
     except PowerError as fault:
-        answer = {"error": str(fault), "hint": fault.hint, "code": fault.code}
-    print(json.dumps(answer), flush=True)
+        line = json.dumps(failure(fault))
+    print(line, flush=True)
+
+
+def _perform(power: Power, request: ActRequest) -> PowerResult | BootResult:
+    if request.action == "set_boot":
+        return power.set_boot(request.device, uefi=request.uefi, once=request.once)
+    acts: dict[str, Callable[[], PowerResult | BootResult]] = {
+        "state": power.state,
+        "on": power.on,
+        "off": power.off,
+        "reset": power.reset,
+        "get_boot": power.get_boot,
+    }
+    return acts[request.action]()
 
 
 @contextmanager
 def within(seconds: float, late: PowerError) -> Iterator[None]:
     """Raise `late` in the block when the time is over: pyghmi tries a silent BMC for long."""
 
-    def ring(*_: object) -> None:
+    def expire(*_: object) -> None:
         raise late
 
-    signal.signal(signal.SIGALRM, ring)
+    signal.signal(signal.SIGALRM, expire)
     signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         yield
@@ -141,17 +197,22 @@ def switch(
     if read().state != wanted:
         act()
     until = time.monotonic() + settle
-    while (found := read()).state != wanted:
+    while (result := read()).state != wanted:
         if time.monotonic() > until:
             raise PowerError(
-                f"the BMC took the order, but power is still {found.state} after {settle:.0f} s", code=207
+                f"the BMC took the order, but power is still {result.state} after {settle:.0f} s", code=207
             )
         time.sleep(0.5)  # a BMC has no event to wait for
-    return found
+    return result
 
 
-def judged(device: str, found: str) -> BootResult:
+def judged(device: BootDevice, read_back: str) -> BootResult:
     """What was asked for beside what was read back."""
-    confirmed = found in MEANS[device]
-    note = "" if confirmed else f"asked for {device}, the BMC says {found}"
-    return BootResult(device if confirmed else found, confirmed, note)
+    confirmed = read_back in ACCEPTED[device]
+    note = "" if confirmed else f"asked for {device}, the BMC says {read_back}"
+    return BootResult(device if confirmed else read_back, confirmed, note)
+
+
+def boot_result(read_back: str) -> BootResult:
+    """What was read, by the names of our own devices."""
+    return BootResult({"hd": "disk"}.get(read_back, read_back))

@@ -11,23 +11,24 @@ import http.client
 import os
 import ssl
 import tempfile
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Protocol, TypedDict
 from urllib.parse import urlsplit
 
 from provisioner.errors import PowerError
-from provisioner.power import BmcAddress, BootResult, PowerResult, process
+from provisioner.power import process
+from provisioner.power.protocol import BmcAddress, BootDevice, BootResult, PowerDriver, PowerResult
 
 LOGIN_LIMIT = 30.0  # seconds; four requests, and a BMC needs a second or two for each TLS handshake
 SETTLE = 30.0  # seconds for a power state to change
-DEVICES = {"network": "network", "disk": "hd"}
-# BootSourceOverrideTarget (ComputerSystem schema), by our names
+DEVICES: dict[BootDevice, str] = {"network": "network", "disk": "hd"}
+# BootSourceOverrideTarget (DSP2046, ComputerSystem), by pyghmi's names
 TARGETS = {"Pxe": "network", "UefiHttp": "network", "Hdd": "hd", "None": "default"}
 
 
-class Redfish(process.Driver):
+class RedfishDriver(process.ProcessDriver):
     """The driver; each call is one process."""
 
     module = "provisioner.power.redfish"
@@ -35,24 +36,72 @@ class Redfish(process.Driver):
     transport = "TCP"
 
 
+DRIVER = PowerDriver(name="redfish", title="Redfish", port=443, connect=RedfishDriver)  # HTTPS
+
+
 # below: the short-lived process
 
 
-def perform(bmc: BmcAddress, action: str, arguments: dict[str, Any]) -> process.Result:
-    """Log in, do one act, log out. Raises PowerError."""
+class BootSettings(TypedDict, total=False):
+    """`Boot` of a ComputerSystem (DSP2046), as far as it is read."""
+
+    BootSourceOverrideTarget: str | None
+    BootSourceOverrideEnabled: str | None
+
+
+class ComputerSystem(TypedDict, total=False):
+    """A system's resource (DSP2046), as far as it is read."""
+
+    Boot: BootSettings | None
+
+
+class WebConnection(Protocol):
+    """The calls of `pyghmi.util.webclient.SecureHTTPConnection` that are used: pyghmi ships no types."""
+
+    grab_rsp: Callable[..., http.client.HTTPResponse]
+
+    def grab_json_response_with_status(self, url: str, *, method: str) -> object:
+        """One request; its answer and its status."""
+
+
+class RedfishCommand(Protocol):
+    """The calls of `pyghmi.redfish.command.Command` that are used."""
+
+    session: str
+    sysurl: str
+    powerurl: str
+    xauthtoken: str
+    wc: WebConnection
+
+    def get_power(self) -> dict[str, str]:
+        """`powerstate`: PowerState of the system, in small letters."""
+
+    def set_power(self, powerstate: str) -> object:
+        """The action ComputerSystem.Reset."""
+
+    def set_bootdev(self, bootdev: str, persist: bool, uefiboot: bool) -> object:
+        """PATCH of the system's `Boot`."""
+
+    def _do_web_request(self, url: str, *, cache: bool) -> ComputerSystem: ...
+
+
+@contextmanager
+def session(request: process.ActRequest) -> Iterator["RedfishSession"]:
+    """Log in for one act, and log out. Raises PowerError for whatever goes wrong."""
     from pyghmi.exceptions import PyghmiException
 
+    bmc = request.bmc
     certificate = _Certificate(bmc)
     try:
-        with process.within(LOGIN_LIMIT, process.silent(bmc, Redfish.transport)):
+        with process.within(LOGIN_LIMIT, process.silent(bmc, RedfishDriver.transport)):
             command = _log_in(bmc, certificate)
         certificate.keep()
         try:
-            return ACTIONS[action](command, **arguments)
+            yield RedfishSession(command)
         finally:
             _log_out(command)
     except (PyghmiException, OSError, http.client.HTTPException, ValueError, KeyError, TypeError) as fault:
-        raise _explained(bmc, action, fault) from fault
+        raise _explained(bmc, request.action, fault) from fault
 
 
 class _Certificate:
@@ -61,8 +110,8 @@ class _Certificate:
     def __init__(self, bmc: BmcAddress) -> None:
         self._bmc = bmc
         self._file = Path(bmc.pin) if bmc.pin else None
-        kept = self._file.read_text().strip() if self._file and self._file.exists() else ""
-        self._wanted = bmc.fingerprint or kept
+        pinned = self._file.read_text().strip() if self._file and self._file.exists() else ""
+        self._wanted = bmc.fingerprint or pinned
         self._seen = ""
 
     def accepts(self, der: bytes) -> bool:
@@ -89,20 +138,20 @@ class _Certificate:
         Path(name).rename(self._file)
 
 
-def _log_in(bmc: BmcAddress, certificate: _Certificate) -> Any:
-    """A session, or Basic authentication where the BMC has no sessions; `session` is where it is ended."""
+def _log_in(bmc: BmcAddress, certificate: _Certificate) -> RedfishCommand:
+    """A session (DSP0266, session login authentication), or Basic authentication where it has none."""
     from pyghmi.exceptions import PyghmiException
     from pyghmi.redfish.command import Command
 
-    class Session(Command):  # type: ignore[misc]
+    class WithSession(Command):  # type: ignore[misc]
         """pyghmi forgets where its session is and never ends it; a BMC has few."""
 
         session = ""
 
-        def _get_session_token(self, wc: Any) -> None:
+        def _get_session_token(self, wc: WebConnection) -> None:
             grab = wc.grab_rsp
 
-            def noted(*arguments: Any) -> Any:
+            def noted(*arguments: object) -> http.client.HTTPResponse:
                 answer = grab(*arguments)
                 if answer.status == 401:
                     raise PyghmiException("Access Denied")
@@ -115,14 +164,16 @@ def _log_in(bmc: BmcAddress, certificate: _Certificate) -> Any:
             finally:
                 del wc.grab_rsp
 
-    command = Session(bmc.address, bmc.user, bmc.password, certificate.accepts, port=bmc.port)
+    command: RedfishCommand = WithSession(
+        bmc.address, bmc.user, bmc.password, certificate.accepts, port=bmc.port
+    )
     if not command.sysurl or not command.powerurl:
         _log_out(command)
         raise process.failed(bmc, "the login", "it shows no system that can be reset")
     return command
 
 
-def _log_out(command: Any) -> None:
+def _log_out(command: RedfishCommand) -> None:
     """A session that cannot be ended lapses by itself; the act's own result counts."""
     if command.session and command.xauthtoken:
         with suppress(OSError, http.client.HTTPException, ValueError):
@@ -132,70 +183,73 @@ def _log_out(command: Any) -> None:
 def _explained(bmc: BmcAddress, action: str, fault: Exception) -> PowerError:
     from pyghmi.exceptions import PyghmiException
 
-    said = " ".join(str(fault).split())
+    reason = " ".join(str(fault).split())
     wrong = ("Access Denied", "Unauthorized", "NoValidSession", "InsufficientPrivilege", "AccountLocked")
-    text = f"{said} {getattr(fault, 'msgid', '')}".lower()
+    text = f"{reason} {getattr(fault, 'msgid', '')}".lower()
     if any(word.lower() in text for word in wrong):
         return process.refused(bmc)
     if isinstance(fault, ssl.SSLError):
-        return process.failed(bmc, "the login", f"no TLS on port {bmc.port}: {fault.reason or said}")
+        return process.failed(bmc, "the login", f"no TLS on port {bmc.port}: {fault.reason or reason}")
     if isinstance(fault, OSError | http.client.HTTPException):
-        return process.silent(bmc, Redfish.transport)
+        return process.silent(bmc, RedfishDriver.transport)
     kind = "it gave no reason" if isinstance(fault, PyghmiException) else type(fault).__name__
-    return process.failed(bmc, action, said or kind)
+    return process.failed(bmc, action, reason or kind)
 
 
-def _state(command: Any) -> PowerResult:
-    found = str(command.get_power()["powerstate"])
-    return PowerResult(found if found in ("on", "off") else "unknown")  # also PoweringOn, PoweringOff, Paused
+class RedfishSession:
+    """One login; each method is an act on the BMC's first system."""
 
+    def __init__(self, command: RedfishCommand) -> None:
+        self._command = command
 
-def _switch(command: Any, wanted: str) -> PowerResult:
-    return process.switch(lambda: _state(command), lambda: command.set_power(wanted), wanted, SETTLE)
+    def state(self) -> PowerResult:
+        """PowerState; what is neither `On` nor `Off` (PoweringOn, PoweringOff, Paused) is unknown."""
+        state = str(self._command.get_power()["powerstate"])
+        return PowerResult(state if state in ("on", "off") else "unknown")
 
+    def on(self) -> PowerResult:
+        """Power on and see it on."""
+        return self._switch("on")
 
-def _reset(command: Any) -> PowerResult:
-    before = _state(command)
-    if before.state != "on":
-        return _switch(command, "on")
-    command.set_power("reset")
-    # emulators and some BMCs show it off for a moment
-    return process.switch(lambda: _state(command), lambda: None, "on", SETTLE)
+    def off(self) -> PowerResult:
+        """ForceOff, and see it off."""
+        return self._switch("off")
 
+    def reset(self) -> PowerResult:
+        """ForceRestart; a host that is off is powered on."""
+        if self.state().state != "on":
+            return self.on()
+        self._command.set_power("reset")
+        # emulators and some BMCs show it off for a moment
+        return process.switch(self.state, lambda: None, "on", SETTLE)
 
-def _set_boot(command: Any, device: str, uefi: bool, once: bool) -> BootResult:
-    command.set_bootdev(DEVICES[device], persist=not once, uefiboot=uefi)
-    found, lasts = _read_boot(command)
-    result = process.judged(device, found)
-    asked = "Once" if once else "Continuous"
-    if not result.confirmed or found == "default" or lasts == asked:
-        return result
-    often = "for every start" if lasts == "Continuous" else f"as {lasts}"
-    return BootResult(result.device, True, f"asked for {device} {asked.lower()}, the BMC holds it {often}")
+    def set_boot(self, device: BootDevice, *, uefi: bool = True, once: bool = True) -> BootResult:
+        """Set the override and read it back."""
+        self._command.set_bootdev(DEVICES[device], persist=not once, uefiboot=uefi)
+        read_back, enabled = self._read_boot()
+        result = process.judged(device, read_back)
+        wanted = "Once" if once else "Continuous"
+        if not result.confirmed or read_back == "default" or enabled == wanted:
+            return result
+        often = "for every start" if enabled == "Continuous" else f"as {enabled}"
+        note = f"asked for {device} {wanted.lower()}, the BMC holds it {often}"
+        return BootResult(result.device, True, note)
 
+    def get_boot(self) -> BootResult:
+        """Read the override."""
+        return process.boot_result(self._read_boot()[0])
 
-def _read_boot(command: Any) -> tuple[str, str]:
-    """Device and BootSourceOverrideEnabled. Read here: pyghmi's own reading answers from a cache of 30 s,
-    so from before the change, and refuses a BMC that shows no mode."""
-    boot = command._do_web_request(command.sysurl, cache=False).get("Boot") or {}
-    target = str(boot.get("BootSourceOverrideTarget") or "None")
-    lasts = str(boot.get("BootSourceOverrideEnabled") or "Disabled")
-    return ("default" if lasts == "Disabled" else TARGETS.get(target, target)), lasts
+    def _switch(self, wanted: str) -> PowerResult:
+        return process.switch(self.state, lambda: self._command.set_power(wanted), wanted, SETTLE)
 
+    def _read_boot(self) -> tuple[str, str]:
+        """Device and BootSourceOverrideEnabled. Read here: pyghmi's own reading answers from a cache of
+        30 s, so from before the change, and refuses a BMC that shows no mode."""
+        boot = self._command._do_web_request(self._command.sysurl, cache=False).get("Boot") or {}
+        target = str(boot.get("BootSourceOverrideTarget") or "None")
+        enabled = str(boot.get("BootSourceOverrideEnabled") or "Disabled")
+        return ("default" if enabled == "Disabled" else TARGETS.get(target, target)), enabled
 
-def _boot_result(command: Any) -> BootResult:
-    found, _ = _read_boot(command)
-    return BootResult({"hd": "disk"}.get(found, found))
-
-
-ACTIONS: dict[str, Callable[..., process.Result]] = {
-    "state": _state,
-    "on": lambda command: _switch(command, "on"),
-    "off": lambda command: _switch(command, "off"),
-    "reset": _reset,
-    "set_boot": _set_boot,
-    "get_boot": _boot_result,
-}
 
 if __name__ == "__main__":
-    process.serve(perform)
+    process.serve(session)

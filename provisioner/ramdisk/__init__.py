@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from provisioner import shipped
 from provisioner.errors import InputError
 from provisioner.ramdisk import initramfs, interpreter, localboot, packages, rootfs
 from provisioner.ramdisk.initramfs import Tree
-from provisioner.ramdisk.rootfs import Base, Recipe
+from provisioner.ramdisk.rootfs import RamdiskBase, Recipe
+from provisioner.system import shipped
+from provisioner.system.checksum import sha256
 
 FORMAT = "ramdisk/1"
 LIST = "ramdisk.json"
@@ -38,7 +39,7 @@ class RamdiskFiles:
     files: dict[str, tuple[int, str]]  # name → (bytes, hexadecimal SHA-256)
 
     def path(self, name: str) -> Path:
-        """Where a file of the list lies."""
+        """The path of the file `name`."""
         return self.folder / name
 
 
@@ -85,19 +86,21 @@ def read(folder: Path) -> RamdiskFiles:
     """
     try:
         listed = json.loads((folder / LIST).read_text())
-        files = {str(name): (int(one["size"]), str(one["sha256"])) for name, one in listed["files"].items()}
+        files = {
+            str(name): (int(entry["size"]), str(entry["sha256"])) for name, entry in listed["files"].items()
+        }
         known = listed["format"] == FORMAT and set(FILES) <= set(files)
-        found = RamdiskFiles(folder, str(listed["kernel"]), files)
+        ramdisk = RamdiskFiles(folder, str(listed["kernel"]), files)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{folder} holds no ramdisk: {error}", hint="provision ramdisk build") from error
     if not known:
         raise InputError(f"{folder} holds a ramdisk of another format", hint="provision ramdisk build")
     for name, (size, _) in files.items():
-        if not found.path(name).is_file() or found.path(name).stat().st_size != size:
+        if not ramdisk.path(name).is_file() or ramdisk.path(name).stat().st_size != size:
             raise InputError(
                 f"{folder / name} is not the file that {LIST} lists", hint="provision ramdisk build"
             )
-    return found
+    return ramdisk
 
 
 def trust(keys: Sequence[Path]) -> Tree:
@@ -138,7 +141,7 @@ def _fetch(recipe: Recipe, kernel: Path | None, cache: Path) -> dict[str, Path]:
     return {**debs, "kernel": kernel or debs[name]}
 
 
-def _agent(base: Base, work: Path) -> Tree:
+def _agent(base: RamdiskBase, work: Path) -> Tree:
     """This version's agent and all it imports, source and compiled; loaded here once to prove it whole."""
     place = work / AGENT_FOLDER / "provisioner"
     modules = []
@@ -154,8 +157,8 @@ def _agent(base: Base, work: Path) -> Tree:
 
 
 def _scripts() -> Tree:
-    found = {place: shipped.file("images", f"ramdisk/{name}") for place, name in SCRIPTS.items()}
-    return {place: initramfs.file(path.read_bytes(), program=True) for place, path in found.items()}
+    sources = {place: shipped.file("images", f"ramdisk/{name}") for place, name in SCRIPTS.items()}
+    return {place: initramfs.file(path.read_bytes(), program=True) for place, path in sources.items()}
 
 
 def _boot_programs(debs: dict[str, Path], work: Path) -> None:
@@ -169,7 +172,7 @@ def _boot_programs(debs: dict[str, Path], work: Path) -> None:
 def _publish(work: Path, out: Path, kernel: str) -> RamdiskFiles:
     """Move what was built into `out`, each file at once, the list last."""
     out.mkdir(parents=True, exist_ok=True)
-    files = {name: ((work / name).stat().st_size, packages.sha256(work / name)) for name in FILES}
+    files = {name: ((work / name).stat().st_size, sha256(work / name)) for name in FILES}
     listed = {name: {"size": size, "sha256": digest} for name, (size, digest) in files.items()}
     content = json.dumps({"format": FORMAT, "kernel": kernel, "files": listed}, indent=1)
     for name in FILES:

@@ -14,7 +14,7 @@ TRAILER = "TRAILER!!!"
 
 @dataclass(frozen=True)
 class Node:
-    """One entry of an archive."""
+    """An entry of a newc archive."""
 
     mode: int  # type and permissions, as in stat(2)
     data: bytes = b""  # a file's content, a link's target
@@ -25,7 +25,7 @@ Tree = dict[str, Node]  # path without a leading slash → entry
 
 
 def folder() -> Node:
-    """A folder that all may enter."""
+    """A folder, mode 0755."""
     return Node(stat.S_IFDIR | 0o755)
 
 
@@ -35,12 +35,12 @@ def file(data: bytes, *, program: bool = False) -> Node:
 
 
 def link(target: str) -> Node:
-    """A symbolic link."""
+    """A symbolic link to `target`."""
     return Node(stat.S_IFLNK | 0o777, target.encode())
 
 
 def device(major: int, minor: int) -> Node:
-    """A character device."""
+    """A character device, mode 0600, by its numbers."""
     return Node(stat.S_IFCHR | 0o600, b"", (major, minor))
 
 

@@ -84,8 +84,8 @@ def _is_dynamic(path: Path) -> bool:
 
 
 def _check_line(line: str, path: Path, root: Path) -> None:
-    name, arrow, found = line.strip().partition(" => ")
-    if arrow and not found.startswith(str(root)):
+    name, arrow, library = line.strip().partition(" => ")
+    if arrow and not library.startswith(str(root)):
         raise InputError(
             f"{path.relative_to(root)} needs {name}, which the ramdisk does not hold",
             hint="add its package to images/ramdisk/packages",

@@ -16,7 +16,7 @@ INDEXES = ("modules.dep", "modules.alias", "modules.symbols", "modules.builtin",
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ModuleChoice:
     """One line of the module list: names of which a kernel has at least one."""
 
     names: tuple[str, ...]
@@ -24,16 +24,16 @@ class Wanted:
     always: bool = False  # loaded at the start of every boot
 
 
-def parse_modules(table: str) -> list[Wanted]:
+def parse_modules(table: str) -> list[ModuleChoice]:
     """The module list: alternatives on a line; `+` in front loads always, `-` at the end may be missing."""
-    found = []
+    wanted = []
     for line in table.splitlines():
         words = line.split("#")[0].split()
         if words:
             optional, always = words[-1] == "-", words[0].startswith("+")
             names = words[: -1 if optional else None]
-            found.append(Wanted(tuple(name.removeprefix("+") for name in names), optional, always))
-    return found
+            wanted.append(ModuleChoice(tuple(name.removeprefix("+") for name in names), optional, always))
+    return wanted
 
 
 def plain_name(path: str) -> str:
@@ -47,7 +47,9 @@ def parse_dependencies(table: str) -> dict[str, list[str]]:
     return {path: needed.split() for path, needed in lines}
 
 
-def close(wanted: Iterable[Wanted], dependencies: dict[str, list[str]], builtin: Iterable[str]) -> list[str]:
+def close(
+    wanted: Iterable[ModuleChoice], dependencies: dict[str, list[str]], builtin: Iterable[str]
+) -> list[str]:
     """The paths of all modules that the list asks for and that those need, sorted.
 
     Raises:
@@ -60,7 +62,7 @@ def close(wanted: Iterable[Wanted], dependencies: dict[str, list[str]], builtin:
     for line in wanted:
         names = [name.replace("-", "_") for name in line.names]
         paths = [by_name[name] for name in names if name in by_name]
-        chosen.update(path for found in paths for path in (found, *dependencies[found]))
+        chosen.update(path for module in paths for path in (module, *dependencies[module]))
         if not paths and not line.optional and not inside.intersection(names):
             missing.append(" or ".join(line.names))
     if missing:
@@ -71,7 +73,7 @@ def close(wanted: Iterable[Wanted], dependencies: dict[str, list[str]], builtin:
     return sorted(chosen)
 
 
-def take_apart(package: Path, wanted: list[Wanted], root: Path, vmlinuz: Path, work: Path) -> str:
+def take_apart(package: Path, wanted: list[ModuleChoice], root: Path, vmlinuz: Path, work: Path) -> str:
     """Put the drivers into `root` and the kernel at `vmlinuz`; the kernel's version.
 
     Raises:

@@ -1,6 +1,5 @@
 """Debian packages as raw material: fetched without root into a cache, checked, taken apart."""
 
-import hashlib
 import re
 import shlex
 import shutil
@@ -11,47 +10,42 @@ from pathlib import Path
 
 from provisioner.errors import InputError, ProgramError
 from provisioner.run import find, run, text
+from provisioner.system.checksum import sha256
 
 FETCH_TIMEOUT = 1800  # seconds; a kernel over a slow line
 MERGED = ("bin", "sbin", "lib", "lib64")  # folders that are links into usr
 
 
 @dataclass(frozen=True)
-class Choice:
+class PackageChoice:
     """A package and which of its files are kept; the last pattern that matches decides."""
 
     package: str
     patterns: tuple[str, ...]
 
     def keeps(self, path: str) -> bool:
-        """`path` as in a merged /usr, without a leading slash."""
-        kept = False
+        """Whether the file is kept; `path` as in a merged /usr, without a leading slash."""
+        is_kept = False
         for pattern in self.patterns:
             if fnmatchcase(path, pattern.removeprefix("!")):
-                kept = not pattern.startswith("!")
-        return kept
+                is_kept = not pattern.startswith("!")
+        return is_kept
 
 
-def parse_choices(table: str) -> list[Choice]:
+def parse_choices(table: str) -> list[PackageChoice]:
     """The package list: a package at the line's start, its patterns indented below it."""
-    found: list[tuple[str, list[str]]] = []
+    choices: list[tuple[str, list[str]]] = []
     for number, line in enumerate(table.splitlines(), start=1):
         words = line.split("#")[0].rstrip()
         if not words:
             continue
         if not words[0].isspace():
-            found.append((words, []))
-        elif found:
-            found[-1][1].append(words.strip())
+            choices.append((words, []))
+        elif choices:
+            choices[-1][1].append(words.strip())
         else:
             raise InputError(f"package list, line {number}: a path before the first package: {words.strip()}")
-    return [Choice(package, tuple(patterns)) for package, patterns in found]
-
-
-def sha256(path: Path) -> str:
-    """Hexadecimal digest of a file."""
-    with path.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
+    return [PackageChoice(package, tuple(patterns)) for package, patterns in choices]
 
 
 def fetch(packages: Sequence[str], cache: Path) -> dict[str, Path]:
@@ -72,25 +66,25 @@ def fetch(packages: Sequence[str], cache: Path) -> dict[str, Path]:
 
 
 def newest_kernel() -> str:
-    """The package that `linux-image-amd64` now stands for."""
+    """The package that `linux-image-amd64` depends on now. Raises ProgramError where apt knows none."""
     shown = text([find("apt-cache", "apt"), "show", "--no-all-versions", "linux-image-amd64"])
-    found = re.search(r"^Depends:.*?(linux-image-[\w.+-]+)", shown, re.MULTILINE)
-    if not found:
+    match = re.search(r"^Depends:.*?(linux-image-[\w.+-]+)", shown, re.MULTILINE)
+    if not match:
         raise ProgramError("apt knows no linux-image-amd64", hint="run apt-get update, or give a kernel .deb")
-    return found[1]
+    return match[1]
 
 
 def _wanted(packages: Sequence[str]) -> dict[str, tuple[str, str]]:
     """Package → (file name, SHA-256) of its candidate version; asks no network."""
     listed = text(["apt-get", "download", "--print-uris", *packages])
-    found = {}
+    files = {}
     for line in listed.splitlines():
         _, file, _, digest = shlex.split(line)
-        found[file.split("_")[0]] = (file, digest.removeprefix("SHA256:"))
-    unknown = [name for name in packages if name not in found]
+        files[file.split("_")[0]] = (file, digest.removeprefix("SHA256:"))
+    unknown = [name for name in packages if name not in files]
     if unknown:
         raise ProgramError(f"apt does not know {', '.join(unknown)}", hint="run apt-get update")
-    return found
+    return files
 
 
 def _is_there(path: Path, digest: str) -> bool:
@@ -118,7 +112,7 @@ def unpack(package: Path, into: Path) -> Path:
     return into
 
 
-def select(choice: Choice, unpacked: Path, root: Path) -> None:
+def select(choice: PackageChoice, unpacked: Path, root: Path) -> None:
     """Copy what is chosen into `root`.
 
     Raises:

@@ -8,12 +8,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from provisioner import shipped
 from provisioner.ramdisk import initramfs, interpreter
 from provisioner.ramdisk import kernel as kernels
 from provisioner.ramdisk.initramfs import Tree
-from provisioner.ramdisk.packages import Choice, parse_choices, select, sha256, unpack
+from provisioner.ramdisk.packages import PackageChoice, parse_choices, select, unpack
 from provisioner.run import text
+from provisioner.system import shipped
+from provisioner.system.checksum import sha256
 
 # what decides the bytes besides the inputs
 BUILDERS = ("rootfs.py", "initramfs.py", "kernel.py", "packages.py", "interpreter.py")
@@ -40,47 +41,47 @@ class Recipe:
 
     @classmethod
     def read(cls) -> "Recipe":
-        """As edited in /etc/provisioner, else as shipped."""
+        """The recipe as edited in /etc/provisioner, else as shipped."""
         return cls(
             *(shipped.file("images", f"ramdisk/{name}").read_text() for name in ("packages", "modules"))
         )
 
     @property
-    def choices(self) -> list[Choice]:
-        """Which packages are wanted, and what of them."""
+    def choices(self) -> list[PackageChoice]:
+        """Which packages are wanted, and which files of each."""
         return parse_choices(self.packages)
 
 
 @dataclass(frozen=True)
-class Base:
+class RamdiskBase:
     """A cached slow part: `root` is its unpacked tree, whose Python runs here too."""
 
     folder: Path
 
     @property
     def vmlinuz(self) -> Path:
-        """The kernel."""
+        """The path of the kernel image."""
         return self.folder / "vmlinuz"
 
     @property
     def segment(self) -> Path:
-        """The first part of the initramfs."""
+        """The path of the initramfs' first segment."""
         return self.folder / "base.img"
 
     @property
     def root(self) -> Path:
-        """The programs and Python, as the ramdisk has them."""
+        """The folder of programs and Python, as the ramdisk has them."""
         return self.folder / "root"
 
     @property
     def kernel(self) -> str:
-        """The kernel's version."""
+        """The kernel's version, as `uname -r` prints it."""
         return (self.folder / "kernel").read_text()
 
 
 @contextmanager
 def workplace(cache: Path) -> Iterator[Path]:
-    """A folder on the cache's disk that is gone afterwards."""
+    """A temporary folder on the cache's file system, for the time of the block."""
     cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache, prefix="work-") as folder:
         yield Path(folder)
@@ -88,7 +89,7 @@ def workplace(cache: Path) -> Iterator[Path]:
 
 def provide(
     recipe: Recipe, debs: dict[str, Path], *, kernel: Path, firmware: Path | None, cache: Path
-) -> Base:
+) -> RamdiskBase:
     """The base for these inputs, from the cache or built now (half a minute or two)."""
     place = cache / "base" / _key(recipe, debs, kernel, firmware)
     if not (place / "kernel").is_file():
@@ -99,7 +100,7 @@ def provide(
             # whoever builds the same at the same time may come first: then theirs is as good
             if not place.exists():
                 made.rename(place)
-    return Base(place)
+    return RamdiskBase(place)
 
 
 def _key(recipe: Recipe, debs: dict[str, Path], kernel: Path, firmware: Path | None) -> str:

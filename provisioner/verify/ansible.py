@@ -4,16 +4,16 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from provisioner import shipped
+from provisioner.domain.values import printable
+from provisioner.system import shipped
 from provisioner.verify import ssh
-from provisioner.verify.model import printable
 
-Told = Callable[[str, str, float], None]
+OnOutput = Callable[[str, str, float], None]  # task, what it printed, seconds
 ENVIRONMENT = {
     "ANSIBLE_NOCOWS": "1",
     "ANSIBLE_NOCOLOR": "1",
@@ -29,8 +29,12 @@ SCRIPTS = ("facts.py", "gpus.py", "seal.sh", "seal-last.sh")
 _ENDS = {"runner_on_ok": "ok", "runner_on_failed": "failed", "runner_on_unreachable": "unreachable"}
 
 
+# an event of ansible-runner, or a part of it: JSON whose keys its documentation ("Runner Events") lists
+RunnerEvent = Mapping[str, object]
+
+
 @dataclass
-class Play:
+class PlayResult:
     """How a playbook ended. `sentence` says why where `result` is not `ok`; `outputs` is task → stdout."""
 
     result: Literal["ok", "unreachable", "failed"] = "ok"
@@ -38,19 +42,19 @@ class Play:
     outputs: dict[str, str] = field(default_factory=dict)
 
 
-class _Listener:
-    """Takes ansible-runner's events; an error of whom we tell ends the run instead of being swallowed."""
+class _EventHandler:
+    """Takes ansible-runner's events; an error of the callback ends the run instead of being swallowed."""
 
-    def __init__(self, way: ssh.Route, told: Told) -> None:
-        self.play = Play()
+    def __init__(self, route: ssh.Route, on_output: OnOutput) -> None:
+        self.play = PlayResult()
         self.fault: Exception | None = None
-        self._way = way
-        self._told = told
+        self._route = route
+        self._on_output = on_output
 
-    def event(self, event: dict[str, Any]) -> bool:
+    def event(self, event: RunnerEvent) -> bool:
         """False: the event is not kept in a file."""
         try:
-            self._take(event.get("event", ""), event.get("event_data", {}))
+            self._take(str(event.get("event", "")), _mapping(event.get("event_data")))
         except Exception as fault:
             self.fault = self.fault or fault
         return False
@@ -58,22 +62,26 @@ class _Listener:
     def cancelled(self) -> bool:
         return self.fault is not None
 
-    def _take(self, kind: str, data: dict[str, Any]) -> None:
-        result = data.get("res") or {}
+    def _take(self, kind: str, data: RunnerEvent) -> None:
+        result = _mapping(data.get("res"))
         end = _ENDS.get(kind)
         if end == "ok":
             name = str(data.get("task", ""))
             self.play.outputs[name] = str(result.get("stdout") or "")
-            self._told(name, self.play.outputs[name], float(data.get("duration") or 0))
+            self._on_output(name, self.play.outputs[name], float(str(data.get("duration") or 0)))
         elif end == "unreachable":
             self.play.result = "unreachable"
-            self.play.sentence = ssh.explain(self._way.target, str(result.get("msg", "")))
+            self.play.sentence = ssh.explain_unreachable(self._route.target, str(result.get("msg", "")))
         elif end == "failed":
             self.play.result = "failed"
             self.play.sentence = f"the task {data.get('task', '')!r} failed: {_why(result)}"
 
 
-def _why(result: dict[str, Any]) -> str:
+def _mapping(value: object) -> RunnerEvent:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _why(result: RunnerEvent) -> str:
     """The last line that the program wrote, else what Ansible says."""
     for key in ("stderr", "stdout", "module_stderr", "msg"):
         if lines := str(result.get(key) or "").strip().splitlines():
@@ -81,43 +89,43 @@ def _why(result: dict[str, Any]) -> str:
     return "it gave no reason"
 
 
-def play(
+def run_playbook(
     name: str,
-    way: ssh.Route,
+    route: ssh.Route,
     *,
     folder: Path,
     seconds: int,
-    told: Told,
-    variables: dict[str, Any] | None = None,
-) -> Play:
+    on_output: OnOutput = lambda task, output, seconds: None,
+    variables: Mapping[str, str | bool] | None = None,
+) -> PlayResult:
     """Run `ansible/NAME.yml`; at most `seconds`. What Ansible printed is kept in `folder/NAME.log`.
 
-    `told(task, stdout, seconds)` is called after each task that went well; what it raises ends the run
+    `on_output(task, stdout, seconds)` is called after each task that went well; what it raises ends the run
     and is raised again.
     """
     import ansible_runner
 
-    listener = _Listener(way, told)
+    handler = _EventHandler(route, on_output)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f"{name}-", dir=folder) as private:  # 0700
         done = ansible_runner.run(
             private_data_dir=private,
             ident="run",
             playbook=str(shipped.file("ansible", f"{name}.yml")),
-            inventory=ssh.inventory(way),
+            inventory=ssh.inventory(route),
             extravars={**(variables or {}), "scripts": _scripts()},
             envvars={**ENVIRONMENT, **_places(Path(private))},
-            event_handler=listener.event,
+            event_handler=handler.event,
             # given always: without one, ansible-runner takes this process's signals
-            cancel_callback=listener.cancelled,
+            cancel_callback=handler.cancelled,
             settings={"pexpect_timeout": 1},
             timeout=seconds,
             quiet=True,
         )
         _keep_log(Path(private) / "artifacts" / "run", folder / f"{name}.log")
-    if listener.fault:
-        raise listener.fault
-    return _ended(listener.play, done.status, done.rc, seconds, folder / f"{name}.log")
+    if handler.fault:
+        raise handler.fault
+    return _ended(handler.play, done.status, done.rc, seconds, folder / f"{name}.log")
 
 
 def _scripts() -> dict[str, str]:
@@ -145,10 +153,10 @@ def _keep_log(artifacts: Path, target: Path) -> None:
         target.chmod(0o600)
 
 
-def _ended(play: Play, status: str, code: int, seconds: int, log: Path) -> Play:
+def _ended(play: PlayResult, status: str, code: int, seconds: int, log: Path) -> PlayResult:
     """A run that ended without saying why gets its sentence here."""
     if play.result != "ok" or status == "successful":
         return play
     if status == "timeout":
-        return Play("unreachable", f"Ansible did not end within {seconds} s", play.outputs)
-    return Play("failed", f"Ansible ended with code {code} ({status}); see {log}", play.outputs)
+        return PlayResult("unreachable", f"Ansible did not end within {seconds} s", play.outputs)
+    return PlayResult("failed", f"Ansible ended with code {code} ({status}); see {log}", play.outputs)

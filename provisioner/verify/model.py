@@ -1,17 +1,14 @@
-"""What verification is told and what it says: target, expectations, task results, verdicts."""
+"""What verification takes and gives: target, expectations, task results, verdicts."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-
-def printable(text: str) -> str:
-    """A host's text without what a terminal would obey."""
-    return "".join(sign if sign.isprintable() else "?" for sign in text)
+from provisioner.verify.evidence import GpuReport, HostFacts
 
 
 @dataclass(frozen=True)
-class Target:
+class SshTarget:
     """A host as SSH reaches it. `key`: the private key's file; `host_keys`: lines `ssh-ed25519 AAAA…`."""
 
     name: str
@@ -69,24 +66,22 @@ class TaskResult:
     sentence: str
     seconds: float = 0
 
-    def as_data(self) -> dict[str, Any]:
-        """As an event carries it: `{task, result, sentence, seconds}`."""
-        return {
-            "task": self.name,
-            "result": self.result,
-            "sentence": self.sentence,
-            "seconds": round(self.seconds, 1),
-        }
-
 
 @dataclass(frozen=True)
 class Verdict:
-    """How it ended. Only `rejected` is about what the host is; `failed` is about the run itself."""
+    """How it ended. Only `rejected` is about what the host is; `failed` is about the run itself.
+
+    `sentences` say why it has not passed; `facts` and `gpus` are the evidence, as far as it was read.
+    """
 
     result: Literal["passed", "rejected", "unreachable", "failed"]
     sentences: tuple[str, ...] = ()
-    facts: dict[str, Any] = field(default_factory=dict)
+    facts: HostFacts | None = None
+    gpus: GpuReport | None = None
 
-    def as_data(self) -> dict[str, Any]:
-        """As an event carries it: `{result, sentences, facts}`."""
-        return {**asdict(self), "sentences": list(self.sentences)}
+    def as_data(self) -> dict[str, object]:
+        """As an event carries it: `{result, sentences, facts}`; the GPUs are `nvml` of the facts."""
+        facts = self.facts.as_data() if self.facts else {}
+        if self.gpus:
+            facts["nvml"] = self.gpus.model_dump(mode="json")
+        return {"result": self.result, "sentences": list(self.sentences), "facts": facts}

@@ -5,15 +5,19 @@ from pathlib import Path
 from typing import Literal
 
 from provisioner.verify import ansible, ssh
-from provisioner.verify.model import Target, TaskResult, Verdict
+from provisioner.verify.model import SshTarget, TaskResult, Verdict
 
 LIMIT = 400  # seconds for one run; the host's cloud-init may still have to end
 MARKER = "last-step-sent"
-PROBE = "knock once more"
+PROBE = "knock once more"  # the task's name in events
 
 
 def seal(
-    target: Target, mode: Literal["full", "keep-access"], *, on_task: Callable[[TaskResult], None], work: Path
+    target: SshTarget,
+    mode: Literal["full", "keep-access"],
+    *,
+    on_task: Callable[[TaskResult], None],
+    work: Path,
 ) -> Verdict:
     """Seal the host; call again with the same `work` after a crash or `unreachable`.
 
@@ -25,29 +29,31 @@ def seal(
     marker = work / MARKER
     resumed = marker.exists()
 
-    def tell(task: str, said: str, seconds: float) -> None:
-        if said:
-            on_task(TaskResult(task, "ok", said.splitlines()[-1], seconds))
+    def on_output(task: str, output: str, seconds: float) -> None:
+        if output:
+            on_task(TaskResult(task, "ok", output.splitlines()[-1], seconds))
 
-    with ssh.route(target, work) as way:
+    with ssh.route(target, work) as route:
         variables = {"mode": mode, "marker": str(marker), "key": ssh.public_key(target)}
-        play = ansible.play("seal", way, folder=work, seconds=LIMIT, told=tell, variables=variables)
+        play = ansible.run_playbook(
+            "seal", route, folder=work, seconds=LIMIT, on_output=on_output, variables=variables
+        )
         if mode == "full" and marker.exists():
-            return _closed(way, play, on_task, resumed=resumed)
+            return _closed(route, play, on_task, resumed=resumed)
     return Verdict("passed") if play.result == "ok" else Verdict(play.result, (play.sentence,))
 
 
 def _closed(
-    way: ssh.Route, play: ansible.Play, on_task: Callable[[TaskResult], None], *, resumed: bool
+    route: ssh.Route, play: ansible.PlayResult, on_task: Callable[[TaskResult], None], *, resumed: bool
 ) -> Verdict:
     """The last step was sent, now or before: only the host's refusal of our key tells that it was done."""
-    answer = ssh.knock(way)
+    answer = ssh.probe_login(route)
     if answer == "denied":
-        on_task(TaskResult(PROBE, "ok", f"{way.target.name} refuses the deployment's key"))
+        on_task(TaskResult(PROBE, "ok", f"{route.target.name} refuses the deployment's key"))
         return Verdict("passed")
     if play.result != "ok":
         # an earlier run's last step may still be at work: sudo is gone, the key not yet
         return Verdict("unreachable" if resumed else play.result, (play.sentence,))
     if answer == "accepted":
-        return Verdict("failed", (f"{way.target.name} still accepts the deployment's key",))
-    return Verdict("unreachable", (f"{way.target.name} does not answer after its key was removed",))
+        return Verdict("failed", (f"{route.target.name} still accepts the deployment's key",))
+    return Verdict("unreachable", (f"{route.target.name} does not answer after its key was removed",))

@@ -6,22 +6,27 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from provisioner import run
+from provisioner.domain.values import printable
 from provisioner.errors import ProgramError, ServiceError
-from provisioner.verify.model import Target, printable
+from provisioner.verify.model import SshTarget
 
 CONNECT_SECONDS = 10
 PYTHON = "/usr/bin/python3"
 _KEY = re.compile(r"((?:ssh|sk-ssh|ecdsa|sk-ecdsa)-[a-z0-9@.-]+) ([A-Za-z0-9+/]+={0,2})(?: .*)?")
 
 
+# Ansible's own format: {"all": {"hosts": {NAME: {VARIABLE: value}}}}
+Inventory = dict[str, dict[str, dict[str, dict[str, str | int | bool]]]]
+
+
 @dataclass(frozen=True)
 class Route:
     """The way to one host for the length of one run: files that ssh reads, and where connections wait."""
 
-    target: Target
+    target: SshTarget
     known_hosts: Path
     control: Path
 
@@ -43,32 +48,32 @@ class Route:
 
 
 @contextmanager
-def route(target: Target, folder: Path) -> Iterator[Route]:
+def route(target: SshTarget, folder: Path) -> Iterator[Route]:
     """Pin the host's keys in `folder`; shared connections end with the block.
 
     Raises:
         ServiceError: PV-503, the host has told no key that is one.
     """
     known_hosts = folder / "known_hosts"
-    known_hosts.write_text(pin(target))
+    known_hosts.write_text(known_hosts_text(target))
     with tempfile.TemporaryDirectory(prefix="ssh-") as place:  # a socket's path has at most 107 bytes
-        way = Route(target, known_hosts, Path(place) / "c")
+        pinned = Route(target, known_hosts, Path(place) / "c")
         try:
-            yield way
+            yield pinned
         finally:
-            if way.control.exists():
-                _hang_up(way)
+            if pinned.control.exists():
+                _close_connection(pinned)
 
 
-def _hang_up(way: Route) -> None:
-    run.run(["ssh", "-F", "none", "-o", f"ControlPath={way.control}", "-O", "exit", "x"], check=False)
+def _close_connection(route: Route) -> None:
+    run.run(["ssh", "-F", "none", "-o", f"ControlPath={route.control}", "-O", "exit", "x"], check=False)
 
 
-def pin(target: Target) -> str:
+def known_hosts_text(target: SshTarget) -> str:
     """The text of a known_hosts file: well-formed keys only, without their comments. Raises ServiceError."""
     place = target.address if target.port == 22 else f"[{target.address}]:{target.port}"
-    found = [_KEY.fullmatch(line.strip()) for line in target.host_keys]
-    lines = [f"{place} {key[1]} {key[2]}\n" for key in found if key]
+    keys = [_KEY.fullmatch(line.strip()) for line in target.host_keys]
+    lines = [f"{place} {key[1]} {key[2]}\n" for key in keys if key]
     if not lines:
         raise ServiceError(
             f"{target.name} told no SSH host key when it phoned home",
@@ -78,20 +83,20 @@ def pin(target: Target) -> str:
     return "".join(lines)
 
 
-def inventory(way: Route) -> dict[str, Any]:
+def inventory(route: Route) -> Inventory:
     """Ansible's inventory with this one host."""
-    target = way.target
-    shared = f"-o ControlMaster=auto -o ControlPersist=60s -o ControlPath={way.control}"
-    values = {
+    target = route.target
+    shared = f"-o ControlMaster=auto -o ControlPersist=60s -o ControlPath={route.control}"
+    variables: dict[str, str | int | bool] = {
         "ansible_host": target.address,
         "ansible_port": target.port,
         "ansible_user": target.user,
         "ansible_ssh_private_key_file": str(target.key),
         "ansible_python_interpreter": PYTHON,
-        "ansible_ssh_args": f"{' '.join(_quoted(way.options()))} {shared}",
+        "ansible_ssh_args": f"{' '.join(_quoted(route.options()))} {shared}",
         "ansible_ssh_pipelining": True,
     }
-    return {"all": {"hosts": {target.name: values}}}
+    return {"all": {"hosts": {target.name: variables}}}
 
 
 def _quoted(words: list[str]) -> list[str]:
@@ -99,12 +104,12 @@ def _quoted(words: list[str]) -> list[str]:
     return [f"'{word}'" if " " in word else word for word in words]
 
 
-def knock(way: Route) -> Literal["accepted", "denied", "silent"]:
+def probe_login(route: Route) -> Literal["accepted", "denied", "silent"]:
     """Log in on a connection of its own and leave; `silent` is anything but a yes or no to our key."""
-    target = way.target
+    target = route.target
     login = ["-i", str(target.key), "-p", str(target.port), "-l", target.user]
     try:
-        done = run.run(["ssh", *way.options(), *login, target.address, "true"], check=False, timeout=60)
+        done = run.run(["ssh", *route.options(), *login, target.address, "true"], check=False, timeout=60)
     except ProgramError:
         return "silent"
     if done.returncode != 255:  # the remote command's own code
@@ -112,12 +117,12 @@ def knock(way: Route) -> Literal["accepted", "denied", "silent"]:
     return "denied" if b"Permission denied" in done.stderr else "silent"
 
 
-def public_key(target: Target) -> str:
+def public_key(target: SshTarget) -> str:
     """The base64 part of our public key, by which its line is found on the host."""
     return run.text(["ssh-keygen", "-y", "-f", target.key]).split()[1]
 
 
-def explain(target: Target, message: str) -> str:
+def explain_unreachable(target: SshTarget, message: str) -> str:
     """What Ansible says of an unreachable host, as one sentence."""
     text = " ".join(message.split())
     if "IDENTIFICATION HAS CHANGED" in text or "Host key verification failed" in text:

@@ -2,30 +2,31 @@
 
 from flask import Flask, Response
 
-from provisioner.bell import Listener
-from provisioner.site import Site
-from provisioner.web import api, autoinstall, consoles, discovery, machines, metrics, mirror, net, runs
-from provisioner.web.turns import Turns
+from provisioner.site.site import Site
+from provisioner.state.notify import Listener
+from provisioner.web.machines import installer, mirror
+from provisioner.web.machines import routes as machines
+from provisioner.web.machines.download_slots import DownloadSlots
+from provisioner.web.operators import metrics
+from provisioner.web.operators import routes as operators
 
 
 def create_app(site: Site, listener: Listener) -> Flask:
     """The application; `listener` wakes requests that wait for news."""
     app = Flask(__name__, static_folder=None)
-    turns = Turns(site.settings.images.streams)
-    site.adopt = lambda: turns.limit(site.settings.images.streams)
-    app.config.update(SITE=site, LISTENER=listener, TURNS=turns, MAX_CONTENT_LENGTH=4 << 20)
+    slots = DownloadSlots(site.settings.images.streams)
+    site.adopt = lambda: slots.limit(site.settings.images.streams)
+    app.config.update(SITE=site, LISTENER=listener, DOWNLOAD_SLOTS=slots, MAX_CONTENT_LENGTH=4 << 20)
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False  # it would tell a stranger which paths there are
     app.url_map.merge_slashes = False  # likewise: a redirect
-    app.config["COUNTING"] = metrics.Counting(app)  # before all others, so that it counts what they refuse
+    # before all others, so that it counts what they refuse
+    app.config["REQUEST_METRICS"] = metrics.RequestMetrics(app)
     app.register_blueprint(mirror.routes)
     app.register_blueprint(machines.routes)
-    app.register_blueprint(autoinstall.routes)
-    app.register_blueprint(api.routes)
-    app.register_blueprint(runs.routes)
-    app.register_blueprint(discovery.routes)
-    app.register_blueprint(consoles.routes)
+    app.register_blueprint(installer.routes)
     app.register_blueprint(metrics.routes)
-    app.register_blueprint(net.routes)
+    for blueprint in operators.blueprints():
+        app.register_blueprint(blueprint)
     # one body for all that is not there or not for you: a stranger learns nothing from the difference
     for status in (400, 404, 405, 413, 415):
         app.register_error_handler(status, _not_found)

@@ -4,17 +4,16 @@ import os
 import signal
 import socket
 from collections.abc import Callable
-from typing import Any
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
 
-from provisioner.bell import Listener
 from provisioner.run import die_with_parent
 from provisioner.settings import Settings
-from provisioner.site import Site
-from provisioner.sockets import bind
+from provisioner.site.site import Site
+from provisioner.state.notify import Listener
+from provisioner.system.sockets import bind
 from provisioner.web.application import create_app
 
 THREADS = 128  # image streams (up to four a host) and waiting requests each hold one
@@ -27,7 +26,7 @@ class _Arbiter(Arbiter):  # type: ignore[misc]  # gunicorn ships no types
 
 
 class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
-    def __init__(self, options: dict[str, Any], make: Callable[[], Flask]) -> None:
+    def __init__(self, options: dict[str, object], make: Callable[[], Flask]) -> None:
         self._options, self._make = options, make
         super().__init__()
 
@@ -45,15 +44,17 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
 def serve(site: Site, ready: Callable[[str], None]) -> None:
     """Serve until the process is ended; `ready` is told once, with a sentence. Raises ServiceError."""
     settings = site.settings
-    _try_port(settings)
+    _check_ports(settings)
     settings.socket.unlink(missing_ok=True)
     os.umask(0o077)
-    chosen = options(settings, ready)
-    chosen["post_worker_init"] = lambda worker: signal.signal(signal.SIGHUP, lambda *_: site.reload())
-    _Server(chosen, lambda: create_app(site, Listener(settings.state, "web"))).run()
+    gunicorn_options = options(settings, ready)
+    gunicorn_options["post_worker_init"] = lambda worker: signal.signal(
+        signal.SIGHUP, lambda *_: site.reload()
+    )
+    _Server(gunicorn_options, lambda: create_app(site, Listener(settings.state, "web"))).run()
 
 
-def _try_port(settings: Settings) -> None:
+def _check_ports(settings: Settings) -> None:
     """gunicorn would try for five seconds and then say less."""
     for address in settings.addresses:
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
@@ -61,9 +62,9 @@ def _try_port(settings: Settings) -> None:
             bind(probe, (str(address), settings.http_port), "web")
 
 
-def options(settings: Settings, ready: Callable[[str], None]) -> dict[str, Any]:
+def options(settings: Settings, ready: Callable[[str], None]) -> dict[str, object]:
     """gunicorn's settings, each with its reason."""
-    said = ", ".join(f"http://{address}:{settings.http_port}" for address in settings.addresses)
+    urls = ", ".join(f"http://{address}:{settings.http_port}" for address in settings.addresses)
     places = [f"{address}:{settings.http_port}" for address in settings.addresses]
     return {
         "bind": [*places, f"unix:{settings.socket}"],
@@ -78,5 +79,5 @@ def options(settings: Settings, ready: Callable[[str], None]) -> dict[str, Any]:
         "loglevel": "warning",
         "control_socket_disable": True,
         "post_fork": lambda server, worker: die_with_parent(),
-        "when_ready": lambda server: ready(f"web: answering on {said} and {settings.socket}"),
+        "when_ready": lambda server: ready(f"web: answering on {urls} and {settings.socket}"),
     }

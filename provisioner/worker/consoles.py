@@ -6,24 +6,23 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from provisioner import bell, deploy, run
-from provisioner.errors import PowerError, ProvisionError, TransitionError
-from provisioner.lifecycle import ACTIVE
-from provisioner.model import Deployment
-from provisioner.power import console
-from provisioner.power.console import Order
-from provisioner.recording import Recording
-from provisioner.site import Site
-from provisioner.worker import acts
+from provisioner import run
+from provisioner.deployment.record import try_record
+from provisioner.domain.deployment import Deployment
+from provisioner.domain.events.power import ConsoleLost
+from provisioner.domain.stage import ACTIVE
+from provisioner.errors import PowerError, ProvisionError
+from provisioner.power import console, registry
+from provisioner.site.site import Site
+from provisioner.state import notify
+from provisioner.state.recording import Recording
+from provisioner.worker import power
 
 log = logging.getLogger(__name__)
-PATIENCE = (
-    25.0  # seconds that the power-on waits for the console, so that the machine's first words are heard
-)
+POWER_ON_WAIT = 25.0  # seconds that the power-on waits for the console, so that its first words are heard
 SHORTEST, LONGEST = 1.0, 60.0  # seconds between two tries; doubled each time
 GRACE = 6.0  # seconds for a recorder to end by itself
 REFUSED = 202  # a login that a BMC refuses is not tried again: some lock the account
-IPMI_PORT = 623
 
 
 class Consoles:
@@ -38,7 +37,8 @@ class Consoles:
         """Begin what is under way, end what is not any more."""
         active = {row.id: row for row in rows if row.stage in ACTIVE}
         for ident, row in active.items():
-            if ident not in self._keepers and self._site.store.host(row.host).bmc.has_console:
+            bmc = self._site.database.hosts.get(row.host).bmc
+            if ident not in self._keepers and registry.console_driver(bmc):
                 self._keepers[ident] = Keeper(self._site, row, self._ring)
         for ident in [ident for ident in self._keepers if ident not in active]:
             self._keepers.pop(ident).stop()
@@ -58,7 +58,7 @@ class Keeper:
         self._settled = threading.Event()
         self._began = time.monotonic()
         self._recording = Recording(site.settings.state, row.id)
-        self._told = any(mark["mark"] == "lost" for mark in self._recording.marks())
+        self._is_reported = any(mark.mark == "lost" for mark in self._recording.marks())
         self._recorder: run.Process | None = None
         self._lock = threading.Lock()
         # the kernel ends the recorder with the thread that has started it
@@ -67,7 +67,7 @@ class Keeper:
 
     def is_settled(self) -> bool:
         """Whether the first try has come to an end, or takes too long to wait for."""
-        return self._settled.is_set() or time.monotonic() - self._began > PATIENCE
+        return self._settled.is_set() or time.monotonic() - self._began > POWER_ON_WAIT
 
     def stop(self) -> None:
         """Let the recorder take what is on its way, and end. Does not wait for it."""
@@ -84,14 +84,14 @@ class Keeper:
             self._settle()
             if self._stopped.is_set():
                 break
-            self._tell(fault)
+            self._report(fault)
             if fault.code == REFUSED:
                 break
             if time.monotonic() - began > LONGEST:
                 pause = SHORTEST  # it had worked
             self._stopped.wait(pause)
             pause = min(2 * pause, LONGEST)
-        bell.ring(self._site.settings.state, console.READER)  # who follows learns that it is over
+        notify.notify(self._site.settings.state, console.LISTENER)  # who follows learns that it is over
 
     def _record(self) -> ProvisionError:
         """One recorder from its start to its end; why it ended."""
@@ -101,7 +101,7 @@ class Keeper:
             return broken if isinstance(broken, ProvisionError) else PowerError(str(broken), code=209)
         fault = None
         while recorder.stdout and (line := recorder.stdout.readline()):
-            fault = console.explain(line)
+            fault = console.error_in(line)
             if fault is None:
                 self._settle()
         code = run.stop(recorder, grace=GRACE)  # it is ending already: its output is closed
@@ -111,11 +111,15 @@ class Keeper:
         return fault or PowerError(f"its recorder ended with code {code}", code=209)
 
     def _start(self) -> run.Process:
-        host = self._site.store.host(self._row.host)
-        bmc = acts.bmc_address(self._site, host)
-        if bmc.driver != "ipmi":
-            bmc = replace(bmc, driver="ipmi", port=IPMI_PORT)
-        recorder = console.start(Order(bmc, self._site.settings.state, self._row.id))
+        host = self._site.database.hosts.get(self._row.host)
+        bmc = power.bmc_address(self._site, host)
+        driver = registry.console_driver(host.bmc)
+        if driver is None or driver.port is None:
+            raise PowerError(f"{host.name} has no serial console any more", code=209)
+        if driver.name != bmc.driver:
+            bmc = replace(bmc, driver=driver.name, port=driver.port)
+        request = console.RecorderRequest(bmc, self._site.settings.state, self._row.id)
+        recorder = console.start(driver.recorder, request)
         with self._lock:
             self._recorder = recorder
             if self._stopped.is_set():
@@ -127,18 +131,14 @@ class Keeper:
             self._settled.set()
             self._ring()
 
-    def _tell(self, fault: ProvisionError) -> None:
+    def _report(self, fault: ProvisionError) -> None:
         """Every break in the recording's journal, the first one also in the story."""
         log.warning("%s: the console is not recorded: %s", self._row.host, fault)
-        said = {"sentence": str(fault), "hint": fault.hint, "code": fault.code}
-        self._recording.mark("lost", **said)
-        if self._told:
-            return
-        self._told = True
-        try:
-            deploy.record(self._site, self._row.id, "console.lost", source="bmc", **said)
-        except TransitionError as late:
-            log.info("%s", late)
+        lost = ConsoleLost(code=fault.code, sentence=str(fault), hint=fault.hint)
+        self._recording.mark("lost", fault)
+        if not self._is_reported:
+            self._is_reported = True
+            try_record(self._site, self._row.id, lost, source="bmc")
 
 
 def _end(recorder: run.Process) -> None:

@@ -1,19 +1,28 @@
-"""The worker's one loop: woken by the bell or the next deadline; it keeps nothing that matters."""
+"""The worker's one loop: woken by each commit or the next deadline; it keeps nothing that matters."""
 
 import logging
 import os
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
-from typing import Any
 
-from provisioner import deploy, diagnose, fleet, lan
-from provisioner.bell import Listener
+from provisioner.deployment import diagnose
+from provisioner.deployment.record import record, try_record
+from provisioner.deployment.runs import next_in_line, reason_to_stop
+from provisioner.domain.deployment import MOST_ATTEMPTS, Deployment
+from provisioner.domain.events.agent import AgentSilent, NetbootAgain
+from provisioner.domain.events.clock import ClockGap, DeadlinePassed
+from provisioner.domain.events.order import RunStopped, SlotGiven
+from provisioner.domain.events.payload import Failure, Payload
+from provisioner.domain.events.power import PowerBegan, PowerFailed
+from provisioner.domain.events.verification import SealFailed, SealTask, VerifyFailed, VerifyUnreachable
+from provisioner.domain.lifecycle import INSTALLER_SILENCE, ROWS
+from provisioner.domain.stage import Stage
 from provisioner.errors import ProvisionError, TransitionError
-from provisioner.lifecycle import INSTALLER_SILENCE, MOST_ATTEMPTS, ROWS
-from provisioner.model import Deployment, Stage
-from provisioner.site import Site
-from provisioner.worker import acts
+from provisioner.site import lan
+from provisioner.site.site import Site
+from provisioner.state.notify import Listener
+from provisioner.worker import bmc_requests, power, verification
 from provisioner.worker.consoles import Consoles
 
 log = logging.getLogger(__name__)
@@ -21,35 +30,38 @@ LONGEST_NAP = 2.0  # seconds; also how often the sign of our own life is renewed
 GAP = 10.0  # seconds without our own sign of life: the machine slept, or the service was down
 RETRY = 5.0  # seconds between two tries to reach a host by SSH
 THREADS = 16
-FAILURES = {
-    Stage.POWERING: "power.failed",
-    Stage.VERIFYING: "verify.failed",
-    Stage.SEALING: "seal.failed",
+# how a stage fails when its work ends by an error that nobody expected
+FAILURES: dict[Stage, type[Failure]] = {
+    Stage.POWERING: PowerFailed,
+    Stage.VERIFYING: VerifyFailed,
+    Stage.SEALING: SealFailed,
 }
 # the last events of `powering` after which the BMC has not been told yet, or may not have been
-BEFORE_POWER = frozenset({"slot.given", "power.began", "agent.silent", "netboot.again"})
+BEFORE_POWER = frozenset(event.kind for event in (SlotGiven, PowerBegan, AgentSilent, NetbootAgain))
+UNREACHABLE = frozenset(event.kind for event in (VerifyUnreachable, SealTask))  # SSH may have failed
+Work = Callable[[Site, Deployment], None]
 
 
 def serve(site: Site, ready: Callable[[str], None]) -> None:
     """Work until the process is ended."""
-    with Listener(site.settings.state, "worker") as bell, ThreadPoolExecutor(THREADS) as pool:
-        loop = Loop(site, bell, pool)
+    with Listener(site.settings.state, "worker") as listener, ThreadPoolExecutor(THREADS) as pool:
+        loop = Loop(site, listener, pool)
         ready("worker: watching deployments")
         while True:
-            rung = bell.count
+            seen = listener.count
             loop.step()
-            bell.wait(rung, loop.nap())
+            listener.wait(seen, loop.nap())
 
 
 class Loop:
     """One pass over the rows at a time; `step` never raises for a deployment's fault."""
 
-    def __init__(self, site: Site, bell: Listener, pool: ThreadPoolExecutor) -> None:
+    def __init__(self, site: Site, listener: Listener, pool: ThreadPoolExecutor) -> None:
         self._site = site
-        self._bell = bell
+        self._listener = listener
         self._pool = pool
-        self._consoles = Consoles(site, bell.ring)
-        self._at_work: dict[tuple[Any, ...], Future[None]] = {}
+        self._consoles = Consoles(site, listener.notify)
+        self._at_work: dict[tuple[str | int, ...], Future[None]] = {}
         self._slot_given = 0.0
         self._alive = site.settings.state / "worker.alive"
 
@@ -57,11 +69,11 @@ class Loop:
         """Look at every request and every deployment once."""
         now = self._site.clock()
         self._note_gap(now)
-        for request in self._site.store.open_requests():
-            self._submit(("request", request["id"]), acts.answer_request, request)
+        for request in self._site.database.requests.open():
+            self._submit(("request", request.id), partial(self._answer, request.id))
         self._guarded("the runs", self._stop_runs)
-        self._guarded("the queue", lambda: self._give_slot(self._site.store.under_way(), now))
-        rows = self._site.store.under_way()
+        self._guarded("the queue", lambda: self._give_slot(self._site.database.deployments.under_way(), now))
+        rows = self._site.database.deployments.under_way()
         self._guarded("the consoles", partial(self._consoles.look, rows))
         for row in rows:
             self._guarded(row.id, partial(self._look, row, now))
@@ -78,108 +90,94 @@ class Loop:
     def nap(self) -> float:
         """Seconds until something must be looked at again."""
         now = self._site.clock()
-        ends = [row.deadline - now for row in self._site.store.under_way()]
+        ends = [row.deadline - now for row in self._site.database.deployments.under_way()]
         return max(0.05, min([LONGEST_NAP, *ends]))
 
     def _give_slot(self, rows: list[Deployment], now: float) -> None:
         """One at a time, so that a rack's machines do not draw their inrush current together."""
         orders = self._site.settings.orders
-        if now - self._slot_given < orders.stagger_seconds or not lan.is_alone(self._site):
+        if now - self._slot_given < orders.stagger_seconds or not lan.is_sole_server(self._site):
             return
-        runs = {ident: self._site.store.run(ident) for ident in {row.run for row in rows if row.run}}
-        if (row := fleet.next_in_line(rows, runs, orders.at_once)) is not None:
+        runs = {ident: self._site.database.runs.get(ident) for ident in {row.run for row in rows if row.run}}
+        if (row := next_in_line(rows, runs, orders.at_once)) is not None:
             self._slot_given = now
-            self._record(row, "slot.given")
+            record(self._site, row.id, SlotGiven(), source="worker")
 
     def _stop_runs(self) -> None:
         """What is queued in a run whose hosts fail alike is not begun."""
-        rows = [row for row in self._site.store.under_way() if row.run and row.stage == Stage.QUEUED]
+        database = self._site.database
+        rows = [row for row in database.deployments.under_way() if row.run and row.stage == Stage.QUEUED]
         for ident in {row.run for row in rows}:
-            run = self._site.store.run(ident)
-            if reason := fleet.reason_to_stop(run, self._site.store.run_rows(ident)):
+            if reason := reason_to_stop(database.runs.get(ident), database.deployments.of_run(ident)):
+                stopped = RunStopped(sentence=reason, hint=f"provision status {ident}")
                 for row in rows:
                     if row.run == ident:
-                        self._record(row, "run.stopped", sentence=reason, hint=f"provision status {ident}")
+                        try_record(self._site, row.id, stopped, source="worker")
 
     def _look(self, row: Deployment, now: float) -> None:
         if now > min(row.deadline, row.expires):
-            code, sentence, hint = diagnose.overdue(self._site, row)
-            self._record(row, "deadline.passed", code=code, sentence=sentence, hint=hint)
-        elif row.stage == Stage.WRITING and now - row.last_sign > _silence(row):
-            self._lost(row, now)
-        elif act := self._act(row, now):
-            self._submit((row.id, row.stage), act, row)
+            record(self._site, row.id, diagnose.overdue(self._site, row), source="worker")
+        elif row.stage == Stage.WRITING and now - row.last_event_at > _silence(row):
+            record(self._site, row.id, _silent(row, now), source="worker")
+        elif work := self._work(row, now):
+            self._submit((row.id, row.stage), partial(self._do, work, row.id))
 
-    def _act(self, row: Deployment, now: float) -> Callable[..., None] | None:
-        if row.stage == Stage.POWERING and row.sign in BEFORE_POWER:
-            return acts.power_on if self._consoles.is_settled(row) else None
+    def _work(self, row: Deployment, now: float) -> Work | None:
+        """What is to be done at the row's stage now; None where only a sign of life is waited for."""
+        if row.stage == Stage.POWERING and row.last_event in BEFORE_POWER:
+            return power.power_on if self._consoles.is_settled(row) else None
         if row.stage == Stage.RESTARTING and not row.reboot:
-            return acts.choose_disk
-        waits = row.sign in ("verify.unreachable", "seal.task") and now - row.last_sign < RETRY
+            return power.choose_disk
+        waits = row.last_event in UNREACHABLE and now - row.last_event_at < RETRY
         if row.stage == Stage.VERIFYING:
-            return None if waits else acts.verify
+            return None if waits else verification.verify
         if row.stage == Stage.SEALING:
-            return None if waits else acts.seal
+            return None if waits else verification.seal
         return None
 
-    def _lost(self, row: Deployment, now: float) -> None:
-        """Who writes the disk fell silent: power it again, unless that was tried often enough."""
-        seconds, who = round(now - row.last_sign), "installer" if row.is_installed else "agent"
-        if row.attempt < MOST_ATTEMPTS:
-            self._record(row, "agent.silent", seconds=seconds, who=who)
-            return
-        sentence = f"the {who} fell silent in each of {row.attempt} attempts, the last time for {seconds} s"
-        self._record(
-            row, "deadline.passed", code=341, sentence=sentence, hint="look at the host's power and cable"
-        )
-
-    def _record(self, row: Deployment, kind: str, **data: Any) -> None:
-        deploy.record(self._site, row.id, kind, source="worker", **data)
-
-    def _submit(self, key: tuple[Any, ...], act: Callable[..., None], subject: Any) -> None:
+    def _submit(self, key: tuple[str | int, ...], work: Callable[[], None]) -> None:
         if key in self._at_work and not self._at_work[key].done():
             return
-        self._at_work[key] = self._pool.submit(self._do, act, subject)
+        self._at_work[key] = self._pool.submit(work)
 
-    def _do(self, act: Callable[..., None], subject: Any) -> None:
+    def _answer(self, ident: int) -> None:
+        """Answer a request of `provision bmc`."""
         try:
-            if isinstance(subject, Deployment):
-                # the row was read before its last act had ended, perhaps: look again, or it is done twice
-                subject = self._site.store.deployment(subject.id)
-                if self._act(subject, self._site.clock()) is not act:
-                    return
-            elif self._site.store.request(subject["id"])["state"] != "open":
-                return
-            act(self._site, subject)
+            bmc_requests.answer(self._site, ident)
+        except Exception:
+            log.exception("request %d failed", ident)
+        finally:
+            self._listener.notify()
+
+    def _do(self, work: Work, ident: str) -> None:
+        """Do a stage's work, unless it was done since it was asked for."""
+        try:
+            row = self._site.database.deployments.get(ident)
+            if self._work(row, self._site.clock()) is work:
+                self._try(work, row)
+        except Exception:
+            log.exception("%s of %s could not be begun", work.__name__, ident)
+        finally:
+            self._listener.notify()
+
+    def _try(self, work: Work, row: Deployment) -> None:
+        """An error that the work did not expect fails the deployment, with what is known."""
+        try:
+            work(self._site, row)
         except TransitionError as late:
             log.info("%s", late)
         except Exception as fault:
-            log.exception("%s failed", act.__name__)
-            if isinstance(subject, Deployment):
-                self._give_up(subject, fault)
-        finally:
-            self._bell.ring()
-
-    def _give_up(self, row: Deployment, fault: Exception) -> None:
-        """An act ended by an error that it did not expect: the deployment fails, with what is known."""
-        known = isinstance(fault, ProvisionError)
-        data = {
-            "code": fault.code if isinstance(fault, ProvisionError) else 600,
-            "sentence": str(fault) if known else f"the service met an error of its own: {fault!r}",
-            "hint": fault.hint if isinstance(fault, ProvisionError) else "the worker's log has the details",
-        }
-        try:
-            self._record(row, FAILURES.get(row.stage, "deadline.passed"), **data)
-        except TransitionError as late:
-            log.info("%s", late)
+            log.exception("%s failed", work.__name__)
+            failure = FAILURES.get(row.stage, DeadlinePassed)
+            try_record(self._site, row.id, _failed(failure, fault), source="worker")
 
     def _note_gap(self, now: float) -> None:
         """Time in which we did not look does not count against anybody's deadline."""
         last = self._alive.stat().st_mtime if self._alive.exists() else now
         if now - last > GAP:
             log.warning("nobody watched for %.0f s: all deadlines move by as much", now - last)
-            for row in self._site.store.under_way():
-                self._record(row, "clock.gap", seconds=now - last)
+            for row in self._site.database.deployments.under_way():
+                try_record(self._site, row.id, ClockGap(seconds=now - last), source="worker")
         self._alive.touch()
         os.utime(self._alive, (now, now))
 
@@ -187,3 +185,19 @@ class Loop:
 def _silence(row: Deployment) -> int:
     """Seconds without a word after which who writes the disk counts as lost."""
     return INSTALLER_SILENCE if row.is_installed else ROWS[Stage.WRITING].silence
+
+
+def _silent(row: Deployment, now: float) -> Payload:
+    """Who writes the disk fell silent: power it again, unless that was tried often enough."""
+    seconds, who = round(now - row.last_event_at), "installer" if row.is_installed else "agent"
+    if row.attempt < MOST_ATTEMPTS:
+        return AgentSilent(seconds=seconds, who=who)
+    sentence = f"the {who} fell silent in each of {row.attempt} attempts, the last time for {seconds} s"
+    return DeadlinePassed(code=341, sentence=sentence, hint="look at the host's power and cable")
+
+
+def _failed(kind: type[Failure], fault: Exception) -> Failure:
+    if isinstance(fault, ProvisionError):
+        return kind(code=fault.code, sentence=str(fault), hint=fault.hint)
+    sentence = f"the service met an error of its own: {fault!r}"
+    return kind(code=600, sentence=sentence, hint="the worker's log has the details")

@@ -7,20 +7,18 @@ from ipaddress import IPv4Address, IPv4Network
 
 from dnslib import DNSRecord
 
-from provisioner.services import dhcp_proxy
-from provisioner.services.dhcp_leases import Leases
-from provisioner.services.dhcp_packet import NOWHERE, Packet
-from provisioner.services.dhcp_packet import PacketError as DhcpError
-from provisioner.services.dhcp_policy import EVERYBODY, DhcpConfig, Facts, Reply, answer
-from provisioner.services.dhcp_request import sighting
-from provisioner.services.dns_packet import PacketError as DnsError
-from provisioner.services.dns_responder import Responder
-from provisioner.services.dns_stream import Stream
-from provisioner.services.dns_zone import Apex, Zone, labels
-from provisioner.services.tftp_packet import Ack, Request, parse
-from provisioner.services.tftp_packet import PacketError as TftpError
-from provisioner.services.tftp_policy import LARGEST_WINDOW, Content, Refusal, agree, choose
-from provisioner.services.tftp_transfer import Transfer
+from provisioner.services.dhcp import proxy
+from provisioner.services.dhcp.leases import LeasePool
+from provisioner.services.dhcp.packet import UNSPECIFIED, DhcpPacketError, Packet
+from provisioner.services.dhcp.policy import LIMITED_BROADCAST, ClientRoles, DhcpConfig, DhcpReply, answer
+from provisioner.services.dhcp.request import sighting
+from provisioner.services.dns.packet import DnsPacketError
+from provisioner.services.dns.responder import Responder
+from provisioner.services.dns.tcp_connection import TcpConnection
+from provisioner.services.dns.zone import Apex, Zone, labels
+from provisioner.services.tftp.packet import Ack, TftpPacketError, TransferRequest, parse
+from provisioner.services.tftp.policy import MAX_WINDOW, Content, TransferRefused, negotiate, open_requested
+from provisioner.services.tftp.transfer import Transfer
 
 CONTENT = bytes(range(256)) * 16
 FILES = {"snponly.efi": CONTENT, "empty": b""}
@@ -38,35 +36,35 @@ def tftp(data: bytes) -> None:
     first, *rest = list(pieces(data)) or [b""]
     try:
         request = parse(first)
-        if not isinstance(request, Request):
+        if not isinstance(request, TransferRequest):
             return
-        content = choose(request, FILES.get)
-    except (TftpError, Refusal) as fault:
+        content = open_requested(request, FILES.get)
+    except (TftpPacketError, TransferRefused) as fault:
         assert str(fault).isprintable()
         return
     _play(content, request, rest)
 
 
-def _play(content: Content, request: Request, rest: list[bytes]) -> None:
-    terms = agree(request, content.size)
-    now, transfer = 0.0, Transfer(content, terms, 0.0)
+def _play(content: Content, request: TransferRequest, rest: list[bytes]) -> None:
+    options = negotiate(request, content.size)
+    now, transfer = 0.0, Transfer(content, options, 0.0)
     sent = transfer.begin(now)
-    for turn, said in enumerate(rest):
-        [(hoped_for, ready)] = (transfer.look_ahead() if turn % 3 else [])[:1] or [(b"", list[bytes]())]
-        assert len(sent) <= LARGEST_WINDOW and all(len(one) <= terms.block + 4 for one in sent[1:])
+    for number, datagram in enumerate(rest):
+        [(expected_ack, ready)] = (transfer.prefetch() if number % 3 else [])[:1] or [(b"", list[bytes]())]
+        assert len(sent) <= MAX_WINDOW and all(len(packet) <= options.block + 4 for packet in sent[1:])
         now += 0.01
         try:
-            heard = parse(said)
-        except TftpError:
+            packet = parse(datagram)
+        except TftpPacketError:
             continue
-        if isinstance(heard, Ack):
-            sent = transfer.acknowledge(heard.block, now)
-            assert not ready or said != hoped_for or sent == ready
+        if isinstance(packet, Ack):
+            sent = transfer.acknowledge(packet.block, now)
+            assert not ready or datagram != expected_ack or sent == ready
             if transfer.done:
-                assert transfer.arrived == content.size
+                assert transfer.acknowledged_bytes == content.size
                 return
     for _ in range(100):
-        if transfer.repeat(transfer.deadline) is None:
+        if transfer.retransmit(transfer.deadline) is None:
             return
     raise AssertionError("a client that is silent is never given up")
 
@@ -75,7 +73,7 @@ NETWORK = IPv4Network("10.77.0.0/24")
 CONFIG = DhcpConfig(NETWORK[1], NETWORK, "http://10.77.0.1", domain="vaultcube.local")
 POOL = (NETWORK[128], NETWORK[135])
 FIXED = {"52:54:00:00:00:01": NETWORK[64], "52:54:00:00:00:02": NETWORK[65]}
-FACTS = Facts(is_bmc=lambda mac: mac == "52:54:00:00:00:02")
+ROLES = ClientRoles(is_bmc=lambda mac: mac == "52:54:00:00:00:02")
 
 
 def long_pieces(data: bytes) -> Iterator[bytes]:
@@ -88,33 +86,33 @@ def long_pieces(data: bytes) -> Iterator[bytes]:
 
 def dhcp(data: bytes) -> None:
     """What several machines say: every reply can be read, stays on the LAN, and gives only what is theirs."""
-    leases = Leases(*POOL, FIXED.get, lambda address: address in FIXED.values())
-    for now, one in enumerate(long_pieces(data)):
+    leases = LeasePool(*POOL, FIXED.get, lambda address: address in FIXED.values())
+    for now, piece in enumerate(long_pieces(data)):
         try:
-            request = Packet.parse(one)
-        except DhcpError as fault:
+            request = Packet.parse(piece)
+        except DhcpPacketError as fault:
             assert str(fault).isprintable()
             continue
         assert Packet.parse(request.build()) == request
         for reply in (
-            answer(request, CONFIG, leases, FACTS, 20.0 * now),
-            dhcp_proxy.offer(request, CONFIG, FACTS),
-            dhcp_proxy.boot_server(request, CONFIG, FACTS, (NETWORK[150], 68)),
+            answer(request, CONFIG, leases, ROLES, 20.0 * now),
+            proxy.offer(request, CONFIG, ROLES),
+            proxy.boot_server(request, CONFIG, ROLES, (NETWORK[150], 68)),
         ):
             seen = sighting(request, now, reply.packet if reply else None)
             assert seen is None or all(str(value).isprintable() for value in vars(seen).values())
             if reply:
                 _check_reply(request, reply)
-    held = [row["address"] for row in leases.dump()]
+    held = [row.address for row in leases.dump()]
     assert len(held) == len(set(held)), "one address, two machines"
 
 
-def _check_reply(request: Packet, reply: Reply) -> None:
+def _check_reply(request: Packet, reply: DhcpReply) -> None:
     sent = reply.packet.build()
     assert Packet.parse(sent) == reply.packet and len(sent) <= 1472
-    assert reply.address in (EVERYBODY, request.giaddr) or reply.address in NETWORK
+    assert reply.address in (LIMITED_BROADCAST, request.giaddr) or reply.address in NETWORK
     given = reply.packet.yiaddr
-    assert given in (NOWHERE, FIXED.get(request.mac)) or POOL[0] <= given <= POOL[1]
+    assert given in (UNSPECIFIED, FIXED.get(request.mac)) or POOL[0] <= given <= POOL[1]
 
 
 def _zone() -> Zone:
@@ -132,7 +130,7 @@ def dns(data: bytes) -> None:
     for responder, tcp in ((RESPONDER, False), (RESPONDER, True), (FORWARDING, False)):
         try:
             reply = responder.respond(data, tcp=tcp).data
-        except DnsError as fault:
+        except DnsPacketError as fault:
             reply = fault.reply
             assert len(reply) in (0, 12) and str(fault).isprintable()
         if not reply:
@@ -157,7 +155,7 @@ def stream(data: bytes) -> None:
     """What comes by TCP in any pieces: messages have the length that was said, or the connection ends."""
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        reader = Stream(ours, "test")
+        reader = TcpConnection(ours, "test")
         theirs.setblocking(False)
         for piece in pieces(data):
             theirs.send(piece or b"\0")

@@ -8,8 +8,11 @@ from typing import Any
 
 import pytest
 
-from provisioner import run, shipped
+from provisioner import run
 from provisioner.mirror import make, signing
+from provisioner.system import shipped
+
+PROGRAMS = Path(__file__).with_name("programs")
 
 pytestmark = pytest.mark.long
 PROVISION = (sys.executable, "-m", "provisioner")
@@ -19,13 +22,6 @@ QEMU = (
     *("qemu-system-x86_64", "-accel", "tcg", "-m", "256", "-nographic", "-no-reboot"),
     *("-boot", "order=n,reboot-timeout=0", "-nic"),
 )
-BUILD = """
-import sys
-from pathlib import Path
-from provisioner.golden import base
-mirror = base.Mirror(sys.argv[1], Path(sys.argv[2]), "test") if len(sys.argv) > 4 else None
-print(base.packages(Path(sys.argv[3]), mirror=mirror))
-"""
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +65,7 @@ def test_what_a_guest_asks_through_qemus_network_is_seen(
 @pytest.mark.timeout(1800)
 def test_the_base_image_is_built_from_the_mirror_alone(mirror: Path, tmp_path: Path) -> None:
     words = (f"http://{NAME}/apt", mirror / "site-mirror.gpg", tmp_path, "mirror")
-    command = (sys.executable, "-c", BUILD, *words)
+    command = (sys.executable, PROGRAMS / "base_packages.py", *words)
     code, account, said = in_gap(mirror, tmp_path / "gap.json", *command, timeout=1700)
     assert (code, account["count"]) == (0, 0), account
     with tarfile.open(said.strip()) as tree:

@@ -16,14 +16,19 @@ from pathlib import Path
 import pytest
 import yaml
 
-from provisioner import autoinstall, namespaces, run
+from provisioner import run
+from provisioner.api.hosts import InventoryUpdate
 from provisioner.client import Client
+from provisioner.cloudinit import autoinstall
+from provisioner.domain.profile import Hints, Installer
 from provisioner.golden import base
 from provisioner.lab import machine, network, qemu, supplies
 from provisioner.lab.service import Service
-from provisioner.model import Hints, Installer
-from provisioner.power import BmcAddress
+from provisioner.power.protocol import BmcAddress
 from provisioner.ramdisk import initramfs
+from provisioner.system import namespaces
+
+PROGRAMS = Path(__file__).with_name("programs")
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 
@@ -85,41 +90,6 @@ def test_cloud_inits_own_schema_takes_what_we_serve_and_refuses_what_is_wrong(tm
     assert code == 3 and "ssh_deletekeys" in said, said
 
 
-STAND_IN = """
-import json, subprocess, sys
-from pathlib import Path
-import yaml
-from cloudinit import stages
-from cloudinit.reporting import events, handlers
-
-def say(what):
-    Path("/dev/console").write_text(f"\\nstand-in: {what}\\n")
-
-try:
-    subprocess.run(["cloud-init", "status", "--wait"], check=False)
-    init = stages.Init()
-    init.read_cfg()
-    init.fetch(existing="trust")
-    cloud = init.cloudify()
-    say(f"instance {cloud.get_instance_id()} named {cloud.get_hostname().hostname} from {cloud.datasource}")
-    answers = cloud.cfg["autoinstall"]
-    Path("/autoinstall.yaml").write_text(yaml.safe_dump(answers))
-    hook = {key: value for key, value in answers["reporting"]["provisioner"].items() if key == "endpoint"}
-    handler = handlers.WebHookHandler(**hook)
-    handler.publish_event(events.ReportingEvent("start", "subiquity/Early/run", "", origin="curtin"))
-    handler.flush()
-    for command in answers["early-commands"]:
-        subprocess.run(command, check=True)
-    match = yaml.safe_load(Path("/autoinstall.yaml").read_text())["storage"]["layout"]["match"]
-    say(f"match {json.dumps(match)}")
-    done = events.FinishReportingEvent("subiquity/Late/run", "", result="SUCCESS")
-    handler.publish_event(done)
-    handler.flush()
-    say("done")
-except BaseException as fault:
-    say(f"failed: {fault!r}")
-    raise
-"""
 UNIT = """
 [Unit]
 Description=A stand-in for Ubuntu's installer
@@ -152,7 +122,7 @@ def make_iso(folder: Path) -> Path:
         "conf/conf.d/standin": initramfs.file(b"ROOT=LABEL=vault-root\n"),
         "scripts/init-bottom/ORDER": initramfs.file(ORDER.encode()),
         "scripts/init-bottom/standin": initramfs.file(PLACE.encode(), program=True),
-        "standin/stand-in.py": initramfs.file(STAND_IN.encode()),
+        "standin/stand-in.py": initramfs.file((PROGRAMS / "cloud_init_installer.py").read_bytes()),
         "standin/stand-in.service": initramfs.file(UNIT.encode()),
     }
     casper = folder / "iso" / "casper"
@@ -179,25 +149,33 @@ def in_the_lab(name: str, folder: Path) -> str:
 
 
 @contextmanager
-def ordered(folder: Path) -> Iterator[tuple[machine.Host, Client, str]]:
+def ordered(folder: Path) -> Iterator[tuple[machine.Machine, Client, str]]:
     """A machine behind a BMC, and a service that was just told to install on it."""
     machine.copy(supplies.provide(CACHE, lambda _: None).raw, folder / "disk.raw", 1 << 30)
     disk = qemu.Disk(folder / "disk.raw", "LABDISK1")
-    described = qemu.Machine(HOST, MAC, (disk,), serial_number="S-1", firmware="bios")
+    described = qemu.MachineSpec(HOST, MAC, (disk,), serial_number="S-1", firmware="bios")
     accelerator = qemu.choose_accelerator(CACHE / "accelerator.json")
     with ExitStack() as stack:
         lan = stack.enter_context(network.Lan())
-        bmc = BmcAddress("ipmi", lan.bmc(HOST), user="lab", password=PASSWORD, name=HOST)
-        plugged = machine.Host(described, folder / "vc", tap=lan.tap(HOST), bmc=bmc, accelerator=accelerator)
+        bmc = BmcAddress("ipmi", lan.bmc(HOST), 623, user="lab", password=PASSWORD, name=HOST)
+        plugged = machine.Machine(
+            described, folder / "vc", tap=lan.tap(HOST), bmc=bmc, accelerator=accelerator
+        )
         host = stack.enter_context(plugged)
         service = Service(folder / "s", folder / "log", interface=network.BRIDGE, address=network.ADDRESS)
         client = stack.enter_context(service).client
         client.put_secret("lab", "lab", PASSWORD)
         secret = {"driver": "ipmi", "address": bmc.address, "secret": "lab"}
         profile = {"name": "cube", "image": "stand-in", "method": "autoinstall", "deadlines": DEADLINES}
-        client.apply([{"name": HOST, "macs": [MAC], "profile": "cube", "bmc": secret}], [profile])
+        update = InventoryUpdate.model_validate(
+            {
+                "hosts": [{"name": HOST, "macs": [MAC], "profile": "cube", "bmc": secret}],
+                "profiles": [profile],
+            }
+        )
+        client.apply(update.hosts, update.profiles)
         client.add_image(make_iso(folder), iso=True, name="stand-in", version="1")
-        yield host, client, client.arm(HOST, yes=True)["id"]
+        yield host, client, client.arm(HOST, yes=True).id
 
 
 def test_a_guests_cloud_init_reads_the_seed_asks_for_its_disk_and_reports(tmp_path: Path) -> None:
@@ -216,8 +194,8 @@ def test_a_guests_cloud_init_reads_the_seed_asks_for_its_disk_and_reports(tmp_pa
         assert f"stand-in: instance {ident} named {HOST} from DataSourceNoCloudNet" in said
         assert 'stand-in: match {"path": "/dev/vda"}' in said and "stand-in: done" in said
         row = client.deployment(ident)
-        events = [event["kind"] for event in client.events(ident)["events"]]
-        assert row["stage"] == "restarting", row
+        events = [event.kind for event in client.events(ident).events]
+        assert row.stage == "restarting", row
         wanted = ["seed.served", "installer.began", "installer.disk", "installer.done"]
         assert [kind for kind in events if kind in wanted] == wanted
-        assert (row["disk"]["serial"], row["serial"]) == ("LABDISK1", "S-1")
+        assert (row.disk.serial, row.serial) == ("LABDISK1", "S-1")

@@ -10,14 +10,16 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from provisioner import namespaces, ramdisk, run
+from provisioner import ramdisk, run
+from provisioner.domain.machine import UnknownMachine
+from provisioner.domain.profile import Profile
 from provisioner.lab import evidence, machine, network, qemu, supplies
 from provisioner.lab.service import Service
-from provisioner.power import BmcAddress
+from provisioner.power.protocol import BmcAddress
+from provisioner.system import namespaces
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(1800)]
 
@@ -57,14 +59,14 @@ class Site:
         argv = [sys.executable, "-m", "provisioner", *words, "--state", str(self.service.state)]
         return run.text(argv, timeout=300)
 
-    def await_row(self, wanted: str, limit: float) -> dict[str, Any]:
+    def await_row(self, wanted: str, limit: float) -> UnknownMachine:
         """The one unknown machine, as soon as `wanted` is true of it."""
         until, after = time.monotonic() + limit, 0.0
         while time.monotonic() < until:
-            rows = self.client.machines(after, 20)["machines"]
-            if rows and rows[0][wanted]:
-                return dict(rows[0])
-            after = max([after, *(row["last_seen"] for row in rows)])
+            rows = self.client.machines(after, 20).machines
+            if rows and getattr(rows[0], wanted):
+                return rows[0]
+            after = max([after, *(row.last_seen for row in rows)])
         raise AssertionError(f"no {wanted}: {self.service.tail(20)}")
 
     def answers(self) -> list[str]:
@@ -72,16 +74,16 @@ class Site:
         return [line.split(" is answered ")[1] for line in marked if " is answered " in line]
 
 
-def host(lan: network.Lan, folder: Path, password: str) -> machine.Host:
+def host(lan: network.Lan, folder: Path, password: str) -> machine.Machine:
     machine.fill(folder / "disk", DISK)
     disks = (qemu.Disk(folder / "disk", "LABDISK1"),)
-    described = qemu.Machine(NAME, MAC, disks, serial_number=SERIAL, extra_pci=("edu",))
-    bmc = BmcAddress("ipmi", lan.bmc(NAME), user=USER, password=password, name=NAME)
+    described = qemu.MachineSpec(NAME, MAC, disks, serial_number=SERIAL, extra_pci=("edu",))
+    bmc = BmcAddress("ipmi", lan.bmc(NAME), 623, user=USER, password=password, name=NAME)
     accelerator = qemu.choose_accelerator(CACHE / "accelerator.json")
-    return machine.Host(described, folder / NAME, tap=lan.tap(NAME), bmc=bmc, accelerator=accelerator)
+    return machine.Machine(described, folder / NAME, tap=lan.tap(NAME), bmc=bmc, accelerator=accelerator)
 
 
-def look(site: Site, found: machine.Host) -> dict[str, Any]:
+def look(site: Site, found: machine.Machine) -> UnknownMachine:
     """From power-on to the disk answer after the inventory; it is off afterwards, its disk as it was."""
     began = time.monotonic()
     found.press("on")
@@ -97,20 +99,20 @@ def look(site: Site, found: machine.Host) -> dict[str, Any]:
     return row
 
 
-def check_row(row: dict[str, Any], uuid: str) -> None:
-    assert (row["serial"], row["uuid"], row["macs"]) == (SERIAL, uuid, [MAC])
-    assert (row["maker"], row["product"], row["firmware"]) == ("Provisioner", "Lab", "uefi")
-    assert (row["architecture"], row["vendor"], row["host"]) == ("x64 UEFI", "set by hand", "")
-    (disk,) = row["disks"]
-    assert (disk["serial"], disk["size"], disk["content"]) == ("LABDISK1", DISK, "no partition table")
-    assert [nic["mac"] for nic in row["nics"]] == [MAC] and row["nics"][0]["driver"] == "virtio_net"
-    assert [device["id"] for device in row["devices"]].count(GPU) == 1
-    assert row["cpus"] == 2 and 900 << 20 < row["memory"] <= 1 << 30
+def check_row(row: UnknownMachine, uuid: str) -> None:
+    assert (row.serial, row.uuid, row.macs) == (SERIAL, uuid, (MAC,))
+    assert (row.maker, row.product, row.firmware) == ("Provisioner", "Lab", "uefi")
+    assert (row.architecture, row.vendor, row.host) == ("x64 UEFI", "set by hand", "")
+    (disk,) = row.disks
+    assert (disk.serial, disk.size, disk.content) == ("LABDISK1", DISK, "no partition table")
+    assert [nic.mac for nic in row.nics] == [MAC] and row.nics[0].driver == "virtio_net"
+    assert [device.id for device in row.devices].count(GPU) == 1
+    assert row.cpus == 2 and 900 << 20 < row.memory <= 1 << 30
 
 
-def adopt(site: Site, found: machine.Host) -> None:
+def adopt(site: Site, found: machine.Machine) -> None:
     """By the commands that an operator types."""
-    site.client.apply([], [{"name": "lab", "deadlines": DEADLINES}])
+    site.client.apply([], [Profile(name="lab", deadlines=DEADLINES)])
     site.provision("profile", "learn", MAC, "--name", "lab", "--device", GPU, "--apply", "--replace")
     bmc = ("--bmc", found.bmc_address, "--secret", USER)
     site.provision("host", "add", "--from-seen", MAC, "--name", NAME, "--profile", "lab", *bmc)
@@ -118,19 +120,19 @@ def adopt(site: Site, found: machine.Host) -> None:
     assert (GPU, 1) in [(gpu["id"], gpu["count"]) for gpu in profile["gpus"]]
     assert profile["deadlines"] == DEADLINES
     assert profile["disks"][0]["min_size"] < DISK < profile["disks"][0]["max_size"]
-    assert site.client.machines()["machines"] == []
+    assert site.client.machines().machines == ()
 
 
-def deploy(site: Site, found: machine.Host) -> list[str]:
+def deploy(site: Site, found: machine.Machine) -> list[str]:
     """Until the disk that the learned hints name is written; the kinds of the events."""
     site.provision("image", "add", str(site.supplies.pack))
-    erases = site.client.plan(NAME, site.supplies.image)["erases"]
-    assert erases["seen"] and erases["serial"] == "LABDISK1", "the disk is known from the inventory"
+    erases = site.client.plan(NAME, site.supplies.image).erases
+    assert erases.seen and erases.serial == "LABDISK1", "the disk is known from the inventory"
     image = ("--image", site.supplies.image)
     ident = site.provision("deploy", NAME, *image, "--yes", "--no-wait", "--until", "writing").strip()
-    kinds = [event["kind"] for news in site.client.follow(ident) for event in news["events"]]
+    kinds = [event.kind for news in site.client.follow(ident) for event in news.events]
     row = site.client.deployment(ident)
-    assert row["stage"] == "cancelled" and row["reason"].startswith("stopped after"), row
+    assert row.stage == "cancelled" and row.reason.startswith("stopped after"), row
     return kinds
 
 
@@ -144,7 +146,7 @@ def test_a_machine_that_nobody_knows_is_looked_at_adopted_and_deployed(folder: P
         site = Site(folder, stack)
         site.client.put_secret(USER, USER, password)
         row = look(site, found)
-        check_row(row, str(found.machine.uuid))
+        check_row(row, str(found.spec.uuid))
         adopt(site, found)
         kinds = deploy(site, found)
         assert {"script.served", "agent.hello", "agent.written"} <= set(kinds)

@@ -15,11 +15,15 @@ from typing import TypeAlias
 
 import pytest
 
-from provisioner import namespaces, power, run
+from provisioner import run
 from provisioner.errors import ServiceError
 from provisioner.lab import machine, network, qemu
-from provisioner.power import BmcAddress, console
-from provisioner.recording import Recording
+from provisioner.power import console, registry
+from provisioner.power.protocol import BmcAddress
+from provisioner.state.recording import Recording
+from provisioner.system import namespaces
+
+PROGRAMS = Path(__file__).with_name("programs")
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
 
@@ -70,26 +74,26 @@ def bmc_of(lan: network.Lan, name: str) -> BmcAddress:
     return BmcAddress("ipmi", lan.bmc(name), 623, "provision", PASSWORD, name)
 
 
-def uefi_host(lan: network.Lan, folder: Path) -> machine.Host:
+def uefi_host(lan: network.Lan, folder: Path) -> machine.Machine:
     machine.fill(folder / "disk", 64 << 20)
     disks = (qemu.Disk(folder / "disk", "D1", bus="nvme"),)
-    described = qemu.Machine("vc-1", MAC, disks, memory=512, extra_pci=("edu",))
+    described = qemu.MachineSpec("vc-1", MAC, disks, memory=512, extra_pci=("edu",))
     accelerator = qemu.choose_accelerator(folder / "kvm.json")
     bmc = bmc_of(lan, "vc-1")
-    return machine.Host(described, folder / "vc-1", tap=lan.tap("vc-1"), bmc=bmc, accelerator=accelerator)
+    return machine.Machine(described, folder / "vc-1", tap=lan.tap("vc-1"), bmc=bmc, accelerator=accelerator)
 
 
-def sector_host(lan: network.Lan, folder: Path) -> machine.Host:
+def sector_host(lan: network.Lan, folder: Path) -> machine.Machine:
     """A machine that boots in two seconds, and reboots or powers off when told on its serial line."""
     (folder / "image").write_bytes(SECTOR.ljust(510, b"\0") + b"\x55\xaa")
     machine.copy(folder / "image", folder / "disk", 1 << 20)
     disks = (qemu.Disk(folder / "disk", "D1", bus="ahci"),)
-    described = qemu.Machine("b-1", MAC, disks, memory=64, firmware="bios")
+    described = qemu.MachineSpec("b-1", MAC, disks, memory=64, firmware="bios")
     bmc = bmc_of(lan, "b-1")
-    return machine.Host(described, folder / "b-1", tap=lan.tap("b-1"), bmc=bmc, standing_order="disk")
+    return machine.Machine(described, folder / "b-1", tap=lan.tap("b-1"), bmc=bmc, standing_order="disk")
 
 
-def tell(host: machine.Host, word: bytes) -> None:
+def tell(host: machine.Machine, word: bytes) -> None:
     """Say a word on the serial line of a sector host."""
     host.serial_line.type(word)
     host.wait_starts(len(host.starts) + 1, 15) if word == b"r" else host.wait_state("off", 15)
@@ -151,7 +155,7 @@ def test_the_firmware_asks_for_an_address_soon_after_power_on_by_ipmi(
 @in_the_lab
 def test_a_boot_device_holds_for_one_start_of_the_real_firmware(lan: network.Lan, tmp_path: Path) -> None:
     with uefi_host(lan, tmp_path) as host:
-        driver = power.connect(host.bmc)
+        driver = registry.connect(host.bmc)
         assert driver.set_boot("disk").confirmed
         driver.on()
         # the disk holds nothing, so the firmware says that it tried it before the network
@@ -170,7 +174,7 @@ def test_a_reboot_by_the_guest_honours_a_boot_device_that_was_set_before(
     lan: network.Lan, tmp_path: Path
 ) -> None:
     with sector_host(lan, tmp_path) as host:
-        driver = power.connect(host.bmc)
+        driver = registry.connect(host.bmc)
         driver.on()
         host.wait_console("B\n", timeout=30)
         driver.set_boot("network")
@@ -192,7 +196,7 @@ def test_a_reboot_by_the_guest_honours_a_boot_device_that_was_set_before(
 @in_the_lab
 def test_a_guest_that_powers_off_stays_off_and_a_cut_is_no_fault(lan: network.Lan, tmp_path: Path) -> None:
     with sector_host(lan, tmp_path) as host:
-        driver = power.connect(host.bmc)
+        driver = registry.connect(host.bmc)
         driver.on()
         offset = host.wait_console("B\n", timeout=30)
         tell(host, b"o")
@@ -209,14 +213,15 @@ def test_a_guest_that_powers_off_stays_off_and_a_cut_is_no_fault(lan: network.La
 def test_the_bmc_s_console_is_the_machine_s_own_log_across_reboots(lan: network.Lan, tmp_path: Path) -> None:
     (tmp_path / "state" / "logs").mkdir(parents=True)
     with sector_host(lan, tmp_path) as host:
-        recorder = console.start(console.Order(host.bmc, tmp_path / "state", "d-1"))
+        request = console.RecorderRequest(host.bmc, tmp_path / "state", "d-1")
+        recorder = console.start(registry.DRIVERS["ipmi"].recorder, request)
         assert recorder.stdin and recorder.stdout
-        assert console.explain(recorder.stdout.readline()) is None
+        assert console.error_in(recorder.stdout.readline()) is None
         offset = 0
         host.press("on")
         for act in ("reboot", "reset", "reboot"):
             offset = host.wait_console("B\n", since=offset, timeout=30)
-            tell(host, b"r") if act == "reboot" else power.connect(host.bmc).reset()
+            tell(host, b"r") if act == "reboot" else registry.connect(host.bmc).reset()
         host.wait_console("B\n", since=offset, timeout=30)
         tell(host, b"o")
         recorder.stdin.close()
@@ -238,27 +243,9 @@ def test_a_machine_that_cannot_start_is_off_and_says_why(lan: network.Lan, tmp_p
         assert len(host.faults) == 1 and "No such file" in host.faults[0]
 
 
-CHILD = """
-import sys, time
-from pathlib import Path
-sys.path.insert(0, sys.argv[1])
-from provisioner.lab import machine, network, qemu
-from provisioner.power import BmcAddress
-folder = Path(sys.argv[2])
-machine.fill(folder / "disk", 1 << 20)
-described = qemu.Machine("k-1", "52:54:00:00:00:09", (qemu.Disk(folder / "disk", "D1"),), memory=64)
-bmc = BmcAddress("ipmi", "127.0.0.1", 6230, "provision", "lab-secret", "k-1")
-with machine.Host(described, folder / "k-1", tap=sys.argv[3], bmc=bmc) as host:
-    host.chassis.handle("set power 1")
-    host.wait_starts(1, 30)
-    print("running", flush=True)
-    time.sleep(600)
-"""
-
-
 @in_the_lab
 def test_machine_and_bmc_die_with_a_lab_that_is_killed(lan: network.Lan, tmp_path: Path) -> None:
-    argv = [sys.executable, "-c", CHILD, ROOT, tmp_path, lan.tap("k-1")]
+    argv = [sys.executable, PROGRAMS / "lab_child.py", tmp_path, lan.tap("k-1")]
     lab = run.start(argv, stdout=run.PIPE)
     assert lab.stdout and lab.stdout.readline() == b"running\n"
     tasks = Path(f"/proc/{lab.pid}/task").glob("*/children")

@@ -13,10 +13,13 @@ from typing import NamedTuple
 
 import pytest
 
-from provisioner import namespaces, ramdisk, run
+from provisioner import ramdisk, run
+from provisioner.domain.host import Bmc, Host
+from provisioner.domain.profile import Profile
 from provisioner.lab import evidence, machine, network, qemu, supplies
 from provisioner.lab.service import Service
-from provisioner.power import BmcAddress
+from provisioner.power.protocol import BmcAddress
+from provisioner.system import namespaces
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(1800)]
 
@@ -101,9 +104,9 @@ def surround(lan: str, folder: Path, stack: ExitStack) -> None:
         stack.enter_context(run.running([*into, *relays[lan]], log=folder / "relay.log"))
 
 
-def host(made: network.Lan, folder: Path, password: str, kind: Kind) -> machine.Host:
+def host(made: network.Lan, folder: Path, password: str, kind: Kind) -> machine.Machine:
     machine.fill(folder / "disk", DISK)
-    described = qemu.Machine(
+    described = qemu.MachineSpec(
         NAME,
         MAC,
         (qemu.Disk(folder / "disk", "LABDISK1"),),
@@ -111,9 +114,9 @@ def host(made: network.Lan, folder: Path, password: str, kind: Kind) -> machine.
         http_boot=kind.http,
         serial_number=SERIAL,
     )
-    bmc = BmcAddress("ipmi", made.bmc(NAME), user=USER, password=password, name=NAME)
+    bmc = BmcAddress("ipmi", made.bmc(NAME), 623, user=USER, password=password, name=NAME)
     accelerator = qemu.choose_accelerator(CACHE / "accelerator.json")
-    return machine.Host(described, folder / NAME, tap=made.tap(NAME), bmc=bmc, accelerator=accelerator)
+    return machine.Machine(described, folder / NAME, tap=made.tap(NAME), bmc=bmc, accelerator=accelerator)
 
 
 def serve(folder: Path, settings: str, stack: ExitStack) -> Service:
@@ -128,7 +131,7 @@ def serve(folder: Path, settings: str, stack: ExitStack) -> Service:
     made = Service(state, folder / "service.log", settings=folder / "provisioner.toml", **where)
     stack.enter_context(made)
     made.client.add_image(stocked.pack)
-    made.client.apply([], [{"name": "lab", "image": stocked.image, "deadlines": DEADLINES}])
+    made.client.apply([], [Profile(name="lab", image=stocked.image, deadlines=DEADLINES)])
     return made
 
 
@@ -144,15 +147,15 @@ def netboot(lan: str, kind: Kind, folder: Path) -> list[str]:
             ip("link", "set", made.tap(NAME), "master", FAR)
         client = service.client
         client.put_secret(USER, USER, password)
-        bmc = {"driver": "ipmi", "address": found.bmc_address, "secret": USER}
-        client.apply([{"name": NAME, "macs": [MAC], "profile": "lab", "bmc": bmc, "serial": SERIAL}], [])
+        bmc = Bmc(driver="ipmi", address=found.bmc_address, secret=USER)
+        client.apply([Host(name=NAME, macs=(MAC,), profile="lab", bmc=bmc, serial=SERIAL)], [])
         began = time.monotonic()
-        ident = client.arm(NAME, yes=True, stop_after="netbooting")["id"]
-        kinds = [event["kind"] for news in client.follow(ident) for event in news["events"]]
+        ident = client.arm(NAME, yes=True, stop_after="netbooting").id
+        kinds = [event.kind for news in client.follow(ident) for event in news.events]
         row = client.deployment(ident)
         found.cut_power()
         said = found.serial_log.read_text(errors="replace")[-1500:]
-        assert row["reason"] == "stopped after netbooting, as ordered", (row, service.tail(15), said)
+        assert row.reason == "stopped after netbooting, as ordered", (row, service.tail(15), said)
         assert evidence.is_untouched(found.disks[0]), "nothing was written"
         print(f"measured: {lan}, {kind}: hello after {time.monotonic() - began:.0f} s")
         return kinds

@@ -18,6 +18,8 @@ from provisioner import ramdisk, run
 from provisioner.golden import base
 from provisioner.ramdisk import initramfs
 
+PROGRAMS = Path(__file__).with_name("programs")
+
 pytestmark = [pytest.mark.long, pytest.mark.timeout(1500)]
 
 ROOT = Path(__file__).parents[2]
@@ -26,57 +28,6 @@ EVENTS = ROOT / "tests" / "golden" / "autoinstall" / "events-installed.jsonl"
 INFO = 'Ubuntu-Server 0.1 "Stand-In" - Release amd64 (20260101)\n'
 AGENT = f"{ramdisk.AGENT_FOLDER}/provisioner/agent"
 LIBRARY = ("urllib", "http", "email", "html", "encodings", "json", "collections", "importlib")
-STAND_IN = """
-import json, os, subprocess, sys, time, urllib.request
-from pathlib import Path
-import yaml
-
-def say(what):
-    print(f"stand-in: {what}", flush=True)
-
-def fetch(url):
-    with urllib.request.urlopen(url, timeout=60) as answer:
-        return answer.read()
-
-def install():
-    words = dict(word.split("=", 1) for word in Path("/proc/cmdline").read_text().split() if "=" in word)
-    iso = fetch(words["url"])
-    assert iso[0x8001:0x8006] == b"CD001", "this is no ISO"
-    say(f"ISO of {len(iso)} bytes")
-    seed = words["ds"].split("s=", 1)[1].rstrip("/")
-    files = {name: fetch(f"{seed}/{name}") for name in ("meta-data", "user-data", "vendor-data")}
-    data = yaml.safe_load(files["user-data"])
-    for file in data["write_files"]:
-        place = Path(file["path"])
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_text(file["content"])
-        place.chmod(int(file["permissions"], 8))
-    answers = data["autoinstall"]
-    Path("/autoinstall.yaml").write_text(yaml.safe_dump(answers))
-    hook = answers["reporting"]["provisioner"]["endpoint"]
-    disk = ""
-    for line in Path("/standin/events.jsonl").read_text().splitlines():
-        event = json.loads(line)
-        if (event["name"], event["event_type"]) == ("subiquity/Early/run/command_0", "finish"):
-            for command in answers["early-commands"]:
-                subprocess.run(command, check=True)
-            disk = yaml.safe_load(Path("/autoinstall.yaml").read_text())["storage"]["layout"]["match"]["path"]
-            say(f"disk {disk}")
-            with open(disk, "r+b") as target:
-                target.write(b"stand-in" * (2 << 17))
-                os.fsync(target.fileno())
-        body = json.dumps(event).encode()
-        urllib.request.urlopen(urllib.request.Request(hook, body, {"Content-Type": "application/json"}))
-    say("done")
-
-try:
-    install()
-except BaseException as fault:
-    say(f"failed: {fault!r}")
-    raise
-finally:
-    time.sleep(3600)
-"""
 
 
 def make_iso(folder: Path) -> Path:
@@ -89,7 +40,7 @@ def make_iso(folder: Path) -> Path:
     run.run(["tar", "-C", tree, "--exclude=*.pyc", "-xf", base.packages(CACHE / "base"), *wanted])
     more: initramfs.Tree = {
         **initramfs.read_tree(tree),
-        f"{AGENT}/__main__.py": initramfs.file(STAND_IN.encode()),
+        f"{AGENT}/__main__.py": initramfs.file((PROGRAMS / "iso_installer.py").read_bytes()),
         f"{AGENT}/__pycache__/__main__.cpython-311.pyc": initramfs.file(b""),  # else it is taken unchecked
         "standin/events.jsonl": initramfs.file(EVENTS.read_bytes()),
     }

@@ -68,12 +68,21 @@ def _suite(folder: Path, suite: str, index: bytes, home: Path) -> None:
     head = f"Codename: {suite}\nSuite: {suite}\nComponents: main\nArchitectures: amd64\n"
     release = f"{head}Date: {email.utils.formatdate(usegmt=True)}\nSHA256:\n{entry}\n"
     (folder / "Release").write_text(release)
-    sign = ["gpg", "--homedir", home, "--batch", "--quiet", "--clearsign", "--output", folder / "InRelease"]
-    run.run([*sign, folder / "Release"])
+    command = [
+        "gpg",
+        "--homedir",
+        home,
+        "--batch",
+        "--quiet",
+        "--clearsign",
+        "--output",
+        folder / "InRelease",
+    ]
+    run.run([*command, folder / "Release"])
 
 
-class _Door(http.server.SimpleHTTPRequestHandler):
-    asked: list[str] = []  # noqa: RUF012 - replaced for each mirror
+class _LoggingHandler(http.server.SimpleHTTPRequestHandler):
+    asked: list[str] = []
 
     def log_message(self, form: str, *values: object) -> None:
         self.asked.append(form % values)
@@ -83,8 +92,10 @@ class _Door(http.server.SimpleHTTPRequestHandler):
 def served(root: Path, key: Path) -> Iterator[Mirror]:
     """Serve the folder until the block ends."""
     asked: list[str] = []
-    door = type("Door", (_Door,), {"asked": asked})
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(door, directory=str(root)))
+    handler = type("Handler", (_LoggingHandler,), {"asked": asked})
+    server = http.server.ThreadingHTTPServer(
+        ("127.0.0.1", 0), functools.partial(handler, directory=str(root))
+    )
     assert server.socket.family == socket.AF_INET
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()

@@ -18,8 +18,8 @@ import testinfra  # type: ignore[import-untyped]
 
 from provisioner import run
 from tests.roles import archive, dummies, supplies
-from tests.unit.test_roles import ROLES, tasks
-from tests.unit.test_roles import figures as counted
+from tests.unit.ansible.test_roles import ROLES, tasks
+from tests.unit.ansible.test_roles import figures as counted
 
 HERE = Path(__file__).parent
 ANSIBLE = HERE.parents[1] / "ansible"
@@ -122,14 +122,14 @@ def place(cut_off: None, cache: Path) -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def mirror(place: Path, cache: Path) -> Iterator[archive.Mirror]:
     """Debian's packages, stand-ins for Ubuntu's and NVIDIA's, the real nvidia-ml-py, dummy frameworks."""
-    found, made = supplies.places(cache), place / "dummies"
+    cached, made = supplies.places(cache), place / "dummies"
     made.mkdir()
     wheels = [dummies.wheel(made, name) for name in ("torch", "tensorflow", "vllm")]
     for path in wheels:
         (made / f"{path.name.split('-')[0]}.txt").write_text(dummies.pinned(path))
-    debs = [*found.debs.glob("*.deb"), *dummies.ubuntu(made)]
+    debs = [*cached.debs.glob("*.deb"), *dummies.ubuntu(made)]
     root = place / "mirror"
-    key = archive.make(root, debs, [*found.wheels.glob("*.whl"), *wheels], ("bookworm", "noble"))
+    key = archive.make(root, debs, [*cached.wheels.glob("*.whl"), *wheels], ("bookworm", "noble"))
     with archive.served(root, key) as served:
         yield served
 
@@ -204,18 +204,18 @@ def hardened(based: Tree) -> SimpleNamespace:
     """The tree after the role, and Lynis' index before and after."""
     before = lynis(based)
     based.converge("hardening")
-    found = SimpleNamespace(tree=based, before=before, after=lynis(based))
-    figures["lynis hardening index"] = f"{found.before} → {found.after}"
-    return found
+    trees = SimpleNamespace(tree=based, before=before, after=lynis(based))
+    figures["lynis hardening index"] = f"{trees.before} → {trees.after}"
+    return trees
 
 
 def lynis(tree: Tree) -> int:
     """The hardening index that Lynis gives the tree, 0 to 100."""
-    said = tree.run("lynis", "audit", "system", "--quick", "--no-colors", "--quiet", check=False)
+    output = tree.run("lynis", "audit", "system", "--quick", "--no-colors", "--quiet", check=False)
     report = (tree.path / "var/log/lynis-report.dat").read_text(errors="replace")
-    found = re.search(r"^hardening_index=(\d+)", report, re.MULTILINE)
-    assert found, said[-500:]
-    return int(found[1])
+    index = re.search(r"^hardening_index=(\d+)", report, re.MULTILINE)
+    assert index, output[-500:]
+    return int(index[1])
 
 
 @pytest.fixture(scope="session")
@@ -256,7 +256,7 @@ def ubuntu(place: Path, mirror: archive.Mirror, cache: Path) -> Iterator[Tree]:
 def never_ran() -> list[str]:
     """Tasks and handlers that no test has run so far."""
     known = [name for role in ROLES for name in tasks(role)]
-    return [name for name in known if not any(one.startswith(name) for one in ran)]
+    return [name for name in known if not any(test.startswith(name) for test in ran)]
 
 
 def pytest_terminal_summary(terminalreporter: object) -> None:

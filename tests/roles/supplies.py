@@ -37,12 +37,12 @@ def places(cache: Path) -> Supplies:
 def fetch(cache: Path) -> Supplies:
     """Fetch what is missing. Raises ProgramError without network and cache."""
     cache.mkdir(parents=True, exist_ok=True)
-    found = places(cache)
-    if not (found.tree.exists() and found.debs.exists()):
-        _fetch_system(found)
-    if not found.wheels.exists():
-        _fetch_wheels(found.wheels)
-    return found
+    supplies = places(cache)
+    if not (supplies.tree.exists() and supplies.debs.exists()):
+        _fetch_system(supplies)
+    if not supplies.wheels.exists():
+        _fetch_wheels(supplies.wheels)
+    return supplies
 
 
 def _lines(name: str) -> list[str]:
@@ -54,9 +54,9 @@ def _digest(inputs: list[str]) -> str:
     return hashlib.sha256("\0".join(inputs).encode()).hexdigest()[:20]
 
 
-def _fetch_system(found: Supplies) -> None:
+def _fetch_system(supplies: Supplies) -> None:
     """The tree by mmdebstrap, whose apt also fetches, and does not install, what the roles will ask for."""
-    with tempfile.TemporaryDirectory(dir=found.tree.parent) as folder:
+    with tempfile.TemporaryDirectory(dir=supplies.tree.parent) as folder:
         work = Path(folder)
         work.chmod(0o755)
         debs, tree = work / "debs", work / "tree.tar"
@@ -74,8 +74,8 @@ def _fetch_system(found: Supplies) -> None:
         ]
         place = {"TMPDIR": folder} if os.geteuid() == 0 else {}
         run.run(argv, timeout=LIMIT, env=place)
-        debs.rename(found.debs)
-        tree.rename(found.tree)
+        debs.rename(supplies.debs)
+        tree.rename(supplies.tree)
 
 
 def _fetch_wheels(target: Path) -> None:

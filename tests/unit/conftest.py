@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from provisioner import settings as settings_module
-from provisioner.model import Bmc, Host, Image, Profile
-from provisioner.site import Site
-from provisioner.store import Store
+from provisioner.domain.host import Bmc, Host
+from provisioner.domain.image import Image
+from provisioner.domain.profile import Profile
+from provisioner.site.site import Site
+from provisioner.state.database import Database
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 MAC = "52:54:00:00:00:01"
@@ -35,12 +37,12 @@ def site(tmp_path: Path, clock: Clock) -> Iterator[Site]:
     settings = settings_module.check(
         {"state": tmp_path, "interface": "lan0", "address": "10.77.0.1/24"}, source="test"
     )
-    store = Store(tmp_path)
-    store.migrate()
+    database = Database(tmp_path)
+    database.migrate()
     profile = Profile(name="cube", image="vault-os")
     host = Host(name="vc-1", macs=(MAC,), profile="cube", bmc=Bmc(driver="manual"))
-    store.put_inventory([host], [profile], settings.hosts_range)
-    store.put_image(
+    database.put_inventory([host], [profile], settings.hosts_range)
+    database.images.put(
         Image(
             name="vault-os",
             version="1",
@@ -51,8 +53,8 @@ def site(tmp_path: Path, clock: Clock) -> Iterator[Site]:
             added=1,
         )
     )
-    yield Site(settings, store, clock=clock)
-    store.close()
+    yield Site(settings, database, clock=clock)
+    database.close()
 
 
 @pytest.fixture
@@ -67,3 +69,14 @@ def golden() -> Callable[[str, str], None]:
         assert path.read_text() == text, f"{name} differs; UPDATE_GOLDEN=1 renews it"
 
     return compare
+
+
+def put_installer(site: Site) -> Image:
+    """An installer's ISO in the catalogue, and host vc-1 as one that it installs."""
+    profile = Profile(name="cube", image="ubuntu", method="autoinstall")
+    site.database.put_inventory([], [profile], site.settings.hosts_range)
+    image = site.database.images.all()[0].model_copy(
+        update={"name": "ubuntu", "version": "24.04.1", "kind": "iso"}
+    )
+    site.database.images.put(image)
+    return image

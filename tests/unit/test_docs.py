@@ -2,91 +2,35 @@
 
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
-import click
-
 from provisioner import run
-from provisioner.cli import provision
-from provisioner.cli.explain import CODES
 from provisioner.cli.lazy import Lazy
-from provisioner.errors import Exit
+from tests.unit.programs.print_reference import commands
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "cli.md"
-MEANINGS = {
-    Exit.DONE: "done",
-    Exit.INTERNAL: "internal error",
-    Exit.USAGE: "the command line or a file cannot be used",
-    Exit.FAILED: "the deployment or the image build failed; `image diff` or `net check` found a difference",
-    Exit.PARTLY: "some of several deployments failed",
-    Exit.UNREACHABLE: "the service or a BMC cannot be reached",
-    Exit.REFUSED: "refused: safety, a signature, or no confirmation",
-    Exit.RUNNING: "still running at `--timeout`",
-    Exit.REJECTED: "deployed, but its verification rejected it",
-    Exit.GONE: "a locked file has left its archive: `provision mirror lock` again",
-    Exit.DETACHED: "detached by Ctrl-C; the deployment goes on",
-}
-
-
-def commands(command: click.Command, name: str) -> Iterator[tuple[str, click.Command]]:
-    yield name, command
-    if isinstance(command, click.Group):
-        context = click.Context(command)
-        for word in command.places if isinstance(command, Lazy) else command.commands:
-            child = command.get_command(context, word)
-            assert child
-            yield from commands(child, f"{name} {word}")
-
-
-def section(name: str, command: click.Command) -> str:
-    context = click.Context(command, info_name=name, terminal_width=96, max_content_width=96)
-    return f"## {name}\n\n```\n{command.get_help(context)}\n```\n"
-
-
-def reference() -> str:
-    codes = [f"| {code.value} | {MEANINGS[code]} |" for code in Exit]
-    faults = [f"| PV-{code} | {what} | {then} |" for code, (what, then) in sorted(CODES.items())]
-    return "\n".join(
-        [
-            "# The command line",
-            "",
-            "Printed from the program; a test compares. Data goes to stdout, everything else to stderr.",
-            "",
-            "| exit code | meaning |",
-            "|---|---|",
-            *codes,
-            "",
-            *(section(name, command) for name, command in commands(provision, "provision")),
-            "## Error codes",
-            "",
-            "| code | what has happened | what to do |",
-            "|---|---|---|",
-            *faults,
-            "",
-        ]
-    )
+PRINT = Path(__file__).parent / "programs" / "print_reference.py"
 
 
 def test_the_reference_is_what_the_program_says() -> None:
-    text = reference()
+    text = run.run([sys.executable, PRINT]).stdout.decode()
     if os.environ.get("UPDATE_GOLDEN"):
         REFERENCE.write_text(text)
     assert REFERENCE.read_text() == text, "UPDATE_GOLDEN=1 renews docs/cli.md"
 
 
 def test_every_command_says_what_it_is_for() -> None:
-    silent = [name for name, command in commands(provision, "provision") if not command.help]
+    silent = [context.command_path for context in commands() if not context.command.help]
     assert silent == []
 
 
 def test_lists_say_of_a_command_what_it_says_itself() -> None:
-    for name, command in commands(provision, "provision"):
-        if isinstance(command, Lazy):
-            for word, (_, said) in command.places.items():
-                child = command.get_command(click.Context(command), word)
+    for context in commands():
+        if isinstance(group := context.command, Lazy):
+            for word, (_, summary) in group.places.items():
+                child = group.get_command(context, word)
                 assert child and child.help
-                assert " ".join(child.help.split()).startswith(said), f"{name} {word}"
+                assert " ".join(child.help.split()).startswith(summary), f"{context.command_path} {word}"
 
 
 def test_a_command_imports_no_other() -> None:
@@ -95,4 +39,4 @@ def test_a_command_imports_no_other() -> None:
     )
     loaded = run.text([sys.executable, "-c", code]).split()
     assert "provisioner.cli.image_write" in loaded
-    assert {"provisioner.cli.deploy", "provisioner.model", "pydantic", "flask"}.isdisjoint(loaded)
+    assert {"provisioner.cli.deploy", "provisioner.domain.profile", "pydantic", "flask"}.isdisjoint(loaded)

@@ -1,6 +1,7 @@
-"""The import direction of ARCHITECTURE.md, proved."""
+"""What ARCHITECTURE.md says of layers and of where things lie, proved."""
 
 import ast
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -55,6 +56,48 @@ def test_imports_point_down_only() -> None:
                 other = unit_of(name)
                 if other in level and unit in level and other != unit and level[other] <= level[unit]:
                     wrong.append(f"{path.relative_to(ROOT)} imports {name}")
+    assert wrong == []
+
+
+def modules() -> dict[str, Path]:
+    """Every module of the package by its dotted name; a package's is that of its `__init__`."""
+    paths = [path for found in units().values() for path in found]
+    return {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+        for path in paths
+    }
+
+
+def arrows() -> dict[str, set[str]]:
+    """Which modules each imports, in functions too: what is deferred is a cycle all the same."""
+    known = modules()
+    found = {}
+    for name, path in known.items():
+        wanted = imports(path)
+        found[name] = {
+            target
+            for item in wanted
+            if (target := item if item in known else item.rpartition(".")[0]) in known and target != name
+        }
+    return found
+
+
+def test_no_modules_import_each_other() -> None:
+    graph = arrows()
+    assert len(graph) > 200
+    TopologicalSorter(graph).prepare()  # raises CycleError, which names the modules
+
+
+def test_no_class_name_means_two_things_within_a_layer() -> None:
+    wrong = []
+    for row in rows():
+        places: dict[str, list[str]] = {}
+        for unit in row:
+            for path in units()[unit]:
+                for node in ast.walk(ast.parse(path.read_text())):
+                    if isinstance(node, ast.ClassDef):
+                        places.setdefault(node.name, []).append(f"{path.relative_to(ROOT)}:{node.lineno}")
+        wrong += [f"{name}: {', '.join(found)}" for name, found in places.items() if len(found) > 1]
     assert wrong == []
 
 

@@ -17,9 +17,9 @@ import pytest
 
 from provisioner import run
 from provisioner.agent import protocol
+from provisioner.agent.block_device import BlockDevice
 from provisioner.agent.job import Job
 from provisioner.agent.link import Link
-from provisioner.agent.medium import Medium
 from provisioner.imaging import pack, signature
 from provisioner.imaging.manifest import Manifest
 
@@ -39,26 +39,13 @@ ORDER = protocol.Order(
     *("d1", 1, "small-os", "1.0", "/images/small-os@1.0/manifest", "/images/small-os@1.0/pack"),
     *(protocol.DiskHints(), True, SEED),
 )
+AGENT = Path(__file__).parent / "agent" / "programs" / "agent.py"
 KINDS = {
     "progress": protocol.Progress,
     "log": protocol.Log,
     "written": protocol.Written,
     "failed": protocol.Failed,
 }
-AGENT = """
-import sys
-import tempfile
-from pathlib import Path
-from functools import partial
-from provisioner.agent import job, link, medium, protocol
-server, disk, keys = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
-job.Job(
-    protocol.KernelArguments(server, "52:54:00:00:00:01", "n0nce"), keys=keys, interval=0.05,
-    reboot=lambda: print("rebooted"), set_clock=lambda now: None, open_disk=lambda name: medium.Medium(disk),
-    find_disks=lambda: [protocol.Disk("vda", disk.stat().st_size, 512)],
-).run()
-print(Path("/proc/self/status").read_text())
-"""
 
 
 def table(path: Path, *rows: tuple[str, int, int, str]) -> None:
@@ -127,9 +114,9 @@ class Service:
     order: protocol.Order = ORDER
     answers: dict[str, list[Any]] = field(default_factory=dict)  # by message, in order; the last one stays
     on_pack: Callable[[int], bool] = lambda place: True  # False cuts the connection at this byte of the pack
-    told: list[tuple[str, Any]] = field(default_factory=list)
-    news: threading.Condition = field(default_factory=threading.Condition)
-    on_turn: Callable[[], float] = lambda: 0  # seconds to wait for its turn
+    messages: list[tuple[str, Any]] = field(default_factory=list)
+    changed: threading.Condition = field(default_factory=threading.Condition)
+    retry_after: Callable[[], float] = lambda: 0  # seconds to wait for its turn
     ranges: list[tuple[int, int]] = field(default_factory=list)
     sent: int = 0
     port: int = 0
@@ -155,16 +142,16 @@ class Service:
             server.server_close()
 
     def paths(self) -> list[str]:
-        return [path for path, _ in self.told]
+        return [path for path, _ in self.messages]
 
     def last(self, path: str) -> Any:
-        return [message for said, message in self.told if said == path][-1]
+        return [message for name, message in self.messages if name == path][-1]
 
     def answer(self, path: str, body: Any) -> tuple[int, Any]:
         message = protocol.load(protocol.Hello if path == "hello" else KINDS[path], body)
-        with self.news:
-            self.told.append((path, message))
-            self.news.notify_all()
+        with self.changed:
+            self.messages.append((path, message))
+            self.changed.notify_all()
         known = self.answers.get(path)
         if known:
             return known.pop(0) if len(known) > 1 else known[0]
@@ -178,7 +165,7 @@ class Service:
 
 
 class Handler(BaseHTTPRequestHandler):
-    """HTTP with bearer tokens and ranges, as provisioner/web/machines.py answers."""
+    """HTTP with bearer tokens and ranges, as provisioner/web/machines/machines.py answers."""
 
     service: Service
 
@@ -212,8 +199,8 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(data)
             return None
         first, last = int(wanted[1]), int(wanted[2])
-        if turn := self.service.on_turn():
-            return self.start(503, 0, Retry_After=str(turn))
+        if seconds := self.service.retry_after():
+            return self.start(503, 0, Retry_After=str(seconds))
         self.service.ranges.append((first, last + 1))
         self.start(206, last + 1 - first, Content_Range=f"bytes {first}-{last}/{len(data)}")
         return self.stream(data[: last + 1], first)
@@ -252,7 +239,7 @@ def disk(tmp_path: Path) -> Path:
 def deploy(
     service: Service, supply: Supply, disk: Path, capsys: pytest.CaptureFixture[str]
 ) -> Callable[..., tuple[bool, str]]:
-    """Runs the agent to its end: whether it rebooted, and what it said on the console."""
+    """Runs the agent to its end: whether it rebooted, and what it printed on the console."""
 
     def act(found: list[protocol.Disk] | None = None, patience: float = 10, **order: Any) -> tuple[bool, str]:
         service.order = dataclasses.replace(service.order, **order)
@@ -266,7 +253,7 @@ def deploy(
             keys=supply.keys,
             reboot=lambda: rebooted.append(True),
             find_disks=lambda: [seen] if found is None else found,
-            open_disk=lambda name: Medium(disk),
+            open_disk=lambda name: BlockDevice(disk),
             set_clock=lambda now: None,  # the machine that tests has its own clock
             interval=0.05,
         ).run()
@@ -290,35 +277,35 @@ def once_at(service: Service, place: int, act: Callable[[], bool]) -> None:
 
 
 def written_so_far(service: Service) -> int:
-    return max((message.done for path, message in service.told if path == "progress"), default=0)
+    return max((message.done for path, message in service.messages if path == "progress"), default=0)
 
 
 def assert_whole(disk: Path, supply: Supply, size: int = DISK) -> None:
     """The disk is the image but for its tables and seed, and the programs that boot it agree."""
-    found, raw = disk.read_bytes(), supply.raw.read_bytes()
+    content, raw = disk.read_bytes(), supply.raw.read_bytes()
     backup = size - 33 * 512
     end = min(len(raw), backup)
-    assert found[34 * 512 : CIDATA] == raw[34 * 512 : CIDATA]
-    assert found[ROOT:end] == raw[ROOT:end]
-    assert found[:440] == raw[:440] and BOOT_CODE in found[:512]
+    assert content[34 * 512 : CIDATA] == raw[34 * 512 : CIDATA]
+    assert content[ROOT:end] == raw[ROOT:end]
+    assert content[:440] == raw[:440] and BOOT_CODE in content[:512]
     for name, text in SEED.items():
         assert run.run(["mtype", "-i", f"{disk}@@{CIDATA}", f"::{name}"]).stdout == text.encode()
-    said = run.text(["sgdisk", "--verify", disk])
-    assert "No problems found" in said and "Caution" not in said and "Warning" not in said, said
+    output = run.text(["sgdisk", "--verify", disk])
+    assert "No problems found" in output and "Caution" not in output and "Warning" not in output, output
     listed = [
         json.loads(run.text(["sfdisk", "--json", path]))["partitiontable"] for path in (disk, supply.raw)
     ]
     assert listed[0]["lastlba"] == size // 512 - 34
-    rows = [[row | {"node": ""} for row in one["partitions"]] for one in listed]
+    rows = [[row | {"node": ""} for row in table["partitions"]] for table in listed]
     assert rows[0] == rows[1] and listed[0]["id"] == listed[1]["id"]
 
 
 def assert_dead(disk: Path, *esps: int) -> None:
     """Nothing on it can boot: no boot sector, no table at either end, no ESP."""
-    found = disk.read_bytes()
-    assert not any(found[: 34 * 512]) and not any(found[-33 * 512 :])
+    content = disk.read_bytes()
+    assert not any(content[: 34 * 512]) and not any(content[-33 * 512 :])
     for place in (ESP, *esps):
-        assert not any(found[place : place + MIB])
+        assert not any(content[place : place + MIB])
 
 
 def assert_untouched(disk: Path) -> None:

@@ -18,40 +18,15 @@ import yaml
 
 from provisioner import run
 from provisioner import settings as settings_module
+from provisioner.api.hosts import InventoryUpdate
+from provisioner.domain.event import Event
 from provisioner.errors import RefusedError
 from provisioner.lab.service import Service
-from provisioner.site import Site
-from provisioner.store import Store
+from provisioner.site.site import Site
+from provisioner.state.database import Database
 
+PROGRAMS = Path(__file__).with_name("programs")
 PROVISION = (sys.executable, "-m", "provisioner")
-LAN = """
-set -e
-ip link set lo up
-ip link add lan0 type bridge
-ip address add 10.77.0.1/24 dev lan0
-ip link set lan0 up
-echo ready
-exec cat
-"""
-PROBE = """
-import socket
-from provisioner.sockets import bind
-udp, tcp = socket.SOCK_DGRAM, socket.SOCK_STREAM
-for kind, port in ((udp, 67), (udp, 69), (udp, 53), (tcp, 53), (tcp, 80)):
-    probe = socket.socket(socket.AF_INET, kind)
-    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, int(kind == socket.SOCK_STREAM))
-    bind(probe, ("10.77.0.1", port), "the ended service")
-"""
-BMC = """
-import sys
-from pathlib import Path
-from provisioner.lab.bmc import Bmc, Chassis
-from provisioner.power import BmcAddress
-address = BmcAddress("ipmi", "10.77.1.1", 623, "provision", "lab-secret", "vc-1")
-with Bmc(Chassis(lambda act: None, lambda: False), address, Path(sys.argv[1])):
-    print("ready", flush=True)
-    sys.stdin.read()
-"""
 HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI" + "A" * 43
 SPACIOUS = """
 [dhcp]  # every test has a host of its own, and no host is ever forgotten
@@ -65,7 +40,7 @@ SIZES = {"bios": 1, "esp": 8, "cidata": 4, "root": 8}  # MiB; 24 in all
 
 
 @dataclass
-class Said:
+class CommandResult:
     """How a program ended and what it said."""
 
     code: int
@@ -97,12 +72,12 @@ class Namespace:
         into = ("nsenter", "--preserve-credentials", "--user", "--net", "--mount", "-t", self.pid, "--")
         return [str(word) for word in (*into, *words)]
 
-    def run(self, *words: str | Path, env: dict[str, str] | None = None, stdin: bytes = b"") -> Said:
+    def run(self, *words: str | Path, env: dict[str, str] | None = None, stdin: bytes = b"") -> CommandResult:
         """Run to its end inside."""
         done = run.run(self.argv(*words), check=False, timeout=100, env=env, stdin=stdin)
-        return Said(done.returncode, done.stdout.decode(), done.stderr.decode())
+        return CommandResult(done.returncode, done.stdout.decode(), done.stderr.decode())
 
-    def provision(self, *words: str | Path, env: dict[str, str] | None = None) -> Said:
+    def provision(self, *words: str | Path, env: dict[str, str] | None = None) -> CommandResult:
         """`provision …` inside."""
         return self.run(*PROVISION, *words, env=env)
 
@@ -148,14 +123,14 @@ class Inside(Service):
             run.stop(self._process, grace=20)
 
     def check_ports(self) -> None:
-        probed = self.lan.run(sys.executable, "-c", PROBE)
+        probed = self.lan.run(sys.executable, PROGRAMS / "free_ports.py")
         assert probed.code == 0, probed.err
 
 
 @contextmanager
 def namespace() -> Iterator[Namespace]:
     """Namespaces as long as the block lasts."""
-    argv = ["unshare", "--user", "--map-root-user", "--net", "--mount", "sh", "-c", LAN]
+    argv = ["unshare", "--user", "--map-root-user", "--net", "--mount", "sh", str(PROGRAMS / "lan.sh")]
     with held(argv) as holder:
         yield Namespace(holder)
 
@@ -196,20 +171,20 @@ class Puppet:
     @property
     def row(self) -> Any:
         """The last deployment as the store has it, secrets included."""
-        return self.world.site.store.last_deployment(self.name)
+        return self.world.site.database.deployments.last_of(self.name)
 
     def arm(self) -> str:
         """Order a deployment and wait until a person was asked to press the button; its id."""
-        ident: str = self.world.client.arm(self.name, yes=True)["id"]
+        ident: str = self.world.client.arm(self.name, yes=True).id
         self.world.await_event(ident, "power.asked")
         return ident
 
     def greeting(self, **other: Any) -> dict[str, Any]:
         """What the agent says first."""
         disk = {"name": "vda", "size": 64 << 30, "logical_sector": 512, "serial": "disk-1"}
-        said = {"nonce": self.row.nonce, "boot_id": "boot-1", "mac": self.mac, "macs": [self.mac]}
+        message = {"nonce": self.row.nonce, "boot_id": "boot-1", "mac": self.mac, "macs": [self.mac]}
         rest = {"serial": "", "uuid": "", "memory": 1 << 30, "version": "0", "disks": [disk]}
-        return {**said, **rest, **self.facts, **other}
+        return {**message, **rest, **self.facts, **other}
 
     def hello(self, **other: Any) -> Reply:
         """Say hello; a right one gives token and order."""
@@ -239,9 +214,9 @@ class Puppet:
 
     def phone(self, **other: Any) -> Reply:
         """What the system on the disk says of itself."""
-        said = {"deployment": self.order["deployment"], "token": self.phone_token, "host_keys": [HOST_KEY]}
+        message = {"deployment": self.order["deployment"], "token": self.phone_token, "host_keys": [HOST_KEY]}
         system = {"image_id": "vault-os", "image_version": "1", "root_disk": {"serial": "disk-1"}}
-        return self.http("/phone-home/v1", body={**said, **system, **other})
+        return self.http("/phone-home/v1", body={**message, **system, **other})
 
     @property
     def seed(self) -> str:
@@ -264,42 +239,47 @@ class World:
         self.lan, self.service, self.folder = lan, service, folder
         self.state, self.client = service.state, service.client
         plain = {"state": self.state, "interface": "lan0", "address": "10.77.0.1/24"}
-        self.site = Site(settings_module.check(plain, source="test"), Store(self.state))
+        self.site = Site(settings_module.check(plain, source="test"), Database(self.state))
         self.python = sys.executable
         self._numbers = itertools.count(1)
 
     def provision(
         self, *words: str | Path, env: dict[str, str] | None = None, stdin: bytes = b"", timeout: float = 60
-    ) -> Said:
+    ) -> CommandResult:
         """`provision …` of this Python, on the service's state folder, outside of its network."""
         env = {"PROVISION_STATE": str(self.state), **(env or {})}
         done = run.run([*PROVISION, *words], check=False, timeout=timeout, env=env, stdin=stdin)
-        return Said(done.returncode, done.stdout.decode(), done.stderr.decode())
+        return CommandResult(done.returncode, done.stdout.decode(), done.stderr.decode())
 
     def add_host(self, **other: Any) -> Puppet:
         """A new host, powered by hand unless told otherwise, that nothing else uses."""
         number = next(self._numbers)
         name, mac = f"vc-{number}", f"52:54:00:77:01:{number:02x}"
-        self.client.apply([{"name": name, "macs": [mac], "profile": "cube", **other}], [])
-        return Puppet(self, name, mac, self.client.host(name)["host"]["address"])
+        self.apply([{"name": name, "macs": [mac], "profile": "cube", **other}], [])
+        return Puppet(self, name, mac, self.client.host(name).host.address)
 
-    def await_event(self, ident: str, kind: str) -> dict[str, Any]:
+    def apply(self, hosts: list[dict[str, Any]], profiles: list[dict[str, Any]]) -> None:
+        """Add or replace hosts and profiles, as an inventory has them."""
+        update = InventoryUpdate.model_validate({"hosts": hosts, "profiles": profiles})
+        self.client.apply(update.hosts, update.profiles)
+
+    def await_event(self, ident: str, kind: str) -> Event:
         """The first event of that kind, as soon as it has happened; at most a minute."""
         after, until = 0, time.monotonic() + 60
         seen: list[str] = []
         while time.monotonic() < until:
-            for event in self.client.events(ident, after, wait=5)["events"]:
-                if event["kind"] == kind:
-                    return dict(event)
-                after = event["id"]
-                seen.append(event["kind"])
+            for event in self.client.events(ident, after, wait=5).events:
+                if event.kind == kind:
+                    return event
+                after = event.id
+                seen.append(event.kind)
         raise AssertionError(f"{ident}: no {kind} came, but {seen}")
 
     def kinds(self, ident: str) -> list[str]:
-        return [event["kind"] for event in self.client.events(ident)["events"]]
+        return [event.kind for event in self.client.events(ident).events]
 
-    def said(self, code: int, out: str, err: str) -> Said:
-        return Said(code, out, err)
+    def command_result(self, code: int, out: str, err: str) -> CommandResult:
+        return CommandResult(code, out, err)
 
     @contextmanager
     def terminal(
@@ -351,11 +331,11 @@ class Terminal:
 
     def _read(self) -> bool:
         try:
-            found = os.read(self._master, 4096)
+            output = os.read(self._master, 4096)
         except OSError:  # the other end is closed
             return False
-        self.seen += found.decode(errors="replace")
-        return bool(found)
+        self.seen += output.decode(errors="replace")
+        return bool(output)
 
     def type(self, text: str) -> None:
         os.write(self._master, text.encode())
@@ -416,8 +396,8 @@ def make_pack(folder: Path, *, name: str = "vault-os", version: str = "1") -> Pa
     if not raw.exists():
         make_image(raw)
         run.run([*PROVISION, "image", "keygen", "release", "--dir", folder])
-    sign = ("--name", name, "--version", version, "--sign", folder / "release.key")
-    run.run([*PROVISION, "image", "pack", raw, "-o", pack, *map(str, sign)])
+    options = ("--name", name, "--version", version, "--sign", folder / "release.key")
+    run.run([*PROVISION, "image", "pack", raw, "-o", pack, *map(str, options)])
     return pack
 
 
@@ -429,12 +409,12 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         lan = stack.enter_context(namespace())
         service = stack.enter_context(Inside(lan, folder, SPACIOUS))
         world = World(lan, service, folder)
-        stack.callback(world.site.store.close)
-        world.client.apply([], [{"name": "cube", "image": "vault-os"}])
+        stack.callback(world.site.database.close)
+        world.apply([], [{"name": "cube", "image": "vault-os"}])
         pack = make_pack(folder)
         for words in (("trust", folder / "release.pub"), ("add", pack)):
-            said = world.provision("image", *words)
-            assert said.code == 0, said.err
+            result = world.provision("image", *words)
+            assert result.code == 0, result.err
         yield world
 
 
@@ -449,8 +429,8 @@ def seeking(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         lan = stack.enter_context(namespace())
         settings = SPACIOUS + "[discovery]\nboot = true\n"
         world = World(lan, stack.enter_context(Inside(lan, folder, settings)), folder)
-        stack.callback(world.site.store.close)
-        world.client.apply([], [{"name": "cube", "image": "vault-os"}])
+        stack.callback(world.site.database.close)
+        world.apply([], [{"name": "cube", "image": "vault-os"}])
         yield world
 
 
@@ -473,7 +453,7 @@ def bmc_host(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     """A host with a real BMC at 10.77.1.1, user `provision`, password `lab-secret`, login `lab`."""
     world.lan.add_address("10.77.1.1/32", "lo")
     bmc = {"driver": "ipmi", "address": "10.77.1.1", "secret": "lab"}
-    with held(world.lan.argv(sys.executable, "-c", BMC, tmp_path_factory.mktemp("bmc"))):
+    with held(world.lan.argv(sys.executable, PROGRAMS / "bmc.py", tmp_path_factory.mktemp("bmc"))):
         yield world.add_host(bmc=bmc)
 
 

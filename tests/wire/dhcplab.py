@@ -13,29 +13,11 @@ from typing import TYPE_CHECKING, Any
 from provisioner import run
 
 if TYPE_CHECKING:
-    from tests.wire.conftest import Inside, Namespace, Said
+    from tests.wire.conftest import CommandResult, Inside, Namespace
 
 MACHINES = "/run/netns"
 LIMIT = 20.0  # seconds for what takes a few
-# A machine that sends one recorded packet and prints what it is answered within a moment, as JSON lines.
-CLIENT = """
-import json, select, sys, time
-from provisioner.services.frames import DhcpWire
-from provisioner.services.dhcp_packet import Packet
-wire = DhcpWire("eth0")
-packet = Packet.parse(bytes.fromhex(sys.argv[1]))
-packet.chaddr, packet.flags = wire.mac, 0x8000
-wire.broadcast(packet.build())
-until = time.monotonic() + float(sys.argv[2])
-while (left := until - time.monotonic()) > 0 and select.select([wire], [], [], left)[0]:
-    for came in wire.read():
-        got = Packet.parse(came.data)
-        if got.xid == packet.xid:
-            options = {int(code): value.hex() for code, value in got.options.items()}
-            print(json.dumps({"mac": came.mac, "from": str(came.source), "to": str(came.target),
-                "message": got.message.name, "address": str(got.yiaddr), "next": str(got.siaddr),
-                "file": got.file.decode(), "options": options}))
-"""
+DHCP_PROGRAMS = Path(__file__).parent / "services" / "dhcp" / "programs"
 
 
 class Lab:
@@ -55,11 +37,11 @@ class Lab:
         made.lan, made.folder, made._stack, made._names = other.lan, other.folder, stack, other._names
         return made
 
-    def run(self, *words: str | Path, check: bool = True) -> Said:
+    def run(self, *words: str | Path, check: bool = True) -> CommandResult:
         """On the service's machine."""
-        said = self.lan.run(*words)
-        assert said.code == 0 or not check, f"{words}: {said.err} {said.out}"
-        return said
+        result = self.lan.run(*words)
+        assert result.code == 0 or not check, f"{words}: {result.err} {result.out}"
+        return result
 
     def machine(self, name: str, mac: str = "", address: str = "", bridge: str = "lan0") -> Machine:
         """A new one with a card eth0 on the bridge."""
@@ -107,7 +89,7 @@ class Machine:
     def argv(self, *words: str | Path) -> list[str]:
         return self.lab.lan.argv("ip", "netns", "exec", self.name, *words)
 
-    def run(self, *words: str | Path, check: bool = True) -> Said:
+    def run(self, *words: str | Path, check: bool = True) -> CommandResult:
         return self.lab.run("ip", "netns", "exec", self.name, *words, check=check)
 
     def start(self, *words: str | Path) -> run.Process:
@@ -143,14 +125,14 @@ class Machine:
 
     def ask(self, packet: str, seconds: float = 1.0) -> list[dict[str, Any]]:
         """Send a recorded packet from its own card; every answer."""
-        said = self.run(sys.executable, "-c", CLIENT, packet, str(seconds))
-        return [json.loads(line) for line in said.out.splitlines()]
+        result = self.run(sys.executable, DHCP_PROGRAMS / "client.py", packet, str(seconds))
+        return [json.loads(line) for line in result.out.splitlines()]
 
     def answers(self, packet: str) -> list[dict[str, Any]]:
         """Likewise where somebody answers: asked again until he does, as firmware asks."""
         for _ in range(5):
-            if said := self.ask(packet):
-                return said
+            if result := self.ask(packet):
+                return result
         return []
 
     def udhcpc(self, *options: str) -> str:
@@ -161,8 +143,8 @@ class Machine:
         )
         script.chmod(0o755)
         words = ("busybox", "udhcpc", "-f", "-q", "-n", "-i", "eth0", "-s", str(script), "-T", "1", "-t", "8")
-        said = self.run(*words, *options)
-        return said.err.partition("lease of ")[2].split()[0]
+        result = self.run(*words, *options)
+        return result.err.partition("lease of ")[2].split()[0]
 
     def curl(self, url: str) -> str:
         """What a URL answers to it."""
@@ -173,6 +155,13 @@ def recorded(name: str) -> str:
     """A request of real firmware as it was on the wire, hexadecimal."""
     place = Path(__file__).parents[1] / "golden" / "dhcp" / f"{name}.txt"
     return dict(line.split(": ", 1) for line in place.read_text().splitlines())["request"]
+
+
+def put_boot_files(state: Path) -> None:
+    """What every site has after `provision ramdisk build`, in small."""
+    (state / "ramdisk").mkdir(mode=0o700, parents=True, exist_ok=True)
+    for name in ("snponly.efi", "undionly.kpxe"):
+        (state / "ramdisk" / name).write_bytes(name.encode() * 1000)
 
 
 def serve(lan: Namespace, inside: type[Inside], folder: Path, settings: str, stack: ExitStack) -> Inside:

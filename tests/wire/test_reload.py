@@ -18,26 +18,8 @@ from provisioner.settings import successor
 if TYPE_CHECKING:
     from tests.wire.conftest import Inside, Namespace
 
+SLOW = Path(__file__).with_name("programs") / "slow_tftp_client.py"
 SERVICES = ("dhcp", "tftp", "dns", "web", "worker")
-# takes one block, then says on stdout that it has begun, and goes on when its standard input closes
-SLOW = """
-import socket, sys
-link = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-link.settimeout(20)
-link.sendto(b"\\0\\1snponly.efi\\0octet\\0", ("10.77.0.1", 69))
-got = b""
-while True:
-    data, peer = link.recvfrom(2000)
-    link.sendto(b"\\0\\4" + data[2:4], peer)
-    if int.from_bytes(data[2:4], "big") == len(got) // 512 + 1:
-        got += data[4:]
-    if len(got) == 512:
-        print("ready", flush=True)
-        sys.stdin.read()
-    if len(data) < 516:
-        break
-open(sys.argv[1], "wb").write(got)
-"""
 
 
 @pytest.fixture
@@ -74,7 +56,7 @@ def test_new_settings_hold_and_a_transfer_goes_on(
     (service.state / "ramdisk" / "snponly.efi").write_bytes(content)
     pids = {name: service.pid(name) for name in SERVICES}
     assert dig(lan, "ntp") == ""
-    with held(lan.argv(sys.executable, "-c", SLOW, tmp_path / "got")) as slow:  # type: ignore[attr-defined]
+    with held(lan.argv(sys.executable, SLOW, tmp_path / "got")) as slow:  # type: ignore[attr-defined]
         say(
             service,
             '[tftp]\nper_address = 1\n[dns]\nnames = { ntp = ["10.77.0.9"] }\n[images]\nstreams = 3\n',

@@ -12,23 +12,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from provisioner import daemon, run, settings, shipped
-from provisioner.database import SCHEMA_VERSION
+from provisioner import daemon, run, settings
 from provisioner.errors import ServiceError
-from provisioner.store import Store
+from provisioner.state.database import Database
+from provisioner.state.schema import SCHEMA_VERSION
+from provisioner.system import shipped
 
 if TYPE_CHECKING:
-    from tests.wire.conftest import Inside, Namespace, Said
+    from tests.wire.conftest import CommandResult, Inside, Namespace
 
+PROGRAMS = Path(__file__).with_name("programs")
 NETWORK = ("--interface", "lan0", "--address", "10.77.0.1/24")
-BLOCKER = """
-import socket, sys
-taken = socket.socket(socket.AF_INET, getattr(socket, sys.argv[1]))
-taken.bind(("10.77.0.1", int(sys.argv[2])))
-taken.listen() if sys.argv[1] == "SOCK_STREAM" else None
-print("ready", flush=True)
-sys.stdin.read()
-"""
 SERVICES = ("dhcp", "tftp", "dns", "web", "worker")
 
 
@@ -42,10 +36,10 @@ def service(
 
 
 @pytest.fixture
-def serve(lan: Namespace, tmp_path: Path) -> Callable[..., Said]:
+def serve(lan: Namespace, tmp_path: Path) -> Callable[..., CommandResult]:
     """`provision serve` that is expected to end by itself."""
 
-    def start(*words: str | Path, state: Path = tmp_path / "s") -> Said:
+    def start(*words: str | Path, state: Path = tmp_path / "s") -> CommandResult:
         return lan.provision("serve", "--state", state, *words)
 
     return start
@@ -65,9 +59,14 @@ def serve(lan: Namespace, tmp_path: Path) -> Callable[..., Said]:
     ],
 )
 def test_a_port_that_is_in_use_is_named_with_the_service_that_needs_it(
-    lan: Namespace, serve: Callable[..., Said], held: Callable[..., object], name: str, kind: str, port: int
+    lan: Namespace,
+    serve: Callable[..., CommandResult],
+    held: Callable[..., object],
+    name: str,
+    kind: str,
+    port: int,
 ) -> None:
-    with held(lan.argv(sys.executable, "-c", BLOCKER, kind, str(port))):
+    with held(lan.argv(sys.executable, PROGRAMS / "port_taker.py", kind, str(port))):
         said = serve(*NETWORK)
     assert said.code == 1
     assert re.search(
@@ -110,7 +109,12 @@ def test_a_port_that_is_in_use_is_named_with_the_service_that_needs_it(
     ],
 )
 def test_what_the_command_line_lacks_is_said_with_the_way_out(
-    serve: Callable[..., Said], words: tuple[str, ...], code: int, number: int, sentence: str, hint: str
+    serve: Callable[..., CommandResult],
+    words: tuple[str, ...],
+    code: int,
+    number: int,
+    sentence: str,
+    hint: str,
 ) -> None:
     said = serve(*words)
     first, *rest = said.err.splitlines()
@@ -132,7 +136,7 @@ def test_what_the_command_line_lacks_is_said_with_the_way_out(
     ],
 )
 def test_a_settings_file_with_a_fault_is_refused_with_its_name_and_the_key(
-    serve: Callable[..., Said], tmp_path: Path, text: str, sentence: str
+    serve: Callable[..., CommandResult], tmp_path: Path, text: str, sentence: str
 ) -> None:
     file = tmp_path / "provisioner.toml"
     file.write_text(text, errors="surrogateescape")
@@ -142,22 +146,22 @@ def test_a_settings_file_with_a_fault_is_refused_with_its_name_and_the_key(
 
 
 def test_a_state_folder_of_a_newer_release_is_left_as_it_is(
-    serve: Callable[..., Said], tmp_path: Path
+    serve: Callable[..., CommandResult], tmp_path: Path
 ) -> None:
     (tmp_path / "s").mkdir()
-    store = Store(tmp_path / "s")
-    store.db.execute(f"PRAGMA user_version={SCHEMA_VERSION + 1}")
-    store.close()
+    database = Database(tmp_path / "s")
+    database.db.execute(f"PRAGMA user_version={SCHEMA_VERSION + 1}")
+    database.close()
     said = serve(*NETWORK)
     assert said.code == 1 and "was written by a newer release" in said.err and "(PV-611)" in said.err
-    assert store.db.execute("PRAGMA user_version").fetchone()[0] == SCHEMA_VERSION + 1
-    assert store.db.table_names() == []
-    store.close()
+    assert database.db.execute("PRAGMA user_version").fetchone()[0] == SCHEMA_VERSION + 1
+    assert database.db.table_names() == []
+    database.close()
 
 
 @pytest.mark.parametrize("place", ["file", "file/below", "/proc/nowhere"])
 def test_a_state_folder_that_cannot_be_one_is_an_error_in_words(
-    serve: Callable[..., Said], tmp_path: Path, place: str
+    serve: Callable[..., CommandResult], tmp_path: Path, place: str
 ) -> None:
     (tmp_path / "file").write_text("not a folder")
     said = serve(*NETWORK, state=tmp_path / place)
@@ -165,7 +169,7 @@ def test_a_state_folder_that_cannot_be_one_is_an_error_in_words(
 
 
 def test_a_state_folder_with_too_long_a_path_for_its_sockets_is_said(
-    serve: Callable[..., Said], tmp_path: Path
+    serve: Callable[..., CommandResult], tmp_path: Path
 ) -> None:
     short = len(str(tmp_path)) + 1
     assert short < 88
@@ -178,7 +182,7 @@ def test_a_second_service_on_the_same_state_folder_is_refused(service: Inside) -
     said = service.lan.provision("serve", "--state", service.state, *NETWORK)
     assert said.code == 1
     assert f"another service works on {service.state} already (PV-606)" in said.err
-    assert service.client.service()["hosts"] == 0, "the first one goes on"
+    assert service.client.service().hosts == 0, "the first one goes on"
 
 
 def test_a_service_that_says_nothing_for_too_long_is_ended(
@@ -242,7 +246,7 @@ def test_the_first_service_to_be_killed_stops_all_and_is_named(service: Inside, 
         f"{name} was killed by signal 9, so all services stop; whoever started this starts it again"
     ]
     service.start()
-    assert service.client.service()["interface"] == "lan0"
+    assert service.client.service().interface == "lan0"
 
 
 def test_a_killed_parent_takes_its_services_along(service: Inside) -> None:
@@ -250,7 +254,7 @@ def test_a_killed_parent_takes_its_services_along(service: Inside) -> None:
     service.kill("parent")
     assert service.exit_code == -signal.SIGKILL
     service.start()
-    assert service.client.service()["interface"] == "lan0"
+    assert service.client.service().interface == "lan0"
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

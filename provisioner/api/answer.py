@@ -1,0 +1,77 @@
+"""What all answers have in common, and how a text from a query string becomes a number."""
+
+import re
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from provisioner.api import SCHEMA_VERSION
+from provisioner.domain.values import FrozenModel
+
+LONGEST_WAIT = 25.0  # seconds that one request may wait at the service
+PersonName = Annotated[str, Field(max_length=80, pattern=r"^[\w.@ -]+$")]
+
+
+class Resource(BaseModel):
+    """A part of an answer. A key that this release does not know is skipped: the service may be newer."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", from_attributes=True)
+
+
+class ServiceAnswer(Resource):
+    """The whole of an answer. `schema_version` is raised when a key changes its meaning."""
+
+    schema_version: int = SCHEMA_VERSION
+
+
+class ErrorBody(Resource):
+    """A fault: what happened, what to do, its PV code, and the exit code of the command line."""
+
+    message: str
+    hint: str = ""
+    code: int = 600
+    exit: int = 1
+
+
+class ErrorAnswer(Resource):
+    """The body of every status that is not 200."""
+
+    error: ErrorBody
+
+
+def _whole_number(value: object) -> int:
+    return int(str(value)) if re.fullmatch(r"\d{1,18}", str(value)) else 0
+
+
+def _seconds(value: object) -> float:
+    try:
+        return float(str(value))
+    except ValueError:
+        return 0.0
+
+
+def _wait(value: object) -> float:
+    return min(max(0.0, _seconds(value)), LONGEST_WAIT)  # in this order: nobody waits for NaN
+
+
+WholeNumber = Annotated[int, BeforeValidator(_whole_number), Field(ge=0)]
+Seconds = Annotated[float, BeforeValidator(_seconds)]
+Wait = Annotated[float, BeforeValidator(_wait), Field(ge=0, le=LONGEST_WAIT)]
+
+
+class Query(FrozenModel):
+    """A query string. What cannot be read counts as not given, what is unknown is skipped."""
+
+    model_config = ConfigDict(extra="ignore")
+
+
+class WaitQuery(Query):
+    """`wait`: so many seconds at most until there is something new."""
+
+    wait: Wait = 0
+
+
+class EventQuery(WaitQuery):
+    """Events with an id above `after`."""
+
+    after: WholeNumber = 0

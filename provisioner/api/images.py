@@ -1,0 +1,59 @@
+"""Images: the catalogue, and the files beside it that belong to none."""
+
+from pydantic import Field
+
+from provisioner.api.answer import Resource, ServiceAnswer
+from provisioner.domain.plan import CatalogueImage
+from provisioner.domain.values import FrozenModel
+
+
+class ImageSource(FrozenModel):
+    """A pack, or with `iso` Ubuntu's live-server ISO: its `path` on the service's machine.
+
+    `name` and `version` are for an ISO that does not say them, `sha256` is what Ubuntu publishes of it.
+    """
+
+    path: str
+    iso: bool = False
+    name: str = ""
+    version: str = ""
+    sha256: str = Field("", pattern=r"^([0-9a-fA-F]{64})?$")
+
+
+class ImageList(ServiceAnswer):
+    """The catalogue."""
+
+    images: tuple[CatalogueImage, ...]
+
+
+class ImageAnswer(ServiceAnswer):
+    """One image of the catalogue."""
+
+    image: CatalogueImage
+
+
+class ImageVerified(ServiceAnswer):
+    """The id of an image whose stored bytes are right, and of how many chunks they are."""
+
+    image: str
+    chunks: int
+
+
+class StrayFile(Resource):
+    """A file or folder that belongs to no image: `name` below images/, `size` in bytes, `why` in words."""
+
+    name: str
+    size: int
+    why: str
+
+
+class StrayFileList(ServiceAnswer):
+    """What is there, or what was removed."""
+
+    garbage: tuple[StrayFile, ...]
+
+
+class StrayFileSelection(FrozenModel):
+    """The names of what was shown and may go."""
+
+    names: tuple[str, ...]

@@ -1,0 +1,200 @@
+"""How commands print: data to stdout as a table, JSON or YAML; sentences and errors to stderr."""
+
+import dataclasses
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+import click
+
+from provisioner.api import SCHEMA_VERSION
+from provisioner.errors import ProvisionError
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel, JsonValue
+    from rich.console import Console
+    from rich.table import Table
+
+    Data = Mapping[str, JsonValue]
+
+FORMATS = ("table", "json", "jsonl", "yaml", "name")
+TIMES = frozenset(
+    {
+        "time",
+        "created",
+        "stage_since",
+        "deadline",
+        "expires",
+        "last_event_at",
+        "power_on",
+        "added",
+        "first_seen",
+    }
+    | {"last_seen", "inventoried", "seen_at"}
+)
+Row = TypeVar("Row")
+
+
+@dataclass(frozen=True)
+class Column(Generic[Row]):
+    """One column of a table: its title, and the text of a row's cell."""
+
+    title: str
+    text: Callable[[Row], str]
+
+
+def print_rows(
+    output: str,
+    kind: str,
+    rows: Sequence[Row],
+    columns: Sequence[Column[Row]],
+    *,
+    name: Callable[[Row], str],
+) -> None:
+    """Print models (or dataclasses) in one of FORMATS; `kind` is the plural noun that is the data's key."""
+    if output == "table":
+        _print_table(rows, columns)
+    elif output == "name":
+        for row in rows:
+            click.echo(name(row))
+    elif output == "jsonl":
+        for row in rows:
+            click.echo(json.dumps({"schema_version": SCHEMA_VERSION, **_plain(row)}, ensure_ascii=False))
+    else:
+        _print_document(output, {kind: [_plain(row) for row in rows]})
+
+
+def print_record(
+    output: str,
+    kind: str,
+    record: "BaseModel",
+    show: Callable[[], None],
+    *,
+    name: str,
+    also: Mapping[str, object] | None = None,
+) -> None:
+    """Print one model in one of FORMATS: `show()` for people, else data; `also` are further keys of it.
+
+    Their values are texts, models, or sequences of models.
+    """
+    if output == "table":
+        show()
+    elif output == "name":
+        click.echo(name)
+    else:
+        more = {key: _plain_value(value) for key, value in (also or {}).items()}
+        body: dict[str, JsonValue] = {kind: {**more, **_plain(record)}}
+        _print_document("json" if output == "jsonl" else output, body, compact=output == "jsonl")
+
+
+def _plain_value(value: object) -> "JsonValue":
+    if isinstance(value, str):
+        return value
+    return [_plain(item) for item in value] if isinstance(value, Sequence) else _plain(value)
+
+
+def _plain(row: object) -> "dict[str, JsonValue]":
+    """As JSON has it, with RFC 3339 times in UTC; of a model what was set, so what the service said."""
+    if dataclasses.is_dataclass(row) and not isinstance(row, type):
+        return _with_dates(dataclasses.asdict(row))
+    model: BaseModel = row  # type: ignore[assignment]  # every row is one or the other
+    return _with_dates(model.model_dump(mode="json", by_alias=True, exclude_unset=True))
+
+
+def _with_dates(record: "Data") -> "dict[str, JsonValue]":
+    return {key: _dated(value, key) for key, value in record.items()}
+
+
+def _dated(value: "JsonValue", key: str = "") -> "JsonValue":
+    if isinstance(value, dict):
+        return _with_dates(value)
+    if isinstance(value, list):
+        return [_dated(item) for item in value]
+    if key in TIMES and isinstance(value, int | float):
+        return datetime.fromtimestamp(value, UTC).isoformat(timespec="milliseconds") if value else None
+    return value
+
+
+def _print_document(output: str, body: "Data", *, compact: bool = False) -> None:
+    document = {"schema_version": SCHEMA_VERSION, **body}
+    if output == "yaml":
+        import yaml
+
+        click.echo(yaml.safe_dump(document, sort_keys=False, allow_unicode=True), nl=False)
+    else:
+        click.echo(json.dumps(document, ensure_ascii=False, indent=None if compact else 2))
+
+
+def local_time(seconds: float) -> str:
+    """A moment in the reader's own time; empty for never."""
+    return datetime.fromtimestamp(seconds).strftime("%Y-%m-%d %H:%M:%S") if seconds else ""
+
+
+def timestamp(seconds: float) -> str:
+    """A moment as RFC 3339, in the reader's own time zone."""
+    return datetime.fromtimestamp(seconds).astimezone().isoformat(timespec="seconds")
+
+
+def console(*, stderr: bool = False) -> "Console":
+    """A rich console that is not narrower than its table when nobody looks."""
+    from rich.console import Console
+
+    stream = sys.stderr if stderr else sys.stdout
+    width = None if stream.isatty() else 200
+    return Console(stderr=stderr, width=width, highlight=False)
+
+
+def make_table(rows: Sequence[Row], columns: Sequence[Column[Row]], *, caption: str | None = None) -> "Table":
+    """The rows as a rich table without lines."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False, caption=caption)
+    for column in columns:
+        table.add_column(column.title)
+    for row in rows:
+        table.add_row(*(Text(column.text(row)) for column in columns))
+    return table
+
+
+def _print_table(rows: Sequence[Row], columns: Sequence[Column[Row]]) -> None:
+    table, out = make_table(rows, columns), console()
+    if rows:
+        out.print(table)
+    else:
+        info("none")
+
+
+def print_fields(record: Row, columns: Sequence[Column[Row]]) -> None:
+    """One row as lines of title and text, for people."""
+    for column in columns:
+        print_field(column.title.capitalize(), column.text(record))
+
+
+def print_field(title: str, text: str) -> None:
+    """One line of title and text, for people."""
+    click.echo(f"{title:<10}{text}".rstrip())
+
+
+def print_error(fault: ProvisionError) -> None:
+    """An error for people, to stderr: what, why, what to do, its code."""
+    mark = click.style("✗ ", fg="red", bold=True)
+    click.echo(f"{mark}{fault} (PV-{fault.code})", err=True, color=_wants_colour())
+    if fault.hint:
+        click.echo(f"  → {fault.hint}", err=True)
+
+
+def _wants_colour() -> bool | None:
+    """As rich decides it, which click does not; None where it depends on the terminal."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    return True if os.environ.get("FORCE_COLOR") else None
+
+
+def info(sentence: str) -> None:
+    """A line for people, to stderr."""
+    click.echo(sentence, err=True)

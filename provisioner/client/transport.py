@@ -1,0 +1,153 @@
+"""One request to the service, by its Unix socket or by a URL with a token; models in and out."""
+
+import http.client
+import re
+import socket
+import urllib.parse
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from provisioner.api import ROOT
+from provisioner.api.answer import ErrorAnswer, Query
+from provisioner.errors import (
+    InputError,
+    NotFoundError,
+    ProvisionError,
+    RefusedError,
+    UnreachableError,
+    from_json,
+)
+
+PATIENCE = 30.0  # seconds for an answer, on top of what the call itself may wait
+LONG = 1800.0  # seconds for a call that reads whole images
+WAIT = 20.0  # seconds that one request for news waits at the service
+HINT = "export PROVISION_TOKEN with the text of STATE/secrets/operator.token"
+_Answer = TypeVar("_Answer", bound=BaseModel)
+
+
+class Transport:
+    """One service. Every request opens its own connection, so it may be shared between threads."""
+
+    def __init__(self, *, socket: Path | None = None, server: str = "", token: str = "") -> None:
+        """Raises InputError (PV-102) for what is no URL, RefusedError (PV-601) for what is no token."""
+        self._socket = socket
+        self.place = str(socket) if socket else server
+        self._server = _parsed("http://provisioner" if socket else server)
+        self._token = token.strip()
+        if not re.fullmatch(r"[\x21-\x7e]*", self._token):
+            raise RefusedError("what PROVISION_TOKEN holds is no token", hint=HINT, code=601)
+
+    def get(
+        self, answer: type[_Answer], path: str, query: Query | None = None, *, patience: float = PATIENCE
+    ) -> _Answer:
+        """Ask; the answer. Raises what `exchange` does."""
+        return _read(answer, self.exchange("GET", path, query=query, patience=patience))
+
+    def post(
+        self, answer: type[_Answer], path: str, body: BaseModel | None = None, *, patience: float = PATIENCE
+    ) -> _Answer:
+        """Tell; the answer. Raises what `exchange` does."""
+        return _read(answer, self.exchange("POST", path, body, patience=patience))
+
+    def put(self, answer: type[_Answer], path: str, body: BaseModel) -> _Answer:
+        """Replace; the answer. Raises what `exchange` does."""
+        return _read(answer, self.exchange("PUT", path, body))
+
+    def exchange(
+        self,
+        method: str,
+        path: str,
+        body: BaseModel | None = None,
+        *,
+        query: Query | None = None,
+        patience: float = PATIENCE,
+    ) -> bytes:
+        """One request below /api/v1; the JSON text of its answer. Of `body` only what was set is sent.
+
+        Raises:
+            UnreachableError: PV-620, nobody answers; PV-621, somebody else does.
+            ProvisionError: what the service said, with its code and exit code.
+        """
+        asked = urllib.parse.urlencode(query.model_dump(exclude_defaults=True)) if query else ""
+        target = f"{ROOT}{path}?{asked}" if asked else ROOT + path
+        headers = {"Content-Type": "application/json", "Host": self._server.netloc}
+        if self._token:
+            headers["Authorization"] = f"Bearer {self._token}"
+        connection = self._connection(patience)
+        try:
+            connection.request(method, target, _text(body), headers)
+            response = connection.getresponse()
+            return _checked(response.status, response.read())
+        except (OSError, http.client.HTTPException) as fault:
+            raise self._unreachable(fault) from fault
+        finally:
+            connection.close()
+
+    def _connection(self, patience: float) -> http.client.HTTPConnection:
+        if self._socket:
+            return _UnixConnection(self._socket, patience)
+        kind = http.client.HTTPSConnection if self._server.scheme == "https" else http.client.HTTPConnection
+        return kind(self._server.hostname or "", self._server.port, timeout=patience)
+
+    def _unreachable(self, fault: Exception) -> ProvisionError:
+        reason = getattr(fault, "strerror", None) or str(fault) or type(fault).__name__
+        if isinstance(fault, PermissionError):
+            return RefusedError(
+                f"{self.place}: you may not enter the service's state folder",
+                hint="as root, or with --server URL and PROVISION_TOKEN",
+                code=622,
+            )
+        hint = "is `provision serve` running, with this --state?" if self._socket else "check the URL"
+        return UnreachableError(f"no service answers at {self.place}: {reason}", hint=hint, code=620)
+
+
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path: Path, patience: float) -> None:
+        super().__init__("provisioner", timeout=patience)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(str(self._path))
+
+
+def _parsed(server: str) -> urllib.parse.SplitResult:
+    """The parts of a server's URL; `http://` may be left out."""
+    reason = "there is no address in it"
+    try:
+        parts = urllib.parse.urlsplit(server if "//" in server else f"http://{server}")
+        is_usable = parts.hostname and parts.port != 0  # a port of 99999 raises here
+        if is_usable and parts.scheme in ("http", "https") and re.fullmatch(r"[\w.:\[\]-]+", parts.netloc):
+            return parts
+    except ValueError as fault:
+        reason = str(fault)
+    hint = "write --server http://ADDRESS[:PORT]"
+    raise InputError(f"{server!r} is not a server's URL: {reason}", hint=hint, code=102)
+
+
+def quoted(text: str) -> str:
+    """A name as a part of a path. Raises NotFoundError for one that no URL can carry."""
+    if not text.strip("/"):
+        raise NotFoundError("an empty name names nothing", hint="provision host list")
+    return urllib.parse.quote(text, safe="@:")
+
+
+def _text(body: BaseModel | None) -> str | None:
+    return None if body is None else body.model_dump_json(exclude_unset=True)
+
+
+def _checked(status: int, raw: bytes) -> bytes:
+    if status == http.client.OK:
+        return raw
+    raise from_json(_read(ErrorAnswer, raw, status).error.model_dump())
+
+
+def _read(answer: type[_Answer], raw: bytes, status: int = http.client.OK) -> _Answer:
+    try:
+        return answer.model_validate_json(raw)
+    except ValidationError as fault:
+        sentence = f"what answers is not the provisioning service (status {status})"
+        raise UnreachableError(sentence, code=621) from fault

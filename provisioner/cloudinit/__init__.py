@@ -1,0 +1,1 @@
+"""What the first boot is told: NoCloud seeds, and Ubuntu's installer."""

@@ -1,0 +1,1 @@
+"""Decides: what may begin, what happened, what a machine boots, why something is late."""

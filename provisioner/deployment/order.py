@@ -1,0 +1,95 @@
+"""Arms a deployment: one-shot, expiring, bound to one machine."""
+
+import secrets
+
+from provisioner.deployment import admission
+from provisioner.domain.deployment import Deployment, Terms
+from provisioner.domain.event import Event
+from provisioner.domain.events.order import OrderArmed
+from provisioner.domain.host import Host
+from provisioner.domain.image import Image
+from provisioner.domain.stage import Stage
+from provisioner.site.site import Site
+
+AS_USUAL = Terms()
+
+_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's base 32, sorts by time
+
+
+def make_id(now: float) -> str:
+    """A deployment id that sorts by time: `d-` and ten characters."""
+    number, text = (int(now) << 18) | secrets.randbits(18), ""
+    while number:
+        number, digit = divmod(number, 32)
+        text = _ALPHABET[digit] + text
+    return "d-" + text.rjust(10, "0")
+
+
+def arm(
+    site: Site,
+    host: Host,
+    image: Image,
+    *,
+    by: str,
+    stop_after: str = "",
+    iso: str = "",
+    run: str = "",
+    terms: Terms = AS_USUAL,
+) -> Deployment:
+    """Order one deployment of `image` on `host`: one-shot, expiring, bound to MAC and known serial.
+
+    `iso` is the id of the installer that boots instead of the ramdisk, if any.
+
+    Raises what `admission.check` raises; nothing was ordered then.
+    """
+    now = site.clock()
+    with site.database.writing():
+        admission.check(site, host, image, terms)
+        expires = now + site.settings.orders.expire_seconds
+        row = Deployment(
+            id=_free_id(site, now),
+            host=host.name,
+            mac=host.macs[0],
+            image=image.id,
+            stage=Stage.QUEUED,
+            stage_since=now,
+            created=now,
+            deadline=expires,
+            expires=expires,
+            armed_by=by,
+            serial=_serial(site, host),
+            last_event_at=now,
+            stop_after=stop_after,
+            run=run,
+            iso=iso,
+            write_mode=terms.write_mode,
+            erase_foreign=terms.erase_foreign,
+        )
+        site.database.deployments.put(row)
+        site.database.events.add(Event.of(row, _armed(row, terms), source=by, now=now))
+    return row
+
+
+def _free_id(site: Site, now: float) -> str:
+    """An id that nobody has: a rack ordered at once draws many in one second."""
+    ident = make_id(now)
+    while site.database.deployments.has(ident):
+        ident = make_id(now)
+    return ident
+
+
+def _serial(site: Site, host: Host) -> str:
+    """The machine's, as the inventory or else its last hello says; empty where nobody knows it."""
+    hardware = site.database.hosts.hardware(host.name)
+    return host.serial or (hardware.serial if hardware else "")
+
+
+def _armed(row: Deployment, terms: Terms) -> OrderArmed:
+    return OrderArmed(
+        by=row.armed_by,
+        image=row.image,
+        mac=row.mac,
+        serial=row.serial,
+        expires=row.expires,
+        **terms.model_dump(exclude_defaults=True),
+    )

@@ -1,0 +1,99 @@
+"""TELL: the only writer of deployment state: check the table, append the event, update the row, at once."""
+
+import logging
+
+from provisioner.domain.deployment import Deployment
+from provisioner.domain.event import Event
+from provisioner.domain.events.order import StageHeld
+from provisioner.domain.events.payload import Failure, Payload
+from provisioner.domain.lifecycle import deadline, following
+from provisioner.domain.stage import RESTING, UNSUCCESSFUL, Stage
+from provisioner.errors import TransitionError
+from provisioner.site.site import Site
+from provisioner.state.recording import Recording
+from provisioner.state.redaction import redact_text
+
+log = logging.getLogger(__name__)
+
+
+def record(site: Site, ident: str, event: Payload, *, source: str) -> Deployment:
+    """Let `event` happen to a deployment; the new row. `source` is who tells it: agent, bmc, worker, …
+
+    Raises:
+        TransitionError: the stage does not expect it, or its guard refuses it; nothing was changed.
+        NotFoundError: no such deployment.
+    """
+    now = site.clock()
+    with site.database.writing():
+        row = site.database.deployments.get(ident)
+        after = _admitted(row, event)
+        if after in UNSUCCESSFUL and isinstance(event, Failure):
+            event = event.model_copy(update={"console": _last_words(site, row)})
+        row = _write(site, row, after, event, source, now)
+        if _is_held(row):
+            held = StageHeld(stage=row.stop_after)
+            row = _write(site, row, Stage.CANCELLED, held, "order", now)
+    return row
+
+
+def try_record(site: Site, ident: str, event: Payload, *, source: str) -> Deployment | None:
+    """As `record`; None where the event is refused, as what comes late or twice is."""
+    try:
+        return record(site, ident, event, source=source)
+    except TransitionError as refused:
+        log.debug("%s", refused)
+        return None
+
+
+def _admitted(row: Deployment, event: Payload) -> Stage:
+    """The stage that the event leads to. Raises TransitionError."""
+    after = following(row.stage, event.kind)
+    refusal = f"{event.kind} is not expected now" if after is None else event.refusal(row)
+    if after is None or refusal:
+        log.info("%s: %s refused at %s: %s", row.id, event.kind, row.stage, refusal)
+        raise TransitionError(f"{row.id} is {row.stage}: {refusal}")
+    return after
+
+
+def _write(site: Site, row: Deployment, after: Stage, event: Payload, source: str, now: float) -> Deployment:
+    """The row after the event, and the event, into the open transaction."""
+    moved = _moved(site, row, after, event, now)
+    site.database.deployments.put(moved)
+    site.database.events.add(Event.of(moved, event, source=source, now=now))
+    return moved
+
+
+def _moved(site: Site, row: Deployment, after: Stage, event: Payload, now: float) -> Deployment:
+    """The row after the event: its effect, the new stage and its deadline."""
+    if event.is_sign_of_life:
+        row = row.changed(last_event=event.kind, last_event_at=now)
+    row = event.apply(row, now)
+    if after == row.stage:
+        return row
+    profile = site.database.profiles.get(site.database.hosts.get(row.host).profile)
+    limit = deadline(after, profile, now, row.expires)
+    row = row.changed(stage=after, stage_since=now, deadline=limit)
+    return _without_secrets(row) if after in RESTING else row
+
+
+def _without_secrets(row: Deployment) -> Deployment:
+    """At rest nothing opens anything; but an agent that has failed may still say why."""
+    token_hash = "" if row.stage == Stage.READY else row.token_hash
+    return row.changed(nonce="", phone_hash="", token_hash=token_hash)
+
+
+def _is_held(row: Deployment) -> bool:
+    """Whether it has left the stage after which its order stops."""
+    if not row.stop_after or row.stage in (*RESTING, Stage(row.stop_after)):
+        return False
+    order = list(Stage)
+    return order.index(row.stage) > order.index(Stage(row.stop_after))
+
+
+def _last_words(site: Site, row: Deployment) -> tuple[str, ...]:
+    """What the serial console said last: evidence of every failure. It shows the kernel's arguments too."""
+    try:
+        lines = Recording(site.settings.state, row.id).last_words()
+    except OSError as fault:  # evidence, never a condition: the failure itself must be recorded
+        return (f"the recorded console cannot be read: {fault.strerror}",)
+    return tuple(redact_text(line, row.nonce) for line in lines)

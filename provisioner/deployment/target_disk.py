@@ -1,0 +1,27 @@
+"""The disk that an order would erase, as far as the host's last inventory says."""
+
+from provisioner.agent import disks, protocol
+from provisioner.discovery.hardware import agent_disk
+from provisioner.domain.host import Host
+from provisioner.domain.profile import Hints
+from provisioner.site.site import Site
+
+
+def hints(site: Site, host: Host) -> Hints:
+    """Which disk is meant: what the host says, else the first of its profile."""
+    return host.disk or site.database.profiles.get(host.profile).disks[0]
+
+
+def find(site: Site, host: Host) -> protocol.Disk | None:
+    """The one inventoried disk that fits; None where none does, or several.
+
+    A preview only: the agent decides, on the machine itself, by the same rule.
+    """
+    wanted = protocol.DiskHints(**hints(site, host).model_dump())
+    hardware = site.database.hosts.hardware(host.name)
+    fitting = [
+        disk
+        for disk in map(agent_disk, hardware.disks if hardware else ())
+        if not disks.mismatches(disk, wanted)
+    ]
+    return fitting[0] if len(fitting) == 1 else None

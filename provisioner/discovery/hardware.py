@@ -1,0 +1,30 @@
+"""What a ramdisk says of its machine, as the rest of the service knows hardware."""
+
+from provisioner.agent import protocol
+from provisioner.domain.hardware import DeviceInfo, DiskInfo, HardwareFacts, NicInfo
+
+
+def reported(message: protocol.Hello | protocol.Inventory) -> HardwareFacts:
+    """The hardware in an agent's hello, or in the inventory of a machine that nobody knows; no nonce."""
+    return HardwareFacts(
+        mac=message.mac,
+        macs=tuple(message.macs),
+        serial=message.serial,
+        uuid=message.uuid,
+        memory=message.memory,
+        version=message.version,
+        boot_id=message.boot_id if isinstance(message, protocol.Hello) else "",
+        disks=tuple(DiskInfo(**vars(disk)) for disk in message.disks),
+        nics=tuple(NicInfo(**vars(nic)) for nic in message.nics),
+        maker=message.maker,
+        product=message.product,
+        cpu=message.cpu,
+        cpus=message.cpus,
+        firmware=message.firmware,
+        devices=tuple(DeviceInfo(**vars(device)) for device in message.devices),
+    )
+
+
+def agent_disk(disk: DiskInfo) -> protocol.Disk:
+    """The disk as the agent's own rule for choosing one takes it."""
+    return protocol.Disk(**vars(disk))

@@ -1,0 +1,1 @@
+"""Says what things are: a module for each noun, the lifecycle, the timeline."""

@@ -1,0 +1,125 @@
+"""A deployment, and the terms of its order."""
+
+from typing import Literal, Self, TypedDict, Unpack
+
+from pydantic import BaseModel, ConfigDict, JsonValue
+
+from provisioner.domain.hardware import DiskInfo
+from provisioner.domain.progress import Progress
+from provisioner.domain.stage import Stage
+from provisioner.domain.values import FrozenModel
+
+MOST_ATTEMPTS = 5  # of one deployment: power cuts happen, but not for ever
+
+
+class Terms(FrozenModel):
+    """How an order may write the disk, and what its operator knowingly gives up."""
+
+    write_mode: Literal["delta", "full", "wipe"] = "delta"  # what differs · all · zeros everywhere, then all
+    erase_foreign: bool = False
+    allow_downgrade: bool = False
+
+
+class WrittenDisk(DiskInfo):
+    """The disk that was written, as the machine itself described it; sizes in bytes."""
+
+    name: str = ""
+    logical_sector: int = 0
+
+    def label(self) -> str:
+        """Name and serial, as people know it."""
+        return f"{self.name or '?'} {self.serial}".rstrip()
+
+
+class Verdict(BaseModel):
+    """How the verification ended; `facts` is what the host said of itself, as it said it."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    result: str = ""
+    sentences: tuple[str, ...] = ()
+    facts: dict[str, JsonValue] = {}
+
+
+class Changes(TypedDict, total=False):
+    """The fields of a deployment that events may change, each optional."""
+
+    stage: Stage
+    stage_since: float
+    deadline: float
+    expires: float
+    attempt: int
+    serial: str
+    nonce: str
+    token_hash: str
+    phone_hash: str
+    agent_boot_id: str
+    last_event: str
+    last_event_at: float
+    progress: Progress
+    power_on: float
+    reboot: bool
+    disk: WrittenDisk
+    address: str
+    host_keys: tuple[str, ...]
+    code: int
+    reason: str
+    hint: str
+    verdict: Verdict
+
+
+class PublicDeployment(BaseModel):
+    """What everybody may know of a deployment: the HTTP API shows these fields and no others."""
+
+    id: str
+    host: str
+    mac: str
+    image: str
+    stage: Stage
+    stage_since: float
+    deadline: float
+    created: float
+    expires: float
+    attempt: int = 0
+    armed_by: str = ""
+    serial: str = ""
+    erase: bool = True
+    stop_after: str = ""
+    last_event: str = ""  # the kind of the last sign of life
+    last_event_at: float = 0
+    progress: Progress = Progress()
+    power_on: float = 0
+    reboot: bool = False
+    disk: WrittenDisk = WrittenDisk()
+    address: str = ""
+    host_keys: tuple[str, ...] = ()
+    code: int = 0
+    reason: str = ""
+    hint: str = ""
+    verdict: Verdict = Verdict()
+    run: str = ""
+    iso: str = ""
+    write_mode: Literal["delta", "full", "wipe"] = "delta"
+    erase_foreign: bool = False
+
+
+class Deployment(PublicDeployment, FrozenModel):
+    """One ordered, armed, one-shot attempt to put one image on one host; times in seconds since 1970.
+
+    `iso` names the installer that boots instead of the ramdisk; where it is the image itself, that
+    installer also writes the disk. `nonce` and the hashes are for machines only.
+    """
+
+    nonce: str = ""
+    token_hash: str = ""
+    phone_hash: str = ""
+    agent_boot_id: str = ""
+
+    @property
+    def is_installed(self) -> bool:
+        """Whether Ubuntu's installer writes the disk, and not our agent."""
+        return bool(self.iso) and self.iso == self.image
+
+    def changed(self, **changes: Unpack[Changes]) -> Self:
+        """A copy with these fields replaced; nothing is stored."""
+        return self.model_copy(update=changes)

@@ -1,0 +1,70 @@
+"""One line of the append-only log."""
+
+from collections.abc import Mapping
+from typing import Self
+
+from pydantic import SerializeAsAny, model_validator
+
+from provisioner.domain.deployment import Deployment
+from provisioner.domain.events import registry
+from provisioner.domain.events.payload import Payload
+from provisioner.domain.values import FrozenModel
+
+
+class Event(FrozenModel):
+    """One line of the log: `data` is typed by its `kind`, `version` is that of its fields.
+
+    `time` is seconds since 1970 by the service's clock; `deployment` and `host` are empty where it is about
+    the network. Its JSON is what the API answers; `model_validate` reads that, and a row of the database.
+    """
+
+    id: int = 0
+    time: float
+    host: str
+    deployment: str
+    attempt: int
+    kind: str
+    version: int = 1
+    source: str
+    data: SerializeAsAny[Payload]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _typed(cls, values: object) -> object:
+        """The payload of the kind, where plain data is given."""
+        if isinstance(values, Mapping) and isinstance(values.get("data"), Mapping):
+            data = registry.read(str(values.get("kind")), values["data"])
+            return {**values, "data": data, "version": values.get("version", data.version)}
+        return values
+
+    @classmethod
+    def of(cls, row: Deployment, data: Payload, *, source: str, now: float) -> Self:
+        """An event of a deployment; `row` is the deployment after it."""
+        return cls(
+            time=now,
+            host=row.host,
+            deployment=row.id,
+            attempt=row.attempt,
+            kind=data.kind,
+            version=data.version,
+            source=source,
+            data=data,
+        )
+
+    @classmethod
+    def of_network(cls, data: Payload, *, source: str, now: float) -> Self:
+        """An event of the network, which belongs to no deployment."""
+        return cls(
+            time=now,
+            host="",
+            deployment="",
+            attempt=0,
+            kind=data.kind,
+            version=data.version,
+            source=source,
+            data=data,
+        )
+
+    def describe(self) -> str:
+        """A sentence for people; the bare kind where nothing more is known."""
+        return self.data.describe() or self.kind

@@ -1,0 +1,165 @@
+"""Events of the agent in the ramdisk, from its hello to its reboot."""
+
+from provisioner.domain.deployment import MOST_ATTEMPTS, Deployment, WrittenDisk
+from provisioner.domain.events.netboot import BootRequest
+from provisioner.domain.events.payload import Failure, Payload, ProgressReport, is_nonce
+from provisioner.domain.progress import Progress
+from provisioner.domain.stage import Stage
+from provisioner.system.units import duration, size
+
+
+class AgentHello(Payload):
+    """The nonce was right, so the order is consumed. `boot_id` is the kernel's; tokens as hashes."""
+
+    kind = "agent.hello"
+    moves = {Stage.POWERING: Stage.WRITING, Stage.NETBOOTING: Stage.WRITING, Stage.WRITING: Stage.WRITING}
+    meaning = "the nonce was right: order consumed, token issued"
+    closes_stage = True
+
+    nonce: str
+    boot_id: str
+    token_hash: str
+    phone_hash: str
+    serial: str = ""
+
+    def refusal(self, row: Deployment) -> str:
+        """Refused: a wrong or used nonce, another boot than its first, an order for the installer."""
+        if not is_nonce(self.nonce, row):
+            return "the nonce is wrong or was used"
+        if row.stage == Stage.WRITING and self.boot_id != row.agent_boot_id:
+            return "the nonce was used by another boot"
+        return "this order is for the installer" if row.is_installed else ""
+
+    def apply(self, row: Deployment, now: float) -> Deployment:
+        """Stores the hashes of the tokens and binds them to this boot; the attempt is 1 at least."""
+        return row.changed(
+            token_hash=self.token_hash,
+            phone_hash=self.phone_hash,
+            agent_boot_id=self.boot_id,
+            serial=row.serial or self.serial,
+            progress=Progress(),
+            attempt=max(row.attempt, 1),
+        )
+
+    def describe(self) -> str:
+        """A fixed sentence: the agent runs."""
+        return "the agent in the ramdisk says hello"
+
+
+class AgentProgress(ProgressReport):
+    """Bytes are moving: `done` and `total` bytes of the image, `rate` bytes per second."""
+
+    kind = "agent.progress"
+    moves = {Stage.WRITING: Stage.WRITING}
+    meaning = "bytes are moving"
+
+    seq: int = -1
+    phase: str = ""
+    done: int = 0
+    total: int = 0
+    rate: float = 0
+    note: str = ""
+    disk: str = ""
+
+
+def _refuse_attempt(row: Deployment) -> str:
+    return f"{MOST_ATTEMPTS} attempts were made" if row.attempt >= MOST_ATTEMPTS else ""
+
+
+def _next_attempt(row: Deployment) -> Deployment:
+    return row.changed(nonce="", token_hash="", phone_hash="", attempt=row.attempt + 1, progress=Progress())
+
+
+class AgentSilent(Payload):
+    """Who writes the disk (`who`: agent or installer) said nothing for so many `seconds`."""
+
+    kind = "agent.silent"
+    moves = {Stage.WRITING: Stage.POWERING}
+    meaning = "no word from the agent: power it again"
+
+    seconds: float
+    who: str = "agent"
+
+    def refusal(self, row: Deployment) -> str:
+        """Refused once `MOST_ATTEMPTS` attempts were made."""
+        return _refuse_attempt(row)
+
+    def apply(self, row: Deployment, now: float) -> Deployment:
+        """Begins the next attempt: nonce and token hashes are cleared, so none of this one is valid."""
+        return _next_attempt(row)
+
+    def describe(self) -> str:
+        """Who was silent, for how long, and that the host is powered again."""
+        return f"no word from the {self.who} for {duration(self.seconds)}: powering it again"
+
+
+class NetbootAgain(BootRequest):
+    """Its firmware asked DHCP while the disk was being written: it had lost its power."""
+
+    kind = "netboot.again"
+    moves = {Stage.WRITING: Stage.POWERING}
+    meaning = "it booted from the network in the middle of writing"
+
+    def refusal(self, row: Deployment) -> str:
+        """Refused once `MOST_ATTEMPTS` attempts were made."""
+        return _refuse_attempt(row)
+
+    def apply(self, row: Deployment, now: float) -> Deployment:
+        """Begins the next attempt: nonce and token hashes are cleared, so none of this one is valid."""
+        return _next_attempt(row)
+
+    def describe(self) -> str:
+        """A fixed sentence: what it did, and that the host is powered again."""
+        return "it booted from the network in the middle of writing: powering it again"
+
+
+class AgentWritten(Payload):
+    """All is on the disk, verified and read back; bytes as the agent counted them."""
+
+    kind = "agent.written"
+    moves = {Stage.WRITING: Stage.RESTARTING, Stage.RESTARTING: Stage.RESTARTING}
+    meaning = "written, verified, read back"
+    closes_stage = True
+
+    disk: WrittenDisk
+    seconds: float = 0
+    bytes_written: int = 0
+    bytes_fetched: int | None = None  # unknown: an older agent
+    bytes_saved: int = 0  # of the image, that the disk held already
+
+    def apply(self, row: Deployment, now: float) -> Deployment:
+        """Stores the disk that was written."""
+        return row.changed(disk=self.disk)
+
+    def describe(self) -> str:
+        """`written, verified and read back in 20 s: nvme0n1 7Q1K, 12.6 MB fetched, 31.5 MB written`."""
+        time = f" in {duration(self.seconds)}" if self.seconds else ""
+        return f"written, verified and read back{time}: {self.disk.label()}{self._bytes()}"
+
+    def _bytes(self) -> str:
+        if self.bytes_fetched is None:
+            return ""
+        parts = ["", f"{size(self.bytes_fetched)} fetched", f"{size(self.bytes_written)} written"]
+        if self.bytes_saved:
+            parts.append(f"{size(self.bytes_saved)} were right already")
+        return ", ".join(parts)
+
+
+class AgentFailed(Failure):
+    """The agent cannot finish; code, sentence and hint say why."""
+
+    kind = "agent.failed"
+    moves = {Stage.WRITING: Stage.FAILED}
+    meaning = "the agent cannot finish, and says why"
+
+
+class AgentRebooting(Payload):
+    """The agent was told to reboot into the disk."""
+
+    kind = "agent.rebooting"
+    moves = {Stage.RESTARTING: Stage.RESTARTING}
+    meaning = "the agent was told to reboot"
+
+    def describe(self) -> str:
+        """A fixed sentence: it reboots into the disk."""
+        return "the agent reboots into the disk"

@@ -1,0 +1,38 @@
+"""Events of the clock: time that does not count, and time that is over."""
+
+from provisioner.domain.deployment import Deployment
+from provisioner.domain.events.payload import Failure, Payload
+from provisioner.domain.stage import UNDER_WAY, Stage
+from provisioner.system.units import duration
+
+
+class ClockGap(Payload):
+    """For so many `seconds` our own machine slept, or the service was down."""
+
+    kind = "clock.gap"
+    moves = {stage: stage for stage in UNDER_WAY}
+    meaning = "our own machine slept or was restarted"
+    is_sign_of_life = False
+    is_noted = False
+
+    seconds: float
+
+    def apply(self, row: Deployment, now: float) -> Deployment:
+        """Moves deadline, expiry and last sign of life by the length of the gap."""
+        return row.changed(
+            deadline=row.deadline + self.seconds,
+            expires=row.expires + self.seconds,
+            last_event_at=row.last_event_at + self.seconds,
+        )
+
+    def describe(self) -> str:
+        """The length of the gap in words."""
+        return f"nobody watched for {duration(self.seconds)}: deadlines moved"
+
+
+class DeadlinePassed(Failure):
+    """The stage's sign of life did not come before its deadline."""
+
+    kind = "deadline.passed"
+    moves = {stage: Stage.FAILED for stage in UNDER_WAY}
+    meaning = "no sign of life in time"

@@ -1,0 +1,76 @@
+"""Events of the boot from the network, and of the network itself."""
+
+from provisioner.domain.events.payload import Payload
+from provisioner.domain.stage import Stage
+
+
+class BootRequest(Payload):
+    """A DHCP request of firmware; `arch` is option 93 (RFC 4578, 2.1), `vendor_class` option 60."""
+
+    address: str = "?"
+    arch: int | None = None
+    uuid: str = ""
+    vendor_class: str = ""
+
+
+class DhcpSeen(BootRequest):
+    """The host's firmware sent its first DHCP packet after we powered it."""
+
+    kind = "dhcp.seen"
+    moves = {Stage.POWERING: Stage.NETBOOTING}
+    meaning = "first packet after our power-on"
+
+    def describe(self) -> str:
+        """The IPv4 address that it is given."""
+        return f"first network packet, it gets {self.address}"
+
+
+class ScriptServed(Payload):
+    """iPXE was sent its script; `boots` is ramdisk or installer, serial and UUID are SMBIOS's."""
+
+    kind = "script.served"
+    moves = {Stage.POWERING: Stage.NETBOOTING, Stage.NETBOOTING: Stage.NETBOOTING}
+    meaning = "iPXE has its script"
+
+    boots: str = "ramdisk"
+    address: str = ""
+    serial: str = ""
+    uuid: str = ""
+
+    def describe(self) -> str:
+        """Which of ramdisk and installer it loads."""
+        return f"iPXE has its script, loading the {self.boots}"
+
+
+class DhcpServer(Payload):
+    """Another DHCP server: what it offered last, what it names to boot; times in seconds since 1970."""
+
+    address: str = ""
+    mac: str = ""
+    interface: str = ""
+    offer: str = ""
+    boots: str = ""
+    since: float = 0
+    heard: float = 0
+
+
+class DhcpServerSeen(DhcpServer):
+    """It answers on a network of ours. Belongs to no deployment."""
+
+    kind = "dhcp.foreign"
+    meaning = "another DHCP server answers"
+
+    def describe(self) -> str:
+        """IPv4 address and MAC of the other server."""
+        return f"another DHCP server answers: {self.address} ({self.mac})"
+
+
+class DhcpServerGone(DhcpServer):
+    """It has not been heard for so long that it is gone. Belongs to no deployment."""
+
+    kind = "dhcp.foreign.gone"
+    meaning = "the other DHCP server is gone"
+
+    def describe(self) -> str:
+        """IPv4 address and MAC of the other server."""
+        return f"another DHCP server is gone: {self.address} ({self.mac})"

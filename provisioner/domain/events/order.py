@@ -1,0 +1,81 @@
+"""Events of the order itself: armed, begun, ended by people or as its terms say."""
+
+from provisioner.domain.deployment import Deployment, Terms
+from provisioner.domain.events.payload import Failure, Payload
+from provisioner.domain.stage import UNDER_WAY, Stage
+
+
+class OrderArmed(Payload):
+    """Somebody ordered it; `expires` in seconds since 1970. It makes the row, so nothing leads to it."""
+
+    kind = "order.armed"
+
+    by: str
+    image: str
+    mac: str = ""
+    serial: str = ""
+    expires: float = 0
+    write_mode: str = Terms().write_mode
+    erase_foreign: bool = False
+    allow_downgrade: bool = False
+
+    def describe(self) -> str:
+        """Who ordered which image."""
+        return f"armed by {self.by}: {self.image}"
+
+
+class SlotGiven(Payload):
+    """A slot of the site is free: the deployment may begin."""
+
+    kind = "slot.given"
+    moves = {Stage.QUEUED: Stage.POWERING}
+    meaning = "its turn has come"
+    is_noted = False
+
+    def describe(self) -> str:
+        """A fixed sentence: it begins."""
+        return "its turn has come"
+
+
+class RunStopped(Failure):
+    """Too many hosts of its run failed: this one, still queued, is not begun."""
+
+    kind = "run.stopped"
+    moves = {Stage.QUEUED: Stage.CANCELLED}
+    meaning = "too many of its run failed alike"
+
+
+class StageHeld(Payload):
+    """The order was to go no further than `stage`."""
+
+    kind = "stage.held"
+    moves = {stage: Stage.CANCELLED for stage in UNDER_WAY if stage != Stage.QUEUED}
+    meaning = "the order says: stop here"
+
+    stage: str
+
+    def apply(self, row: Deployment, now: float) -> Deployment:
+        """Stores as reason the stage after which it stopped."""
+        return row.changed(reason=f"stopped after {self.stage}, as ordered")
+
+    def describe(self) -> str:
+        """The stage after which it stopped."""
+        return f"stopped after {self.stage}, as ordered"
+
+
+class OrderCancelled(Payload):
+    """An operator ended the deployment; `by` is who."""
+
+    kind = "order.cancelled"
+    moves = {stage: Stage.CANCELLED for stage in UNDER_WAY}
+    meaning = "a person ended it"
+
+    by: str
+
+    def apply(self, row: Deployment, now: float) -> Deployment:
+        """Stores as reason who cancelled it."""
+        return row.changed(reason=f"cancelled by {self.by}")
+
+    def describe(self) -> str:
+        """Who cancelled it."""
+        return f"cancelled by {self.by}"

@@ -1,0 +1,92 @@
+"""What every kind of event has: its moves in the transition table, its guard, its effect, its sentence."""
+
+import hmac
+from collections.abc import Mapping
+from typing import ClassVar
+
+from pydantic import BaseModel, ConfigDict, JsonValue
+
+from provisioner.domain.deployment import Deployment
+from provisioner.domain.progress import Progress
+from provisioner.domain.stage import Stage
+
+
+class Payload(BaseModel):
+    """What one event carries, and what its kind means; a subclass with a `kind` is a kind.
+
+    Only the fields are stored. Keys that are unknown here are dropped when a row of another release is read.
+    """
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    kind: ClassVar[str] = ""  # as it is stored: "agent.hello"
+    version: ClassVar[int] = 1  # of the fields
+    moves: ClassVar[Mapping[Stage, Stage]] = {}  # from which stage to which; from any other it is refused
+    meaning: ClassVar[str] = ""  # of the moves, in words
+    is_sign_of_life: ClassVar[bool] = True  # whether it becomes the deployment's `last_event`
+    is_progress: ClassVar[bool] = False  # comes every few seconds, and only the last one matters
+    closes_stage: ClassVar[bool] = False  # its sentence is about the stage that it ends
+    is_noted: ClassVar[bool] = True  # whether its sentence stands beside the stage
+
+    def refusal(self, row: Deployment) -> str:
+        """Why it is refused although the row's stage expects its kind; empty when it is not."""
+        return ""
+
+    def apply(self, row: Deployment, now: float) -> Deployment:
+        """The row with all that it changes but the stage; `now` in seconds since 1970."""
+        return row
+
+    def describe(self) -> str:
+        """The event as a sentence for people; empty where only its kind is known."""
+        return ""
+
+
+class Unknown(Payload):
+    """An event whose kind, or whose data, this release cannot read: shown, and nothing more."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    __pydantic_extra__: dict[str, JsonValue]
+
+
+class Failure(Payload):
+    """Why a deployment ended: PV code (0 for none), sentence, what to do next.
+
+    `console` is what the serial console said last, where the deployment has failed.
+    """
+
+    code: int = 0
+    sentence: str = ""
+    hint: str = ""
+    console: tuple[str, ...] = ()
+
+    def apply(self, row: Deployment, now: float) -> Deployment:
+        """Stores code, sentence (as reason) and hint."""
+        return row.changed(code=self.code, reason=self.sentence, hint=self.hint)
+
+    def describe(self) -> str:
+        """The sentence of the failure."""
+        return self.sentence or "no reason was given"
+
+
+class ProgressReport(Payload):
+    """A report of who writes the disk: its fields are those of `Progress`."""
+
+    is_progress = True
+
+    def progress(self) -> Progress:
+        """The report as the row of the deployment stores it."""
+        return Progress.model_validate(self, from_attributes=True)
+
+    def apply(self, row: Deployment, now: float) -> Deployment:
+        """Replaces the report before it."""
+        return row.changed(progress=self.progress())
+
+    def describe(self) -> str:
+        """Amount, rate and remaining time, in words."""
+        return self.progress().describe()
+
+
+def is_nonce(nonce: str, row: Deployment) -> bool:
+    """Whether it is the order's nonce; nothing fits where there is none. In constant time."""
+    return bool(row.nonce) and hmac.compare_digest(nonce.encode(), row.nonce.encode())

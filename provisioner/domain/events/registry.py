@@ -1,0 +1,31 @@
+"""Every kind of event by its name, and the payloads read from what is stored."""
+
+from collections.abc import Iterator, Mapping
+from types import ModuleType
+
+from pydantic import ValidationError
+
+from provisioner.domain.events import agent, clock, installer, netboot, order, power, system, verification
+from provisioner.domain.events.payload import Payload, Unknown
+
+# in the order in which a deployment meets them
+MODULES = (order, power, netboot, agent, installer, system, verification, clock)
+
+
+def _kinds(module: ModuleType) -> Iterator[type[Payload]]:
+    """The kinds that a module defines, in its order."""
+    classes = (value for value in vars(module).values() if isinstance(value, type))
+    for event in classes:
+        if issubclass(event, Payload) and event.kind and event.__module__ == module.__name__:
+            yield event
+
+
+KINDS: dict[str, type[Payload]] = {event.kind: event for module in MODULES for event in _kinds(module)}
+
+
+def read(kind: str, data: Mapping[str, object]) -> Payload:
+    """The payload of a stored event; `Unknown` for a kind or for data that this release cannot read."""
+    try:
+        return KINDS.get(kind, Unknown).model_validate(data)
+    except ValidationError:
+        return Unknown.model_validate(data)

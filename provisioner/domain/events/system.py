@@ -1,0 +1,74 @@
+"""Events of the system on the disk: it is chosen, it comes up, it says what it is."""
+
+from pydantic import BaseModel, ConfigDict
+
+from provisioner.domain.deployment import Deployment
+from provisioner.domain.events.payload import Failure, Payload
+from provisioner.domain.stage import Stage
+
+
+class RootDisk(BaseModel):
+    """The disk below the root file system, as the system says; `size` in bytes."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, coerce_numbers_to_str=True)
+
+    name: str = ""
+    serial: str = ""
+    size: int = 0
+
+
+class DiskChosen(Payload):
+    """The boot device is the disk; `note` says in words where the BMC did not confirm it."""
+
+    kind = "disk.chosen"
+    moves = {Stage.RESTARTING: Stage.RESTARTING}
+    meaning = "boot device = disk was set, or refused and noted"
+
+    note: str = ""
+
+    def apply(self, row: Deployment, now: float) -> Deployment:
+        """Allows the agent to reboot."""
+        return row.changed(reboot=True)
+
+    def describe(self) -> str:
+        """That the disk was read back as boot device, or what the BMC did instead."""
+        return self.note or "boot device disk (read back)"
+
+
+class SystemReport(BaseModel):
+    """What the system on the disk says of itself; `host_keys` are lines as `ssh-ed25519 AAAA…`."""
+
+    host_keys: tuple[str, ...] = ()
+    image_id: str = ""
+    image_version: str = ""
+    root_disk: RootDisk = RootDisk()
+    machine_id: str = ""
+    boot_id: str = ""
+    address: str = ""
+
+
+class OsPhoned(SystemReport, Payload):
+    """The system that was written has booted and reported."""
+
+    kind = "os.phoned"
+    moves = {Stage.RESTARTING: Stage.VERIFYING}
+    meaning = "the OS on the disk reported"
+    closes_stage = True
+
+    def apply(self, row: Deployment, now: float) -> Deployment:
+        """Stores its address and SSH host keys; nonce and token hashes are cleared."""
+        return row.changed(
+            phone_hash="", token_hash="", nonce="", host_keys=self.host_keys, address=self.address
+        )
+
+    def describe(self) -> str:
+        """The image, `id@version`, that the system reports."""
+        return f"the system on the disk reports {self.image_id}@{self.image_version}"
+
+
+class OsWrong(SystemReport, Failure):
+    """Another system has booted than was written; code, sentence and hint say which."""
+
+    kind = "os.wrong"
+    moves = {Stage.RESTARTING: Stage.FAILED}
+    meaning = "another system came up than was written"

@@ -1,0 +1,60 @@
+"""A machine that no host is."""
+
+from provisioner.domain.hardware import DeviceInfo, DiskInfo, HardwareFacts, HardwareModel, NicInfo
+
+
+class UnknownMachine(HardwareModel):
+    """One machine; its MACs are joined by its UUID or its inventory. Times in seconds since 1970, 0: never.
+
+    `mac` is the one last seen, `vendor` its card's maker, `architecture` the firmware in words, `port` the
+    switch's (RFC 3046), `note` why it got no boot file, `host` the known host that has its UUID.
+    """
+
+    mac: str
+    macs: tuple[str, ...]
+    vendor: str
+    architecture: str
+    uuid: str
+    address: str
+    hostname: str
+    port: str
+    note: str
+    host: str
+    first_seen: float
+    last_seen: float
+    count: int
+    inventoried: float
+    serial: str
+    maker: str
+    product: str
+    cpu: str
+    cpus: int
+    memory: int
+    firmware: str
+    disks: tuple[DiskInfo, ...]
+    nics: tuple[NicInfo, ...]
+    devices: tuple[DeviceInfo, ...]
+
+    @property
+    def changed(self) -> float:
+        """When it was last seen or inventoried, in seconds since 1970."""
+        return max(self.last_seen, self.inventoried)
+
+    @property
+    def hardware(self) -> HardwareFacts:
+        """What it reported, as a host's hardware is kept."""
+        return HardwareFacts(
+            mac=self.mac,
+            macs=self.macs,
+            serial=self.serial,
+            uuid=self.uuid,
+            memory=self.memory,
+            disks=self.disks,
+            nics=self.nics,
+            maker=self.maker,
+            product=self.product,
+            cpu=self.cpu,
+            cpus=self.cpus,
+            firmware=self.firmware,
+            devices=self.devices,
+        )

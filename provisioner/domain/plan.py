@@ -1,0 +1,86 @@
+"""What an order would do to one host: shown before anything is armed."""
+
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, computed_field
+
+from provisioner.domain.hardware import DiskInfo
+from provisioner.domain.host import Host
+from provisioner.domain.profile import Hints
+from provisioner.domain.refusal import Refusal
+from provisioner.domain.sparse import OnlySet
+from provisioner.domain.values import FrozenModel
+
+
+class CatalogueImage(FrozenModel):
+    """An image as the catalogue lists it: `id` is `name@version`; sizes in bytes, `added` since 1970.
+
+    `kind` is `pack`, or `iso` for Ubuntu's installer, which nobody of ours has signed.
+    """
+
+    model_config = ConfigDict(extra="ignore", from_attributes=True)
+
+    id: str
+    name: str
+    version: str
+    raw_size: int
+    raw_sha256: str
+    pack_size: int
+    signed_by: str
+    added: float
+    kind: Literal["pack", "iso"] = "pack"
+
+
+class ErasedDisk(DiskInfo):
+    """The disk that would be erased.
+
+    `seen`: it is the one inventoried disk that fits `hints`, as it was at `seen_at` (seconds since 1970),
+    told by the host's last `deployment` or by the `inventory` of the unknown machine that it was. Otherwise
+    only the hints are known. `foreign` names in words what on it is not ours.
+    """
+
+    seen: bool
+    hints: Annotated[Hints, OnlySet]
+    foreign: str
+    seen_at: float = 0
+    seen_by: Literal["", "deployment", "inventory"] = ""
+    name: str = ""
+    logical_sector: int = 0
+
+
+class Plan(FrozenModel):
+    """One host, one image, and what stands against it.
+
+    `holds` is the image that was deployed last, in words. The operator confirms by `challenge`, for which
+    `question` asks in words. `power` says how the host is powered, `installer` is the id of the ISO that
+    boots instead of the ramdisk, empty for none. With any of `refusals` the order is refused.
+    """
+
+    model_config = ConfigDict(extra="ignore")
+
+    host: Host
+    image: CatalogueImage
+    erases: Annotated[ErasedDisk, OnlySet]
+    holds: str
+    challenge: str
+    question: str
+    serial: str
+    power: str
+    installer: str
+    locked: bool
+    refusals: tuple[Refusal, ...] = ()
+
+
+class LeftOut(FrozenModel):
+    """A host that cannot be deployed now: every reason, and all of them in one line as `why`."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    host: str
+    refusals: tuple[Refusal, ...]
+
+    @computed_field  # type: ignore[prop-decorator]  # as pydantic documents it
+    @property
+    def why(self) -> str:
+        """All reasons in one line."""
+        return "; ".join(refusal.sentence for refusal in self.refusals)

@@ -1,0 +1,101 @@
+"""The kinds of values that models are made of: addresses, sizes, names."""
+
+import re
+from typing import Annotated
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from provisioner.errors import InputError
+
+
+def parse_mac(text: str) -> str:
+    """Any usual notation of a MAC as `aa:bb:cc:dd:ee:ff`.
+
+    Raises:
+        InputError: PV-101, not twelve hexadecimal digits, or an address that no network card has.
+    """
+    digits = re.sub(r"[:.\-\s]", "", str(text)).lower()
+    if not re.fullmatch(r"[0-9a-f]{12}", digits):
+        raise InputError(
+            f"{str(text)[:40]!r} is not a MAC address",
+            hint="twelve hexadecimal digits, as AC:1F:6B:0A:42:10, ac-1f-6b-0a-42-10 or ac1f.6b0a.4210",
+            code=101,
+        )
+    if digits == "0" * 12 or int(digits[1], 16) & 1:
+        raise InputError(
+            f"{text} is a group address or all zeros, no network card has it",
+            hint="read the MAC from the label again",
+            code=101,
+        )
+    return ":".join(digits[i : i + 2] for i in range(0, 12, 2))
+
+
+def _mac(value: object) -> str:
+    try:
+        return parse_mac(str(value))
+    except InputError as fault:
+        raise ValueError(f"{fault} ({fault.hint})") from fault
+
+
+# what makers leave in place of a UUID: two machines that have it are not one
+PLACEHOLDER_UUIDS = frozenset(
+    {
+        "00000000-0000-0000-0000-000000000000",
+        "ffffffff-ffff-ffff-ffff-ffffffffffff",
+        "03000200-0400-0500-0006-000700080009",
+        "00020003-0004-0005-0006-000700080009",
+        "12345678-1234-5678-90ab-cddeefaabbcc",
+    }
+)
+
+
+def machine_uuid(text: str | None) -> str:
+    """A system UUID (SMBIOS, DHCP option 97) in lower case; empty for what names no single machine."""
+    uuid = (text or "").strip().lower()
+    return "" if uuid in PLACEHOLDER_UUIDS or len(uuid) != 36 else uuid
+
+
+def printable(text: str) -> str:
+    """A stranger's text with `?` for what a terminal would obey: control characters and newlines."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text)
+
+
+_UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
+
+
+def _size(value: object) -> int:
+    parts = re.fullmatch(r"(\d+)\s*([KMGT]?)(?:i?B)?", str(value).strip(), re.IGNORECASE)
+    if not parts:
+        raise ValueError(f"{value!r} is not a size; write 64G or 480103981056")
+    return int(parts[1]) * _UNITS[parts[2].upper()]
+
+
+def _fingerprint(value: object) -> str:
+    digits = str(value).replace(":", "").lower()
+    if digits and not re.fullmatch(r"[0-9a-f]{64}", digits):
+        raise ValueError("a fingerprint is a certificate's SHA-256, 64 hexadecimal digits")
+    return digits
+
+
+Fingerprint = Annotated[str, BeforeValidator(_fingerprint)]
+
+Mac = Annotated[str, BeforeValidator(_mac)]
+
+Size = Annotated[int, BeforeValidator(_size)]
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]  # a DNS label, RFC 1123
+
+Text = Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
+
+
+class FrozenModel(BaseModel):
+    """Frozen, and strict about unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+Url = Annotated[
+    str, Field(max_length=200, pattern=r"^http://[A-Za-z0-9.-]+(:\d{1,5})?(/[A-Za-z0-9._~/-]*)?$")
+]
+
+Package = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.+-]{1,99}$")]  # Debian policy, 5.6.7

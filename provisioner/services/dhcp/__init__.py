@@ -1,0 +1,1 @@
+"""DHCP: codec, policy and loop."""

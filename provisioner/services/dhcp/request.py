@@ -1,0 +1,140 @@
+"""Reads what a client's DHCP packet says of its machine: firmware, architecture, UUID, switch port."""
+
+import uuid
+
+from provisioner.domain.values import printable
+from provisioner.services.dhcp.packet import UNSPECIFIED, Op, Option, Packet, suboptions
+from provisioner.state.sightings import ClientPacket
+
+CIRCUIT, REMOTE, LINK_SELECTION = 1, 2, 5  # suboptions of 82 (RFC 3046, RFC 3527)
+
+
+def sighting(
+    request: Packet, when: float, reply: Packet | None = None, note: str = "", ip: str = ""
+) -> ClientPacket | None:
+    """The evidence in a client's packet; None if no machine can be told from it.
+
+    `ip` is the address that `reply` gives, else the one that the client has or wishes for.
+    """
+    message = request.message
+    if request.op != Op.REQUEST or not request.mac or message is None:
+        return None
+    options = request.options
+    relay_info = options.get(Option.RELAY, b"")
+    ports = suboptions(relay_info) if relay_info else {}
+    return ClientPacket(
+        mac=request.mac,
+        message=message.name.lower(),
+        when=when,
+        arch=architecture(request),
+        vendor_class=decode_text(options.get(Option.VENDOR_CLASS, b"")),
+        user_class=" ".join(map(decode_text, user_classes(request))),
+        uuid=machine_uuid(request),
+        undi=_undi(options.get(Option.INTERFACE, b"")),
+        relay="" if request.giaddr == UNSPECIFIED else str(request.giaddr),
+        relay_info=relay_info.hex(),
+        circuit=_port(ports.get(CIRCUIT, b"")),
+        remote=_port(ports.get(REMOTE, b"")),
+        hostname=hostname(request),
+        ip=ip or client_address(request, reply),
+        boots=is_boot_client(request),
+        note=note,
+    )
+
+
+def hostname(request: Packet) -> str:
+    """What the machine calls itself; empty where it does not say."""
+    return decode_text(request.options.get(Option.HOST_NAME, b""))
+
+
+def client_address(request: Packet, reply: Packet | None = None) -> str:
+    """The address that is given, else the one that the client has or wishes for; empty for none."""
+    given = reply.yiaddr if reply else UNSPECIFIED
+    requested = request.address(Option.REQUESTED_ADDRESS) or UNSPECIFIED
+    return next((str(ip) for ip in (given, request.ciaddr, requested) if ip != UNSPECIFIED), "")
+
+
+def is_http(request: Packet) -> bool:
+    """Whether it is UEFI HTTP boot: option 60 begins with `HTTPClient` (UEFI 2.10, 24.7)."""
+    return request.options.get(Option.VENDOR_CLASS, b"").startswith(b"HTTPClient")
+
+
+def is_pxe(request: Packet) -> bool:
+    """Whether it is a PXE ROM (RFC 4578, 2.1); some send the architecture only."""
+    vendor = request.options.get(Option.VENDOR_CLASS, b"")
+    return vendor.startswith(b"PXEClient") or (
+        Option.ARCHITECTURE in request.options and not vendor.startswith(b"HTTPClient")
+    )
+
+
+def is_ipxe(request: Packet) -> bool:
+    """Whether it is iPXE: one of its user classes (option 77) says so."""
+    return Option.USER_CLASS in request.options and b"iPXE" in user_classes(request)
+
+
+def is_boot_client(request: Packet) -> bool:
+    """Whether firmware or iPXE asks, not an operating system."""
+    return may_boot(request) and (is_pxe(request) or is_http(request) or is_ipxe(request))
+
+
+def may_boot(request: Packet) -> bool:
+    """A quick look whether it says anything that only firmware says; systems may say some of it, too."""
+    options = request.options
+    return 60 in options or 93 in options or 77 in options
+
+
+def architecture(request: Packet) -> int | None:
+    """The first architecture of option 93 (RFC 4578, 2.1); None without one."""
+    value = request.options.get(Option.ARCHITECTURE, b"")
+    return int.from_bytes(value[:2], "big") if len(value) >= 2 else None
+
+
+def assumed_architecture(request: Packet) -> int:
+    """Without option 93 it is an old BIOS ROM: RFC 4578 demands it, PXE 2.0 did not have it."""
+    number = architecture(request)
+    return 0 if number is None else number
+
+
+def user_classes(request: Packet) -> list[bytes]:
+    """Option 77: a list as RFC 3004 says, or plain text as iPXE and others send it."""
+    value = request.options.get(Option.USER_CLASS, b"")
+    classes: list[bytes] = []
+    place = 0
+    while place < len(value):
+        length = value[place]
+        classes.append(value[place + 1 : place + 1 + length])
+        place += 1 + length
+        if not length or place > len(value):
+            return [value]
+    return classes
+
+
+def machine_uuid(request: Packet) -> str:
+    """Option 97 as people read it; firmware sends SMBIOS' byte order."""
+    value = request.options.get(Option.MACHINE, b"")
+    return str(uuid.UUID(bytes_le=value[1:])) if len(value) == 17 and value[0] == 0 else ""
+
+
+def link_selection(request: Packet) -> bytes:
+    """The subnet that a relay wants an address of, where it is not that of giaddr (RFC 3527)."""
+    if Option.RELAY not in request.options:
+        return b""
+    subnet = suboptions(request.options[Option.RELAY]).get(LINK_SELECTION, b"")
+    return subnet if len(subnet) == 4 else b""
+
+
+def decode_text(text: bytes) -> str:
+    """At most 128 characters of what a stranger wrote, without control characters."""
+    return printable(text.decode("utf-8", "replace")[:128])
+
+
+def _port(value: bytes) -> str:
+    """What a switch calls a port: text as it is, else hexadecimal."""
+    text = value.rstrip(b"\0")
+    if text and all(0x20 <= byte < 0x7F for byte in text):
+        return text.decode()[:64]
+    return value[:32].hex()
+
+
+def _undi(value: bytes) -> str:
+    return f"{value[0]}.{value[1]}.{value[2]}" if len(value) == 3 else ""

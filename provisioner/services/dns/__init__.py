@@ -1,0 +1,1 @@
+"""DNS: codec, zone and loop."""

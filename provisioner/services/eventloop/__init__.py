@@ -1,0 +1,1 @@
+"""What DHCP, TFTP and DNS share: one reactor, its sockets, its watchdog."""

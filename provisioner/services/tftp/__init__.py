@@ -1,0 +1,1 @@
+"""TFTP: codec, policy and loop."""

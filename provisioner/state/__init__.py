@@ -1,0 +1,1 @@
+"""Keeps: the database and the files of the state folder."""

@@ -1,0 +1,62 @@
+"""What the service remembers: a table for each noun behind one database.
+
+To add a table: write a migration in `state/schema.py` that creates it, and raise SCHEMA_VERSION there;
+write `state/NOUN.py`: a frozen dataclass for its row, and a `Table` whose methods give and take it;
+add that class to `Database` below; give it rows in `tests/golden/state` and a line in
+`tests/unit/state/test_migration.py`, which counts the tables. Statements of one transaction stand within
+`with database.writing():`; what must not stand alone calls `require_transaction` first.
+"""
+
+from pathlib import Path
+
+from provisioner.domain.host import Host
+from provisioner.domain.profile import Profile
+from provisioner.settings import AddressRange
+from provisioner.state.connection import Connection
+from provisioner.state.deployments import Deployments
+from provisioner.state.events import Events
+from provisioner.state.hosts import Hosts
+from provisioner.state.images import Images
+from provisioner.state.leases import Leases
+from provisioner.state.macs import Macs
+from provisioner.state.profiles import Profiles
+from provisioner.state.requests import Requests
+from provisioner.state.runs import Runs
+from provisioner.state.sightings import Sightings
+from provisioner.state.surveys import Surveys
+from provisioner.state.transfers import Transfers
+from provisioner.state.values import Values
+
+
+class Database(Connection):
+    """The one way to the database: `database.hosts.get(name)`, `with database.writing(): …`."""
+
+    def __init__(self, state: Path) -> None:
+        super().__init__(state)
+        self.hosts = Hosts(self)
+        self.macs = Macs(self)
+        self.profiles = Profiles(self)
+        self.images = Images(self)
+        self.deployments = Deployments(self)
+        self.events = Events(self)
+        self.runs = Runs(self)
+        self.sightings = Sightings(self)
+        self.surveys = Surveys(self)
+        self.transfers = Transfers(self)
+        self.leases = Leases(self)
+        self.requests = Requests(self)
+        self.values = Values(self)
+
+    def put_inventory(self, hosts: list[Host], profiles: list[Profile], pool: AddressRange) -> None:
+        """Add or replace hosts and profiles in one transaction; each MAC gets a fixed address of `pool`.
+
+        Raises ServiceError (PV-614) where the pool is full; then nothing is changed.
+        """
+        with self.writing() as db:
+            for profile in profiles:
+                db.table("profiles").upsert(
+                    {"name": profile.name, "body": profile.model_dump_json()}, pk="name"
+                )
+            for host in hosts:
+                db.table("hosts").upsert({"name": host.name, "body": host.model_dump_json()}, pk="name")
+                self.macs.put(host, pool)

@@ -1,0 +1,93 @@
+"""The packs of the catalogue as files: added, verified, found by part."""
+
+import shutil
+import tempfile
+from pathlib import Path
+
+from provisioner.domain.image import Image
+from provisioner.errors import InputError, NotFoundError, PackError
+from provisioner.imaging import manifest as manifests
+from provisioner.imaging import pack as packs
+from provisioner.imaging import signature
+from provisioner.state.image_folders import image_folder
+
+# what a part is called in a URL → its file in the image's folder
+PARTS = {"pack": "pack", "manifest": "pack.json", "manifest.minisig": "pack.json.minisig"}
+
+
+def part_file(state: Path, ident: str, part: str) -> Path:
+    """The file of an image's part, one of PARTS. Raises NotFoundError (PV-120)."""
+    path = image_folder(state, ident) / PARTS.get(part, "?")
+    if part not in PARTS or not path.is_file():
+        raise NotFoundError(f"{ident} has no {part}")
+    return path
+
+
+def trusted_keys(state: Path) -> list[Path]:
+    """The public keys (minisign) whose signatures this site trusts."""
+    return sorted((state / "keys").glob("*.pub"))
+
+
+def add_pack(state: Path, source: str, now: float) -> Image:
+    """Check a pack and copy it into the catalogue; manifest and signature lie beside it.
+
+    Raises InputError (PV-320) where a file is missing, PackError where signature, manifest or content are
+    wrong, or the ESP is labelled otherwise (PV-322). Then nothing is left behind.
+    """
+    files = _beside(Path(source))
+    key = signature.verify(files["manifest"], files["manifest.minisig"], trusted_keys(state))
+    manifest = manifests.load(files["manifest"])
+    if not any(part.role == "esp" and part.label == manifests.ESP_LABEL for part in manifest.partitions):
+        raise PackError(
+            f"{files['pack'].name}: its ESP is not labelled {manifests.ESP_LABEL}",
+            hint="hosts could not find it",
+            code=322,
+        )
+    folder = image_folder(state, f"{manifest.name}@{manifest.version}")
+    _copy(files, folder, manifest)
+    return Image(
+        name=manifest.name,
+        version=manifest.version,
+        raw_size=manifest.raw_size,
+        raw_sha256=manifest.raw_sha256,
+        pack_size=(folder / PARTS["pack"]).stat().st_size,
+        signed_by=key,
+        added=now,
+    )
+
+
+def _beside(pack: Path) -> dict[str, Path]:
+    """The files of a pack by part."""
+    files = {
+        "pack": pack,
+        "manifest": pack.with_name(pack.name + ".json"),
+        "manifest.minisig": pack.with_name(pack.name + ".json.minisig"),
+    }
+    for path in files.values():
+        if not path.is_file():
+            raise InputError(
+                f"{path}: no such file", hint="provision image pack RAW -o PACK --sign KEY", code=320
+            )
+    return files
+
+
+def _copy(files: dict[str, Path], folder: Path, manifest: manifests.Manifest) -> None:
+    """All or nothing: what is copied is verified before it takes the folder's place."""
+    with tempfile.TemporaryDirectory(dir=folder.parent) as work:
+        for part, path in files.items():
+            shutil.copyfile(path, Path(work) / PARTS[part])
+            (Path(work) / PARTS[part]).chmod(0o644)  # for nginx; the state folder itself lets nobody in
+        packs.verify(Path(work) / PARTS["pack"], manifest)
+        shutil.rmtree(folder, ignore_errors=True)
+        Path(work).rename(folder)
+        Path(work).mkdir()  # for the context manager to remove
+    folder.chmod(0o755)
+
+
+def verify_pack(state: Path, ident: str) -> int:
+    """Read the stored pack again, signature included; the number of chunks. Raises PackError."""
+    path = part_file(state, ident, "manifest")
+    signature.verify(path, part_file(state, ident, "manifest.minisig"), trusted_keys(state))
+    manifest = manifests.load(path)
+    packs.verify(part_file(state, ident, "pack"), manifest)
+    return len(manifest.chunks)

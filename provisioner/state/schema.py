@@ -1,0 +1,123 @@
+"""The database's schema with every migration since the first release."""
+
+from sqlite_utils import Database, Migrations
+
+from provisioner.domain.stage import RESTING
+
+SCHEMA_VERSION = 7  # raised with every migration; a newer folder is refused
+DEPLOYMENTS = {  # the columns of the first release; what follows adds and renames
+    "id": str,
+    "host": str,
+    "mac": str,
+    "image": str,
+    "stage": str,
+    "stage_since": float,
+    "deadline": float,
+    "created": float,
+    "expires": float,
+    "attempt": int,
+    "armed_by": str,
+    "serial": str,
+    "erase": int,
+    "stop_after": str,
+    "nonce": str,
+    "token_hash": str,
+    "phone_hash": str,
+    "agent_boot_id": str,
+    "last_sign": float,
+    "sign": str,
+    "progress": str,
+    "power_on": float,
+    "reboot": int,
+    "disk": str,
+    "address": str,
+    "host_keys": str,
+    "code": int,
+    "reason": str,
+    "hint": str,
+    "verdict": str,
+}
+migrations = Migrations("provisioner")
+
+
+@migrations()
+def first(db: Database) -> None:
+    """Everything that the first release keeps."""
+    db.table("profiles").create({"name": str, "body": str}, pk="name")
+    db.table("hosts").create({"name": str, "body": str, "facts": str, "facts_at": float}, pk="name")
+    db.table("macs").create({"mac": str, "host": str, "address": str, "role": str}, pk="mac")
+    db.table("macs").create_index(["address"], unique=True)
+    db.table("images").create({"id": str, "body": str}, pk="id")
+    db.table("deployments").create(DEPLOYMENTS, pk="id")
+    db.table("deployments").create_index(["host", "stage"])
+    event = {"id": int, "time": float, "host": str, "deployment": str, "attempt": int}
+    db.table("events").create({**event, "kind": str, "source": str, "data": str}, pk="id")
+    db.table("events").create_index(["deployment"])
+    # two deployments of one host can never be under way: the database itself refuses
+    resting = ", ".join(f"'{stage}'" for stage in sorted(RESTING))
+    db.execute(f"CREATE UNIQUE INDEX one_under_way ON deployments(host) WHERE stage NOT IN ({resting})")
+    db.table("sightings").create(
+        {"mac": str, "first_seen": float, "last_seen": float, "count": int, "address": str, "data": str},
+        pk="mac",
+    )
+    db.table("leases").create({"mac": str, "address": str, "expires": float, "bound": int}, pk="mac")
+    db.table("requests").create(
+        {
+            "id": int,
+            "created": float,
+            "host": str,
+            "action": str,
+            "argument": str,
+            "state": str,
+            "result": str,
+        },
+        pk="id",
+    )
+    db.table("service").create({"key": str, "value": str}, pk="key")
+
+
+@migrations()
+def second(db: Database) -> None:
+    """Runs: one order for many hosts."""
+    db.table("runs").create({"id": str, "created": float, "body": str}, pk="id")
+    db.table("deployments").add_column("run", str, not_null_default="")
+    db.table("deployments").create_index(["run"])
+
+
+@migrations()
+def third(db: Database) -> None:
+    """Deployments that boot an installer; images need nothing, for what is not said of one is a pack."""
+    db.table("deployments").add_column("iso", str, not_null_default="")
+
+
+@migrations()
+def fourth(db: Database) -> None:
+    """What machines that nobody knows said of themselves; state/surveys.py reads and writes it."""
+    times = {"served": float, "released": float, "reported": float}
+    row = {"mac": str, "uuid": str, "macs": str, "address": str, **times, "body": str}
+    db.table("surveys").create(row, pk="mac")
+
+
+@migrations()
+def fifth(db: Database) -> None:
+    """How a deployment writes the disk, and whether it may lose what is somebody else's."""
+    db.table("deployments").add_column("write_mode", str, not_null_default="delta")
+    db.table("deployments").add_column("erase_foreign", int, not_null_default=0)
+
+
+@migrations()
+def sixth(db: Database) -> None:
+    """What each address last fetched by TFTP, or did not get."""
+    last = {"time": float, "count": int, "name": str, "result": str, "bytes": int}
+    db.table("transfers").create({"address": str, **last}, pk="address")
+
+
+@migrations()
+def seventh(db: Database) -> None:
+    """The last sign of life is called what it is: the last event, and when it came.
+
+    Each event keeps the version of its fields, as whoever wrote it knew them.
+    """
+    db.execute("ALTER TABLE deployments RENAME COLUMN sign TO last_event")
+    db.execute("ALTER TABLE deployments RENAME COLUMN last_sign TO last_event_at")
+    db.table("events").add_column("version", int, not_null_default=1)

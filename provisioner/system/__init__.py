@@ -1,0 +1,1 @@
+"""What this machine gives: sockets, namespaces, neighbours, shipped files, units for people."""

@@ -1,0 +1,210 @@
+"""The agent's messages, from its hello to the reboot; `agent/protocol.py` describes them.
+
+Nobody is told why he is refused: strangers get the uniform 404.
+"""
+
+import logging
+import secrets
+from typing import TypeVar
+
+from flask import Response, abort, jsonify, request
+
+from provisioner.agent import protocol
+from provisioner.cloudinit import nocloud
+from provisioner.deployment import target_disk
+from provisioner.deployment.record import record, try_record
+from provisioner.deployment.tokens import hash_token
+from provisioner.discovery import intake
+from provisioner.discovery.hardware import reported
+from provisioner.domain.deployment import Deployment
+from provisioner.domain.events.agent import (
+    AgentFailed,
+    AgentHello,
+    AgentProgress,
+    AgentRebooting,
+    AgentWritten,
+)
+from provisioner.domain.events.payload import Payload
+from provisioner.domain.host import Host
+from provisioner.domain.stage import Stage
+from provisioner.domain.values import parse_mac
+from provisioner.errors import InputError, TransitionError
+from provisioner.site import lan
+from provisioner.site.site import Site
+from provisioner.state.secrets import deployment_key
+from provisioner.web.machines.download_slots import download_slots
+from provisioner.web.machines.token import AGENT_STAGES, token_owner
+from provisioner.web.rate_limit import RateLimit
+from provisioner.web.request import json_body, the_site
+
+log = logging.getLogger(__name__)
+INVENTORIES = RateLimit(rate=0.2, burst=5)  # of one address
+LARGEST_LOG = 8 << 20  # bytes of one attempt's log: a flood cannot fill the disk
+MOST_LINES, LONGEST_LINE = 5000, 2000  # of one message, in lines and characters
+_Message = TypeVar("_Message", protocol.Progress, protocol.Log, protocol.Written, protocol.Failed)
+_T = TypeVar("_T")
+
+
+def hello() -> Response:
+    """The nonce consumes the order and opens the attempt; the answer carries the token and the order."""
+    site = the_site()
+    message = _message(protocol.Hello)
+    row = _ordered(site, message)
+    host = site.database.hosts.get(row.host)
+    token, phone_token = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
+    greeting = AgentHello(
+        nonce=message.nonce,
+        boot_id=message.boot_id,
+        serial=message.serial,
+        token_hash=hash_token(token),
+        phone_hash=hash_token(phone_token),
+    )
+    try:
+        row = record(site, row.id, greeting, source="agent")
+    except TransitionError:
+        abort(404)
+    site.database.hosts.put_hardware(host.name, reported(message), site.clock())
+    do: protocol.Do = "continue" if row.stage == Stage.WRITING else "stop"  # an order may end here
+    answer = protocol.HelloAnswer(do, token, site.clock(), _order(site, host, row, phone_token))
+    return jsonify(protocol.dump(answer))
+
+
+def _ordered(site: Site, message: protocol.Hello) -> Deployment:
+    """The deployment that this machine's nonce belongs to; 404 for anybody else."""
+    host = site.database.hosts.by_mac(_checked_mac(message.mac))
+    row = site.database.deployments.last_of(host.name) if host else None
+    if row is None or row.mac != message.mac or not lan.has_address(site, row.mac, request.remote_addr or ""):
+        abort(404)
+    if not row.nonce or not secrets.compare_digest(row.nonce.encode(), message.nonce.encode()):
+        log.warning("%s: a hello with a wrong or used nonce from %s", row.host, request.remote_addr)
+        abort(404)
+    return row
+
+
+def _checked_mac(mac: str) -> str:
+    try:
+        return parse_mac(mac)
+    except InputError:
+        abort(404)
+
+
+def _order(site: Site, host: Host, row: Deployment, phone_token: str) -> protocol.Order:
+    hints = target_disk.hints(site, host)
+    name, version = row.image.split("@", 1)
+    return protocol.Order(
+        deployment=row.id,
+        attempt=row.attempt,
+        image_name=name,
+        image_version=version,
+        manifest_url=f"/images/{row.image}/manifest",
+        pack_url=f"{site.settings.images.url}/images/{row.image}/pack",
+        disk=protocol.DiskHints(**hints.model_dump()),
+        erase=row.erase,
+        method=row.write_mode,
+        foreign=row.erase_foreign,
+        expected_serial=row.serial,
+        seed=nocloud.build(
+            deployment=row.id,
+            hostname=host.name,
+            deploy_mac=row.mac,
+            server=site.settings.url_for(request.remote_addr or ""),
+            token=phone_token,
+            public_key=deployment_key(site.settings.state),
+        ),
+    )
+
+
+def _message(kind: type[_T]) -> _T:
+    try:
+        return protocol.load(kind, json_body())
+    except protocol.ProtocolError as fault:
+        log.warning("%s: %s", request.remote_addr, fault)
+        abort(404)
+
+
+def _report(kind: type[_Message]) -> tuple[Deployment, _Message]:
+    """The deployment whose token this is, and the message; 404 for anybody else."""
+    message = _message(kind)
+    row = token_owner()
+    if message.deployment != row.id:
+        abort(404)
+    return row, message
+
+
+def _note(row: Deployment, event: Payload) -> Deployment:
+    """The row after the event, or as it was where the event comes too late."""
+    return try_record(the_site(), row.id, event, source="machine") or row
+
+
+def _is_writing(row: Deployment, attempt: int) -> bool:
+    return row.stage == Stage.WRITING and row.attempt == attempt
+
+
+def _do(row: Deployment | None, attempt: int) -> Response:
+    """What the agent shall do next, from the row alone."""
+    if row is None or row.attempt != attempt or row.stage not in AGENT_STAGES:
+        return jsonify({"do": "stop"})
+    if row.stage == Stage.RESTARTING and row.reboot:
+        return jsonify({"do": "reboot"})
+    return jsonify({"do": "continue"})
+
+
+def inventory() -> Response:
+    """What a machine that nobody knows is; without a token, so only what its own address may say of it."""
+    if (request.content_length or intake.LARGEST + 1) > intake.LARGEST:
+        abort(404)
+    site, address = the_site(), request.remote_addr or ""
+    if not site.settings.discovery.boot or not site.settings.is_ours(address):
+        abort(404)
+    if not INVENTORIES.allows(address):
+        abort(503)  # the agent tries again
+    if not intake.take(site, _message(protocol.Inventory), address):
+        abort(404)
+    return jsonify({"do": "reboot"})
+
+
+def progress() -> Response:
+    """Bytes are moving."""
+    row, message = _report(protocol.Progress)
+    if _is_writing(row, message.attempt) and message.seq > row.progress.seq:
+        row = _note(row, AgentProgress.model_validate(message, from_attributes=True))
+    if message.phase in ("reading back", "finishing"):
+        download_slots().release(row.id)
+    elif message.phase == "writing":
+        download_slots().progress(row.id, message.done / max(1, message.total))
+    return _do(row, message.attempt)
+
+
+def agent_log() -> Response:
+    """Lines of the agent's log, kept in a file of the deployment."""
+    row, message = _report(protocol.Log)
+    if not 0 < message.attempt <= row.attempt:
+        return _do(None, message.attempt)
+    folder = the_site().settings.state / "logs"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    path = folder / f"{row.id}.{message.attempt}.agent.log"
+    if not path.exists() or path.stat().st_size < LARGEST_LOG:
+        with path.open("a", encoding="utf-8") as out:
+            lines = (line.replace("\n", " ")[:LONGEST_LINE] for line in message.lines[:MOST_LINES])
+            out.writelines(line + "\n" for line in lines)
+    return _do(row, message.attempt)
+
+
+def written() -> Response:
+    """All is on the disk. Polled: only the first one is an event."""
+    row, message = _report(protocol.Written)
+    download_slots().release(row.id)
+    if _is_writing(row, message.attempt):
+        row = _note(row, AgentWritten.model_validate(message, from_attributes=True))
+    elif row.stage == Stage.RESTARTING and row.reboot and row.last_event != AgentRebooting.kind:
+        row = _note(row, AgentRebooting())
+    return _do(row, message.attempt)
+
+
+def failed() -> Response:
+    """Why the attempt cannot be finished."""
+    row, message = _report(protocol.Failed)
+    download_slots().release(row.id)
+    if _is_writing(row, message.attempt):
+        row = _note(row, AgentFailed(code=message.code, sentence=message.sentence, hint=message.hint))
+    return _do(row, message.attempt)

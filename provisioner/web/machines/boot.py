@@ -1,0 +1,89 @@
+"""What firmware and iPXE fetch: the boot script of a machine, and the files that it names.
+
+A boot script is always an answer: whoever is refused gets the script that boots the own disk.
+"""
+
+import logging
+import re
+
+from flask import Response, abort, request
+from pydantic import ValidationError
+
+from provisioner.deployment import boot
+from provisioner.deployment.boot import BootAnswer
+from provisioner.deployment.record import try_record
+from provisioner.discovery import records
+from provisioner.domain.boot_plan import Asker, Firmware, Local, Ramdisk, Survey
+from provisioner.domain.events.netboot import ScriptServed
+from provisioner.domain.values import parse_mac
+from provisioner.errors import InputError
+from provisioner.site.site import Site
+from provisioner.state import boot_files
+from provisioner.web.machines import files
+from provisioner.web.request import the_site
+
+log = logging.getLogger(__name__)
+LAST_RESORT = "#!ipxe\nexit 1\n"
+
+
+def boot_script(mac: str) -> Response:
+    """The per-MAC iPXE script; anything wrong with the request or with us is the disk answer."""
+    site = the_site()
+    try:
+        firmware = Firmware.BIOS if request.args.get("platform") == "pcbios" else Firmware.UEFI
+        asker = _asker(mac, firmware)
+        answer = boot.answer(site, asker) if asker else BootAnswer(Local(firmware=firmware), "this is no MAC")
+        if asker and isinstance(answer.plan, Survey):
+            records.note_served(site.database, asker.mac, asker.uuid, asker.address, site.clock())
+        response = Response(_script(site, answer, firmware), mimetype="text/plain")
+    except Exception:
+        log.exception("the boot script of %.40s could not be rendered", mac)
+        return Response(LAST_RESORT, mimetype="text/plain")
+    name, plan = asker.mac if asker else mac[:40], type(answer.plan).__name__
+    log.info("%s (%s) is answered %s: %s", name, request.remote_addr, plan, answer.reason)
+    if asker:
+        response.call_on_close(lambda: _note_served(site, asker, answer))
+    return response
+
+
+def _script(site: Site, answer: BootAnswer, firmware: Firmware) -> str:
+    url = site.settings.url_for(request.remote_addr or "")
+    return boot.render(site, answer.plan, reason=answer.reason, firmware=firmware, url=url)
+
+
+def _asker(mac: str, firmware: Firmware) -> Asker | None:
+    address = request.remote_addr or ""
+    try:
+        arch = request.args.get("arch", "")
+        arch = arch if re.fullmatch(r"[a-z0-9_]{0,16}", arch) else "unreadable"
+        known = Asker(mac=parse_mac(mac), address=address, firmware=firmware, arch=arch)
+    except InputError:
+        return None
+    try:
+        identity = {name: request.args.get(name, "") for name in ("serial", "uuid")}
+        return Asker.model_validate(known.model_dump() | identity)
+    except ValidationError:
+        log.warning("%s sent a serial or UUID that no firmware writes", mac)
+        return known
+
+
+def _note_served(site: Site, asker: Asker, answer: BootAnswer) -> None:
+    """After the script has left: it was served, or a machine that was surveyed has been given its disk."""
+    if isinstance(answer.plan, Local):
+        if site.settings.discovery.boot:
+            records.note_released(site.database, asker.mac, asker.uuid, site.clock())
+        return
+    host = site.database.hosts.by_mac(asker.mac)
+    row = site.database.deployments.last_of(host.name) if host else None
+    if row:
+        boots = "ramdisk" if isinstance(answer.plan, Ramdisk) else "installer"
+        served = ScriptServed(boots=boots, address=asker.address, serial=asker.serial, uuid=asker.uuid)
+        try_record(site, row.id, served, source="machine")
+
+
+def boot_file(name: str) -> Response:
+    """Kernel, ramdisk and local.efi; the same bytes for everybody."""
+    path = boot_files.boot_file(the_site().settings.state, name)
+    if path is None:
+        abort(404)
+    return files.send(path)

@@ -1,0 +1,249 @@
+"""What Ubuntu's live installer fetches and reports: its kernel and ISO, its seed, its question, its events.
+
+Everything is answered only to the address that is reserved for the deployment's MAC, and only while the order
+is armed; the seed, the question and the events need the nonce too. Strangers get the uniform 404.
+
+The first report consumes the order, and closes the seed for everybody, the same boot included: cloud-init
+reads each file once, before anything of it can report, and works on its own copy afterwards. So whoever
+reads the seed a second time is somebody else. (Until the first report a repeated read may be cloud-init's
+own second try, so it is answered; each is written down.) The nonce is worth nothing then but for events.
+"""
+
+import logging
+import secrets
+from typing import NoReturn
+
+from flask import Blueprint, Response, abort, jsonify, request
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from provisioner.agent import disks, protocol
+from provisioner.cloudinit import autoinstall
+from provisioner.deployment import boot, diagnose, target_disk
+from provisioner.deployment.record import record, try_record
+from provisioner.deployment.tokens import hash_token
+from provisioner.discovery.hardware import reported
+from provisioner.domain.boot_plan import Asker, Autoinstall
+from provisioner.domain.deployment import Deployment, WrittenDisk
+from provisioner.domain.events.installer import (
+    InstallerBegan,
+    InstallerDisk,
+    InstallerDone,
+    InstallerFailed,
+    InstallerProgress,
+    SeedServed,
+)
+from provisioner.domain.events.payload import Payload
+from provisioner.domain.stage import Stage
+from provisioner.domain.values import parse_mac
+from provisioner.errors import DiskError, InputError, ProvisionError, TransitionError
+from provisioner.site import lan
+from provisioner.site.site import Site
+from provisioner.state import iso_files
+from provisioner.state.secrets import deployment_key, phone_token
+from provisioner.web.machines import files
+from provisioner.web.machines.token import AGENT_STAGES
+from provisioner.web.request import json_body, the_site
+
+log = logging.getLogger(__name__)
+routes = Blueprint("autoinstall", __name__)
+# curtin and subiquity call the end of their work so; the machine reboots a few seconds later
+DONE = "subiquity/Late/run"
+# A part that fails need not end the installation (without a network the list of snaps never loads). These do;
+# and what ends it otherwise runs the error-commands, which report under the last name.
+ENDS = frozenset(
+    {"subiquity/Early/run", "subiquity/apply_autoinstall_config", "subiquity/Install/install"}
+    | {DONE, "provisioner/error"}
+)
+
+
+class Report(BaseModel):
+    """An event as curtin, subiquity and cloud-init post it (curtin/reporter/events.py)."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    name: str = Field(min_length=1, max_length=300)
+    description: str = Field("", max_length=4000)
+    event_type: str = Field(pattern=r"^(start|finish|result)$")
+    origin: str = Field("", max_length=60)
+    timestamp: float | None = None
+    result: str = Field("", max_length=20)
+    level: str = Field("", max_length=20)
+
+
+def _armed(mac: str) -> tuple[Deployment, Autoinstall]:
+    """The deployment for which this address may boot the installer now; 404 for anybody else."""
+    site = the_site()
+    try:
+        asker = Asker(mac=parse_mac(mac), address=request.remote_addr or "")
+    except (InputError, ValidationError):
+        _refuse("this is no MAC")
+    plan, reason = boot.answer(site, asker)
+    host = site.database.hosts.by_mac(asker.mac)
+    row = site.database.deployments.last_of(host.name) if host else None
+    if row is None or not isinstance(plan, Autoinstall):
+        _refuse(reason)
+    return row, plan
+
+
+def _refuse(reason: str) -> NoReturn:
+    asked = {key: str(value)[:40] for key, value in (request.view_args or {}).items() if key != "nonce"}
+    log.warning("%s: %s %s is refused: %s", request.remote_addr, request.endpoint, asked, reason)
+    abort(404)
+
+
+def _seeded(mac: str, nonce: str) -> tuple[Deployment, Autoinstall]:
+    """As `_armed`; aborts with 404 unless `nonce` is the order's."""
+    row, plan = _armed(mac)
+    if not secrets.compare_digest(nonce.encode(), row.nonce.encode()):
+        _refuse("the nonce is wrong")
+    return row, plan
+
+
+def _installing(mac: str, nonce: str) -> Deployment:
+    """The deployment whose installer this is; its first word consumes the order. 404 for anybody else."""
+    site = the_site()
+    try:
+        known = site.database.macs.get(parse_mac(mac))
+    except InputError:
+        _refuse("this is no MAC")
+    if not known or known.role != "host" or not lan.has_address(site, known.mac, request.remote_addr or ""):
+        _refuse("it is not the host's own address")
+    row = site.database.deployments.last_of(known.host)
+    if row is None or not row.is_installed or row.mac != known.mac or not row.nonce:
+        _refuse("no installer is ordered for it")
+    if row.stage in boot.ARMED:
+        _seeded(mac, nonce)
+        return _begin(site, row, nonce)
+    is_ours = secrets.compare_digest(nonce.encode(), row.nonce.encode())
+    if row.stage not in AGENT_STAGES or not is_ours or site.clock() > row.expires:
+        _refuse(f"the nonce is wrong, or the order was consumed and is {row.stage}")
+    return row
+
+
+def _begin(site: Site, row: Deployment, nonce: str) -> Deployment:
+    phone_hash = hash_token(phone_token(site.settings.state, row.id, nonce))
+    try:
+        began = InstallerBegan(nonce=nonce, phone_hash=phone_hash)
+        return record(site, row.id, began, source="installer")
+    except TransitionError as late:
+        _refuse(str(late))
+
+
+@routes.get("/boot/<mac>/<any(vmlinuz, initrd, 'installer.iso'):name>")
+def installer_file(mac: str, name: str) -> Response:
+    """Kernel, initrd and ISO of the ordered installer, whole or by Range."""
+    row, _ = _armed(mac)
+    path = iso_files.installer_file(the_site().settings.state, row.iso, name)
+    if path is None:
+        _refuse(f"{row.iso} has no {name}")
+    return files.send(path)
+
+
+@routes.get(f"{boot.SEEDS}/<mac>/<nonce>/<name>")
+def seed_file(mac: str, nonce: str, name: str) -> Response:
+    """One file of the NoCloud seed."""
+    row, plan = _seeded(mac, nonce)
+    if name not in autoinstall.FILES:
+        _refuse("a seed has no such file")
+    text = autoinstall.build(_request(row, plan))[name]
+    response = Response(text, mimetype="text/plain")
+    if name == "user-data":
+        site, address = the_site(), request.remote_addr or ""
+        served = SeedServed(address=address)
+        response.call_on_close(lambda: try_record(site, row.id, served, source="installer"))
+    return response
+
+
+def _request(row: Deployment, plan: Autoinstall) -> autoinstall.Request:
+    site = the_site()
+    host = site.database.hosts.get(row.host)
+    profile = site.database.profiles.get(host.profile)
+    return autoinstall.Request(
+        deployment=row.id,
+        hostname=host.name,
+        mac=row.mac,
+        server=site.settings.url_for(request.remote_addr or ""),
+        seed_url=plan.seed_url,
+        token=phone_token(site.settings.state, row.id, row.nonce),
+        public_key=deployment_key(site.settings.state),
+        image=row.image,
+        hints=target_disk.hints(site, host),
+        installer=profile.installer,
+    )
+
+
+@routes.post(f"{boot.SEEDS}/<mac>/<nonce>/gate")
+def gate(mac: str, nonce: str) -> Response:
+    """May it begin, and on which disk? Asked before anything is written."""
+    message = _message()
+    row = _installing(mac, nonce)
+    if row.stage != Stage.WRITING or row.agent_boot_id not in ("", message.boot_id):
+        _refuse("another boot has asked before, or it is too late")
+    site = the_site()
+    host = site.database.hosts.get(row.host)
+    hints = target_disk.hints(site, host)
+    site.database.hosts.put_hardware(host.name, reported(message), site.clock())
+    try:
+        disk = _choose(row, message, protocol.DiskHints(**hints.model_dump()))
+    except ProvisionError as fault:
+        refused = InstallerFailed(code=fault.code, sentence=str(fault), hint=fault.hint)
+        try_record(site, row.id, refused, source="installer")
+        return jsonify({"do": "stop", "sentence": str(fault)})
+    chosen = WrittenDisk.model_validate(disk, from_attributes=True)
+    allowed = InstallerDisk(disk=chosen, boot_id=message.boot_id, serial=message.serial)
+    try_record(site, row.id, allowed, source="installer")
+    return jsonify({"do": "continue", "disk": f"/dev/{disk.name}"})
+
+
+def _message() -> protocol.Hello:
+    try:
+        return protocol.load(protocol.Hello, json_body())
+    except protocol.ProtocolError as fault:
+        _refuse(str(fault))
+
+
+def _choose(row: Deployment, message: protocol.Hello, hints: protocol.DiskHints) -> protocol.Disk:
+    """The one disk that the hints mean, of the machine that was ordered. Raises DiskError."""
+    if row.serial and row.serial.lower() != message.serial.lower():
+        raise DiskError(
+            f"this machine says serial {message.serial or 'nothing'}, the order is for {row.serial}",
+            hint="the MAC in the inventory belongs to another machine",
+            code=301,
+        )
+    return disks.choose(message.disks, hints)
+
+
+@routes.post(f"{boot.SEEDS}/<mac>/<nonce>/events")
+def events(mac: str, nonce: str) -> Response:
+    """One event of the installer; it always learns the same."""
+    try:
+        # cloud-init's webhook posts JSON without saying so
+        report = Report.model_validate(json_body(force=True))
+    except ValidationError as fault:
+        _refuse(f"this is no event: {fault.error_count()} faults")
+    row = _installing(mac, nonce)
+    if row.stage == Stage.WRITING:
+        _note(row, report)
+    return jsonify({"do": "continue"})
+
+
+def _note(row: Deployment, report: Report) -> None:
+    try_record(the_site(), row.id, _event(row, report), source="installer")
+
+
+def _event(row: Deployment, report: Report) -> Payload:
+    """What a report means: the end, good or bad, or one step more."""
+    words = f"{report.name}: {report.description}" if report.description else report.name
+    is_end = report.event_type == "finish" and report.name in ENDS
+    if is_end and report.result == "FAIL":
+        console = diagnose.see_console(the_site(), row)
+        hint = f"{console} and its /var/log/installer; then: provision retry {row.host}"
+        sentence = f"the installer failed: {row.progress.failed or words}"[:500]
+        return InstallerFailed(code=350, sentence=sentence, hint=hint)
+    if is_end and report.name == DONE:
+        return InstallerDone(name=report.name)
+    phase = words[:200] + (f" ({report.result})" if report.result else "")
+    unwinds = report.result == "FAIL"
+    # what failed comes first, then each that had called it
+    failed = words[:300] if unwinds and not row.progress.unwinds else row.progress.failed
+    return InstallerProgress(phase=phase, origin=report.origin, failed=failed, unwinds=unwinds)

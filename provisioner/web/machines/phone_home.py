@@ -1,0 +1,57 @@
+"""The one report of the system on the disk, after its first boot."""
+
+from flask import Response, abort, jsonify, request
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from provisioner.deployment.record import try_record
+from provisioner.deployment.tokens import token_fits
+from provisioner.domain.deployment import Deployment
+from provisioner.domain.events.system import OsPhoned, OsWrong, RootDisk
+from provisioner.domain.stage import Stage
+from provisioner.errors import ProvisionError
+from provisioner.web.request import json_body, the_site
+
+
+class PhoneHome(BaseModel):
+    """What the OS on the disk says of itself after its first boot."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    deployment: str = Field(max_length=40)
+    token: str = Field(max_length=100)
+    host_keys: list[str] = Field(max_length=8)
+    image_id: str = Field("", max_length=100)
+    image_version: str = Field("", max_length=100)
+    root_disk: RootDisk = RootDisk()
+    machine_id: str = Field("", max_length=64)
+    boot_id: str = Field("", max_length=64)
+
+
+def phone_home() -> Response:
+    """Evidence from the disk-booted OS; the token is worth nothing afterwards."""
+    site = the_site()
+    try:
+        message = PhoneHome.model_validate(json_body())
+        row = site.database.deployments.get(message.deployment)
+    except (ValidationError, ProvisionError):
+        abort(404)
+    if not token_fits(message.token, row.phone_hash) or row.stage != Stage.RESTARTING:
+        abort(404)
+    evidence = message.model_dump(exclude={"deployment", "token"}) | {"address": request.remote_addr or ""}
+    if fault := _wrong_system(row, message):
+        wrong = OsWrong(code=420, sentence=fault, hint=f"provision retry {row.host}", **evidence)
+        try_record(site, row.id, wrong, source="machine")
+        abort(404)
+    try_record(site, row.id, OsPhoned(**evidence), source="machine")
+    return jsonify({"do": "continue"})
+
+
+def _wrong_system(row: Deployment, message: PhoneHome) -> str:
+    """In words, where the OS that came up is not the one that was written; else empty."""
+    image = f"{message.image_id}@{message.image_version}"
+    if image != row.image:
+        return f"{row.host} came up with {image}, but {row.image} was written"
+    wanted, reported = row.disk.serial, message.root_disk.serial
+    if wanted and reported and wanted != reported:
+        return f"{row.host} came up from disk {reported}, but disk {wanted} was written"
+    return ""

@@ -1,0 +1,1 @@
+"""What people and their programs ask: the API, a module for each noun."""

@@ -1,0 +1,83 @@
+"""Images: add, list, verify, and remove what belongs to none."""
+
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from provisioner.api.images import (
+    ImageAnswer,
+    ImageList,
+    ImageSource,
+    ImageVerified,
+    StrayFile,
+    StrayFileList,
+    StrayFileSelection,
+)
+from provisioner.deployment import plan
+from provisioner.domain.image import Image
+from provisioner.domain.plan import CatalogueImage
+from provisioner.errors import InputError
+from provisioner.settings import sentences
+from provisioner.site.site import Site
+from provisioner.state import image_files, image_folders, iso_files
+from provisioner.web.request import the_site
+
+
+def add(body: ImageSource) -> ImageAnswer:
+    """Check signature and manifest of a pack, copy it into the state folder, register it."""
+    site = the_site()
+    with image_folders.changing(site.settings.state):
+        image = _add_iso(site, body) if body.iso else _add_pack(site, body)
+        site.database.images.put(image)
+    return ImageAnswer(image=CatalogueImage.model_validate(image))
+
+
+def _add_pack(site: Site, source: ImageSource) -> Image:
+    return image_files.add_pack(site.settings.state, source.path, site.clock())
+
+
+def _add_iso(site: Site, source: ImageSource) -> Image:
+    described = iso_files.describe_iso(Path(source.path))
+    name, version = source.name or described[0], source.version or described[1]
+    if not (name and version):
+        raise InputError(f"{source.path} does not say what it is", hint="give --name and --version", code=329)
+    state, now = site.settings.state, site.clock()
+    try:
+        return iso_files.add_iso(state, source.path, now, name=name, version=version, sha256=source.sha256)
+    except ValidationError as fault:
+        raise InputError(f"the image cannot be called so: {sentences(fault)}") from fault
+
+
+def list_all() -> ImageList:
+    """The catalogue."""
+    images = the_site().database.images.all()
+    return ImageList(images=tuple(CatalogueImage.model_validate(image) for image in images))
+
+
+def list_garbage() -> StrayFileList:
+    """Files beside the images that belong to none of them."""
+    site = the_site()
+    rows = image_folders.garbage(site.settings.state, _ids(site))
+    return StrayFileList(garbage=tuple(StrayFile.model_validate(row) for row in rows))
+
+
+def remove_garbage(body: StrayFileSelection) -> StrayFileList:
+    """Remove such files, as far as they still belong to no image; what was removed."""
+    site = the_site()
+    state = site.settings.state
+    with image_folders.changing(state, alone=True):
+        rows = image_folders.remove_garbage(state, _ids(site), body.names)
+    return StrayFileList(garbage=tuple(StrayFile.model_validate(row) for row in rows))
+
+
+def _ids(site: Site) -> list[str]:
+    return [image.id for image in site.database.images.all()]
+
+
+def verify(name: str) -> ImageVerified:
+    """Read every chunk of the stored image again. An error names the first bad one."""
+    site = the_site()
+    image, state = plan.find_image(site, name), site.settings.state
+    is_iso = image.kind == "iso"
+    chunks = iso_files.verify_iso(state, image) if is_iso else image_files.verify_pack(state, image.id)
+    return ImageVerified(image=image.id, chunks=chunks)

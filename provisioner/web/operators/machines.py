@@ -1,0 +1,94 @@
+"""Machines that nobody knows yet: list, watch, adopt."""
+
+import re
+from collections.abc import Iterable
+
+from provisioner.api.machines import (
+    Adoption,
+    HostAdopted,
+    MachineAnswer,
+    MachineList,
+    MachineQuery,
+)
+from provisioner.discovery import machines
+from provisioner.domain.host import Host
+from provisioner.domain.machine import UnknownMachine
+from provisioner.errors import InputError, RefusedError
+from provisioner.power import registry
+from provisioner.site.site import Site
+from provisioner.state import inventory
+from provisioner.web.request import await_change, the_site
+
+
+def list_all(query: MachineQuery) -> MachineList:
+    """Every machine that nobody knows; waits for one that was seen later than `after`."""
+    site = the_site()
+    rows = await_change(
+        lambda: tuple(machines.unknown(site)),
+        lambda rows: any(machine.changed > query.after for machine in rows),
+        query.wait,
+    )
+    return MachineList(machines=rows, now=site.clock())
+
+
+def show(name: str) -> MachineAnswer:
+    """One of them by any of its MACs, its UUID or its serial."""
+    return MachineAnswer(machine=machines.find(the_site(), name))
+
+
+def adopt(name: str, body: Adoption) -> HostAdopted:
+    """Make a host of one: its MACs (the one that was named boots), serial and UUID as inventoried."""
+    site = the_site()
+    machine = machines.find(site, name)
+    _check_is_new(site, machine, body.name)
+    host = _make_host(site, machine, name, body)
+    site.database.put_inventory([host], [], site.settings.hosts_range)
+    if machine.inventoried:
+        site.database.hosts.put_hardware(host.name, machine.hardware, site.clock())
+    site.database.surveys.forget(host.macs)
+    return HostAdopted(host=host)
+
+
+def _check_is_new(site: Site, machine: UnknownMachine, name: str) -> None:
+    if machine.host:
+        raise RefusedError(
+            f"{machine.mac} is a network card of {machine.host}: they have the UUID {machine.uuid}",
+            hint=f"provision host show {machine.host}; add the MAC to it in the inventory",
+            code=137,
+        )
+    if any(host.name == name for host in site.database.hosts.all()):
+        raise InputError(
+            f"there is a host {name} already", hint="give another --name; provision host list", code=110
+        )
+
+
+def _make_host(site: Site, machine: UnknownMachine, name: str, body: Adoption) -> Host:
+    """Raises InventoryError where it contradicts what is known."""
+    profiles = [profile.name for profile in site.database.profiles.all()]
+    known = body.model_dump(mode="json", exclude_unset=True, exclude={"serial"})
+    host = inventory.make_host(
+        known
+        | {"profile": body.profile or _only(profiles), "macs": _boot_first(machine.macs, name)}
+        | {"serial": body.serial or machine.serial, "uuid": machine.uuid},
+        registry.DRIVERS,
+    )
+    inventory.check([host], set(profiles), site.database.hosts.all())
+    return host
+
+
+def _only(profiles: list[str]) -> str:
+    if len(profiles) == 1:
+        return profiles[0]
+    raise InputError(
+        "which profile the host shall have is not said",
+        hint=f"--profile, one of: {', '.join(profiles)}"
+        if profiles
+        else "provision profile learn MAC --apply",
+        code=110,
+    )
+
+
+def _boot_first(macs: Iterable[str], name: str) -> list[str]:
+    """The MAC that was named comes first: it is the one that boots."""
+    digits = re.sub(r"[^0-9a-f]", "", name.lower())
+    return sorted(macs, key=lambda mac: mac.replace(":", "") != digits)

@@ -1,0 +1,55 @@
+"""`/metrics` for Prometheus: the numbers of all services, and what this one counts of its own requests.
+
+Audience: operators, by the token of the API or on the state folder's socket. The numbers say how many
+machines are deployed and when; nobody else on the LAN needs to know.
+"""
+
+import time
+
+from flask import Blueprint, Flask, Response, current_app, g, request
+
+from provisioner.errors import ProvisionError
+from provisioner.state import counters
+from provisioner.state.counters import MetricsRegistry
+from provisioner.web.request import answer_error, only_operators, the_site
+
+TEXT = "text/plain; version=0.0.4; charset=utf-8"
+REFUSAL_STATUSES = (401, 403, 404, 405, 409, 413, 415)
+routes = Blueprint("metrics", __name__)
+routes.before_request(only_operators)
+routes.register_error_handler(ProvisionError, answer_error)
+
+
+class RequestMetrics:
+    """Counts every request of a Flask application, by the name of its route (`request.endpoint`)."""
+
+    def __init__(self, app: Flask, service: str = "web") -> None:
+        self.registry = MetricsRegistry(service)
+        app.before_request(self._begin)
+        app.after_request(self._answered)
+
+    def _begin(self) -> None:
+        g.request_began = time.monotonic()
+
+    def _answered(self, response: Response) -> Response:
+        """Before the body is sent: a stream of an image may last for minutes."""
+        kind = request.endpoint or "nowhere"
+        self.registry.scalar("provision_requests_total", kind=kind).inc()
+        if response.status_code in REFUSAL_STATUSES:
+            reason = f"status {response.status_code}"
+            self.registry.scalar("provision_refusals_total", reason=reason).inc()
+        else:
+            status = str(response.status_code)
+            self.registry.scalar("provision_answers_total", kind=kind, status=status).inc()
+        since = time.monotonic() - g.request_began
+        self.registry.histogram("provision_latency_seconds").observe(since)
+        return response
+
+
+@routes.get("/metrics")
+def metrics() -> Response:
+    """The metrics of all services in Prometheus' text format."""
+    site = the_site()
+    own: RequestMetrics = current_app.config["REQUEST_METRICS"]
+    text = counters.collect(site.settings.state, site.settings.services, own.registry)
+    return Response(text, content_type=TEXT)

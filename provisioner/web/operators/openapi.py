@@ -1,0 +1,133 @@
+"""The API described in OpenAPI 3.1.0, generated from the table of endpoints and their models."""
+
+import json
+import re
+from functools import cache
+from typing import Literal
+
+from pydantic import BaseModel, JsonValue
+from pydantic.json_schema import models_json_schema
+
+from provisioner import __version__
+from provisioner.api import ROOT
+from provisioner.api.answer import ErrorAnswer
+from provisioner.web.operators.endpoints import ENDPOINTS, Endpoint
+
+JsonObject = dict[str, JsonValue]
+Mode = Literal["validation", "serialization"]
+COMPONENTS = "#/components/schemas/{model}"
+JSON = "application/json"
+PARAMETER_TYPES = {"int": "integer"}  # of Flask's converters; all others are strings
+TOKEN: JsonObject = {
+    "type": "http",
+    "scheme": "bearer",
+    "description": "The text of STATE/secrets/operator.token; not asked on the Unix socket STATE/api.sock.",
+}
+ERRORS = {
+    "400": "What was sent cannot be used.",
+    "401": "The token is missing or wrong (PV-601).",
+    "404": "Nothing is known by that name.",
+    "409": "Refused, or not possible now; `code` is the PV code.",
+    "500": "A fault of the service; its log has the details.",
+    "502": "A BMC or the worker cannot be reached.",
+}
+
+
+@cache
+def document() -> str:
+    """The whole description as JSON text."""
+    return json.dumps(description(), indent=2, ensure_ascii=False) + "\n"
+
+
+def description() -> JsonObject:
+    """The whole description as plain data (OpenAPI Specification 3.1.0, 4.8.1)."""
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Provisioner",
+            "version": __version__,
+            "summary": "Bare-metal provisioning on one deployment LAN, for operators.",
+        },
+        "servers": [{"url": ROOT}],
+        "security": [{"token": []}],
+        "paths": _paths(),
+        "components": {
+            "schemas": _schemas(),
+            "responses": {
+                status: _response(text, _reference(ErrorAnswer)) for status, text in ERRORS.items()
+            },
+            "securitySchemes": {"token": TOKEN},
+        },
+    }
+
+
+def _paths() -> JsonObject:
+    paths: dict[str, JsonObject] = {}
+    for endpoint in ENDPOINTS:
+        paths.setdefault(_path(endpoint), {})[endpoint.method.lower()] = _operation(endpoint)
+    return {**paths}
+
+
+def _path(endpoint: Endpoint) -> str:
+    return re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", endpoint.path)
+
+
+def _operation(endpoint: Endpoint) -> JsonObject:
+    operation: JsonObject = {
+        "operationId": endpoint.name,
+        "tags": [endpoint.group],
+        "summary": endpoint.summary,
+        "parameters": [*_path_parameters(endpoint), *_query_parameters(endpoint)],
+        "responses": _responses(endpoint),
+    }
+    if endpoint.body:
+        operation["requestBody"] = {
+            "required": True,
+            "content": {JSON: {"schema": _reference(endpoint.body)}},
+        }
+    return operation
+
+
+def _path_parameters(endpoint: Endpoint) -> list[JsonValue]:
+    return [
+        {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "schema": {"type": PARAMETER_TYPES.get(converter, "string")},
+        }
+        for converter, name in re.findall(r"<(?:(\w+):)?(\w+)>", endpoint.path)
+    ]
+
+
+def _query_parameters(endpoint: Endpoint) -> list[JsonValue]:
+    if not endpoint.query:
+        return []
+    properties = endpoint.query.model_json_schema()["properties"]
+    return [{"name": name, "in": "query", "schema": schema} for name, schema in properties.items()]
+
+
+def _responses(endpoint: Endpoint) -> JsonObject:
+    schemas: list[JsonValue] = [_reference(model) for model in endpoint.answers]
+    schema: JsonValue = schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
+    errors: JsonObject = {status: {"$ref": f"#/components/responses/{status}"} for status in ERRORS}
+    return {"200": _response("Done.", schema), **errors}
+
+
+def _response(text: str, schema: JsonValue) -> JsonObject:
+    return {"description": text, "content": {JSON: {"schema": schema}}}
+
+
+def _reference(model: type[BaseModel]) -> JsonObject:
+    return {"$ref": COMPONENTS.format(model=model.__name__)}
+
+
+def _schemas() -> JsonObject:
+    """Every model by its name: requests as they are read, answers as they are written."""
+    bodies = {endpoint.body for endpoint in ENDPOINTS if endpoint.body}
+    answers = {model for endpoint in ENDPOINTS for model in endpoint.answers} | {ErrorAnswer}
+    wanted: list[tuple[type[BaseModel], Mode]] = [(model, "validation") for model in bodies]
+    wanted += [(model, "serialization") for model in answers]
+    _, schema = models_json_schema(wanted, ref_template=COMPONENTS)
+    definitions = schema["$defs"]
+    return {name: definitions[name] for name in sorted(definitions)}

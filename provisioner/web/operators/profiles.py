@@ -1,0 +1,57 @@
+"""Profiles: list, show, learn one from a machine."""
+
+import re
+
+from provisioner.api.profiles import ProfileAnswer, ProfileLearned, ProfileLesson, ProfileList, ProfileStatus
+from provisioner.deployment import plan
+from provisioner.discovery import learn, machines
+from provisioner.domain.hardware import HardwareFacts
+from provisioner.domain.profile import Profile
+from provisioner.errors import NotFoundError, RefusedError
+from provisioner.site.site import Site
+from provisioner.web.request import the_site
+
+
+def list_all() -> ProfileList:
+    """Every profile with the names of its hosts."""
+    site = the_site()
+    return ProfileList(profiles=tuple(_status(site, profile) for profile in site.database.profiles.all()))
+
+
+def show(name: str) -> ProfileAnswer:
+    """One profile with the names of its hosts."""
+    site = the_site()
+    return ProfileAnswer(profile=_status(site, site.database.profiles.get(name)))
+
+
+def _status(site: Site, profile: Profile) -> ProfileStatus:
+    hosts = tuple(host.name for host in site.database.hosts.all() if host.profile == profile.name)
+    return ProfileStatus(**profile.model_dump(), hosts=hosts)
+
+
+def learn_from(body: ProfileLesson) -> ProfileLearned:
+    """The profile that a machine fits, as data and as YAML; stored with `apply`."""
+    site = the_site()
+    try:
+        host = plan.find_host(site, body.machine)
+        hardware, usual_name = site.database.hosts.hardware(host.name) or HardwareFacts(), host.profile
+    except NotFoundError:
+        machine = machines.find(site, body.machine)
+        hardware, usual_name = machine.hardware, _product_name(f"{machine.maker} {machine.product}")
+    name = body.name or usual_name
+    before = {profile.name: profile for profile in site.database.profiles.all()}.get(name)
+    if before and body.apply and not body.replace:
+        raise RefusedError(
+            f"there is a profile {name} already, it was not changed",
+            hint="give --replace to change its hardware, or another --name",
+            code=135,
+        )
+    profile = learn.profile(hardware, name, devices=body.devices, base=before)
+    if body.apply:
+        site.database.put_inventory([], [profile], site.settings.hosts_range)
+    return ProfileLearned(profile=profile, yaml=learn.as_yaml(profile), stored=body.apply)
+
+
+def _product_name(text: str) -> str:
+    """A maker's words as a profile's name."""
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:63].strip("-") or "learned"

@@ -1,0 +1,107 @@
+"""Requests: who may come in, how they are read, kept waiting, answered and refused."""
+
+import json
+import logging
+import socket
+from collections.abc import Callable
+from typing import TypeVar
+
+from flask import Response, current_app, request
+from pydantic import BaseModel, ValidationError
+
+from provisioner.api.answer import ErrorAnswer, ErrorBody
+from provisioner.deployment.tokens import token_fits
+from provisioner.errors import Exit, InputError, NotFoundError, ProvisionError, RefusedError, ServiceError
+from provisioner.settings import sentences
+from provisioner.site.site import Site
+from provisioner.state.notify import Listener
+from provisioner.state.secrets import operator_token_hash
+
+log = logging.getLogger(__name__)
+STATUS = {Exit.USAGE: 400, Exit.REFUSED: 409, Exit.UNREACHABLE: 502, Exit.FAILED: 409}
+_Model = TypeVar("_Model", bound=BaseModel)
+_T = TypeVar("_T")
+
+
+def the_site() -> Site:
+    """The site that this application serves."""
+    site: Site = current_app.config["SITE"]
+    return site
+
+
+def only_operators() -> None:
+    """Raises RefusedError (PV-601) unless the request has the operator's token or comes by the Unix socket.
+
+    The socket is open to whoever may enter the state folder.
+    """
+    if _is_local():
+        return
+    token = request.headers.get("Authorization", "").removeprefix("Bearer ")
+    if not token_fits(token, operator_token_hash(the_site().settings.state)):
+        raise RefusedError(
+            "the service does not know this token",
+            hint="export PROVISION_TOKEN with the text of STATE/secrets/operator.token",
+            code=601,
+        )
+
+
+def _is_local() -> bool:
+    connection = request.environ.get("gunicorn.socket")
+    return connection is not None and connection.family == socket.AF_UNIX
+
+
+def answer(model: BaseModel, status: int = 200) -> Response:
+    """The model as JSON."""
+    return Response(model.model_dump_json() + "\n", status, mimetype="application/json")
+
+
+def answer_error(fault: ProvisionError) -> Response:
+    """An error of ours: 401 for a wrong token, 404 for an unknown name, else by its exit code."""
+    status = 404 if isinstance(fault, NotFoundError) else STATUS.get(fault.exit, 500)
+    body = ErrorAnswer(error=ErrorBody.model_validate(fault.as_json()))
+    return answer(body, 401 if fault.code == 601 else status)
+
+
+def answer_fault(_: Exception) -> Response:
+    """What nobody expected: Flask has logged it, the caller learns where to look."""
+    return answer_error(ServiceError("the service met an error of its own", hint="its log has the details"))
+
+
+def json_body(*, force: bool = False) -> object:
+    """A machine's body as plain data; None for what is no JSON. `force`: whatever its media type says.
+
+    Half characters (lone surrogates), which nothing stores, become `?`.
+    """
+    try:
+        body = request.get_json(silent=True, force=force)
+        plain: object = json.loads(json.dumps(body, ensure_ascii=False).encode(errors="replace"))
+    except RecursionError:
+        return None
+    return plain
+
+
+def read_body(model: type[_Model]) -> _Model:
+    """The request's JSON; an empty object where there is none. Raises InputError."""
+    try:
+        return model.model_validate(request.get_json(silent=True) or {})
+    except ValidationError as fault:
+        raise InputError(f"the request cannot be used: {sentences(fault)}") from fault
+
+
+def read_query(model: type[_Model]) -> _Model:
+    """The request's query string; models of `api` take anything there."""
+    return model.model_validate(request.args.to_dict())
+
+
+def await_change(look: Callable[[], _T], is_enough: Callable[[_T], bool], wait: float) -> _T:
+    """What `look()` gives, as soon as it `is_enough`, or after `wait` seconds whatever it is."""
+    listener: Listener = current_app.config["LISTENER"]
+    clock = the_site().clock
+    until = clock() + wait
+    while True:
+        seen = listener.count
+        answer = look()
+        left = until - clock()
+        if left <= 0 or is_enough(answer):
+            return answer
+        listener.wait(seen, left)

@@ -1,0 +1,53 @@
+"""Answers what `provision bmc …` asks of a BMC: the worker alone knows their secrets."""
+
+import logging
+
+from provisioner.errors import PowerError, ProvisionError
+from provisioner.power.protocol import BootDevice, Power
+from provisioner.site.site import Site
+from provisioner.state.requests import BmcFault, BmcRequest, BmcResult
+from provisioner.worker import power
+
+log = logging.getLogger(__name__)
+BOOT_DEVICES: dict[str, BootDevice] = {"network": "network", "disk": "disk"}
+
+
+def answer(site: Site, ident: int) -> None:
+    """Do what the request asks and store the result, or the error, for who waits for it."""
+    request = site.database.requests.get(ident)
+    if request.state != "open":
+        return
+    try:
+        result = _ask(site, request)
+    except ProvisionError as fault:
+        result = BmcResult(error=BmcFault.model_validate(fault.as_json()))
+    except Exception as fault:
+        log.exception("bmc %s of %s", request.action, request.host)
+        own = PowerError(f"the service met an error of its own: {fault!r}")
+        result = BmcResult(error=BmcFault.model_validate(own.as_json()))
+    site.database.requests.answer(ident, result)
+
+
+def _ask(site: Site, request: BmcRequest) -> BmcResult:
+    host = site.database.hosts.get(request.host)
+    driver = power.connect(site, host)
+    if request.action == "boot":
+        return _boot(driver, request.argument, uefi=power.is_uefi(site, host.macs[0]))
+    return _power(driver, request.argument) if request.action == "power" else _test(driver)
+
+
+def _test(driver: Power) -> BmcResult:
+    state, boot = driver.state(), driver.get_boot()
+    return BmcResult(state=state.state, boot=boot.device, suite=state.suite, note=state.note)
+
+
+def _power(driver: Power, argument: str) -> BmcResult:
+    actions = {"on": driver.on, "off": driver.off, "reset": driver.reset}
+    done = actions.get(argument, driver.state)()
+    return BmcResult(state=done.state, confirmed=done.confirmed, note=done.note)
+
+
+def _boot(driver: Power, argument: str, *, uefi: bool) -> BmcResult:
+    wanted = BOOT_DEVICES.get(argument)
+    done = driver.set_boot(wanted, uefi=uefi, once=True) if wanted else driver.get_boot()
+    return BmcResult(boot=done.device, confirmed=done.confirmed, note=done.note)

@@ -1,0 +1,113 @@
+"""What the worker does at a BMC: log in, boot device, power."""
+
+import logging
+import secrets
+
+from provisioner.deployment.record import record
+from provisioner.domain.deployment import Deployment
+from provisioner.domain.events.power import PowerAsked, PowerBegan, PowerFailed, PowerOn, PowerReport
+from provisioner.domain.events.system import DiskChosen
+from provisioner.domain.host import Host
+from provisioner.errors import PowerError, ProvisionError
+from provisioner.power import registry
+from provisioner.power.protocol import BmcAddress, Power
+from provisioner.site.site import Site
+from provisioner.state.secrets import bmc_login, certificate_pin
+
+log = logging.getLogger(__name__)
+POWER_TRIES = 2
+TRANSIENT = (201, 203)  # no answer, or an answer that makes no sense: asked once more
+BIOS = 0  # the firmware's architecture in DHCP, RFC 4578, 2.1
+
+
+def connect(site: Site, host: Host) -> Power:
+    """The driver of the host's BMC. Raises PowerError where its login was never given."""
+    return registry.connect(bmc_address(site, host))
+
+
+def bmc_address(site: Site, host: Host) -> BmcAddress:
+    """Where its BMC is and how to log in. Raises PowerError where the login was never given."""
+    bmc = host.bmc
+    driver = registry.find(bmc.driver, host.name)
+    if driver.port is None:
+        return BmcAddress(driver.name, address="", port=0, name=host.name)
+    address = str(bmc.address or _leased(site, bmc.mac or ""))
+    user, password = bmc_login(site.settings.state, bmc.secret)
+    return BmcAddress(
+        driver.name,
+        address,
+        port=bmc.port or driver.port,
+        user=user,
+        password=password,
+        name=host.name,
+        verify=bmc.verify,
+        fingerprint=bmc.fingerprint,
+        pin=str(certificate_pin(site.settings.state, host.name)),
+    )
+
+
+def _leased(site: Site, mac: str) -> str:
+    """A BMC that is known by its MAC has a fixed address of ours, or what another server gave it."""
+    row = site.database.macs.get(mac)
+    seen = site.database.sightings.get(mac) if site.settings.dhcp.mode != "authoritative" else row
+    if not row or not seen:
+        raise PowerError("the BMC has neither an address nor a MAC", hint="provision host edit", code=206)
+    return seen.address
+
+
+def is_uefi(site: Site, mac: str) -> bool:
+    """As its firmware last said in DHCP; UEFI where it never asked."""
+    seen = site.database.sightings.get(mac)
+    return seen is None or seen.data.arch != BIOS
+
+
+def power_on(site: Site, row: Deployment) -> None:
+    """Make the nonce, set boot device = network, power on or reset; a manual host asks a person."""
+    host = site.database.hosts.get(row.host)
+    record(site, row.id, PowerBegan(nonce=secrets.token_urlsafe(24)), source="worker")
+    driver = connect(site, host)
+    try:
+        done = _start_twice(driver, row, uefi=is_uefi(site, row.mac))
+    except PowerError as fault:
+        failed = PowerFailed(code=fault.code, sentence=str(fault), hint=fault.hint)
+        record(site, row.id, failed, source="worker")
+        return
+    kind = PowerOn if registry.find(host.bmc.driver, host.name).has_bmc else PowerAsked
+    record(site, row.id, kind.model_validate(done.model_dump()), source="bmc")
+
+
+def _start_twice(driver: Power, row: Deployment, *, uefi: bool) -> PowerReport:
+    """Start it, with a second try where the BMC did not answer. Raises PowerError."""
+    for _ in range(POWER_TRIES - 1):
+        try:
+            return _start(driver, uefi=uefi)
+        except PowerError as fault:
+            if fault.code not in TRANSIENT:
+                raise
+            log.warning("%s: %s; once more", row.host, fault)
+    return _start(driver, uefi=uefi)
+
+
+def _start(driver: Power, *, uefi: bool) -> PowerReport:
+    before = driver.state()
+    boot = driver.set_boot("network", uefi=uefi, once=True)
+    after = driver.reset() if before.state == "on" else driver.on()
+    return PowerReport(
+        act="reset" if before.state == "on" else "on",
+        state=after.state,
+        boot=boot.device,
+        confirmed=boot.confirmed and after.confirmed,
+        note=" ".join(filter(None, [boot.note, after.note])),
+    )
+
+
+def choose_disk(site: Site, row: Deployment) -> None:
+    """Boot device = disk; a BMC that refuses is noted, and the host is rebooted all the same."""
+    host = site.database.hosts.get(row.host)
+    note = ""
+    try:
+        done = connect(site, host).set_boot("disk", uefi=is_uefi(site, row.mac), once=True)
+        note = done.note if not done.confirmed else ""
+    except ProvisionError as fault:
+        note = f"the BMC did not set the boot device to disk: {fault}"
+    record(site, row.id, DiskChosen(note=note), source="bmc")

@@ -1,0 +1,41 @@
+"""Every PV code that the program can show is explained, and nothing else is."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+from provisioner.cli.explain import CODES
+from provisioner.domain.lifecycle import STAGES
+
+PACKAGE = Path(__file__).parents[3] / "provisioner"
+
+
+def _numbers(node: ast.AST) -> Iterator[int]:
+    value = None
+    if (isinstance(node, ast.keyword) and node.arg == "code") or (
+        isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == "code" for t in node.targets)
+    ):
+        value = node.value
+    elif isinstance(node, ast.Dict):
+        for key, item in zip(node.keys, node.values, strict=True):
+            if isinstance(key, ast.Constant) and key.value == "code" and isinstance(item, ast.IfExp):
+                value = item.orelse
+    for part in ast.walk(value) if value is not None else ():
+        if isinstance(part, ast.Constant) and isinstance(part.value, int) and part.value >= 100:
+            yield part.value
+
+
+def used() -> set[int]:
+    found = {row.code for row in STAGES}
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            found |= set(_numbers(node))
+    return found
+
+
+def test_every_code_is_explained() -> None:
+    assert used() - set(CODES) == set()
+
+
+def test_no_code_is_explained_that_nothing_uses() -> None:
+    assert set(CODES) - used() == set()

@@ -1,0 +1,98 @@
+"""What the client makes of answers: models, the service's errors, and bodies that are not the service's."""
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+
+from provisioner.client import Client
+from provisioner.errors import InputError, RefusedError, UnreachableError
+
+
+class Server(HTTPServer):
+    """Answers every request with `status` and `body`, and keeps what was asked."""
+
+    status, body = 200, b""
+    asked: list[tuple[str, bytes]]
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Server
+
+    def do_GET(self) -> None:
+        length = int(self.headers.get("Content-Length", 0))
+        self.server.asked.append((self.path, self.rfile.read(length)))
+        self.send_response(self.server.status)
+        self.end_headers()
+        self.wfile.write(self.server.body)
+
+    do_POST = do_PUT = do_GET
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with Server(("127.0.0.1", 0), Handler) as made:
+        made.asked = []
+        threading.Thread(target=made.serve_forever, daemon=True).start()
+        yield made
+        made.shutdown()
+
+
+@pytest.fixture
+def client(server: Server) -> Client:
+    return Client(server=f"http://127.0.0.1:{server.server_port}")
+
+
+SERVICE = {
+    "schema_version": 1,
+    "version": "9",
+    "interface": "lan0",
+    "url": "http://10.77.0.1",
+    "state": "/s",
+    "hosts": 1,
+    "under_way": 0,
+}
+
+
+def test_an_answer_of_a_newer_service_is_read_all_the_same(server: Server, client: Client) -> None:
+    server.body = json.dumps(SERVICE | {"moon": "full"}).encode()
+    assert client.service().version == "9"
+    assert server.asked == [("/api/v1/service", b"")]
+
+
+@pytest.mark.parametrize("body", [b"", b"hello", b"[]", b"{}", b'{"error": {}}', b'{"version": "9"}'])
+@pytest.mark.parametrize("status", [200, 404, 500])
+def test_somebody_elses_answer_is_621(server: Server, client: Client, status: int, body: bytes) -> None:
+    server.status, server.body = status, body
+    with pytest.raises(UnreachableError) as caught:
+        client.service()
+    assert caught.value.code == 621
+
+
+def test_an_error_of_the_service_is_raised_with_its_words(server: Server, client: Client) -> None:
+    error = {"message": "vc-1 is locked", "hint": "unlock it", "code": 131, "exit": 6}
+    server.status, server.body = 409, json.dumps({"error": error}).encode()
+    with pytest.raises(RefusedError, match="vc-1 is locked") as caught:
+        client.arm("vc-1", yes=True)
+    assert (caught.value.code, caught.value.hint) == (131, "unlock it")
+    [(_, body)] = server.asked
+    assert json.loads(body)["yes"] is True
+
+
+def test_what_the_service_would_refuse_is_not_sent_and_not_repeated(server: Server, client: Client) -> None:
+    with pytest.raises(InputError, match="password: String should have at most 20") as caught:
+        client.put_secret("lab", "root", "secret-99" * 3)
+    assert "secret-99" not in str(caught.value) and server.asked == []
+
+
+def test_a_query_says_only_what_is_not_usual(server: Server, client: Client) -> None:
+    server.status = 500
+    for after, wait in ((0, 0), (7, 20)):
+        with pytest.raises(UnreachableError):
+            client.net(after, wait)
+    assert [path for path, _ in server.asked] == ["/api/v1/net", "/api/v1/net?wait=20.0&after=7"]

@@ -1,0 +1,44 @@
+"""What a plan says of the disk that would be erased, and how it is confirmed."""
+
+import pytest
+
+from provisioner.deployment import plan
+from provisioner.domain.deployment import Terms
+from provisioner.domain.hardware import DiskInfo, HardwareFacts
+from provisioner.domain.plan import Plan
+from provisioner.errors import RefusedError
+from provisioner.site.site import Site
+
+DISK = DiskInfo(name="sda", size=10**12, logical_sector=512, serial="Z1", content="GPT")
+
+
+def make(site: Site, **facts: str) -> Plan:
+    site.database.hosts.put_hardware("vc-1", HardwareFacts(disks=(DISK,), **facts), 1234.5)
+    return plan.make(site, site.database.hosts.get("vc-1"), site.database.images.all()[0], Terms())
+
+
+@pytest.mark.parametrize(("facts", "by"), [({"boot_id": "b"}, "deployment"), ({}, "inventory")])
+def test_a_plan_says_when_and_by_what_the_disk_was_seen(site: Site, facts: dict[str, str], by: str) -> None:
+    disk = make(site, **facts).erases
+    assert (disk.seen, disk.serial, disk.seen_at, disk.seen_by) == (True, "Z1", 1234.5, by)
+
+
+def test_a_disk_that_was_never_seen_is_its_hints_alone(site: Site) -> None:
+    host, image = site.database.hosts.get("vc-1"), site.database.images.all()[0]
+    made = plan.make(site, host, image, Terms())
+    assert made.model_dump(mode="json")["erases"] == {"seen": False, "hints": {}, "foreign": ""}
+
+
+def test_a_plan_is_the_same_after_it_was_sent(site: Site) -> None:
+    made = make(site)
+    assert Plan.model_validate_json(made.model_dump_json()) == made
+
+
+def test_the_last_4_of_the_serial_confirm_it(site: Site) -> None:
+    made = make(site, serial="SN-AB12")
+    assert (made.challenge, made.question) == ("AB12", "the last 4 of the serial")
+    plan.confirm(made, " ab12 ", yes=False)
+    plan.confirm(made, "", yes=True)
+    with pytest.raises(RefusedError) as caught:
+        plan.confirm(made, "ab13", yes=False)
+    assert caught.value.code == 133

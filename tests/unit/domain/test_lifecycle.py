@@ -1,0 +1,79 @@
+"""The tables of the lifecycle."""
+
+import os
+import re
+from pathlib import Path
+
+from provisioner.domain.events.payload import Failure
+from provisioner.domain.events.registry import KINDS
+from provisioner.domain.lifecycle import ROWS, TABLE, deadline, following, picture
+from provisioner.domain.profile import Profile
+from provisioner.domain.stage import ACTIVE, RESTING, UNSUCCESSFUL, Stage
+from provisioner.worker.loop import FAILURES
+
+ROOT = Path(__file__).parents[3]
+PROFILE = Profile(name="cube")
+
+
+def test_no_stage_can_wait_for_ever() -> None:
+    for stage in set(Stage) - RESTING:
+        assert deadline(stage, PROFILE, 1000.0, 5000.0) <= 5000.0
+        assert following(stage, "deadline.passed") == Stage.FAILED
+        assert following(stage, "order.cancelled") == Stage.CANCELLED
+
+
+def test_the_deadlines_allow_what_real_machines_need() -> None:
+    """A server's POST of 10 minutes before each of its boots; the others as they are."""
+    post = 600
+    booting = (Stage.POWERING, Stage.NETBOOTING, Stage.RESTARTING)
+    assert all(ROWS[stage].deadline > post for stage in booting)
+    assert ROWS[Stage.RESTARTING].deadline >= 3 * post  # POST, the first boot, cloud-init
+    assert {stage: ROWS[stage].deadline for stage in (Stage.WRITING, Stage.VERIFYING, Stage.SEALING)} == {
+        Stage.WRITING: 7200,
+        Stage.VERIFYING: 1800,
+        Stage.SEALING: 600,
+    }
+
+
+def test_nothing_leads_out_of_a_resting_stage() -> None:
+    assert {before for before, _ in TABLE} & RESTING == set()
+
+
+def test_every_stage_is_reached_and_has_a_sign_of_life() -> None:
+    assert {after for after in TABLE.values()} | {Stage.QUEUED} == set(Stage)
+    assert set(ROWS) == set(Stage) - RESTING
+    assert all(row.awaits and row.action for row in ROWS.values())
+
+
+def test_a_profile_may_override_a_deadline_but_not_the_expiry() -> None:
+    patient = Profile(name="cube", deadlines={Stage.POWERING: 1200})
+    assert deadline(Stage.POWERING, patient, 0, 9999) == 1200
+    assert deadline(Stage.POWERING, patient, 0, 600) == 600
+
+
+def test_only_who_knows_the_nonce_leads_to_writing() -> None:
+    entering = {k for (before, k), after in TABLE.items() if after == Stage.WRITING != before}
+    assert entering == {"agent.hello", "installer.began"}
+    assert following(Stage.QUEUED, "agent.hello") is following(Stage.QUEUED, "installer.began") is None
+
+
+def test_ready_is_reached_through_verification_and_sealing_only() -> None:
+    assert [pair for pair, after in TABLE.items() if after == Stage.READY] == [(Stage.SEALING, "seal.done")]
+    assert {s for (s, _), after in TABLE.items() if after == Stage.SEALING and s != Stage.SEALING} == {
+        Stage.VERIFYING
+    }
+
+
+def test_what_fails_a_stage_is_an_event_of_the_table_with_a_reason() -> None:
+    assert all((stage, failure.kind) in TABLE for stage, failure in FAILURES.items())
+    unsuccessful = {kind for (_, kind), after in TABLE.items() if after in UNSUCCESSFUL}
+    assert all(issubclass(KINDS[kind], Failure) for kind in unsuccessful)
+    assert all(found.meaning for found in KINDS.values() if found.moves)
+    assert ACTIVE | RESTING | {Stage.QUEUED} == set(Stage)
+
+
+def test_the_printed_picture_in_the_docs_is_this_table() -> None:
+    page = ROOT / "docs" / "how-a-host-is-deployed.md"
+    if os.environ.get("UPDATE_GOLDEN"):
+        page.write_text(re.sub(r"stateDiagram-v2\n.*?(?=```)", picture(), page.read_text(), flags=re.DOTALL))
+    assert picture() in page.read_text(), "UPDATE_GOLDEN=1 prints it again"

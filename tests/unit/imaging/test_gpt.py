@@ -1,0 +1,150 @@
+"""GUID partition tables: read, moved to another disk size, written; damage is refused by a PackError."""
+
+import struct
+import uuid
+import zlib
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from provisioner.errors import PackError
+from provisioner.imaging import gpt
+
+SECTOR, MIB = 512, 1 << 20
+LINUX = uuid.UUID("0fc63daf-8483-4772-8e79-3d69d8477de4")
+OWN = uuid.UUID("11111111-2222-3333-4444-555555555555")
+
+
+def entry(kind: uuid.UUID, first: int, last: int, name: str) -> bytes:
+    return struct.pack("<16s16sQQQ72s", kind.bytes_le, OWN.bytes_le, first, last, 0, name.encode("utf-16-le"))
+
+
+def entries(*rows: bytes) -> bytes:
+    return b"".join(rows).ljust(128 * 128, b"\0")
+
+
+ENTRIES = entries(entry(uuid.UUID(gpt.ESP_TYPE), 2048, 4095, "esp"), entry(LINUX, 4096, 8191, "root"))
+
+
+def table(array: bytes = ENTRIES, sectors: int = 16384, sector: int = SECTOR) -> gpt.PartitionTable:
+    return gpt.PartitionTable(sector, OWN.bytes_le, 1, sectors - 1, 34, sectors - 34, array, 128, ())
+
+
+def disk(of: gpt.PartitionTable) -> bytearray:
+    """A whole disk that holds nothing but the table."""
+    primary, backup = gpt.build(of)
+    body = bytearray((of.other + 1) * of.sector)
+    body[of.sector : of.sector + len(primary)] = primary
+    body[len(body) - len(backup) :] = backup
+    return body
+
+
+def reader(body: bytes | bytearray) -> gpt.Reader:
+    return lambda offset, length: bytes(body[offset : offset + length])
+
+
+def sealed(body: bytearray, **fields: int) -> bytearray:
+    """The disk with other values in its primary header, and checksums that fit."""
+    places = {"size": (12, "<I"), "array": (72, "<Q"), "count": (80, "<I"), "entry_size": (84, "<I")}
+    for name, value in fields.items():
+        struct.pack_into(places[name][1], body, SECTOR + places[name][0], value)
+    array, count, size, _ = struct.unpack_from("<QIII", body, SECTOR + 72)
+    struct.pack_into("<I", body, SECTOR + 88, zlib.crc32(body[array * SECTOR :][: count * size]))
+    struct.pack_into("<I", body, SECTOR + 16, 0)
+    struct.pack_into("<I", body, SECTOR + 16, zlib.crc32(body[SECTOR : SECTOR + 92]))
+    return body
+
+
+@pytest.mark.parametrize("sector", [512, 4096])
+def test_a_table_that_was_built_is_read_back_from_both_places(sector: int) -> None:
+    body = disk(table(sector=sector))
+    primary, backup = gpt.read(reader(body), sector), gpt.read(reader(body), sector, 16383)
+    assert (primary.this, primary.other, backup.this, backup.other) == (1, 16383, 16383, 1)
+    assert primary.partitions == backup.partitions
+    esp, root = primary.partitions
+    assert (esp.name, esp.type, esp.guid) == ("esp", gpt.ESP_TYPE, str(OWN))
+    assert (root.name, root.offset, root.length) == ("root", 4096 * sector, 4096 * sector)
+
+
+def test_stretching_keeps_the_partitions_and_moves_the_backup_to_the_end() -> None:
+    small = gpt.read(reader(disk(table())), SECTOR)
+    large = gpt.stretch(small, 100 * MIB + 100)  # a size that is no multiple of a sector
+    assert (large.other, large.last) == (100 * 2048 - 1, 100 * 2048 - 34)
+    assert (large.partitions, large.guid, large.first) == (small.partitions, small.guid, small.first)
+    again = gpt.read(reader(disk(large)), SECTOR, 100 * 2048 - 1)
+    assert again.partitions == small.partitions
+
+
+def test_a_disk_that_ends_before_the_last_partition_or_its_backup_is_refused() -> None:
+    small = gpt.read(reader(disk(table())), SECTOR)
+    assert gpt.stretch(small, (8192 + 33) * SECTOR).last == 8191
+    with pytest.raises(PackError, match="the partitions end at byte 4194304") as caught:
+        gpt.stretch(small, (8192 + 32) * SECTOR)
+    assert caught.value.code == 311
+
+
+def test_the_protective_mbr_keeps_boot_code_and_claims_the_whole_disk() -> None:
+    mbr = gpt.protective_mbr(b"\xeb\x63" + b"\x90" * 600, 100 * MIB, SECTOR)
+    assert len(mbr) == 512 and mbr[:2] == b"\xeb\x63" and mbr[510:] == b"\x55\xaa"
+    status, kind, first, sectors = struct.unpack_from("<BxxxBxxxII", mbr, 446)
+    assert (status, kind, first, sectors) == (0, 0xEE, 1, 100 * 2048 - 1)
+    assert not any(mbr[462:510])  # no second partition
+
+
+def test_the_protective_mbr_of_a_disk_beyond_2_tib_says_the_largest_number() -> None:
+    mbr = gpt.protective_mbr(b"", 8 << 40, SECTOR)
+    assert struct.unpack_from("<I", mbr, 458) == (0xFFFFFFFF,)
+    assert len(gpt.protective_mbr(b"", 8 << 40, 4096)) == 4096
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"size": 91}, "header is damaged"),
+        ({"size": 513}, "header is damaged"),
+        ({"entry_size": 64}, "header is damaged"),
+        ({"entry_size": 1 << 20}, "header is damaged"),
+        ({"count": 0}, "header is damaged"),
+        ({"count": 1 << 31}, "header is damaged"),
+        ({"array": 1 << 63}, "header is damaged"),  # no call of the kernel takes such an offset
+        ({"array": 1 << 40}, "entries have a wrong checksum"),  # behind the end: nothing can be read there
+        ({"array": 16383}, "entries have a wrong checksum"),  # half a sector of entries, checksum right
+    ],
+)
+def test_a_header_that_leads_astray_is_refused_though_its_checksum_is_right(
+    fields: dict[str, int], words: str
+) -> None:
+    with pytest.raises(PackError, match=words) as caught:
+        gpt.read(reader(sealed(disk(table()), **fields)), SECTOR)
+    assert caught.value.code == 324
+
+
+@pytest.mark.parametrize(("first", "last"), [(8192, 8000), (0, 1 << 60), (1 << 63, (1 << 63) + 1)])
+def test_a_partition_without_a_place_is_refused(first: int, last: int) -> None:
+    with pytest.raises(PackError, match="without a place"):
+        gpt.read(reader(disk(table(entries(entry(LINUX, first, last, "root"))))), SECTOR)
+
+
+def test_a_name_cannot_move_the_cursor_of_a_console() -> None:
+    found = gpt.read(reader(disk(table(entries(entry(LINUX, 40, 50, "\x1b[2Jroot\x07"))))), SECTOR)
+    assert found.partitions[0].name == "[2Jroot"
+
+
+def test_what_is_no_table_is_refused() -> None:
+    for body in (b"", bytes(MIB), b"\xa5" * MIB, bytes(512) + b"EFI PART"):
+        with pytest.raises(PackError, match="no GUID partition table at sector 1"):
+            gpt.read(reader(body), SECTOR)
+
+
+@settings(deadline=None)
+@given(st.integers(SECTOR, 34 * SECTOR - 1), st.integers(1, 255))
+def test_any_flipped_byte_of_header_or_entries_is_seen(place: int, mask: int) -> None:
+    body = disk(table())
+    body[place] ^= mask
+    unused = range(SECTOR + 92, 2 * SECTOR)  # behind the header, not covered by its checksum
+    if place in unused:
+        assert len(gpt.read(reader(body), SECTOR).partitions) == 2
+    else:
+        with pytest.raises(PackError):
+            gpt.read(reader(body), SECTOR)

@@ -1,0 +1,239 @@
+"""A state folder of an earlier release is brought here, and every row of every table is still read.
+
+tests/golden/state/schema-6.sql is that of a rehearsal of two hosts, with rows added by the code of its time:
+a deployment at every stage, every kind of event, all tables. Secrets in it are invented.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+from pysqlite3 import dbapi2 as sqlite3
+
+from provisioner.domain.events.payload import Unknown
+from provisioner.domain.events.registry import KINDS
+from provisioner.domain.stage import Stage
+from provisioner.state.database import Database
+
+GOLDEN = Path(__file__).parents[2] / "golden" / "state"
+Stored = dict[str, object]
+
+
+def read_tables(path: Path) -> dict[str, list[Stored]]:
+    """Every row of every table as SQLite has it."""
+    connection = sqlite3.connect(path)
+    connection.row_factory = sqlite3.Row
+    names = [name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+    tables = {name: [dict(row) for row in connection.execute(f"SELECT * FROM {name}")] for name in names}
+    connection.close()
+    return tables
+
+
+@pytest.fixture(scope="module")
+def before(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Stored]]:
+    path = tmp_path_factory.mktemp("before") / "provisioner.db"
+    restore(path)
+    return read_tables(path)
+
+
+def restore(path: Path) -> None:
+    connection = sqlite3.connect(path)
+    connection.executescript((GOLDEN / "schema-6.sql").read_text())
+    connection.close()
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    restore(tmp_path / "provisioner.db")
+    database = Database(tmp_path)
+    database.migrate()
+    yield database
+    database.close()
+
+
+def holds(new: object, old: object) -> bool:
+    """Whether all that `old` says is said by `new`, which may say more; both as JSON has it."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        return all(key in new and holds(new[key], value) for key, value in old.items())
+    if isinstance(old, list) and isinstance(new, list):
+        return len(old) == len(new) and all(map(holds, new, old))
+    return new == old
+
+
+def plain(value: object) -> object:
+    """A dataclass as JSON has it."""
+    return json.loads(json.dumps(asdict(value)))  # type: ignore[call-overload]  # a dataclass
+
+
+def parsed(row: Stored, *columns: str) -> Stored:
+    return row | {name: json.loads(str(row[name])) for name in columns}
+
+
+def see_bodies(kind: str) -> Callable[[Database, list[Stored]], None]:
+    """Tables that keep a model's JSON in `body`."""
+
+    def see(database: Database, rows: list[Stored]) -> None:
+        found = {
+            "profiles": lambda row: database.profiles.get(row["name"]),
+            "runs": lambda row: database.runs.get(row["id"]),
+            "images": lambda row: {image.id: image for image in database.images.all()}[row["id"]],
+        }[kind]
+        for row in rows:
+            assert holds(found(row).model_dump(mode="json"), json.loads(str(row["body"])))
+
+    return see
+
+
+def see_hosts(database: Database, rows: list[Stored]) -> None:
+    assert [host.name for host in database.hosts.all()] == sorted(str(row["name"]) for row in rows)
+    for row in rows:
+        assert holds(
+            database.hosts.get(str(row["name"])).model_dump(mode="json"), json.loads(str(row["body"]))
+        )
+        hardware = database.hosts.hardware(str(row["name"]))
+        assert (hardware is None) == (not row["facts"])
+        if hardware:
+            stored = json.loads(str(row["facts"]))
+            stored.pop("nonce")  # what is left of a secret is not hardware
+            assert holds(hardware.model_dump(mode="json"), stored)
+    assert any(row["facts"] for row in rows)
+
+
+def see_macs(database: Database, rows: list[Stored]) -> None:
+    assert [row._asdict() for row in database.macs.all()] == sorted(
+        rows, key=lambda row: (str(row["host"]), str(row["mac"]))
+    )
+    assert [database.macs.get(row.mac) for row in database.macs.all()] == database.macs.all()
+
+
+def see_deployments(database: Database, rows: list[Stored]) -> None:
+    assert {str(row["stage"]) for row in rows} == set(Stage)
+    for row in rows:
+        deployment = database.deployments.get(str(row["id"]))
+        assert (deployment.host, deployment.stage) == (row["host"], row["stage"])
+        stored = parsed(renamed(row), "progress", "disk", "host_keys", "verdict")
+        stored["progress"] = without_owner(stored["progress"])
+        assert holds(
+            deployment.model_dump(mode="json"),
+            {name: value for name, value in stored.items() if value is not None},
+        )
+        with database.writing():
+            database.deployments.put(deployment)  # what is written back is what was there
+        assert database.deployments.get(deployment.id) == deployment
+
+
+def renamed(row: Stored) -> Stored:
+    """A deployment's row with the names that its columns have since schema 7."""
+    names = {"sign": "last_event", "last_sign": "last_event_at"}
+    return {names.get(name, name): value for name, value in row.items()}
+
+
+def without_owner(data: object) -> Stored:
+    """An agent's message without what the event, or the row, says itself: whose it is, and which one."""
+    assert isinstance(data, dict)
+    return {key: value for key, value in data.items() if key not in ("deployment", "attempt", "seq")}
+
+
+def see_events(database: Database, rows: list[Stored]) -> None:
+    assert {str(row["kind"]) for row in rows} == set(KINDS), "an event of every kind is recorded"
+    owners = {str(row["deployment"]) for row in rows if row["deployment"]}
+    events = [event for owner in owners for event in database.events.of(owner)]
+    events += database.events.notes(1000)
+    assert not [event for event in events if isinstance(event.data, Unknown)], "all are typed"
+    found = {event.id: event.model_dump(mode="json") for event in events}
+    assert len(found) == len(rows)
+    for row in rows:
+        stored = parsed(row, "data")
+        stored["data"] = without_owner(stored["data"])
+        assert holds(found[int(str(row["id"]))], stored), row["kind"]
+
+
+def see_sightings(database: Database, rows: list[Stored]) -> None:
+    found = {sighting.mac: plain(sighting) for sighting in database.sightings.all()}
+    assert len(found) == len(rows)
+    for row in rows:
+        assert holds(found[str(row["mac"])], parsed(row, "data"))
+    strangers = {sighting.mac for sighting in database.sightings.unknown()}
+    assert strangers == {str(row["mac"]) for row in rows} - {row.mac for row in database.macs.all()}
+
+
+def see_leases(database: Database, rows: list[Stored]) -> None:
+    assert [asdict(lease) for lease in database.leases.all()] == rows
+    assert {lease.bound for lease in database.leases.all()} == {True, False}
+
+
+def see_transfers(database: Database, rows: list[Stored]) -> None:
+    transfers = [database.transfers.get(str(row["address"])) for row in rows]
+    assert [asdict(transfer) for transfer in transfers if transfer] == rows
+
+
+def see_requests(database: Database, rows: list[Stored]) -> None:
+    for row in rows:
+        request = database.requests.get(int(str(row["id"])))
+        assert request.model_dump(mode="json", exclude_unset=True) == parsed(row, "result")
+    waiting = [row["id"] for row in rows if row["state"] == "open"]
+    assert waiting and [request.id for request in database.requests.open()] == waiting
+
+
+def see_surveys(database: Database, rows: list[Stored]) -> None:
+    found = {survey.mac: survey for survey in database.surveys.all()}
+    assert len(found) == len(rows)
+    for row in rows:
+        survey = found[str(row["mac"])]
+        times = (row["served"], row["released"], row["reported"])
+        assert (survey.served, survey.released, survey.reported) == times
+        assert (survey.uuid, survey.address, " ".join(survey.macs)) == (
+            row["uuid"],
+            row["address"],
+            row["macs"],
+        )
+        assert (survey.hardware is None) == (not row["body"])
+        if survey.hardware:
+            assert holds(survey.hardware.model_dump(mode="json"), json.loads(str(row["body"])))
+
+
+def see_service(database: Database, rows: list[Stored]) -> None:
+    stored = {str(row["key"]): json.loads(str(row["value"])) for row in rows}
+    assert [plain(server) for server in database.values.rogue_servers()] == stored.pop("dhcp.servers")
+    assert database.values.deaf_interfaces() == stored.pop("dhcp.deaf")
+    assert not stored
+
+
+READERS: dict[str, Callable[[Database, list[Stored]], None]] = {
+    "profiles": see_bodies("profiles"),
+    "runs": see_bodies("runs"),
+    "images": see_bodies("images"),
+    "hosts": see_hosts,
+    "macs": see_macs,
+    "deployments": see_deployments,
+    "events": see_events,
+    "sightings": see_sightings,
+    "leases": see_leases,
+    "transfers": see_transfers,
+    "requests": see_requests,
+    "surveys": see_surveys,
+    "service": see_service,
+}
+
+
+def test_every_table_is_recorded_and_read(before: dict[str, list[Stored]], database: Database) -> None:
+    now = read_tables(database.path)
+    assert set(now) == set(READERS) | {"_sqlite_migrations"}
+    for name in READERS:
+        assert len(now[name]) == len(before[name]) > 0, name
+
+
+@pytest.mark.parametrize("table", READERS)
+def test_every_row_is_read_as_it_was_written(
+    before: dict[str, list[Stored]], database: Database, table: str
+) -> None:
+    READERS[table](database, before[table])
+
+
+def test_migrating_changes_no_row(before: dict[str, list[Stored]], database: Database) -> None:
+    now = read_tables(database.path)
+    wanted = before | {"deployments": [renamed(row) for row in before["deployments"]]}
+    for name in READERS:
+        assert all(map(holds, now[name], wanted[name])), name

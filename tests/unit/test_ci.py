@@ -1,0 +1,88 @@
+"""What the forges read is well-formed by their own schemas, and says the names that the Makefile has."""
+
+import os
+import re
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from provisioner import run
+
+ROOT = Path(__file__).parents[2]
+WORKFLOWS = ROOT / ".github" / "workflows"
+CHECK = (Path(sys.executable).with_name("check-jsonschema"), "--builtin-schema")
+
+
+def targets() -> set[str]:
+    return set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
+
+
+def test_github_takes_the_workflows() -> None:
+    run.run([*CHECK, "vendor.github-workflows", *sorted(WORKFLOWS.glob("*.yml"))])
+
+
+def test_gitlab_takes_the_pipeline() -> None:
+    run.run([*CHECK, "vendor.gitlab-ci", "--data-transform", "gitlab-ci", ROOT / ".gitlab-ci.yml"])
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *sorted(WORKFLOWS.glob("*.yml")),
+        *(
+            ROOT / name
+            for name in (".gitlab-ci.yml", ".ci/run", ".ci/scheduled", "CONTRIBUTING.md", "README.md")
+        ),
+        *sorted((ROOT / "docs").glob("*.md")),
+    ],
+    ids=lambda path: path.name,
+)
+def test_every_make_target_that_is_named_exists(path: Path) -> None:
+    """After `make` at a line's begin, as a word in backquotes, or as a step of a job."""
+    named = re.findall(
+        r"(?:^\s*(?:- )?|`|: |tier [a-z-]+ )make ([a-z-]+)", path.read_text(), flags=re.MULTILINE
+    )
+    assert set(named) <= targets()
+
+
+def test_a_change_passes_lint_units_and_wire_and_a_schedule_the_rest() -> None:
+    pipeline = yaml.safe_load((ROOT / ".gitlab-ci.yml").read_text())
+    workflow = yaml.safe_load((WORKFLOWS / "tests.yml").read_text())
+    for jobs in (pipeline, workflow["jobs"]):
+        for job, target in (("quick", "quick"), ("test", "test"), ("scheduled", "scheduled")):
+            assert f"make {target}" in str(jobs[job])
+
+
+def test_the_schedule_runs_every_long_tier() -> None:
+    script = (ROOT / ".ci" / "scheduled").read_text()
+    for command in (
+        *("make test-long", "make test-roles", "make rehearse-faults", "make rehearse-matrix"),
+        *('ARGS="--hosts 3"', 'ARGS="--bmc redfish"'),
+    ):
+        assert command in script
+
+
+def test_hooks_fetch_nothing() -> None:
+    config = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())
+    assert {repo["repo"] for repo in config["repos"]} == {"local"}
+    for hook in config["repos"][0]["hooks"]:
+        assert hook["language"] == "system" and hook["entry"].startswith(".venv/bin/")
+
+
+def test_a_tier_that_fails_does_not_stop_the_others(tmp_path: Path) -> None:
+    """With a `make` that fails at the roles."""
+    fake = tmp_path / "bin" / "make"
+    fake.parent.mkdir()
+    fake.write_text('#!/bin/sh\necho "made $*"\n[ "$1" != test-roles ]\n')
+    fake.chmod(0o755)
+    path = f"{fake.parent}:{os.environ['PATH']}"
+    done = run.run([ROOT / ".ci" / "scheduled", tmp_path / "kept"], env={"PATH": path}, check=False)
+    assert done.returncode == 1
+    assert b"made test-roles" in done.stdout, "the end of what failed is shown"
+    table = (tmp_path / "kept" / "scheduled" / "scheduled.tsv").read_text().splitlines()
+    rows = [line.split("\t") for line in table[1:]]
+    tiers = ["setup", "test-long", "roles", "faults", "matrix", "fleet", "redfish"]
+    assert [(row[0], row[1]) for row in rows] == [(name, str(int(name == "roles"))) for name in tiers]
+    assert "--hosts 3" in (tmp_path / "kept" / "scheduled" / "fleet.log").read_text()

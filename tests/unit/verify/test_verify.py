@@ -1,0 +1,260 @@
+"""Verification without a host: the judgement's sentences, the pinned keys, the inventory, the playbooks."""
+
+import json
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from provisioner import run
+from provisioner.deployment.order import arm
+from provisioner.deployment.record import record
+from provisioner.domain import deployment
+from provisioner.domain.deployment import WrittenDisk
+from provisioner.domain.events.agent import AgentHello, AgentWritten
+from provisioner.domain.events.order import SlotGiven
+from provisioner.domain.events.power import PowerBegan
+from provisioner.domain.events.system import OsPhoned
+from provisioner.domain.events.verification import VerifyPassed
+from provisioner.domain.profile import Gpu, Profile
+from provisioner.domain.stage import Stage
+from provisioner.errors import ServiceError
+from provisioner.site.site import Site
+from provisioner.verify import Expected, GpuKind, PciDevice, SshTarget, Verdict, check, ssh
+from provisioner.verify.evidence import read_facts, read_gpus
+from provisioner.worker import verification
+
+ROOT = Path(__file__).parents[3]
+GIB = 1 << 30
+MAC = "ac:1f:6b:0a:42:10"
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA+b/c="
+SAID: dict[str, Any] = {
+    "image_id": "vault-os",
+    "image_version": "1.1",
+    "root_disks": [{"name": "nvme0n1", "serial": "S5XX"}],
+    "memory": 503 * GIB,
+    "macs": [MAC],
+    "pci": ["10de:2330", "8086:0d57", "10de:2330"],
+    "machine_id": "3d12",
+    "kernel": "6.1.0",
+    "cloud_init": "done",
+}
+H100 = PciDevice("10de:2330", 2, "H100 SXM")
+WANTED = Expected("vault-os", "1.1", "S5XX", 512 * GIB, (MAC,), (H100,))
+TARGET = SshTarget("vc-1", "10.77.0.5", "provision", Path("/state/secrets/deploy_ed25519"), (KEY,))
+
+
+def deviations(expected: Expected = WANTED, **said: Any) -> list[str]:
+    facts = read_facts(json.dumps(SAID | said))
+    assert facts is not None
+    return [r.sentence for r in check.compare(facts, expected) if r.result == "deviation"]
+
+
+def test_a_host_that_is_as_wanted_has_no_deviation() -> None:
+    facts = read_facts(json.dumps(SAID))
+    assert facts is not None
+    results = list(check.compare(facts, WANTED))
+    assert [result.name for result in results] == [
+        "image",
+        "root disk",
+        "memory",
+        "network card",
+        "pci 10de:2330",
+    ]
+    assert {result.result for result in results} == {"ok"}
+
+
+@pytest.mark.parametrize(
+    ("said", "sentence"),
+    [
+        ({"image_version": "1.0"}, "the OS says image vault-os 1.0, deployed was vault-os 1.1"),
+        (
+            {"image_id": "", "image_version": ""},
+            "the OS says nothing of an image (no IMAGE_ID in os-release), deployed was vault-os 1.1",
+        ),
+        (
+            {"root_disks": [{"name": "sda", "serial": "OLD"}]},
+            "the root file system is on disk serial OLD, written was S5XX",
+        ),
+        (
+            {"root_disks": [{"name": "sda", "serial": ""}]},
+            "the root file system is on disk sda, which shows no serial, written was S5XX",
+        ),
+        ({"root_disks": []}, "the root file system is on no disk that is known, written was S5XX"),
+        ({"memory": int(15.6 * GIB)}, "memory 15.6 GiB, the profile wants at least 512 GiB"),
+        ({"macs": []}, f"network card {MAC} is missing"),
+        ({"pci": ["10de:2330"]}, "2 PCI devices 10de:2330 (H100 SXM) expected, 1 found"),
+        ({"pci": ["10de:2330"] * 3}, "2 PCI devices 10de:2330 (H100 SXM) expected, 3 found"),
+    ],
+)
+def test_each_deviation_has_its_sentence(said: dict[str, Any], sentence: str) -> None:
+    assert deviations(**said) == [sentence]
+
+
+def test_one_device_is_called_a_device() -> None:
+    expected = replace(WANTED, pci=(PciDevice("15b3:1021", 1),))
+    assert deviations(expected) == ["1 PCI device 15b3:1021 expected, 0 found"]
+
+
+def test_what_was_not_asked_is_not_checked() -> None:
+    expected = Expected("vault-os", "1.1", "", 0, (), ())
+    assert deviations(expected, root_disks=[], memory=0, macs=[], pci=[]) == []
+
+
+def test_a_card_that_is_named_twice_is_checked_once_and_in_any_case() -> None:
+    assert deviations(replace(WANTED, macs=(MAC.upper(), MAC.upper())), macs=[]) == [
+        f"network card {MAC.upper()} is missing"
+    ]
+    assert deviations(replace(WANTED, macs=(MAC.upper(),))) == []
+
+
+@pytest.mark.parametrize(
+    ("wanted", "least"), [(512 * GIB, 512 * GIB * 0.93), (GIB, GIB * 0.93), (GIB // 2, GIB // 2 - (64 << 20))]
+)
+def test_memory_may_lack_what_firmware_and_kernel_keep_and_no_more(wanted: int, least: float) -> None:
+    expected = replace(WANTED, memory_min=wanted)
+    assert deviations(expected, memory=int(least) + 1) == []
+    assert len(deviations(expected, memory=int(least) - 1)) == 1
+
+
+@pytest.mark.parametrize(
+    "text", ["", "Welcome!", "[]", json.dumps(SAID | {"memory": -1}), json.dumps(SAID | {"macs": "x"})]
+)
+def test_anything_but_the_facts_is_not_read(text: str) -> None:
+    assert read_facts(text) is None
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"state": "fine"}', '{"state": "ok", "gpus": [{}]}'])
+def test_anything_but_gpus_is_not_read(text: str) -> None:
+    assert read_gpus(text) is None
+
+
+def test_nvml_is_asked_for_what_the_profile_says_and_only_with_a_driver(site: Site, verifying: str) -> None:
+    row = site.database.deployments.get(verifying)
+    h100 = Gpu(id="10de:2330", count=8, name="H100", memory_min=80 * GIB, link_width=16, ecc=True)
+    for driver, cards, kinds in (
+        ("", (Gpu(id="10de:2330", count=8),), ()),
+        ("580", (h100,), (GpuKind("10de:2330", 8, "H100", 80 * GIB, 16, ecc=True),)),
+    ):
+        profile = Profile(name="cube", gpu_driver=driver, gpus=cards)
+        site.database.put_inventory([], [profile], site.settings.hosts_range)
+        expected = verification._expected(site, row)
+        assert (expected.gpu_driver, expected.gpus) == (driver, kinds)
+        assert expected.pci == (PciDevice("10de:2330", 8, cards[0].name),)
+
+
+def test_a_hosts_text_cannot_command_the_terminal() -> None:
+    assert deviations(image_version="\x1b[2J") == [
+        "the OS says image vault-os ?[2J, deployed was vault-os 1.1"
+    ]
+
+
+def test_the_verdict_is_plain_data() -> None:
+    facts = read_facts(json.dumps(SAID))
+    assert facts is not None
+    kept = deployment.Verdict.model_validate(Verdict("passed", ("a",), facts).as_data())
+    assert deployment.Verdict.model_validate_json(kept.model_dump_json()) == kept
+    assert kept.facts["pci"] == {"10de:2330": 2, "8086:0d57": 1}
+
+
+def test_the_hosts_keys_are_pinned_without_comments_and_with_the_port_where_it_is_another() -> None:
+    assert ssh.known_hosts_text(replace(TARGET, host_keys=(f"{KEY} root@vc-1\n",))) == f"10.77.0.5 {KEY}\n"
+    assert ssh.known_hosts_text(replace(TARGET, port=2222)) == f"[10.77.0.5]:2222 {KEY}\n"
+
+
+def test_a_line_that_is_no_key_is_not_pinned() -> None:
+    smuggled = f"{KEY}\n* {KEY}"
+    assert (
+        ssh.known_hosts_text(replace(TARGET, host_keys=("@cert-authority *", smuggled, KEY)))
+        == f"10.77.0.5 {KEY}\n"
+    )
+    with pytest.raises(ServiceError, match="told no SSH host key"):
+        ssh.known_hosts_text(replace(TARGET, host_keys=(smuggled, "")))
+
+
+def test_the_inventory_names_the_pinned_keys_and_nothing_secret(tmp_path: Path) -> None:
+    with ssh.route(TARGET, tmp_path) as route:
+        values = ssh.inventory(route)["all"]["hosts"]["vc-1"]
+        assert len(str(route.control)) < 90  # ssh adds 17 bytes while it connects, the limit is 107
+    arguments = values.pop("ansible_ssh_args")
+    for option in (
+        "StrictHostKeyChecking=yes",
+        f"UserKnownHostsFile={tmp_path / 'known_hosts'}",
+        "GlobalKnownHostsFile=/dev/null",
+        "IdentitiesOnly=yes",
+        "BatchMode=yes",
+        "ConnectTimeout=10",
+        "ControlMaster=auto",
+    ):
+        assert f"-o {option}" in arguments
+    assert values == {
+        "ansible_host": "10.77.0.5",
+        "ansible_port": 22,
+        "ansible_user": "provision",
+        "ansible_ssh_private_key_file": "/state/secrets/deploy_ed25519",
+        "ansible_python_interpreter": "/usr/bin/python3",
+        "ansible_ssh_pipelining": True,
+    }
+
+
+@pytest.mark.parametrize("name", ["verify", "seal"])
+def test_the_playbooks_are_well_formed(name: str) -> None:
+    playbook = Path(sys.executable).with_name("ansible-playbook")
+    argv = [playbook, "--syntax-check", "-i", "vc-1,", ROOT / f"ansible/{name}.yml"]
+    done = run.run(argv, env={"LC_ALL": "C.UTF-8", "PATH": f"{playbook.parent}:{os.environ['PATH']}"})
+    assert f"playbook: {ROOT}/ansible/{name}.yml" in done.stdout.decode()
+
+
+@pytest.fixture
+def verifying(site: Site) -> str:
+    """The id of a deployment whose host has phoned home."""
+    row = arm(site, site.database.hosts.get("vc-1"), site.database.images.all()[0], by="tom")
+    for event in (
+        SlotGiven(),
+        PowerBegan(nonce="n"),
+        AgentHello(nonce="n", token_hash="a", phone_hash="b", boot_id="c"),
+        AgentWritten(disk=WrittenDisk(serial="S5XX")),
+        OsPhoned(host_keys=(KEY,), address="10.77.0.5"),
+    ):
+        record(site, row.id, event, source="test")
+    return row.id
+
+
+@pytest.mark.parametrize(
+    ("result", "stage", "code"),
+    [
+        ("passed", Stage.SEALING, 0),
+        ("rejected", Stage.REJECTED, 501),
+        ("failed", Stage.FAILED, 502),
+        ("unreachable", Stage.VERIFYING, 0),
+    ],
+)
+def test_each_verdict_leads_to_its_stage(
+    site: Site, verifying: str, monkeypatch: pytest.MonkeyPatch, result: Any, stage: Stage, code: int
+) -> None:
+    verdict = Verdict(result, ("because",) if result != "passed" else ())
+    monkeypatch.setattr(verification, "run_verification", lambda *_, **__: verdict)
+    verification.verify(site, site.database.deployments.get(verifying))
+    row = site.database.deployments.get(verifying)
+    assert (row.stage, row.code, row.reason) == (stage, code, "because" if code else "")
+    assert bool(row.hint) == bool(code)
+
+
+@pytest.mark.parametrize(
+    ("result", "stage"),
+    [("passed", Stage.READY), ("failed", Stage.FAILED), ("unreachable", Stage.SEALING)],
+)
+def test_a_host_that_is_unreachable_while_it_is_sealed_is_tried_again(
+    site: Site, verifying: str, monkeypatch: pytest.MonkeyPatch, result: Any, stage: Stage
+) -> None:
+    record(site, verifying, VerifyPassed(), source="test")
+    monkeypatch.setattr(verification, "run_sealing", lambda *_, **__: Verdict(result, ("because",)))
+    verification.seal(site, site.database.deployments.get(verifying))
+    row = site.database.deployments.get(verifying)
+    assert (row.stage, row.last_event) == (
+        stage,
+        {"passed": "seal.done", "failed": "seal.failed", "unreachable": "seal.task"}[result],
+    )

@@ -1,0 +1,107 @@
+"""What the worker tells a BMC: the boot device for the firmware that the host has."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from provisioner.deployment.order import arm
+from provisioner.deployment.record import record
+from provisioner.domain.deployment import WrittenDisk
+from provisioner.domain.events.agent import AgentHello, AgentWritten
+from provisioner.domain.events.order import SlotGiven
+from provisioner.domain.stage import Stage
+from provisioner.power.protocol import BootResult, PowerResult
+from provisioner.site.site import Site
+from provisioner.state.sightings import ClientPacket, NewSighting
+from provisioner.worker import bmc_requests, power
+
+MAC = "52:54:00:00:00:01"
+FIRMWARE = ClientPacket(MAC, arch=0, boots=True)
+SYSTEM = ClientPacket(MAC, hostname="vc-1")
+Saw = Callable[[ClientPacket], None]
+
+
+class Bmc:
+    """Writes down which boot device was set for which firmware."""
+
+    def __init__(self) -> None:
+        self.set: list[tuple[str, bool]] = []
+
+    def state(self) -> PowerResult:
+        return PowerResult("off")
+
+    on = off = reset = state
+
+    def get_boot(self) -> BootResult:
+        return BootResult("default")
+
+    def set_boot(self, device: Any, *, uefi: bool = True, once: bool = True) -> BootResult:
+        self.set.append((device, uefi))
+        return BootResult(device)
+
+
+@pytest.fixture
+def bmc(monkeypatch: pytest.MonkeyPatch) -> Bmc:
+    made = Bmc()
+    monkeypatch.setattr(power, "connect", lambda site, host: made)
+    return made
+
+
+@pytest.fixture
+def saw(site: Site) -> Saw:
+    return lambda packet: site.database.sightings.put([NewSighting(MAC, 5.0, 1, "10.77.0.64", packet)])
+
+
+def queued(site: Site) -> Any:
+    row = arm(site, site.database.hosts.get("vc-1"), site.database.images.all()[0], by="ann")
+    return record(site, row.id, SlotGiven(), source="worker")
+
+
+def test_a_host_whose_firmware_never_asked_is_told_as_uefi(site: Site, bmc: Bmc) -> None:
+    power.power_on(site, queued(site))
+    assert bmc.set == [("network", True)]
+
+
+@pytest.mark.parametrize(("arch", "uefi"), [(0, False), (7, True), (9, True), (None, True)])
+def test_the_boot_device_is_set_for_the_firmware_that_last_asked(
+    site: Site, bmc: Bmc, saw: Saw, arch: int | None, uefi: bool
+) -> None:
+    saw(replace(FIRMWARE, arch=arch))
+    power.power_on(site, queued(site))
+    assert bmc.set == [("network", uefi)]
+
+
+def test_the_requests_of_ramdisk_and_system_do_not_make_a_bios_host_uefi(
+    site: Site, bmc: Bmc, saw: Saw
+) -> None:
+    row = queued(site)
+    power.power_on(site, row)
+    saw(FIRMWARE)
+    nonce = site.database.deployments.get(row.id).nonce
+    hello = AgentHello(nonce=nonce, boot_id="b", token_hash="t", phone_hash="p", serial="S")
+    record(site, row.id, hello, source="agent")
+    saw(SYSTEM)
+    row = record(site, row.id, AgentWritten(disk=WrittenDisk(serial="D")), source="agent")
+    power.choose_disk(site, row)
+    assert bmc.set == [("network", True), ("disk", False)]
+    assert site.database.deployments.get(row.id).stage == Stage.RESTARTING
+
+
+def test_an_operators_boot_device_is_set_for_the_hosts_firmware_too(site: Site, bmc: Bmc, saw: Saw) -> None:
+    saw(FIRMWARE)
+    site.database.requests.ask("vc-1", "boot", "disk", 0)
+    (request,) = site.database.requests.open()
+    bmc_requests.answer(site, request.id)
+    assert bmc.set == [("disk", False)]
+
+
+def test_a_bios_host_stays_one_however_many_strangers_asked_since(site: Site, bmc: Bmc, saw: Saw) -> None:
+    saw(FIRMWARE)
+    macs = [f"52:54:00:01:{number >> 8:02x}:{number & 255:02x}" for number in range(600)]
+    site.database.sightings.put(
+        [NewSighting(mac, 6.0, 1, "", replace(FIRMWARE, mac=mac, arch=7)) for mac in macs]
+    )
+    power.power_on(site, queued(site))
+    assert bmc.set == [("network", False)]

@@ -1,0 +1,384 @@
+"""The worker's loop: what it starts, when, and that it never starts it twice."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+import pytest
+
+from provisioner.deployment import diagnose
+from provisioner.deployment.order import arm
+from provisioner.deployment.record import record
+from provisioner.deployment.runs import arm_run
+from provisioner.domain.deployment import MOST_ATTEMPTS, Deployment, WrittenDisk
+from provisioner.domain.events.agent import AgentHello, AgentSilent, AgentWritten
+from provisioner.domain.events.installer import InstallerBegan, InstallerDone, InstallerProgress, SeedServed
+from provisioner.domain.events.netboot import ScriptServed
+from provisioner.domain.events.order import OrderCancelled, SlotGiven
+from provisioner.domain.events.payload import Payload
+from provisioner.domain.events.power import ConsoleLost, PowerAsked, PowerBegan, PowerFailed, PowerOn
+from provisioner.domain.events.system import DiskChosen, OsPhoned
+from provisioner.domain.events.verification import SealTask, VerifyPassed, VerifyUnreachable
+from provisioner.domain.host import Host
+from provisioner.domain.lifecycle import INSTALLER_SILENCE, ROWS
+from provisioner.domain.run import Run
+from provisioner.domain.stage import Stage
+from provisioner.site.site import Site
+from provisioner.state.notify import Listener
+from provisioner.state.sightings import ClientPacket, NewSighting
+from provisioner.state.values import RogueServer
+from provisioner.worker import power, verification
+from provisioner.worker.consoles import Consoles
+from provisioner.worker.loop import GAP, RETRY, Loop
+from tests.unit.conftest import put_installer
+
+
+class Later(Executor):
+    """Keeps what is submitted; the test says when it has run."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[Any, Future[Any]]] = []
+        self.jobs: list[Callable[[], Any]] = []
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        self.asked.append((fn.args[0], future))  # type: ignore[attr-defined]  # a partial of work and id
+        self.jobs.append(partial(fn, *args))
+        return future
+
+    def done(self) -> None:
+        for _, future in self.asked:
+            if not future.done():
+                future.set_result(None)
+
+    @property
+    def work(self) -> list[Any]:
+        return [work for work, _ in self.asked]
+
+
+@pytest.fixture
+def pool() -> Later:
+    return Later()
+
+
+@pytest.fixture
+def loop(site: Site, pool: Later) -> Iterator[Loop]:
+    with Listener(site.settings.state, "worker") as bell:
+        yield Loop(site, bell, pool)  # type: ignore[arg-type]  # any executor will do
+
+
+def order(site: Site) -> Deployment:
+    return arm(site, site.database.hosts.get("vc-1"), site.database.images.all()[0], by="ann")
+
+
+def tell(site: Site, row: Deployment, event: Payload) -> Deployment:
+    return record(site, row.id, event, source="test")
+
+
+def test_a_host_is_not_powered_twice_while_it_is_being_powered(site: Site, loop: Loop, pool: Later) -> None:
+    row = order(site)
+    loop.step()
+    loop.step()
+    tell(site, row, PowerBegan(nonce="n"))  # what the act does first: it opens attempt 1
+    loop.step()
+    assert pool.work == [power.power_on]
+
+
+def test_an_act_that_was_asked_for_with_an_old_row_is_not_done(site: Site, loop: Loop, pool: Later) -> None:
+    row = order(site)
+    loop.step()
+    tell(site, row, PowerBegan(nonce="n"))
+    tell(site, row, PowerAsked())  # by the act before, which ended after the loop had read the row
+    before = site.database.events.of(row.id)
+    pool.jobs[0]()
+    assert site.database.events.of(row.id) == before
+
+
+def test_an_act_is_done_with_the_row_of_now(site: Site, loop: Loop, pool: Later) -> None:
+    row = order(site)
+    loop.step()
+    pool.jobs[0]()
+    assert [event.kind for event in site.database.events.of(row.id)][-2:] == ["power.began", "power.asked"]
+
+
+def test_an_act_that_a_crash_cut_short_is_done_again(site: Site, loop: Loop, pool: Later) -> None:
+    row = order(site)
+    tell(site, row, SlotGiven())
+    tell(site, row, PowerBegan(nonce="n"))
+    loop.step()
+    assert pool.work == [power.power_on]
+
+
+def test_a_powered_host_is_left_to_boot(site: Site, loop: Loop, pool: Later) -> None:
+    row = order(site)
+    tell(site, row, SlotGiven())
+    tell(site, row, PowerBegan(nonce="n"))
+    tell(site, row, PowerOn())
+    loop.step()
+    assert pool.work == []
+
+
+def test_no_more_deployments_run_than_the_settings_allow(site: Site, loop: Loop) -> None:
+    names = [f"vc-{number}" for number in range(2, 8)]
+    for number, name in enumerate(names, 2):
+        host = Host(name=name, macs=(f"52:54:00:00:00:{number:02x}",), profile="cube")
+        site.database.put_inventory([host], [], site.settings.hosts_range)
+        arm(site, site.database.hosts.get(name), site.database.images.all()[0], by="ann")
+    for _ in names:
+        clock_forward(site, site.settings.orders.stagger_seconds)
+        loop.step()
+    stages = Counter(row.stage for row in site.database.deployments.under_way())
+    assert stages == {Stage.POWERING: site.settings.orders.at_once, Stage.QUEUED: 2}
+
+
+def test_two_hosts_are_not_powered_in_one_moment(site: Site, loop: Loop) -> None:
+    host = Host(name="vc-2", macs=("52:54:00:00:00:02",), profile="cube")
+    site.database.put_inventory([host], [], site.settings.hosts_range)
+    order(site)
+    arm(site, site.database.hosts.get("vc-2"), site.database.images.all()[0], by="ann")
+    loop.step()
+    loop.step()
+    assert [row.stage for row in site.database.deployments.under_way()] == [Stage.POWERING, Stage.QUEUED]
+    clock_forward(site, site.settings.orders.stagger_seconds)
+    loop.step()
+    assert [row.stage for row in site.database.deployments.under_way()] == [Stage.POWERING, Stage.POWERING]
+
+
+def test_what_waits_in_a_run_is_not_begun_when_its_hosts_fail_alike(site: Site, loop: Loop) -> None:
+    host = Host(name="vc-2", macs=("52:54:00:00:00:02",), profile="cube")
+    site.database.put_inventory([host], [], site.settings.hosts_range)
+    ordered = Run(id="r-1", created=0, by="ann", select="", max_parallel=1, stop_after=1)
+    image = site.database.images.all()[0]
+    first, second = arm_run(
+        site, ordered, [(site.database.hosts.get(name), image) for name in ("vc-1", "vc-2")]
+    )
+    loop.step()
+    tell(site, first, PowerFailed(code=201, sentence="no answer", hint=""))
+    loop.step()
+    row = site.database.deployments.get(second.id)
+    assert row.stage == Stage.CANCELLED and "1 host of the run failed alike (PV-201)" in row.reason
+
+
+def clock_forward(site: Site, seconds: float) -> None:
+    clock: Any = site.clock
+    clock.now += seconds
+
+
+def writing(site: Site) -> Deployment:
+    row = order(site)
+    tell(site, row, SlotGiven())
+    tell(site, row, PowerBegan(nonce="n"))
+    return tell(site, row, AgentHello(nonce="n", token_hash="t", phone_hash="p", boot_id="b", serial="S"))
+
+
+def test_a_silent_agent_is_powered_again_with_the_next_attempt(
+    site: Site, loop: Loop, clock: Any, pool: Later
+) -> None:
+    row = writing(site)
+    loop.step()
+    for _ in range(8):  # the loop itself is awake all the while
+        clock.now += GAP - 1
+        loop.step()
+    row = site.database.deployments.get(row.id)
+    assert (row.stage, row.attempt) == (Stage.POWERING, 2)
+    loop.step()
+    assert pool.work == [power.power_on]
+
+
+def test_a_host_that_falls_silent_in_every_attempt_fails(site: Site, loop: Loop, clock: Any) -> None:
+    row = writing(site)
+    for number in range(2, MOST_ATTEMPTS + 1):
+        tell(site, row, AgentSilent(seconds=61))
+        tell(site, row, PowerBegan(nonce=f"n{number}"))
+        nonce, boot = f"n{number}", f"b{number}"
+        tell(site, row, AgentHello(nonce=nonce, boot_id=boot, token_hash="t", phone_hash="p"))
+    for _ in range(8):
+        clock.now += GAP - 1
+        loop.step()
+    row = site.database.deployments.get(row.id)
+    assert (row.stage, row.code) == (Stage.FAILED, 341)
+
+
+def order_installer(site: Site) -> Deployment:
+    image = put_installer(site)
+    return arm(site, site.database.hosts.get("vc-1"), image, by="ann", iso=image.id)
+
+
+def installing(site: Site) -> Deployment:
+    row = order_installer(site)
+    tell(site, row, SlotGiven())
+    tell(site, row, PowerBegan(nonce="n"))
+    return tell(site, row, InstallerBegan(nonce="n", phone_hash="p"))
+
+
+def test_an_installer_may_be_silent_for_longer_than_an_agent(site: Site, loop: Loop, clock: Any) -> None:
+    row = installing(site)
+    loop.step()
+
+    def wait(seconds: float) -> Deployment:
+        for _ in range(int(seconds / (GAP - 1)) + 1):
+            clock.now += GAP - 1
+            loop.step()
+        return site.database.deployments.get(row.id)
+
+    assert wait(INSTALLER_SILENCE - 60).stage == Stage.WRITING
+    row = wait(120)
+    assert (row.stage, row.attempt, row.nonce, row.disk) == (Stage.POWERING, 2, "", WrittenDisk())
+    last = site.database.events.of(row.id)[-1]
+    assert last.describe().startswith("no word from the installer for 30 m")
+
+
+BEGAN = InstallerBegan(nonce="n", phone_hash="p")
+
+
+@pytest.mark.parametrize(
+    ("events", "stage", "code", "sentence"),
+    [
+        ((), Stage.NETBOOTING, 220, "iPXE has its script but the installer never read its seed"),
+        ((SeedServed(),), Stage.NETBOOTING, 220, "the installer has read its seed but never reported"),
+        (
+            (BEGAN, InstallerProgress(phase="curthooks")),
+            Stage.WRITING,
+            340,
+            "the installer's last word was: curthooks",
+        ),
+        (
+            (BEGAN, InstallerProgress(phase="late"), InstallerDone()),
+            Stage.RESTARTING,
+            410,
+            "on the disk never reported",
+        ),
+    ],
+)
+def test_an_installation_that_does_not_end_says_what_was_seen(
+    site: Site, events: tuple[Payload, ...], stage: Stage, code: int, sentence: str
+) -> None:
+    row = order_installer(site)
+    tell(site, row, SlotGiven())
+    tell(site, row, PowerBegan(nonce="n"))
+    for event in (ScriptServed(boots="installer"), *events):
+        row = tell(site, row, event)
+    passed = diagnose.overdue(site, row)
+    assert (row.stage, passed.code) == (stage, code) and sentence in passed.sentence and passed.hint
+
+
+def test_time_in_which_nobody_watched_does_not_count(site: Site, loop: Loop, clock: Any) -> None:
+    row = writing(site)
+    loop.step()
+    before = site.database.deployments.get(row.id).deadline
+    clock.now += 3600
+    loop.step()
+    row = site.database.deployments.get(row.id)
+    assert (row.stage, row.attempt) == (Stage.WRITING, 1)
+    assert row.deadline == pytest.approx(before + 3600)
+
+
+def test_a_deadline_that_passes_is_a_failure_with_a_sentence(site: Site, loop: Loop, clock: Any) -> None:
+    row = order(site)
+    tell(site, row, SlotGiven())
+    tell(site, row, PowerBegan(nonce="n"))
+    tell(site, row, PowerOn())
+    loop.step()
+    for _ in range(int(ROWS[Stage.POWERING].deadline / (GAP - 1)) + 2):
+        clock.now += GAP - 1
+        loop.step()
+    row = site.database.deployments.get(row.id)
+    assert (row.stage, row.code) == (Stage.FAILED, 210)
+    assert "never asked for an address" in row.reason and row.hint
+
+
+def verifying(site: Site) -> Deployment:
+    row = writing(site)
+    tell(site, row, AgentWritten(disk=WrittenDisk(name="vda", serial="D")))
+    tell(site, row, DiskChosen())
+    return tell(site, row, OsPhoned(host_keys=["ssh-ed25519 AAAA"], address="10.77.0.64"))
+
+
+def test_an_unreachable_host_is_tried_again_after_a_pause(
+    site: Site, loop: Loop, clock: Any, pool: Later
+) -> None:
+    row = verifying(site)
+    loop.step()
+    tell(site, row, VerifyUnreachable(sentence="refused"))
+    pool.done()
+    loop.step()
+    assert pool.work == [verification.verify]
+    clock.now += RETRY
+    loop.step()
+    assert pool.work == [verification.verify, verification.verify]
+
+
+def test_a_sealing_that_cannot_reach_its_host_pauses_too(
+    site: Site, loop: Loop, clock: Any, pool: Later
+) -> None:
+    row = verifying(site)
+    tell(site, row, VerifyPassed())
+    tell(site, row, SealTask(result="unreachable", sentence="refused"))
+    loop.step()
+    assert pool.work == []
+    clock.now += RETRY
+    loop.step()
+    assert pool.work == [verification.seal]
+
+
+def test_a_host_is_powered_on_only_when_its_console_is_settled(
+    site: Site, loop: Loop, pool: Later, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settled: list[bool] = []
+    monkeypatch.setattr(Consoles, "is_settled", lambda self, row: bool(settled))
+    order(site)
+    loop.step()
+    loop.step()
+    assert pool.work == []
+    settled.append(True)
+    loop.step()
+    assert pool.work == [power.power_on]
+
+
+def test_a_console_that_is_lost_changes_nothing_of_its_deployment(site: Site) -> None:
+    row = tell(site, order(site), SlotGiven())
+    assert tell(site, row, ConsoleLost(sentence="no SOL", code=209)) == row
+    last = site.database.events.of(row.id)[-1]
+    assert last.kind == "console.lost" and last.describe().endswith("is not recorded for now: no SOL")
+
+
+def test_no_host_is_begun_while_another_dhcp_server_answers(site: Site, loop: Loop) -> None:
+    row = order(site)
+    other = RogueServer("10.77.0.9", "52:54:00:00:00:09", "lan0", offer="10.77.0.99")
+    site.database.values.put_rogue_servers([other])
+    loop.step()
+    assert site.database.deployments.get(row.id).stage == Stage.QUEUED
+    site.database.values.put_rogue_servers([])
+    loop.step()
+    assert site.database.deployments.get(row.id).stage == Stage.POWERING
+
+
+def test_what_dhcp_has_against_a_boot_is_said(site: Site) -> None:
+    row = tell(site, order(site), SlotGiven())
+    row = tell(site, row, PowerBegan(nonce="n"))
+    row = tell(site, row, PowerOn())
+    note = "there is no boot file for architecture 6 (x86 UEFI)"
+    packet = ClientPacket(row.mac, note=note, boots=True)
+    site.database.sightings.put([NewSighting(row.mac, site.clock(), 1, "10.77.0.64", packet)])
+    assert note in diagnose.overdue(site, row).sentence
+    other = RogueServer("10.77.0.9", "52:54:00:00:00:09", "lan0", offer="10.77.0.99")
+    site.database.values.put_rogue_servers([replace(other, boots="pxelinux.0")])
+    passed = diagnose.overdue(site, row)
+    assert "another DHCP server answers there: 10.77.0.9 (52:54:00:00:00:09)" in passed.sentence
+    assert "net check" in passed.hint
+
+
+def test_a_gap_moves_the_deadlines_of_others_though_a_deployment_ended_meanwhile(
+    site: Site, loop: Loop, clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = order(site)
+    loop.step()
+    under_way = site.database.deployments.under_way()
+    tell(site, row, OrderCancelled(by="ann"))
+    monkeypatch.setattr(site.database.deployments, "under_way", lambda: under_way)
+    clock.now += 10 * GAP
+    loop.step()
+    assert site.database.deployments.get(row.id).stage == Stage.CANCELLED

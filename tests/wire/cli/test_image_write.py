@@ -1,0 +1,193 @@
+"""`provision image write`: a pack onto a disk of this machine, with every refusal."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from functools import partial
+from http.server import HTTPServer, SimpleHTTPRequestHandler
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from provisioner import run
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.wire.conftest import CommandResult, World
+
+MIB = 1 << 20
+SIZE = 32 * MIB
+
+
+@pytest.fixture(scope="module")
+def pack(world: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("write") / "w.pack"
+    sign = ("--sign", world.folder / "release.key", "--name", "w-os", "--version", "3")
+    assert world.provision("image", "pack", world.folder / "raw.img", "-o", out, *sign).code == 0
+    return out
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Path:
+    path = tmp_path / "disk"
+    path.write_bytes(b"\xa5" * SIZE)
+    return path
+
+
+def write(world: World, source: Any, device: Path, *more: str | Path) -> CommandResult:
+    nowhere = {"PROVISION_STATE": str(device.parent / "none")}
+    words = ("--pubkey", world.folder / "release.pub", *more)
+    return world.provision("image", "write", source, device, *words, env=nowhere)
+
+
+def assert_image(device: Path, world: World) -> None:
+    found, raw = device.read_bytes(), (world.folder / "raw.img").read_bytes()
+    assert found[34 * 512 : 23 * MIB] == raw[34 * 512 : 23 * MIB] and found[:440] == raw[:440]
+    said = run.text(["sgdisk", "--verify", device])
+    assert "No problems found" in said, said
+
+
+def test_a_file_becomes_the_image_and_again_costs_little(world: World, pack: Path, disk: Path) -> None:
+    said = write(world, pack, disk, "--yes")
+    assert said.code == 0, said.err
+    assert "Signed    by release ✓" in said.err and "is w-os 3: " in said.err and "0 B were right" in said.err
+    assert_image(disk, world)
+    said = write(world, pack, disk, "--yes")
+    assert said.code == 0 and "0 B were right" not in said.err, said.err
+    assert_image(disk, world)
+    said = write(world, pack, disk, "--yes", "--full")
+    assert said.code == 0 and "0 B were right" in said.err
+
+
+class Ranges(SimpleHTTPRequestHandler):
+    """The standard library's server, taught ranges."""
+
+    def log_message(self, *_: object) -> None:
+        """Be quiet."""
+
+    def do_GET(self) -> None:
+        data = (Path(self.directory) / self.path.lstrip("/")).read_bytes()
+        first, _, last = self.headers.get("Range", "").removeprefix("bytes=").partition("-")
+        if not last:
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+            return
+        piece = data[int(first) : int(last) + 1]
+        self.send_response(206)
+        self.send_header("Content-Range", f"bytes {first}-{last}/{len(data)}")
+        self.send_header("Content-Length", str(len(piece)))
+        self.end_headers()
+        self.wfile.write(piece)
+
+
+@pytest.fixture
+def url(pack: Path) -> Iterator[str]:
+    server = HTTPServer(("127.0.0.1", 0), partial(Ranges, directory=str(pack.parent)))
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_address[1]}/{pack.name}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_it_may_come_from_any_web_server_that_knows_ranges(world: World, url: str, disk: Path) -> None:
+    said = write(world, url, disk, "--yes")
+    assert said.code == 0, said.err
+    assert_image(disk, world)
+
+
+def test_the_device_is_shown_and_must_be_named(world: World, pack: Path, disk: Path) -> None:
+    said = write(world, pack, disk)
+    assert said.code == 6 and "PV-133" in said.err and "33.6 MB  (no partition table)" in said.err
+    words = ("image", "write", str(pack), str(disk), "--pubkey", str(world.folder / "release.pub"))
+    for answer, code in (("nonsense", 6), ("disk", 0)):
+        with world.terminal(*words) as terminal:
+            terminal.await_text("Type its name to continue")
+            assert disk.read_bytes() == b"\xa5" * SIZE
+            terminal.type(f"{answer}\n")
+            assert terminal.end() == code, terminal.seen
+    assert_image(disk, world)
+
+
+def test_what_is_wrong_is_refused_before_the_disk_is_touched(
+    world: World, pack: Path, disk: Path, tmp_path: Path
+) -> None:
+    run.run(["minisign", "-G", "-W", "-p", tmp_path / "o.pub", "-s", tmp_path / "o.key"])
+    said = write(world, pack, disk, "--yes", "--pubkey", tmp_path / "o.pub")
+    assert said.code == 6 and "PV-326" in said.err
+    nowhere = {"PROVISION_STATE": str(tmp_path / "none")}
+    said = world.provision("image", "write", pack, disk, "--yes", env=nowhere)
+    assert said.code == 6 and "no public key is trusted" in said.err
+    small = tmp_path / "small"
+    small.write_bytes(bytes(8 * MIB))
+    for device, words, code in (
+        (tmp_path / "none", "No such file", 2),
+        (Path("/dev/null"), "neither a disk nor a regular file", 2),
+        (tmp_path, "neither a disk nor a regular file", 2),
+        (small, "is too small: the image needs", 3),
+    ):
+        said = write(world, pack, device, "--yes")
+        assert said.code == code and words in said.err, said.err
+    with disk.open("r+b") as file:
+        file.seek(512)
+        file.write(b"LABELONE")
+    said = write(world, pack, disk, "--yes")
+    assert said.code == 3 and "not ours to erase: LVM on the whole disk" in said.err
+    assert disk.read_bytes()[520:] == b"\xa5" * (SIZE - 520)
+    assert write(world, pack, disk, "--yes", "--erase-foreign").code == 0
+
+
+def test_a_damaged_pack_leaves_a_disk_that_says_so(
+    world: World, pack: Path, disk: Path, tmp_path: Path
+) -> None:
+    for path in pack.parent.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    copy = tmp_path / pack.name
+    body = bytearray(copy.read_bytes())
+    body[len(body) // 2] ^= 1
+    copy.write_bytes(body)
+    said = write(world, copy, disk, "--yes")
+    assert said.code == 6 and "PV-321" in said.err and "is not whole and does not boot" in said.err
+    copy.write_bytes(body[:-1])
+    said = write(world, copy, disk, "--yes")
+    assert said.code == 6 and "the manifest says" in said.err
+
+
+def await_release(device: Path) -> None:
+    """A mount namespace made meanwhile holds a copy of the mount; there is no event to wait for."""
+    until = time.monotonic() + 60
+    while True:
+        try:
+            return os.close(os.open(device, os.O_RDWR | os.O_EXCL))
+        except OSError:
+            assert time.monotonic() < until, f"{device} is held by another mount namespace"
+            time.sleep(0.2)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may make a loop device")
+def test_a_disk_in_use_is_refused(world: World, pack: Path, tmp_path: Path) -> None:
+    backing, place = tmp_path / "backing", tmp_path / "mnt"
+    backing.write_bytes(bytes(SIZE))
+    place.mkdir()
+    device = Path(run.text(["losetup", "--show", "--find", backing]))
+    try:
+        run.run(["mkfs.ext4", "-q", "-F", device])
+        run.run(["mount", device, place])
+        try:
+            said = write(world, pack, device, "--yes")
+            assert said.code == 3 and f"is in use: mounted on {place}" in said.err, said.err
+        finally:
+            run.run(["umount", place])
+        await_release(device)
+        said = write(world, pack, device, "--yes")
+        assert said.code == 0, said.err
+    finally:
+        run.run(["losetup", "--detach", device])
+    assert_image(backing, world)

@@ -1,0 +1,378 @@
+"""Machines against the running service: boot scripts, the agent's messages, the phone-home, strangers."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from provisioner.agent.protocol import KernelArguments
+
+if TYPE_CHECKING:
+    from tests.wire.conftest import Puppet, Reply, World
+
+LOCAL = "# Boot this machine's own disk."
+RAMDISK = "# Start the ramdisk that this machine was ordered to boot."
+# long, deep, of the wrong kind, or text that no database and no file takes
+MALFORMED: dict[str, Any] = {
+    "nothing": b"",
+    "no JSON": b"{",
+    "a list": b"[]",
+    "null": b"null",
+    "an empty object": b"{}",
+    "nested too deeply": b"[" * 200_000,
+    "a number too long": b'{"nonce": ' + b"9" * 10_000 + b"}",
+    "not UTF-8": b'{"nonce": "\xff\xfe"}',
+}
+
+
+@pytest.fixture(scope="module")
+def nowhere(world: World) -> Reply:
+    """The answer for what is not there."""
+    return world.lan.http("/no/such/path")
+
+
+@pytest.fixture
+def written(puppet: Puppet) -> Puppet:
+    """A machine whose agent has written the disk and may reboot."""
+    puppet.reach_restarting()
+    return puppet
+
+
+def script(puppet: Puppet, query: str = "", **how: Any) -> str:
+    reply = puppet.http(f"/boot/{puppet.mac}/boot.ipxe{query}", **how)
+    assert reply.status == 200 and reply.headers["content-type"].startswith("text/plain")
+    text = reply.body.decode()
+    assert text.startswith("#!ipxe\n")
+    return text
+
+
+# boot scripts
+
+
+def test_a_machine_that_nobody_knows_boots_its_disk(world: World) -> None:
+    reply = world.lan.http("/boot/52:54:00:99:99:99/boot.ipxe")
+    assert reply.status == 200
+    assert reply.body.startswith(f"#!ipxe\n{LOCAL} This machine is not known.".encode())
+
+
+def test_a_known_machine_without_an_order_boots_its_disk(puppet: Puppet) -> None:
+    text = script(puppet)
+    assert f"{LOCAL} No deployment is ordered." in text and "VAULTESP" in text
+    assert "sanboot --no-describe --drive 0x80" in script(puppet, "?platform=pcbios")
+
+
+@pytest.mark.parametrize(
+    "mac", ["garbage", "%00", "52:54:00:77:01", "%0aecho%20hello", "ff:ff:ff:ff:ff:ff", "é"]
+)
+def test_a_path_that_holds_no_mac_is_answered_with_the_disk_too(world: World, mac: str) -> None:
+    reply = world.lan.http(f"/boot/{mac}/boot.ipxe")
+    assert reply.status == 200
+    assert f"{LOCAL} This is no mac.".encode() in reply.body
+    assert b"hello" not in reply.body, "what a stranger sends is not in a script"
+
+
+def test_an_armed_machine_gets_the_ramdisk_with_its_nonce_and_that_is_told(
+    world: World, puppet: Puppet
+) -> None:
+    ident = puppet.arm()
+    text = script(puppet, "?platform=efi&serial=S1&uuid=")
+    assert RAMDISK in text
+    line = next(line for line in text.splitlines() if line.startswith("kernel "))
+    assert line.startswith("kernel http://10.77.0.1/boot/files/vmlinuz initrd=initrd.img ")
+    assert KernelArguments.parse(line) == KernelArguments("http://10.77.0.1", puppet.mac, puppet.row.nonce)
+    assert world.await_event(ident, "script.served").data.serial == "S1"
+    assert world.client.deployment(ident).stage == "netbooting"
+    assert RAMDISK in script(puppet), "it may be asked twice"
+
+
+def test_a_request_from_another_address_gets_the_disk_and_tells_nothing(world: World, puppet: Puppet) -> None:
+    ident = puppet.arm()
+    text = script(puppet, source="10.77.0.1")
+    assert f"{LOCAL} The request comes from 10.77.0.1, not from the host's own address." in text
+    assert puppet.row.nonce not in text
+    assert "script.served" not in world.kinds(ident)
+
+
+def test_a_machine_with_another_serial_than_the_ordered_one_boots_its_disk(world: World) -> None:
+    with world.machine(serial="S-EXPECTED") as puppet:
+        puppet.arm()
+        assert LOCAL in script(puppet, "?serial=S-OTHER")
+        assert RAMDISK in script(puppet, "?serial=s-expected")
+
+
+def test_the_boot_files_are_named_and_nothing_else_is_lent(world: World, nowhere: Reply) -> None:
+    (world.state / "ramdisk" / "vmlinuz").write_bytes(b"kernel bytes")
+    assert world.lan.http("/boot/files/vmlinuz").body == b"kernel bytes"
+    for path in (
+        "initrd.img",
+        "..%2fprovisioner.db",
+        "../../provisioner.db",
+        "%2e%2e%2fapi.sock",
+        "vmlinuz%00",
+    ):
+        assert world.lan.http(f"/boot/files/{path}") == nowhere, path
+
+
+# hello
+
+
+def test_a_right_hello_is_answered_with_token_and_order(world: World, puppet: Puppet) -> None:
+    ident = puppet.arm()
+    reply = puppet.hello(serial="S-77")
+    assert reply.status == 200 and reply.json["do"] == "continue"
+    assert abs(reply.json["time"] - time.time()) < 30
+    wanted = {
+        "deployment": ident,
+        "attempt": 1,
+        "image_name": "vault-os",
+        "image_version": "1",
+        "erase": True,
+    }
+    assert wanted.items() <= puppet.order.items()
+    assert set(puppet.order["seed"]) == {"meta-data", "user-data", "network-config"}
+    assert world.client.deployment(ident).stage == "writing"
+    assert world.client.host(puppet.name).facts.disks[0].serial == "disk-1"
+    assert puppet.row.serial == "S-77", "the order is bound to the serial from now on"
+
+
+def test_a_repeated_hello_of_the_same_boot_gets_a_fresh_token_for_the_same_attempt(puppet: Puppet) -> None:
+    puppet.arm()
+    first = puppet.hello().json
+    again = puppet.hello().json
+    assert again["token"] != first["token"]
+    assert again["order"]["attempt"] == first["order"]["attempt"] == 1
+    assert puppet.tell("progress").json == {"do": "continue"}
+    puppet.token = first["token"]
+    assert puppet.tell("progress").status == 404, "the first token is worth nothing any more"
+
+
+def test_a_hello_of_another_boot_with_a_used_nonce_is_refused(puppet: Puppet, nowhere: Reply) -> None:
+    puppet.arm()
+    assert puppet.hello().status == 200
+    assert puppet.hello(boot_id="boot-2") == nowhere
+    assert puppet.tell("progress").json == {"do": "continue"}, "the first boot goes on"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"nonce": "guessed"},
+        {"nonce": ""},
+        {"nonce": "é"},
+        {"nonce": "\ud800"},
+        {"nonce": ["list"]},
+        {"mac": "52:54:00:99:99:99"},
+        {"mac": "garbage"},
+        {"mac": "\ud800"},
+        {"memory": "much"},
+        {"disks": [{"name": "vda"}]},
+        {"boot_id": 7},
+    ],
+    ids=str,
+)
+def test_a_hello_that_is_not_right_gets_the_answer_of_a_path_that_does_not_exist(
+    puppet: Puppet, nowhere: Reply, other: dict[str, Any]
+) -> None:
+    ident = puppet.arm()
+    assert puppet.hello(**other) == nowhere
+    assert puppet.world.kinds(ident)[-1] == "power.asked"
+    assert puppet.hello().status == 200, "the order is still there for the right one"
+
+
+def test_a_serial_that_is_no_text_does_not_stand_in_the_way(puppet: Puppet) -> None:
+    puppet.arm()
+    assert puppet.hello(serial="S\udcff1", boot_id="\udfff").status == 200
+    assert puppet.row.serial == "S?1"
+
+
+def test_a_hello_from_another_address_is_refused(world: World, puppet: Puppet, nowhere: Reply) -> None:
+    puppet.arm()
+    stolen = puppet.greeting()
+    world.lan.add_address("10.77.0.200/24")
+    for source in ("10.77.0.200", "10.77.0.1"):
+        assert puppet.http("/agent/v1/hello", body=stolen, source=source) == nowhere
+    assert puppet.hello().status == 200
+
+
+@pytest.mark.parametrize("body", MALFORMED.values(), ids=MALFORMED.keys())
+@pytest.mark.parametrize("path", ["/agent/v1/hello", "/agent/v1/progress", "/phone-home/v1"])
+def test_a_body_that_is_no_message_gets_the_uniform_answer(
+    world: World, nowhere: Reply, path: str, body: bytes
+) -> None:
+    assert world.lan.http(path, body=body) == nowhere
+
+
+# the agent at work
+
+
+@pytest.mark.parametrize("kind", ["progress", "log", "written", "failed"])
+def test_a_message_with_a_wrong_token_or_of_another_deployment_is_refused(
+    world: World, puppet: Puppet, nowhere: Reply, kind: str
+) -> None:
+    ident = puppet.arm()
+    puppet.hello()
+    assert puppet.tell(kind, deployment="d-0000000000") == nowhere
+    right, puppet.token = puppet.token, "wrong"
+    assert puppet.tell(kind) == nowhere
+    puppet.token = ""
+    assert puppet.tell(kind) == nowhere
+    assert world.kinds(ident)[-1] == "agent.hello", "nothing was told"
+    puppet.token = right
+    assert puppet.tell(kind).status == 200
+
+
+def test_progress_is_kept_once_for_each_number(world: World, puppet: Puppet) -> None:
+    ident = puppet.arm()
+    puppet.hello()
+    for seq in (1, 2, 2, 1):
+        assert puppet.tell("progress", seq=seq, done=seq << 20).json == {"do": "continue"}
+    assert world.kinds(ident).count("agent.progress") == 2
+    assert world.client.deployment(ident).progress.done == 2 << 20
+
+
+def test_the_agent_s_log_is_kept_line_by_line_whatever_is_in_it(world: World, puppet: Puppet) -> None:
+    ident = puppet.arm()
+    puppet.hello()
+    assert puppet.tell("log", lines=["one", "two\nthree", "bad \ud800 text"]).json == {"do": "continue"}
+    text = (world.state / "logs" / f"{ident}.1.agent.log").read_text()
+    assert text.startswith("one\ntwo three\nbad ") and text.count("\n") == 3
+    for attempt in (-1, 2, 10**300):
+        assert puppet.tell("log", attempt=attempt).json == {"do": "stop"}, (
+            "it speaks of no attempt of this order"
+        )
+    assert len(list((world.state / "logs").glob(f"{ident}*"))) == 1
+
+
+def test_a_cancelled_agent_is_told_to_stop(world: World, puppet: Puppet) -> None:
+    ident = puppet.arm()
+    puppet.hello()
+    world.client.cancel(ident)
+    assert puppet.tell("progress").json == {"do": "stop"}
+
+
+def test_polling_written_turns_from_continue_to_reboot(world: World, puppet: Puppet) -> None:
+    ident = puppet.arm()
+    puppet.hello()
+    assert puppet.tell("written", seq=5).json == {"do": "continue"}
+    world.await_event(ident, "disk.chosen")
+    assert puppet.tell("written", seq=6).json == {"do": "reboot"}
+    assert puppet.tell("written", seq=7).json == {"do": "reboot"}, "the answer may have been lost"
+    kinds = world.kinds(ident)
+    assert (kinds.count("agent.written"), kinds.count("agent.rebooting")) == (1, 1)
+
+
+def test_a_failure_that_the_agent_reports_ends_the_deployment_in_its_words(
+    world: World, puppet: Puppet
+) -> None:
+    ident = puppet.arm()
+    puppet.hello()
+    assert puppet.tell("failed").json == {"do": "stop"}
+    row = world.client.deployment(ident)
+    assert (row.stage, row.code, row.reason) == ("failed", 313, "two disks fit: vda, vdb")
+    assert row.hint == "name one by its serial"
+
+
+def test_an_order_that_ends_with_the_hello_says_stop_before_the_disk_is_touched(
+    world: World, puppet: Puppet
+) -> None:
+    ident = world.client.arm(puppet.name, yes=True, stop_after="netbooting").id
+    world.await_event(ident, "power.asked")
+    reply = puppet.hello()
+    assert (reply.status, reply.json["do"]) == (200, "stop")
+    assert world.client.deployment(ident).reason == "stopped after netbooting, as ordered"
+    assert world.client.host(puppet.name).facts.disks
+
+
+# the first boot
+
+
+def test_the_phone_home_with_its_token_leads_to_the_verification_once(
+    world: World, written: Puppet, nowhere: Reply
+) -> None:
+    ident = written.order["deployment"]
+    assert written.phone(token="guessed") == nowhere
+    assert written.phone(deployment="d-0000000000") == nowhere
+    assert world.client.deployment(ident).stage == "restarting"
+    assert written.phone().json == {"do": "continue"}
+    row = world.client.deployment(ident)
+    assert (row.stage, row.address) == ("verifying", written.address)
+    assert row.host_keys[0].startswith("ssh-ed25519 ")
+    assert written.phone() == nowhere, "the token is worth nothing after use"
+
+
+@pytest.mark.parametrize(
+    ("other", "sentence"),
+    [
+        ({"image_version": "0"}, "came up with vault-os@0, but vault-os@1 was written"),
+        ({"root_disk": {"serial": "disk-2"}}, "came up from disk disk-2, but disk disk-1 was written"),
+    ],
+)
+def test_another_system_than_was_written_fails_the_deployment(
+    world: World, written: Puppet, nowhere: Reply, other: dict[str, Any], sentence: str
+) -> None:
+    assert written.phone(**other) == nowhere
+    row = world.client.deployment(written.order["deployment"])
+    assert (row.stage, row.code, row.reason) == ("failed", 420, f"{written.name} {sentence}")
+
+
+def test_a_phone_home_with_keys_that_are_no_text_is_heard_and_fails_in_words(
+    world: World, written: Puppet
+) -> None:
+    assert written.phone(host_keys=["ssh-ed25519 \ud800"]).json == {"do": "continue"}
+    ident = written.order["deployment"]
+    world.await_event(ident, "verify.failed")
+    assert (row := world.client.deployment(ident)).code == 503 and row.reason
+
+
+# strangers
+
+
+def test_a_stranger_on_the_lan_does_not_reach_the_api(world: World) -> None:
+    for path in ("/api/v1/service", "/api/v1/hosts", "/api/v1/deployments"):
+        for options in ((), ("-H", "Authorization: Bearer guessed"), ("-H", "Authorization: Bearer ")):
+            reply = world.lan.http(path, *options)
+            assert reply.status == 401 and reply.json["error"]["code"] == 601
+    reply = world.lan.http("/api/v1/secrets/bmc", method="PUT", body={"user": "a", "password": "b"})
+    assert reply.status == 401 and not (world.state / "secrets" / "bmc.bmc.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/agent/v1/hello"),
+        ("OPTIONS", "/agent/v1/hello"),
+        ("PUT", "/agent/v1/written"),
+        ("DELETE", "/images/vault-os@1/pack"),
+        ("OPTIONS", "/images/vault-os@1/pack"),
+        ("GET", "/images/vault-os@1/pack"),
+        ("POST", "/boot/52:54:00:77:01:01/boot.ipxe"),
+        ("OPTIONS", "/boot/52:54:00:77:01:01/boot.ipxe"),
+        ("TRACE", "/phone-home/v1"),
+        ("BREW", "/phone-home/v1"),
+        ("PATCH", "/api/v1/hosts"),
+        ("OPTIONS", "/api/v1/hosts"),
+        ("GET", "/"),
+        ("POST", "//agent//v1/hello"),
+        ("GET", "/boot//files/vmlinuz"),
+        ("GET", "/agent/v1/hello/"),
+    ],
+)
+def test_what_is_not_allowed_looks_like_what_is_not_there(
+    world: World, nowhere: Reply, method: str, path: str
+) -> None:
+    assert (nowhere.status, nowhere.body) == (404, b"not found\n")
+    assert world.lan.http(path, method=method) == nowhere
+
+
+@pytest.mark.parametrize(
+    "options", [(), ("-H", "Transfer-Encoding: chunked")], ids=["with length", "chunked"]
+)
+def test_a_body_over_the_limit_is_refused(
+    world: World, puppet: Puppet, nowhere: Reply, options: tuple[str, ...]
+) -> None:
+    ident = puppet.arm()
+    large = puppet.greeting(version="x" * (5 << 20))
+    assert puppet.http("/agent/v1/hello", *options, body=large) == nowhere
+    assert world.kinds(ident)[-1] == "power.asked"
