@@ -8,7 +8,6 @@ from provisioner.deployment.order import make_id
 from provisioner.deployment.record import record
 from provisioner.deployment.runs import arm_run, preview_run, select_hosts
 from provisioner.domain.events.order import OrderCancelled
-from provisioner.domain.plan import Plan
 from provisioner.domain.run import Run
 from provisioner.domain.stage import RESTING
 from provisioner.errors import RefusedError, TransitionError
@@ -27,7 +26,7 @@ def order(body: RunOrder) -> RunPlan | RunArmed:
         raise admission.error(refusal)
     _check_count(body.expect_count, len(plans))
     run = _make_run(site, body)
-    _arm(site, run, plans)
+    arm_run(site, run, [(each.host, plan.find_image(site, each.image.id)) for each in plans])
     return RunArmed(run=run, deployments=_deployments(site, run.id), left_out=tuple(left_out))
 
 
@@ -51,15 +50,6 @@ def _make_run(site: Site, body: RunOrder) -> Run:
         stop_after=body.stop_after,
         until=body.until,
         terms=body.terms,
-    )
-
-
-def _arm(site: Site, run: Run, plans: list[Plan]) -> None:
-    chosen = [(each.host.name, each.image.id) for each in plans]
-    arm_run(
-        site,
-        run,
-        [(site.database.hosts.get(host), plan.find_image(site, image)) for host, image in chosen],
     )
 
 
