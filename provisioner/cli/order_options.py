@@ -2,7 +2,7 @@
 
 import functools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,9 +11,7 @@ from provisioner.domain.stage import STOPS
 from provisioner.errors import InputError
 
 if TYPE_CHECKING:
-    from provisioner.domain.deployment import Terms
-
-WriteMode = Literal["delta", "full", "wipe"]
+    from provisioner.domain.deployment import Terms, WriteMode
 
 
 @dataclass(frozen=True)
@@ -24,7 +22,7 @@ class OrderOptions:
     no_wait: bool
     timeout: float | None
     until: str
-    write_mode: WriteMode
+    write_mode: "WriteMode"
     erase_foreign: bool
     allow_downgrade: bool
 
@@ -40,7 +38,7 @@ class OrderOptions:
         )
 
 
-def _write_mode(*, full: bool, wipe: bool) -> WriteMode:
+def _write_mode(*, full: bool, wipe: bool) -> "WriteMode":
     if full and wipe:
         raise InputError("--full or --wipe, not both", hint="--wipe writes all of it anyway")
     return "wipe" if wipe else "full" if full else "delta"

@@ -12,10 +12,13 @@ from provisioner.domain.values import FrozenModel
 MOST_ATTEMPTS = 5  # of one deployment: power cuts happen, but not for ever
 
 
+WriteMode = Literal["delta", "full", "wipe"]  # what differs · all · zeros everywhere, then all
+
+
 class Terms(FrozenModel):
     """How an order may write the disk, and what its operator knowingly gives up."""
 
-    write_mode: Literal["delta", "full", "wipe"] = "delta"  # what differs · all · zeros everywhere, then all
+    write_mode: WriteMode = "delta"
     erase_foreign: bool = False
     allow_downgrade: bool = False
 
@@ -99,7 +102,7 @@ class PublicDeployment(BaseModel):
     verdict: Verdict = Verdict()
     run: str = ""
     iso: str = ""
-    write_mode: Literal["delta", "full", "wipe"] = "delta"
+    write_mode: WriteMode = "delta"
     erase_foreign: bool = False
 
 
