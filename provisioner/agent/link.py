@@ -88,7 +88,7 @@ class Link:
                 if answer.status == http.client.OK:
                     return self._accept(json.loads(text))
                 if 400 <= answer.status < 500:
-                    raise UnreachableError(f"the service refused {path} ({answer.status})", code=330)
+                    raise UnreachableError(f"the service refused {path} ({_reason(answer, text)})", code=330)
                 self._note(f"the service answers {answer.status}")
             except (OSError, http.client.HTTPException, ValueError) as fault:
                 self._note(f"the service does not answer: {fault or type(fault).__name__}")
@@ -175,3 +175,10 @@ class Link:
         if self.note:
             self.note = ""
             self._log("the service answers again")
+
+
+def _reason(answer: http.client.HTTPResponse, body: bytes) -> str:
+    """Why, where the service tells it (403: only the ordered machine is told); else the status."""
+    is_told = answer.status == http.client.FORBIDDEN and answer.headers.get_content_type() == "text/plain"
+    words = body[:400].decode(errors="replace") if is_told else ""
+    return words if words and words.isprintable() else str(answer.status)

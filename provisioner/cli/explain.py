@@ -66,6 +66,10 @@ CODES: dict[int, tuple[str, str]] = {
         "The host has a newer version of this image.",
         "Deploy that version or a later one; --allow-downgrade where the older one is meant.",
     ),
+    142: (
+        "The inventory was changed after the order: it names another machine or disk now.",
+        "provision deploy HOST --dry-run shows what would be erased now; then order again.",
+    ),
     200: ("A BMC did not do what it was told.", "provision bmc test HOST."),
     201: ("The BMC does not answer.", "Check its cable, address and that IPMI over LAN is switched on."),
     202: ("The BMC refuses the login.", "Give it again: provision bmc secret NAME --user USER."),
@@ -97,6 +101,14 @@ CODES: dict[int, tuple[str, str]] = {
     301: (
         "The machine's serial is not the one that was ordered.",
         "The MAC in the inventory belongs to another machine: correct it.",
+    ),
+    302: (
+        "The machine's system UUID is not the one that was ordered.",
+        "The MAC in the inventory belongs to another machine: correct it.",
+    ),
+    303: (
+        "The disk that was confirmed is not in the machine.",
+        "provision deploy HOST --dry-run shows the disk that would be erased now; then order again.",
     ),
     310: ("The disk cannot be used.", "The message names it."),
     311: ("The disk is too small for the image.", "Take a larger disk or a smaller image."),

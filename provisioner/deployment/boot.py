@@ -1,15 +1,16 @@
 """ASK: what a machine shall boot. Only reads, may be asked twice, says "your disk" when in doubt."""
 
-import hmac
 import logging
 from typing import NamedTuple
 
 from provisioner import discovery
 from provisioner.agent.protocol import KernelArguments, SurveyArguments
+from provisioner.deployment import guard, target_disk
+from provisioner.deployment.guard import Standing
 from provisioner.domain.boot_plan import Asker, Autoinstall, BootPlan, Firmware, Local, Ramdisk, Survey
 from provisioner.domain.deployment import Deployment
 from provisioner.domain.host import Host
-from provisioner.domain.stage import Stage
+from provisioner.domain.values import is_same_uuid
 from provisioner.imaging.manifest import ESP_LABEL
 from provisioner.site import lan
 from provisioner.site.site import Site
@@ -18,7 +19,6 @@ from provisioner.state import boot_files
 FILES = "/boot/files"
 SEEDS = "/autoinstall"
 ISO_PARTS = ("vmlinuz", "initrd", "installer.iso")  # below /boot/MAC, for the armed host only
-ARMED = frozenset({Stage.POWERING, Stage.NETBOOTING})
 CONSOLES = "console=tty0 console=ttyS0,115200"
 log = logging.getLogger(__name__)
 
@@ -55,16 +55,16 @@ def _choose(site: Site, asker: Asker) -> BootAnswer:
 def _refusal(site: Site, asker: Asker, host: Host, deployment: Deployment | None) -> str:
     """Why the machine gets its disk although a deployment may exist; empty when it may boot the ramdisk."""
     now = site.clock()
-    if deployment is None or deployment.stage not in ARMED or not deployment.nonce:
+    if deployment is None or deployment.stage not in guard.ARMED or not deployment.nonce:
         return "no deployment is ordered"
     if deployment.mac != asker.mac:
         return "the deployment is bound to another network card"
-    if not deployment.power_on <= now <= min(deployment.deadline, deployment.expires):
+    if now > deployment.deadline:
         return "the order has expired"
-    if deployment.serial and asker.serial and not _same(deployment.serial, asker.serial):
-        return f"the order is for serial {deployment.serial}, this machine says {asker.serial}"
-    if host.uuid and asker.uuid and not _same(host.uuid, asker.uuid):
-        return "the order is for another system UUID"
+    if withdrawn := guard.withdrawal(Standing(deployment, host, target_disk.hints(site, host), now)):
+        return withdrawn.sentence
+    if refusal := _other_machine(deployment, host, asker):
+        return refusal
     if asker.arch not in discovery.PROCESSORS:
         return f"the ramdisk does not run on {asker.arch}"
     if not lan.has_address(site, asker.mac, asker.address):
@@ -72,8 +72,17 @@ def _refusal(site: Site, asker: Asker, host: Host, deployment: Deployment | None
     return ""
 
 
-def _same(expected: str, given: str) -> bool:
-    return hmac.compare_digest(expected.strip().lower().encode(), given.strip().lower().encode())
+def _other_machine(deployment: Deployment, host: Host, asker: Asker) -> str:
+    """In words, where its firmware names another machine than was ordered; what it does not say is not held
+    against it here, for the ramdisk will say it.
+    """
+    for serial in filter(None, (deployment.serial, host.serial)):
+        if asker.serial and not guard.is_same_serial(serial, asker.serial):
+            return f"the order is for serial {serial}, this machine says {asker.serial}"
+    for uuid in filter(None, (deployment.uuid, host.uuid)):
+        if asker.uuid and not is_same_uuid(uuid, asker.uuid):
+            return "the order is for another system UUID"
+    return ""
 
 
 def _stranger(site: Site, asker: Asker) -> BootAnswer:

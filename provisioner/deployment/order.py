@@ -2,13 +2,16 @@
 
 import secrets
 
-from provisioner.deployment import admission
-from provisioner.domain.deployment import Deployment, Terms
+from provisioner.deployment import admission, target_disk
+from provisioner.domain.deployment import Deployment, TargetDisk, Terms
 from provisioner.domain.event import Event
 from provisioner.domain.events.order import OrderArmed
+from provisioner.domain.hardware import HardwareFacts
 from provisioner.domain.host import Host
 from provisioner.domain.image import Image
+from provisioner.domain.profile import Hints
 from provisioner.domain.stage import Stage
+from provisioner.domain.values import machine_uuid
 from provisioner.site.site import Site
 
 AS_USUAL = Terms()
@@ -36,7 +39,10 @@ def arm(
     run: str = "",
     terms: Terms = AS_USUAL,
 ) -> Deployment:
-    """Order one deployment of `image` on `host`: one-shot, expiring, bound to MAC and known serial.
+    """Order one deployment of `image` on `host`: one-shot, expiring, bound to one machine and one disk.
+
+    MAC, serial, UUID and disk are frozen in it as far as they are known: what the inventory or the last hello
+    says. What becomes known later is compared with them.
 
     `iso` is the id of the installer that boots instead of the ramdisk, if any.
 
@@ -45,6 +51,8 @@ def arm(
     now = site.clock()
     with site.database.writing():
         admission.check(site, host, image, terms)
+        hardware = site.database.hosts.hardware(host.name) or HardwareFacts()
+        disk = target_disk.find(site, host)
         expires = now + site.settings.orders.expire_seconds
         row = Deployment(
             id=_free_id(site, now),
@@ -57,7 +65,10 @@ def arm(
             deadline=expires,
             expires=expires,
             armed_by=by,
-            serial=_serial(site, host),
+            serial=host.serial or hardware.serial,
+            uuid=host.uuid or machine_uuid(hardware.uuid),
+            hints=target_disk.hints(site, host),
+            target=TargetDisk.model_validate(disk, from_attributes=True) if disk else TargetDisk(),
             last_event_at=now,
             stop_after=stop_after,
             run=run,
@@ -78,18 +89,15 @@ def _free_id(site: Site, now: float) -> str:
     return ident
 
 
-def _serial(site: Site, host: Host) -> str:
-    """The machine's, as the inventory or else its last hello says; empty where nobody knows it."""
-    hardware = site.database.hosts.hardware(host.name)
-    return host.serial or (hardware.serial if hardware else "")
-
-
 def _armed(row: Deployment, terms: Terms) -> OrderArmed:
     return OrderArmed(
         by=row.armed_by,
         image=row.image,
         mac=row.mac,
         serial=row.serial,
+        uuid=row.uuid,
+        target=row.target,
+        hints=row.hints or Hints(),
         expires=row.expires,
         **terms.model_dump(exclude_defaults=True),
     )

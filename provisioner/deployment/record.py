@@ -2,10 +2,13 @@
 
 import logging
 
+from provisioner.deployment import guard, target_disk
+from provisioner.deployment.guard import Admitted, Denied, Standing
 from provisioner.domain.deployment import Deployment
 from provisioner.domain.event import Event
-from provisioner.domain.events.order import StageHeld
-from provisioner.domain.events.payload import Failure, Payload
+from provisioner.domain.events.order import OrderRefused, StageHeld
+from provisioner.domain.events.payload import Failure, Payload, WriteClaim
+from provisioner.domain.refusal import Refusal
 from provisioner.domain.lifecycle import deadline, following
 from provisioner.domain.stage import RESTING, UNSUCCESSFUL, Stage
 from provisioner.errors import TransitionError
@@ -19,14 +22,19 @@ log = logging.getLogger(__name__)
 def record(site: Site, ident: str, event: Payload, *, source: str) -> Deployment:
     """Let `event` happen to a deployment; the new row. `source` is who tells it: agent, bmc, worker, …
 
+    Where a machine wants to write and its order does not hold any more, that ends the deployment instead.
+
     Raises:
         TransitionError: the stage does not expect it, or its guard refuses it; nothing was changed.
         NotFoundError: no such deployment.
     """
-    now = site.clock()
     with site.database.writing():
+        now = site.clock()
         row = site.database.deployments.get(ident)
         after = _admitted(row, event)
+        if isinstance(event, WriteClaim):
+            event = _guarded(site, row, event, now)
+            after = _admitted(row, event)
         if after in UNSUCCESSFUL and isinstance(event, Failure):
             event = event.model_copy(update={"console": _last_words(site, row)})
         row = _write(site, row, after, event, source, now)
@@ -43,6 +51,29 @@ def try_record(site: Site, ident: str, event: Payload, *, source: str) -> Deploy
     except TransitionError as refused:
         log.debug("%s", refused)
         return None
+
+
+def standing(site: Site, row: Deployment, now: float) -> Standing:
+    """The order as the guard looks at it, by the inventory of this moment."""
+    host = site.database.hosts.get(row.host)
+    return Standing(row, host, target_disk.hints(site, host), now)
+
+
+def refused(refusal: Refusal) -> OrderRefused:
+    """The refusal as the event that ends the deployment."""
+    return OrderRefused(code=refusal.code, sentence=refusal.sentence, hint=refusal.hint)
+
+
+def _guarded(site: Site, row: Deployment, event: WriteClaim, now: float) -> Payload:
+    """The event with the disk that may be written, or the end of its order. Raises TransitionError."""
+    match guard.decide(standing(site, row, now), event.claim):
+        case Denied(sentence):
+            log.info("%s: %s refused at %s: %s", row.id, event.kind, row.stage, sentence)
+            raise TransitionError(f"{row.id} is {row.stage}: {sentence}")
+        case Admitted(target):
+            return event.model_copy(update={"target": target})
+        case refusal:
+            return refused(refusal)
 
 
 def _admitted(row: Deployment, event: Payload) -> Stage:
@@ -71,7 +102,7 @@ def _moved(site: Site, row: Deployment, after: Stage, event: Payload, now: float
     if after == row.stage:
         return row
     profile = site.database.profiles.get(site.database.hosts.get(row.host).profile)
-    limit = deadline(after, profile, now, row.expires)
+    limit = deadline(after, profile, now, None if row.consumed else row.expires)
     row = row.changed(stage=after, stage_since=now, deadline=limit)
     return _without_secrets(row) if after in RESTING else row
 
@@ -79,7 +110,7 @@ def _moved(site: Site, row: Deployment, after: Stage, event: Payload, now: float
 def _without_secrets(row: Deployment) -> Deployment:
     """At rest nothing opens anything; but an agent that has failed may still say why."""
     token_hash = "" if row.stage == Stage.READY else row.token_hash
-    return row.changed(nonce="", phone_hash="", token_hash=token_hash)
+    return row.changed(nonce="", nonce_hash="", phone_hash="", token_hash=token_hash)
 
 
 def _is_held(row: Deployment) -> bool:
@@ -96,4 +127,4 @@ def _last_words(site: Site, row: Deployment) -> tuple[str, ...]:
         lines = Recording(site.settings.state, row.id).last_words()
     except OSError as fault:  # evidence, never a condition: the failure itself must be recorded
         return (f"the recorded console cannot be read: {fault.strerror}",)
-    return tuple(redact_text(line, row.nonce) for line in lines)
+    return tuple(redact_text(line, row.nonce_hash, row.token_hash, row.phone_hash) for line in lines)

@@ -2,6 +2,7 @@
 
 from provisioner.agent import disks, protocol
 from provisioner.discovery.hardware import agent_disk
+from provisioner.domain.deployment import Deployment
 from provisioner.domain.host import Host
 from provisioner.domain.profile import Hints
 from provisioner.site.site import Site
@@ -10,6 +11,19 @@ from provisioner.site.site import Site
 def hints(site: Site, host: Host) -> Hints:
     """Which disk is meant: what the host says, else the first of its profile."""
     return host.disk or site.database.profiles.get(host.profile).disks[0]
+
+
+def ordered(site: Site, host: Host, row: Deployment) -> Hints:
+    """Which disk this order means: by what it was ordered, and narrowed to the disk that was shown."""
+    target, wanted = row.target, row.hints or hints(site, host)
+    if not target.is_known:
+        return wanted
+    narrowed = {"min_size": target.size, "max_size": target.size}
+    if target.serial or target.wwn:
+        narrowed |= {"serial": target.serial or wanted.serial, "wwn": target.wwn or wanted.wwn}
+    else:
+        narrowed |= {"by_path": target.by_path} if target.by_path else {"name": target.name}
+    return wanted.model_copy(update=narrowed)
 
 
 def find(site: Site, host: Host) -> protocol.Disk | None:

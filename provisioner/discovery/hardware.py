@@ -1,6 +1,7 @@
 """What a ramdisk says of its machine, as the rest of the service knows hardware."""
 
 from provisioner.agent import protocol
+from provisioner.domain.claim import Claim
 from provisioner.domain.hardware import DeviceInfo, DiskInfo, HardwareFacts, NicInfo
 
 
@@ -22,6 +23,19 @@ def reported(message: protocol.Hello | protocol.Inventory) -> HardwareFacts:
         cpus=message.cpus,
         firmware=message.firmware,
         devices=tuple(DeviceInfo(**vars(device)) for device in message.devices),
+    )
+
+
+def claim_of(message: protocol.Hello, *, is_own_address: bool) -> Claim:
+    """The hello as the guard looks at it."""
+    return Claim(
+        mac=message.mac,
+        is_own_address=is_own_address,
+        nonce=message.nonce,
+        boot_id=message.boot_id,
+        serial=message.serial,
+        uuid=message.uuid,
+        disks=tuple(DiskInfo(**vars(disk)) for disk in message.disks),
     )
 
 

@@ -5,6 +5,7 @@ from typing import Literal, Self, TypedDict, Unpack
 from pydantic import BaseModel, ConfigDict, JsonValue
 
 from provisioner.domain.hardware import DiskInfo
+from provisioner.domain.profile import Hints
 from provisioner.domain.progress import Progress
 from provisioner.domain.stage import Stage
 from provisioner.domain.values import FrozenModel
@@ -34,6 +35,41 @@ class WrittenDisk(DiskInfo):
         return f"{self.name or '?'} {self.serial}".rstrip()
 
 
+class TargetDisk(FrozenModel):
+    """Which disk an order may erase: what tells it from every other; size in bytes. Unknown without a name."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    name: str = ""
+    size: int = 0
+    model: str = ""
+    serial: str = ""
+    wwn: str = ""
+    by_path: str = ""
+
+    @property
+    def is_known(self) -> bool:
+        """Whether a disk was seen at all."""
+        return bool(self.name)
+
+    def is_of(self, disk: DiskInfo) -> bool:
+        """Whether `disk` is this one: the same size, and the same serial and WWN.
+
+        Where it has neither, the same place and model. Its name may change from boot to boot.
+        """
+        if self.size != disk.size:
+            return False
+        if self.serial or self.wwn:
+            return (self.serial, self.wwn) == (disk.serial, disk.wwn)
+        place = (self.by_path, self.model) if self.by_path else (self.name, self.model)
+        return place == ((disk.by_path, disk.model) if self.by_path else (disk.name, disk.model))
+
+    def label(self) -> str:
+        """Name, model and serial, as people know it."""
+        serial = f"serial {self.serial}" if self.serial else ""
+        return " ".join(filter(None, (self.name, self.model, serial)))
+
+
 class Verdict(BaseModel):
     """How the verification ended; `facts` is what the host said of itself, as it said it."""
 
@@ -54,6 +90,9 @@ class Changes(TypedDict, total=False):
     attempt: int
     serial: str
     nonce: str
+    nonce_hash: str
+    consumed: float
+    target: TargetDisk
     token_hash: str
     phone_hash: str
     agent_boot_id: str
@@ -83,9 +122,12 @@ class PublicDeployment(BaseModel):
     deadline: float
     created: float
     expires: float
+    consumed: float = 0  # when its nonce was first taken; 0 before, and only then can it expire
     attempt: int = 0
     armed_by: str = ""
     serial: str = ""
+    uuid: str = ""
+    target: TargetDisk = TargetDisk()  # shown when it was ordered, else by the first hello
     erase: bool = True
     stop_after: str = ""
     last_event: str = ""  # the kind of the last sign of life
@@ -110,10 +152,13 @@ class Deployment(PublicDeployment, FrozenModel):
     """One ordered, armed, one-shot attempt to put one image on one host; times in seconds since 1970.
 
     `iso` names the installer that boots instead of the ramdisk; where it is the image itself, that
-    installer also writes the disk. `nonce` and the hashes are for machines only.
+    installer also writes the disk. `hints` are those that were ordered by; None in orders of an older release.
+    `nonce` and the hashes are for machines only; the nonce itself is there only while a script must name it.
     """
 
+    hints: Hints | None = None
     nonce: str = ""
+    nonce_hash: str = ""
     token_hash: str = ""
     phone_hash: str = ""
     agent_boot_id: str = ""

@@ -85,12 +85,16 @@ def following(stage: Stage, kind: str) -> Stage | None:
     return TABLE.get((stage, kind))
 
 
-def deadline(stage: Stage, profile: Profile, now: float, expires: float) -> float:
-    """Until when the stage's sign of life must have come; never later than the order's expiry."""
+def deadline(stage: Stage, profile: Profile, now: float, expires: float | None) -> float:
+    """Until when the stage's sign of life must have come, and never later than the order's expiry.
+
+    `expires` is None for an order that was consumed: it cannot expire any more.
+    """
     if stage in RESTING:
         return 0
     seconds = profile.deadlines.get(stage) or ROWS[stage].deadline
-    return min(now + seconds, expires) if seconds else expires
+    limits = [limit for limit in (now + seconds if seconds else None, expires) if limit is not None]
+    return min(limits)
 
 
 def picture() -> str:

@@ -2,6 +2,7 @@
 
 import re
 from typing import Annotated
+from uuid import UUID
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -53,6 +54,18 @@ def machine_uuid(text: str | None) -> str:
     """A system UUID (SMBIOS, DHCP option 97) in lower case; empty for what names no single machine."""
     uuid = (text or "").strip().lower()
     return "" if uuid in PLACEHOLDER_UUIDS or len(uuid) != 36 else uuid
+
+
+def is_same_uuid(one: str, other: str) -> bool:
+    """Whether two UUIDs name the same machine, in either of the byte orders of SMBIOS (2.6, 7.2.1).
+
+    What names no single machine is the same as nothing.
+    """
+    known, said = machine_uuid(one), machine_uuid(other)
+    try:
+        return bool(known) and UUID(known).bytes in (UUID(said).bytes, UUID(said).bytes_le)
+    except ValueError:
+        return known == said
 
 
 def printable(text: str) -> str:

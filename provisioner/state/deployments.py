@@ -7,11 +7,12 @@ from provisioner.domain.stage import RESTING, Stage
 from provisioner.errors import NotFoundError
 from provisioner.state.connection import Row, Table, placeholders
 
-JSON_COLUMNS = ("progress", "disk", "host_keys", "verdict")
+MODEL_COLUMNS = ("progress", "disk", "verdict", "target")
+JSON_COLUMNS = (*MODEL_COLUMNS, "host_keys", "hints")
 
 
 class Deployments(Table):
-    """Deployments by id."""
+    """Deployments by id; their order is that in which they were armed, whatever a clock said."""
 
     def get(self, ident: str) -> Deployment:
         """The deployment of an id. Raises NotFoundError (PV-123)."""
@@ -26,14 +27,14 @@ class Deployments(Table):
 
     def last_of(self, host: str) -> Deployment | None:
         """The newest deployment of a host."""
-        sql = "SELECT * FROM deployments WHERE host = ? ORDER BY created DESC LIMIT 1"
+        sql = "SELECT * FROM deployments WHERE host = ? ORDER BY rowid DESC LIMIT 1"
         row = self._connection.fetch_one(sql, host)
         return to_deployment(row) if row else None
 
     def last_written(self, host: str) -> Deployment | None:
         """The newest deployment of a host that has written its disk to the end."""
         which = "host = ? AND disk NOT IN ('', '{}')"
-        sql = f"SELECT * FROM deployments WHERE {which} ORDER BY created DESC LIMIT 1"  # noqa: S608  ours
+        sql = f"SELECT * FROM deployments WHERE {which} ORDER BY rowid DESC LIMIT 1"  # noqa: S608  ours
         row = self._connection.fetch_one(sql, host)
         return to_deployment(row) if row else None
 
@@ -45,13 +46,13 @@ class Deployments(Table):
     def under_way(self) -> list[Deployment]:
         """All deployments that are not at rest, oldest first."""
         marks = ", ".join("?" for _ in RESTING)
-        sql = f"SELECT * FROM deployments WHERE stage NOT IN ({marks}) ORDER BY created"  # noqa: S608  marks only
+        sql = f"SELECT * FROM deployments WHERE stage NOT IN ({marks}) ORDER BY rowid"  # noqa: S608  marks only
         return [to_deployment(row) for row in self._connection.rows(sql, *RESTING)]
 
     def orders(self) -> list[tuple[str, str, Stage]]:
         """MAC, id and stage of all deployments that are not at rest: quick enough to ask all the time."""
         marks = ", ".join("?" for _ in RESTING)
-        sql = f"SELECT mac, id, stage FROM deployments WHERE stage NOT IN ({marks}) ORDER BY created"  # noqa: S608  marks only
+        sql = f"SELECT mac, id, stage FROM deployments WHERE stage NOT IN ({marks}) ORDER BY rowid"  # noqa: S608  marks only
         return [
             (mac, ident, Stage(stage)) for mac, ident, stage in self._connection.db.execute(sql, [*RESTING])
         ]
@@ -60,12 +61,12 @@ class Deployments(Table):
         """The `limit` newest, the newest first."""
         return [
             to_deployment(row)
-            for row in self._connection.rows("SELECT * FROM deployments ORDER BY created DESC LIMIT ?", limit)
+            for row in self._connection.rows("SELECT * FROM deployments ORDER BY rowid DESC LIMIT ?", limit)
         ]
 
     def of_run(self, ident: str) -> list[Deployment]:
         """The deployments of a run, in the order in which they were armed."""
-        rows = self._connection.rows("SELECT * FROM deployments WHERE run = ? ORDER BY created, rowid", ident)
+        rows = self._connection.rows("SELECT * FROM deployments WHERE run = ? ORDER BY rowid", ident)
         return [to_deployment(row) for row in rows]
 
     def put(self, row: Deployment) -> None:
@@ -73,7 +74,8 @@ class Deployments(Table):
         self._connection.require_transaction()
         body = row.model_dump(mode="json", exclude=set(JSON_COLUMNS))
         body["host_keys"] = json.dumps(row.host_keys)
-        for name in ("progress", "disk", "verdict"):
+        body["hints"] = row.hints.model_dump_json(exclude_defaults=True) if row.hints else None
+        for name in MODEL_COLUMNS:
             body[name] = getattr(row, name).model_dump_json(exclude_defaults=True)
         # a table's upsert asks the schema first, many times; a storm of machines comes through here
         changes = ", ".join(f"{name} = excluded.{name}" for name in body if name != "id")

@@ -24,9 +24,13 @@ def _inside(value: object) -> object:
     return value
 
 
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def _fingerprint(secret: object) -> str:
     """Tells whether two are the same, and nothing else of them."""
-    return "sha256:" + hashlib.sha256(json.dumps(secret).encode()).hexdigest()[:12]
+    return "sha256:" + _sha256(json.dumps(secret))[:12]
 
 
 # where text that is not ours, as a console's, shows a nonce or a password: kernel arguments, a seed's address
@@ -35,8 +39,12 @@ SHOWN = re.compile(
 )
 
 
-def redact_text(text: str, *known: str) -> str:
-    """A line of text without the secrets in it: those that are `known`, and what looks like one."""
-    for secret in filter(None, known):
-        text = text.replace(secret, "…")
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{16,}")  # what a nonce or a token of ours looks like
+
+
+def redact_text(text: str, *hashes: str) -> str:
+    """A line of text without the secrets in it: what looks like one, and those of these SHA-256."""
+    known = set(filter(None, hashes))
+    if known:
+        text = _TOKEN.sub(lambda word: "…" if _sha256(word[0]) in known else word[0], text)
     return SHOWN.sub(r"\1…", text)

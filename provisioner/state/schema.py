@@ -1,10 +1,12 @@
 """The database's schema with every migration since the first release."""
 
+import hashlib
+
 from sqlite_utils import Database, Migrations
 
 from provisioner.domain.stage import RESTING
 
-SCHEMA_VERSION = 7  # raised with every migration; a newer folder is refused
+SCHEMA_VERSION = 8  # raised with every migration; a newer folder is refused
 DEPLOYMENTS = {  # the columns of the first release; what follows adds and renames
     "id": str,
     "host": str,
@@ -121,3 +123,20 @@ def seventh(db: Database) -> None:
     db.execute("ALTER TABLE deployments RENAME COLUMN sign TO last_event")
     db.execute("ALTER TABLE deployments RENAME COLUMN last_sign TO last_event_at")
     db.table("events").add_column("version", int, not_null_default=1)
+
+
+@migrations()
+def eighth(db: Database) -> None:
+    """An order says what machine and disk it is for, and whether it was consumed; nonces are kept as hashes.
+
+    Orders of the version before have no hints and no disk of their own. What has begun to write was consumed.
+    """
+    for name in ("uuid", "nonce_hash", "hints", "target"):
+        db.table("deployments").add_column(name, str)
+    db.table("deployments").add_column("consumed", float, not_null_default=0)
+    for ident, nonce in db.execute("SELECT id, nonce FROM deployments WHERE nonce <> ''").fetchall():
+        nonce_hash = hashlib.sha256(nonce.encode()).hexdigest()
+        db.execute("UPDATE deployments SET nonce_hash = ? WHERE id = ?", [nonce_hash, ident])
+    begun = "stage NOT IN ('queued', 'powering', 'netbooting')"
+    db.execute(f"UPDATE deployments SET consumed = power_on WHERE {begun} OR attempt > 1")  # noqa: S608  ours
+    db.execute(f"UPDATE deployments SET nonce = '' WHERE {begun}")  # noqa: S608  ours

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 
-from provisioner.deployment import diagnose
-from provisioner.deployment.record import record, try_record
+from provisioner.deployment import diagnose, guard
+from provisioner.deployment.record import record, refused, standing, try_record
 from provisioner.deployment.runs import next_in_line, reason_to_stop
 from provisioner.domain.deployment import MOST_ATTEMPTS, Deployment
 from provisioner.domain.events.agent import AgentSilent, NetbootAgain
@@ -17,6 +17,7 @@ from provisioner.domain.events.payload import Failure, Payload
 from provisioner.domain.events.power import PowerBegan, PowerFailed
 from provisioner.domain.events.verification import SealFailed, SealTask, VerifyFailed, VerifyUnreachable
 from provisioner.domain.lifecycle import INSTALLER_SILENCE, ROWS
+from provisioner.domain.refusal import Refusal
 from provisioner.domain.stage import Stage
 from provisioner.errors import ProvisionError, TransitionError
 from provisioner.site import lan
@@ -38,6 +39,7 @@ FAILURES: dict[Stage, type[Failure]] = {
 }
 # the last events of `powering` after which the BMC has not been told yet, or may not have been
 BEFORE_POWER = frozenset(event.kind for event in (SlotGiven, PowerBegan, AgentSilent, NetbootAgain))
+BEFORE_WRITING = guard.ARMED | {Stage.QUEUED}
 UNREACHABLE = frozenset(event.kind for event in (VerifyUnreachable, SealTask))  # SSH may have failed
 Work = Callable[[Site, Deployment], None]
 
@@ -115,12 +117,18 @@ class Loop:
                         try_record(self._site, row.id, stopped, source="worker")
 
     def _look(self, row: Deployment, now: float) -> None:
-        if now > min(row.deadline, row.expires):
+        if now > row.deadline or (not row.consumed and now > row.expires):
             record(self._site, row.id, diagnose.overdue(self._site, row), source="worker")
+        elif withdrawn := self._withdrawal(row, now):
+            record(self._site, row.id, refused(withdrawn), source="worker")
         elif row.stage == Stage.WRITING and now - row.last_event_at > _silence(row):
             record(self._site, row.id, _silent(row, now), source="worker")
         elif work := self._work(row, now):
             self._submit((row.id, row.stage), partial(self._do, work, row.id))
+
+    def _withdrawal(self, row: Deployment, now: float) -> Refusal | None:
+        """Why an order of which nothing is being written does not hold any more."""
+        return guard.withdrawal(standing(self._site, row, now)) if row.stage in BEFORE_WRITING else None
 
     def _work(self, row: Deployment, now: float) -> Work | None:
         """What is to be done at the row's stage now; None where only a sign of life is waited for."""

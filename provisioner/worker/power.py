@@ -2,13 +2,16 @@
 
 import logging
 import secrets
+from collections.abc import Set
 
-from provisioner.deployment.record import record
+from provisioner.deployment import guard
+from provisioner.deployment.record import record, standing
 from provisioner.domain.deployment import Deployment
 from provisioner.domain.events.power import PowerAsked, PowerBegan, PowerFailed, PowerOn, PowerReport
 from provisioner.domain.events.system import DiskChosen
 from provisioner.domain.host import Host
-from provisioner.errors import PowerError, ProvisionError
+from provisioner.domain.stage import Stage
+from provisioner.errors import PowerError, ProvisionError, TransitionError
 from provisioner.power import registry
 from provisioner.power.protocol import BmcAddress, Power
 from provisioner.site.site import Site
@@ -64,10 +67,10 @@ def is_uefi(site: Site, mac: str) -> bool:
 def power_on(site: Site, row: Deployment) -> None:
     """Make the nonce, set boot device = network, power on or reset; a manual host asks a person."""
     host = site.database.hosts.get(row.host)
-    record(site, row.id, PowerBegan(nonce=secrets.token_urlsafe(24)), source="worker")
+    row = record(site, row.id, PowerBegan(nonce=secrets.token_urlsafe(24)), source="worker")
     driver = connect(site, host)
     try:
-        done = _start_twice(driver, row, uefi=is_uefi(site, row.mac))
+        done = _start_twice(driver, Fence(site, row), uefi=is_uefi(site, row.mac))
     except PowerError as fault:
         failed = PowerFailed(code=fault.code, sentence=str(fault), hint=fault.hint)
         record(site, row.id, failed, source="worker")
@@ -76,21 +79,56 @@ def power_on(site: Site, row: Deployment) -> None:
     record(site, row.id, kind.model_validate(done.model_dump()), source="bmc")
 
 
-def _start_twice(driver: Power, row: Deployment, *, uefi: bool) -> PowerReport:
-    """Start it, with a second try where the BMC did not answer. Raises PowerError."""
+class Fence:
+    """Stands before each command to a BMC: the deployment must still be where it was when the work began.
+
+    Between two commands a host may have come up and begun to write, or an operator may have cancelled.
+    """
+
+    def __init__(self, site: Site, row: Deployment) -> None:
+        self._site, self._row = site, row
+
+    def check(self) -> None:
+        """Raises TransitionError where it has moved on, or its order does not hold any more."""
+        row = self._row
+        self._check_stage(guard.ARMED if row.stage in guard.ARMED else {row.stage})
+        if row.stage in guard.ARMED:
+            standing_now = standing(self._site, row, self._site.clock())
+            if withdrawn := guard.withdrawal(standing_now):
+                raise TransitionError(f"{row.id}: {withdrawn.sentence}: its BMC is not told any more")
+
+    def check_unheard(self) -> None:
+        """Raises TransitionError where the host was heard since: what was not answered has been done."""
+        self._check_stage({self._row.stage})
+
+    def _check_stage(self, stages: Set[Stage]) -> None:
+        row, now = self._row, self._site.database.deployments.get(self._row.id)
+        if now.attempt != row.attempt or now.stage not in stages:
+            raise TransitionError(f"{row.id} has moved on to {now.stage}: its BMC is not told any more")
+
+    def __str__(self) -> str:
+        return self._row.host
+
+
+def _start_twice(driver: Power, fence: Fence, *, uefi: bool) -> PowerReport:
+    """Start it, with a second try where the BMC did not answer. Raises PowerError, TransitionError."""
     for _ in range(POWER_TRIES - 1):
         try:
-            return _start(driver, uefi=uefi)
+            return _start(driver, fence, uefi=uefi)
         except PowerError as fault:
             if fault.code not in TRANSIENT:
                 raise
-            log.warning("%s: %s; once more", row.host, fault)
-    return _start(driver, uefi=uefi)
+            fence.check_unheard()
+            log.warning("%s: %s; once more", fence, fault)
+    return _start(driver, fence, uefi=uefi)
 
 
-def _start(driver: Power, *, uefi: bool) -> PowerReport:
+def _start(driver: Power, fence: Fence, *, uefi: bool) -> PowerReport:
+    fence.check()
     before = driver.state()
+    fence.check()
     boot = driver.set_boot("network", uefi=uefi, once=True)
+    fence.check()
     after = driver.reset() if before.state == "on" else driver.on()
     return PowerReport(
         act="reset" if before.state == "on" else "on",
@@ -105,6 +143,7 @@ def choose_disk(site: Site, row: Deployment) -> None:
     """Boot device = disk; a BMC that refuses is noted, and the host is rebooted all the same."""
     host = site.database.hosts.get(row.host)
     note = ""
+    Fence(site, row).check()
     try:
         done = connect(site, host).set_boot("disk", uefi=is_uefi(site, row.mac), once=True)
         note = done.note if not done.confirmed else ""

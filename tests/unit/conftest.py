@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 from provisioner import settings as settings_module
+from provisioner.domain.claim import Claim
+from provisioner.domain.events.agent import AgentHello
+from provisioner.domain.events.installer import InstallerBegan
 from provisioner.domain.host import Bmc, Host
 from provisioner.domain.image import Image
 from provisioner.domain.profile import Profile
@@ -69,6 +72,19 @@ def golden() -> Callable[[str, str], None]:
         assert path.read_text() == text, f"{name} differs; UPDATE_GOLDEN=1 renews it"
 
     return compare
+
+
+def hello_of(nonce: str, *, boot_id: str = "b", serial: str = "", mac: str = MAC) -> AgentHello:
+    """The hello of the agent on a machine, vc-1 unless `mac` is another's, from its own address."""
+    claim = Claim(mac, is_own_address=True, nonce=nonce, boot_id=boot_id, serial=serial)
+    return AgentHello(
+        claim=claim, nonce=nonce, boot_id=boot_id, serial=serial, token_hash="t", phone_hash="p"
+    )
+
+
+def began_of(nonce: str) -> InstallerBegan:
+    """The first report of Ubuntu's installer on vc-1."""
+    return InstallerBegan(claim=Claim(MAC, is_own_address=True, nonce=nonce), nonce=nonce, phone_hash="p")
 
 
 def put_installer(site: Site) -> Image:

@@ -158,6 +158,7 @@ class Puppet:
     mac: str
     address: str
     token: str = ""
+    used: str = ""  # the nonce that it was given last; the service forgets it when it is used
     order: dict[str, Any] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
 
@@ -173,6 +174,12 @@ class Puppet:
         """The last deployment as the store has it, secrets included."""
         return self.world.site.database.deployments.last_of(self.name)
 
+    @property
+    def nonce(self) -> str:
+        """The nonce of its last boot."""
+        self.used = self.row.nonce or self.used
+        return self.used
+
     def arm(self) -> str:
         """Order a deployment and wait until a person was asked to press the button; its id."""
         ident: str = self.world.client.arm(self.name, yes=True).id
@@ -182,7 +189,7 @@ class Puppet:
     def greeting(self, **other: Any) -> dict[str, Any]:
         """What the agent says first."""
         disk = {"name": "vda", "size": 64 << 30, "logical_sector": 512, "serial": "disk-1"}
-        message = {"nonce": self.row.nonce, "boot_id": "boot-1", "mac": self.mac, "macs": [self.mac]}
+        message = {"nonce": self.nonce, "boot_id": "boot-1", "mac": self.mac, "macs": [self.mac]}
         rest = {"serial": "", "uuid": "", "memory": 1 << 30, "version": "0", "disks": [disk]}
         return {**message, **rest, **self.facts, **other}
 
@@ -221,7 +228,7 @@ class Puppet:
     @property
     def seed(self) -> str:
         """The path of its installer's seed, with the nonce of the last order."""
-        return f"/autoinstall/{self.mac.replace(':', '-')}/{self.row.nonce}"
+        return f"/autoinstall/{self.mac.replace(':', '-')}/{self.nonce}"
 
     def reach_restarting(self) -> str:
         """From the order to the reboot; the deployment's id."""

@@ -2,13 +2,13 @@
 
 from provisioner.domain.deployment import MOST_ATTEMPTS, Deployment, WrittenDisk
 from provisioner.domain.events.netboot import BootRequest
-from provisioner.domain.events.payload import Failure, Payload, ProgressReport, is_nonce
+from provisioner.domain.events.payload import Failure, Payload, ProgressReport, WriteClaim
 from provisioner.domain.progress import Progress
 from provisioner.domain.stage import Stage
 from provisioner.system.units import duration, size
 
 
-class AgentHello(Payload):
+class AgentHello(WriteClaim):
     """The nonce was right, so the order is consumed. `boot_id` is the kernel's; tokens as hashes."""
 
     kind = "agent.hello"
@@ -23,16 +23,12 @@ class AgentHello(Payload):
     serial: str = ""
 
     def refusal(self, row: Deployment) -> str:
-        """Refused: a wrong or used nonce, another boot than its first, an order for the installer."""
-        if not is_nonce(self.nonce, row):
-            return "the nonce is wrong or was used"
-        if row.stage == Stage.WRITING and self.boot_id != row.agent_boot_id:
-            return "the nonce was used by another boot"
+        """Refused: an order for the installer."""
         return "this order is for the installer" if row.is_installed else ""
 
     def apply(self, row: Deployment, now: float) -> Deployment:
         """Stores the hashes of the tokens and binds them to this boot; the attempt is 1 at least."""
-        return row.changed(
+        return super().apply(row, now).changed(
             token_hash=self.token_hash,
             phone_hash=self.phone_hash,
             agent_boot_id=self.boot_id,
@@ -42,8 +38,9 @@ class AgentHello(Payload):
         )
 
     def describe(self) -> str:
-        """A fixed sentence: the agent runs."""
-        return "the agent in the ramdisk says hello"
+        """That the agent runs, and which disk it may write, where that is known."""
+        may = f", and may write {self.target.label()}" if self.target.is_known else ""
+        return f"the agent in the ramdisk says hello{may}"
 
 
 class AgentProgress(ProgressReport):
@@ -67,7 +64,7 @@ def _refuse_attempt(row: Deployment) -> str:
 
 
 def _next_attempt(row: Deployment) -> Deployment:
-    return row.changed(nonce="", token_hash="", phone_hash="", attempt=row.attempt + 1, progress=Progress())
+    return row.changed(nonce="", nonce_hash="", token_hash="", phone_hash="", attempt=row.attempt + 1, progress=Progress())
 
 
 class AgentSilent(Payload):

@@ -18,10 +18,9 @@ class ClockGap(Payload):
     seconds: float
 
     def apply(self, row: Deployment, now: float) -> Deployment:
-        """Moves deadline, expiry and last sign of life by the length of the gap."""
+        """Moves deadline and last sign of life by the length of the gap; the order's expiry stays."""
         return row.changed(
             deadline=row.deadline + self.seconds,
-            expires=row.expires + self.seconds,
             last_event_at=row.last_event_at + self.seconds,
         )
 

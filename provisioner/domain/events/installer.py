@@ -1,7 +1,7 @@
 """Events of Ubuntu's installer, where it boots instead of the ramdisk."""
 
 from provisioner.domain.deployment import Deployment, WrittenDisk
-from provisioner.domain.events.payload import Failure, Payload, ProgressReport, is_nonce
+from provisioner.domain.events.payload import Failure, Payload, ProgressReport, WriteClaim
 from provisioner.domain.progress import Progress
 from provisioner.domain.stage import Stage
 
@@ -24,7 +24,7 @@ def _refuse_agent(row: Deployment) -> str:
     return "" if row.is_installed else "this order is not for an installer"
 
 
-class InstallerBegan(Payload):
+class InstallerBegan(WriteClaim):
     """Its first report had the nonce: it consumes the order. The phone-home's token as hash."""
 
     kind = "installer.began"
@@ -36,14 +36,12 @@ class InstallerBegan(Payload):
     phone_hash: str
 
     def refusal(self, row: Deployment) -> str:
-        """Refused: a wrong or used nonce, an order for the agent."""
-        if not is_nonce(self.nonce, row):
-            return "the nonce is wrong or was used"
+        """Refused for an order that the agent writes."""
         return _refuse_agent(row)
 
     def apply(self, row: Deployment, now: float) -> Deployment:
         """Stores the hash of the phone-home's token; clears progress, disk and boot of an earlier attempt."""
-        return row.changed(
+        return super().apply(row, now).changed(
             phone_hash=self.phone_hash,
             progress=Progress(),
             disk=WrittenDisk(),
@@ -56,7 +54,7 @@ class InstallerBegan(Payload):
         return "the installer reports, its seed is closed now"
 
 
-class InstallerDisk(Payload):
+class InstallerDisk(WriteClaim):
     """It asked which disk it may erase, and was told."""
 
     kind = "installer.disk"
@@ -73,7 +71,7 @@ class InstallerDisk(Payload):
 
     def apply(self, row: Deployment, now: float) -> Deployment:
         """Stores the disk, and binds the answer to this boot."""
-        return row.changed(disk=self.disk, agent_boot_id=self.boot_id, serial=row.serial or self.serial)
+        return super().apply(row, now).changed(disk=self.disk, agent_boot_id=self.boot_id, serial=row.serial or self.serial)
 
     def describe(self) -> str:
         """Name and serial of the disk that it may erase."""

@@ -1,7 +1,8 @@
 """Events of the order itself: armed, begun, ended by people or as its terms say."""
 
-from provisioner.domain.deployment import Deployment, Terms
+from provisioner.domain.deployment import Deployment, TargetDisk, Terms
 from provisioner.domain.events.payload import Failure, Payload
+from provisioner.domain.profile import Hints
 from provisioner.domain.stage import UNDER_WAY, Stage
 
 
@@ -14,14 +15,18 @@ class OrderArmed(Payload):
     image: str
     mac: str = ""
     serial: str = ""
+    uuid: str = ""
+    target: TargetDisk = TargetDisk()  # that was shown; unknown where none had been seen
+    hints: Hints = Hints()
     expires: float = 0
     write_mode: str = Terms().write_mode
     erase_foreign: bool = False
     allow_downgrade: bool = False
 
     def describe(self) -> str:
-        """Who ordered which image."""
-        return f"armed by {self.by}: {self.image}"
+        """Who ordered which image, and onto which disk as far as one had been seen."""
+        onto = f" onto {self.target.label()}" if self.target.is_known else ""
+        return f"armed by {self.by}: {self.image}{onto}"
 
 
 class SlotGiven(Payload):
@@ -61,6 +66,16 @@ class StageHeld(Payload):
     def describe(self) -> str:
         """The stage after which it stopped."""
         return f"stopped after {self.stage}, as ordered"
+
+
+class OrderRefused(Failure):
+    """The order does not hold any more, or another machine came for it: nothing more is written by it."""
+
+    kind = "order.refused"
+    moves = {
+        stage: Stage.FAILED for stage in (Stage.QUEUED, Stage.POWERING, Stage.NETBOOTING, Stage.WRITING)
+    }
+    meaning = "expired, locked, or changed since it was ordered; or another machine came for it"
 
 
 class OrderCancelled(Payload):

@@ -1,12 +1,12 @@
 """What every kind of event has: its moves in the transition table, its guard, its effect, its sentence."""
 
-import hmac
 from collections.abc import Mapping
 from typing import ClassVar
 
-from pydantic import BaseModel, ConfigDict, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from provisioner.domain.deployment import Deployment
+from provisioner.domain.claim import Claim
+from provisioner.domain.deployment import Deployment, TargetDisk
 from provisioner.domain.progress import Progress
 from provisioner.domain.stage import Stage
 
@@ -87,6 +87,12 @@ class ProgressReport(Payload):
         return self.progress().describe()
 
 
-def is_nonce(nonce: str, row: Deployment) -> bool:
-    """Whether it is the order's nonce; nothing fits where there is none. In constant time."""
-    return bool(row.nonce) and hmac.compare_digest(nonce.encode(), row.nonce.encode())
+class WriteClaim(Payload):
+    """A machine wants to write. The guard answers it by its claim, which is not stored, and names the disk."""
+
+    claim: Claim | None = Field(None, exclude=True)
+    target: TargetDisk = TargetDisk()
+
+    def apply(self, row: Deployment, now: float) -> Deployment:
+        """The nonce is consumed: none of it is kept but its hash."""
+        return row.changed(nonce="", consumed=row.consumed or now, target=self.target)

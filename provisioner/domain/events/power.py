@@ -1,5 +1,7 @@
 """Events of the BMC: power, boot device, the serial console."""
 
+import hashlib
+
 from provisioner.domain.deployment import Deployment
 from provisioner.domain.events.payload import Failure, Payload
 from provisioner.domain.stage import UNDER_WAY, Stage
@@ -16,8 +18,14 @@ class PowerBegan(Payload):
     nonce: str
 
     def apply(self, row: Deployment, now: float) -> Deployment:
-        """Stores the nonce and the time of power-on; the attempt is 1 at least."""
-        return row.changed(nonce=self.nonce, power_on=now, attempt=max(row.attempt, 1), reboot=False)
+        """Stores the nonce, its hash and the time of power-on; the attempt is 1 at least."""
+        return row.changed(
+            nonce=self.nonce,
+            nonce_hash=hashlib.sha256(self.nonce.encode()).hexdigest(),
+            power_on=now,
+            attempt=max(row.attempt, 1),
+            reboot=False,
+        )
 
     def describe(self) -> str:
         """A fixed sentence: what the BMC is told."""

@@ -56,9 +56,12 @@ class OsPhoned(SystemReport, Payload):
     closes_stage = True
 
     def apply(self, row: Deployment, now: float) -> Deployment:
-        """Stores its address and SSH host keys; nonce and token hashes are cleared."""
+        """Stores its address and SSH host keys; what opened the disk's writing is cleared.
+
+        The token's hash stays until the deployment is at rest: who lost our answer repeats the report.
+        """
         return row.changed(
-            phone_hash="", token_hash="", nonce="", host_keys=self.host_keys, address=self.address
+            token_hash="", nonce="", nonce_hash="", host_keys=self.host_keys, address=self.address
         )
 
     def describe(self) -> str:

@@ -15,7 +15,7 @@ from provisioner.deployment import target_disk
 from provisioner.deployment.record import record, try_record
 from provisioner.deployment.tokens import hash_token
 from provisioner.discovery import intake
-from provisioner.discovery.hardware import reported
+from provisioner.discovery.hardware import claim_of, reported
 from provisioner.domain.deployment import Deployment
 from provisioner.domain.events.agent import (
     AgentFailed,
@@ -53,6 +53,7 @@ def hello() -> Response:
     host = site.database.hosts.get(row.host)
     token, phone_token = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
     greeting = AgentHello(
+        claim=claim_of(message, is_own_address=lan.has_address(site, row.mac, request.remote_addr or "")),
         nonce=message.nonce,
         boot_id=message.boot_id,
         serial=message.serial,
@@ -61,8 +62,11 @@ def hello() -> Response:
     )
     try:
         row = record(site, row.id, greeting, source="agent")
-    except TransitionError:
+    except TransitionError as refused:
+        log.warning("%s: a hello from %s is refused: %s", host.name, request.remote_addr, refused)
         abort(404)
+    if row.stage == Stage.FAILED:  # only the ordered machine comes so far
+        return Response(row.reason, 403, mimetype="text/plain")
     site.database.hosts.put_hardware(host.name, reported(message), site.clock())
     do: protocol.Do = "continue" if row.stage == Stage.WRITING else "stop"  # an order may end here
     answer = protocol.HelloAnswer(do, token, site.clock(), _order(site, host, row, phone_token))
@@ -70,13 +74,10 @@ def hello() -> Response:
 
 
 def _ordered(site: Site, message: protocol.Hello) -> Deployment:
-    """The deployment that this machine's nonce belongs to; 404 for anybody else."""
+    """The newest deployment of the host that has this MAC; 404 where there is none. The guard says more."""
     host = site.database.hosts.by_mac(_checked_mac(message.mac))
     row = site.database.deployments.last_of(host.name) if host else None
-    if row is None or row.mac != message.mac or not lan.has_address(site, row.mac, request.remote_addr or ""):
-        abort(404)
-    if not row.nonce or not secrets.compare_digest(row.nonce.encode(), message.nonce.encode()):
-        log.warning("%s: a hello with a wrong or used nonce from %s", row.host, request.remote_addr)
+    if row is None:
         abort(404)
     return row
 
@@ -89,7 +90,7 @@ def _checked_mac(mac: str) -> str:
 
 
 def _order(site: Site, host: Host, row: Deployment, phone_token: str) -> protocol.Order:
-    hints = target_disk.hints(site, host)
+    hints = target_disk.ordered(site, host, row)
     name, version = row.image.split("@", 1)
     return protocol.Order(
         deployment=row.id,

@@ -11,6 +11,7 @@ own second try, so it is answered; each is written down.) The nonce is worth not
 
 import logging
 import secrets
+from dataclasses import replace
 from typing import NoReturn
 
 from flask import Blueprint, Response, abort, jsonify, request
@@ -18,11 +19,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from provisioner.agent import disks, protocol
 from provisioner.cloudinit import autoinstall
-from provisioner.deployment import boot, diagnose, target_disk
-from provisioner.deployment.record import record, try_record
-from provisioner.deployment.tokens import hash_token
-from provisioner.discovery.hardware import reported
+from provisioner.deployment import boot, diagnose, guard, target_disk
+from provisioner.deployment.record import record, refused, standing, try_record
+from provisioner.deployment.tokens import hash_token, token_fits
+from provisioner.discovery.hardware import claim_of, reported
 from provisioner.domain.boot_plan import Asker, Autoinstall
+from provisioner.domain.claim import Claim
 from provisioner.domain.deployment import Deployment, WrittenDisk
 from provisioner.domain.events.installer import (
     InstallerBegan,
@@ -33,9 +35,10 @@ from provisioner.domain.events.installer import (
     SeedServed,
 )
 from provisioner.domain.events.payload import Payload
+from provisioner.domain.refusal import Refusal
 from provisioner.domain.stage import Stage
 from provisioner.domain.values import parse_mac
-from provisioner.errors import DiskError, InputError, ProvisionError, TransitionError
+from provisioner.errors import InputError, ProvisionError, TransitionError
 from provisioner.site import lan
 from provisioner.site.site import Site
 from provisioner.state import iso_files
@@ -109,24 +112,27 @@ def _installing(mac: str, nonce: str) -> Deployment:
     if not known or known.role != "host" or not lan.has_address(site, known.mac, request.remote_addr or ""):
         _refuse("it is not the host's own address")
     row = site.database.deployments.last_of(known.host)
-    if row is None or not row.is_installed or row.mac != known.mac or not row.nonce:
+    if row is None or not row.is_installed or row.mac != known.mac or not row.nonce_hash:
         _refuse("no installer is ordered for it")
-    if row.stage in boot.ARMED:
+    if row.stage in guard.ARMED:
         _seeded(mac, nonce)
         return _begin(site, row, nonce)
-    is_ours = secrets.compare_digest(nonce.encode(), row.nonce.encode())
-    if row.stage not in AGENT_STAGES or not is_ours or site.clock() > row.expires:
+    if row.stage not in AGENT_STAGES or not token_fits(nonce, row.nonce_hash):
         _refuse(f"the nonce is wrong, or the order was consumed and is {row.stage}")
     return row
 
 
 def _begin(site: Site, row: Deployment, nonce: str) -> Deployment:
     phone_hash = hash_token(phone_token(site.settings.state, row.id, nonce))
+    claim = Claim(mac=row.mac, is_own_address=True, nonce=nonce)  # as was looked at before
     try:
-        began = InstallerBegan(nonce=nonce, phone_hash=phone_hash)
-        return record(site, row.id, began, source="installer")
+        began = InstallerBegan(claim=claim, nonce=nonce, phone_hash=phone_hash)
+        row = record(site, row.id, began, source="installer")
     except TransitionError as late:
         _refuse(str(late))
+    if row.stage == Stage.FAILED:
+        _refuse(row.reason)
+    return row
 
 
 @routes.get("/boot/<mac>/<any(vmlinuz, initrd, 'installer.iso'):name>")
@@ -167,7 +173,7 @@ def _request(row: Deployment, plan: Autoinstall) -> autoinstall.Request:
         token=phone_token(site.settings.state, row.id, row.nonce),
         public_key=deployment_key(site.settings.state),
         image=row.image,
-        hints=target_disk.hints(site, host),
+        hints=target_disk.ordered(site, host, row),
         installer=profile.installer,
     )
 
@@ -181,18 +187,36 @@ def gate(mac: str, nonce: str) -> Response:
         _refuse("another boot has asked before, or it is too late")
     site = the_site()
     host = site.database.hosts.get(row.host)
-    hints = target_disk.hints(site, host)
+    claim = replace(claim_of(message, is_own_address=True), mac=row.mac, nonce=nonce)
+    if refusal := _refusal(row, claim):
+        return jsonify({"do": "stop", "sentence": refusal})
+    hints = target_disk.ordered(site, host, row)
     site.database.hosts.put_hardware(host.name, reported(message), site.clock())
     try:
-        disk = _choose(row, message, protocol.DiskHints(**hints.model_dump()))
+        disk = disks.choose(message.disks, protocol.DiskHints(**hints.model_dump()))
     except ProvisionError as fault:
         refused = InstallerFailed(code=fault.code, sentence=str(fault), hint=fault.hint)
         try_record(site, row.id, refused, source="installer")
         return jsonify({"do": "stop", "sentence": str(fault)})
     chosen = WrittenDisk.model_validate(disk, from_attributes=True)
-    allowed = InstallerDisk(disk=chosen, boot_id=message.boot_id, serial=message.serial)
-    try_record(site, row.id, allowed, source="installer")
+    allowed = InstallerDisk(claim=claim, disk=chosen, boot_id=message.boot_id, serial=message.serial)
+    try:
+        row = record(site, row.id, allowed, source="installer")
+    except TransitionError as late:
+        _refuse(str(late))
+    if row.stage == Stage.FAILED:
+        return jsonify({"do": "stop", "sentence": row.reason})
     return jsonify({"do": "continue", "disk": f"/dev/{disk.name}"})
+
+
+def _refusal(row: Deployment, claim: Claim) -> str:
+    """Why its order ends here, as the guard says before any disk is looked for; empty where it goes on."""
+    site = the_site()
+    decision = guard.decide(standing(site, row, site.clock()), claim)
+    if not isinstance(decision, Refusal):
+        return ""
+    try_record(site, row.id, refused(decision), source="installer")
+    return decision.sentence
 
 
 def _message() -> protocol.Hello:
@@ -200,17 +224,6 @@ def _message() -> protocol.Hello:
         return protocol.load(protocol.Hello, json_body())
     except protocol.ProtocolError as fault:
         _refuse(str(fault))
-
-
-def _choose(row: Deployment, message: protocol.Hello, hints: protocol.DiskHints) -> protocol.Disk:
-    """The one disk that the hints mean, of the machine that was ordered. Raises DiskError."""
-    if row.serial and row.serial.lower() != message.serial.lower():
-        raise DiskError(
-            f"this machine says serial {message.serial or 'nothing'}, the order is for {row.serial}",
-            hint="the MAC in the inventory belongs to another machine",
-            code=301,
-        )
-    return disks.choose(message.disks, hints)
 
 
 @routes.post(f"{boot.SEEDS}/<mac>/<nonce>/events")

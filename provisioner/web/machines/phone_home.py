@@ -28,21 +28,34 @@ class PhoneHome(BaseModel):
 
 
 def phone_home() -> Response:
-    """Evidence from the disk-booted OS; the token is worth nothing afterwards."""
+    """Evidence from the disk-booted OS; afterwards the token is worth the same answer to the same report."""
     site = the_site()
     try:
         message = PhoneHome.model_validate(json_body())
         row = site.database.deployments.get(message.deployment)
     except (ValidationError, ProvisionError):
         abort(404)
-    if not token_fits(message.token, row.phone_hash) or row.stage != Stage.RESTARTING:
+    if not token_fits(message.token, row.phone_hash):
         abort(404)
+    if row.stage != Stage.RESTARTING:
+        return _again(row, message)
     evidence = message.model_dump(exclude={"deployment", "token"}) | {"address": request.remote_addr or ""}
     if fault := _wrong_system(row, message):
         wrong = OsWrong(code=420, sentence=fault, hint=f"provision retry {row.host}", **evidence)
         try_record(site, row.id, wrong, source="machine")
         abort(404)
     try_record(site, row.id, OsPhoned(**evidence), source="machine")
+    return jsonify({"do": "continue"})
+
+
+def _again(row: Deployment, message: PhoneHome) -> Response:
+    """The answer of the first time for the same report: it was lost on the way. 404 for any other."""
+    was_heard = row.stage in (Stage.VERIFYING, Stage.SEALING)
+    sender = (row.host_keys, row.address)
+    if not was_heard or sender != (tuple(message.host_keys), request.remote_addr or ""):
+        abort(404)
+    if _wrong_system(row, message):
+        abort(404)
     return jsonify({"do": "continue"})
 
 

@@ -9,14 +9,13 @@ from provisioner.deployment.order import arm
 from provisioner.deployment.record import record
 from provisioner.domain.boot_plan import Asker, Autoinstall, Firmware, Local, Ramdisk
 from provisioner.domain.deployment import Deployment
-from provisioner.domain.events.agent import AgentHello
-from provisioner.domain.events.installer import InstallerBegan
 from provisioner.domain.events.order import SlotGiven
 from provisioner.domain.events.power import PowerBegan
+from provisioner.domain.profile import Hints
 from provisioner.domain.stage import Stage
 from provisioner.errors import ServiceError
 from provisioner.site.site import Site
-from tests.unit.conftest import put_installer
+from tests.unit.conftest import began_of, hello_of, put_installer
 
 MAC = "52:54:00:00:00:01"
 NONCE = "a-nonce"
@@ -82,15 +81,32 @@ def test_an_expired_order_is_no_order(site: Site, clock: object) -> None:
 
 def test_a_consumed_order_is_no_order(site: Site) -> None:
     row = armed(site)
-    hello = AgentHello(nonce=NONCE, boot_id="b", token_hash="t", phone_hash="p")
-    assert record(site, row.id, hello, source="agent").stage == Stage.WRITING
+    assert record(site, row.id, hello_of(NONCE), source="agent").stage == Stage.WRITING
     assert isinstance(boot.answer(site, asker(site)).plan, Local)
 
 
-def test_a_clock_that_went_backwards_is_no_reason_to_wipe(site: Site, clock: object) -> None:
-    row = armed(site)
-    clock.now = row.power_on - 1  # type: ignore[attr-defined]
-    assert isinstance(boot.answer(site, asker(site)).plan, Local)
+def test_who_is_locked_or_changed_after_the_order_boots_its_disk(site: Site) -> None:
+    armed(site)
+    host = site.database.hosts.get("vc-1")
+    for change, reason in (
+        ({"locked": True}, "was locked after it was ordered"),
+        ({"disk": Hints(serial="D2")}, "names another disk for vc-1"),
+        ({"macs": ("52:54:00:00:00:02", MAC)}, "names another network card"),
+    ):
+        site.database.hosts.put(host.model_copy(update=change))
+        plan, why = boot.answer(site, asker(site))
+        assert isinstance(plan, Local) and reason in why
+    site.database.hosts.put(host)
+    assert isinstance(boot.answer(site, asker(site)).plan, Ramdisk)
+
+
+def test_a_serial_that_the_inventory_learns_after_the_order_counts(site: Site) -> None:
+    armed(site)
+    known = site.database.hosts.get("vc-1").model_copy(update={"serial": "S1"})
+    site.database.hosts.put(known)
+    assert isinstance(boot.answer(site, asker(site, serial="s1 ")).plan, Ramdisk)
+    plan, why = boot.answer(site, asker(site, serial="S2"))
+    assert isinstance(plan, Local) and "this machine says S2" in why
 
 
 def test_a_broken_store_answers_the_disk(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,7 +168,7 @@ def test_an_order_for_the_installer_boots_it_and_only_its_seed_has_the_nonce(sit
 
 def test_an_installer_that_has_reported_is_never_booted_again(site: Site) -> None:
     row = installing(site)
-    record(site, row.id, InstallerBegan(nonce=NONCE, phone_hash="p"), source="installer")
+    record(site, row.id, began_of(NONCE), source="installer")
     assert isinstance(boot.answer(site, asker(site)).plan, Local)
 
 

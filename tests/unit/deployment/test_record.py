@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from provisioner.deployment.order import arm, secrets
 from provisioner.deployment.record import record
+from provisioner.domain.claim import Claim
 from provisioner.domain.deployment import Deployment, WrittenDisk
 from provisioner.domain.events.agent import AgentFailed, AgentHello, AgentSilent, AgentWritten, NetbootAgain
 from provisioner.domain.events.clock import ClockGap
 from provisioner.domain.events.installer import (
-    InstallerBegan,
     InstallerDisk,
     InstallerDone,
     InstallerProgress,
@@ -21,7 +21,7 @@ from provisioner.domain.events.installer import (
 )
 from provisioner.domain.events.netboot import DhcpSeen
 from provisioner.domain.events.order import OrderCancelled, SlotGiven
-from provisioner.domain.events.payload import Payload
+from provisioner.domain.events.payload import Payload, WriteClaim
 from provisioner.domain.events.power import PowerBegan
 from provisioner.domain.events.registry import KINDS, read
 from provisioner.domain.events.system import DiskChosen, OsPhoned
@@ -32,7 +32,7 @@ from provisioner.domain.stage import RESTING, Stage
 from provisioner.errors import RefusedError, TransitionError
 from provisioner.site.site import Site
 from provisioner.state.recording import Recording
-from tests.unit.conftest import put_installer
+from tests.unit.conftest import MAC, began_of, hello_of, put_installer
 
 NONCE = "n" * 32
 
@@ -46,7 +46,7 @@ def tell(site: Site, row: Deployment, event: Payload) -> Deployment:
 
 
 def hello(nonce: str = NONCE, boot_id: str = "boot-1") -> AgentHello:
-    return AgentHello(nonce=nonce, boot_id=boot_id, token_hash="t", phone_hash="p")
+    return hello_of(nonce, boot_id=boot_id)
 
 
 def writing(site: Site, **options: str) -> Deployment:
@@ -174,6 +174,7 @@ def test_time_in_which_nobody_looked_does_not_count(site: Site) -> None:
     row = writing(site)
     moved = tell(site, row, ClockGap(seconds=500))
     assert moved.deadline == row.deadline + 500
+    assert moved.expires == row.expires, "what was ordered until then is ordered until then"
     assert moved.last_event_at == row.last_event_at + 500
     assert moved.last_event == row.last_event
 
@@ -195,6 +196,12 @@ DATA = {
 def least(kind: str) -> dict[str, object]:
     """Of the data, what the kind needs."""
     return {name: DATA[name] for name, field in KINDS[kind].model_fields.items() if field.is_required()}
+
+
+def claimed(event: Payload) -> Payload:
+    """The event as the ordered machine tells it."""
+    claim = Claim(MAC, is_own_address=True, nonce=NONCE, boot_id="b")
+    return event.model_copy(update={"claim": claim}) if isinstance(event, WriteClaim) else event
 
 
 @hypothesis_settings(max_examples=300, deadline=None)
@@ -223,7 +230,7 @@ def test_whatever_happens_writing_is_entered_only_with_the_orders_nonce(kinds: l
         for kind in kinds:
             wanted = following(row.stage, kind)
             try:
-                after = tell(site, row, read(kind, least(kind)))
+                after = tell(site, row, claimed(read(kind, least(kind))))
             except TransitionError:
                 assert database.deployments.get(row.id) == row
                 continue
@@ -264,9 +271,11 @@ def test_an_installation_goes_its_way_to_the_reboot(site: Site) -> None:
     row = installing(site)
     row = tell(site, row, SeedServed())
     assert row.stage == Stage.NETBOOTING
-    row = tell(site, row, InstallerBegan(nonce=NONCE, phone_hash="p"))
+    row = tell(site, row, began_of(NONCE))
     assert (row.stage, row.phone_hash, row.token_hash) == (Stage.WRITING, "p", "")
-    row = tell(site, row, InstallerDisk(disk=WrittenDisk(name="vda", serial="S1"), boot_id="b", serial="X1"))
+    claim = Claim(MAC, is_own_address=True, nonce=NONCE, boot_id="b", serial="X1")
+    disk = WrittenDisk(name="vda", serial="S1")
+    row = tell(site, row, InstallerDisk(claim=claim, disk=disk, boot_id="b", serial="X1"))
     assert (row.disk.serial, row.serial) == ("S1", "X1")
     tell(site, row, InstallerProgress(phase="copying"))
     assert tell(site, row, InstallerDone()).stage == Stage.RESTARTING
@@ -276,7 +285,7 @@ def test_an_installation_goes_its_way_to_the_reboot(site: Site) -> None:
 def test_an_installer_with_a_wrong_nonce_is_refused(site: Site, nonce: str) -> None:
     row = installing(site)
     with pytest.raises(TransitionError, match="nonce is wrong"):
-        tell(site, row, InstallerBegan(nonce=nonce, phone_hash="p"))
+        tell(site, row, began_of(nonce))
 
 
 def test_an_order_for_the_installer_is_not_for_the_agent_and_the_other_way_round(site: Site) -> None:
@@ -288,7 +297,7 @@ def test_an_order_for_the_installer_is_not_for_the_agent_and_the_other_way_round
     tell(site, row, SlotGiven())
     tell(site, row, PowerBegan(nonce=NONCE))
     with pytest.raises(TransitionError, match="not for an installer"):
-        tell(site, row, InstallerBegan(nonce=NONCE, phone_hash="p"))
+        tell(site, row, began_of(NONCE))
 
 
 def test_a_pack_that_is_streamed_from_the_installer_is_the_agents_order(site: Site) -> None:

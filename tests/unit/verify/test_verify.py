@@ -14,7 +14,7 @@ from provisioner.deployment.order import arm
 from provisioner.deployment.record import record
 from provisioner.domain import deployment
 from provisioner.domain.deployment import WrittenDisk
-from provisioner.domain.events.agent import AgentHello, AgentWritten
+from provisioner.domain.events.agent import AgentWritten
 from provisioner.domain.events.order import SlotGiven
 from provisioner.domain.events.power import PowerBegan
 from provisioner.domain.events.system import OsPhoned
@@ -26,6 +26,7 @@ from provisioner.site.site import Site
 from provisioner.verify import Expected, GpuKind, PciDevice, SshTarget, Verdict, check, ssh
 from provisioner.verify.evidence import read_facts, read_gpus
 from provisioner.worker import verification
+from tests.unit.conftest import hello_of
 
 ROOT = Path(__file__).parents[3]
 GIB = 1 << 30
@@ -215,7 +216,7 @@ def verifying(site: Site) -> str:
     for event in (
         SlotGiven(),
         PowerBegan(nonce="n"),
-        AgentHello(nonce="n", token_hash="a", phone_hash="b", boot_id="c"),
+        hello_of("n"),
         AgentWritten(disk=WrittenDisk(serial="S5XX")),
         OsPhoned(host_keys=(KEY,), address="10.77.0.5"),
     ):

@@ -9,13 +9,14 @@ import pytest
 from provisioner.deployment.order import arm
 from provisioner.deployment.record import record
 from provisioner.domain.deployment import WrittenDisk
-from provisioner.domain.events.agent import AgentHello, AgentWritten
+from provisioner.domain.events.agent import AgentWritten
 from provisioner.domain.events.order import SlotGiven
 from provisioner.domain.stage import Stage
 from provisioner.power.protocol import BootResult, PowerResult
 from provisioner.site.site import Site
 from provisioner.state.sightings import ClientPacket, NewSighting
 from provisioner.worker import bmc_requests, power
+from tests.unit.conftest import hello_of
 
 MAC = "52:54:00:00:00:01"
 FIRMWARE = ClientPacket(MAC, arch=0, boots=True)
@@ -80,8 +81,7 @@ def test_the_requests_of_ramdisk_and_system_do_not_make_a_bios_host_uefi(
     power.power_on(site, row)
     saw(FIRMWARE)
     nonce = site.database.deployments.get(row.id).nonce
-    hello = AgentHello(nonce=nonce, boot_id="b", token_hash="t", phone_hash="p", serial="S")
-    record(site, row.id, hello, source="agent")
+    record(site, row.id, hello_of(nonce), source="agent")
     saw(SYSTEM)
     row = record(site, row.id, AgentWritten(disk=WrittenDisk(serial="D")), source="agent")
     power.choose_disk(site, row)

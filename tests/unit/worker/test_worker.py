@@ -14,8 +14,8 @@ from provisioner.deployment.order import arm
 from provisioner.deployment.record import record
 from provisioner.deployment.runs import arm_run
 from provisioner.domain.deployment import MOST_ATTEMPTS, Deployment, WrittenDisk
-from provisioner.domain.events.agent import AgentHello, AgentSilent, AgentWritten
-from provisioner.domain.events.installer import InstallerBegan, InstallerDone, InstallerProgress, SeedServed
+from provisioner.domain.events.agent import AgentSilent, AgentWritten
+from provisioner.domain.events.installer import InstallerDone, InstallerProgress, SeedServed
 from provisioner.domain.events.netboot import ScriptServed
 from provisioner.domain.events.order import OrderCancelled, SlotGiven
 from provisioner.domain.events.payload import Payload
@@ -33,7 +33,7 @@ from provisioner.state.values import RogueServer
 from provisioner.worker import power, verification
 from provisioner.worker.consoles import Consoles
 from provisioner.worker.loop import GAP, RETRY, Loop
-from tests.unit.conftest import put_installer
+from tests.unit.conftest import began_of, hello_of, put_installer
 
 
 class Later(Executor):
@@ -171,7 +171,7 @@ def writing(site: Site) -> Deployment:
     row = order(site)
     tell(site, row, SlotGiven())
     tell(site, row, PowerBegan(nonce="n"))
-    return tell(site, row, AgentHello(nonce="n", token_hash="t", phone_hash="p", boot_id="b", serial="S"))
+    return tell(site, row, hello_of("n", serial="S"))
 
 
 def test_a_silent_agent_is_powered_again_with_the_next_attempt(
@@ -193,8 +193,7 @@ def test_a_host_that_falls_silent_in_every_attempt_fails(site: Site, loop: Loop,
     for number in range(2, MOST_ATTEMPTS + 1):
         tell(site, row, AgentSilent(seconds=61))
         tell(site, row, PowerBegan(nonce=f"n{number}"))
-        nonce, boot = f"n{number}", f"b{number}"
-        tell(site, row, AgentHello(nonce=nonce, boot_id=boot, token_hash="t", phone_hash="p"))
+        tell(site, row, hello_of(f"n{number}", boot_id=f"b{number}", serial="S"))
     for _ in range(8):
         clock.now += GAP - 1
         loop.step()
@@ -211,7 +210,7 @@ def installing(site: Site) -> Deployment:
     row = order_installer(site)
     tell(site, row, SlotGiven())
     tell(site, row, PowerBegan(nonce="n"))
-    return tell(site, row, InstallerBegan(nonce="n", phone_hash="p"))
+    return tell(site, row, began_of("n"))
 
 
 def test_an_installer_may_be_silent_for_longer_than_an_agent(site: Site, loop: Loop, clock: Any) -> None:
@@ -231,7 +230,7 @@ def test_an_installer_may_be_silent_for_longer_than_an_agent(site: Site, loop: L
     assert last.describe().startswith("no word from the installer for 30 m")
 
 
-BEGAN = InstallerBegan(nonce="n", phone_hash="p")
+BEGAN = began_of("n")
 
 
 @pytest.mark.parametrize(

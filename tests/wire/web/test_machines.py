@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from provisioner.agent.protocol import KernelArguments
+from provisioner.domain.profile import Hints
 
 if TYPE_CHECKING:
     from tests.wire.conftest import Puppet, Reply, World
@@ -187,6 +188,32 @@ def test_a_serial_that_is_no_text_does_not_stand_in_the_way(puppet: Puppet) -> N
     assert puppet.row.serial == "S?1"
 
 
+CHANGES: dict[str, tuple[dict[str, Any], int, str]] = {
+    "locked": ({"locked": True}, 131, "was locked after it was ordered"),
+    "serial": ({"serial": "S-2"}, 301, "this machine says serial S-1, the order is for S-2"),
+    "UUID": ({"uuid": "11111111-1111-1111-1111-111111111111"}, 302, "this machine says system UUID nothing"),
+    "disk": ({"disk": Hints(serial="disk-2")}, 142, "names another disk"),
+}
+
+
+@pytest.mark.parametrize(("change", "code", "sentence"), CHANGES.values(), ids=CHANGES.keys())
+def test_what_is_locked_or_changed_after_the_order_is_never_written(
+    puppet: Puppet, change: dict[str, Any], code: int, sentence: str
+) -> None:
+    """Told by the inventory between the order and the hello: the machine has booted by then."""
+    ident = puppet.arm()
+    hosts = puppet.world.site.database.hosts
+    greeting = puppet.greeting(serial="S-1")
+    hosts.put(hosts.get(puppet.name).model_copy(update=change))
+    reply = puppet.http("/agent/v1/hello", body=greeting)
+    if reply.status != 404:  # the worker was not quicker
+        assert reply.status == 403 and sentence in reply.body.decode()
+    puppet.world.await_event(ident, "order.refused")
+    row = puppet.world.client.deployment(ident)
+    assert (row.stage, row.code) == ("failed", code) and sentence in row.reason
+    assert "agent.hello" not in puppet.world.kinds(ident)
+
+
 def test_a_hello_from_another_address_is_refused(world: World, puppet: Puppet, nowhere: Reply) -> None:
     puppet.arm()
     stolen = puppet.greeting()
@@ -299,7 +326,9 @@ def test_the_phone_home_with_its_token_leads_to_the_verification_once(
     row = world.client.deployment(ident)
     assert (row.stage, row.address) == ("verifying", written.address)
     assert row.host_keys[0].startswith("ssh-ed25519 ")
-    assert written.phone() == nowhere, "the token is worth nothing after use"
+    assert written.phone().json == {"do": "continue"}, "the answer may have been lost"
+    assert written.phone(host_keys=["ssh-ed25519 AAAAother"]) == nowhere, "only the same report is answered"
+    assert world.kinds(ident).count("os.phoned") == 1
 
 
 @pytest.mark.parametrize(

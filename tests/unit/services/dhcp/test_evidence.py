@@ -8,7 +8,6 @@ import pytest
 from provisioner import settings as settings_module
 from provisioner.deployment.order import arm
 from provisioner.deployment.record import record
-from provisioner.domain.events.agent import AgentHello
 from provisioner.domain.events.order import SlotGiven
 from provisioner.domain.events.power import PowerBegan
 from provisioner.domain.host import Bmc, Host
@@ -21,6 +20,7 @@ from provisioner.services.dhcp.sighting_recorder import SightingRecorder
 from provisioner.site import lan
 from provisioner.site.site import Site
 from provisioner.state.database import Database
+from tests.unit.conftest import hello_of
 
 MAC = "52:54:00:00:00:01"
 
@@ -29,8 +29,7 @@ def writing(site: Site) -> str:
     row = arm(site, site.database.hosts.get("vc-1"), site.database.images.all()[0], by="ann")
     record(site, row.id, SlotGiven(), source="worker")
     record(site, row.id, PowerBegan(nonce="n"), source="worker")
-    hello = AgentHello(nonce="n", boot_id="b", token_hash="t", phone_hash="p", serial="S")
-    record(site, row.id, hello, source="agent")
+    record(site, row.id, hello_of("n"), source="agent")
     return row.id
 
 

@@ -1,0 +1,178 @@
+"""What may begin to write: one decision from what is known, asked in the transaction that lets it begin.
+
+Nothing here reads or writes: the caller brings the rows as its transaction sees them.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from provisioner.agent import disks, protocol
+from provisioner.deployment.tokens import token_fits
+from provisioner.discovery.hardware import agent_disk
+from provisioner.domain.claim import Claim
+from provisioner.domain.deployment import Deployment, TargetDisk
+from provisioner.domain.hardware import DiskInfo
+from provisioner.domain.host import Host
+from provisioner.domain.profile import Hints
+from provisioner.domain.refusal import Refusal
+from provisioner.domain.stage import Stage
+from provisioner.domain.values import is_same_uuid, machine_uuid
+from provisioner.errors import DiskError
+
+ARMED = frozenset({Stage.POWERING, Stage.NETBOOTING})  # the nonce is out, and nothing has begun
+
+
+@dataclass(frozen=True)
+class Standing:
+    """An order, and its host and disk hints as the inventory says them at `now`, seconds since 1970."""
+
+    order: Deployment
+    host: Host
+    hints: Hints
+    now: float
+
+
+@dataclass(frozen=True)
+class Denied:
+    """Whoever asks is not who was ordered: he learns nothing, and the order stands."""
+
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Admitted:
+    """It may write, and only this disk; unknown where hints alone must find it, on the machine."""
+
+    target: TargetDisk
+
+
+def decide(standing: Standing, claim: Claim | None) -> Admitted | Denied | Refusal:
+    """Whether the machine may begin to write now. A Refusal ends the order: it cannot be carried out."""
+    if denial := _denial(standing.order, claim):
+        return Denied(denial)
+    assert claim is not None  # noqa: S101  denied above
+    if refusal := withdrawal(standing) or _other_machine(standing, claim):
+        return refusal
+    return _target(standing.order, claim)
+
+
+def withdrawal(standing: Standing) -> Refusal | None:
+    """Why the order does not hold any more, whoever asks; None where it does."""
+    return next((refusal for rule in RULES if (refusal := rule(standing))), None)
+
+
+def is_same_serial(one: str, other: str) -> bool:
+    """Whether two serials are the same, letters' case and outer blanks aside."""
+    return one.strip().lower() == other.strip().lower()
+
+
+def _denial(order: Deployment, claim: Claim | None) -> str:
+    """Why this is not the machine that was ordered, or its nonce is worth nothing; empty where it is."""
+    if claim is None:
+        return "it says nothing of itself"
+    if claim.mac != order.mac:
+        return "the order is bound to another network card"
+    if not claim.is_own_address:
+        return "it does not speak from the host's own address"
+    if not token_fits(claim.nonce, order.nonce_hash):
+        return "the nonce is wrong or was used"
+    if order.stage in ARMED:
+        return ""
+    if order.stage != Stage.WRITING:
+        return f"the order is {order.stage}"
+    # the installer's first report says no boot, its question does
+    is_bound = order.agent_boot_id or not order.is_installed
+    return "the nonce was used by another boot" if is_bound and claim.boot_id != order.agent_boot_id else ""
+
+
+def _expired(standing: Standing) -> Refusal | None:
+    """Absolute, as long as nothing was begun: no pause of ours makes an old order young again."""
+    order = standing.order
+    if order.consumed or standing.now <= order.expires:
+        return None
+    return Refusal(
+        code=140,
+        sentence=f"the order for {order.host} has expired",
+        hint="is it still wanted? Then order again",
+    )
+
+
+def _locked(standing: Standing) -> Refusal | None:
+    if not standing.host.locked:
+        return None
+    name = standing.host.name
+    return Refusal(
+        code=131,
+        sentence=f"{name} was locked after it was ordered",
+        hint=f"ask who did it; provision host unlock {name}, then order again",
+    )
+
+
+def _changed(standing: Standing) -> Refusal | None:
+    """What was shown to who ordered, the inventory says otherwise now."""
+    order, host = standing.order, standing.host
+    changes = {
+        "serial": order.serial and host.serial and not is_same_serial(order.serial, host.serial),
+        "system UUID": order.uuid and host.uuid and not is_same_uuid(order.uuid, host.uuid),
+        "network card": host.macs[0] != order.mac,
+        "disk": order.hints is not None and order.hints != standing.hints,
+    }
+    changed = [name for name, is_changed in changes.items() if is_changed]
+    if not changed:
+        return None
+    return Refusal(
+        code=142,
+        sentence=f"the inventory names another {' and '.join(changed)} for {host.name} than when it was ordered",
+        hint=f"provision deploy {host.name} --dry-run shows what it would be now; then order again",
+    )
+
+
+# In this order they are told.
+RULES: tuple[Callable[[Standing], Refusal | None], ...] = (_expired, _locked, _changed)
+
+
+def _other_machine(standing: Standing, claim: Claim) -> Refusal | None:
+    """Who has the nonce, the card and the address, and yet is another machine than was ordered."""
+    order, host, said = standing.order, standing.host, claim
+    if said.serial is not None:
+        for serial in filter(None, (order.serial, host.serial)):
+            if not is_same_serial(serial, said.serial):
+                return _not_it(301, f"serial {said.serial or 'nothing'}", serial)
+    if said.uuid is not None:
+        for uuid in filter(machine_uuid, (order.uuid, host.uuid)):
+            if not is_same_uuid(uuid, said.uuid):
+                return _not_it(302, f"system UUID {said.uuid or 'nothing'}", uuid)
+    return None
+
+
+def _not_it(code: int, said: str, ordered: str) -> Refusal:
+    return Refusal(
+        code=code,
+        sentence=f"this machine says {said}, the order is for {ordered}",
+        hint="the MAC in the inventory belongs to another machine",
+    )
+
+
+def _target(order: Deployment, claim: Claim) -> Admitted | Refusal:
+    """The disk that was confirmed, if it is there; where none was, the one that the hints find."""
+    if claim.disks is None or order.hints is None:
+        return Admitted(order.target)
+    if not order.target.is_known:
+        return Admitted(_by_hints(claim.disks, order.hints))
+    if sum(order.target.is_of(disk) for disk in claim.disks) == 1:
+        return Admitted(order.target)
+    seen = "; ".join(disks.describe(agent_disk(disk)) for disk in claim.disks)
+    return Refusal(
+        code=303,
+        sentence=f"the disk that was confirmed, {order.target.label()}, is not there. Seen: {seen or 'no disk'}",
+        hint=f"provision deploy {order.host} --dry-run shows the disk that would be erased now",
+    )
+
+
+def _by_hints(seen: tuple[DiskInfo, ...], hints: Hints) -> TargetDisk:
+    """Unknown where none fits, or several do: the agent finds the same, and says so on the console."""
+    try:
+        chosen = disks.choose([agent_disk(disk) for disk in seen], protocol.DiskHints(**hints.model_dump()))
+    except DiskError:
+        return TargetDisk()
+    return TargetDisk.model_validate(chosen, from_attributes=True)
