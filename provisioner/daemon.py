@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from ipaddress import IPv4Interface
 
 from provisioner import run
+from provisioner.deployment import downtime
 from provisioner.errors import ProvisionError, ServiceError
 from provisioner.settings import Settings
 from provisioner.site.site import Site
@@ -38,7 +39,7 @@ def serve(settings: Settings, child_argv: Sequence[str], load: Load) -> int:
     settings again, if `load` finds no fault in them.
     """
     with _locked(settings):
-        prepare(settings)
+        downtime.end(settings, prepare(settings))
         return _Parent(settings, child_argv, load).work()
 
 
@@ -198,7 +199,7 @@ def serve_one(settings: Settings, name: str, ready_fd: int = -1, load: Load | No
         database = Database(settings.state)
     else:
         database = prepare(settings)
-    site = Site(settings, database, load=load)
+    site = Site(settings, database, clock=downtime.steady_clock(settings, database), load=load)
     signal.signal(signal.SIGHUP, lambda number, frame: site.reload())
     try:
         _service(name)(site, lambda sentence: _ready(ready_fd, sentence))

@@ -20,6 +20,7 @@ from provisioner.domain.values import is_same_uuid, machine_uuid
 from provisioner.errors import DiskError
 
 ARMED = frozenset({Stage.POWERING, Stage.NETBOOTING})  # the nonce is out, and nothing has begun
+EXPIRED = 140
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ def _expired(standing: Standing) -> Refusal | None:
     if order.consumed or standing.now <= order.expires:
         return None
     return Refusal(
-        code=140,
+        code=EXPIRED,
         sentence=f"the order for {order.host} has expired",
         hint="is it still wanted? Then order again",
     )

@@ -29,18 +29,24 @@ def record(site: Site, ident: str, event: Payload, *, source: str) -> Deployment
         NotFoundError: no such deployment.
     """
     with site.database.writing():
-        now = site.clock()
-        row = site.database.deployments.get(ident)
+        return write(site, ident, event, source=source)
+
+
+def write(site: Site, ident: str, event: Payload, *, source: str) -> Deployment:
+    """As `record`, inside the caller's transaction; another event of it may follow. Raises as `record`."""
+    site.database.require_transaction()
+    now = site.clock()
+    row = site.database.deployments.get(ident)
+    after = _admitted(row, event)
+    if isinstance(event, WriteClaim):
+        event = _guarded(site, row, event, now)
         after = _admitted(row, event)
-        if isinstance(event, WriteClaim):
-            event = _guarded(site, row, event, now)
-            after = _admitted(row, event)
-        if after in UNSUCCESSFUL and isinstance(event, Failure):
-            event = event.model_copy(update={"console": _last_words(site, row)})
-        row = _write(site, row, after, event, source, now)
-        if _is_held(row):
-            held = StageHeld(stage=row.stop_after)
-            row = _write(site, row, Stage.CANCELLED, held, "order", now)
+    if after in UNSUCCESSFUL and isinstance(event, Failure):
+        event = event.model_copy(update={"console": _last_words(site, row)})
+    row = _write(site, row, after, event, source, now)
+    if _is_held(row):
+        held = StageHeld(stage=row.stop_after)
+        row = _write(site, row, Stage.CANCELLED, held, "order", now)
     return row
 
 

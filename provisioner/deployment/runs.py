@@ -74,7 +74,7 @@ def next_in_line(rows: list[Deployment], runs: dict[str, Run], at_once: int) -> 
     if active.total() >= at_once:
         return None
     waiting = [row for row in rows if row.stage == Stage.QUEUED and _has_room(row, runs, active)]
-    return min(waiting, key=lambda row: (active[row.run or row.id], row.created), default=None)
+    return min(waiting, key=lambda row: active[row.run or row.id], default=None)
 
 
 def _has_room(row: Deployment, runs: dict[str, Run], active: Counter[str]) -> bool:

@@ -16,7 +16,10 @@ log = logging.getLogger(__name__)
 
 @dataclass(eq=False)
 class Site:
-    """One deployment LAN: its settings, its memory, its templates, its clock (seconds since 1970).
+    """One deployment LAN: its settings, its memory, its templates, its clocks (seconds since 1970).
+
+    `clock` is what everything is compared with: steady, one for all processes. `real_time` is what the machine
+    believes, for machines that ask us; somebody may set it at any moment.
 
     `neighbour` says which MAC has an address, and on which interface; both are empty for nobody.
     `load` reads the settings anew, where they come from a file; `adopt` is called after that, by whoever has
@@ -27,6 +30,7 @@ class Site:
     database: Database
     templates: Templates = field(default_factory=Templates)
     clock: Callable[[], float] = time.time
+    real_time: Callable[[], float] = time.time
     neighbour: Callable[[str], tuple[str, str]] = find
     load: Callable[[], Settings] | None = None
     adopt: Callable[[], None] = lambda: None

@@ -12,6 +12,7 @@ from pathlib import Path
 from provisioner.domain.host import Host
 from provisioner.domain.profile import Profile
 from provisioner.settings import AddressRange
+from provisioner.state.clock import ClockTable
 from provisioner.state.connection import Connection
 from provisioner.state.deployments import Deployments
 from provisioner.state.events import Events
@@ -46,6 +47,7 @@ class Database(Connection):
         self.leases = Leases(self)
         self.requests = Requests(self)
         self.values = Values(self)
+        self.clock = ClockTable(self)
 
     def put_inventory(self, hosts: list[Host], profiles: list[Profile], pool: AddressRange) -> None:
         """Add or replace hosts and profiles in one transaction; each MAC gets a fixed address of `pool`.

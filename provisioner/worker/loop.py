@@ -1,17 +1,19 @@
 """The worker's one loop: woken by each commit or the next deadline; it keeps nothing that matters."""
 
 import logging
-import os
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 
-from provisioner.deployment import diagnose, guard
+from provisioner.deployment import diagnose, downtime, guard
+from provisioner.deployment.downtime import GAP
 from provisioner.deployment.record import record, refused, standing, try_record
 from provisioner.deployment.runs import next_in_line, reason_to_stop
 from provisioner.domain.deployment import MOST_ATTEMPTS, Deployment
 from provisioner.domain.events.agent import AgentSilent, NetbootAgain
-from provisioner.domain.events.clock import ClockGap, DeadlinePassed
+from provisioner.domain.event import Event
+from provisioner.domain.events.clock import ClockGap, ClockStep, DeadlinePassed
 from provisioner.domain.events.order import RunStopped, SlotGiven
 from provisioner.domain.events.payload import Failure, Payload
 from provisioner.domain.events.power import PowerBegan, PowerFailed
@@ -28,7 +30,7 @@ from provisioner.worker.consoles import Consoles
 
 log = logging.getLogger(__name__)
 LONGEST_NAP = 2.0  # seconds; also how often the sign of our own life is renewed
-GAP = 10.0  # seconds without our own sign of life: the machine slept, or the service was down
+STEP = 1.0  # seconds by which real time differs at once: it was set, for it is slewed by less (adjtime(3))
 RETRY = 5.0  # seconds between two tries to reach a host by SSH
 THREADS = 16
 # how a stage fails when its work ends by an error that nobody expected
@@ -65,12 +67,14 @@ class Loop:
         self._consoles = Consoles(site, listener.notify)
         self._at_work: dict[tuple[str | int, ...], Future[None]] = {}
         self._slot_given = 0.0
-        self._alive = site.settings.state / "worker.alive"
+        anchor = site.database.clock.anchor()
+        self._ahead = anchor.steps if anchor else 0.0  # seconds by which real time was set forward until now
 
     def step(self) -> None:
         """Look at every request and every deployment once."""
         now = self._site.clock()
         self._note_gap(now)
+        self._guarded("the clock", partial(self._note_step, now))
         for request in self._site.database.requests.open():
             self._submit(("request", request.id), partial(self._answer, request.id))
         self._guarded("the runs", self._stop_runs)
@@ -181,13 +185,29 @@ class Loop:
 
     def _note_gap(self, now: float) -> None:
         """Time in which we did not look does not count against anybody's deadline."""
-        last = self._alive.stat().st_mtime if self._alive.exists() else now
+        alive = downtime.alive_file(self._site.settings.state)
+        last = alive.stat().st_mtime if alive.exists() else now
         if now - last > GAP:
             log.warning("nobody watched for %.0f s: all deadlines move by as much", now - last)
             for row in self._site.database.deployments.under_way():
                 try_record(self._site, row.id, ClockGap(seconds=now - last), source="worker")
-        self._alive.touch()
-        os.utime(self._alive, (now, now))
+        downtime.mark_alive(self._site.settings.state, now)
+
+    def _note_step(self, now: float) -> None:
+        """That somebody set the clock is told; it moves nothing, for nothing is compared with that clock."""
+        step = self._site.real_time() - now - self._ahead
+        if abs(step) < STEP:
+            return
+        self._ahead += step
+        event = ClockStep(seconds=step)
+        log.warning("%s", event.describe())
+        site = self._site
+        site.database.events.note(Event.of_network(event, source="clock", now=now))
+        with site.database.writing():
+            if anchor := site.database.clock.anchor():
+                site.database.clock.put(replace(anchor, steps=self._ahead))
+        for row in site.database.deployments.under_way():
+            try_record(site, row.id, event, source="clock")
 
 
 def _silence(row: Deployment) -> int:

@@ -56,7 +56,7 @@ def site(tmp_path: Path, clock: Clock) -> Iterator[Site]:
             added=1,
         )
     )
-    yield Site(settings, database, clock=clock)
+    yield Site(settings, database, clock=clock, real_time=clock)
     database.close()
 
 

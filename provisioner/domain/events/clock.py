@@ -1,4 +1,4 @@
-"""Events of the clock: time that does not count, and time that is over."""
+"""Events of the clock: time that does not count, a clock that was set, and time that is over."""
 
 from provisioner.domain.deployment import Deployment
 from provisioner.domain.events.payload import Failure, Payload
@@ -27,6 +27,26 @@ class ClockGap(Payload):
     def describe(self) -> str:
         """The length of the gap in words."""
         return f"nobody watched for {duration(self.seconds)}: deadlines moved"
+
+
+class ClockStep(Payload):
+    """Somebody set our own machine's clock, by so many `seconds`; forward is positive."""
+
+    kind = "clock.step"
+    moves = {stage: stage for stage in UNDER_WAY}
+    meaning = "our own machine's clock was set: nothing changes"
+    is_sign_of_life = False
+    is_noted = False
+
+    seconds: float
+
+    def describe(self) -> str:
+        """By how much, and what it means: nothing, until the service is started again."""
+        way = "forward" if self.seconds > 0 else "back"
+        return (
+            f"this machine's clock was set {way} by {duration(abs(self.seconds))}; "
+            "the service's own time goes on as it was until it is started again"
+        )
 
 
 class DeadlinePassed(Failure):

@@ -69,7 +69,7 @@ def hello() -> Response:
         return Response(row.reason, 403, mimetype="text/plain")
     site.database.hosts.put_hardware(host.name, reported(message), site.clock())
     do: protocol.Do = "continue" if row.stage == Stage.WRITING else "stop"  # an order may end here
-    answer = protocol.HelloAnswer(do, token, site.clock(), _order(site, host, row, phone_token))
+    answer = protocol.HelloAnswer(do, token, site.real_time(), _order(site, host, row, phone_token))
     return jsonify(protocol.dump(answer))
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from provisioner.deployment import diagnose
+from provisioner.deployment.downtime import GAP
 from provisioner.deployment.order import arm
 from provisioner.deployment.record import record
 from provisioner.deployment.runs import arm_run
@@ -32,7 +33,7 @@ from provisioner.state.sightings import ClientPacket, NewSighting
 from provisioner.state.values import RogueServer
 from provisioner.worker import power, verification
 from provisioner.worker.consoles import Consoles
-from provisioner.worker.loop import GAP, RETRY, Loop
+from provisioner.worker.loop import RETRY, Loop
 from tests.unit.conftest import began_of, hello_of, put_installer
 
 
