@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from ipaddress import AddressValueError, IPv4Address, IPv4Interface, IPv4Network, IPv6Address
 from pathlib import Path
 from typing import Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -246,6 +247,11 @@ class Settings(_Section):
         return any(
             asker in net for net in (self.address.network, *(network.net for network in self.networks))
         )
+
+    def is_front(self, address: str) -> bool:
+        """Whether a server that hands requests for images on to us may have this address: ours, or its own."""
+        own = {"127.0.0.1", *map(str, self.addresses), urlsplit(self.images.url).hostname or ""}
+        return bool(self.images.url) and address in own
 
     def _url(self, address: IPv4Address) -> str:
         port = "" if self.http_port == 80 else f":{self.http_port}"

@@ -96,6 +96,7 @@ class Changes(TypedDict, total=False):
     token_hash: str
     phone_hash: str
     agent_boot_id: str
+    agent_address: str
     last_event: str
     last_event_at: float
     progress: Progress
@@ -162,6 +163,7 @@ class Deployment(PublicDeployment, FrozenModel):
     token_hash: str = ""
     phone_hash: str = ""
     agent_boot_id: str = ""
+    agent_address: str = ""  # where its hello came from
 
     @property
     def is_installed(self) -> bool:

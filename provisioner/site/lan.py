@@ -2,6 +2,7 @@
 
 from ipaddress import AddressValueError, IPv4Address
 
+from provisioner.domain.host import Host
 from provisioner.site.site import Site
 from provisioner.state.macs import MacRow
 from provisioner.state.values import RogueServer
@@ -22,6 +23,11 @@ def has_address(site: Site, mac: str, address: str) -> bool:
     if site.settings.dhcp.mode == "authoritative":
         return row.address == address or _is_leased(site, mac, address)
     return is_neighbour(site, mac, address, also=_other_cards(site, row)) or _is_relayed(site, mac, address)
+
+
+def host_has_address(site: Site, host: Host, address: str) -> bool:
+    """Whether one of the host's cards has the address now."""
+    return any(has_address(site, mac, address) for mac in host.macs)
 
 
 def is_neighbour(site: Site, mac: str, address: str, also: tuple[str, ...] = ()) -> bool:

@@ -131,7 +131,7 @@ def eighth(db: Database) -> None:
 
     Orders of the version before have no hints and no disk of their own. What has begun to write was consumed.
     """
-    for name in ("uuid", "nonce_hash", "hints", "target"):
+    for name in ("uuid", "nonce_hash", "hints", "target", "agent_address"):
         db.table("deployments").add_column(name, str)
     db.table("deployments").add_column("consumed", float, not_null_default=0)
     for ident, nonce in db.execute("SELECT id, nonce FROM deployments WHERE nonce <> ''").fetchall():

@@ -4,6 +4,7 @@ import json
 import logging
 import socket
 from collections.abc import Callable
+from ipaddress import AddressValueError, IPv4Address
 from typing import TypeVar
 
 from flask import Response, current_app, request
@@ -27,6 +28,23 @@ def the_site() -> Site:
     """The site that this application serves."""
     site: Site = current_app.config["SITE"]
     return site
+
+
+def client_address() -> str:
+    """The IPv4 address of who asks.
+
+    Of a request that the configured front hands on (nginx before the images, `images.url`), the address that
+    the front says; nobody else is believed to speak for others.
+    """
+    peer, settings = request.remote_addr or "", the_site().settings
+    if not settings.is_front(peer):
+        return peer
+    said = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
+    try:
+        return str(IPv4Address(said))
+    except AddressValueError:
+        log.warning("%s hands on a request and does not say whose; see systemd/nginx-images.conf", peer)
+        return peer
 
 
 def only_operators() -> None:

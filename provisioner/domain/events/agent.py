@@ -21,6 +21,7 @@ class AgentHello(WriteClaim):
     token_hash: str
     phone_hash: str
     serial: str = ""
+    address: str = ""
 
     def refusal(self, row: Deployment) -> str:
         """Refused: an order for the installer."""
@@ -32,6 +33,7 @@ class AgentHello(WriteClaim):
             token_hash=self.token_hash,
             phone_hash=self.phone_hash,
             agent_boot_id=self.boot_id,
+            agent_address=self.address,
             serial=row.serial or self.serial,
             progress=Progress(),
             attempt=max(row.attempt, 1),

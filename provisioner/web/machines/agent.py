@@ -35,7 +35,7 @@ from provisioner.state.secrets import deployment_key
 from provisioner.web.machines.download_slots import download_slots
 from provisioner.web.machines.token import AGENT_STAGES, token_owner
 from provisioner.web.rate_limit import RateLimit
-from provisioner.web.request import json_body, the_site
+from provisioner.web.request import client_address, json_body, the_site
 
 log = logging.getLogger(__name__)
 INVENTORIES = RateLimit(rate=0.2, burst=5)  # of one address
@@ -53,17 +53,18 @@ def hello() -> Response:
     host = site.database.hosts.get(row.host)
     token, phone_token = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
     greeting = AgentHello(
-        claim=claim_of(message, is_own_address=lan.has_address(site, row.mac, request.remote_addr or "")),
+        claim=claim_of(message, is_own_address=lan.has_address(site, row.mac, client_address())),
         nonce=message.nonce,
         boot_id=message.boot_id,
         serial=message.serial,
+        address=client_address(),
         token_hash=hash_token(token),
         phone_hash=hash_token(phone_token),
     )
     try:
         row = record(site, row.id, greeting, source="agent")
     except TransitionError as refused:
-        log.warning("%s: a hello from %s is refused: %s", host.name, request.remote_addr, refused)
+        log.warning("%s: a hello from %s is refused: %s", host.name, client_address(), refused)
         abort(404)
     if row.stage == Stage.FAILED:  # only the ordered machine comes so far
         return Response(row.reason, 403, mimetype="text/plain")
@@ -108,7 +109,7 @@ def _order(site: Site, host: Host, row: Deployment, phone_token: str) -> protoco
             deployment=row.id,
             hostname=host.name,
             deploy_mac=row.mac,
-            server=site.settings.url_for(request.remote_addr or ""),
+            server=site.settings.url_for(client_address()),
             token=phone_token,
             public_key=deployment_key(site.settings.state),
         ),
@@ -119,7 +120,7 @@ def _message(kind: type[_T]) -> _T:
     try:
         return protocol.load(kind, json_body())
     except protocol.ProtocolError as fault:
-        log.warning("%s: %s", request.remote_addr, fault)
+        log.warning("%s: %s", client_address(), fault)
         abort(404)
 
 
@@ -154,7 +155,7 @@ def inventory() -> Response:
     """What a machine that nobody knows is; without a token, so only what its own address may say of it."""
     if (request.content_length or intake.LARGEST + 1) > intake.LARGEST:
         abort(404)
-    site, address = the_site(), request.remote_addr or ""
+    site, address = the_site(), client_address()
     if not site.settings.discovery.boot or not site.settings.is_ours(address):
         abort(404)
     if not INVENTORIES.allows(address):

@@ -20,7 +20,7 @@ from provisioner.errors import InputError
 from provisioner.site.site import Site
 from provisioner.state import boot_files
 from provisioner.web.machines import files
-from provisioner.web.request import the_site
+from provisioner.web.request import client_address, the_site
 
 log = logging.getLogger(__name__)
 LAST_RESORT = "#!ipxe\nexit 1\n"
@@ -40,19 +40,19 @@ def boot_script(mac: str) -> Response:
         log.exception("the boot script of %.40s could not be rendered", mac)
         return Response(LAST_RESORT, mimetype="text/plain")
     name, plan = asker.mac if asker else mac[:40], type(answer.plan).__name__
-    log.info("%s (%s) is answered %s: %s", name, request.remote_addr, plan, answer.reason)
+    log.info("%s (%s) is answered %s: %s", name, client_address(), plan, answer.reason)
     if asker:
         response.call_on_close(lambda: _note_served(site, asker, answer))
     return response
 
 
 def _script(site: Site, answer: BootAnswer, firmware: Firmware) -> str:
-    url = site.settings.url_for(request.remote_addr or "")
+    url = site.settings.url_for(client_address())
     return boot.render(site, answer.plan, reason=answer.reason, firmware=firmware, url=url)
 
 
 def _asker(mac: str, firmware: Firmware) -> Asker | None:
-    address = request.remote_addr or ""
+    address = client_address()
     try:
         arch = request.args.get("arch", "")
         arch = arch if re.fullmatch(r"[a-z0-9_]{0,16}", arch) else "unreadable"

@@ -45,7 +45,7 @@ from provisioner.state import iso_files
 from provisioner.state.secrets import deployment_key, phone_token
 from provisioner.web.machines import files
 from provisioner.web.machines.token import AGENT_STAGES
-from provisioner.web.request import json_body, the_site
+from provisioner.web.request import client_address, json_body, the_site
 
 log = logging.getLogger(__name__)
 routes = Blueprint("autoinstall", __name__)
@@ -77,7 +77,7 @@ def _armed(mac: str) -> tuple[Deployment, Autoinstall]:
     """The deployment for which this address may boot the installer now; 404 for anybody else."""
     site = the_site()
     try:
-        asker = Asker(mac=parse_mac(mac), address=request.remote_addr or "")
+        asker = Asker(mac=parse_mac(mac), address=client_address())
     except (InputError, ValidationError):
         _refuse("this is no MAC")
     plan, reason = boot.answer(site, asker)
@@ -90,7 +90,7 @@ def _armed(mac: str) -> tuple[Deployment, Autoinstall]:
 
 def _refuse(reason: str) -> NoReturn:
     asked = {key: str(value)[:40] for key, value in (request.view_args or {}).items() if key != "nonce"}
-    log.warning("%s: %s %s is refused: %s", request.remote_addr, request.endpoint, asked, reason)
+    log.warning("%s: %s %s is refused: %s", client_address(), request.endpoint, asked, reason)
     abort(404)
 
 
@@ -109,7 +109,7 @@ def _installing(mac: str, nonce: str) -> Deployment:
         known = site.database.macs.get(parse_mac(mac))
     except InputError:
         _refuse("this is no MAC")
-    if not known or known.role != "host" or not lan.has_address(site, known.mac, request.remote_addr or ""):
+    if not known or known.role != "host" or not lan.has_address(site, known.mac, client_address()):
         _refuse("it is not the host's own address")
     row = site.database.deployments.last_of(known.host)
     if row is None or not row.is_installed or row.mac != known.mac or not row.nonce_hash:
@@ -154,7 +154,7 @@ def seed_file(mac: str, nonce: str, name: str) -> Response:
     text = autoinstall.build(_request(row, plan))[name]
     response = Response(text, mimetype="text/plain")
     if name == "user-data":
-        site, address = the_site(), request.remote_addr or ""
+        site, address = the_site(), client_address()
         served = SeedServed(address=address)
         response.call_on_close(lambda: try_record(site, row.id, served, source="installer"))
     return response
@@ -168,7 +168,7 @@ def _request(row: Deployment, plan: Autoinstall) -> autoinstall.Request:
         deployment=row.id,
         hostname=host.name,
         mac=row.mac,
-        server=site.settings.url_for(request.remote_addr or ""),
+        server=site.settings.url_for(client_address()),
         seed_url=plan.seed_url,
         token=phone_token(site.settings.state, row.id, row.nonce),
         public_key=deployment_key(site.settings.state),

@@ -1,6 +1,8 @@
 """The one report of the system on the disk, after its first boot."""
 
-from flask import Response, abort, jsonify, request
+import logging
+
+from flask import Response, abort, jsonify
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from provisioner.deployment.record import try_record
@@ -9,7 +11,10 @@ from provisioner.domain.deployment import Deployment
 from provisioner.domain.events.system import OsPhoned, OsWrong, RootDisk
 from provisioner.domain.stage import Stage
 from provisioner.errors import ProvisionError
-from provisioner.web.request import json_body, the_site
+from provisioner.site import lan
+from provisioner.web.request import client_address, json_body, the_site
+
+log = logging.getLogger(__name__)
 
 
 class PhoneHome(BaseModel):
@@ -37,9 +42,12 @@ def phone_home() -> Response:
         abort(404)
     if not token_fits(message.token, row.phone_hash):
         abort(404)
+    if not lan.host_has_address(site, site.database.hosts.get(row.host), client_address()):
+        log.warning("%s: its phone-home's token is used from %s, and refused", row.host, client_address())
+        abort(404)
     if row.stage != Stage.RESTARTING:
         return _again(row, message)
-    evidence = message.model_dump(exclude={"deployment", "token"}) | {"address": request.remote_addr or ""}
+    evidence = message.model_dump(exclude={"deployment", "token"}) | {"address": client_address()}
     if fault := _wrong_system(row, message):
         wrong = OsWrong(code=420, sentence=fault, hint=f"provision retry {row.host}", **evidence)
         try_record(site, row.id, wrong, source="machine")
@@ -52,7 +60,7 @@ def _again(row: Deployment, message: PhoneHome) -> Response:
     """The answer of the first time for the same report: it was lost on the way. 404 for any other."""
     was_heard = row.stage in (Stage.VERIFYING, Stage.SEALING)
     sender = (row.host_keys, row.address)
-    if not was_heard or sender != (tuple(message.host_keys), request.remote_addr or ""):
+    if not was_heard or sender != (tuple(message.host_keys), client_address()):
         abort(404)
     if _wrong_system(row, message):
         abort(404)

@@ -1,19 +1,28 @@
 """Whose an agent's token is, and at which stages it is worth anything."""
 
+import logging
+
 from flask import abort, request
 
 from provisioner.deployment.tokens import hash_token, token_fits
 from provisioner.domain.deployment import Deployment
 from provisioner.domain.stage import Stage
-from provisioner.web.request import the_site
+from provisioner.site import lan
+from provisioner.web.request import client_address, the_site
 
+log = logging.getLogger(__name__)
 AGENT_STAGES = frozenset({Stage.WRITING, Stage.RESTARTING})
 
 
 def token_owner() -> Deployment:
-    """The deployment whose agent sends the request; the uniform 404 for anybody else."""
+    """The deployment whose agent sends the request, from its host's own address; 404 for anybody else."""
+    site, address = the_site(), client_address()
     token = request.headers.get("Authorization", "").removeprefix("Bearer ")
-    row = the_site().database.deployments.by_token(hash_token(token)) if token else None
+    row = site.database.deployments.by_token(hash_token(token)) if token else None
     if row is None or not token_fits(token, row.token_hash):
+        abort(404)
+    # where it said hello from; or what it has now, if that has changed since
+    if address != row.agent_address and not lan.has_address(site, row.mac, address):
+        log.warning("%s: its agent's token is used from %s, and refused", row.host, address)
         abort(404)
     return row

@@ -250,6 +250,34 @@ def test_a_message_with_a_wrong_token_or_of_another_deployment_is_refused(
     assert puppet.tell(kind).status == 200
 
 
+@pytest.mark.parametrize("header", ["", "X-Forwarded-For", "X-Real-IP", "Forwarded"])
+def test_a_token_that_was_overheard_is_worth_nothing_elsewhere(
+    world: World, puppet: Puppet, nowhere: Reply, header: str
+) -> None:
+    ident = puppet.arm()
+    puppet.hello()
+    world.lan.add_address("10.77.0.201/24")
+    said = f"for={puppet.address}" if header == "Forwarded" else puppet.address
+    options = ("-H", f"{header}: {said}") if header else ()
+    message = {"deployment": ident, "attempt": 1, "seq": 9, "phase": "writing", "done": 1, "total": 2, "rate": 1.0}
+    for source in ("10.77.0.201", "10.77.0.1"):
+        assert puppet.http("/agent/v1/progress", *options, body=message, source=source) == nowhere
+        assert puppet.http("/images/vault-os@1/manifest", *options, source=source) == nowhere
+    assert "agent.progress" not in world.kinds(ident)
+    assert puppet.http("/images/vault-os@1/manifest").status == 200
+
+
+def test_a_phone_home_that_was_overheard_sends_nobody_elsewhere(
+    world: World, written: Puppet, nowhere: Reply
+) -> None:
+    world.lan.add_address("10.77.0.201/24")
+    real, written.address = written.address, "10.77.0.201"
+    assert written.phone() == nowhere
+    written.address = real
+    assert written.row.stage == "restarting" and written.row.address == ""
+    assert written.phone().json == {"do": "continue"}
+
+
 def test_progress_is_kept_once_for_each_number(world: World, puppet: Puppet) -> None:
     ident = puppet.arm()
     puppet.hello()
