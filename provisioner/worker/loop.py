@@ -24,6 +24,7 @@ from provisioner.domain.stage import Stage
 from provisioner.errors import ProvisionError, TransitionError
 from provisioner.site import lan
 from provisioner.site.site import Site
+from provisioner.state.lock import exclusive
 from provisioner.state.notify import Listener
 from provisioner.worker import bmc_requests, power, verification
 from provisioner.worker.consoles import Consoles
@@ -47,8 +48,13 @@ Work = Callable[[Site, Deployment], None]
 
 
 def serve(site: Site, ready: Callable[[str], None]) -> None:
-    """Work until the process is ended."""
-    with Listener(site.settings.state, "worker") as listener, ThreadPoolExecutor(THREADS) as pool:
+    """Work until the process is ended. Raises ServiceError (PV-606): two would each tell the same BMC."""
+    state = site.settings.state
+    with (
+        exclusive(state, "worker"),
+        Listener(state, "worker") as listener,
+        ThreadPoolExecutor(THREADS) as pool,
+    ):
         loop = Loop(site, listener, pool)
         ready("worker: watching deployments")
         while True:

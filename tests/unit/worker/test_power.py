@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,10 +11,13 @@ from provisioner.deployment.order import arm
 from provisioner.deployment.record import record
 from provisioner.domain.deployment import WrittenDisk
 from provisioner.domain.events.agent import AgentWritten
+from provisioner.domain.events.netboot import DhcpSeen
 from provisioner.domain.events.order import SlotGiven
 from provisioner.domain.stage import Stage
+from provisioner.errors import PowerError, ServiceError, TransitionError
 from provisioner.power.protocol import BootResult, PowerResult
 from provisioner.site.site import Site
+from provisioner.state.lock import exclusive
 from provisioner.state.sightings import ClientPacket, NewSighting
 from provisioner.worker import bmc_requests, power
 from tests.unit.conftest import hello_of
@@ -105,3 +109,88 @@ def test_a_bios_host_stays_one_however_many_strangers_asked_since(site: Site, bm
     )
     power.power_on(site, queued(site))
     assert bmc.set == [("network", False)]
+
+
+class Lost(Bmc):
+    """A host that is on; the answer to its reset is lost, and `meanwhile` happens."""
+
+    def __init__(self, meanwhile: Callable[[], object]) -> None:
+        super().__init__()
+        self.resets, self._meanwhile = 0, meanwhile
+
+    def state(self) -> PowerResult:
+        return PowerResult("on")
+
+    def reset(self) -> PowerResult:
+        self.resets += 1
+        self._meanwhile()
+        if self.resets == 1:
+            raise PowerError("no answer", code=201)
+        return PowerResult("on")
+
+
+@pytest.fixture
+def lost(site: Site, monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Any], object]], Lost]:
+    """`meanwhile` is given the row as it is when the first reset has been sent."""
+
+    def make(meanwhile: Callable[[Any], object]) -> Lost:
+        bmc = Lost(lambda: meanwhile(site.database.deployments.last_of("vc-1")))
+        monkeypatch.setattr(power, "connect", lambda site, host: bmc)
+        return bmc
+
+    return make
+
+
+def test_a_reset_without_an_answer_is_repeated_where_nothing_was_heard(site: Site, lost: Any) -> None:
+    bmc = lost(lambda row: None)
+    power.power_on(site, queued(site))
+    assert bmc.resets == 2
+    assert site.database.events.last_of(site.database.deployments.last_of("vc-1").id).kind == "power.on"
+
+
+@pytest.mark.parametrize("heard", ["packet", "hello"])
+def test_a_reset_without_an_answer_is_never_repeated_on_a_host_that_was_heard(
+    site: Site, lost: Any, heard: str
+) -> None:
+    def meanwhile(row: Any) -> None:
+        record(site, row.id, DhcpSeen(), source="dhcp")
+        if heard == "hello":
+            record(site, row.id, hello_of(row.nonce), source="agent")
+
+    bmc, row = lost(meanwhile), queued(site)
+    with pytest.raises(TransitionError, match="its BMC is not told any more"):
+        power.power_on(site, row)
+    assert bmc.resets == 1
+    wanted = Stage.WRITING if heard == "hello" else Stage.NETBOOTING
+    assert site.database.deployments.get(row.id).stage == wanted
+
+
+@pytest.mark.parametrize("at", ["state", "set_boot"])
+def test_what_happens_between_two_commands_stops_the_next(
+    site: Site, bmc: Bmc, monkeypatch: pytest.MonkeyPatch, at: str
+) -> None:
+    """Cancelled, or locked, while the BMC takes its time."""
+    row, told = queued(site), []
+
+    def lock() -> None:
+        site.database.hosts.put(site.database.hosts.get("vc-1").model_copy(update={"locked": True}))
+
+    def slow(*args: Any, **kwargs: Any) -> Any:
+        lock()
+        return PowerResult("on") if at == "state" else BootResult("network")
+
+    for name in ("on", "reset", "set_boot"):
+        monkeypatch.setattr(bmc, name, lambda *_, name=name, **__: told.append(name))
+    monkeypatch.setattr(bmc, at, slow)
+    with pytest.raises(TransitionError, match="was locked after it was ordered"):
+        power.power_on(site, row)
+    assert told == []
+
+
+def test_one_worker_works_on_a_state_folder(tmp_path: Path) -> None:
+    with exclusive(tmp_path, "worker"):
+        with pytest.raises(ServiceError, match="another worker works on") as caught, exclusive(tmp_path, "worker"):
+            pass
+    assert caught.value.code == 606
+    with exclusive(tmp_path, "worker"):
+        pass

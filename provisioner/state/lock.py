@@ -1,0 +1,32 @@
+"""One process at a time may be something of a state folder."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from provisioner.errors import ServiceError
+
+
+@contextmanager
+def exclusive(state: Path, who: str) -> Iterator[None]:
+    """Be the only `who` ("worker") that works on the state folder; the kernel forgets a process that ends.
+
+    Raises ServiceError: PV-606 another one is, PV-613 the folder cannot be used.
+    """
+    try:
+        opened = (state / f"{who}.lock").open("w")
+    except OSError as fault:
+        raise ServiceError(f"the state folder {state} cannot be used: {fault.strerror}", code=613) from fault
+    with opened as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as fault:
+            raise ServiceError(
+                f"another {who} works on {state} already",
+                hint="stop it, or give another --state",
+                code=606,
+            ) from fault
+        os.set_inheritable(lock.fileno(), False)
+        yield
