@@ -74,6 +74,12 @@ class DeploymentCancelled(ServiceAnswer):
     deployment: DeploymentStatus
 
 
+class DeploymentResumed(ServiceAnswer):
+    """The deployment after a person let it go on."""
+
+    deployment: DeploymentStatus
+
+
 class DeploymentEvents(ServiceAnswer):
     """`events` oldest first, the deployment as it is after them, and the service's time `now`."""
 

@@ -24,6 +24,7 @@ COMMANDS: Places = {
     "watch": ("watch:watch", "Follow a host's deployment, or a run of many, until it ends."),
     "retry": ("deploy:retry", "Deploy the same image on a host once more."),
     "cancel": ("deploy:cancel", "End a deployment."),
+    "resume": ("deploy:resume", "Let a paused deployment go on."),
     "host": ("host:host", "Machines: add, list, show, lock."),
     "profile": ("profile:profile", "Kinds of hosts: list, show, learn from a machine."),
     "image": ("image:image", "Images: build, compare, sign, pack, add, list, verify, write."),

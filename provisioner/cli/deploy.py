@@ -1,4 +1,4 @@
-"""`provision deploy`, `retry`, `cancel`: order what happens to a host."""
+"""`provision deploy`, `retry`, `cancel`, `resume`: order what happens to a host."""
 
 import getpass
 import re
@@ -144,6 +144,15 @@ def cancel(client: "Client", host: str) -> None:
         return info(f"{sum(row.stage == 'cancelled' for row in rows)} deployments of {host} are cancelled")
     row = client.cancel(host)
     return info(f"{row.id} of {row.host} is cancelled; again with: provision retry {row.host}")
+
+
+@click.command()
+@click.argument("host", metavar="HOST|ID")
+@with_client
+def resume(client: "Client", host: str) -> None:
+    """Let a paused deployment go on. Look first at what status says of why it was paused."""
+    row = client.resume(host)
+    return info(f"{row.id} of {row.host} goes on at {row.stage}: provision watch {row.host}")
 
 
 def _host(host: str | None, mac: str | None) -> str:

@@ -33,7 +33,7 @@ PROGRESS_INTERVAL = 10.0  # seconds between two lines of progress; reports come 
 
 
 def _remark(row: "DeploymentStatus") -> str:
-    if row.stage == Stage.WRITING and row.progress.phase:
+    if row.stage == Stage.WRITING and row.progress.phase and not row.paused:
         return row.progress.describe()
     return row.reason
 
@@ -73,6 +73,8 @@ def _show(answer: "DeploymentEvents") -> None:
         out.print(line, soft_wrap=True)
     if row.stage in RESTING:
         _conclude(row, timeline, out)
+    elif row.paused:
+        out.print(f"{row.host} is {row.reason}\n  → {row.hint}", style="yellow", soft_wrap=True, markup=False)
 
 
 @click.command()

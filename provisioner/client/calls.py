@@ -26,6 +26,7 @@ from provisioner.api.deployments import (
     DeploymentEvents,
     DeploymentList,
     DeploymentOrder,
+    DeploymentResumed,
     DeploymentStatus,
     OrderAnswer,
     PlanAnswer,
@@ -219,6 +220,10 @@ class Client(Transport):
     def cancel(self, ident: str) -> DeploymentStatus:
         """End a deployment."""
         return self.post(DeploymentCancelled, f"/deployments/{quoted(ident)}/cancel").deployment
+
+    def resume(self, ident: str) -> DeploymentStatus:
+        """Let a paused deployment go on."""
+        return self.post(DeploymentResumed, f"/deployments/{quoted(ident)}/resume").deployment
 
     def plan_run(self, order: RunOrder) -> RunPlan:
         """The plans of the hosts that the order means, and who is left out; arms nothing."""

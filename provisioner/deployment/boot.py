@@ -59,6 +59,8 @@ def _refusal(site: Site, asker: Asker, host: Host, deployment: Deployment | None
         return "no deployment is ordered"
     if deployment.mac != asker.mac:
         return "the deployment is bound to another network card"
+    if deployment.paused:
+        return "the deployment is paused"
     if now > deployment.deadline:
         return "the order has expired"
     if withdrawn := guard.withdrawal(Standing(deployment, host, target_disk.hints(site, host), now)):

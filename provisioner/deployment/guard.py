@@ -35,9 +35,13 @@ class Standing:
 
 @dataclass(frozen=True)
 class Denied:
-    """Whoever asks is not who was ordered: he learns nothing, and the order stands."""
+    """Whoever asks is not who was ordered: he learns nothing, and the order stands.
+
+    `is_suspect`: he has the order's nonce all the same, so two use what one should know.
+    """
 
     sentence: str
+    is_suspect: bool = False
 
 
 @dataclass(frozen=True)
@@ -49,9 +53,10 @@ class Admitted:
 
 def decide(standing: Standing, claim: Claim | None) -> Admitted | Denied | Refusal:
     """Whether the machine may begin to write now. A Refusal ends the order: it cannot be carried out."""
+    if claim is None:
+        return Denied("it says nothing of itself")
     if denial := _denial(standing.order, claim):
-        return Denied(denial)
-    assert claim is not None  # noqa: S101  denied above
+        return denial
     if refusal := withdrawal(standing) or _other_machine(standing, claim):
         return refusal
     return _target(standing.order, claim)
@@ -67,23 +72,21 @@ def is_same_serial(one: str, other: str) -> bool:
     return one.strip().lower() == other.strip().lower()
 
 
-def _denial(order: Deployment, claim: Claim | None) -> str:
-    """Why this is not the machine that was ordered, or its nonce is worth nothing; empty where it is."""
-    if claim is None:
-        return "it says nothing of itself"
-    if claim.mac != order.mac:
-        return "the order is bound to another network card"
-    if not claim.is_own_address:
-        return "it does not speak from the host's own address"
+def _denial(order: Deployment, claim: Claim) -> Denied | None:
+    """Why this is not the machine that was ordered, or nothing may begin now; None where it is and may."""
     if not token_fits(claim.nonce, order.nonce_hash):
-        return "the nonce is wrong or was used"
-    if order.stage in ARMED:
-        return ""
-    if order.stage != Stage.WRITING:
-        return f"the order is {order.stage}"
+        return Denied("the nonce is wrong or was used")
+    if claim.mac != order.mac:
+        return Denied("the order is bound to another network card", is_suspect=True)
+    if not claim.is_own_address:
+        return Denied("it does not speak from the host's own address", is_suspect=True)
+    if order.stage not in (*ARMED, Stage.WRITING):
+        return Denied(f"the order is {order.stage}")
     # the installer's first report says no boot, its question does
-    is_bound = order.agent_boot_id or not order.is_installed
-    return "the nonce was used by another boot" if is_bound and claim.boot_id != order.agent_boot_id else ""
+    is_bound = order.stage == Stage.WRITING and (order.agent_boot_id or not order.is_installed)
+    if is_bound and claim.boot_id != order.agent_boot_id:
+        return Denied("the nonce was used by another boot", is_suspect=True)
+    return Denied("it is paused") if order.paused else None
 
 
 def _expired(standing: Standing) -> Refusal | None:

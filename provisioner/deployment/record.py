@@ -6,7 +6,7 @@ from provisioner.deployment import guard, target_disk
 from provisioner.deployment.guard import Admitted, Denied, Standing
 from provisioner.domain.deployment import Deployment
 from provisioner.domain.event import Event
-from provisioner.domain.events.order import OrderRefused, StageHeld
+from provisioner.domain.events.order import HostSuspect, OrderRefused, StageHeld
 from provisioner.domain.events.payload import Failure, Payload, WriteClaim
 from provisioner.domain.refusal import Refusal
 from provisioner.domain.lifecycle import deadline, following
@@ -17,6 +17,14 @@ from provisioner.state.recording import Recording
 from provisioner.state.redaction import redact_text
 
 log = logging.getLogger(__name__)
+
+
+class DeniedError(TransitionError):
+    """Who wants to write is not the ordered machine; `is_suspect` as the guard says it."""
+
+    def __init__(self, sentence: str, *, is_suspect: bool) -> None:
+        super().__init__(sentence)
+        self.is_suspect = is_suspect
 
 
 def record(site: Site, ident: str, event: Payload, *, source: str) -> Deployment:
@@ -59,6 +67,15 @@ def try_record(site: Site, ident: str, event: Payload, *, source: str) -> Deploy
         return None
 
 
+def pause(site: Site, ident: str, sentence: str, address: str) -> None:
+    """Two use what belongs to one: nothing new is begun until an operator has looked."""
+    row = site.database.deployments.get(ident)
+    hint = (
+        f"look at {address}: whose is it? Then provision resume {row.host}, or provision cancel {row.host}"
+    )
+    try_record(site, ident, HostSuspect(sentence=sentence, address=address, hint=hint), source="guard")
+
+
 def standing(site: Site, row: Deployment, now: float) -> Standing:
     """The order as the guard looks at it, by the inventory of this moment."""
     host = site.database.hosts.get(row.host)
@@ -73,9 +90,9 @@ def refused(refusal: Refusal) -> OrderRefused:
 def _guarded(site: Site, row: Deployment, event: WriteClaim, now: float) -> Payload:
     """The event with the disk that may be written, or the end of its order. Raises TransitionError."""
     match guard.decide(standing(site, row, now), event.claim):
-        case Denied(sentence):
-            log.info("%s: %s refused at %s: %s", row.id, event.kind, row.stage, sentence)
-            raise TransitionError(f"{row.id} is {row.stage}: {sentence}")
+        case Denied() as denied:
+            log.info("%s: %s refused at %s: %s", row.id, event.kind, row.stage, denied.sentence)
+            raise DeniedError(f"{row.id} is {row.stage}: {denied.sentence}", is_suspect=denied.is_suspect)
         case Admitted(target):
             return event.model_copy(update={"target": target})
         case refusal:

@@ -92,6 +92,7 @@ class Changes(TypedDict, total=False):
     nonce: str
     nonce_hash: str
     consumed: float
+    paused: float
     target: TargetDisk
     token_hash: str
     phone_hash: str
@@ -124,6 +125,7 @@ class PublicDeployment(BaseModel):
     created: float
     expires: float
     consumed: float = 0  # when its nonce was first taken; 0 before, and only then can it expire
+    paused: float = 0  # since when nothing new is begun; 0 where it goes on
     attempt: int = 0
     armed_by: str = ""
     serial: str = ""

@@ -13,7 +13,7 @@ _ANCHOR = TypeAdapter(ClockAnchor)
 KEY = "clock"
 # Times that are compared with the clock; of what is over they are history, and stay as they were written.
 COLUMNS = {
-    "deployments": ("stage_since", "deadline", "created", "expires", "consumed", "power_on", "last_event_at"),
+    "deployments": ("stage_since", "deadline", "created", "expires", "consumed", "paused", "power_on", "last_event_at"),
     "leases": ("expires",),
     "sightings": ("first_seen", "last_seen"),
     "surveys": ("served", "released", "reported"),

@@ -43,6 +43,11 @@ class Deployments(Table):
         row = self._connection.fetch_one("SELECT * FROM deployments WHERE token_hash = ?", token_hash)
         return to_deployment(row) if row else None
 
+    def by_nonce(self, nonce_hash: str) -> Deployment | None:
+        """The deployment whose present boot has this nonce."""
+        row = self._connection.fetch_one("SELECT * FROM deployments WHERE nonce_hash = ?", nonce_hash)
+        return to_deployment(row) if row else None
+
     def under_way(self) -> list[Deployment]:
         """All deployments that are not at rest, oldest first."""
         marks = ", ".join("?" for _ in RESTING)

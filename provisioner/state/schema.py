@@ -133,7 +133,8 @@ def eighth(db: Database) -> None:
     """
     for name in ("uuid", "nonce_hash", "hints", "target", "agent_address"):
         db.table("deployments").add_column(name, str)
-    db.table("deployments").add_column("consumed", float, not_null_default=0)
+    for name in ("consumed", "paused"):
+        db.table("deployments").add_column(name, float, not_null_default=0)
     for ident, nonce in db.execute("SELECT id, nonce FROM deployments WHERE nonce <> ''").fetchall():
         nonce_hash = hashlib.sha256(nonce.encode()).hexdigest()
         db.execute("UPDATE deployments SET nonce_hash = ? WHERE id = ?", [nonce_hash, ident])

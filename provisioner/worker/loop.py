@@ -102,7 +102,8 @@ class Loop:
     def nap(self) -> float:
         """Seconds until something must be looked at again."""
         now = self._site.clock()
-        ends = [row.deadline - now for row in self._site.database.deployments.under_way()]
+        rows = self._site.database.deployments.under_way()
+        ends = [row.deadline - now for row in rows if not row.paused]
         return max(0.05, min([LONGEST_NAP, *ends]))
 
     def _give_slot(self, rows: list[Deployment], now: float) -> None:
@@ -127,6 +128,8 @@ class Loop:
                         try_record(self._site, row.id, stopped, source="worker")
 
     def _look(self, row: Deployment, now: float) -> None:
+        if row.paused:  # until a person says how it goes on
+            return
         if now > row.deadline or (not row.consumed and now > row.expires):
             record(self._site, row.id, diagnose.overdue(self._site, row), source="worker")
         elif withdrawn := self._withdrawal(row, now):
@@ -142,6 +145,8 @@ class Loop:
 
     def _work(self, row: Deployment, now: float) -> Work | None:
         """What is to be done at the row's stage now; None where only a sign of life is waited for."""
+        if row.paused:
+            return None
         if row.stage == Stage.POWERING and row.last_event in BEFORE_POWER:
             return power.power_on if self._consoles.is_settled(row) else None
         if row.stage == Stage.RESTARTING and not row.reboot:

@@ -103,6 +103,8 @@ class Fence:
 
     def _check_stage(self, stages: Set[Stage]) -> None:
         row, now = self._row, self._site.database.deployments.get(self._row.id)
+        if now.paused:
+            raise TransitionError(f"{row.id} is paused: its BMC is not told any more")
         if now.attempt != row.attempt or now.stage not in stages:
             raise TransitionError(f"{row.id} has moved on to {now.stage}: its BMC is not told any more")
 

@@ -78,6 +78,64 @@ class OrderRefused(Failure):
     meaning = "expired, locked, or changed since it was ordered; or another machine came for it"
 
 
+class HostSuspect(Payload):
+    """Somebody else has, or is, what only the ordered machine should: `sentence` says what was seen.
+
+    Nothing new is begun until an operator has looked: see `hint`.
+    """
+
+    kind = "host.suspect"
+    moves = {stage: stage for stage in UNDER_WAY if stage != Stage.QUEUED}
+    meaning = "two machines use what belongs to one: paused"
+    is_sign_of_life = False
+
+    sentence: str
+    address: str = ""
+    hint: str = ""
+
+    def refusal(self, row: Deployment) -> str:
+        """Refused once it is paused: the first sight is the evidence."""
+        return "it is paused already" if row.paused else ""
+
+    def apply(self, row: Deployment, now: float) -> Deployment:
+        """Pauses it; the sentence is its reason until it goes on."""
+        return row.changed(paused=now, reason=f"paused: {self.sentence}", hint=self.hint)
+
+    def describe(self) -> str:
+        """What was seen."""
+        return f"paused: {self.sentence}"
+
+
+class OrderResumed(Payload):
+    """An operator (`by`) has looked and lets a paused deployment go on."""
+
+    kind = "order.resumed"
+    moves = {stage: stage for stage in UNDER_WAY if stage != Stage.QUEUED}
+    meaning = "a person lets it go on"
+    is_sign_of_life = False
+
+    by: str
+
+    def refusal(self, row: Deployment) -> str:
+        """Refused where it is not paused."""
+        return "" if row.paused else "it is not paused"
+
+    def apply(self, row: Deployment, now: float) -> Deployment:
+        """Goes on; the time of the pause does not count against a stage."""
+        seconds = max(0.0, now - row.paused)
+        return row.changed(
+            paused=0,
+            reason="",
+            hint="",
+            deadline=row.deadline + seconds,
+            last_event_at=row.last_event_at + seconds,
+        )
+
+    def describe(self) -> str:
+        """Who let it go on."""
+        return f"resumed by {self.by}"
+
+
 class OrderCancelled(Payload):
     """An operator ended the deployment; `by` is who."""
 

@@ -12,7 +12,7 @@ from flask import Response, abort, jsonify, request
 from provisioner.agent import protocol
 from provisioner.cloudinit import nocloud
 from provisioner.deployment import target_disk
-from provisioner.deployment.record import record, try_record
+from provisioner.deployment.record import DeniedError, pause, record, try_record
 from provisioner.deployment.tokens import hash_token
 from provisioner.discovery import intake
 from provisioner.discovery.hardware import claim_of, reported
@@ -64,7 +64,7 @@ def hello() -> Response:
     try:
         row = record(site, row.id, greeting, source="agent")
     except TransitionError as refused:
-        log.warning("%s: a hello from %s is refused: %s", host.name, client_address(), refused)
+        _note_denied(row, message, refused)
         abort(404)
     if row.stage == Stage.FAILED:  # only the ordered machine comes so far
         return Response(row.reason, 403, mimetype="text/plain")
@@ -75,12 +75,26 @@ def hello() -> Response:
 
 
 def _ordered(site: Site, message: protocol.Hello) -> Deployment:
-    """The newest deployment of the host that has this MAC; 404 where there is none. The guard says more."""
+    """The deployment of its nonce, else the newest of the host that has its MAC; 404 where there is none.
+
+    Whether it is that machine is for the guard to say.
+    """
+    if row := site.database.deployments.by_nonce(hash_token(message.nonce)):
+        return row
     host = site.database.hosts.by_mac(_checked_mac(message.mac))
     row = site.database.deployments.last_of(host.name) if host else None
     if row is None:
         abort(404)
     return row
+
+
+def _note_denied(row: Deployment, message: protocol.Hello, refused: TransitionError) -> None:
+    """A hello that was refused; where it had the right nonce, somebody else knows it too."""
+    address = client_address()
+    log.warning("%s: a hello from %s is refused: %s", row.host, address, refused)
+    if isinstance(refused, DeniedError) and refused.is_suspect:
+        machine = f"{message.mac}, serial {message.serial or 'unknown'}, at {address}"
+        pause(the_site(), row.id, f"another machine ({machine}) has its nonce", address)
 
 
 def _checked_mac(mac: str) -> str:

@@ -5,7 +5,7 @@ import logging
 from flask import Response, abort, jsonify
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from provisioner.deployment.record import try_record
+from provisioner.deployment.record import pause, try_record
 from provisioner.deployment.tokens import token_fits
 from provisioner.domain.deployment import Deployment
 from provisioner.domain.events.system import OsPhoned, OsWrong, RootDisk
@@ -44,6 +44,7 @@ def phone_home() -> Response:
         abort(404)
     if not lan.host_has_address(site, site.database.hosts.get(row.host), client_address()):
         log.warning("%s: its phone-home's token is used from %s, and refused", row.host, client_address())
+        pause(site, row.id, f"its phone-home's token was used from {client_address()}", client_address())
         abort(404)
     if row.stage != Stage.RESTARTING:
         return _again(row, message)

@@ -4,6 +4,7 @@ import logging
 
 from flask import abort, request
 
+from provisioner.deployment.record import pause
 from provisioner.deployment.tokens import hash_token, token_fits
 from provisioner.domain.deployment import Deployment
 from provisioner.domain.stage import Stage
@@ -24,5 +25,6 @@ def token_owner() -> Deployment:
     # where it said hello from; or what it has now, if that has changed since
     if address != row.agent_address and not lan.has_address(site, row.mac, address):
         log.warning("%s: its agent's token is used from %s, and refused", row.host, address)
+        pause(site, row.id, f"its agent's token was used from {address}", address)
         abort(404)
     return row

@@ -8,6 +8,7 @@ from provisioner.api.deployments import (
     DeploymentEvents,
     DeploymentList,
     DeploymentOrder,
+    DeploymentResumed,
     DeploymentStatus,
     OrderAnswer,
     PlanAnswer,
@@ -16,7 +17,7 @@ from provisioner.deployment import admission, plan
 from provisioner.deployment.order import arm
 from provisioner.deployment.record import record
 from provisioner.domain.deployment import Deployment
-from provisioner.domain.events.order import OrderCancelled
+from provisioner.domain.events.order import OrderCancelled, OrderResumed
 from provisioner.domain.events.payload import Failure
 from provisioner.domain.stage import RESTING
 from provisioner.errors import NotFoundError, TransitionError
@@ -83,6 +84,19 @@ def cancel(ident: str) -> DeploymentCancelled:
             f"{row.id} of {row.host} is {ended.stage} already", hint=f"again: provision retry {row.host}"
         ) from late
     return DeploymentCancelled(deployment=DeploymentStatus.model_validate(row))
+
+
+def resume(ident: str) -> DeploymentResumed:
+    """Let a paused deployment go on, after somebody has looked at why it was paused."""
+    site = the_site()
+    row = find(site, ident)
+    try:
+        row = record(site, row.id, OrderResumed(by="operator"), source="operator")
+    except TransitionError as refused:
+        raise TransitionError(
+            f"{row.id} of {row.host} is not paused, it is {row.stage}", hint=f"provision status {row.host}"
+        ) from refused
+    return DeploymentResumed(deployment=DeploymentStatus.model_validate(row))
 
 
 def find(site: Site, text: str) -> Deployment:

@@ -99,6 +99,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("GET", "/deployments/<path:ident>/events", deployments.events),
     Endpoint("GET", "/deployments/<path:ident>/console", consoles.show),
     Endpoint("POST", "/deployments/<path:ident>/cancel", deployments.cancel),
+    Endpoint("POST", "/deployments/<path:ident>/resume", deployments.resume),
     Endpoint("POST", "/runs", runs.order),
     Endpoint("GET", "/runs/<ident>", runs.show),
     Endpoint("GET", "/runs/<ident>/events", runs.events),

@@ -67,23 +67,33 @@ def test_at_any_other_stage_nobody_is_admitted(stage: Stage) -> None:
     assert decide(standing(stage=stage), CLAIM) == Denied(f"the order is {stage}")
 
 
-DENIALS: dict[str, tuple[Claim | None, str]] = {
-    "nothing": (None, "says nothing"),
-    "another card of the same host": (replace(CLAIM, mac=OTHER_MAC), "another network card"),
-    "another address": (replace(CLAIM, is_own_address=False), "own address"),
-    "no nonce": (replace(CLAIM, nonce=""), "nonce is wrong"),
-    "another nonce": (replace(CLAIM, nonce="Nonce"), "nonce is wrong"),
-    "the hash of the nonce": (replace(CLAIM, nonce=hash_token("nonce")), "nonce is wrong"),
+# who has the nonce and is not the ordered machine is suspect; who has none is a stranger like others
+DENIALS: dict[str, tuple[Claim | None, str, bool]] = {
+    "nothing": (None, "says nothing", False),
+    "another card of the same host": (replace(CLAIM, mac=OTHER_MAC), "another network card", True),
+    "another address": (replace(CLAIM, is_own_address=False), "own address", True),
+    "no nonce": (replace(CLAIM, nonce=""), "nonce is wrong", False),
+    "another nonce": (replace(CLAIM, nonce="Nonce"), "nonce is wrong", False),
+    "another nonce and card": (replace(CLAIM, nonce="Nonce", mac=OTHER_MAC), "nonce is wrong", False),
+    "the hash of the nonce": (replace(CLAIM, nonce=hash_token("nonce")), "nonce is wrong", False),
 }
 
 
-@pytest.mark.parametrize(("claim", "sentence"), DENIALS.values(), ids=DENIALS.keys())
+@pytest.mark.parametrize(("claim", "sentence", "is_suspect"), DENIALS.values(), ids=DENIALS.keys())
 @pytest.mark.parametrize("stage", [Stage.NETBOOTING, Stage.WRITING])
-def test_a_stranger_is_denied_and_the_order_stands(claim: Claim | None, sentence: str, stage: Stage) -> None:
+def test_a_stranger_is_denied_and_the_order_stands(
+    claim: Claim | None, sentence: str, is_suspect: bool, stage: Stage
+) -> None:
     """Even where the order would be refused to its own machine: a stranger cannot end it."""
     bad = replace(standing(stage=stage, agent_boot_id="b1"), host=HOST.model_copy(update={"locked": True}))
     decision = decide(bad, claim)
     assert isinstance(decision, Denied) and sentence in decision.sentence
+    assert decision.is_suspect is is_suspect
+
+
+@pytest.mark.parametrize("stage", [Stage.POWERING, Stage.WRITING])
+def test_nothing_begins_while_it_is_paused(stage: Stage) -> None:
+    assert decide(standing(stage=stage, agent_boot_id="b1", paused=55.0), CLAIM) == Denied("it is paused")
 
 
 def test_an_order_without_a_nonce_admits_nobody() -> None:
@@ -94,7 +104,8 @@ def test_the_same_boot_may_say_hello_again_and_no_other() -> None:
     writing = standing(stage=Stage.WRITING, agent_boot_id="b1", consumed=55.0)
     assert decide(writing, CLAIM) == Admitted(TARGET)
     for boot_id in ("b2", "", None):
-        assert decide(writing, replace(CLAIM, boot_id=boot_id)) == Denied("the nonce was used by another boot")
+        denied = Denied("the nonce was used by another boot", is_suspect=True)
+        assert decide(writing, replace(CLAIM, boot_id=boot_id)) == denied
 
 
 def test_an_agents_order_without_a_boot_is_bound_to_none() -> None:

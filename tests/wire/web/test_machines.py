@@ -154,6 +154,7 @@ def test_a_hello_of_another_boot_with_a_used_nonce_is_refused(puppet: Puppet, no
     assert puppet.hello().status == 200
     assert puppet.hello(boot_id="boot-2") == nowhere
     assert puppet.tell("progress").json == {"do": "continue"}, "the first boot goes on"
+    assert puppet.row.paused and "another machine" in puppet.row.reason
 
 
 @pytest.mark.parametrize(
@@ -220,6 +221,11 @@ def test_a_hello_from_another_address_is_refused(world: World, puppet: Puppet, n
     world.lan.add_address("10.77.0.200/24")
     for source in ("10.77.0.200", "10.77.0.1"):
         assert puppet.http("/agent/v1/hello", body=stolen, source=source) == nowhere
+    assert world.kinds(puppet.row.id).count("host.suspect") == 1
+    assert puppet.row.reason.startswith("paused: another machine") and "10.77.0.200" in puppet.row.hint
+    assert puppet.hello() == nowhere, "nothing begins until somebody has looked"
+    assert b"# Boot this machine's own disk." in puppet.http(f"/boot/{puppet.mac}/boot.ipxe").body
+    assert world.client.resume(puppet.name).paused == 0
     assert puppet.hello().status == 200
 
 
@@ -264,7 +270,8 @@ def test_a_token_that_was_overheard_is_worth_nothing_elsewhere(
         assert puppet.http("/agent/v1/progress", *options, body=message, source=source) == nowhere
         assert puppet.http("/images/vault-os@1/manifest", *options, source=source) == nowhere
     assert "agent.progress" not in world.kinds(ident)
-    assert puppet.http("/images/vault-os@1/manifest").status == 200
+    assert world.kinds(ident)[-1] == "host.suspect" and "was used from 10.77.0.201" in puppet.row.reason
+    assert puppet.http("/images/vault-os@1/manifest").status == 200, "the disk is not left half written"
 
 
 def test_a_phone_home_that_was_overheard_sends_nobody_elsewhere(
@@ -274,8 +281,9 @@ def test_a_phone_home_that_was_overheard_sends_nobody_elsewhere(
     real, written.address = written.address, "10.77.0.201"
     assert written.phone() == nowhere
     written.address = real
-    assert written.row.stage == "restarting" and written.row.address == ""
+    assert written.row.stage == "restarting" and written.row.address == "" and written.row.paused
     assert written.phone().json == {"do": "continue"}
+    assert written.row.stage == "verifying" and "verify.passed" not in world.kinds(written.row.id)
 
 
 def test_progress_is_kept_once_for_each_number(world: World, puppet: Puppet) -> None:
