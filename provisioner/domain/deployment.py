@@ -89,6 +89,7 @@ class Changes(TypedDict, total=False):
     expires: float
     attempt: int
     serial: str
+    uuid: str
     nonce: str
     nonce_hash: str
     consumed: float

@@ -5,6 +5,7 @@ from provisioner.domain.events.netboot import BootRequest
 from provisioner.domain.events.payload import Failure, Payload, ProgressReport, WriteClaim
 from provisioner.domain.progress import Progress
 from provisioner.domain.stage import Stage
+from provisioner.domain.values import machine_uuid
 from provisioner.system.units import duration, size
 
 
@@ -21,6 +22,7 @@ class AgentHello(WriteClaim):
     token_hash: str
     phone_hash: str
     serial: str = ""
+    uuid: str = ""
     address: str = ""
 
     def refusal(self, row: Deployment) -> str:
@@ -35,6 +37,7 @@ class AgentHello(WriteClaim):
             agent_boot_id=self.boot_id,
             agent_address=self.address,
             serial=row.serial or self.serial,
+            uuid=row.uuid or machine_uuid(self.uuid),
             progress=Progress(),
             attempt=max(row.attempt, 1),
         )

@@ -4,6 +4,7 @@ from provisioner.domain.deployment import Deployment, WrittenDisk
 from provisioner.domain.events.payload import Failure, Payload, ProgressReport, WriteClaim
 from provisioner.domain.progress import Progress
 from provisioner.domain.stage import Stage
+from provisioner.domain.values import machine_uuid
 
 
 class SeedServed(Payload):
@@ -64,6 +65,7 @@ class InstallerDisk(WriteClaim):
     disk: WrittenDisk
     boot_id: str
     serial: str = ""
+    uuid: str = ""
 
     def refusal(self, row: Deployment) -> str:
         """Refused for an order that the agent writes."""
@@ -71,7 +73,12 @@ class InstallerDisk(WriteClaim):
 
     def apply(self, row: Deployment, now: float) -> Deployment:
         """Stores the disk, and binds the answer to this boot."""
-        return super().apply(row, now).changed(disk=self.disk, agent_boot_id=self.boot_id, serial=row.serial or self.serial)
+        return super().apply(row, now).changed(
+            disk=self.disk,
+            agent_boot_id=self.boot_id,
+            serial=row.serial or self.serial,
+            uuid=row.uuid or machine_uuid(self.uuid),
+        )
 
     def describe(self) -> str:
         """Name and serial of the disk that it may erase."""

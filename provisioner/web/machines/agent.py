@@ -57,6 +57,7 @@ def hello() -> Response:
         nonce=message.nonce,
         boot_id=message.boot_id,
         serial=message.serial,
+        uuid=message.uuid,
         address=client_address(),
         token_hash=hash_token(token),
         phone_hash=hash_token(phone_token),

@@ -199,7 +199,9 @@ def gate(mac: str, nonce: str) -> Response:
         try_record(site, row.id, refused, source="installer")
         return jsonify({"do": "stop", "sentence": str(fault)})
     chosen = WrittenDisk.model_validate(disk, from_attributes=True)
-    allowed = InstallerDisk(claim=claim, disk=chosen, boot_id=message.boot_id, serial=message.serial)
+    allowed = InstallerDisk(
+        claim=claim, disk=chosen, boot_id=message.boot_id, serial=message.serial, uuid=message.uuid
+    )
     try:
         row = record(site, row.id, allowed, source="installer")
     except TransitionError as late:

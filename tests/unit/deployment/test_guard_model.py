@@ -320,7 +320,15 @@ class Orders(RuleBasedStateMachine):
             uuid=self.machine.uuid,
             disks=self.machine.disks,
         )
-        hello = AgentHello(claim=claim, nonce=nonce, boot_id=boot_id, token_hash="t", phone_hash="p")
+        hello = AgentHello(
+            claim=claim,
+            nonce=nonce,
+            boot_id=boot_id,
+            serial=self.machine.serial,
+            uuid=self.machine.uuid,
+            token_hash="t",
+            phone_hash="p",
+        )
         before, wanted = self.row, self.is_valid(claim)
         if crash:
             with crashing(self.database):
@@ -333,6 +341,8 @@ class Orders(RuleBasedStateMachine):
             assert after is None or after.stage == Stage.FAILED
             return
         self.order.begun, self.order.boot = True, boot_id
+        self.order.serial = self.order.serial or self.machine.serial
+        self.order.uuid = self.order.uuid or self.machine.uuid
         shown = [disk.serial for disk in self.machine.disks if fits(disk, self.order.hints)]
         self.order.disk = self.order.disk or (shown[0] if len(shown) == 1 else "")
         assert after.target.serial == self.order.disk, "the disk that was confirmed, and no other"
