@@ -50,6 +50,7 @@ def service(folder: Path) -> Iterator[list[str]]:
             "stage": Stage.WRITING,
             "token_hash": hash_token(tokens[-1]),
             "deadline": time.time() + 9e5,
+            "agent_address": "127.0.0.1",
         }
         with database.writing():
             database.deployments.put(row.model_copy(update=changes))

@@ -28,6 +28,7 @@ from provisioner.state.lock import exclusive
 from provisioner.state.notify import Listener
 from provisioner.worker import bmc_requests, power, verification
 from provisioner.worker.consoles import Consoles
+from provisioner.worker.hearing import Hearing
 
 log = logging.getLogger(__name__)
 LONGEST_NAP = 2.0  # seconds; also how often the sign of our own life is renewed
@@ -55,7 +56,10 @@ def serve(site: Site, ready: Callable[[str], None]) -> None:
         Listener(state, "worker") as listener,
         ThreadPoolExecutor(THREADS) as pool,
     ):
-        loop = Loop(site, listener, pool)
+        hearing = Hearing(site)
+        if "web" in site.settings.services:
+            hearing.start()
+        loop = Loop(site, listener, pool, hearing)
         ready("worker: watching deployments")
         while True:
             seen = listener.count
@@ -66,8 +70,9 @@ def serve(site: Site, ready: Callable[[str], None]) -> None:
 class Loop:
     """One pass over the rows at a time; `step` never raises for a deployment's fault."""
 
-    def __init__(self, site: Site, listener: Listener, pool: ThreadPoolExecutor) -> None:
+    def __init__(self, site: Site, listener: Listener, pool: ThreadPoolExecutor, hearing: Hearing) -> None:
         self._site = site
+        self._hearing = hearing
         self._listener = listener
         self._pool = pool
         self._consoles = Consoles(site, listener.notify)
@@ -134,10 +139,14 @@ class Loop:
             record(self._site, row.id, diagnose.overdue(self._site, row), source="worker")
         elif withdrawn := self._withdrawal(row, now):
             record(self._site, row.id, refused(withdrawn), source="worker")
-        elif row.stage == Stage.WRITING and now - row.last_event_at > _silence(row):
-            record(self._site, row.id, _silent(row, now), source="worker")
+        elif row.stage == Stage.WRITING and (seconds := self._unheard(row, now)) > _silence(row):
+            record(self._site, row.id, _silent(row, seconds), source="worker")
         elif work := self._work(row, now):
             self._submit((row.id, row.stage), partial(self._do, work, row.id))
+
+    def _unheard(self, row: Deployment, now: float) -> float:
+        """Seconds for which it could have been heard, and was not."""
+        return now - max(row.last_event_at, self._hearing.since)
 
     def _withdrawal(self, row: Deployment, now: float) -> Refusal | None:
         """Why an order of which nothing is being written does not hold any more."""
@@ -226,9 +235,9 @@ def _silence(row: Deployment) -> int:
     return INSTALLER_SILENCE if row.is_installed else ROWS[Stage.WRITING].silence
 
 
-def _silent(row: Deployment, now: float) -> Payload:
+def _silent(row: Deployment, unheard: float) -> Payload:
     """Who writes the disk fell silent: power it again, unless that was tried often enough."""
-    seconds, who = round(now - row.last_event_at), "installer" if row.is_installed else "agent"
+    seconds, who = round(unheard), "installer" if row.is_installed else "agent"
     if row.attempt < MOST_ATTEMPTS:
         return AgentSilent(seconds=seconds, who=who)
     sentence = f"the {who} fell silent in each of {row.attempt} attempts, the last time for {seconds} s"

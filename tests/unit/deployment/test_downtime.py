@@ -24,6 +24,7 @@ from provisioner.site.site import Site
 from provisioner.state.leases import LeaseRow
 from provisioner.state.notify import Listener
 from provisioner.system.clock import ClockAnchor, SteadyClock
+from provisioner.worker.hearing import Hearing
 from provisioner.worker.loop import Loop
 from tests.unit.conftest import MAC, hello_of
 
@@ -81,7 +82,7 @@ def left(site: Site, row: Deployment) -> tuple[float, float, float]:
 def loop(site: Site, monkeypatch: pytest.MonkeyPatch) -> Iterator[Loop]:
     monkeypatch.setattr("provisioner.worker.consoles.Consoles.look", lambda self, rows: None)
     with Listener(site.settings.state, "worker") as listener:
-        yield Loop(site, listener, Never())  # type: ignore[arg-type]  # a pool
+        yield Loop(site, listener, Never(), Hearing(site))  # type: ignore[arg-type]  # a pool
 
 
 @under_way

@@ -1,10 +1,12 @@
 """The worker's loop: what it starts, when, and that it never starts it twice."""
 
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
 from dataclasses import replace
 from functools import partial
+from ipaddress import IPv4Interface
 from typing import Any
 
 import pytest
@@ -33,6 +35,7 @@ from provisioner.state.sightings import ClientPacket, NewSighting
 from provisioner.state.values import RogueServer
 from provisioner.worker import power, verification
 from provisioner.worker.consoles import Consoles
+from provisioner.worker.hearing import Hearing
 from provisioner.worker.loop import RETRY, Loop
 from tests.unit.conftest import began_of, hello_of, put_installer
 
@@ -187,6 +190,43 @@ def test_a_silent_agent_is_powered_again_with_the_next_attempt(
     assert (row.stage, row.attempt) == (Stage.POWERING, 2)
     loop.step()
     assert pool.work == [power.power_on]
+
+
+def test_silence_is_not_counted_while_our_own_web_service_answers_nobody(
+    site: Site, loop: Loop, clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or its deafness would be taken for the agent's death, and a host that writes be powered again."""
+    row, deaf = writing(site), "timed out"
+    monkeypatch.setattr("provisioner.worker.hearing._ask", lambda address, port: deaf)
+    loop.step()
+
+    def wait(seconds: float) -> int:
+        for _ in range(int(seconds / (GAP - 1))):
+            clock.now += GAP - 1
+            loop._hearing.look()
+            loop.step()
+        return site.database.deployments.get(row.id).attempt
+
+    assert wait(600) == 1
+    deaf = ""
+    assert wait(ROWS[Stage.WRITING].silence - GAP) == 1, "it is given its time from the beginning"
+    assert wait(2 * GAP) == 2
+    assert "no word from the agent for 1 m" in site.database.events.of(row.id)[-1].describe()
+
+
+def test_hearing_asks_as_a_machine_does(site: Site) -> None:
+    from http.server import BaseHTTPRequestHandler, HTTPServer
+
+    site.settings = site.settings.model_copy(update={"address": IPv4Interface("127.0.0.1/8"), "http_port": 1})
+    hearing = Hearing(site)
+    hearing.look()
+    assert hearing.since == site.clock(), "nobody listens there"
+    with HTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler) as server:
+        site.settings = site.settings.model_copy(update={"http_port": server.server_port})
+        threading.Thread(target=server.handle_request, daemon=True).start()
+        hearing.since = 0.0
+        hearing.look()
+    assert hearing.since == 0.0, "501 is an answer"
 
 
 def test_a_host_that_falls_silent_in_every_attempt_fails(site: Site, loop: Loop, clock: Any) -> None:
