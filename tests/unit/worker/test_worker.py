@@ -71,7 +71,7 @@ def pool() -> Later:
 @pytest.fixture
 def loop(site: Site, pool: Later) -> Iterator[Loop]:
     with Listener(site.settings.state, "worker") as bell:
-        yield Loop(site, bell, pool)  # type: ignore[arg-type]  # any executor will do
+        yield Loop(site, bell, pool, Hearing(site))  # type: ignore[arg-type]  # any executor will do
 
 
 def order(site: Site) -> Deployment:
