@@ -249,7 +249,7 @@ class Settings(_Section):
         )
 
     def is_front(self, address: str) -> bool:
-        """Whether a server that hands requests for images on to us may have this address: ours, or its own."""
+        """Whether who hands requests for images on to us may have this address: ours, or its own."""
         own = {"127.0.0.1", *map(str, self.addresses), urlsplit(self.images.url).hostname or ""}
         return bool(self.images.url) and address in own
 

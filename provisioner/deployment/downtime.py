@@ -24,7 +24,7 @@ SAME = 0.5  # seconds by which two clocks may differ and be one
 
 @dataclass(frozen=True)
 class _Downtime:
-    """For how many `seconds` nobody looked, None where nobody can know; and the way to the new anchor's time."""
+    """For how many `seconds` nobody looked, None where nobody knows; how far times move to the new anchor."""
 
     seconds: float | None
     shift: float
@@ -51,8 +51,8 @@ def steady_clock(settings: Settings, database: Database) -> SteadyClock:
 def end(settings: Settings, database: Database, now: ClockAnchor | None = None) -> ClockAnchor:
     """Begin the service's time anew, in one transaction with what the downtime means for each deployment.
 
-    Deadlines of stages move; what nobody has begun expires as it was ordered. Where a machine's clock went back
-    while it was off, nobody knows how old an order is: then it ends too. `now` is the new anchor.
+    Deadlines of stages move; what nobody has begun expires as it was ordered. Where a machine's clock went
+    back while it was off, nobody knows how old an order is: then it ends too. `now` is the new anchor.
     """
     anchor = now or ClockAnchor.of_now()
     site = Site(settings, database, clock=SteadyClock(anchor))
@@ -100,7 +100,7 @@ def _refusal(site: Site, row: Deployment, seconds: float | None) -> Refusal | No
     if seconds is None:
         return Refusal(
             code=140,
-            sentence="this machine's clock went back while the service was down: nobody knows how old the order is",
+            sentence="this machine's clock went back while it was off: nobody knows how old the order is",
             hint="set the clock (date), and order again if it is still wanted",
         )
     refusal = guard.withdrawal(standing(site, row, site.clock()))

@@ -126,7 +126,7 @@ def _changed(standing: Standing) -> Refusal | None:
         return None
     return Refusal(
         code=142,
-        sentence=f"the inventory names another {' and '.join(changed)} for {host.name} than when it was ordered",
+        sentence=f"since the order the inventory names another {' and '.join(changed)} for {host.name}",
         hint=f"provision deploy {host.name} --dry-run shows what it would be now; then order again",
     )
 
@@ -141,15 +141,15 @@ def _other_machine(standing: Standing, claim: Claim) -> Refusal | None:
     if said.serial is not None:
         for serial in filter(None, (order.serial, host.serial)):
             if not is_same_serial(serial, said.serial):
-                return _not_it(301, f"serial {said.serial or 'nothing'}", serial)
+                return _not_it(f"serial {said.serial or 'nothing'}", serial, code=301)
     if said.uuid is not None:
         for uuid in filter(machine_uuid, (order.uuid, host.uuid)):
             if not is_same_uuid(uuid, said.uuid):
-                return _not_it(302, f"system UUID {said.uuid or 'nothing'}", uuid)
+                return _not_it(f"system UUID {said.uuid or 'nothing'}", uuid, code=302)
     return None
 
 
-def _not_it(code: int, said: str, ordered: str) -> Refusal:
+def _not_it(said: str, ordered: str, *, code: int) -> Refusal:
     return Refusal(
         code=code,
         sentence=f"this machine says {said}, the order is for {ordered}",
@@ -165,10 +165,10 @@ def _target(order: Deployment, claim: Claim) -> Admitted | Refusal:
         return Admitted(_by_hints(claim.disks, order.hints))
     if sum(order.target.is_of(disk) for disk in claim.disks) == 1:
         return Admitted(order.target)
-    seen = "; ".join(disks.describe(agent_disk(disk)) for disk in claim.disks)
+    seen = "; ".join(disks.describe(agent_disk(disk)) for disk in claim.disks) or "no disk"
     return Refusal(
         code=303,
-        sentence=f"the disk that was confirmed, {order.target.label()}, is not there. Seen: {seen or 'no disk'}",
+        sentence=f"the disk that was confirmed, {order.target.label()}, is not there. Seen: {seen}",
         hint=f"provision deploy {order.host} --dry-run shows the disk that would be erased now",
     )
 

@@ -8,8 +8,8 @@ from provisioner.domain.deployment import Deployment
 from provisioner.domain.event import Event
 from provisioner.domain.events.order import HostSuspect, OrderRefused, StageHeld
 from provisioner.domain.events.payload import Failure, Payload, WriteClaim
-from provisioner.domain.refusal import Refusal
 from provisioner.domain.lifecycle import deadline, following
+from provisioner.domain.refusal import Refusal
 from provisioner.domain.stage import RESTING, UNSUCCESSFUL, Stage
 from provisioner.errors import TransitionError
 from provisioner.site.site import Site
@@ -70,9 +70,7 @@ def try_record(site: Site, ident: str, event: Payload, *, source: str) -> Deploy
 def pause(site: Site, ident: str, sentence: str, address: str) -> None:
     """Two use what belongs to one: nothing new is begun until an operator has looked."""
     row = site.database.deployments.get(ident)
-    hint = (
-        f"look at {address}: whose is it? Then provision resume {row.host}, or provision cancel {row.host}"
-    )
+    hint = f"look at {address}: whose is it? Then provision resume {row.host}, or provision cancel {row.host}"
     try_record(site, ident, HostSuspect(sentence=sentence, address=address, hint=hint), source="guard")
 
 

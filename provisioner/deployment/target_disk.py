@@ -18,7 +18,7 @@ def ordered(site: Site, host: Host, row: Deployment) -> Hints:
     target, wanted = row.target, row.hints or hints(site, host)
     if not target.is_known:
         return wanted
-    narrowed = {"min_size": target.size, "max_size": target.size}
+    narrowed: dict[str, object] = {"min_size": target.size, "max_size": target.size}
     if target.serial or target.wwn:
         narrowed |= {"serial": target.serial or wanted.serial, "wwn": target.wwn or wanted.wwn}
     else:

@@ -36,7 +36,7 @@ class WrittenDisk(DiskInfo):
 
 
 class TargetDisk(FrozenModel):
-    """Which disk an order may erase: what tells it from every other; size in bytes. Unknown without a name."""
+    """Which disk an order may erase: what tells it from others; size in bytes. Unknown without a name."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -156,7 +156,7 @@ class Deployment(PublicDeployment, FrozenModel):
     """One ordered, armed, one-shot attempt to put one image on one host; times in seconds since 1970.
 
     `iso` names the installer that boots instead of the ramdisk; where it is the image itself, that
-    installer also writes the disk. `hints` are those that were ordered by; None in orders of an older release.
+    installer also writes the disk. `hints` are those of the order; None in orders of an older release.
     `nonce` and the hashes are for machines only; the nonce itself is there only while a script must name it.
     """
 

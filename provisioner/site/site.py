@@ -18,8 +18,8 @@ log = logging.getLogger(__name__)
 class Site:
     """One deployment LAN: its settings, its memory, its templates, its clocks (seconds since 1970).
 
-    `clock` is what everything is compared with: steady, one for all processes. `real_time` is what the machine
-    believes, for machines that ask us; somebody may set it at any moment.
+    `clock` is what everything is compared with: steady, one for all processes. `real_time` is what this
+    machine believes, for machines that ask us; somebody may set it at any moment.
 
     `neighbour` says which MAC has an address, and on which interface; both are empty for nobody.
     `load` reads the settings anew, where they come from a file; `adopt` is called after that, by whoever has

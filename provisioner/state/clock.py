@@ -13,7 +13,16 @@ _ANCHOR = TypeAdapter(ClockAnchor)
 KEY = "clock"
 # Times that are compared with the clock; of what is over they are history, and stay as they were written.
 COLUMNS = {
-    "deployments": ("stage_since", "deadline", "created", "expires", "consumed", "paused", "power_on", "last_event_at"),
+    "deployments": (
+        "stage_since",
+        "deadline",
+        "created",
+        "expires",
+        "consumed",
+        "paused",
+        "power_on",
+        "last_event_at",
+    ),
     "leases": ("expires",),
     "sightings": ("first_seen", "last_seen"),
     "surveys": ("served", "released", "reported"),
@@ -43,7 +52,9 @@ class ClockTable(Table):
         self._connection.require_transaction()
         for table, columns in COLUMNS.items():
             for column in columns:
-                which = f"{column} > 0" + (f" AND stage NOT IN ({_RESTING})" if table == "deployments" else "")
+                which = f"{column} > 0" + (
+                    f" AND stage NOT IN ({_RESTING})" if table == "deployments" else ""
+                )
                 sql = f"UPDATE {table} SET {column} = {column} + ? WHERE {which}"  # noqa: S608  our own names
                 self._connection.db.execute(sql, [seconds])
 

@@ -31,7 +31,7 @@ class ClockAnchor:
 
 
 class SteadyClock:
-    """Seconds since 1970 as of the anchor. Never steps and never goes back; counts while the machine sleeps."""
+    """Seconds since 1970 as of the anchor. Never steps, never goes back, counts while the machine sleeps."""
 
     def __init__(self, anchor: ClockAnchor) -> None:
         self._ahead = anchor.real - anchor.boottime

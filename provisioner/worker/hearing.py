@@ -12,7 +12,7 @@ PATH = "/agent/v1/"  # where reports are sent; whoever has no token is answered 
 
 
 class Hearing:
-    """Asks the web service as machines do, all the time: at its address, over TCP, for an answer to a request.
+    """Asks the web service as machines do, again and again: at its address, over TCP, for an answer.
 
     `since`: from when on it answers without a break, by the service's clock; 0 where no break was seen.
     """

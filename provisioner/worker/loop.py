@@ -11,8 +11,8 @@ from provisioner.deployment.downtime import GAP
 from provisioner.deployment.record import record, refused, standing, try_record
 from provisioner.deployment.runs import next_in_line, reason_to_stop
 from provisioner.domain.deployment import MOST_ATTEMPTS, Deployment
-from provisioner.domain.events.agent import AgentSilent, NetbootAgain
 from provisioner.domain.event import Event
+from provisioner.domain.events.agent import AgentSilent, NetbootAgain
 from provisioner.domain.events.clock import ClockGap, ClockStep, DeadlinePassed
 from provisioner.domain.events.order import RunStopped, SlotGiven
 from provisioner.domain.events.payload import Failure, Payload

@@ -31,15 +31,19 @@ class AgentHello(WriteClaim):
 
     def apply(self, row: Deployment, now: float) -> Deployment:
         """Stores the hashes of the tokens and binds them to this boot; the attempt is 1 at least."""
-        return super().apply(row, now).changed(
-            token_hash=self.token_hash,
-            phone_hash=self.phone_hash,
-            agent_boot_id=self.boot_id,
-            agent_address=self.address,
-            serial=row.serial or self.serial,
-            uuid=row.uuid or machine_uuid(self.uuid),
-            progress=Progress(),
-            attempt=max(row.attempt, 1),
+        return (
+            super()
+            .apply(row, now)
+            .changed(
+                token_hash=self.token_hash,
+                phone_hash=self.phone_hash,
+                agent_boot_id=self.boot_id,
+                agent_address=self.address,
+                serial=row.serial or self.serial,
+                uuid=row.uuid or machine_uuid(self.uuid),
+                progress=Progress(),
+                attempt=max(row.attempt, 1),
+            )
         )
 
     def describe(self) -> str:
@@ -69,7 +73,9 @@ def _refuse_attempt(row: Deployment) -> str:
 
 
 def _next_attempt(row: Deployment) -> Deployment:
-    return row.changed(nonce="", nonce_hash="", token_hash="", phone_hash="", attempt=row.attempt + 1, progress=Progress())
+    return row.changed(
+        nonce="", nonce_hash="", token_hash="", phone_hash="", attempt=row.attempt + 1, progress=Progress()
+    )
 
 
 class AgentSilent(Payload):

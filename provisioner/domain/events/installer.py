@@ -42,12 +42,16 @@ class InstallerBegan(WriteClaim):
 
     def apply(self, row: Deployment, now: float) -> Deployment:
         """Stores the hash of the phone-home's token; clears progress, disk and boot of an earlier attempt."""
-        return super().apply(row, now).changed(
-            phone_hash=self.phone_hash,
-            progress=Progress(),
-            disk=WrittenDisk(),
-            agent_boot_id="",
-            attempt=max(row.attempt, 1),
+        return (
+            super()
+            .apply(row, now)
+            .changed(
+                phone_hash=self.phone_hash,
+                progress=Progress(),
+                disk=WrittenDisk(),
+                agent_boot_id="",
+                attempt=max(row.attempt, 1),
+            )
         )
 
     def describe(self) -> str:
@@ -73,11 +77,15 @@ class InstallerDisk(WriteClaim):
 
     def apply(self, row: Deployment, now: float) -> Deployment:
         """Stores the disk, and binds the answer to this boot."""
-        return super().apply(row, now).changed(
-            disk=self.disk,
-            agent_boot_id=self.boot_id,
-            serial=row.serial or self.serial,
-            uuid=row.uuid or machine_uuid(self.uuid),
+        return (
+            super()
+            .apply(row, now)
+            .changed(
+                disk=self.disk,
+                agent_boot_id=self.boot_id,
+                serial=row.serial or self.serial,
+                uuid=row.uuid or machine_uuid(self.uuid),
+            )
         )
 
     def describe(self) -> str:

@@ -72,9 +72,7 @@ class OrderRefused(Failure):
     """The order does not hold any more, or another machine came for it: nothing more is written by it."""
 
     kind = "order.refused"
-    moves = {
-        stage: Stage.FAILED for stage in (Stage.QUEUED, Stage.POWERING, Stage.NETBOOTING, Stage.WRITING)
-    }
+    moves = {stage: Stage.FAILED for stage in (Stage.QUEUED, Stage.POWERING, Stage.NETBOOTING, Stage.WRITING)}
     meaning = "expired, locked, or changed since it was ordered; or another machine came for it"
 
 
@@ -89,7 +87,7 @@ class HostSuspect(Payload):
     meaning = "two machines use what belongs to one: paused"
     is_sign_of_life = False
 
-    sentence: str
+    sentence: str = ""
     address: str = ""
     hint: str = ""
 

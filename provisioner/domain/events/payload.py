@@ -88,7 +88,7 @@ class ProgressReport(Payload):
 
 
 class WriteClaim(Payload):
-    """A machine wants to write. The guard answers it by its claim, which is not stored, and names the disk."""
+    """A machine wants to write. The guard judges its claim, which is not stored, and names the disk."""
 
     claim: Claim | None = Field(None, exclude=True)
     target: TargetDisk = TargetDisk()

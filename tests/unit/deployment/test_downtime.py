@@ -73,7 +73,7 @@ def shown(site: Site) -> object:
 
 
 def left(site: Site, row: Deployment) -> tuple[float, float, float]:
-    """Seconds of it that do not depend on what the clock is called: to deadline and expiry, since it began."""
+    """Seconds that do not depend on what the clock says: to deadline and expiry, since it began."""
     now = site.clock()
     return row.deadline - now, row.expires - now, now - row.stage_since
 
@@ -153,7 +153,7 @@ def test_after_days_what_nobody_began_ends_in_words_and_what_was_begun_goes_on(
     if stage in UNCONSUMED:
         assert (after.stage, after.code) == (Stage.FAILED, 140)
         if step == 0 or not other_boot:
-            assert after.reason == "the order expired while the service was down for 3 days"
+            assert after.reason == "the order expired while the service was down for 72 h 00 m"
         return
     assert after.stage == stage and after.deadline > again.clock()
     if step == 0 or not other_boot:
@@ -203,7 +203,9 @@ def test_a_newer_order_is_the_newer_one_whatever_the_clock_said(site: Site, cloc
     assert isinstance(shown(site), Ramdisk)
 
 
-def test_the_steady_clock_counts_from_its_anchor_and_not_by_real_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_steady_clock_counts_from_its_anchor_and_not_by_real_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     boottime = [100.0]
     monkeypatch.setattr("provisioner.system.clock.time.clock_gettime", lambda _: boottime[0])
     clock = SteadyClock(ClockAnchor("boot", real=5000.0, boottime=90.0))

@@ -46,7 +46,9 @@ def order(**changes: object) -> Deployment:
 
 HOST = Host(name="vc-1", macs=(MAC, OTHER_MAC), profile="cube", serial="S1", uuid=UUID)
 STANDING = Standing(order(), HOST, HINTS, now=60.0)
-CLAIM = Claim(MAC, is_own_address=True, nonce="nonce", boot_id="b1", serial="S1", uuid=UUID, disks=(OTHER, DISK))
+CLAIM = Claim(
+    MAC, is_own_address=True, nonce="nonce", boot_id="b1", serial="S1", uuid=UUID, disks=(OTHER, DISK)
+)
 
 
 def standing(**changes: object) -> Standing:
@@ -185,13 +187,21 @@ def test_what_was_not_known_or_is_not_said_any_more_is_no_change() -> None:
     unnamed = HOST.model_copy(update={"serial": "", "uuid": ""})
     assert withdrawal(replace(STANDING, host=unnamed)) is None
     assert withdrawal(standing(serial="", uuid="")) is None
-    assert withdrawal(replace(STANDING, host=HOST.model_copy(update={"serial": " s1", "uuid": SWAPPED}))) is None
-    assert withdrawal(replace(standing(hints=None), hints=Hints(serial="D9"))) is None, "an older release's order"
+    assert (
+        withdrawal(replace(STANDING, host=HOST.model_copy(update={"serial": " s1", "uuid": SWAPPED}))) is None
+    )
+    assert withdrawal(replace(standing(hints=None), hints=Hints(serial="D9"))) is None, (
+        "an older release's order"
+    )
 
 
 @pytest.mark.parametrize("serial", ["S2", "", "S1x"])
 def test_another_serial_is_another_machine(serial: str) -> None:
-    for known in (STANDING, standing(serial=""), replace(STANDING, host=HOST.model_copy(update={"serial": ""}))):
+    for known in (
+        STANDING,
+        standing(serial=""),
+        replace(STANDING, host=HOST.model_copy(update={"serial": ""})),
+    ):
         code, sentence = refusal(decide(known, replace(CLAIM, serial=serial)))
         assert code == 301
         assert sentence == f"this machine says serial {serial or 'nothing'}, the order is for S1"

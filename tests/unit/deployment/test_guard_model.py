@@ -1,4 +1,4 @@
-"""Whatever happens in whatever order, nothing is written without an order that holds: a model beside the real thing.
+"""Whatever happens, nothing is written without an order that holds: a model beside the real thing.
 
 The model knows nothing of the tables: it says in its own words what a valid order is, and both must agree on
 every hello. GUARD_RUNS sets how many runs there are.
@@ -121,7 +121,7 @@ class Orders(RuleBasedStateMachine):
 
     @initialize()
     def begin(self) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="guard-", dir="/dev/shm"))  # noqa: S108  in memory: many
+        self.folder = Path(tempfile.mkdtemp(prefix="guard-", dir="/dev/shm"))
         shutil.copy(template() / "provisioner.db", self.folder)
         self.database = Database(self.folder)
         self.clock = Clock()
@@ -309,7 +309,9 @@ class Orders(RuleBasedStateMachine):
     )
     def say_hello(self, which: str, mac: int, own: bool, boot_id: str, crash: bool) -> None:
         nonces = [*self.order.nonces, ""]
-        nonce = {"last": self.order.nonces[-1] if self.order.nonces else "", "first": nonces[0]}.get(which, "")
+        nonce = {"last": self.order.nonces[-1] if self.order.nonces else "", "first": nonces[0]}.get(
+            which, ""
+        )
         nonce = "wrong" if which == "wrong" else nonce
         claim = Claim(
             MACS[mac],

@@ -82,8 +82,9 @@ def run(ident: str, **values: int) -> Run:
 
 
 def test_the_oldest_is_next() -> None:
+    """They come in the order in which they were armed, whatever a clock said then."""
     rows = [deployment("a", created=2), deployment("b", created=1)]
-    assert next_in_line(rows, {}, at_once=4) == rows[1]
+    assert next_in_line(rows, {}, at_once=4) == rows[0]
 
 
 def test_nobody_is_next_when_all_slots_are_taken() -> None:

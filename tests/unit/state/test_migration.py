@@ -136,6 +136,12 @@ def renamed(row: Stored) -> Stored:
     return {names.get(name, name): value for name, value in row.items()}
 
 
+def forgetful(row: Stored) -> Stored:
+    """Without the nonce, where it was used: since schema 8 it is kept as its hash."""
+    is_armed = row["stage"] in ("queued", "powering", "netbooting")
+    return row if is_armed or not row["nonce"] else row | {"nonce": ""}
+
+
 def without_owner(data: object) -> Stored:
     """An agent's message without what the event, or the row, says itself: whose it is, and which one."""
     assert isinstance(data, dict)
@@ -241,6 +247,6 @@ def test_every_row_is_read_as_it_was_written(
 
 def test_migrating_changes_no_row(before: dict[str, list[Stored]], database: Database) -> None:
     now = read_tables(database.path)
-    wanted = before | {"deployments": [renamed(row) for row in before["deployments"]]}
+    wanted = before | {"deployments": [forgetful(renamed(row)) for row in before["deployments"]]}
     for name in READERS:
         assert all(map(holds, now[name], wanted[name])), name

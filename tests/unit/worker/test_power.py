@@ -145,7 +145,8 @@ def test_a_reset_without_an_answer_is_repeated_where_nothing_was_heard(site: Sit
     bmc = lost(lambda row: None)
     power.power_on(site, queued(site))
     assert bmc.resets == 2
-    assert site.database.events.last_of(site.database.deployments.last_of("vc-1").id).kind == "power.on"
+    ident = site.database.deployments.last_of("vc-1").id  # type: ignore[union-attr]  # it was ordered
+    assert site.database.events.of(ident)[-1].kind == "power.asked", "as a host by hand has it"
 
 
 @pytest.mark.parametrize("heard", ["packet", "hello"])
@@ -188,9 +189,12 @@ def test_what_happens_between_two_commands_stops_the_next(
 
 
 def test_one_worker_works_on_a_state_folder(tmp_path: Path) -> None:
-    with exclusive(tmp_path, "worker"):
-        with pytest.raises(ServiceError, match="another worker works on") as caught, exclusive(tmp_path, "worker"):
-            pass
+    with (
+        exclusive(tmp_path, "worker"),
+        pytest.raises(ServiceError, match="another worker works on") as caught,
+        exclusive(tmp_path, "worker"),
+    ):
+        pass
     assert caught.value.code == 606
     with exclusive(tmp_path, "worker"):
         pass

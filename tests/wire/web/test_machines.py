@@ -265,7 +265,15 @@ def test_a_token_that_was_overheard_is_worth_nothing_elsewhere(
     world.lan.add_address("10.77.0.201/24")
     said = f"for={puppet.address}" if header == "Forwarded" else puppet.address
     options = ("-H", f"{header}: {said}") if header else ()
-    message = {"deployment": ident, "attempt": 1, "seq": 9, "phase": "writing", "done": 1, "total": 2, "rate": 1.0}
+    message = {
+        "deployment": ident,
+        "attempt": 1,
+        "seq": 9,
+        "phase": "writing",
+        "done": 1,
+        "total": 2,
+        "rate": 1.0,
+    }
     for source in ("10.77.0.201", "10.77.0.1"):
         assert puppet.http("/agent/v1/progress", *options, body=message, source=source) == nowhere
         assert puppet.http("/images/vault-os@1/manifest", *options, source=source) == nowhere
