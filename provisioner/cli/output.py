@@ -29,6 +29,8 @@ TIMES = frozenset(
         "stage_since",
         "deadline",
         "expires",
+        "consumed",
+        "paused",
         "last_event_at",
         "power_on",
         "added",

@@ -80,9 +80,10 @@ def _ordered(site: Site, message: protocol.Hello) -> Deployment:
 
     Whether it is that machine is for the guard to say.
     """
+    mac = _checked_mac(message.mac)
     if row := site.database.deployments.by_nonce(hash_token(message.nonce)):
         return row
-    host = site.database.hosts.by_mac(_checked_mac(message.mac))
+    host = site.database.hosts.by_mac(mac)
     row = site.database.deployments.last_of(host.name) if host else None
     if row is None:
         abort(404)

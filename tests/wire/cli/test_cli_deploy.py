@@ -123,7 +123,8 @@ def test_a_dry_run_shows_the_plan_on_stdout_and_changes_nothing(world: World, pu
 
 
 def test_a_dry_run_names_every_refusal_and_ends_as_the_order_would(world: World, puppet: Puppet) -> None:
-    assert world.provision("deploy", puppet.name, "--yes", "--no-wait").code == 0
+    puppet.arm()
+    assert puppet.hello().status == 200  # what is being written outlives the lock
     assert world.provision("host", "lock", puppet.name).code == 0
     said = world.provision("deploy", puppet.name, "--dry-run")
     assert said.code == 6 and "Erases" in said.out

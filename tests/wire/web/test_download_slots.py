@@ -109,7 +109,8 @@ def test_nginx_sends_the_bytes_that_the_service_allows(fronted: World) -> None:
         assert puppet.hello().status == 200
         url = puppet.order["pack_url"]
         assert url == f"http://10.77.0.1:8080{PACK}"
-        fetch = ("curl", "-sS", "--path-as-is", "-H", f"Authorization: Bearer {puppet.token}")
+        token = ("-H", f"Authorization: Bearer {puppet.token}")
+        fetch = ("curl", "-sS", "--path-as-is", "--interface", puppet.address, *token)
 
         def get(target: str, *more: str) -> bytes:
             return run.run(fronted.lan.argv(*fetch, *more, target)).stdout
@@ -121,6 +122,9 @@ def test_nginx_sends_the_bytes_that_the_service_allows(fronted: World) -> None:
         direct = puppet.http(PACK)
         assert direct.body == b"" and direct.headers["x-accel-redirect"] == "/stored-images/vault-os-1/pack"
         assert b"not found" in run.run(fronted.lan.argv("curl", "-s", url)).stdout, "without the token"
+        claim = ("-H", f"X-Forwarded-For: {puppet.address}")
+        stolen = run.run(fronted.lan.argv("curl", "-s", *token, *claim, url)).stdout
+        assert b"not found" in stolen, "with it, from elsewhere, whatever is said of whose it is"
         base = "http://10.77.0.1:8080"
         for path in (
             *("/stored-images/vault-os-1/pack", "/images/vault-os@1/manifest", "/api/v1/service", "/"),

@@ -165,7 +165,6 @@ def test_a_hello_of_another_boot_with_a_used_nonce_is_refused(puppet: Puppet, no
         {"nonce": "é"},
         {"nonce": "\ud800"},
         {"nonce": ["list"]},
-        {"mac": "52:54:00:99:99:99"},
         {"mac": "garbage"},
         {"mac": "\ud800"},
         {"memory": "much"},
@@ -181,6 +180,15 @@ def test_a_hello_that_is_not_right_gets_the_answer_of_a_path_that_does_not_exist
     assert puppet.hello(**other) == nowhere
     assert puppet.world.kinds(ident)[-1] == "power.asked"
     assert puppet.hello().status == 200, "the order is still there for the right one"
+
+
+def test_a_hello_with_the_nonce_of_another_card_pauses_the_deployment(puppet: Puppet, nowhere: Reply) -> None:
+    ident = puppet.arm()
+    assert puppet.hello(mac="52:54:00:99:99:99") == nowhere
+    assert puppet.world.kinds(ident)[-1] == "host.suspect" and "52:54:00:99:99:99" in puppet.row.reason
+    assert puppet.hello() == nowhere
+    puppet.world.client.resume(puppet.name)
+    assert puppet.hello().status == 200
 
 
 def test_a_serial_that_is_no_text_does_not_stand_in_the_way(puppet: Puppet) -> None:
