@@ -1,1 +1,1 @@
-"""What this machine gives: sockets, namespaces, neighbours, shipped files, units for people."""
+"""What this machine gives: sockets, namespaces, neighbours, shipped files; words and units for people."""
