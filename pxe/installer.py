@@ -37,12 +37,18 @@ def word(path):
         return ""
 
 
+def identity(text):
+    """A number that cannot be read to its last sign tells no two apart, so it counts as none."""
+    return text if text.isprintable() and "\ufffd" not in text else ""
+
+
 def serial_of(disk):
     found = word(disk / "serial") or word(disk / "device/serial")
     try:
-        return found or (disk / "device/vpd_pg80").read_bytes()[4:].decode("ascii", "replace").strip("\0 ")
+        found = found or (disk / "device/vpd_pg80").read_bytes()[4:].decode("ascii", "replace").strip("\0 ")
     except OSError:
         return ""
+    return identity(found)
 
 
 def bus_path(disk):
@@ -59,7 +65,7 @@ def disks():
             "logical_sector": int(word(place / "queue/logical_block_size") or 512),
             "model": word(place / "device/model"),
             "serial": serial_of(place),
-            "wwn": word(place / "wwid") or word(place / "device/wwid"),
+            "wwn": identity(word(place / "wwid") or word(place / "device/wwid")),
             "rotational": word(place / "queue/rotational") == "1",
             "by_path": bus_path(place),
         }
@@ -74,7 +80,7 @@ def cards():
 
 
 def machine(order):
-    serial = word(SYS / "class/dmi/id/product_serial")
+    serial = identity(word(SYS / "class/dmi/id/product_serial"))
     nics = cards()
     return {
         "nonce": order["nonce"],

@@ -5,6 +5,7 @@ from fnmatch import fnmatchcase
 
 from provisioner.agent.protocol import Disk, DiskHints
 from provisioner.errors import DiskError
+from provisioner.system.text import clean
 
 EMPTY = "no partition table, zeros"  # nothing to lose, as far as can be seen
 HALF = "half of "  # an image of ours that was not written to its end
@@ -37,8 +38,9 @@ def mismatches(disk: Disk, hints: DiskHints) -> list[str]:
         wanted, has = getattr(hints, name), getattr(disk, name)
         if wanted and wanted.lower() != has.lower():
             faults.append(f"{name} is {has or 'unknown'}, not {wanted}")
-    if hints.model and not fnmatchcase(disk.model.lower(), hints.model.lower()):
-        faults.append(f"model is {disk.model or 'unknown'}, not {hints.model}")
+    wanted = clean(hints.model)  # as the words of the disk were read
+    if wanted and not fnmatchcase(disk.model.lower(), wanted.lower()):
+        faults.append(f"model is {disk.model or 'unknown'}, not {wanted}")
     if disk.size < hints.min_size:
         faults.append(f"smaller than {size(hints.min_size)}")
     if 0 < hints.max_size < disk.size:

@@ -13,6 +13,7 @@ from provisioner.imaging import gpt
 from provisioner.imaging.manifest import ESP_LABEL
 from provisioner.imaging.source import fat_label
 from provisioner.run import run
+from provisioner.system.text import clean, is_identifier
 
 SYS = Path("/sys")
 PROC = Path("/proc")
@@ -32,17 +33,17 @@ def read_word(path: Path) -> str:
 
 def serial() -> str:
     """SMBIOS system serial; what vendors write in place of one counts as none."""
-    return _smbios("product_serial")
+    return _identifier(_smbios("product_serial"))
 
 
 def maker() -> str:
     """SMBIOS system manufacturer (type 1); empty for a placeholder."""
-    return _smbios("sys_vendor")
+    return clean(_smbios("sys_vendor"))
 
 
 def product() -> str:
     """SMBIOS product name (type 1); empty for a placeholder."""
-    return _smbios("product_name")
+    return clean(_smbios("product_name"))
 
 
 def _smbios(name: str) -> str:
@@ -58,6 +59,11 @@ def _smbios(name: str) -> str:
         "system product name",
     )
     return "" if value.lower() in placeholders else value
+
+
+def _identifier(value: str) -> str:
+    """As it is; one that cannot be read to the last character tells nothing apart, so it counts as none."""
+    return value if is_identifier(value) else ""
 
 
 def uuid() -> str:
@@ -79,7 +85,7 @@ def cpu() -> tuple[str, int]:
     """The processor's model name, empty where unknown, and the number of logical processors."""
     lines = read_word(PROC / "cpuinfo").splitlines()
     names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return (names[0] if names else ""), os.cpu_count() or len(names)
+    return clean(names[0] if names else ""), os.cpu_count() or len(names)
 
 
 def devices() -> list[Device]:
@@ -126,13 +132,13 @@ def disk(place: Path) -> Disk:
         name=place.name,
         size=size,
         logical_sector=sector,
-        model=read_word(place / "device/model"),
-        serial=_serial(place),
-        wwn=read_word(place / "wwid") or read_word(place / "device/wwid"),
+        model=clean(read_word(place / "device/model")),
+        serial=_identifier(_serial(place)),
+        wwn=_identifier(read_word(place / "wwid") or read_word(place / "device/wwid")),
         rotational=read_word(place / "queue/rotational") == "1",
         by_path=_bus_path(place),
-        content=content(device, sector),
-        foreign=foreign,
+        content=clean(content(device, sector)),
+        foreign=clean(foreign),
         owner=owner,
     )
 

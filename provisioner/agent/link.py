@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from provisioner.agent import protocol
 from provisioner.errors import UnreachableError
+from provisioner.system.text import clean
 
 SILENCE = 20.0  # seconds without a byte after which a connection counts as broken
 PATIENCE = 3600.0  # seconds without any answer after which the agent gives up
@@ -178,7 +179,8 @@ class Link:
 
 
 def _reason(answer: http.client.HTTPResponse, body: bytes) -> str:
-    """Why, where the service tells it (403: only the ordered machine is told); else the status."""
-    is_told = answer.status == http.client.FORBIDDEN and answer.headers.get_content_type() == "text/plain"
-    words = body[:400].decode(errors="replace") if is_told else ""
-    return words if words and words.isprintable() else str(answer.status)
+    """Why, where the service tells it (400, 403: only the ordered machine is told); else the status."""
+    is_told = answer.status in (http.client.BAD_REQUEST, http.client.FORBIDDEN)
+    if not is_told or answer.headers.get_content_type() != "text/plain":
+        return str(answer.status)
+    return clean(body.decode(errors="replace"), 400) or str(answer.status)

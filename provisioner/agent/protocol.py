@@ -4,12 +4,30 @@ Transport: JSON over HTTP under ``/agent/v1/``; after the hello every request ca
 ``Authorization: Bearer TOKEN``. Every answer is ``{"do": "continue" | "stop" | "reboot", ...}``.
 """
 
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import Literal, TypeAlias, TypeVar
+from typing import Annotated, Literal, TypeAlias, TypeVar
 from urllib.parse import urlsplit
+
+from provisioner.agent.fields import (
+    BootId,
+    DiskName,
+    HardwareAddress,
+    Ident,
+    Lines,
+    Location,
+    Mac,
+    Most,
+    Nonce,
+    PciClass,
+    PciId,
+    Sentence,
+    Serial,
+    Uuid,
+    read,
+    shown,
+)
 
 PREFIX = "/agent/v1"
 Do = Literal["continue", "stop", "reboot"]
@@ -99,14 +117,14 @@ def _check(name: str, value: str) -> None:
 class Disk:
     """A whole disk as the kernel shows it below /sys/block."""
 
-    name: str  # nvme0n1, vda
+    name: DiskName  # nvme0n1, vda
     size: int  # bytes
     logical_sector: int  # bytes
     model: str = ""
-    serial: str = ""
-    wwn: str = ""
+    serial: Serial = ""
+    wwn: Serial = ""
     rotational: bool = False
-    by_path: str = ""
+    by_path: Serial = ""
     content: str = ""  # in words: "holds vault-os 2026.09.0", "GPT with 4 partitions", "no partition table"
     foreign: str = ""  # in words, what of it is part of something larger: LVM, RAID, ZFS
     owner: str = ""  # the host whose system it holds, as far as its seed says so
@@ -117,7 +135,7 @@ class Nic:
     """A network interface with hardware behind it; `up` means that it has a carrier."""
 
     name: str
-    mac: str
+    mac: HardwareAddress
     driver: str = ""
     up: bool = False
 
@@ -126,62 +144,69 @@ class Nic:
 class Device:
     """A PCI function that is no bridge (PCI Local Bus specification, class codes)."""
 
-    id: str  # vendor:device, four hexadecimal digits each
-    kind: str  # class, subclass and interface, six hexadecimal digits: 030200 is a 3D controller
+    id: PciId  # vendor:device, four hexadecimal digits each
+    kind: PciClass  # class, subclass and interface, six hexadecimal digits: 030200 is a 3D controller
     place: str = ""  # 0000:17:00.0
+
+
+# no machine has more: those with hundreds of disks have shelves of them
+Macs = Annotated[list[HardwareAddress], Most(512)]
+Disks = Annotated[list[Disk], Most(512)]
+Nics = Annotated[list[Nic], Most(512)]
+Devices = Annotated[list[Device], Most(4096)]
 
 
 @dataclass(frozen=True)
 class Hello:
     """POST hello: consumes the order when the nonce is right. Idempotent by (nonce, boot_id)."""
 
-    nonce: str
-    boot_id: str  # /proc/sys/kernel/random/boot_id
-    mac: str
-    macs: list[str]
-    serial: str  # SMBIOS system serial, "" where there is none
-    uuid: str  # SMBIOS system UUID, lower case
+    nonce: Nonce
+    boot_id: BootId  # /proc/sys/kernel/random/boot_id
+    mac: Mac
+    macs: Macs
+    serial: Serial  # SMBIOS system serial, "" where there is none
+    uuid: Uuid  # SMBIOS system UUID, lower case
     memory: int  # bytes
     version: str  # of the agent
-    disks: list[Disk] = field(default_factory=list)
-    nics: list[Nic] = field(default_factory=list)
+    disks: Disks = field(default_factory=list)
+    nics: Nics = field(default_factory=list)
     maker: str = ""  # SMBIOS system manufacturer
     product: str = ""
     cpu: str = ""  # the model's name
     cpus: int = 0  # logical processors
     firmware: str = ""  # uefi or bios
-    devices: list[Device] = field(default_factory=list)
+    devices: Devices = field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class Inventory:
     """POST inventory: what a machine that nobody knows is. It has no order, gets none, and reboots."""
 
-    mac: str
-    macs: list[str]
-    serial: str
-    uuid: str
+    mac: Mac
+    macs: Macs
+    serial: Serial
+    uuid: Uuid
     memory: int  # bytes
     version: str
-    disks: list[Disk] = field(default_factory=list)
-    nics: list[Nic] = field(default_factory=list)
+    disks: Disks = field(default_factory=list)
+    nics: Nics = field(default_factory=list)
     maker: str = ""
     product: str = ""
     cpu: str = ""
     cpus: int = 0
     firmware: str = ""
-    devices: list[Device] = field(default_factory=list)
+    devices: Devices = field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class DiskHints:
     """Which disk is meant; every hint that is set must match exactly one disk."""
 
-    serial: str = ""
-    wwn: str = ""
+    serial: Serial = ""
+    wwn: Serial = ""
     model: str = ""  # shell pattern, e.g. "Samsung PM9A3*"
-    name: str = ""
-    by_path: str = ""
+    name: Serial = ""
+    by_path: Serial = ""
     min_size: int = 0  # bytes
     max_size: int = 0  # bytes, 0 = no limit
     rotational: bool | None = None
@@ -191,16 +216,16 @@ class DiskHints:
 class Order:
     """What the agent shall write where, as an operator has confirmed it; part of the hello's answer."""
 
-    deployment: str
+    deployment: Ident
     attempt: int
     image_name: str
     image_version: str
-    manifest_url: str  # path on the server; the signature lies at the same path + ".minisig"
-    pack_url: str  # path on the server, answers Range
+    manifest_url: Location  # path on the server; the signature lies at the same path + ".minisig"
+    pack_url: Location  # path on the server, answers Range
     disk: DiskHints
     erase: bool  # the operator's consent to lose what the disk holds
     seed: dict[str, str]  # file name in CIDATA → text
-    expected_serial: str = ""  # refuse where the machine's SMBIOS serial is another
+    expected_serial: Serial = ""  # refuse where the machine's SMBIOS serial is another
     method: Method = "delta"  # fetch what differs · fetch all · make the whole disk zeros, then fetch all
     foreign: bool = False  # consent to lose LVM, RAID, ZFS, another host's system too
 
@@ -219,7 +244,7 @@ class HelloAnswer:
 class Progress:
     """POST progress, every few seconds. Bytes are of the raw image."""
 
-    deployment: str
+    deployment: Ident
     attempt: int
     seq: int
     phase: Phase
@@ -234,17 +259,17 @@ class Progress:
 class Log:
     """POST log: lines of the agent's log and, on failure, dmesg."""
 
-    deployment: str
+    deployment: Ident
     attempt: int
     seq: int
-    lines: list[str]
+    lines: Lines
 
 
 @dataclass(frozen=True)
 class Written:
     """POST written: all is on the disk, verified and read back. Polled until the answer says reboot."""
 
-    deployment: str
+    deployment: Ident
     attempt: int
     seq: int
     disk: Disk
@@ -258,12 +283,12 @@ class Written:
 class Failed:
     """POST failed: why this attempt cannot be finished, in a sentence for people."""
 
-    deployment: str
+    deployment: Ident
     attempt: int
     seq: int
     code: int  # PV code, 3xx
-    sentence: str
-    hint: str = ""
+    sentence: Sentence
+    hint: Sentence = ""
 
 
 @dataclass(frozen=True)
@@ -283,41 +308,26 @@ def dump(message: Message | HelloAnswer | Disk) -> dict[str, object]:
 
 
 def load(kind: type[_T], body: object) -> _T:
-    """A message from JSON: unknown keys are dropped, missing or ill-typed ones raise ProtocolError."""
+    """A message from JSON, as agent/fields.py reads its values; unknown keys are dropped.
+
+    Raises ProtocolError, which names the field, for what is missing, ill-typed or cannot be meant.
+    """
     if not isinstance(body, dict):
         raise ProtocolError(f"{kind.__name__}: not an object")
     values: dict[str, object] = {}
     for spec in fields(kind):  # type: ignore[arg-type]  # kind is a dataclass; TypeVar cannot say so
         if spec.name in body:
-            values[spec.name] = _value(kind.__name__, spec.name, spec.type, body[spec.name])
+            values[spec.name] = _value(f"{kind.__name__}.{spec.name}", spec.type, body[spec.name])
     try:
         return kind(**values)
     except TypeError as missing:
         raise ProtocolError(f"{kind.__name__}: {missing}") from missing
 
 
-def _value(kind: str, name: str, wanted: object, value: object) -> object:
-    nested = {list[Disk]: Disk, list[Nic]: Nic, list[Device]: Device}
-    if wanted in nested and isinstance(value, list):
-        return [load(nested[wanted], item) for item in value]
-    if wanted in (Disk, DiskHints, Order):
-        return load(wanted, value)
-    if wanted is float and type(value) is int and abs(value) < 1 << 62:
-        return float(value)
-    if not _fits(wanted, value):
-        raise ProtocolError(f"{kind}.{name}: {value!r:.60} is not of the right kind")
-    return value
-
-
-def _fits(wanted: object, value: object) -> bool:
-    if wanted is float:
-        return type(value) is float and math.isfinite(value)
-    if wanted in (str, bool, int):
-        return type(value) is wanted
-    if wanted == list[str]:
-        return isinstance(value, list) and all(isinstance(item, str) for item in value)
-    if wanted == dict[str, str]:
-        return isinstance(value, dict) and all(isinstance(x, str) for pair in value.items() for x in pair)
-    if wanted == (bool | None):
-        return value is None or isinstance(value, bool)
-    return value in getattr(wanted, "__args__", ())
+def _value(place: str, wanted: object, value: object) -> object:
+    try:
+        return read(wanted, value, load)
+    except ProtocolError:
+        raise  # of a part, which names its own field
+    except ValueError as fault:
+        raise ProtocolError(f"{place}: {shown(value)} {fault}") from fault

@@ -13,6 +13,7 @@ from provisioner.agent.link import Link, Stopped
 from provisioner.errors import PackError, ProvisionError, UnreachableError
 from provisioner.imaging.manifest import Chunk, Manifest
 from provisioner.imaging.pack import expand
+from provisioner.system.text import clean
 
 CONNECTIONS = max(2, min(4, os.cpu_count() or 1))  # each holds three chunks in memory
 SEGMENT = 16 << 20  # bytes of the pack that one request asks for, at most
@@ -267,5 +268,4 @@ def _seconds(text: str) -> float:
 
 
 def _words(body: bytes) -> str:
-    text = "".join(letter for letter in body.decode(errors="replace") if letter.isprintable())[:120]
-    return text or "the service serves others first"
+    return clean(body.decode(errors="replace"), 120) or "the service serves others first"

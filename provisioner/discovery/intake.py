@@ -2,13 +2,10 @@
 
 import logging
 from dataclasses import replace
-from typing import TypeVar
-
-from pydantic import BaseModel
 
 from provisioner.agent.protocol import Inventory
 from provisioner.discovery.hardware import reported
-from provisioner.domain.values import machine_uuid, parse_mac, printable
+from provisioner.domain.values import machine_uuid, parse_mac
 from provisioner.errors import InputError
 from provisioner.site import lan
 from provisioner.site.site import Site
@@ -16,9 +13,6 @@ from provisioner.state.surveys import SurveyRow
 
 log = logging.getLogger(__name__)
 LARGEST = 128 << 10  # bytes of a message; sixteen GPUs and thirty disks need 12 kB
-LONGEST = 200  # characters of a text
-MOST = {"disks": 128, "nics": 64, "devices": 512, "macs": 64}  # entries of each list that are kept
-_Model = TypeVar("_Model", bound=BaseModel)
 
 
 def take(site: Site, message: Inventory, address: str) -> bool:
@@ -26,11 +20,11 @@ def take(site: Site, message: Inventory, address: str) -> bool:
 
     False, with the reason in the log, where discovery is off, or it is not this machine's to say.
     """
-    macs = [mac for text in (message.mac, *message.macs[: MOST["macs"]]) if (mac := _mac(text))]
+    macs = [mac for text in (message.mac, *message.macs) if (mac := _mac(text))]
     if fault := _fault(site, message, macs, address):
         log.warning("an inventory from %s is not taken: %s", address, fault)
         return False
-    hardware = clean(reported(message)).model_copy(update={"macs": tuple(dict.fromkeys(macs))})
+    hardware = reported(message).model_copy(update={"macs": tuple(dict.fromkeys(macs))})
     uuid = machine_uuid(message.uuid)
     known = site.database.surveys.find(macs[0], uuid) or SurveyRow(macs[0])
     site.database.surveys.put(
@@ -70,16 +64,3 @@ def _mac(text: str) -> str:
         return parse_mac(text)
     except InputError:
         return ""
-
-
-def clean(model: _Model) -> _Model:
-    """The same with printable, short texts and bounded lists: it is shown on people's terminals."""
-    return model.model_copy(update={name: _bounded(name, value) for name, value in model})
-
-
-def _bounded(name: str, value: object) -> object:
-    if isinstance(value, str):
-        return printable(value[:LONGEST])
-    if isinstance(value, tuple):
-        return tuple(_bounded(name, item) for item in value[: MOST.get(name, 0)])
-    return clean(value) if isinstance(value, BaseModel) else value

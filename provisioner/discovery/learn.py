@@ -7,10 +7,13 @@ from glob import escape
 from provisioner.domain.hardware import DeviceInfo, DiskInfo, HardwareFacts
 from provisioner.domain.profile import Gpu, Hints, Profile, ProfileNic
 from provisioner.errors import NotFoundError
+from provisioner.system.text import clean
 
 GIB, MIB = 1 << 30, 1 << 20
 GPU_CLASSES = ("03", "12")  # PCI: display controllers, processing accelerators
 BMC_SCREENS = ("1a03", "102b")  # ASPEED, Matrox: the BMC's own screen, no GPU of the host
+WIDTH = 1000  # no text is folded: the rest of it would begin a line of its own
+LONGEST_HINT = 200  # characters of a hint, as the profile takes it
 TOLERANCE = 0.03  # disks that are sold as one size differ by less
 
 
@@ -62,12 +65,19 @@ def _kind(disk: DiskInfo) -> Hints:
         min_size=_round(low),
         max_size=_round(high) + _unit(high),
         rotational=disk.rotational,
-        model=escape(disk.model),
+        model=_model(disk),
     )
 
 
+def _model(disk: DiskInfo) -> str:
+    """The model, as the agent reads it, for a pattern of the shell; of a long one the beginning."""
+    words = clean(disk.model)
+    whole = escape(words)
+    return whole if len(whole) <= LONGEST_HINT else escape(words[: LONGEST_HINT // 4]) + "*"
+
+
 def _fits(hints: Hints, disk: DiskInfo) -> bool:
-    same = hints.rotational == disk.rotational and hints.model == escape(disk.model)
+    same = hints.rotational == disk.rotational and hints.model == _model(disk)
     return same and hints.min_size <= disk.size <= hints.max_size
 
 
@@ -98,7 +108,7 @@ def as_yaml(learned: Profile) -> str:
         hints |= {key: text(hints[key]) for key in ("min_size", "max_size") if key in hints}
     if "memory_min" in body:
         body["memory_min"] = text(learned.memory_min)
-    return yaml.safe_dump({learned.name: body}, sort_keys=False, allow_unicode=True)
+    return yaml.safe_dump({learned.name: body}, sort_keys=False, width=WIDTH)
 
 
 def text(size: int) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from provisioner.errors import PackError
+from provisioner.system.text import escape
 
 SIGNATURE = b"EFI PART"
 ESP_TYPE = "c12a7328-f81f-11d2-ba4b-00a0c93ec93b"
@@ -76,8 +77,7 @@ def _partitions(entries: bytes, size: int, sector: int) -> list[PartitionEntry]:
             continue
         if not first <= last < _LARGEST // sector:
             raise PackError("the GUID partition table has a partition without a place", code=324)
-        text = name.decode("utf-16-le", "replace").split("\0")[0]
-        text = "".join(letter for letter in text if letter.isprintable())  # it is shown on consoles
+        text = escape(name.decode("utf-16-le", "replace").split("\0")[0])  # it is shown on consoles
         ids = (str(uuid.UUID(bytes_le=kind)), str(uuid.UUID(bytes_le=guid)))
         partitions.append(PartitionEntry(*ids, text, first * sector, (last - first + 1) * sector))
     return partitions

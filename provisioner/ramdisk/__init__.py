@@ -21,7 +21,10 @@ FILES = ("vmlinuz", "initrd.img", "snponly.efi", "undionly.kpxe", "local.efi")
 IPXE_FILES = ("snponly.efi", "undionly.kpxe")
 BOOT_PACKAGES = ("ipxe", "grub-efi-amd64-bin")
 AGENT_FOLDER = "usr/lib/python3/dist-packages"
-AGENT_SOURCES = ("__init__.py", "errors.py", "run.py", "imaging/**/*.py", "agent/**/*.py")
+AGENT_SOURCES = (
+    *("__init__.py", "errors.py", "run.py", "system/__init__.py", "system/text.py"),
+    *("imaging/**/*.py", "agent/**/*.py"),
+)
 SCRIPTS = {
     "init": "init",
     "etc/udhcpc.script": "udhcpc.script",

@@ -1,6 +1,5 @@
 """Requests: who may come in, how they are read, kept waiting, answered and refused."""
 
-import json
 import logging
 import socket
 from collections.abc import Callable
@@ -69,8 +68,9 @@ def _is_local() -> bool:
 
 
 def answer(model: BaseModel, status: int = 200) -> Response:
-    """The model as JSON."""
-    return Response(model.model_dump_json() + "\n", status, mimetype="application/json")
+    """The model as JSON in ASCII: no text of a machine can command the terminal of who asked by curl."""
+    text = model.model_dump_json(ensure_ascii=True).replace("\x7f", r"\u007f")  # which pydantic leaves
+    return Response(text + "\n", status, mimetype="application/json")
 
 
 def answer_error(fault: ProvisionError) -> Response:
@@ -88,14 +88,13 @@ def answer_fault(_: Exception) -> Response:
 def json_body(*, force: bool = False) -> object:
     """A machine's body as plain data; None for what is no JSON. `force`: whatever its media type says.
 
-    Half characters (lone surrogates), which nothing stores, become `?`.
+    What its texts may hold, half characters (lone surrogates) too, is for whoever reads them to make fit.
     """
     try:
-        body = request.get_json(silent=True, force=force)
-        plain: object = json.loads(json.dumps(body, ensure_ascii=False).encode(errors="replace"))
+        body: object = request.get_json(silent=True, force=force)
     except RecursionError:
         return None
-    return plain
+    return body
 
 
 def read_body(model: type[_Model]) -> _Model:

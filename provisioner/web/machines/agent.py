@@ -40,7 +40,6 @@ from provisioner.web.request import client_address, json_body, the_site
 log = logging.getLogger(__name__)
 INVENTORIES = RateLimit(rate=0.2, burst=5)  # of one address
 LARGEST_LOG = 8 << 20  # bytes of one attempt's log: a flood cannot fill the disk
-MOST_LINES, LONGEST_LINE = 5000, 2000  # of one message, in lines and characters
 _Message = TypeVar("_Message", protocol.Progress, protocol.Log, protocol.Written, protocol.Failed)
 _T = TypeVar("_T")
 
@@ -132,18 +131,21 @@ def _order(site: Site, host: Host, row: Deployment, phone_token: str) -> protoco
     )
 
 
-def _message(kind: type[_T]) -> _T:
+def _message(kind: type[_T], *, is_known: bool = False) -> _T:
+    """404 for what is no message; whose sender is known learns by 400 what of it cannot be meant."""
     try:
         return protocol.load(kind, json_body())
     except protocol.ProtocolError as fault:
         log.warning("%s: %s", client_address(), fault)
-        abort(404)
+        if not is_known:
+            abort(404)
+        abort(Response(f"the message cannot be used: {fault}\n", 400, mimetype="text/plain"))
 
 
 def _report(kind: type[_Message]) -> tuple[Deployment, _Message]:
     """The deployment whose token this is, and the message; 404 for anybody else."""
-    message = _message(kind)
     row = token_owner()
+    message = _message(kind, is_known=True)
     if message.deployment != row.id:
         abort(404)
     return row, message
@@ -203,8 +205,7 @@ def agent_log() -> Response:
     path = folder / f"{row.id}.{message.attempt}.agent.log"
     if not path.exists() or path.stat().st_size < LARGEST_LOG:
         with path.open("a", encoding="utf-8") as out:
-            lines = (line.replace("\n", " ")[:LONGEST_LINE] for line in message.lines[:MOST_LINES])
-            out.writelines(line + "\n" for line in lines)
+            out.writelines(line + "\n" for line in message.lines)
     return _do(row, message.attempt)
 
 

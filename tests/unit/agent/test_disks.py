@@ -142,6 +142,25 @@ def test_disks_are_read_from_sys_without_loops_and_hidden_paths(
     assert found[0].wwn == "eui.1" and found[0].model == "PM9A3"
 
 
+def test_what_cannot_be_read_is_no_serial_and_words_are_made_readable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(
+        tmp_path / "block/sda",
+        size="4096",
+        device__model="WDC  WD40\x1b[2JEFRX  ",
+        device__serial="S1\x07",
+        wwid="t10.ATA     ST4000",
+    )
+    names = {"product_serial": "S\u202e1", "sys_vendor": "Super\u200bmicro \t X", "product_name": "ü"}
+    put(tmp_path / "class/dmi/id", **names)
+    monkeypatch.setattr(facts, "SYS", tmp_path)
+    [disk] = facts.disks()
+    assert (disk.model, disk.serial, disk.wwn) == ("WDC WD40\\x1b[2JEFRX", "", "t10.ATA     ST4000")
+    assert (facts.serial(), facts.maker(), facts.product()) == ("", "Super\\u200bmicro X", "ü")
+    assert disks.choose([disk], DiskHints(model="WDC  WD40*")) is disk, "blanks are one in the hint, too"
+
+
 @pytest.fixture
 def three_buses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Disk]:
     """virtio, NVMe and SATA as /sys shows them under QEMU: each below its controller's PCI function."""

@@ -198,14 +198,18 @@ def test_an_inventory_is_not_taken_with_discovery_off_or_an_ended_lease(site: Si
 
 def test_what_a_stranger_writes_cannot_disturb_a_terminal_or_fill_the_memory(open_site: Site) -> None:
     lease(open_site)
-    disk = protocol.Disk("vda", 1, 512, "\x1b[2Jmodel\n", "x" * 5000)
-    message = inventory(serial="\x1b]0;S\x07", disks=[disk] * 1000, macs=["00:00", "x" * 60, SECOND] * 100)
+    disk = {"name": "vda", "size": 1, "logical_sector": 512, "model": "\x1b[2Jmodel\n", "content": "x" * 5000}
+    said = protocol.dump(inventory()) | {"maker": "\x1b]0;S\x07", "disks": [disk] * 100}
+    message = protocol.load(protocol.Inventory, said | {"macs": ["00:00", "", SECOND] * 100})
     assert intake.take(open_site, message, ADDRESS)
     hardware = open_site.database.surveys.all()[0].hardware
     assert hardware
-    assert hardware.serial == "?]0;S?" and hardware.disks[0].model == "?[2Jmodel?"
-    assert len(hardware.disks) == 128 and len(hardware.disks[0].serial) == 200
+    assert hardware.maker == "\\x1b]0;S\\x07" and hardware.disks[0].model == "\\x1b[2Jmodel"
+    assert len(hardware.disks) == 100 and len(hardware.disks[0].content) == 200
     assert hardware.macs == (STRANGER, SECOND)
+    for excess in ({"disks": [disk] * 1000}, {"macs": [SECOND] * 1000}, {"serial": "x" * 5000}):
+        with pytest.raises(protocol.ProtocolError):
+            protocol.load(protocol.Inventory, said | excess)
 
 
 def test_one_machine_has_one_record_and_a_flood_keeps_what_was_reported(

@@ -128,7 +128,7 @@ def test_a_partition_without_a_place_is_refused(first: int, last: int) -> None:
 
 def test_a_name_cannot_move_the_cursor_of_a_console() -> None:
     found = gpt.read(reader(disk(table(entries(entry(LINUX, 40, 50, "\x1b[2Jroot\x07"))))), SECTOR)
-    assert found.partitions[0].name == "[2Jroot"
+    assert found.partitions[0].name == "\\x1b[2Jroot\\x07"
 
 
 def test_what_is_no_table_is_refused() -> None:

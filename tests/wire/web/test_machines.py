@@ -191,10 +191,15 @@ def test_a_hello_with_the_nonce_of_another_card_pauses_the_deployment(puppet: Pu
     assert puppet.hello().status == 200
 
 
-def test_a_serial_that_is_no_text_does_not_stand_in_the_way(puppet: Puppet) -> None:
+def test_a_serial_that_is_no_text_is_refused_and_other_words_do_not_stand_in_the_way(
+    puppet: Puppet, nowhere: Reply
+) -> None:
     puppet.arm()
-    assert puppet.hello(serial="S\udcff1", boot_id="\udfff").status == 200
-    assert puppet.row.serial == "S?1"
+    for wrong in ({"serial": "S\udcff1"}, {"serial": "S\x071"}, {"boot_id": "\udfff"}, {"memory": -1}):
+        assert puppet.hello(**wrong) == nowhere
+    assert puppet.hello(maker="M\udcff1\n", cpu="\u202eCPU").status == 200
+    facts = puppet.world.client.host(puppet.name).facts
+    assert (facts.maker, facts.cpu) == ("M\\udcff1", "\\u202eCPU")
 
 
 CHANGES: dict[str, tuple[dict[str, Any], int, str]] = {
@@ -317,10 +322,10 @@ def test_the_agent_s_log_is_kept_line_by_line_whatever_is_in_it(world: World, pu
     assert puppet.tell("log", lines=["one", "two\nthree", "bad \ud800 text"]).json == {"do": "continue"}
     text = (world.state / "logs" / f"{ident}.1.agent.log").read_text()
     assert text.startswith("one\ntwo three\nbad ") and text.count("\n") == 3
-    for attempt in (-1, 2, 10**300):
-        assert puppet.tell("log", attempt=attempt).json == {"do": "stop"}, (
-            "it speaks of no attempt of this order"
-        )
+    assert puppet.tell("log", attempt=2).json == {"do": "stop"}, "it speaks of no attempt of this order"
+    for attempt in (-1, 10**300):
+        reply = puppet.tell("log", attempt=attempt)
+        assert reply.status == 400 and reply.body.startswith(b"the message cannot be used: Log.attempt: ")
     assert len(list((world.state / "logs").glob(f"{ident}*"))) == 1
 
 
