@@ -1,6 +1,7 @@
 """ASK: what a machine shall boot. Only reads, may be asked twice, says "your disk" when in doubt."""
 
 import logging
+import re
 from typing import NamedTuple
 
 from provisioner import discovery
@@ -20,6 +21,8 @@ FILES = "/boot/files"
 SEEDS = "/autoinstall"
 ISO_PARTS = ("vmlinuz", "initrd", "installer.iso")  # below /boot/MAC, for the armed host only
 CONSOLES = "console=tty0 console=ttyS0,115200"
+# what iPXE would expand, or take for the end of a command: reasons have serials as machines say them
+UNSAFE = re.compile(r"[^\w .,:;/()'-]|(?<!\w);", re.ASCII)
 log = logging.getLogger(__name__)
 
 
@@ -146,4 +149,5 @@ def render(site: Site, plan: BootPlan, *, reason: str, firmware: Firmware, url: 
         case Survey(kernel=kernel, initrd=initrd, args=args):
             return site.templates.render("survey.ipxe.j2", kernel=kernel, initrd=initrd, args=args, **common)
         case _:
-            return site.templates.render("local.ipxe.j2", reason=reason.capitalize() + ".", **common)
+            sentence = UNSAFE.sub("?", reason.capitalize() + ".")
+            return site.templates.render("local.ipxe.j2", reason=sentence, **common)

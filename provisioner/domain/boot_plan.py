@@ -54,7 +54,7 @@ class Asker(FrozenModel):
 
     mac: Mac
     address: str
-    serial: Annotated[str, Field(pattern=r"^[\w .:+/-]{0,64}$")] = ""
+    serial: Annotated[str, Field(pattern=r"^[A-Za-z0-9_ .:+/-]{0,64}$")] = ""
     uuid: Annotated[str, Field(pattern=r"^[0-9A-Fa-f-]{0,36}$")] = ""
     firmware: Firmware = Firmware.UEFI
     arch: Annotated[str, Field(pattern=r"^[a-z0-9_]{0,16}$")] = ""  # iPXE's word for its own

@@ -7,6 +7,9 @@ from uuid import UUID
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from provisioner.errors import InputError
+from provisioner.system.text import clean, escape
+
+LONGEST_READABLE = 4000  # characters before the escapes, each up to ten; every use sets a limit of its own
 
 
 def parse_mac(text: str) -> str:
@@ -68,11 +71,6 @@ def is_same_uuid(one: str, other: str) -> bool:
         return known == said
 
 
-def printable(text: str) -> str:
-    """A stranger's text with `?` for what a terminal would obey: control characters and newlines."""
-    return text if text.isprintable() else "".join(c if c.isprintable() else "?" for c in text)
-
-
 _UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
 
@@ -99,6 +97,24 @@ Size = Annotated[int, BeforeValidator(_size)]
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$")]  # a DNS label, RFC 1123
 
 Text = Annotated[str, Field(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
+
+
+def _words(value: object) -> object:
+    return clean(value) if isinstance(value, str) else value
+
+
+def _readable(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    if len(value) > LONGEST_READABLE:
+        raise ValueError(f"a text of {len(value)} characters cannot be meant")
+    return escape(value)
+
+
+# what machines say: on one line for people; or as it is but for escapes, where equal must stay equal
+Words = Annotated[str, BeforeValidator(_words)]
+Readable = Annotated[str, BeforeValidator(_readable)]
+Count = Annotated[int, Field(ge=0, lt=1 << 63)]  # a size or number that a machine says, as SQLite holds it
 
 
 class FrozenModel(BaseModel):

@@ -17,10 +17,12 @@ from typing import ClassVar, Literal, TypedDict, TypeVar
 from provisioner import run
 from provisioner.errors import PowerError, ProgramError
 from provisioner.power.protocol import BmcAddress, BootDevice, BootResult, Power, PowerResult
+from provisioner.system.text import clean
 
 # what a BMC may call the device when it is read back: some drop the override instead
 ACCEPTED: dict[BootDevice, set[str]] = {"network": {"network"}, "disk": {"hd", "default"}}
 PowerAction = Literal["state", "on", "off", "reset"]
+LONGEST_ERROR = 500  # characters
 Result = TypeVar("Result", PowerResult, BootResult)
 
 
@@ -99,7 +101,8 @@ class ProcessDriver:
             raise PowerError(f"the {name} process broke: {' '.join(stderr)[:200]}", code=203) from fault
         if "error" in answer:
             raise error_of(answer)
-        return kind(**answer)
+        words = {key: clean(value) for key, value in answer.items() if isinstance(value, str)}
+        return kind(**{**answer, **words})
 
 
 class Failure(TypedDict):
@@ -116,8 +119,8 @@ def failure(fault: PowerError) -> Failure:
 
 
 def error_of(answer: Failure) -> PowerError:
-    """The PowerError that `failure` described."""
-    return PowerError(answer["error"], hint=answer["hint"], code=answer["code"])
+    """The PowerError that `failure` described; it may have words of a BMC."""
+    return PowerError(clean(answer["error"], LONGEST_ERROR), hint=answer["hint"], code=answer["code"])
 
 
 def silent(bmc: BmcAddress, transport: str) -> PowerError:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal, NotRequired, TypedDict
 
 from provisioner.errors import ProvisionError
+from provisioner.system.text import escape_lines
 
 LIMIT = 4 << 20  # bytes; what comes after them is kept in part, so that no console can fill the disk
 NEWEST = 64 << 10  # bytes that are kept of what came after the limit
@@ -70,7 +71,7 @@ def _parse_mark(line: str) -> Mark:
 
 
 class TerminalText:
-    """A console's bytes as text, piece by piece, without what a terminal would obey."""
+    """A console's bytes as text, piece by piece: without what a terminal would obey, nothing hidden."""
 
     def __init__(self) -> None:
         self._decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
@@ -81,7 +82,7 @@ class TerminalText:
         text = self._held + self._decoder.decode(data, last)
         half = None if last else HALF.search(text)
         text, self._held = (text[: half.start()], text[half.start() :]) if half else (text, "")
-        return UNPRINTABLE.sub("", SEQUENCE.sub("", text))
+        return escape_lines(UNPRINTABLE.sub("", SEQUENCE.sub("", text)))
 
 
 def plain(output: bytes) -> str:
@@ -126,7 +127,7 @@ class Recording:
     def last_words(self) -> list[str]:
         """The last lines that have any text, each cut to a readable width."""
         data = self.newest() or self.read(max(0, self.size() - TAIL), TAIL)
-        lines = [line.rstrip() for line in plain(data).splitlines()]
+        lines = [line.rstrip() for line in plain(data).expandtabs().splitlines()]
         return [line if len(line) <= WIDTH else line[:WIDTH] + "…" for line in lines if line][-WORDS:]
 
     def marks(self) -> list[Mark]:

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from provisioner.domain.values import printable
 from provisioner.system import shipped
+from provisioner.system.text import clean
 from provisioner.verify import ssh
 
 OnOutput = Callable[[str, str, float], None]  # task, what it printed, seconds
@@ -85,7 +85,7 @@ def _why(result: RunnerEvent) -> str:
     """The last line that the program wrote, else what Ansible says."""
     for key in ("stderr", "stdout", "module_stderr", "msg"):
         if lines := str(result.get(key) or "").strip().splitlines():
-            return printable(lines[-1].removeprefix("Task failed: "))[:300]
+            return clean(lines[-1].removeprefix("Task failed: "), 300)
     return "it gave no reason"
 
 

@@ -1,14 +1,17 @@
 """What a host's own scripts print of it, read and bounded: a stranger could have written it."""
 
+import json
 from collections import Counter
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from provisioner.domain.values import printable
+from provisioner.domain.values import Count, Readable, Words
 
-Text = Annotated[str, Field(max_length=300), AfterValidator(printable)]
+Exact = Annotated[Readable, Field(max_length=300)]  # it is compared with what was ordered
 Few = Field(max_length=64)
+LARGEST = 4 << 20  # characters of what a script prints
+_Report = TypeVar("_Report", bound=BaseModel)
 
 
 class _Evidence(BaseModel):
@@ -20,22 +23,22 @@ class _Evidence(BaseModel):
 class RootDisk(_Evidence):
     """A disk below the root file system."""
 
-    name: Text
-    serial: Text
+    name: Words
+    serial: Exact
 
 
 class HostFacts(_Evidence):
     """What ansible/files/facts.py prints; `memory` (MemTotal) in bytes, `pci` an id for each function."""
 
-    image_id: Text
-    image_version: Text
+    image_id: Exact
+    image_version: Exact
     root_disks: Annotated[tuple[RootDisk, ...], Few]
-    memory: Annotated[int, Field(ge=0)]
-    macs: Annotated[tuple[Text, ...], Field(max_length=512)]
-    pci: Annotated[tuple[Text, ...], Field(max_length=4096)]
-    machine_id: Text
-    kernel: Text
-    cloud_init: Text
+    memory: Count
+    macs: Annotated[tuple[Exact, ...], Field(max_length=512)]
+    pci: Annotated[tuple[Exact, ...], Field(max_length=4096)]
+    machine_id: Exact
+    kernel: Words
+    cloud_init: Words
 
     def as_data(self) -> dict[str, object]:
         """The fields as JSON has them; PCI ids as `{id: count}`, which is shorter."""
@@ -45,9 +48,9 @@ class HostFacts(_Evidence):
 class BusGpu(_Evidence):
     """A display controller of NVIDIA's on the PCI bus; `driver` is empty where none is bound."""
 
-    bus: Text
-    id: Text
-    driver: Text = ""
+    bus: Exact
+    id: Exact
+    driver: Words = ""
 
 
 class NvmlGpu(_Evidence):
@@ -56,22 +59,22 @@ class NvmlGpu(_Evidence):
     `memory` in bytes; `width` in PCIe lanes; `bus` as the kernel writes it, `0000:17:00.0`.
     """
 
-    index: int
-    bus: Text = ""
-    id: Text = ""
-    uuid: Text | None = None
-    serial: Text | None = None
-    name: Text | None = None
-    vbios: Text | None = None
-    memory: Annotated[int, Field(ge=0)] | None = None
-    width: int | None = None
-    width_max: int | None = None
-    generation: int | None = None
-    generation_max: int | None = None
+    index: Count
+    bus: Exact = ""
+    id: Exact = ""
+    uuid: Exact | None = None
+    serial: Exact | None = None
+    name: Words | None = None
+    vbios: Words | None = None
+    memory: Count | None = None
+    width: Count | None = None
+    width_max: Count | None = None
+    generation: Count | None = None
+    generation_max: Count | None = None
     ecc: bool | None = None
     ecc_pending: bool | None = None
     persistence: bool | None = None
-    errors: Annotated[dict[Text, Text], Few] = {}
+    errors: Annotated[dict[Words, Words], Few] = {}
 
     @property
     def place(self) -> str:
@@ -87,25 +90,27 @@ class GpuReport(_Evidence):
     """What ansible/files/gpus.py prints. `module`: the loaded kernel module's version; `library`: NVML's."""
 
     state: Literal["ok", "no module", "no library", "not loaded", "mismatch", "silent", "error"]
-    reason: Text = ""
-    driver: Text | None = None
-    library: Text | None = None
-    module: Text = ""
+    reason: Words = ""
+    driver: Exact | None = None
+    library: Words | None = None
+    module: Words = ""
     graphics: Annotated[tuple[BusGpu, ...], Few] = ()
     gpus: Annotated[tuple[NvmlGpu, ...], Few] = ()
 
 
 def read_facts(text: str) -> HostFacts | None:
     """The facts in what the host printed; None where that is something else."""
-    try:
-        return HostFacts.model_validate_json(text)
-    except ValidationError:
-        return None
+    return _read(HostFacts, text)
 
 
 def read_gpus(text: str) -> GpuReport | None:
     """The GPUs in what the host printed; None where that is something else."""
+    return _read(GpuReport, text)
+
+
+def _read(kind: type[_Report], text: str) -> _Report | None:
+    """Half characters and numbers without end get through this reader, and are met by the types above."""
     try:
-        return GpuReport.model_validate_json(text)
-    except ValidationError:
+        return kind.model_validate(json.loads(text[:LARGEST]))
+    except (ValueError, RecursionError):
         return None

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
+from provisioner.system.text import clean
 from provisioner.verify import ansible, ssh
 from provisioner.verify.model import SshTarget, TaskResult, Verdict
 
@@ -31,7 +32,7 @@ def seal(
 
     def on_output(task: str, output: str, seconds: float) -> None:
         if output:
-            on_task(TaskResult(task, "ok", output.splitlines()[-1], seconds))
+            on_task(TaskResult(task, "ok", clean(output.splitlines()[-1]), seconds))
 
     with ssh.route(target, work) as route:
         variables = {"mode": mode, "marker": str(marker), "key": ssh.public_key(target)}

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Literal
 
 from provisioner import run
-from provisioner.domain.values import printable
 from provisioner.errors import ProgramError, ServiceError
+from provisioner.system.text import clean
 from provisioner.verify.model import SshTarget
 
 CONNECT_SECONDS = 10
@@ -128,4 +128,4 @@ def explain_unreachable(target: SshTarget, message: str) -> str:
     if "IDENTIFICATION HAS CHANGED" in text or "Host key verification failed" in text:
         return f"{target.address} shows another SSH host key than {target.name} phoned home with"
     text = re.split(r"(?:via|over) ssh: ", text)[-1].removeprefix("ssh: ").rstrip(".")
-    return f"{target.name} cannot be reached: {printable(text)[:300] or 'ssh gave no reason'}"
+    return f"{target.name} cannot be reached: {clean(text, 300) or 'ssh gave no reason'}"

@@ -2,10 +2,11 @@
 
 import uuid
 
-from provisioner.domain.values import printable
 from provisioner.services.dhcp.packet import UNSPECIFIED, Op, Option, Packet, suboptions
 from provisioner.state.sightings import ClientPacket
+from provisioner.system.text import clean
 
+LONGEST_TEXT = 128  # characters of a class or a name
 CIRCUIT, REMOTE, LINK_SELECTION = 1, 2, 5  # suboptions of 82 (RFC 3046, RFC 3527)
 
 
@@ -28,7 +29,7 @@ def sighting(
         when=when,
         arch=architecture(request),
         vendor_class=decode_text(options.get(Option.VENDOR_CLASS, b"")),
-        user_class=" ".join(map(decode_text, user_classes(request))),
+        user_class=clean(" ".join(map(decode_text, user_classes(request))), LONGEST_TEXT),
         uuid=machine_uuid(request),
         undi=_undi(options.get(Option.INTERFACE, b"")),
         relay="" if request.giaddr == UNSPECIFIED else str(request.giaddr),
@@ -124,8 +125,8 @@ def link_selection(request: Packet) -> bytes:
 
 
 def decode_text(text: bytes) -> str:
-    """At most 128 characters of what a stranger wrote, without control characters."""
-    return printable(text.decode("utf-8", "replace")[:128])
+    """At most 128 characters of what a stranger wrote; NULs may end it (RFC 2132, 2)."""
+    return clean(text.rstrip(b"\0").decode("utf-8", "replace"), LONGEST_TEXT)
 
 
 def _port(value: bytes) -> str:

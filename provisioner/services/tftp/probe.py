@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from io import BytesIO
 
 from provisioner.domain.bootfiles import TftpFile
-from provisioner.domain.values import printable
+from provisioner.system.text import clean
 
 PORT = 69
 BLOCK_SIZE = 1468  # what UEFI firmware asks for: 1500 less the headers of IP, UDP and TFTP
@@ -101,7 +101,7 @@ def _fetch(server: str, file: TftpFile, port: int, deadline: float) -> int:
 
 def _refusal(code: int, message: bytes) -> _Fault:
     """An ERROR packet (RFC 1350, 5): the server's own words, without what no terminal should be sent."""
-    words = printable(message.decode("ascii", "replace")[:100])
+    words = clean(message.decode("ascii", "replace"), 100)
     if code == NOT_FOUND:
         return _Fault(f"the server has no such file (error 1 {words})".replace(" )", ")"), BUILD_HINT)
     return _Fault(f"refused (error {code} {words})".replace(" )", ")"), REFUSED_HINT)

@@ -13,6 +13,7 @@ from provisioner.site.site import Site
 from provisioner.state import boot_files
 from provisioner.state.counters import MetricsWriter
 from provisioner.state.transfers import Transfer
+from provisioner.system.text import clean
 
 log = logging.getLogger(__name__)
 MAX_PENDING, MAX_ADDRESSES = 1000, 4096  # between two writings, and in all: forged ones fill no disk
@@ -79,8 +80,8 @@ class TransferRecorder:
                 address=client,
                 time=self._site.clock(),
                 count=before.count + 1 if before else 1,
-                name=name[:100],
-                result=result[:200],
+                name=clean(name, 100),
+                result=clean(result),
                 bytes=size,
             )
 

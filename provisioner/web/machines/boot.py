@@ -63,7 +63,7 @@ def _asker(mac: str, firmware: Firmware) -> Asker | None:
         identity = {name: request.args.get(name, "") for name in ("serial", "uuid")}
         return Asker.model_validate(known.model_dump() | identity)
     except ValidationError:
-        log.warning("%s sent a serial or UUID that no firmware writes", mac)
+        log.warning("%s sent a serial or UUID that no firmware writes", known.mac)
         return known
 
 

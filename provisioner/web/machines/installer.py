@@ -37,12 +37,13 @@ from provisioner.domain.events.installer import (
 from provisioner.domain.events.payload import Payload
 from provisioner.domain.refusal import Refusal
 from provisioner.domain.stage import Stage
-from provisioner.domain.values import parse_mac
+from provisioner.domain.values import LONGEST_READABLE, Readable, Words, parse_mac
 from provisioner.errors import InputError, ProvisionError, TransitionError
 from provisioner.site import lan
 from provisioner.site.site import Site
 from provisioner.state import iso_files
 from provisioner.state.secrets import deployment_key, phone_token
+from provisioner.system.text import clean
 from provisioner.web.machines import files
 from provisioner.web.machines.token import AGENT_STAGES
 from provisioner.web.request import client_address, json_body, the_site
@@ -64,13 +65,11 @@ class Report(BaseModel):
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
-    name: str = Field(min_length=1, max_length=300)
-    description: str = Field("", max_length=4000)
+    name: Readable = Field(min_length=1, max_length=300)
+    description: Readable = Field("", max_length=10 * LONGEST_READABLE)
     event_type: str = Field(pattern=r"^(start|finish|result)$")
-    origin: str = Field("", max_length=60)
-    timestamp: float | None = None
-    result: str = Field("", max_length=20)
-    level: str = Field("", max_length=20)
+    origin: Words = ""
+    result: Readable = Field("", max_length=20)
 
 
 def _armed(mac: str) -> tuple[Deployment, Autoinstall]:
@@ -253,12 +252,12 @@ def _event(row: Deployment, report: Report) -> Payload:
     if is_end and report.result == "FAIL":
         console = diagnose.see_console(the_site(), row)
         hint = f"{console} and its /var/log/installer; then: provision retry {row.host}"
-        sentence = f"the installer failed: {row.progress.failed or words}"[:500]
+        sentence = clean(f"the installer failed: {row.progress.failed or words}", 500)
         return InstallerFailed(code=350, sentence=sentence, hint=hint)
     if is_end and report.name == DONE:
         return InstallerDone(name=report.name)
-    phase = words[:200] + (f" ({report.result})" if report.result else "")
+    phase = clean(words) + (f" ({report.result})" if report.result else "")
     unwinds = report.result == "FAIL"
     # what failed comes first, then each that had called it
-    failed = words[:300] if unwinds and not row.progress.unwinds else row.progress.failed
+    failed = clean(words, 300) if unwinds and not row.progress.unwinds else row.progress.failed
     return InstallerProgress(phase=phase, origin=report.origin, failed=failed, unwinds=unwinds)

@@ -1,6 +1,7 @@
 """The one report of the system on the disk, after its first boot."""
 
 import logging
+from typing import Annotated
 
 from flask import Response, abort, jsonify
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -8,8 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from provisioner.deployment.record import pause, try_record
 from provisioner.deployment.tokens import token_fits
 from provisioner.domain.deployment import Deployment
-from provisioner.domain.events.system import OsPhoned, OsWrong, RootDisk
+from provisioner.domain.events.system import OsPhoned, OsWrong
 from provisioner.domain.stage import Stage
+from provisioner.domain.values import LONGEST_READABLE, Count, Readable, Words
 from provisioner.errors import ProvisionError
 from provisioner.site import lan
 from provisioner.web.request import client_address, json_body, the_site
@@ -17,19 +19,29 @@ from provisioner.web.request import client_address, json_body, the_site
 log = logging.getLogger(__name__)
 
 
+class PhonedDisk(BaseModel):
+    """The disk below the root file system; `size` in bytes."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, coerce_numbers_to_str=True)
+
+    name: Words = ""
+    serial: Readable = Field("", max_length=200)
+    size: Count = 0
+
+
 class PhoneHome(BaseModel):
     """What the OS on the disk says of itself after its first boot."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
-    deployment: str = Field(max_length=40)
-    token: str = Field(max_length=100)
-    host_keys: list[str] = Field(max_length=8)
-    image_id: str = Field("", max_length=100)
-    image_version: str = Field("", max_length=100)
-    root_disk: RootDisk = RootDisk()
-    machine_id: str = Field("", max_length=64)
-    boot_id: str = Field("", max_length=64)
+    deployment: Readable = Field(max_length=40)
+    token: Readable = Field(max_length=100)
+    host_keys: list[Annotated[Readable, Field(max_length=LONGEST_READABLE)]] = Field(max_length=8)
+    image_id: Readable = Field("", max_length=100)
+    image_version: Readable = Field("", max_length=100)
+    root_disk: PhonedDisk = PhonedDisk()
+    machine_id: Readable = Field("", max_length=64)
+    boot_id: Readable = Field("", max_length=64)
 
 
 def phone_home() -> Response:

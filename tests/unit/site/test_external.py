@@ -64,7 +64,7 @@ def test_nothing_is_printed_for_what_is_not_known(site: Site) -> None:
         (HTTP, SITE, {"10.77.0.9": ("10.77.0.9", "snponly.efi")}, f"it must be {URL}"),
         (IPXE, SITE, {"10.77.0.9": ("10.77.0.1", "snponly.efi")}, "it must be http://10.77.0.1/boot/…"),
         (NONE, SITE, {"10.77.0.9": ("10.77.0.1", "snponly.efi")}, "which does not run there"),
-        (NONE, SITE, {"10.77.0.9": ("10.77.0.1", "a\x1b[2Jb")}, "boot a?[2Jb,"),
+        (NONE, SITE, {"10.77.0.9": ("10.77.0.1", "a\x1b[2Jb")}, "boot a\\x1b[2Jb,"),
     ],
 )
 def test_an_answer_is_judged(

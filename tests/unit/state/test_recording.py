@@ -8,6 +8,7 @@ from provisioner.deployment.tokens import hash_token
 from provisioner.state import recording
 from provisioner.state.recording import Recording, RecordingWriter, TerminalText, plain
 from provisioner.state.redaction import redact_text
+from tests.hostile_words import WORDS, faults
 
 
 @pytest.fixture
@@ -37,6 +38,16 @@ def test_nothing_is_left_that_a_terminal_would_obey(hostile: bytes) -> None:
     shown = plain(b"before" + hostile + b"after")
     assert shown.startswith("before") and shown.endswith("after")
     assert all(letter.isprintable() for letter in shown)
+
+
+@pytest.mark.parametrize("words", WORDS.values(), ids=WORDS.keys())
+def test_the_console_is_kept_as_it_came_and_its_text_hides_nothing(kept: Recording, words: str) -> None:
+    data = f"tab\t{words}\r\n".encode(errors="surrogatepass")
+    kept.log.write_bytes(data)
+    assert kept.read(0, 1 << 20) == data
+    shown = [plain(data).replace("\t", ""), *kept.last_words()]
+    assert [fault for text in shown for line in text.split("\n") for fault in faults(line)] == []
+    assert all("\n" not in line for line in kept.last_words())
 
 
 def test_a_sequence_that_is_cut_in_two_is_taken_out_all_the_same() -> None:

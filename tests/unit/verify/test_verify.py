@@ -23,9 +23,10 @@ from provisioner.domain.profile import Gpu, Profile
 from provisioner.domain.stage import Stage
 from provisioner.errors import ServiceError
 from provisioner.site.site import Site
-from provisioner.verify import Expected, GpuKind, PciDevice, SshTarget, Verdict, check, ssh
+from provisioner.verify import Expected, GpuKind, PciDevice, SshTarget, Verdict, check, gpus, ssh
 from provisioner.verify.evidence import read_facts, read_gpus
 from provisioner.worker import verification
+from tests.hostile_words import WORDS, faults, texts
 from tests.unit.conftest import hello_of
 
 ROOT = Path(__file__).parents[3]
@@ -149,8 +150,37 @@ def test_nvml_is_asked_for_what_the_profile_says_and_only_with_a_driver(site: Si
 
 def test_a_hosts_text_cannot_command_the_terminal() -> None:
     assert deviations(image_version="\x1b[2J") == [
-        "the OS says image vault-os ?[2J, deployed was vault-os 1.1"
+        "the OS says image vault-os \\x1b[2J, deployed was vault-os 1.1"
     ]
+
+
+@pytest.mark.parametrize("words", WORDS.values(), ids=WORDS.keys())
+def test_nothing_that_a_host_prints_is_kept_or_told_as_it_came(words: str) -> None:
+    short = words[:20]
+    exact = {"image_version": short, "macs": [short], "pci": [short], "machine_id": short}
+    disks = [{"name": words, "serial": short}]
+    facts = read_facts(json.dumps(SAID | exact | {"kernel": words, "cloud_init": words, "root_disks": disks}))
+    report = read_gpus(json.dumps({"state": "error", "reason": words, "driver": short}))
+    assert facts and report
+    told = [result.sentence for result in check.compare(facts, WANTED)]
+    told += [result.sentence for result in gpus.compare(report, replace(WANTED, gpu_driver="580"))]
+    kept = Verdict("rejected", tuple(told), facts, report).as_data()
+    assert [fault for text in texts(kept) for fault in faults(text)] == [] and len(told) > 4
+
+
+FLOODS = {
+    "more digits than Python reads": "9" * 5000,
+    "no number": "NaN",
+    "infinite": "1e400",
+    "beyond 63 bits": str(1 << 63),
+    "nested too deeply": "[" * 200_000,
+    "too long a text": '"' + "x" * (5 << 20) + '"',
+}
+
+
+@pytest.mark.parametrize("memory", FLOODS.values(), ids=FLOODS.keys())
+def test_numbers_without_end_and_other_floods_are_no_facts(memory: str) -> None:
+    assert read_facts(json.dumps(SAID | {"memory": 0}).replace('"memory": 0', f'"memory": {memory}')) is None
 
 
 def test_the_verdict_is_plain_data() -> None:

@@ -297,7 +297,7 @@ def test_a_sighting_says_what_the_packet_said() -> None:
     seen = sighting(ask(Message.DISCOVER, options, giaddr=SERVER), 5.0)
     assert seen
     assert (seen.mac, seen.message, seen.when, seen.boots) == ("52:54:00:12:34:56", "discover", 5.0, True)
-    assert (seen.arch, seen.user_class, seen.hostname) == (7, "iPXE", "cube??[31m")
+    assert (seen.arch, seen.user_class, seen.hostname) == (7, "iPXE", "cube \\x1b[31m")
     assert seen.uuid == "00112233-4455-6677-8899-aabbccddeeff"
     assert (seen.relay, seen.relay_info) == ("10.77.0.1", "01026162")
 

@@ -103,7 +103,7 @@ def data_block(number: int, size: int = 512) -> bytes:
 @pytest.mark.parametrize(
     ("reply", "fault", "hint"),
     [
-        (b"\0\5\0\2go\x1b[2J away\0", "refused (error 2 go?[2J away)", "the log of"),
+        (b"\0\5\0\2go\x1b[2J away\0", "refused (error 2 go\\x1b[2J away)", "the log of"),
         (b"\0\5\0\0", "refused (error 0)", "the log of"),
         (b"\0\5\0\1\0", "the server has no such file (error 1)", "ramdisk build"),
         (b"\0\3", "what answers there does not speak TFTP", "another TFTP server"),
