@@ -9,7 +9,7 @@ import click
 
 from provisioner import __version__
 from provisioner.cli.lazy import Lazy, Places
-from provisioner.cli.output import print_error
+from provisioner.cli.output import info, print_error
 from provisioner.errors import Exit, ProvisionError
 
 COMMANDS: Places = {
@@ -84,7 +84,7 @@ def run(argv: list[str] | None = None) -> int:
         fault.show()
         return Exit.USAGE
     except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted; provision status shows what is ordered", err=True)
+        info("interrupted; provision status shows what is ordered")
         return Exit.DETACHED
     except ProvisionError as fault:
         print_error(fault)
@@ -93,8 +93,7 @@ def run(argv: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.DONE
     except Exception:
-        traceback.print_exc()
-        click.echo(
-            "✗ this is a fault of the program itself (PV-600); please report the lines above", err=True
-        )
+        for line in traceback.format_exc().splitlines():
+            info(line)
+        info("✗ this is a fault of the program itself (PV-600); please report the lines above")
         return Exit.INTERNAL

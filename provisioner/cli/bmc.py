@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from provisioner.cli.options import output_option, with_client
-from provisioner.cli.output import info, print_record
+from provisioner.cli.output import info, print_record, say, write
 from provisioner.cli.polling import poll
 from provisioner.errors import Exit, InputError
 from provisioner.state.recording import TerminalText
@@ -27,7 +27,7 @@ def bmc() -> None:
 
 
 def _print(output: str, host: str, result: "BmcTest | BmcPower | BmcBoot", sentence: str) -> None:
-    print_record(output, "bmc", result, lambda: click.echo(sentence), name=host, also={"host": host})
+    print_record(output, "bmc", result, lambda: say(sentence), name=host, also={"host": host})
 
 
 @bmc.command()
@@ -121,12 +121,11 @@ class _Reader:
         """What a full recording kept of its newest bytes, and the last line's end."""
         self._print(b"", last=True)
         if self._newest:
-            info(
-                f"\n[cut here at {size(self.offset)}: what follows are the newest {size(len(self._newest))}]"
-            )
+            info("")
+            info(f"[cut here at {size(self.offset)}: what follows are the newest {size(len(self._newest))}]")
             self._print(self._newest, last=True)
         if self._column and not self._raw:
-            click.echo()
+            say("")
 
     def _print(self, data: bytes, *, last: bool = False) -> None:
         if self._raw:
@@ -135,8 +134,7 @@ class _Reader:
             return
         text = self._text.add(data, last=last)
         self._column = len(text.rpartition("\n")[2]) or (0 if "\n" in text else self._column)
-        click.echo(text, nl=False)
-        sys.stdout.flush()
+        write(text)
 
 
 @bmc.command()

@@ -11,7 +11,7 @@ from provisioner.cli import plan as plans
 from provisioner.cli import runs
 from provisioner.cli.options import output_option, with_client
 from provisioner.cli.order_options import OrderOptions, order_options
-from provisioner.cli.output import info, print_record, print_rows
+from provisioner.cli.output import info, print_record, print_rows, say
 from provisioner.cli.watch import follow
 from provisioner.errors import Exit, InputError, RefusedError
 
@@ -114,7 +114,7 @@ def _deploy_many(
     armed = runs.order(client, wanted, yes=how.yes, expect_count=expect_count)
     run = armed.run
     if how.no_wait:
-        print_record(output, "run", run, lambda: click.echo(run.id), name=run.id)
+        print_record(output, "run", run, lambda: say(run.id), name=run.id)
         return Exit.DONE
     info(f"Run {run.id} of {len(armed.deployments)} hosts started. Ctrl-C detaches; the run goes on.")
     rows, code = runs.follow(client, run.id, timeout=how.timeout)
@@ -182,7 +182,7 @@ def order(client: "Client", plan: "Plan", output: str, how: OrderOptions) -> int
         terms=how.terms,
     )
     if how.no_wait:
-        print_record(output, "deployment", armed, lambda: click.echo(armed.id), name=armed.id)
+        print_record(output, "deployment", armed, lambda: say(armed.id), name=armed.id)
         return Exit.DONE
     info(f"Deployment {armed.id} started. Ctrl-C detaches; the deployment goes on.")
     ended, code = follow(client, armed, timeout=how.timeout)

@@ -4,6 +4,7 @@ import re
 
 import click
 
+from provisioner.cli.output import say
 from provisioner.errors import InputError
 
 # code → (what has happened, what to do). A test fails where the program uses a code that is not here.
@@ -238,4 +239,5 @@ def explain(code: str) -> None:
     if not match or int(match[1]) not in CODES:
         raise InputError(f"there is no code {code!r}", hint="codes look like PV-210")
     what, remedy = CODES[int(match[1])]
-    click.echo(f"PV-{match[1]}  {what}\n        {remedy}")
+    say(f"PV-{match[1]}  {what}")
+    say(f"        {remedy}")

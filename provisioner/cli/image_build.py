@@ -1,6 +1,5 @@
 """`provision image build|builds|diff`: make a golden image, see how builds went, compare two."""
 
-import json
 import os
 import sys
 import time
@@ -13,7 +12,7 @@ import click
 
 from provisioner.cli.mirror import judge
 from provisioner.cli.options import output_option, with_client
-from provisioner.cli.output import Column, info, local_time, print_rows
+from provisioner.cli.output import Column, info, local_time, print_json, print_rows, say
 from provisioner.cli.ramdisk import CACHE
 from provisioner.errors import Exit, InputError
 from provisioner.settings import Mirror
@@ -259,11 +258,10 @@ def diff(old: Path, new: Path, output: str) -> int:
     before, after = _manifest(old), _manifest(new)
     differences = compare(before, after)
     if output == "json":
-        body = {"schema_version": 1, "differences": [asdict(difference) for difference in differences]}
-        click.echo(json.dumps(body, indent=2, ensure_ascii=False))
+        print_json({"schema_version": 1, "differences": [asdict(each) for each in differences]}, indent=2)
     else:
         for difference in differences:
-            click.echo(sentence(difference))
+            say(sentence(difference))
         what = f"{len(differences)} differences" if len(differences) != 1 else "1 difference"
         info(f"{before.image} and {after.image}: {what if differences else 'the same'}")
     return Exit.FAILED if differences else Exit.DONE

@@ -1,5 +1,6 @@
 """How machines that nobody knows are printed; `host list --unknown` and `net watch` share it."""
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from provisioner.cli.output import Column, local_time
@@ -7,6 +8,8 @@ from provisioner.system.units import size
 
 if TYPE_CHECKING:
     from provisioner.domain.machine import UnknownMachine
+
+MOST = 8  # cards or disks of one machine that are shown
 
 
 def describe(machine: "UnknownMachine") -> str:
@@ -18,16 +21,22 @@ def describe(machine: "UnknownMachine") -> str:
         return _joined(machine.hostname, port, machine.note)
     model = f"{machine.maker} {machine.product}".strip()
     serial = f"serial {machine.serial}" if machine.serial else ""
-    disks = ", ".join(f"{disk.model} {size(disk.size)}".strip() for disk in machine.disks)
-    return _joined(model, serial, size(machine.memory), f"disks: {disks or 'none'}")
+    disks = _first(f"{disk.model} {size(disk.size)}".strip() for disk in machine.disks)
+    return _joined(model, serial, size(machine.memory), f"disks: {', '.join(disks) or 'none'}")
 
 
 def _joined(*words: str) -> str:
     return ", ".join(word for word in words if word)
 
 
+def _first(words: Iterable[str]) -> list[str]:
+    """A machine may say that it has hundreds; all of them are in the data."""
+    listed = list(words)
+    return listed if len(listed) <= MOST else [*listed[:MOST], f"and {len(listed) - MOST} more"]
+
+
 COLUMNS: "tuple[Column[UnknownMachine], ...]" = (
-    Column("MAC", lambda machine: "\n".join(machine.macs)),
+    Column("MAC", lambda machine: _first(machine.macs)),
     Column("VENDOR", lambda machine: machine.vendor),
     Column("FIRMWARE", lambda machine: machine.architecture),
     Column("ADDRESS", lambda machine: machine.address),
@@ -42,4 +51,4 @@ def sentence(machine: "UnknownMachine", *, is_new: bool) -> str:
     """One line about one machine that was seen."""
     often = "first seen" if is_new else f"seen {machine.count} times"
     words = (machine.vendor, machine.architecture, machine.address, describe(machine), often)
-    return f"{', '.join(machine.macs)}: {_joined(*words)}"
+    return f"{', '.join(_first(machine.macs))}: {_joined(*words)}"

@@ -7,7 +7,7 @@ import click
 
 from provisioner.cli import machines, net_check
 from provisioner.cli.options import output_option, with_client
-from provisioner.cli.output import console, info, make_table, print_rows, timestamp
+from provisioner.cli.output import console, info, line, make_table, print_rows, say, timestamp
 from provisioner.cli.polling import poll
 
 if TYPE_CHECKING:
@@ -83,19 +83,18 @@ def _print_lines(client: "Client", output: str) -> None:
 
 def _print_line(machine: "UnknownMachine", output: str, *, is_new: bool) -> None:
     if output == "table":
-        click.echo(f"{timestamp(machine.changed)} {machines.sentence(machine, is_new=is_new)}")
+        say(f"{timestamp(machine.changed)} {machines.sentence(machine, is_new=is_new)}")
     else:
         _print(output, [machine])
 
 
 def _redraw(client: "Client") -> None:
     from rich.live import Live
-    from rich.text import Text
 
     with Live(console=console(), auto_refresh=False) as live:
         for rows in _updates(client):
             table = make_table(rows, machines.COLUMNS, caption="Ctrl-C ends it")
-            live.update(table if rows else Text("nobody unknown has asked yet"), refresh=True)
+            live.update(table if rows else line("nobody unknown has asked yet"), refresh=True)
 
 
 net.add_command(net_check.check)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from provisioner.cli.options import output_option, with_client
-from provisioner.cli.output import info, print_field, print_record
+from provisioner.cli.output import info, print_field, print_record, write
 from provisioner.errors import NetworkError, RefusedError
 from provisioner.system import units
 
@@ -219,4 +219,4 @@ def print_(client: "Client", kind: str) -> None:
 
     It names the boot files, the service's address and the MACs of BMCs, which must be told nothing.
     """
-    click.echo(client.net_print(kind), nl=False)
+    write(client.net_print(kind))

@@ -1,4 +1,8 @@
-"""How commands print: data to stdout as a table, JSON or YAML; sentences and errors to stderr."""
+"""How commands print: data to stdout as a table, JSON or YAML; sentences and errors to stderr.
+
+Everything that a command shows goes through here, and is escaped here (system/text.py): an older row, a BMC's
+answer or an image's name may hold what a terminal obeys, or a line feed that would begin a line of its own.
+"""
 
 import dataclasses
 import json
@@ -13,11 +17,13 @@ import click
 
 from provisioner.api import SCHEMA_VERSION
 from provisioner.errors import ProvisionError
+from provisioner.system.text import escape, escape_lines
 
 if TYPE_CHECKING:
     from pydantic import BaseModel, JsonValue
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     Data = Mapping[str, JsonValue]
 
@@ -38,7 +44,10 @@ TIMES = frozenset(
     }
     | {"last_seen", "inventoried", "seen_at"}
 )
+WIDTH = 1 << 20  # YAML is not folded: the rest of a text would begin a line of its own
 Row = TypeVar("Row")
+Part = str | tuple[str, str]  # text, or text and its style
+Cell = Part | list[str]  # or lines
 
 
 @dataclass(frozen=True)
@@ -46,7 +55,7 @@ class Column(Generic[Row]):
     """One column of a table: its title, and the text of a row's cell."""
 
     title: str
-    text: Callable[[Row], str]
+    text: Callable[[Row], Cell]
 
 
 def print_rows(
@@ -62,10 +71,10 @@ def print_rows(
         _print_table(rows, columns)
     elif output == "name":
         for row in rows:
-            click.echo(name(row))
+            say(name(row))
     elif output == "jsonl":
         for row in rows:
-            click.echo(json.dumps({"schema_version": SCHEMA_VERSION, **_plain(row)}, ensure_ascii=False))
+            print_json({"schema_version": SCHEMA_VERSION, **_plain(row)})
     else:
         _print_document(output, {kind: [_plain(row) for row in rows]})
 
@@ -86,7 +95,7 @@ def print_record(
     if output == "table":
         show()
     elif output == "name":
-        click.echo(name)
+        say(name)
     else:
         more = {key: _plain_value(value) for key, value in (also or {}).items()}
         body: dict[str, JsonValue] = {kind: {**more, **_plain(record)}}
@@ -124,11 +133,29 @@ def _dated(value: "JsonValue", key: str = "") -> "JsonValue":
 def _print_document(output: str, body: "Data", *, compact: bool = False) -> None:
     document = {"schema_version": SCHEMA_VERSION, **body}
     if output == "yaml":
-        import yaml
-
-        click.echo(yaml.safe_dump(document, sort_keys=False, allow_unicode=True), nl=False)
+        _print_yaml(document)
     else:
-        click.echo(json.dumps(document, ensure_ascii=False, indent=None if compact else 2))
+        print_json(document, indent=None if compact else 2)
+
+
+def print_json(document: "Data", *, indent: int | None = None) -> None:
+    """Data as JSON in ASCII: what may not reach a terminal is escaped as JSON has it, which programs undo."""
+    click.echo(json.dumps(document, indent=indent))
+
+
+def _print_yaml(document: "Data") -> None:
+    """In ASCII likewise; a text with line feeds stands in quotes, on one line."""
+    import yaml
+
+    class Dumper(yaml.SafeDumper):
+        """Quotes what cannot stand on a line."""
+
+    def represent(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+        style = None if text.isprintable() else '"'
+        return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+    Dumper.add_representer(str, represent)
+    click.echo(yaml.dump(document, Dumper=Dumper, sort_keys=False, width=WIDTH), nl=False)
 
 
 def local_time(seconds: float) -> str:
@@ -153,20 +180,47 @@ def console(*, stderr: bool = False) -> "Console":
 def make_table(rows: Sequence[Row], columns: Sequence[Column[Row]], *, caption: str | None = None) -> "Table":
     """The rows as a rich table without lines."""
     from rich.table import Table
-    from rich.text import Text
 
-    table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False, caption=caption)
+    shown = None if caption is None else line(caption)
+    table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False, caption=shown)
     for column in columns:
         table.add_column(column.title)
     for row in rows:
-        table.add_row(*(Text(column.text(row)) for column in columns))
+        table.add_row(*(_text(column.text(row)) for column in columns))
     return table
 
 
+def _text(cell: Cell) -> "Text":
+    """A cell as rich text; only a list has several lines."""
+    if isinstance(cell, list):
+        from rich.text import Text
+
+        return Text("\n").join(map(line, cell))
+    return line(cell)
+
+
+def line(*parts: Part, is_cut: bool = False) -> "Text":
+    """A line of rich text; with `is_cut` it ends with `…` where the terminal does."""
+    from rich.text import Text
+
+    texts = [escape(part) if isinstance(part, str) else (escape(part[0]), part[1]) for part in parts]
+    return Text.assemble(*texts, no_wrap=is_cut or None, overflow="ellipsis" if is_cut else None)
+
+
+def print_lines(out: "Console", *lines: "Text") -> None:
+    """Lines that `line` has made."""
+    for each in lines:
+        out.print(each, soft_wrap=True)
+
+
+def print_table(out: "Console", table: "Table") -> None:
+    """A table that `make_table` has made."""
+    out.print(table)
+
+
 def _print_table(rows: Sequence[Row], columns: Sequence[Column[Row]]) -> None:
-    table, out = make_table(rows, columns), console()
     if rows:
-        out.print(table)
+        print_table(console(), make_table(rows, columns))
     else:
         info("none")
 
@@ -174,20 +228,26 @@ def _print_table(rows: Sequence[Row], columns: Sequence[Column[Row]]) -> None:
 def print_fields(record: Row, columns: Sequence[Column[Row]]) -> None:
     """One row as lines of title and text, for people."""
     for column in columns:
-        print_field(column.title.capitalize(), column.text(record))
+        print_field(column.title.capitalize(), ", ".join(_words(column.text(record))))
+
+
+def _words(cell: Cell) -> list[str]:
+    if isinstance(cell, list):
+        return cell
+    return [cell if isinstance(cell, str) else cell[0]]
 
 
 def print_field(title: str, text: str) -> None:
     """One line of title and text, for people."""
-    click.echo(f"{title:<10}{text}".rstrip())
+    say(f"{title:<10}{text}".rstrip())
 
 
 def print_error(fault: ProvisionError) -> None:
     """An error for people, to stderr: what, why, what to do, its code."""
     mark = click.style("✗ ", fg="red", bold=True)
-    click.echo(f"{mark}{fault} (PV-{fault.code})", err=True, color=_wants_colour())
+    click.echo(f"{mark}{escape(str(fault))} (PV-{fault.code})", err=True, color=_wants_colour())
     if fault.hint:
-        click.echo(f"  → {fault.hint}", err=True)
+        info(f"  → {fault.hint}")
 
 
 def _wants_colour() -> bool | None:
@@ -199,4 +259,15 @@ def _wants_colour() -> bool | None:
 
 def info(sentence: str) -> None:
     """A line for people, to stderr."""
-    click.echo(sentence, err=True)
+    click.echo(escape(sentence), err=True)
+
+
+def say(sentence: str) -> None:
+    """A line that was asked for, to stdout."""
+    click.echo(escape(sentence))
+
+
+def write(text: str) -> None:
+    """Text that is laid out in lines, to stdout."""
+    click.echo(escape_lines(text), nl=False)
+    sys.stdout.flush()

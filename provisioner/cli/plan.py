@@ -3,9 +3,17 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-import click
-
-from provisioner.cli.output import console, local_time
+from provisioner.cli.output import (
+    Column,
+    console,
+    info,
+    line,
+    local_time,
+    make_table,
+    print_lines,
+    print_table,
+    say,
+)
 from provisioner.system.units import size
 
 if TYPE_CHECKING:
@@ -18,11 +26,8 @@ LAST_SEEN = {"deployment": "its last deployment", "inventory": "its inventory"}
 
 def show(plan: "Plan", *, stderr: bool) -> None:
     """One host's plan, a line for each fact."""
-    from rich.text import Text
-
-    out = console(stderr=stderr)
-    for title, value in _lines(plan):
-        out.print(Text.assemble((f"{title:<10}", "bold"), value), soft_wrap=True)
+    lines = [line((f"{title:<10}", "bold"), value) for title, value in _lines(plan)]
+    print_lines(console(stderr=stderr), *lines)
 
 
 def _lines(plan: "Plan") -> list[tuple[str, str]]:
@@ -66,23 +71,31 @@ def _disk(disk: "ErasedDisk") -> str:
 def show_refusals(refusals: "Iterable[Refusal]") -> None:
     """Every reason why the order would be refused, to stderr."""
     for refusal in refusals:
-        click.echo(f"✗ refused: {refusal.sentence} (PV-{refusal.code})", err=True)
+        info(f"✗ refused: {refusal.sentence} (PV-{refusal.code})")
         if refusal.hint:
-            click.echo(f"  → {refusal.hint}", err=True)
+            info(f"  → {refusal.hint}")
+
+
+def _erases(plan: "Plan") -> str:
+    disk = plan.erases
+    return f"{disk.name} {disk.model} {size(disk.size)} {disk.serial}" if disk.seen else "not seen yet"
+
+
+COLUMNS: "tuple[Column[Plan], ...]" = (
+    Column("HOST", lambda plan: plan.host.name),
+    Column("RACK", lambda plan: plan.host.rack),
+    Column("IMAGE", lambda plan: plan.image.id),
+    Column("ERASES", _erases),
+    Column("HOLDS", lambda plan: plan.holds),
+)
 
 
 def show_run(plan: "RunPlan", *, stderr: bool) -> None:
     """The plans of many hosts as a table, and who is left out."""
-    from rich.table import Table
-
-    table = Table("HOST", "RACK", "IMAGE", "ERASES", "HOLDS", box=None, pad_edge=False)
-    for each in plan.plans:
-        disk = each.erases
-        words = f"{disk.name} {disk.model} {size(disk.size)} {disk.serial}" if disk.seen else "not seen yet"
-        table.add_row(each.host.name, each.host.rack, each.image.id, words, each.holds)
-    console(stderr=stderr).print(table)
+    print_table(console(stderr=stderr), make_table(plan.plans, COLUMNS))
+    tell = info if stderr else say
     for host in plan.left_out:
-        click.echo(f"left out: {_reasons(host)}", err=stderr)
+        tell(f"left out: {_reasons(host)}")
 
 
 def _reasons(host: "LeftOut") -> str:

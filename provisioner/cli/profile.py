@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 from provisioner.cli.options import output_option, with_client
-from provisioner.cli.output import Column, info, print_field, print_fields, print_record, print_rows
+from provisioner.cli.output import Column, info, print_field, print_fields, print_record, print_rows, write
 from provisioner.system.units import size
 
 if TYPE_CHECKING:
@@ -90,6 +90,6 @@ def learn(
     lesson = ProfileLesson(machine=machine, name=name, devices=devices, apply=store, replace=replace)
     learned = client.learn(lesson)
     profile, text = learned.profile, learned.yaml
-    print_record(output, "profile", profile, lambda: click.echo(text, nl=False), name=profile.name)
+    print_record(output, "profile", profile, lambda: write(text), name=profile.name)
     if store:
         info(f"the profile {profile.name} is stored")

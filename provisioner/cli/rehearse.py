@@ -250,7 +250,8 @@ def _autopsy(report: "Report", folder: Path) -> None:
 
     stage = report.stages[-1].name if report.stages else "the preparation"
     where = "after the deployment" if report.result == "ready" else f"at {stage}"
-    info(f"\nIt went wrong {where}. The host's console said last:")
+    info("")
+    info(f"It went wrong {where}. The host's console said last:")
     for console in sorted(folder.glob("vault-*/serial.log")):
         for line in plain(console.read_bytes()).splitlines()[-15:]:
             info(f"  │ {line}")

@@ -11,7 +11,15 @@ import click
 
 from provisioner.cli import plan as plans
 from provisioner.cli.live_display import LiveDisplay
-from provisioner.cli.output import Column, console, info, local_time, print_rows, timestamp
+from provisioner.cli.output import (
+    Column,
+    console,
+    info,
+    local_time,
+    make_table,
+    print_rows,
+    timestamp,
+)
 from provisioner.cli.polling import follow_events
 from provisioner.domain.stage import RESTING, Stage
 from provisioner.domain.timeline import Timeline
@@ -172,31 +180,30 @@ class _LiveTable(LiveDisplay, _Timelines):
 
     def draw(self) -> "Table":
         """The table of all hosts."""
-        from rich.table import Table
-
-        caption = self._warning or None
-        table = Table("", "HOST", "STATE", "TIME", "", box=None, pad_edge=False, caption=caption)
         now = self.service_time()
-        for row in self._rows:
-            table.add_row(*self._cells(row, now))
-        return table
+        columns: tuple[Column[DeploymentStatus], ...] = (
+            Column("", _mark),
+            Column("HOST", lambda row: row.host),
+            Column("STATE", lambda row: (str(row.stage), _mark(row)[1])),
+            Column("TIME", lambda row: duration(self._seconds(row, now))),
+            Column("", self._note),
+        )
+        return make_table(self._rows, columns, caption=self._warning or None)
 
-    def _cells(self, row: "DeploymentStatus", now: float) -> tuple[str, ...]:
-        timeline = self.timelines.get(row.id, Timeline())
-        mark, style = MARKS.get(row.stage, ("▸", "cyan"))
+    def _timeline(self, row: "DeploymentStatus") -> Timeline:
+        return self.timelines.get(row.id, Timeline())
+
+    def _seconds(self, row: "DeploymentStatus", now: float) -> float:
+        timeline = self._timeline(row)
+        return (timeline.ended or now) - timeline.began if timeline.began else 0
+
+    def _note(self, row: "DeploymentStatus") -> str:
+        timeline = self._timeline(row)
         record = timeline.stages.get(timeline.stage)
         note = record.note if record else row.reason
         if row.stage == Stage.WRITING and timeline.progress:
             note = timeline.progress.describe()
-        seconds = (timeline.ended or now) - timeline.began if timeline.began else 0
-        attempt = f"attempt {timeline.attempt}, " if timeline.attempt > 1 else ""
-        return (
-            f"[{style}]{mark}[/]",
-            row.host,
-            f"[{style}]{row.stage}[/]",
-            duration(seconds),
-            f"{attempt}{note}".replace("[", "\\["),
-        )
+        return f"attempt {timeline.attempt}, {note}" if timeline.attempt > 1 else note
 
 
 MARKS = {
@@ -206,6 +213,10 @@ MARKS = {
     Stage.REJECTED: ("✗", "red"),
     Stage.CANCELLED: ("✗", "yellow"),
 }
+
+
+def _mark(row: "DeploymentStatus") -> tuple[str, str]:
+    return MARKS.get(row.stage, ("▸", "cyan"))
 
 
 def show(client: "Client", ident: str, output: str) -> None:

@@ -9,7 +9,17 @@ import click
 from provisioner.cli import runs
 from provisioner.cli.live_display import LiveDisplay
 from provisioner.cli.options import output_option, with_client
-from provisioner.cli.output import Column, console, info, local_time, print_record, print_rows, timestamp
+from provisioner.cli.output import (
+    Column,
+    console,
+    info,
+    line,
+    local_time,
+    print_lines,
+    print_record,
+    print_rows,
+    timestamp,
+)
 from provisioner.cli.polling import follow_events
 from provisioner.domain.stage import RESTING, Stage
 from provisioner.domain.timeline import StageRecord, Timeline
@@ -68,13 +78,13 @@ def _show(answer: "DeploymentEvents") -> None:
     row, timeline, out = answer.deployment, Timeline(), console()
     for event in answer.events:
         timeline.add(event)
-    out.print(f"{row.host}  {row.image}  {row.id}", style="bold", soft_wrap=True)
-    for line in _lines(row, timeline, answer.now):
-        out.print(line, soft_wrap=True)
+    print_lines(out, line((f"{row.host}  {row.image}  {row.id}", "bold")))
+    print_lines(out, *_lines(row, timeline, answer.now))
     if row.stage in RESTING:
         _conclude(row, timeline, out)
     elif row.paused:
-        out.print(f"{row.host} is {row.reason}\n  → {row.hint}", style="yellow", soft_wrap=True, markup=False)
+        words = (f"{row.host} is {row.reason}", f"  → {row.hint}")
+        print_lines(out, *(line((each, "yellow")) for each in words))
 
 
 @click.command()
@@ -168,10 +178,9 @@ class _LiveStages(LiveDisplay):
     def draw(self) -> "Group":
         """The stages of the deployment."""
         from rich.console import Group
-        from rich.text import Text
 
         lines = _lines(self._row, self.timeline, self.service_time()) if self._row else []
-        return Group(*lines, *([Text(f"   {self._warning}", "yellow")] if self._warning else []))
+        return Group(*lines, *([line((f"   {self._warning}", "yellow"))] if self._warning else []))
 
 
 MARKS = {"done": (" ✓ ", "green"), "now": (" ▸ ", "cyan"), "bad": (" ✗ ", "red"), "open": (" · ", "dim")}
@@ -184,21 +193,18 @@ def _lines(row: "DeploymentStatus", timeline: Timeline, now: float) -> "list[Tex
 
 
 def _line(record: StageRecord, state: str, timeline: Timeline, now: float) -> "Text":
-    from rich.text import Text
-
     mark, style = MARKS[state]
     note = record.note if record.began else ""
     if state == "now" and record.stage == Stage.WRITING and timeline.progress:
         note = timeline.progress.describe()
     seconds = duration(record.seconds(now)) if record.began else ""
     attempt = f"attempt {timeline.attempt}, " if timeline.attempt > 1 and state == "now" else ""
-    return Text.assemble(
+    return line(
         (mark, style),
         (f"{record.stage:<11} ", "bold" if state == "now" else ""),
         f"{seconds:>8}  ",
         (f"{attempt}{note}", "dim" if state == "done" else ""),
-        overflow="ellipsis",
-        no_wrap=True,
+        is_cut=True,
     )
 
 
@@ -213,20 +219,16 @@ def _state(record: StageRecord, row: "DeploymentStatus", last: float) -> str:
 
 def _conclude(row: "DeploymentDetails", timeline: Timeline, out: "Console") -> None:
     """Say how it ended, and what its console said last."""
-    from rich.text import Text
-
-    lines = []
     if row.stage == Stage.READY:
         seconds = duration(timeline.ended - timeline.began) if timeline.ended else ""
-        lines.append(Text.assemble((f"{row.host} is ready. ", "bold green"), f"{seconds}, {row.image}"))
-    else:
-        code = f" (PV-{row.code})" if row.code else ""
-        lines.append(Text.assemble((f"{row.host} {row.stage}: ", "bold red"), f"{row.reason}{code}"))
-        if row.hint:
-            lines.append(Text(f"  → {row.hint}"))
-        if row.console:
-            where = f"all of it: provision bmc console {row.host}"
-            lines.append(Text(f"Its serial console said last ({where}):", "dim"))
-        lines += [Text(f"  │ {line}") for line in row.console]
-    for line in lines:
-        out.print(line, soft_wrap=True)
+        print_lines(out, line((f"{row.host} is ready. ", "bold green"), f"{seconds}, {row.image}"))
+        return
+    code = f" (PV-{row.code})" if row.code else ""
+    lines = [line((f"{row.host} {row.stage}: ", "bold red"), f"{row.reason}{code}")]
+    if row.hint:
+        lines.append(line(f"  → {row.hint}"))
+    if row.console:
+        where = f"all of it: provision bmc console {row.host}"
+        lines.append(line((f"Its serial console said last ({where}):", "dim")))
+    lines += [line(f"  │ {words}") for words in row.console]
+    print_lines(out, *lines)

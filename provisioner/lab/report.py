@@ -85,7 +85,8 @@ class Report:
         shown = [f"{stage.name} {stage.seconds:.0f}" for stage in self.stages]
         image = self.image
         lines = [
-            f"\nRehearsal {self.scenario}: {self.result} after {duration(self.seconds)}"
+            "",
+            f"Rehearsal {self.scenario}: {self.result} after {duration(self.seconds)}"
             f" ({self.firmware}, {self.accelerator})",
             f"  stages   {duration(total)}: {', '.join(shown) or 'none'}",
         ]
