@@ -22,6 +22,7 @@ from provisioner.site.site import Site
 from provisioner.state import notify
 from provisioner.state.database import Database
 from provisioner.state.folder import prepare_folder
+from provisioner.system.log_lines import LogLines
 
 LONGEST_SOCKET = f"{notify.FOLDER}/worker.4194304"  # with the largest process id, proc(5)
 READY_LIMIT = 30.0  # seconds that a service may take to open its ports
@@ -193,7 +194,9 @@ def print_line(sentence: str) -> None:
 
 def serve_one(settings: Settings, name: str, ready_fd: int = -1, load: Load | None = None) -> int:
     """Run one service in this process until it is ended or its parent's pipe closes; the exit code."""
-    logging.basicConfig(level=logging.INFO, format=f"%(asctime)s {name}: %(message)s", stream=sys.stderr)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(LogLines(f"%(asctime)s {name}: %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
     if ready_fd >= 0:
         threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
         database = Database(settings.state)
