@@ -22,7 +22,7 @@ UNTYPED = (
 # Tests of a whole, which no room's folder could hold.
 WHOLES = {
     *("test_ci", "test_docs", "test_layers", "test_pages", "test_reload", "test_service", "test_skips"),
-    "test_structure",
+    *("test_structure", "test_words"),
 }
 
 
