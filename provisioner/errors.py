@@ -122,6 +122,34 @@ class ServiceError(ProvisionError):
     exit = Exit.INTERNAL
 
 
+class NotNowError(ServiceError):
+    """It could not be written down now, and nothing was changed: it may be tried again."""
+
+
+class DiskFullError(NotNowError):
+    """There is no room on the disk of the state folder."""
+
+    code = 609
+
+
+class BusyError(NotNowError):
+    """Another program, or a process of ours that hangs, holds the database."""
+
+    code = 616
+
+
+class UnreadableError(ServiceError):
+    """A row of the database cannot be read: damaged, or of a release that this one does not know."""
+
+    code = 612
+
+
+class DamagedDatabaseError(RefusedError):
+    """The database is damaged (PV-607) or gone (PV-608), so the service does not start on it."""
+
+    code = 607
+
+
 class ProgramError(ProvisionError):
     """A program that we run is missing, failed, or took too long."""
 

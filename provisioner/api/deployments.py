@@ -56,9 +56,10 @@ class OrderAnswer(PlanAnswer):
 
 
 class DeploymentList(ServiceAnswer):
-    """The newest hundred, newest first."""
+    """The newest hundred, newest first. `unreadable` says of each row that no list shows why that is so."""
 
     deployments: tuple[DeploymentStatus, ...]
+    unreadable: tuple[str, ...] = ()
 
 
 class DeploymentAnswer(ServiceAnswer):

@@ -167,10 +167,34 @@ CODES: dict[int, tuple[str, str]] = {
     604: ("The interface does not have the address.", "ip address add ADDRESS/PREFIX dev INTERFACE."),
     605: ("There is no such interface.", "ip link shows the names."),
     606: ("Another service works on this state folder.", "Stop it, or give another --state."),
+    607: (
+        "The database is damaged, or the file is none.",
+        "Restore a backup of the state folder; or, for a new start, move the folder away.",
+    ),
+    608: (
+        "The database is missing, though the state folder was used.",
+        "Restore a backup of the state folder; or, for a new start, move the folder away.",
+    ),
+    609: (
+        "The disk of the state folder is full; nothing is lost, and what waits goes on when there is room.",
+        "The message says what is how large; provision image gc, old images, [retention] in the settings.",
+    ),
     610: ("The settings cannot be used.", "systemd/provisioner.toml shows every key."),
     611: ("The state folder belongs to a newer version.", "Install that version, or restore a backup."),
+    612: (
+        "A row of the database cannot be read; lists go on without it, and its host boots its disk.",
+        "The message names it and what writes it anew; provision status lists them all.",
+    ),
     613: ("The state folder cannot be used.", "Check its owner and the free space."),
     614: ("No fixed address is free for another host.", "Enlarge dhcp.hosts in the settings."),
+    615: (
+        "A service hung or ended five times within ten minutes, so all have stopped.",
+        "Its lines in the log say why; systemd starts them again.",
+    ),
+    616: (
+        "Another program, or a process that hangs, held the database for too long.",
+        "fuser -v STATE/provisioner.db names it; what waits is tried again.",
+    ),
     620: ("No service answers.", "Start it: provision serve; or check --state, --server."),
     621: ("What answers is not this service.", "Another program uses the port; check --server."),
     622: ("You may not enter the service's state folder.", "Be root, or use --server with PROVISION_TOKEN."),

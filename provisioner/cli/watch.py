@@ -67,8 +67,10 @@ def status(client: "Client", host: str | None, output: str) -> None:
     if host and runs.is_run(host):
         return runs.show(client, host, output)
     if host is None:
-        rows = client.deployments()
-        return print_rows(output, "deployments", rows, COLUMNS, name=lambda row: row.host)
+        listed = client.deployment_list()
+        for line in listed.unreadable:
+            info(f"✗ {line}")
+        return print_rows(output, "deployments", listed.deployments, COLUMNS, name=lambda row: row.host)
     answer = client.events(host)
     row = answer.deployment
     return print_record(output, "deployment", row, lambda: _show(answer), name=row.host)

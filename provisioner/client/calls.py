@@ -188,9 +188,13 @@ class Client(Transport):
         )
         return self.post(OrderAnswer, "/deployments", order).deployment
 
+    def deployment_list(self) -> DeploymentList:
+        """The newest hundred, and why the rows that cannot be read are not among what lists show."""
+        return self.get(DeploymentList, "/deployments")
+
     def deployments(self) -> tuple[DeploymentStatus, ...]:
         """The newest hundred."""
-        return self.get(DeploymentList, "/deployments").deployments
+        return self.deployment_list().deployments
 
     def deployment(self, ident: str) -> DeploymentDetails:
         """One deployment by id, or a host's last one."""

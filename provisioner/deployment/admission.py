@@ -94,9 +94,16 @@ def _locked(request: _Request) -> Refusal | None:
     return Refusal(code=131, sentence=f"{name} is locked", hint=f"provision host unlock {name}")
 
 
+def _unreadable_order(request: _Request) -> Refusal | None:
+    """Nobody knows whether a deployment that cannot be read is under way for this host."""
+    for fault in request.site.database.deployments.unreadable_orders(request.host.name):
+        return Refusal(code=fault.code, sentence=f"{request.host.name}: {fault}", hint=fault.hint)
+    return None
+
+
 def _under_way(request: _Request) -> Refusal | None:
     name = request.host.name
-    last = request.site.database.deployments.last_of(name)
+    last = request.site.database.deployments.last_readable(name)
     if last is None or last.stage in RESTING:
         return None
     return Refusal(
@@ -139,6 +146,7 @@ RULES: tuple[Callable[[_Request], Refusal | None], ...] = (
     _wrong_image,
     _locked,
     lambda request: other_servers(request.site),
+    _unreadable_order,
     _under_way,
     _older_version,
     _foreign_data,

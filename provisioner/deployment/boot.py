@@ -12,6 +12,7 @@ from provisioner.domain.boot_plan import Asker, Autoinstall, BootPlan, Firmware,
 from provisioner.domain.deployment import Deployment
 from provisioner.domain.host import Host
 from provisioner.domain.values import is_same_uuid
+from provisioner.errors import ProvisionError
 from provisioner.imaging.manifest import ESP_LABEL
 from provisioner.site import lan
 from provisioner.site.site import Site
@@ -37,6 +38,9 @@ def answer(site: Site, asker: Asker) -> BootAnswer:
     """What whoever asks shall boot; never raises: any error is the machine's own disk."""
     try:
         return _choose(site, asker)
+    except ProvisionError as fault:
+        log.warning("%s: it boots its disk: %s (PV-%d)", asker.mac, fault, fault.code)
+        return BootAnswer(Local(firmware=asker.firmware), "the service cannot say what was ordered")
     except Exception:
         log.exception("%s: no answer could be found, so it boots its disk", asker.mac)
         return BootAnswer(Local(firmware=asker.firmware), "the service met an error")

@@ -1,6 +1,7 @@
 """What a deployment would do, before it is armed: host, image, the disk it erases, what stands against it."""
 
 import re
+from contextlib import suppress
 from dataclasses import asdict
 
 from provisioner.agent import disks
@@ -26,6 +27,9 @@ def find_host(site: Site, text: str) -> Host:
     for host in hosts:
         if mac and mac in host.macs:
             return host
+    if not mac:
+        with suppress(NotFoundError):
+            return site.database.hosts.get(text)  # raises where it is there, and cannot be read
     raise NotFoundError(
         f"no host has the {'MAC' if mac else 'name or serial'} {text}", hint="provision host list", code=121
     )
@@ -47,6 +51,7 @@ def find_image(site: Site, text: str) -> Image:
     """An image as `name@version`, or the newest added one of a name. Raises NotFoundError."""
     matching = [image for image in site.database.images.all() if text in (image.id, image.name)]
     if not matching:
+        site.database.images.require_readable(text)
         known = ", ".join(image.id for image in site.database.images.all()) or "none was added yet"
         raise NotFoundError(f"no image is called {text!r}", hint=f"known images: {known}", code=125)
     return max(matching, key=lambda image: image.added)
@@ -89,7 +94,7 @@ def make(site: Site, host: Host, image: Image, terms: Terms) -> Plan:
         host=host,
         image=CatalogueImage.model_validate(image),
         erases=_erased_disk(site, host),
-        holds=_last_deployed(site.database.deployments.last_of(host.name)),
+        holds=_last_deployed(site.database.deployments.last_readable(host.name)),
         challenge=(serial or host.macs[0].replace(":", ""))[-4:],
         question=f"the last 4 of the {'serial' if serial else 'MAC'}",
         serial=serial,

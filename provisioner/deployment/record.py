@@ -6,12 +6,12 @@ from provisioner.deployment import guard, target_disk
 from provisioner.deployment.guard import Admitted, Denied, Standing
 from provisioner.domain.deployment import Deployment
 from provisioner.domain.event import Event
-from provisioner.domain.events.order import HostSuspect, OrderRefused, StageHeld
+from provisioner.domain.events.order import HostSuspect, OrderCancelled, OrderRefused, StageHeld
 from provisioner.domain.events.payload import Failure, Payload, WriteClaim
 from provisioner.domain.lifecycle import deadline, following
 from provisioner.domain.refusal import Refusal
 from provisioner.domain.stage import RESTING, UNSUCCESSFUL, Stage
-from provisioner.errors import TransitionError
+from provisioner.errors import TransitionError, UnreadableError
 from provisioner.site.site import Site
 from provisioner.state.recording import Recording
 from provisioner.state.redaction import redact_text
@@ -122,10 +122,15 @@ def _moved(site: Site, row: Deployment, after: Stage, event: Payload, now: float
     row = event.apply(row, now)
     if after == row.stage:
         return row
-    profile = site.database.profiles.get(site.database.hosts.get(row.host).profile)
-    limit = deadline(after, profile, now, None if row.consumed else row.expires)
+    limit = 0.0 if after in RESTING else _deadline(site, row, after, now)
     row = row.changed(stage=after, stage_since=now, deadline=limit)
     return _without_secrets(row) if after in RESTING else row
+
+
+def _deadline(site: Site, row: Deployment, after: Stage, now: float) -> float:
+    """As the host's profile says. To end a deployment neither of them needs to be read."""
+    profile = site.database.profiles.get(site.database.hosts.get(row.host).profile)
+    return deadline(after, profile, now, None if row.consumed else row.expires)
 
 
 def _without_secrets(row: Deployment) -> Deployment:
@@ -149,3 +154,16 @@ def _last_words(site: Site, row: Deployment) -> tuple[str, ...]:
     except OSError as fault:  # evidence, never a condition: the failure itself must be recorded
         return (f"the recorded console cannot be read: {fault.strerror}",)
     return tuple(redact_text(line, row.nonce_hash, row.token_hash, row.phone_hash) for line in lines)
+
+
+def set_aside(site: Site, ident: str, why: UnreadableError) -> Deployment:
+    """End a deployment whose row cannot be read: what can be read of it is kept, and its host is free."""
+    now = site.clock()
+    with site.database.writing():
+        row = site.database.deployments.salvage(ident)
+        row = row.changed(stage=Stage.CANCELLED, stage_since=now, deadline=0, reason=str(why))
+        row = _without_secrets(row).changed(token_hash="")
+        site.database.deployments.put(row)
+        event = Event.of(row, OrderCancelled(by="operator"), source="operator", now=now)
+        site.database.events.add(event)
+    return row

@@ -22,7 +22,8 @@ def select_hosts(site: Site, text: str, *, everything: bool) -> list[Host]:
     if everything == bool(text):
         raise InputError("say which hosts: either --select EXPR or --all", hint=selection.HINT, code=103)
     candidates = [
-        Candidate(host, site.database.deployments.last_of(host.name)) for host in site.database.hosts.all()
+        Candidate(host, site.database.deployments.last_readable(host.name))
+        for host in site.database.hosts.all()
     ]
     terms = () if everything else selection.parse(text)
     chosen = [candidate.host for candidate in selection.choose(terms, candidates)]

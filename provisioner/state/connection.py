@@ -1,21 +1,29 @@
 """The database's file: a connection per thread, its schema brought up to date, transactions."""
 
+import logging
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import cast
+from typing import TypeVar, cast
 
 from pysqlite3 import dbapi2 as sqlite3
 from sqlite_utils import Database
 
-from provisioner.errors import ServiceError
-from provisioner.state import notify
+from provisioner.errors import ServiceError, UnreadableError
+from provisioner.state import faults, notify, reading
 from provisioner.state.schema import SCHEMA_VERSION, migrations
 
 OLDEST_SQLITE = (3, 51, 3)  # older ones can corrupt a WAL that several processes write
+BUSY_SECONDS = (
+    10  # that a writer waits for another; a watched loop may be silent for longer (daemon/parent.py)
+)
+MOST_WARNED = 1000  # unreadable rows that are remembered as told
 SqlValue = str | int | float | None
 Row = Mapping[str, SqlValue]  # a row as SQLite has it, by column; it does not leave this room
+log = logging.getLogger(__name__)
+_Row = TypeVar("_Row")
+_Item = TypeVar("_Item")
 
 
 class Connection:
@@ -32,16 +40,24 @@ class Connection:
         self._local = threading.local()
         # SQLite lets those who wait to write sleep and look again; here they wake each other
         self._write_lock = threading.RLock()  # to write within writing is refused by SQLite, in words
+        self._warned: set[str] = set()
 
     @property
     def db(self) -> Database:
-        """This thread's connection."""
+        """This thread's connection. Raises ServiceError, DamagedDatabaseError (PV-607, PV-608)."""
         if not hasattr(self._local, "db"):
-            connection = sqlite3.connect(self.path, timeout=20, isolation_level=None)
-            connection.execute("PRAGMA journal_mode=WAL")
-            connection.execute("PRAGMA synchronous=FULL")
-            self._local.db = Database(connection)
+            with self._explained():
+                self._local.db = Database(self._connect())
         return cast(Database, self._local.db)
+
+    def _connect(self) -> sqlite3.Connection:
+        """Open the file that is there: one that has gone is not made anew, empty, behind everybody's back."""
+        connection = sqlite3.connect(
+            f"{self.path.absolute().as_uri()}?mode=rw", uri=True, timeout=BUSY_SECONDS, isolation_level=None
+        )
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+        return connection
 
     def close(self) -> None:
         """Close this thread's connection."""
@@ -50,33 +66,47 @@ class Connection:
             del self._local.db
 
     def migrate(self) -> None:
-        """Bring the state folder to this version. Raises ServiceError (PV-611) where it is newer."""
-        version = self.db.execute("PRAGMA user_version").fetchone()[0]
-        if version > SCHEMA_VERSION:
-            raise ServiceError(
-                f"{self.state} was written by a newer release (schema {version}, ours is {SCHEMA_VERSION})",
-                hint="start the newer release, or restore the backup that was made before the upgrade",
-                code=611,
-            )
-        migrations.apply(self.db)
-        self.db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
-        self.path.chmod(0o600)
+        """Make the file, or bring it to this version. Raises ServiceError (PV-611) where it is newer."""
+        with self._explained():
+            self.path.touch(mode=0o600)
+            version = self.db.execute("PRAGMA user_version").fetchone()[0]
+            if version > SCHEMA_VERSION:
+                raise ServiceError(
+                    f"{self.state} was written by a newer release"
+                    f" (schema {version}, ours is {SCHEMA_VERSION})",
+                    hint="start the newer release, or restore the backup that was made before the upgrade",
+                    code=611,
+                )
+            migrations.apply(self.db)
+            self.db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+            self.path.chmod(0o600)
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Errors of the file in words; those of a statement as they are."""
+        try:
+            yield
+        except sqlite3.Error as fault:
+            if known := faults.explain(fault, self.path):
+                raise known from fault
+            raise
 
     @contextmanager
     def writing(self) -> Iterator[Database]:
         """One `BEGIN IMMEDIATE` transaction of this thread; wakes the other processes after the commit.
 
-        An exception rolls all of it back. Not to be nested: SQLite refuses it.
+        An exception rolls all of it back. Not to be nested: SQLite refuses it. Raises DiskFullError (PV-609)
+        where there is no room for it, ServiceError where another program holds the file for too long.
         """
         db = self.db
-        with self._write_lock:
+        with self._write_lock, self._explained():
             db.conn.execute("BEGIN IMMEDIATE")
             try:
                 yield db
+                db.conn.execute("COMMIT")
             except BaseException:
                 db.conn.rollback()
                 raise
-            db.conn.execute("COMMIT")
         notify.notify(self.state)
 
     def require_transaction(self) -> None:
@@ -89,7 +119,22 @@ class Connection:
 
     def rows(self, sql: str, *parameters: SqlValue) -> list[Row]:
         """The rows of a query."""
-        return list(self.db.query(sql, list(parameters)))
+        return self._read(lambda: list(self.db.query(sql, list(parameters))))
+
+    def tuples(self, sql: str, *parameters: SqlValue) -> list[tuple[SqlValue, ...]]:
+        """The rows of a query without their columns' names: quicker where there are many."""
+        return self._read(lambda: self.db.execute(sql, list(parameters)).fetchall())
+
+    def _read(self, query: Callable[[], _Item]) -> _Item:
+        """Likewise where a text is no UTF-8 any more, for which SQLite's module refuses the whole query."""
+        with self._explained():
+            try:
+                return query()
+            except sqlite3.OperationalError as fault:
+                if "decode to UTF-8" not in str(fault):
+                    raise
+            self.db.conn.text_factory = reading.text_or_bytes
+            return query()
 
     def fetch_one(self, sql: str, *parameters: SqlValue) -> Row | None:
         """The first row of a query; None where there is none."""
@@ -99,12 +144,46 @@ class Connection:
         """Changes when another connection has written (sqlite.org/pragma.html)."""
         return int(self.db.conn.execute("PRAGMA data_version").fetchone()[0])
 
+    def warn(self, unreadable: Iterable[UnreadableError]) -> None:
+        """Log what lists leave out, each once."""
+        for fault in unreadable:
+            if str(fault) not in self._warned and len(self._warned) < MOST_WARNED:
+                self._warned.add(str(fault))
+                log.warning("%s (PV-%d); it is left out", fault, fault.code)
+
 
 class Table:
     """What reads and writes one noun's rows."""
 
+    NOUN = "a row"  # with its article, for sentences about a row that cannot be read
+    HINT = ""  # what to do about one; {} is its key
+
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+
+    def _read(self, row: _Row, make: Callable[[_Row], _Item], key: object) -> _Item:
+        """One row that was asked for. Raises UnreadableError (PV-612)."""
+        return reading.read(self.NOUN, key, row, make, hint=self.HINT)
+
+    def _sift(
+        self, rows: Iterable[_Row], make: Callable[[_Row], _Item], key: Callable[[_Row], object]
+    ) -> tuple[list[_Item], list[UnreadableError]]:
+        return reading.sift(self.NOUN, rows, make, key, hint=self.HINT)
+
+    def _readable(
+        self, rows: Iterable[_Row], make: Callable[[_Row], _Item], key: Callable[[_Row], object]
+    ) -> list[_Item]:
+        """The rows of a list that can be read; of the others there is a warning."""
+        items, unreadable = self._sift(rows, make, key)
+        self._connection.warn(unreadable)
+        return items
+
+    def _forget(self, table: str, keys: list[tuple[SqlValue, ...]]) -> int:
+        """Delete the rows of these ids, which were looked for while others could write; how many."""
+        if keys:
+            with self._connection.writing() as db:
+                db.conn.executemany(f"DELETE FROM {table} WHERE id = ?", keys)  # noqa: S608  a name of ours
+        return len(keys)
 
 
 def placeholders(row: Mapping[str, object]) -> str:
@@ -115,3 +194,8 @@ def placeholders(row: Mapping[str, object]) -> str:
 def key_of(value: SqlValue) -> int:
     """A row's number as SQLite gives it."""
     return int(value or 0)
+
+
+def first_of(row: Row | tuple[SqlValue, ...]) -> object:
+    """The first column, which is a row's key in the queries of this room."""
+    return row[0] if isinstance(row, tuple) else next(iter(row.values()), "")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from provisioner.domain.host import Host
 from provisioner.domain.profile import Profile
+from provisioner.errors import UnreadableError
 from provisioner.settings import AddressRange
 from provisioner.state.clock import ClockTable
 from provisioner.state.connection import Connection
@@ -62,3 +63,8 @@ class Database(Connection):
             for host in hosts:
                 db.table("hosts").upsert({"name": host.name, "body": host.model_dump_json()}, pk="name")
                 self.macs.put(host, pool)
+
+    def unreadable(self) -> list[UnreadableError]:
+        """What lists leave out, and why: everything but evidence, which is read as far as it can be."""
+        tables = (self.hosts, self.macs, self.profiles, self.images, self.runs, self.deployments)
+        return [fault for table in tables for fault in table.unreadable()]

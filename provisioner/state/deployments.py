@@ -4,75 +4,126 @@ import json
 
 from provisioner.domain.deployment import Deployment
 from provisioner.domain.stage import RESTING, Stage
-from provisioner.errors import NotFoundError
-from provisioner.state.connection import Row, Table, placeholders
+from provisioner.errors import NotFoundError, UnreadableError
+from provisioner.state import salvage
+from provisioner.state.connection import Row, SqlValue, Table, first_of, placeholders
 
 MODEL_COLUMNS = ("progress", "disk", "verdict", "target")
 JSON_COLUMNS = (*MODEL_COLUMNS, "host_keys", "hints")
+RESTING_MARKS = ", ".join("?" for _ in RESTING)
+LOOKED_THROUGH = 1000  # of the newest, for the list of what cannot be read: they are kept for years
 
 
 class Deployments(Table):
-    """Deployments by id; their order is that in which they were armed, whatever a clock said."""
+    """Deployments by id; their order is that in which they were armed, whatever a clock said.
+
+    One that cannot be read is left out of lists, for its host boots its disk then. `last_of` raises for it,
+    unless it is at rest: whoever would order the next one must know of it.
+    """
+
+    NOUN = "the deployment"
+    HINT = "restore a backup, or set it aside: provision cancel {}"
 
     def get(self, ident: str) -> Deployment:
-        """The deployment of an id. Raises NotFoundError (PV-123)."""
+        """The deployment of an id. Raises NotFoundError (PV-123), UnreadableError (PV-612)."""
+        return self._read(self._row(ident), to_deployment, ident)
+
+    def _row(self, ident: str) -> Row:
         row = self._connection.fetch_one("SELECT * FROM deployments WHERE id = ?", ident)
         if not row:
             raise NotFoundError(f"no deployment is called {ident!r}", hint="provision status", code=123)
-        return to_deployment(row)
+        return row
+
+    def salvage(self, ident: str) -> Deployment:
+        """What can be read of one that cannot be read as a whole; the rest is as nobody had said it.
+
+        Raises NotFoundError (PV-123).
+        """
+        return salvage.deployment(self._row(ident), to_deployment)
 
     def has(self, ident: str) -> bool:
         """Whether this id is taken."""
         return self._connection.fetch_one("SELECT 1 FROM deployments WHERE id = ?", ident) is not None
 
     def last_of(self, host: str) -> Deployment | None:
-        """The newest deployment of a host."""
-        sql = "SELECT * FROM deployments WHERE host = ? ORDER BY rowid DESC LIMIT 1"
-        row = self._connection.fetch_one(sql, host)
-        return to_deployment(row) if row else None
+        """The newest deployment of a host. Raises UnreadableError for one neither readable nor at rest."""
+        return self._newest_of("host = ?", host, strict=True)
+
+    def last_readable(self, host: str) -> Deployment | None:
+        """The newest deployment of a host that can be read: for lists, which decide nothing."""
+        return self._newest_of("host = ?", host, strict=False)
 
     def last_written(self, host: str) -> Deployment | None:
-        """The newest deployment of a host that has written its disk to the end."""
-        which = "host = ? AND disk NOT IN ('', '{}')"
-        sql = f"SELECT * FROM deployments WHERE {which} ORDER BY rowid DESC LIMIT 1"  # noqa: S608  ours
-        row = self._connection.fetch_one(sql, host)
-        return to_deployment(row) if row else None
+        """The newest deployment of a host that has written its disk to the end, and can be read."""
+        return self._newest_of("host = ? AND disk NOT IN ('', '{}')", host, strict=False)
+
+    def _newest_of(self, which: str, host: str, *, strict: bool) -> Deployment | None:
+        sql = f"SELECT * FROM deployments WHERE {which} ORDER BY rowid DESC"  # noqa: S608  ours
+        for limit in ("LIMIT 1", "LIMIT -1 OFFSET 1"):  # hardly ever is the second needed
+            for row in self._connection.rows(f"{sql} {limit}", host):
+                if (found := self._unless_lost(row, strict=strict)) is not None:
+                    return found
+        return None
+
+    def _unless_lost(self, row: Row, *, strict: bool) -> Deployment | None:
+        """None for what cannot be read; where `strict`, only if it is at rest: lost history."""
+        try:
+            return self._read(row, to_deployment, row["id"])
+        except UnreadableError as fault:
+            if strict and row["stage"] not in RESTING:
+                raise
+            self._connection.warn([fault])
+            return None
 
     def by_token(self, token_hash: str) -> Deployment | None:
         """The deployment that an agent's token belongs to."""
         row = self._connection.fetch_one("SELECT * FROM deployments WHERE token_hash = ?", token_hash)
-        return to_deployment(row) if row else None
+        return self._read(row, to_deployment, row["id"]) if row else None
 
     def by_nonce(self, nonce_hash: str) -> Deployment | None:
         """The deployment whose present boot has this nonce."""
         row = self._connection.fetch_one("SELECT * FROM deployments WHERE nonce_hash = ?", nonce_hash)
-        return to_deployment(row) if row else None
+        return self._read(row, to_deployment, row["id"]) if row else None
 
     def under_way(self) -> list[Deployment]:
         """All deployments that are not at rest, oldest first."""
-        marks = ", ".join("?" for _ in RESTING)
-        sql = f"SELECT * FROM deployments WHERE stage NOT IN ({marks}) ORDER BY rowid"  # noqa: S608  marks only
-        return [to_deployment(row) for row in self._connection.rows(sql, *RESTING)]
+        return self._list(f"WHERE stage NOT IN ({RESTING_MARKS}) ORDER BY rowid", *RESTING)
 
     def orders(self) -> list[tuple[str, str, Stage]]:
         """MAC, id and stage of all deployments that are not at rest: quick enough to ask all the time."""
-        marks = ", ".join("?" for _ in RESTING)
-        sql = f"SELECT mac, id, stage FROM deployments WHERE stage NOT IN ({marks}) ORDER BY rowid"  # noqa: S608  marks only
-        return [
-            (mac, ident, Stage(stage)) for mac, ident, stage in self._connection.db.execute(sql, [*RESTING])
-        ]
+        sql = f"SELECT id, mac, stage FROM deployments WHERE stage NOT IN ({RESTING_MARKS}) ORDER BY rowid"  # noqa: S608  marks only
+        return self._readable(self._connection.tuples(sql, *RESTING), _order, first_of)
 
     def newest(self, limit: int = 100) -> list[Deployment]:
         """The `limit` newest, the newest first."""
-        return [
-            to_deployment(row)
-            for row in self._connection.rows("SELECT * FROM deployments ORDER BY rowid DESC LIMIT ?", limit)
-        ]
+        return self._list("ORDER BY rowid DESC LIMIT ?", limit)
 
     def of_run(self, ident: str) -> list[Deployment]:
         """The deployments of a run, in the order in which they were armed."""
-        rows = self._connection.rows("SELECT * FROM deployments WHERE run = ? ORDER BY rowid", ident)
-        return [to_deployment(row) for row in rows]
+        return self._list("WHERE run = ? ORDER BY rowid", ident)
+
+    def unreadable(self) -> list[UnreadableError]:
+        """Why those that cannot be read are left out: of all that may be under way, and of the newest."""
+        sql = f"""SELECT * FROM deployments WHERE stage NOT IN ({RESTING_MARKS})
+                  OR rowid > (SELECT max(rowid) FROM deployments) - ?"""  # noqa: S608  marks only
+        return self._sift(self._connection.rows(sql, *RESTING, LOOKED_THROUGH), to_deployment, first_of)[1]
+
+    def unreadable_orders(self, host: str) -> list[UnreadableError]:
+        """Likewise of those that may be under way, and are this host's, or nobody's that is known."""
+        sql = f"""SELECT * FROM deployments WHERE stage NOT IN ({RESTING_MARKS})
+                  AND (host = ? OR host NOT IN (SELECT name FROM hosts))"""  # noqa: S608  marks only
+        return self._sift(self._connection.rows(sql, *RESTING, host), to_deployment, first_of)[1]
+
+    def ended_before(self, when: float, idents: list[str]) -> set[str]:
+        """Those of the ids that are unknown, or at rest since before `when` (seconds since 1970)."""
+        marks = ", ".join("?" for _ in idents)
+        sql = f"""SELECT id FROM deployments WHERE id IN ({marks})
+                  AND NOT (stage IN ({RESTING_MARKS}) AND stage_since < ?)"""  # noqa: S608  marks only
+        return set(idents) - {str(row[0]) for row in self._connection.tuples(sql, *idents, *RESTING, when)}
+
+    def _list(self, tail: str, *parameters: SqlValue) -> list[Deployment]:
+        rows = self._connection.rows(f"SELECT * FROM deployments {tail}", *parameters)  # noqa: S608  our own words
+        return self._readable(rows, to_deployment, first_of)
 
     def put(self, row: Deployment) -> None:
         """Insert or update, inside the caller's transaction. Raises ServiceError where none is open."""
@@ -95,3 +146,10 @@ def to_deployment(row: Row) -> Deployment:
         if name in values:
             values[name] = json.loads(str(values[name]))
     return Deployment.model_validate(values)
+
+
+def _order(row: tuple[SqlValue, ...]) -> tuple[str, str, Stage]:
+    ident, mac, stage = row
+    if not isinstance(ident, str) or not isinstance(mac, str):
+        raise TypeError("its id or MAC is no text")
+    return mac, ident, Stage(str(stage))

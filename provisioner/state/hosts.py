@@ -3,24 +3,32 @@
 from provisioner.domain.hardware import HardwareFacts
 from provisioner.domain.host import Host
 from provisioner.domain.values import machine_uuid
-from provisioner.errors import NotFoundError
-from provisioner.state.connection import Table
+from provisioner.errors import NotFoundError, UnreadableError
+from provisioner.state.connection import Row, Table, first_of
+
+SELECT = "SELECT name, body FROM hosts"
 
 
 class Hosts(Table):
-    """Hosts by name."""
+    """Hosts by name; one that cannot be read is left out of lists."""
+
+    NOUN = "the host"
+    HINT = "write it anew: provision host apply inventory/"
 
     def all(self) -> list[Host]:
         """All hosts by name."""
-        rows = self._connection.rows("SELECT body FROM hosts ORDER BY name")
-        return [Host.model_validate_json(str(row["body"])) for row in rows]
+        return self._readable(self._connection.rows(f"{SELECT} ORDER BY name"), _host, first_of)
 
     def get(self, name: str) -> Host:
-        """The host of a name. Raises NotFoundError (PV-121)."""
-        row = self._connection.fetch_one("SELECT body FROM hosts WHERE name = ?", name)
+        """The host of a name. Raises NotFoundError (PV-121), UnreadableError (PV-612)."""
+        row = self._connection.fetch_one(f"{SELECT} WHERE name = ?", name)
         if not row:
             raise NotFoundError(f"no host is called {name!r}", hint="provision host list", code=121)
-        return Host.model_validate_json(str(row["body"]))
+        return self._read(row, _host, name)
+
+    def unreadable(self) -> list[UnreadableError]:
+        """Why each of those that cannot be read is left out of lists."""
+        return self._sift(self._connection.rows(SELECT), _host, first_of)[1]
 
     def by_mac(self, mac: str) -> Host | None:
         """The host that owns the MAC; not by its BMC's."""
@@ -33,14 +41,14 @@ class Hosts(Table):
             db.table("hosts").upsert({"name": host.name, "body": host.model_dump_json()}, pk="name")
 
     def hardware(self, name: str) -> HardwareFacts | None:
-        """What the host last reported of its hardware; None before the first report."""
-        row = self._connection.fetch_one("SELECT facts FROM hosts WHERE name = ?", name)
-        return HardwareFacts.model_validate_json(str(row["facts"])) if row and row["facts"] else None
+        """What the host last reported of its hardware; None before that, or where nobody can read it."""
+        rows = self._connection.rows("SELECT name, facts FROM hosts WHERE name = ? AND facts != ''", name)
+        return next(iter(self._readable(rows, _hardware, first_of)), None)
 
     def hardware_at(self, name: str) -> float:
         """When the hardware was reported, in seconds since 1970; 0 before the first report."""
         row = self._connection.fetch_one("SELECT facts_at FROM hosts WHERE name = ?", name)
-        return float(row["facts_at"] or 0) if row else 0.0
+        return float(row["facts_at"]) if row and isinstance(row["facts_at"], float) else 0.0
 
     def put_hardware(self, name: str, hardware: HardwareFacts, now: float) -> None:
         """Keep what a host reported of its hardware, at `now` in seconds since 1970."""
@@ -50,13 +58,23 @@ class Hosts(Table):
 
     def names_by_uuid(self) -> dict[str, str]:
         """System UUID → host, from the hosts' DHCP packets, their reports, and the inventory, which wins."""
-        asked = """SELECT json_extract(s.data, '$.uuid'), m.host FROM sightings s
-                   JOIN macs m ON m.mac = s.mac WHERE m.role = 'host'"""
-        reported = "SELECT json_extract(NULLIF(facts, ''), '$.uuid'), name FROM hosts"
-        written = "SELECT json_extract(body, '$.uuid'), name FROM hosts"
+        asked = """SELECT CASE WHEN json_valid(s.data) THEN json_extract(s.data, '$.uuid') END, m.host
+                   FROM sightings s JOIN macs m ON m.mac = s.mac WHERE m.role = 'host'"""
+        reported = (
+            "SELECT CASE WHEN json_valid(facts) THEN json_extract(facts, '$.uuid') END, name FROM hosts"
+        )
+        written = "SELECT CASE WHEN json_valid(body) THEN json_extract(body, '$.uuid') END, name FROM hosts"
         names: dict[str, str] = {}
         for sql in (asked, reported, written):
-            for text, name in self._connection.db.execute(sql):
-                if uuid := machine_uuid(text):
-                    names[uuid] = name
+            for text, name in self._connection.tuples(sql):
+                if isinstance(text, str) and (uuid := machine_uuid(text)):
+                    names[uuid] = str(name)
         return names
+
+
+def _host(row: Row) -> Host:
+    return Host.model_validate_json(str(row["body"]))
+
+
+def _hardware(row: Row) -> HardwareFacts:
+    return HardwareFacts.model_validate_json(str(row["facts"]))

@@ -1,18 +1,37 @@
 """The catalogue of images: what each version is; the bytes lie in files (state/image_files.py)."""
 
 from provisioner.domain.image import Image
-from provisioner.state.connection import Table
+from provisioner.errors import UnreadableError
+from provisioner.state.connection import Row, Table, first_of
+
+SELECT = "SELECT id, body FROM images"
 
 
 class Images(Table):
-    """Images by id."""
+    """Images by id; one that cannot be read is left out of lists."""
+
+    NOUN = "the image"
+    HINT = "add it again: provision image add PACK"
 
     def all(self) -> list[Image]:
         """All images by id."""
-        rows = self._connection.rows("SELECT * FROM images ORDER BY id")
-        return [Image.model_validate_json(str(row["body"])) for row in rows]
+        return self._readable(self._connection.rows(f"{SELECT} ORDER BY id"), _image, first_of)
+
+    def unreadable(self) -> list[UnreadableError]:
+        """Why each of those that cannot be read is left out of lists."""
+        return self._sift(self._connection.rows(SELECT), _image, first_of)[1]
+
+    def require_readable(self, text: str) -> None:
+        """Raises UnreadableError (PV-612) where an image of this id or name is there and cannot be read."""
+        sql = f"{SELECT} WHERE id = ? OR substr(id, 1, ?) = ?"
+        for row in self._connection.rows(sql, text, len(text) + 1, f"{text}@"):
+            self._read(row, _image, row["id"])
 
     def put(self, image: Image) -> None:
         """Add an image to the catalogue, or replace what is known of it."""
         with self._connection.writing() as db:
             db.table("images").upsert({"id": image.id, "body": image.model_dump_json()}, pk="id")
+
+
+def _image(row: Row) -> Image:
+    return Image.model_validate_json(str(row["body"]))

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from ipaddress import IPv4Address
 
-from provisioner.state.connection import Table
+from provisioner.state.connection import SqlValue, Table, first_of
+from provisioner.state.reading import check_types
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,19 +19,24 @@ class LeaseRow:
 
 
 SELECT = "SELECT mac, address, expires, bound FROM leases"
+KINDS = (str, str, (int, float), int)
 
 
 class Leases(Table):
-    """Leases by MAC: each has one at most."""
+    """Leases by MAC: each has one at most. One that cannot be read is as if it had never been given."""
+
+    NOUN = "the lease of"
 
     def get(self, mac: str) -> LeaseRow | None:
         """The lease of one MAC, expired or not; None where it never had one."""
-        row = self._connection.db.execute(f"{SELECT} WHERE mac = ?", [mac]).fetchone()
-        return _lease(*row) if row else None
+        return next(iter(self._list(f"{SELECT} WHERE mac = ?", mac)), None)
 
     def all(self) -> list[LeaseRow]:
         """Every lease, expired or not."""
-        return [_lease(*row) for row in self._connection.db.execute(SELECT)]
+        return self._list(SELECT)
+
+    def _list(self, sql: str, *parameters: str) -> list[LeaseRow]:
+        return self._readable(self._connection.tuples(sql, *parameters), _lease, first_of)
 
     def put(self, rows: Iterable[LeaseRow], gone: Iterable[str] = ()) -> None:
         """Write-behind of the DHCP service's memory; `gone` are MACs whose leases are forgotten."""
@@ -40,5 +47,7 @@ class Leases(Table):
             db.conn.executemany("INSERT OR REPLACE INTO leases VALUES (?, ?, ?, ?)", given)
 
 
-def _lease(mac: str, address: str, expires: float, bound: int) -> LeaseRow:
-    return LeaseRow(mac, address, expires, bool(bound))
+def _lease(row: tuple[SqlValue, ...]) -> LeaseRow:
+    check_types(row, KINDS)
+    mac, address, expires, bound = row
+    return LeaseRow(str(mac), str(IPv4Address(str(address))), float(expires or 0), bool(bound))

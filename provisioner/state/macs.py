@@ -1,12 +1,13 @@
 """MAC addresses: whose each is, and which fixed address it has."""
 
+import socket
 from ipaddress import IPv4Address
 from typing import Literal, NamedTuple
 
 from provisioner.domain.host import Host
-from provisioner.errors import ServiceError
+from provisioner.errors import ServiceError, UnreadableError
 from provisioner.settings import AddressRange
-from provisioner.state.connection import Table
+from provisioner.state.connection import SqlValue, Table, first_of
 
 
 class MacRow(NamedTuple):
@@ -22,19 +23,28 @@ class MacRow(NamedTuple):
 
 
 SELECT = "SELECT mac, host, address, role FROM macs"
+ROLES = ("host", "bmc")
 
 
 class Macs(Table):
-    """MACs of hosts and their BMCs."""
+    """MACs of hosts and their BMCs; one that cannot be read is a stranger's, which boots its disk."""
+
+    NOUN = "the MAC"
+    HINT = "write it anew: provision host apply inventory/"
 
     def get(self, mac: str) -> MacRow | None:
         """A known MAC, BMCs included; None for any other."""
-        row = self._connection.db.execute(f"{SELECT} WHERE mac = ?", [mac]).fetchone()
-        return MacRow(*row) if row else None
+        rows = self._connection.tuples(f"{SELECT} WHERE mac = ?", mac)
+        return next(iter(self._readable(rows, _mac_row, first_of)), None)
 
     def all(self) -> list[MacRow]:
         """Every known MAC, BMCs included, by host and MAC."""
-        return list(map(MacRow._make, self._connection.db.execute(f"{SELECT} ORDER BY host, mac")))
+        rows = self._connection.tuples(f"{SELECT} ORDER BY host, mac")
+        return self._readable(rows, _mac_row, first_of)
+
+    def unreadable(self) -> list[UnreadableError]:
+        """Why each of those that cannot be read is a stranger's."""
+        return self._sift(self._connection.tuples(SELECT), _mac_row, first_of)[1]
 
     def is_reserved(self, address: str) -> bool:
         """Whether the address belongs to a known MAC."""
@@ -71,3 +81,14 @@ class Macs(Table):
         raise ServiceError(
             f"no address is free in {pool.first}-{pool.last}", hint="enlarge dhcp.hosts", code=614
         )
+
+
+def _mac_row(row: tuple[SqlValue, ...]) -> MacRow:
+    mac, host, address, role = row
+    if not isinstance(mac, str) or not isinstance(host, str) or role not in ROLES:
+        raise TypeError("its text cannot be read")
+    try:
+        socket.inet_pton(socket.AF_INET, str(address))  # quicker than to make an IPv4Address
+    except (OSError, ValueError) as fault:
+        raise ValueError(f"{address!r:.40} is no address") from fault
+    return MacRow(mac, host, str(address), "bmc" if role == "bmc" else "host")

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal, NotRequired, TypedDict
 
 from provisioner.errors import ProvisionError
+from provisioner.state.reading import FAULTS
 from provisioner.system.text import escape_lines
 
 LIMIT = 4 << 20  # bytes; what comes after them is kept in part, so that no console can fill the disk
@@ -58,8 +59,16 @@ class Mark:
         return line
 
 
-def _parse_mark(line: str) -> Mark:
-    fields: MarkLine = json.loads(line)
+def _parse_mark(line: str) -> Mark | None:
+    """None for a line that was cut or damaged: the others are read all the same."""
+    try:
+        fields: MarkLine = json.loads(line)
+        return _to_mark(fields)
+    except FAULTS:
+        return None
+
+
+def _to_mark(fields: MarkLine) -> Mark:
     return Mark(
         fields["time"],
         fields["offset"],
@@ -133,10 +142,10 @@ class Recording:
     def marks(self) -> list[Mark]:
         """What was noted beside the bytes, oldest first."""
         try:
-            lines = self.journal.read_text().splitlines()
+            lines = self.journal.read_text(errors="replace").splitlines()
         except FileNotFoundError:
             return []
-        return [_parse_mark(line) for line in lines if line.endswith("}")]
+        return [mark for line in lines if (mark := _parse_mark(line)) is not None]
 
     def parts(self) -> list[int]:
         """The offsets at which a recorder began: once, and again after each break."""

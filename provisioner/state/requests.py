@@ -5,7 +5,7 @@ from typing import Literal
 
 from provisioner.domain.values import FrozenModel
 from provisioner.errors import NotFoundError
-from provisioner.state.connection import Row, Table, key_of
+from provisioner.state.connection import Row, Table, first_of, key_of
 
 
 class BmcFault(FrozenModel):
@@ -46,6 +46,9 @@ class BmcRequest(FrozenModel):
 class Requests(Table):
     """Requests by number."""
 
+    NOUN = "the request"
+    HINT = "ask again: provision bmc test HOST"
+
     def ask(self, host: str, action: str, argument: str, now: float) -> int:
         """Put a request to the worker; its id."""
         sql = """INSERT INTO requests (created, host, action, argument, state, result)
@@ -54,24 +57,27 @@ class Requests(Table):
             return key_of(db.conn.execute(sql, [now, host, action, argument]).lastrowid)
 
     def get(self, ident: int) -> BmcRequest:
-        """The request of this id. Raises NotFoundError (PV-124)."""
+        """The request of this id. Raises NotFoundError (PV-124), UnreadableError (PV-612)."""
         row = self._connection.fetch_one("SELECT * FROM requests WHERE id = ?", ident)
         if not row:
             raise NotFoundError(f"no request {ident}", code=124)
-        return _request(row)
+        return self._read(row, _request, ident)
 
     def open(self) -> list[BmcRequest]:
         """What the worker has not answered yet, oldest first."""
-        return [
-            _request(row)
-            for row in self._connection.rows("SELECT * FROM requests WHERE state = 'open' ORDER BY id")
-        ]
+        rows = self._connection.rows("SELECT * FROM requests WHERE state = 'open' ORDER BY id")
+        return self._readable(rows, _request, first_of)
 
     def answer(self, ident: int, result: BmcResult) -> None:
         """Store the worker's answer to a request and mark it done."""
         body = result.model_dump_json(exclude_unset=True)
         with self._connection.writing() as db:
             db.execute("UPDATE requests SET state = 'done', result = ? WHERE id = ?", [body, ident])
+
+    def prune(self, before: float, most: int) -> int:
+        """Forget at most so many that were made before then (seconds since 1970); how many."""
+        sql = "SELECT id FROM requests WHERE created < ? ORDER BY id LIMIT ?"
+        return self._forget("requests", self._connection.tuples(sql, before, most))
 
 
 def _request(row: Row) -> BmcRequest:

@@ -1,12 +1,19 @@
 """Runs: one order for many hosts."""
 
+from collections.abc import Iterable
+
 from provisioner.domain.run import Run
-from provisioner.errors import NotFoundError
-from provisioner.state.connection import Table
+from provisioner.errors import NotFoundError, UnreadableError
+from provisioner.state.connection import Row, Table, first_of
+
+SELECT = "SELECT id, body FROM runs"
 
 
 class Runs(Table):
     """Runs by id."""
+
+    NOUN = "the run"
+    HINT = "restore a backup, or end it: provision cancel {}"
 
     def put(self, run: Run) -> None:
         """Keep a run, or what has become of it."""
@@ -15,8 +22,23 @@ class Runs(Table):
             db.table("runs").upsert(row, pk="id")
 
     def get(self, ident: str) -> Run:
-        """The run of an id. Raises NotFoundError (PV-128)."""
-        row = self._connection.fetch_one("SELECT body FROM runs WHERE id = ?", ident)
+        """The run of an id. Raises NotFoundError (PV-128), UnreadableError (PV-612)."""
+        row = self._connection.fetch_one(f"{SELECT} WHERE id = ?", ident)
         if not row:
             raise NotFoundError(f"no run is called {ident!r}", hint="provision status", code=128)
-        return Run.model_validate_json(str(row["body"]))
+        return self._read(row, _run, ident)
+
+    def known(self, idents: Iterable[str]) -> dict[str, Run]:
+        """Those of the ids that are there and can be read."""
+        found = [self._connection.rows(f"{SELECT} WHERE id = ?", ident) for ident in idents]
+        return {
+            run.id: run for run in self._readable((row for rows in found for row in rows), _run, first_of)
+        }
+
+    def unreadable(self) -> list[UnreadableError]:
+        """Why each of those that cannot be read is left out of lists."""
+        return self._sift(self._connection.rows(SELECT), _run, first_of)[1]
+
+
+def _run(row: Row) -> Run:
+    return Run.model_validate_json(str(row["body"]))

@@ -4,9 +4,11 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 
-from provisioner.state.connection import Table
+from provisioner.state.connection import SqlValue, Table, first_of
+from provisioner.state.reading import check_types
 
 LISTED = 500  # rows that a list has at most
+NUMBER = (int, float)
 
 
 @dataclass(frozen=True)
@@ -62,10 +64,14 @@ class Sighting:
 SELECT = """SELECT s.mac, s.first_seen, s.last_seen, s.count, s.address, s.data, m.host, m.role
             FROM sightings s LEFT JOIN macs m ON m.mac = s.mac"""
 _FIELDS = frozenset(field.name for field in fields(ClientPacket))
+KINDS = (str, NUMBER, NUMBER, int, str, str, (str, type(None)), (str, type(None)))
+PACKET_KINDS = {"when": NUMBER, "arch": (int, type(None)), "boots": (bool, int)}
 
 
 class Sightings(Table):
-    """MACs that asked by DHCP."""
+    """MACs that asked by DHCP; what cannot be read of one is as if it had not asked."""
+
+    NOUN = "the sighting of"
 
     def all(self) -> list[Sighting]:
         """The 500 MACs that asked last, the last first, each with the host that owns it, if any."""
@@ -81,11 +87,8 @@ class Sightings(Table):
         return next(iter(self._select("WHERE s.mac = ?", mac)), None)
 
     def _select(self, tail: str, *parameters: str | float) -> list[Sighting]:
-        rows = self._connection.db.execute(f"{SELECT} {tail}", parameters)
-        return [
-            Sighting(mac, first, last, count, address, _packet(mac, data), host, role)
-            for mac, first, last, count, address, data, host, role in rows
-        ]
+        rows = self._connection.tuples(f"{SELECT} {tail}", *parameters)
+        return self._readable(rows, _sighting, first_of)
 
     def put(self, sightings: Iterable[NewSighting]) -> None:
         """Batched evidence of DHCP; counts are added to what is there.
@@ -94,7 +97,7 @@ class Sightings(Table):
         """
         sql = """INSERT INTO sightings VALUES (:mac, :time, :time, :count, :address, :data)
                  ON CONFLICT(mac) DO UPDATE SET last_seen = :time, count = count + :count,
-                 data = CASE WHEN json_extract(data, '$.boots') AND NOT :boots
+                 data = CASE WHEN NOT :boots AND json_valid(data) AND json_extract(data, '$.boots')
                  THEN json_set(data, '$.hostname', :hostname) ELSE :data END,
                  address = CASE WHEN :address = '' THEN address ELSE :address END"""
         rows = [_parameters(sighting) for sighting in sightings]
@@ -123,7 +126,26 @@ def _parameters(sighting: NewSighting) -> dict[str, str | float | bool]:
     }
 
 
+def _sighting(row: tuple[SqlValue, ...]) -> Sighting:
+    check_types(row, KINDS)
+    mac, first, last, count, address, data, host, role = row
+    return Sighting(
+        str(mac),
+        float(first or 0),
+        float(last or 0),
+        int(count or 0),
+        str(address),
+        _packet(str(mac), str(data)),
+        None if host is None else str(host),
+        None if role is None else str(role),
+    )
+
+
 def _packet(mac: str, text: str) -> ClientPacket:
     """A stored packet; keys that another release wrote more or fewer of are dropped or defaulted."""
     known = {key: value for key, value in json.loads(text).items() if key in _FIELDS}
-    return ClientPacket(**{"mac": mac, **known})
+    packet = ClientPacket(**{"mac": mac, **known})
+    check_types(
+        (getattr(packet, name) for name in _FIELDS), (PACKET_KINDS.get(name, str) for name in _FIELDS)
+    )
+    return packet

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from provisioner.domain.hardware import HardwareFacts
 from provisioner.domain.values import machine_uuid
-from provisioner.state.connection import Table
+from provisioner.state.connection import SqlValue, Table, first_of
+from provisioner.state.reading import check_types
 
 MOST = 500  # rows; beyond it the oldest go, first those that never reported
 
@@ -32,23 +33,26 @@ class SurveyRow:
 
 
 SELECT = "SELECT mac, uuid, macs, address, served, released, reported, body FROM surveys"
+NUMBER = (int, float)
+KINDS = (str, str, str, str, NUMBER, NUMBER, NUMBER, str)
 
 
 class Surveys(Table):
-    """Surveys by MAC."""
+    """Surveys by MAC; one that cannot be read is left out of lists."""
+
+    NOUN = "the survey of"
 
     def all(self) -> list[SurveyRow]:
         """All of them, the last reported first."""
-        rows = self._connection.db.execute(f"{SELECT} ORDER BY reported DESC")
-        return [_survey(*row) for row in rows]
+        return self._readable(self._connection.tuples(f"{SELECT} ORDER BY reported DESC"), _survey, first_of)
 
     def find(self, mac: str, uuid: str = "") -> SurveyRow | None:
         """That of the machine which has the MAC on any of its cards, or the UUID; None for a new one."""
-        where = "mac = :mac OR instr(macs, :mac) OR (:uuid != '' AND uuid = :uuid)"
-        row = self._connection.db.execute(
-            f"{SELECT} WHERE {where} ORDER BY reported DESC LIMIT 1", {"mac": mac, "uuid": machine_uuid(uuid)}
-        ).fetchone()
-        return _survey(*row) if row else None
+        where = "mac = ?1 OR instr(macs, ?1) OR (?2 != '' AND uuid = ?2)"
+        rows = self._connection.tuples(
+            f"{SELECT} WHERE {where} ORDER BY reported DESC", mac, machine_uuid(uuid)
+        )
+        return next(iter(self._readable(rows, _survey, first_of)), None)
 
     def put(self, survey: SurveyRow) -> None:
         """Insert or replace; the table stays bounded."""
@@ -71,15 +75,16 @@ class Surveys(Table):
                 db.execute("DELETE FROM surveys WHERE mac = ? OR instr(macs, ?)", [mac, mac])
 
 
-def _survey(
-    mac: str,
-    uuid: str,
-    macs: str,
-    address: str,
-    served: float,
-    released: float,
-    reported: float,
-    body: str,
-) -> SurveyRow:
-    hardware = HardwareFacts.model_validate_json(body) if body else None
-    return SurveyRow(mac, uuid, tuple(macs.split()), address, served, released, reported, hardware)
+def _survey(row: tuple[SqlValue, ...]) -> SurveyRow:
+    check_types(row, KINDS)
+    mac, uuid, macs, address, served, released, reported, body = row
+    return SurveyRow(
+        str(mac),
+        str(uuid),
+        tuple(str(macs).split()),
+        str(address),
+        float(served or 0),
+        float(released or 0),
+        float(reported or 0),
+        HardwareFacts.model_validate_json(str(body)) if body else None,
+    )

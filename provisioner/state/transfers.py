@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from provisioner.state.connection import Table
+from provisioner.state.connection import SqlValue, Table, first_of
+from provisioner.state.reading import check_types
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,13 +24,15 @@ class Transfer:
 
 
 class Transfers(Table):
-    """The last transfer of each address."""
+    """The last transfer of each address; one that cannot be read is as if there had been none."""
+
+    NOUN = "the transfer of"
 
     def get(self, address: str) -> Transfer | None:
         """The last one of an address; None where it never asked."""
         sql = "SELECT address, time, count, name, result, bytes FROM transfers WHERE address = ?"
-        row = self._connection.db.execute(sql, [address]).fetchone()
-        return Transfer(*row) if row else None
+        rows = self._connection.tuples(sql, address)
+        return next(iter(self._readable(rows, _transfer, first_of)), None)
 
     def put(self, transfers: Iterable[Transfer], most: int) -> None:
         """Batched evidence of TFTP: counts are added to what is there; the newest `most` rows stay."""
@@ -42,3 +45,9 @@ class Transfers(Table):
         with self._connection.writing() as db:
             db.conn.executemany(sql, rows)
             db.execute(forget, [most])
+
+
+def _transfer(row: tuple[SqlValue, ...]) -> Transfer:
+    check_types(row, (str, (int, float), int, str, str, int))
+    address, time, count, name, result, size = row
+    return Transfer(str(address), float(time or 0), int(count or 0), str(name), str(result), int(size or 0))

@@ -1,7 +1,8 @@
 """What the DHCP service has found out about other servers, for the processes that ask for it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from pydantic import TypeAdapter
 
@@ -26,30 +27,34 @@ class RogueServer:
 
 _SERVERS = TypeAdapter(list[RogueServer])
 _NAMES = TypeAdapter(list[str])
+_Item = TypeVar("_Item")
 
 
 class Values(Table):
     """Single values of the service, each a row of JSON under its key."""
 
+    NOUN = "the value"
+    HINT = "the DHCP service writes it anew when it is started"
+
     def rogue_servers(self) -> list[RogueServer]:
-        """The DHCP servers that are heard now and are not ours."""
-        return _SERVERS.validate_json(self._text("dhcp.servers", "[]"))
+        """The DHCP servers that are heard now and are not ours. Raises UnreadableError (PV-612)."""
+        return self._value("dhcp.servers", _SERVERS.validate_json)
 
     def put_rogue_servers(self, servers: Sequence[RogueServer]) -> None:
         """Replace the whole list."""
         self._put("dhcp.servers", _SERVERS.dump_json(list(servers)))
 
     def deaf_interfaces(self) -> list[str]:
-        """The names of the interfaces on which other DHCP servers cannot be heard (no CAP_NET_RAW)."""
-        return _NAMES.validate_json(self._text("dhcp.deaf", "[]"))
+        """The interfaces on which other servers cannot be heard (no CAP_NET_RAW). Raises as the other."""
+        return self._value("dhcp.deaf", _NAMES.validate_json)
 
     def put_deaf_interfaces(self, names: Sequence[str]) -> None:
         """Replace the whole list."""
         self._put("dhcp.deaf", _NAMES.dump_json(list(names)))
 
-    def _text(self, key: str, default: str) -> str:
+    def _value(self, key: str, make: Callable[[str], list[_Item]]) -> list[_Item]:
         row = self._connection.fetch_one("SELECT value FROM service WHERE key = ?", key)
-        return str(row["value"]) if row else default
+        return self._read(str(row["value"]), make, key) if row else []
 
     def _put(self, key: str, value: bytes) -> None:
         with self._connection.writing() as db:

@@ -1,7 +1,10 @@
 """Puts the routes together: machine endpoints and the operators' API in one Flask application."""
 
+import logging
+
 from flask import Flask, Response
 
+from provisioner.errors import NotNowError, UnreadableError
 from provisioner.site.site import Site
 from provisioner.state.notify import Listener
 from provisioner.web.machines import installer, mirror
@@ -9,6 +12,9 @@ from provisioner.web.machines import routes as machines
 from provisioner.web.machines.download_slots import DownloadSlots
 from provisioner.web.operators import metrics
 from provisioner.web.operators import routes as operators
+
+log = logging.getLogger(__name__)
+RETRY_AFTER = 5  # seconds
 
 
 def create_app(site: Site, listener: Listener) -> Flask:
@@ -27,6 +33,8 @@ def create_app(site: Site, listener: Listener) -> Flask:
     app.register_blueprint(metrics.routes)
     for blueprint in operators.blueprints():
         app.register_blueprint(blueprint)
+    app.register_error_handler(NotNowError, _not_now)
+    app.register_error_handler(UnreadableError, _unreadable)
     # one body for all that is not there or not for you: a stranger learns nothing from the difference
     for status in (400, 404, 405, 413, 415):
         app.register_error_handler(status, _not_found)
@@ -35,3 +43,15 @@ def create_app(site: Site, listener: Listener) -> Flask:
 
 def _not_found(_: Exception) -> Response:
     return Response("not found\n", 404, mimetype="text/plain")
+
+
+def _not_now(fault: NotNowError) -> Response:
+    """Machines ask again; what they said is not lost, for they were not told that it was taken."""
+    log.warning("a machine is told to come again: %s", fault)
+    return Response("not now\n", 503, {"Retry-After": str(RETRY_AFTER)}, mimetype="text/plain")
+
+
+def _unreadable(fault: UnreadableError) -> Response:
+    """A machine of which nobody can say what was ordered is nobody's."""
+    log.warning("a machine is told nothing: %s (PV-%d)", fault, fault.code)
+    return _not_found(fault)

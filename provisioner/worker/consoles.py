@@ -11,7 +11,7 @@ from provisioner.deployment.record import try_record
 from provisioner.domain.deployment import Deployment
 from provisioner.domain.events.power import ConsoleLost
 from provisioner.domain.stage import ACTIVE
-from provisioner.errors import PowerError, ProvisionError
+from provisioner.errors import NotNowError, PowerError, ProvisionError, UnreadableError
 from provisioner.power import console, registry
 from provisioner.site.site import Site
 from provisioner.state import notify
@@ -37,11 +37,16 @@ class Consoles:
         """Begin what is under way, end what is not any more."""
         active = {row.id: row for row in rows if row.stage in ACTIVE}
         for ident, row in active.items():
-            bmc = self._site.database.hosts.get(row.host).bmc
-            if ident not in self._keepers and registry.console_driver(bmc):
+            if ident not in self._keepers and self._has_console(row):
                 self._keepers[ident] = Keeper(self._site, row, self._ring)
         for ident in [ident for ident in self._keepers if ident not in active]:
             self._keepers.pop(ident).stop()
+
+    def _has_console(self, row: Deployment) -> bool:
+        try:
+            return registry.console_driver(self._site.database.hosts.get(row.host).bmc) is not None
+        except UnreadableError:  # the others' consoles are recorded all the same
+            return False
 
     def is_settled(self, row: Deployment) -> bool:
         """Whether the machine may be powered on: its console is recorded, or cannot be for now."""
@@ -132,13 +137,16 @@ class Keeper:
             self._ring()
 
     def _report(self, fault: ProvisionError) -> None:
-        """Every break in the recording's journal, the first one also in the story."""
+        """Every break into the recording's journal, the first one also into the story, if there is room."""
         log.warning("%s: the console is not recorded: %s", self._row.host, fault)
         lost = ConsoleLost(code=fault.code, sentence=str(fault), hint=fault.hint)
-        self._recording.mark("lost", fault)
-        if not self._is_reported:
-            self._is_reported = True
-            try_record(self._site, self._row.id, lost, source="bmc")
+        try:
+            self._recording.mark("lost", fault)
+            if not self._is_reported:
+                try_record(self._site, self._row.id, lost, source="bmc")
+                self._is_reported = True
+        except (OSError, NotNowError) as unwritten:
+            log.warning("%s: that could not be written down: %s", self._row.host, unwritten)
 
 
 def _end(recorder: run.Process) -> None:

@@ -6,6 +6,7 @@ from functools import partial
 
 from provisioner.domain.event import Event
 from provisioner.domain.events.netboot import DhcpServerGone, DhcpServerSeen
+from provisioner.errors import ServiceError, UnreadableError
 from provisioner.services.dhcp.frames import DhcpPacketSocket
 from provisioner.services.dhcp.listener import CLIENT_PORT, SERVER_PORT
 from provisioner.services.dhcp.packet import Packet
@@ -39,12 +40,22 @@ class RogueServerWatch:
         self._site, self._overheard = site, overheard
         mode = site.settings.dhcp.mode
         self._is_external = mode == "external"
+        self._is_saved = True
         period = PERIOD if mode == "authoritative" else SITE_SERVER_PERIOD
         self._servers = RogueServers(frozenset(site.settings.addresses), self._on_change, period)
-        self._servers.load(lan.rogue_servers(site), site.clock())
+        self._servers.load(self._known(), site.clock())
         self._sockets: list[DhcpPacketSocket] = []
         self._open(interfaces, reactor)
         reactor.call_every(period, self._probe)
+
+    def _known(self) -> list[RogueServer]:
+        """Those that were heard before this start; where nobody can read that it is written anew."""
+        try:
+            return lan.rogue_servers(self._site)
+        except UnreadableError as fault:
+            log.warning("%s; whoever is there will be heard again", fault)
+            self._is_saved = False
+            return []
 
     @property
     def count(self) -> int:
@@ -69,10 +80,12 @@ class RogueServerWatch:
                 continue
             self._sockets.append(packet_socket)
             reactor.register(packet_socket, partial(self._receive, packet_socket))
-        self._site.database.values.put_deaf_interfaces(deaf)
+        self._write(partial(self._site.database.values.put_deaf_interfaces, deaf))
 
     def _probe(self) -> None:
         self._servers.expire(self._site.clock())
+        if not self._is_saved:
+            self._save()
         for packet_socket in self._sockets:
             try:
                 packet_socket.broadcast(discover_message(packet_socket.mac))
@@ -91,6 +104,21 @@ class RogueServerWatch:
         seen = DhcpServerSeen if kind == DhcpServerSeen.kind else DhcpServerGone
         change = "answers" if seen is DhcpServerSeen else "is gone"
         log.warning("another DHCP server %s: %s", change, lan.describe_server(server))
-        self._site.database.values.put_rogue_servers(self._servers.dump())
+        self._save()
         data = seen.model_validate(server, from_attributes=True)
-        self._site.database.events.note(Event.of_network(data, source="dhcp", now=self._site.clock()))
+        event = Event.of_network(data, source="dhcp", now=self._site.clock())
+        self._write(partial(self._site.database.events.note, event))
+
+    def _save(self) -> None:
+        """What `deploy` looks at; where it cannot be written it is tried again at the next probe."""
+        servers = self._servers.dump()
+        self._is_saved = self._write(partial(self._site.database.values.put_rogue_servers, servers))
+
+    @staticmethod
+    def _write(put: Callable[[], None]) -> bool:
+        try:
+            put()
+        except ServiceError as fault:
+            log.warning("what was heard of other DHCP servers could not be written down: %s", fault)
+            return False
+        return True

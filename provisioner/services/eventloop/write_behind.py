@@ -5,6 +5,8 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
+from provisioner.errors import ProvisionError
+
 BATCH_ROWS = 100  # rows that one job writes, at most
 PAUSE_SECONDS = 0.004  # between two jobs: one interpreter serves the packets, too
 log = logging.getLogger(__name__)
@@ -69,7 +71,12 @@ class WriteBehind:
             job()
         except Exception as fault:
             if str(fault) != self._failed:  # a full disk is said once, and tried again
-                log.exception("what was seen could not be written down; it is tried again")
+                known = isinstance(fault, ProvisionError)
+                log.error(
+                    "what was seen could not be written down; it is tried again: %s",
+                    fault,
+                    exc_info=not known,
+                )
             self._failed = str(fault)
             return False
         self._failed = ""

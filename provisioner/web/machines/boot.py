@@ -16,7 +16,7 @@ from provisioner.discovery import records
 from provisioner.domain.boot_plan import Asker, Firmware, Local, Ramdisk, Survey
 from provisioner.domain.events.netboot import ScriptServed
 from provisioner.domain.values import parse_mac
-from provisioner.errors import InputError
+from provisioner.errors import InputError, NotNowError
 from provisioner.site.site import Site
 from provisioner.state import boot_files
 from provisioner.web.machines import files
@@ -42,7 +42,7 @@ def boot_script(mac: str) -> Response:
     name, plan = asker.mac if asker else mac[:40], type(answer.plan).__name__
     log.info("%s (%s) is answered %s: %s", name, client_address(), plan, answer.reason)
     if asker:
-        response.call_on_close(lambda: _note_served(site, asker, answer))
+        response.call_on_close(lambda: _try_to_note(site, asker, answer))
     return response
 
 
@@ -65,6 +65,14 @@ def _asker(mac: str, firmware: Firmware) -> Asker | None:
     except ValidationError:
         log.warning("%s sent a serial or UUID that no firmware writes", known.mac)
         return known
+
+
+def _try_to_note(site: Site, asker: Asker, answer: BootAnswer) -> None:
+    """Evidence: the machine has its script, whether that can be written down now or not."""
+    try:
+        _note_served(site, asker, answer)
+    except NotNowError as fault:
+        log.warning("%s: its script could not be written down: %s", asker.mac, fault)
 
 
 def _note_served(site: Site, asker: Asker, answer: BootAnswer) -> None:

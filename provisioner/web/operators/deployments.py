@@ -15,12 +15,12 @@ from provisioner.api.deployments import (
 )
 from provisioner.deployment import admission, plan
 from provisioner.deployment.order import arm
-from provisioner.deployment.record import record
+from provisioner.deployment.record import record, set_aside
 from provisioner.domain.deployment import Deployment
 from provisioner.domain.events.order import OrderCancelled, OrderResumed
 from provisioner.domain.events.payload import Failure
 from provisioner.domain.stage import RESTING
-from provisioner.errors import NotFoundError, TransitionError
+from provisioner.errors import NotFoundError, TransitionError, UnreadableError
 from provisioner.site.site import Site
 from provisioner.web.request import await_change, the_site
 
@@ -48,9 +48,14 @@ def order(body: DeploymentOrder) -> PlanAnswer | OrderAnswer:
 
 
 def list_newest() -> DeploymentList:
-    """The newest hundred, newest first."""
-    rows = the_site().database.deployments.newest()
-    return DeploymentList(deployments=tuple(DeploymentStatus.model_validate(row) for row in rows))
+    """The newest hundred, newest first.
+
+    `unreadable` says of each row of any table that lists leave out why that is so.
+    """
+    database = the_site().database
+    rows = tuple(DeploymentStatus.model_validate(row) for row in database.deployments.newest())
+    unreadable = (f"{fault} (PV-{fault.code}): {fault.hint}" for fault in database.unreadable())
+    return DeploymentList(deployments=rows, unreadable=tuple(unreadable))
 
 
 def show(ident: str) -> DeploymentAnswer:
@@ -73,9 +78,17 @@ def events(ident: str, query: EventQuery) -> DeploymentEvents:
 
 
 def cancel(ident: str) -> DeploymentCancelled:
-    """End a deployment. The agent stops writing at its next word with us; the host is not powered off."""
+    """End a deployment. The agent stops writing at its next word with us; the host is not powered off.
+
+    One that cannot be read is set aside, with what can be read of it.
+    """
     site = the_site()
-    row = find(site, ident)
+    try:
+        row = find(site, ident)
+    except UnreadableError as fault:
+        if not ident.startswith("d-"):
+            raise
+        return DeploymentCancelled(deployment=DeploymentStatus.model_validate(set_aside(site, ident, fault)))
     try:
         row = record(site, row.id, OrderCancelled(by="operator"), source="operator")
     except TransitionError as late:

@@ -59,7 +59,7 @@ def show(name: str) -> HostDetails:
 
 
 def _status(site: Site, host: Host) -> HostStatus:
-    last = site.database.deployments.last_of(host.name)
+    last = site.database.deployments.last_readable(host.name)
     row = site.database.macs.get(host.macs[0])
     return HostStatus(
         **host.model_dump(),

@@ -1,5 +1,7 @@
 """Runs: plan, order, show, follow, cancel."""
 
+from contextlib import suppress
+
 from provisioner.api.answer import EventQuery
 from provisioner.api.deployments import DeploymentStatus
 from provisioner.api.runs import RunAnswer, RunArmed, RunCancelled, RunEvents, RunOrder, RunPlan
@@ -10,7 +12,7 @@ from provisioner.deployment.runs import arm_run, preview_run, select_hosts
 from provisioner.domain.events.order import OrderCancelled
 from provisioner.domain.run import Run
 from provisioner.domain.stage import RESTING
-from provisioner.errors import RefusedError, TransitionError
+from provisioner.errors import RefusedError, TransitionError, UnreadableError
 from provisioner.site.site import Site
 from provisioner.web.request import await_change, the_site
 
@@ -75,7 +77,8 @@ def events(ident: str, query: EventQuery) -> RunEvents:
 def cancel(ident: str) -> RunCancelled:
     """End every deployment of a run that is not at rest."""
     site = the_site()
-    site.database.runs.get(ident)  # raises NotFoundError
+    with suppress(UnreadableError):  # what it has ordered can be ended all the same
+        site.database.runs.get(ident)  # raises NotFoundError
     for row in site.database.deployments.of_run(ident):
         if row.stage not in RESTING:
             try:

@@ -62,7 +62,13 @@ def foreign(site: Site) -> None:
     site.database.hosts.put_hardware("vc-1", HardwareFacts(serial="C1", disks=(disk,)), site.clock())
 
 
+def unreadable(site: Site) -> None:
+    under_way(site)
+    site.database.db.conn.execute("UPDATE deployments SET progress = '{'")
+
+
 RULES: dict[int, Callable[[Site], None]] = {
+    612: unreadable,
     127: wrong_kind,
     131: locked,
     132: under_way,

@@ -1,0 +1,81 @@
+"""What machines are told when nothing can be written down, or when nobody can read what was ordered."""
+
+from collections.abc import Iterator
+
+import pytest
+from flask.testing import FlaskClient
+
+from provisioner.deployment.order import arm
+from provisioner.deployment.record import record
+from provisioner.domain.deployment import Deployment
+from provisioner.domain.events.order import SlotGiven
+from provisioner.domain.events.power import PowerBegan
+from provisioner.domain.stage import Stage
+from provisioner.errors import BusyError, DiskFullError, NotNowError
+from provisioner.site.site import Site
+from provisioner.state.connection import Connection
+from provisioner.state.notify import Listener
+from provisioner.web.application import create_app
+
+OWN = {"REMOTE_ADDR": "10.77.0.64"}  # vc-1's address
+SCRIPT = "/boot/52-54-00-00-00-01/boot.ipxe?arch=x86_64"
+
+
+@pytest.fixture
+def client(site: Site) -> Iterator[FlaskClient]:
+    with Listener(site.settings.state, "web") as listener:
+        yield create_app(site, listener).test_client()
+
+
+@pytest.fixture
+def row(site: Site) -> Deployment:
+    """One whose machine may say hello."""
+    (site.settings.state / "secrets").mkdir()
+    (site.settings.state / "secrets" / "deploy_ed25519.pub").write_text("ssh-ed25519 AAAA provisioner\n")
+    made = arm(site, site.database.hosts.get("vc-1"), site.database.images.all()[0], by="ann")
+    record(site, made.id, SlotGiven(), source="worker")
+    return record(site, made.id, PowerBegan(nonce="n-1"), source="worker")
+
+
+def hello() -> dict[str, object]:
+    mac = "52:54:00:00:00:01"
+    about = {"serial": "", "uuid": "", "memory": 1, "version": "0", "disks": [], "nics": []}
+    return {"nonce": "n-1", "boot_id": "boot-1", "mac": mac, "macs": [mac], **about}
+
+
+@pytest.mark.parametrize("fault", [DiskFullError("the disk is full"), BusyError("somebody holds it")])
+def test_a_machine_comes_again_and_its_order_is_not_lost(
+    site: Site, client: FlaskClient, row: Deployment, monkeypatch: pytest.MonkeyPatch, fault: NotNowError
+) -> None:
+    def writing(_: Connection) -> None:
+        raise fault
+
+    with monkeypatch.context() as full:
+        full.setattr(Connection, "writing", writing)
+        script = client.get(SCRIPT, environ_base=OWN)
+        assert script.status_code == 200 and b"pv.nonce=n-1" in script.data, "to read it needs no room"
+        script.close()  # upon which it would be noted
+        told = client.post("/agent/v1/hello", json=hello(), environ_base=OWN)
+        assert (told.status_code, told.headers["Retry-After"]) == (503, "5")
+        stranger = client.get(
+            "/boot/52-54-00-00-00-77/boot.ipxe", environ_base={"REMOTE_ADDR": "10.77.0.130"}
+        )
+        assert stranger.status_code == 200 and b"local.efi" in stranger.data
+    assert site.database.deployments.get(row.id).stage == Stage.POWERING
+    told = client.post("/agent/v1/hello", json=hello(), environ_base=OWN)
+    assert told.status_code == 200 and told.get_json()["token"]
+
+
+def test_who_would_be_told_what_nobody_can_read_is_a_stranger(
+    site: Site, client: FlaskClient, row: Deployment, caplog: pytest.LogCaptureFixture
+) -> None:
+    token = client.post("/agent/v1/hello", json=hello(), environ_base=OWN).get_json()["token"]
+    site.database.db.conn.execute("UPDATE deployments SET progress = '{'")
+    script = client.get(SCRIPT, environ_base=OWN)
+    assert script.status_code == 200 and b"local.efi" in script.data and b"nonce" not in script.data
+    message = {"deployment": row.id, "attempt": 1, "seq": 1, "lines": ["x"]}
+    headers = {"Authorization": f"Bearer {token}"}
+    for path, body in (("/agent/v1/hello", hello()), ("/agent/v1/log", message)):
+        told = client.post(path, json=body, environ_base=OWN, headers=headers)
+        assert (told.status_code, told.data) == (404, b"not found\n")
+    assert f"the deployment {row.id} cannot be read" in caplog.text and "Traceback" not in caplog.text
