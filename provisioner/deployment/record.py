@@ -111,7 +111,8 @@ def _write(site: Site, row: Deployment, after: Stage, event: Payload, source: st
     """The row after the event, and the event, into the open transaction."""
     moved = _moved(site, row, after, event, now)
     site.database.deployments.put(moved)
-    site.database.events.add(Event.of(moved, event, source=source, now=now))
+    happened = Event.of(moved, event, source=source, now=now)
+    site.database.events.add(happened, repeatable=after == row.stage)
     return moved
 
 

@@ -1,4 +1,4 @@
-"""One line of the append-only log."""
+"""One line of the log of events."""
 
 from collections.abc import Mapping
 from typing import Self
@@ -7,7 +7,7 @@ from pydantic import SerializeAsAny, model_validator
 
 from provisioner.domain.deployment import Deployment
 from provisioner.domain.events import registry
-from provisioner.domain.events.payload import Payload
+from provisioner.domain.events.payload import Evidence, Payload
 from provisioner.domain.values import FrozenModel
 
 
@@ -67,4 +67,6 @@ class Event(FrozenModel):
 
     def describe(self) -> str:
         """A sentence for people; the bare kind where nothing more is known."""
-        return self.data.describe() or self.kind
+        sentence = self.data.describe() or self.kind
+        count = self.data.count if isinstance(self.data, Evidence) and not self.data.is_progress else 1
+        return f"{sentence} ({count} times)" if count > 1 else sentence

@@ -1,13 +1,28 @@
-"""The append-only log of events."""
+"""The log of events. It only grows; but what a machine repeats is kept as first, last and how many."""
 
 import json
 
 from provisioner.domain.event import Event
-from provisioner.domain.events.payload import Unknown
-from provisioner.state.connection import Row, Table, key_of, placeholders
+from provisioner.domain.events.payload import Evidence, Unknown
+from provisioner.domain.events.registry import LASTING
+from provisioner.domain.stage import RESTING
+from provisioner.state.connection import Row, SqlValue, Table, key_of, placeholders
+from provisioner.state.reading import FAULTS
 from provisioner.state.redaction import redact
 
 LONGEST_UNREADABLE = 200  # characters of damaged data that are shown
+LOOKED_BACK = 16  # events of one kind among which a repeated one is looked for
+MOST_OF_A_KIND = (
+    500  # repeatable events of one attempt; what comes after them counts as the last of them again
+)
+NOTHING: dict[str, SqlValue] = {
+    "id": 0,
+    "time": 0.0,
+    "host": "",
+    "deployment": "",
+    "attempt": 0,
+    "kind": "unreadable",
+}
 
 
 class Events(Table):
@@ -33,26 +48,70 @@ class Events(Table):
         )
         return [to_event(row) for row in self._connection.rows(sql, ident, after, limit)]
 
-    def add(self, event: Event) -> int:
+    def add(self, event: Event, *, repeatable: bool = False) -> int:
         """Append, inside the caller's transaction; the event's id. Secrets are taken out here.
+
+        Where it is `repeatable` (it leads to no other stage) and says what an earlier one of its attempt has
+        said, it takes that one's place: under a new id, so that whoever follows the log sees it.
 
         Raises ServiceError where no transaction is open: an event and what it changes are one.
         """
         self._connection.require_transaction()
+        if not repeatable or not isinstance(event.data, Evidence):
+            return self._insert(event)
+        earlier = self._repeated(event, event.data)
+        if earlier is None:
+            return self._insert(event.model_copy(update={"data": event.data.beginning(event.time)}))
+        ident, before = earlier
+        new = self._insert(event.model_copy(update={"data": event.data.after(before)}))
+        self._connection.db.conn.execute("DELETE FROM events WHERE id = ?", [ident])
+        return new
+
+    def _insert(self, event: Event) -> int:
         data = event.data.model_dump(mode="json", exclude_unset=True)
         row = event.model_dump(exclude={"id", "data"}) | {"data": json.dumps(redact(data))}
         sql = f"INSERT INTO events ({', '.join(row)}) VALUES ({placeholders(row)})"  # noqa: S608  our own columns
         return key_of(self._connection.db.conn.execute(sql, row).lastrowid)
 
+    def _repeated(self, event: Event, data: Evidence) -> tuple[int, Evidence] | None:
+        """Id and data of the one that it repeats; None where it says something new."""
+        mine = "deployment = ? AND kind = ? AND attempt = ?"
+        owner = (event.deployment, event.kind, event.attempt)
+        sql = f"SELECT * FROM events WHERE {mine} ORDER BY id DESC LIMIT ?"  # noqa: S608  our own words
+        found = [to_event(row) for row in self._connection.rows(sql, *owner, LOOKED_BACK)]
+        counted = [
+            (old.id, old.data) for old in found if isinstance(old.data, Evidence) and old.data.is_counted
+        ]
+        same = next(((ident, old) for ident, old in counted if data.repeats(old)), None)
+        if same or len(found) < LOOKED_BACK or not counted:
+            return same
+        total = self._connection.tuples(f"SELECT count(*) FROM events WHERE {mine}", *owner)[0][0]  # noqa: S608
+        return counted[0] if key_of(total) >= MOST_OF_A_KIND else None
+
     def note(self, event: Event) -> None:
         """Append an event that belongs to no deployment."""
         with self._connection.writing():
-            self.add(event)
+            self.add(event, repeatable=True)
 
     def notes(self, limit: int) -> list[Event]:
         """The newest events that belong to no deployment, newest first."""
         sql = "SELECT * FROM events WHERE deployment = '' ORDER BY id DESC LIMIT ?"
         return [to_event(row) for row in self._connection.rows(sql, limit)]
+
+    def prune(self, before: float, most: int) -> int:
+        """Forget at most so many from before then (seconds since 1970); how many.
+
+        What an order, its verdict and its way from stage to stage were stays for ever, as does all of a
+        deployment that is not at rest.
+        """
+        kinds, stages = (", ".join("?" for _ in words) for words in (LASTING, RESTING))
+        is_counted = "CASE WHEN json_valid(data) THEN json_extract(data, '$.count') END IS NOT NULL"
+        sql = f"""SELECT id FROM events WHERE time < ? AND (kind NOT IN ({kinds}) OR {is_counted})
+                  AND deployment NOT IN (
+                  SELECT id FROM deployments WHERE stage_since >= ? OR stage NOT IN ({stages}))
+                  ORDER BY id LIMIT ?"""  # noqa: S608  marks only
+        found = self._connection.tuples(sql, before, *LASTING, before, *RESTING, most)
+        return self._forget("events", found)
 
 
 def to_event(row: Row) -> Event:
@@ -62,6 +121,19 @@ def to_event(row: Row) -> Event:
         data = json.loads(text)
     except (ValueError, RecursionError):  # a damaged row hides neither the others nor its own kind
         data = None
-    if isinstance(data, dict) and "\\ud" not in text:  # half characters cannot be answered as JSON
-        return Event.model_validate({**row, "data": data})
-    return Event.model_validate({**row, "data": Unknown(unreadable=text[:LONGEST_UNREADABLE])})
+    unreadable = Unknown(unreadable=text[:LONGEST_UNREADABLE].encode(errors="replace").decode())
+    try:
+        if isinstance(data, dict) and "\\ud" not in text:  # half characters cannot be answered as JSON
+            return Event.model_validate({**row, "data": data})
+        return Event.model_validate({**row, "data": unreadable})
+    except FAULTS:  # a column that holds something else than it should
+        return Event.model_validate({**_readable_columns(row), "data": unreadable})
+
+
+def _readable_columns(row: Row) -> dict[str, SqlValue]:
+    """Each column, or nothing in its place where it is not of its kind."""
+    whole = {**NOTHING, "source": "", "version": 1}
+    return {
+        name: row[name] if isinstance(row.get(name), type(nothing)) else nothing
+        for name, nothing in whole.items()
+    }

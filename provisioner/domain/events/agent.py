@@ -2,20 +2,21 @@
 
 from provisioner.domain.deployment import MOST_ATTEMPTS, Deployment, WrittenDisk
 from provisioner.domain.events.netboot import BootRequest
-from provisioner.domain.events.payload import Failure, Payload, ProgressReport, WriteClaim
+from provisioner.domain.events.payload import Evidence, Failure, Payload, ProgressReport, WriteClaim
 from provisioner.domain.progress import Progress
 from provisioner.domain.stage import Stage
 from provisioner.domain.values import machine_uuid
 from provisioner.system.units import duration, size
 
 
-class AgentHello(WriteClaim):
+class AgentHello(WriteClaim, Evidence):
     """The nonce was right, so the order is consumed. `boot_id` is the kernel's; tokens as hashes."""
 
     kind = "agent.hello"
     moves = {Stage.POWERING: Stage.WRITING, Stage.NETBOOTING: Stage.WRITING, Stage.WRITING: Stage.WRITING}
     meaning = "the nonce was right: order consumed, token issued"
     closes_stage = True
+    same = ("boot_id",)
 
     nonce: str
     boot_id: str
@@ -58,6 +59,7 @@ class AgentProgress(ProgressReport):
     kind = "agent.progress"
     moves = {Stage.WRITING: Stage.WRITING}
     meaning = "bytes are moving"
+    same = ("phase", "disk")
 
     seq: int = -1
     phase: str = ""

@@ -1,18 +1,19 @@
 """Events of Ubuntu's installer, where it boots instead of the ramdisk."""
 
 from provisioner.domain.deployment import Deployment, WrittenDisk
-from provisioner.domain.events.payload import Failure, Payload, ProgressReport, WriteClaim
+from provisioner.domain.events.payload import Evidence, Failure, Payload, ProgressReport, WriteClaim
 from provisioner.domain.progress import Progress
 from provisioner.domain.stage import Stage
 from provisioner.domain.values import machine_uuid
 
 
-class SeedServed(Payload):
+class SeedServed(Evidence):
     """cloud-init has read the user-data at this `address`."""
 
     kind = "seed.served"
     moves = {Stage.POWERING: Stage.NETBOOTING, Stage.NETBOOTING: Stage.NETBOOTING}
     meaning = "the installer has read its seed"
+    same = ("address",)
 
     address: str = ""
 
@@ -99,6 +100,7 @@ class InstallerProgress(ProgressReport):
     kind = "installer.progress"
     moves = {Stage.WRITING: Stage.WRITING}
     meaning = "the installer goes on"
+    same = ("phase", "origin", "failed", "unwinds")
 
     phase: str = ""
     origin: str = ""

@@ -1,6 +1,6 @@
 """Events of the boot from the network, and of the network itself."""
 
-from provisioner.domain.events.payload import Payload
+from provisioner.domain.events.payload import Evidence, Payload
 from provisioner.domain.stage import Stage
 
 
@@ -25,12 +25,13 @@ class DhcpSeen(BootRequest):
         return f"first network packet, it gets {self.address}"
 
 
-class ScriptServed(Payload):
+class ScriptServed(Evidence):
     """iPXE was sent its script; `boots` is ramdisk or installer, serial and UUID are SMBIOS's."""
 
     kind = "script.served"
     moves = {Stage.POWERING: Stage.NETBOOTING, Stage.NETBOOTING: Stage.NETBOOTING}
     meaning = "iPXE has its script"
+    same = ("boots", "address", "serial", "uuid")
 
     boots: str = "ramdisk"
     address: str = ""
@@ -42,8 +43,10 @@ class ScriptServed(Payload):
         return f"iPXE has its script, loading the {self.boots}"
 
 
-class DhcpServer(Payload):
+class DhcpServer(Evidence):
     """Another DHCP server: what it offered last, what it names to boot; times in seconds since 1970."""
+
+    same = ("address", "mac")
 
     address: str = ""
     mac: str = ""

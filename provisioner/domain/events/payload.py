@@ -1,7 +1,7 @@
 """What every kind of event has: its moves in the transition table, its guard, its effect, its sentence."""
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
@@ -69,7 +69,37 @@ class Failure(Payload):
         return self.sentence or "no reason was given"
 
 
-class ProgressReport(Payload):
+class Evidence(Payload):
+    """What a machine can repeat for ever without leading anywhere: kept as the first, the last and how many.
+
+    The stored event is the last one, with its time; `first` is when the first came, in seconds since 1970.
+    One that leads to another stage is kept for itself.
+    """
+
+    same: ClassVar[tuple[str, ...]] = ()  # two in which these fields are equal are one repeated
+
+    first: float = 0
+    count: int = 1
+
+    def repeats(self, earlier: Payload) -> bool:
+        """Whether it says what the `earlier` one of its kind has said."""
+        return all(getattr(self, name) == getattr(earlier, name, None) for name in self.same)
+
+    def after(self, earlier: "Evidence") -> Self:
+        """This one, standing for the earlier ones too."""
+        return self.model_copy(update={"first": earlier.first, "count": earlier.count + 1})
+
+    def beginning(self, now: float) -> Self:
+        """This one as the first; `now` in seconds since 1970."""
+        return self.model_copy(update={"first": now, "count": 1})
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether it stands for all of its kind, and not for one that led to another stage."""
+        return "count" in self.model_fields_set
+
+
+class ProgressReport(Evidence):
     """A report of who writes the disk: its fields are those of `Progress`."""
 
     is_progress = True

@@ -5,11 +5,21 @@ from types import ModuleType
 
 from pydantic import ValidationError
 
-from provisioner.domain.events import agent, clock, installer, netboot, order, power, system, verification
+from provisioner.domain.events import (
+    agent,
+    clock,
+    installer,
+    netboot,
+    order,
+    power,
+    service,
+    system,
+    verification,
+)
 from provisioner.domain.events.payload import Payload, Unknown
 
 # in the order in which a deployment meets them
-MODULES = (order, power, netboot, agent, installer, system, verification, clock)
+MODULES = (order, power, netboot, agent, installer, system, verification, clock, service)
 
 
 def _kinds(module: ModuleType) -> Iterator[type[Payload]]:
@@ -29,3 +39,11 @@ def read(kind: str, data: Mapping[str, object]) -> Payload:
         return KINDS.get(kind, Unknown).model_validate(data)
     except ValidationError:
         return Unknown.model_validate(data)
+
+
+def _is_lasting(event: type[Payload]) -> bool:
+    """Whether it is the order itself, or leads from a stage to another: these are never forgotten."""
+    return event is order.OrderArmed or any(before != after for before, after in event.moves.items())
+
+
+LASTING: tuple[str, ...] = tuple(kind for kind, event in KINDS.items() if _is_lasting(event))

@@ -1,12 +1,14 @@
 """Events of the verification and of the sealing."""
 
 from provisioner.domain.deployment import Deployment, Verdict
-from provisioner.domain.events.payload import Failure, Payload
+from provisioner.domain.events.payload import Evidence, Failure, Payload
 from provisioner.domain.stage import Stage
 
 
-class TaskReport(Payload):
+class TaskReport(Evidence):
     """One task; `result` is ok, deviation or unreachable, `seconds` how long it took."""
+
+    same = ("task", "result", "sentence")
 
     task: str = "?"
     result: str = "?"
@@ -26,12 +28,13 @@ class VerifyTask(TaskReport):
     meaning = "one task of the verification"
 
 
-class VerifyUnreachable(Payload):
+class VerifyUnreachable(Evidence):
     """SSH did not answer; it is tried again until the deadline."""
 
     kind = "verify.unreachable"
     moves = {Stage.VERIFYING: Stage.VERIFYING}
     meaning = "SSH did not answer yet"
+    same = ("sentence",)
 
     sentence: str = ""
 

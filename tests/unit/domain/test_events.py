@@ -23,6 +23,7 @@ LEAST: dict[str, Any] = {
     "image": "os@1",
     "stage": "writing",
     "seconds": 61,
+    "service": "dns",
     "disk": {"name": "vda", "serial": "S1"},
 }
 # data as the release before the typed events wrote it
@@ -103,7 +104,8 @@ def test_what_cannot_be_read_is_shown_all_the_same(site: Site, kind: str, data: 
 
 def test_only_what_was_given_is_stored_and_no_secret(site: Site) -> None:
     hello = AgentHello(nonce="n" * 32, boot_id="b", token_hash="t", phone_hash="p")
-    site.database.events.note(Event.of_network(hello, source="agent", now=1.0))
+    with site.database.writing():
+        site.database.events.add(Event.of_network(hello, source="agent", now=1.0))
     [(stored,)] = site.database.db.execute("SELECT data FROM events").fetchall()
     assert set(json.loads(stored)) == {"nonce", "boot_id", "token_hash", "phone_hash"}
     assert "n" * 32 not in stored and json.loads(stored)["nonce"].startswith("sha256:")

@@ -20,7 +20,13 @@ from provisioner.state.database import Database
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "state"
 Stored = dict[str, object]
-SINCE = {"order.refused", "order.resumed", "host.suspect", "clock.step"}  # kinds of event that are younger
+SINCE = {
+    "order.refused",
+    "order.resumed",
+    "host.suspect",
+    "clock.step",
+    "service.replaced",
+}  # kinds of event that are younger
 
 
 def read_tables(path: Path) -> dict[str, list[Stored]]:

@@ -307,12 +307,13 @@ def test_a_phone_home_that_was_overheard_sends_nobody_elsewhere(
     assert written.row.stage == "verifying" and "verify.passed" not in world.kinds(written.row.id)
 
 
-def test_progress_is_kept_once_for_each_number(world: World, puppet: Puppet) -> None:
+def test_progress_counts_once_for_each_number(world: World, puppet: Puppet) -> None:
     ident = puppet.arm()
     puppet.hello()
     for seq in (1, 2, 2, 1):
         assert puppet.tell("progress", seq=seq, done=seq << 20).json == {"do": "continue"}
-    assert world.kinds(ident).count("agent.progress") == 2
+    [report] = [event for event in world.client.events(ident).events if event.kind == "agent.progress"]
+    assert (report.data.count, report.data.done) == (2, 2 << 20)
     assert world.client.deployment(ident).progress.done == 2 << 20
 
 
