@@ -1,10 +1,15 @@
-"""The state folder: what is in it before the service starts."""
+"""The state folder: whose it is, who may look into it, and what is in it before the service starts."""
 
+import os
+import pwd
 import secrets
+import stat
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from provisioner import run
 from provisioner.errors import ServiceError
+from provisioner.state.disk_usage import unusable
 from provisioner.state.secrets import (
     deployment_key_file,
     operator_token_file,
@@ -14,20 +19,74 @@ from provisioner.state.secrets import (
 )
 
 FOLDERS = ("images", "keys", "ramdisk", "logs", "run")
+SHOWN_TO_NGINX = "images"  # it is shown this folder alone; into the state folder itself it cannot look
+UMASK = 0o077
+PRIVATE = 0o077  # the bits that nobody else may have
+FILES = ("provisioner.db*", "secrets/*", "logs/*")
 
 
-def prepare_folder(state: Path) -> None:
-    """Make the folders and keys that the service needs; what is there stays. Raises ServiceError (PV-613)."""
+def claim_folder(state: Path, say: Callable[[str], None] = lambda sentence: None) -> None:
+    """Make the folder ours and nobody else's; from now on this process makes files for its user alone.
+
+    What others may read is narrowed, and `say` is told. Raises ServiceError (PV-613) where it cannot be used,
+    or it or a file of secrets belongs to somebody else.
+    """
+    os.umask(UMASK)
     try:
         state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for path in (state, secrets_folder(state), *_private_files(state)):
+            if path.exists():
+                _narrow(path, say)
+    except OSError as fault:
+        raise unusable(state, fault) from fault
+
+
+def _private_files(state: Path) -> Iterator[Path]:
+    for pattern in FILES:
+        yield from (path for path in state.glob(pattern) if path.is_file() and not path.is_symlink())
+
+
+def _narrow(path: Path, say: Callable[[str], None]) -> None:
+    about = path.stat()
+    if about.st_uid != os.geteuid():
+        raise ServiceError(
+            f"{path} belongs to {_user(about.st_uid)}, and this is {_user(os.geteuid())}",
+            hint=f"start the service as its owner, or: chown -R {_user(os.geteuid())} {path}",
+            code=613,
+        )
+    mode = stat.S_IMODE(about.st_mode)
+    if mode & PRIVATE and not _is_public_key(path):
+        path.chmod(mode & ~PRIVATE)
+        say(f"others could look into {path} (mode {mode:04o}); now they cannot ({mode & ~PRIVATE:04o})")
+
+
+def _is_public_key(path: Path) -> bool:
+    return path.suffix == ".pub"
+
+
+def _user(number: int) -> str:
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return f"user {number}"
+
+
+def prepare_folder(state: Path, say: Callable[[str], None] = lambda sentence: None) -> None:
+    """Make the folders and keys that the service needs; what is there stays, but see `claim_folder`.
+
+    Raises ServiceError (PV-613), DiskFullError (PV-609).
+    """
+    claim_folder(state, say)
+    try:
         for name in FOLDERS:
             (state / name).mkdir(exist_ok=True)
+        (state / SHOWN_TO_NGINX).chmod(0o755)
         secrets_folder(state).mkdir(mode=0o700, exist_ok=True)
+        for path in (operator_token_file(state), seed_key_file(state)):
+            if not path.exists():
+                write_secret(path, secrets.token_urlsafe(32) + "\n")
     except OSError as fault:
-        raise ServiceError(f"the state folder {state} cannot be used: {fault.strerror}", code=613) from fault
-    for path in (operator_token_file(state), seed_key_file(state)):
-        if not path.exists():
-            write_secret(path, secrets.token_urlsafe(32) + "\n")
+        raise unusable(state, fault) from fault
     key = deployment_key_file(state)
     if not key.exists():
         run.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "provisioner", "-f", key])
