@@ -152,6 +152,23 @@ class Images(_Section):
     )
 
 
+class Retention(_Section):
+    """For how many days what has ended is kept. An order, its verdict and its way are kept for ever."""
+
+    logs_days: int = Field(
+        default=90,
+        ge=1,
+        le=36500,
+        description="logs, consoles and Ansible's files of deployments that have ended; BMC requests",
+    )
+    events_days: int = Field(
+        default=365,
+        ge=1,
+        le=36500,
+        description="their events that led to no other stage, and events of the network",
+    )
+
+
 class Settings(_Section):
     """All settings. `state` and `keys` are folders; `address` carries the prefix length."""
 
@@ -167,6 +184,7 @@ class Settings(_Section):
     discovery: Discovery = Discovery()
     mirror: Mirror = Mirror()
     images: Images = Images()
+    retention: Retention = Retention()
     networks: tuple[Network, ...] = ()
 
     @model_validator(mode="after")

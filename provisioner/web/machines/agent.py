@@ -31,6 +31,7 @@ from provisioner.domain.values import parse_mac
 from provisioner.errors import InputError, TransitionError
 from provisioner.site import lan
 from provisioner.site.site import Site
+from provisioner.state import agent_log as agent_logs
 from provisioner.state.secrets import deployment_key
 from provisioner.web.machines.download_slots import download_slots
 from provisioner.web.machines.token import AGENT_STAGES, token_owner
@@ -39,7 +40,6 @@ from provisioner.web.request import client_address, json_body, the_site
 
 log = logging.getLogger(__name__)
 INVENTORIES = RateLimit(rate=0.2, burst=5)  # of one address
-LARGEST_LOG = 8 << 20  # bytes of one attempt's log: a flood cannot fill the disk
 _Message = TypeVar("_Message", protocol.Progress, protocol.Log, protocol.Written, protocol.Failed)
 _T = TypeVar("_T")
 
@@ -200,12 +200,7 @@ def agent_log() -> Response:
     row, message = _report(protocol.Log)
     if not 0 < message.attempt <= row.attempt:
         return _do(None, message.attempt)
-    folder = the_site().settings.state / "logs"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    path = folder / f"{row.id}.{message.attempt}.agent.log"
-    if not path.exists() or path.stat().st_size < LARGEST_LOG:
-        with path.open("a", encoding="utf-8") as out:
-            out.writelines(line + "\n" for line in message.lines)
+    agent_logs.append(the_site().settings.state, row.id, message.attempt, message.lines)
     return _do(row, message.attempt)
 
 

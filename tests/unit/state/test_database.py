@@ -152,6 +152,8 @@ def test_the_shipped_settings_file_is_the_schema(tmp_path: Path) -> None:
     assert loaded.dhcp.model_fields_set == set(settings_module.Dhcp.model_fields)
     assert loaded.orders.model_fields_set == set(settings_module.Orders.model_fields)
     assert loaded.mirror.model_fields_set == set(settings_module.Mirror.model_fields)
+    assert loaded.retention.model_fields_set == set(settings_module.Retention.model_fields)
+    assert loaded.retention == settings_module.Retention()
     assert loaded.mirror.name == settings_module.Mirror().name
     assert loaded.images.model_fields_set == set(settings_module.Images.model_fields)
     assert loaded.images.streams == settings_module.Images().streams
