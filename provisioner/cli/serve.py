@@ -1,5 +1,6 @@
 """`provision serve`: the service of one deployment LAN."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from provisioner.errors import SettingsError
 @click.option(
     "--only", type=click.Choice(["dhcp", "tftp", "dns", "web", "worker"]), help="Run one service alone."
 )
-@click.option("--ready-fd", type=int, default=-1, hidden=True)
+@click.option("--pulse-fd", type=int, default=-1, hidden=True)
 def serve(
     file: Path | None,
     state: Path | None,
@@ -27,14 +28,16 @@ def serve(
     address: str | None,
     http_port: int | None,
     only: str | None,
-    ready_fd: int,
+    pulse_fd: int,
 ) -> int:
     """Answer DHCP, TFTP, DNS and HTTP on one LAN, and work on deployments, until told to stop.
 
-    All services run under one parent; the first to stop stops all. The interface is never configured.
+    All services run under one parent. One that hangs or ends is started again; one that fails five times
+    within ten minutes stops all. The interface is never configured.
     On SIGHUP the settings are read again; what is under way goes on.
     """
     from provisioner import daemon, settings
+    from provisioner.system.sd_notify import SystemdNotifier
 
     options = {"state": state, "interface": interface, "address": address, "http_port": http_port}
     given = {name: str(value) for name, value in options.items() if value is not None}
@@ -47,9 +50,11 @@ def serve(
     def load() -> settings.Settings:
         return settings.load(file, **given) if file else settings.check(given, source="the command line")
 
+    notifier = SystemdNotifier(os.environ.pop("NOTIFY_SOCKET", ""))  # no child may speak in its name
     if only:
-        return daemon.serve_one(load(), only, ready_fd, load)
-    return daemon.serve(load(), [sys.executable, "-m", "provisioner", *_child_words(file, given)], load)
+        return daemon.serve_one(load(), only, pulse_fd, load, notifier)
+    argv = [sys.executable, "-m", "provisioner", *_child_words(file, given)]
+    return daemon.serve(load(), argv, load, notifier)
 
 
 def _child_words(file: Path | None, given: dict[str, str]) -> list[str]:

@@ -107,21 +107,36 @@ class Service:
         return self._process.poll() is not None
 
     def kill(self, name: str) -> None:
-        """kill -9 of one process, `parent` or a service by name; waits until every process has ended.
+        """kill -9 of one process, `parent` or a service by name; waits until its processes have ended.
 
-        Raises ServiceError where one outlives it, or where a port stays taken.
+        A service is started again by its parent, and that is waited for, too. Raises ServiceError where a
+        process outlives the end of its parent, a port stays taken, or the service does not come back.
         """
-        pid, all_of_it = self.pid(name), self._pids()
+        pid, offset = self.pid(name), self.log.stat().st_size
         with contextlib.ExitStack() as stack:
-            ended = [stack.enter_context(self._ended(each)) for each in all_of_it]
+            ended = [stack.enter_context(self._ended(each)) for each in _tree(pid)]
             run.signal_process(pid, signal.SIGKILL)
             until = time.monotonic() + END_LIMIT
             for descriptor in ended:
                 if not select.select([descriptor], [], [], max(0.0, until - time.monotonic()))[0]:
                     raise ServiceError(f"a process of the service outlives the end of its {name}")
+        if name != "parent":
+            return self.await_replaced(name, offset)
         if self._process:
             self._process.wait()
         self.check_ports()
+
+    def await_replaced(self, name: str, offset: int) -> None:
+        """Wait until the log says behind `offset` that a service was started again, or all has ended.
+
+        Raises ServiceError where neither comes within START_LIMIT.
+        """
+        until = time.monotonic() + START_LIMIT
+        while f"{name} serves again" not in self._output_since(offset).splitlines():
+            if self.wait_end(0.1):
+                return
+            if time.monotonic() > until:
+                raise ServiceError(f"{name} was not started again: {' / '.join(self.tail(4))}")
 
     def check_ports(self) -> None:
         """Raises ServiceError (PV-602) where a port of the service cannot be opened."""
@@ -129,13 +144,6 @@ class Service:
             with socket.socket(socket.AF_INET, kind) as probe:
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, int(kind == socket.SOCK_STREAM))
                 bind(probe, (self._address, port), "the ended service")
-
-    def _pids(self) -> list[int]:
-        """Every process of it, the web server's worker included."""
-        pids = [self.pid("parent")]
-        for pid in pids:
-            pids += _children(pid)
-        return pids
 
     def pid(self, name: str) -> int:
         """The process id of the parent or of one of its services."""
@@ -148,6 +156,14 @@ class Service:
             if "--only" in words and words[words.index("--only") + 1] == name:
                 return child
         raise ServiceError(f"the service {name} does not run")
+
+
+def _tree(pid: int) -> list[int]:
+    """A process and all that it has started, the web server's worker included."""
+    pids = [pid]
+    for each in pids:
+        pids += _children(each)
+    return pids
 
 
 def _children(pid: int) -> list[int]:

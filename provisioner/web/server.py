@@ -1,33 +1,59 @@
 """gunicorn as an embedded application: threads, on the LAN address and on the state folder's socket."""
 
-import os
+import logging
 import signal
 import socket
+import time
 from collections.abc import Callable
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
+from gunicorn.workers.base import Worker
 
 from provisioner.run import die_with_parent
 from provisioner.settings import Settings
 from provisioner.site.site import Site
 from provisioner.state.notify import Listener
+from provisioner.system.line_limit import LineLimit
+from provisioner.system.processes import is_held
+from provisioner.system.pulse import Pulse
 from provisioner.system.sockets import bind
 from provisioner.web.application import create_app
 
 THREADS = 128  # image streams (up to four a host) and waiting requests each hold one
+SILENCE_LIMIT = 15  # seconds without a sign of life after which gunicorn ends its worker, and makes another
+ROUND = 3.0  # seconds that the arbiter's loop may take, usually one; longer, and it was stopped or starved
+GRACE = 5.0  # seconds after that until its worker is judged again
 
 
 class _Arbiter(Arbiter):  # type: ignore[misc]  # gunicorn ships no types
+    """gunicorn's master: each round of its loop is a beat, and looks whether the worker's loop goes round."""
+
+    def __init__(self, app: BaseApplication, pulse: Pulse) -> None:
+        self._pulse = pulse
+        self._looked = time.monotonic()
+        self._judges_at = self._looked
+        super().__init__(app)
+
     def handle_hup(self) -> None:
         """gunicorn would start another worker and end this one, with the image streams that it sends."""
         self.kill_workers(signal.SIGHUP)
 
+    def murder_workers(self) -> None:
+        """End a worker that hangs, but none that a debugger holds, or that was stopped together with us."""
+        self._pulse.beat()
+        now = time.monotonic()
+        if now - self._looked > ROUND:
+            self._judges_at = now + GRACE
+        self._looked = now
+        if now >= self._judges_at and not any(is_held(pid) for pid in self.WORKERS):
+            super().murder_workers()
+
 
 class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
-    def __init__(self, options: dict[str, object], make: Callable[[], Flask]) -> None:
-        self._options, self._make = options, make
+    def __init__(self, options: dict[str, object], make: Callable[[], Flask], pulse: Pulse) -> None:
+        self._options, self._make, self._pulse = options, make, pulse
         super().__init__()
 
     def load_config(self) -> None:
@@ -38,20 +64,20 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
         return self._make()
 
     def run(self) -> None:
-        _Arbiter(self).run()
+        _Arbiter(self, self._pulse).run()
 
 
-def serve(site: Site, ready: Callable[[str], None]) -> None:
-    """Serve until the process is ended; `ready` is told once, with a sentence. Raises ServiceError."""
+def serve(site: Site, pulse: Pulse) -> None:
+    """Serve until the process is ended; `pulse` is told when it does. Raises ServiceError."""
     settings = site.settings
     _check_ports(settings)
     settings.socket.unlink(missing_ok=True)
-    os.umask(0o077)
-    gunicorn_options = options(settings, ready)
+    logging.getLogger("gunicorn.error").addFilter(LineLimit())  # strangers' requests make lines, too
+    gunicorn_options = options(settings, pulse)
     gunicorn_options["post_worker_init"] = lambda worker: signal.signal(
         signal.SIGHUP, lambda *_: site.reload()
     )
-    _Server(gunicorn_options, lambda: create_app(site, Listener(settings.state, "web"))).run()
+    _Server(gunicorn_options, lambda: create_app(site, Listener(settings.state, "web")), pulse).run()
 
 
 def _check_ports(settings: Settings) -> None:
@@ -62,7 +88,14 @@ def _check_ports(settings: Settings) -> None:
             bind(probe, (str(address), settings.http_port), "web")
 
 
-def options(settings: Settings, ready: Callable[[str], None]) -> dict[str, object]:
+def _say_that_it_ended(pulse: Pulse, arbiter: Arbiter, worker: Worker) -> None:
+    """A worker that ends while the service goes on is replaced at once, and nobody else would say so."""
+    if arbiter.LISTENERS:  # they are closed first where all is to end
+        how = f"did not answer for {SILENCE_LIMIT} s" if worker.aborted else "ended"
+        pulse.replaced(f"web: the process that answers requests {how}; it is started again")
+
+
+def options(settings: Settings, pulse: Pulse) -> dict[str, object]:
     """gunicorn's settings, each with its reason."""
     urls = ", ".join(f"http://{address}:{settings.http_port}" for address in settings.addresses)
     places = [f"{address}:{settings.http_port}" for address in settings.addresses]
@@ -71,7 +104,7 @@ def options(settings: Settings, ready: Callable[[str], None]) -> dict[str, objec
         "worker_class": "gthread",  # the sync worker kills any response longer than its timeout
         "workers": 1,
         "threads": THREADS,
-        "timeout": 120,
+        "timeout": SILENCE_LIMIT,  # of its loop, which goes round once a second; a response may take longer
         "graceful_timeout": 5,
         "keepalive": 20,
         "umask": 0o077,
@@ -79,5 +112,6 @@ def options(settings: Settings, ready: Callable[[str], None]) -> dict[str, objec
         "loglevel": "warning",
         "control_socket_disable": True,
         "post_fork": lambda server, worker: die_with_parent(),
-        "when_ready": lambda server: ready(f"web: answering on {urls} and {settings.socket}"),
+        "child_exit": lambda server, worker: _say_that_it_ended(pulse, server, worker),
+        "when_ready": lambda server: pulse.ready(f"web: answering on {urls} and {settings.socket}"),
     }

@@ -21,14 +21,16 @@ from provisioner.domain.events.verification import SealFailed, SealTask, VerifyF
 from provisioner.domain.lifecycle import INSTALLER_SILENCE, ROWS
 from provisioner.domain.refusal import Refusal
 from provisioner.domain.stage import Stage
-from provisioner.errors import ProvisionError, TransitionError
+from provisioner.errors import NotNowError, ProvisionError, TransitionError
 from provisioner.site import lan
 from provisioner.site.site import Site
 from provisioner.state.lock import exclusive
 from provisioner.state.notify import Listener
+from provisioner.system.pulse import Pulse
 from provisioner.worker import bmc_requests, power, verification
 from provisioner.worker.consoles import Consoles
 from provisioner.worker.hearing import Hearing
+from provisioner.worker.retention import Retention
 
 log = logging.getLogger(__name__)
 LONGEST_NAP = 2.0  # seconds; also how often the sign of our own life is renewed
@@ -48,7 +50,7 @@ UNREACHABLE = frozenset(event.kind for event in (VerifyUnreachable, SealTask))  
 Work = Callable[[Site, Deployment], None]
 
 
-def serve(site: Site, ready: Callable[[str], None]) -> None:
+def serve(site: Site, pulse: Pulse) -> None:
     """Work until the process is ended. Raises ServiceError (PV-606): two would each tell the same BMC."""
     state = site.settings.state
     with (
@@ -59,27 +61,50 @@ def serve(site: Site, ready: Callable[[str], None]) -> None:
         hearing = Hearing(site)
         if "web" in site.settings.services:
             hearing.start()
-        loop = Loop(site, listener, pool, hearing)
-        ready("worker: watching deployments")
+        loop = Loop(site, listener, pool, hearing, pulse)
+        pulse.ready("worker: watching deployments")
         while True:
             seen = listener.count
-            loop.step()
-            listener.wait(seen, loop.nap())
+            nap = loop.round()
+            listener.wait(seen, nap)
 
 
 class Loop:
     """One pass over the rows at a time; `step` never raises for a deployment's fault."""
 
-    def __init__(self, site: Site, listener: Listener, pool: ThreadPoolExecutor, hearing: Hearing) -> None:
+    def __init__(
+        self,
+        site: Site,
+        listener: Listener,
+        pool: ThreadPoolExecutor,
+        hearing: Hearing,
+        pulse: Pulse | None = None,
+    ) -> None:
         self._site = site
         self._hearing = hearing
         self._listener = listener
         self._pool = pool
+        self._pulse = pulse or Pulse()
+        self._retention = Retention(site)
+        self._complaint = ""
         self._consoles = Consoles(site, listener.notify)
         self._at_work: dict[tuple[str | int, ...], Future[None]] = {}
         self._slot_given = 0.0
         anchor = site.database.clock.anchor()
         self._ahead = anchor.steps if anchor else 0.0  # seconds by which real time was set forward until now
+
+    def round(self) -> float:
+        """One step, whatever comes of it; seconds until the next.
+
+        Where nothing can be written (a full disk, a database that somebody holds) nothing is decided either.
+        """
+        self._pulse.beat()
+        try:
+            self.step()
+            return self.nap()
+        except Exception as fault:
+            self._complain("nothing can be looked at", fault)
+            return LONGEST_NAP
 
     def step(self) -> None:
         """Look at every request and every deployment once."""
@@ -94,15 +119,25 @@ class Loop:
         self._guarded("the consoles", partial(self._consoles.look, rows))
         for row in rows:
             self._guarded(row.id, partial(self._look, row, now))
+        self._guarded("what is kept", self._retention.step)
 
     def _guarded(self, what: str, look: Callable[[], None]) -> None:
         """One deployment's fault must not keep the loop from the others."""
+        self._pulse.beat()
         try:
             look()
         except TransitionError as late:
             log.info("%s", late)
-        except Exception:
-            log.exception("%s could not be looked at", what)
+        except Exception as fault:
+            self._complain(f"{what} could not be looked at", fault)
+
+    def _complain(self, what: str, fault: Exception) -> None:
+        """Errors of ours in words, and not again until another comes; what nobody expected with its place."""
+        if not isinstance(fault, ProvisionError):
+            log.error("%s", what, exc_info=fault)
+        elif self._complaint != f"{what}: {fault}":
+            self._complaint = f"{what}: {fault}"
+            log.warning("%s (PV-%d)", self._complaint, fault.code)
 
     def nap(self) -> float:
         """Seconds until something must be looked at again."""
@@ -116,7 +151,9 @@ class Loop:
         orders = self._site.settings.orders
         if now - self._slot_given < orders.stagger_seconds or not lan.is_sole_server(self._site):
             return
-        runs = {ident: self._site.database.runs.get(ident) for ident in {row.run for row in rows if row.run}}
+        runs = self._site.database.runs.known({row.run for row in rows if row.run})
+        # how a run that cannot be read is to go on is not known
+        rows = [row for row in rows if row.stage != Stage.QUEUED or not row.run or row.run in runs]
         if (row := next_in_line(rows, runs, orders.at_once)) is not None:
             self._slot_given = now
             record(self._site, row.id, SlotGiven(), source="worker")
@@ -125,8 +162,8 @@ class Loop:
         """What is queued in a run whose hosts fail alike is not begun."""
         database = self._site.database
         rows = [row for row in database.deployments.under_way() if row.run and row.stage == Stage.QUEUED]
-        for ident in {row.run for row in rows}:
-            if reason := reason_to_stop(database.runs.get(ident), database.deployments.of_run(ident)):
+        for ident, run in database.runs.known({row.run for row in rows}).items():
+            if reason := reason_to_stop(run, database.deployments.of_run(ident)):
                 stopped = RunStopped(sentence=reason, hint=f"provision status {ident}")
                 for row in rows:
                     if row.run == ident:
@@ -176,6 +213,8 @@ class Loop:
         """Answer a request of `provision bmc`."""
         try:
             bmc_requests.answer(self._site, ident)
+        except ProvisionError as fault:
+            self._complain(f"request {ident} failed", fault)
         except Exception:
             log.exception("request %d failed", ident)
         finally:
@@ -187,6 +226,8 @@ class Loop:
             row = self._site.database.deployments.get(ident)
             if self._work(row, self._site.clock()) is work:
                 self._try(work, row)
+        except ProvisionError as fault:
+            self._complain(f"{work.__name__} of {ident} could not be begun", fault)
         except Exception:
             log.exception("%s of %s could not be begun", work.__name__, ident)
         finally:
@@ -198,6 +239,8 @@ class Loop:
             work(self._site, row)
         except TransitionError as late:
             log.info("%s", late)
+        except NotNowError as fault:  # it says nothing of the deployment, which goes on when there is room
+            self._complain(f"{work.__name__} of {row.id} waits", fault)
         except Exception as fault:
             log.exception("%s failed", work.__name__)
             failure = FAILURES.get(row.stage, DeadlinePassed)

@@ -6,6 +6,7 @@ import re
 import signal
 import socket
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from provisioner import daemon, run, settings
+from provisioner.daemon import parent
 from provisioner.errors import ServiceError
 from provisioner.state.database import Database
 from provisioner.state.schema import SCHEMA_VERSION
@@ -148,7 +150,8 @@ def test_a_settings_file_with_a_fault_is_refused_with_its_name_and_the_key(
 def test_a_state_folder_of_a_newer_release_is_left_as_it_is(
     serve: Callable[..., CommandResult], tmp_path: Path
 ) -> None:
-    (tmp_path / "s").mkdir()
+    (tmp_path / "s").mkdir(mode=0o700)
+    (tmp_path / "s" / "provisioner.db").touch()
     database = Database(tmp_path / "s")
     database.db.execute(f"PRAGMA user_version={SCHEMA_VERSION + 1}")
     database.close()
@@ -189,7 +192,7 @@ def test_a_service_that_says_nothing_for_too_long_is_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On loopback; the child is a program that never becomes ready."""
-    monkeypatch.setattr(daemon, "READY_LIMIT", 0.2)
+    monkeypatch.setattr(parent, "READY_LIMIT", 0.2)
     site = settings.check(
         {"state": tmp_path, "interface": "lo", "address": "127.0.0.1/8", "services": ["web"]}, source="test"
     )
@@ -200,6 +203,119 @@ def test_a_service_that_says_nothing_for_too_long_is_ended(
     finally:
         for number, handler in kept.items():
             signal.signal(number, handler)
+
+
+# what is wrong with the state folder
+
+
+@pytest.fixture
+def quiet(service: Inside) -> Namespace:
+    """The network while the service that the other tests end does not run."""
+    service.stop()
+    return service.lan
+
+
+@pytest.fixture
+def used(quiet: Namespace, inside: type[Inside], tmp_path: Path) -> Path:
+    """The state folder of a service that was told to stop."""
+    with inside(quiet, tmp_path) as made:
+        made.stop()
+    return tmp_path / "s"
+
+
+def test_a_damaged_or_missing_database_ends_the_start_before_any_port_is_opened(
+    used: Path, serve: Callable[..., CommandResult], lan: Namespace, held: Callable[..., object]
+) -> None:
+    path = used / "provisioner.db"
+    whole = path.read_bytes()
+    spoiled = {
+        "is damaged": whole[:4096] + bytes(4096) + whole[8192:],
+        "this file is no SQLite database": b"x" * len(whole),
+        "it is empty, though this folder was used": b"",
+    }
+    with held(lan.argv(sys.executable, PROGRAMS / "port_taker.py", "SOCK_DGRAM", "67")):  # it would be missed
+        for words, content in spoiled.items():
+            path.write_bytes(content)
+            said = serve(*NETWORK, state=used)
+            assert (said.code, said.out) == (6, ""), said.err
+            assert words in said.err and "(PV-607)" in said.err and "restore a backup" in said.err
+            assert "port" not in said.err and "Traceback" not in said.err
+            assert path.read_bytes() == content, "nothing is written over it"
+        path.unlink()
+        said = serve(*NETWORK, state=used)
+        assert said.code == 6 and "is missing, though this folder was used" in said.err
+        assert "(PV-608)" in said.err and not path.exists()
+
+
+def test_a_row_that_cannot_be_read_is_named_at_the_start_and_in_the_status(
+    quiet: Namespace, inside: type[Inside], tmp_path: Path
+) -> None:
+    inventory = tmp_path / "inventory"
+    inventory.mkdir()
+    (inventory / "profiles.yml").write_text("cube: {image: vault-os}\n")
+    hosts = "".join(f'    vc-{n}: {{macs: ["52:54:00:77:01:0{n}"], profile: cube}}\n' for n in (1, 2))
+    (inventory / "hosts.yml").write_text(f"all:\n  hosts:\n{hosts}")
+    with inside(quiet, tmp_path) as made:
+        assert quiet.provision("host", "apply", inventory, "--state", made.state).code == 0
+        made.stop()
+    database = Database(tmp_path / "s")
+    with database.writing() as db:
+        db.execute("UPDATE hosts SET body = '{' WHERE name = 'vc-1'")
+    database.close()
+    with inside(quiet, tmp_path) as made:
+        assert "the host vc-1 cannot be read" in made.log.read_text()
+        assert [host.name for host in made.client.hosts()] == ["vc-2"]
+        status = quiet.provision("status", "--state", made.state)
+        assert status.code == 0 and "the host vc-1 cannot be read" in status.err, status
+        shown = quiet.provision("host", "show", "vc-1", "--state", made.state)
+        assert shown.code == 1 and "(PV-612)" in shown.err and "host apply" in shown.err
+
+
+def test_a_state_folder_that_others_could_look_into_is_closed(
+    used: Path, quiet: Namespace, inside: type[Inside], tmp_path: Path
+) -> None:
+    used.chmod(0o755)
+    (used / "secrets" / "operator.token").chmod(0o644)
+    with inside(quiet, tmp_path) as made:
+        said = made.log.read_text()
+        assert f"others could look into {used} (mode 0755); now they cannot (0700)" in said
+        assert [path for path in (used, *used.rglob("*")) if is_open(path)] == [used / "images"]
+
+
+def is_open(path: Path) -> bool:
+    """Whether others may look into it; a public key they may."""
+    try:
+        return bool(path.lstat().st_mode & 0o077) and not path.is_symlink() and path.suffix != ".pub"
+    except FileNotFoundError:  # a file of numbers that has just taken another's place
+        return False
+
+
+def test_a_full_disk_is_said_hinders_no_machine_and_is_over_when_there_is_room(
+    quiet: Namespace, inside: type[Inside], tmp_path: Path
+) -> None:
+    state = tmp_path / "s"
+    state.mkdir(mode=0o700)
+    assert quiet.run("mount", "-t", "tmpfs", "-o", "size=12m,mode=0700", "tmpfs", state).code == 0
+    inventory = tmp_path / "inventory"
+    inventory.mkdir()
+    (inventory / "profiles.yml").write_text("cube: {image: vault-os}\n")
+    (inventory / "hosts.yml").write_text(
+        'all:\n  hosts:\n    vc-1: {macs: ["52:54:00:77:01:01"], profile: cube}\n'
+    )
+    with inside(quiet, tmp_path) as made:
+        sql = "PRAGMA wal_checkpoint(TRUNCATE)"  # what was freed in the log could be written to again
+        code = f"import pysqlite3.dbapi2 as s; s.connect('{state}/provisioner.db').execute('{sql}')"
+        assert quiet.run(sys.executable, "-c", code).code == 0
+        assert quiet.run("dd", "if=/dev/zero", f"of={state}/filler", "bs=4k").code == 1
+        for _ in range(3):
+            said = quiet.provision("host", "apply", inventory, "--state", state)
+            assert said.code == 1 and "(PV-609)" in said.err and "filler 1" in said.err, said.err
+            script = quiet.http("/boot/52-54-00-77-01-01/boot.ipxe")
+            assert script.status == 200 and b"local.efi" in script.body
+        assert quiet.provision("status", "--state", state).code == 0
+        assert quiet.run("rm", state / "filler").code == 0
+        assert quiet.provision("host", "apply", inventory, "--state", state).code == 0
+        assert made.exit_code is None and "Traceback" not in made.log.read_text()
 
 
 # the shipped settings
@@ -232,21 +348,53 @@ def test_the_shipped_settings_are_the_defaults_with_and_without_the_comment_sign
         assert further.model_fields_set == set(settings.Network.model_fields) - {"subnet"}
         assert found.orders.model_fields_set == set(settings.Orders.model_fields)
         assert found.mirror.model_fields_set == set(settings.Mirror.model_fields)
+        assert found.retention.model_fields_set == set(settings.Retention.model_fields)
 
 
 # it is ended
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_the_first_service_to_be_killed_stops_all_and_is_named(service: Inside, name: str) -> None:
+def test_a_service_that_is_killed_is_started_again_while_the_others_go_on(service: Inside, name: str) -> None:
     service.ensure()
-    service.kill(name)  # raises where a process or a port outlives it
-    assert service.exit_code == 1
-    assert service.tail(1) == [
-        f"{name} was killed by signal 9, so all services stop; whoever started this starts it again"
-    ]
-    service.start()
+    others = {other: service.pid(other) for other in SERVICES if other != name}
+    offset = service.log.stat().st_size
+    service.kill(name)  # raises where a process outlives it, or where it does not come back
+    said = service.log.read_text()[offset:]
+    assert f"{name} was killed by signal 9; it is started again" in said and f"{name} serves again" in said
+    assert service.exit_code is None
+    assert {other: service.pid(other) for other in others} == others
     assert service.client.service().interface == "lan0"
+    events = service.client.net().events
+    assert any(event.kind == "service.replaced" and event.data.service == name for event in events)
+
+
+@pytest.mark.alone
+@pytest.mark.parametrize("names", [("dhcp", "tftp", "dns", "web", "worker"), ("answering",)])
+def test_what_is_stopped_is_replaced_within_half_a_minute(service: Inside, names: tuple[str, ...]) -> None:
+    """Each service, and the process behind the web's that answers requests."""
+    service.ensure()
+    began, offset = time.monotonic(), service.log.stat().st_size
+    for name in names:
+        web = service.pid("web")
+        pid = answering(web) if name == "answering" else service.pid(name)
+        run.signal_process(pid, signal.SIGSTOP)
+    if names == ("answering",):
+        while "the process that answers requests did not answer" not in service.log.read_text()[offset:]:
+            assert time.monotonic() < began + 30
+            time.sleep(0.2)  # the log tells nobody when it grows
+    else:
+        for name in names:
+            service.await_replaced(name, offset)
+    assert service.client.service().interface == "lan0"
+    assert time.monotonic() - began <= 30
+    assert service.exit_code is None
+
+
+def answering(web: int) -> int:
+    """The process of gunicorn's worker."""
+    children = Path(f"/proc/{web}/task/{web}/children").read_text().split()
+    return int(children[0]) if children else 0
 
 
 def test_a_killed_parent_takes_its_services_along(service: Inside) -> None:

@@ -84,10 +84,6 @@ class DhcpLoop:
         """End `run`; from any thread."""
         self.reactor.stop()
 
-    def check(self) -> None:
-        """Whether the loop is alive; if not, the process ends. For a thread beside it, now and then."""
-        self.reactor.check()
-
     def close(self) -> None:
         """Give the ports back."""
         for opened in self._sockets:

@@ -6,10 +6,10 @@ A packet's way: `loop` receives and reads it, `DhcpService.answer` decides, `loo
 
 import logging
 import sys
-from collections.abc import Callable
 from functools import partial
 from ipaddress import IPv4Address
 
+from provisioner.errors import ServiceError
 from provisioner.services.dhcp import proxy
 from provisioner.services.dhcp.boot import refusal_reason
 from provisioner.services.dhcp.conflict_detection import ConflictDetector
@@ -27,6 +27,7 @@ from provisioner.services.eventloop.reactor import Reactor
 from provisioner.services.eventloop.write_behind import WriteBehind, batches
 from provisioner.site.site import Site
 from provisioner.state.counters import MetricsWriter
+from provisioner.system.pulse import Pulse
 
 log = logging.getLogger(__name__)
 MESSAGE_NAMES = {None: "other"} | {kind: kind.name.lower() for kind in Message}
@@ -34,19 +35,14 @@ PORTS = {"authoritative": (SERVER_PORT,), "proxy": (SERVER_PORT, proxy.BOOT_PORT
 FLUSH_SECONDS = 1.0
 
 
-def serve(site: Site, ready: Callable[[str], None]) -> None:
+def serve(site: Site, pulse: Pulse) -> None:
     """Answer DHCP, or in external mode only listen, until the process is ended. Raises ServiceError."""
     sys.setswitchinterval(0.00005)  # seconds: an answer does not wait for the thread that writes
-    service = DhcpService(site)
+    service = DhcpService(site, pulse)
     for name in service.interfaces:
         start(RouterAdvertiser(name))
-
-    def update() -> None:
-        service.loop.check()
-        service.metrics.update()
-
-    writer = MetricsWriter(service.metrics.registry, site.settings.state, update).start()
-    ready(f"dhcp: {service.summary}")
+    writer = MetricsWriter(service.metrics.registry, site.settings.state, service.metrics.update).start()
+    pulse.ready(f"dhcp: {service.summary}")
     try:
         service.loop.run()
     finally:
@@ -57,7 +53,7 @@ def serve(site: Site, ready: Callable[[str], None]) -> None:
 class DhcpService:
     """The DHCP server with its probes and recorders, all in one reactor."""
 
-    def __init__(self, site: Site) -> None:
+    def __init__(self, site: Site, pulse: Pulse | None = None) -> None:
         """Raises ServiceError: a port or an interface cannot be had."""
         self._site = site
         self._mode = site.settings.dhcp.mode
@@ -70,7 +66,7 @@ class DhcpService:
         self._writer = WriteBehind("dhcp-writer")
         self.networks = ServedNetworks(site, self._hosts)
         self.interfaces = [network.interface for network in self.networks.direct]
-        self._reactor = Reactor("dhcp")
+        self._reactor = Reactor("dhcp", pulse=pulse)
         self._conflicts = self._conflict_detector()
         self.loop = DhcpLoop(
             self._listeners(),
@@ -147,10 +143,16 @@ class DhcpService:
         return proxy.boot_server(request, config, self._roles, info.source)
 
     def _write_lease_now(self, mac: str, network: ServedNetwork) -> None:
-        """The web service believes in a lease of a host; it may be asked for a script in a moment."""
+        """The web service believes in a lease of a host; it may be asked for a script in a moment.
+
+        It is answered all the same where nothing can be written: the writer tries it again.
+        """
         lease = network.leases.lease(mac)
         if lease and self._hosts.is_known(mac):
-            self._site.database.leases.put([lease.row()])
+            try:
+                self._site.database.leases.put([lease.row()])
+            except ServiceError as fault:
+                log.warning("%s: its lease is not written down yet: %s", mac, fault)
 
     def _mark_conflict(self, request: Packet, info: PacketInfo, address: IPv4Address) -> None:
         self.metrics.count("refusal", "address in use")

@@ -17,8 +17,8 @@ from provisioner.services.dns.tcp_connection import IDLE, TcpConnection
 from provisioner.services.eventloop.datagrams import bind_udp
 from provisioner.services.eventloop.rate_limited_log import PacketLog
 from provisioner.services.eventloop.reactor import READ, Reactor
-from provisioner.services.eventloop.watchdog import Watchdog
 from provisioner.state.counters import MetricsRegistry
+from provisioner.system.pulse import Pulse
 from provisioner.system.sockets import bind
 
 PORT = 53
@@ -45,7 +45,7 @@ class DnsLoop:
         in_all: int = 128,
         idle: float = IDLE,
         registry: MetricsRegistry | None = None,
-        watchdog: Watchdog | None = None,
+        pulse: Pulse | None = None,
         others: Mapping[IPv4Address, Responder] | None = None,
     ) -> None:
         """Bind; the limits are those of TCP connections, `idle` in seconds.
@@ -65,7 +65,7 @@ class DnsLoop:
         self._of_address: Counter[str] = Counter()
         self._listeners = bind_udp(addresses, port, "dns")
         self._listeners += _listen_tcp(self._listeners)
-        self._reactor = Reactor("dns", watchdog=watchdog)
+        self._reactor = Reactor("dns", pulse=pulse)
         for listener in self._listeners:
             listener.setblocking(False)
             receive = self._receive_datagrams if listener.type == socket.SOCK_DGRAM else self._accept
@@ -97,10 +97,6 @@ class DnsLoop:
     def port(self) -> int:
         """The port that is listened on; of interest if 0 was asked for."""
         return int(self._listeners[0].getsockname()[1])
-
-    def check(self) -> None:
-        """Whether the loop is alive; if not, the process ends. For a thread beside it, now and then."""
-        self._reactor.check()
 
     @property
     def connections(self) -> int:

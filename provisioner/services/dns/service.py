@@ -2,7 +2,6 @@
 
 import logging
 import threading
-from collections.abc import Callable
 from ipaddress import IPv4Address
 
 from provisioner.services.dns.loop import PORT, DnsLoop, ServerAddress
@@ -13,19 +12,22 @@ from provisioner.site.site import Site
 from provisioner.state.counters import MetricsRegistry, MetricsWriter
 from provisioner.state.macs import MacRow
 from provisioner.state.notify import Listener
+from provisioner.system.pulse import Pulse
 
 log = logging.getLogger(__name__)
 PAUSE = 0.5  # seconds between two readings of the database, however often it changes
 
 
-def serve(site: Site, ready: Callable[[str], None]) -> None:
+def serve(site: Site, pulse: Pulse) -> None:
     """Answer DNS on the settings' addresses until the process is ended. Raises ServiceError."""
     settings, registry = site.settings, MetricsRegistry("dns")
     addresses = [*settings.addresses, *settings.dns.also]
     zones = ZoneUpdater(site)
     responder, *further = zones.responders.values()
     others = dict(zip(settings.addresses[1:], further, strict=True))
-    loop = DnsLoop(addresses, responder, forward=_forward(site), registry=registry, others=others)
+    loop = DnsLoop(
+        addresses, responder, forward=_forward(site), registry=registry, others=others, pulse=pulse
+    )
     reloads = registry.scalar("provision_settings_reloads_total")
 
     def adopt() -> None:
@@ -38,12 +40,11 @@ def serve(site: Site, ready: Callable[[str], None]) -> None:
     sessions = registry.scalar("provision_sessions")
 
     def update() -> None:
-        loop.check()
         sessions.set(loop.connections)
 
     MetricsWriter(registry, settings.state, update).start()
     places = ", ".join(f"{address}:{PORT}" for address in addresses)
-    ready(f"dns: answering for {settings.dhcp.domain} on {places}/udp and tcp")
+    pulse.ready(f"dns: answering for {settings.dhcp.domain} on {places}/udp and tcp")
     loop.run()
 
 

@@ -1,1 +1,1 @@
-"""What DHCP, TFTP and DNS share: one reactor, its sockets, its watchdog."""
+"""What DHCP, TFTP and DNS share: one reactor, its sockets, its log, its writer."""

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from provisioner.services.eventloop.rate_limited_log import PacketLog
 from provisioner.services.eventloop.stop_event import StopEvent
-from provisioner.services.eventloop.watchdog import Watchdog
+from provisioner.system.pulse import PERIOD, Pulse
 
 READ, WRITE = select.EPOLLIN, select.EPOLLOUT
 log = logging.getLogger(__name__)
@@ -27,11 +27,11 @@ class Reactor:
     """Calls handlers when their socket is ready, and others when their timer has expired.
 
     A handler that raises is logged, though not without end. That the waiting itself fails (a descriptor that
-    is gone) ends `run`, for such a loop would be deaf; that it hangs ends the process (see Watchdog).
+    is gone) ends `run`, for such a loop would be deaf; that it hangs is seen by who awaits its `pulse`.
     """
 
     def __init__(
-        self, name: str, *, clock: Callable[[], float] = time.monotonic, watchdog: Watchdog | None = None
+        self, name: str, *, clock: Callable[[], float] = time.monotonic, pulse: Pulse | None = None
     ) -> None:
         self._name = name
         self._clock = clock
@@ -44,8 +44,8 @@ class Reactor:
         self._poll = select.epoll()
         self._stop = StopEvent()
         self._poll.register(self._stop.fileno(), READ)
-        self._watchdog = watchdog or Watchdog(name)
-        self.register(self._watchdog, self._watchdog.acknowledge)
+        if pulse:
+            self.call_every(PERIOD, pulse.beat)
 
     def register(self, source: Pollable, handle: Callable[[], None], events: int = READ) -> None:
         """Call `handle` whenever `source` can be read, or written (`events`: READ, WRITE or both)."""
@@ -120,14 +120,9 @@ class Reactor:
         """End `run`; from any thread."""
         self._stop.set()
 
-    def check(self) -> None:
-        """Whether `run` is alive; if not, the process ends. For a thread beside it, now and then."""
-        self._watchdog.check()
-
     def close(self) -> None:
         """Give the descriptors back, but not those of the sources."""
         self._poll.close()
-        self._watchdog.close()
         self._stop.close()
 
     def _expired_timers(self) -> list[Callable[[], None]]:

@@ -11,7 +11,6 @@ from ipaddress import IPv4Address, IPv6Address
 from provisioner.services.eventloop.datagrams import bind_udp
 from provisioner.services.eventloop.rate_limited_log import PacketLog
 from provisioner.services.eventloop.reactor import Reactor
-from provisioner.services.eventloop.watchdog import Watchdog
 from provisioner.services.tftp.metrics import TftpMetrics
 from provisioner.services.tftp.packet import (
     Ack,
@@ -25,6 +24,7 @@ from provisioner.services.tftp.packet import (
 from provisioner.services.tftp.policy import Lookup, TransferRefused, normalise, open_requested
 from provisioner.services.tftp.session import Peer, Session, connected
 from provisioner.services.tftp.transfer_limit import TransferLimit
+from provisioner.system.pulse import Pulse
 
 PORT = 69
 MAX_REQUEST, MAX_CLIENT_PACKET = 65536, 2048  # bytes; in a transfer clients send short packets only
@@ -51,7 +51,7 @@ class TftpLoop:
         per_address: int = 16,
         in_all: int = 4096,
         metrics: TftpMetrics | None = None,
-        watchdog: Watchdog | None = None,
+        pulse: Pulse | None = None,
     ) -> None:
         """Bind.
 
@@ -64,7 +64,7 @@ class TftpLoop:
         self._limit = TransferLimit(per_address, _allow_descriptors(in_all))
         self._packet_log = PacketLog(log)
         self._listeners = bind_udp(addresses, port, "tftp")
-        self._reactor = Reactor("tftp", watchdog=watchdog)
+        self._reactor = Reactor("tftp", pulse=pulse)
         for listener in self._listeners:
             self._reactor.register(listener, partial(self._receive_requests, listener))
 
@@ -72,10 +72,6 @@ class TftpLoop:
     def port(self) -> int:
         """The port that is listened on; of interest if 0 was asked for."""
         return int(self._listeners[0].getsockname()[1])
-
-    def check(self) -> None:
-        """Whether the loop is alive; if not, the process ends. For a thread beside it, now and then."""
-        self._reactor.check()
 
     @property
     def transfers(self) -> int:

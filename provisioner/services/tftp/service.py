@@ -2,7 +2,6 @@
 
 import logging
 import threading
-from collections.abc import Callable
 from pathlib import Path
 
 from provisioner.domain.bootfiles import TFTP_FILES
@@ -13,6 +12,7 @@ from provisioner.site.site import Site
 from provisioner.state import boot_files
 from provisioner.state.counters import MetricsWriter
 from provisioner.state.transfers import Transfer
+from provisioner.system.pulse import Pulse
 from provisioner.system.text import clean
 
 log = logging.getLogger(__name__)
@@ -21,7 +21,7 @@ MAX_LOG_LINES, LOG_PERIOD = 200, 60.0  # different lines in so many seconds; eac
 LOG_SUMMARY = "%d more of what was said before, or of too many kinds to say"
 
 
-def serve(site: Site, ready: Callable[[str], None]) -> None:
+def serve(site: Site, pulse: Pulse) -> None:
     """Answer TFTP on the settings' addresses until the process is ended. Raises ServiceError."""
     settings = site.settings
     addresses = [*settings.addresses, *settings.tftp.also]
@@ -38,7 +38,7 @@ def serve(site: Site, ready: Callable[[str], None]) -> None:
         transfer_log.write(logging.INFO, line, name, client, result, size, seconds, key=(client, what))
         recorder.record(name, client, result, size)
 
-    loop = TftpLoop(addresses, lookup, ended, metrics=metrics)
+    loop = TftpLoop(addresses, lookup, ended, metrics=metrics, pulse=pulse)
 
     reloads = metrics.registry.scalar("provision_settings_reloads_total")
 
@@ -50,13 +50,12 @@ def serve(site: Site, ready: Callable[[str], None]) -> None:
     site.adopt = adopt
 
     def update() -> None:
-        loop.check()
         metrics.sessions.set(loop.transfers)
         transfer_log.flush()
         recorder.write()
 
     MetricsWriter(metrics.registry, settings.state, update).start()
-    ready(f"tftp: answering on {', '.join(f'{address}:{PORT}/udp' for address in addresses)}")
+    pulse.ready(f"tftp: answering on {', '.join(f'{address}:{PORT}/udp' for address in addresses)}")
     loop.run()
 
 

@@ -1,0 +1,6 @@
+"""The service as processes: what is looked at before, one for each service, a parent that watches."""
+
+from provisioner.daemon.parent import serve
+from provisioner.daemon.service import serve_one
+
+__all__ = ["serve", "serve_one"]

@@ -1,0 +1,17 @@
+"""What the kernel says of a process: proc(5)."""
+
+import contextlib
+from pathlib import Path
+
+
+def is_held(pid: int) -> bool:
+    """Whether a debugger has it, or the kernel while it waits for a disk: its silence is no fault then.
+
+    Nobody could end a process that waits for a disk, either.
+    """
+    with contextlib.suppress(OSError):
+        text = Path(f"/proc/{pid}/status").read_text(errors="replace")
+        fields = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
+        state, tracer = fields.get("State", "").strip(), fields.get("TracerPid", "0").strip()
+        return state.startswith("D") or tracer != "0"
+    return False

@@ -1,0 +1,243 @@
+"""The parent of the services: it starts them together, hears their pulse, replaces one that hangs or ends."""
+
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from provisioner import run, settings
+from provisioner.daemon import child, parent
+from provisioner.errors import ServiceError
+from provisioner.state.database import Database
+from provisioner.system.sd_notify import SystemdNotifier
+
+PROGRAM = Path(__file__).with_name("programs") / "service.py"
+
+
+class Service:
+    """The parent in this process, with programs of the test's as its children."""
+
+    def __init__(self, folder: Path, services: tuple[str, ...], capture: pytest.CaptureFixture[str]) -> None:
+        self.folder, self._capture, self._said = folder, capture, ""
+        self.settings = settings.check(
+            {"state": folder / "s", "interface": "lo", "address": "127.0.0.1/8", "services": services},
+            source="test",
+        )
+        (folder / "plans").mkdir()
+
+    def plan(self, name: str, word: str) -> None:
+        (self.folder / "plans" / name).write_text(word)
+
+    def starts(self, name: str) -> list[int]:
+        """The process ids that this service has had."""
+        file = self.folder / "plans" / f"{name}.starts"
+        return [int(line) for line in file.read_text().split()] if file.exists() else []
+
+    @property
+    def said(self) -> str:
+        self._said += self._capture.readouterr().err
+        return self._said
+
+    def serve(
+        self, then: Callable[[], None], notifier: SystemdNotifier | None = None, *, ends: bool = True
+    ) -> int:
+        """Serve in this thread, the only one that may; `then` runs beside it, and may end it."""
+        faults: list[BaseException] = []
+
+        def beside() -> None:
+            try:
+                then()
+            except BaseException as fault:
+                faults.append(fault)
+            finally:
+                if ends or faults:
+                    run.signal_process(os.getpid(), signal.SIGTERM)
+
+        words = [sys.executable, str(PROGRAM), str(self.folder / "plans")]
+        thread = threading.Thread(target=beside)
+        thread.start()
+        try:
+            return parent.serve(self.settings, words, lambda: self.settings, notifier)
+        finally:
+            thread.join()
+            if faults:
+                raise faults[0]
+
+
+class Skewed:
+    """A clock that jumps as that of a virtual machine that was stopped."""
+
+    def __init__(self) -> None:
+        self.skipped = 0.0
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self.skipped
+
+    def time(self) -> float:
+        return time.time()
+
+
+@pytest.fixture
+def make(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Iterator[Callable[..., Service]]:
+    kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    signal.signal(signal.SIGTERM, lambda number, frame: None)  # of a thread that is late
+    yield lambda *services: Service(tmp_path, services, capfd)  # type: ignore[arg-type]
+    for number, handler in kept.items():
+        signal.signal(number, handler)
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same in a tenth of the time."""
+    monkeypatch.setattr(parent, "SILENCE_LIMIT", 1.0)
+    monkeypatch.setattr(parent, "TICK", 0.1)
+    monkeypatch.setattr(parent, "PAUSES", (0.0, 0.0, 0.0, 0.0))
+
+
+def until(test: Callable[[], object], seconds: float = 30) -> None:
+    end = time.monotonic() + seconds
+    while not test():
+        assert time.monotonic() < end, "it never came to be"
+        time.sleep(0.02)  # nothing tells when another process has written its file
+
+
+def test_all_start_together_and_only_then_all_are_ready(make: Callable[..., Service]) -> None:
+    service = make("dns", "tftp", "web")
+    service.plan("dns", "late")  # the first that is started is the last that is ready
+
+    def look() -> None:
+        until(lambda: "all services are ready" in service.said)
+
+    assert service.serve(look) == 0
+    lines = service.said.splitlines()
+    assert lines.index("dns: here") > max(lines.index("tftp: here"), lines.index("web: here"))
+    assert lines.index("all services are ready") == lines.index("dns: here") + 1
+    assert lines[-1] == "told to stop by SIGTERM"
+
+
+def test_one_that_hangs_is_replaced_and_that_is_said_and_noted(
+    make: Callable[..., Service], hasty: None
+) -> None:
+    service = make("dns", "tftp")
+
+    def look() -> None:
+        until(lambda: "all services are ready" in service.said)
+        service.plan("tftp", "hang")
+        run.signal_process(service.starts("tftp")[0], signal.SIGKILL)
+        until(lambda: service.said.count("tftp serves again") == 2)
+
+    assert service.serve(look) == 0
+    fates = ["was killed by signal 9", "gave no sign of life for 1 s"]
+    for how in fates:
+        assert f"tftp {how}; it is started again" in service.said
+    assert (len(service.starts("tftp")), len(service.starts("dns"))) == (3, 1), "the other was left alone"
+    database = Database(service.settings.state)
+    [event] = database.events.notes(10)
+    database.close()
+    assert event.kind == "service.replaced" and event.data.count == 2
+    assert event.describe() == f"tftp {fates[1]}; it is started again (2 times)"
+
+
+def test_a_stopped_process_is_replaced(make: Callable[..., Service], hasty: None) -> None:
+    service = make("dns")
+
+    def look() -> None:
+        until(lambda: "all services are ready" in service.said)
+        run.signal_process(service.starts("dns")[0], signal.SIGSTOP)
+        until(lambda: "dns serves again" in service.said)
+
+    assert service.serve(look) == 0
+
+
+def test_one_that_fails_again_and_again_ends_all(make: Callable[..., Service], hasty: None) -> None:
+    service = make("dns", "tftp")
+    service.plan("dns", "late")
+
+    def look() -> None:
+        until(lambda: "all services are ready" in service.said)
+        service.plan("tftp", "always-exit")
+        run.signal_process(service.starts("tftp")[0], signal.SIGKILL)
+        until(lambda: len(service.starts("tftp")) == parent.MOST_FAILURES)
+
+    with pytest.raises(
+        ServiceError, match=r"tftp ended with code 3, the 5th time within 10 m 00 s"
+    ) as caught:
+        service.serve(look, ends=False)
+    assert caught.value.code == 615
+    assert not any(Path(f"/proc/{pid}").exists() for pid in service.starts("dns")), "the others end with it"
+
+
+def test_one_that_cannot_start_ends_all_before_anything_is_said_to_be_ready(
+    make: Callable[..., Service],
+) -> None:
+    service = make("dns", "tftp")
+    service.plan("tftp", "refuse")
+    with pytest.raises(ServiceError, match=r"tftp did not start \(exit code 6\), so nothing is served"):
+        service.serve(lambda: None, ends=False)
+    assert "all services are ready" not in service.said
+
+
+def test_silence_counts_only_while_it_could_have_been_heard(
+    make: Callable[..., Service], monkeypatch: pytest.MonkeyPatch, hasty: None
+) -> None:
+    """A machine that was suspended finds all of its processes silent for hours, and none of them at fault."""
+    service, skewed = make("dns"), Skewed()
+    monkeypatch.setattr(parent, "time", skewed)
+
+    def look() -> None:
+        until(lambda: "all services are ready" in service.said)
+        for _ in range(5):
+            skewed.skipped += 3600
+            time.sleep(0.3)  # three looks of the parent
+
+    assert service.serve(look) == 0
+    assert len(service.starts("dns")) == 1
+
+
+def test_a_process_that_a_debugger_holds_is_not_replaced(
+    make: Callable[..., Service], monkeypatch: pytest.MonkeyPatch, hasty: None
+) -> None:
+    service, held = make("dns"), [True]
+    service.plan("dns", "hang")
+    monkeypatch.setattr(child, "is_held", lambda pid: held[0])
+
+    def look() -> None:
+        until(lambda: "all services are ready" in service.said)
+        time.sleep(2)  # twice the limit
+        assert len(service.starts("dns")) == 1
+        held[0] = False
+        until(lambda: "dns serves again" in service.said)
+
+    assert service.serve(look) == 0
+
+
+def test_systemd_hears_when_all_are_ready_and_then_the_parents_pulse(
+    make: Callable[..., Service], tmp_path: Path, hasty: None
+) -> None:
+    service, heard = make("dns"), []
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        systemd.settimeout(20)
+
+        def look() -> None:
+            while heard.count("WATCHDOG=1") < 3 or "READY=1\nSTATUS=all services are ready" not in heard:
+                heard.append(systemd.recv(1000).decode())
+
+        assert service.serve(look, SystemdNotifier(str(tmp_path / "notify"))) == 0
+        until(lambda: systemd.recv(1000) == b"STOPPING=1")
+
+
+def test_a_child_that_closes_its_pipe_is_silent_and_costs_no_processor(tmp_path: Path) -> None:
+    made = child.Child("dns", ["sh", "-c", 'eval "exec $3>&-"; exec sleep 60'])
+    try:
+        until(lambda: made.read() == [] and len(made.sources) == 1, 5)
+        assert made.count_silence(3.0) == 3.0 and made.count_silence(3.0) == 6.0
+    finally:
+        made.kill("the test is over")
+        made.stop()
