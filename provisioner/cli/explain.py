@@ -138,7 +138,14 @@ CODES: dict[int, tuple[str, str]] = {
         "Download it again and compare SHA256SUMS.",
     ),
     330: ("The service refused what the agent asked for.", "The order was cancelled or has ended."),
-    331: ("The service did not answer the agent for too long.", "Check the network and the service."),
+    331: (
+        "The service did not answer the agent for too long, or gave nothing usable.",
+        "The message says what it did last. Check the network and the service.",
+    ),
+    332: (
+        "What answers gives no image as we ask for it: a redirect, no ranges, compression.",
+        "The message says what it does; give the address of the pack on a plain web server.",
+    ),
     340: ("The disk was not written in time.", "See the agent's log; the network may be slow."),
     341: ("The agent fell silent in every attempt.", "Look at the host's power and network cable."),
     350: (
