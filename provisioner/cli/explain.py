@@ -71,6 +71,12 @@ CODES: dict[int, tuple[str, str]] = {
         "The inventory was changed after the order: it names another machine or disk now.",
         "provision deploy HOST --dry-run shows what would be erased now; then order again.",
     ),
+    150: (
+        "A file or folder cannot be read or written.",
+        "The message names it and says why; nothing half-written was left.",
+    ),
+    151: ("There is no room for a file.", "Make room (df -h), or raise the limit; then run it again."),
+    152: ("What a command prints could not be written.", "Give its output another place: it did the rest."),
     200: ("A BMC did not do what it was told.", "provision bmc test HOST."),
     201: ("The BMC does not answer.", "Check its cable, address and that IPMI over LAN is switched on."),
     202: ("The BMC refuses the login.", "Give it again: provision bmc secret NAME --user USER."),

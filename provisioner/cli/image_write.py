@@ -115,6 +115,8 @@ def _opened(
         yield _fetched(source, keys, patience)
         return
     path = Path(source)
+    if path.is_dir():
+        raise InputError(f"{path} is a folder", hint="give the pack's file", code=320)
     listed = path.with_name(path.name + ".json")
     _refuse_source(device, [path, listed, listed.with_name(listed.name + ".minisig"), *keys])
     manifest = _checked(listed, keys)

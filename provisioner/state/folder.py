@@ -12,12 +12,16 @@ from provisioner.state.secrets import (
     seed_key_file,
     write_secret,
 )
+from provisioner.system import outputs
 
 FOLDERS = ("images", "keys", "ramdisk", "logs", "run")
 
 
 def prepare_folder(state: Path) -> None:
-    """Make the folders and keys that the service needs; what is there stays. Raises ServiceError (PV-613)."""
+    """Make the folders and keys that the service needs; what is there stays.
+
+    Raises ServiceError (PV-613), FileError (PV-151) where there is no room for a key.
+    """
     try:
         state.mkdir(mode=0o700, parents=True, exist_ok=True)
         for name in FOLDERS:
@@ -30,4 +34,6 @@ def prepare_folder(state: Path) -> None:
             write_secret(path, secrets.token_urlsafe(32) + "\n")
     key = deployment_key_file(state)
     if not key.exists():
-        run.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "provisioner", "-f", key])
+        with outputs.staging(key.parent, key.name, f"{key.name}.pub") as stage:
+            kind = ("-t", "ed25519", "-N", "", "-C", "provisioner")
+            run.run(["ssh-keygen", "-q", *kind, "-f", stage / key.name])
