@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from provisioner import run
+from provisioner.agent.block_device import BlockDevice
+from provisioner.errors import DiskError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -242,6 +244,41 @@ def test_a_target_that_is_read_from_is_refused(world: World, pack: Path, tmp_pat
         assert said.code == 2 and "which is read from" in said.err and "PV-310" in said.err, said.err
         assert read.read_bytes() == before
         target.unlink(missing_ok=True)
+
+
+@pytest.mark.parametrize("way", ["itself", "a symbolic link", "a hard link"])
+def test_a_second_writer_of_the_same_file_is_refused(
+    world: World, pack: Path, disk: Path, tmp_path: Path, way: str
+) -> None:
+    target = disk if way == "itself" else tmp_path / "other"
+    if way == "a symbolic link":
+        target.symlink_to(disk)
+    elif way == "a hard link":
+        target.hardlink_to(disk)
+    with BlockDevice(disk):
+        said = write(world, pack, target, "--yes")
+        assert said.code == 3 and "is in use: another program writes it" in said.err, said.err
+        assert "PV-315" in said.err and disk.read_bytes() == b"\xa5" * SIZE
+        with pytest.raises(DiskError, match="is in use"):
+            BlockDevice(target)
+    assert write(world, pack, target, "--yes").code == 0
+    assert_image(disk, world)
+
+
+def test_a_disk_of_a_running_machine_is_refused(world: World, pack: Path, disk: Path) -> None:
+    """QEMU locks its disks in the same way."""
+    drive = ("-drive", f"file={disk},format=raw,if=none")
+    argv = ["qemu-system-x86_64", "-display", "none", "-machine", "none", *drive]
+    machine = run.start([*argv, "-qmp", "stdio", "-S"], stdin=run.PIPE, stdout=run.PIPE)
+    try:
+        assert machine.stdout and machine.stdout.readline()  # its greeting: the disk is open
+        said = write(world, pack, disk, "--yes")
+        assert said.code == 3 and "is in use: another program writes it" in said.err, said.err
+    finally:
+        run.stop(machine)
+        for pipe in (machine.stdin, machine.stdout):
+            if pipe:
+                pipe.close()
 
 
 def await_release(device: Path) -> None:
