@@ -152,6 +152,10 @@ CODES: dict[int, tuple[str, str]] = {
         "What answers gives no image as we ask for it: a redirect, no ranges, compression.",
         "The message says what it does; give the address of the pack on a plain web server.",
     ),
+    333: (
+        "The disk is smaller than it says.",
+        "It is a fake, or broken: replace it, then provision retry. It does not boot.",
+    ),
     340: ("The disk was not written in time.", "See the agent's log; the network may be slow."),
     341: ("The agent fell silent in every attempt.", "Look at the host's power and network cable."),
     350: (
