@@ -51,6 +51,7 @@ def assert_all_or_nothing(found: Runs, *, least: int = 1) -> None:
         number = re.search(r"^✗ .+ \(PV-(\d+)\)$", sentence)
         assert number and int(number[1]) in CODES and hint.startswith("  → "), one["err"]
         assert "Traceback" not in one["err"] and ".partial-" not in one["err"]
+        assert (one["again"], set(one["finally"])) == (0, set(roomy["after"])), "with room it works"
     assert sum(one["code"] != 0 for one in tight) >= least, [one["code"] for one in tight]
 
 
@@ -136,5 +137,29 @@ def test_a_key_is_trusted_whole_or_not_at_all(world: World, tmp_path: Path) -> N
         assert set(one["after"]) <= set(roomy["after"]), "no file of another name"
         assert all(one["after"][name] == roomy["after"][name] for name in fixed if name in one["after"])
         assert one["code"] == 0 or ("keys/release.pub" not in one["after"] and "PV-151" in one["err"])
+        assert (one["again"], set(one["finally"])) == (0, set(roomy["after"])), "with room it works"
         ours = {name for name in one["after"] if "ed25519" in name}
         assert len(ours) in (0, 2), "both halves of a key pair"
+
+
+def test_a_mirror_is_completed_by_the_next_make_and_holds_no_half_file(tmp_path: Path) -> None:
+    """What has come stays, for it is whole; what says that all is well comes last."""
+    folder, shelf = tmp_path / "disk", tmp_path / "shelf"
+    shelf.mkdir()
+    tarball = collection(shelf)
+    provision = (sys.executable, "-m", "provisioner", "mirror")
+    run.run([*provision, "keygen", "k", "--dir", tmp_path])
+    stamp = ("--created", "2026-01-01T00:00:00Z")
+    lock = ("--suite", "bookworm", "--collections", tarball, "-o", tmp_path / "lock.yml")
+    run.run([*provision, "lock", *lock, *stamp])
+    words = ("mirror", "make", "--lock", tmp_path / "lock.yml", "--out", folder / "m", "--from", shelf)
+    key = ("--sign", tmp_path / "k.mirror-key")
+    *tight, roomy = runs(folder, tmp_path / "seed", [0, 1, 2, 4, 6, 8], *words, *key)
+    assert roomy["code"] == 0 and "m/SHA256SUMS.asc" in roomy["after"], roomy["err"]
+    assert sum(one["code"] != 0 for one in tight) >= 3
+    for one in tight:
+        whole = {name: digest for name, digest in one["after"].items() if ".incoming" not in name}
+        assert whole.items() <= roomy["after"].items(), one["err"]
+        assert one["code"] == 0 or "m/SHA256SUMS.asc" not in one["after"]
+        assert one["code"] in (0, int(Exit.USAGE)) and "Traceback" not in one["err"], one["err"]
+        assert (one["again"], one["finally"]) == (0, roomy["after"])

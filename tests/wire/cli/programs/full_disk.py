@@ -2,7 +2,8 @@
 
 full_disk FOLDER SEED PAGES[,PAGES…] WORD…: mounts a tmpfs on FOLDER, as root of a mount namespace may, copies
 SEED there, and for each number lets `provision WORD…` run with so many free pages. Prints a JSON list: exit
-code, stderr, and every file (name to SHA-256) before and after. With room it runs last.
+code, stderr, every file (name to SHA-256) before and after; where it failed, how it ended once more with room
+and what there was then. Last it runs with room from the start.
 """
 
 import json
@@ -36,13 +37,19 @@ def attempt(folder: Path, seed: Path, pages: int, words: list[str]) -> dict[str,
                 os.posix_fallocate(file.fileno(), 0, (free - pages) * PAGE)
         done = run.run([sys.executable, "-m", "provisioner", *words], check=False, timeout=100)
         filler.unlink(missing_ok=True)
+        after, used = listed(folder), free - os.statvfs(folder).f_bfree
+        again = (
+            run.run([sys.executable, "-m", "provisioner", *words], check=False) if done.returncode else done
+        )
         return {
             "pages": pages,
             "code": done.returncode,
             "err": done.stderr.decode(),
             "before": before,
-            "after": listed(folder),
-            "used": free - os.statvfs(folder).f_bfree,
+            "after": after,
+            "used": used,
+            "again": again.returncode,
+            "finally": listed(folder),
         }
     finally:
         run.run(["umount", folder])
