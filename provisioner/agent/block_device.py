@@ -190,6 +190,12 @@ class BlockDevice:
                 fcntl.ioctl(self._fd, BLKRRPART)
 
     def _failed(self, verb: str, offset: int, fault: OSError) -> DiskError:
+        if not self._is_device and fault.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            return DiskError(
+                f"{self.path.name}: no room is left for what is written at byte {offset}: {fault.strerror}",
+                hint="make room on the file system of that file, then write it again",
+                code=316,
+            )
         return DiskError(
             f"{self.path.name}: the disk failed to {verb} at byte {offset}: {fault.strerror}",
             hint="the disk is probably broken: replace it, then provision retry",
