@@ -48,6 +48,12 @@ class InputError(ProvisionError):
     exit = Exit.USAGE
 
 
+class FileError(InputError):
+    """A file or folder of this machine cannot be read or written."""
+
+    code = 150
+
+
 class InventoryError(InputError):
     """Hosts or profiles contradict themselves or each other."""
 

@@ -1,6 +1,7 @@
 """The disk as the agent writes and reads it: a block device, or a regular file that stands for one."""
 
 import ctypes
+import errno
 import fcntl
 import mmap
 import os
@@ -37,7 +38,13 @@ class BlockDevice:
             self._fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | exclusive)
         except OSError as fault:
             raise DiskError(f"{path} cannot be opened for writing: {fault.strerror}", code=315) from fault
-        self.size = self._measure()
+        try:
+            if not self._is_device:
+                self._lock()
+            self.size = self._measure()
+        except BaseException:
+            os.close(self._fd)
+            raise
         self._direct = self._open_direct()
         self._buffers = threading.local()
 
@@ -50,6 +57,25 @@ class BlockDevice:
         os.close(self._fd)
         if self._direct >= 0:
             os.close(self._direct)
+
+    def _lock(self) -> None:
+        """One writer at a time for a regular file, by whatever name, as O_EXCL is for a device.
+
+        By a lock of the open file description (fcntl(2)), as virtual machines have on theirs. mtools, which
+        writes the seed, has another kind.
+        """
+        whole = struct.pack("@hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)  # struct flock
+        try:
+            fcntl.fcntl(self._fd, fcntl.F_OFD_SETLK, whole)
+        except OSError as fault:
+            is_held = fault.errno in (errno.EAGAIN, errno.EACCES)
+            raise DiskError(
+                f"{self.path} is in use: another program writes it"
+                if is_held
+                else f"{self.path} cannot be locked: {fault.strerror}",
+                hint="wait until it has ended, or give another file",
+                code=315,
+            ) from fault
 
     def _measure(self) -> int:
         if not self._is_device:
@@ -164,6 +190,12 @@ class BlockDevice:
                 fcntl.ioctl(self._fd, BLKRRPART)
 
     def _failed(self, verb: str, offset: int, fault: OSError) -> DiskError:
+        if not self._is_device and fault.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            return DiskError(
+                f"{self.path.name}: no room is left for what is written at byte {offset}: {fault.strerror}",
+                hint="make room on the file system of that file, then write it again",
+                code=316,
+            )
         return DiskError(
             f"{self.path.name}: the disk failed to {verb} at byte {offset}: {fault.strerror}",
             hint="the disk is probably broken: replace it, then provision retry",

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from urllib.parse import urlsplit
 
-from provisioner.agent.link import Link, Stopped
+from provisioner.agent.connection import DeadlineConnection
+from provisioner.agent.link import MOST_WORDS, Deadline, Link, Stopped, check_answer, in_words
 from provisioner.errors import PackError, ProvisionError, UnreachableError
 from provisioner.imaging.manifest import Chunk, Manifest
 from provisioner.imaging.pack import expand
@@ -20,6 +21,9 @@ SEGMENT = 16 << 20  # bytes of the pack that one request asks for, at most
 SMALLEST = 1 << 20  # and at least, where there is so much
 GAP = 16 << 10  # unwanted bytes of the pack that are read over rather than asked anew
 BAD_TRIES = 3
+BUSY = (http.client.TOO_MANY_REQUESTS, http.client.SERVICE_UNAVAILABLE)  # with Retry-After (RFC 9110, 10.2.3)
+NO_RANGES = "give the address of a web server that knows ranges (RFC 9110, 14), such as nginx"
+OTHER_PACK = "its pack is shorter than the manifest says: put the right one there"
 Take = Callable[[int, Chunk, bytes], None]
 
 
@@ -44,7 +48,7 @@ def segments(manifest: Manifest, numbers: Sequence[int], connections: int) -> It
 
 
 class RetryLater(Exception):
-    """503 with Retry-After (RFC 9110, 10.2.3): other hosts are served first.
+    """A busy server says when to ask again: other hosts are served first.
 
     `seconds` until the next request; `words` are for people.
     """
@@ -133,15 +137,15 @@ class Stream:
         """Set as soon as nothing more shall be fetched."""
         return self._ended
 
-    def connect(self) -> http.client.HTTPConnection:
+    def connect(self, deadline: Deadline) -> DeadlineConnection:
         """Open a connection to where the pack lies. Raises OSError."""
-        connection = self._link.connect(self._url if "//" in self._url else "")
+        connection = self._link.connect("" if self._is_path else self._url, deadline=deadline)
         connection.connect()
         with self._lock:
             self._sockets.add(connection.sock)
         return connection
 
-    def disconnect(self, connection: http.client.HTTPConnection) -> None:
+    def disconnect(self, connection: DeadlineConnection) -> None:
         """Close a connection of `connect`."""
         with self._lock:
             self._sockets.discard(connection.sock)
@@ -149,7 +153,11 @@ class Stream:
 
     def path(self) -> str:
         """The request target of the pack (RFC 9112, 3.2.1)."""
-        return urlsplit(self._url).path
+        return self._url if self._is_path else urlsplit(self._url).path
+
+    @property
+    def _is_path(self) -> bool:
+        return self._url.startswith("/")
 
     def count(self, length: int) -> None:
         """Add `length` bytes to what was fetched."""
@@ -167,7 +175,8 @@ class _Worker:
     def __init__(self, stream: Stream, take: Take) -> None:
         self._stream = stream
         self._take = take
-        self._connection: http.client.HTTPConnection | None = None
+        self._connection: DeadlineConnection | None = None
+        self._deadline: Deadline = 0.0
         self._frame = bytearray()
 
     def close(self) -> None:
@@ -180,7 +189,7 @@ class _Worker:
         link, done, bad = self._stream.link, 0, 0
         tries = link.tries("the image", self._stream.ended)
         while done < len(group):
-            next(tries)
+            self._deadline = next(tries)
             before = done
             try:
                 for number, chunk, data in self._chunks(group[done:]):
@@ -194,13 +203,12 @@ class _Worker:
                 link.interrupted(f"chunk {group[done]} came damaged, it is fetched again")
             except RetryLater as later:
                 link.wait(str(later), later.seconds, self._stream.ended)
-                tries = link.tries("the image", self._stream.ended)  # it is there, so patience begins anew
+                tries = link.tries("the image", self._stream.ended)  # waiting has its own patience
             except (OSError, http.client.HTTPException) as fault:
                 if self._stream.ended.is_set():
                     raise Stopped from fault
-                link.interrupted(
-                    f"the image stream broke at chunk {group[done]}: {fault or type(fault).__name__}"
-                )
+                reason = f"the image stream broke at chunk {group[done]}: {in_words(fault)}"
+                link.interrupted(reason, heard=not isinstance(fault, OSError))
             if done < len(group):
                 self.close()
             if done > before:  # it moved: the patience begins anew
@@ -220,6 +228,7 @@ class _Worker:
         for number, chunk in zip(group, chunks, strict=True):
             if self._stream.ended.is_set():
                 raise Stopped
+            self._extend()
             if chunk.pack_offset > place:
                 self._read(answer, chunk.pack_offset - place)
             data = expand(self._read(answer, chunk.pack_length), chunk)
@@ -229,18 +238,29 @@ class _Worker:
 
     def _ask(self, begin: int, end: int) -> http.client.HTTPResponse:
         if self._connection is None:
-            self._connection = self._stream.connect()
+            self._connection = self._stream.connect(self._deadline)
+        self._connection.extend(self._deadline)
         headers = {**self._stream.link.headers, "Range": f"bytes={begin}-{end - 1}"}
         self._connection.request("GET", self._stream.path(), headers=headers)
         answer = self._connection.getresponse()
-        if answer.status == http.client.SERVICE_UNAVAILABLE and "Retry-After" in answer.headers:
-            raise RetryLater(_seconds(answer.headers["Retry-After"]), _words(answer.read(1000)))
-        if 400 <= answer.status < 500:
-            raise UnreachableError(f"the service does not give the image ({answer.status})", code=330)
-        given = answer.headers.get("Content-Range", "")
-        if answer.status != http.client.PARTIAL_CONTENT or not given.startswith(f"bytes {begin}-{end - 1}/"):
+        if answer.status in BUSY and "Retry-After" in answer.headers:
+            words = clean(answer.read(1000).decode(errors="replace"), MOST_WORDS)
+            seconds = _seconds(answer.headers["Retry-After"])
+            raise RetryLater(seconds, words or "the service serves others first")
+        if answer.status == http.client.REQUESTED_RANGE_NOT_SATISFIABLE:
+            raise _unusable(f"the server has no bytes {begin} to {end - 1} of the image (416)", OTHER_PACK)
+        check_answer(answer, "the image")
+        if answer.status == http.client.OK:
+            raise _unusable("the server gives the whole image where a part was asked for (200)", NO_RANGES)
+        if answer.status != http.client.PARTIAL_CONTENT:
             raise http.client.HTTPException(f"the service answers {answer.status} to a range")
+        _check_range(answer, begin, end)
         return answer
+
+    def _extend(self) -> None:
+        """The next chunk has its own time: the last one has come, or the disk took as long as it needed."""
+        if self._connection:
+            self._connection.extend(self._stream.link.deadline())
 
     def _read(self, answer: http.client.HTTPResponse, length: int) -> memoryview:
         if len(self._frame) < length:
@@ -249,7 +269,7 @@ class _Worker:
         while done < length:
             more = answer.readinto(view[done:])
             if not more:
-                raise http.client.IncompleteRead(b"", length - done)
+                raise http.client.HTTPException(f"it ended {length - done} bytes too early")
             done += more
             self._stream.count(more)
         return view
@@ -264,8 +284,18 @@ class _Worker:
 
 
 def _seconds(text: str) -> float:
-    return min(60.0, max(0.05, float(text))) if text.replace(".", "", 1).isdigit() else 5.0
+    is_number = text.isascii() and text.replace(".", "", 1).isdigit()  # else a date, or nonsense
+    return min(60.0, max(0.05, float(text))) if is_number else 5.0
 
 
-def _words(body: bytes) -> str:
-    return clean(body.decode(errors="replace"), 120) or "the service serves others first"
+def _check_range(answer: http.client.HTTPResponse, begin: int, end: int) -> None:
+    """Raises UnreachableError (PV-332) where it is another range, or has another length."""
+    given = clean(answer.headers.get("Content-Range", ""), MOST_WORDS) or "a part that it does not name"
+    if not given.startswith(f"bytes {begin}-{end - 1}/"):
+        raise _unusable(f"asked for bytes {begin}-{end - 1}, the server gives {given}", NO_RANGES)
+    if answer.length not in (None, end - begin):
+        raise _unusable(f"the server says {answer.length} bytes of {end - begin} that it gives", NO_RANGES)
+
+
+def _unusable(sentence: str, hint: str) -> UnreachableError:
+    return UnreachableError(sentence, hint=hint, code=332)

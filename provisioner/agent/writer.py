@@ -4,11 +4,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
 from provisioner.agent import compare, write_marker
 from provisioner.agent.block_device import BlockDevice
+from provisioner.agent.capacity import CapacityCheck
 from provisioner.agent.protocol import Method, Phase
 from provisioner.errors import DiskError, PackError
 from provisioner.imaging import gpt
@@ -71,15 +73,28 @@ class ImageWriter:
         self._destroy()
         if self._method == "wipe":
             self._wipe()
+        capacity = CapacityCheck(self._device, self._manifest.raw_size, self._manifest.chunks[0].length)
+        try:
+            capacity.begin()
+            self._write_image(stream, capacity, is_known)
+            if seed:
+                self._write_seed(seed)
+            capacity.finish()
+            self._finish()
+        except DiskError:
+            self._disarm()
+            raise
+        self.state = "is whole"
+
+    def _write_image(self, stream: ChunkSource, capacity: CapacityCheck, is_known: bool) -> None:
         back = compare.ReadBack(self._device, self._manifest)
         try:
             self._write_chunks(stream, back, self._missing(is_known))
+        except DiskError:
+            capacity.explain()
+            raise
         finally:
             back.close()
-        if seed:
-            self._write_seed(seed)
-        self._finish()
-        self.state = "is whole"
 
     def _check_layout(self) -> None:
         """Nothing that is written at the end may lie over the seed. Raises PackError."""
@@ -267,24 +282,46 @@ class ImageWriter:
         head = self._held.pop(0)
         assert self._table is not None  # noqa: S101  set by chunk 0, which was held
         self._tell("finishing", 1, 1)  # the last place to stop: from here on it becomes bootable
-        for number, data in self._held.items():
-            self._write_checked(self._manifest.chunks[number].offset, data)
         primary, backup = gpt.build(self._table)
-        mbr = gpt.protective_mbr(head, self._device.size, self._sector)
         start = self._sector + len(primary)
-        self._write_checked(start, head[start:])
-        self._write_checked(self._device.size - len(backup), backup)
-        self._write_checked(self._sector, primary)
-        self._write_checked(0, mbr)
+        pieces = [(self._manifest.chunks[number].offset, data) for number, data in self._held.items()]
+        pieces += [(start, head[start:]), (self._device.size - len(backup), backup), (self._sector, primary)]
+        pieces.append((0, gpt.protective_mbr(head, self._device.size, self._sector)))
+        for offset, data in pieces:
+            self._device.write(offset, data)
+            self._check_piece(offset, data, "it did not keep its boot sectors", 318)
+        for number, (offset, data) in enumerate(pieces):  # a disk that is too small writes over its beginning
+            wanted = _overlaid(offset, data, pieces[number + 1 :])
+            self._check_piece(offset, wanted, "it is smaller than it says, and wrote over itself", 333)
         self._device.reread_table()
 
-    def _write_checked(self, offset: int, data: bytes) -> None:
-        self._device.write(offset, data)
+    def _check_piece(self, offset: int, data: bytes, fault: str, code: int) -> None:
         self._device.drop_caches()
         if self._device.read_direct(offset, len(data)) != data:
             raise DiskError(
-                f"{self._device.path.name} did not keep its boot sectors at byte {offset}", code=318
+                f"{self._device.path.name}: {fault}, at byte {offset}",
+                hint="it is broken, or a fake: replace it, then provision retry",
+                code=code,
             )
+
+    def _disarm(self) -> None:
+        """After a fault of the disk: nothing of it shall boot, wherever what was written came to lie."""
+        size = self._device.size
+        for offset in (0, self._manifest.partition("esp").offset, max(0, size - HEAD)):
+            with suppress(DiskError):
+                self._device.zero(offset, min(HEAD, size - offset))
+        with suppress(DiskError):
+            self._device.flush()
+
+
+def _overlaid(offset: int, data: bytes, later: Sequence[tuple[int, bytes]]) -> bytes:
+    """What lies at `offset` once the later pieces (offset, bytes) are written, too."""
+    body = bytearray(data)
+    for at, piece in later:
+        begin, end = max(offset, at), min(offset + len(data), at + len(piece))
+        if begin < end:
+            body[begin - offset : end - offset] = piece[begin - at : end - at]
+    return bytes(body)
 
 
 def _reader(data: bytes) -> Callable[[int, int], bytes]:

@@ -1,16 +1,20 @@
 """The command `provision`: words to calls; the one place that maps errors to exit codes."""
 
+import errno
 import os
 import sys
 import traceback
+from contextlib import suppress
 from typing import NoReturn
 
 import click
 
 from provisioner import __version__
+from provisioner.cli import streams
 from provisioner.cli.lazy import Lazy, Places
 from provisioner.cli.output import info, print_error
 from provisioner.errors import Exit, ProvisionError
+from provisioner.system import file_fault
 
 COMMANDS: Places = {
     "deploy": (
@@ -67,33 +71,47 @@ def provision(color: str) -> None:
 
 def main(argv: list[str] | None = None) -> NoReturn:
     """Run, and end the process with the documented exit code."""
+    streams.hold()
     sys.exit(run(argv))
 
 
 def run(argv: list[str] | None = None) -> int:
     """Run one command line; its exit code. Every error becomes sentences on stderr."""
+    code = _run(argv)
+    if fault := streams.unwritten():
+        code = _tell(fault)
+    streams.give_up(sys.stderr)
+    return code
+
+
+def _run(argv: list[str] | None) -> int:
     try:
         code = provision.main(argv, prog_name="provision", standalone_mode=False)
         return code if isinstance(code, int) else Exit.DONE
     except click.exceptions.Exit as done:
         return done.exit_code
-    except click.UsageError as fault:
-        fault.show()
-        return Exit.USAGE
     except click.ClickException as fault:
-        fault.show()
+        with suppress(OSError):
+            fault.show()
         return Exit.USAGE
     except (click.Abort, KeyboardInterrupt):
         info("interrupted; provision status shows what is ordered")
         return Exit.DETACHED
     except ProvisionError as fault:
-        print_error(fault)
-        return int(fault.exit)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return Exit.DONE
+        return _tell(fault)
+    except SystemExit:  # click's, for a broken pipe
+        gone = BrokenPipeError(errno.EPIPE, "", "a pipe or connection")
+        return Exit.DONE if streams.is_unread() else _tell(file_fault.explained(gone))
+    except OSError as fault:
+        return _tell(streams.unwritten() or file_fault.explained(fault))
     except Exception:
         for line in traceback.format_exc().splitlines():
             info(line)
         info("✗ this is a fault of the program itself (PV-600); please report the lines above")
         return Exit.INTERNAL
+
+
+def _tell(fault: ProvisionError) -> int:
+    with suppress(OSError):  # there is nowhere to say it; the exit code does
+        print_error(fault)
+    return int(fault.exit)

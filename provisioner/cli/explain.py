@@ -71,6 +71,12 @@ CODES: dict[int, tuple[str, str]] = {
         "The inventory was changed after the order: it names another machine or disk now.",
         "provision deploy HOST --dry-run shows what would be erased now; then order again.",
     ),
+    150: (
+        "A file or folder cannot be read or written.",
+        "The message names it and says why; nothing half-written was left.",
+    ),
+    151: ("There is no room for a file.", "Make room (df -h), or raise the limit; then run it again."),
+    152: ("What a command prints could not be written.", "Give its output another place: it did the rest."),
     200: ("A BMC did not do what it was told.", "provision bmc test HOST."),
     201: ("The BMC does not answer.", "Check its cable, address and that IPMI over LAN is switched on."),
     202: ("The BMC refuses the login.", "Give it again: provision bmc secret NAME --user USER."),
@@ -138,7 +144,18 @@ CODES: dict[int, tuple[str, str]] = {
         "Download it again and compare SHA256SUMS.",
     ),
     330: ("The service refused what the agent asked for.", "The order was cancelled or has ended."),
-    331: ("The service did not answer the agent for too long.", "Check the network and the service."),
+    331: (
+        "The service did not answer the agent for too long, or gave nothing usable.",
+        "The message says what it did last. Check the network and the service.",
+    ),
+    332: (
+        "What answers gives no image as we ask for it: a redirect, no ranges, compression.",
+        "The message says what it does; give the address of the pack on a plain web server.",
+    ),
+    333: (
+        "The disk is smaller than it says.",
+        "It is a fake, or broken: replace it, then provision retry. It does not boot.",
+    ),
     340: ("The disk was not written in time.", "See the agent's log; the network may be slow."),
     341: ("The agent fell silent in every attempt.", "Look at the host's power and network cable."),
     350: (

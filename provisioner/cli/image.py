@@ -1,6 +1,5 @@
 """`provision image …`: the catalogue and its keys."""
 
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,7 +8,8 @@ import click
 from provisioner.cli.lazy import Lazy, Places
 from provisioner.cli.options import output_option, state_option, with_client
 from provisioner.cli.output import Column, info, local_time, print_rows
-from provisioner.errors import RefusedError
+from provisioner.errors import InputError, RefusedError
+from provisioner.system import outputs
 from provisioner.system.units import size
 
 if TYPE_CHECKING:
@@ -75,9 +75,13 @@ def keygen(name: str, folder: Path) -> None:
     """
     from provisioner.imaging import signature
 
-    folder.mkdir(parents=True, exist_ok=True)
-    secret, public = signature.keygen(folder, name)
-    info(f"{secret} signs; keep it secret (it has no password)")
+    if Path(name).name != name:
+        raise InputError(f"{name!r} is no name for a key", hint="--dir says where to")
+    signature.check_new(folder, name)
+    with outputs.staging(folder, f"{name}.key", f"{name}.pub") as stage:
+        signature.keygen(stage, name)
+    public = folder / f"{name}.pub"
+    info(f"{folder / name}.key signs; keep it secret (it has no password)")
     info(f"{public} verifies; next: provision image trust {public}, then provision ramdisk build")
 
 
@@ -96,5 +100,5 @@ def trust(public: Path, state: Path) -> None:
         raise RefusedError(
             f"another key of the name {public.stem} is trusted already", hint=f"remove {target}"
         )
-    shutil.copyfile(public, target)
+    outputs.write(target, public.read_bytes())
     info(f"{public.stem} is trusted; build the ramdisk again: provision ramdisk build")

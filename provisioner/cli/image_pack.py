@@ -13,6 +13,7 @@ from provisioner.cli.options import with_client
 from provisioner.cli.output import console, info
 from provisioner.cli.source import FORMATS, SUFFIXES, as_raw, format_of
 from provisioner.errors import InputError, RefusedError
+from provisioner.system import outputs
 from provisioner.system.units import size
 
 if TYPE_CHECKING:
@@ -49,14 +50,16 @@ def pack(
 
     What the root filesystem left free is packed as zeros.
     """
-    out.parent.mkdir(parents=True, exist_ok=True)
     make_pack(raw, out, form=form or "", name=name, version=version, key=key, created=created, level=level)
 
 
 def make_pack(
     raw: Path, out: Path, *, form: str, name: str, version: str, key: Path, created: str = "", level: int = 3
 ) -> None:
-    """Pack and sign, with a bar on a terminal. Raises InputError, PackError."""
+    """Pack and sign, with a bar on a terminal: all three files, or none.
+
+    Raises InputError, PackError, FileError.
+    """
     from provisioner.imaging import pack as packs
     from provisioner.imaging import signature
 
@@ -64,11 +67,21 @@ def make_pack(
         if not path.is_file():
             raise InputError(f"{path}: no such file", code=320)
     stamp = created or datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    with as_raw(raw, format_of(raw, form)) as plain, Bar("packing") as moved:
+    if out.is_dir():
+        raise InputError(f"{out} is a folder", hint="give the name of the pack: -o NAME.pack")
+    # what says that the others are whole comes last
+    names = [out.name + ending for ending in ("", ".json", ".json.minisig")]
+    if any(target.exists() and target.samefile(raw) for target in map(out.with_name, names)):
+        raise InputError(f"{raw} is read from: the pack would take its place", hint="give -o another name")
+    with (
+        as_raw(raw, format_of(raw, form)) as plain,
+        outputs.staging(out.parent, *names) as stage,
+        Bar("packing") as moved,
+    ):
         manifest = packs.build(
-            plain, out, name=name, version=version, created=stamp, progress=moved, level=level
+            plain, stage / out.name, name=name, version=version, created=stamp, progress=moved, level=level
         )
-    signature.sign(out.with_name(out.name + ".json"), key)
+        signature.sign(stage / names[1], key)
     of_kind = {kind: 0 for kind in ("data", "zero", "free")}
     for chunk in manifest.chunks:
         of_kind[chunk.kind] += chunk.length
@@ -168,9 +181,9 @@ def verify(client: "Client", name: str, pubkey: Path | None) -> None:
     from provisioner.imaging import signature
 
     path = Path(name)
-    listed = path.with_name(path.name + ".json")
     if not path.is_file():
         raise InputError(f"{path}: no such file", code=320)
+    listed = path.with_name(path.name + ".json")
     signer = signature.verify(listed, listed.with_name(listed.name + ".minisig"), [pubkey])
     manifest = manifests.load(listed)
     packs.verify(path, manifest)

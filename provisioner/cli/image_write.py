@@ -6,15 +6,15 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import click
 
 from provisioner.agent import disks, facts
 from provisioner.agent.block_device import BlockDevice
-from provisioner.agent.link import Link
+from provisioner.agent.link import SILENCE, Link
 from provisioner.agent.packfile import PackFile
 from provisioner.agent.protocol import Disk, Phase
 from provisioner.agent.stream import Stream
@@ -27,7 +27,7 @@ from provisioner.imaging import manifest as manifests
 from provisioner.imaging import signature
 from provisioner.system.units import size
 
-ANSWER_LIMIT = 60.0  # seconds without an answer of the server; somebody waits before the screen
+PATIENCE = 60.0  # seconds in which nothing whole comes from the server; somebody waits before the screen
 SYS = Path("/sys/dev/block")
 
 
@@ -40,16 +40,33 @@ SYS = Path("/sys/dev/block")
 @click.option("--full", is_flag=True, help="Write all, not only what differs.")
 @click.option("--erase-foreign", is_flag=True, help="Erase LVM, RAID, ZFS or encrypted data too.")
 @click.option("--yes", is_flag=True, help="Do not ask. For scripts.")
-def write(source: str, device: Path, pubkey: Path | None, full: bool, erase_foreign: bool, yes: bool) -> None:
+@click.option(
+    "--patience",
+    type=click.FloatRange(min=1),
+    default=PATIENCE,
+    show_default=True,
+    metavar="SECONDS",
+    help="Of a URL: give up when the server gives nothing whole for so long.",
+)
+def write(
+    source: str,
+    device: Path,
+    pubkey: Path | None,
+    full: bool,
+    erase_foreign: bool,
+    yes: bool,
+    patience: float,
+) -> None:
     """Write a pack to a disk of this machine: verified, read back, bootable last. No service is needed.
 
     DEVICE is a whole disk, or a regular file that stands for one. It is shown and must be confirmed. A host's
-    seed is not written. PACK.json and PACK.json.minisig lie beside the pack.
+    seed is not written. PACK.json and PACK.json.minisig lie beside the pack. The server of a URL must know
+    ranges; redirects are not followed.
     """
     began = time.monotonic()
     target = _examine(device)
     with ExitStack() as stack:
-        manifest, chunks = stack.enter_context(_opened(source, _keys(pubkey)))
+        manifest, chunks = stack.enter_context(_opened(source, device, _keys(pubkey), patience))
         info(f"Image     {manifest.name} {manifest.version}   {size(manifest.raw_size)}")
         info(f"Erases    {device}  {disks.describe(target)}  ({target.content})")
         disks.check(target, manifest.raw_size, manifest.logical_sector_size)
@@ -90,14 +107,19 @@ def _keys(pubkey: Path | None) -> list[Path]:
 
 
 @contextmanager
-def _opened(source: str, keys: list[Path]) -> Iterator[tuple[manifests.Manifest, ChunkSource]]:
+def _opened(
+    source: str, device: Path, keys: list[Path], patience: float
+) -> Iterator[tuple[manifests.Manifest, ChunkSource]]:
     """Manifest, once its signature was checked, and where its chunks come from. Raises PackError."""
     if "://" in source:
-        manifest, link = _fetched(source, keys)
-        yield manifest, Stream(link, urlsplit(source).path, manifest)
+        yield _fetched(source, keys, patience)
         return
     path = Path(source)
-    manifest = _checked(path.with_name(path.name + ".json"), keys)
+    if path.is_dir():
+        raise InputError(f"{path} is a folder", hint="give the pack's file", code=320)
+    listed = path.with_name(path.name + ".json")
+    _refuse_source(device, [path, listed, listed.with_name(listed.name + ".minisig"), *keys])
+    manifest = _checked(listed, keys)
     with PackFile(path, manifest) as chunks:
         length = path.stat().st_size
         if length != manifest.pack_size:
@@ -105,18 +127,50 @@ def _opened(source: str, keys: list[Path]) -> Iterator[tuple[manifests.Manifest,
         yield manifest, chunks
 
 
-def _fetched(url: str, keys: list[Path]) -> tuple[manifests.Manifest, Link]:
-    parts = urlsplit(url)
-    if parts.scheme != "http" or not parts.hostname:
-        raise InputError(
-            f"{url}: not a http:// address", hint="the signature protects it, not the line", code=102
-        )
-    link = Link(f"http://{parts.netloc}", log=info, patience=ANSWER_LIMIT)
+def _refuse_source(device: Path, sources: list[Path]) -> None:
+    """Raises InputError (PV-310) where the target is one of these files, by whatever name or link."""
+    for path in sources:
+        with suppress(OSError):  # it is missing, which is said where it is read
+            if path.samefile(device):
+                raise InputError(
+                    f"{device} is {path}, which is read from: writing it would destroy it",
+                    hint="give another target",
+                    code=310,
+                )
+
+
+def _fetched(url: str, keys: list[Path], patience: float) -> tuple[manifests.Manifest, Stream]:
+    server, path = _address(url)
+    silence = min(SILENCE, patience)
+    link = Link(server, log=info, patience=patience, queue_patience=patience, silence=silence)
     with tempfile.TemporaryDirectory() as folder:
         listed = Path(folder) / "pack.json"
         for ending in (".json", ".json.minisig"):
-            (Path(folder) / f"pack{ending}").write_bytes(link.fetch(parts.path + ending))
-        return _checked(listed, keys), link
+            (Path(folder) / f"pack{ending}").write_bytes(link.fetch(path + ending))
+        manifest = _checked(listed, keys)
+    return manifest, Stream(link, path, manifest)
+
+
+def _address(url: str) -> tuple[str, str]:
+    """Server and path of a pack, the path as requests have it. Raises InputError (PV-102)."""
+    try:
+        parts = urlsplit(url)
+        is_http = parts.scheme == "http" and bool(parts.hostname) and parts.port != 0
+    except ValueError as fault:  # half an IPv6 address, a port of 99999
+        raise InputError(
+            f"{url:.200}: {fault}", hint="write http://ADDRESS[:PORT]/PATH.pack", code=102
+        ) from fault
+    if not is_http:
+        raise InputError(
+            f"{url:.200}: not a http:// address", hint="the signature protects it, not the line", code=102
+        )
+    if parts.query or parts.fragment or parts.username or not parts.path.strip("/"):
+        raise InputError(
+            f"{url:.200}: a plain path is wanted, for PACK.json is asked for beside it",
+            hint="http://ADDRESS[:PORT]/PATH.pack, without login, ? and #",
+            code=102,
+        )
+    return f"http://{parts.netloc}", quote(parts.path, safe="/%:@!$&'()*+,;=")
 
 
 def _checked(listed: Path, keys: list[Path]) -> manifests.Manifest:

@@ -11,6 +11,7 @@ from provisioner.cli.options import output_option
 from provisioner.cli.output import Column, info, print_rows
 from provisioner.errors import Exit, InputError, RefusedError
 from provisioner.settings import Mirror
+from provisioner.system import outputs
 from provisioner.system.units import size
 
 if TYPE_CHECKING:
@@ -129,8 +130,7 @@ def _write(out: Path, made: "Lock") -> None:
     if before and before.model_copy(update={"created": made.created}) == made:
         info(f"{out} is up to date: {_counts(made)}")
         return
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(locks.dump(made))
+    outputs.write(out, locks.dump(made))
     info(f"{out}: {_counts(made)}")
 
 
@@ -152,7 +152,6 @@ def keygen(name: str, folder: Path) -> None:
     """
     from provisioner.mirror import signing
 
-    folder.mkdir(parents=True, exist_ok=True)
     secret, public = signing.keygen(folder, name)
     info(f"{secret} signs; keep it secret (it has no password)")
     info(f"{public} verifies; mirrors carry it as site-mirror.gpg")
@@ -219,7 +218,7 @@ def airgap(folder: Path, name: str, report: Path | None, command: tuple[str, ...
 
     done = gaps.run_inside(command, mirror=folder, name=name)
     if report:
-        report.write_text(done.dump())
+        outputs.write(report, done.dump())
     return judge(done, command[0], name)
 
 

@@ -5,10 +5,12 @@ answer or an image's name may hold what a terminal obeys, or a line feed that wo
 """
 
 import dataclasses
+import errno
 import json
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -172,9 +174,16 @@ def console(*, stderr: bool = False) -> "Console":
     """A rich console that is not narrower than its table when nobody looks."""
     from rich.console import Console
 
+    class PipeConsole(Console):
+        """Lets a broken pipe be the error that it is elsewhere; rich would end the process."""
+
+        def on_broken_pipe(self) -> None:
+            self.quiet = True  # what it still draws while it ends
+            raise BrokenPipeError(errno.EPIPE, "")
+
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() else 200
-    return Console(stderr=stderr, width=width, highlight=False)
+    return PipeConsole(stderr=stderr, width=width, highlight=False)
 
 
 def make_table(rows: Sequence[Row], columns: Sequence[Column[Row]], *, caption: str | None = None) -> "Table":
@@ -258,8 +267,9 @@ def _wants_colour() -> bool | None:
 
 
 def info(sentence: str) -> None:
-    """A line for people, to stderr."""
-    click.echo(escape(sentence), err=True)
+    """A line for people, to stderr. That nobody can read it any more ends nothing."""
+    with suppress(OSError):
+        click.echo(escape(sentence), err=True)
 
 
 def say(sentence: str) -> None:

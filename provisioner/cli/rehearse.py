@@ -16,6 +16,7 @@ from provisioner.cli.ramdisk import CACHE
 from provisioner.domain.stage import STOPS
 from provisioner.errors import Exit, InputError
 from provisioner.lab.simulators import SIMULATORS
+from provisioner.system import file_fault
 
 if TYPE_CHECKING:
     from provisioner.lab.qemu import Bus, Firmware
@@ -239,8 +240,11 @@ def _rescue(folder: Path, target: Path) -> Path:
     for pattern in EVIDENCE:
         for log in folder.glob(pattern):
             copy = target / log.relative_to(folder)
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(log, copy)
+            try:
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(log, copy)
+            except OSError as fault:  # the report matters more
+                info(f"not kept: {file_fault.explained(fault, copy)}")
     return target
 
 

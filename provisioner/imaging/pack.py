@@ -56,7 +56,8 @@ def build(
         PackError: it changes while it is read, or its name or version cannot be one.
     """
     check_names(name, version, created)
-    partial = out.with_name(out.name + ".partial")
+    listed = out.with_name(out.name + ".json")
+    partial, partial_list = out.with_name(out.name + ".partial"), out.with_name(listed.name + ".partial")
     try:
         with RawImage(raw) as source, partial.open("wb") as target:
             size = chunk_size or fitting_chunk_size(source.size)
@@ -79,12 +80,20 @@ def build(
             partitions=source.partitions,
         )
         check(manifest)
+        _write_through(partial_list, manifest.dump())  # a full disk is noticed before either has its name
         partial.rename(out)
-        out.with_name(out.name + ".json").write_bytes(manifest.dump())
+        partial_list.rename(listed)
     finally:
-        with suppress(FileNotFoundError):
-            partial.unlink()
+        for path in (partial, partial_list):
+            path.unlink(missing_ok=True)
     return manifest
+
+
+def _write_through(path: Path, data: bytes) -> None:
+    with path.open("wb") as target:
+        target.write(data)
+        target.flush()
+        os.fsync(target.fileno())
 
 
 def fitting_chunk_size(raw_size: int) -> int:

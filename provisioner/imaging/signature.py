@@ -9,15 +9,20 @@ from provisioner.run import run
 
 def keygen(folder: Path, name: str) -> tuple[Path, Path]:
     """A new key pair `NAME.key` (0600, no password) and `NAME.pub`. Raises RefusedError where one exists."""
+    check_new(folder, name)
     secret, public = folder / f"{name}.key", folder / f"{name}.pub"
-    for path in (secret, public):
+    run(["minisign", "-G", "-W", "-f", "-s", secret, "-p", public])
+    secret.chmod(0o600)
+    return secret, public
+
+
+def check_new(folder: Path, name: str) -> None:
+    """Raises RefusedError where a key of this name is there."""
+    for path in (folder / f"{name}.key", folder / f"{name}.pub"):
         if path.exists():
             raise RefusedError(
                 f"{path} exists already", hint="take another name; a lost key cannot be made again"
             )
-    run(["minisign", "-G", "-W", "-f", "-s", secret, "-p", public])
-    secret.chmod(0o600)
-    return secret, public
 
 
 def sign(path: Path, key: Path) -> Path:

@@ -7,6 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from provisioner import __version__, run
+from provisioner.system import outputs
 from provisioner.system.units import duration, size
 
 SCHEMA_VERSION = 1
@@ -102,8 +103,10 @@ class Report:
 
 
 def write(path: Path, reports: list[Report], planned: int) -> None:
-    """One report as an object; where several are planned, those that there are as a list below `runs`."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """One report as an object; where several are planned, those that there are as a list below `runs`.
+
+    Raises FileError (PV-150, PV-151).
+    """
     result = "passed" if len(reports) == planned else "unfinished"
     several = {
         "schema_version": SCHEMA_VERSION,
@@ -112,7 +115,7 @@ def write(path: Path, reports: list[Report], planned: int) -> None:
         "runs": [report.as_data() for report in reports],
     }
     body = reports[0].as_data() if planned == 1 else several
-    path.write_text(json.dumps(body, indent=2, ensure_ascii=False) + "\n")
+    outputs.write(path, json.dumps(body, indent=2, ensure_ascii=False) + "\n")
 
 
 def versions() -> dict[str, str]:

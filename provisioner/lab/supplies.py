@@ -12,6 +12,7 @@ from provisioner.golden import base
 from provisioner.imaging import manifest as manifests
 from provisioner.imaging import pack, signature
 from provisioner.imaging.manifest import Manifest
+from provisioner.system import outputs
 from provisioner.system.checksum import sha256
 
 NAME, VERSION, OLDER = "rehearsal-os", "1.0", "0.9"
@@ -46,8 +47,10 @@ def provide(cache: Path, report: Progress) -> Supplies:
     listed = target.with_name(target.name + ".json")
     if not target.with_name(target.name + ".json.minisig").exists():
         report("packing the image")
-        pack.build(built.path, target, name=NAME, version=VERSION, created=CREATED)
-        signature.sign(listed, secret)
+        names = (target.name, listed.name, f"{listed.name}.minisig")
+        with outputs.staging(folder, *names) as stage:
+            pack.build(built.path, stage / target.name, name=NAME, version=VERSION, created=CREATED)
+            signature.sign(stage / listed.name, secret)
     signature.verify(listed, listed.with_name(listed.name + ".minisig"), [public])
     return Supplies(built.path, built.sha256, target, public, manifests.load(listed))
 
@@ -119,8 +122,6 @@ def _image(cache: Path, version: str, report: Progress) -> base.BaseImage:
 def _keys(folder: Path) -> tuple[Path, Path]:
     secret, public = folder / f"{KEY}.key", folder / f"{KEY}.pub"
     if not (secret.exists() and public.exists()):
-        folder.mkdir(parents=True, exist_ok=True)
-        secret.unlink(missing_ok=True)
-        public.unlink(missing_ok=True)
-        signature.keygen(folder, KEY)
+        with outputs.staging(folder, secret.name, public.name) as stage:
+            signature.keygen(stage, KEY)
     return secret, public

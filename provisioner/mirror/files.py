@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+from provisioner.system import file_fault, outputs
 from provisioner.system.checksum import sha256
 
 
@@ -12,19 +13,23 @@ def is_right(path: Path, digest: str) -> bool:
 
 
 def place(source: Path, target: Path, *, move: bool) -> None:
-    """Bring a file to its place; who looks sees all of it or the old one. A move stays on one file system."""
-    target.parent.mkdir(parents=True, exist_ok=True)
+    """Bring a file to its place; who looks sees all of it or the old one. A move stays on one file system.
+
+    Raises FileError (PV-150, PV-151); then nothing is there that was not before.
+    """
     partial = source if move else target.with_name(f".{target.name}.partial")
-    if not move:
-        shutil.copyfile(source, partial)
-    partial.chmod(0o644)
-    partial.replace(target)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if not move:
+            shutil.copyfile(source, partial)
+        partial.chmod(0o644)
+        partial.replace(target)
+    except OSError as fault:
+        if not move:
+            partial.unlink(missing_ok=True)
+        raise file_fault.explained(fault, target) from fault
 
 
 def write(target: Path, text: str | bytes) -> None:
-    """Give a file its content at once, by rename(2); text as UTF-8, mode 0644."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f".{target.name}.partial")
-    partial.write_bytes(text if isinstance(text, bytes) else text.encode())
-    partial.chmod(0o644)
-    partial.replace(target)
+    """Give a file its content at once; text as UTF-8, mode 0644. Raises FileError (PV-150, PV-151)."""
+    outputs.write(target, text, mode=0o644)

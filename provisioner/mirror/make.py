@@ -69,7 +69,8 @@ def make(
 def _claim(out: Path, lock_file: Path) -> None:
     """A folder that is new, empty or a mirror; what is not locked is removed from it later."""
     known = out / layout.LOCK
-    if out.is_dir() and any(out.iterdir()) and not known.is_file():
+    holds = {path.name for path in out.iterdir()} - {layout.INCOMING} if out.is_dir() else set()
+    if holds and not known.is_file():
         raise RefusedError(f"{out} holds something that is no mirror", hint="give a new folder", code=656)
     if known.is_file():
         locks.load(known)  # raises InputError where it is something else of that name

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from provisioner import run
 from provisioner.errors import ProgramError, RefusedError
-from provisioner.mirror import files
+from provisioner.system import outputs
 
 BIRTHDAY = "20260101T000000"  # every key's; so no lock is older than its key, whenever that was made
 SECRET, PUBLIC = ".mirror-key", ".gpg"
@@ -28,9 +28,11 @@ def keygen(folder: Path, name: str) -> tuple[Path, Path]:
     with _home() as gpg:
         who = f"Site mirror {name}"
         gpg("--faked-system-time", f"{BIRTHDAY}!", "--quick-gen-key", who, "ed25519", "sign", "never")
-        secret.touch(mode=0o600, exist_ok=False)
-        secret.write_bytes(gpg("--armor", "--export-secret-keys"))
-        files.write(public, gpg("--export"))
+        with outputs.staging(folder, secret.name, public.name) as stage:
+            (stage / secret.name).touch(mode=0o600)
+            (stage / secret.name).write_bytes(gpg("--armor", "--export-secret-keys"))
+            (stage / public.name).write_bytes(gpg("--export"))
+            (stage / public.name).chmod(0o644)
     return secret, public
 
 

@@ -12,7 +12,7 @@ from provisioner.errors import InputError
 from provisioner.ramdisk import initramfs, interpreter, localboot, packages, rootfs
 from provisioner.ramdisk.initramfs import Tree
 from provisioner.ramdisk.rootfs import RamdiskBase, Recipe
-from provisioner.system import shipped
+from provisioner.system import outputs, shipped
 from provisioner.system.checksum import sha256
 
 FORMAT = "ramdisk/1"
@@ -173,20 +173,12 @@ def _boot_programs(debs: dict[str, Path], work: Path) -> None:
 
 
 def _publish(work: Path, out: Path, kernel: str) -> RamdiskFiles:
-    """Move what was built into `out`, each file at once, the list last."""
-    out.mkdir(parents=True, exist_ok=True)
+    """Bring what was built into `out`: all of it, the list last, or nothing."""
     files = {name: ((work / name).stat().st_size, sha256(work / name)) for name in FILES}
     listed = {name: {"size": size, "sha256": digest} for name, (size, digest) in files.items()}
     content = json.dumps({"format": FORMAT, "kernel": kernel, "files": listed}, indent=1)
-    for name in FILES:
-        _replace(work / name, out / name)
-    (work / LIST).write_text(content + "\n")
-    _replace(work / LIST, out / LIST)
+    with outputs.staging(out, *FILES, LIST) as stage:
+        for name in FILES:
+            shutil.copyfile(work / name, stage / name)
+        (stage / LIST).write_text(content + "\n")
     return RamdiskFiles(out, kernel, files)
-
-
-def _replace(source: Path, target: Path) -> None:
-    """The cache may be on another disk: copy beside, then rename."""
-    beside = target.with_name(f".{target.name}.new")
-    shutil.copyfile(source, beside)
-    beside.replace(target)

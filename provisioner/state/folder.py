@@ -17,6 +17,7 @@ from provisioner.state.secrets import (
     seed_key_file,
     write_secret,
 )
+from provisioner.system import outputs
 
 FOLDERS = ("images", "keys", "ramdisk", "logs", "run")
 SHOWN_TO_NGINX = "images"  # it is shown this folder alone; into the state folder itself it cannot look
@@ -74,7 +75,7 @@ def _user(number: int) -> str:
 def prepare_folder(state: Path, say: Callable[[str], None] = lambda sentence: None) -> None:
     """Make the folders and keys that the service needs; what is there stays, but see `claim_folder`.
 
-    Raises ServiceError (PV-613), DiskFullError (PV-609).
+    Raises ServiceError (PV-613), DiskFullError (PV-609), FileError (PV-151) where there is no room for a key.
     """
     claim_folder(state, say)
     try:
@@ -89,4 +90,6 @@ def prepare_folder(state: Path, say: Callable[[str], None] = lambda sentence: No
         raise unusable(state, fault) from fault
     key = deployment_key_file(state)
     if not key.exists():
-        run.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "provisioner", "-f", key])
+        with outputs.staging(key.parent, key.name, f"{key.name}.pub") as stage:
+            kind = ("-t", "ed25519", "-N", "", "-C", "provisioner")
+            run.run(["ssh-keygen", "-q", *kind, "-f", stage / key.name])

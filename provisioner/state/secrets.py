@@ -3,13 +3,12 @@
 import hashlib
 import hmac
 import json
-import os
 import re
-import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
 from provisioner.errors import InputError, PowerError
+from provisioner.system import outputs
 
 SECRET_NAME = re.compile(r"\w[\w.-]{0,60}")
 
@@ -92,10 +91,8 @@ def _bmc_login_file(state: Path, name: str) -> Path:
 
 
 def write_secret(path: Path, text: str) -> None:
-    """Replace a file in one step; nobody else can read it, from its first moment (mode 0600)."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent)
-    with os.fdopen(descriptor, "w") as out:
-        out.write(text)
-        out.flush()
-        os.fsync(descriptor)
-    Path(name).rename(path)
+    """Replace a file in one step; nobody else can read it, from its first moment (mode 0600).
+
+    Raises FileError (PV-150, PV-151); then the file is as before.
+    """
+    outputs.write(path, text, mode=0o600)

@@ -16,6 +16,7 @@ from provisioner.services.dns.packet import DnsPacketError
 from provisioner.services.dns.responder import Responder
 from provisioner.services.dns.tcp_connection import TcpConnection
 from provisioner.services.dns.zone import Apex, Zone, labels
+from provisioner.services.tftp.loop import ANSWERS
 from provisioner.services.tftp.packet import Ack, TftpPacketError, TransferRequest, parse
 from provisioner.services.tftp.policy import MAX_WINDOW, Content, TransferRefused, negotiate, open_requested
 from provisioner.services.tftp.transfer import Transfer
@@ -39,7 +40,12 @@ def tftp(data: bytes) -> None:
         if not isinstance(request, TransferRequest):
             return
         content = open_requested(request, FILES.get)
-    except (TftpPacketError, TransferRefused) as fault:
+    except TftpPacketError as fault:
+        assert str(fault).isprintable()
+        is_request = first[:2] in (b"\0\1", b"\0\2")
+        assert fault.code in ANSWERS or (fault.code is None and not is_request), "a request is answered"
+        return
+    except TransferRefused as fault:
         assert str(fault).isprintable()
         return
     _play(content, request, rest)

@@ -5,17 +5,21 @@ import resource
 import socket
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from ipaddress import IPv4Address, IPv6Address
 
 from provisioner.services.eventloop.datagrams import bind_udp
 from provisioner.services.eventloop.rate_limited_log import PacketLog
 from provisioner.services.eventloop.reactor import Reactor
+from provisioner.services.tftp.error_limit import ErrorLimit
 from provisioner.services.tftp.metrics import TftpMetrics
 from provisioner.services.tftp.packet import (
+    OPCODE_SIZE,
     Ack,
     ErrorCode,
     ErrorPacket,
+    Opcode,
     TftpPacketError,
     TransferRequest,
     build_error,
@@ -29,6 +33,12 @@ from provisioner.system.pulse import Pulse
 PORT = 69
 MAX_REQUEST, MAX_CLIENT_PACKET = 65536, 2048  # bytes; in a transfer clients send short packets only
 REQUEST_BATCH = 32  # requests that are read before the transfers are served again
+UNKNOWN = ErrorCode.UNKNOWN_TRANSFER
+ANSWERS = {  # what is sent with the code to who sends what nobody should
+    ErrorCode.ILLEGAL: "illegal operation",
+    ErrorCode.OPTIONS: "the options cannot be read",
+    UNKNOWN: "no transfer with you is under way on this port",
+}
 TransferEnded = Callable[[str, str, str, float, int], None]  # name, address, result, seconds, bytes
 log = logging.getLogger(__name__)
 
@@ -63,6 +73,7 @@ class TftpLoop:
         self._metrics = metrics or TftpMetrics()
         self._limit = TransferLimit(per_address, _allow_descriptors(in_all))
         self._packet_log = PacketLog(log)
+        self._errors = ErrorLimit()
         self._listeners = bind_udp(addresses, port, "tftp")
         self._reactor = Reactor("tftp", pulse=pulse)
         for listener in self._listeners:
@@ -107,20 +118,23 @@ class TftpLoop:
             try:
                 self._handle_request(listener, data, peer)
             except TftpPacketError as fault:
-                self._metrics.bad_packets.inc()
-                self._packet_log.malformed(f"{peer[0]}:{peer[1]}", fault, data)
+                self._refuse(listener, peer, fault, data)
             except Exception as fault:
                 self._metrics.refused("an error of ours")
                 self._packet_log.failed(f"{peer[0]}:{peer[1]}", "not answered", fault, data)
 
     def _handle_request(self, listener: socket.socket, data: bytes, peer: Peer) -> None:
         request = parse(data)
-        if not isinstance(request, TransferRequest):
-            return  # a late packet of a finished transfer
+        if isinstance(request, ErrorPacket):
+            return
+        if isinstance(request, Ack):
+            raise TftpPacketError("an acknowledgement, though no transfer is asked for here", UNKNOWN)
         self._metrics.requested(request)
         current = self._limit.get(peer)
         if current and current.request == request and current.transfer.is_fresh(time.monotonic()):
-            return  # repeated before our answer came: the timer takes care, or the client has gone on
+            # repeated before our answer came: the timer takes care, or the client has gone on
+            self._send(current, current.transfer.answer_again(time.monotonic()))
+            return
         if current:
             self._end(current, "aborted: the client asked anew")
         reason, evictable = self._limit.check(peer[0])
@@ -147,9 +161,15 @@ class TftpLoop:
         except BaseException:
             link.close()
             raise
-        session = Session(link, peer, request, content, now)
+        try:
+            session = Session(link, peer, request, content, now)
+        except BaseException:
+            link.close()
+            content.close()
+            raise
         self._limit.add(session)
         self._reactor.register(link, partial(self._receive, session))
+        self._reactor.register(session.strangers, partial(self._answer_stranger, session))
         self._send(session, session.transfer.begin(now))
         self._metrics.answered(time.monotonic() - now)
 
@@ -170,8 +190,9 @@ class TftpLoop:
                 self._schedule_timer(session)
                 session.prefetch()
         except TftpPacketError as fault:
-            self._metrics.bad_packets.inc()
-            self._packet_log.malformed(session.log_context, fault, data)
+            if fault.code is not None:  # the port is right, so it can only be illegal
+                fault.code = ErrorCode.ILLEGAL
+            self._refuse(session.link, session.peer, fault, data)
         except Exception as fault:
             self._packet_log.failed(session.log_context, "transfer broken", fault, data)
             self._end(session, f"lost: {fault!r}")
@@ -191,7 +212,26 @@ class TftpLoop:
             case ErrorPacket(code, text):
                 self._end(session, f"aborted: error {code} {text}".rstrip())
             case _:
-                session.send([build_error(ErrorCode.ILLEGAL, "a transfer is under way on this port")])
+                raise TftpPacketError("a request on the port of a transfer")
+
+    def _answer_stranger(self, session: Session) -> None:
+        """Somebody else writes to a transfer's port (RFC 1350, 4): he is told, and the transfer goes on."""
+        try:
+            data, peer = session.strangers.recvfrom(MAX_CLIENT_PACKET)
+        except OSError:
+            return
+        is_error = int.from_bytes(data[:OPCODE_SIZE], "big") == Opcode.ERROR
+        code = None if is_error or len(data) < OPCODE_SIZE else UNKNOWN
+        self._refuse(session.strangers, peer, TftpPacketError("a stranger on a transfer's port", code), data)
+
+    def _refuse(self, link: socket.socket, peer: Peer, fault: TftpPacketError, data: bytes) -> None:
+        """Count and log what cannot be served, and tell its sender, who may have forged his address."""
+        self._metrics.bad_packets.inc()
+        self._packet_log.malformed(f"{peer[0]}:{peer[1]}", fault, data)
+        if fault.code is None or not self._errors.allows(peer[0]):
+            return
+        with suppress(OSError):  # there is no way to him, or the line takes no more
+            link.sendto(build_error(fault.code, ANSWERS[fault.code]), peer)
 
     def _send(self, session: Session, packets: list[bytes]) -> None:
         try:
@@ -244,8 +284,9 @@ class TftpLoop:
         session.closed = True
         acknowledged_bytes = session.content.size if result == "done" else session.transfer.acknowledged_bytes
         seconds = time.monotonic() - session.began
-        self._reactor.unregister(session.link)
-        session.link.close()
+        for link in (session.link, session.strangers):
+            self._reactor.unregister(link)
+            link.close()
         session.content.close()
         self._limit.remove(session)
         self._metrics.ended(result, seconds, acknowledged_bytes, session.transfer.retransmits)
@@ -259,10 +300,10 @@ class TftpLoop:
 
 
 def _allow_descriptors(sessions: int) -> int:
-    """Two descriptors a transfer: raise our limit as far as we may; how many transfers that allows."""
-    needed = 2 * sessions + 64
+    """Three descriptors a transfer: raise our limit as far as we may; how many transfers that allows."""
+    needed = 3 * sessions + 64
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != resource.RLIM_INFINITY and soft < needed:
         soft = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    return sessions if soft == resource.RLIM_INFINITY else min(sessions, max(1, (soft - 64) // 2))
+    return sessions if soft == resource.RLIM_INFINITY else min(sessions, max(1, (soft - 64) // 3))

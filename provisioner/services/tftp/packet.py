@@ -10,11 +10,8 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 
 MAX_REQUEST = 1024  # RFC 2347 says 512; some firmware sends long paths
+OPCODE_SIZE = 2
 HEADER = struct.Struct("!HH")
-
-
-class TftpPacketError(Exception):
-    """These bytes are not a TFTP packet that a client sends."""
 
 
 class Opcode(IntEnum):
@@ -37,6 +34,18 @@ class ErrorCode(IntEnum):
     ILLEGAL = 4
     UNKNOWN_TRANSFER = 5
     OPTIONS = 8
+
+
+class TftpPacketError(Exception):
+    """These bytes are not a TFTP packet that a client sends.
+
+    `code` is what their sender is told, None for nothing: an error is never answered (RFC 1350, 7), and what
+    has no opcode was not meant for TFTP.
+    """
+
+    def __init__(self, text: str, code: ErrorCode | None = ErrorCode.ILLEGAL) -> None:
+        super().__init__(text)
+        self.code = code
 
 
 @dataclass(frozen=True)
@@ -70,16 +79,24 @@ def parse(data: bytes) -> TransferRequest | Ack | ErrorPacket:
     Raises:
         TftpPacketError: truncated, not terminated, or a packet that only servers send.
     """
-    if len(data) < HEADER.size:
-        raise TftpPacketError(f"{len(data)} bytes are too short for a TFTP packet")
-    code, value = HEADER.unpack_from(data)
+    if len(data) < OPCODE_SIZE:
+        raise TftpPacketError(f"{len(data)} bytes are too short for a TFTP packet", None)
+    code = int.from_bytes(data[:OPCODE_SIZE], "big")
     if code in (Opcode.READ, Opcode.WRITE):
         return _request(data, write=code == Opcode.WRITE)
+    if len(data) < HEADER.size:
+        answer = None if code == Opcode.ERROR else ErrorCode.ILLEGAL
+        raise TftpPacketError(f"{len(data)} bytes are too short for opcode {code}", answer)
+    value = int.from_bytes(data[OPCODE_SIZE : HEADER.size], "big")
     if code == Opcode.ACK:
         return Ack(value)
     if code == Opcode.ERROR:
         return ErrorPacket(value, _text(data[HEADER.size :].split(b"\0", 1)[0])[:200])
-    raise TftpPacketError(f"opcode {code} does not come from a client")
+    is_of_transfer = code in (Opcode.DATA, Opcode.OACK)  # of one that there is not
+    raise TftpPacketError(
+        f"opcode {code} does not come from a client",
+        ErrorCode.UNKNOWN_TRANSFER if is_of_transfer else ErrorCode.ILLEGAL,
+    )
 
 
 def _request(data: bytes, *, write: bool) -> TransferRequest:
@@ -87,16 +104,24 @@ def _request(data: bytes, *, write: bool) -> TransferRequest:
         raise TftpPacketError(f"a request of {len(data)} bytes")
     if data[-1]:
         raise TftpPacketError("the request does not end with a zero byte")
-    name, *rest = data[2:-1].split(b"\0")
-    while rest and not rest[-1]:
-        rest.pop()  # padding
-    if not name or not rest or not len(rest) % 2:
-        raise TftpPacketError("the request lacks a name, a mode or an option's value")
+    name, *rest = data[OPCODE_SIZE:-1].split(b"\0")
+    if not name:
+        raise TftpPacketError("the request names no file")
+    if not rest:
+        raise TftpPacketError("the request lacks a mode")
     mode, *words = (_text(word) for word in rest)
+    return TransferRequest(_text(name), mode.lower(), write, _options(words))
+
+
+def _options(words: list[str]) -> dict[str, str]:
+    """Names in lower case, of one that comes twice the first. A value may be empty, and zeros may follow."""
+    if len(words) % 2 and words.pop():
+        raise TftpPacketError("the last option of the request has no value", ErrorCode.OPTIONS)
     options: dict[str, str] = {}
     for key, value in zip(words[::2], words[1::2], strict=True):
-        options.setdefault(key.lower(), value)
-    return TransferRequest(_text(name), mode.lower(), write, options)
+        if key:
+            options.setdefault(key.lower(), value)
+    return options
 
 
 def _text(data: bytes) -> str:

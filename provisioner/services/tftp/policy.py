@@ -111,7 +111,7 @@ def negotiate(request: TransferRequest, size: int) -> NegotiatedOptions:
         accepted["windowsize"] = str(min(requested["windowsize"], MAX_WINDOW))
     if 1 <= requested["timeout"] <= 255:  # RFC 2349: the value may not be changed, only left out
         accepted["timeout"] = str(requested["timeout"])
-    if "tsize" in request.options:
+    if _is_number(request.options.get("tsize", "")):  # RFC 2349: of a read it says 0, and we say the size
         accepted["tsize"] = str(size)
     return NegotiatedOptions(
         block=int(accepted.get("blksize", DEFAULT_BLOCK)),
@@ -122,5 +122,10 @@ def negotiate(request: TransferRequest, size: int) -> NegotiatedOptions:
 
 
 def _number(text: str) -> int:
-    """A small decimal number, else -1; `int` would take signs, blanks and digits of other scripts."""
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= 6 else -1
+    """A small decimal number, else -1."""
+    return int(text) if _is_number(text) and len(text) <= 6 else -1
+
+
+def _is_number(text: str) -> bool:
+    """Decimal digits; `int` would take signs, blanks and digits of other scripts too."""
+    return text.isascii() and text.isdigit()

@@ -20,7 +20,7 @@ PACKET_TIMEOUT = 1.0  # seconds
 RETRIES = 4  # packets in a row that may stay away
 TIME_LIMIT = 20.0  # seconds for a whole file, of which firmware takes one at most
 NOT_FOUND = 1  # error code (RFC 1350, appendix)
-STRAY_ACK = b"\0\4\0\0"  # a server ignores it: it belongs to no transfer
+STRAY_ACK = b"\0\4\0\0"  # of no transfer: a server answers with an error (RFC 1350, 4), or not at all
 REFUSED_HINT = "the log of the service, or of whatever else answers there, says why"
 BUILD_HINT = "provision ramdisk build puts it into the state folder"
 OTHER_FILE_HINT = "ss -lunp 'sport = :69' on the service's machine: does another TFTP server answer there?"

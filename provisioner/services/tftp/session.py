@@ -1,4 +1,4 @@
-"""One TFTP transfer's socket: a port of its own that hears its client alone (RFC 1350, 4)."""
+"""One TFTP transfer's sockets: a port of its own, where its client is told from strangers (RFC 1350, 4)."""
 
 import errno
 import socket
@@ -16,12 +16,14 @@ UNSUPPORTED = (errno.EINVAL, errno.EIO, errno.ENOPROTOOPT, errno.EOPNOTSUPP, err
 
 
 class Session:
-    """One transfer to one client: its socket is the transfer's port."""
+    """One transfer to one client: `link` is its port; what others send there comes to `strangers`."""
 
     def __init__(
         self, link: socket.socket, peer: Peer, request: TransferRequest, content: Content, now: float
     ) -> None:
+        """Raises OSError where there is no second socket for strangers."""
         self.link = link
+        self.strangers = _beside(link)
         self.peer = peer
         self.request = request
         self.content = content
@@ -99,7 +101,7 @@ class Session:
 def connected(listener: socket.socket, peer: Peer) -> socket.socket:
     """A socket for one transfer from the address that was asked.
 
-    It is connected, so that the kernel drops strangers and reports ICMP errors.
+    It is connected, so that the kernel keeps strangers' packets out and reports ICMP errors.
     """
     link = socket.socket(listener.family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
     try:
@@ -110,3 +112,19 @@ def connected(listener: socket.socket, peer: Peer) -> socket.socket:
         link.close()
         raise
     return link
+
+
+def _beside(link: socket.socket) -> socket.socket:
+    """A second socket on the port of `link`: the kernel gives it what comes from anybody but the client.
+
+    The port is shared only now. Had it been shared when it was chosen, two transfers might have got the same.
+    """
+    link.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    other = socket.socket(link.family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+    try:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        other.bind(link.getsockname())
+    except BaseException:
+        other.close()
+        raise
+    return other

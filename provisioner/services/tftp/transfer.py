@@ -8,6 +8,7 @@ INITIAL_RTO = 0.1  # seconds, before a round trip has been measured (RFC 6298, 2
 MIN_RTO, MAX_RTO = 0.02, 6.4
 RESTART_AFTER = 2.0  # seconds without progress after which the same request means that the client begins anew
 BACKOFF = 1.5  # of the timeout after each retransmission: more tries in the same time than by doubling
+FIRST_REPEATS = 2  # of a packet that nobody has answered: the request may bear somebody else's address
 PROGRESS_TIMEOUT = 20.0  # seconds without any progress after which the client is gone
 MAX_PROGRESS_TIMEOUT = 60.0
 MAX_PREFETCH_WINDOW = 1 << 16  # bytes: a larger window is not built before it is needed
@@ -27,7 +28,8 @@ class Transfer:
         self._content = content
         self._terms = terms
         self._last = content.size // terms.block + 1  # the last block is short, perhaps empty
-        self._acknowledged = -1 if terms.accepted else 0
+        self._before_first = self._acknowledged = -1 if terms.accepted else 0
+        self._first_repeats = 0  # how often our first packet was sent again by the timer
         self._sent = self._highest = self._acknowledged
         self.retransmits = 0  # packets that were sent more than once
         self._srtt = 0.0
@@ -52,7 +54,7 @@ class Transfer:
     @property
     def started(self) -> bool:
         """Whether the client has answered our first packet."""
-        return self._srtt > 0 or self._acknowledged > 0
+        return self._acknowledged > self._before_first
 
     def is_fresh(self, now: float) -> bool:
         """Whether the request that began this may be under way a second time, and mean no other transfer."""
@@ -86,11 +88,27 @@ class Transfer:
         return [] if self.done else self._send(now)
 
     def retransmit(self, now: float) -> list[bytes] | None:
-        """The deadline has passed: the window again; None when the client is given up."""
+        """The deadline has passed: the window again; None when the client is given up.
+
+        Our first packet is sent again FIRST_REPEATS times only: whoever sent the request with a forged
+        address would have us send much to that address for little.
+        """
         if now >= self._progress_at + self._progress_timeout:  # as `deadline` has it, rounding included
             return None
+        if not self.started:
+            if self._first_repeats == FIRST_REPEATS:
+                self.deadline = self._progress_at + self._progress_timeout
+                return []
+            self._first_repeats += 1
         self._rto = min(BACKOFF * self._rto, MAX_RTO)
         self._backed_off = True
+        self._retransmitted = True
+        return self._send(now)
+
+    def answer_again(self, now: float) -> list[bytes]:
+        """The request came once more: our first packet, where the timer sends it no more."""
+        if self.started or self._first_repeats < FIRST_REPEATS:
+            return []
         self._retransmitted = True
         return self._send(now)
 

@@ -2,11 +2,12 @@
 
 import base64
 import json
+import resource
 
 import pytest
 
 from provisioner import ramdisk
-from provisioner.errors import InputError
+from provisioner.errors import FileError, InputError
 from provisioner.ramdisk import kernel, packages
 from provisioner.system import shipped
 
@@ -126,3 +127,31 @@ def test_a_folder_without_a_whole_list_holds_no_ramdisk(tmp_path, content: str) 
     (tmp_path / ramdisk.LIST).write_text(content)
     with pytest.raises(InputError):
         ramdisk.read(tmp_path)
+
+
+def test_a_ramdisk_is_replaced_whole_or_stays_the_one_that_it_was(tmp_path) -> None:
+    """A vmlinuz of today beside a list of yesterday would boot no host."""
+    work, out = tmp_path / "work", tmp_path / "out"
+    work.mkdir()
+
+    def publish(size: int) -> None:
+        for name in ramdisk.FILES:
+            (work / name).write_bytes(name.encode() * size)
+        ramdisk._publish(work, out, f"6.{size}")
+
+    publish(2)
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    for limit in (0, 20, 100, 300):  # of the files or, last, of the list alone
+        for name in ramdisk.FILES:
+            (work / name).write_bytes(name.encode() * 20)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
+        try:
+            with pytest.raises(FileError) as caught:
+                ramdisk._publish(work, out, "6.20")
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        assert caught.value.code == 151
+        assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+    publish(20)
+    assert ramdisk.read(out).kernel == "6.20"

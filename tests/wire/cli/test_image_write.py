@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from provisioner import run
+from provisioner.agent.block_device import BlockDevice
+from provisioner.errors import DiskError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -103,6 +105,72 @@ def test_it_may_come_from_any_web_server_that_knows_ranges(world: World, url: st
     assert_image(disk, world)
 
 
+class Odd(Ranges):
+    """A server that does something else: the first part of the path says what."""
+
+    def do_GET(self) -> None:
+        what, _, rest = self.path.lstrip("/").partition("/")
+        is_pack = rest.endswith(".pack")
+        if what == "moved" and is_pack:
+            self.send_response(302)
+            self.send_header("Location", f"/{rest}")
+        elif what == "busy" and is_pack:
+            self.send_response(503)
+            self.send_header("Retry-After", "1")
+        elif what == "plain" and is_pack:
+            return SimpleHTTPRequestHandler.do_GET(self)
+        else:
+            self.path = f"/{rest}"
+            return super().do_GET()
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+        return None
+
+    def translate_path(self, path: str) -> str:
+        return str(Path(self.directory) / Path(path).name)
+
+
+@pytest.fixture
+def odd(pack: Path) -> Iterator[str]:
+    server = HTTPServer(("127.0.0.1", 0), partial(Odd, directory=str(pack.parent)))
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.mark.parametrize(
+    ("what", "number", "words"),
+    [
+        ("moved", 332, "it sends us elsewhere (302"),
+        ("plain", 332, "the whole image where a part was asked for"),
+        ("busy", 331, "has put us off for 1 s"),
+    ],
+)
+def test_a_server_that_gives_no_parts_is_given_up_in_words(
+    world: World, pack: Path, odd: str, disk: Path, what: str, number: int, words: str
+) -> None:
+    said = write(world, f"{odd}/{what}/{pack.name}", disk, "--yes", "--patience", "1")
+    assert said.code == 5 and f"PV-{number}" in said.err and words in said.err, said.err
+    assert "is not whole and does not boot" in said.err and "Traceback" not in said.err
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("https://h/x.pack", "ftp://h/x.pack", "http://", "http://h", "http://h/", "http://h:99999/x.pack"),
+        *("http://h:0/x.pack", "http://[::1/x.pack", "http://me:pw@h/x.pack", "http://h/x?f=a.pack"),
+        "http://h/x.pack#y",
+    ],
+)
+def test_what_is_no_address_of_a_pack_is_said(world: World, disk: Path, url: str) -> None:
+    said = write(world, url, disk, "--yes")
+    assert said.code == 2 and "PV-102" in said.err and "Traceback" not in said.err, said.err
+    assert disk.read_bytes() == b"\xa5" * SIZE
+
+
 def test_the_device_is_shown_and_must_be_named(world: World, pack: Path, disk: Path) -> None:
     said = write(world, pack, disk)
     assert said.code == 6 and "PV-133" in said.err and "33.6 MB  (no partition table)" in said.err
@@ -158,6 +226,59 @@ def test_a_damaged_pack_leaves_a_disk_that_says_so(
     copy.write_bytes(body[:-1])
     said = write(world, copy, disk, "--yes")
     assert said.code == 6 and "the manifest says" in said.err
+
+
+@pytest.mark.parametrize("way", ["itself", "a symbolic link", "a hard link"])
+def test_a_target_that_is_read_from_is_refused(world: World, pack: Path, tmp_path: Path, way: str) -> None:
+    for path in pack.parent.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    source, target = tmp_path / pack.name, tmp_path / "target"
+    for ending in ("", ".json", ".json.minisig"):
+        read = source.with_name(source.name + ending)
+        before = read.read_bytes()
+        if way == "a symbolic link":
+            target.symlink_to(read)
+        elif way == "a hard link":
+            target.hardlink_to(read)
+        said = write(world, source, read if way == "itself" else target, "--yes")
+        assert said.code == 2 and "which is read from" in said.err and "PV-310" in said.err, said.err
+        assert read.read_bytes() == before
+        target.unlink(missing_ok=True)
+
+
+@pytest.mark.parametrize("way", ["itself", "a symbolic link", "a hard link"])
+def test_a_second_writer_of_the_same_file_is_refused(
+    world: World, pack: Path, disk: Path, tmp_path: Path, way: str
+) -> None:
+    target = disk if way == "itself" else tmp_path / "other"
+    if way == "a symbolic link":
+        target.symlink_to(disk)
+    elif way == "a hard link":
+        target.hardlink_to(disk)
+    with BlockDevice(disk):
+        said = write(world, pack, target, "--yes")
+        assert said.code == 3 and "is in use: another program writes it" in said.err, said.err
+        assert "PV-315" in said.err and disk.read_bytes() == b"\xa5" * SIZE
+        with pytest.raises(DiskError, match="is in use"):
+            BlockDevice(target)
+    assert write(world, pack, target, "--yes").code == 0
+    assert_image(disk, world)
+
+
+def test_a_disk_of_a_running_machine_is_refused(world: World, pack: Path, disk: Path) -> None:
+    """QEMU locks its disks in the same way."""
+    drive = ("-drive", f"file={disk},format=raw,if=none")
+    argv = ["qemu-system-x86_64", "-display", "none", "-machine", "none", *drive]
+    machine = run.start([*argv, "-qmp", "stdio", "-S"], stdin=run.PIPE, stdout=run.PIPE)
+    try:
+        assert machine.stdout and machine.stdout.readline()  # its greeting: the disk is open
+        said = write(world, pack, disk, "--yes")
+        assert said.code == 3 and "is in use: another program writes it" in said.err, said.err
+    finally:
+        run.stop(machine)
+        for pipe in (machine.stdin, machine.stdout):
+            if pipe:
+                pipe.close()
 
 
 def await_release(device: Path) -> None:

@@ -79,6 +79,61 @@ def test_a_broken_packet_is_an_error(data: bytes) -> None:
         parse(data)
 
 
+REQUEST = b"\0\1a\0octet\0"
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (b"", None),  # nothing that says TFTP
+        (b"\1", None),
+        (b"\0\5", None),  # an error is never answered, whole or not
+        (b"\0\5\0", None),
+        (b"\0\1", ErrorCode.ILLEGAL),
+        (b"\0\1\0", ErrorCode.ILLEGAL),
+        (b"\0\1\0octet\0", ErrorCode.ILLEGAL),  # no name
+        (b"\0\1\0octet\0tsize\x000\0", ErrorCode.ILLEGAL),
+        (b"\0\2\0octet\0", ErrorCode.ILLEGAL),
+        (b"\0\1a\0", ErrorCode.ILLEGAL),  # no mode
+        (b"\0\1a\0octet", ErrorCode.ILLEGAL),  # no end
+        (REQUEST + b"blksize\x00512", ErrorCode.ILLEGAL),
+        (b"\0\1" + b"a" * 1100 + b"\0octet\0", ErrorCode.ILLEGAL),
+        (REQUEST + b"blksize\0", ErrorCode.OPTIONS),  # no value
+        (REQUEST + b"tsize\x000\0blksize\0", ErrorCode.OPTIONS),
+        (b"\0\4\0", ErrorCode.ILLEGAL),  # half an acknowledgement
+        (b"\0\3\0\1data", ErrorCode.UNKNOWN_TRANSFER),
+        (b"\0\6blksize\x00512\0", ErrorCode.UNKNOWN_TRANSFER),
+        (b"\0\0\0\0", ErrorCode.ILLEGAL),  # no opcode of the standard
+        (b"\0\7\0\0", ErrorCode.ILLEGAL),
+        (b"\1\1a\0octet\0", ErrorCode.ILLEGAL),
+        (b"\xff\xff\xff\xff", ErrorCode.ILLEGAL),
+    ],
+)
+def test_what_is_wrong_has_its_error_code_or_is_not_answered(data: bytes, code: ErrorCode | None) -> None:
+    with pytest.raises(TftpPacketError) as fault:
+        parse(data)
+    assert fault.value.code == code
+
+
+@pytest.mark.parametrize(
+    ("words", "options"),
+    [
+        (b"multicast\0\0", {"multicast": ""}),  # as atftp sends it: an empty value is a value
+        (b"blksize\x001468\0multicast\0\0", {"blksize": "1468", "multicast": ""}),
+        (b"multicast\0\0tsize\x000\0", {"multicast": "", "tsize": "0"}),
+        (b"blksize\0\0", {"blksize": ""}),
+        (b"\0", {}),  # zeros that some firmware appends
+        (b"\0\0\0\0\0", {}),
+        (b"tsize\x000\0\0\0\0", {"tsize": "0"}),
+        (b"\x00512\0", {}),  # no name: nothing that anybody knows
+        (b"blksize\x00512\0BLKSIZE\x008\0", {"blksize": "512"}),
+        (b"x\0y\0" * 200, {"x": "y"}),
+    ],
+)
+def test_options_are_read_whatever_their_values(words: bytes, options: dict[str, str]) -> None:
+    assert parse(REQUEST + words) == TransferRequest("a", "octet", options=options)
+
+
 def test_acknowledgement_and_error_are_read() -> None:
     assert parse(b"\0\4\xff\xff") == Ack(65535)
     assert parse(b"\0\5\0\x08User aborted\0") == ErrorPacket(8, "User aborted")
@@ -138,6 +193,16 @@ def test_options_are_agreed_to_within_our_limits() -> None:
     assert terms == NegotiatedOptions(
         65464, 64, 7, {"blksize": "65464", "windowsize": "64", "timeout": "7", "tsize": "1000"}
     )
+
+
+@pytest.mark.parametrize("value", ["abc", "-1", "", " 0", "٣"])
+def test_a_size_that_is_no_number_is_not_answered(value: str) -> None:
+    assert negotiate(request(tsize=value), 5) == NegotiatedOptions()
+
+
+@pytest.mark.parametrize("value", ["0", "7", "9" * 40])
+def test_any_other_size_is_answered_by_ours(value: str) -> None:
+    assert negotiate(request(tsize=value), 5).accepted == {"tsize": "5"}
 
 
 @pytest.mark.parametrize("value", ["abc", "-1", "", "0", " 8", "+9", "٣", "9" * 40, "1e3"])
@@ -217,6 +282,31 @@ def test_waits_follow_the_round_trip_grow_and_end() -> None:
     assert waits[:4] == pytest.approx([0.03, 0.045, 0.0675, 0.10125])
     assert max(waits) > 5, "atftp's own clock begins anew with each repetition, and it must come to its turn"
     assert now == pytest.approx(0.001 + PROGRESS_TIMEOUT)
+
+
+@pytest.mark.parametrize("options", [{}, {"tsize": "0"}, {"blksize": "65464", "windowsize": "64"}])
+def test_a_request_that_nobody_stands_behind_causes_three_small_packets(options: dict[str, str]) -> None:
+    sent = transfer(100_000, **options)
+    heard = sent.begin(0)
+    while (packets := sent.retransmit(sent.deadline)) is not None:
+        heard += packets
+    assert len(heard) == 3 and len(set(heard)) == 1 and len(heard[0]) <= 516
+    assert sent.deadline == pytest.approx(PROGRESS_TIMEOUT), "and it ends when any other would"
+
+
+def test_a_request_that_comes_again_is_answered_again_once_the_timer_has_given_up() -> None:
+    sent = transfer(100_000, tsize="0")
+    first = sent.begin(0)
+    assert sent.answer_again(0.05) == [], "the timer will do it"
+    for _ in range(2):
+        assert sent.retransmit(sent.deadline) == first
+    assert sent.retransmit(sent.deadline) == []
+    for now in (4.0, 8.0):
+        assert sent.answer_again(now) == first
+        assert sent.retransmit(sent.deadline) == [], "once for each time"
+    assert numbers(sent.acknowledge(0, 8.1)) == [1]
+    assert sent.answer_again(8.2) == [], "it has begun"
+    assert numbers(sent.retransmit(sent.deadline)) == [1], "and what is lost now is sent again"
 
 
 def test_the_answer_to_a_repeated_packet_measures_nothing() -> None:

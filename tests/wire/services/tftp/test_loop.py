@@ -16,6 +16,7 @@ import tftpy
 
 from provisioner import run
 from provisioner.errors import ServiceError
+from provisioner.services.tftp.error_limit import MOST
 from provisioner.services.tftp.loop import TftpLoop
 from provisioner.services.tftp.metrics import TftpMetrics
 from provisioner.services.tftp.packet import TransferRequest, build_request
@@ -327,6 +328,91 @@ def test_a_client_that_vanishes_halfway_is_lost(served: Served, client: Client) 
     client.hear()
     client.socket.close()
     served.wait(lambda: [result[:5] for result in served.results("600000")] == ["lost:"])
+
+
+ERROR2, ERROR4, ERROR5, ERROR8 = b"\0\5\0\2", b"\0\5\0\4", b"\0\5\0\5", b"\0\5\0\x08"
+
+
+@pytest.mark.parametrize(
+    ("data", "answer"),
+    [
+        (b"\0\1\0octet\0", ERROR4),
+        (b"\0\1a\0", ERROR4),
+        (b"\0\x01512\0octet", ERROR4),
+        (b"\0\1" + b"a" * 2000 + b"\0octet\0", ERROR4),
+        (b"\0\x01512\0netascii\0", ERROR4),
+        (b"\0\x01512\0mail\0", ERROR4),
+        (b"\0\x01512\0\0", ERROR4),
+        (b"\0\x02512\0octet\0", ERROR2),
+        (b"\0\x01512\0octet\0blksize\0", ERROR8),
+        (b"\0\x09\0\0", ERROR4),
+        (ACK1, ERROR5),
+        (b"\0\3\0\1data", ERROR5),
+        (b"\0\x01512\0octet\0multicast\0\0", b"\0\3\0\1"),  # no option that we know: plain data
+        (b"\0\x01512\0octet\0blksize\0\0", b"\0\3\0\1"),
+        (b"\0\x01512\0octet\0blksize\x007\0windowsize\x000\0timeout\x00256\0", b"\0\3\0\1"),
+        (b"\0\x01512\0octet\0blksize\x0099999\0", b"\0\6blksize\x0065464\0"),
+        (b"\0\x01512\0octet\0tsize\x000\0TSIZE\x009\0", b"\0\6tsize\x00512\0"),
+    ],
+)
+def test_each_request_has_the_answer_of_the_standards(client: Client, data: bytes, answer: bytes) -> None:
+    client.socket.sendto(data, client.server)
+    heard = client.hear()
+    assert heard[:4] == answer[:4] and (answer[1] != 6 or heard == answer)
+    assert len(heard) <= 516
+
+
+@pytest.mark.parametrize("data", [b"", b"\0", b"\0\5", b"\0\5\0\0who\0", b"\0\5\0\1"])
+def test_what_must_not_be_answered_is_not(served: Served, client: Client, data: bytes) -> None:
+    client.socket.sendto(data, client.server)
+    client.socket.sendto(b"\0\1\0octet\0", client.server)  # read after it
+    assert client.hear()[:4] == ERROR4
+    client.socket.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        client.hear()
+
+
+def test_an_address_gets_few_errors_however_many_it_provokes(served: Served, client: Client) -> None:
+    for _ in range(200):
+        client.socket.sendto(b"\0\x09\0\0", client.server)
+    served.wait_for_bad(200)
+    client.socket.settimeout(0.2)
+    heard = 0
+    with pytest.raises(TimeoutError):
+        while client.hear():
+            heard += 1
+    assert heard == MOST
+    with closing(Client(served, "127.0.0.9")) as other:
+        other.socket.sendto(b"\0\x09\0\0", other.server)
+        assert other.hear()[:4] == ERROR4, "another address has its own"
+
+
+def test_a_stranger_on_the_port_of_a_transfer_is_told_so_and_the_transfer_goes_on(
+    served: Served, client: Client
+) -> None:
+    first = client.ask("513")
+    with closing(Client(served)) as same_address, closing(Client(served, "127.0.0.7")) as other_address:
+        for stranger in (same_address, other_address):
+            for data in (ACK1, b"\0\3\0\1data", b"\0\x01512\0octet\0"):
+                stranger.socket.sendto(data, client.peer)
+                assert stranger.hear()[:4] == ERROR5
+                assert stranger.peer == client.peer
+            stranger.socket.sendto(b"\0\5\0\0go away\0", client.peer)
+            stranger.socket.sendto(ACK0, client.peer)  # read after it
+            assert stranger.hear()[:4] == ERROR5
+    client.say(ACK1)
+    while (data := client.hear())[:4] != b"\0\3\0\2":
+        assert data == first
+    client.say(b"\0\4\0\2")
+    served.wait(lambda: served.results("513") == ["done"])
+
+
+def test_many_transfers_have_each_a_port_of_its_own(served: Served) -> None:
+    with ExitStack() as stack:
+        clients = [stack.enter_context(closing(Client(served))) for _ in range(60)]
+        for client in clients:
+            client.ask("600000")
+        assert len({client.peer for client in clients}) == len(clients)
 
 
 def test_strangers_cannot_disturb_a_transfer(served: Served, client: Client) -> None:

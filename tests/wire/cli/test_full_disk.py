@@ -1,0 +1,177 @@
+"""Commands on a disk that is full at any page: a sentence, an exit code, and the files as they were."""
+
+from __future__ import annotations
+
+import io
+import json
+import random
+import re
+import sys
+import tarfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from provisioner import run
+from provisioner.cli.explain import CODES
+from provisioner.errors import Exit
+
+if TYPE_CHECKING:
+    from tests.wire.conftest import World
+
+PROGRAM = Path(__file__).with_name("programs") / "full_disk.py"
+ROOT = Path(__file__).parents[3]
+SEED = 20261128
+Runs = list[dict[str, Any]]
+
+
+def runs(folder: Path, seed: Path, pages: list[int], *words: str | Path, **env: str) -> Runs:
+    """The command once for each number of free pages, and once more with room."""
+    folder.mkdir(exist_ok=True)
+    seed.mkdir(exist_ok=True)
+    argv = ["unshare", "--user", "--map-root-user", "--mount", sys.executable, PROGRAM, folder, seed]
+    told = {"PYTHONPATH": str(ROOT), **env}
+    done = run.run([*argv, ",".join(map(str, pages)), *words], timeout=110, env=told)
+    found: Runs = json.loads(done.stdout)
+    return found
+
+
+def assert_all_or_nothing(found: Runs, *, least: int = 1) -> None:
+    """Each run ended well or left everything as it was; `least` of them had no room."""
+    *tight, roomy = found
+    assert roomy["code"] == 0, roomy["err"]
+    for one in tight:
+        if one["code"] == 0:
+            assert set(one["after"]) == set(roomy["after"])
+            continue
+        assert one["code"] in {int(code) for code in Exit} - {Exit.INTERNAL}, one["err"]
+        assert one["after"] == one["before"], (one["pages"], one["err"])
+        *_, sentence, hint = one["err"].splitlines()
+        number = re.search(r"^✗ .+ \(PV-(\d+)\)$", sentence)
+        assert number and int(number[1]) in CODES and hint.startswith("  → "), one["err"]
+        assert "Traceback" not in one["err"] and ".partial-" not in one["err"]
+        assert (one["again"], set(one["finally"])) == (0, set(roomy["after"])), "with room it works"
+    assert sum(one["code"] != 0 for one in tight) >= least, [one["code"] for one in tight]
+
+
+@pytest.mark.parametrize("noun", ["image", "mirror"])
+def test_a_key_pair_is_made_whole_or_not_at_all(tmp_path: Path, noun: str) -> None:
+    folder = tmp_path / "disk"
+    found = runs(folder, tmp_path / "seed", [0, 1, 2], noun, "keygen", "k", "--dir", folder)
+    assert_all_or_nothing(found, least=2)
+    assert len(found[-1]["after"]) == 2
+
+
+def packed(world: World, folder: Path, out: Path) -> tuple[str | Path, ...]:
+    names = ("--name", "full-os", "--version", "1", "--created", "2026-01-01T00:00:00Z")
+    key = ("--sign", world.folder / "release.key")
+    return ("image", "pack", world.folder / "raw.img", "-o", out, *names, *key)
+
+
+@pytest.mark.parametrize("is_there", [False, True])
+def test_a_pack_its_manifest_and_its_signature_come_together(
+    world: World, tmp_path: Path, is_there: bool
+) -> None:
+    folder, seed = tmp_path / "disk", tmp_path / "seed"
+    seed.mkdir()
+    if is_there:
+        for name in ("o.pack", "o.pack.json", "o.pack.json.minisig"):
+            (seed / name).write_text(f"the {name} of yesterday")
+    words = packed(world, folder, folder / "o.pack")
+    [roomy] = runs(folder, seed, [], *words)
+    assert roomy["code"] == 0 and len(roomy["after"]) == 3
+    used = roomy["used"] + (3 if is_there else 0)  # pages: the older ones are there until the new ones are
+    chance = random.Random(SEED + is_there)
+    pages = sorted({0, 1, used - 3, used - 2, used - 1, used + 8, *chance.sample(range(used), 3)})
+    assert_all_or_nothing(runs(folder, seed, pages, *words), least=4)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(3600)
+def test_a_pack_comes_whole_or_not_at_all_wherever_the_disk_is_full(world: World, tmp_path: Path) -> None:
+    folder, seed = tmp_path / "disk", tmp_path / "seed"
+    words = packed(world, folder, folder / "o.pack")
+    [roomy] = runs(folder, seed, [], *words)
+    numbers = sorted({*range(0, roomy["used"], 7), *range(roomy["used"] - 7, roomy["used"] + 2)})
+    for first in range(0, len(numbers), 15):
+        assert_all_or_nothing(runs(folder, seed, numbers[first : first + 15], *words), least=0)
+
+
+def collection(folder: Path) -> Path:
+    """A collection's tarball, as far as a lock looks into it."""
+    path = folder / "lab-tiny-1.0.0.tar.gz"
+    described = {"collection_info": {"namespace": "lab", "name": "tiny", "version": "1.0.0"}}
+    body = json.dumps(described).encode()
+    entry = tarfile.TarInfo("MANIFEST.json")
+    entry.size = len(body)
+    with tarfile.open(path, "w:gz") as tar:
+        tar.addfile(entry, io.BytesIO(body))
+    return path
+
+
+@pytest.mark.parametrize("old", ["", "site"])
+def test_a_lock_is_written_whole_or_stays_the_one_that_it_was(tmp_path: Path, old: str) -> None:
+    folder, seed = tmp_path / "disk", tmp_path / "seed"
+    seed.mkdir()
+    words = ("mirror", "lock", "--suite", "bookworm", "--collections", collection(tmp_path))
+    stamp = ("--created", "2026-01-01T00:00:00Z")
+    if old:
+        older = (*words[:3], "trixie", *words[4:])
+        run.run([sys.executable, "-m", "provisioner", *older, *stamp, "-o", seed / "lock.yml"])
+    found = runs(folder, seed, [0, 1], *words, *stamp, "-o", folder / "lock.yml")
+    assert_all_or_nothing(found)
+    assert found[-1]["before"] != found[-1]["after"]
+
+
+def test_a_key_is_trusted_whole_or_not_at_all(world: World, tmp_path: Path) -> None:
+    """The state folder is made as far as there was room; no half key lies in it."""
+    folder = tmp_path / "disk"
+    words = ("image", "trust", world.folder / "release.pub", "--state", folder)
+    *tight, roomy = runs(folder, tmp_path / "seed", [0, 1, 2, 3, 4], *words)
+    assert roomy["code"] == 0 and "keys/release.pub" in roomy["after"], roomy["err"]
+    fixed = ("keys/release.pub",)
+    assert any(one["code"] for one in tight)
+    for one in tight:
+        assert one["code"] in (0, int(Exit.USAGE)), one["err"]
+        assert set(one["after"]) <= set(roomy["after"]), "no file of another name"
+        assert all(one["after"][name] == roomy["after"][name] for name in fixed if name in one["after"])
+        assert one["code"] == 0 or ("keys/release.pub" not in one["after"] and "PV-151" in one["err"])
+        assert (one["again"], set(one["finally"])) == (0, set(roomy["after"])), "with room it works"
+        ours = {name for name in one["after"] if "ed25519" in name}
+        assert len(ours) in (0, 2), "both halves of a key pair"
+
+
+def test_a_mirror_is_completed_by_the_next_make_and_holds_no_half_file(tmp_path: Path) -> None:
+    """What has come stays, for it is whole; what says that all is well comes last."""
+    folder, shelf = tmp_path / "disk", tmp_path / "shelf"
+    shelf.mkdir()
+    tarball = collection(shelf)
+    provision = (sys.executable, "-m", "provisioner", "mirror")
+    run.run([*provision, "keygen", "k", "--dir", tmp_path])
+    stamp = ("--created", "2026-01-01T00:00:00Z")
+    lock = ("--suite", "bookworm", "--collections", tarball, "-o", tmp_path / "lock.yml")
+    run.run([*provision, "lock", *lock, *stamp])
+    words = ("mirror", "make", "--lock", tmp_path / "lock.yml", "--out", folder / "m", "--from", shelf)
+    key = ("--sign", tmp_path / "k.mirror-key")
+    *tight, roomy = runs(folder, tmp_path / "seed", [0, 1, 2, 4, 6, 8], *words, *key)
+    assert roomy["code"] == 0 and "m/SHA256SUMS.asc" in roomy["after"], roomy["err"]
+    assert sum(one["code"] != 0 for one in tight) >= 3
+    for one in tight:
+        whole = {name: digest for name, digest in one["after"].items() if ".incoming" not in name}
+        assert whole.items() <= roomy["after"].items(), one["err"]
+        assert one["code"] == 0 or "m/SHA256SUMS.asc" not in one["after"]
+        assert one["code"] in (0, int(Exit.USAGE)) and "Traceback" not in one["err"], one["err"]
+        assert (one["again"], one["finally"]) == (0, roomy["after"])
+
+
+def test_a_disk_that_is_a_file_without_room_is_said_to_be_that(world: World, tmp_path: Path) -> None:
+    inside = 'mount -t tmpfs -o size=1m none "$0" && truncate -s 32M "$0/disk" && exec "$@"'
+    space = ("unshare", "--user", "--map-root-user", "--mount", "sh", "-c", inside, tmp_path)
+    write = (sys.executable, "-m", "provisioner", "image", "write", world.folder / "vault-os-1.pack")
+    more = (tmp_path / "disk", "--pubkey", world.folder / "release.pub", "--yes", "--full")
+    done = run.run([*space, *write, *more], check=False)
+    said = done.stderr.decode()
+
+    assert done.returncode == 3 and "no room is left for what is written" in said and "PV-316" in said, said
+    assert "is not whole and does not boot" in said and "Traceback" not in said
