@@ -11,7 +11,7 @@ WANTED := $(shell sed -e 's/\#.*//' debian-packages.txt)
 # How tests are spread over processors: a file stays on one, for its tests share a service.
 PARALLEL ?= -n auto --dist loadfile
 
-.PHONY: help packages venv setup quick unit test lint scheduled rehearse rehearse-faults rehearse-matrix test-long test-roles bench image image-base image-seed image-mirror image-gate image-twice lock golden clean
+.PHONY: help packages venv setup quick unit test lint scheduled rehearse rehearse-faults rehearse-matrix test-adversary test-long test-roles bench image image-base image-seed image-mirror image-gate image-twice lock golden clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 20
@@ -61,6 +61,9 @@ rehearse-faults: setup ## the rehearsals with faults (about half an hour); the r
 
 rehearse-matrix: setup ## every firmware with every kind of disk (about half an hour); the result is kept there too
 	$(PROVISION) rehearse --cache $(CACHE) --matrix --label "$(COMMIT)" --report tests/rehearsal/results/matrix.json $(ARGS)
+
+test-adversary: setup ## a stranger, a thief and a machine in another's place, at every door; prints what was tried
+	$(PY) -m pytest -q tests/wire/adversary $(ARGS)
 
 test-long: setup ## the tests that need QEMU or minutes
 	$(PY) -m pytest -m long -q

@@ -281,6 +281,11 @@ class Settings(_Section):
         return (self.address.ip, *(network.address.ip for network in self.networks if network.address))
 
     @property
+    def processes(self) -> tuple[str, ...]:
+        """The services, each of which is a process; the operators' socket is one of its own beside `web`."""
+        return (*self.services, "api") if "web" in self.services else self.services
+
+    @property
     def socket(self) -> Path:
         """The Unix socket that the command line on the same machine uses."""
         return self.state / "api.sock"

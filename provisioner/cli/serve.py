@@ -18,7 +18,9 @@ from provisioner.errors import SettingsError
 @click.option("--address", metavar="CIDR", help="The service's own address there, as 10.77.0.1/24.")
 @click.option("--http-port", type=int, help="The port of the web service.")
 @click.option(
-    "--only", type=click.Choice(["dhcp", "tftp", "dns", "web", "worker"]), help="Run one service alone."
+    "--only",
+    type=click.Choice(["dhcp", "tftp", "dns", "web", "api", "worker"]),
+    help="Run one service alone.",
 )
 @click.option("--pulse-fd", type=int, default=-1, hidden=True)
 def serve(

@@ -78,7 +78,7 @@ class _Parent:
             signal.signal(number, self._remember)
         signal.signal(signal.SIGHUP, lambda number, frame: None)  # the pipe wakes us
         try:
-            for name in self._settings.services:
+            for name in self._settings.processes:
                 self._children[name] = Child(name, self._argv)
             return self._watch(wake_read)
         finally:

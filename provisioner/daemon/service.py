@@ -26,7 +26,8 @@ SERVICES = {
     "dhcp": "provisioner.services.dhcp.service",
     "tftp": "provisioner.services.tftp.service",
     "dns": "provisioner.services.dns.service",
-    "web": "provisioner.web.server",
+    "web": "provisioner.web.server:serve",
+    "api": "provisioner.web.server:serve_socket",
     "worker": "provisioner.worker.loop",
 }
 
@@ -71,7 +72,8 @@ def _log_to_stderr(name: str) -> None:
 
 def _service(name: str) -> Serve:
     """Imported when it is started: a service's process needs no other's libraries."""
-    serve: Serve = importlib.import_module(SERVICES[name]).serve
+    module, _, function = SERVICES[name].partition(":")
+    serve: Serve = getattr(importlib.import_module(module), function or "serve")
     return serve
 
 

@@ -239,6 +239,8 @@ def collect(state: Path, expected: Iterable[str], own: MetricsRegistry, now: flo
     now_seconds = time.time() if now is None else now
     texts, up = [own.exposition()], dict.fromkeys(expected, 0) | {own.service: 1}
     for path in sorted(folder(state).glob("*.metrics")):
+        if path.stem == own.service:
+            continue  # what we know of ourselves is newer
         with contextlib.suppress(OSError, UnicodeDecodeError):
             info = path.stat()
             if now_seconds - info.st_mtime <= STALE and info.st_size <= MAX_FILE_BYTES:

@@ -17,8 +17,8 @@ log = logging.getLogger(__name__)
 RETRY_AFTER = 5  # seconds
 
 
-def create_app(site: Site, listener: Listener) -> Flask:
-    """The application; `listener` wakes requests that wait for news."""
+def create_app(site: Site, listener: Listener, service: str = "web") -> Flask:
+    """The application; `listener` wakes requests that wait for news. `service` is its name in `/metrics`."""
     app = Flask(__name__, static_folder=None)
     slots = DownloadSlots(site.settings.images.streams)
     site.adopt = lambda: slots.limit(site.settings.images.streams)
@@ -26,7 +26,7 @@ def create_app(site: Site, listener: Listener) -> Flask:
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False  # it would tell a stranger which paths there are
     app.url_map.merge_slashes = False  # likewise: a redirect
     # before all others, so that it counts what they refuse
-    app.config["REQUEST_METRICS"] = metrics.RequestMetrics(app)
+    app.config["REQUEST_METRICS"] = metrics.RequestMetrics(app, service)
     app.register_blueprint(mirror.routes)
     app.register_blueprint(machines.routes)
     app.register_blueprint(installer.routes)

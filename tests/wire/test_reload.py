@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tests.wire.conftest import Inside, Namespace
 
 SLOW = Path(__file__).with_name("programs") / "slow_tftp_client.py"
-SERVICES = ("dhcp", "tftp", "dns", "web", "worker")
+SERVICES = ("dhcp", "tftp", "dns", "web", "api", "worker")
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 PROGRAMS = Path(__file__).with_name("programs")
 NETWORK = ("--interface", "lan0", "--address", "10.77.0.1/24")
-SERVICES = ("dhcp", "tftp", "dns", "web", "worker")
+SERVICES = ("dhcp", "tftp", "dns", "web", "api", "worker")
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ from provisioner.state import image_files
 from provisioner.web.machines import files
 from provisioner.web.machines.download_slots import download_slots
 from provisioner.web.machines.token import AGENT_STAGES, token_owner
+from provisioner.web.patient_worker import on_sent
 from provisioner.web.request import the_site
 
 
@@ -28,5 +29,7 @@ def image_part(ident: str, part: str) -> Response:
         return files.hand_over(f"{settings.images.accel}/{path.relative_to(settings.state / 'images')}")
     response = files.send(path)
     slots.begin(row.id)
-    response.call_on_close(lambda: slots.end(row.id))
+    # the answer ends when its last byte has left, which is after the application has done with it
+    if not on_sent(request.environ.get("gunicorn.socket"), lambda: slots.end(row.id)):
+        response.call_on_close(lambda: slots.end(row.id))
     return response

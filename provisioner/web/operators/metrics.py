@@ -23,7 +23,7 @@ routes.register_error_handler(ProvisionError, answer_error)
 class RequestMetrics:
     """Counts every request of a Flask application, by the name of its route (`request.endpoint`)."""
 
-    def __init__(self, app: Flask, service: str = "web") -> None:
+    def __init__(self, app: Flask, service: str) -> None:
         self.registry = MetricsRegistry(service)
         app.before_request(self._begin)
         app.after_request(self._answered)
@@ -51,5 +51,5 @@ def metrics() -> Response:
     """The metrics of all services in Prometheus' text format."""
     site = the_site()
     own: RequestMetrics = current_app.config["REQUEST_METRICS"]
-    text = counters.collect(site.settings.state, site.settings.services, own.registry)
+    text = counters.collect(site.settings.state, site.settings.processes, own.registry)
     return Response(text, content_type=TEXT)
