@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -133,7 +134,7 @@ def test_a_hello_of_somebody_else(
         reply = puppet.http("/agent/v1/hello", body=message, source=source or puppet.address)
     puppet.token = token
     assert reply == nowhere and holds_nothing(reply, world, puppet)
-    knows = "nonce" not in other
+    knows = "nonce" not in other and other.get("mac") != ""  # what names no card is no hello
     assert bool(puppet.row.paused) is knows, "who knows the nonce is suspect, and nobody else"
 
 
@@ -174,7 +175,7 @@ SCRIPTS: dict[str, tuple[str, str]] = {
     "a serial with a variable": ("?serial=${net0/ip}", ""),
     "a UUID that is none": ("?uuid=%00", ""),
     "an architecture with a line": ("?arch=x%0Achain", ""),
-    "a long serial": ("?serial=" + "a" * 5000, ""),
+    "a long serial": ("?serial=" + "a" * 3000, ""),
     "everything twice": ("?serial=a&serial=b&uuid=a&uuid=b", ""),
 }
 
@@ -187,13 +188,14 @@ def test_a_boot_script_that_is_not_for_you(
     world.lan.add_address(f"{ELSEWHERE}/24")
     bring_to(world, puppet, stage)
     query, source = SCRIPTS[how]
-    with untouched():
+    is_its_own = stage == "armed" and not source  # then it may boot, whatever it says of itself
+    with nullcontext() if is_its_own else untouched():
         reply = puppet.http(f"/boot/{puppet.mac}/boot.ipxe{query}", source=source or puppet.address)
     lines = reply.body.decode().splitlines()
     assert reply.status == 200 and lines[0] == "#!ipxe"
     for word in ("evil", "reboot)", "net0/ip", "aaaa"):
         assert word not in reply.body.decode(), "what a machine sends is in no script"
-    if source or stage != "armed":
+    if not is_its_own:
         assert "pv.nonce" not in reply.body.decode() and holds_nothing(reply, world, puppet)
 
 
