@@ -1,6 +1,7 @@
 """A skipped test fails the run unless tests/skips.txt lists it with its reason."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,14 @@ LISTED = Path(__file__).with_name("skips.txt")
 def _allowed() -> dict[str, str]:
     lines = [line.split("#", 1)[0].strip() for line in LISTED.read_text().splitlines()]
     return dict(line.split(maxsplit=1) for line in lines if line)
+
+
+@pytest.fixture(autouse=True)
+def _umask() -> Iterator[None]:
+    """What the service sets for its process would else hold for all later tests of this one."""
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
 
 
 @pytest.hookimpl(trylast=True)

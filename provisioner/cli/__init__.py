@@ -99,7 +99,9 @@ def _run(argv: list[str] | None) -> int:
         return Exit.DETACHED
     except ProvisionError as fault:
         return _tell(fault)
-    except SystemExit:  # click's, for a broken pipe
+    except SystemExit as end:
+        if end.code != 1:  # click's, for a broken pipe; others are gunicorn's
+            raise
         gone = BrokenPipeError(errno.EPIPE, "", "a pipe or connection")
         return Exit.DONE if streams.is_unread() else _tell(file_fault.explained(gone))
     except OSError as fault:

@@ -404,7 +404,7 @@ class CrashError(Exception):
 def crashing(database: Database) -> Iterator[None]:
     """Whoever writes an event dies before the commit."""
 
-    def die(*_: object) -> None:
+    def die(*_: object, **__: object) -> None:
         raise CrashError
 
     add, database.events.add = database.events.add, die  # type: ignore[method-assign]
