@@ -23,12 +23,12 @@ from provisioner.system.sd_notify import SystemdNotifier
 Load = Callable[[], Settings]
 Serve = Callable[[Site, Pulse], None]
 SERVICES = {
-    "dhcp": "provisioner.services.dhcp.service",
-    "tftp": "provisioner.services.tftp.service",
-    "dns": "provisioner.services.dns.service",
+    "dhcp": "provisioner.services.dhcp.service:serve",
+    "tftp": "provisioner.services.tftp.service:serve",
+    "dns": "provisioner.services.dns.service:serve",
     "web": "provisioner.web.server:serve",
     "api": "provisioner.web.server:serve_socket",
-    "worker": "provisioner.worker.loop",
+    "worker": "provisioner.worker.loop:serve",
 }
 
 
@@ -73,7 +73,7 @@ def _log_to_stderr(name: str) -> None:
 def _service(name: str) -> Serve:
     """Imported when it is started: a service's process needs no other's libraries."""
     module, _, function = SERVICES[name].partition(":")
-    serve: Serve = getattr(importlib.import_module(module), function or "serve")
+    serve: Serve = getattr(importlib.import_module(module), function)
     return serve
 
 

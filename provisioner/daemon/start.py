@@ -1,7 +1,6 @@
 """What is looked at and made ready before any port is opened."""
 
 import contextlib
-import fcntl
 import json
 import os
 import socket
@@ -14,8 +13,8 @@ from provisioner.errors import ServiceError
 from provisioner.settings import Settings
 from provisioner.state import integrity, notify
 from provisioner.state.database import Database
-from provisioner.state.disk_usage import unusable
 from provisioner.state.folder import claim_folder, prepare_folder
+from provisioner.state.lock import exclusive
 
 LONGEST_SOCKET = f"{notify.FOLDER}/worker.4194304"  # with the largest process id, proc(5)
 
@@ -78,18 +77,5 @@ def _addresses(name: str) -> set[str]:
 def locked(settings: Settings) -> Iterator[None]:
     """One service per state folder. Raises ServiceError (PV-606, PV-613), DiskFullError (PV-609)."""
     claim_folder(settings.state, print_line)
-    try:
-        opened = (settings.state / "serve.lock").open("w")
-    except OSError as fault:
-        raise unusable(settings.state, fault) from fault
-    with opened as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as fault:
-            raise ServiceError(
-                f"another service works on {settings.state} already",
-                hint="stop it, or give another --state",
-                code=606,
-            ) from fault
-        os.set_inheritable(lock.fileno(), False)
+    with exclusive(settings.state, "service", "serve.lock"):
         yield

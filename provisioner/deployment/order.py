@@ -3,7 +3,7 @@
 import secrets
 
 from provisioner.deployment import admission, target_disk
-from provisioner.domain.deployment import Deployment, TargetDisk, Terms
+from provisioner.domain.deployment import Deployment, Terms
 from provisioner.domain.event import Event
 from provisioner.domain.events.order import OrderArmed
 from provisioner.domain.hardware import HardwareFacts
@@ -52,7 +52,6 @@ def arm(
     with site.database.writing():
         admission.check(site, host, image, terms)
         hardware = site.database.hosts.hardware(host.name) or HardwareFacts()
-        disk = target_disk.find(site, host)
         expires = now + site.settings.orders.expire_seconds
         row = Deployment(
             id=_free_id(site, now),
@@ -68,7 +67,7 @@ def arm(
             serial=host.serial or hardware.serial,
             uuid=host.uuid or machine_uuid(hardware.uuid),
             hints=target_disk.hints(site, host),
-            target=TargetDisk.model_validate(disk, from_attributes=True) if disk else TargetDisk(),
+            target=target_disk.shown(site, host),
             last_event_at=now,
             stop_after=stop_after,
             run=run,

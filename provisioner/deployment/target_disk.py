@@ -2,7 +2,7 @@
 
 from provisioner.agent import disks, protocol
 from provisioner.discovery.hardware import agent_disk
-from provisioner.domain.deployment import Deployment
+from provisioner.domain.deployment import Deployment, TargetDisk
 from provisioner.domain.host import Host
 from provisioner.domain.profile import Hints
 from provisioner.site.site import Site
@@ -24,6 +24,12 @@ def ordered(site: Site, host: Host, row: Deployment) -> Hints:
     else:
         narrowed |= {"by_path": target.by_path} if target.by_path else {"name": target.name}
     return wanted.model_copy(update=narrowed)
+
+
+def shown(site: Site, host: Host) -> TargetDisk:
+    """What tells that disk from every other; unknown where `find` gives none."""
+    disk = find(site, host)
+    return TargetDisk.model_validate(disk, from_attributes=True) if disk else TargetDisk()
 
 
 def find(site: Site, host: Host) -> protocol.Disk | None:

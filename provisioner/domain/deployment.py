@@ -173,6 +173,10 @@ class Deployment(PublicDeployment, FrozenModel):
         """Whether Ubuntu's installer writes the disk, and not our agent."""
         return bool(self.iso) and self.iso == self.image
 
+    def delayed(self, seconds: float) -> Self:
+        """A copy for which so many seconds have not counted: deadline and last sign of life move."""
+        return self.changed(deadline=self.deadline + seconds, last_event_at=self.last_event_at + seconds)
+
     def changed(self, **changes: Unpack[Changes]) -> Self:
         """A copy with these fields replaced; nothing is stored."""
         return self.model_copy(update=changes)

@@ -7,18 +7,20 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from provisioner.errors import ServiceError
+from provisioner.state.disk_usage import unusable
 
 
 @contextmanager
-def exclusive(state: Path, who: str) -> Iterator[None]:
-    """Be the only `who` ("worker") that works on the state folder; the kernel forgets a process that ends.
+def exclusive(state: Path, who: str, file: str) -> Iterator[None]:
+    """Be the only `who` ("worker") that works on the state folder, by a lock on `file` in it.
 
-    Raises ServiceError: PV-606 another one is, PV-613 the folder cannot be used.
+    The kernel forgets a process that ends. Raises ServiceError (PV-606 another one is, PV-613 the folder
+    cannot be used), DiskFullError (PV-609).
     """
     try:
-        opened = (state / f"{who}.lock").open("w")
+        opened = (state / file).open("w")
     except OSError as fault:
-        raise ServiceError(f"the state folder {state} cannot be used: {fault.strerror}", code=613) from fault
+        raise unusable(state, fault) from fault
     with opened as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

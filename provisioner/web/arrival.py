@@ -47,9 +47,8 @@ def look(received: bytes | bytearray) -> Arrival:
     if _CODING.search(head):  # how long it is would be known at its end only
         return _without_body(head)
     lengths = _LENGTH.findall(head)
-    length = (
-        int(lengths[0]) if len(lengths) == 1 else 0
-    )  # several, or none that is one: the parser refuses it
+    # several, or none that is one, are for the parser to refuse
+    length = int(lengths[0]) if len(lengths) == 1 else 0
     if length > LARGEST_BODY:
         return _without_body(head)
     if len(received) - end - 4 >= length:

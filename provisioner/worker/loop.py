@@ -54,7 +54,7 @@ def serve(site: Site, pulse: Pulse) -> None:
     """Work until the process is ended. Raises ServiceError (PV-606): two would each tell the same BMC."""
     state = site.settings.state
     with (
-        exclusive(state, "worker"),
+        exclusive(state, "worker", "worker.lock"),
         Listener(state, "worker") as listener,
         ThreadPoolExecutor(THREADS) as pool,
     ):

@@ -19,10 +19,7 @@ class ClockGap(Payload):
 
     def apply(self, row: Deployment, now: float) -> Deployment:
         """Moves deadline and last sign of life by the length of the gap; the order's expiry stays."""
-        return row.changed(
-            deadline=row.deadline + self.seconds,
-            last_event_at=row.last_event_at + self.seconds,
-        )
+        return row.delayed(self.seconds)
 
     def describe(self) -> str:
         """The length of the gap in words."""

@@ -120,14 +120,7 @@ class OrderResumed(Payload):
 
     def apply(self, row: Deployment, now: float) -> Deployment:
         """Goes on; the time of the pause does not count against a stage."""
-        seconds = max(0.0, now - row.paused)
-        return row.changed(
-            paused=0,
-            reason="",
-            hint="",
-            deadline=row.deadline + seconds,
-            last_event_at=row.last_event_at + seconds,
-        )
+        return row.delayed(max(0.0, now - row.paused)).changed(paused=0, reason="", hint="")
 
     def describe(self) -> str:
         """Who let it go on."""

@@ -190,11 +190,11 @@ def test_what_happens_between_two_commands_stops_the_next(
 
 def test_one_worker_works_on_a_state_folder(tmp_path: Path) -> None:
     with (
-        exclusive(tmp_path, "worker"),
+        exclusive(tmp_path, "worker", "worker.lock"),
         pytest.raises(ServiceError, match="another worker works on") as caught,
-        exclusive(tmp_path, "worker"),
+        exclusive(tmp_path, "worker", "worker.lock"),
     ):
         pass
     assert caught.value.code == 606
-    with exclusive(tmp_path, "worker"):
+    with exclusive(tmp_path, "worker", "worker.lock"):
         pass
