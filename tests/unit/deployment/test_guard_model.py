@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -416,6 +417,7 @@ def crashing(database: Database) -> Iterator[None]:
         database.events.add = add  # type: ignore[method-assign]
 
 
+@pytest.mark.timeout(120 + RUNS / 10)
 def test_nothing_is_written_without_an_order_that_holds() -> None:
     run_state_machine_as_test(
         Orders,

@@ -13,10 +13,10 @@ import pytest
 
 from tests.wire.conftest import Puppet, World, held
 
-pytestmark = pytest.mark.alone
 PROGRAM = Path(__file__).with_name("programs") / "slow_clients.py"
 SECONDS = float(os.environ.get("STRAIN_SECONDS", "6"))
 CLIENTS = int(os.environ.get("STRAIN_CLIENTS", "1000"))
+pytestmark = [pytest.mark.alone, pytest.mark.timeout(120 + SECONDS)]
 # seconds: of a boot script, an agent's report, what people ask; a short look says only that they are answered
 SCRIPT, REPORT, ANSWER = (1.0, 1.0, 2.0) if SECONDS >= 60 else (5.0, 5.0, 5.0)
 
