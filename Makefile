@@ -11,7 +11,7 @@ WANTED := $(shell sed -e 's/\#.*//' debian-packages.txt)
 # How tests are spread over processors: a file stays on one, for its tests share a service.
 PARALLEL ?= -n auto --dist loadfile
 
-.PHONY: help packages venv setup quick unit test lint scheduled rehearse rehearse-faults rehearse-matrix test-adversary test-long test-roles bench image image-base image-seed image-mirror image-gate image-twice lock golden clean
+.PHONY: help packages venv setup quick unit test lint scheduled rehearse rehearse-faults rehearse-matrix test-adversary test-model test-mutants test-strain test-long test-roles bench image image-base image-seed image-mirror image-gate image-twice lock golden clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 20
@@ -64,6 +64,16 @@ rehearse-matrix: setup ## every firmware with every kind of disk (about half an 
 
 test-adversary: setup ## a stranger, a thief and a machine in another's place, at every door; prints what was tried
 	$(PY) -m pytest -q tests/wire/adversary $(ARGS)
+
+test-model: setup ## ten thousand runs of orders, clocks, machines and crashes against a statement of what may be written
+	GUARD_RUNS=10000 $(PY) -m pytest -q tests/unit/deployment/test_guard_model.py $(ARGS)
+
+test-mutants: setup ## faults planted in the guard, one at a time: its tests must find nine of ten; the result is kept
+	$(PY) -m tests.mutants --commit "$(COMMIT)" --result tests/rehearsal/results/mutants.json \
+	  provisioner/deployment/guard.py tests/unit/deployment/test_guard.py
+
+test-strain: setup ## a thousand slow clients of each kind, five minutes each, beside machines and people (40 minutes)
+	STRAIN_SECONDS=300 $(PY) -m pytest -v tests/wire/web/test_slow_clients.py $(ARGS)
 
 test-long: setup ## the tests that need QEMU or minutes
 	$(PY) -m pytest -m long -q

@@ -59,6 +59,7 @@ def test_the_schedule_runs_every_long_tier() -> None:
     script = (ROOT / ".ci" / "scheduled").read_text()
     for command in (
         *("make test-long", "make test-roles", "make rehearse-faults", "make rehearse-matrix"),
+        *("make test-model", "make test-mutants", "make test-strain"),
         *('ARGS="--hosts 3"', 'ARGS="--bmc redfish"'),
     ):
         assert command in script
@@ -71,18 +72,48 @@ def test_hooks_fetch_nothing() -> None:
         assert hook["language"] == "system" and hook["entry"].startswith(".venv/bin/")
 
 
-def test_a_tier_that_fails_does_not_stop_the_others(tmp_path: Path) -> None:
-    """With a `make` that fails at the roles."""
-    fake = tmp_path / "bin" / "make"
-    fake.parent.mkdir()
-    fake.write_text('#!/bin/sh\necho "made $*"\n[ "$1" != test-roles ]\n')
+def scheduled(folder: Path, *tiers: str, failing: str) -> tuple[int, bytes, list[list[str]]]:
+    """Exit code, output and rows of the schedule, with a `make` that fails at one target."""
+    fake = folder / "bin" / "make"
+    fake.parent.mkdir(exist_ok=True)
+    fake.write_text(f'#!/bin/sh\necho "made $*"\n[ "$1" != {failing} ]\n')
     fake.chmod(0o755)
-    path = f"{fake.parent}:{os.environ['PATH']}"
-    done = run.run([ROOT / ".ci" / "scheduled", tmp_path / "kept"], env={"PATH": path}, check=False)
-    assert done.returncode == 1
-    assert b"made test-roles" in done.stdout, "the end of what failed is shown"
-    table = (tmp_path / "kept" / "scheduled" / "scheduled.tsv").read_text().splitlines()
-    rows = [line.split("\t") for line in table[1:]]
-    tiers = ["setup", "test-long", "roles", "faults", "matrix", "fleet", "redfish"]
+    env = {"PATH": f"{fake.parent}:{os.environ['PATH']}"}
+    done = run.run([ROOT / ".ci" / "scheduled", folder / "kept", *tiers], env=env, check=False)
+    table = (folder / "kept" / "scheduled" / "scheduled.tsv").read_text().splitlines()
+    assert table[0] == "tier\texit code\tseconds\tcommit"
+    return done.returncode, done.stdout, [line.split("\t") for line in table[1:]]
+
+
+def test_a_tier_that_is_named_runs_alone_and_the_rows_of_others_stay(tmp_path: Path) -> None:
+    _, _, before = scheduled(tmp_path, failing="test-roles")
+    code, output, after = scheduled(tmp_path, "roles", "setup", failing="nothing")
+    assert code == 0 and output.count(b"== ") == 2
+    kept = [row for row in before if row[0] not in ("roles", "setup")]
+    assert after[: len(kept)] == kept
+    assert [(row[0], row[1]) for row in after[len(kept) :]] == [("setup", "0"), ("roles", "0")]
+
+
+def test_a_tier_that_does_not_exist_is_said(tmp_path: Path) -> None:
+    code, _, rows = scheduled(tmp_path, "role", failing="nothing")
+    assert (code, rows) == (2, [])
+
+
+def test_a_tier_that_fails_does_not_stop_the_others(tmp_path: Path) -> None:
+    code, output, rows = scheduled(tmp_path, failing="test-roles")
+    assert code == 1
+    assert b"made test-roles" in output, "the end of what failed is shown"
+    tiers = [
+        "setup",
+        "test-long",
+        "model",
+        "mutants",
+        "strain",
+        "roles",
+        "faults",
+        "matrix",
+        "fleet",
+        "redfish",
+    ]
     assert [(row[0], row[1]) for row in rows] == [(name, str(int(name == "roles"))) for name in tiers]
     assert "--hosts 3" in (tmp_path / "kept" / "scheduled" / "fleet.log").read_text()

@@ -21,7 +21,16 @@ UNTYPED = (
 )
 # Tests of a whole, which no room's folder could hold.
 WHOLES = {
-    *("test_ci", "test_docs", "test_layers", "test_pages", "test_reload", "test_service", "test_skips"),
+    *(
+        "test_ci",
+        "test_docs",
+        "test_layers",
+        "test_mutants",
+        "test_pages",
+        "test_reload",
+        "test_service",
+        "test_skips",
+    ),
     *("test_structure", "test_words"),
 }
 

@@ -73,6 +73,7 @@ def test_at_any_other_stage_nobody_is_admitted(stage: Stage) -> None:
 DENIALS: dict[str, tuple[Claim | None, str, bool]] = {
     "nothing": (None, "says nothing", False),
     "another card of the same host": (replace(CLAIM, mac=OTHER_MAC), "another network card", True),
+    "a card of a lower number": (replace(CLAIM, mac="52:54:00:00:00:00"), "another network card", True),
     "another address": (replace(CLAIM, is_own_address=False), "own address", True),
     "no nonce": (replace(CLAIM, nonce=""), "nonce is wrong", False),
     "another nonce": (replace(CLAIM, nonce="Nonce"), "nonce is wrong", False),
@@ -112,6 +113,12 @@ def test_the_same_boot_may_say_hello_again_and_no_other() -> None:
 
 def test_an_agents_order_without_a_boot_is_bound_to_none() -> None:
     assert isinstance(decide(standing(stage=Stage.WRITING, agent_boot_id=""), CLAIM), Denied)
+
+
+def test_what_is_compared_is_what_it_says() -> None:
+    """Words that came over the wire are other objects than those of the row."""
+    said = replace(CLAIM, mac="".join(list(MAC)), boot_id="".join(["b", "1"]))
+    assert decide(standing(stage=Stage.WRITING, agent_boot_id="b1"), said) == Admitted(TARGET)
 
 
 def test_the_installer_binds_its_boot_with_its_question() -> None:
@@ -158,6 +165,11 @@ CHANGES: dict[str, tuple[Callable[[Standing], Standing], int, str]] = {
     ),
     "card": (
         lambda now: replace(now, host=now.host.model_copy(update={"macs": (OTHER_MAC, MAC)})),
+        142,
+        "another network card for vc-1",
+    ),
+    "card of a lower number": (
+        lambda now: replace(now, host=now.host.model_copy(update={"macs": ("52:54:00:00:00:00", MAC)})),
         142,
         "another network card for vc-1",
     ),
