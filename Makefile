@@ -75,9 +75,9 @@ test-mutants: setup ## faults planted in the guard, one at a time: its tests mus
 test-strain: setup ## a thousand slow clients of each kind, five minutes each, beside machines and people (40 minutes)
 	STRAIN_SECONDS=300 $(PY) -m pytest -v tests/wire/web/test_slow_clients.py $(ARGS)
 
-test-crash: setup ## kill -9 of every process in every stage of a deployment; the result is kept in tests/rehearsal/results
-	CRASH_KILLS=200 CRASH_RESUME=5 CRASH_COMMIT="$(COMMIT)" CRASH_REPORT=tests/rehearsal/results/crash.json \
-	  $(PY) -m pytest -q -s tests/wire/daemon/test_kills.py $(ARGS)
+test-crash: setup ## kill -9 of every process in every stage, power cuts of the state folder's disk; the result is kept in tests/rehearsal/results
+	CRASH_KILLS=200 CRASH_RESUME=5 CRASH_CUTS=50 CRASH_COMMIT="$(COMMIT)" CRASH_REPORT=tests/rehearsal/results/crash.json \
+	  $(PY) -m pytest -q -s tests/wire/daemon/test_kills.py tests/wire/state/test_power_cut.py $(ARGS)
 
 test-long: setup ## the tests that need QEMU or minutes
 	$(PY) -m pytest -m long -q
