@@ -1,11 +1,13 @@
 """The database's file: a connection per thread, its schema brought up to date, transactions."""
 
 import logging
+import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar, cast
+from weakref import WeakSet
 
 from pysqlite3 import dbapi2 as sqlite3
 from sqlite_utils import Database
@@ -24,6 +26,39 @@ Row = Mapping[str, SqlValue]  # a row as SQLite has it, by column; it does not l
 log = logging.getLogger(__name__)
 _Row = TypeVar("_Row")
 _Item = TypeVar("_Item")
+
+
+class _OpenConnections:
+    """Those of all threads. In a forked child they stay as they are until it has become another program.
+
+    Python drops what the other threads had as soon as it has forked. A connection that was closed there may
+    spoil its parent's (sqlite.org/howtocorrupt.html, 2.7), or wait for ever for a lock within SQLite that one
+    of those threads had, with all files and locks of the service open.
+    """
+
+    def __init__(self) -> None:
+        self._open: WeakSet[Database] = WeakSet()
+        self._kept: list[Database] = []
+        self._lock = threading.Lock()
+        os.register_at_fork(
+            before=self._keep, after_in_parent=self._let_go, after_in_child=self._lock.release
+        )
+
+    def add(self, db: Database) -> Database:
+        with self._lock:
+            self._open.add(db)
+        return db
+
+    def _keep(self) -> None:
+        self._lock.acquire()
+        self._kept = list(self._open)
+
+    def _let_go(self) -> None:
+        self._kept = []
+        self._lock.release()
+
+
+_connections = _OpenConnections()
 
 
 class Connection:
@@ -47,7 +82,7 @@ class Connection:
         """This thread's connection. Raises ServiceError, DamagedDatabaseError (PV-607, PV-608)."""
         if not hasattr(self._local, "db"):
             with self._explained():
-                self._local.db = Database(self._connect())
+                self._local.db = _connections.add(Database(self._connect()))
         return cast(Database, self._local.db)
 
     def _connect(self) -> sqlite3.Connection:

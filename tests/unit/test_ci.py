@@ -59,7 +59,7 @@ def test_the_schedule_runs_every_long_tier() -> None:
     script = (ROOT / ".ci" / "scheduled").read_text()
     for command in (
         *("make test-long", "make test-roles", "make rehearse-faults", "make rehearse-matrix"),
-        *("make test-model", "make test-mutants", "make test-strain"),
+        *("make test-model", "make test-mutants", "make test-strain", "make test-crash"),
         *('ARGS="--hosts 3"', 'ARGS="--bmc redfish"'),
     ):
         assert command in script
@@ -109,6 +109,7 @@ def test_a_tier_that_fails_does_not_stop_the_others(tmp_path: Path) -> None:
         "model",
         "mutants",
         "strain",
+        "crash",
         "roles",
         "faults",
         "matrix",

@@ -1,7 +1,9 @@
 """What the service remembers."""
 
+import os
 import stat
 import threading
+import weakref
 from dataclasses import replace
 from pathlib import Path
 
@@ -190,6 +192,29 @@ def test_a_fresh_state_folder_has_the_columns_of_a_migrated_one(tmp_path: Path) 
         columns.append({table.name: table.columns_dict for table in database.db.tables})
         database.close()
     assert columns[0] == columns[1]
+
+
+def test_a_forked_child_closes_no_connection_of_its_parents_threads(site: Site) -> None:
+    begun, done = threading.Event(), threading.Event()
+    seen: list[weakref.ref[object]] = []
+
+    def hold() -> None:
+        seen.append(weakref.ref(site.database.db))
+        begun.set()
+        done.wait()
+        site.database.close()
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    begun.wait()
+    child = os.fork()
+    if child == 0:
+        os._exit(1 if seen[0]() is None else 0)  # Python has dropped what the thread had
+    _, status = os.waitpid(child, 0)
+    done.set()
+    thread.join()
+    assert os.waitstatus_to_exitcode(status) == 0
+    assert seen[0]() is None, "the parent keeps none that its thread has closed"
 
 
 def test_what_must_not_stand_alone_is_refused_without_a_transaction(site: Site) -> None:
