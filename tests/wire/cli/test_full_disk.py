@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import random
 import re
 import sys
@@ -14,11 +15,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from provisioner import run
+from provisioner.cli import image_results
 from provisioner.cli.explain import CODES
 from provisioner.errors import Exit
+from provisioner.golden import record
 
 if TYPE_CHECKING:
-    from tests.wire.conftest import World
+    from tests.wire.conftest import Inside, Namespace, World
 
 PROGRAM = Path(__file__).with_name("programs") / "full_disk.py"
 ROOT = Path(__file__).parents[3]
@@ -163,6 +166,121 @@ def test_a_mirror_is_completed_by_the_next_make_and_holds_no_half_file(tmp_path:
         assert one["code"] == 0 or "m/SHA256SUMS.asc" not in one["after"]
         assert one["code"] in (0, int(Exit.USAGE)) and "Traceback" not in one["err"], one["err"]
         assert (one["again"], one["finally"]) == (0, roomy["after"])
+
+
+# Does what the template's last step does: results of some pages each, of which the last says what all are.
+PACKER = r"""#!/bin/sh
+set -eu
+for word in "$@"; do case "$word" in out=*) out="${word#out=}";; esac; done
+echo "==> qemu.image: Starting the machine"
+for name in raw pack pack.json; do yes "$name" | head -c 20000 > "$out/tiny-os-1.$name"; done
+(cd "$out" && sha256sum tiny-os-1.* > SHA256SUMS)
+cat "$RECORD" > "$out/tiny-os-1.build.json"
+"""
+RECORD = {
+    "image": "tiny-os@1",
+    "raw_sha256": "a" * 64,
+    "raw_bytes": 10**9,
+    "pack_bytes": 10**8,
+    "download_seconds_at_1_gbit": 0.9,
+    "inputs_key": "k1",
+}
+EVIDENCE = {"out/packer.log", "cache/builds.jsonl"}  # how a build went, whatever came of it
+
+
+@pytest.mark.parametrize("is_there", [False, True])
+def test_a_golden_image_comes_whole_or_not_at_all(tmp_path: Path, is_there: bool) -> None:
+    folder, seed, programs = tmp_path / "disk", tmp_path / "seed", tmp_path / "bin"
+    programs.mkdir()
+    (programs / "packer").write_text(PACKER)
+    (programs / "packer").chmod(0o755)
+    (tmp_path / "record").write_text(json.dumps(RECORD))
+    if is_there:
+        (seed / "out").mkdir(parents=True)
+        for name in ("tiny-os-1.raw", "tiny-os-1.build.json", "SHA256SUMS"):
+            (seed / "out" / name).write_text(f"the {name} of yesterday")
+        (seed / "sums.json").write_text(json.dumps({"k0": {"image": "other-os@1", "raw_sha256": "b" * 64}}))
+    words = (
+        "image",
+        "build",
+        "--var",
+        "accelerator=tcg",
+        "--out",
+        folder / "out",
+        "--cache",
+        folder / "cache",
+    )
+    words += ("--cache", folder / "cache", "--checksums", folder / "sums.json")
+    env = {"PATH": f"{programs}:{os.environ['PATH']}", "RECORD": str(tmp_path / "record")}
+    [roomy] = runs(folder, seed, [], *words, **env)
+    assert roomy["code"] == 0, roomy["err"]
+    results = {f"out/tiny-os-1.{name}" for name in ("raw", "pack", "pack.json", "build.json")}
+    assert set(roomy["after"]) == {*results, "out/SHA256SUMS", "sums.json", *EVIDENCE}
+    chance, used = random.Random(SEED + is_there), roomy["used"]
+    pages = sorted({0, 1, 2, used - 1, used + 3, *chance.sample(range(3, used), 5)})
+    *tight, roomy = runs(folder, seed, pages, *words, **env)
+    assert sum(one["code"] != 0 for one in tight) >= 4, [one["code"] for one in tight]
+    for one in tight:
+        made = {name: digest for name, digest in one["after"].items() if name not in EVIDENCE}
+        left = {name: digest for name, digest in made.items() if name != "sums.json"}
+        before = {name: digest for name, digest in one["before"].items() if name != "sums.json"}
+        assert left == before or set(left) == {*results, "out/SHA256SUMS"}, (one["pages"], one["err"])
+        assert made.get("sums.json") in (one["before"].get("sums.json"), roomy["after"]["sums.json"])
+        assert (one["again"], set(one["finally"])) == (0, set(roomy["after"])), "with room it works"
+        if one["code"]:
+            assert one["code"] in (Exit.USAGE, Exit.FAILED), one["err"]
+            assert "Traceback" not in one["err"] and ".partial-" not in one["err"], one["err"]
+            assert re.search(r"^✗ .+ \(PV-\d+\)$", one["err"], re.MULTILINE), one["err"]
+
+
+def test_half_a_line_of_the_journal_and_half_a_note_are_taken_back(tmp_path: Path) -> None:
+    (tmp_path / "base").mkdir()
+    journal, notes = tmp_path / record.JOURNAL, [tmp_path / "base" / f"base-{name}.json" for name in "abc"]
+    line = record.JournalEntry(1.0, 2.0, "built", "tiny-os@1", "qemu")
+    record.append(tmp_path, line)
+    whole = journal.read_bytes()
+    for note, text in zip(notes, ("", '{"sha2', '{"sha256": "00"}'), strict=True):
+        note.write_text(text)
+    for length in range(len(whole)):
+        journal.write_bytes(whole + whole[:length])
+        with image_results.whole_cache(tmp_path):
+            assert record.journal(tmp_path) == [line]
+            journal.write_bytes(whole + whole[:length])
+        assert record.journal(tmp_path) == [line]
+    assert [note.exists() for note in notes] == [False, False, True]
+
+
+@pytest.mark.parametrize("is_there", [False, True])
+def test_an_image_is_added_whole_or_not_at_all(
+    world: World, lan: Namespace, inside: type[Inside], tmp_path: Path, is_there: bool
+) -> None:
+    """By the service, which goes on; an image of that name that was there before is there again."""
+    state, pack = tmp_path / "s", world.folder / "vault-os-1.pack"
+    state.mkdir(mode=0o700)
+    assert lan.run("mount", "-t", "tmpfs", "-o", "size=48m,mode=0700", "tmpfs", state).code == 0
+    trusted = lan.provision("image", "trust", world.folder / "release.pub", "--state", state)
+    assert trusted.code == 0, trusted.err
+    size = sum(pack.with_name(pack.name + ending).stat().st_size for ending in ("", ".json", ".json.minisig"))
+
+    def lies() -> dict[str, str]:
+        found = lan.run("sh", "-c", 'cd "$0"/images && find . -type f -exec sha256sum {} +', state)
+        return {name: digest for digest, name in map(str.split, found.out.splitlines())}
+
+    with inside(lan, tmp_path) as made:
+        add = ("image", "add", pack, "--state", state)
+        if is_there:
+            assert lan.provision(*add).code == 0
+        before, listed = lies(), lan.provision("image", "list", "--state", state, "-o", "name").out
+        for room in (0, 4096, size // 2, size - 4096):
+            fill = f'fallocate -l $(($(stat -f -c "%a*%S" "$0") - {room})) "$0"/filler'
+            assert lan.run("sh", "-c", fill, state).code == 0
+            said = lan.provision(*add)
+            assert said.code == 1 and "(PV-609)" in said.err and "filler" in said.err, said.err
+            assert lies() == before
+            assert lan.provision("image", "list", "--state", state, "-o", "name").out == listed
+            assert lan.run("rm", state / "filler").code == 0
+        assert lan.provision(*add).code == 0 and len(lies()) == 3
+        assert made.exit_code is None and "Traceback" not in made.log.read_text()
 
 
 def test_a_disk_that_is_a_file_without_room_is_said_to_be_that(world: World, tmp_path: Path) -> None:
