@@ -18,6 +18,8 @@ def redact(data: Mapping[str, object]) -> dict[str, object]:
 
 
 def _inside(value: object) -> object:
+    if isinstance(value, str):
+        return value
     if isinstance(value, Mapping):
         return redact(value)
     if isinstance(value, list | tuple):
