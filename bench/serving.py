@@ -14,7 +14,6 @@ from bench.rows import Bench, Row
 from provisioner import run
 from provisioner import settings as settings_module
 from provisioner.deployment.order import arm
-from provisioner.deployment.tokens import hash_token
 from provisioner.domain.host import Host
 from provisioner.domain.image import Image
 from provisioner.domain.profile import Profile
@@ -22,6 +21,7 @@ from provisioner.domain.stage import Stage
 from provisioner.site.site import Site
 from provisioner.state.database import Database
 from provisioner.state.folder import prepare_folder
+from provisioner.system.checksum import sha256_text
 
 STREAMS, SIZE = 16, 512 << 20
 PORT = 8078
@@ -48,7 +48,7 @@ def service(folder: Path) -> Iterator[list[str]]:
         tokens.append(f"token-of-{host.name}")
         changes = {
             "stage": Stage.WRITING,
-            "token_hash": hash_token(tokens[-1]),
+            "token_hash": sha256_text(tokens[-1]),
             "deadline": time.time() + 9e5,
             "agent_address": "127.0.0.1",
         }

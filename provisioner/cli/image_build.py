@@ -4,7 +4,8 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict
+from contextlib import suppress
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from provisioner.cli.output import Column, info, local_time, print_json, print_r
 from provisioner.cli.ramdisk import CACHE
 from provisioner.errors import Exit, InputError
 from provisioner.settings import Mirror
+from provisioner.system import file_fault
 from provisioner.system.checksum import sha256
 from provisioner.system.units import size
 
@@ -78,7 +80,7 @@ def build(
     With --mirror it runs in the air gap of `provision mirror airgap`: the folder is served there under the
     mirror's name, whatever else is asked for is refused and named, and the build has failed (exit code 6).
     """
-    from provisioner.golden.packer import BuildRequest, build
+    from provisioner.golden.packer import BuildRequest
 
     if adds and not sign:
         raise InputError("--add needs --sign", hint="the catalogue takes signed packs only")
@@ -93,11 +95,31 @@ def build(
     source = _base_mirror(mirror) if mirror else None
     accelerated = _accelerated(chosen, builder, cache)
     order = BuildRequest(out, builder, debian, source, files, accelerated, keep_failed, cache)
-    made = build(order, _step_printer(), commit=_commit())
+    made = _build(order)
     _report(made, order)
     if checksums:
         _compare(made, checksums)
     return _add(client, out) if adds else Exit.DONE
+
+
+def _build(order: "BuildRequest") -> "BuiltImage":
+    """Build, with a line in the journal for whatever comes of it. Raises BuildError, FileError."""
+    from provisioner.cli import image_results
+    from provisioner.golden import packer, record
+
+    started, began, commit = time.time(), time.monotonic(), _commit()
+    with image_results.whole_cache(order.cache):
+        try:
+            with image_results.gathered(order.out) as work:
+                return packer.build(replace(order, out=work), _step_printer(), commit=commit)
+        except OSError as fault:  # of which the build itself leaves no line
+            explained = file_fault.explained(fault, order.out)
+            image = f"{order.variables.get('image_name', '')}@{order.variables.get('image_version', '')}"
+            seconds = time.monotonic() - began
+            line = record.JournalEntry(started, seconds, "failed", image, order.builder, commit=commit)
+            with suppress(OSError):
+                record.append(order.cache, replace(line, error=str(explained)))
+            raise explained from fault
 
 
 def _in_air_gap(mirror: Path, adds: bool) -> int:
@@ -196,13 +218,14 @@ def _report(made: "BuiltImage", order: "BuildRequest") -> None:
 
 def _compare(made: "BuiltImage", checksums: Path) -> None:
     """Raises BuildError where the same inputs once gave another image."""
+    from provisioner.cli import image_results
     from provisioner.golden import record
     from provisioner.golden.packer import BuildError
 
     key, digest = made.entry.inputs, made.entry.raw_sha256
     known = record.known(checksums, key)
     if not known:
-        record.remember(checksums, key, digest, made.entry.image)
+        image_results.remember(checksums, key, digest, made.entry.image)
         info(f"these inputs are new: {checksums} has their checksum now; commit it")
     elif known != digest:
         raise BuildError(

@@ -13,7 +13,6 @@ from provisioner.cli.options import with_client
 from provisioner.cli.output import console, info
 from provisioner.cli.source import FORMATS, SUFFIXES, as_raw, format_of
 from provisioner.errors import InputError, RefusedError
-from provisioner.system import outputs
 from provisioner.system.units import size
 
 if TYPE_CHECKING:
@@ -61,7 +60,6 @@ def make_pack(
     Raises InputError, PackError, FileError.
     """
     from provisioner.imaging import pack as packs
-    from provisioner.imaging import signature
 
     for path in (raw, key):
         if not path.is_file():
@@ -69,19 +67,13 @@ def make_pack(
     stamp = created or datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     if out.is_dir():
         raise InputError(f"{out} is a folder", hint="give the name of the pack: -o NAME.pack")
-    # what says that the others are whole comes last
-    names = [out.name + ending for ending in ("", ".json", ".json.minisig")]
-    if any(target.exists() and target.samefile(raw) for target in map(out.with_name, names)):
+    targets = [out.with_name(out.name + ending) for ending in ("", ".json", ".json.minisig")]
+    if any(target.exists() and target.samefile(raw) for target in targets):
         raise InputError(f"{raw} is read from: the pack would take its place", hint="give -o another name")
-    with (
-        as_raw(raw, format_of(raw, form)) as plain,
-        outputs.staging(out.parent, *names) as stage,
-        Bar("packing") as moved,
-    ):
+    with as_raw(raw, format_of(raw, form)) as plain, Bar("packing") as moved:
         manifest = packs.build(
-            plain, stage / out.name, name=name, version=version, created=stamp, progress=moved, level=level
+            plain, out, name=name, version=version, created=stamp, key=key, progress=moved, level=level
         )
-        signature.sign(stage / names[1], key)
     of_kind = {kind: 0 for kind in ("data", "zero", "free")}
     for chunk in manifest.chunks:
         of_kind[chunk.kind] += chunk.length

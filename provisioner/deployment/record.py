@@ -1,6 +1,7 @@
 """TELL: the only writer of deployment state: check the table, append the event, update the row, at once."""
 
 import logging
+from collections.abc import Collection
 
 from provisioner.deployment import guard, target_disk
 from provisioner.deployment.guard import Admitted, Denied, Standing
@@ -78,6 +79,21 @@ def standing(site: Site, row: Deployment, now: float) -> Standing:
     """The order as the guard looks at it, by the inventory of this moment."""
     host = site.database.hosts.get(row.host)
     return Standing(row, host, target_disk.hints(site, host), now)
+
+
+def standings(site: Site, rows: Collection[Deployment], now: float) -> dict[str, Standing]:
+    """Likewise of many orders, by their ids: one look at each table. What cannot be read is left out."""
+    if not rows:
+        return {}
+    hosts = site.database.hosts.known({row.host for row in rows})
+    disks = {profile.name: profile.disks for profile in site.database.profiles.all()}
+    found = {}
+    for row in rows:
+        host = hosts.get(row.host)
+        hints = host and next(filter(None, (host.disk, *disks.get(host.profile, ()))), None)
+        if host and hints:
+            found[row.id] = Standing(row, host, hints, now)
+    return found
 
 
 def refused(refusal: Refusal) -> OrderRefused:

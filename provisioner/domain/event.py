@@ -38,9 +38,9 @@ class Event(FrozenModel):
         return values
 
     @classmethod
-    def of(cls, row: Deployment, data: Payload, *, source: str, now: float) -> Self:
-        """An event of a deployment; `row` is the deployment after it."""
-        return cls(
+    def of(cls, row: Deployment, data: Payload, *, source: str, now: float) -> "Event":
+        """An event of a deployment, which `row` is after it. Both were judged, and are not once more."""
+        return cls.model_construct(
             time=now,
             host=row.host,
             deployment=row.id,

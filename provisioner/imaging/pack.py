@@ -15,9 +15,11 @@ from typing import BinaryIO, NamedTuple, Self
 import zstandard
 
 from provisioner.errors import PackError
+from provisioner.imaging import signature
 from provisioner.imaging.manifest import CHUNK_SIZE, LARGEST_CHUNK, Chunk, Manifest, check, check_names
 from provisioner.imaging.manifest import hash_of_zeros as _hash_of_zeros
 from provisioner.imaging.source import SECTOR, RawImage
+from provisioner.system import outputs
 
 LEVEL = 3
 MANY = 1 << 16  # chunks; an image of more of them gets larger ones, so that its manifest stays small
@@ -43,57 +45,42 @@ def build(
     name: str,
     version: str,
     created: str,
+    key: Path | None = None,
     progress: Progress | None = None,
     chunk_size: int = 0,
     level: int = LEVEL,
 ) -> Manifest:
     """Pack a raw image as OUT and OUT.json; the same input gives the same bytes.
 
+    With `key`, minisign's, the manifest is signed: OUT.json.minisig. All of them come, or none.
     `chunk_size` in bytes; unless given, 1 MiB and more for images above 64 GiB. `level` is zstd's.
 
     Raises:
         InputError: the image is no raw disk with a GUID partition table.
-        PackError: it changes while it is read, or its name or version cannot be one.
+        PackError: it changes while it is read, its name or version cannot be one, or the key cannot sign.
+        FileError: they cannot be written (PV-150, PV-151).
     """
     check_names(name, version, created)
-    listed = out.with_name(out.name + ".json")
-    partial, partial_list = out.with_name(out.name + ".partial"), out.with_name(listed.name + ".partial")
-    try:
-        with RawImage(raw) as source, partial.open("wb") as target:
+    listed = f"{out.name}.json"
+    # what says that the others are whole comes last
+    names = (out.name, listed, *((f"{listed}.minisig",) if key else ()))
+    with outputs.staging(out.parent, *names) as stage:
+        with RawImage(raw) as source, (stage / out.name).open("wb") as target:
             size = chunk_size or fitting_chunk_size(source.size)
             reporter = _Progress(source.size, progress)
             with _Whole(raw, size, reporter.hashed) as whole:
-                chunks = _write_chunks(source, target, size, level, reporter.packed)
+                chunks = tuple(_write_chunks(source, target, size, level, reporter.packed))
                 target.flush()
-                os.fsync(target.fileno())
                 digest = whole.hexdigest()
             source.check_unchanged()
         manifest = Manifest(
-            name=name,
-            version=version,
-            created=created,
-            raw_size=source.size,
-            raw_sha256=digest,
-            logical_sector_size=SECTOR,
-            chunk_size=size,
-            chunks=tuple(chunks),
-            partitions=source.partitions,
+            name, version, created, source.size, digest, SECTOR, size, chunks, source.partitions
         )
         check(manifest)
-        _write_through(partial_list, manifest.dump())  # a full disk is noticed before either has its name
-        partial.rename(out)
-        partial_list.rename(listed)
-    finally:
-        for path in (partial, partial_list):
-            path.unlink(missing_ok=True)
+        (stage / listed).write_bytes(manifest.dump())
+        if key:
+            signature.sign(stage / listed, key)
     return manifest
-
-
-def _write_through(path: Path, data: bytes) -> None:
-    with path.open("wb") as target:
-        target.write(data)
-        target.flush()
-        os.fsync(target.fileno())
 
 
 def fitting_chunk_size(raw_size: int) -> int:

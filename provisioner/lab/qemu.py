@@ -15,6 +15,7 @@ from typing import Literal
 
 from provisioner import run
 from provisioner.power.protocol import BootDevice
+from provisioner.system import outputs
 
 PROGRAM = "qemu-system-x86_64"
 FIRMWARE = Path("/usr/share/OVMF/OVMF_CODE_4M.fd")
@@ -174,7 +175,7 @@ def choose_accelerator(cache: Path) -> Accelerator:
         return "kvm" if known["kvm"] is True else "tcg"
     works = boots("kvm", PROBE_LIMIT)
     cache.parent.mkdir(parents=True, exist_ok=True)
-    cache.write_text(json.dumps({"here": here, "kvm": works}))
+    outputs.write(cache, json.dumps({"here": here, "kvm": works}))
     return "kvm" if works else "tcg"
 
 

@@ -42,15 +42,11 @@ def provide(cache: Path, report: Progress) -> Supplies:
     built = _image(cache, VERSION, report)
     secret, public = _keys(cache / "keys")
     folder = cache / "packs"
-    folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"{NAME}-{built.sha256[:16]}.pack"
     listed = target.with_name(target.name + ".json")
     if not target.with_name(target.name + ".json.minisig").exists():
         report("packing the image")
-        names = (target.name, listed.name, f"{listed.name}.minisig")
-        with outputs.staging(folder, *names) as stage:
-            pack.build(built.path, stage / target.name, name=NAME, version=VERSION, created=CREATED)
-            signature.sign(stage / listed.name, secret)
+        pack.build(built.path, target, name=NAME, version=VERSION, created=CREATED, key=secret)
     signature.verify(listed, listed.with_name(listed.name + ".minisig"), [public])
     return Supplies(built.path, built.sha256, target, public, manifests.load(listed))
 

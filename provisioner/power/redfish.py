@@ -8,18 +8,17 @@ at that address does not get the password.
 
 import hashlib
 import http.client
-import os
 import ssl
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Protocol, TypedDict
 from urllib.parse import urlsplit
 
-from provisioner.errors import PowerError
+from provisioner.errors import FileError, PowerError
 from provisioner.power import process
 from provisioner.power.protocol import BmcAddress, BootDevice, BootResult, PowerDriver, PowerResult
+from provisioner.system import outputs
 
 LOGIN_LIMIT = 30.0  # seconds; four requests, and a BMC needs a second or two for each TLS handshake
 SETTLE = 30.0  # seconds for a power state to change
@@ -95,8 +94,8 @@ def session(request: process.ActRequest) -> Iterator["RedfishSession"]:
     try:
         with process.within(LOGIN_LIMIT, process.silent(bmc, RedfishDriver.transport)):
             command = _log_in(bmc, certificate)
-        certificate.keep()
         try:
+            certificate.keep()
             yield RedfishSession(command)
         finally:
             _log_out(command)
@@ -129,13 +128,14 @@ class _Certificate:
         )
 
     def keep(self) -> None:
-        """Pin what was seen at a login that worked, where nothing is pinned yet."""
+        """Pin what was seen at a login that worked, where nothing is pinned yet. Raises PowerError."""
         if not self._file or self._wanted or not self._bmc.verify:
             return
-        descriptor, name = tempfile.mkstemp(dir=self._file.parent)  # 0600
-        with os.fdopen(descriptor, "w") as out:
-            out.write(self._seen + "\n")
-        Path(name).rename(self._file)
+        try:
+            outputs.write(self._file, self._seen + "\n", mode=0o600)
+        except FileError as fault:
+            sentence = f"the certificate of BMC {self._bmc.address} cannot be kept: {fault}"
+            raise PowerError(sentence, hint=fault.hint, code=fault.code) from fault
 
 
 def _log_in(bmc: BmcAddress, certificate: _Certificate) -> RedfishCommand:

@@ -153,8 +153,14 @@ class Connection:
             )
 
     def rows(self, sql: str, *parameters: SqlValue) -> list[Row]:
-        """The rows of a query."""
-        return self._read(lambda: list(self.db.query(sql, list(parameters))))
+        """The rows of a query, in which each column has a name of its own."""
+
+        def fetch() -> list[Row]:
+            cursor = self.db.conn.execute(sql, parameters)
+            names = [column[0] for column in cursor.description]
+            return [dict(zip(names, row, strict=True)) for row in cursor]
+
+        return self._read(fetch)
 
     def tuples(self, sql: str, *parameters: SqlValue) -> list[tuple[SqlValue, ...]]:
         """The rows of a query without their columns' names: quicker where there are many."""
@@ -221,9 +227,10 @@ class Table:
         return len(keys)
 
 
-def placeholders(row: Mapping[str, object]) -> str:
-    """Named placeholders for a row's columns: `:mac, :host`."""
-    return ", ".join(f":{name}" for name in row)
+def insertion(table: str, columns: Iterable[str]) -> str:
+    """The statement that inserts a row, whose values are given by their columns' names."""
+    names = tuple(columns)
+    return f"INSERT INTO {table} ({', '.join(names)}) VALUES (:{', :'.join(names)})"  # noqa: S608  names of ours
 
 
 def key_of(value: SqlValue) -> int:

@@ -53,7 +53,7 @@ FAMILIES = {
     "provision_settings_reloads_total": MetricFamily("counter", "Times that the settings were read again."),
     "provision_written_timestamp_seconds": MetricFamily("gauge", "When the service last wrote its numbers."),
     "provision_service_up": MetricFamily(
-        "gauge", "1 while the service writes its numbers, 0 when it has stopped."
+        "gauge", "1 while the service goes on, 0 when it has stopped."
     ),
 }  # fmt: skip
 
@@ -219,12 +219,12 @@ class MetricsWriter:
                 return
 
     def write(self) -> None:
-        """Write now; no error leaves this method."""
+        """Write now; no error leaves this method. Without room the numbers of before stay."""
+        fresh = self._path.with_suffix(".new")
         try:
             self._update()
             self._registry.scalar("provision_written_timestamp_seconds").set(round(time.time(), 1))
             self._path.parent.mkdir(mode=0o700, exist_ok=True)
-            fresh = self._path.with_suffix(".new")
             fresh.write_text(self._registry.exposition())
             os.replace(fresh, self._path)  # noqa: PTH105  whoever reads sees all of it or the one before
             self._failed = ""
@@ -232,6 +232,9 @@ class MetricsWriter:
             if self._failed != str(fault):
                 log.warning("the numbers could not be written to %s: %s", self._path, fault)
             self._failed = str(fault)
+            with contextlib.suppress(OSError):
+                fresh.unlink(missing_ok=True)
+                self._path.touch()  # we are up, and a time needs no room
 
 
 def collect(state: Path, expected: Iterable[str], own: MetricsRegistry, now: float | None = None) -> str:

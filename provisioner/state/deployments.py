@@ -6,10 +6,16 @@ from provisioner.domain.deployment import Deployment
 from provisioner.domain.stage import RESTING, Stage
 from provisioner.errors import NotFoundError, UnreadableError
 from provisioner.state import salvage
-from provisioner.state.connection import Row, SqlValue, Table, first_of, placeholders
+from provisioner.state.connection import Row, SqlValue, Table, first_of, insertion
 
 MODEL_COLUMNS = ("progress", "disk", "verdict", "target")
 JSON_COLUMNS = (*MODEL_COLUMNS, "host_keys", "hints")
+EXCLUDED = set(JSON_COLUMNS)
+# a table's upsert asks the schema first, many times; a storm of machines comes through here
+UPSERT = (
+    f"{insertion('deployments', Deployment.model_fields)} ON CONFLICT(id) DO UPDATE SET "
+    + ", ".join(f"{name} = excluded.{name}" for name in Deployment.model_fields if name != "id")
+)  # fmt: skip
 RESTING_MARKS = ", ".join("?" for _ in RESTING)
 LOOKED_THROUGH = 1000  # of the newest, for the list of what cannot be read: they are kept for years
 
@@ -128,15 +134,12 @@ class Deployments(Table):
     def put(self, row: Deployment) -> None:
         """Insert or update, inside the caller's transaction. Raises ServiceError where none is open."""
         self._connection.require_transaction()
-        body = row.model_dump(mode="json", exclude=set(JSON_COLUMNS))
+        body = row.model_dump(mode="json", exclude=EXCLUDED)
         body["host_keys"] = json.dumps(row.host_keys)
         body["hints"] = row.hints.model_dump_json(exclude_defaults=True) if row.hints else None
         for name in MODEL_COLUMNS:
             body[name] = getattr(row, name).model_dump_json(exclude_defaults=True)
-        # a table's upsert asks the schema first, many times; a storm of machines comes through here
-        changes = ", ".join(f"{name} = excluded.{name}" for name in body if name != "id")
-        sql = f"INSERT INTO deployments ({', '.join(body)}) VALUES ({placeholders(body)})"  # noqa: S608  our own columns
-        self._connection.db.conn.execute(f"{sql} ON CONFLICT(id) DO UPDATE SET {changes}", body)
+        self._connection.db.conn.execute(UPSERT, body)
 
 
 def to_deployment(row: Row) -> Deployment:

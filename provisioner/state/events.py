@@ -6,7 +6,7 @@ from provisioner.domain.event import Event
 from provisioner.domain.events.payload import Evidence, Unknown
 from provisioner.domain.events.registry import LASTING
 from provisioner.domain.stage import RESTING
-from provisioner.state.connection import Row, SqlValue, Table, key_of, placeholders
+from provisioner.state.connection import Row, SqlValue, Table, insertion, key_of
 from provisioner.state.reading import FAULTS
 from provisioner.state.redaction import redact
 
@@ -15,6 +15,8 @@ LOOKED_BACK = 16  # events of one kind among which a repeated one is looked for
 MOST_OF_A_KIND = (
     500  # repeatable events of one attempt; what comes after them counts as the last of them again
 )
+COLUMNS = tuple(name for name in Event.model_fields if name not in ("id", "data"))
+INSERT = insertion("events", (*COLUMNS, "data"))
 NOTHING: dict[str, SqlValue] = {
     "id": 0,
     "time": 0.0,
@@ -68,10 +70,9 @@ class Events(Table):
         return new
 
     def _insert(self, event: Event) -> int:
-        data = event.data.model_dump(mode="json", exclude_unset=True)
-        row = event.model_dump(exclude={"id", "data"}) | {"data": json.dumps(redact(data))}
-        sql = f"INSERT INTO events ({', '.join(row)}) VALUES ({placeholders(row)})"  # noqa: S608  our own columns
-        return key_of(self._connection.db.conn.execute(sql, row).lastrowid)
+        data = json.dumps(redact(event.data.model_dump(mode="json", exclude_unset=True)))
+        row = {name: getattr(event, name) for name in COLUMNS} | {"data": data}
+        return key_of(self._connection.db.conn.execute(INSERT, row).lastrowid)
 
     def _repeated(self, event: Event, data: Evidence) -> tuple[int, Evidence] | None:
         """Id and data of the one that it repeats; None where it says something new."""

@@ -1,7 +1,8 @@
 """The packs of the catalogue as files: added, verified, found by part."""
 
 import shutil
-import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from provisioner.domain.image import Image
@@ -9,7 +10,7 @@ from provisioner.errors import InputError, NotFoundError, PackError
 from provisioner.imaging import manifest as manifests
 from provisioner.imaging import pack as packs
 from provisioner.imaging import signature
-from provisioner.state.image_folders import image_folder
+from provisioner.state.image_folders import image_folder, in_place, incoming
 
 # what a part is called in a URL → its file in the image's folder
 PARTS = {"pack": "pack", "manifest": "pack.json", "manifest.minisig": "pack.json.minisig"}
@@ -28,11 +29,13 @@ def trusted_keys(state: Path) -> list[Path]:
     return sorted((state / "keys").glob("*.pub"))
 
 
-def add_pack(state: Path, source: str, now: float) -> Image:
-    """Check a pack and copy it into the catalogue; manifest and signature lie beside it.
+@contextmanager
+def added_pack(state: Path, source: str, now: float) -> Iterator[Image]:
+    """Check a pack and copy it into images/, manifest and signature beside it; the block registers it.
 
     Raises InputError (PV-320) where a file is missing, PackError where signature, manifest or content are
-    wrong, or the ESP is labelled otherwise (PV-322). Then nothing is left behind.
+    wrong, or the ESP is labelled otherwise (PV-322), OSError. Then, and where the block fails, images/ is as
+    it was before.
     """
     files = _beside(Path(source))
     key = signature.verify(files["manifest"], files["manifest.minisig"], trusted_keys(state))
@@ -44,16 +47,19 @@ def add_pack(state: Path, source: str, now: float) -> Image:
             code=322,
         )
     folder = image_folder(state, f"{manifest.name}@{manifest.version}")
-    _copy(files, folder, manifest)
-    return Image(
-        name=manifest.name,
-        version=manifest.version,
-        raw_size=manifest.raw_size,
-        raw_sha256=manifest.raw_sha256,
-        pack_size=(folder / PARTS["pack"]).stat().st_size,
-        signed_by=key,
-        added=now,
-    )
+    with incoming(folder) as made:
+        _copy(files, made, manifest)
+        image = Image(
+            name=manifest.name,
+            version=manifest.version,
+            raw_size=manifest.raw_size,
+            raw_sha256=manifest.raw_sha256,
+            pack_size=(made / PARTS["pack"]).stat().st_size,
+            signed_by=key,
+            added=now,
+        )
+        with in_place(made, folder):
+            yield image
 
 
 def _beside(pack: Path) -> dict[str, Path]:
@@ -71,17 +77,12 @@ def _beside(pack: Path) -> dict[str, Path]:
     return files
 
 
-def _copy(files: dict[str, Path], folder: Path, manifest: manifests.Manifest) -> None:
-    """All or nothing: what is copied is verified before it takes the folder's place."""
-    with tempfile.TemporaryDirectory(dir=folder.parent) as work:
-        for part, path in files.items():
-            shutil.copyfile(path, Path(work) / PARTS[part])
-            (Path(work) / PARTS[part]).chmod(0o644)  # for nginx; the state folder itself lets nobody in
-        packs.verify(Path(work) / PARTS["pack"], manifest)
-        shutil.rmtree(folder, ignore_errors=True)
-        Path(work).rename(folder)
-        Path(work).mkdir()  # for the context manager to remove
-    folder.chmod(0o755)
+def _copy(files: dict[str, Path], made: Path, manifest: manifests.Manifest) -> None:
+    """What is copied is verified before it takes its place."""
+    for part, path in files.items():
+        shutil.copyfile(path, made / PARTS[part])
+        (made / PARTS[part]).chmod(0o644)
+    packs.verify(made / PARTS["pack"], manifest)
 
 
 def verify_pack(state: Path, ident: str) -> int:

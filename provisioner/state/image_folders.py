@@ -3,6 +3,7 @@
 import fcntl
 import os
 import shutil
+import tempfile
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -43,6 +44,33 @@ def changing(state: Path, *, alone: bool = False) -> Iterator[None]:
         ) from fault
     finally:
         os.close(folder)
+
+
+@contextmanager
+def incoming(folder: Path) -> Iterator[Path]:
+    """A new folder for an image's files, on the file system of `folder`; it is gone at the block's end."""
+    with tempfile.TemporaryDirectory(dir=folder.parent) as work:
+        made = Path(work) / "image"
+        made.mkdir()
+        made.chmod(0o755)  # for nginx; the state folder itself lets nobody in
+        yield made
+
+
+@contextmanager
+def in_place(made: Path, folder: Path) -> Iterator[None]:
+    """`made` in the place of `folder`; where the block fails, what was there before is there again."""
+    before = made.with_name("before")
+    if folder.exists():
+        folder.rename(before)
+    try:
+        made.rename(folder)
+        yield
+    except BaseException:
+        if not made.exists():
+            folder.rename(made)
+        if before.exists():
+            before.rename(folder)
+        raise
 
 
 def garbage(state: Path, known: Collection[str]) -> list[Garbage]:

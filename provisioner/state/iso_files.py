@@ -2,13 +2,14 @@
 
 import re
 import shutil
-import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from provisioner import run
 from provisioner.domain.image import Image
 from provisioner.errors import InputError, PackError
-from provisioner.state.image_folders import ISO, image_folder
+from provisioner.state.image_folders import ISO, image_folder, in_place, incoming
 from provisioner.system.checksum import sha256
 
 INSTALLER = {"vmlinuz": "casper/vmlinuz", "initrd": "casper/initrd"}  # our name → place in Ubuntu's live ISO
@@ -17,12 +18,16 @@ INSTALLER = {"vmlinuz": "casper/vmlinuz", "initrd": "casper/initrd"}  # our name
 ISO_LIMIT = 600.0  # seconds for reading an ISO's table and one of its files
 
 
-def add_iso(state: Path, source: str, now: float, *, name: str, version: str, sha256: str = "") -> Image:
-    """Copy Ubuntu's live-server ISO into the catalogue, its kernel and initrd beside it.
+@contextmanager
+def added_iso(
+    state: Path, source: str, now: float, *, name: str, version: str, sha256: str = ""
+) -> Iterator[Image]:
+    """Copy Ubuntu's live-server ISO into images/, its kernel and initrd beside it; the block registers it.
 
     There is no signature of ours on it: `sha256`, from Ubuntu's SHA256SUMS, says whether it is the right
-    one. Raises InputError (PV-320 no such file, PV-329 no live ISO or another sum), or pydantic's
-    ValidationError for a name or version that an image cannot have; nothing is left behind.
+    one. Raises InputError (PV-320 no such file, PV-329 no live ISO or another sum), OSError, or pydantic's
+    ValidationError for a name or version that an image cannot have. Then, and where the block fails, images/
+    is as it was before.
     """
     iso = Path(source)
     _must_exist(iso)
@@ -37,27 +42,24 @@ def add_iso(state: Path, source: str, now: float, *, name: str, version: str, sh
         kind="iso",
     )
     folder = image_folder(state, image.id)
-    digest = _copy(iso, folder, sha256)
-    size = (folder / ISO).stat().st_size
-    return image.model_copy(update={"raw_size": size, "raw_sha256": digest, "pack_size": size})
+    with incoming(folder) as made:
+        digest = _copy(iso, made, sha256)
+        size = (made / ISO).stat().st_size
+        with in_place(made, folder):
+            yield image.model_copy(update={"raw_size": size, "raw_sha256": digest, "pack_size": size})
 
 
-def _copy(iso: Path, folder: Path, expected: str) -> str:
-    """All or nothing; the SHA-256 of what was copied, which must be the `expected` one if that is given."""
-    with tempfile.TemporaryDirectory(dir=folder.parent) as work:
-        copy = Path(work) / ISO
-        shutil.copyfile(iso, copy)
-        digest = sha256(copy)
-        if expected and digest != expected.lower():
-            raise InputError(
-                f"{iso.name} has the SHA-256 {digest}, not {expected}", hint="download it again", code=329
-            )
-        for name, place in INSTALLER.items():
-            _extract(copy, place, Path(work) / name)
-        shutil.rmtree(folder, ignore_errors=True)
-        Path(work).rename(folder)
-        Path(work).mkdir()  # for the context manager to remove
-    folder.chmod(0o755)
+def _copy(iso: Path, made: Path, expected: str) -> str:
+    """The SHA-256 of what was copied, which must be the `expected` one if that is given."""
+    copy = made / ISO
+    shutil.copyfile(iso, copy)
+    digest = sha256(copy)
+    if expected and digest != expected.lower():
+        raise InputError(
+            f"{iso.name} has the SHA-256 {digest}, not {expected}", hint="download it again", code=329
+        )
+    for name, place in INSTALLER.items():
+        _extract(copy, place, made / name)
     return digest
 
 

@@ -1,9 +1,10 @@
 """Takes secrets out of what is written down, wherever they stand."""
 
-import hashlib
 import json
 import re
 from collections.abc import Mapping
+
+from provisioner.system.checksum import sha256_text
 
 SECRET_KEYS = frozenset({"nonce", "token", "password", "seed", "phone_token", "private_key"})
 
@@ -17,6 +18,8 @@ def redact(data: Mapping[str, object]) -> dict[str, object]:
 
 
 def _inside(value: object) -> object:
+    if isinstance(value, str):
+        return value
     if isinstance(value, Mapping):
         return redact(value)
     if isinstance(value, list | tuple):
@@ -24,13 +27,9 @@ def _inside(value: object) -> object:
     return value
 
 
-def _sha256(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
 def _fingerprint(secret: object) -> str:
     """Tells whether two are the same, and nothing else of them."""
-    return "sha256:" + _sha256(json.dumps(secret))[:12]
+    return "sha256:" + sha256_text(json.dumps(secret))[:12]
 
 
 # where text that is not ours, as a console's, shows a nonce or a password: kernel arguments, a seed's address
@@ -46,5 +45,5 @@ def redact_text(text: str, *hashes: str) -> str:
     """A line of text without the secrets in it: what looks like one, and those of these SHA-256."""
     known = set(filter(None, hashes))
     if known:
-        text = _TOKEN.sub(lambda word: "…" if _sha256(word[0]) in known else word[0], text)
+        text = _TOKEN.sub(lambda word: "…" if sha256_text(word[0]) in known else word[0], text)
     return SHOWN.sub(r"\1…", text)

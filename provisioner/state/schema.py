@@ -1,10 +1,9 @@
 """The database's schema with every migration since the first release."""
 
-import hashlib
-
 from sqlite_utils import Database, Migrations
 
 from provisioner.domain.stage import RESTING
+from provisioner.system.checksum import sha256_text
 
 SCHEMA_VERSION = 8  # raised with every migration; a newer folder is refused
 DEPLOYMENTS = {  # the columns of the first release; what follows adds and renames
@@ -136,8 +135,7 @@ def eighth(db: Database) -> None:
     for name in ("consumed", "paused"):
         db.table("deployments").add_column(name, float, not_null_default=0)
     for ident, nonce in db.execute("SELECT id, nonce FROM deployments WHERE nonce <> ''").fetchall():
-        nonce_hash = hashlib.sha256(nonce.encode()).hexdigest()
-        db.execute("UPDATE deployments SET nonce_hash = ? WHERE id = ?", [nonce_hash, ident])
+        db.execute("UPDATE deployments SET nonce_hash = ? WHERE id = ?", [sha256_text(nonce), ident])
     begun = "stage NOT IN ('queued', 'powering', 'netbooting')"
     db.execute(f"UPDATE deployments SET consumed = power_on WHERE {begun} OR attempt > 1")  # noqa: S608  ours
     db.execute(f"UPDATE deployments SET nonce = '' WHERE {begun}")  # noqa: S608  ours

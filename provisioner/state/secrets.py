@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from provisioner.errors import InputError, PowerError
 from provisioner.system import outputs
+from provisioner.system.checksum import sha256_text
 
 SECRET_NAME = re.compile(r"\w[\w.-]{0,60}")
 
@@ -48,7 +49,7 @@ def certificate_pin(state: Path, host: str) -> Path:
 def operator_token_hash(state: Path) -> str:
     """SHA-256 (hexadecimal) of the token that `--server` clients must show; empty where the file is."""
     text = operator_token_file(state).read_text().strip()
-    return hashlib.sha256(text.encode()).hexdigest() if text else ""
+    return sha256_text(text) if text else ""
 
 
 def deployment_key(state: Path) -> str:

@@ -1,4 +1,4 @@
-"""The checksum of a file."""
+"""The checksum of a file, and of a text."""
 
 import hashlib
 from pathlib import Path
@@ -8,3 +8,8 @@ def sha256(path: Path) -> str:
     """The SHA-256 (FIPS 180-4) of a file, hexadecimal. Raises OSError."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sha256_text(text: str) -> str:
+    """The SHA-256 of a text in UTF-8, hexadecimal: what is kept of a token in its place."""
+    return hashlib.sha256(text.encode()).hexdigest()

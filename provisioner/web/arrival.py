@@ -6,7 +6,11 @@ from enum import Enum, auto
 
 LONGEST_HEAD = 16 << 10  # bytes of request line and headers; firmware and agents send less than one KiB
 LARGEST_BODY = 5 << 20  # bytes; more than the application takes, so that it says itself what is too large
-TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+# as the application says it of all that is not there or not for you: of what nobody can read, too
+NOT_FOUND = (
+    b"HTTP/1.1 404 NOT FOUND\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\n"
+    b"Content-Length: 10\r\n\r\nnot found\n"
+)
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _LENGTH = re.compile(rb"^content-length:[ \t]*(\d{1,18})[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
 _FRAMING = re.compile(
@@ -42,7 +46,7 @@ def look(received: bytes | bytearray) -> Arrival:
     """What has come of the first request of a connection. Headers are judged where the request is parsed."""
     end = received.find(b"\r\n\r\n", 0, LONGEST_HEAD + 4)
     if end < 0:
-        return Arrival(Part.HEAD, TOO_LARGE if len(received) > LONGEST_HEAD else b"")
+        return Arrival(Part.HEAD, NOT_FOUND if len(received) > LONGEST_HEAD else b"")
     head = bytes(received[: end + 2])
     if _CODING.search(head):  # how long it is would be known at its end only
         return _without_body(head)

@@ -19,6 +19,7 @@ from typing import BinaryIO
 from gunicorn import http
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
+from provisioner.system.text import clean
 from provisioner.web import arrival
 from provisioner.web.file_sender import FileJob, FileSender
 
@@ -177,6 +178,20 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no ty
     def _is_idle_at_the_end(self, conn: Connection) -> bool:
         """Whether we stop, and nothing of a request has come."""
         return not self.alive and not conn.received
+
+    def handle_error(self, req: object, client: AnswerSocket, addr: object, exc: Exception) -> None:
+        """What cannot be parsed is answered as all that is not there: gunicorn's pages tell of the parser.
+
+        What the application did wrong is for gunicorn to say (500) and to log.
+        """
+        ours = (http.errors.InvalidResponseHeader, http.errors.InvalidResponseHeaderName)
+        if isinstance(exc, ours) or not isinstance(exc, http.errors.ParseException):
+            super().handle_error(req, client, addr, exc)
+            return
+        address = addr[0] if isinstance(addr, tuple) else "the socket"
+        self.log.warning("%s sent what is no request: %s", address, clean(str(exc)))
+        with suppress(OSError):
+            client.sendall(arrival.NOT_FOUND)
 
     # what goes
 

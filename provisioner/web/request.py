@@ -14,8 +14,10 @@ from provisioner.deployment.tokens import token_fits
 from provisioner.errors import Exit, InputError, NotFoundError, ProvisionError, RefusedError, ServiceError
 from provisioner.settings import sentences
 from provisioner.site.site import Site
+from provisioner.state import disk_usage
 from provisioner.state.notify import Listener
 from provisioner.state.secrets import operator_token_hash
+from provisioner.system import file_fault
 
 log = logging.getLogger(__name__)
 STATUS = {Exit.USAGE: 400, Exit.REFUSED: 409, Exit.UNREACHABLE: 502, Exit.FAILED: 409}
@@ -83,6 +85,14 @@ def answer_error(fault: ProvisionError) -> Response:
 def answer_fault(_: Exception) -> Response:
     """What nobody expected: Flask has logged it, the caller learns where to look."""
     return answer_error(ServiceError("the service met an error of its own", hint="its log has the details"))
+
+
+def answer_file_fault(fault: OSError) -> Response:
+    """A file that cannot be read or written: PV-609 where the state folder has no room, else PV-150."""
+    is_full = disk_usage.is_full(fault)
+    told = disk_usage.disk_full(the_site().settings.state) if is_full else file_fault.explained(fault)
+    log.warning("a request of an operator was not done: %s (PV-%d)", told, told.code)
+    return answer_error(told)
 
 
 def json_body(*, force: bool = False) -> object:

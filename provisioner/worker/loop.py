@@ -8,7 +8,8 @@ from functools import partial
 
 from provisioner.deployment import diagnose, downtime, guard
 from provisioner.deployment.downtime import GAP
-from provisioner.deployment.record import record, refused, standing, try_record
+from provisioner.deployment.guard import Standing
+from provisioner.deployment.record import record, refused, standing, standings, try_record
 from provisioner.deployment.runs import next_in_line, reason_to_stop
 from provisioner.domain.deployment import MOST_ATTEMPTS, Deployment
 from provisioner.domain.event import Event
@@ -117,8 +118,10 @@ class Loop:
         self._guarded("the queue", lambda: self._give_slot(self._site.database.deployments.under_way(), now))
         rows = self._site.database.deployments.under_way()
         self._guarded("the consoles", partial(self._consoles.look, rows))
+        waiting = [row for row in rows if row.stage in BEFORE_WRITING and not row.paused]
+        known = standings(self._site, waiting, now)
         for row in rows:
-            self._guarded(row.id, partial(self._look, row, now))
+            self._guarded(row.id, partial(self._look, row, known.get(row.id), now))
         self._guarded("what is kept", self._retention.step)
 
     def _guarded(self, what: str, look: Callable[[], None]) -> None:
@@ -169,12 +172,12 @@ class Loop:
                     if row.run == ident:
                         try_record(self._site, row.id, stopped, source="worker")
 
-    def _look(self, row: Deployment, now: float) -> None:
+    def _look(self, row: Deployment, known: Standing | None, now: float) -> None:
         if row.paused:  # until a person says how it goes on
             return
         if now > row.deadline or (not row.consumed and now > row.expires):
             record(self._site, row.id, diagnose.overdue(self._site, row), source="worker")
-        elif withdrawn := self._withdrawal(row, now):
+        elif withdrawn := self._withdrawal(row, known, now):
             record(self._site, row.id, refused(withdrawn), source="worker")
         elif row.stage == Stage.WRITING and (seconds := self._unheard(row, now)) > _silence(row):
             record(self._site, row.id, _silent(row, seconds), source="worker")
@@ -185,9 +188,14 @@ class Loop:
         """Seconds for which it could have been heard, and was not."""
         return now - max(row.last_event_at, self._hearing.since)
 
-    def _withdrawal(self, row: Deployment, now: float) -> Refusal | None:
-        """Why an order of which nothing is being written does not hold any more."""
-        return guard.withdrawal(standing(self._site, row, now)) if row.stage in BEFORE_WRITING else None
+    def _withdrawal(self, row: Deployment, known: Standing | None, now: float) -> Refusal | None:
+        """Why an order of which nothing is being written does not hold any more.
+
+        What was `known` when this pass began is enough to let it stand, not to end it.
+        """
+        if row.stage not in BEFORE_WRITING or (known and not guard.withdrawal(known)):
+            return None
+        return guard.withdrawal(standing(self._site, row, now))
 
     def _work(self, row: Deployment, now: float) -> Work | None:
         """What is to be done at the row's stage now; None where only a sign of life is waited for."""

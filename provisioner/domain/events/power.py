@@ -1,10 +1,9 @@
 """Events of the BMC: power, boot device, the serial console."""
 
-import hashlib
-
 from provisioner.domain.deployment import Deployment
 from provisioner.domain.events.payload import Failure, Payload
 from provisioner.domain.stage import UNDER_WAY, Stage
+from provisioner.system.checksum import sha256_text
 
 
 class PowerBegan(Payload):
@@ -21,7 +20,7 @@ class PowerBegan(Payload):
         """Stores the nonce, its hash and the time of power-on; the attempt is 1 at least."""
         return row.changed(
             nonce=self.nonce,
-            nonce_hash=hashlib.sha256(self.nonce.encode()).hexdigest(),
+            nonce_hash=sha256_text(self.nonce),
             power_on=now,
             attempt=max(row.attempt, 1),
             reboot=False,

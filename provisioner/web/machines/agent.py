@@ -13,7 +13,6 @@ from provisioner.agent import protocol
 from provisioner.cloudinit import nocloud
 from provisioner.deployment import target_disk
 from provisioner.deployment.record import DeniedError, pause, record, try_record
-from provisioner.deployment.tokens import hash_token
 from provisioner.discovery import intake
 from provisioner.discovery.hardware import claim_of, reported
 from provisioner.domain.deployment import Deployment
@@ -33,6 +32,7 @@ from provisioner.site import lan
 from provisioner.site.site import Site
 from provisioner.state import agent_log as agent_logs
 from provisioner.state.secrets import deployment_key
+from provisioner.system.checksum import sha256_text
 from provisioner.web.machines.download_slots import download_slots
 from provisioner.web.machines.token import AGENT_STAGES, token_owner
 from provisioner.web.rate_limit import RateLimit
@@ -58,8 +58,8 @@ def hello() -> Response:
         serial=message.serial,
         uuid=message.uuid,
         address=client_address(),
-        token_hash=hash_token(token),
-        phone_hash=hash_token(phone_token),
+        token_hash=sha256_text(token),
+        phone_hash=sha256_text(phone_token),
     )
     try:
         row = record(site, row.id, greeting, source="agent")
@@ -80,7 +80,7 @@ def _ordered(site: Site, message: protocol.Hello) -> Deployment:
     Whether it is that machine is for the guard to say.
     """
     mac = _checked_mac(message.mac)
-    if row := site.database.deployments.by_nonce(hash_token(message.nonce)):
+    if row := site.database.deployments.by_nonce(sha256_text(message.nonce)):
         return row
     host = site.database.hosts.by_mac(mac)
     row = site.database.deployments.last_of(host.name) if host else None

@@ -21,7 +21,7 @@ from provisioner.agent import disks, protocol
 from provisioner.cloudinit import autoinstall
 from provisioner.deployment import boot, diagnose, guard, target_disk
 from provisioner.deployment.record import record, refused, standing, try_record
-from provisioner.deployment.tokens import hash_token, token_fits
+from provisioner.deployment.tokens import token_fits
 from provisioner.discovery.hardware import claim_of, reported
 from provisioner.domain.boot_plan import Asker, Autoinstall
 from provisioner.domain.claim import Claim
@@ -43,6 +43,7 @@ from provisioner.site import lan
 from provisioner.site.site import Site
 from provisioner.state import iso_files
 from provisioner.state.secrets import deployment_key, phone_token
+from provisioner.system.checksum import sha256_text
 from provisioner.system.text import clean
 from provisioner.web.machines import files
 from provisioner.web.machines.token import AGENT_STAGES
@@ -122,7 +123,7 @@ def _installing(mac: str, nonce: str) -> Deployment:
 
 
 def _begin(site: Site, row: Deployment, nonce: str) -> Deployment:
-    phone_hash = hash_token(phone_token(site.settings.state, row.id, nonce))
+    phone_hash = sha256_text(phone_token(site.settings.state, row.id, nonce))
     claim = Claim(mac=row.mac, is_own_address=True, nonce=nonce)  # as was looked at before
     try:
         began = InstallerBegan(claim=claim, nonce=nonce, phone_hash=phone_hash)

@@ -5,10 +5,11 @@ import logging
 from flask import abort, request
 
 from provisioner.deployment.record import pause
-from provisioner.deployment.tokens import hash_token, token_fits
+from provisioner.deployment.tokens import token_fits
 from provisioner.domain.deployment import Deployment
 from provisioner.domain.stage import Stage
 from provisioner.site import lan
+from provisioner.system.checksum import sha256_text
 from provisioner.web.request import client_address, the_site
 
 log = logging.getLogger(__name__)
@@ -19,7 +20,7 @@ def token_owner() -> Deployment:
     """The deployment whose agent sends the request, from its host's own address; 404 for anybody else."""
     site, address = the_site(), client_address()
     token = request.headers.get("Authorization", "").removeprefix("Bearer ")
-    row = site.database.deployments.by_token(hash_token(token)) if token else None
+    row = site.database.deployments.by_token(sha256_text(token)) if token else None
     if row is None or not token_fits(token, row.token_hash):
         abort(404)
     # where it said hello from; or what it has now, if that has changed since

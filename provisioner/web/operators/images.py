@@ -1,5 +1,7 @@
 """Images: add, list, verify, and remove what belongs to none."""
 
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -26,24 +28,26 @@ from provisioner.web.request import the_site
 def add(body: ImageSource) -> ImageAnswer:
     """Check signature and manifest of a pack, copy it into the state folder, register it."""
     site = the_site()
-    with image_folders.changing(site.settings.state):
-        image = _add_iso(site, body) if body.iso else _add_pack(site, body)
+    added = _added_iso(site, body) if body.iso else _added_pack(site, body)
+    with image_folders.changing(site.settings.state), added as image:
         site.database.images.put(image)
     return ImageAnswer(image=CatalogueImage.model_validate(image))
 
 
-def _add_pack(site: Site, source: ImageSource) -> Image:
-    return image_files.add_pack(site.settings.state, source.path, site.clock())
+def _added_pack(site: Site, source: ImageSource) -> AbstractContextManager[Image]:
+    return image_files.added_pack(site.settings.state, source.path, site.clock())
 
 
-def _add_iso(site: Site, source: ImageSource) -> Image:
+@contextmanager
+def _added_iso(site: Site, source: ImageSource) -> Iterator[Image]:
     described = iso_files.describe_iso(Path(source.path))
     name, version = source.name or described[0], source.version or described[1]
     if not (name and version):
         raise InputError(f"{source.path} does not say what it is", hint="give --name and --version", code=329)
-    state, now = site.settings.state, site.clock()
+    state, now, path = site.settings.state, site.clock(), source.path
     try:
-        return iso_files.add_iso(state, source.path, now, name=name, version=version, sha256=source.sha256)
+        with iso_files.added_iso(state, path, now, name=name, version=version, sha256=source.sha256) as image:
+            yield image
     except ValidationError as fault:
         raise InputError(f"the image cannot be called so: {sentences(fault)}") from fault
 

@@ -10,7 +10,15 @@ from provisioner.api import ROOT
 from provisioner.errors import ProvisionError
 from provisioner.web.operators import openapi
 from provisioner.web.operators.endpoints import ENDPOINTS, Endpoint
-from provisioner.web.request import answer, answer_error, answer_fault, only_operators, read_body, read_query
+from provisioner.web.request import (
+    answer,
+    answer_error,
+    answer_fault,
+    answer_file_fault,
+    only_operators,
+    read_body,
+    read_query,
+)
 
 
 def blueprints() -> Iterator[Blueprint]:
@@ -31,6 +39,7 @@ def _blueprint(name: str) -> Blueprint:
     blueprint = Blueprint(f"operators_{name}", __name__, url_prefix=ROOT)  # machines' have the short names
     blueprint.before_request(only_operators)
     blueprint.register_error_handler(ProvisionError, answer_error)
+    blueprint.register_error_handler(OSError, answer_file_fault)
     blueprint.register_error_handler(500, answer_fault)
     return blueprint
 

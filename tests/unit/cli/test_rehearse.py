@@ -1,6 +1,7 @@
 """Which rehearsals a command line means, what it refuses, and the file with their results."""
 
 import json
+import resource
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,9 +9,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from provisioner.cli import plan, rehearse
+from provisioner.cli import plan, rehearse, run
 from provisioner.domain.plan import CatalogueImage
-from provisioner.errors import InputError
+from provisioner.errors import Exit, InputError
 from provisioner.lab import network, reimaging, report, scenarios, supplies
 from provisioner.lab.rehearsal import Options
 from provisioner.lab.report import Check, Report
@@ -30,6 +31,29 @@ def played(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[str, str, str
     monkeypatch.setattr(rehearse, "_one", one)
     monkeypatch.setattr(network, "inside", lambda: True)
     yield made
+
+
+@pytest.mark.parametrize("old", [None, "what was there before"])
+def test_a_report_is_written_whole_or_stays_what_it_was(
+    played: list[object], tmp_path: Path, old: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / "report.json"
+    if old is not None:
+        target.write_text(old)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    for size in (0, 1, 100):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+        try:
+            code = run(["rehearse", "--report", str(target), "--cache", str(tmp_path / "cache")])
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        assert code == Exit.USAGE and "report.json: it would be larger" in capsys.readouterr().err
+        assert [path.name for path in tmp_path.iterdir()] == ([] if old is None else ["report.json"])
+        assert old is None or target.read_text() == old
+    for place in (tmp_path, Path("/dev/full")):
+        assert run(["rehearse", "--report", str(place)]) == Exit.USAGE
+    assert run(["rehearse", "--report", str(target)]) == Exit.DONE
+    assert json.loads(target.read_text())["result"] == "ready"
 
 
 @pytest.fixture

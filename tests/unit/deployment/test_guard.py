@@ -6,7 +6,6 @@ from dataclasses import replace
 import pytest
 
 from provisioner.deployment.guard import Admitted, Denied, Standing, decide, withdrawal
-from provisioner.deployment.tokens import hash_token
 from provisioner.domain.claim import Claim
 from provisioner.domain.deployment import Deployment, TargetDisk
 from provisioner.domain.hardware import DiskInfo
@@ -14,6 +13,7 @@ from provisioner.domain.host import Host
 from provisioner.domain.profile import Hints
 from provisioner.domain.refusal import Refusal
 from provisioner.domain.stage import Stage
+from provisioner.system.checksum import sha256_text
 
 MAC, OTHER_MAC = "52:54:00:00:00:01", "52:54:00:00:00:02"
 UUID = "00112233-4455-6677-8899-aabbccddeeff"
@@ -39,7 +39,7 @@ def order(**changes: object) -> Deployment:
         "uuid": UUID,
         "hints": HINTS,
         "target": TARGET,
-        "nonce_hash": hash_token("nonce"),
+        "nonce_hash": sha256_text("nonce"),
     }
     return Deployment.model_validate(values | changes)
 
@@ -78,7 +78,7 @@ DENIALS: dict[str, tuple[Claim | None, str, bool]] = {
     "no nonce": (replace(CLAIM, nonce=""), "nonce is wrong", False),
     "another nonce": (replace(CLAIM, nonce="Nonce"), "nonce is wrong", False),
     "another nonce and card": (replace(CLAIM, nonce="Nonce", mac=OTHER_MAC), "nonce is wrong", False),
-    "the hash of the nonce": (replace(CLAIM, nonce=hash_token("nonce")), "nonce is wrong", False),
+    "the hash of the nonce": (replace(CLAIM, nonce=sha256_text("nonce")), "nonce is wrong", False),
 }
 
 

@@ -1,6 +1,9 @@
 """What the services count, as Prometheus' own parser reads it."""
 
+import os
+import resource
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -126,6 +129,31 @@ def test_a_place_that_cannot_be_written_is_said_once(
     (tmp_path / "run").unlink()
     writer.write()
     assert (tmp_path / "run" / "tftp.metrics").exists()
+
+
+@pytest.mark.parametrize("room", [0, 1, 100])
+@pytest.mark.parametrize("has_written", [True, False])
+def test_a_service_is_up_while_no_room_is_left_for_its_numbers(
+    tmp_path: Path, room: int, has_written: bool
+) -> None:
+    made, long_ago = counted(), time.time() - 10 * counters.STALE
+    writer, path = MetricsWriter(made, tmp_path), counters.folder(tmp_path) / "tftp.metrics"
+    if has_written:
+        writer.write()
+        os.utime(path, (long_ago, long_ago))
+    made.scalar("provision_requests_total", kind="read").inc()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, hard))
+    try:
+        writer.write()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    found = read(counters.collect(tmp_path, ["tftp"], counted("web")))
+    assert found["provision_service_up", "tftp"] == 1
+    assert found.get(("provision_requests_total", "read", "tftp")) == (3 if has_written else None)
+    assert list(path.parent.iterdir()) == [path]
+    writer.write()
+    assert read(path.read_text())["provision_requests_total", "read", "tftp"] == 4
 
 
 def test_the_table_says_what_every_number_is() -> None:

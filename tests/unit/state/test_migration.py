@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 from pysqlite3 import dbapi2 as sqlite3
 
-from provisioner.deployment.tokens import hash_token
 from provisioner.domain.events.payload import Unknown
 from provisioner.domain.events.registry import KINDS
 from provisioner.domain.stage import Stage
 from provisioner.state.database import Database
+from provisioner.system.checksum import sha256_text
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "state"
 Stored = dict[str, object]
@@ -125,7 +125,7 @@ def see_deployments(database: Database, rows: list[Stored]) -> None:
         stored["progress"] = without_owner(stored["progress"])
         has_begun = row["stage"] not in ("queued", "powering", "netbooting")
         assert (deployment.nonce == "") is (has_begun or not row["nonce"]), "a used nonce is forgotten"
-        assert deployment.nonce_hash == (hash_token(str(row["nonce"])) if row["nonce"] else "")
+        assert deployment.nonce_hash == (sha256_text(str(row["nonce"])) if row["nonce"] else "")
         stored["nonce"] = deployment.nonce
         assert holds(
             deployment.model_dump(mode="json"),

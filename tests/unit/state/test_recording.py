@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from provisioner.deployment.tokens import hash_token
 from provisioner.state import recording
 from provisioner.state.recording import Recording, RecordingWriter, TerminalText, plain
 from provisioner.state.redaction import redact_text
+from provisioner.system.checksum import sha256_text
 from tests.hostile_words import WORDS, faults
 
 
@@ -114,4 +114,4 @@ def test_half_a_line_in_the_journal_is_no_fault(kept: Recording) -> None:
 )
 def test_a_line_is_shown_without_its_secrets(line: str, shown: str | None) -> None:
     wanted = shown or "ds=nocloud-net;s=http://10.0.0.1/autoinstall/52:54:00:00:00:01/…/ x"
-    assert redact_text(line, hash_token("s3cret-s3cret-s3cret"), "") == wanted
+    assert redact_text(line, sha256_text("s3cret-s3cret-s3cret"), "") == wanted

@@ -166,6 +166,64 @@ def test_what_waits_in_a_run_is_not_begun_when_its_hosts_fail_alike(site: Site, 
     assert row.stage == Stage.CANCELLED and "1 host of the run failed alike (PV-201)" in row.reason
 
 
+def asked(site: Site, step: Callable[[], None]) -> Counter[str]:
+    """How often each table of the inventory is read in one pass."""
+    said: list[str] = []
+    site.database.db.conn.set_trace_callback(said.append)
+    step()
+    site.database.db.conn.set_trace_callback(None)
+    tables = ("hosts", "profiles")
+    return Counter(table for sql in said for table in tables if f"FROM {table} " in f"{sql} ")
+
+
+def test_the_inventory_is_read_once_a_pass_however_many_wait(site: Site, loop: Loop) -> None:
+    host, image = site.database.hosts.get("vc-1"), site.database.images.all()[0]
+    counts = []
+    for number in range(2, 8):
+        macs = (f"52:54:00:77:02:{number:02x}",)
+        new = host.model_copy(update={"name": f"vc-{number}", "macs": macs, "serial": "", "uuid": ""})
+        site.database.put_inventory([new], [], site.settings.hosts_range)
+        arm(site, site.database.hosts.get(new.name), image, by="ann")
+        loop.step()  # a slot is given at one pass
+        counts.append(asked(site, loop.step))
+    assert counts[1:] == counts[:-1] and 0 < counts[0]["profiles"] <= 1, counts
+
+
+@pytest.mark.parametrize("what", ["hosts", "profiles"])
+def test_a_row_that_cannot_be_read_holds_up_no_other_order(site: Site, loop: Loop, what: str) -> None:
+    host, image = site.database.hosts.get("vc-1"), site.database.images.all()[0]
+    other = host.model_copy(
+        update={"name": "vc-2", "macs": ("52:54:00:77:02:02",), "serial": "", "uuid": "", "profile": "odd"}
+    )
+    odd = site.database.profiles.get(host.profile).model_copy(update={"name": "odd"})
+    site.database.put_inventory([other], [odd], site.settings.hosts_range)
+    row = arm(site, host, image, by="ann")
+    arm(site, site.database.hosts.get("vc-2"), image, by="ann")
+    name = {"hosts": "vc-2", "profiles": "odd"}[what]
+    with site.database.writing() as db:
+        db.execute(f"UPDATE {what} SET body = '{{' WHERE name = ?", [name])
+    site.database.hosts.put(host.model_copy(update={"locked": True}))
+    loop.step()
+    assert site.database.deployments.get(row.id).code == 131
+
+
+def test_an_order_is_not_ended_by_what_is_over_again(
+    site: Site, loop: Loop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The host was locked when the pass began, and is not any more when its turn comes."""
+    host, row = site.database.hosts.get("vc-1"), order(site)
+    site.database.hosts.put(host.model_copy(update={"locked": True}))
+    look = loop._look
+
+    def late(*of: Any) -> None:
+        site.database.hosts.put(host)
+        look(*of)
+
+    monkeypatch.setattr(loop, "_look", late)
+    loop.step()
+    assert site.database.deployments.get(row.id).stage in (Stage.QUEUED, Stage.POWERING)
+
+
 def clock_forward(site: Site, seconds: float) -> None:
     clock: Any = site.clock
     clock.now += seconds

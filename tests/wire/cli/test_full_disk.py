@@ -4,21 +4,30 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import random
 import re
 import sys
 import tarfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
 import pytest
 
 from provisioner import run
+from provisioner.cli import image_results, provision
 from provisioner.cli.explain import CODES
+from provisioner.cli.ramdisk import CACHE
 from provisioner.errors import Exit
+from provisioner.golden import record
+from provisioner.mirror import layout
+from tests.unit.cli import test_rehearse
+from tests.wire import test_service
 
 if TYPE_CHECKING:
-    from tests.wire.conftest import World
+    from tests.wire.conftest import Inside, Namespace, World
 
 PROGRAM = Path(__file__).with_name("programs") / "full_disk.py"
 ROOT = Path(__file__).parents[3]
@@ -26,12 +35,14 @@ SEED = 20261128
 Runs = list[dict[str, Any]]
 
 
-def runs(folder: Path, seed: Path, pages: list[int], *words: str | Path, **env: str) -> Runs:
-    """The command once for each number of free pages, and once more with room."""
+def runs(
+    folder: Path, seed: Path, pages: list[int], *words: str | Path, room: int = 16 << 20, **env: str
+) -> Runs:
+    """The command once for each number of free pages, and once more with `room`, in bytes."""
     folder.mkdir(exist_ok=True)
     seed.mkdir(exist_ok=True)
     argv = ["unshare", "--user", "--map-root-user", "--mount", sys.executable, PROGRAM, folder, seed]
-    told = {"PYTHONPATH": str(ROOT), **env}
+    told = {"PYTHONPATH": str(ROOT), "ROOM": str(room), **env}
     done = run.run([*argv, ",".join(map(str, pages)), *words], timeout=110, env=told)
     found: Runs = json.loads(done.stdout)
     return found
@@ -165,6 +176,121 @@ def test_a_mirror_is_completed_by_the_next_make_and_holds_no_half_file(tmp_path:
         assert (one["again"], one["finally"]) == (0, roomy["after"])
 
 
+# Does what the template's last step does: results of some pages each, of which the last says what all are.
+PACKER = r"""#!/bin/sh
+set -eu
+for word in "$@"; do case "$word" in out=*) out="${word#out=}";; esac; done
+echo "==> qemu.image: Starting the machine"
+for name in raw pack pack.json; do yes "$name" | head -c 20000 > "$out/tiny-os-1.$name"; done
+(cd "$out" && sha256sum tiny-os-1.* > SHA256SUMS)
+cat "$RECORD" > "$out/tiny-os-1.build.json"
+"""
+RECORD = {
+    "image": "tiny-os@1",
+    "raw_sha256": "a" * 64,
+    "raw_bytes": 10**9,
+    "pack_bytes": 10**8,
+    "download_seconds_at_1_gbit": 0.9,
+    "inputs_key": "k1",
+}
+EVIDENCE = {"out/packer.log", "cache/builds.jsonl"}  # how a build went, whatever came of it
+
+
+@pytest.mark.parametrize("is_there", [False, True])
+def test_a_golden_image_comes_whole_or_not_at_all(tmp_path: Path, is_there: bool) -> None:
+    folder, seed, programs = tmp_path / "disk", tmp_path / "seed", tmp_path / "bin"
+    programs.mkdir()
+    (programs / "packer").write_text(PACKER)
+    (programs / "packer").chmod(0o755)
+    (tmp_path / "record").write_text(json.dumps(RECORD))
+    if is_there:
+        (seed / "out").mkdir(parents=True)
+        for name in ("tiny-os-1.raw", "tiny-os-1.build.json", "SHA256SUMS"):
+            (seed / "out" / name).write_text(f"the {name} of yesterday")
+        (seed / "sums.json").write_text(json.dumps({"k0": {"image": "other-os@1", "raw_sha256": "b" * 64}}))
+    words = (
+        "image",
+        "build",
+        "--var",
+        "accelerator=tcg",
+        "--out",
+        folder / "out",
+        "--cache",
+        folder / "cache",
+    )
+    words += ("--cache", folder / "cache", "--checksums", folder / "sums.json")
+    env = {"PATH": f"{programs}:{os.environ['PATH']}", "RECORD": str(tmp_path / "record")}
+    [roomy] = runs(folder, seed, [], *words, **env)
+    assert roomy["code"] == 0, roomy["err"]
+    results = {f"out/tiny-os-1.{name}" for name in ("raw", "pack", "pack.json", "build.json")}
+    assert set(roomy["after"]) == {*results, "out/SHA256SUMS", "sums.json", *EVIDENCE}
+    chance, used = random.Random(SEED + is_there), roomy["used"]
+    pages = sorted({0, 1, 2, used - 1, used + 3, *chance.sample(range(3, used), 5)})
+    *tight, roomy = runs(folder, seed, pages, *words, **env)
+    assert sum(one["code"] != 0 for one in tight) >= 4, [one["code"] for one in tight]
+    for one in tight:
+        made = {name: digest for name, digest in one["after"].items() if name not in EVIDENCE}
+        left = {name: digest for name, digest in made.items() if name != "sums.json"}
+        before = {name: digest for name, digest in one["before"].items() if name != "sums.json"}
+        assert left == before or set(left) == {*results, "out/SHA256SUMS"}, (one["pages"], one["err"])
+        assert made.get("sums.json") in (one["before"].get("sums.json"), roomy["after"]["sums.json"])
+        assert (one["again"], set(one["finally"])) == (0, set(roomy["after"])), "with room it works"
+        if one["code"]:
+            assert one["code"] in (Exit.USAGE, Exit.FAILED), one["err"]
+            assert "Traceback" not in one["err"] and ".partial-" not in one["err"], one["err"]
+            assert re.search(r"^✗ .+ \(PV-\d+\)$", one["err"], re.MULTILINE), one["err"]
+
+
+def test_half_a_line_of_the_journal_and_half_a_note_are_taken_back(tmp_path: Path) -> None:
+    (tmp_path / "base").mkdir()
+    journal, notes = tmp_path / record.JOURNAL, [tmp_path / "base" / f"base-{name}.json" for name in "abc"]
+    line = record.JournalEntry(1.0, 2.0, "built", "tiny-os@1", "qemu")
+    record.append(tmp_path, line)
+    whole = journal.read_bytes()
+    for note, text in zip(notes, ("", '{"sha2', '{"sha256": "00"}'), strict=True):
+        note.write_text(text)
+    for length in range(len(whole)):
+        journal.write_bytes(whole + whole[:length])
+        with image_results.whole_cache(tmp_path):
+            assert record.journal(tmp_path) == [line]
+            journal.write_bytes(whole + whole[:length])
+        assert record.journal(tmp_path) == [line]
+    assert [note.exists() for note in notes] == [False, False, True]
+
+
+@pytest.mark.parametrize("is_there", [False, True])
+def test_an_image_is_added_whole_or_not_at_all(
+    world: World, lan: Namespace, inside: type[Inside], tmp_path: Path, is_there: bool
+) -> None:
+    """By the service, which goes on; an image of that name that was there before is there again."""
+    state, pack = tmp_path / "s", world.folder / "vault-os-1.pack"
+    state.mkdir(mode=0o700)
+    assert lan.run("mount", "-t", "tmpfs", "-o", "size=48m,mode=0700", "tmpfs", state).code == 0
+    trusted = lan.provision("image", "trust", world.folder / "release.pub", "--state", state)
+    assert trusted.code == 0, trusted.err
+    size = sum(pack.with_name(pack.name + ending).stat().st_size for ending in ("", ".json", ".json.minisig"))
+
+    def lies() -> dict[str, str]:
+        found = lan.run("sh", "-c", 'cd "$0"/images && find . -type f -exec sha256sum {} +', state)
+        return {name: digest for digest, name in map(str.split, found.out.splitlines())}
+
+    with inside(lan, tmp_path) as made:
+        add = ("image", "add", pack, "--state", state)
+        if is_there:
+            assert lan.provision(*add).code == 0
+        before, listed = lies(), lan.provision("image", "list", "--state", state, "-o", "name").out
+        for room in (0, 4096, size // 2, size - 4096):
+            fill = f'fallocate -l $(($(stat -f -c "%a*%S" "$0") - {room})) "$0"/filler'
+            assert lan.run("sh", "-c", fill, state).code == 0
+            said = lan.provision(*add)
+            assert said.code == 1 and "(PV-609)" in said.err and "filler" in said.err, said.err
+            assert lies() == before
+            assert lan.provision("image", "list", "--state", state, "-o", "name").out == listed
+            assert lan.run("rm", state / "filler").code == 0
+        assert lan.provision(*add).code == 0 and len(lies()) == 3
+        assert made.exit_code is None and "Traceback" not in made.log.read_text()
+
+
 def test_a_disk_that_is_a_file_without_room_is_said_to_be_that(world: World, tmp_path: Path) -> None:
     inside = 'mount -t tmpfs -o size=1m none "$0" && truncate -s 32M "$0/disk" && exec "$@"'
     space = ("unshare", "--user", "--map-root-user", "--mount", "sh", "-c", inside, tmp_path)
@@ -175,3 +301,93 @@ def test_a_disk_that_is_a_file_without_room_is_said_to_be_that(world: World, tmp
 
     assert done.returncode == 3 and "no room is left for what is written" in said and "PV-316" in said, said
     assert "is not whole and does not boot" in said and "Traceback" not in said
+
+
+def test_an_account_of_the_air_gap_is_written_whole_or_stays_what_it_was(tmp_path: Path) -> None:
+    folder, seed, mirror = tmp_path / "disk", tmp_path / "seed", tmp_path / "mirror"
+    mirror.mkdir()
+    (mirror / layout.SUMS).write_text("")
+    seed.mkdir()
+    (seed / "account.json").write_text("the one of yesterday")
+    words = ("mirror", "airgap", "--mirror", mirror, "--report", folder / "account.json", "--", "true")
+    found = runs(folder, seed, [0], *words)
+    assert_all_or_nothing(found)
+    assert found[-1]["before"] != found[-1]["after"]
+
+
+@pytest.mark.long
+@pytest.mark.timeout(1800)
+def test_a_ramdisk_comes_whole_or_not_at_all(tmp_path: Path) -> None:
+    """Of the listed packages, as apt has them; the folder of what takes long to make is elsewhere."""
+    folder, seed = tmp_path / "disk", tmp_path / "seed"
+    words = ("ramdisk", "build", "--out", folder / "r", "--state", tmp_path / "state", "--cache", CACHE)
+    warm = (*words[:2], "--out", tmp_path / "warm", *words[4:])
+    run.run([sys.executable, "-m", "provisioner", *warm], timeout=900)
+    [roomy] = runs(folder, seed, [], *words, room=64 << 20)
+    used = roomy["used"]
+    for number in sorted({0, 1, used - 2, used - 1, *random.Random(SEED).sample(range(used), 3)}):
+        assert_all_or_nothing(runs(folder, seed, [number], *words, room=64 << 20))
+
+
+SERVICE = test_service.test_a_full_disk_is_said_hinders_no_machine_and_is_over_when_there_is_room
+# what each command writes by its options, and the test of it on a full disk
+WRITTEN: dict[tuple[str, str], Callable[..., None]] = {
+    ("image add", "file"): test_a_pack_its_manifest_and_its_signature_come_together,  # of a disk image
+    ("image add", "--state"): test_an_image_is_added_whole_or_not_at_all,
+    ("image build", "--cache"): test_half_a_line_of_the_journal_and_half_a_note_are_taken_back,
+    ("image build", "--checksums"): test_a_golden_image_comes_whole_or_not_at_all,
+    ("image build", "--out"): test_a_golden_image_comes_whole_or_not_at_all,
+    ("image build", "--state"): test_an_image_is_added_whole_or_not_at_all,
+    ("image keygen", "--dir"): test_a_key_pair_is_made_whole_or_not_at_all,
+    ("image pack", "-o"): test_a_pack_its_manifest_and_its_signature_come_together,
+    ("image trust", "--state"): test_a_key_is_trusted_whole_or_not_at_all,
+    ("image write", "device"): test_a_disk_that_is_a_file_without_room_is_said_to_be_that,
+    ("mirror airgap", "--report"): test_an_account_of_the_air_gap_is_written_whole_or_stays_what_it_was,
+    ("mirror keygen", "--dir"): test_a_key_pair_is_made_whole_or_not_at_all,
+    ("mirror lock", "-o"): test_a_lock_is_written_whole_or_stays_the_one_that_it_was,
+    ("mirror make", "--out"): test_a_mirror_is_completed_by_the_next_make_and_holds_no_half_file,
+    ("ramdisk build", "--out"): test_a_ramdisk_comes_whole_or_not_at_all,
+    ("ramdisk build", "--state"): test_a_ramdisk_comes_whole_or_not_at_all,
+    ("rehearse", "--report"): test_rehearse.test_a_report_is_written_whole_or_stays_what_it_was,
+    (
+        "serve",
+        "--state",
+    ): test_service.test_a_full_disk_is_said_hinders_no_machine_and_is_over_when_there_is_room,
+}
+# what is kept for the next time, looked at by its sum before it is believed; and a rehearsal's remains
+SCRATCH = {("ramdisk build", "--cache"), ("rehearse", "--cache"), ("rehearse", "--keep")}
+READ = {
+    *(("host apply", "folder"), ("image trust", "public"), ("image builds", "--cache")),
+    *(("image build", "--var-file"), ("image build", "--sign"), ("image build", "--mirror")),
+    *(("image diff", "old"), ("image diff", "new"), ("image pack", "raw"), ("image pack", "--sign")),
+    *(("image add", "--sign"), ("image write", "--pubkey"), ("image verify", "--pubkey")),
+    *(("mirror airgap", "--mirror"), ("mirror lock", "--packages"), ("mirror lock", "--wheels")),
+    *(("mirror lock", "--collections"), ("mirror lock", "--sources"), ("mirror make", "--lock")),
+    *(("mirror make", "--sign"), ("mirror make", "--from"), ("mirror make", "--sources")),
+    *(("mirror verify", "folder"), ("mirror verify", "--pubkey"), ("mirror verify", "--lock")),
+    *(("bmc secret", "--password-file"), ("ramdisk build", "--kernel"), ("ramdisk build", "--firmware")),
+    *(("rehearse", "--iso"), ("rehearse", "--image"), ("serve", "--settings")),
+}
+
+
+def paths(command: click.Command, words: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:
+    """Command and option of each path that people can name; not the state folder of who asks a service."""
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            below = command.get_command(context, name)
+            assert below
+            yield from paths(below, (*words, name))
+        return
+    for parameter in command.params:
+        has_server = any(one.opts[0] == "--server" for one in command.params)
+        is_asking = parameter.opts[0] == "--state" and has_server
+        if isinstance(parameter.type, click.Path) and not is_asking:
+            yield " ".join(words), parameter.opts[0]
+
+
+def test_whatever_a_command_writes_was_tried_on_a_full_disk() -> None:
+    """A new option that names a path is read, or it has a test: put it in the table."""
+    asked = {("image add", "--state"), ("image build", "--state")}  # of the service
+    assert set(paths(provision)) | asked == {*WRITTEN, *SCRATCH, *READ}
+    assert not set(WRITTEN) & (SCRATCH | READ)

@@ -16,18 +16,18 @@ from provisioner.golden import record
 PACKER = r"""#!/bin/sh
 set -eu
 for word in "$@"; do case "$word" in out=*) out="${word#out=}";; seed=*) seed="${word#seed=}";; esac; done
-printf '%s\n' "$@" > "$out/argv"
-env > "$out/env"
-ssh-keygen -y -f "$seed/key" > "$out/public"
-cmp -s "$out/public" /dev/null && exit 9
+printf '%s\n' "$@" > "$RIG/argv"
+env > "$RIG/env"
+ssh-keygen -y -f "$seed/key" > "$RIG/public"
+cmp -s "$RIG/public" /dev/null && exit 9
 grep -q "image-build" "$seed/http/debian/user-data" && grep -q autoinstall "$seed/http/ubuntu/user-data"
 echo "==> qemu.image: Starting the machine"
 echo "    qemu.image: TASK [docker : engine] ****"
-if [ -e "$out/../fail" ]; then
+if [ -e "$RIG/fail" ]; then
   echo "    qemu.image: fatal: [default]: FAILED! => no package docker.io"
   exit 1
 fi
-cat "$out/../record" > "$out/tiny-os-1.build.json"
+cat "$RIG/record" > "$out/tiny-os-1.build.json"
 """
 RECORD = {
     "image": "tiny-os@1",
@@ -47,6 +47,7 @@ def build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Build:
     (programs / "packer").write_text(PACKER)
     (programs / "packer").chmod(0o755)
     monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    monkeypatch.setenv("RIG", str(tmp_path))
     (tmp_path / "record").write_text(json.dumps(RECORD))
 
     def build(*words: str) -> int:
@@ -62,7 +63,7 @@ def test_a_build_tells_its_steps_and_leaves_a_line(
     assert build("--name", "tiny-os", "--version", "1", "--var", "memory=4096") == Exit.DONE
     said = capsys.readouterr().err
     assert "Starting the machine" in said and "docker : engine" in said and "tiny-os@1 built in" in said
-    argv = (tmp_path / "out" / "argv").read_text().splitlines()
+    argv = (tmp_path / "argv").read_text().splitlines()
     assert {"accelerator=tcg", "image_name=tiny-os", "image_version=1", "memory=4096"} <= set(argv)
     (line,) = record.journal(tmp_path / "cache")
     assert (line.result, line.image, line.raw_bytes, line.inputs) == ("built", "tiny-os@1", 10**9, "k1")
@@ -75,15 +76,15 @@ def test_ansible_keeps_one_interpreter_where_the_guest_is_emulated(
     build: Build, tmp_path: Path, accelerator: str, is_quick: bool
 ) -> None:
     assert build("--var", f"accelerator={accelerator}") == Exit.DONE
-    lines = (tmp_path / "out" / "env").read_text().splitlines()
+    lines = (tmp_path / "env").read_text().splitlines()
     assert ("ANSIBLE_STRATEGY=mitogen_linear" in lines) == is_quick
 
 
 def test_no_two_builds_have_the_same_key(build: Build, tmp_path: Path) -> None:
     build()
-    first = (tmp_path / "out" / "public").read_text()
+    first = (tmp_path / "public").read_text()
     build()
-    assert first != (tmp_path / "out" / "public").read_text()
+    assert first != (tmp_path / "public").read_text()
 
 
 def test_a_failed_build_says_why_and_leaves_a_line(
@@ -103,7 +104,7 @@ def test_what_a_failed_build_left_is_kept_where_asked(build: Build, tmp_path: Pa
     assert build("--keep-failed") == Exit.FAILED
     (kept,) = (tmp_path / "out").glob(".build-*")
     assert "image-build" in run.text(["ssh-keygen", "-l", "-f", kept / "key"])
-    assert "-on-error=abort" in (tmp_path / "out" / "argv").read_text().splitlines()
+    assert "-on-error=abort" in (tmp_path / "argv").read_text().splitlines()
 
 
 def test_the_same_inputs_must_give_the_same_checksum(

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import resource
 import socket
 import ssl
 import stat
@@ -144,6 +145,22 @@ def test_the_first_login_pins_the_certificate_and_only_we_may_read_it(
         registry.connect(address).state()
         assert Path(address.pin).read_text().strip() == certificate[1]
     assert stat.S_IMODE(Path(address.pin).stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("size", [0, 1, 64])
+def test_a_pin_without_room_is_said_and_leaves_no_half_of_it(address: BmcAddress, size: int) -> None:
+    folder = Path(address.pin).parent
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))  # the driver's process inherits it
+    try:
+        with pytest.raises(PowerError, match=r"certificate of BMC .+ cannot be kept: .+ larger") as caught:
+            registry.connect(address).state()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert caught.value.code == 151 and ".partial" not in str(caught.value)
+    assert not list(folder.iterdir())
+    registry.connect(address).state()
+    assert [path.name for path in folder.iterdir()] == ["pin"]
 
 
 def test_another_certificate_than_the_pinned_one_is_208_and_gets_no_password(

@@ -1,9 +1,9 @@
 """Runs one command again and again on a file system that has room for ever so many pages more.
 
-full_disk FOLDER SEED PAGES[,PAGES…] WORD…: mounts a tmpfs on FOLDER, as root of a mount namespace may, copies
-SEED there, and for each number lets `provision WORD…` run with so many free pages. Prints a JSON list: exit
-code, stderr, every file (name to SHA-256) before and after; where it failed, how it ended once more with room
-and what there was then. Last it runs with room from the start.
+full_disk FOLDER SEED PAGES[,PAGES…] WORD…: mounts a tmpfs of ROOM bytes (in the environment) on FOLDER, as
+root of a mount namespace may, copies SEED there, and for each number lets `provision WORD…` run with so many
+free pages. Prints a JSON list: exit code, stderr, every file (name to SHA-256) before and after; where it
+failed, how it ended once more with room and what there was then. Last it runs with room from the start.
 """
 
 import json
@@ -15,7 +15,7 @@ from pathlib import Path
 from provisioner import run
 from provisioner.system.checksum import sha256
 
-PAGE, SIZE = 4096, 16 << 20
+PAGE, SIZE = 4096, int(os.environ["ROOM"])
 Files = dict[str, str]
 
 
