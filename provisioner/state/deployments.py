@@ -8,7 +8,7 @@ from provisioner.errors import NotFoundError, UnreadableError
 from provisioner.state import salvage
 from provisioner.state.connection import Row, SqlValue, Table, first_of, placeholders
 
-MODEL_COLUMNS = ("progress", "disk", "verdict", "target")
+MODEL_COLUMNS = ("progress", "disk", "verdict", "target", "script")
 JSON_COLUMNS = (*MODEL_COLUMNS, "host_keys", "hints")
 RESTING_MARKS = ", ".join("?" for _ in RESTING)
 LOOKED_THROUGH = 1000  # of the newest, for the list of what cannot be read: they are kept for years
