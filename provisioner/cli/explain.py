@@ -104,6 +104,10 @@ CODES: dict[int, tuple[str, str]] = {
         "The host booted from the network, but its ramdisk never said hello.",
         "provision bmc console HOST: a missing network driver, Secure Boot, or a filtered port.",
     ),
+    221: (
+        "The host booted from the network again and again, and its ramdisk never said hello.",
+        "provision bmc console HOST: what resets it? Mend that; then provision retry HOST.",
+    ),
     300: ("A deployment ended otherwise than ready.", "provision status HOST says at which stage and why."),
     301: (
         "The machine's serial is not the one that was ordered.",

@@ -6,12 +6,15 @@ from typing import NamedTuple
 
 from provisioner import discovery
 from provisioner.agent.protocol import KernelArguments, SurveyArguments
-from provisioner.deployment import guard, target_disk
+from provisioner.deployment import diagnose, guard, target_disk
 from provisioner.deployment.guard import Standing
+from provisioner.deployment.record import suspect
 from provisioner.domain.boot_plan import Asker, Autoinstall, BootPlan, Firmware, Local, Ramdisk, Survey
 from provisioner.domain.deployment import Deployment
+from provisioner.domain.events.netboot import NetbootLooped
+from provisioner.domain.events.order import HostSuspect
 from provisioner.domain.host import Host
-from provisioner.domain.values import is_same_uuid
+from provisioner.domain.values import is_same_uuid, machine_uuid
 from provisioner.errors import ProvisionError
 from provisioner.imaging.manifest import ESP_LABEL
 from provisioner.site import lan
@@ -34,10 +37,13 @@ class BootAnswer(NamedTuple):
     reason: str
 
 
-def answer(site: Site, asker: Asker) -> BootAnswer:
-    """What whoever asks shall boot; never raises: any error is the machine's own disk."""
+def answer(site: Site, asker: Asker, *, is_script: bool = True) -> BootAnswer:
+    """What whoever asks shall boot; never raises: any error is the machine's own disk.
+
+    Not `is_script`: he asks for what a script of his has named.
+    """
     try:
-        return _choose(site, asker)
+        return _choose(site, asker, is_script=is_script)
     except ProvisionError as fault:
         log.warning("%s: it boots its disk: %s (PV-%d)", asker.mac, fault, fault.code)
         return BootAnswer(Local(firmware=asker.firmware), "the service cannot say what was ordered")
@@ -46,17 +52,68 @@ def answer(site: Site, asker: Asker) -> BootAnswer:
         return BootAnswer(Local(firmware=asker.firmware), "the service met an error")
 
 
-def _choose(site: Site, asker: Asker) -> BootAnswer:
+def alarm(site: Site, asker: Asker) -> HostSuspect | NetbootLooped | None:
+    """What has to happen to the deployment of a machine that has asked for its script; None as a rule."""
+    host = site.database.hosts.by_mac(asker.mac)
+    deployment = site.database.deployments.last_of(host.name) if host else None
+    return _alarm(site, asker, host, deployment) if host and deployment else None
+
+
+def _choose(site: Site, asker: Asker, *, is_script: bool) -> BootAnswer:
     host = site.database.hosts.by_mac(asker.mac)
     if host is None:
         return _stranger(site, asker)
     deployment = site.database.deployments.last_of(host.name)
     refusal = _refusal(site, asker, host, deployment)
+    if not refusal and is_script and deployment and (fault := _alarm(site, asker, host, deployment)):
+        refusal = fault.sentence
     if refusal or deployment is None:
         return BootAnswer(Local(firmware=asker.firmware), refusal or "no deployment is ordered")
     url = site.settings.url_for(asker.address)
     plan = _installer(url, deployment) if deployment.iso else _ramdisk(url, deployment)
     return BootAnswer(plan, f"deployment {deployment.id}")
+
+
+def _alarm(
+    site: Site, asker: Asker, host: Host, deployment: Deployment
+) -> HostSuspect | NetbootLooped | None:
+    """What is wrong with a machine at the host's own address that asks for the script once more."""
+    script = deployment.script
+    if deployment.stage not in guard.ARMED or deployment.paused or not script.reads:
+        return None
+    if not lan.has_address(site, asker.mac, asker.address):
+        return None  # whoever can send one packet would stop an order
+    if difference := _other_reader(deployment, host, asker):
+        return suspect(
+            host.name, f"a second machine has asked for its boot script: {difference}", asker.address
+        )
+    if asker.mac == deployment.mac and script.is_loop(site.clock()):
+        return _looped(site, deployment)
+    return None
+
+
+def _other_reader(deployment: Deployment, host: Host, asker: Asker) -> str:
+    """In words, where it names another machine than the order or its first reader did."""
+    if difference := _other_machine(deployment, host, asker):
+        return difference
+    first = deployment.script
+    if first.serial and asker.serial.strip() and not guard.is_same_serial(first.serial, asker.serial):
+        return f"the first said serial {first.serial}, this one {asker.serial.strip()}"
+    if first.uuid and machine_uuid(asker.uuid) and not is_same_uuid(first.uuid, asker.uuid):
+        return f"the first said system UUID {first.uuid}, this one {machine_uuid(asker.uuid)}"
+    return ""
+
+
+def _looped(site: Site, deployment: Deployment) -> NetbootLooped:
+    boots = deployment.script.boots
+    times = f"in {boots} boots" if boots > 1 else "in one boot"
+    return NetbootLooped(
+        code=221,
+        sentence=f"it asked for its boot script {deployment.script.reads} times {times}, and its "
+        f"{'installer never reported' if deployment.iso else 'ramdisk never said hello'}",
+        hint=f"{diagnose.see_console(site, deployment)}: does its kernel stop, or does something reset it? "
+        f"Then provision retry {deployment.host}",
+    )
 
 
 def _refusal(site: Site, asker: Asker, host: Host, deployment: Deployment | None) -> str:

@@ -71,8 +71,13 @@ def try_record(site: Site, ident: str, event: Payload, *, source: str) -> Deploy
 def pause(site: Site, ident: str, sentence: str, address: str) -> None:
     """Two use what belongs to one: nothing new is begun until an operator has looked."""
     row = site.database.deployments.get(ident)
-    hint = f"look at {address}: whose is it? Then provision resume {row.host}, or provision cancel {row.host}"
-    try_record(site, ident, HostSuspect(sentence=sentence, address=address, hint=hint), source="guard")
+    try_record(site, ident, suspect(row.host, sentence, address), source="guard")
+
+
+def suspect(host: str, sentence: str, address: str) -> HostSuspect:
+    """That somebody at an address uses what belongs to this host, as the event that pauses its deployment."""
+    hint = f"look at {address}: whose is it? Then provision resume {host}, or provision cancel {host}"
+    return HostSuspect(sentence=sentence, address=address, hint=hint)
 
 
 def standing(site: Site, row: Deployment, now: float) -> Standing:

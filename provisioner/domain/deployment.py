@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, JsonValue
 from provisioner.domain.hardware import DiskInfo
 from provisioner.domain.profile import Hints
 from provisioner.domain.progress import Progress
+from provisioner.domain.script_reads import ScriptReads
 from provisioner.domain.stage import Stage
 from provisioner.domain.values import FrozenModel
 
@@ -103,6 +104,7 @@ class Changes(TypedDict, total=False):
     last_event_at: float
     progress: Progress
     power_on: float
+    script: ScriptReads
     reboot: bool
     disk: WrittenDisk
     address: str
@@ -167,6 +169,7 @@ class Deployment(PublicDeployment, FrozenModel):
     phone_hash: str = ""
     agent_boot_id: str = ""
     agent_address: str = ""  # where its hello came from
+    script: ScriptReads = ScriptReads()
 
     @property
     def is_installed(self) -> bool:

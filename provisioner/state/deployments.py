@@ -8,7 +8,7 @@ from provisioner.errors import NotFoundError, UnreadableError
 from provisioner.state import salvage
 from provisioner.state.connection import Row, SqlValue, Table, first_of, insertion
 
-MODEL_COLUMNS = ("progress", "disk", "verdict", "target")
+MODEL_COLUMNS = ("progress", "disk", "verdict", "target", "script")
 JSON_COLUMNS = (*MODEL_COLUMNS, "host_keys", "hints")
 EXCLUDED = set(JSON_COLUMNS)
 # a table's upsert asks the schema first, many times; a storm of machines comes through here

@@ -5,7 +5,7 @@ from sqlite_utils import Database, Migrations
 from provisioner.domain.stage import RESTING
 from provisioner.system.checksum import sha256_text
 
-SCHEMA_VERSION = 8  # raised with every migration; a newer folder is refused
+SCHEMA_VERSION = 9  # raised with every migration; a newer folder is refused
 DEPLOYMENTS = {  # the columns of the first release; what follows adds and renames
     "id": str,
     "host": str,
@@ -139,3 +139,9 @@ def eighth(db: Database) -> None:
     begun = "stage NOT IN ('queued', 'powering', 'netbooting')"
     db.execute(f"UPDATE deployments SET consumed = power_on WHERE {begun} OR attempt > 1")  # noqa: S608  ours
     db.execute(f"UPDATE deployments SET nonce = '' WHERE {begun}")  # noqa: S608  ours
+
+
+@migrations()
+def ninth(db: Database) -> None:
+    """An armed order remembers who has read its host's boot script, and how often."""
+    db.table("deployments").add_column("script", str)

@@ -1,7 +1,9 @@
 """Events of the boot from the network, and of the network itself."""
 
-from provisioner.domain.events.payload import Evidence, Payload
+from provisioner.domain.deployment import Deployment
+from provisioner.domain.events.payload import Evidence, Failure, Payload
 from provisioner.domain.stage import Stage
+from provisioner.domain.values import machine_uuid
 
 
 class BootRequest(Payload):
@@ -38,9 +40,21 @@ class ScriptServed(Evidence):
     serial: str = ""
     uuid: str = ""
 
+    def apply(self, row: Deployment, now: float) -> Deployment:
+        """Counts it; a serial or UUID that names no single machine is none."""
+        return row.changed(script=row.script.after(self.serial.strip(), machine_uuid(self.uuid), now))
+
     def describe(self) -> str:
         """Which of ramdisk and installer it loads."""
         return f"iPXE has its script, loading the {self.boots}"
+
+
+class NetbootLooped(Failure):
+    """It asked for its boot script again and again, and what it was given never said hello."""
+
+    kind = "netboot.looped"
+    moves = {Stage.POWERING: Stage.FAILED, Stage.NETBOOTING: Stage.FAILED}
+    meaning = "it boots from the network again and again, and gets nowhere"
 
 
 class DhcpServer(Evidence):

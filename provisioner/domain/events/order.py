@@ -3,6 +3,7 @@
 from provisioner.domain.deployment import Deployment, TargetDisk, Terms
 from provisioner.domain.events.payload import Failure, Payload
 from provisioner.domain.profile import Hints
+from provisioner.domain.script_reads import ScriptReads
 from provisioner.domain.stage import UNDER_WAY, Stage
 
 
@@ -119,8 +120,9 @@ class OrderResumed(Payload):
         return "" if row.paused else "it is not paused"
 
     def apply(self, row: Deployment, now: float) -> Deployment:
-        """Goes on; the time of the pause does not count against a stage."""
-        return row.delayed(max(0.0, now - row.paused)).changed(paused=0, reason="", hint="")
+        """Goes on; the time of the pause does not count against a stage, nor who read the script before."""
+        delayed = row.delayed(max(0.0, now - row.paused))
+        return delayed.changed(paused=0, reason="", hint="", script=ScriptReads())
 
     def describe(self) -> str:
         """Who let it go on."""

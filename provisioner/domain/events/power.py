@@ -2,6 +2,7 @@
 
 from provisioner.domain.deployment import Deployment
 from provisioner.domain.events.payload import Failure, Payload
+from provisioner.domain.script_reads import ScriptReads
 from provisioner.domain.stage import UNDER_WAY, Stage
 from provisioner.system.checksum import sha256_text
 
@@ -24,6 +25,7 @@ class PowerBegan(Payload):
             power_on=now,
             attempt=max(row.attempt, 1),
             reboot=False,
+            script=ScriptReads(),
         )
 
     def describe(self) -> str:

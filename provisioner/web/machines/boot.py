@@ -77,13 +77,14 @@ def _try_to_note(site: Site, asker: Asker, answer: BootAnswer) -> None:
 
 def _note_served(site: Site, asker: Asker, answer: BootAnswer) -> None:
     """After the script has left: it was served, or a machine that was surveyed has been given its disk."""
+    host = site.database.hosts.by_mac(asker.mac)
+    row = site.database.deployments.last_of(host.name) if host else None
     if isinstance(answer.plan, Local):
         if site.settings.discovery.boot:
             records.note_released(site.database, asker.mac, asker.uuid, site.clock())
-        return
-    host = site.database.hosts.by_mac(asker.mac)
-    row = site.database.deployments.last_of(host.name) if host else None
-    if row:
+        if row and (alarm := boot.alarm(site, asker)):
+            try_record(site, row.id, alarm, source="guard")
+    elif row:
         boots = "ramdisk" if isinstance(answer.plan, Ramdisk) else "installer"
         served = ScriptServed(boots=boots, address=asker.address, serial=asker.serial, uuid=asker.uuid)
         try_record(site, row.id, served, source="machine")

@@ -1,13 +1,13 @@
 """Who may fetch an image now: so many hosts at a time, the others in the order in which they asked.
 
 Eight streams at once fill any line; the ninth would only make all of them late. A host that waits is told
-when it may begin, as well as that can be known.
+when it may begin, as well as that can be known. One host has so many answers at one time and no more.
 """
 
 import heapq
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -18,13 +18,16 @@ FORGET = 60.0  # seconds after which who waits and does not ask again has gone
 POLL = (1.0, 10.0)  # seconds, least and most, until who waits asks again
 USUAL = 120.0  # seconds of a download, before any was seen
 REMEMBERED = 8  # downloads whose length is remembered
+# Answers of one host at one time: the agent's four connections, and those that it gave up after 20 s each
+# (`agent/link.py`), until after 60 s (`web/file_sender.py`) we give them up too.
+MOST_STREAMS = 16
+TRY_AGAIN = 2.0  # seconds after which who has so many asks again
 
 
 @dataclass
 class _Holder:
     began: float
     last: float
-    active: int = 0  # requests that are being answered
     fraction: float = 0.0
 
 
@@ -50,6 +53,8 @@ class DownloadSlots:
         self._lock = threading.Lock()
         self._holders: dict[str, _Holder] = {}
         self._waiting: dict[str, float] = {}  # in the order in which they came; when they asked last
+        # by host; it outlives a slot, which whoever has the token can give back while he goes on reading
+        self._active: Counter[str] = Counter()
         self._lengths: deque[float] = deque(maxlen=REMEMBERED)
 
     def limit(self, most: int) -> None:
@@ -74,18 +79,26 @@ class DownloadSlots:
             starts = self._starts(place, now)
             return Wait(place + len(self._holders), starts, min(POLL[1], max(POLL[0], starts / 2)))
 
-    def begin(self, who: str) -> None:
-        """Note that a request of this holder is being answered."""
-        self._count(who, 1)
+    def begin(self, who: str) -> bool:
+        """Note that a request of this host is being answered; False where MOST_STREAMS are already."""
+        with self._lock:
+            if self._active[who] >= MOST_STREAMS:
+                return False
+            self._active[who] += 1
+            self._touch(who)
+            return True
 
     def end(self, who: str) -> None:
-        """Note that a request of this holder was answered."""
-        self._count(who, -1)
-
-    def _count(self, who: str, more: int) -> None:
+        """Note that a request of this host, for which `begin` was True, was answered."""
         with self._lock:
-            if holder := self._holders.get(who):
-                holder.active, holder.last = max(0, holder.active + more), self._clock()
+            self._active[who] -= 1
+            if self._active[who] <= 0:
+                del self._active[who]
+            self._touch(who)
+
+    def _touch(self, who: str) -> None:
+        if holder := self._holders.get(who):
+            holder.last = self._clock()
 
     def progress(self, who: str, fraction: float) -> None:
         """Store how much of its download a holder reports as done, from 0 to 1."""
@@ -101,7 +114,7 @@ class DownloadSlots:
                 self._lengths.append(self._clock() - holder.began)
 
     def _expire(self, now: float) -> None:
-        gone = [who for who, h in self._holders.items() if not h.active and now - h.last > LINGER]
+        gone = [who for who, h in self._holders.items() if who not in self._active and now - h.last > LINGER]
         for who in gone:
             del self._holders[who]
         for who in [who for who, last in self._waiting.items() if now - last > FORGET]:

@@ -5,7 +5,7 @@ from flask import Response, abort, request
 from provisioner.errors import NotFoundError
 from provisioner.state import image_files
 from provisioner.web.machines import files
-from provisioner.web.machines.download_slots import download_slots
+from provisioner.web.machines.download_slots import MOST_STREAMS, TRY_AGAIN, download_slots
 from provisioner.web.machines.token import AGENT_STAGES, token_owner
 from provisioner.web.patient_worker import on_sent
 from provisioner.web.request import the_site
@@ -24,12 +24,18 @@ def image_part(ident: str, part: str) -> Response:
         return files.send(path)
     slots = download_slots()
     if wait := slots.ask(row.id):
-        return Response(str(wait), 503, {"Retry-After": f"{wait.ask_again:.1f}"}, mimetype="text/plain")
+        return _later(str(wait), wait.ask_again)
     if settings.images.accel:
         return files.hand_over(f"{settings.images.accel}/{path.relative_to(settings.state / 'images')}")
+    if not slots.begin(row.id):
+        return _later(f"{MOST_STREAMS} streams of this host are under way already", TRY_AGAIN)
     response = files.send(path)
-    slots.begin(row.id)
     # the answer ends when its last byte has left, which is after the application has done with it
     if not on_sent(request.environ.get("gunicorn.socket"), lambda: slots.end(row.id)):
         response.call_on_close(lambda: slots.end(row.id))
     return response
+
+
+def _later(words: str, seconds: float) -> Response:
+    """The agent shows the words and asks again (RFC 9110, 10.2.3)."""
+    return Response(words, 503, {"Retry-After": f"{seconds:.1f}"}, mimetype="text/plain")

@@ -80,7 +80,7 @@ def _armed(mac: str) -> tuple[Deployment, Autoinstall]:
         asker = Asker(mac=parse_mac(mac), address=client_address())
     except (InputError, ValidationError):
         _refuse("this is no MAC")
-    plan, reason = boot.answer(site, asker)
+    plan, reason = boot.answer(site, asker, is_script=False)
     host = site.database.hosts.by_mac(asker.mac)
     row = site.database.deployments.last_of(host.name) if host else None
     if row is None or not isinstance(plan, Autoinstall):

@@ -34,7 +34,7 @@ from provisioner.domain.boot_plan import Asker, Local
 from provisioner.domain.claim import Claim
 from provisioner.domain.deployment import MOST_ATTEMPTS, Deployment, WrittenDisk
 from provisioner.domain.events.agent import AgentHello, AgentSilent, AgentWritten, NetbootAgain
-from provisioner.domain.events.netboot import DhcpSeen
+from provisioner.domain.events.netboot import DhcpSeen, ScriptServed
 from provisioner.domain.events.order import HostSuspect, OrderCancelled, OrderResumed, SlotGiven
 from provisioner.domain.events.power import PowerBegan
 from provisioner.domain.hardware import DiskInfo, HardwareFacts
@@ -108,6 +108,15 @@ class Ordered:
     boot: str = ""
     begun: bool = False
     paused: bool = False
+    readers: list[tuple[float, str, str]] = field(default_factory=list)  # of its script, since it was powered
+
+    def boots(self) -> list[float]:
+        """When each of the boots began that read it."""
+        found: list[float] = []
+        for when, _, _ in self.readers:
+            if not found or not 0 <= when - found[-1] < 5:
+                found.append(when)
+        return found
 
 
 class Clock:
@@ -218,7 +227,7 @@ class Orders(RuleBasedStateMachine):
     @rule()
     def resume(self) -> None:
         if try_record(self.site, self.order.ident, OrderResumed(by="ann"), source="test"):
-            self.order.paused = False
+            self.order.paused, self.order.readers = False, []
 
     # the worker
 
@@ -234,6 +243,7 @@ class Orders(RuleBasedStateMachine):
         nonce = f"nonce-{self.count:026}"
         record(self.site, self.order.ident, PowerBegan(nonce=nonce), source="test")
         self.order.nonces.append(nonce)
+        self.order.readers = []
 
     @precondition(lambda self: self.stage == "writing")
     @rule(event=st.sampled_from([AgentSilent(seconds=61), NetbootAgain()]))
@@ -294,6 +304,41 @@ class Orders(RuleBasedStateMachine):
         event = HostSuspect(sentence="its token was used elsewhere")
         if try_record(self.site, self.order.ident, event, source="test"):
             self.order.paused = True
+
+    @precondition(lambda self: self.stage in ARMED and self.row.nonce)
+    @rule(own=st.sampled_from([True, True, True, False]), pause=st.sampled_from([0.0, 1.0, 90.0]))
+    def ask_for_the_script(self, own: bool, pause: float) -> None:
+        self.clock.now += pause
+        order, machine, now = self.order, self.machine, self.clock()
+        known = self.database.macs.get(order.mac)
+        address = known.address if own else "10.77.0.99"
+        who = Asker(mac=order.mac, address=address, serial=machine.serial, uuid=machine.uuid)
+        plan = boot.answer(self.site, who).plan
+        boots, times = order.boots(), len(order.readers)
+        loops = times >= 8 or (len(boots) >= 3 and not 0 <= now - boots[-1] < 5)
+        others = self.is_another_than_the_first()
+        if not isinstance(plan, Local):
+            assert own and not loops and not others
+            served = ScriptServed(address=address, serial=machine.serial, uuid=machine.uuid)
+            record(self.site, order.ident, served, source="test")
+            order.readers.append((now, machine.serial, machine.uuid))
+            return
+        alarm = boot.alarm(self.site, who)
+        expected = own and times > 0 and not order.paused and (others or loops)
+        assert (alarm is not None) is expected
+        if alarm and try_record(self.site, order.ident, alarm, source="test"):
+            order.paused = others
+            assert self.row.paused if others else self.row.stage == Stage.FAILED
+
+    def is_another_than_the_first(self) -> bool:
+        """Whether it says another serial or UUID than the order, the inventory or a reader before."""
+        order, host, machine = self.order, self.host, self.machine
+        serials = [order.serial, host.serial, *(serial for _, serial, _ in order.readers)]
+        uuids = [order.uuid, host.uuid, *(uuid for _, _, uuid in order.readers)]
+        return bool(
+            (machine.serial and {serial for serial in serials if serial} - {machine.serial})
+            or (machine.uuid and {uuid for uuid in uuids if uuid} - {machine.uuid})
+        )
 
     @precondition(lambda self: self.stage == "writing")
     @rule()

@@ -24,6 +24,7 @@ SINCE = {
     "order.refused",
     "order.resumed",
     "host.suspect",
+    "netboot.looped",
     "clock.step",
     "service.replaced",
 }  # kinds of event that are younger

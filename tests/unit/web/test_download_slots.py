@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provisioner.web.machines.download_slots import FORGET, LINGER, USUAL, DownloadSlots
+from provisioner.agent import link, stream
+from provisioner.web import file_sender, patient_worker
+from provisioner.web.machines.download_slots import FORGET, LINGER, MOST_STREAMS, USUAL, DownloadSlots
 
 
 @dataclass
@@ -81,9 +83,45 @@ def test_who_does_not_ask_again_is_out_of_the_line(clock: Clock) -> None:
 
 def test_nobody_knows_them_is_no_fault(clock: Clock) -> None:
     slots = DownloadSlots(1, clock=clock)
-    for act in (slots.begin, slots.end, slots.release):
-        act("x")
+    assert slots.begin("x")
+    slots.end("x")
+    slots.release("x")
     slots.progress("x", 2.0)
+
+
+def test_one_host_has_so_many_streams_and_takes_none_from_others(clock: Clock) -> None:
+    slots = DownloadSlots(2, clock=clock)
+    slots.ask("greedy")
+    assert [slots.begin("greedy") for _ in range(50)] == [True] * MOST_STREAMS + [False] * (50 - MOST_STREAMS)
+    assert slots.ask("b") is None and slots.begin("b")
+    slots.end("greedy")
+    assert slots.begin("greedy") and not slots.begin("greedy")
+
+
+def test_giving_a_slot_back_makes_no_room_for_more_streams(clock: Clock) -> None:
+    slots = DownloadSlots(2, clock=clock)
+    slots.ask("greedy")
+    while slots.begin("greedy"):
+        pass
+    slots.release("greedy")
+    slots.ask("greedy")
+    assert not slots.begin("greedy")
+
+
+def test_what_was_sent_is_forgotten(clock: Clock) -> None:
+    slots = DownloadSlots(1, clock=clock)
+    for _ in range(10 * MOST_STREAMS):
+        slots.ask("a")
+        assert slots.begin("a")
+        slots.end("a")
+    assert not slots._active
+
+
+def test_an_agent_whose_connections_die_again_and_again_is_never_refused() -> None:
+    """Each of its threads has one that it reads, and those that it gave up until we do."""
+    dying = file_sender.STALL / link.SILENCE
+    assert 4 * (1 + dying) <= MOST_STREAMS <= patient_worker.MOST_OF_ONE
+    assert stream.CONNECTIONS <= 4
 
 
 @given(st.integers(1, 4), st.lists(st.tuples(st.sampled_from("ar"), st.integers(0, 7)), max_size=80))

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import sys
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from provisioner import run
 from provisioner.system import shipped
+from provisioner.web.machines.download_slots import MOST_STREAMS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
-    from tests.wire.conftest import World
+    from tests.wire.conftest import Puppet, World
 
+PROGRAM = Path(__file__).parent / "programs" / "greedy_reader.py"
 PACK = "/images/vault-os@1/pack"
 SETTINGS = """
 [dhcp]
@@ -68,6 +71,40 @@ def test_the_second_host_waits_and_is_told_how_long(narrow: World) -> None:
         assert first.http(PACK, "-H", "Range: bytes=20-29").status == 503
         second.tell("failed")
         assert first.http(PACK, "-H", "Range: bytes=20-29").status == 206
+
+
+@contextmanager
+def reading(world: World, puppet: Puppet, count: int, port: int = 80) -> Iterator[list[str]]:
+    """So many streams with the host's token, none of which is read on; how each was answered."""
+    world.lan.add_address(f"{puppet.address}/24")
+    argv = (sys.executable, PROGRAM, count, "10.77.0.1", port, puppet.address, PACK, puppet.token)
+    process = run.start(world.lan.argv(*map(str, argv)), stdin=run.PIPE, stdout=run.PIPE)
+    assert process.stdin and process.stdout
+    try:
+        yield process.stdout.readline().decode().split()
+    finally:
+        process.stdin.close()
+        run.stop(process)
+        process.stdout.close()
+
+
+def test_a_thief_who_opens_fifty_streams_has_sixteen_and_starves_nobody(world: World) -> None:
+    with world.machine() as robbed, world.machine() as other:
+        for puppet in (robbed, other):
+            puppet.arm()
+            assert puppet.hello().status == 200
+        with reading(world, robbed, 30) as statuses:
+            assert statuses == ["206"] * MOST_STREAMS + ["503"] * (30 - MOST_STREAMS)
+            reply = robbed.http(PACK, "-H", "Range: bytes=0-9")
+            assert reply.status == 503 and float(reply.headers["retry-after"]) > 0
+            assert reply.body == b"16 streams of this host are under way already"
+            robbed.tell("progress", phase="reading back")
+            assert robbed.http(PACK, "-H", "Range: bytes=0-9").status == 503, "a slot given back is no way"
+            assert robbed.http("/images/vault-os@1/manifest").status == 200
+            assert other.http(PACK, "-H", "Range: bytes=0-9").status == 206
+        until = time.monotonic() + 20
+        while robbed.http(PACK, "-H", "Range: bytes=0-9").status != 206:
+            assert time.monotonic() < until, "who has gone makes room"
 
 
 CONF = """
@@ -133,3 +170,7 @@ def test_nginx_sends_the_bytes_that_the_service_allows(fronted: World) -> None:
             said = run.run(fronted.lan.argv("curl", "-s", "-i", "--path-as-is", base + path)).stdout
             assert b" 404 " in said.split(b"\r\n")[0], (path, said)
         assert puppet.http("/images/vault-os@1/manifest").status == 200
+        with reading(fronted, puppet, 20, port=8080) as statuses:
+            assert statuses == ["206"] * MOST_STREAMS + ["503"] * (20 - MOST_STREAMS)
+            head = get(url, "-i").partition(b"\r\n\r\n")[0].decode().lower()
+            assert " 503 " in head and "retry-after: 2" in head, "the agent asks again"
