@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -94,6 +95,16 @@ def test_a_host_that_is_as_wanted_has_no_deviation() -> None:
 )
 def test_each_deviation_has_its_sentence(said: dict[str, Any], sentence: str) -> None:
     assert deviations(**said) == [sentence]
+
+
+@pytest.mark.parametrize("wanted", [300 << 20, 900 << 20, 1 << 30, 1100 << 20, 2 << 30, 16 << 30, 2 << 40])
+def test_too_little_memory_never_reads_as_enough(wanted: int) -> None:
+    allowed = max(int(wanted * check.MEMORY_TOLERANCE), check.MEMORY_FLOOR)
+    expected = replace(WANTED, memory_min=wanted)
+    assert deviations(expected, memory=wanted - allowed) == []
+    (sentence,) = deviations(expected, memory=wanted - allowed - 1)
+    has, wants = re.findall(r"([0-9.]+) GiB", sentence)
+    assert float(has) < float(wants)
 
 
 def test_one_device_is_called_a_device() -> None:
