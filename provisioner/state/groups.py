@@ -7,6 +7,7 @@ from typing import NoReturn
 
 from provisioner.errors import InventoryError
 from provisioner.state import host_range
+from provisioner.state.vars_files import VarsFiles
 from provisioner.state.yaml_file import Key
 
 ALL, UNGROUPED = "all", "ungrouped"  # Ansible has them always
@@ -27,32 +28,49 @@ class _Group:
 
 
 @dataclass
-class _Tree:
-    """What the file says, in its order; `hosts` are their own variables, `lines` where each is said first."""
+class Tree:
+    """What an inventory says, in its order.
+
+    `hosts` are their own variables; `lines` where each name is said first; `members` the groups of each host
+    but `all`, with those above its own.
+    """
 
     groups: dict[str, _Group] = field(default_factory=dict)
     hosts: dict[str, dict[str, object]] = field(default_factory=dict)
     lines: dict[str, int] = field(default_factory=dict)
+    members: dict[str, set[str]] = field(default_factory=dict)
 
     def group(self, name: str) -> _Group:
         return self.groups.setdefault(name, _Group(name))
 
 
-def host_variables(document: object) -> dict[str, dict[str, object]]:
-    """Each host's variables, in the order of the file. `document`: an Ansible YAML inventory, as loaded.
-
-    A group may be told in several places. The deeper group wins, then the higher `ansible_group_priority`,
-    then the later name; what the host says itself wins over all (Ansible, "How variables are merged").
+def read(document: object) -> Tree:
+    """The groups and hosts of an Ansible YAML inventory, as `yaml_file` loads it.
 
     Raises:
         InventoryError: PV-110, with the line.
     """
-    tree = _Tree(groups={ALL: _Group(ALL), UNGROUPED: _Group(UNGROUPED)})
+    tree = Tree(groups={ALL: _Group(ALL), UNGROUPED: _Group(UNGROUPED)})
     for name, body in _mapping(document, "the inventory", None).items():
         _read_group(tree, name, body)
     _refuse_shared_names(tree)
-    members = _memberships(tree, _generations(tree))
-    return {name: _variables(tree, members[name], own) for name, own in tree.hosts.items()}
+    tree.members = _memberships(tree, _generations(tree))
+    return tree
+
+
+def host_variables(tree: Tree, files: VarsFiles) -> dict[str, dict[str, object]]:
+    """Each host's variables, in the order of the inventory.
+
+    The deeper group wins, then the higher `ansible_group_priority`, then the later name; the `files` of
+    groups win over all groups in the inventory; what the host says there wins over these, and its own file
+    over all (Ansible, "Understanding variable precedence"). Raises InventoryError (PV-110), with file and
+    line, where one of the `files` cannot be read.
+    """
+    in_files = {name: files.of_group(name) for name in tree.groups}
+    return {
+        name: _variables(tree, tree.members[name], in_files) | own | files.of_host(name)
+        for name, own in tree.hosts.items()
+    }
 
 
 def _refuse(key: str | None, words: str, hint: str = "") -> NoReturn:
@@ -72,7 +90,7 @@ def _kind(value: object) -> str:
     return {list: "a list", bool: "true or false"}.get(type(value), "a text")
 
 
-def _read_group(tree: _Tree, name: str, body: object) -> None:
+def _read_group(tree: Tree, name: str, body: object) -> None:
     tree.lines.setdefault(name, name.line if isinstance(name, Key) else 0)
     if name == "plugin":
         _refuse(name, "this configures an inventory plugin, and none is run here", "list the hosts")
@@ -85,7 +103,7 @@ def _read_group(tree: _Tree, name: str, body: object) -> None:
             _read_entry(tree, group, section, key, value)
 
 
-def _read_entry(tree: _Tree, group: _Group, section: str, key: str, value: object) -> None:
+def _read_entry(tree: Tree, group: _Group, section: str, key: str, value: object) -> None:
     if section == "children":
         if UNGROUPED in (group.name, key):
             _refuse(key, "'ungrouped' has the hosts that are in no group: it is no child and has none")
@@ -107,7 +125,7 @@ def _expanded(key: str) -> list[str]:
         _refuse(key, str(fault), "as in vc-[01:16], vc-[a:f] or vc-[0:8:2]")
 
 
-def _read_host(tree: _Tree, group: _Group, name: str, body: _Body, key: str) -> None:
+def _read_host(tree: Tree, group: _Group, name: str, body: _Body, key: str) -> None:
     tree.hosts.setdefault(name, {}).update(body)
     tree.lines.setdefault(name, key.line if isinstance(key, Key) else 0)
     group.hosts.append(name)
@@ -122,7 +140,7 @@ def _whole_number(key: str, value: object) -> int:
         _refuse(key, f"{key}: {value!r} is no whole number")
 
 
-def _refuse_shared_names(tree: _Tree) -> None:
+def _refuse_shared_names(tree: Tree) -> None:
     for name in tree.groups.keys() & tree.hosts.keys():
         raise InventoryError(
             f"line {tree.lines[name]}: {name!r} is both a group and a host",
@@ -130,7 +148,7 @@ def _refuse_shared_names(tree: _Tree) -> None:
         )
 
 
-def _generations(tree: _Tree) -> dict[str, set[str]]:
+def _generations(tree: Tree) -> dict[str, set[str]]:
     """Each group's parents, `all` where there is none. Sets the depths: the longest way from `all`."""
     parents: dict[str, set[str]] = {name: set() for name in tree.groups}
     for group in tree.groups.values():
@@ -150,7 +168,7 @@ def _generations(tree: _Tree) -> dict[str, set[str]]:
     return parents
 
 
-def _memberships(tree: _Tree, parents: Mapping[str, set[str]]) -> dict[str, set[str]]:
+def _memberships(tree: Tree, parents: Mapping[str, set[str]]) -> dict[str, set[str]]:
     """The groups of each host but `all`, those above its own too."""
     members: dict[str, set[str]] = {name: set() for name in tree.hosts}
     for group in tree.groups.values():
@@ -170,11 +188,13 @@ def _lineage(name: str, parents: Mapping[str, set[str]]) -> set[str]:
     return found
 
 
-def _variables(tree: _Tree, members: set[str], own: Mapping[str, object]) -> dict[str, object]:
-    groups = sorted(
+def _variables(tree: Tree, members: set[str], in_files: Mapping[str, _Body]) -> dict[str, object]:
+    ordered = sorted(
         (tree.groups[name] for name in members), key=lambda group: (group.depth, group.priority, group.name)
     )
-    merged = dict(tree.groups[ALL].variables)
-    for group in groups:
+    merged: dict[str, object] = {}
+    for group in (tree.groups[ALL], *ordered):
         merged |= group.variables
-    return {**merged, **own}
+    for group in (tree.groups[ALL], *ordered):
+        merged |= in_files[group.name]
+    return merged

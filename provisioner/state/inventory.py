@@ -10,9 +10,12 @@ from provisioner.domain.profile import Profile
 from provisioner.errors import InventoryError
 from provisioner.settings import sentences
 from provisioner.state import groups, yaml_file
+from provisioner.state.vars_files import VarsFiles
 
 HOSTS = "hosts.yml"
 PROFILES = "profiles.yml"
+# what is said of a host; Ansible reserves `serial`, and `name` is the key of the host's entry
+KEYS = frozenset(Host.model_fields.keys() - {"name"} | {"serial_number"})
 
 
 def read(
@@ -34,9 +37,10 @@ def read(
 def _host_entries(path: Path, advise: Callable[[str], None]) -> dict[str, dict[str, object]]:
     document = yaml_file.load(path)
     try:
-        entries = groups.host_variables(document)
+        tree = groups.read(document)
     except InventoryError as fault:
         raise InventoryError(f"{path.name}: {fault}", hint=fault.hint) from fault
+    entries = groups.host_variables(tree, VarsFiles(path.parent, KEYS))
     if old := [name for name, body in entries.items() if body.get("serial") is not None]:
         advise(
             f"{path.name}: write `serial_number` for `serial` of {old[0]}{' and others' if old[1:] else ''}: "
@@ -65,7 +69,8 @@ def _said(body: Mapping[str, object], owner: str) -> dict[str, object]:
 def _value(value: object, owner: str) -> object:
     if isinstance(value, yaml_file.Encrypted):
         raise InventoryError(
-            f"{owner}: line {value.line} is encrypted by ansible-vault, the service has no vault password",
+            f"{owner}: {value.file}: line {value.line}: encrypted by ansible-vault, and the service has no "
+            "vault password",
             hint="write it in the open; a BMC's login is kept by provision bmc secret",
         )
     if isinstance(value, dict):

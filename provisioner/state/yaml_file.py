@@ -1,6 +1,7 @@
 """Reads a YAML file as Ansible does, and refuses by line what would be read otherwise than it is meant."""
 
 import copy
+from collections.abc import Container
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
@@ -12,6 +13,7 @@ from provisioner.errors import InventoryError
 LARGEST = 16 << 20  # bytes of a file
 DEEPEST = 40  # mappings and lists within each other; libyaml's composer recurses without a limit
 SWELL_LIMIT = 100_000  # what aliases may add, in keys and values
+_VAULT = "$ANSIBLE_VAULT;"
 _STANDARD = "tag:yaml.org,2002:"
 _MERGE = f"{_STANDARD}merge"
 _NUMBERS = {
@@ -39,11 +41,15 @@ class Key(str):
 class Encrypted:
     """A value of Ansible Vault: only Ansible can read it."""
 
+    file: str
     line: int
 
 
-def load(path: Path) -> object:
+def load(path: Path, name: str = "", keys: Container[str] | None = None) -> object:
     """The file's one document: mappings (with `Key`s), lists, text, true, false, `Encrypted`, None.
+
+    `name` is what sentences call it. With `keys`, of the outermost mapping these alone: what else it has may
+    be anything, and so may be a file that is encrypted as a whole.
 
     Numbers and dates stay the text that they are. Anchors, aliases and merge keys mean what they mean to
     Ansible (YAML 1.1).
@@ -51,25 +57,32 @@ def load(path: Path) -> object:
     Raises:
         InventoryError: PV-110, with the file's name and, where there is one, the line.
     """
-    text = _text(path)
+    name = name or path.name
+    text = _text(path, name)
+    if keys is not None and text.startswith(_VAULT):
+        return None
     try:
+        _refuse_vault(text)
         _measure(text)
         loader = _Loader(text)
+        loader.file = name
         node = loader.get_single_node()
         if node is None:
             return None
+        if keys is not None and isinstance(node, yaml.MappingNode):
+            node.value = [pair for pair in node.value if pair[0].tag == _MERGE or _word(pair[0]) in keys]
         _check_keys(node)
         return loader.construct_document(node)
     except yaml.MarkedYAMLError as fault:
-        raise InventoryError(f"{path.name}: {_sentence(fault, text)}", hint=_hint(fault, text)) from fault
+        raise InventoryError(f"{name}: {_sentence(fault, text)}", hint=_hint(fault, text)) from fault
     except yaml.reader.ReaderError as fault:
         line = text.count("\n", 0, fault.position) + 1
-        raise InventoryError(f"{path.name}: line {line}: not YAML: a control character") from fault
+        raise InventoryError(f"{name}: line {line}: not YAML: a control character") from fault
     except InventoryError as fault:
-        raise InventoryError(f"{path.name}: {fault}", hint=fault.hint) from fault
+        raise InventoryError(f"{name}: {fault}", hint=fault.hint) from fault
 
 
-def _text(path: Path) -> str:
+def _text(path: Path, name: str) -> str:
     hint = "an inventory holds hosts.yml and profiles.yml"
     try:
         with path.open("rb") as file:
@@ -79,15 +92,18 @@ def _text(path: Path) -> str:
         raise InventoryError(f"{path}: {fault.strerror}", hint=hint) from fault
     except UnicodeDecodeError as fault:
         line = data.count(b"\n", 0, fault.start) + 1
-        raise InventoryError(f"{path.name}: line {line}: this is no UTF-8 text", hint=hint) from fault
+        raise InventoryError(f"{name}: line {line}: this is no UTF-8 text", hint=hint) from fault
     if len(data) > LARGEST:
-        raise InventoryError(f"{path.name}: larger than {LARGEST >> 20} MiB", hint=hint)
-    if text.startswith("$ANSIBLE_VAULT;"):
+        raise InventoryError(f"{name}: larger than {LARGEST >> 20} MiB", hint=hint)
+    return text
+
+
+def _refuse_vault(text: str) -> None:
+    if text.startswith(_VAULT):
         raise InventoryError(
-            f"{path.name}: encrypted by ansible-vault, and the service has no vault password",
+            "encrypted by ansible-vault, and the service has no vault password",
             hint="ansible-vault decrypt; a BMC's login is kept by provision bmc secret",
         )
-    return text
 
 
 @dataclass
@@ -173,6 +189,8 @@ def _tab_before(fault: yaml.MarkedYAMLError, text: str) -> bool:
 class _Loader(yaml.CSafeLoader):
     """libyaml's parser, as Ansible has it, and the values that `load` names."""
 
+    file: str
+
 
 def _check_keys(root: yaml.Node) -> None:
     """Refuse keys that are no text, or there twice: Ansible takes the last."""
@@ -209,6 +227,10 @@ def _key(node: yaml.Node) -> Key:
     return key
 
 
+def _word(node: yaml.Node) -> str:
+    return str(node.value) if isinstance(node, yaml.ScalarNode) else ""
+
+
 def _kind(node: yaml.ScalarNode) -> str:
     kind = str(node.tag).removeprefix(_STANDARD)
     return _KINDS.get(kind, f"of the kind {kind}")
@@ -242,8 +264,8 @@ def _construct_unsafe(loader: _Loader, node: yaml.Node) -> object:
     return loader.construct_object(plain, deep=True)
 
 
-def _construct_vault(_: _Loader, node: yaml.Node) -> Encrypted:
-    return Encrypted(node.start_mark.line + 1)
+def _construct_vault(loader: _Loader, node: yaml.Node) -> Encrypted:
+    return Encrypted(loader.file, node.start_mark.line + 1)
 
 
 def _refuse_tag(_: _Loader, node: yaml.Node) -> NoReturn:

@@ -6,11 +6,13 @@ import pytest
 
 from provisioner.errors import InventoryError
 from provisioner.state import groups, host_range, yaml_file
+from provisioner.state.vars_files import VarsFiles
 
 
 def variables(folder: Path, text: str) -> dict[str, dict[str, object]]:
     (folder / "hosts.yml").write_text(text)
-    return groups.host_variables(yaml_file.load(folder / "hosts.yml"))
+    files = VarsFiles(folder, frozenset({"rack", "profile"}))
+    return groups.host_variables(groups.read(yaml_file.load(folder / "hosts.yml")), files)
 
 
 @pytest.mark.parametrize(

@@ -88,8 +88,8 @@ MAC_AND_PROFILE = 'macs: ["52:54:00:00:00:01"], profile: cube'
 @pytest.mark.parametrize(
     ("body", "sentence"),
     [
-        ("rack: !vault x", "vc-1: line 3 is encrypted by ansible-vault"),
-        ("bmc: {secret: !vault x}", "vc-1: line 3 is encrypted by ansible-vault"),
+        ("rack: !vault x", "vc-1: hosts.yml: line 3: encrypted by ansible-vault"),
+        ("bmc: {secret: !vault x}", "vc-1: hosts.yml: line 3: encrypted by ansible-vault"),
         ("serial: S1, serial_number: S1", "vc-1: serial and serial_number are both there"),
         ("name: vc-2", "vc-1: name: is not a known key"),
         ("rack: on", "vc-1: rack: Input should be a valid string"),
@@ -118,6 +118,40 @@ def test_what_is_ansible_s_alone_is_left_to_it(tmp_path: Path) -> None:
     text = one(f"{MAC_AND_PROFILE}, ansible_password: !vault x, ansible_port: 0123").replace("0123", "22")
     hosts, _ = inventory.read(write(tmp_path, text.replace("vc-1", '"vc-[1:1]:2222"')), DRIVERS)
     assert hosts[0].name == "vc-1"
+
+
+def beside(folder: Path, **files: str) -> Path:
+    """An inventory of vc-1 in group g, and files in `group_vars`."""
+    (folder / "group_vars").mkdir()
+    for name, text in files.items():
+        (folder / "group_vars" / f"{name}.yml").write_text(text)
+    return write(folder, 'g: {hosts: {vc-1: {macs: ["52:54:00:00:00:01"]}}}\n')
+
+
+def test_files_of_groups_are_read_and_what_is_for_playbooks_is_left_alone(tmp_path: Path) -> None:
+    playbooks = (
+        "mode: 0644\nname: x\nlist: !vault |\n  $ANSIBLE_VAULT;1.1;AES256\ndocker_users: [a]\n? [a]\n: b\n"
+    )
+    folder = beside(
+        tmp_path, g=f"profile: cube\nrack: B3\n{playbooks}", all="$ANSIBLE_VAULT;1.1;AES256\n61\n"
+    )
+    hosts, _ = inventory.read(folder, DRIVERS)
+    assert (hosts[0].name, hosts[0].profile, hosts[0].rack) == ("vc-1", "cube", "B3")
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("profile: cube\nrack: 0123\n", "group_vars/g.yml: line 2: 0123 is a number to YAML: 83"),
+        ("profile: cube\nrack: !vault x\n", "vc-1: group_vars/g.yml: line 2: encrypted by ansible-vault"),
+        ("- profile\n", "group_vars/g.yml: a mapping of variables is expected"),
+        ("profile: cube\n\track: a\n", "group_vars/g.yml: line 2: not YAML: a tab"),
+    ],
+)
+def test_a_fault_in_a_file_of_a_group_names_the_file(tmp_path: Path, text: str, sentence: str) -> None:
+    with pytest.raises(InventoryError) as caught:
+        inventory.read(beside(tmp_path, g=text), DRIVERS)
+    assert str(caught.value).startswith(sentence)
 
 
 def test_a_truth_is_said_as_yaml_says_it(tmp_path: Path) -> None:

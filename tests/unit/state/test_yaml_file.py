@@ -138,7 +138,7 @@ def test_a_byte_order_mark_and_dos_lines_are_no_matter(tmp_path: Path) -> None:
     loaded = load(
         tmp_path, "\ufeffa:\r\n  b: c\r\n  d: !vault |\r\n    $ANSIBLE_VAULT;1.1;AES256\r\n    61\r\n"
     )
-    assert loaded == {"a": {"b": "c", "d": yaml_file.Encrypted(line=3)}}
+    assert loaded == {"a": {"b": "c", "d": yaml_file.Encrypted(file="hosts.yml", line=3)}}
 
 
 def test_a_file_that_cannot_be_read_says_why(tmp_path: Path) -> None:
