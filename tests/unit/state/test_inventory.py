@@ -154,6 +154,19 @@ def test_a_fault_in_a_file_of_a_group_names_the_file(tmp_path: Path, text: str, 
     assert str(caught.value).startswith(sentence)
 
 
+def test_a_file_as_other_systems_and_tools_write_it_is_taken(tmp_path: Path) -> None:
+    lines = ["all:", "  hosts:", "    vc-1:", '      macs: ["52-54-00-00-00-01"]', "      profile: cube"]
+    lines += [
+        '      rack: !unsafe "B{{3}}"',
+        "      ansible_password: !vault |",
+        "        $ANSIBLE_VAULT;1.1;AES256",
+    ]
+    (tmp_path / "profiles.yml").write_text(PROFILES)
+    (tmp_path / "hosts.yml").write_bytes(("\ufeff" + "\r\n".join([*lines, "        6131", ""])).encode())
+    hosts, _ = inventory.read(tmp_path, DRIVERS)
+    assert (hosts[0].macs, hosts[0].rack) == (("52:54:00:00:00:01",), "B{{3}}")
+
+
 def test_a_truth_is_said_as_yaml_says_it(tmp_path: Path) -> None:
     bodies = ("bmc: {driver: redfish, verify: no}", "bmc: {driver: redfish, verify: off}")
     for body in bodies:
