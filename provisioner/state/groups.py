@@ -97,7 +97,11 @@ def _read_group(tree: Tree, name: str, body: object) -> None:
     group = tree.group(name)
     for section, content in _mapping(body, name, name).items():
         if section not in _SECTIONS:
-            _refuse(section, f"{name}: {section!r} is none of {', '.join(_SECTIONS)}", "Ansible ignores it")
+            _refuse(
+                section,
+                f"{name}: {section!r} is none of {', '.join(_SECTIONS)}",
+                "Ansible leaves it out: correct the word, or take it away",
+            )
         entries = {content: None} if isinstance(content, str) and content else content
         for key, value in _mapping(entries, f"{name}.{section}", section).items():
             _read_entry(tree, group, section, key, value)
