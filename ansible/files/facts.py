@@ -40,9 +40,10 @@ def macs() -> list[str]:
 
 
 def pci() -> list[str]:
-    """`vendor:device` of every PCI function, four hexadecimal digits each."""
+    """`vendor:device` of every PCI function but virtual ones (SR-IOV), four hexadecimal digits each."""
     functions = SYS / "bus/pci/devices"
     places = sorted(functions.iterdir()) if functions.is_dir() else []
+    places = [place for place in places if not (place / "physfn").is_symlink()]
     return [f"{word(place / 'vendor')[2:]}:{word(place / 'device')[2:]}" for place in places]
 
 

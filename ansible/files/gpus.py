@@ -11,12 +11,22 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from importlib.machinery import PathFinder
+from importlib.util import module_from_spec
 from pathlib import Path
 from typing import Any
 
 PRIVATE = "/opt/provisioner/python"  # where an image keeps nvidia-ml-py away from its owner's Python
 NVIDIA = "10de"  # PCI vendor id
 LIMIT = 120.0  # seconds; eight GPUs without the persistence daemon take half a minute to wake
+NEEDED = (  # what is asked of nvidia-ml-py, and that by which another module of its name is known
+    *("NVMLError", "nvmlInit", "nvmlSystemGetNVMLVersion", "nvmlSystemGetDriverVersion"),
+    *("nvmlDeviceGetCount", "nvmlDeviceGetHandleByIndex", "nvmlDeviceGetPciInfo", "nvmlDeviceGetUUID"),
+    *("nvmlDeviceGetSerial", "nvmlDeviceGetName", "nvmlDeviceGetVbiosVersion", "nvmlDeviceGetMemoryInfo"),
+    *("nvmlDeviceGetCurrPcieLinkWidth", "nvmlDeviceGetMaxPcieLinkWidth", "nvmlDeviceGetEccMode"),
+    *("nvmlDeviceGetCurrPcieLinkGeneration", "nvmlDeviceGetMaxPcieLinkGeneration"),
+    "nvmlDeviceGetPersistenceMode",
+)
 # nvmlReturn_t (nvml.h): what keeps NVML from starting
 STATES = {9: "not loaded", 12: "no library", 18: "mismatch"}
 
@@ -30,33 +40,60 @@ def word(path: Path) -> str:
 
 
 def graphics(sysfs: Path) -> list[dict[str, str]]:
-    """NVIDIA's display controllers on the bus (class 03h: no audio, no NVSwitch) and their drivers."""
+    """NVIDIA's display controllers on the bus (class 03h: no audio, no NVSwitch) and their drivers.
+
+    No virtual functions (SR-IOV): they are shares of a GPU, for virtual machines, and no GPUs to NVML.
+    """
     functions = sysfs / "bus/pci/devices"
     found = []
     for place in sorted(functions.iterdir()) if functions.is_dir() else []:
         vendor, device = word(place / "vendor")[2:], word(place / "device")[2:]
-        if vendor == NVIDIA and word(place / "class").startswith("0x03"):
+        kind = word(place / "class")[2:]
+        if vendor == NVIDIA and kind.startswith("03") and not (place / "physfn").is_symlink():
             driver = (place / "driver").resolve().name if (place / "driver").exists() else ""
-            found.append({"bus": place.name, "id": f"{vendor}:{device}", "driver": driver})
+            one = {"bus": place.name, "id": f"{vendor}:{device}", "driver": driver, "pci_class": kind}
+            found.append(one)
     return found
+
+
+def nvidia_ml_py() -> tuple[Any, str]:
+    """NVIDIA's module `pynvml`, or None and what is wrong with others of this name; empty: there is none.
+
+    Packages of other makers have the name too, and so may any file in a folder of Python's path.
+    """
+    faults = []
+    for folder in (PRIVATE, *filter(None, sys.path)):
+        spec = PathFinder.find_spec("pynvml", [folder])
+        if spec is None or spec.loader is None or spec.origin is None:
+            continue
+        for name in [name for name in sys.modules if name.split(".")[0] == "pynvml"]:
+            del sys.modules[name]
+        sys.modules["pynvml"] = module = module_from_spec(spec)  # a package imports its parts by this name
+        try:
+            spec.loader.exec_module(module)
+        except (Exception, SystemExit) as fault:  # it may be of another Python, or no module at all
+            faults.append(f"{spec.origin} cannot be imported ({type(fault).__name__})")
+            continue
+        missing = [name for name in NEEDED if not hasattr(module, name)]
+        if not missing:
+            return module, ""
+        faults.append(f"{spec.origin} has no {missing[0]}")
+    return None, "; ".join(faults)
 
 
 def ask() -> dict[str, Any]:
     """What NVML says: `state` is `ok`, or why it says nothing."""
-    sys.path.append(PRIVATE)
-    try:
-        import pynvml
-    except ImportError as fault:
-        return {"state": "no module", "reason": str(fault)}
+    pynvml, why = nvidia_ml_py()
+    if pynvml is None:
+        return {"state": "another module" if why else "no module", "reason": why}
     report: dict[str, Any] = {"state": "ok"}
     try:
         pynvml.nvmlInit()
-    except pynvml.NVMLError as fault:
-        report = {"state": STATES.get(fault.value, "error"), "reason": str(fault)}
+    except Exception as fault:  # NVMLError, and whatever a module that is none of NVIDIA's raises
+        report = {"state": STATES.get(getattr(fault, "value", 0), "error"), "reason": str(fault)}
     errors: dict[str, str] = {}
-    report["library"] = guarded(
-        errors, "library", pynvml.nvmlSystemGetNVMLVersion
-    )  # answers without nvmlInit
+    # this one answers without nvmlInit
+    report["library"] = guarded(errors, "library", pynvml.nvmlSystemGetNVMLVersion)
     if report["state"] == "ok":
         report["driver"] = guarded(errors, "driver", pynvml.nvmlSystemGetDriverVersion)
         count = guarded(errors, "count", pynvml.nvmlDeviceGetCount)
@@ -68,7 +105,8 @@ def ask() -> dict[str, Any]:
 def guarded(errors: dict[str, str], name: str, query: Callable[..., Any], *handle: Any) -> Any:
     """The query's value; None where the GPU does not know it (or no longer answers), and why in `errors`."""
     try:
-        return query(*handle)
+        value = query(*handle)
+        return value.decode() if isinstance(value, bytes) else value  # as nvidia-ml-py before 12 answers
     except Exception as fault:  # NVMLError, and what an older nvidia-ml-py lacks or cannot decode
         errors[name] = (str(fault) or type(fault).__name__)[:200]
         return None

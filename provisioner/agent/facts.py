@@ -89,12 +89,13 @@ def cpu() -> tuple[str, int]:
 
 
 def devices() -> list[Device]:
-    """Every PCI function but bridges, sorted by its address."""
+    """Every PCI function but bridges and virtual ones (SR-IOV), sorted by its address."""
     functions = []
     folder = SYS / "bus/pci/devices"
     for place in sorted(folder.iterdir()) if folder.is_dir() else []:
         vendor, device, kind = (read_word(place / name)[2:] for name in ("vendor", "device", "class"))
-        if vendor and device and not kind.startswith(BRIDGES):
+        is_virtual = (place / "physfn").is_symlink()
+        if vendor and device and not kind.startswith(BRIDGES) and not is_virtual:
             functions.append(Device(f"{vendor}:{device}", kind, place.name))
     return functions
 

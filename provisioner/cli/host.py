@@ -106,7 +106,7 @@ def apply(client: "Client", folder: Path) -> None:
     """Add or replace the hosts and profiles of an inventory folder: all of them, or none."""
     from provisioner.state import inventory
 
-    applied = client.apply(*inventory.read(folder, registry.DRIVERS))
+    applied = client.apply(*inventory.read(folder, registry.DRIVERS, advise=info))
     info(f"{len(applied.hosts)} hosts and {len(applied.profiles)} profiles are known now")
 
 

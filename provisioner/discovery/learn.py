@@ -11,7 +11,8 @@ from provisioner.system.text import clean
 
 GIB, MIB = 1 << 30, 1 << 20
 GPU_CLASSES = ("03", "12")  # PCI: display controllers, processing accelerators
-BMC_SCREENS = ("1a03", "102b")  # ASPEED, Matrox: the BMC's own screen, no GPU of the host
+VGA = "0300"  # PCI class of what can be a board's own screen: its BMC's, or the processor's on bus 0
+GPU_MAKERS = ("10de", "1002", "8086")  # NVIDIA, AMD, Intel: their VGA controllers may be cards that compute
 WIDTH = 1000  # no text is folded: the rest of it would begin a line of its own
 LONGEST_HINT = 200  # characters of a hint, as the profile takes it
 TOLERANCE = 0.03  # disks that are sold as one size differ by less
@@ -96,7 +97,8 @@ def _gpus(devices: Sequence[DeviceInfo], named: tuple[str, ...]) -> tuple[Gpu, .
 
 
 def _is_gpu(device: DeviceInfo) -> bool:
-    return device.kind.startswith(GPU_CLASSES) and not device.id.startswith(BMC_SCREENS)
+    own = not device.id.startswith(GPU_MAKERS) or device.place.startswith("0000:00:")
+    return device.kind.startswith(GPU_CLASSES) and not (device.kind.startswith(VGA) and own)
 
 
 def as_yaml(learned: Profile) -> str:

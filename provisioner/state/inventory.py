@@ -1,34 +1,81 @@
 """Reads and checks hosts and profiles from an inventory folder that Ansible can read too."""
 
-import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import yaml
 from pydantic import ValidationError
 
 from provisioner.domain.host import BmcDriver, Host
 from provisioner.domain.profile import Profile
 from provisioner.errors import InventoryError
 from provisioner.settings import sentences
+from provisioner.state import groups, yaml_file
+from provisioner.state.vars_files import VarsFiles
 
 HOSTS = "hosts.yml"
 PROFILES = "profiles.yml"
-# what YAML 1.1 (and so Ansible) turns into a number: 52:54:00:12:34:56 is 41135085296
-_SEXAGESIMAL = re.compile(r"^[0-9][0-9_]*(:[0-5]?[0-9])+$")
+# what is said of a host; Ansible reserves `serial`, and `name` is the key of the host's entry
+KEYS = frozenset(Host.model_fields.keys() - {"name"} | {"serial_number"})
 
 
-def read(folder: Path, drivers: Mapping[str, BmcDriver]) -> tuple[list[Host], list[Profile]]:
+def read(
+    folder: Path, drivers: Mapping[str, BmcDriver], advise: Callable[[str], None] = lambda _: None
+) -> tuple[list[Host], list[Profile]]:
     """Hosts of `hosts.yml` (an Ansible inventory) and profiles of `profiles.yml`; power `drivers` by name.
+
+    `advise` gets a sentence for each thing that is taken, and better written in another way.
 
     Raises:
         InventoryError: with the file and the host or profile that is wrong, and why.
     """
-    hosts = [_host(name, body, drivers) for name, body in _host_entries(_load(folder / HOSTS), HOSTS).items()]
-    path = folder / PROFILES
-    profiles = [_profile(name, body) for name, body in _mapping(_load(path), PROFILES).items()]
+    hosts = [_host(name, body, drivers) for name, body in _host_entries(folder / HOSTS, advise).items()]
+    profiles = [_profile(name, body) for name, body in _profile_entries(folder / PROFILES).items()]
     check(hosts, {profile.name for profile in profiles})
     return hosts, profiles
+
+
+def _host_entries(path: Path, advise: Callable[[str], None]) -> dict[str, dict[str, object]]:
+    document = yaml_file.load(path)
+    try:
+        tree = groups.read(document)
+    except InventoryError as fault:
+        raise InventoryError(f"{path.name}: {fault}", hint=fault.hint) from fault
+    entries = groups.host_variables(tree, VarsFiles(path.parent, KEYS))
+    if old := [name for name, body in entries.items() if body.get("serial") is not None]:
+        advise(
+            f"{path.name}: write `serial_number` for `serial` of {old[0]}{' and others' if old[1:] else ''}: "
+            "Ansible reserves that name (how many hosts a play takes at a time)"
+        )
+    return entries
+
+
+def _profile_entries(path: Path) -> dict[str, object]:
+    return _mapping(yaml_file.load(path), path.name)
+
+
+def _mapping(value: object, place: str) -> dict[str, object]:
+    if value in (None, ""):
+        return {}
+    if not isinstance(value, dict):
+        raise InventoryError(f"{place}: a mapping is expected, this is no mapping: {str(value)[:40]!r}")
+    return value
+
+
+def _said(body: Mapping[str, object], owner: str) -> dict[str, object]:
+    """The keys that are not null, which is what nobody said; in all of what is below, too."""
+    return {key: _value(value, owner) for key, value in body.items() if value is not None}
+
+
+def _value(value: object, owner: str) -> object:
+    if isinstance(value, yaml_file.Encrypted):
+        raise InventoryError(
+            f"{owner}: {value.file}: line {value.line}: encrypted by ansible-vault, and the service has no "
+            "vault password",
+            hint="write it in the open; a BMC's login is kept by provision bmc secret",
+        )
+    if isinstance(value, dict):
+        return _said(value, owner)
+    return [_value(inner, owner) for inner in value] if isinstance(value, list) else value
 
 
 def check(hosts: list[Host], profiles: set[str], known: list[Host] | None = None) -> None:
@@ -60,82 +107,16 @@ def _unique(host: Host) -> list[tuple[str, str]]:
     return claims
 
 
-class _Scalars(yaml.BaseLoader):
-    """Every scalar a string, and no key twice."""
-
-
-def _construct_mapping(loader: yaml.BaseLoader, node: yaml.MappingNode) -> dict[object, object]:
-    seen: set[str] = set()
-    for key, _ in node.value:
-        if key.value in seen:
-            raise InventoryError(f"line {key.start_mark.line + 1}: {key.value!r} is there twice")
-        seen.add(key.value)
-    return {
-        loader.construct_object(k, deep=True): loader.construct_object(v, deep=True) for k, v in node.value
-    }
-
-
-_Scalars.add_constructor("tag:yaml.org,2002:map", _construct_mapping)
-
-
-def _load(path: Path) -> object:
-    try:
-        text = path.read_text()
-    except (OSError, UnicodeDecodeError) as fault:
-        raise InventoryError(
-            f"{path}: {fault}", hint="an inventory holds hosts.yml and profiles.yml"
-        ) from fault
-    try:
-        node = yaml.compose(text, Loader=_Scalars)
-        _refuse_unquoted(node, path.name)
-        return yaml.load(text, Loader=_Scalars)  # noqa: S506  a loader that makes strings only
-    except yaml.YAMLError as fault:
-        raise InventoryError(f"{path.name}: not YAML: {' '.join(str(fault).split())}") from fault
-    except RecursionError as fault:
-        raise InventoryError(f"{path.name}: an alias refers to itself") from fault
-    except InventoryError as fault:
-        raise InventoryError(f"{path.name}: {fault}", hint=fault.hint) from fault
-
-
-def _refuse_unquoted(node: yaml.Node | None, name: str) -> None:
-    """Ansible would read an unquoted MAC of digits as one large number."""
-    if isinstance(node, yaml.ScalarNode) and node.style is None and _SEXAGESIMAL.match(node.value):
-        raise InventoryError(
-            f"line {node.start_mark.line + 1}: {node.value} is a number to YAML", hint=f'write "{node.value}"'
-        )
-    children = node.value if isinstance(node, yaml.MappingNode | yaml.SequenceNode) else []
-    for child in children:
-        for part in child if isinstance(child, tuple) else (child,):
-            _refuse_unquoted(part, name)
-
-
-def _mapping(value: object, place: str) -> dict[str, object]:
-    if value in (None, ""):
-        return {}
-    if not isinstance(value, dict):
-        raise InventoryError(f"{place}: a mapping is expected, this is a {type(value).__name__}")
-    return value
-
-
-def _host_entries(tree: object, place: str) -> dict[str, dict[str, object]]:
-    """The variables of every host of an Ansible YAML inventory, group variables below the host's."""
-    hosts: dict[str, dict[str, object]] = {}
-
-    def walk(tree: object, inherited: dict[str, object], where: str) -> None:
-        group = _mapping(tree, where)
-        variables = inherited | _mapping(group.get("vars"), f"{where}.vars")
-        for name, body in _mapping(group.get("hosts"), f"{where}.hosts").items():
-            hosts[name] = variables | hosts.get(name, {}) | _mapping(body, f"{where}.hosts.{name}")
-        for child, body in _mapping(group.get("children"), f"{where}.children").items():
-            walk(body, variables, f"{where}.children.{child}")
-
-    for name, group in _mapping(tree, place).items():
-        walk(group, {}, f"{place}: {name}")
-    return hosts
-
-
 def _host(name: str, body: Mapping[str, object], drivers: Mapping[str, BmcDriver]) -> Host:
-    own = {key: value for key, value in body.items() if not key.startswith("ansible_")}
+    own = _said({key: value for key, value in body.items() if not key.startswith("ansible_")}, name)
+    if "name" in own:
+        raise InventoryError(
+            f"{name}: name: is not a known key", hint="a host's name is the key of its entry"
+        )
+    if "serial_number" in own:
+        if "serial" in own:
+            raise InventoryError(f"{name}: serial and serial_number are both there", hint="leave serial out")
+        own["serial"] = own.pop("serial_number")
     return make_host({"name": name, **own}, drivers)
 
 
@@ -148,7 +129,7 @@ def make_host(body: Mapping[str, object], drivers: Mapping[str, BmcDriver]) -> H
         host = Host.model_validate(body)
     except ValidationError as fault:
         raise InventoryError(
-            f"{body.get('name')}: {sentences(fault)}", hint="see inventory/hosts.yml"
+            f"{body.get('name')}: {sentences(fault)}", hint=_hint(fault, "see inventory/hosts.yml")
         ) from fault
     return _with_driver(host, drivers)
 
@@ -181,7 +162,7 @@ def _alternatives(names: list[str]) -> str:
 
 
 def _profile(name: str, body: object) -> Profile:
-    return make_profile({"name": name, **_mapping(body, f"{PROFILES}: {name}")})
+    return make_profile({"name": name, **_said(_mapping(body, f"{PROFILES}: {name}"), f"profile {name}")})
 
 
 def make_profile(body: Mapping[str, object]) -> Profile:
@@ -189,4 +170,11 @@ def make_profile(body: Mapping[str, object]) -> Profile:
     try:
         return Profile.model_validate(body)
     except ValidationError as fault:
-        raise InventoryError(f"profile {body.get('name')}: {sentences(fault)}") from fault
+        hint = _hint(fault, "see inventory/profiles.yml")
+        raise InventoryError(f"profile {body.get('name')}: {sentences(fault)}", hint=hint) from fault
+
+
+def _hint(fault: ValidationError, otherwise: str) -> str:
+    if any(error["type"] == "string_type" and isinstance(error["input"], bool) for error in fault.errors()):
+        return "to YAML yes, no, on and off without quotes are true and false: put the text in quotes"
+    return otherwise

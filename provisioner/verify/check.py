@@ -59,8 +59,9 @@ def _memory(facts: HostFacts, wanted: int) -> TaskResult:
 
 
 def gib(size: int) -> str:
-    """Bytes for people, with at most one digit after the point."""
-    return f"{size / 2**30:.1f}".removesuffix(".0") + " GiB"
+    """Bytes for people, with so many digits that what is judged too little also reads as less."""
+    digits = 1 if size >= 2 << 30 else 2
+    return f"{size / 2**30:.{digits}f}".rstrip("0").removesuffix(".") + " GiB"
 
 
 def _card(facts: HostFacts, mac: str) -> TaskResult:

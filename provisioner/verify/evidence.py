@@ -46,11 +46,20 @@ class HostFacts(_Evidence):
 
 
 class BusGpu(_Evidence):
-    """A display controller of NVIDIA's on the PCI bus; `driver` is empty where none is bound."""
+    """A display controller of NVIDIA's on the PCI bus; `driver` is empty where none is bound.
+
+    `pci_class`: six hexadecimal digits, as sysfs has them.
+    """
 
     bus: Exact
     id: Exact
     driver: Words = ""
+    pci_class: Words = ""
+
+    @property
+    def is_vga(self) -> bool:
+        """Whether it can be a board's screen (PCI class 03.00); what only computes is a 3D controller."""
+        return self.pci_class.startswith("0300")
 
 
 class NvmlGpu(_Evidence):
@@ -89,7 +98,9 @@ class NvmlGpu(_Evidence):
 class GpuReport(_Evidence):
     """What ansible/files/gpus.py prints. `module`: the loaded kernel module's version; `library`: NVML's."""
 
-    state: Literal["ok", "no module", "no library", "not loaded", "mismatch", "silent", "error"]
+    state: Literal[
+        "ok", "no module", "another module", "no library", "not loaded", "mismatch", "silent", "error"
+    ]
     reason: Words = ""
     driver: Exact | None = None
     library: Words | None = None

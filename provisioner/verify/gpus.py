@@ -21,7 +21,7 @@ def compare(report: GpuReport, expected: Expected) -> Iterator[TaskResult]:
     named = " and ".join(f"{kind.count} {_label(kind)}" for kind in kinds.values())
     checks = (
         ("gpu count", _counts(report, kinds), f"NVML shows {named}"),
-        ("gpu bus", _lost(report), "every GPU on the PCI bus answers NVML"),
+        ("gpu bus", _lost(report, kinds), "every GPU on the PCI bus answers NVML"),
         ("gpu uuid", _twins(report), "every GPU has a UUID of its own"),
         ("gpu memory", _memories(report, kinds), "every GPU has the profile's memory"),
         ("gpu link", _links(report, kinds), "every GPU has the profile's PCIe lanes"),
@@ -36,19 +36,48 @@ def compare(report: GpuReport, expected: Expected) -> Iterator[TaskResult]:
 
 def _silence(report: GpuReport) -> str:
     """Why NVML answers nothing; empty where it does."""
-    loaded = f"kernel module {report.module}" if report.module else "kernel module"
     sentences = {
         "ok": f"NVML does not count its GPUs: {report.reason}" if report.reason else "",
         "no module": "the image has no nvidia-ml-py (Python module pynvml), so NVML cannot be asked",
-        "no library": f"NVML's library (libnvidia-ml.so.1) is missing, the NVIDIA {loaded} "
+        "another module": "the image has no nvidia-ml-py, so NVML cannot be asked; another Python module is "
+        f"called pynvml: {report.reason}",
+        "no library": f"NVML's library (libnvidia-ml.so.1) is missing, the NVIDIA {_module(report)} "
         + ("is loaded" if report.module else "is not loaded either"),
-        "not loaded": "the NVIDIA kernel module is not loaded, "
-        f"NVML's library is {report.library or 'there'}",
-        "mismatch": f"the NVIDIA {loaded} does not fit NVML's library {report.library or 'version'}",
+        "not loaded": _not_reached(report),
+        "mismatch": _mismatch(report),
         "silent": f"NVML hangs ({report.reason}), as it does when a GPU has fallen off its bus",
         "error": f"NVML does not start: {report.reason}",
     }
     return sentences[report.state]
+
+
+def _module(report: GpuReport) -> str:
+    return f"kernel module {report.module}" if report.module else "kernel module"
+
+
+def _library(report: GpuReport) -> str:
+    return f"NVML's library {report.library}" if report.library else "NVML's library"
+
+
+def _not_reached(report: GpuReport) -> str:
+    """NVML says so as well where the module is there and /dev/nvidiactl is not."""
+    if report.module:
+        return (
+            f"{_library(report)} does not reach the NVIDIA {_module(report)}, which is there: /dev/nvidiactl "
+            "is missing, or closed to the user who asks"
+        )
+    others = sorted({card.driver for card in report.graphics} - {"", "nvidia"})
+    instead = f", its GPUs have the driver {' and '.join(others)}" if others else ""
+    return f"the NVIDIA kernel module is not loaded{instead}, NVML's library is {report.library or 'there'}"
+
+
+def _mismatch(report: GpuReport) -> str:
+    if report.module and report.library and report.library.endswith(report.module):
+        return (
+            f"NVML says that module and library do not fit ({report.reason}), both are {report.module} now: "
+            "restart the host"
+        )
+    return f"the NVIDIA {_module(report)} does not fit {_library(report)}"
 
 
 def _driver(report: GpuReport, branch: str) -> TaskResult:
@@ -76,13 +105,14 @@ def _counts(report: GpuReport, kinds: dict[str, GpuKind]) -> Iterator[str]:
             yield f"{gpu.place} ({gpu.id}, {gpu.name or 'nameless'}) is not in the profile"
 
 
-def _lost(report: GpuReport) -> Iterator[str]:
+def _lost(report: GpuReport, kinds: dict[str, GpuKind]) -> Iterator[str]:
+    """A screen that the profile does not name is the board's own: the driver may not even know it."""
     answering = {gpu.bus for gpu in report.gpus}
     for gpu in report.gpus:
         if not gpu.bus:
             yield f"{gpu.place} does not answer: {gpu.why('handle' if 'handle' in gpu.errors else 'pci')}"
     for card in report.graphics:
-        if card.bus not in answering:
+        if card.bus not in answering and (card.id in kinds or not card.is_vga):
             driver = f"driver {card.driver}" if card.driver else "no driver bound"
             yield f"GPU {card.bus} ({card.id}, {driver}) is on the PCI bus and missing from NVML"
 

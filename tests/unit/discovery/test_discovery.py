@@ -196,6 +196,24 @@ def test_an_inventory_is_not_taken_with_discovery_off_or_an_ended_lease(site: Si
     assert intake.take(open_site, inventory(), ADDRESS)
 
 
+@pytest.mark.parametrize(
+    "address",
+    [
+        "80:00:02:08:fe:80:00:00:00:00:00:00:24:8a:07:03:00:aa:bb:cc",  # InfiniBand, 20 bytes
+        "08:00:46:03:02:01:00:0f",  # FireWire, EUI-64
+        "00:00:00:00:00:00",
+        "",
+    ],
+)
+def test_an_interface_without_an_ethernet_address_is_no_card_of_the_host(
+    open_site: Site, address: str
+) -> None:
+    lease(open_site)
+    said = protocol.dump(inventory()) | {"macs": [address, STRANGER]}
+    assert intake.take(open_site, protocol.load(protocol.Inventory, said), ADDRESS)
+    assert open_site.database.surveys.all()[0].macs == (STRANGER,)
+
+
 def test_what_a_stranger_writes_cannot_disturb_a_terminal_or_fill_the_memory(open_site: Site) -> None:
     lease(open_site)
     disk = {"name": "vda", "size": 1, "logical_sector": 512, "model": "\x1b[2Jmodel\n", "content": "x" * 5000}

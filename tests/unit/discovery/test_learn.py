@@ -70,8 +70,26 @@ def test_gpus_are_counted_and_the_bmcs_screen_is_none() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("ident", "kind", "place", "is_gpu"),
+    [
+        ("10de:2684", "030000", "0000:01:00.0", True),  # GeForce RTX 4090
+        ("1002:744c", "030000", "0000:03:00.0", True),  # Radeon RX 7900
+        ("8086:56c0", "038000", "0000:4d:00.0", True),  # Data Center GPU Flex 170
+        ("1002:74a1", "120000", "0000:05:00.0", True),  # Instinct MI300X
+        ("8086:a780", "030000", "0000:00:02.0", False),  # the processor's own
+        ("19e5:1711", "030000", "0000:08:00.0", False),  # iBMC
+        ("1a03:2000", "030000", "0000:03:00.0", False),  # ASPEED
+        ("1234:1111", "030000", "0000:00:01.0", False),  # QEMU
+    ],
+)
+def test_a_board_s_own_screen_is_no_gpu(ident: str, kind: str, place: str, is_gpu: bool) -> None:
+    device = DeviceInfo(id=ident, kind=kind, place=place)
+    assert bool(learn.profile(facts(devices=[device]), "p").gpus) == is_gpu
+
+
 def test_what_is_printed_is_read_back_from_the_inventory_folder(tmp_path: Path) -> None:
-    devices = [DeviceInfo(id="1234:1111", kind="030000")]
+    devices = [DeviceInfo(id="10de:2684", kind="030000")]
     made = learn.profile(facts(disk("sda", 480 * GB, "on"), devices=devices), "on")
     (tmp_path / "hosts.yml").write_text("all: {}\n")
     (tmp_path / "profiles.yml").write_text(learn.as_yaml(made))

@@ -64,12 +64,123 @@ def test_a_fault_is_named(tmp_path: Path, hosts: str, sentence: str) -> None:
         inventory.read(write(tmp_path, hosts), DRIVERS)
 
 
+@pytest.mark.parametrize(
+    "body", ["serial_number: null", "serial: null", "serial_number: ~, rack: , disk: null, bmc: {address: ~}"]
+)
+def test_null_is_what_nobody_said(tmp_path: Path, body: str) -> None:
+    def host(number: int) -> str:
+        return f'vc-{number}: {{macs: ["52:54:00:00:00:0{number}"], profile: cube, {body}}}'
+
+    text = f"all:\n  hosts:\n    {host(1)}\n    {host(2)}\n"
+    hosts, _ = inventory.read(write(tmp_path, text, "cube: {image: , disks: null}"), DRIVERS)
+    assert [(host.serial, host.rack, host.disk, host.bmc) for host in hosts] == [("", "", None, Bmc())] * 2
+
+
+def test_null_takes_away_what_a_group_says(tmp_path: Path) -> None:
+    text = 'g: {vars: {rack: B3, profile: cube}, hosts: {vc-1: {macs: ["52:54:00:00:00:01"], rack: null}}}'
+    hosts, _ = inventory.read(write(tmp_path, text), DRIVERS)
+    assert hosts[0].rack == ""
+
+
+MAC_AND_PROFILE = 'macs: ["52:54:00:00:00:01"], profile: cube'
+
+
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [
+        ("rack: !vault x", "vc-1: hosts.yml: line 3: encrypted by ansible-vault"),
+        ("bmc: {secret: !vault x}", "vc-1: hosts.yml: line 3: encrypted by ansible-vault"),
+        ("serial: S1, serial_number: S1", "vc-1: serial and serial_number are both there"),
+        ("name: vc-2", "vc-1: name: is not a known key"),
+        ("rack: on", "vc-1: rack: Input should be a valid string"),
+    ],
+)
+def test_a_value_that_is_not_ours_to_read_is_named(tmp_path: Path, body: str, sentence: str) -> None:
+    with pytest.raises(InventoryError, match=sentence) as caught:
+        inventory.read(write(tmp_path, one(f"{MAC_AND_PROFILE}, {body}")), DRIVERS)
+    assert caught.value.hint
+
+
+def test_a_serial_is_read_under_both_its_names_and_the_reserved_one_is_advised_against(
+    tmp_path: Path,
+) -> None:
+    advice: list[str] = []
+    for key in ("serial_number", "serial"):
+        folder = write(tmp_path, one(f"{MAC_AND_PROFILE}, {key}: S1"))
+        assert inventory.read(folder, DRIVERS, advise=advice.append)[0][0].serial == "S1"
+    assert advice == [
+        "hosts.yml: write `serial_number` for `serial` of vc-1: Ansible reserves that name (how many hosts "
+        "a play takes at a time)"
+    ]
+
+
+def test_what_is_ansible_s_alone_is_left_to_it(tmp_path: Path) -> None:
+    text = one(f"{MAC_AND_PROFILE}, ansible_password: !vault x, ansible_port: 0123").replace("0123", "22")
+    hosts, _ = inventory.read(write(tmp_path, text.replace("vc-1", '"vc-[1:1]:2222"')), DRIVERS)
+    assert hosts[0].name == "vc-1"
+
+
+def beside(folder: Path, **files: str) -> Path:
+    """An inventory of vc-1 in group g, and files in `group_vars`."""
+    (folder / "group_vars").mkdir()
+    for name, text in files.items():
+        (folder / "group_vars" / f"{name}.yml").write_text(text)
+    return write(folder, 'g: {hosts: {vc-1: {macs: ["52:54:00:00:00:01"]}}}\n')
+
+
+def test_files_of_groups_are_read_and_what_is_for_playbooks_is_left_alone(tmp_path: Path) -> None:
+    playbooks = (
+        "mode: 0644\nname: x\nlist: !vault |\n  $ANSIBLE_VAULT;1.1;AES256\ndocker_users: [a]\n? [a]\n: b\n"
+    )
+    folder = beside(
+        tmp_path, g=f"profile: cube\nrack: B3\n{playbooks}", all="$ANSIBLE_VAULT;1.1;AES256\n61\n"
+    )
+    hosts, _ = inventory.read(folder, DRIVERS)
+    assert (hosts[0].name, hosts[0].profile, hosts[0].rack) == ("vc-1", "cube", "B3")
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("profile: cube\nrack: 0123\n", "group_vars/g.yml: line 2: 0123 is a number to YAML: 83"),
+        ("profile: cube\nrack: !vault x\n", "vc-1: group_vars/g.yml: line 2: encrypted by ansible-vault"),
+        ("- profile\n", "group_vars/g.yml: a mapping of variables is expected"),
+        ("profile: cube\n\track: a\n", "group_vars/g.yml: line 2: not YAML: a tab"),
+    ],
+)
+def test_a_fault_in_a_file_of_a_group_names_the_file(tmp_path: Path, text: str, sentence: str) -> None:
+    with pytest.raises(InventoryError) as caught:
+        inventory.read(beside(tmp_path, g=text), DRIVERS)
+    assert str(caught.value).startswith(sentence)
+
+
+def test_a_file_as_other_systems_and_tools_write_it_is_taken(tmp_path: Path) -> None:
+    lines = ["all:", "  hosts:", "    vc-1:", '      macs: ["52-54-00-00-00-01"]', "      profile: cube"]
+    lines += [
+        '      rack: !unsafe "B{{3}}"',
+        "      ansible_password: !vault |",
+        "        $ANSIBLE_VAULT;1.1;AES256",
+    ]
+    (tmp_path / "profiles.yml").write_text(PROFILES)
+    (tmp_path / "hosts.yml").write_bytes(("\ufeff" + "\r\n".join([*lines, "        6131", ""])).encode())
+    hosts, _ = inventory.read(tmp_path, DRIVERS)
+    assert (hosts[0].macs, hosts[0].rack) == (("52:54:00:00:00:01",), "B{{3}}")
+
+
+def test_a_truth_is_said_as_yaml_says_it(tmp_path: Path) -> None:
+    bodies = ("bmc: {driver: redfish, verify: no}", "bmc: {driver: redfish, verify: off}")
+    for body in bodies:
+        hosts, _ = inventory.read(write(tmp_path, one(f"{MAC_AND_PROFILE}, {body}")), DRIVERS)
+        assert hosts[0].bmc.verify is False
+
+
 def test_two_hosts_cannot_share_a_mac_a_serial_or_a_bmc(tmp_path: Path) -> None:
-    a = 'a: {macs: ["52:54:00:00:00:01"], profile: cube, serial: S1, bmc: {driver: ipmi, address: 10.0.0.9}}'
+    bmc = "bmc: {driver: ipmi, address: 10.0.0.9}"
+    a = f'a: {{macs: ["52:54:00:00:00:01"], profile: cube, serial_number: S1, {bmc}}}'
     for b, what in (
         ('macs: ["52-54-00-00-00-01"]', "MAC"),
-        ('macs: ["52:54:00:00:00:02"], serial: S1', "serial"),
-        ('macs: ["52:54:00:00:00:02"], bmc: {driver: ipmi, address: 10.0.0.9}', "BMC address"),
+        ('macs: ["52:54:00:00:00:02"], serial_number: S1', "serial"),
+        (f'macs: ["52:54:00:00:00:02"], {bmc}', "BMC address"),
     ):
         text = f"all:\n  hosts:\n    {a}\n    b: {{profile: cube, {b}}}\n"
         with pytest.raises(InventoryError, match=f"have the same {what}"):

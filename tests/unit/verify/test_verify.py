@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -94,6 +95,60 @@ def test_a_host_that_is_as_wanted_has_no_deviation() -> None:
 )
 def test_each_deviation_has_its_sentence(said: dict[str, Any], sentence: str) -> None:
     assert deviations(**said) == [sentence]
+
+
+@pytest.mark.parametrize("wanted", [300 << 20, 900 << 20, 1 << 30, 1100 << 20, 2 << 30, 16 << 30, 2 << 40])
+def test_too_little_memory_never_reads_as_enough(wanted: int) -> None:
+    allowed = max(int(wanted * check.MEMORY_TOLERANCE), check.MEMORY_FLOOR)
+    expected = replace(WANTED, memory_min=wanted)
+    assert deviations(expected, memory=wanted - allowed) == []
+    (sentence,) = deviations(expected, memory=wanted - allowed - 1)
+    has, wants = re.findall(r"([0-9.]+) GiB", sentence)
+    assert float(has) < float(wants)
+
+
+CARDS = {  # MiB as NVML shows them (drivers from R510 on), gigabytes on the label
+    "Quadro RTX 6000, ECC on": (23040, 24),
+    "A10": (23028, 24),
+    "A16": (15356, 16),
+    "A100 40": (40960, 40),
+    "A100 80": (81920, 80),
+    "L4": (23034, 24),
+    "L40S": (46068, 48),
+    "T4": (15360, 16),
+    "V100 32": (32510, 32),
+    "H100 SXM": (81559, 80),
+    "H100 NVL": (95830, 94),
+    "H200": (143771, 141),
+    "B200": (183359, 180),
+    "GB200": (189471, 186),
+    "RTX 5090": (32607, 32),
+    "RTX PRO 6000": (97887, 96),
+}
+
+
+@pytest.mark.parametrize(("mebibytes", "label"), CARDS.values(), ids=list(CARDS))
+def test_a_healthy_card_has_the_memory_of_its_label_and_of_no_larger_one(mebibytes: int, label: int) -> None:
+    def faults(memory_min: int) -> list[str]:
+        said = json.dumps(
+            {
+                "state": "ok",
+                "driver": "580.95.05",
+                "graphics": [{"bus": "0000:18:00.0", "id": "10de:2330", "driver": "nvidia"}],
+                "gpus": [
+                    {"index": 0, "bus": "0000:18:00.0", "id": "10de:2330", "uuid": "G"}
+                    | {"memory": mebibytes << 20}
+                ],
+            }
+        )
+        report = read_gpus(said)
+        assert report
+        kind = GpuKind("10de:2330", 1, memory_min=memory_min << 30)
+        expected = replace(WANTED, gpu_driver="580", gpus=(kind,))
+        return [r.sentence for r in gpus.compare(report, expected) if r.result == "deviation"]
+
+    assert faults(label) == []
+    assert len(faults(label * 5 // 4)) == 1
 
 
 def test_one_device_is_called_a_device() -> None:

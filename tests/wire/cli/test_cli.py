@@ -269,6 +269,34 @@ def test_an_inventory_with_an_error_names_the_host_and_applies_nothing(
     assert not [host for host in world.client.hosts() if host.name.startswith("bad-")]
 
 
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("? [a, b]\n: c\n", "hosts.yml: line 1: a list is used as a key"),
+        ("all:\n\thosts: a\n", "hosts.yml: line 2: not YAML: a tab where blanks are expected"),
+        ("[" * 100_000, "hosts.yml: line 1: more than 40 lists and mappings within each other"),
+        ("a:\n  host: {b: }\n", "hosts.yml: line 2: a: 'host' is none of vars, hosts, children"),
+    ],
+)
+def test_an_inventory_that_cannot_be_meant_is_refused_with_file_and_line(
+    world: World, tmp_path: Path, text: str, sentence: str
+) -> None:
+    (tmp_path / "hosts.yml").write_text(text)
+    (tmp_path / "profiles.yml").write_text("p: {image: vault-os}\n")
+    said = world.provision("host", "apply", tmp_path)
+    assert said.code == 2 and said.err.startswith(f"✗ {sentence}") and "(PV-110)" in said.err, said.err
+
+
+def test_a_serial_by_its_reserved_name_is_applied_with_a_word_of_advice(world: World, tmp_path: Path) -> None:
+    (tmp_path / "hosts.yml").write_text(
+        'g: {hosts: {old-1: {macs: ["52:54:00:99:01:01"], profile: p, serial: OLD1}}}\n'
+    )
+    (tmp_path / "profiles.yml").write_text("p: {image: vault-os}\n")
+    said = world.provision("host", "apply", tmp_path)
+    assert said.code == 0 and "write `serial_number` for `serial` of old-1" in said.err, said.err
+    assert world.client.host("OLD1").host.name == "old-1"
+
+
 @pytest.mark.parametrize("mac", ["AC-1F-6B-77-00-{}", "ac1f.6b77.00{}", "AC1F6B7700{}", "ac 1f 6b 77 00 {}"])
 def test_a_host_is_added_by_a_mac_as_it_stands_on_the_label(world: World, mac: str) -> None:
     number = f"{len(mac):02x}"

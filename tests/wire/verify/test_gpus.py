@@ -54,6 +54,8 @@ def furnish(case: dict[str, Any], folder: Path) -> Path:
         place.mkdir(parents=True)
         for name in ("vendor", "device", "class"):
             (place / name).write_text(one[name] + "\n")
+        if "physfn" in one:
+            (place / "physfn").symlink_to(f"../{one['physfn']}")
         if one["driver"]:
             driver = folder / "bus/pci/drivers" / one["driver"]
             driver.mkdir(parents=True, exist_ok=True)
@@ -64,12 +66,15 @@ def furnish(case: dict[str, Any], folder: Path) -> Path:
     return folder
 
 
-def shown(case: dict[str, Any], folder: Path, module: Path = STAND_IN) -> GpuReport:
+def shown(case: dict[str, Any], folder: Path, *modules: Path) -> GpuReport:
     (folder / "answers.json").write_text(json.dumps(case))
     done = run.run(
         ["/usr/bin/python3", "-", furnish(case, folder / "sys"), "2"],
         stdin=SCRIPT.read_bytes(),
-        env={"PYTHONPATH": str(module), "FAKE_NVML": str(folder / "answers.json")},
+        env={
+            "PYTHONPATH": ":".join(map(str, modules or (STAND_IN,))),
+            "FAKE_NVML": str(folder / "answers.json"),
+        },
     )
     said = read_gpus(done.stdout.decode())
     assert said is not None, done.stdout
@@ -139,10 +144,60 @@ def test_what_the_profile_leaves_out_is_not_judged(tmp_path: Path) -> None:
 
 def test_an_image_without_nvidia_ml_py_is_told(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    said = shown(load(CASES[0].with_name("healthy.json")), tmp_path, module=tmp_path / "empty")
+    said = shown(load(CASES[0].with_name("healthy.json")), tmp_path, tmp_path / "empty")
     assert deviations(said) == [
         "the image has no nvidia-ml-py (Python module pynvml), so NVML cannot be asked"
     ]
+
+
+FOREIGN = {
+    "another maker's": ("pynvml.py", "def version(): return 1\n", "has no NVMLError"),
+    "for Python 2": ("pynvml.py", "print 'NVML'\n", "cannot be imported (SyntaxError)"),
+    "without its library": (
+        "pynvml.py",
+        "import nowhere_to_be_found\n",
+        "cannot be imported (ModuleNotFound",
+    ),
+    "that ends whoever asks": ("pynvml.py", "raise SystemExit(3)\n", "cannot be imported (SystemExit)"),
+    "a package": ("pynvml/__init__.py", "from . import nvml\n", "cannot be imported (ImportError)"),
+}
+
+
+@pytest.fixture(params=FOREIGN.values(), ids=list(FOREIGN))
+def foreign(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, str]:
+    """A folder with a module that is called pynvml and is not NVIDIA's; what is said of it."""
+    name, text, fault = request.param
+    file = tmp_path / "foreign" / name
+    file.parent.mkdir(parents=True)
+    file.write_text(text)
+    return tmp_path / "foreign", f"{file} {fault}"
+
+
+def test_another_module_called_pynvml_is_told_and_not_asked(
+    foreign: tuple[Path, str], tmp_path: Path
+) -> None:
+    folder, fault = foreign
+    (sentence,) = deviations(shown(load(CASES[0].with_name("healthy.json")), tmp_path, folder))
+    said = "the image has no nvidia-ml-py, so NVML cannot be asked; another Python module is called pynvml: "
+    assert sentence.startswith(said + fault)
+
+
+def test_another_module_called_pynvml_does_not_hide_ours(foreign: tuple[Path, str], tmp_path: Path) -> None:
+    said = shown(load(CASES[0].with_name("healthy.json")), tmp_path, foreign[0], STAND_IN)
+    assert deviations(said) == [] and len(said.gpus) == 8
+
+
+def test_an_older_module_that_answers_in_bytes_is_understood(tmp_path: Path) -> None:
+    text = (STAND_IN / "pynvml.py").read_text()
+    for name in ("UUID", "Name", "Serial"):
+        text = text.replace(
+            f'str(answered(handle["nvmlDeviceGet{name}"]))',
+            f'answered(handle["nvmlDeviceGet{name}"]).encode()',
+        )
+    (tmp_path / "older").mkdir()
+    (tmp_path / "older/pynvml.py").write_text(text)
+    said = shown(load(CASES[0].with_name("healthy.json")), tmp_path, tmp_path / "older")
+    assert deviations(said) == [] and said.gpus[0].name == "NVIDIA H100 80GB HBM3"
 
 
 def test_a_hanging_driver_does_not_hold_the_connection(tmp_path: Path) -> None:
@@ -165,7 +220,7 @@ def test_nvidia_s_own_module_without_a_driver_is_told(genuine: ModuleType, tmp_p
     place = tmp_path / "module"
     place.mkdir()
     (place / "pynvml.py").symlink_to(str(genuine.__file__))
-    assert deviations(shown({**healthy, "module": ""}, tmp_path, module=place)) == [
+    assert deviations(shown({**healthy, "module": ""}, tmp_path, place)) == [
         "NVML's library (libnvidia-ml.so.1) is missing, the NVIDIA kernel module is not loaded either"
     ]
 

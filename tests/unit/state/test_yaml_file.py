@@ -1,0 +1,149 @@
+"""YAML files are read as Ansible reads them, or refused by line."""
+
+import time
+from pathlib import Path
+
+import pytest
+
+from provisioner.errors import InventoryError
+from provisioner.state import yaml_file
+
+LAUGHS = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 30)
+)
+MERGED = "a0: &a0 {k0: x}\n" + "".join(
+    f"a{n}: &a{n} {{k{n}: x, <<: [{', '.join([f'*a{n - 1}'] * 10)}]}}\n" for n in range(1, 30)
+)
+
+
+def load(folder: Path, text: str | bytes) -> object:
+    path = folder / "hosts.yml"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return yaml_file.load(path)
+
+
+def refusal(folder: Path, text: str | bytes) -> InventoryError:
+    with pytest.raises(InventoryError) as caught:
+        load(folder, text)
+    assert caught.value.code == 110
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("? [a, b]\n: c\n", "line 1: a list is used as a key"),
+        ("a:\n  ? {b: c}\n  : d\n", "line 2: a mapping is used as a key"),
+        ("a: {{ b }}\n", "line 1: a mapping is used as a key"),
+        ("a: 1\nb: 2\na: 3\n", "line 3: 'a' is there twice, first in line 1"),
+        ("a: {b: 1, b: 2}\n", "line 1: 'b' is there twice, first in line 1"),
+        ("c: &c {}\na:\n  <<: *c\n  <<: *c\n", "line 4: '<<' is there twice, first in line 3"),
+        ("a:\n  <<: {b: 1, b: 2}\n", "line 2: 'b' is there twice, first in line 2"),
+        ("a:\n\tb: c\n", "line 2: not YAML: a tab where blanks are expected"),
+        ("a:\n  b: c\n\td: e\n", "line 3: not YAML: a tab where blanks are expected"),
+        ("a:\n  b: c\n d: e\n", "line 3: not YAML: "),
+        ("a: [b\n", "line 2: not YAML: "),
+        ("a: *b\n", "line 1: not YAML: found undefined alias"),
+        ("a: 1\n---\nb: 2\n", "line 2: not YAML: "),
+        ("a: b\nc: \x07\n", "line 2: not YAML: a control character"),
+        (b"a: b\nc: \xff\n", "line 2: this is no UTF-8 text"),
+        ("a: b".encode("utf-16"), "line 1: this is no UTF-8 text"),
+        ("a: &a [*a]\n", "line 1: the alias *a refers to itself"),
+        ("a: &a\n  b:\n    c: {<<: *a}\n", "line 3: the alias *a refers to itself"),
+        ("a: 52:54:00:12:34:56\n", "line 1: 52:54:00:12:34:56 is a number to YAML: 41135085296"),
+        ("a: 0123\n", "line 1: 0123 is a number to YAML: 83"),
+        ("a: 1_000\n", "line 1: 1_000 is a number to YAML: 1000"),
+        ("a: 2026.10\n", "line 1: 2026.10 is a number to YAML: 2026.1"),
+        ("a: 2026-11-28T10:00:00\n", "line 1: 2026-11-28T10:00:00 is a date to YAML: 2026-11-28 10:00:00"),
+        ("a: 2026-13-45\n", "line 1: 2026-13-45 is a date to YAML: one that does not exist"),
+        ("a:\n  0123: b\n", "line 2: the key 0123 is a number to YAML, and no text"),
+        ("on: b\n", "line 1: the key on is true or false to YAML, and no text"),
+        ("~: b\n", "line 1: the key ~ is nothing to YAML, and no text"),
+        ("a: !!python/object:os.system {}\n", "line 1: the tag !!python/object:os.system is not understood"),
+        ("a: !!binary aGVsbG8=\n", "line 1: the tag !!binary is not understood"),
+        ("a: !include b.yml\n", "line 1: the tag !include is not understood"),
+        ("a: {<<: b}\n", "line 1: not YAML: "),
+        ("$ANSIBLE_VAULT;1.1;AES256\n6131\n", "encrypted by ansible-vault"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_with_file_and_line(
+    tmp_path: Path, text: str | bytes, sentence: str
+) -> None:
+    assert str(refusal(tmp_path, text)).startswith(f"hosts.yml: {sentence}")
+
+
+def test_a_tab_has_its_hint_and_a_number_how_to_write_it(tmp_path: Path) -> None:
+    assert refusal(tmp_path, "a:\n\tb: c\n").hint == "indent with blanks, never with a tab"
+    assert refusal(tmp_path, "a: 0123\n").hint == 'write "0123"'
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        (LAUGHS, 5),
+        (MERGED, 6),
+        ("[" * 100_000, 1),
+        ("{a: " * 50_000, 1),
+        ("a:\n" + "".join(f"{'  ' * n}a:\n" for n in range(1, 60)), 41),
+    ],
+    ids=("aliases", "merge keys", "lists", "mappings", "indented"),
+)
+def test_what_swells_or_is_too_deep_is_refused_at_once(tmp_path: Path, text: str, line: int) -> None:
+    began = time.process_time()
+    assert str(refusal(tmp_path, text)).startswith(f"hosts.yml: line {line}: ")
+    assert time.process_time() - began < 2
+
+
+def test_a_common_part_may_be_used_by_many(tmp_path: Path) -> None:
+    text = "common: &common {profile: cube, bmc: &bmc {driver: ipmi, secret: b3}}\n"
+    text += "".join(f"h{n}: {{<<: *common, bmc: *bmc}}\n" for n in range(5000))
+    loaded = load(tmp_path, text)
+    assert isinstance(loaded, dict)
+    assert loaded["h4999"] == {"profile": "cube", "bmc": {"driver": "ipmi", "secret": "b3"}}
+
+
+def test_numbers_and_dates_stay_the_text_that_they_are(tmp_path: Path) -> None:
+    text = 'a: [12, -7, 1.5, 2026-11-28, "0123", !!str 0123, 1e3, 12e45678, yes, off, ~, !unsafe "{{ x }}"]\n'
+    assert load(tmp_path, text) == {
+        "a": [
+            "12",
+            "-7",
+            "1.5",
+            "2026-11-28",
+            "0123",
+            "0123",
+            "1e3",
+            "12e45678",
+            True,
+            False,
+            None,
+            "{{ x }}",
+        ]
+    }
+
+
+def test_the_first_of_merged_mappings_wins_and_the_own_key_over_both(tmp_path: Path) -> None:
+    text = "x: &x {k: 1, m: 1}\ny: &y {k: 2, l: 2, m: 2}\nz: {m: 3, <<: [*x, *y]}\n"
+    loaded = load(tmp_path, text)
+    assert isinstance(loaded, dict)
+    assert loaded["z"] == {"k": "1", "l": "2", "m": "3"}
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n", "---\n", "---\n...\n"])
+def test_an_empty_file_is_nothing(tmp_path: Path, text: str) -> None:
+    assert load(tmp_path, text) is None
+
+
+def test_a_byte_order_mark_and_dos_lines_are_no_matter(tmp_path: Path) -> None:
+    loaded = load(
+        tmp_path, "\ufeffa:\r\n  b: c\r\n  d: !vault |\r\n    $ANSIBLE_VAULT;1.1;AES256\r\n    61\r\n"
+    )
+    assert loaded == {"a": {"b": "c", "d": yaml_file.Encrypted(file="hosts.yml", line=3)}}
+
+
+def test_a_file_that_cannot_be_read_says_why(tmp_path: Path) -> None:
+    with pytest.raises(InventoryError, match="Is a directory"):
+        yaml_file.load(tmp_path)
+    (tmp_path / "hosts.yml").write_bytes(b"#" * (yaml_file.LARGEST + 1))
+    with pytest.raises(InventoryError, match=r"hosts.yml: larger than 16 MiB"):
+        yaml_file.load(tmp_path / "hosts.yml")
