@@ -8,10 +8,10 @@ from provisioner import discovery
 from provisioner.agent.protocol import KernelArguments, SurveyArguments
 from provisioner.deployment import guard, target_disk
 from provisioner.deployment.guard import Standing
+from provisioner.domain import identity
 from provisioner.domain.boot_plan import Asker, Autoinstall, BootPlan, Firmware, Local, Ramdisk, Survey
 from provisioner.domain.deployment import Deployment
 from provisioner.domain.host import Host
-from provisioner.domain.values import is_same_uuid
 from provisioner.errors import ProvisionError
 from provisioner.imaging.manifest import ESP_LABEL
 from provisioner.site import lan
@@ -72,25 +72,14 @@ def _refusal(site: Site, asker: Asker, host: Host, deployment: Deployment | None
         return "the order has expired"
     if withdrawn := guard.withdrawal(Standing(deployment, host, target_disk.hints(site, host), now)):
         return withdrawn.sentence
-    if refusal := _other_machine(deployment, host, asker):
-        return refusal
+    # what its firmware does not say is not held against it here, for the ramdisk will say it
+    serial, uuid = identity.serial(asker.serial) or None, identity.uuid(asker.uuid) or None
+    if other := guard.other_machine(deployment, host, serial, uuid):
+        return other.sentence
     if asker.arch not in discovery.PROCESSORS:
         return f"the ramdisk does not run on {asker.arch}"
     if not lan.has_address(site, asker.mac, asker.address):
         return f"the request comes from {asker.address}, not from the host's own address"
-    return ""
-
-
-def _other_machine(deployment: Deployment, host: Host, asker: Asker) -> str:
-    """In words, where its firmware names another machine than was ordered; what it does not say is not held
-    against it here, for the ramdisk will say it.
-    """
-    for serial in filter(None, (deployment.serial, host.serial)):
-        if asker.serial and not guard.is_same_serial(serial, asker.serial):
-            return f"the order is for serial {serial}, this machine says {asker.serial}"
-    for uuid in filter(None, (deployment.uuid, host.uuid)):
-        if asker.uuid and not is_same_uuid(uuid, asker.uuid):
-            return "the order is for another system UUID"
     return ""
 
 

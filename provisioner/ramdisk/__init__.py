@@ -23,6 +23,7 @@ BOOT_PACKAGES = ("ipxe", "grub-efi-amd64-bin")
 AGENT_FOLDER = "usr/lib/python3/dist-packages"
 AGENT_SOURCES = (
     *("__init__.py", "errors.py", "run.py", "system/__init__.py", "system/text.py"),
+    *("domain/__init__.py", "domain/identity.py"),
     *("imaging/**/*.py", "agent/**/*.py"),
 )
 SCRIPTS = {

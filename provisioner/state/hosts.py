@@ -2,7 +2,7 @@
 
 from provisioner.domain.hardware import HardwareFacts
 from provisioner.domain.host import Host
-from provisioner.domain.values import machine_uuid
+from provisioner.domain.identity import uuid_key
 from provisioner.errors import NotFoundError, UnreadableError
 from provisioner.state.connection import Row, Table, first_of
 
@@ -57,7 +57,10 @@ class Hosts(Table):
             db.execute("UPDATE hosts SET facts = ?, facts_at = ? WHERE name = ?", [body, now, name])
 
     def names_by_uuid(self) -> dict[str, str]:
-        """System UUID → host, from the hosts' DHCP packets, their reports, and the inventory, which wins."""
+        """System UUID → host, from the hosts' DHCP packets, their reports, and the inventory, which wins.
+
+        The UUID as `domain.identity.uuid_key` has it.
+        """
         asked = """SELECT CASE WHEN json_valid(s.data) THEN json_extract(s.data, '$.uuid') END, m.host
                    FROM sightings s JOIN macs m ON m.mac = s.mac WHERE m.role = 'host'"""
         reported = (
@@ -67,8 +70,8 @@ class Hosts(Table):
         names: dict[str, str] = {}
         for sql in (asked, reported, written):
             for text, name in self._connection.tuples(sql):
-                if isinstance(text, str) and (uuid := machine_uuid(text)):
-                    names[uuid] = str(name)
+                if isinstance(text, str) and (key := uuid_key(text)):
+                    names[key] = str(name)
         return names
 
 

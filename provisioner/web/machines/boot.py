@@ -34,7 +34,9 @@ def boot_script(mac: str) -> Response:
         asker = _asker(mac, firmware)
         answer = boot.answer(site, asker) if asker else BootAnswer(Local(firmware=firmware), "this is no MAC")
         if asker and isinstance(answer.plan, Survey):
-            records.note_served(site.database, asker.mac, asker.uuid, asker.address, site.clock())
+            records.note_served(
+                site.database, asker.mac, asker.uuid, asker.address, site.clock(), asker.serial
+            )
         response = Response(_script(site, answer, firmware), mimetype="text/plain")
     except Exception:
         log.exception("the boot script of %.40s could not be rendered", mac)
@@ -79,7 +81,7 @@ def _note_served(site: Site, asker: Asker, answer: BootAnswer) -> None:
     """After the script has left: it was served, or a machine that was surveyed has been given its disk."""
     if isinstance(answer.plan, Local):
         if site.settings.discovery.boot:
-            records.note_released(site.database, asker.mac, asker.uuid, site.clock())
+            records.note_released(site.database, asker.mac, asker.uuid, site.clock(), asker.serial)
         return
     host = site.database.hosts.by_mac(asker.mac)
     row = site.database.deployments.last_of(host.name) if host else None
