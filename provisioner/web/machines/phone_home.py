@@ -87,9 +87,8 @@ def _wrong_system(row: Deployment, message: PhoneHome) -> str:
     image = f"{message.image_id}@{message.image_version}"
     if image != row.image:
         return f"{row.host} came up with {image}, but {row.image} was written"
-    wanted = DiskIdentity(row.disk.serial, row.disk.wwn, row.disk.size)
-    disk = message.root_disk
-    reported = DiskIdentity(disk.serial, disk.wwn, disk.size)
+    wanted = DiskIdentity(row.disk.serial, row.disk.wwn)
+    reported = DiskIdentity(message.root_disk.serial, message.root_disk.wwn)
     if wanted.compare(reported) is Match.DIFFERENT:
         return f"{row.host} came up from disk {reported}, but disk {wanted} was written"
     return ""

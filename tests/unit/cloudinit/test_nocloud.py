@@ -19,6 +19,7 @@ def build() -> dict[str, str]:
         server="http://10.77.0.1",
         token="phone-token",
         public_key=KEY,
+        domain="vaultcube.local",
     )
 
 
