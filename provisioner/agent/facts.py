@@ -34,7 +34,7 @@ def read_word(path: Path) -> str:
 
 def serial() -> str:
     """SMBIOS system serial; what vendors write in place of one counts as none."""
-    return identity.serial(read_word(SYS / "class/dmi/id/product_serial"))
+    return _identifier(identity.serial(read_word(SYS / "class/dmi/id/product_serial")))
 
 
 def maker() -> str:

@@ -1,7 +1,7 @@
 """Whether what a machine, or a disk, says of itself is what is meant: the one comparison that all use.
 
-What makers leave in place of a number, and what cannot be read, tells no two apart: it is no evidence,
-neither for nor against. Standard library only: the ramdisk has it too.
+What makers leave in place of a number tells no two apart: it is no evidence, neither for nor against.
+Standard library only: the ramdisk has it too.
 """
 
 import re
@@ -10,8 +10,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 from uuid import UUID
-
-from provisioner.system.text import is_identifier
 
 
 class Match(Enum):
@@ -50,9 +48,9 @@ _SHORTEST_COUNT = 5  # characters: 123 may be a maker's own number
 
 
 def serial(text: str | None) -> str:
-    """A serial without outer blanks; empty for a placeholder, and for what cannot be read to its end."""
+    """A serial without outer blanks; empty for a placeholder."""
     words = (text or "").strip("\0 \t\r\n")
-    return words if is_identifier(words) and not is_placeholder(words) else ""
+    return "" if is_placeholder(words) else words
 
 
 def is_placeholder(text: str) -> bool:
@@ -138,16 +136,13 @@ class MachineIdentity:
 
 @dataclass(frozen=True)
 class DiskIdentity:
-    """What is known of one disk; `size` in bytes, 0 where unknown."""
+    """What is known of one disk."""
 
     serial: str = ""
     wwn: str = ""
-    size: int = 0
 
     def compare(self, other: "DiskIdentity") -> Match:
         """Whether both are one disk: by the WWN, as volumes of one controller may share a serial."""
-        if self.size and other.size and self.size != other.size:
-            return Match.DIFFERENT
         by_wwn = _compare(_wwn(self.wwn), _wwn(other.wwn))
         if by_wwn is not Match.NONE:
             return by_wwn

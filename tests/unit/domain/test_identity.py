@@ -54,8 +54,8 @@ def test_a_serial_stays_as_it_is(word: str) -> None:
     assert identity.compare_serials(word, f"{word}Z") is Match.DIFFERENT
 
 
-def test_what_cannot_be_read_to_its_end_is_no_evidence() -> None:
-    for text in ("S1\ufffd", "S1\x1b[2J", "S\u202e1", None, ""):
+def test_nothing_is_no_evidence() -> None:
+    for text in (None, "", " ", "\0\0"):
         assert identity.serial(text) == ""
         assert identity.compare_serials("S1", text) is Match.NONE
 
@@ -133,8 +133,8 @@ def test_one_number_that_differs_outweighs_all_that_are_equal(other: MachineIden
             Match.SAME,
         ),
         (DiskIdentity("D1", "eui.0025385b01"), DiskIdentity("D1", "eui.0025385b02"), Match.DIFFERENT),
-        (DiskIdentity("D1", "naa.1122", 8), DiskIdentity("D1", "", 9), Match.DIFFERENT),
-        (DiskIdentity("D1", "naa.5000c5", 8), DiskIdentity("WD-1", "0x5000c5", 8), Match.SAME),
+        (DiskIdentity("D1", "naa.1122"), DiskIdentity("D2"), Match.DIFFERENT),
+        (DiskIdentity("D1", "naa.5000c5"), DiskIdentity("WD-1", "0x5000c5"), Match.SAME),
         (DiskIdentity("D1", "naa.0000000000000000"), DiskIdentity("D1", "naa.5000c5"), Match.SAME),
         (DiskIdentity("00000000"), DiskIdentity("00000000"), Match.NONE),
         (DiskIdentity("D1"), DiskIdentity(), Match.NONE),
