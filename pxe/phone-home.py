@@ -31,7 +31,7 @@ def os_release():
 
 def root_disk():
     """The whole disk below the root file system, its serial and its size in bytes."""
-    source = output_of("findmnt", "-nvo", "SOURCE", "/")  # -v: without the subvolume of btrfs
+    source = output_of("findmnt", "--noheadings", "--nofsroot", "--output", "SOURCE", "/")
     above = Path("/sys/class/block", Path(source).name).resolve().parent
     disk = above if (above / "queue").is_dir() else Path("/sys/class/block", Path(source).name)
     return {

@@ -2,6 +2,7 @@
 
 from provisioner.domain.hardware import HardwareFacts
 from provisioner.domain.host import Host
+from provisioner.domain.identity import serial as known_serial
 from provisioner.domain.identity import uuid_key
 from provisioner.errors import NotFoundError, UnreadableError
 from provisioner.state.connection import Row, Table, first_of
@@ -55,6 +56,13 @@ class Hosts(Table):
         with self._connection.writing() as db:
             body = hardware.model_dump_json()
             db.execute("UPDATE hosts SET facts = ?, facts_at = ? WHERE name = ?", [body, now, name])
+
+    def names_by_serial(self, serial: str) -> list[str]:
+        """The hosts that have this serial in the inventory: blades may share that of their chassis."""
+        sql = """SELECT name FROM hosts
+                 WHERE json_valid(body) AND lower(trim(json_extract(body, '$.serial'))) = ? ORDER BY name"""
+        wanted = known_serial(serial).lower()
+        return [str(name) for (name,) in self._connection.tuples(sql, wanted)] if wanted else []
 
     def names_by_uuid(self) -> dict[str, str]:
         """System UUID → host, from the hosts' DHCP packets, their reports, and the inventory, which wins.
