@@ -20,14 +20,6 @@ SYS = Path("/sys")
 GIVE_UP = 10 * 60.0  # seconds
 PAUSES = (1, 2, 4, 8, 15)  # seconds between two tries; the last one goes on
 NO_DISKS = ("loop", "ram", "sr", "fd", "zram", "dm-", "md", "nbd", "mtd")
-NO_SERIALS = (
-    "to be filled by o.e.m.",
-    "default string",
-    "not specified",
-    "none",
-    "0",
-    "system serial number",
-)
 
 
 def word(path):
@@ -80,14 +72,13 @@ def cards():
 
 
 def machine(order):
-    serial = identity(word(SYS / "class/dmi/id/product_serial"))
     nics = cards()
     return {
         "nonce": order["nonce"],
         "boot_id": word(Path("/proc/sys/kernel/random/boot_id")),
         "mac": order["mac"],
         "macs": [nic["mac"] for nic in nics],
-        "serial": "" if serial.lower() in NO_SERIALS else serial,
+        "serial": identity(word(SYS / "class/dmi/id/product_serial")),
         "uuid": word(SYS / "class/dmi/id/product_uuid").lower(),
         "memory": os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
         "version": "installer",

@@ -31,10 +31,15 @@ def os_release():
 
 def root_disk():
     """The whole disk below the root file system, its serial and its size in bytes."""
-    source = output_of("findmnt", "-no", "SOURCE", "/")
+    source = output_of("findmnt", "--noheadings", "--nofsroot", "--output", "SOURCE", "/")
     above = Path("/sys/class/block", Path(source).name).resolve().parent
     disk = above if (above / "queue").is_dir() else Path("/sys/class/block", Path(source).name)
-    return {"name": disk.name, "serial": serial(disk), "size": 512 * int(word(disk / "size") or 0)}
+    return {
+        "name": disk.name,
+        "serial": serial(disk),
+        "wwn": word(disk / "wwid") or word(disk / "device/wwid"),
+        "size": 512 * int(word(disk / "size") or 0),
+    }
 
 
 def serial(disk):

@@ -8,6 +8,7 @@ from pathlib import Path
 from provisioner.agent import signatures, write_marker
 from provisioner.agent.disks import EMPTY, HALF
 from provisioner.agent.protocol import Device, Disk, Nic
+from provisioner.domain import identity
 from provisioner.errors import PackError, ProgramError
 from provisioner.imaging import gpt
 from provisioner.imaging.manifest import ESP_LABEL
@@ -33,7 +34,7 @@ def read_word(path: Path) -> str:
 
 def serial() -> str:
     """SMBIOS system serial; what vendors write in place of one counts as none."""
-    return _identifier(_smbios("product_serial"))
+    return _identifier(identity.serial(read_word(SYS / "class/dmi/id/product_serial")))
 
 
 def maker() -> str:
@@ -48,17 +49,7 @@ def product() -> str:
 
 def _smbios(name: str) -> str:
     value = read_word(SYS / "class/dmi/id" / name)
-    placeholders = (
-        "to be filled by o.e.m.",
-        "default string",
-        "not specified",
-        "none",
-        "0",
-        "system serial number",
-        "system manufacturer",
-        "system product name",
-    )
-    return "" if value.lower() in placeholders else value
+    return "" if identity.is_placeholder(value) else value
 
 
 def _identifier(value: str) -> str:

@@ -15,6 +15,7 @@ from provisioner.agent.link import Link, Stopped
 from provisioner.agent.restart import restart
 from provisioner.agent.stream import Stream
 from provisioner.agent.writer import ImageWriter, device_path, seconds_since
+from provisioner.domain import identity
 from provisioner.imaging import manifest as manifests
 from provisioner.imaging import signature
 from provisioner.run import run
@@ -152,9 +153,10 @@ class Job:
 
     def _check_serial(self, order: protocol.Order) -> None:
         serial = facts.serial()
-        if order.expected_serial and order.expected_serial != serial:
+        expected = identity.serial(order.expected_serial)
+        if expected and identity.compare_serials(expected, serial) is not identity.Match.SAME:
             raise errors.DiskError(
-                f"this machine says serial {serial or 'nothing'}, the order is for {order.expected_serial}",
+                f"this machine says serial {serial or 'nothing'}, the order is for {expected}",
                 hint="the MAC in the inventory belongs to another machine",
                 code=301,
             )

@@ -76,12 +76,19 @@ class MacMatch(PlainSection):
     macaddress: Mac
 
 
+class NameServers(PlainSection):
+    """netplan's `nameservers`: systemd-resolved asks DNS for names under `.local` only if `search` has it."""
+
+    search: Annotated[tuple[str, ...], Field(min_length=1)]
+
+
 class DeployEthernet(Section):
     """The deployment LAN's interface; the DHCP client says the same id as its firmware did."""
 
     match: MacMatch
     dhcp4: Literal[True] = True
     dhcp_identifier: Literal["mac"] = "mac"
+    nameservers: NameServers | None = None
 
 
 class NetplanConfig(PlainSection):
@@ -91,9 +98,11 @@ class NetplanConfig(PlainSection):
     ethernets: Annotated[dict[Literal["deploy"], DeployEthernet], Field(min_length=1)]
 
 
-def deploy_network(mac: Mac) -> NetplanConfig:
-    """The one interface with this MAC, by DHCP."""
-    return NetplanConfig(ethernets={"deploy": DeployEthernet(match=MacMatch(macaddress=mac))})
+def deploy_network(mac: Mac, domain: str = "") -> NetplanConfig:
+    """The one interface with this MAC, by DHCP; names below the site's `domain` are asked of its DNS."""
+    names = NameServers(search=(domain,)) if domain else None
+    deploy = DeployEthernet(match=MacMatch(macaddress=mac), nameservers=names)
+    return NetplanConfig(ethernets={"deploy": deploy})
 
 
 class _Dumper(yaml.SafeDumper):

@@ -21,11 +21,19 @@ PHONE_HOME = ("/usr/bin/python3", SCRIPT, ORDER)
 
 
 def build(
-    *, deployment: str, hostname: str, deploy_mac: Mac, server: str, token: str, public_key: str
+    *,
+    deployment: str,
+    hostname: str,
+    deploy_mac: Mac,
+    server: str,
+    token: str,
+    public_key: str,
+    domain: str = "",
 ) -> dict[str, str]:
     """File name in the file system CIDATA → text: `meta-data`, `user-data`, `network-config`.
 
-    `server` is the service's URL, `token` the one-time phone-home token, `public_key` one OpenSSH line.
+    `server` is the service's URL, `token` the one-time phone-home token, `public_key` one OpenSSH line,
+    `domain` the site's, empty for none.
     Source: cloud-init's documentation of the data source NoCloud. Raises ValueError of pydantic's.
     """
     user = User(
@@ -43,7 +51,7 @@ def build(
     return {
         "meta-data": dump(MetaData(instance_id=deployment, local_hostname=hostname)),
         "user-data": HEAD + dump(config),
-        "network-config": dump(deploy_network(deploy_mac)),
+        "network-config": dump(deploy_network(deploy_mac, domain)),
     }
 
 

@@ -9,12 +9,13 @@ from provisioner.agent.protocol import KernelArguments, SurveyArguments
 from provisioner.deployment import diagnose, guard, target_disk
 from provisioner.deployment.guard import Standing
 from provisioner.deployment.record import suspect
+from provisioner.domain import identity
 from provisioner.domain.boot_plan import Asker, Autoinstall, BootPlan, Firmware, Local, Ramdisk, Survey
 from provisioner.domain.deployment import Deployment
 from provisioner.domain.events.netboot import NetbootLooped
 from provisioner.domain.events.order import HostSuspect
 from provisioner.domain.host import Host
-from provisioner.domain.values import is_same_uuid, machine_uuid
+from provisioner.domain.identity import Match
 from provisioner.errors import ProvisionError
 from provisioner.imaging.manifest import ESP_LABEL
 from provisioner.site import lan
@@ -94,14 +95,24 @@ def _alarm(
 
 def _other_reader(deployment: Deployment, host: Host, asker: Asker) -> str:
     """In words, where it names another machine than the order or its first reader did."""
-    if difference := _other_machine(deployment, host, asker):
-        return difference
+    if other := _other_machine(deployment, host, asker):
+        return other
     first = deployment.script
-    if first.serial and asker.serial.strip() and not guard.is_same_serial(first.serial, asker.serial):
-        return f"the first said serial {first.serial}, this one {asker.serial.strip()}"
-    if first.uuid and machine_uuid(asker.uuid) and not is_same_uuid(first.uuid, asker.uuid):
-        return f"the first said system UUID {first.uuid}, this one {machine_uuid(asker.uuid)}"
+    if identity.compare_serials(first.serial, asker.serial) is Match.DIFFERENT:
+        return f"the first said serial {first.serial}, this one {identity.serial(asker.serial)}"
+    if identity.compare_uuids(first.uuid, asker.uuid) is Match.DIFFERENT:
+        return f"the first said system UUID {first.uuid}, this one {identity.uuid(asker.uuid)}"
     return ""
+
+
+def _other_machine(deployment: Deployment, host: Host, asker: Asker) -> str:
+    """In words, where it is not the one that was ordered.
+
+    What its firmware does not say is not held against it here, for the ramdisk will say it.
+    """
+    serial, uuid = identity.serial(asker.serial) or None, identity.uuid(asker.uuid) or None
+    other = guard.other_machine(deployment, host, serial, uuid)
+    return other.sentence if other else ""
 
 
 def _looped(site: Site, deployment: Deployment) -> NetbootLooped:
@@ -129,25 +140,12 @@ def _refusal(site: Site, asker: Asker, host: Host, deployment: Deployment | None
         return "the order has expired"
     if withdrawn := guard.withdrawal(Standing(deployment, host, target_disk.hints(site, host), now)):
         return withdrawn.sentence
-    if refusal := _other_machine(deployment, host, asker):
-        return refusal
+    if other := _other_machine(deployment, host, asker):
+        return other
     if asker.arch not in discovery.PROCESSORS:
         return f"the ramdisk does not run on {asker.arch}"
     if not lan.has_address(site, asker.mac, asker.address):
         return f"the request comes from {asker.address}, not from the host's own address"
-    return ""
-
-
-def _other_machine(deployment: Deployment, host: Host, asker: Asker) -> str:
-    """In words, where its firmware names another machine than was ordered; what it does not say is not held
-    against it here, for the ramdisk will say it.
-    """
-    for serial in filter(None, (deployment.serial, host.serial)):
-        if asker.serial and not guard.is_same_serial(serial, asker.serial):
-            return f"the order is for serial {serial}, this machine says {asker.serial}"
-    for uuid in filter(None, (deployment.uuid, host.uuid)):
-        if asker.uuid and not is_same_uuid(uuid, asker.uuid):
-            return "the order is for another system UUID"
     return ""
 
 

@@ -9,14 +9,15 @@ from dataclasses import dataclass
 from provisioner.agent import disks, protocol
 from provisioner.deployment.tokens import token_fits
 from provisioner.discovery.hardware import agent_disk
+from provisioner.domain import identity
 from provisioner.domain.claim import Claim
 from provisioner.domain.deployment import Deployment, TargetDisk
 from provisioner.domain.hardware import DiskInfo
 from provisioner.domain.host import Host
+from provisioner.domain.identity import Match
 from provisioner.domain.profile import Hints
 from provisioner.domain.refusal import Refusal
 from provisioner.domain.stage import Stage
-from provisioner.domain.values import is_same_uuid, machine_uuid
 from provisioner.errors import DiskError
 
 ARMED = frozenset({Stage.POWERING, Stage.NETBOOTING})  # the nonce is out, and nothing has begun
@@ -57,7 +58,9 @@ def decide(standing: Standing, claim: Claim | None) -> Admitted | Denied | Refus
         return Denied("it says nothing of itself")
     if denial := _denial(standing.order, claim):
         return denial
-    if refusal := withdrawal(standing) or _other_machine(standing, claim):
+    if refusal := withdrawal(standing) or other_machine(
+        standing.order, standing.host, claim.serial, claim.uuid
+    ):
         return refusal
     return _target(standing.order, claim)
 
@@ -65,11 +68,6 @@ def decide(standing: Standing, claim: Claim | None) -> Admitted | Denied | Refus
 def withdrawal(standing: Standing) -> Refusal | None:
     """Why the order does not hold any more, whoever asks; None where it does."""
     return next((refusal for rule in RULES if (refusal := rule(standing))), None)
-
-
-def is_same_serial(one: str, other: str) -> bool:
-    """Whether two serials are the same, letters' case and outer blanks aside."""
-    return one.strip().lower() == other.strip().lower()
 
 
 def _denial(order: Deployment, claim: Claim) -> Denied | None:
@@ -116,8 +114,8 @@ def _changed(standing: Standing) -> Refusal | None:
     """What was shown to who ordered, the inventory says otherwise now."""
     order, host = standing.order, standing.host
     changes = {
-        "serial": order.serial and host.serial and not is_same_serial(order.serial, host.serial),
-        "system UUID": order.uuid and host.uuid and not is_same_uuid(order.uuid, host.uuid),
+        "serial": identity.compare_serials(order.serial, host.serial) is Match.DIFFERENT,
+        "system UUID": identity.compare_uuids(order.uuid, host.uuid) is Match.DIFFERENT,
         "network card": host.macs[0] != order.mac,
         "disk": order.hints is not None and order.hints != standing.hints,
     }
@@ -135,17 +133,21 @@ def _changed(standing: Standing) -> Refusal | None:
 RULES: tuple[Callable[[Standing], Refusal | None], ...] = (_expired, _locked, _changed)
 
 
-def _other_machine(standing: Standing, claim: Claim) -> Refusal | None:
-    """Who has the nonce, the card and the address, and yet is another machine than was ordered."""
-    order, host, said = standing.order, standing.host, claim
-    if said.serial is not None:
-        for serial in filter(None, (order.serial, host.serial)):
-            if not is_same_serial(serial, said.serial):
-                return _not_it(f"serial {said.serial or 'nothing'}", serial, code=301)
-    if said.uuid is not None:
-        for uuid in filter(machine_uuid, (order.uuid, host.uuid)):
-            if not is_same_uuid(uuid, said.uuid):
-                return _not_it(f"system UUID {said.uuid or 'nothing'}", uuid, code=302)
+def other_machine(order: Deployment, host: Host, serial: str | None, uuid: str | None) -> Refusal | None:
+    """Why a machine that says this of itself is another than was ordered; None for what it did not say.
+
+    Who was asked and names no number, or a placeholder, has not shown that it is the machine.
+    """
+    if serial is not None:
+        for wanted in filter(None, map(identity.serial, (order.serial, host.serial))):
+            if identity.compare_serials(wanted, serial) is not Match.SAME:
+                return _not_it(f"serial {serial.strip() or 'nothing'}", wanted, code=301)
+    if uuid is not None:
+        for wanted in filter(None, map(identity.uuid, (order.uuid, host.uuid))):
+            if identity.compare_uuids(wanted, uuid) is not Match.SAME:
+                return _not_it(
+                    f"system UUID {identity.both_orders(uuid)}", identity.both_orders(wanted), code=302
+                )
     return None
 
 

@@ -3,6 +3,7 @@
 import secrets
 
 from provisioner.deployment import admission, target_disk
+from provisioner.domain import identity
 from provisioner.domain.deployment import Deployment, Terms
 from provisioner.domain.event import Event
 from provisioner.domain.events.order import OrderArmed
@@ -11,7 +12,6 @@ from provisioner.domain.host import Host
 from provisioner.domain.image import Image
 from provisioner.domain.profile import Hints
 from provisioner.domain.stage import Stage
-from provisioner.domain.values import machine_uuid
 from provisioner.site.site import Site
 
 AS_USUAL = Terms()
@@ -64,8 +64,8 @@ def arm(
             deadline=expires,
             expires=expires,
             armed_by=by,
-            serial=host.serial or hardware.serial,
-            uuid=host.uuid or machine_uuid(hardware.uuid),
+            serial=identity.serial(host.serial) or identity.serial(hardware.serial),
+            uuid=identity.uuid(host.uuid) or identity.uuid(hardware.uuid),
             hints=target_disk.hints(site, host),
             target=target_disk.shown(site, host),
             last_event_at=now,

@@ -6,8 +6,10 @@ from dataclasses import asdict
 
 from provisioner.agent import disks
 from provisioner.deployment import admission, target_disk
+from provisioner.domain import identity
 from provisioner.domain.deployment import Deployment, Terms
 from provisioner.domain.host import Host
+from provisioner.domain.identity import Match
 from provisioner.domain.image import Image
 from provisioner.domain.plan import CatalogueImage, ErasedDisk, Plan
 from provisioner.domain.profile import Hints
@@ -18,11 +20,13 @@ from provisioner.site.site import Site
 
 
 def find_host(site: Site, text: str) -> Host:
-    """A host by name, serial, or MAC in any notation. Raises NotFoundError or, for a bad MAC, InputError."""
+    """A host by name, serial, or MAC in any notation.
+
+    Raises NotFoundError; InputError for a bad MAC, and for a serial that several hosts have.
+    """
     hosts = site.database.hosts.all()
-    for host in hosts:
-        if text in (host.name, host.serial):
-            return host
+    for host in [host for host in hosts if host.name == text] or _having_serial(hosts, text):
+        return host
     mac = _mac(text)
     for host in hosts:
         if mac and mac in host.macs:
@@ -33,6 +37,22 @@ def find_host(site: Site, text: str) -> Host:
     raise NotFoundError(
         f"no host has the {'MAC' if mac else 'name or serial'} {text}", hint="provision host list", code=121
     )
+
+
+def _having_serial(hosts: list[Host], text: str) -> list[Host]:
+    found = [host for host in hosts if identity.compare_serials(host.serial, text) is Match.SAME]
+    if len(found) > 1:
+        names = ", ".join(host.name for host in found)
+        raise InputError(f"several hosts have the serial {text}: {names}", hint="name the one that is meant")
+    return found
+
+
+def _own_serial(site: Site, host: Host) -> str:
+    """What a person can tell the machine by; empty where it has none, or shares it with another host."""
+    hardware = site.database.hosts.hardware(host.name)
+    serial = identity.serial(host.serial) or identity.serial(hardware.serial if hardware else "")
+    others = set(site.database.hosts.names_by_serial(serial)) - {host.name}
+    return "" if others else serial
 
 
 def _mac(text: str) -> str:
@@ -88,8 +108,7 @@ def choose_iso(site: Site, host: Host, image: Image) -> str:
 
 def make(site: Site, host: Host, image: Image, terms: Terms) -> Plan:
     """The plan of one host, with every refusal. Raises NotFoundError, InputError for the profile's ISO."""
-    hardware = site.database.hosts.hardware(host.name)
-    serial = host.serial or (hardware.serial if hardware else "")
+    serial = _own_serial(site, host)
     return Plan(
         host=host,
         image=CatalogueImage.model_validate(image),

@@ -1,6 +1,7 @@
 """What a ramdisk says of its machine, as the rest of the service knows hardware."""
 
 from provisioner.agent import protocol
+from provisioner.domain import identity
 from provisioner.domain.claim import Claim
 from provisioner.domain.hardware import DeviceInfo, DiskInfo, HardwareFacts, NicInfo
 
@@ -10,8 +11,8 @@ def reported(message: protocol.Hello | protocol.Inventory) -> HardwareFacts:
     return HardwareFacts(
         mac=message.mac,
         macs=tuple(message.macs),
-        serial=message.serial,
-        uuid=message.uuid,
+        serial=identity.serial(message.serial),
+        uuid=identity.uuid(message.uuid),
         memory=message.memory,
         version=message.version,
         boot_id=message.boot_id if isinstance(message, protocol.Hello) else "",

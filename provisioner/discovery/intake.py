@@ -5,13 +5,17 @@ from dataclasses import replace
 
 from provisioner.agent.protocol import Inventory
 from provisioner.discovery.hardware import reported
-from provisioner.domain.values import machine_uuid, parse_mac
+from provisioner.discovery.owners import Owners
+from provisioner.domain.identity import MachineIdentity
+from provisioner.domain.values import parse_mac
 from provisioner.errors import InputError
 from provisioner.site import lan
 from provisioner.site.site import Site
 from provisioner.state.surveys import SurveyRow
 
 log = logging.getLogger(__name__)
+# of network cards on USB that speak no vendor's own protocol, as BMCs' do
+USB_DRIVERS = frozenset({"cdc_ether", "cdc_eem", "cdc_ncm", "cdc_subset", "rndis_host"})
 LARGEST = 128 << 10  # bytes of a message; sixteen GPUs and thirty disks need 12 kB
 
 
@@ -20,17 +24,17 @@ def take(site: Site, message: Inventory, address: str) -> bool:
 
     False, with the reason in the log, where discovery is off, or it is not this machine's to say.
     """
-    macs = [mac for text in (message.mac, *message.macs) if (mac := _mac(text))]
+    macs = _own_cards(site, message)
     if fault := _fault(site, message, macs, address):
         log.warning("an inventory from %s is not taken: %s", address, fault)
         return False
     hardware = reported(message).model_copy(update={"macs": tuple(dict.fromkeys(macs))})
-    uuid = machine_uuid(message.uuid)
-    known = site.database.surveys.find(macs[0], uuid) or SurveyRow(macs[0])
+    said = MachineIdentity(message.serial, message.uuid, hardware.macs)
+    known = site.database.surveys.find(macs[0], said) or SurveyRow(macs[0])
     site.database.surveys.put(
         replace(
             known,
-            uuid=uuid or known.uuid,
+            uuid=hardware.uuid or known.uuid,
             macs=hardware.macs,
             address=address,
             reported=site.clock(),
@@ -56,6 +60,20 @@ def _fault(site: Site, message: Inventory, macs: list[str], address: str) -> str
     if lease is None or lease.expires <= site.clock() or lease.address != address:
         return f"the address is not that of {macs[0]}"
     return ""
+
+
+def _own_cards(site: Site, message: Inventory) -> list[str]:
+    """Its MACs, the booting card's first, without what is not its own.
+
+    A BMC shows its host a network card on USB, and all of its make have the same MAC there: known by the
+    driver, or since a host that is certainly another machine has it.
+    """
+    macs = [mac for text in (message.mac, *message.macs) if (mac := _mac(text))]
+    usb = {nic.mac for nic in message.nics if nic.driver in USB_DRIVERS}
+    said, owners = MachineIdentity(message.serial, message.uuid, tuple(macs)), Owners(site.database)
+    hosts = {mac: row.host for mac in macs if (row := site.database.macs.get(mac))}
+    others = {mac for mac, host in hosts.items() if owners.is_other(host, said)}
+    return [mac for mac in macs if mac == message.mac or mac not in usb | others]
 
 
 def _mac(text: str) -> str:

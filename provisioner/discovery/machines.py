@@ -1,12 +1,16 @@
 """The list of machines that nobody knows: sightings and inventories of one machine joined into one row."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from provisioner.discovery import vendors
+from provisioner.discovery.owners import Owners
+from provisioner.domain import identity
 from provisioner.domain.hardware import HardwareFacts
+from provisioner.domain.identity import MachineIdentity, uuid_key
 from provisioner.domain.machine import UnknownMachine
-from provisioner.domain.values import machine_uuid, parse_mac
+from provisioner.domain.values import parse_mac
 from provisioner.errors import InputError, NotFoundError
 from provisioner.site.site import Site
 from provisioner.state.sightings import Sighting
@@ -20,10 +24,17 @@ class _Group:
     sightings: tuple[Sighting, ...] = ()
     survey: SurveyRow | None = None
 
+    def without(self, shared: frozenset[str]) -> "_Group":
+        """The same, whose survey names no card that others have too; its own boot card stays."""
+        if self.survey is None:
+            return self
+        macs = tuple(mac for mac in self.survey.macs if mac not in shared - {self.survey.mac})
+        return replace(self, survey=replace(self.survey, macs=macs))
+
 
 def unknown(site: Site) -> list[UnknownMachine]:
     """One row per machine, the last seen first."""
-    owners = site.database.hosts.names_by_uuid()
+    owners = Owners(site.database)
     surveys = [survey for survey in site.database.surveys.all() if survey.hardware]
     groups = _join(site.database.sightings.unknown(), surveys)
     machines = [_machine(group, owners) for group in groups]
@@ -47,27 +58,40 @@ def find(site: Site, text: str) -> UnknownMachine:
 
 
 def _join(sightings: Sequence[Sighting], surveys: Sequence[SurveyRow]) -> list[_Group]:
-    """Groups by UUID (DHCP option 97, or as inventoried) and by the MACs that an inventory names."""
-    by_mac = {mac: survey for survey in surveys for mac in (survey.mac, *survey.macs)}
-    by_uuid = {survey.uuid: survey for survey in surveys if survey.uuid}
+    """Groups by the MACs that an inventory names, else by UUID (DHCP option 97)."""
+    by_mac = _by_mac(surveys)
+    inventoried = Counter(uuid_key(survey.uuid) for survey in surveys)
     groups: dict[str, _Group] = {}
     for sighting in sightings:
-        uuid = machine_uuid(sighting.data.uuid)
-        survey = by_mac.get(sighting.mac) or by_uuid.get(uuid)
-        key = survey.mac if survey else uuid or sighting.mac
+        key = uuid_key(sighting.data.uuid)
+        survey = by_mac.get(sighting.mac)
+        if survey:
+            key = survey.mac
+        elif not key or inventoried[key]:  # who was inventoried has named all of its cards
+            key = sighting.mac
         group = groups.get(key, _Group(survey=survey))
         groups[key] = _Group((*group.sightings, sighting), group.survey)
     for survey in surveys:  # its sightings may be older than what is listed
         groups.setdefault(survey.mac, _Group(survey=survey))
-    return list(groups.values())
+    return [group.without(_shared(surveys)) for group in groups.values()]
 
 
-def _machine(group: _Group, owners: dict[str, str]) -> UnknownMachine:
+def _by_mac(surveys: Sequence[SurveyRow]) -> dict[str, SurveyRow]:
+    shared = _shared(surveys)
+    named = {mac: survey for survey in surveys for mac in survey.macs if mac not in shared}
+    return named | {survey.mac: survey for survey in surveys}
+
+
+def _shared(surveys: Sequence[SurveyRow]) -> frozenset[str]:
+    return identity.shared((survey.mac, *survey.macs) for survey in surveys)
+
+
+def _machine(group: _Group, owners: Owners) -> UnknownMachine:
     sightings, survey = group.sightings, group.survey or SurveyRow("")
     hardware = survey.hardware or HardwareFacts()
     packets = [sighting.data for sighting in sightings]
-    macs = tuple(dict.fromkeys([*(sighting.mac for sighting in sightings), *survey.macs]))
-    uuid = survey.uuid or _first(machine_uuid(packet.uuid) for packet in packets)
+    macs = tuple(dict.fromkeys([*(sighting.mac for sighting in sightings), *survey.macs])) or (survey.mac,)
+    uuid = survey.uuid or _first(identity.uuid(packet.uuid) for packet in packets)
     return UnknownMachine(
         mac=macs[0],
         macs=macs,
@@ -78,7 +102,7 @@ def _machine(group: _Group, owners: dict[str, str]) -> UnknownMachine:
         hostname=_first(packet.hostname for packet in packets),
         port=_first(packet.circuit for packet in packets),
         note=_first(packet.note for packet in packets),
-        host=owners.get(uuid, ""),
+        host=owners.by_uuid(MachineIdentity(hardware.serial, uuid, survey.macs)),
         first_seen=min((sighting.first_seen for sighting in sightings), default=survey.reported),
         last_seen=max((sighting.last_seen for sighting in sightings), default=survey.reported),
         count=sum(sighting.count for sighting in sightings),

@@ -1,7 +1,8 @@
 """Whether a machine that nobody knows may be sent to look at itself; the default is its own disk."""
 
+from provisioner.discovery.owners import Owners
 from provisioner.domain.boot_plan import Asker
-from provisioner.domain.values import machine_uuid
+from provisioner.domain.identity import MachineIdentity
 from provisioner.site import lan
 from provisioner.site.site import Site
 from provisioner.state.surveys import SurveyRow
@@ -22,7 +23,7 @@ def refusal(site: Site, asker: Asker) -> str:
         return f"this network card is not known, its machine is: {owner}"
     if asker.arch not in PROCESSORS:
         return f"this machine is not known, and the ramdisk does not run on {asker.arch}"
-    survey = site.database.surveys.find(asker.mac, asker.uuid)
+    survey = site.database.surveys.find(asker.mac, MachineIdentity(asker.serial, asker.uuid))
     return "" if is_due(survey, site.clock()) else "this machine is not known; its inventory was taken"
 
 
@@ -37,9 +38,5 @@ def is_due(survey: SurveyRow | None, now: float) -> bool:
 
 
 def _owner(site: Site, asker: Asker) -> str:
-    uuid = machine_uuid(asker.uuid)
-    if uuid and (name := site.database.hosts.names_by_uuid().get(uuid)):
-        return name
-    serial = asker.serial.strip().lower()
-    named = (host.name for host in site.database.hosts.all() if host.serial.strip().lower() == serial)
-    return next(named, "") if serial else ""
+    owners, said = Owners(site.database), MachineIdentity(asker.serial, asker.uuid)
+    return owners.by_uuid(said) or owners.by_serial(said)

@@ -2,7 +2,6 @@
 
 import re
 from typing import Annotated
-from uuid import UUID
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -39,36 +38,6 @@ def _mac(value: object) -> str:
         return parse_mac(str(value))
     except InputError as fault:
         raise ValueError(f"{fault} ({fault.hint})") from fault
-
-
-# what makers leave in place of a UUID: two machines that have it are not one
-PLACEHOLDER_UUIDS = frozenset(
-    {
-        "00000000-0000-0000-0000-000000000000",
-        "ffffffff-ffff-ffff-ffff-ffffffffffff",
-        "03000200-0400-0500-0006-000700080009",
-        "00020003-0004-0005-0006-000700080009",
-        "12345678-1234-5678-90ab-cddeefaabbcc",
-    }
-)
-
-
-def machine_uuid(text: str | None) -> str:
-    """A system UUID (SMBIOS, DHCP option 97) in lower case; empty for what names no single machine."""
-    uuid = (text or "").strip().lower()
-    return "" if uuid in PLACEHOLDER_UUIDS or len(uuid) != 36 else uuid
-
-
-def is_same_uuid(one: str, other: str) -> bool:
-    """Whether two UUIDs name the same machine, in either of the byte orders of SMBIOS (2.6, 7.2.1).
-
-    What names no single machine is the same as nothing.
-    """
-    known, said = machine_uuid(one), machine_uuid(other)
-    try:
-        return bool(known) and UUID(known).bytes in (UUID(said).bytes, UUID(said).bytes_le)
-    except ValueError:
-        return known == said
 
 
 _UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}

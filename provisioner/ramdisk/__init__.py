@@ -24,6 +24,7 @@ AGENT_FOLDER = "usr/lib/python3/dist-packages"
 AGENT_SOURCES = (
     *("__init__.py", "errors.py", "run.py", "system/__init__.py", "system/text.py"),
     *("system/file_fault.py", "system/outputs.py"),
+    *("domain/__init__.py", "domain/identity.py"),
     *("imaging/**/*.py", "agent/**/*.py"),
 )
 SCRIPTS = {

@@ -5,7 +5,8 @@ from collections.abc import Iterable
 
 from provisioner.domain.hardware import HardwareFacts
 from provisioner.domain.host import Host
-from provisioner.domain.values import machine_uuid
+from provisioner.domain.identity import serial as known_serial
+from provisioner.domain.identity import uuid_key
 from provisioner.errors import NotFoundError, UnreadableError
 from provisioner.state.connection import Row, Table, first_of
 
@@ -65,8 +66,18 @@ class Hosts(Table):
             body = hardware.model_dump_json()
             db.execute("UPDATE hosts SET facts = ?, facts_at = ? WHERE name = ?", [body, now, name])
 
+    def names_by_serial(self, serial: str) -> list[str]:
+        """The hosts that have this serial in the inventory: blades may share that of their chassis."""
+        sql = """SELECT name FROM hosts
+                 WHERE json_valid(body) AND lower(trim(json_extract(body, '$.serial'))) = ? ORDER BY name"""
+        wanted = known_serial(serial).lower()
+        return [str(name) for (name,) in self._connection.tuples(sql, wanted)] if wanted else []
+
     def names_by_uuid(self) -> dict[str, str]:
-        """System UUID → host, from the hosts' DHCP packets, their reports, and the inventory, which wins."""
+        """System UUID → host, from the hosts' DHCP packets, their reports, and the inventory, which wins.
+
+        The UUID as `domain.identity.uuid_key` has it.
+        """
         asked = """SELECT CASE WHEN json_valid(s.data) THEN json_extract(s.data, '$.uuid') END, m.host
                    FROM sightings s JOIN macs m ON m.mac = s.mac WHERE m.role = 'host'"""
         reported = (
@@ -76,8 +87,8 @@ class Hosts(Table):
         names: dict[str, str] = {}
         for sql in (asked, reported, written):
             for text, name in self._connection.tuples(sql):
-                if isinstance(text, str) and (uuid := machine_uuid(text)):
-                    names[uuid] = str(name)
+                if isinstance(text, str) and (key := uuid_key(text)):
+                    names[key] = str(name)
         return names
 
 

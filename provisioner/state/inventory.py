@@ -5,7 +5,9 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from provisioner.domain import identity
 from provisioner.domain.host import BmcDriver, Host
+from provisioner.domain.identity import Match
 from provisioner.domain.profile import Profile
 from provisioner.errors import InventoryError
 from provisioner.settings import sentences
@@ -84,16 +86,22 @@ def check(hosts: list[Host], profiles: set[str], known: list[Host] | None = None
     `profiles` are names; `known` are the hosts of before, which those of the same name replace. Raises
     InventoryError (PV-110).
     """
-    owners: dict[tuple[str, str], str] = {}
+    owners: dict[tuple[str, str], Host] = {}
     names = {host.name for host in hosts}
     for host in [*hosts, *(host for host in known or [] if host.name not in names)]:
         if host.profile not in profiles:
             listed = ", ".join(sorted(profiles)) or "none is known"
             raise InventoryError(f"{host.name}: unknown profile {host.profile!r}", hint=f"one of: {listed}")
         for what, value in _unique(host):
-            other = owners.setdefault((what, value), host.name)
-            if other != host.name:
-                raise InventoryError(f"{host.name} and {other} have the same {what} {value}")
+            other = owners.setdefault((what, value.lower()), host)
+            if other.name == host.name or (what == "serial" and _differ(host, other)):
+                continue
+            raise InventoryError(f"{host.name} and {other.name} have the same {what} {value}")
+
+
+def _differ(one: Host, other: Host) -> bool:
+    """Whether their UUIDs tell two hosts apart: blades may have the serial of their chassis."""
+    return identity.compare_uuids(one.uuid, other.uuid) is Match.DIFFERENT
 
 
 def _unique(host: Host) -> list[tuple[str, str]]:
@@ -102,8 +110,8 @@ def _unique(host: Host) -> list[tuple[str, str]]:
         claims.append(("MAC", host.bmc.mac))
     if host.bmc.address:
         claims.append(("BMC address", f"{host.bmc.address}:{host.bmc.port}"))
-    if host.serial:
-        claims.append(("serial", host.serial))
+    if serial := identity.serial(host.serial):
+        claims.append(("serial", serial))
     return claims
 
 
@@ -131,7 +139,21 @@ def make_host(body: Mapping[str, object], drivers: Mapping[str, BmcDriver]) -> H
         raise InventoryError(
             f"{body.get('name')}: {sentences(fault)}", hint=_hint(fault, "see inventory/hosts.yml")
         ) from fault
+    _refuse_placeholders(host)
     return _with_driver(host, drivers)
+
+
+def _refuse_placeholders(host: Host) -> None:
+    """What identifies no machine would be believed to, and hold nobody back."""
+    for what, value, known in (
+        ("serial", host.serial, identity.serial(host.serial)),
+        ("uuid", host.uuid, identity.uuid(host.uuid)),
+    ):
+        if value and not known:
+            raise InventoryError(
+                f"{host.name}: {what} {value!r} identifies no machine: many have it, or it is none",
+                hint=f"leave {what} out, or copy it from provision host show once the host has reported",
+            )
 
 
 def _with_driver(host: Host, drivers: Mapping[str, BmcDriver]) -> Host:

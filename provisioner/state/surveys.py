@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 
+from provisioner.domain import identity
 from provisioner.domain.hardware import HardwareFacts
-from provisioner.domain.values import machine_uuid
+from provisioner.domain.identity import MachineIdentity, Match
 from provisioner.state.connection import SqlValue, Table, first_of
 from provisioner.state.reading import check_types
 
+NOTHING = MachineIdentity()
 MOST = 500  # rows; beyond it the oldest go, first those that never reported
 
 
@@ -31,6 +33,12 @@ class SurveyRow:
         """When it was last sent to its survey or reported, in seconds since 1970."""
         return max(self.served, self.reported)
 
+    @property
+    def identity(self) -> MachineIdentity:
+        """What it says of itself; its cards only where it has reported."""
+        serial = self.hardware.serial if self.hardware else ""
+        return MachineIdentity(serial, self.uuid, self.macs if self.hardware else ())
+
 
 SELECT = "SELECT mac, uuid, macs, address, served, released, reported, body FROM surveys"
 NUMBER = (int, float)
@@ -46,13 +54,19 @@ class Surveys(Table):
         """All of them, the last reported first."""
         return self._readable(self._connection.tuples(f"{SELECT} ORDER BY reported DESC"), _survey, first_of)
 
-    def find(self, mac: str, uuid: str = "") -> SurveyRow | None:
-        """That of the machine which has the MAC on any of its cards, or the UUID; None for a new one."""
-        where = "mac = ?1 OR instr(macs, ?1) OR (?2 != '' AND uuid = ?2)"
-        rows = self._connection.tuples(
-            f"{SELECT} WHERE {where} ORDER BY reported DESC", mac, machine_uuid(uuid)
-        )
-        return next(iter(self._readable(rows, _survey, first_of)), None)
+    def find(self, mac: str, said: MachineIdentity = NOTHING) -> SurveyRow | None:
+        """That of the machine which has the MAC on any of its cards, or the UUID; None for a new one.
+
+        A UUID finds nothing that another number contradicts, nor where several machines have it.
+        """
+        where = f"{SELECT} WHERE mac = ? OR instr(macs, ?) ORDER BY reported DESC"
+        named = self._readable(self._connection.tuples(where, mac, mac), _survey, first_of)
+        if named:
+            return named[0]
+        rows = [row for row in self.all() if identity.compare_uuids(row.uuid, said.uuid) is Match.SAME]
+        if len([row for row in rows if row.hardware]) > 1:
+            return None
+        return next((row for row in rows if row.identity.compare(said) is not Match.DIFFERENT), None)
 
     def put(self, survey: SurveyRow) -> None:
         """Insert or replace; the table stays bounded."""
@@ -69,10 +83,21 @@ class Surveys(Table):
             )
 
     def forget(self, macs: tuple[str, ...]) -> None:
-        """Delete the surveys of the machine with these MACs: it is a known host now."""
+        """Delete the surveys of the machine with these MACs: it is a known host now.
+
+        A MAC that several machines name says nothing of whose survey it is, and is taken out of them.
+        """
         with self._connection.writing() as db:
-            for mac in macs:
-                db.execute("DELETE FROM surveys WHERE mac = ? OR instr(macs, ?)", [mac, mac])
+            rows = self.all()
+            shared = identity.shared((row.mac, *row.macs) for row in rows)
+            for row in rows:
+                if row.mac not in macs and not set(row.macs) & set(macs) - shared:
+                    own = " ".join(mac for mac in row.macs if mac == row.mac or mac not in shared)
+                    db.execute("UPDATE surveys SET macs = ? WHERE mac = ?", [own, row.mac])
+                    continue
+                db.execute("DELETE FROM surveys WHERE mac = ?", [row.mac])
+            for mac in macs:  # that of one that cannot be read
+                db.execute("DELETE FROM surveys WHERE mac = ?", [mac])
 
 
 def _survey(row: tuple[SqlValue, ...]) -> SurveyRow:

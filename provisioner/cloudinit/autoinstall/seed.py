@@ -21,7 +21,8 @@ NO_DISK = "/dev/no-disk-until-the-service-names-it"
 
 @dataclass(frozen=True)
 class Request:
-    """What one host's seed depends on; `seed_url` holds the nonce, `token` is for the phone-home."""
+    """What one host's seed depends on; `seed_url` holds the nonce, `token` is for the phone-home,
+    `domain` is the site's."""
 
     deployment: str
     hostname: str
@@ -33,6 +34,7 @@ class Request:
     image: str
     hints: Hints
     installer: Installer
+    domain: str = ""
 
 
 def build(request: Request) -> dict[str, str]:
@@ -42,7 +44,7 @@ def build(request: Request) -> dict[str, str]:
         "meta-data": dump(MetaData(instance_id=request.deployment, local_hostname=request.hostname)),
         "user-data": cloud_config.HEAD + dump(user_data),
         "vendor-data": "",
-        "network-config": dump(cloud_config.deploy_network(request.mac)),
+        "network-config": dump(cloud_config.deploy_network(request.mac, request.domain)),
     }
 
 
@@ -103,7 +105,7 @@ def _answers(
     return model.AutoinstallSection(
         locale=wanted.locale,
         source=model.InstallSource(id=wanted.source or None),
-        network=cloud_config.deploy_network(request.mac),
+        network=cloud_config.deploy_network(request.mac, request.domain),
         apt=model.AptSection(mirror_selection=mirrors),
         storage=model.StorageSection(layout=model.DirectLayout(match=match)),
         identity=model.IdentitySection(

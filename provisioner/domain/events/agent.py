@@ -1,11 +1,11 @@
 """Events of the agent in the ramdisk, from its hello to its reboot."""
 
+from provisioner.domain import identity
 from provisioner.domain.deployment import MOST_ATTEMPTS, Deployment, WrittenDisk
 from provisioner.domain.events.netboot import BootRequest
 from provisioner.domain.events.payload import Evidence, Failure, Payload, ProgressReport, WriteClaim
 from provisioner.domain.progress import Progress
 from provisioner.domain.stage import Stage
-from provisioner.domain.values import machine_uuid
 from provisioner.system.units import duration, size
 
 
@@ -40,8 +40,8 @@ class AgentHello(WriteClaim, Evidence):
                 phone_hash=self.phone_hash,
                 agent_boot_id=self.boot_id,
                 agent_address=self.address,
-                serial=row.serial or self.serial,
-                uuid=row.uuid or machine_uuid(self.uuid),
+                serial=row.serial or identity.serial(self.serial),
+                uuid=row.uuid or identity.uuid(self.uuid),
                 progress=Progress(),
                 attempt=max(row.attempt, 1),
             )

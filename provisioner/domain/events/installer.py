@@ -1,10 +1,10 @@
 """Events of Ubuntu's installer, where it boots instead of the ramdisk."""
 
+from provisioner.domain import identity
 from provisioner.domain.deployment import Deployment, WrittenDisk
 from provisioner.domain.events.payload import Evidence, Failure, Payload, ProgressReport, WriteClaim
 from provisioner.domain.progress import Progress
 from provisioner.domain.stage import Stage
-from provisioner.domain.values import machine_uuid
 
 
 class SeedServed(Evidence):
@@ -84,8 +84,8 @@ class InstallerDisk(WriteClaim):
             .changed(
                 disk=self.disk,
                 agent_boot_id=self.boot_id,
-                serial=row.serial or self.serial,
-                uuid=row.uuid or machine_uuid(self.uuid),
+                serial=row.serial or identity.serial(self.serial),
+                uuid=row.uuid or identity.uuid(self.uuid),
             )
         )
 

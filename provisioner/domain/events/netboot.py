@@ -1,9 +1,9 @@
 """Events of the boot from the network, and of the network itself."""
 
+from provisioner.domain import identity
 from provisioner.domain.deployment import Deployment
 from provisioner.domain.events.payload import Evidence, Failure, Payload
 from provisioner.domain.stage import Stage
-from provisioner.domain.values import machine_uuid
 
 
 class BootRequest(Payload):
@@ -42,7 +42,8 @@ class ScriptServed(Evidence):
 
     def apply(self, row: Deployment, now: float) -> Deployment:
         """Counts it; a serial or UUID that names no single machine is none."""
-        return row.changed(script=row.script.after(self.serial.strip(), machine_uuid(self.uuid), now))
+        serial, uuid = identity.serial(self.serial), identity.uuid(self.uuid)
+        return row.changed(script=row.script.after(serial, uuid, now))
 
     def describe(self) -> str:
         """Which of ramdisk and installer it loads."""

@@ -14,6 +14,7 @@ class RootDisk(BaseModel):
 
     name: str = ""
     serial: str = ""
+    wwn: str = ""
     size: int = 0
 
 

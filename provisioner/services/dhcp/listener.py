@@ -19,11 +19,12 @@ class DhcpListener:
 
 
 class PacketInfo(NamedTuple):
-    """How a request came in (IP_PKTINFO of ip(7)): by what, from where, to which address of ours."""
+    """How a request came in (IP_PKTINFO of ip(7)): by what, from where, to which address."""
 
     listener: DhcpListener
     source: tuple[IPv4Address, int]
     local_address: IPv4Address
+    is_broadcast: bool = False
 
 
 def log_context(request: Packet, info: PacketInfo) -> str:

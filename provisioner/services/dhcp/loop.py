@@ -99,14 +99,14 @@ class DhcpLoop:
             except OSError as fault:  # an ICMP error of an earlier reply, or the link went down
                 log.debug("%s: nothing received: %s", listener.interface, fault)
                 return
-            arrived_by, local_address = index, listener.address
+            arrived_by, local_address, is_broadcast = index, listener.address, True
             for level, kind, value in ancillary:
                 if level == socket.IPPROTO_IP and kind == IP_PKTINFO and len(value) >= PKTINFO.size:
                     arrived_by, local, destination = PKTINFO.unpack_from(value)
                     if local == destination:  # a unicast; a broadcast has an address of ours as `local`
-                        local_address = _ipv4(destination)
+                        local_address, is_broadcast = _ipv4(destination), False
             if arrived_by == index:  # it can be another only without SO_BINDTODEVICE
-                info = PacketInfo(listener, (_ipv4(source[0]), source[1]), local_address)
+                info = PacketInfo(listener, (_ipv4(source[0]), source[1]), local_address, is_broadcast)
                 self._process(opened, index, data, info)
 
     def _process(self, opened: socket.socket, index: int, data: bytes, info: PacketInfo) -> None:

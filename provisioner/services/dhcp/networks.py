@@ -50,10 +50,17 @@ class ServedNetworks:
         return next((network for network in self._all if address in network.config.network), None)
 
     def for_request(self, request: Packet, info: PacketInfo) -> ServedNetwork | None:
-        """The network of the client: what its relay says, else the listener's; None for none of ours."""
-        if request.giaddr == UNSPECIFIED:
-            return self.at_interface(info.listener.interface)
-        return self.containing(link_address(request))
+        """The network of the client: what its relay says, else the listener's; None for none of ours.
+
+        Renewal, INFORM and RELEASE come by unicast past the relay (RFC 2131, 4.3.2 and 4.4.4): they belong to
+        the network of the client's own address.
+        """
+        if request.giaddr != UNSPECIFIED:
+            return self.containing(link_address(request))
+        near = self.at_interface(info.listener.interface)
+        if request.ciaddr == UNSPECIFIED or info.is_broadcast:
+            return near
+        return self.containing(request.ciaddr) or near
 
     @property
     def changed(self) -> bool:
@@ -111,6 +118,7 @@ def _further(
         lease_seconds=further.lease_seconds,
         router=further.router,
         domain=further.domain,
+        search=(site.settings.dhcp.domain,),
         time_server=further.time_server,
         files=files,
         name_servers=(server,) if site.settings.name_servers else (),

@@ -14,6 +14,8 @@ ETHERNET = 1
 UNSPECIFIED = IPv4Address(0)
 PAD, END = 0, 255  # as plain numbers, for the loops below
 _ZERO = bytes(4)
+# TFTP server and boot file: ROMs read them on to the next zero byte, whatever their length says
+NUL_FOLLOWS = (66, 67)
 
 
 class DhcpPacketError(Exception):
@@ -72,6 +74,7 @@ class Option(IntEnum):
     ARCHITECTURE = 93  # RFC 4578
     INTERFACE = 94  # RFC 4578
     MACHINE = 97  # RFC 4578
+    DOMAIN_SEARCH = 119  # RFC 3397
     IPXE = 175  # ipxe.org/howto/dhcpd: encapsulated
     END = 255
 
@@ -180,6 +183,8 @@ class Packet:
         built += MAGIC
         for code in self._order():
             _append(built, code, self.options[code])
+            if code in NUL_FOLLOWS:
+                built.append(PAD)
         built.append(END)
         return bytes(built).ljust(MIN_PACKET, b"\0")
 
@@ -225,6 +230,15 @@ def encapsulate(options: dict[int, bytes]) -> bytes:
     for code, value in options.items():
         _append(built, code, value)
     return bytes(built)
+
+
+def encode_domain(name: str) -> bytes:
+    """A domain as RFC 1035, 3.1 has it, uncompressed; empty for what DNS cannot hold."""
+    labels = [label.encode("ascii", "replace") for label in name.split(".") if label]
+    if not labels or any(len(label) > 63 for label in labels):
+        return b""
+    encoded = b"".join(bytes([len(label)]) + label for label in labels) + b"\0"
+    return encoded if len(encoded) < 256 else b""
 
 
 def _until_nul(text: bytes) -> bytes:

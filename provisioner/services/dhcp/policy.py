@@ -9,8 +9,16 @@ from provisioner.domain.bootfiles import USUAL
 from provisioner.services.dhcp.boot import BootServer, add_boot_options
 from provisioner.services.dhcp.leases import LeasePool
 from provisioner.services.dhcp.listener import CLIENT_PORT, SERVER_PORT
-from provisioner.services.dhcp.packet import BROADCAST, UNSPECIFIED, Message, Op, Option, Packet
-from provisioner.services.dhcp.request import link_selection
+from provisioner.services.dhcp.packet import (
+    BROADCAST,
+    UNSPECIFIED,
+    Message,
+    Op,
+    Option,
+    Packet,
+    encode_domain,
+)
+from provisioner.services.dhcp.request import link_selection, server_override
 
 LIMITED_BROADCAST = IPv4Address("255.255.255.255")  # RFC 919, 7
 
@@ -29,6 +37,7 @@ class DhcpConfig:
     router: IPv4Address | None = None
     name_servers: tuple[IPv4Address, ...] = ()
     domain: str = ""
+    search: tuple[str, ...] = ()  # domains in which short names are looked up, besides `domain`
     time_server: IPv4Address | None = None
     files: frozenset[str] = USUAL
 
@@ -47,9 +56,14 @@ class DhcpConfig:
             Option.ROUTER: self.router.packed if self.router else b"",
             Option.NAME_SERVER: b"".join(server.packed for server in self.name_servers),
             Option.DOMAIN: self.domain.encode(),
+            Option.DOMAIN_SEARCH: b"".join(map(encode_domain, self._search)),
             Option.TIME_SERVER: self.time_server.packed if self.time_server else b"",
         }
         return {int(code): value for code, value in options.items() if value}
+
+    @property
+    def _search(self) -> list[str]:
+        return [domain for domain in dict.fromkeys((self.domain, *self.search)) if domain]
 
     @cached_property
     def times(self) -> dict[int, bytes]:
@@ -118,7 +132,7 @@ def _answer_request(
 ) -> DhcpReply | None:
     """RFC 2131, 4.3.2. We are the only server of this network: what does not fit is refused, not ignored."""
     chosen = request.address(Option.SERVER)
-    if chosen and chosen != config.server:
+    if chosen and chosen not in (config.server, server_override(request)):
         return None  # another server's offer was taken
     address = request.address(Option.REQUESTED_ADDRESS) or request.ciaddr
     if address not in config.network:
@@ -133,7 +147,7 @@ def _nak(request: Packet, config: DhcpConfig, reason: str) -> DhcpReply:
     packet = reply_to(request)
     packet.options = {
         Option.MESSAGE: bytes([Message.NAK]),
-        Option.SERVER: config.server.packed,
+        Option.SERVER: (server_override(request) or config.server).packed,
         Option.TEXT: reason.encode(),
     } | copied_options(request, Option.CLIENT_ID, Option.RELAY)
     if request.giaddr != UNSPECIFIED:
@@ -154,6 +168,8 @@ def _build_reply(
     packet.yiaddr = address
     packet.ciaddr = request.ciaddr if kind == Message.ACK else UNSPECIFIED
     packet.options = {Option.MESSAGE: bytes([kind]), **config.options}
+    if override := server_override(request):
+        packet.options[Option.SERVER] = override.packed
     if address != UNSPECIFIED:
         packet.options |= config.times
     packet.options |= copied_options(request, Option.CLIENT_ID, Option.RELAY)  # RFC 6842, RFC 3046

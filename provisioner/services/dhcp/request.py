@@ -1,6 +1,8 @@
 """Reads what a client's DHCP packet says of its machine: firmware, architecture, UUID, switch port."""
 
+import re
 import uuid
+from ipaddress import IPv4Address
 
 from provisioner.services.dhcp.packet import UNSPECIFIED, Op, Option, Packet, suboptions
 from provisioner.state.sightings import ClientPacket
@@ -8,6 +10,9 @@ from provisioner.system.text import clean
 
 LONGEST_TEXT = 128  # characters of a class or a name
 CIRCUIT, REMOTE, LINK_SELECTION = 1, 2, 5  # suboptions of 82 (RFC 3046, RFC 3527)
+SERVER_OVERRIDE = 11  # likewise (RFC 5107)
+# option 60 as PXE 2.1, 2.2.1 and UEFI 2.10, 24.7 write it
+ARCHITECTURE_IN_CLASS = re.compile(rb"(?:PXE|HTTP)Client:Arch:(\d{1,5})(?!\d)")
 
 
 def sighting(
@@ -85,13 +90,16 @@ def may_boot(request: Packet) -> bool:
 
 
 def architecture(request: Packet) -> int | None:
-    """The first architecture of option 93 (RFC 4578, 2.1); None without one."""
+    """The first of option 93 (RFC 4578, 2.1), else that in the text of option 60; None without one."""
     value = request.options.get(Option.ARCHITECTURE, b"")
-    return int.from_bytes(value[:2], "big") if len(value) >= 2 else None
+    if len(value) >= 2:
+        return int.from_bytes(value[:2], "big")
+    told = ARCHITECTURE_IN_CLASS.match(request.options.get(Option.VENDOR_CLASS, b""))
+    return int(told[1]) if told else None
 
 
 def assumed_architecture(request: Packet) -> int:
-    """Without option 93 it is an old BIOS ROM: RFC 4578 demands it, PXE 2.0 did not have it."""
+    """Where nothing says it, it is an old BIOS ROM: PXE 2.0 had no option 93, which RFC 4578 demands."""
     number = architecture(request)
     return 0 if number is None else number
 
@@ -122,6 +130,14 @@ def link_selection(request: Packet) -> bytes:
         return b""
     subnet = suboptions(request.options[Option.RELAY]).get(LINK_SELECTION, b"")
     return subnet if len(subnet) == 4 else b""
+
+
+def server_override(request: Packet) -> IPv4Address | None:
+    """What a relay wants to be named as the server, so that renewals come through it (RFC 5107, 4)."""
+    if request.giaddr == UNSPECIFIED or Option.RELAY not in request.options:
+        return None
+    address = suboptions(request.options[Option.RELAY]).get(SERVER_OVERRIDE, b"")
+    return IPv4Address(address) if len(address) == 4 and any(address) else None
 
 
 def decode_text(text: bytes) -> str:

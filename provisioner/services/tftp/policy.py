@@ -1,6 +1,7 @@
 """Decides which file a TFTP request gets and in what pieces; only listed files are lent."""
 
 import os
+import re
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ FileOrBytes = Path | bytes
 Lookup = Callable[[str], FileOrBytes | None]
 AUTOEXEC = "autoexec.ipxe"  # every iPXE asks for it first; an empty script costs less than an error
 DEFAULT_BLOCK, MIN_BLOCK, MAX_BLOCK = 512, 8, 65464  # RFC 1350, RFC 2348
+BEHIND_A_NAME = re.compile(r"[^ -~]")
 MAX_WINDOW = 64  # RFC 7440 allows 65,535; that many would fill our send buffer, not the line
 
 
@@ -77,9 +79,12 @@ def _open_regular(path: Path) -> int:
 def normalise(name: str) -> str:
     """As the list of files has it: no leading slashes, no backslashes, lower case.
 
-    Old ROMs append the 0xFF that ends the DHCP options to a boot file name that lacks a zero byte.
+    Old ROMs read a boot file name on to the next zero byte, so what stood behind it in the DHCP options comes
+    with it: the 0xFF that ends them, a length, another option. All of it from the first byte on that no name
+    of ours has is dropped.
     """
-    return name.rstrip("\xff").replace("\\", "/").lstrip("/").lower()
+    words = BEHIND_A_NAME.split(name.lstrip(), maxsplit=1)[0]
+    return words.rstrip().replace("\\", "/").lstrip("/").lower()
 
 
 def open_requested(request: TransferRequest, lookup: Lookup) -> Content:
@@ -94,6 +99,8 @@ def open_requested(request: TransferRequest, lookup: Lookup) -> Content:
         raise TransferRefused(ErrorCode.ILLEGAL, "only octet (binary) mode is served", "mode")
     name = normalise(request.name)
     source: FileOrBytes | None = b"" if name.rsplit("/", 1)[-1] == AUTOEXEC else lookup(name)
+    if source is None and BEHIND_A_NAME.search(request.name):
+        source = lookup(name[:-1])  # the number of the option that followed, before its length
     if source is None:
         raise TransferRefused(ErrorCode.NOT_FOUND, "file not found", "name")
     return Content(source)

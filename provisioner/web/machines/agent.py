@@ -127,6 +127,7 @@ def _order(site: Site, host: Host, row: Deployment, phone_token: str) -> protoco
             server=site.settings.url_for(client_address()),
             token=phone_token,
             public_key=deployment_key(site.settings.state),
+            domain=site.settings.dhcp.domain,
         ),
     )
 

@@ -34,7 +34,9 @@ def boot_script(mac: str) -> Response:
         asker = _asker(mac, firmware)
         answer = boot.answer(site, asker) if asker else BootAnswer(Local(firmware=firmware), "this is no MAC")
         if asker and isinstance(answer.plan, Survey):
-            records.note_served(site.database, asker.mac, asker.uuid, asker.address, site.clock())
+            records.note_served(
+                site.database, asker.mac, asker.uuid, asker.address, site.clock(), asker.serial
+            )
         response = Response(_script(site, answer, firmware), mimetype="text/plain")
     except Exception:
         log.exception("the boot script of %.40s could not be rendered", mac)
@@ -81,7 +83,7 @@ def _note_served(site: Site, asker: Asker, answer: BootAnswer) -> None:
     row = site.database.deployments.last_of(host.name) if host else None
     if isinstance(answer.plan, Local):
         if site.settings.discovery.boot:
-            records.note_released(site.database, asker.mac, asker.uuid, site.clock())
+            records.note_released(site.database, asker.mac, asker.uuid, site.clock(), asker.serial)
         if row and (alarm := boot.alarm(site, asker)):
             try_record(site, row.id, alarm, source="guard")
     elif row:

@@ -175,6 +175,7 @@ def _request(row: Deployment, plan: Autoinstall) -> autoinstall.Request:
         image=row.image,
         hints=target_disk.ordered(site, host, row),
         installer=profile.installer,
+        domain=site.settings.dhcp.domain,
     )
 
 

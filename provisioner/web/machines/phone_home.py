@@ -10,6 +10,7 @@ from provisioner.deployment.record import pause, try_record
 from provisioner.deployment.tokens import token_fits
 from provisioner.domain.deployment import Deployment
 from provisioner.domain.events.system import OsPhoned, OsWrong
+from provisioner.domain.identity import DiskIdentity, Match
 from provisioner.domain.stage import Stage
 from provisioner.domain.values import LONGEST_READABLE, Count, Readable, Words
 from provisioner.errors import ProvisionError
@@ -26,6 +27,7 @@ class PhonedDisk(BaseModel):
 
     name: Words = ""
     serial: Readable = Field("", max_length=200)
+    wwn: Readable = Field("", max_length=200)
     size: Count = 0
 
 
@@ -85,7 +87,8 @@ def _wrong_system(row: Deployment, message: PhoneHome) -> str:
     image = f"{message.image_id}@{message.image_version}"
     if image != row.image:
         return f"{row.host} came up with {image}, but {row.image} was written"
-    wanted, reported = row.disk.serial, message.root_disk.serial
-    if wanted and reported and wanted != reported:
+    wanted = DiskIdentity(row.disk.serial, row.disk.wwn)
+    reported = DiskIdentity(message.root_disk.serial, message.root_disk.wwn)
+    if wanted.compare(reported) is Match.DIFFERENT:
         return f"{row.host} came up from disk {reported}, but disk {wanted} was written"
     return ""

@@ -11,7 +11,9 @@ from provisioner.api.machines import (
     MachineQuery,
 )
 from provisioner.discovery import machines
+from provisioner.discovery.owners import Owners
 from provisioner.domain.host import Host
+from provisioner.domain.identity import MachineIdentity
 from provisioner.domain.machine import UnknownMachine
 from provisioner.errors import InputError, RefusedError
 from provisioner.power import registry
@@ -69,11 +71,17 @@ def _make_host(site: Site, machine: UnknownMachine, name: str, body: Adoption) -
     host = inventory.make_host(
         known
         | {"profile": body.profile or _only(profiles), "macs": _boot_first(machine.macs, name)}
-        | {"serial": body.serial or machine.serial, "uuid": machine.uuid},
+        | {"serial": body.serial or _own_serial(site, machine), "uuid": machine.uuid},
         registry.DRIVERS,
     )
     inventory.check([host], set(profiles), site.database.hosts.all())
     return host
+
+
+def _own_serial(site: Site, machine: UnknownMachine) -> str:
+    """Its serial; none where a host has it that no UUID tells apart, as of blades in one chassis."""
+    said = MachineIdentity(machine.serial, machine.uuid)
+    return "" if Owners(site.database).by_serial(said) else machine.serial
 
 
 def _only(profiles: list[str]) -> str:

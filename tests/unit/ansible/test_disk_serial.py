@@ -52,3 +52,15 @@ def test_a_scsi_disk_that_shows_two_numbers_gives_all_three_the_same(
     (device / "vpd_pg80").write_bytes(PAGE_80)
     (device / "wwid").write_text("naa.5000c500a1b2c3d4\n")
     assert {read(tmp_path / "sda") for read in readers} == {"LABDISK1"}  # type: ignore[operator]
+
+
+def test_a_root_on_a_subvolume_of_btrfs_lies_on_its_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    phone_home = loaded(shipped.file("pxe", "phone-home.py"))
+
+    def findmnt(*words: str) -> str:
+        if words[0] != "findmnt":
+            return ""
+        return "/dev/no-such-disk" if "--nofsroot" in words else "/dev/no-such-disk[/@]"
+
+    monkeypatch.setattr(phone_home, "output_of", findmnt)
+    assert phone_home.root_disk()["name"] == "no-such-disk"

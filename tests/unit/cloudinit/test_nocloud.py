@@ -20,6 +20,7 @@ def build(hostname: str = "vc-0042") -> dict[str, str]:
         server="http://10.77.0.1",
         token="phone-token",
         public_key=KEY,
+        domain="vaultcube.local",
     )
 
 

@@ -56,8 +56,8 @@ def test_asking_twice_gives_the_same_answer_and_changes_nothing(site: Site) -> N
         ({"mac": "52:54:00:00:00:99"}, "not known"),
         ({"address": "10.77.0.200"}, "not from the host's own address"),
         ({"address": ""}, "not from the host's own address"),
-        ({"serial": "OTHER"}, "this machine says OTHER"),
-        ({"uuid": "11111111-1111-1111-1111-111111111111"}, "another system UUID"),
+        ({"serial": "OTHER"}, "this machine says serial OTHER"),
+        ({"uuid": "11111111-1111-1111-1111-111111111111"}, "says system UUID 11111111"),
     ],
 )
 def test_an_armed_hosts_script_is_not_for_others(site: Site, changes: dict[str, str], reason: str) -> None:
@@ -109,7 +109,7 @@ def test_a_serial_that_the_inventory_learns_after_the_order_counts(site: Site) -
     site.database.hosts.put(known)
     assert isinstance(boot.answer(site, asker(site, serial="s1 ")).plan, Ramdisk)
     plan, why = boot.answer(site, asker(site, serial="S2"))
-    assert isinstance(plan, Local) and "this machine says S2" in why
+    assert isinstance(plan, Local) and "this machine says serial S2" in why
 
 
 def test_a_broken_store_answers_the_disk(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -49,8 +49,14 @@ from provisioner.system.clock import ClockAnchor
 
 RUNS = int(os.environ.get("GUARD_RUNS", "60"))
 MACS = ("52:54:00:00:00:01", "52:54:00:00:00:02")
-SERIALS = ("", "S1", "S2")
-UUIDS = ("", "00112233-4455-6677-8899-aabbccddee01", "00112233-4455-6677-8899-aabbccddee02")
+SERIALS = ("", "S1", "S2", "Default string")
+UUIDS = (
+    "",
+    "00112233-4455-6677-8899-aabbccddee01",
+    "00112233-4455-6677-8899-aabbccddee02",
+    "03000200-0400-0500-0006-000700080009",
+)
+PLACEHOLDERS = (SERIALS[-1], UUIDS[-1])
 DISKS = (
     DiskInfo(name="nvme0n1", size=1 << 40, model="PM9A3", serial="D1", wwn="eui.1"),
     DiskInfo(name="nvme1n1", size=1 << 40, model="PM9A3", serial="D2", wwn="eui.2"),
@@ -212,8 +218,8 @@ class Orders(RuleBasedStateMachine):
             ident=row.id,
             expires=self.clock() + self.site.settings.orders.expire_seconds,
             mac=self.host.macs[0],
-            serial=self.host.serial or known.serial,
-            uuid=self.host.uuid or known.uuid,
+            serial=real(self.host.serial) or real(known.serial),
+            uuid=real(self.host.uuid) or real(known.uuid),
             hints=hints,
             disk=shown[0] if len(shown) == 1 else "",
         )
@@ -389,8 +395,8 @@ class Orders(RuleBasedStateMachine):
             assert after is None or after.stage == Stage.FAILED
             return
         self.order.begun, self.order.boot = True, boot_id
-        self.order.serial = self.order.serial or self.machine.serial
-        self.order.uuid = self.order.uuid or self.machine.uuid
+        self.order.serial = self.order.serial or real(self.machine.serial)
+        self.order.uuid = self.order.uuid or real(self.machine.uuid)
         shown = [disk.serial for disk in self.machine.disks if fits(disk, self.order.hints)]
         self.order.disk = self.order.disk or (shown[0] if len(shown) == 1 else "")
         assert after.target.serial == self.order.disk, "the disk that was confirmed, and no other"
@@ -412,8 +418,8 @@ class Orders(RuleBasedStateMachine):
         same_boot = self.stage == "writing" and claim.boot_id == order.boot
         knows = bool(claim.nonce) and bool(order.nonces) and claim.nonce == order.nonces[-1]
         is_it = claim.mac == order.mac == host.macs[0] and claim.is_own_address
-        serials = {word for word in (order.serial, host.serial) if word}
-        uuids = {word for word in (order.uuid, host.uuid) if word}
+        serials = {word for word in (order.serial, real(host.serial)) if word}
+        uuids = {word for word in (order.uuid, real(host.uuid)) if word}
         same = serials <= {claim.serial} and uuids <= {claim.uuid}
         there = not order.disk or order.disk in [disk.serial for disk in claim.disks or ()]
         in_time = order.begun or self.clock() <= order.expires
@@ -435,6 +441,11 @@ class Orders(RuleBasedStateMachine):
         assert not (expired and row.stage == Stage.WRITING)
         if row.stage not in ARMED:
             assert row.nonce == "", "a nonce is there only while a script must name it"
+
+
+def real(word: str) -> str:
+    """What names a machine; nothing for what a maker left in place of it."""
+    return "" if word in PLACEHOLDERS else word
 
 
 def fits(disk: DiskInfo, hints: Hints) -> bool:

@@ -6,7 +6,7 @@ from provisioner.deployment import plan
 from provisioner.domain.deployment import Terms
 from provisioner.domain.hardware import DiskInfo, HardwareFacts
 from provisioner.domain.plan import Plan
-from provisioner.errors import RefusedError
+from provisioner.errors import InputError, RefusedError
 from provisioner.site.site import Site
 
 DISK = DiskInfo(name="sda", size=10**12, logical_sector=512, serial="Z1", content="GPT")
@@ -42,3 +42,20 @@ def test_the_last_4_of_the_serial_confirm_it(site: Site) -> None:
     with pytest.raises(RefusedError) as caught:
         plan.confirm(made, "ab13", yes=False)
     assert caught.value.code == 133
+
+
+@pytest.mark.parametrize("word", ["To be filled by O.E.M.", "0123456789", ""])
+def test_what_is_no_serial_confirms_nothing(site: Site, word: str) -> None:
+    made = make(site, serial=word)
+    assert (made.challenge, made.question, made.serial) == ("0001", "the last 4 of the MAC", "")
+
+
+def test_a_serial_that_blades_share_neither_confirms_nor_finds_one(site: Site) -> None:
+    one = site.database.hosts.get("vc-1").model_copy(update={"serial": "CHASSIS7"})
+    site.database.hosts.put(one)
+    assert plan.find_host(site, "chassis7") == one and make(site).challenge == "SIS7"
+    site.database.hosts.put(one.model_copy(update={"name": "vc-2", "serial": "chassis7 "}))
+    assert make(site).question == "the last 4 of the MAC"
+    with pytest.raises(InputError, match="several hosts have the serial CHASSIS7: vc-1, vc-2"):
+        plan.find_host(site, "CHASSIS7")
+    assert plan.find_host(site, "vc-1") == one

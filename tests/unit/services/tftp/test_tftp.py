@@ -153,6 +153,22 @@ def test_a_name_is_found_however_firmware_writes_it(name: str) -> None:
     assert open_requested(request(name), {"snponly.efi": b"x"}.get).size == 1
 
 
+@given(st.text("\0\r\x0f\x11\x1b\x7f\xff\xa0", min_size=1), st.binary())
+def test_what_a_rom_reads_behind_a_name_is_dropped(first: str, more: bytes) -> None:
+    name = f"/SNPONLY.efi{first}{more.decode('latin-1')}"
+    assert normalise(name) == "snponly.efi"
+
+
+def test_the_number_of_the_option_that_followed_is_dropped_only_with_its_length() -> None:
+    files = {"snponly.efi": b"x"}
+    for code in "aw":  # options 97 and 119, and their lengths
+        assert open_requested(request(f"snponly.efi{code}\x11\0\xff"), files.get).size == 1
+        with pytest.raises(TransferRefused):
+            open_requested(request(f"snponly.efi{code}"), files.get)
+    with pytest.raises(TransferRefused):
+        open_requested(request("snponly.efiaa\x11"), files.get)
+
+
 @pytest.mark.parametrize("name", ["autoexec.ipxe", "/AUTOEXEC.IPXE", "boot/autoexec.ipxe"])
 def test_autoexec_is_an_empty_file(name: str) -> None:
     assert open_requested(request(name), lambda name: None).size == 0

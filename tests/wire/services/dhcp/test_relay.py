@@ -167,6 +167,18 @@ def test_a_machine_behind_a_real_relay_gets_its_networks_address_and_boots(
         world.client.cancel(name)
 
 
+def test_a_client_renews_past_its_relay(lab: tuple[Lab, World]) -> None:
+    made, _ = lab
+    with ExitStack() as stack:
+        again = Lab.again(made, stack)
+        relaying(again, "dhcrelay", "past")
+        client = again.machine("past", bridge="far0")
+        address = client.udhcpc()
+        client.run("ip", "route", "replace", "default", "via", "10.79.0.1")
+        said = client.run(sys.executable, PROGRAMS / "renew.py", address, client.mac, "10.77.0.1")
+        assert address.startswith("10.79.0.") and said.out.split() == ["10.77.0.1", "ACK"]
+
+
 def test_an_address_that_somebody_behind_the_relay_uses_is_not_offered(lab: tuple[Lab, World]) -> None:
     made, world = lab
     with ExitStack() as stack:

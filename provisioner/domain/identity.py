@@ -1,0 +1,165 @@
+"""Whether what a machine, or a disk, says of itself is what is meant: the one comparison that all use.
+
+What makers leave in place of a number tells no two apart: it is no evidence, neither for nor against.
+Standard library only: the ramdisk has it too.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+from uuid import UUID
+
+
+class Match(Enum):
+    """What two numbers say of the two things that have them."""
+
+    SAME = "same"
+    DIFFERENT = "different"
+    NONE = "no evidence"
+
+
+# Placeholders in the system UUID, in one of the byte orders: EDK2's and AMI's samples, Dell's and
+# Supermicro's of a board without a service tag, and memory that nobody has written.
+_PLACEHOLDER_UUIDS = (
+    *(f"{byte * 4}-{byte * 2}-{byte * 2}-{byte * 2}-{byte * 6}" for byte in ("00", "20", "90", "fe", "ff")),
+    "03000200-0400-0500-0006-000700080009",
+    "12345678-1234-5678-90ab-cddeefaabbcc",
+    "12345678-1234-1234-1234-123456789abc",
+    "00010203-0405-0607-0809-0a0b0c0d0e0f",
+    "01234567-89ab-cdef-0123-456789abcdef",
+    "4c4c4544-0000-2010-8020-80c04f202020",
+    "4c4c4544-0020-2010-8020-80c04f202020",
+)
+NOBODY = frozenset(form for text in _PLACEHOLDER_UUIDS for form in (UUID(text).bytes, UUID(text).bytes_le))
+
+# a text that consists of these words only says that here a serial should be
+_ONLY_WORDS = re.compile(
+    r"""(?: to|be|filled|defined|set|by|oem|default|string|value|field|blank|not|no|none|null|nil|na|nothing
+        |empty|unknown|undefined|unset|bad|specified|unspecified|applicable|available|unavailable|present
+        |provided|invalid|assigned|programmed|index|enter|insert|input|your|system|chassis|enclosure|base|main
+        |mother|board|product|machine|serial|number|numb|num|sn|ssn|bsn|mb|name|version|asset|tag|service
+        |manufacturer|manufacture|vendor|test|dummy|sample|placeholder|reserved|here|tbd )+""",
+    re.VERBOSE,
+)
+_COUNTING = ("0123456789abcdef", "1234567890abcdef", "0123456789" * 4, "9876543210" * 4)
+_SHORTEST_COUNT = 5  # characters: 123 may be a maker's own number
+
+
+def serial(text: str | None) -> str:
+    """A serial without outer blanks; empty for a placeholder."""
+    words = (text or "").strip("\0 \t\r\n")
+    return "" if is_placeholder(words) else words
+
+
+def is_placeholder(text: str) -> bool:
+    """Whether a text stands where a serial should be, and is none: `To be filled by O.E.M.`, `0123456789`."""
+    letters = re.sub(r"[\W_]", "", text.lower())
+    words = letters.rstrip("0123456789")
+    digits = letters[len(words) :]
+    if len(set(letters)) <= 1:  # nothing, dots, 0, 0000000000, XXXXXXXX
+        return len(letters) != 1 or letters == "0"
+    if words and not _ONLY_WORDS.fullmatch(words):
+        return _is_counting(letters)
+    is_repeated = len(digits) >= _SHORTEST_COUNT and len(set(digits)) == 1
+    return not digits or is_repeated or _is_counting(digits)
+
+
+def _is_counting(text: str) -> bool:
+    return len(text) >= _SHORTEST_COUNT and any(text in count for count in _COUNTING)
+
+
+def uuid(text: str | None) -> str:
+    """A system UUID in lower case, as it was said; empty for a placeholder and for what is no UUID."""
+    number = _number(text)
+    return str(number) if number else ""
+
+
+def uuid_key(text: str | None) -> str:
+    """The same text for both byte orders of a system UUID, to look it up by; empty as `uuid` is."""
+    number = _number(text)
+    return str(min(number, UUID(bytes=number.bytes_le))) if number else ""
+
+
+def both_orders(text: str) -> str:
+    """A system UUID for people, with its other byte order: as old firmware says it (SMBIOS 2.6, 7.2.1)."""
+    number = _number(text)
+    return f"{number} (or {UUID(bytes=number.bytes_le)})" if number else text or "nothing"
+
+
+def _number(text: str | None) -> UUID | None:
+    try:
+        number = UUID((text or "").strip("\0 \t\r\n"))
+    except ValueError:
+        return None
+    return None if number.bytes in NOBODY else number
+
+
+def compare_serials(one: str | None, other: str | None) -> Match:
+    """Letters' case and outer blanks aside."""
+    return _compare(serial(one).lower(), serial(other).lower())
+
+
+def compare_uuids(one: str | None, other: str | None) -> Match:
+    """In either byte order of the first three fields (SMBIOS 2.6, 7.2.1)."""
+    return _compare(uuid_key(one), uuid_key(other))
+
+
+def _compare(one: str, other: str) -> Match:
+    if not one or not other:
+        return Match.NONE
+    return Match.SAME if one == other else Match.DIFFERENT
+
+
+@dataclass(frozen=True)
+class MachineIdentity:
+    """What is known of one machine; `macs` are all of its cards, or none where they are not all known."""
+
+    serial: str = ""
+    uuid: str = ""
+    macs: tuple[str, ...] = ()
+
+    def compare(self, other: "MachineIdentity") -> Match:
+        """Whether both are one machine. One number that differs outweighs all that are equal.
+
+        Blades may share the serial of their chassis, boards a UUID, BMCs the MAC of their USB card.
+        """
+        cards, others = set(self.macs), set(other.macs)
+        matches = [compare_serials(self.serial, other.serial), compare_uuids(self.uuid, other.uuid)]
+        if cards and others:
+            matches.append(Match.SAME if cards & others else Match.DIFFERENT)
+        if Match.DIFFERENT in matches:
+            return Match.DIFFERENT
+        return Match.SAME if Match.SAME in matches else Match.NONE
+
+
+@dataclass(frozen=True)
+class DiskIdentity:
+    """What is known of one disk."""
+
+    serial: str = ""
+    wwn: str = ""
+
+    def compare(self, other: "DiskIdentity") -> Match:
+        """Whether both are one disk: by the WWN, as volumes of one controller may share a serial."""
+        by_wwn = _compare(_wwn(self.wwn), _wwn(other.wwn))
+        if by_wwn is not Match.NONE:
+            return by_wwn
+        return compare_serials(self.serial, other.serial)
+
+    def __str__(self) -> str:
+        """Its serial, and its WWN where several may have the serial."""
+        return " ".join(filter(None, (self.serial or "without a serial", self.wwn)))
+
+
+def _wwn(text: str) -> str:
+    """As the kernel's `wwid`, udev and lsblk write it: naa.5000…, wwn-0x5000…, 0x5000… are one number."""
+    word = re.sub(r"^(wwn-)?(0x|naa\.|eui\.|uuid\.)?", "", serial(text).lower())
+    return "" if len(set(word)) <= 1 else word
+
+
+def shared(cards: Iterable[Iterable[str]]) -> frozenset[str]:
+    """MACs that several machines name: of BMCs' USB cards all have the same. They tell no machine."""
+    counted = Counter(mac for macs in cards for mac in set(macs))
+    return frozenset(mac for mac, count in counted.items() if count > 1)
