@@ -8,6 +8,7 @@ before that no disk fits them. Whatever goes wrong there ends the installation w
 
 import json
 import os
+import re
 import sys
 import time
 import urllib.error
@@ -19,7 +20,12 @@ TARGET = Path("/target")
 SYS = Path("/sys")
 GIVE_UP = 10 * 60.0  # seconds
 PAUSES = (1, 2, 4, 8, 15)  # seconds between two tries; the last one goes on
-NO_DISKS = ("loop", "ram", "sr", "fd", "zram", "dm-", "md", "nbd", "mtd")
+UDEV = Path("/run/udev/data")
+# as provisioner/agent/media.py has them
+NO_DISKS = ("loop", "ram", "sr", "fd", "zram", "dm-", "md", "nbd", "mtd", "pmem_", "rbd", "drbd", "bcache")
+BOOT_AREA = re.compile(r"mmcblk\d+(boot\d+|rpmb|gp\d+)")
+BMC_MODEL = re.compile(r"virtual|\b(idrac|ilo|imm|bmc|ami|lifecycle|oemdrv)\b", re.IGNORECASE)
+NO_NUMBER = re.compile(r"[0 .:-]+|f{4,}|none|null|unknown|not specified|n/?a|default string", re.IGNORECASE)
 
 
 def word(path):
@@ -34,35 +40,75 @@ def identity(text):
     return text if text.isprintable() and "\ufffd" not in text else ""
 
 
+def number(text):
+    """Of a disk; zeros and the like are no disk's own."""
+    return "" if NO_NUMBER.fullmatch(re.sub(r"^(naa|eui|t10)\.", "", text)) else identity(text)
+
+
 def serial_of(disk):
     found = word(disk / "serial") or word(disk / "device/serial")
     try:
         found = found or (disk / "device/vpd_pg80").read_bytes()[4:].decode("ascii", "replace").strip("\0 ")
     except OSError:
         return ""
-    return identity(found)
+    return number(found)
+
+
+def model_of(disk):
+    """A SATA disk's in full, from its ATA information page; SCSI cuts it."""
+    name = word(disk / "device/model")
+    try:
+        words = (disk / "device/vpd_pg89").read_bytes()[60:][54:94]
+    except OSError:
+        return name
+    whole = b"".join(words[at : at + 2][::-1] for at in range(0, len(words), 2)).decode("ascii", "replace")
+    return whole.strip("\0 ") if name and whole.startswith(name) else name
 
 
 def bus_path(disk):
+    """As udev has found it, else the controller alone."""
+    for line in word(UDEV / f"b{word(disk / 'dev')}").splitlines():
+        if line.startswith("E:ID_PATH="):
+            return identity(line.removeprefix("E:ID_PATH="))
     parts = [part for part in disk.resolve().parts if part.count(":") == 2 and "." in part]
     return f"pci-{parts[-1]}" if parts else ""
 
 
+def is_disk(place):
+    is_other = place.name.startswith(NO_DISKS) or BOOT_AREA.fullmatch(place.name)
+    return int(word(place / "size") or 0) and word(place / "hidden") != "1" and not is_other
+
+
+def medium_of(place):
+    """Why nobody means this disk unless a hint names it; empty for a fixed disk."""
+    names = " ".join(word(place / "device" / name) for name in ("vendor", "model"))
+    is_usb = any(re.fullmatch(r"usb\d+", part) for part in place.resolve().parts)
+    is_removable = word(place / "removable") == "1"
+    if (is_usb or is_removable) and BMC_MODEL.search(names):
+        return "a BMC's virtual medium"
+    if is_usb:
+        return "a USB medium"
+    if word(place / "device/type") == "SD":
+        return "an SD card"
+    return "a removable medium" if is_removable else ""
+
+
 def disks():
-    places = [place for place in sorted((SYS / "block").iterdir()) if not place.name.startswith(NO_DISKS)]
     return [
         {
             "name": place.name,
             "size": int(word(place / "size") or 0) * 512,
             "logical_sector": int(word(place / "queue/logical_block_size") or 512),
-            "model": word(place / "device/model"),
+            "model": model_of(place),
             "serial": serial_of(place),
-            "wwn": identity(word(place / "wwid") or word(place / "device/wwid")),
+            "wwn": number(word(place / "wwid") or word(place / "device/wwid")),
             "rotational": word(place / "queue/rotational") == "1",
             "by_path": bus_path(place),
+            "medium": medium_of(place),
+            "read_only": word(place / "ro") == "1",
         }
-        for place in places
-        if int(word(place / "size") or 0) and word(place / "hidden") != "1"
+        for place in sorted((SYS / "block").iterdir())
+        if is_disk(place)
     ]
 
 

@@ -1,10 +1,10 @@
 """Which disk is meant: every hint must match, and exactly one disk may."""
 
-from collections.abc import Sequence
-from fnmatch import fnmatchcase
+from collections.abc import Callable, Sequence
 
 from provisioner.agent.protocol import Disk, DiskHints
 from provisioner.errors import DiskError
+from provisioner.system import disk_names
 from provisioner.system.text import clean
 
 EMPTY = "no partition table, zeros"  # nothing to lose, as far as can be seen
@@ -17,29 +17,84 @@ def choose(disks: Sequence[Disk], hints: DiskHints) -> Disk:
     if len(fitting) == 1:
         return fitting[0]
     if not fitting:
-        seen = "; ".join(f"{describe(disk)}: {', '.join(mismatches(disk, hints))}" for disk in disks)
-        raise DiskError(
-            f"no disk fits the hints. Seen: {seen or 'no disk at all'}",
-            hint="correct the disk hints of the host or its profile, or check the cabling",
-            code=312,
-        )
+        raise _none(disks, hints)
     seen = "; ".join(describe(disk) for disk in fitting)
+    if _is_one_unit(fitting):
+        raise DiskError(
+            f"{len(fitting)} disks fit the hints, and are one: paths to {fitting[0].wwn}. Seen: {seen}",
+            hint="leave one path to it (cable, zone or mask)" + _either(fitting),
+            code=313,
+        )
     raise DiskError(
         f"{len(fitting)} disks fit the hints, and only one may: {seen}",
-        hint="add a hint that tells them apart, such as the serial",
+        hint=f"add a hint that tells them apart{_differences(fitting)}",
         code=313,
     )
+
+
+def _none(disks: Sequence[Disk], hints: DiskHints) -> DiskError:
+    seen = "; ".join(f"{describe(disk)}: {', '.join(mismatches(disk, hints))}" for disk in disks)
+    if disks and all(disk.medium or disk.read_only for disk in disks):
+        return DiskError(
+            f"this machine shows no disk that could be meant. Seen: {seen}",
+            hint="check the cabling and the controller's driver and mode; where such a medium is meant, "
+            "name it by serial, wwn, name or by_path",
+            code=312,
+        )
+    return DiskError(
+        f"no disk fits the hints. Seen: {seen or 'no disk at all'}",
+        hint="correct the disk hints of the host or its profile, or check the cabling",
+        code=312,
+    )
+
+
+def _is_one_unit(disks: Sequence[Disk]) -> bool:
+    """Whether they are paths to one logical unit: one WWN that means something, and one size."""
+    first = disks[0]
+    return all(
+        disk_names.is_same_wwn(first.wwn, disk.wwn) and (first.size, first.model) == (disk.size, disk.model)
+        for disk in disks
+    )
+
+
+def _differences(disks: Sequence[Disk]) -> str:
+    """The first hint in which each is another, and what each says; empty where none is."""
+    for name in ("serial", "wwn", "by_path", "name"):
+        values = [str(getattr(disk, name)) for disk in disks]
+        if all(values) and len(set(values)) == len(values):
+            return f": {name} is {_list(values)}"
+    return ""
+
+
+def _either(disks: Sequence[Disk]) -> str:
+    name = "by_path" if len({disk.by_path for disk in disks if disk.by_path}) == len(disks) else "name"
+    return f", or set {name} to one of them: {_list([str(getattr(disk, name)) for disk in disks])}"
+
+
+def _list(words: Sequence[str]) -> str:
+    return ", ".join(words[:-1]) + " or " + words[-1]
 
 
 def mismatches(disk: Disk, hints: DiskHints) -> list[str]:
     """Why a disk does not fit the hints, a phrase each; empty where it does."""
     faults = []
-    for name in ("serial", "wwn", "name", "by_path"):
+    if disk.read_only:
+        faults.append("it is read-only")
+    if disk.medium and not (hints.serial or hints.wwn or hints.name or hints.by_path):
+        faults.append(f"it is {disk.medium}, and no hint names it")
+    same: dict[str, Callable[[str, str], bool]] = {
+        "serial": lambda wanted, has: disk_names.is_serial_of(wanted, has, disk.model, disk.wwn),
+        "wwn": lambda wanted, has: disk_names.is_same_wwn(wanted, has) or wanted.lower() == has.lower(),
+        "name": disk_names.is_same_device,
+        "by_path": disk_names.is_same_path,
+    }
+    for name, is_same in same.items():
         wanted, has = getattr(hints, name), getattr(disk, name)
-        if wanted and wanted.lower() != has.lower():
+        if wanted and not is_same(wanted, has):
             faults.append(f"{name} is {has or 'unknown'}, not {wanted}")
     wanted = clean(hints.model)  # as the words of the disk were read
-    if wanted and not fnmatchcase(disk.model.lower(), wanted.lower()):
+    may_be_cut = not disk.name.startswith("nvme")
+    if wanted and not disk_names.fits_model(wanted, disk.model, may_be_cut=may_be_cut):
         faults.append(f"model is {disk.model or 'unknown'}, not {wanted}")
     if disk.size < hints.min_size:
         faults.append(f"smaller than {size(hints.min_size)}")

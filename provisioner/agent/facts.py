@@ -5,20 +5,21 @@ import re
 from contextlib import suppress
 from pathlib import Path
 
-from provisioner.agent import signatures, write_marker
+from provisioner.agent import bus_path, media, signatures, write_marker
 from provisioner.agent.disks import EMPTY, HALF
 from provisioner.agent.protocol import Device, Disk, Nic
+from provisioner.agent.sector_reader import SectorReader
 from provisioner.domain import identity
 from provisioner.errors import PackError, ProgramError
 from provisioner.imaging import gpt
 from provisioner.imaging.manifest import ESP_LABEL
 from provisioner.imaging.source import fat_label
 from provisioner.run import run
+from provisioner.system import disk_names
 from provisioner.system.text import clean, is_identifier
 
 SYS = Path("/sys")
 PROC = Path("/proc")
-NOT_DISKS = ("loop", "ram", "sr", "fd", "zram", "dm-", "md", "nbd", "mtd")
 BLANK = "no partition table"
 BRIDGES = "06"  # PCI class of what only connects; there are dozens of them
 HEAD = 1 << 20  # bytes looked at; file systems and RAID say what they are within them
@@ -104,53 +105,56 @@ def nics() -> list[Nic]:
 
 def disks() -> list[Disk]:
     """Every disk that has a size and a device node, sorted by name, with its content in words."""
-    present = []
-    for place in sorted((SYS / "block").iterdir()):
-        size = int(read_word(place / "size") or 0) * 512  # always in units of 512 bytes
-        # hidden: one path of a multipath NVMe disk, which shows its disk's serial but has no device
-        is_hidden = read_word(place / "hidden") == "1"
-        if size and not is_hidden and not place.name.startswith(NOT_DISKS):
-            present.append(disk(place))
-    return present
+    return [disk(place) for place in sorted((SYS / "block").iterdir()) if media.is_disk(place)]
 
 
 def disk(place: Path) -> Disk:
     """The disk whose folder below /sys/block is `place`."""
-    size = int(read_word(place / "size") or 0) * 512
+    size = int(read_word(place / "size") or 0) * 512  # always in units of 512 bytes
     sector = int(read_word(place / "queue/logical_block_size") or 512)
-    device = Path("/dev") / place.name
+    device = Path(disk_names.device_path(place.name))
     foreign, owner = ownership(device, sector, size)
     return Disk(
         name=place.name,
         size=size,
         logical_sector=sector,
-        model=clean(read_word(place / "device/model")),
-        serial=_identifier(_serial(place)),
-        wwn=_identifier(read_word(place / "wwid") or read_word(place / "device/wwid")),
+        model=clean(_model(place)),
+        serial=_number(_serial(place)),
+        wwn=_number(read_word(place / "wwid") or read_word(place / "device/wwid")),
         rotational=read_word(place / "queue/rotational") == "1",
-        by_path=_bus_path(place),
+        by_path=bus_path.of(place),
         content=clean(content(device, sector)),
         foreign=clean(foreign),
         owner=owner,
+        medium=media.medium(place),
+        read_only=media.is_read_only(place),
     )
 
 
 def ownership(device: Path, sector: int, size: int) -> tuple[str, str]:
-    """What of the disk is part of something larger, and the host whose system it holds; both may be empty."""
+    """What of the disk is part of something larger, and the host whose system it holds; both may be empty.
+
+    What cannot be read may be anybody's, so it counts as part of something larger.
+    """
     try:
         with device.open("rb", buffering=0) as file:
-
-            def reader(offset: int, length: int) -> bytes:
-                return os.pread(file.fileno(), max(0, length), offset) if offset >= 0 else b""
-
-            table = None
-            with suppress(PackError):
-                table = gpt.read(reader, sector)
-            foreign = signatures.foreign(reader, size, table)
-    except OSError:
+            reader = SectorReader(file.fileno())
+            foreign = signatures.foreign(reader, size, sector)
+            table = _table(reader, sector, size)
+    except FileNotFoundError:
         return "", ""
+    except OSError as fault:
+        return f"a disk that cannot be read ({fault.strerror or fault})", ""
     seeds = [part.offset for part in table.partitions if part.name == "cidata"] if table else []
     return foreign, _owner(device, seeds[0]) if seeds else ""
+
+
+def _table(reader: SectorReader, sector: int, size: int) -> gpt.PartitionTable | None:
+    """The GUID partition table, by its backup at the disk's end where the first is gone."""
+    for lba in (1, size // sector - 1):
+        with suppress(PackError):
+            return gpt.read(reader, sector, lba)
+    return None
 
 
 def _owner(device: Path, seed: int) -> str:
@@ -178,33 +182,49 @@ def _serial(place: Path) -> str:
         return ""
 
 
-def _bus_path(place: Path) -> str:
-    """The PCI address of its controller, as udev's by-path begins: `pci-0000:00:05.0`."""
-    parts = [part for part in place.resolve().parts if part.count(":") == 2 and "." in part]
-    return f"pci-{parts[-1]}" if parts else ""
+def _model(place: Path) -> str:
+    """SCSI has room for 16 characters; of a SATA disk page 89h has all 40 (SAT-4, 12.4.2; ACS-3, 7.12.7)."""
+    name = read_word(place / "device/model")
+    try:
+        words = (place / "device/vpd_pg89").read_bytes()[60:][54:94]
+    except OSError:
+        return name
+    whole = b"".join(words[at : at + 2][::-1] for at in range(0, len(words), 2)).decode("ascii", "replace")
+    return whole.strip("\0 ") if name and whole.startswith(name) else name
+
+
+def _number(value: str) -> str:
+    """A serial or WWN that is one disk's own; else it counts as none."""
+    return _identifier(value) if disk_names.tells_apart(value) else ""
 
 
 def content(device: Path, sector: int) -> str:
     """What a disk holds, in words for people; `sector` is its logical sector size in bytes."""
     try:
         with device.open("rb", buffering=0) as file:
-            descriptor = file.fileno()
-            head = os.pread(descriptor, HEAD, 0)
-            try:
-                table = gpt.read(lambda offset, length: os.pread(descriptor, length, offset), sector)
-            except PackError:
-                return _without_gpt(head)
-            names = [part.name or part.type for part in table.partitions]
-            labels = [fat_label(os.pread(descriptor, 512, part.offset)) for part in table.partitions]
+            return _content(SectorReader(file.fileno()), sector, file.seek(0, os.SEEK_END))
     except OSError as fault:
         return f"cannot be read: {fault.strerror}"
-    ours = "holds an image of ours, " if ESP_LABEL in labels else ""
-    return f"{ours}GPT with {len(names)} partitions: {', '.join(names)[:100]}"
 
 
-def _without_gpt(head: bytes) -> str:
-    if half := write_marker.find(head[write_marker.PLACE : write_marker.PLACE + write_marker.LENGTH]):
+def _content(reader: SectorReader, sector: int, size: int) -> str:
+    head = reader(0, HEAD)
+    half = write_marker.find(head[write_marker.PLACE : write_marker.PLACE + write_marker.LENGTH])
+    table = _table(reader, sector, size)
+    if half and (table is None or table.this != 1):
         return f"{HALF}{half.name} {half.version}"
+    if table:
+        return _partitions(reader, table)
     if head[510:512] == b"\x55\xaa" and any(head[446:510]):
         return "an MBR partition table"
+    if reader.fault:
+        return f"cannot be read: {reader.fault}"
     return BLANK if any(head) else EMPTY
+
+
+def _partitions(reader: SectorReader, table: gpt.PartitionTable) -> str:
+    names = [part.name or part.type for part in table.partitions]
+    labels = [fat_label(reader(part.offset, 512)) for part in table.partitions]
+    ours = "holds an image of ours, " if ESP_LABEL in labels else ""
+    which = "GPT" if table.this == 1 else "GPT (only its backup is left)"
+    return f"{ours}{which} with {len(names)} partitions: {', '.join(names)[:100]}"

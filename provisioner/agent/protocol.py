@@ -128,6 +128,8 @@ class Disk:
     content: str = ""  # in words: "holds vault-os 2026.09.0", "GPT with 4 partitions", "no partition table"
     foreign: str = ""  # in words, what of it is part of something larger: LVM, RAID, ZFS
     owner: str = ""  # the host whose system it holds, as far as its seed says so
+    medium: str = ""  # why nobody means it unless a hint names it: "a USB medium"; empty for a fixed disk
+    read_only: bool = False
 
 
 @dataclass(frozen=True)

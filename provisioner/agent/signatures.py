@@ -1,96 +1,153 @@
 """What on a disk is somebody else's: parts of LVM, RAID, ZFS, encrypted or cluster storage. It only reads.
 
-A disk of such a set looks like an empty one, and erasing it breaks what lies on several. Places and magic
-numbers are those of util-linux's libblkid.
+A disk of such a set looks like an empty one, and erasing it breaks what lies on several. Most is known by
+util-linux's libblkid. The table here has what it does not know (2.38), and what it takes for none because a
+part of it is damaged: that may still be all that its owner has.
 """
 
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
-from provisioner.imaging import gpt
+from provisioner.agent import libblkid, partition_types
+from provisioner.agent.libblkid import FoundPartition
+from provisioner.agent.partition_types import CEPH, LDM, LUKS, LVM, MD, VMFS, ZFS
+from provisioner.agent.sector_reader import SectorReader
 
-Reader = Callable[[int, int], bytes]  # offset and length in bytes
-MD = struct.pack("<I", 0xA92B4EFC)
+OCFS2 = "OCFS2, a cluster's file system"
+MD_MAGIC = struct.pack("<I", 0xA92B4EFC)
 # (what it is, offset from the start, the bytes there)
 SIGNATURES = (
-    *(("LVM", 512 * sector, b"LABELONE") for sector in range(4)),
-    ("RAID (md)", 0, MD),
-    ("RAID (md)", 4096, MD),
-    ("encrypted data (LUKS)", 0, b"LUKS\xba\xbe"),
-    ("encrypted data (LUKS)", 0x4000, b"SKUL\xba\xbe"),
-    ("Ceph storage", 0, b"bluestore block device"),
+    *((LVM, 512 * sector, b"LABELONE") for sector in range(4)),
+    (MD, 0, MD_MAGIC),
+    (MD, 4096, MD_MAGIC),
+    (LUKS, 0, b"LUKS\xba\xbe"),
+    (CEPH, 0, b"bluestore block device"),
     ("bcache", 4096 + 24, bytes.fromhex("c68573f64e1a45ca8265f57f48ba6d81")),
-    ("VMware storage (VMFS)", 1 << 20, b"\x0d\xd0\x01\xc0"),
+    ("bcachefs", 4096 + 24, bytes.fromhex("c68573f666ce90a9d96a60cf803df7ef")),
+    ("encrypted data (BitLocker)", 3, b"-FVE-FS-"),
+    ("encrypted data (dm-integrity)", 0, b"integr"),
+    *(("Stratis", 512 * sector + 4, b"!Stra0tis\x86\xff\x02^\x41rh") for sector in (1, 9)),
+    (VMFS, 1 << 20, b"\x0d\xd0\x01\xc0"),
     ("VMware storage (vSAN)", 0, b"VSAN"),
     ("DRBD", 4096 + 60, b"\x83\x74\x02\x6b"),
+    *((OCFS2, 1 << power, b"OCFSV2") for power in (10, 11, 12, 13)),  # by the size of its blocks
+    (LDM, 6 * 512, b"PRIVHEAD"),
 )
-ZFS = (struct.pack("<Q", 0x00BAB10C), struct.pack(">Q", 0x00BAB10C))  # uberblocks, in either byte order
+HEAD = (1 << 20) + 512  # bytes from the start in which all of them lie
+UBERBLOCKS = (struct.pack("<Q", 0x00BAB10C), struct.pack(">Q", 0x00BAB10C))  # ZFS, in either byte order
 LABEL = 256 << 10  # bytes of a ZFS label; two at the start, two at the end
-TYPES = {
-    "e6d6d379-f507-44c2-a23c-238f2a3df928": "LVM",
-    "a19d880f-05fc-4d3b-a006-743f0f84911e": "RAID (md)",
-    "6a898cc3-1dd2-11b2-99a6-080020736631": "ZFS",
-    "516e7cba-6ecf-11d6-8ff8-00022d09712b": "ZFS",
-    "aa31e02a-400f-11db-9590-000c2911d1b8": "VMware storage (VMFS)",
-    "4fbd7e29-9d25-41b8-afd0-062c0ceff05d": "Ceph storage",
-    "cafecafe-9b03-4f30-b4c6-b4b80ceff106": "Ceph storage",
-    "e75caf8f-f680-4cee-afa3-b001e56efc2d": "Windows Storage Spaces",
+BTRFS = (64 << 10, 64 << 20, 256 << 30)  # a superblock and its copies
+# by libblkid's name; RAID and encryption that is not here is named as libblkid names it
+WORDS = {
+    "LVM2_member": LVM,
+    "LVM1_member": LVM,
+    "linux_raid_member": MD,
+    "ddf_raid_member": "RAID (DDF)",
+    "isw_raid_member": "RAID (Intel)",
+    "crypto_LUKS": LUKS,
+    "DM_integrity": "encrypted data (dm-integrity)",
+    "ceph_bluestore": CEPH,
+    "VMFS_volume_member": VMFS,
+    "VMFS": VMFS,
+    "zfs_member": ZFS,
+    "stratis": "Stratis",
+    "drbd": "DRBD",
+    "drbdmanage_control_volume": "DRBD",
+    "bcache": "bcache",
+    "bcachefs": "bcachefs",
+    "vdo": "VDO",
+    "oracleasm": "Oracle ASM",
+    "ocfs": "OCFS, a cluster's file system",
+    "ocfs2": OCFS2,
+    "gfs": "GFS, a cluster's file system",
+    "gfs2": "GFS2, a cluster's file system",
+    "jbd": "the journal of a file system elsewhere",
+    "xfs_external_log": "the journal of a file system elsewhere",
 }
 
 
-def foreign(reader: Reader, size: int, table: gpt.PartitionTable | None) -> str:
-    """In words, what of the disk is part of something larger; empty where nothing is.
+def foreign(reader: SectorReader, size: int, sector: int) -> str:
+    """In words, what of a disk of `size` bytes is part of something larger; empty where nothing is.
 
-    `table` is the disk's partition table, if it has a valid one. Raises OSError.
+    `sector` is its sectors' size; the tables of disks with other sectors are looked for, too. What cannot be
+    read counts as somebody else's: nobody knows. Raises OSError where libblkid is missing.
     """
-    signatures: list[str] = []
-    signatures += [f"{signature} on the whole disk" for signature in _signatures(reader, 0, size)]
-    for number, part in enumerate(table.partitions if table else (), 1):
-        part_signatures = dict.fromkeys(_signatures(reader, part.offset, part.length))
-        if kind := TYPES.get(part.type):
-            part_signatures[kind] = None
-        signatures += [f"{signature} on partition {number}" for signature in part_signatures]
-    for number, offset, length in _mbr(reader) if table is None else ():
-        signatures += [
-            f"{signature} on partition {number}" for signature in _signatures(reader, offset, length)
-        ]
-    return ", ".join(dict.fromkeys(signatures))
+    if size <= 0:
+        return ""
+    found = [f"{kind} on the whole disk" for kind in _kinds(reader, 0, size)]
+    for part in _partitions(reader, size, sector):
+        kinds = dict.fromkeys(_kinds(reader, part.offset, part.length))
+        if kind := partition_types.kind(part.type):
+            kinds[kind] = None
+        found += [f"{kind} on partition {part.number}" for kind in kinds]
+    if reader.fault:
+        found.append(f"sectors that cannot be read ({reader.fault})")
+    return ", ".join(dict.fromkeys(found))
 
 
-def _mbr(reader: Reader) -> Iterator[tuple[int, int, int]]:
-    head = reader(0, 512)
-    if head[510:512] != b"\x55\xaa":
-        return
-    for number in range(4):
-        kind, first, count = struct.unpack_from("<4xB3xII", head, 446 + 16 * number)
-        if kind and count:
-            yield number + 1, first * 512, count * 512
+def _partitions(reader: SectorReader, size: int, sector: int) -> Iterable[FoundPartition]:
+    """Of the tables for all sizes of sectors, each place once.
+
+    An MBR does not say for which it was made, so one is looked into in both ways.
+    """
+    places: dict[tuple[int, int], FoundPartition] = {}
+    for unit in dict.fromkeys((sector, 512, 4096)):
+        for part in libblkid.partitions(reader.descriptor, size, unit):
+            if part.offset < size and part.length:
+                length = min(part.length, size - part.offset)
+                places.setdefault((part.offset, length), replace(part, length=length))
+    return places.values()
 
 
-def _signatures(reader: Reader, offset: int, length: int) -> list[str]:
-    head = reader(offset, min(length, (1 << 20) + 512))
-    names = [
-        name for name, place, signature in SIGNATURES if head[place : place + len(signature)] == signature
-    ]
-    for place in (0, LABEL, length - length % LABEL - 2 * LABEL, length - length % LABEL - LABEL):
-        if place >= 0 and _has_uberblock(reader(offset + place + (LABEL >> 1), LABEL >> 1)):
-            names.append("ZFS")
-    return list(dict.fromkeys([*names, *_at_the_end(reader, offset, length)]))
+def _kinds(reader: SectorReader, offset: int, length: int) -> list[str]:
+    if length <= 0:
+        return []
+    kinds = list(map(_words, libblkid.signatures(reader.descriptor, offset, length)))
+    head = reader(offset, min(length, HEAD))
+    kinds += [name for name, place, magic in SIGNATURES if head[place : place + len(magic)] == magic]
+    kinds += _zfs(reader, offset, length)
+    kinds += _btrfs(reader, offset, length)
+    kinds += _at_the_end(reader, offset, length)
+    return list(dict.fromkeys(filter(None, kinds)))
 
 
-def _has_uberblock(body: bytes) -> bool:
-    return any(body[place : place + 8] in ZFS for place in range(0, len(body), 1024))
+def _words(signature: libblkid.Signature) -> str:
+    """Empty for a file system that stands alone."""
+    if known := WORDS.get(signature.kind):
+        return known
+    if signature.usage == "raid":
+        return f"RAID ({signature.kind.removesuffix('_raid_member').replace('_', ' ')})"
+    return f"encrypted data ({signature.kind})" if signature.usage == "crypto" else ""
 
 
-def _at_the_end(reader: Reader, offset: int, length: int) -> Iterator[str]:
+def _zfs(reader: SectorReader, offset: int, length: int) -> Iterator[str]:
+    """One uberblock is enough, in any of the four labels; libblkid wants several."""
+    end = length - length % LABEL
+    for place in (0, LABEL, end - 2 * LABEL, end - LABEL):
+        if place >= 0:
+            body = reader(offset + place + (LABEL >> 1), LABEL >> 1)
+            if any(body[at : at + 8] in UBERBLOCKS for at in range(0, len(body), 1024)):
+                yield ZFS
+
+
+def _btrfs(reader: SectorReader, offset: int, length: int) -> Iterator[str]:
+    """One of several devices (btrfs' on-disk format: `magic` at 0x40, `num_devices` at 0x88)."""
+    for place in BTRFS:
+        body = reader(offset + place, 0x90) if place + 0x90 <= length else b""
+        if body[0x40:0x48] == b"_BHRfS_M" and struct.unpack_from("<Q", body, 0x88)[0] > 1:
+            yield "btrfs of several disks"
+
+
+def _at_the_end(reader: SectorReader, offset: int, length: int) -> Iterator[str]:
     """Old md versions and controllers' RAID write behind the data."""
     if length < 256 << 10:
         return
     old = (length & ~0xFFFF) - 0x10000  # md 0.90
     late = ((length >> 9) - 16 & ~7) << 9  # md 1.0
     for place in (old, late):
-        if reader(offset + place, 4) in (MD, MD[::-1]):
-            yield "RAID (md)"
+        if reader(offset + place, 4) in (MD_MAGIC, MD_MAGIC[::-1]):
+            yield MD
     if reader(offset + length - 1024, 24).startswith(b"Intel Raid ISM Cfg Sig."):
         yield "RAID (Intel)"
     if reader(offset + length - 512, 4) in (b"\xde\x11\xde\x11", b"\x11\xde\x11\xde"):

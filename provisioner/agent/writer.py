@@ -16,6 +16,7 @@ from provisioner.errors import DiskError, PackError
 from provisioner.imaging import gpt
 from provisioner.imaging.manifest import ROLES, Chunk, Manifest
 from provisioner.run import run
+from provisioner.system import disk_names
 
 HEAD = 1 << 20  # bytes at a partition's or disk's head that make it bootable, and more
 TAIL = 64 << 10  # bytes at the disk's end that hold the backup table, and more
@@ -330,7 +331,7 @@ def _reader(data: bytes) -> Callable[[int, int], bytes]:
 
 def device_path(name: str) -> Path:
     """The device node of a disk by its kernel name."""
-    return Path("/dev") / name
+    return Path(disk_names.device_path(name))
 
 
 def seconds_since(began: float) -> float:

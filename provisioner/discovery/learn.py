@@ -50,6 +50,7 @@ def _hints(disks: Sequence[DiskInfo]) -> Hints:
     Where all have twins, its place at the bus tells it apart; where even that is shared, the serial must be
     given to each host.
     """
+    disks = [disk for disk in disks if not (disk.medium or disk.read_only)]
     if not disks:
         return Hints()
     unique = [disk for disk in disks if sum(_fits(_kind(disk), other) for other in disks) == 1]

@@ -10,6 +10,7 @@ from provisioner.domain.progress import Progress
 from provisioner.domain.script_reads import ScriptReads
 from provisioner.domain.stage import Stage
 from provisioner.domain.values import FrozenModel
+from provisioner.system import disk_names
 
 MOST_ATTEMPTS = 5  # of one deployment: power cuts happen, but not for ever
 
@@ -61,9 +62,13 @@ class TargetDisk(FrozenModel):
         if self.size != disk.size:
             return False
         if self.serial or self.wwn:
-            return (self.serial, self.wwn) == (disk.serial, disk.wwn)
-        place = (self.by_path, self.model) if self.by_path else (self.name, self.model)
-        return place == ((disk.by_path, disk.model) if self.by_path else (disk.name, disk.model))
+            numbers = (disk_names.serial(self.serial), disk_names.wwn(self.wwn))
+            return numbers == (disk_names.serial(disk.serial), disk_names.wwn(disk.wwn))
+        if self.model != disk.model:
+            return False
+        if self.by_path:
+            return disk_names.is_same_path(self.by_path, disk.by_path)
+        return self.name == disk.name
 
     def label(self) -> str:
         """Name, model and serial, as people know it."""

@@ -10,7 +10,10 @@ class HardwareModel(BaseModel):
 
 
 class DiskInfo(HardwareModel):
-    """A disk as the kernel shows it, sizes in bytes; `content`, `foreign`, `owner` are words for people."""
+    """A disk as the kernel shows it, sizes in bytes; `content`, `foreign`, `owner` are words for people.
+
+    `medium` says why nobody means it unless a hint names it, `a USB medium`; it is empty for a fixed disk.
+    """
 
     name: str
     size: int = 0
@@ -23,6 +26,8 @@ class DiskInfo(HardwareModel):
     content: str = ""
     foreign: str = ""
     owner: str = ""
+    medium: str = ""
+    read_only: bool = False
 
 
 class NicInfo(HardwareModel):

@@ -1,24 +1,50 @@
 """What a kind of host must be."""
 
+from collections.abc import Callable
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from provisioner.domain.stage import Stage
 from provisioner.domain.values import FrozenModel, Mac, Name, Package, Size, Text, Url
+from provisioner.system import disk_names
+from provisioner.system.text import is_identifier
+
+
+def _names_a_disk(wrong: Callable[[str], str]) -> AfterValidator:
+    """What no disk can be called is refused here, and not when the host looks for it."""
+
+    def check(text: str) -> str:
+        words = text.strip()
+        if words and not is_identifier(words):
+            raise ValueError(f"{words!a} has characters that cannot be seen; type it again")
+        if words and (fault := wrong(words)):
+            raise ValueError(f"{words} {fault}")
+        return words
+
+    return AfterValidator(check)
 
 
 class Hints(FrozenModel):
-    """Which disk is meant: every hint that is set must match exactly one disk; sizes in bytes."""
+    """Which disk is meant: every hint that is set must match exactly one disk; sizes in bytes.
 
-    serial: Text = ""
-    wwn: Text = ""
-    model: Text = ""
-    name: Text = ""
-    by_path: Text = ""
+    The notations of lsblk, udev, smartctl and lspci are understood (`system.disk_names`).
+    """
+
+    serial: Annotated[Text, _names_a_disk(disk_names.wrong_serial)] = ""
+    wwn: Annotated[Text, _names_a_disk(disk_names.wrong_wwn)] = ""
+    model: Annotated[Text, AfterValidator(str.strip)] = ""
+    name: Annotated[Text, _names_a_disk(disk_names.wrong_device)] = ""
+    by_path: Annotated[Text, _names_a_disk(disk_names.wrong_path)] = ""
     min_size: Size = 0
     max_size: Size = 0
     rotational: bool | None = None
+
+    @model_validator(mode="after")
+    def _sizes_leave_room(self) -> Self:
+        if 0 < self.max_size < self.min_size:
+            raise ValueError("max_size is smaller than min_size: no disk fits both")
+        return self
 
 
 class ProfileNic(FrozenModel):

@@ -1,6 +1,7 @@
 """The kinds of values that models are made of: addresses, sizes, names."""
 
 import re
+from decimal import Decimal
 from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -40,14 +41,18 @@ def _mac(value: object) -> str:
         raise ValueError(f"{fault} ({fault.hint})") from fault
 
 
-_UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
+_SIZE = re.compile(r"(\d+(?:,\d{3})*)(\.\d+)?\s*([KMGTP]?)(i?B|bytes)?", re.IGNORECASE)
+_POWERS = ("", "K", "M", "G", "T", "P")
 
 
 def _size(value: object) -> int:
-    parts = re.fullmatch(r"(\d+)\s*([KMGT]?)(?:i?B)?", str(value).strip(), re.IGNORECASE)
+    """In bytes. G and GiB are 2^30, as lsblk has them; GB is 10^9, as disks are sold."""
+    parts = _SIZE.fullmatch(str(value).strip())
     if not parts:
-        raise ValueError(f"{value!r} is not a size; write 64G or 480103981056")
-    return int(parts[1]) * _UNITS[parts[2].upper()]
+        raise ValueError(f"{value!r} is not a size; write 64G, 480GB or 480103981056")
+    whole, fraction, unit, suffix = parts.groups(default="")
+    factor = (1000 if suffix.upper() == "B" else 1024) ** _POWERS.index(unit.upper())
+    return int(Decimal(whole.replace(",", "") + fraction) * factor)
 
 
 def _fingerprint(value: object) -> str:

@@ -7,7 +7,7 @@ from typing import Literal
 from provisioner.cloudinit import cloud_config, nocloud
 from provisioner.cloudinit.autoinstall import model
 from provisioner.cloudinit.cloud_config import MetaData, WriteFile, dump
-from provisioner.domain.profile import Hints, Installer
+from provisioner.domain.profile import Installer
 from provisioner.domain.values import Mac
 from provisioner.system import shipped
 
@@ -32,7 +32,6 @@ class Request:
     token: str
     public_key: str
     image: str
-    hints: Hints
     installer: Installer
     domain: str = ""
 
@@ -91,13 +90,8 @@ def _answers(
     late: tuple[tuple[str, ...], ...] = (),
     error: tuple[tuple[str, ...], ...] = (),
 ) -> model.AutoinstallSection:
-    wanted, hints = request.installer, request.hints
+    wanted = request.installer
     installs = wanted.flavour == "subiquity"
-    match = model.DiskMatch(
-        path=NO_DISK,
-        serial=f"*{hints.serial}*" if hints.serial else None,  # udev puts the model before it
-        ssd=None if hints.rotational is None else not hints.rotational,
-    )
     mirrors = (
         model.MirrorSelection(primary=(model.PrimaryMirror(uri=wanted.mirror),)) if wanted.mirror else None
     )
@@ -107,7 +101,7 @@ def _answers(
         source=model.InstallSource(id=wanted.source or None),
         network=cloud_config.deploy_network(request.mac, request.domain),
         apt=model.AptSection(mirror_selection=mirrors),
-        storage=model.StorageSection(layout=model.DirectLayout(match=match)),
+        storage=model.StorageSection(layout=model.DirectLayout(match=model.DiskMatch(path=NO_DISK))),
         identity=model.IdentitySection(
             hostname=request.hostname, username=nocloud.USER, realname="deployment until the host is sealed"
         ),

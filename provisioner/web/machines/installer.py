@@ -43,6 +43,7 @@ from provisioner.site import lan
 from provisioner.site.site import Site
 from provisioner.state import iso_files
 from provisioner.state.secrets import deployment_key, phone_token
+from provisioner.system import disk_names
 from provisioner.system.checksum import sha256_text
 from provisioner.system.text import clean
 from provisioner.web.machines import files
@@ -173,7 +174,6 @@ def _request(row: Deployment, plan: Autoinstall) -> autoinstall.Request:
         token=phone_token(site.settings.state, row.id, row.nonce),
         public_key=deployment_key(site.settings.state),
         image=row.image,
-        hints=target_disk.ordered(site, host, row),
         installer=profile.installer,
         domain=site.settings.dhcp.domain,
     )
@@ -209,7 +209,7 @@ def gate(mac: str, nonce: str) -> Response:
         _refuse(str(late))
     if row.stage == Stage.FAILED:
         return jsonify({"do": "stop", "sentence": row.reason})
-    return jsonify({"do": "continue", "disk": f"/dev/{disk.name}"})
+    return jsonify({"do": "continue", "disk": disk_names.device_path(disk.name)})
 
 
 def _refusal(row: Deployment, claim: Claim) -> str:

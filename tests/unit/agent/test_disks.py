@@ -91,6 +91,77 @@ def test_a_disk_that_says_no_serial_fits_no_serial() -> None:
         disks.choose([Disk("vda", 10**10, 512)], DiskHints(serial="XYZ"))
 
 
+VOLUMES = [
+    Disk(
+        name, 480 << 30, 512, "LOGICAL VOLUME", "PDNLH0BRH00001", wwn=f"naa.600508b1001c7ef0a5d2c1b4e3f607{n}"
+    )
+    for name, n in (("sda", 18), ("sdb", 19))
+]
+NAMESPACES = [
+    Disk(f"nvme0n{n}", 480 << 30, 512, "MICRON", "S1", wwn=f"eui.000000000000000100a0752{n}aa01bb02")
+    for n in (1, 2)
+]
+
+
+@pytest.mark.parametrize("twins", [VOLUMES, NAMESPACES])
+def test_where_a_serial_is_shared_the_wwn_decides(twins: list[Disk]) -> None:
+    with pytest.raises(DiskError, match="2 disks fit") as caught:
+        disks.choose(twins, DiskHints(serial=twins[0].serial))
+    assert caught.value.code == 313
+    assert caught.value.hint.startswith(f"add a hint that tells them apart: wwn is {twins[0].wwn} or ")
+    assert disks.choose(twins, DiskHints(serial=twins[0].serial, wwn=twins[1].wwn)) is twins[1]
+
+
+def test_two_paths_of_one_unit_are_said_to_be_that_and_one_may_be_named() -> None:
+    paths = [
+        Disk(
+            name,
+            480 << 30,
+            512,
+            "VIRTUAL-DISK",
+            "beaf11",
+            wwn="naa.600140500000000e00000000020001ff",
+            by_path=at,
+        )
+        for name, at in (("sda", "pci-0000:3b:00.0-fc-0x50-lun-1"), ("sdb", "pci-0000:3b:00.1-fc-0x51-lun-1"))
+    ]
+    with pytest.raises(
+        DiskError, match=r"2 disks fit the hints, and are one: paths to naa\.6001405"
+    ) as caught:
+        disks.choose(paths, DiskHints(serial="beaf11"))
+    assert caught.value.code == 313 and "serial" not in caught.value.hint
+    assert caught.value.hint.endswith(
+        "or set by_path to one of them: pci-0000:3b:00.0-fc-0x50-lun-1 or pci-0000:3b:00.1-fc-0x51-lun-1"
+    )
+    assert disks.choose(paths, DiskHints(by_path="3b:00.1")) is paths[1]
+
+
+STICK = Disk("sda", 30_000_000_000, 512, "Ultra Fit", "4C53", medium="a USB medium")
+SWITCHED = Disk("sdb", 30_000_000_000, 512, "Virtual Media", read_only=True)
+
+
+def test_a_stick_is_meant_only_if_it_is_named() -> None:
+    assert disks.choose([STICK, SWITCHED, NVME], DiskHints()) is NVME
+    for hints in (DiskHints(serial="4C53"), DiskHints(name="/dev/sda")):
+        assert disks.choose([STICK, SWITCHED, NVME], hints) is STICK
+
+
+def test_a_read_only_medium_is_never_meant() -> None:
+    with pytest.raises(DiskError, match="it is read-only"):
+        disks.choose([SWITCHED], DiskHints(name="sdb"))
+
+
+def test_a_stick_that_is_the_only_disk_left_is_refused_as_such() -> None:
+    with pytest.raises(DiskError) as caught:
+        disks.choose([STICK, SWITCHED], DiskHints(min_size=1))
+    assert caught.value.code == 312 and "controller" in caught.value.hint
+    assert str(caught.value) == (
+        "this machine shows no disk that could be meant. Seen: "
+        "sda Ultra Fit 30 GB serial 4C53: it is a USB medium, and no hint names it; "
+        "sdb Virtual Media 30 GB: it is read-only"
+    )
+
+
 def test_other_sectors_than_the_image_was_made_for_are_refused() -> None:
     with pytest.raises(DiskError, match="sectors of 4096 bytes, the image was made for 512") as caught:
         disks.check(SPIN, 10**9, 512)
@@ -140,6 +211,36 @@ def test_disks_are_read_from_sys_without_loops_and_hidden_paths(
         ("sda", 2 << 20, 4096, "ZL2ABC", True),
     ]
     assert found[0].wwn == "eui.1" and found[0].model == "PM9A3"
+
+
+def test_a_sata_disk_says_its_whole_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = b"SAMSUNG MZ7LH960HAJR-00005".ljust(40)
+    page = bytearray(60 + 512)
+    page[60 + 54 : 60 + 94] = b"".join(whole[at : at + 2][::-1] for at in range(0, 40, 2))
+    place = tmp_path / "block/sda"
+    put(place, size="4096", device__model="SAMSUNG MZ7LH960")
+    (place / "device/vpd_pg89").write_bytes(page)
+    monkeypatch.setattr(facts, "SYS", tmp_path)
+    [disk] = facts.disks()
+    assert disk.model == "SAMSUNG MZ7LH960HAJR-00005"
+    for hint in ("SAMSUNG MZ7LH960", "SAMSUNG_MZ7LH960HAJR-00005", "*HAJR*"):
+        assert disks.choose([disk], DiskHints(model=hint)) is disk
+    (place / "device/vpd_pg89").write_bytes(page[:70])
+    assert facts.disks()[0].model == "SAMSUNG MZ7LH960", "half a page says nothing"
+
+
+def test_a_number_that_several_disks_say_counts_as_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(
+        tmp_path / "block/sda",
+        size="4096",
+        device__serial="000000000000",
+        device__wwid="naa.0000000000000000",
+    )
+    monkeypatch.setattr(facts, "SYS", tmp_path)
+    [disk] = facts.disks()
+    assert (disk.serial, disk.wwn) == ("", "")
 
 
 def test_what_cannot_be_read_is_no_serial_and_words_are_made_readable(

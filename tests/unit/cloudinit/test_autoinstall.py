@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from provisioner.cloudinit import autoinstall
 from provisioner.cloudinit.autoinstall import model
 from provisioner.cloudinit.autoinstall.seed import NO_DISK
-from provisioner.domain.profile import Hints, Installer
+from provisioner.domain.profile import Installer
 from provisioner.errors import InventoryError
 from provisioner.state.inventory import make_profile
 
@@ -29,7 +29,6 @@ INSTALL = autoinstall.Request(
     public_key=KEY,
     domain="vaultcube.local",
     image="ubuntu@24.04.1",
-    hints=Hints(serial="S5XX0042", rotational=False),
     installer=Installer(mirror="http://10.77.0.1:8080/ubuntu", packages=("chrony",), source="ubuntu-server"),
 )
 STREAM = autoinstall.Request(
@@ -42,7 +41,6 @@ STREAM = autoinstall.Request(
     public_key=KEY,
     domain="vaultcube.local",
     image="vault-os@1",
-    hints=Hints(),
     installer=Installer(flavour="stream", iso="ubuntu"),
 )
 REQUESTS = {"install": INSTALL, "stream": STREAM}
@@ -86,12 +84,8 @@ def test_nothing_in_the_answers_opens_the_host_but_our_key(host: str) -> None:
     assert "interactive-sections" not in answers
 
 
-def test_the_disk_hints_that_the_installer_knows_are_given_to_it_too() -> None:
-    assert section(INSTALL)["storage"]["layout"]["match"] == {
-        "path": NO_DISK,
-        "serial": "*S5XX0042*",
-        "ssd": True,
-    }
+def test_the_installer_is_told_a_path_and_nothing_that_could_contradict_it() -> None:
+    assert section(INSTALL)["storage"]["layout"]["match"] == {"path": NO_DISK}
 
 
 def test_the_installed_system_phones_home_with_the_token_and_only_root_reads_it() -> None:

@@ -1,0 +1,127 @@
+"""Where a disk hangs, in the words of udev's by-path (systemd's udev-builtin-path_id.c), read from /sys."""
+
+import re
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+
+_PCI = re.compile(r"[0-9a-f]{4,5}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]")
+_SCSI = re.compile(r"(\d+):(\d+):(\d+):(\d+)")  # host, channel, target, unit
+_USB = re.compile(r"\d+-([\d.]+:\d+\.\d+)")
+_NVME = re.compile(r"nvme\d+")
+
+
+def of(place: Path) -> str:
+    """As `pci-0000:41:00.0-nvme-1`; empty for a disk below no PCI function. `place` lies in /sys/block."""
+    folder = place.resolve()
+    if "nvme-subsystem" in folder.parts:
+        folder = _controller(folder.parent) / folder.name
+    functions = _functions(folder.parts)
+    if not functions:
+        return ""
+    return "-".join([*(f"pci-{function}" for function in functions), *_port(folder, place)])
+
+
+def _controller(subsystem: Path) -> Path:
+    """Of a disk that hangs at several NVMe controllers: the first of them."""
+    links = [link for link in subsystem.iterdir() if _NVME.fullmatch(link.name) and link.is_symlink()]
+    places = sorted(link.resolve() for link in links)
+    return next((place for place in places if _functions(place.parts)), subsystem)
+
+
+def _functions(parts: Sequence[str]) -> list[str]:
+    """The function that the disk hangs at; before it, for a domain of its own (VMD), that domain's."""
+    functions: list[str] = []
+    for before, part in pairwise(parts):
+        if _PCI.fullmatch(part):
+            if functions and _PCI.fullmatch(before):
+                functions.pop()  # a bridge
+            functions.append(part)
+    return functions
+
+
+def _port(folder: Path, place: Path) -> list[str]:
+    """What tells apart the disks of one controller; nothing where there is only one."""
+    parts = folder.parts
+    if number := _word(place / "nsid"):
+        return ["nvme", number]
+    if usb := [match[1] for part in parts if (match := _USB.fullmatch(part))]:
+        return ["usb", f"0:{usb[-1]}", *_scsi(folder)]
+    if port := next((part for part in parts if re.fullmatch(r"ata\d+", part)), ""):
+        return ["ata", _ata(folder, port), *_link(parts)]
+    return _sas(folder) or _fibre_channel(folder) or _scsi(folder) or _namespace(folder)
+
+
+def _namespace(folder: Path) -> list[str]:
+    match = re.fullmatch(r"nvme\d+n(\d+)", folder.name)
+    return ["nvme", match[1]] if match else []
+
+
+def _ata(folder: Path, port: str) -> str:
+    """The port's number at its controller; the kernel counts all ports of the machine."""
+    place = next(parent for parent in folder.parents if parent.name == port)
+    if number := _word(place / "ata_port" / port / "port_no"):
+        return number
+    numbers = [int(path.name[3:]) for path in place.parent.glob("ata*") if path.name[3:].isdecimal()]
+    return str(int(port[3:]) - min(numbers) + 1)
+
+
+def _link(parts: Sequence[str]) -> list[str]:
+    """A disk behind a port multiplier."""
+    match = next((found for part in parts if (found := re.fullmatch(r"link\d+\.(\d+)", part))), None)
+    return [f"link-{match[1]}"] if match else []
+
+
+def _sas(folder: Path) -> list[str]:
+    place = _above(folder, "end_device-")
+    if place is None:
+        return []
+    device = place / "sas_device" / place.name
+    phy, address = _word(device / "phy_identifier"), _word(device / "sas_address")
+    expander = _above(place.parent, "expander-")
+    if address and _word(place.parent / "sas_port" / place.parent.name / "num_phys") not in ("", "1"):
+        return ["sas", address, "lun", _unit(folder)]
+    if expander and phy:
+        above = _word(expander / "sas_device" / expander.name / "sas_address")
+        return ["sas", f"exp{above}", f"phy{phy}", "lun", _unit(folder)]
+    if phy or address:
+        return ["sas", f"phy{phy}" if phy else address, "lun", _unit(folder)]
+    return []
+
+
+def _fibre_channel(folder: Path) -> list[str]:
+    place, target = _above(folder, "rport-"), _above(folder, "target")
+    if place is None or target is None:
+        return []
+    port = _word(target / "fc_transport" / target.name / "port_name")
+    return ["fc", port, "lun", _unit(folder)] if port else []
+
+
+def _scsi(folder: Path) -> list[str]:
+    """Host (of those at this controller), channel, target and unit."""
+    match = next((found for part in folder.parts if (found := _SCSI.fullmatch(part))), None)
+    host = _above(folder, "host")
+    if match is None or host is None:
+        return []
+    hosts = [int(path.name[4:]) for path in host.parent.glob("host*") if path.name[4:].isdecimal()]
+    own = int(match[1]) - min(hosts, default=int(match[1]))
+    return ["scsi", f"{own}:{match[2]}:{match[3]}:{match[4]}"]
+
+
+def _unit(folder: Path) -> str:
+    match = next((found for part in folder.parts if (found := _SCSI.fullmatch(part))), None)
+    return match[4] if match else "0"
+
+
+def _above(folder: Path, name: str) -> Path | None:
+    """The nearest folder above whose name begins so and goes on with a number."""
+    return next(
+        (place for place in folder.parents if re.fullmatch(rf"{re.escape(name)}\d[\d:-]*", place.name)), None
+    )
+
+
+def _word(path: Path) -> str:
+    try:
+        return path.read_text(errors="replace").strip()
+    except OSError:
+        return ""

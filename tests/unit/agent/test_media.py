@@ -1,0 +1,167 @@
+"""Which block devices are disks: generated /sys trees, read by the agent and by the installer."""
+
+import importlib.util
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import ModuleType
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from provisioner.agent import disks, facts
+from provisioner.agent.protocol import DiskHints
+from provisioner.errors import DiskError
+from provisioner.system import shipped
+
+PCI = "devices/pci0000:00"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A block device: where it lies, `{n}` is a number of its own; its files; what becomes of it."""
+
+    place: str
+    files: dict[str, str]
+    verdict: str  # fixed, named (only if a hint names it), never (listed, and refused), hidden
+
+
+KINDS = {
+    "nvme": Kind(
+        f"{PCI}/0000:4{{n}}:00.0/nvme/nvme{{n}}/nvme{{n}}n1",
+        {"device/model": "PM9A3", "device/serial": "N{n}", "wwid": "eui.00253850000000{n:02x}", "nsid": "1"},
+        "fixed",
+    ),
+    "sata": Kind(
+        f"{PCI}/0000:00:17.0/ata{{n}}/host{{n}}/target{{n}}:0:0/{{n}}:0:0:0/block/sd{{letter}}",
+        {"device/model": "ST4000NM000A", "device/serial": "A{n}", "queue/rotational": "1"},
+        "fixed",
+    ),
+    "raid": Kind(
+        f"{PCI}/0000:3b:00.0/host20/target20:2:{{n}}/20:2:{{n}}:0/block/sd{{letter}}",
+        {"device/model": "PERC H740P Adp", "device/wwid": "naa.64cd98f0b4518d002f355bc93432dc{n:02x}"},
+        "fixed",
+    ),
+    "virtio": Kind(f"{PCI}/0000:00:0{{n}}.0/virtio{{n}}/block/vd{{letter}}", {"serial": "V{n}"}, "fixed"),
+    "emmc": Kind(f"{PCI}/0000:00:1a.{{n}}/mmc_host/mmc0/mmcblk{{n}}", {"device/type": "MMC"}, "fixed"),
+    "vmware": Kind(
+        f"{PCI}/0000:00:10.0/host30/target30:0:{{n}}/30:0:{{n}}:0/block/sd{{letter}}",
+        {"device/model": "Virtual disk", "device/vendor": "VMware"},
+        "fixed",
+    ),
+    "stick": Kind(
+        f"{PCI}/0000:00:14.0/usb1/1-{{n}}/1-{{n}}:1.0/host4{{n}}/target4{{n}}:0:0/4{{n}}:0:0:0/block/sd{{letter}}",
+        {"removable": "1", "device/model": "Ultra Fit", "device/vendor": "SanDisk"},
+        "named",
+    ),
+    "usb disk": Kind(
+        f"{PCI}/0000:00:14.0/usb2/2-{{n}}/2-{{n}}:1.0/host5{{n}}/target5{{n}}:0:0/5{{n}}:0:0:0/block/sd{{letter}}",
+        {"removable": "0", "device/model": "Elements 25A3"},
+        "named",
+    ),
+    "bmc": Kind(
+        f"{PCI}/0000:00:14.0/usb1/1-{{n}}/1-{{n}}:1.1/host6{{n}}/target6{{n}}:0:0/6{{n}}:0:0:0/block/sd{{letter}}",
+        {"removable": "1", "device/model": "Virtual HDisk0", "device/vendor": "AMI"},
+        "named",
+    ),
+    "sd card": Kind(f"{PCI}/0000:00:1b.{{n}}/mmc_host/mmc1/mmcblk1{{n}}", {"device/type": "SD"}, "named"),
+    "switched": Kind(
+        f"{PCI}/0000:00:18.0/ata{{n}}/host7{{n}}/target7{{n}}:0:0/7{{n}}:0:0:0/block/sd{{letter}}",
+        {"ro": "1"},
+        "never",
+    ),
+    "empty reader": Kind(f"{PCI}/0000:00:14.0/usb1/1-9{{n}}/block/sd{{letter}}", {"size": "0"}, "hidden"),
+    "boot area": Kind(f"{PCI}/0000:00:1a.0/mmc_host/mmc0/mmcblk{{n}}boot0", {"ro": "0"}, "hidden"),
+    "rpmb": Kind(f"{PCI}/0000:00:1a.0/mmc_host/mmc0/mmcblk{{n}}rpmb", {}, "hidden"),
+    "path": Kind("devices/virtual/nvme-subsystem/nvme{n}c0n1", {"hidden": "1"}, "hidden"),
+    "loop": Kind("devices/virtual/block/loop{n}", {}, "hidden"),
+    "mapper": Kind("devices/virtual/block/dm-{n}", {}, "hidden"),
+    "array": Kind("devices/virtual/block/md12{n}", {}, "hidden"),
+    "dvd": Kind(f"{PCI}/0000:00:17.0/ata9{{n}}/block/sr{{n}}", {"removable": "1"}, "hidden"),
+}
+
+
+def build(root: Path, kinds: list[str]) -> dict[str, Kind]:
+    """By its name each device of the tree."""
+    names = {}
+    (root / "block").mkdir()
+    for n, name in enumerate(kinds, 1):
+        kind, letter = KINDS[name], "abcdefghi"[n]
+        place = root / kind.place.format(n=n, letter=letter)
+        for file, text in {"size": "1875385008", "removable": "0", "ro": "0", **kind.files}.items():
+            (place / file).parent.mkdir(parents=True, exist_ok=True)
+            (place / file).write_text(text.format(n=n) + "\n")
+        (root / "block" / place.name).symlink_to(place)
+        names[place.name] = kind
+    return names
+
+
+@cache
+def load_installer() -> ModuleType:
+    specification = importlib.util.spec_from_file_location("installer", shipped.file("pxe", "installer.py"))
+    assert specification and specification.loader
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
+
+
+trees = st.lists(st.sampled_from(sorted(KINDS)), min_size=1, max_size=7)
+
+
+@given(trees)
+@settings(max_examples=150, deadline=None)
+def test_only_disks_are_candidates_and_each_has_a_place_of_its_own(kinds: list[str]) -> None:
+    with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        there = build(Path(folder), kinds)
+        patch.setattr(facts, "SYS", Path(folder))
+        found = facts.disks()
+        assert {disk.name for disk in found} == {n for n, k in there.items() if k.verdict != "hidden"}
+        assert {disk.name for disk in found if disk.medium} == {
+            n for n, k in there.items() if k.verdict == "named"
+        }
+        paths = [disk.by_path for disk in found if disk.by_path]
+        assert len(set(paths)) == len(paths) == len(found)
+        fixed = [name for name, kind in there.items() if kind.verdict == "fixed"]
+        if len(fixed) == 1:
+            assert disks.choose(found, DiskHints()).name == fixed[0]
+        else:
+            with pytest.raises(DiskError):
+                disks.choose(found, DiskHints())
+        for disk in found:
+            hints = DiskHints(by_path=disk.by_path)
+            if there[disk.name].verdict == "never":
+                with pytest.raises(DiskError, match="it is read-only"):
+                    disks.choose(found, hints)
+            else:
+                assert disks.choose(found, hints) is disk
+
+
+@given(trees)
+@settings(max_examples=60, deadline=None)
+def test_the_installer_sees_the_same_disks_as_the_agent(kinds: list[str]) -> None:
+    with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        build(Path(folder), kinds)
+        patch.setattr(facts, "SYS", Path(folder))
+        script = load_installer()
+        patch.setattr(script, "SYS", Path(folder))
+        patch.setattr(script, "UDEV", Path(folder) / "udev")
+        seen = script.disks()
+        ours = [asdict(disk) for disk in facts.disks()]
+        for said, known in zip(seen, ours, strict=True):
+            assert known["by_path"].startswith(said.pop("by_path"))
+            assert said == {key: known[key] for key in said}
+
+
+def test_the_installer_takes_the_place_that_udev_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build(tmp_path, ["sata"])
+    (tmp_path / "block/sdb/dev").write_text("8:16\n")
+    (tmp_path / "udev").mkdir()
+    (tmp_path / "udev/b8:16").write_text("S:disk/by-id/x\nE:ID_PATH=pci-0000:00:17.0-ata-1.0\nE:ID_BUS=ata\n")
+    script = load_installer()
+    monkeypatch.setattr(script, "SYS", tmp_path)
+    monkeypatch.setattr(script, "UDEV", tmp_path / "udev")
+    assert [disk["by_path"] for disk in script.disks()] == ["pci-0000:00:17.0-ata-1.0"]
