@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from enum import Enum
 from uuid import UUID
 
+from provisioner.system import disk_names
+
 
 class Match(Enum):
     """What two numbers say of the two things that have them."""
@@ -143,20 +145,18 @@ class DiskIdentity:
 
     def compare(self, other: "DiskIdentity") -> Match:
         """Whether both are one disk: by the WWN, as volumes of one controller may share a serial."""
-        by_wwn = _compare(_wwn(self.wwn), _wwn(other.wwn))
+        by_wwn = _compare(disk_names.wwn(self.wwn), disk_names.wwn(other.wwn))
         if by_wwn is not Match.NONE:
             return by_wwn
-        return compare_serials(self.serial, other.serial)
+        return _compare(_disk_serial(self.serial), _disk_serial(other.serial))
 
     def __str__(self) -> str:
         """Its serial, and its WWN where several may have the serial."""
         return " ".join(filter(None, (self.serial or "without a serial", self.wwn)))
 
 
-def _wwn(text: str) -> str:
-    """As the kernel's `wwid`, udev and lsblk write it: naa.5000…, wwn-0x5000…, 0x5000… are one number."""
-    word = re.sub(r"^(wwn-)?(0x|naa\.|eui\.|uuid\.)?", "", serial(text).lower())
-    return "" if len(set(word)) <= 1 else word
+def _disk_serial(text: str) -> str:
+    return disk_names.serial(text) if disk_names.tells_apart(text) else ""
 
 
 def shared(cards: Iterable[Iterable[str]]) -> frozenset[str]:
