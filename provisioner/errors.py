@@ -93,6 +93,16 @@ class PowerError(ProvisionError):
     exit = Exit.UNREACHABLE
 
 
+class NotYetError(PowerError):
+    """A BMC cannot do it now, or it is not known whether it did: ask again after `pause` seconds."""
+
+    code = 211
+
+    def __init__(self, message: str, *, hint: str = "", code: int | None = None, pause: float = 2.0) -> None:
+        super().__init__(message, hint=hint, code=code)
+        self.pause = pause
+
+
 class UnreachableError(ProvisionError):
     """The service, or a machine, does not answer."""
 

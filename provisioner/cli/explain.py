@@ -80,14 +80,13 @@ CODES: dict[int, tuple[str, str]] = {
     200: ("A BMC did not do what it was told.", "provision bmc test HOST."),
     201: ("The BMC does not answer.", "Check its cable, address and that IPMI over LAN is switched on."),
     202: ("The BMC refuses the login.", "Give it again: provision bmc secret NAME --user USER."),
-    203: ("The BMC answered with an error.", "provision bmc test HOST; a BMC reset often helps."),
+    203: (
+        "The BMC answered with an error, or refuses an order for good.",
+        "The message has its own words. provision bmc test HOST; a BMC reset often helps.",
+    ),
     204: ("The host has no BMC in the inventory.", "Press its button, or add the BMC's address."),
     205: ("The BMC's login was never given to the service.", "provision bmc secret NAME --user USER."),
     206: ("The BMC has neither an address nor a MAC.", "Add one to the host in the inventory."),
-    207: (
-        "The BMC said yes but does not show the change.",
-        "Look at the host; many BMCs need a reset after a firmware update.",
-    ),
     208: (
         "The BMC shows another TLS certificate than before.",
         "Compare it with the BMC's own page; then do as the message says. A firmware update may renew it.",
@@ -99,6 +98,22 @@ CODES: dict[int, tuple[str, str]] = {
     210: (
         "No network packet of this host came after power-on.",
         "Check cable, switch port, and that network boot is enabled in the firmware.",
+    ),
+    211: (
+        "The BMC could not do it at that moment: busy, starting, full of sessions, or too slow.",
+        "A deployment asks it again until its stage's deadline. Else wait a minute, or reset the BMC.",
+    ),
+    212: (
+        "The BMC's user can do nothing before its password is changed.",
+        "Change it at the BMC's own page, then provision bmc secret NAME --user USER.",
+    ),
+    213: (
+        "The BMC's user lacks the rights for this order.",
+        "Give it the role Operator or Administrator at the BMC, or give the service another user.",
+    ),
+    214: (
+        "The BMC has several systems, and which of them is the host is not known.",
+        "Name it in the inventory: bmc: {system: NAME}; the message lists them.",
     ),
     220: (
         "The host booted from the network, but its ramdisk never said hello.",

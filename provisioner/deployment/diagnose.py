@@ -9,7 +9,7 @@ from provisioner.domain.events.clock import DeadlinePassed
 from provisioner.domain.events.installer import InstallerDone, SeedServed
 from provisioner.domain.events.netboot import ScriptServed
 from provisioner.domain.events.payload import Payload
-from provisioner.domain.events.power import PowerAsked, PowerOn
+from provisioner.domain.events.power import PowerAsked, PowerDelayed, PowerOn
 from provisioner.domain.events.system import DiskChosen
 from provisioner.domain.events.verification import SealTask, VerifyUnreachable
 from provisioner.domain.lifecycle import ROWS
@@ -23,20 +23,21 @@ MOST_EVENTS = 100_000  # of one deployment that are read
 
 
 class Finding(NamedTuple):
-    """What is wrong, as far as the evidence goes, and what to do next."""
+    """What is wrong, as far as the evidence goes, and what to do next; its own PV code, if it has one."""
 
     sentence: str
     hint: str
+    code: int = 0
 
 
 def overdue(site: Site, row: Deployment) -> DeadlinePassed:
     """Why the stage's deadline has passed, as the event that ends the deployment."""
     stage = ROWS[row.stage]
     minutes = max(1, round((site.clock() - row.stage_since) / 60))
-    sentence, hint = CHECKS[row.stage](site, row)
+    sentence, hint, code = CHECKS[row.stage](site, row)
     limit = "the order has expired" if row.deadline >= row.expires else f"no {stage.awaits}"
     sentence = f"{limit}, after {minutes} min at {row.stage}: {sentence}"
-    return DeadlinePassed(code=stage.code, sentence=sentence, hint=hint)
+    return DeadlinePassed(code=code or stage.code, sentence=sentence, hint=hint)
 
 
 class _Newest:
@@ -86,6 +87,8 @@ def _powering(site: Site, row: Deployment) -> Finding:
         return Finding(
             "nobody has pressed the power button, or its cable is in another port", "check power and cable"
         )
+    if PowerOn not in newest and (delay := newest.get(PowerDelayed)):
+        return Finding(delay.sentence, delay.hint, delay.code)
     if PowerOn not in newest:
         return Finding("the BMC never confirmed that it is powered", f"provision bmc test {row.host}")
     return _network(site, row) or _unheard(site, row)

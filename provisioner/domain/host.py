@@ -16,12 +16,14 @@ class BmcDriver:
 
     `port` is where such a BMC listens unless the inventory says otherwise; without one there is no BMC.
     `recorder` is the module that records its serial console, run as a process; empty where it gives none.
+    `has_systems`: one such BMC can have several systems, and an inventory may name the host's.
     """
 
     name: str  # as the inventory says it
     title: str = ""  # as sentences say it
     port: int | None = None
     recorder: str = ""
+    has_systems: bool = False
 
     @property
     def has_bmc(self) -> bool:
@@ -35,7 +37,8 @@ class Bmc(FrozenModel):
     `driver` is checked, and `port` filled in, where an inventory is applied (`state.inventory.make_host`).
     A certificate for TLS is pinned: to the SHA-256 `fingerprint`, else to what the first login sees.
     `console` names another driver whose serial console this BMC has too, with the same login; `none` leaves
-    the serial console to others.
+    the serial console to others. `system` names the host's system where the BMC has several: the last part of
+    its Redfish path, or all of it.
     """
 
     driver: str = "manual"
@@ -46,6 +49,7 @@ class Bmc(FrozenModel):
     mac: Mac | None = None
     secret: Annotated[str, Field(pattern=r"^[\w.-]*$")] = ""
     console: str = ""
+    system: Annotated[str, Field(pattern=r"^[\w./:-]*$", max_length=200)] = ""
 
 
 class Host(FrozenModel):

@@ -10,18 +10,28 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from typing import ClassVar, Literal, TypedDict, TypeVar
 
 from provisioner import run
-from provisioner.errors import PowerError, ProgramError
+from provisioner.errors import NotYetError, PowerError, ProgramError
+from provisioner.power.outcome import not_yet
+from provisioner.power.patience import outlast
 from provisioner.power.protocol import BmcAddress, BootDevice, BootResult, Power, PowerResult
 from provisioner.system.text import clean
 
 # what a BMC may call the device when it is read back: some drop the override instead
 ACCEPTED: dict[BootDevice, set[str]] = {"network": {"network"}, "disk": {"hd", "default"}}
 PowerAction = Literal["state", "on", "off", "reset"]
+WORDS = {  # of each act, as sentences have it
+    "state": "the look at its power",
+    "on": "power on",
+    "off": "power off",
+    "reset": "reset",
+    "set_boot": "the boot device",
+    "get_boot": "the look at its boot device",
+}
 LONGEST_ERROR = 500  # characters
 Result = TypeVar("Result", PowerResult, BootResult)
 
@@ -52,7 +62,6 @@ class ProcessDriver:
 
     module: ClassVar[str]
     limit: ClassVar[float]  # seconds for one act in all
-    transport: ClassVar[str]  # UDP or TCP, for sentences
 
     def __init__(self, bmc: BmcAddress) -> None:
         self._bmc = bmc
@@ -88,17 +97,20 @@ class ProcessDriver:
         return self._run(request, BootResult)
 
     def _run(self, request: ActRequest, kind: type[Result]) -> Result:
+        return outlast(lambda: self._run_once(request, kind), self._bmc.patience)
+
+    def _run_once(self, request: ActRequest, kind: type[Result]) -> Result:
         argv = [sys.executable, "-m", self.module]
         try:
             done = run.run(argv, stdin=request.to_json(), timeout=self.limit, check=False)
         except ProgramError as late:
-            raise silent(self._bmc, self.transport) from late
+            raise not_yet(self._bmc, f"did not end {request.action} within {self.limit:.0f} s") from late
         try:
             answer = json.loads(done.stdout.splitlines()[-1])
         except (ValueError, IndexError) as fault:
             stderr = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
             name = self.module.rpartition(".")[2]
-            raise PowerError(f"the {name} process broke: {' '.join(stderr)[:200]}", code=203) from fault
+            raise NotYetError(f"the {name} process broke: {' '.join(stderr)[:200]}", code=203) from fault
         if "error" in answer:
             raise error_of(answer)
         words = {key: clean(value) for key, value in answer.items() if isinstance(value, str)}
@@ -111,41 +123,21 @@ class Failure(TypedDict):
     error: str
     hint: str
     code: int
+    pause: float | None
 
 
 def failure(fault: PowerError) -> Failure:
-    """The error as a process writes it."""
-    return {"error": str(fault), "hint": fault.hint, "code": fault.code}
+    """The error as a process writes it; `pause` is None where it is no use to ask again."""
+    pause = fault.pause if isinstance(fault, NotYetError) else None
+    return {"error": str(fault), "hint": fault.hint, "code": fault.code, "pause": pause}
 
 
 def error_of(answer: Failure) -> PowerError:
     """The PowerError that `failure` described; it may have words of a BMC."""
-    return PowerError(clean(answer["error"], LONGEST_ERROR), hint=answer["hint"], code=answer["code"])
-
-
-def silent(bmc: BmcAddress, transport: str) -> PowerError:
-    """The error of a BMC that does not answer."""
-    return PowerError(
-        f"BMC {bmc.address} does not answer on {transport} port {bmc.port}",
-        hint=f"is it cabled, is the address right? ping {bmc.address}; provision bmc test {bmc.name}",
-        code=201,
-    )
-
-
-def refused(bmc: BmcAddress) -> PowerError:
-    """The error of a BMC that does not take the login."""
-    return PowerError(
-        f"BMC {bmc.address} refuses the login of user {bmc.user!r}",
-        hint="provision bmc secret NAME --user USER sets another password",
-        code=202,
-    )
-
-
-def failed(bmc: BmcAddress, action: str, reason: str) -> PowerError:
-    """The error of a BMC that answers with one."""
-    return PowerError(
-        f"BMC {bmc.address} refuses {action}: {reason[:300]}", hint=f"provision bmc test {bmc.name}", code=203
-    )
+    sentence, hint, code = clean(answer["error"], LONGEST_ERROR), answer["hint"], answer["code"]
+    if (pause := answer.get("pause")) is not None:
+        return NotYetError(sentence, hint=hint, code=code, pause=pause)
+    return PowerError(sentence, hint=hint, code=code)
 
 
 # below: for the short-lived process
@@ -196,17 +188,43 @@ def within(seconds: float, late: PowerError) -> Iterator[None]:
 def switch(
     read: Callable[[], PowerResult], act: Callable[[], object], wanted: str, settle: float
 ) -> PowerResult:
-    """Read, act, then read until it is so. Raises PowerError (PV-207) after `settle` seconds."""
-    if read().state != wanted:
-        act()
+    """Read, act unless it is so, then read until it is so."""
+    if (before := read()).state == wanted:
+        return before
+    act()
+    return settled(read, wanted, settle)
+
+
+def settled(read: Callable[[], PowerResult], wanted: str, settle: float) -> PowerResult:
+    """Read until it is so, for `settle` seconds at most.
+
+    The order was taken: what the BMC shows late, or cannot show, is a note and no error.
+    """
     until = time.monotonic() + settle
-    while (result := read()).state != wanted:
+    shown = "nothing"
+    while True:
+        with suppress(PowerError):
+            result = read()
+            shown = f"power {result.state}"
+            if result.state == wanted:
+                return result
         if time.monotonic() > until:
-            raise PowerError(
-                f"the BMC took the order, but power is still {result.state} after {settle:.0f} s", code=207
-            )
+            note = f"the BMC took the order for power {wanted} and still shows {shown} after {settle:.0f} s"
+            return PowerResult(shown.removeprefix("power "), confirmed=False, note=note)
         time.sleep(0.5)  # a BMC has no event to wait for
-    return result
+
+
+def restarted(read: Callable[[], PowerResult], on: Callable[[], object], settle: float) -> PowerResult:
+    """After a reset that was taken: on again, by itself or, where it stays off, by another order.
+
+    Emulators and some BMCs show it off for a moment; a host that went off before the reset stays off.
+    """
+    result = settled(read, "on", settle / 2)
+    if result.state != "off":
+        return result
+    with suppress(PowerError):
+        on()
+    return settled(read, "on", settle / 2)
 
 
 def judged(device: BootDevice, read_back: str) -> BootResult:

@@ -16,6 +16,9 @@ class BmcAddress:
 
     For TLS: `fingerprint` is the certificate's SHA-256, 64 lower-case hexadecimal digits; without it the file
     `pin` keeps what the first login saw. Without `verify` any certificate will do.
+
+    `system` names one of several systems behind the BMC. `patience`: the seconds for which an act is tried
+    again while the BMC says that it cannot do it now.
     """
 
     driver: str
@@ -27,6 +30,8 @@ class BmcAddress:
     verify: bool = True
     fingerprint: str = ""
     pin: str = ""
+    system: str = ""
+    patience: float = 60.0
 
 
 @dataclass(frozen=True)
@@ -65,7 +70,7 @@ class Power(Protocol):
         """Power off, hard."""
 
     def reset(self) -> PowerResult:
-        """Reset a host that is on."""
+        """Restart a host; one that is off is powered on."""
 
     def set_boot(self, device: BootDevice, *, uefi: bool = True, once: bool = True) -> BootResult:
         """What to boot next; read back. Boot flags may lapse after 60 s: power at once."""

@@ -14,6 +14,7 @@ from typing import NoReturn, Protocol
 from provisioner.errors import PowerError
 from provisioner.power import ipmi, process
 from provisioner.power.console import LISTENER, RECORDING, RecorderRequest
+from provisioner.power.outcome import silent
 from provisioner.power.protocol import BmcAddress
 from provisioner.state import notify
 from provisioner.state.recording import RecordingWriter
@@ -91,7 +92,7 @@ class SolRecorder:
             if self._is_stopped():
                 return None
             if time.monotonic() > until:
-                raise process.silent(bmc, ipmi.IpmiDriver.transport)
+                raise silent(bmc, ipmi.TRANSPORT)
             session.wait_for_rsp(TICK)
         return session
 

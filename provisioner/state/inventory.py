@@ -171,6 +171,12 @@ def _with_driver(host: Host, drivers: Mapping[str, BmcDriver]) -> Host:
             f"{host.name}: bmc.console: Input should be {_alternatives(consoles)}",
             hint="see inventory/hosts.yml",
         )
+    if bmc.system and not drivers[bmc.driver].has_systems:
+        able = ", ".join(sorted(name for name, driver in drivers.items() if driver.has_systems))
+        raise InventoryError(
+            f"{host.name}: bmc.system: a BMC by {bmc.driver} has one system, not {bmc.system!r}",
+            hint=f"leave it out; drivers that know several: {able}",
+        )
     port = bmc.port or drivers[bmc.driver].port
     if port == bmc.port:
         return host

@@ -9,6 +9,7 @@ from provisioner.state.requests import BmcFault, BmcRequest, BmcResult
 from provisioner.worker import power
 
 log = logging.getLogger(__name__)
+PATIENCE = 20.0  # seconds for which a BMC that says `not now` is asked again, while somebody waits
 BOOT_DEVICES: dict[str, BootDevice] = {"network": "network", "disk": "disk"}
 
 
@@ -30,7 +31,7 @@ def answer(site: Site, ident: int) -> None:
 
 def _ask(site: Site, request: BmcRequest) -> BmcResult:
     host = site.database.hosts.get(request.host)
-    driver = power.connect(site, host)
+    driver = power.connect(site, host, PATIENCE)
     if request.action == "boot":
         return _boot(driver, request.argument, uefi=power.is_uefi(site, host.macs[0]))
     return _power(driver, request.argument) if request.action == "power" else _test(driver)

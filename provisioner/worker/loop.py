@@ -17,7 +17,7 @@ from provisioner.domain.events.agent import AgentSilent, NetbootAgain
 from provisioner.domain.events.clock import ClockGap, ClockStep, DeadlinePassed
 from provisioner.domain.events.order import RunStopped, SlotGiven
 from provisioner.domain.events.payload import Failure, Payload
-from provisioner.domain.events.power import PowerBegan, PowerFailed
+from provisioner.domain.events.power import PowerBegan, PowerDelayed, PowerFailed
 from provisioner.domain.events.verification import SealFailed, SealTask, VerifyFailed, VerifyUnreachable
 from provisioner.domain.lifecycle import INSTALLER_SILENCE, ROWS
 from provisioner.domain.refusal import Refusal
@@ -45,7 +45,9 @@ FAILURES: dict[Stage, type[Failure]] = {
     Stage.SEALING: SealFailed,
 }
 # the last events of `powering` after which the BMC has not been told yet, or may not have been
-BEFORE_POWER = frozenset(event.kind for event in (SlotGiven, PowerBegan, AgentSilent, NetbootAgain))
+BEFORE_POWER = frozenset(
+    event.kind for event in (SlotGiven, PowerBegan, PowerDelayed, AgentSilent, NetbootAgain)
+)
 BEFORE_WRITING = guard.ARMED | {Stage.QUEUED}
 UNREACHABLE = frozenset(event.kind for event in (VerifyUnreachable, SealTask))  # SSH may have failed
 Work = Callable[[Site, Deployment], None]
@@ -202,7 +204,7 @@ class Loop:
         if row.paused:
             return None
         if row.stage == Stage.POWERING and row.last_event in BEFORE_POWER:
-            return power.power_on if self._consoles.is_settled(row) else None
+            return power.power_on if self._consoles.is_settled(row) and not self._pauses(row, now) else None
         if row.stage == Stage.RESTARTING and not row.reboot:
             return power.choose_disk
         waits = row.last_event in UNREACHABLE and now - row.last_event_at < RETRY
@@ -211,6 +213,12 @@ class Loop:
         if row.stage == Stage.SEALING:
             return None if waits else verification.seal
         return None
+
+    def _pauses(self, row: Deployment, now: float) -> bool:
+        """Whether its BMC asked for time that is not over."""
+        if row.last_event != PowerDelayed.kind:
+            return False
+        return now - row.last_event_at < power.pause(self._site, row)
 
     def _submit(self, key: tuple[str | int, ...], work: Callable[[], None]) -> None:
         if key in self._at_work and not self._at_work[key].done():

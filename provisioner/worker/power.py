@@ -3,29 +3,41 @@
 import logging
 import secrets
 from collections.abc import Set
+from dataclasses import replace
 
 from provisioner.deployment import guard
 from provisioner.deployment.record import record, standing
 from provisioner.domain.deployment import Deployment
-from provisioner.domain.events.power import PowerAsked, PowerBegan, PowerFailed, PowerOn, PowerReport
+from provisioner.domain.events.payload import Payload
+from provisioner.domain.events.power import (
+    PowerAsked,
+    PowerBegan,
+    PowerDelayed,
+    PowerFailed,
+    PowerOn,
+    PowerReport,
+)
 from provisioner.domain.events.system import DiskChosen
 from provisioner.domain.host import Host
 from provisioner.domain.stage import Stage
 from provisioner.errors import PowerError, ProvisionError, TransitionError
 from provisioner.power import registry
+from provisioner.power.patience import outlast, pause_after
 from provisioner.power.protocol import BmcAddress, Power
 from provisioner.site.site import Site
 from provisioner.state.secrets import bmc_login, certificate_pin
 
 log = logging.getLogger(__name__)
-POWER_TRIES = 2
-TRANSIENT = (201, 203)  # no answer, or an answer that makes no sense: asked once more
+DISK_PATIENCE = 60.0  # seconds for the boot device to be set to disk, which our boot answer does not need
 BIOS = 0  # the firmware's architecture in DHCP, RFC 4578, 2.1
 
 
-def connect(site: Site, host: Host) -> Power:
-    """The driver of the host's BMC. Raises PowerError where its login was never given."""
-    return registry.connect(bmc_address(site, host))
+def connect(site: Site, host: Host, patience: float = 0.0) -> Power:
+    """The driver of the host's BMC, which asks again for `patience` seconds where the BMC says `not now`.
+
+    Raises PowerError where its login was never given.
+    """
+    return registry.connect(replace(bmc_address(site, host), patience=patience))
 
 
 def bmc_address(site: Site, host: Host) -> BmcAddress:
@@ -46,6 +58,7 @@ def bmc_address(site: Site, host: Host) -> BmcAddress:
         verify=bmc.verify,
         fingerprint=bmc.fingerprint,
         pin=str(certificate_pin(site.settings.state, host.name)),
+        system=bmc.system,
     )
 
 
@@ -65,18 +78,37 @@ def is_uefi(site: Site, mac: str) -> bool:
 
 
 def power_on(site: Site, row: Deployment) -> None:
-    """Make the nonce, set boot device = network, power on or reset; a manual host asks a person."""
+    """Make the nonce, set boot device = network, power on or reset; a manual host asks a person.
+
+    A BMC that cannot do it now is asked again, by another call after the pause, until the stage's deadline;
+    so a bad moment costs no thread, and each try begins with what is known then.
+    """
     host = site.database.hosts.get(row.host)
-    row = record(site, row.id, PowerBegan(nonce=secrets.token_urlsafe(24)), source="worker")
-    driver = connect(site, host)
+    if row.last_event != PowerDelayed.kind:  # then the nonce was made, and may be in use
+        row = record(site, row.id, PowerBegan(nonce=secrets.token_urlsafe(24)), source="worker")
+    driver, fence = connect(site, host), Fence(site, row)
     try:
-        done = _start_twice(driver, Fence(site, row), uefi=is_uefi(site, row.mac))
+        done = _start(driver, fence, uefi=is_uefi(site, row.mac))
     except PowerError as fault:
-        failed = PowerFailed(code=fault.code, sentence=str(fault), hint=fault.hint)
-        record(site, row.id, failed, source="worker")
+        fence.check_unheard()
+        record(site, row.id, _trouble(fault), source="worker")
         return
     kind = PowerOn if registry.find(host.bmc.driver, host.name).has_bmc else PowerAsked
     record(site, row.id, kind.model_validate(done.model_dump()), source="bmc")
+
+
+def _trouble(fault: PowerError) -> Payload:
+    """Asked again, or refused for good."""
+    pause = pause_after(fault)
+    if pause is None:
+        return PowerFailed(code=fault.code, sentence=str(fault), hint=fault.hint)
+    return PowerDelayed(code=fault.code, sentence=str(fault), hint=fault.hint, pause=pause)
+
+
+def pause(site: Site, row: Deployment) -> float:
+    """Seconds that its BMC, which could not do it, asked for; 0 where it did not ask."""
+    events = site.database.events.of(row.id)
+    return next((event.data.pause for event in reversed(events) if isinstance(event.data, PowerDelayed)), 0.0)
 
 
 class Fence:
@@ -112,28 +144,17 @@ class Fence:
         return self._row.host
 
 
-def _start_twice(driver: Power, fence: Fence, *, uefi: bool) -> PowerReport:
-    """Start it, with a second try where the BMC did not answer. Raises PowerError, TransitionError."""
-    for _ in range(POWER_TRIES - 1):
-        try:
-            return _start(driver, fence, uefi=uefi)
-        except PowerError as fault:
-            if fault.code not in TRANSIENT:
-                raise
-            fence.check_unheard()
-            log.warning("%s: %s; once more", fence, fault)
-    return _start(driver, fence, uefi=uefi)
-
-
 def _start(driver: Power, fence: Fence, *, uefi: bool) -> PowerReport:
     fence.check()
     before = driver.state()
     fence.check()
     boot = driver.set_boot("network", uefi=uefi, once=True)
     fence.check()
-    after = driver.reset() if before.state == "on" else driver.on()
+    # a BMC may show no state, or one between the two: its reset sees to a host that is off
+    is_off = before.state == "off" or not before.confirmed
+    after = driver.on() if is_off else driver.reset()
     return PowerReport(
-        act="reset" if before.state == "on" else "on",
+        act="on" if is_off else "reset",
         state=after.state,
         boot=boot.device,
         confirmed=boot.confirmed and after.confirmed,
@@ -144,11 +165,16 @@ def _start(driver: Power, fence: Fence, *, uefi: bool) -> PowerReport:
 def choose_disk(site: Site, row: Deployment) -> None:
     """Boot device = disk; a BMC that refuses is noted, and the host is rebooted all the same."""
     host = site.database.hosts.get(row.host)
-    note = ""
-    Fence(site, row).check()
+    note, fence = "", Fence(site, row)
+    fence.check()
     try:
-        done = connect(site, host).set_boot("disk", uefi=is_uefi(site, row.mac), once=True)
+        driver, uefi = connect(site, host), is_uefi(site, row.mac)
+        done = outlast(
+            lambda: driver.set_boot("disk", uefi=uefi, once=True), DISK_PATIENCE, before_retry=fence.check
+        )
         note = done.note if not done.confirmed else ""
+    except TransitionError:
+        raise
     except ProvisionError as fault:
         note = f"the BMC did not set the boot device to disk: {fault}"
     record(site, row.id, DiskChosen(note=note), source="bmc")

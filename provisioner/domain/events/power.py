@@ -1,7 +1,7 @@
 """Events of the BMC: power, boot device, the serial console."""
 
 from provisioner.domain.deployment import Deployment
-from provisioner.domain.events.payload import Failure, Payload
+from provisioner.domain.events.payload import Evidence, Failure, Payload
 from provisioner.domain.script_reads import ScriptReads
 from provisioner.domain.stage import UNDER_WAY, Stage
 from provisioner.system.checksum import sha256_text
@@ -66,6 +66,27 @@ class PowerOn(PowerReport):
         """Boot device and power, and whether they were read back."""
         boot = f"boot device {self.boot}" + (" (read back)" if self.confirmed else "")
         return f"{boot}, power {self.act}" + (f"; {self.note}" if self.note else "")
+
+
+class PowerDelayed(Evidence):
+    """The BMC cannot do it now, or did not answer: it is asked again after `pause` seconds.
+
+    `code`, `sentence` and `hint` are those of its error.
+    """
+
+    kind = "power.delayed"
+    moves = {Stage.POWERING: Stage.POWERING}
+    meaning = "the BMC cannot do it now, and is asked again"
+    same = ("sentence",)
+
+    code: int = 0
+    sentence: str = ""
+    hint: str = ""
+    pause: float = 0
+
+    def describe(self) -> str:
+        """What the BMC said, and when it is asked again."""
+        return f"{self.sentence or 'the BMC cannot do it now'}; asked again after {self.pause:.0f} s"
 
 
 class PowerFailed(Failure):

@@ -50,7 +50,7 @@ class Bmc:
 @pytest.fixture
 def bmc(monkeypatch: pytest.MonkeyPatch) -> Bmc:
     made = Bmc()
-    monkeypatch.setattr(power, "connect", lambda site, host: made)
+    monkeypatch.setattr(power, "connect", lambda site, host, patience=0.0: made)
     return made
 
 
@@ -135,18 +135,21 @@ def lost(site: Site, monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Any
 
     def make(meanwhile: Callable[[Any], object]) -> Lost:
         bmc = Lost(lambda: meanwhile(site.database.deployments.last_of("vc-1")))
-        monkeypatch.setattr(power, "connect", lambda site, host: bmc)
+        monkeypatch.setattr(power, "connect", lambda site, host, patience=0.0: bmc)
         return bmc
 
     return make
 
 
 def test_a_reset_without_an_answer_is_repeated_where_nothing_was_heard(site: Site, lost: Any) -> None:
-    bmc = lost(lambda row: None)
-    power.power_on(site, queued(site))
+    bmc, row = lost(lambda row: None), queued(site)
+    power.power_on(site, row)
+    delayed = site.database.deployments.get(row.id)
+    assert (delayed.stage, delayed.last_event, bmc.resets) == (Stage.POWERING, "power.delayed", 1)
+    power.power_on(site, delayed)
     assert bmc.resets == 2
-    ident = site.database.deployments.last_of("vc-1").id  # type: ignore[union-attr]  # it was ordered
-    assert site.database.events.of(ident)[-1].kind == "power.asked", "as a host by hand has it"
+    assert site.database.events.of(row.id)[-1].kind == "power.asked", "as a host by hand has it"
+    assert site.database.deployments.get(row.id).nonce == delayed.nonce, "a host may have it already"
 
 
 @pytest.mark.parametrize("heard", ["packet", "hello"])

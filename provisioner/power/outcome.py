@@ -1,0 +1,98 @@
+"""What the answer of a BMC means: done, not now, refused for good, or not known; and the error that it is.
+
+Every driver puts its protocol's answers into one `Outcome`. What is not known is decided by reading back.
+"""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from provisioner.errors import NotYetError, PowerError
+from provisioner.power.protocol import BmcAddress
+
+PAUSE = 2.0  # seconds before a BMC is asked again, unless it says how long
+REFUSED = 203  # the PV code of a refusal that has no code of its own
+
+
+class Kind(Enum):
+    """What becomes of an order after this answer."""
+
+    DONE = "done"
+    NOT_NOW = "not now"  # nothing was done: ask again
+    UNKNOWN = "unknown"  # it may have been done: read back, then ask again
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One answer. `words` are the BMC's own, `pause` in seconds, `code` the PV code of the error."""
+
+    kind: Kind
+    words: str = ""
+    pause: float = PAUSE
+    code: int = REFUSED
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the BMC took the order."""
+        return self.kind is Kind.DONE
+
+    def fault(self, bmc: BmcAddress, action: str) -> PowerError:
+        """The error: NotYetError (PV-211) unless it is refused for good (PV-202, 203, 212, 213)."""
+        if self.kind is not Kind.REFUSED:
+            return not_yet(bmc, f"cannot do {action} now: {self.words}", pause=self.pause)
+        if self.code in WITH_WORDS:
+            sentence, hint = WITH_WORDS[self.code]
+            filled = {"address": bmc.address, "user": bmc.user, "action": action, "name": bmc.name}
+            return PowerError(
+                f"{sentence.format(**filled)}: {self.words[:300]}", hint=hint.format(**filled), code=self.code
+            )
+        return refused_login(bmc) if self.code == 202 else refused(bmc, action, self.words)
+
+
+WITH_WORDS = {
+    212: (
+        "BMC {address} lets user {user!r} do nothing before its password is changed",
+        "log in at the BMC's own page and change it; then provision bmc secret {name} --user {user}",
+    ),
+    213: (
+        "BMC {address} forbids {action} to user {user!r}",
+        "give the user the role Operator or Administrator at the BMC, or: "
+        "provision bmc secret {name} --user USER names another",
+    ),
+}
+
+
+def not_yet(bmc: BmcAddress, sentence: str, *, pause: float = PAUSE) -> NotYetError:
+    """A BMC that answers, but cannot do it at the moment."""
+    return NotYetError(
+        f"BMC {bmc.address} {sentence}"[:400],
+        hint=f"it is asked again; one that stays so can be reset at its page: provision bmc test {bmc.name}",
+        pause=pause,
+    )
+
+
+def silent(bmc: BmcAddress, transport: str) -> PowerError:
+    """The error of a BMC that does not answer."""
+    return PowerError(
+        f"BMC {bmc.address} does not answer on {transport} port {bmc.port}",
+        hint=f"is it cabled, is the address right? ping {bmc.address}; provision bmc test {bmc.name}",
+        code=201,
+    )
+
+
+def refused_login(bmc: BmcAddress) -> PowerError:
+    """The error of a BMC that does not take the login."""
+    return PowerError(
+        f"BMC {bmc.address} refuses the login of user {bmc.user!r}",
+        hint="provision bmc secret NAME --user USER sets another password",
+        code=202,
+    )
+
+
+def refused(bmc: BmcAddress, action: str, reason: str) -> PowerError:
+    """The error of a BMC that answers with one."""
+    return PowerError(
+        f"BMC {bmc.address} refuses {action}: {reason[:300]}",
+        hint=f"provision bmc test {bmc.name}",
+        code=REFUSED,
+    )

@@ -1,0 +1,111 @@
+"""Which of the systems behind a Redfish BMC is the host."""
+
+from dataclasses import dataclass
+
+from provisioner.errors import NotYetError, PowerError
+from provisioner.power.protocol import BmcAddress
+from provisioner.power.redfish_answer import Resource
+from provisioner.power.redfish_client import RedfishClient
+
+RESET = "#ComputerSystem.Reset"
+HOST_TYPES = {
+    "",
+    "Physical",
+    "PhysicallyPartitioned",
+    "Composed",
+    "VirtuallyPartitioned",
+}  # SystemType, DSP2046
+# what is a computer of its own on a card or a baseboard, where its resource does not say so
+ACCESSORIES = ("dpu", "bluefield", "baseboard", "hgx", "smartnic", "gpu")
+
+
+@dataclass(frozen=True)
+class Member:
+    """One system: its path, and its resource where it could be read."""
+
+    path: str
+    resource: Resource | None
+
+    @property
+    def name(self) -> str:
+        """The last part of its path, as an inventory names it."""
+        return self.path.rstrip("/").rpartition("/")[2]
+
+    @property
+    def is_accessory(self) -> bool:
+        """Whether it is seen not to be a host: by its type, its processors, its orders, or its name."""
+        found = self.resource
+        if any(word in self.name.lower() for word in ACCESSORIES):
+            return True
+        if found is None:
+            return False
+        return (
+            found.text("SystemType") not in HOST_TYPES
+            or found.part("ProcessorSummary").text("Count") == "0"
+            or not found.part("Actions", RESET).text("target")
+        )
+
+
+def find(client: RedfishClient, bmc: BmcAddress) -> str:
+    """The path of the host's system. Raises PowerError: PV-211 none is shown yet, PV-214 it is not clear."""
+    place = client.root.link("Systems")
+    if not place:
+        raise client.not_yet("shows no systems")
+    paths = [one.text("@odata.id") for one in client.get(place).body.parts("Members")]
+    paths = [path for path in paths if path]
+    if not paths:
+        raise client.not_yet("lists no system")
+    if bmc.system:
+        return _named(bmc, paths)
+    members = [Member(path, _read(client, path)) for path in paths] if len(paths) > 1 else []
+    return _only(bmc, members) if members else _single(client, bmc, paths[0])
+
+
+def _named(bmc: BmcAddress, paths: list[str]) -> str:
+    """The others are not even asked: one that answers with an error is none of our business."""
+    wanted = bmc.system.rstrip("/").lower()
+    for path in paths:
+        if wanted in (path.rstrip("/").lower(), Member(path, None).name.lower()):
+            return path
+    # some list a system only while it is powered, or once they have started
+    raise NotYetError(
+        f"BMC {bmc.address} has no system {bmc.system!r}, it lists {_names(paths)}",
+        hint=f"correct bmc: {{system: …}} of {bmc.name} in the inventory",
+        code=214,
+    )
+
+
+def _single(client: RedfishClient, bmc: BmcAddress, path: str) -> str:
+    member = Member(path, None)
+    if member.is_accessory:  # the host's own may not be listed yet
+        raise _cannot_tell(bmc, [path])
+    return path
+
+
+def _read(client: RedfishClient, path: str) -> Resource | None:
+    answer = client.request("GET", path)
+    return answer.body if answer.is_done and answer.body.fields else None
+
+
+def _only(bmc: BmcAddress, members: list[Member]) -> str:
+    """The one that is not seen to be an accessory; never a guess among several."""
+    hosts = [one for one in members if not one.is_accessory]
+    if len(hosts) == 1:
+        return hosts[0].path
+    fault = _cannot_tell(bmc, [one.path for one in members])
+    if any(one.resource is None for one in members):  # it may say of itself what it is, later
+        raise NotYetError(str(fault), hint=fault.hint, code=fault.code)
+    raise fault
+
+
+def _names(paths: list[str]) -> str:
+    return ", ".join(Member(path, None).name for path in paths)
+
+
+def _cannot_tell(bmc: BmcAddress, paths: list[str]) -> PowerError:
+    first = Member(paths[0], None).name
+    return PowerError(
+        f"BMC {bmc.address} has the systems {_names(paths)}, and which of them is {bmc.name} is not said",
+        hint=f"name it in the inventory, as bmc: {{system: {first}}}",
+        code=214,
+    )
