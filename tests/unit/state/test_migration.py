@@ -27,6 +27,7 @@ SINCE = {
     "netboot.looped",
     "clock.step",
     "service.replaced",
+    "power.delayed",
 }  # kinds of event that are younger
 
 
