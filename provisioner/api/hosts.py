@@ -14,6 +14,7 @@ from pydantic import (
 from provisioner.api.answer import ServiceAnswer
 from provisioner.api.deployments import DeploymentStatus
 from provisioner.api.sightings import DhcpSighting
+from provisioner.domain.event import Event
 from provisioner.domain.hardware import HardwareFacts
 from provisioner.domain.host import Host
 from provisioner.domain.profile import Profile
@@ -85,7 +86,11 @@ def _dump_known(facts: HardwareFacts, _: SerializerFunctionWrapHandler) -> JsonO
 
 
 class HostDetails(HostAnswer):
-    """One host, its hardware as its ramdisk saw it last, and how each of its MACs asked by DHCP."""
+    """One host, its hardware as its ramdisk saw it last, and how each of its MACs asked by DHCP.
+
+    `events` are the newest that belong to none of its deployments, newest first.
+    """
 
     facts: Annotated[HardwareFacts, WrapSerializer(_dump_known)]
     seen: tuple[Annotated[DhcpSighting, OnlySet], ...]
+    events: tuple[Event, ...] = ()

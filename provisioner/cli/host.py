@@ -70,7 +70,7 @@ def show(client: "Client", name: str, output: str) -> None:
     """One host by name, serial or MAC, with what its ramdisk last saw."""
     details = client.host(name)
     host = details.host
-    also = {"facts": details.facts, "seen": details.seen}
+    also = {"facts": details.facts, "seen": details.seen, "events": details.events}
     print_record(output, "host", host, lambda: _show(details), name=host.name, also=also)
 
 
@@ -97,6 +97,8 @@ def _show(details: "HostDetails") -> None:
         print_field("Asked", _seen(card))
     if last := host.deployment:
         print_field("Last", f"{last.id}, {last.stage} since {local_time(last.stage_since)}")
+    for event in details.events:
+        print_field("Noted", f"{local_time(event.time)}  {event.describe()}")
 
 
 @host.command()

@@ -16,6 +16,7 @@ from provisioner.domain.events.netboot import NetbootLooped
 from provisioner.domain.events.order import HostSuspect
 from provisioner.domain.host import Host
 from provisioner.domain.identity import Match
+from provisioner.domain.stage import RESTING, Stage
 from provisioner.errors import ProvisionError
 from provisioner.imaging.manifest import ESP_LABEL
 from provisioner.site import lan
@@ -130,8 +131,10 @@ def _looped(site: Site, deployment: Deployment) -> NetbootLooped:
 def _refusal(site: Site, asker: Asker, host: Host, deployment: Deployment | None) -> str:
     """Why the machine gets its disk although a deployment may exist; empty when it may boot the ramdisk."""
     now = site.clock()
-    if deployment is None or deployment.stage not in guard.ARMED or not deployment.nonce:
+    if deployment is None or deployment.stage in (*RESTING, Stage.QUEUED):
         return "no deployment is ordered"
+    if deployment.stage not in guard.ARMED or not deployment.nonce:
+        return f"the deployment is {deployment.stage}"
     if deployment.mac != asker.mac:
         return "the deployment is bound to another network card"
     if deployment.paused:

@@ -10,6 +10,7 @@ from provisioner.domain.events.installer import InstallerDone, SeedServed
 from provisioner.domain.events.netboot import ScriptServed
 from provisioner.domain.events.payload import Payload
 from provisioner.domain.events.power import PowerAsked, PowerDelayed, PowerOn
+from provisioner.domain.events.request import SCRIPT, RequestRefused
 from provisioner.domain.events.system import DiskChosen
 from provisioner.domain.events.verification import SealTask, VerifyUnreachable
 from provisioner.domain.lifecycle import ROWS
@@ -45,7 +46,10 @@ class _Newest:
 
     def __init__(self, site: Site, row: Deployment) -> None:
         events = site.database.events.of(row.id, limit=MOST_EVENTS)
-        self._data = {event.kind: event.data for event in events if event.attempt in (0, row.attempt)}
+        events = [event for event in events if event.attempt in (0, row.attempt)]
+        self._data = {event.kind: event.data for event in events}
+        refusals = [event.data for event in events if isinstance(event.data, RequestRefused)]
+        self._refused = {refusal.what: refusal for refusal in refusals}
 
     def __contains__(self, kind: type[Payload]) -> bool:
         """Whether there is one, even if its data cannot be read any more."""
@@ -55,6 +59,10 @@ class _Newest:
         """The data of the last event of this kind; None where there is none, or it cannot be read."""
         data = self._data.get(kind.kind)
         return data if isinstance(data, kind) else None
+
+    def refused_script(self) -> RequestRefused | None:
+        """Who asked last for its boot script and was given the disk; None where nobody was."""
+        return self._refused.get(SCRIPT)
 
 
 def see_console(site: Site, row: Deployment) -> str:
@@ -132,7 +140,13 @@ def _transfer(site: Site, row: Deployment) -> Finding | None:
 
 
 def _netbooting(site: Site, row: Deployment) -> Finding:
-    if ScriptServed not in _Newest(site, row):
+    newest = _Newest(site, row)
+    if ScriptServed not in newest:
+        if refused := newest.refused_script():
+            return Finding(
+                f"{refused.address} asked for its boot script and was given its disk: {refused.sentence}",
+                f"is it this machine that stands there? provision host show {row.host}",
+            )
         if finding := _network(site, row) or _transfer(site, row):
             return finding
         return Finding(
@@ -175,6 +189,9 @@ def _restarting(site: Site, row: Deployment) -> Finding:
         return Finding("the agent was never told, or never heard, to reboot", "reset the host by hand")
     chosen = newest.get(DiskChosen)
     warning = chosen.note if chosen else ""
+    if refused := newest.refused_script():
+        times = f", {refused.count} times" if refused.count > 1 else ""
+        warning = f"{refused.address} asked for its boot script instead and was given its disk{times}"
     return Finding(
         "the system on the disk never reported" + (f" ({warning})" if warning else ""),
         f"{see_console(site, row)}: it may have booted another disk, or its network card has another name",

@@ -21,11 +21,11 @@ log = logging.getLogger(__name__)
 
 
 class DeniedError(TransitionError):
-    """Who wants to write is not the ordered machine; `is_suspect` as the guard says it."""
+    """Who wants to write is not the ordered machine; `sentence` and `is_suspect` as the guard says them."""
 
-    def __init__(self, sentence: str, *, is_suspect: bool) -> None:
-        super().__init__(sentence)
-        self.is_suspect = is_suspect
+    def __init__(self, refusal: str, denied: Denied) -> None:
+        super().__init__(refusal)
+        self.sentence, self.is_suspect = denied.sentence, denied.is_suspect
 
 
 def record(site: Site, ident: str, event: Payload, *, source: str) -> Deployment:
@@ -111,7 +111,7 @@ def _guarded(site: Site, row: Deployment, event: WriteClaim, now: float) -> Payl
     match guard.decide(standing(site, row, now), event.claim):
         case Denied() as denied:
             log.info("%s: %s refused at %s: %s", row.id, event.kind, row.stage, denied.sentence)
-            raise DeniedError(f"{row.id} is {row.stage}: {denied.sentence}", is_suspect=denied.is_suspect)
+            raise DeniedError(f"{row.id} is {row.stage}: {denied.sentence}", denied)
         case Admitted(target):
             return event.model_copy(update={"target": target})
         case refusal:

@@ -14,8 +14,9 @@ from provisioner.domain.values import FrozenModel
 class Event(FrozenModel):
     """One line of the log: `data` is typed by its `kind`, `version` is that of its fields.
 
-    `time` is seconds since 1970 by the service's clock; `deployment` and `host` are empty where it is about
-    the network. Its JSON is what the API answers; `model_validate` reads that, and a row of the database.
+    `time` is seconds since 1970 by the service's clock; `deployment` is empty where it is about a host for
+    which nothing is under way, `host` too where it is about the network. Its JSON is what the API answers;
+    `model_validate` reads that, and a row of the database.
     """
 
     id: int = 0
@@ -50,6 +51,11 @@ class Event(FrozenModel):
             source=source,
             data=data,
         )
+
+    @classmethod
+    def of_host(cls, host: str, data: Payload, *, source: str, now: float) -> Self:
+        """An event of a host for which nothing is under way."""
+        return cls.of_network(data, source=source, now=now).model_copy(update={"host": host})
 
     @classmethod
     def of_network(cls, data: Payload, *, source: str, now: float) -> Self:

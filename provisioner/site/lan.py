@@ -30,6 +30,12 @@ def host_has_address(site: Site, host: Host, address: str) -> bool:
     return any(has_address(site, mac, address) for mac in host.macs)
 
 
+def host_at(site: Site, address: str) -> str:
+    """The name of the host whose fixed address this is, and who has it now; empty where it is nobody's."""
+    rows = site.database.macs.at(address) if address else []
+    return next((row.host for row in rows if row.role == "host" and has_address(site, row.mac, address)), "")
+
+
 def is_neighbour(site: Site, mac: str, address: str, also: tuple[str, ...] = ()) -> bool:
     """Whether a card with this MAC (or one of `also`) answers ARP for the address, where we serve."""
     neighbour, interface = site.neighbour(address)

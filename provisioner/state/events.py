@@ -76,8 +76,8 @@ class Events(Table):
 
     def _repeated(self, event: Event, data: Evidence) -> tuple[int, Evidence] | None:
         """Id and data of the one that it repeats; None where it says something new."""
-        mine = "deployment = ? AND kind = ? AND attempt = ?"
-        owner = (event.deployment, event.kind, event.attempt)
+        mine = "deployment = ? AND host = ? AND kind = ? AND attempt = ?"
+        owner = (event.deployment, event.host, event.kind, event.attempt)
         sql = f"SELECT * FROM events WHERE {mine} ORDER BY id DESC LIMIT ?"  # noqa: S608  our own words
         found = [to_event(row) for row in self._connection.rows(sql, *owner, LOOKED_BACK)]
         counted = [
@@ -95,9 +95,14 @@ class Events(Table):
             self.add(event, repeatable=True)
 
     def notes(self, limit: int) -> list[Event]:
-        """The newest events that belong to no deployment, newest first."""
-        sql = "SELECT * FROM events WHERE deployment = '' ORDER BY id DESC LIMIT ?"
+        """The newest events of the network, which belong to no deployment and no host, newest first."""
+        sql = "SELECT * FROM events WHERE deployment = '' AND host = '' ORDER BY id DESC LIMIT ?"
         return [to_event(row) for row in self._connection.rows(sql, limit)]
+
+    def of_host(self, name: str, limit: int) -> list[Event]:
+        """The newest events of a host that belong to no deployment, newest first."""
+        sql = "SELECT * FROM events WHERE deployment = '' AND host = ? ORDER BY id DESC LIMIT ?"
+        return [to_event(row) for row in self._connection.rows(sql, name, limit)]
 
     def prune(self, before: float, most: int) -> int:
         """Forget at most so many from before then (seconds since 1970); how many.

@@ -46,6 +46,11 @@ class Macs(Table):
         """Why each of those that cannot be read is a stranger's."""
         return self._sift(self._connection.tuples(SELECT), _mac_row, first_of)[1]
 
+    def at(self, address: str) -> list[MacRow]:
+        """The known MACs, at most one, that have this fixed address."""
+        rows = self._connection.tuples(f"{SELECT} WHERE address = ?", address)
+        return self._readable(rows, _mac_row, first_of)
+
     def is_reserved(self, address: str) -> bool:
         """Whether the address belongs to a known MAC."""
         return self._connection.fetch_one("SELECT 1 FROM macs WHERE address = ?", address) is not None

@@ -9,7 +9,9 @@ from provisioner.site.site import Site
 from provisioner.state.notify import Listener
 from provisioner.web.machines import installer, mirror
 from provisioner.web.machines import routes as machines
+from provisioner.web.machines.boot_loops import BootLoops
 from provisioner.web.machines.download_slots import DownloadSlots
+from provisioner.web.machines.refusals import Refusals
 from provisioner.web.operators import metrics
 from provisioner.web.operators import routes as operators
 
@@ -23,6 +25,7 @@ def create_app(site: Site, listener: Listener, service: str = "web") -> Flask:
     slots = DownloadSlots(site.settings.images.streams)
     site.adopt = lambda: slots.limit(site.settings.images.streams)
     app.config.update(SITE=site, LISTENER=listener, DOWNLOAD_SLOTS=slots, MAX_CONTENT_LENGTH=4 << 20)
+    app.config.update(REFUSALS=Refusals(site), BOOT_LOOPS=BootLoops())
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False  # it would tell a stranger which paths there are
     app.url_map.merge_slashes = False  # likewise: a redirect
     # before all others, so that it counts what they refuse

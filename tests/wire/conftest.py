@@ -285,6 +285,10 @@ class World:
     def kinds(self, ident: str) -> list[str]:
         return [event.kind for event in self.client.events(ident).events]
 
+    def told(self, ident: str) -> list[str]:
+        """Likewise, without the evidence of what was refused, which comes a little later."""
+        return [kind for kind in self.kinds(ident) if kind != "request.refused"]
+
     def command_result(self, code: int, out: str, err: str) -> CommandResult:
         return CommandResult(code, out, err)
 

@@ -87,11 +87,11 @@ class Evidence(Payload):
 
     def after(self, earlier: "Evidence") -> Self:
         """This one, standing for the earlier ones too."""
-        return self.model_copy(update={"first": earlier.first, "count": earlier.count + 1})
+        return self.model_copy(update={"first": earlier.first, "count": earlier.count + self.count})
 
     def beginning(self, now: float) -> Self:
-        """This one as the first; `now` in seconds since 1970."""
-        return self.model_copy(update={"first": now, "count": 1})
+        """This one as the first; `now` in seconds since 1970. It may stand for several that were gathered."""
+        return self.model_copy(update={"first": self.first or now, "count": self.count})
 
     @property
     def is_counted(self) -> bool:

@@ -12,6 +12,7 @@ from provisioner.domain.events import (
     netboot,
     order,
     power,
+    request,
     service,
     system,
     verification,
@@ -19,7 +20,7 @@ from provisioner.domain.events import (
 from provisioner.domain.events.payload import Payload, Unknown
 
 # in the order in which a deployment meets them
-MODULES = (order, power, netboot, agent, installer, system, verification, clock, service)
+MODULES = (order, power, netboot, agent, installer, system, verification, clock, request, service)
 
 
 def _kinds(module: ModuleType) -> Iterator[type[Payload]]:

@@ -34,6 +34,7 @@ from provisioner.state import agent_log as agent_logs
 from provisioner.state.secrets import deployment_key
 from provisioner.system.checksum import sha256_text
 from provisioner.web.machines.download_slots import download_slots
+from provisioner.web.machines.refusals import note_refused, note_refused_here
 from provisioner.web.machines.token import AGENT_STAGES, token_owner
 from provisioner.web.rate_limit import RateLimit
 from provisioner.web.request import client_address, json_body, the_site
@@ -85,6 +86,13 @@ def _ordered(site: Site, message: protocol.Hello) -> Deployment:
     host = site.database.hosts.by_mac(mac)
     row = site.database.deployments.last_of(host.name) if host else None
     if row is None:
+        what = "a hello"
+        if host:
+            note_refused(
+                host.name, what, "nothing is ordered", mac=mac, serial=message.serial, uuid=message.uuid
+            )
+        else:
+            note_refused_here(what, f"nobody knows its card {mac}")
         abort(404)
     return row
 
@@ -96,6 +104,8 @@ def _note_denied(row: Deployment, message: protocol.Hello, refused: TransitionEr
     if isinstance(refused, DeniedError) and refused.is_suspect:
         machine = f"{message.mac}, serial {message.serial or 'unknown'}, at {address}"
         pause(the_site(), row.id, f"another machine ({machine}) has its nonce", address)
+    sentence = refused.sentence if isinstance(refused, DeniedError) else "the order does not wait for one"
+    note_refused(row.host, "a hello", sentence, mac=message.mac, serial=message.serial, uuid=message.uuid)
 
 
 def _checked_mac(mac: str) -> str:
@@ -139,6 +149,7 @@ def _message(kind: type[_T], *, is_known: bool = False) -> _T:
     except protocol.ProtocolError as fault:
         log.warning("%s: %s", client_address(), fault)
         if not is_known:
+            note_refused_here(request.path, f"this is no message: {fault}")
             abort(404)
         abort(Response(f"the message cannot be used: {fault}\n", 400, mimetype="text/plain"))
 
@@ -148,6 +159,7 @@ def _report(kind: type[_Message]) -> tuple[Deployment, _Message]:
     row = token_owner()
     message = _message(kind, is_known=True)
     if message.deployment != row.id:
+        note_refused(row.host, request.path, "it is about another deployment", mac=row.mac)
         abort(404)
     return row, message
 

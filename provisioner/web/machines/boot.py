@@ -5,8 +5,9 @@ A boot script is always an answer: whoever is refused gets the script that boots
 
 import logging
 import re
+from typing import NamedTuple
 
-from flask import Response, abort, request
+from flask import Response, abort, current_app, request
 from pydantic import ValidationError
 
 from provisioner.deployment import boot
@@ -14,12 +15,19 @@ from provisioner.deployment.boot import BootAnswer
 from provisioner.deployment.record import try_record
 from provisioner.discovery import records
 from provisioner.domain.boot_plan import Asker, Firmware, Local, Ramdisk, Survey
+from provisioner.domain.event import Event
 from provisioner.domain.events.netboot import ScriptServed
+from provisioner.domain.events.request import SCRIPT, NetbootLooping, RequestRefused
+from provisioner.domain.host import Host
+from provisioner.domain.stage import RESTING, Stage
 from provisioner.domain.values import parse_mac
-from provisioner.errors import InputError, NotNowError
+from provisioner.errors import InputError, ProvisionError
+from provisioner.site import lan
 from provisioner.site.site import Site
 from provisioner.state import boot_files
 from provisioner.web.machines import files
+from provisioner.web.machines.boot_loops import BootLoops
+from provisioner.web.machines.refusals import Refusals, refusals
 from provisioner.web.request import client_address, the_site
 
 log = logging.getLogger(__name__)
@@ -44,7 +52,8 @@ def boot_script(mac: str) -> Response:
     name, plan = asker.mac if asker else mac[:40], type(answer.plan).__name__
     log.info("%s (%s) is answered %s: %s", name, client_address(), plan, answer.reason)
     if asker:
-        response.call_on_close(lambda: _try_to_note(site, asker, answer))
+        gathered = Gathered(refusals(), current_app.config["BOOT_LOOPS"])
+        response.call_on_close(lambda: _try_to_note(site, asker, answer, gathered))
     return response
 
 
@@ -69,27 +78,54 @@ def _asker(mac: str, firmware: Firmware) -> Asker | None:
         return known
 
 
-def _try_to_note(site: Site, asker: Asker, answer: BootAnswer) -> None:
+class Gathered(NamedTuple):
+    """What the process has gathered of earlier requests."""
+
+    refusals: Refusals
+    loops: BootLoops
+
+
+def _try_to_note(site: Site, asker: Asker, answer: BootAnswer, gathered: Gathered) -> None:
     """Evidence: the machine has its script, whether that can be written down now or not."""
     try:
-        _note_served(site, asker, answer)
-    except NotNowError as fault:
+        host = site.database.hosts.by_mac(asker.mac)
+        if not isinstance(answer.plan, Local):
+            _note_served(site, asker, answer, host)
+            return
+        _note_released(site, asker)
+        if host:
+            _note_disk(site, asker, answer.reason, host, gathered)
+    except ProvisionError as fault:
         log.warning("%s: its script could not be written down: %s", asker.mac, fault)
 
 
-def _note_served(site: Site, asker: Asker, answer: BootAnswer) -> None:
-    """After the script has left: it was served, or a machine that was surveyed has been given its disk."""
-    host = site.database.hosts.by_mac(asker.mac)
+def _note_served(site: Site, asker: Asker, answer: BootAnswer, host: Host | None) -> None:
+    """After the script of an order has left."""
     row = site.database.deployments.last_of(host.name) if host else None
-    if isinstance(answer.plan, Local):
-        if site.settings.discovery.boot:
-            records.note_released(site.database, asker.mac, asker.uuid, site.clock(), asker.serial)
-        if row and (alarm := boot.alarm(site, asker)):
-            try_record(site, row.id, alarm, source="guard")
-    elif row:
+    if row:
         boots = "ramdisk" if isinstance(answer.plan, Ramdisk) else "installer"
         served = ScriptServed(boots=boots, address=asker.address, serial=asker.serial, uuid=asker.uuid)
         try_record(site, row.id, served, source="machine")
+
+
+def _note_released(site: Site, asker: Asker) -> None:
+    """A machine that was surveyed has been given its disk."""
+    if site.settings.discovery.boot:
+        records.note_released(site.database, asker.mac, asker.uuid, site.clock(), asker.serial)
+
+
+def _note_disk(site: Site, asker: Asker, reason: str, host: Host, gathered: Gathered) -> None:
+    """A host was given its disk: what that says of its order, or of the host where nothing is ordered."""
+    row = site.database.deployments.last_of(host.name)
+    if row and row.stage not in (*RESTING, Stage.QUEUED):
+        identity = {"mac": asker.mac, "serial": asker.serial, "uuid": asker.uuid}
+        refused = RequestRefused(what=SCRIPT, address=asker.address, sentence=reason, **identity)
+        gathered.refusals.add(host.name, refused)
+        if alarm := boot.alarm(site, asker):
+            try_record(site, row.id, alarm, source="guard")
+    elif lan.has_address(site, asker.mac, asker.address) and gathered.loops.is_loop(asker.mac, site.clock()):
+        looping = NetbootLooping(address=asker.address)
+        site.database.events.note(Event.of_host(host.name, looping, source="machine", now=site.clock()))
 
 
 def boot_file(name: str) -> Response:

@@ -6,6 +6,7 @@ from provisioner.errors import NotFoundError
 from provisioner.state import image_files
 from provisioner.web.machines import files
 from provisioner.web.machines.download_slots import MOST_STREAMS, TRY_AGAIN, download_slots
+from provisioner.web.machines.refusals import note_refused
 from provisioner.web.machines.token import AGENT_STAGES, token_owner
 from provisioner.web.patient_worker import on_sent
 from provisioner.web.request import the_site
@@ -15,6 +16,7 @@ def image_part(ident: str, part: str) -> Response:
     """Manifest, signature and pack of the image that the token's deployment was ordered to write."""
     row, settings = token_owner(), the_site().settings
     if row.image != ident or row.stage not in AGENT_STAGES:
+        note_refused(row.host, request.path, f"its order is {row.image}, {row.stage}", mac=row.mac)
         abort(404)
     try:
         path = image_files.part_file(settings.state, ident, part)

@@ -47,6 +47,7 @@ from provisioner.system import disk_names
 from provisioner.system.checksum import sha256_text
 from provisioner.system.text import clean
 from provisioner.web.machines import files
+from provisioner.web.machines.refusals import note_refused_card
 from provisioner.web.machines.token import AGENT_STAGES
 from provisioner.web.request import client_address, json_body, the_site
 
@@ -92,6 +93,8 @@ def _armed(mac: str) -> tuple[Deployment, Autoinstall]:
 def _refuse(reason: str) -> NoReturn:
     asked = {key: str(value)[:40] for key, value in (request.view_args or {}).items() if key != "nonce"}
     log.warning("%s: %s %s is refused: %s", client_address(), request.endpoint, asked, reason)
+    door = f"the installer's {(request.endpoint or '').rpartition('.')[2]}"
+    note_refused_card(asked.get("mac", ""), door, reason)
     abort(404)
 
 
@@ -151,7 +154,7 @@ def seed_file(mac: str, nonce: str, name: str) -> Response:
     """One file of the NoCloud seed."""
     row, plan = _seeded(mac, nonce)
     if name not in autoinstall.FILES:
-        _refuse("a seed has no such file")
+        abort(404)  # cloud-init asks for more than there is
     text = autoinstall.build(_request(row, plan))[name]
     response = Response(text, mimetype="text/plain")
     if name == "user-data":

@@ -10,6 +10,7 @@ from provisioner.domain.deployment import Deployment
 from provisioner.domain.stage import Stage
 from provisioner.site import lan
 from provisioner.system.checksum import sha256_text
+from provisioner.web.machines.refusals import note_refused_here
 from provisioner.web.request import client_address, the_site
 
 log = logging.getLogger(__name__)
@@ -22,6 +23,7 @@ def token_owner() -> Deployment:
     token = request.headers.get("Authorization", "").removeprefix("Bearer ")
     row = site.database.deployments.by_token(sha256_text(token)) if token else None
     if row is None or not token_fits(token, row.token_hash):
+        note_refused_here(request.path, "its token is nobody's" if token else "it has no token")
         abort(404)
     # where it said hello from; or what it has now, if that has changed since
     if address != row.agent_address and not lan.has_address(site, row.mac, address):

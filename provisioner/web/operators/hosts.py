@@ -18,6 +18,8 @@ from provisioner.site.site import Site
 from provisioner.state import inventory
 from provisioner.web.request import the_site
 
+NEWEST_EVENTS = 20
+
 
 def apply(body: InventoryUpdate) -> InventoryApplied:
     """Add or replace hosts and profiles, all or none."""
@@ -55,6 +57,7 @@ def show(name: str) -> HostDetails:
         host=_status(site, host),
         facts=hardware or HardwareFacts(),
         seen=tuple(DhcpSighting.model_validate(row) for row in seen),
+        events=tuple(site.database.events.of_host(host.name, NEWEST_EVENTS)),
     )
 
 

@@ -25,6 +25,8 @@ SINCE = {
     "order.resumed",
     "host.suspect",
     "netboot.looped",
+    "netboot.looping",
+    "request.refused",
     "clock.step",
     "service.replaced",
     "power.delayed",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from provisioner.domain.events.request import RequestRefused
 from provisioner.errors import RefusedError
 
 if TYPE_CHECKING:
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 TABLES = ("deployments", "hosts", "macs", "profiles", "images", "runs", "requests")
 # of a deployment under way these move by themselves, and by what is only evidence
 MOVES = ("last_event", "last_event_at", "deadline", "progress")
-TOLD = ("paused", "reason", "hint")  # that somebody tried, and what to look at
+TOLD = ("paused", "reason", "hint", "script")  # that somebody tried, and what to look at
 Untouched = Callable[..., AbstractContextManager[None]]
 
 
@@ -82,6 +84,26 @@ def untouched(world: World) -> Untouched:
         assert rows(world) == before
 
     return block
+
+
+def refusals(world: World, puppet: Puppet) -> list[RequestRefused]:
+    """Who was refused, as the log of a host's last deployment says; or its own, where it has none."""
+    row = puppet.row
+    events = world.client.events(row.id).events if row else world.client.host(puppet.name).events
+    return [event.data for event in events if isinstance(event.data, RequestRefused)]
+
+
+def await_refusal(world: World, puppet: Puppet, what: str, address: str, count: int = 1) -> RequestRefused:
+    """The line of the log that says so, as soon as it is there; at most ten seconds."""
+    until = time.monotonic() + 10
+    while True:
+        found = refusals(world, puppet)
+        for one in found:
+            if one.what == what and one.address == address and one.count >= count:
+                assert one.sentence, "it says why"
+                return one
+        assert time.monotonic() < until, f"no {what} of {address} in {found}"
+        time.sleep(0.1)
 
 
 def secrets_of(world: World, *puppets: Puppet) -> list[bytes]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from provisioner.domain.profile import Hints
-from tests.wire.adversary.conftest import holds_nothing
+from tests.wire.adversary.conftest import await_refusal, holds_nothing, refusals
 
 if TYPE_CHECKING:
     from tests.wire.adversary.conftest import Untouched
@@ -88,6 +88,10 @@ def test_a_door_without_its_token(
     with untouched():
         reply = knock(victim, door, *words)
     assert reply == nowhere and holds_nothing(reply, world, victim, other)
+    if credentials == "another host's":
+        assert "host.suspect" in world.kinds(other.order["deployment"])
+    else:
+        await_refusal(world, victim, DOORS[door][1], victim.address)
 
 
 @pytest.mark.parametrize("place", PLACES)
@@ -136,6 +140,8 @@ def test_a_hello_of_somebody_else(
     assert reply == nowhere and holds_nothing(reply, world, puppet)
     knows = "nonce" not in other and other.get("mac") != ""  # what names no card is no hello
     assert bool(puppet.row.paused) is knows, "who knows the nonce is suspect, and nobody else"
+    is_hello = how not in ("no nonce", "a nonce that is a list", "no card")
+    await_refusal(world, puppet, "a hello" if is_hello else "/agent/v1/hello", source or puppet.address)
 
 
 CHANGES: dict[str, dict[str, Any]] = {
@@ -197,6 +203,8 @@ def test_a_boot_script_that_is_not_for_you(
         assert word not in reply.body.decode(), "what a machine sends is in no script"
     if not is_its_own:
         assert "pv.nonce" not in reply.body.decode() and holds_nothing(reply, world, puppet)
+    if stage in ("armed", "writing", "paused") and not is_its_own:
+        await_refusal(world, puppet, "its boot script", source or puppet.address)
 
 
 def bring_to(world: World, puppet: Puppet, stage: str) -> None:
@@ -241,6 +249,7 @@ def test_a_phone_home_of_somebody_else(
     puppet.address = real
     assert reply == nowhere and holds_nothing(reply, world, puppet)
     assert puppet.row.stage == "restarting" and puppet.row.address == ""
+    await_refusal(world, puppet, "the phone-home", source or puppet.address)
 
 
 def test_thirty_hellos_at_once_have_one_winner(world: World, puppet: Puppet) -> None:
@@ -278,3 +287,96 @@ def test_a_lock_and_a_hello_at_once_never_both_win(world: World, puppet: Puppet)
             world.client.cancel(ident)
         world.client.lock(puppet.name, locked=False)
         puppet.token = ""
+
+
+READERS: dict[str, tuple[str, str]] = {
+    "another serial": ("?serial=S-1&uuid=", "?serial=S-2"),
+    "another UUID": (
+        "?uuid=33221100-5544-7766-8899-aabbccddeeff",
+        "?uuid=11111111-1111-1111-1111-111111111111",
+    ),
+    "another of both": (
+        "?serial=S-1&uuid=33221100-5544-7766-8899-aabbccddeeff",
+        "?serial=S-2&uuid=11111111-1111-1111-1111-111111111111",
+    ),
+}
+
+
+@pytest.mark.parametrize("how", READERS)
+def test_a_second_machine_that_reads_the_script(
+    world: World, puppet: Puppet, untouched: Untouched, how: str
+) -> None:
+    ident = puppet.arm()
+    first, second = (f"/boot/{puppet.mac}/boot.ipxe{query}" for query in READERS[how])
+    assert b"pv.nonce=" in puppet.http(first).body
+    world.await_event(ident, "script.served")
+    with untouched():
+        reply = puppet.http(second)
+        suspect = world.await_event(ident, "host.suspect")
+    assert b"pv.nonce=" not in reply.body and holds_nothing(reply, world, puppet)
+    assert "a second machine has asked for its boot script" in suspect.describe()
+    assert puppet.address in puppet.row.hint, "what to look at"
+    assert b"pv.nonce=" not in puppet.http(first).body
+    await_refusal(world, puppet, "its boot script", puppet.address)
+    world.client.resume(ident)
+    assert b"pv.nonce=" in puppet.http(first).body
+
+
+SAME: dict[str, tuple[str, str]] = {
+    "nothing said": ("", ""),
+    "the serial in other letters": ("?serial=S-1", "?serial=s-1"),
+    "the UUID in the other order of bytes": (
+        "?uuid=33221100-5544-7766-8899-aabbccddeeff",
+        "?uuid=00112233-4455-6677-8899-AABBCCDDEEFF",
+    ),
+    "a UUID that names no machine": (
+        "?uuid=33221100-5544-7766-8899-aabbccddeeff",
+        "?uuid=00000000-0000-0000-0000-000000000000",
+    ),
+    "one that does not say it": ("?serial=S-1", ""),
+}
+
+
+@pytest.mark.parametrize("how", SAME)
+def test_the_same_machine_may_read_its_script_twice(world: World, puppet: Puppet, how: str) -> None:
+    ident = puppet.arm()
+    for query in SAME[how]:
+        assert b"pv.nonce=" in puppet.http(f"/boot/{puppet.mac}/boot.ipxe{query}").body
+    assert puppet.hello().status == 200
+    assert "host.suspect" not in world.kinds(ident)
+
+
+def test_a_host_that_boots_in_circles_gets_its_disk(world: World, puppet: Puppet) -> None:
+    ident = puppet.arm()
+    scripts = [puppet.http(f"/boot/{puppet.mac}/boot.ipxe").body for _ in range(20)]
+    has_nonce = [b"pv.nonce=" in text for text in scripts]
+    assert has_nonce[0] and not any(has_nonce[-8:]), "its nonce is not printed for ever"
+    looped = world.await_event(ident, "netboot.looped")
+    assert "its ramdisk never said hello" in looped.describe()
+    status = world.provision("status", puppet.name)
+    assert "asked for its boot script" in status.out and "retry" in status.out
+    assert puppet.hello(nonce=puppet.used or "A" * 32).status == 404
+    again = puppet.arm()
+    assert again != ident and b"pv.nonce=" in puppet.http(f"/boot/{puppet.mac}/boot.ipxe").body
+
+
+def test_a_flood_of_forged_hellos_is_one_line(world: World, puppet: Puppet) -> None:
+    puppet.arm()
+    forged = puppet.greeting(nonce="A" * 32)
+    for _ in range(25):
+        assert puppet.http("/agent/v1/hello", body=forged).status == 404
+    found = await_refusal(world, puppet, "a hello", puppet.address, count=25)
+    assert found.count == 25 and found.first > 0 and found.mac == puppet.mac
+    assert [one.what for one in refusals(world, puppet)] == ["a hello"]
+    assert puppet.hello().status == 200, "the order stands"
+
+
+def test_what_is_refused_without_an_order_is_in_the_hosts_own_log(world: World) -> None:
+    with world.machine() as quiet:
+        body = {"nonce": "A" * 32, "boot_id": "b", "mac": quiet.mac, "macs": [quiet.mac]}
+        body |= {"serial": "S-7", "uuid": "", "memory": 1, "version": "0", "disks": []}
+        assert quiet.http("/agent/v1/hello", body=body).status == 404
+        found = await_refusal(world, quiet, "a hello", quiet.address)
+        assert (found.sentence, found.serial) == ("nothing is ordered", "S-7")
+        shown = world.provision("host", "show", quiet.name)
+        assert "Noted" in shown.out and "nothing is ordered" in shown.out

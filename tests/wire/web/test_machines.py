@@ -178,14 +178,14 @@ def test_a_hello_that_is_not_right_gets_the_answer_of_a_path_that_does_not_exist
 ) -> None:
     ident = puppet.arm()
     assert puppet.hello(**other) == nowhere
-    assert puppet.world.kinds(ident)[-1] == "power.asked"
+    assert puppet.world.told(ident)[-1] == "power.asked"
     assert puppet.hello().status == 200, "the order is still there for the right one"
 
 
 def test_a_hello_with_the_nonce_of_another_card_pauses_the_deployment(puppet: Puppet, nowhere: Reply) -> None:
     ident = puppet.arm()
     assert puppet.hello(mac="52:54:00:99:99:99") == nowhere
-    assert puppet.world.kinds(ident)[-1] == "host.suspect" and "52:54:00:99:99:99" in puppet.row.reason
+    assert puppet.world.told(ident)[-1] == "host.suspect" and "52:54:00:99:99:99" in puppet.row.reason
     assert puppet.hello() == nowhere
     puppet.world.client.resume(puppet.name)
     assert puppet.hello().status == 200
@@ -264,7 +264,7 @@ def test_a_message_with_a_wrong_token_or_of_another_deployment_is_refused(
     assert puppet.tell(kind) == nowhere
     puppet.token = ""
     assert puppet.tell(kind) == nowhere
-    assert world.kinds(ident)[-1] == "agent.hello", "nothing was told"
+    assert world.told(ident)[-1] == "agent.hello", "nothing was told"
     puppet.token = right
     assert puppet.tell(kind).status == 200
 
@@ -291,7 +291,7 @@ def test_a_token_that_was_overheard_is_worth_nothing_elsewhere(
         assert puppet.http("/agent/v1/progress", *options, body=message, source=source) == nowhere
         assert puppet.http("/images/vault-os@1/manifest", *options, source=source) == nowhere
     assert "agent.progress" not in world.kinds(ident)
-    assert world.kinds(ident)[-1] == "host.suspect" and "was used from 10.77.0.201" in puppet.row.reason
+    assert world.told(ident)[-1] == "host.suspect" and "was used from 10.77.0.201" in puppet.row.reason
     assert puppet.http("/images/vault-os@1/manifest").status == 200, "the disk is not left half written"
 
 
@@ -462,4 +462,4 @@ def test_a_body_over_the_limit_is_refused(
     ident = puppet.arm()
     large = puppet.greeting(version="x" * (5 << 20))
     assert puppet.http("/agent/v1/hello", *options, body=large) == nowhere
-    assert world.kinds(ident)[-1] == "power.asked"
+    assert world.told(ident)[-1] == "power.asked"
