@@ -23,16 +23,17 @@ def outlast(
 ) -> Done:
     """Act; where the BMC says `not now`, pause as it asks and act again, for `seconds` at most.
 
-    `before_retry` may raise, which ends it. A BMC that does not answer at all is not asked again here.
-    Raises PowerError.
+    `before_retry` may raise, which ends it. Silence is outlasted only after an answer: then the BMC is there,
+    and restarts. Raises PowerError.
     """
-    until = time.monotonic() + seconds
+    until, has_answered = time.monotonic() + seconds, False
     while True:
         try:
             return act()
-        except NotYetError as fault:
-            pause = pause_after(fault) or SHORTEST
-            if time.monotonic() + pause > until:
+        except PowerError as fault:
+            has_answered |= isinstance(fault, NotYetError)
+            pause = pause_after(fault) if has_answered else None
+            if pause is None or time.monotonic() + pause > until:
                 raise
         time.sleep(pause)  # a BMC has no event to wait for
         before_retry()

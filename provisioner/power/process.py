@@ -201,16 +201,16 @@ def settled(read: Callable[[], PowerResult], wanted: str, settle: float) -> Powe
     The order was taken: what the BMC shows late, or cannot show, is a note and no error.
     """
     until = time.monotonic() + settle
-    shown = "nothing"
+    shown = PowerResult("unknown")
     while True:
         with suppress(PowerError):
-            result = read()
-            shown = f"power {result.state}"
-            if result.state == wanted:
-                return result
+            shown = read()
+            if shown.state == wanted:
+                return shown
         if time.monotonic() > until:
-            note = f"the BMC took the order for power {wanted} and still shows {shown} after {settle:.0f} s"
-            return PowerResult(shown.removeprefix("power "), confirmed=False, note=note)
+            late = f"still shows power {shown.state} after {settle:.0f} s"
+            note = f"the BMC took the order for power {wanted} and {late}"
+            return PowerResult(shown.state, confirmed=False, note=note)
         time.sleep(0.5)  # a BMC has no event to wait for
 
 

@@ -1,5 +1,6 @@
 """Redfish (DMTF DSP0266): power and boot device of the host's system."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -9,6 +10,7 @@ from provisioner.power.protocol import BmcAddress, BootDevice, BootResult, Power
 from provisioner.power.redfish_answer import Answer, Resource, judge
 from provisioner.power.redfish_client import RedfishClient
 
+FRESH = 2.0  # seconds after an order in which no host can have come up by it
 SETTLE = 30.0  # seconds for a power state to change
 # ResetType (DSP2046, Resource), the one that we want first
 ON = ("On", "ForceOn")
@@ -63,17 +65,18 @@ class RedfishSession:
 
     def reset(self) -> PowerResult:
         """Restart by what the BMC can, else off and on; a host that is off is powered on."""
-        refusal: Answer | None = None
         for kind in self._offered(RESTART):
             if self.state().state == "off":
                 return self.on()
+            sent = time.monotonic()
             answer = self._order(kind)
             outcome = judge(answer)
             if outcome.is_done:
                 return process.restarted(self.state, lambda: self._switch("on", ON), SETTLE)
-            if outcome.kind is Kind.NOT_NOW:
+            # what may have been done is not done again after a while: the host may have come up
+            is_old = outcome.kind is Kind.UNKNOWN and time.monotonic() - sent > FRESH
+            if outcome.kind is Kind.NOT_NOW or is_old:
                 raise self._client.fault(answer)
-            refusal = refusal or answer
         if self.state().state != "off":
             self.off()
         return self.on()

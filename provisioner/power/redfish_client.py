@@ -88,9 +88,10 @@ class RedfishClient:
     def log_in(self) -> None:
         """A session (DSP0266, 13.3.3); Basic authentication where the BMC has none, or none left."""
         self.root = self.get(ROOT).body
-        if not self.root.part("SessionService").fields or not self._begin_session():
-            word = base64.b64encode(f"{self._bmc.user}:{self._bmc.password}".encode()).decode()
-            self._headers["Authorization"] = f"Basic {word}"
+        word = base64.b64encode(f"{self._bmc.user}:{self._bmc.password}".encode()).decode()
+        self._headers["Authorization"] = f"Basic {word}"  # some want it for the session, too
+        if self.root.part("SessionService").fields and self._begin_session():
+            del self._headers["Authorization"]
 
     def log_out(self) -> None:
         """A session that cannot be ended lapses by itself; the act's own result counts."""

@@ -269,3 +269,14 @@ def test_a_console_is_none_or_that_of_a_driver_which_has_one(tmp_path: Path) -> 
 def test_a_host_that_a_person_powers_has_no_port(tmp_path: Path) -> None:
     hosts, _ = inventory.read(write(tmp_path, one('macs: ["52:54:00:00:00:01"], profile: cube')), DRIVERS)
     assert (hosts[0].bmc.driver, hosts[0].bmc.port) == ("manual", None)
+
+
+def test_a_system_is_named_only_where_its_bmc_can_have_several() -> None:
+    body = {"name": "vc-1", "macs": ["52:54:00:00:00:01"], "profile": "cube"}
+    named = {"driver": "redfish", "address": "10.0.0.9", "system": "Node2"}
+    assert inventory.make_host(body | {"bmc": named}, DRIVERS).bmc.system == "Node2"
+    with pytest.raises(InventoryError, match="by ipmi has one system, not 'Node2'") as caught:
+        inventory.make_host(body | {"bmc": named | {"driver": "ipmi"}}, DRIVERS)
+    assert caught.value.hint == "leave it out; drivers that know several: redfish"
+    with pytest.raises(InventoryError, match=r"bmc\.system"):
+        inventory.make_host(body | {"bmc": named | {"system": "a b"}}, DRIVERS)

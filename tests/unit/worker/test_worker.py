@@ -22,7 +22,14 @@ from provisioner.domain.events.installer import InstallerDone, InstallerProgress
 from provisioner.domain.events.netboot import ScriptServed
 from provisioner.domain.events.order import OrderCancelled, SlotGiven
 from provisioner.domain.events.payload import Payload
-from provisioner.domain.events.power import ConsoleLost, PowerAsked, PowerBegan, PowerFailed, PowerOn
+from provisioner.domain.events.power import (
+    ConsoleLost,
+    PowerAsked,
+    PowerBegan,
+    PowerDelayed,
+    PowerFailed,
+    PowerOn,
+)
 from provisioner.domain.events.system import DiskChosen, OsPhoned
 from provisioner.domain.events.verification import SealTask, VerifyPassed, VerifyUnreachable
 from provisioner.domain.host import Host
@@ -37,7 +44,7 @@ from provisioner.worker import power, verification
 from provisioner.worker.consoles import Consoles
 from provisioner.worker.hearing import Hearing
 from provisioner.worker.loop import RETRY, Loop
-from tests.unit.conftest import began_of, hello_of, put_installer
+from tests.unit.conftest import Clock, began_of, hello_of, put_installer
 
 
 class Later(Executor):
@@ -420,6 +427,46 @@ def test_a_sealing_that_cannot_reach_its_host_pauses_too(
     clock.now += RETRY
     loop.step()
     assert pool.work == [verification.seal]
+
+
+def delayed(site: Site, pause: float = 20.0) -> Deployment:
+    row = order(site)
+    tell(site, row, SlotGiven())
+    tell(site, row, PowerBegan(nonce="n"))
+    tell(site, row, PowerDelayed(code=211, sentence="BMC 10.0.0.9 is busy", hint="wait", pause=pause))
+    return site.database.deployments.get(row.id)
+
+
+def test_a_bmc_that_cannot_do_it_now_is_asked_again_after_its_pause(
+    site: Site, clock: Clock, loop: Loop, pool: Later
+) -> None:
+    delayed(site, pause=9)
+    loop.step()
+    clock.now += 8
+    loop.step()
+    assert pool.work == []
+    clock.now += 2
+    loop.step()
+    assert pool.work == [power.power_on]
+
+
+def test_a_bmc_that_never_can_ends_the_deployment_at_the_deadline_with_its_own_words(
+    site: Site, clock: Clock, loop: Loop
+) -> None:
+    row = delayed(site)
+    deadline = row.deadline
+    clock.now += 60
+    tell(
+        site,
+        row,
+        PowerDelayed(code=201, sentence="BMC 10.0.0.9 does not answer", hint="is it cabled", pause=9),
+    )
+    assert site.database.deployments.get(row.id).deadline == deadline, "asking again wins no time"
+    clock.now = deadline + 1
+    loop.step()
+    row = site.database.deployments.get(row.id)
+    assert (row.stage, row.code, row.hint) == (Stage.FAILED, 201, "is it cabled")
+    assert row.reason.endswith("BMC 10.0.0.9 does not answer")
 
 
 def test_a_host_is_powered_on_only_when_its_console_is_settled(

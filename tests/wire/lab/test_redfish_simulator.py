@@ -56,7 +56,7 @@ def test_a_boot_device_that_is_set_once_lapses(
 
 
 def test_what_the_bmc_refuses_is_203_in_its_words(address: BmcAddress) -> None:
-    with pytest.raises(PowerError, match="refuses set_boot: not Continuous, only Once") as caught:
+    with pytest.raises(PowerError, match="refuses the boot device: not Continuous, only Once") as caught:
         registry.connect(address).set_boot("network", once=False)
     assert caught.value.code == 203
 

@@ -27,7 +27,8 @@ class Now:
 
     def submit(self, work: Callable[[], None]) -> Future[None]:
         done: Future[None] = Future()
-        done.set_result(work())
+        work()
+        done.set_result(None)
         return done
 
 

@@ -40,7 +40,7 @@ def serving(dialect: str, folder: Path) -> Iterator[tuple[int, Path]]:
 @pytest.mark.parametrize("dialect", ipmi_bmc.names())
 def test_a_deployment_reaches_netbooting(dialect: str, site: Site, clock: Clock, tmp_path: Path) -> None:
     with serving(dialect, tmp_path) as (port, starts):
-        row = powered(site, clock, Bmc(driver="ipmi", address=HERE, port=port), LOGIN)
+        row = powered(site, clock, Bmc(driver="ipmi", address=HERE, port=port, console="none"), LOGIN)
     told = story(site, row)
     assert row.last_event == "power.on", told
     assert starts.read_text().split() == ["network"], told

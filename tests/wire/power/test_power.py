@@ -79,7 +79,7 @@ def test_many_acts_in_a_row_do_not_use_up_the_bmc_s_sessions(address: BmcAddress
 class Deaf:
     """pyghmi's session with a BMC that takes every order and never shows it."""
 
-    ipmi_session = None
+    ipmi_session: object = None
 
     def __init__(self) -> None:
         self.orders: list[tuple[int, ...]] = []

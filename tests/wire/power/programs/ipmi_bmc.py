@@ -1,4 +1,4 @@
-"""An IPMI 2.0 BMC on loopback that speaks one dialect: port, dialect, file of its machine's starts.
+"""An IPMI 2.0 BMC on loopback: port, dialect, the file of its machine's starts, user, password.
 
 pyghmi's server side has the sessions; which completion code a request gets is decided here.
 """
