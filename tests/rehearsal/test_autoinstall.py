@@ -20,7 +20,7 @@ from provisioner import run
 from provisioner.api.hosts import InventoryUpdate
 from provisioner.client import Client
 from provisioner.cloudinit import autoinstall
-from provisioner.domain.profile import Hints, Installer
+from provisioner.domain.profile import Installer
 from provisioner.golden import base
 from provisioner.lab import machine, network, qemu, supplies
 from provisioner.lab.service import Service
@@ -45,7 +45,6 @@ REQUEST = autoinstall.Request(
     token="phone-token",
     public_key="ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKeyKeyKey provisioner",
     image="ubuntu@24.04.1",
-    hints=Hints(),
     installer=Installer(),
 )
 # exit 3: cloud-init refused; the tree is unpacked into memory and forgotten with the namespace
