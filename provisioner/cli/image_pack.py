@@ -72,7 +72,15 @@ def make_pack(
         raise InputError(f"{raw} is read from: the pack would take its place", hint="give -o another name")
     with as_raw(raw, format_of(raw, form)) as plain, Bar("packing") as moved:
         manifest = packs.build(
-            plain, out, name=name, version=version, created=stamp, key=key, progress=moved, level=level
+            plain,
+            out,
+            name=name,
+            version=version,
+            created=stamp,
+            key=key,
+            progress=moved,
+            level=level,
+            tell=info,
         )
     of_kind = {kind: 0 for kind in ("data", "zero", "free")}
     for chunk in manifest.chunks:

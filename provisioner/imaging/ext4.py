@@ -1,13 +1,18 @@
 """Tells which bytes of an ext4 filesystem belong to nothing, from its own block bitmap.
 
-Layout: Linux, Documentation/filesystems/ext4 (super, group_descr, bitmaps). In doubt nothing is free.
+Layout: Linux, Documentation/filesystems/ext4 (super, group_descr, bitmaps, checksums). In doubt nothing is
+free: a block that is called free and is not would be lost without a word.
 """
 
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Literal
+
+from provisioner.imaging.crc32c import crc32c
 
 Reader = Callable[[int, int], bytes]  # offset and length in bytes, from the filesystem's start
+Verdict = Literal["sound", "wrong", "unknown"]  # of a program that compared the bitmaps with the files
 MAGIC = 0xEF53
 CLEAN = 1  # s_state: unmounted cleanly, and no errors (2) or orphans (4)
 NEEDS_RECOVERY, META_BG, WITH_64BIT = 0x4, 0x10, 0x80
@@ -17,8 +22,11 @@ KNOWN = 0x2 | 0x40 | WITH_64BIT | 0x200 | 0x400 | 0x2000 | 0x4000 | 0x8000 | 0x1
 SPARSE_SUPER = 0x1
 # read-only features that change it: snapshots, bigalloc, replica, shared blocks, orphans present
 STRANGE = 0x80 | 0x200 | 0x800 | 0x4000 | 0x10000
+GDT_CSUM, METADATA_CSUM = 0x10, 0x400  # read-only features: checksums of descriptors; of all, by CRC-32C
+CSUM_SEED = 0x2000  # an incompatible feature: the checksums' seed is in the superblock, not from the UUID
 SPARSE_SUPER2 = 0x200  # a compatible feature: backups lie elsewhere
-BLOCK_UNINIT = 0x2
+BLOCK_UNINIT = 0x2  # has a meaning only with checksums of descriptors
+WIDE = 64  # bytes of a descriptor that has all fields, and 32 bits of each checksum instead of 16
 LARGEST_GROUPS = 1 << 20  # 128 TiB in groups of 128 MiB
 
 
@@ -35,6 +43,8 @@ class Superblock:
     reserved: int  # blocks behind the descriptors, for growing
     is_sparse: bool
     free: int
+    has_unwritten: bool  # whether groups may have a bitmap that was never written
+    seed: int | None  # of the checksums; None where the filesystem has none that cover its bitmaps
 
     @property
     def groups(self) -> int:
@@ -66,6 +76,8 @@ class GroupDescriptor:
     inode_table: int
     free: int
     is_unwritten: bool  # its block bitmap was never written
+    checksum: int  # of its block bitmap, as far as there is room for it
+    is_sound: bool  # its own checksum is right, or it has none
 
 
 class FreeMap:
@@ -84,10 +96,15 @@ class FreeMap:
         return not bits & ((1 << (high - low)) - 1)
 
 
-def free_map(reader: Reader) -> FreeMap | None:
-    """What is free in the ext4 at `reader`'s start; None where it is none, not clean, or there is doubt."""
+def free_map(reader: Reader, verdict: Verdict = "unknown") -> FreeMap | None:
+    """What is free in the ext4 at `reader`'s start; None where it is none, not clean, or there is doubt.
+
+    The bitmaps are believed where every checksum on the way to them holds: of the superblock, the group's
+    descriptor and the bitmap itself (feature metadata_csum). A filesystem without them is believed only where
+    `verdict`, of e2fsck that compared the bitmaps with the files, is `sound`; none is where it is `wrong`.
+    """
     superblock = _superblock(reader(1024, 1024))
-    if superblock is None:
+    if superblock is None or verdict == "wrong" or (superblock.seed is None and verdict != "sound"):
         return None
     groups = list(_groups(reader, superblock))
     if len(groups) != superblock.groups or not all(_is_inside(group, superblock) for group in groups):
@@ -96,11 +113,23 @@ def free_map(reader: Reader) -> FreeMap | None:
     return None if used is None else FreeMap(superblock.block, superblock.first, used, superblock.blocks)
 
 
+def is_there(reader: Reader) -> bool:
+    """Whether an ext2, ext3 or ext4 lies there, in whatever state."""
+    return reader(1024 + 0x38, 2) == struct.pack("<H", MAGIC)
+
+
+def is_unmounted(reader: Reader) -> bool:
+    """Whether an ext4 lies there whose bitmaps could be believed once it was checked."""
+    return _superblock(reader(1024, 1024)) is not None
+
+
 def _superblock(body: bytes) -> Superblock | None:
     if len(body) < 1024 or _u16(body, 0x38) != MAGIC or _u16(body, 0x3A) != CLEAN or _u32(body, 0xE8):
         return None
     compatible, incompatible, read_only = (_u32(body, place) for place in (0x5C, 0x60, 0x64))
     if incompatible & ~KNOWN or read_only & STRANGE or compatible & SPARSE_SUPER2 or _u32(body, 0x18) > 6:
+        return None
+    if read_only & METADATA_CSUM and not _is_sound_superblock(body):
         return None
     is_wide = bool(incompatible & WITH_64BIT)
     block = 1024 << _u32(body, 0x18)
@@ -115,39 +144,57 @@ def _superblock(body: bytes) -> Superblock | None:
         reserved=_u16(body, 0xCE),
         is_sparse=bool(read_only & SPARSE_SUPER),
         free=_u32(body, 0xC) | (_u32(body, 0x158) << 32 if is_wide else 0),
+        has_unwritten=bool(read_only & (GDT_CSUM | METADATA_CSUM)),
+        seed=_seed(body) if read_only & METADATA_CSUM else None,
     )
     is_sane = 0 < per_group <= 8 * block and per_group % 8 == 0 and superblock.first == (block == 1024)
     is_sane = is_sane and superblock.blocks > superblock.first and 32 <= superblock.descriptor <= block
     return superblock if is_sane and superblock.groups <= LARGEST_GROUPS else None
 
 
+def _is_sound_superblock(body: bytes) -> bool:
+    is_crc32c = body[0x175] == 1
+    return is_crc32c and crc32c(body[:0x3FC]) == _u32(body, 0x3FC)
+
+
+def _seed(body: bytes) -> int:
+    return _u32(body, 0x270) if _u32(body, 0x60) & CSUM_SEED else crc32c(body[0x68:0x78])
+
+
 def _groups(reader: Reader, superblock: Superblock) -> Iterator[GroupDescriptor]:
     table = reader((superblock.first + 1) * superblock.block, superblock.groups * superblock.descriptor)
-    is_wide = superblock.descriptor >= 64
-    for place in range(0, len(table) - superblock.descriptor + 1, superblock.descriptor):
+    is_wide = superblock.descriptor >= WIDE
+    for number, place in enumerate(range(0, len(table) - superblock.descriptor + 1, superblock.descriptor)):
         row = table[place : place + superblock.descriptor]
         blocks, inodes, table_at = (
             _u32(row, at) | (_u32(row, at + 0x20) << 32 if is_wide else 0) for at in (0, 4, 8)
         )
         free = _u16(row, 0xC) | (_u16(row, 0x2C) << 16 if is_wide else 0)
-        yield GroupDescriptor(blocks, inodes, table_at, free, bool(_u16(row, 0x12) & BLOCK_UNINIT))
+        is_unwritten = superblock.has_unwritten and bool(_u16(row, 0x12) & BLOCK_UNINIT)
+        checksum = _u16(row, 0x18) | (_u16(row, 0x38) << 16 if is_wide else 0)
+        is_sound = superblock.seed is None or _is_sound_descriptor(row, number, superblock.seed)
+        yield GroupDescriptor(blocks, inodes, table_at, free, is_unwritten, checksum, is_sound)
+
+
+def _is_sound_descriptor(row: bytes, number: int, seed: int) -> bool:
+    bare = struct.pack("<I", number) + row[:0x1E] + bytes(2) + row[0x20:]
+    return crc32c(bare, seed) & 0xFFFF == _u16(row, 0x1E)
 
 
 def _is_inside(group: GroupDescriptor, superblock: Superblock) -> bool:
     ends = (group.block_bitmap + 1, group.inode_bitmap + 1, group.inode_table + superblock.inode_blocks)
-    return min(group.block_bitmap, group.inode_bitmap, group.inode_table) > superblock.first and (
-        max(ends) <= superblock.blocks
-    )
+    begins = (group.block_bitmap, group.inode_bitmap, group.inode_table)
+    return group.is_sound and min(begins) > superblock.first and max(ends) <= superblock.blocks
 
 
 def _used(reader: Reader, superblock: Superblock, groups: list[GroupDescriptor]) -> bytes | None:
-    """The whole bitmap; None where a group's own count of free blocks says otherwise."""
+    """The whole bitmap; None where a checksum or a group's own count of free blocks says otherwise."""
     used = bytearray(-(-superblock.groups * superblock.per_group // 8))
     for number, group in enumerate(groups):
         place = number * superblock.per_group // 8
         if not group.is_unwritten:
             body = reader(group.block_bitmap * superblock.block, superblock.per_group // 8)
-            if len(body) != superblock.per_group // 8:
+            if len(body) != superblock.per_group // 8 or not _is_sound_bitmap(body, group, superblock):
                 return None
             used[place : place + len(body)] = body
     # the filesystem's own blocks are marked whatever the bitmaps say: unwritten ones say nothing
@@ -166,6 +213,13 @@ def _used(reader: Reader, superblock: Superblock, groups: list[GroupDescriptor])
         if free != group.free:
             return None
     return bytes(used) if total == superblock.free else None
+
+
+def _is_sound_bitmap(body: bytes, group: GroupDescriptor, superblock: Superblock) -> bool:
+    if superblock.seed is None:
+        return True
+    mask = 0xFFFFFFFF if superblock.descriptor >= WIDE else 0xFFFF
+    return crc32c(body, superblock.seed) & mask == group.checksum
 
 
 def _mark(used: bytearray, first: int, count: int) -> None:

@@ -49,11 +49,13 @@ def build(
     progress: Progress | None = None,
     chunk_size: int = 0,
     level: int = LEVEL,
+    tell: Callable[[str], None] | None = None,
 ) -> Manifest:
     """Pack a raw image as OUT and OUT.json; the same input gives the same bytes.
 
     With `key`, minisign's, the manifest is signed: OUT.json.minisig. All of them come, or none.
     `chunk_size` in bytes; unless given, 1 MiB and more for images above 64 GiB. `level` is zstd's.
+    `tell` is given a sentence where the free space of the root filesystem had to be packed.
 
     Raises:
         InputError: the image is no raw disk with a GUID partition table.
@@ -67,8 +69,10 @@ def build(
     with outputs.staging(out.parent, *names) as stage:
         with RawImage(raw) as source, (stage / out.name).open("wb") as target:
             size = chunk_size or fitting_chunk_size(source.size)
+            if (doubt := source.doubt) and tell:
+                tell(doubt)
             reporter = _Progress(source.size, progress)
-            with _Whole(raw, size, reporter.hashed) as whole:
+            with _Whole(source, size, reporter.hashed) as whole:
                 chunks = tuple(_write_chunks(source, target, size, level, reporter.packed))
                 target.flush()
                 digest = whole.hexdigest()
@@ -119,8 +123,8 @@ class _Progress:
 class _Whole:
     """SHA-256 of the whole image, what is free as zeros. Nobody can share that out, so it goes beside."""
 
-    def __init__(self, raw: Path, chunk_size: int, moved: Callable[[int], None]) -> None:
-        self._raw, self._chunk_size, self._moved = raw, chunk_size, moved
+    def __init__(self, source: RawImage, chunk_size: int, moved: Callable[[int], None]) -> None:
+        self._source, self._chunk_size, self._moved = source.twin(), chunk_size, moved
         self._ended = threading.Event()
         self._pool = ThreadPoolExecutor(1, "whole")
         self._future = self._pool.submit(self._run)
@@ -140,7 +144,7 @@ class _Whole:
 
     def _run(self) -> str:
         whole, zeros = hashlib.sha256(), memoryview(bytes(self._chunk_size))
-        with RawImage(self._raw) as source:
+        with self._source as source:
             for offset in range(0, source.size, self._chunk_size):
                 if self._ended.is_set():
                     break

@@ -1,19 +1,33 @@
 """A raw disk image as it is packed: its partitions, its holes, what its root filesystem left free."""
 
+import copy
 import errno
 import os
 import stat
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from provisioner.errors import InputError, PackError
-from provisioner.imaging import ext4, gpt
+from provisioner.imaging import ext4, fsck, gpt
 from provisioner.imaging.manifest import ROLES, Partition
 
 SECTOR = 512
 LARGEST = 4 << 40  # bytes; what is larger is no image but a mistake, or an endless file
 OTHERS = (b"QFI\xfb", b"KDMV", b"conectix", b"vhdxfile", b"<<< ")  # heads of virtual machines' disks
+
+# why the free space of an ext4 is packed as if files lay there, by what e2fsck says of it
+DOUBTS: dict[ext4.Verdict, str] = {
+    "wrong": "e2fsck -fn finds errors in the root filesystem, so its free space is packed too; repair it",
+    "unknown": "nothing proves what the root filesystem calls free, so that is packed too: it has no "
+    "checksums of its bitmaps, or wrong ones, and e2fsck (package e2fsprogs) is missing or cannot read it",
+    "sound": "the root filesystem's counts of free blocks do not fit, so its free space is packed too",
+}
+UNREAD = (
+    "the root filesystem's free space is packed too: it was not unmounted cleanly, has errors or a wrong "
+    "checksum, or features whose bitmaps are not read here"
+)
 
 
 class RawImage:
@@ -31,7 +45,6 @@ class RawImage:
             self.size = self._before.st_size
             self._check_kind()
             self.partitions = self._find_partitions()
-            self._free = self._find_free()
         except BaseException:
             os.close(self._fd)
             raise
@@ -44,6 +57,12 @@ class RawImage:
         self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
     ) -> None:
         os.close(self._fd)
+
+    def twin(self) -> Self:
+        """The same image once more, for another thread: what is known of its holes is a reader's own."""
+        twin = copy.copy(self)
+        twin._fd = os.dup(self._fd)
+        return twin
 
     def _check_kind(self) -> None:
         if not stat.S_ISREG(self._before.st_mode):
@@ -87,25 +106,42 @@ class RawImage:
             if part.name in ROLES
         )
 
-    def _find_free(self) -> ext4.FreeMap | None:
-        """Of the root filesystem, where it is a clean ext4 that lies inside of its partition."""
-        root = next((part for part in self.partitions if part.role == "root"), None)
+    @property
+    def doubt(self) -> str:
+        """Why what the root filesystem calls free is packed all the same; empty where it is not."""
+        return self._free[1]
+
+    @cached_property
+    def _free(self) -> tuple[ext4.FreeMap | None, str]:
+        """Of the root filesystem, where it is a clean ext4 that lies in its partition; else why not."""
+        root = self._root
         if root is None:
-            return None
-        self._root = root
+            return None, ""
 
         def reader(offset: int, length: int) -> bytes:
             inside = max(0, min(length, root.length - offset))
             return os.pread(self._fd, inside, root.offset + offset)
 
-        return ext4.free_map(reader)
+        verdict: ext4.Verdict = "unknown"
+        is_unmounted = ext4.is_unmounted(reader)
+        if is_unmounted:
+            verdict = fsck.check(f"/proc/{os.getpid()}/fd/{self._fd}", root.offset)
+        found = ext4.free_map(reader, verdict)
+        if found or not ext4.is_there(reader):
+            return found, ""
+        return None, DOUBTS[verdict] if is_unmounted else UNREAD
+
+    @cached_property
+    def _root(self) -> Partition | None:
+        return next((part for part in self.partitions if part.role == "root"), None)
 
     def is_free(self, offset: int, length: int) -> bool:
         """Whether ext4 says that no byte of this range belongs to anything; both in bytes."""
-        if self._free is None or offset < self._root.offset:
+        free, root = self._free[0], self._root
+        if free is None or root is None or offset < root.offset:
             return False
-        inside = offset + length <= self._root.offset + self._root.length
-        return inside and self._free.covers(offset - self._root.offset, length)
+        inside = offset + length <= root.offset + root.length
+        return inside and free.covers(offset - root.offset, length)
 
     def is_hole(self, offset: int, length: int) -> bool:
         """Whether the file has nothing there, which reads as zeros; asked in rising order it is cheap."""
