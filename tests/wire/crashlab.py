@@ -114,7 +114,10 @@ class Machine(Puppet):
         while self.row.last_event != "power.on" or not self.gates[S.POWERING].is_set():
             assert self.row.stage in (S.QUEUED, S.POWERING), self.row
             self._nap()
-        self._hold(S.NETBOOTING, self._ask_script)
+        self._ask_script()
+        while not self.gates[S.NETBOOTING].is_set():
+            self._nap()
+        self._ask_script()  # firmware may ask twice in one boot; who asks on and on boots in circles
         assert self.hello().status == 200
         self.greeted = time.monotonic()
         numbers = itertools.count(1)
