@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
+from provisioner.agent.sysfs import read_word
+
 _PCI = re.compile(r"[0-9a-f]{4,5}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]")
 _SCSI = re.compile(r"(\d+):(\d+):(\d+):(\d+)")  # host, channel, target, unit
 _USB = re.compile(r"\d+-([\d.]+:\d+\.\d+)")
@@ -43,7 +45,7 @@ def _functions(parts: Sequence[str]) -> list[str]:
 def _port(folder: Path, place: Path) -> list[str]:
     """What tells apart the disks of one controller; nothing where there is only one."""
     parts = folder.parts
-    if number := _word(place / "nsid"):
+    if number := read_word(place / "nsid"):
         return ["nvme", number]
     if usb := [match[1] for part in parts if (match := _USB.fullmatch(part))]:
         return ["usb", f"0:{usb[-1]}", *_scsi(folder)]
@@ -60,7 +62,7 @@ def _namespace(folder: Path) -> list[str]:
 def _ata(folder: Path, port: str) -> str:
     """The port's number at its controller; the kernel counts all ports of the machine."""
     place = next(parent for parent in folder.parents if parent.name == port)
-    if number := _word(place / "ata_port" / port / "port_no"):
+    if number := read_word(place / "ata_port" / port / "port_no"):
         return number
     numbers = [int(path.name[3:]) for path in place.parent.glob("ata*") if path.name[3:].isdecimal()]
     return str(int(port[3:]) - min(numbers) + 1)
@@ -77,12 +79,12 @@ def _sas(folder: Path) -> list[str]:
     if place is None:
         return []
     device = place / "sas_device" / place.name
-    phy, address = _word(device / "phy_identifier"), _word(device / "sas_address")
+    phy, address = read_word(device / "phy_identifier"), read_word(device / "sas_address")
     expander = _above(place.parent, "expander-")
-    if address and _word(place.parent / "sas_port" / place.parent.name / "num_phys") not in ("", "1"):
+    if address and read_word(place.parent / "sas_port" / place.parent.name / "num_phys") not in ("", "1"):
         return ["sas", address, "lun", _unit(folder)]
     if expander and phy:
-        above = _word(expander / "sas_device" / expander.name / "sas_address")
+        above = read_word(expander / "sas_device" / expander.name / "sas_address")
         return ["sas", f"exp{above}", f"phy{phy}", "lun", _unit(folder)]
     if phy or address:
         return ["sas", f"phy{phy}" if phy else address, "lun", _unit(folder)]
@@ -93,7 +95,7 @@ def _fibre_channel(folder: Path) -> list[str]:
     place, target = _above(folder, "rport-"), _above(folder, "target")
     if place is None or target is None:
         return []
-    port = _word(target / "fc_transport" / target.name / "port_name")
+    port = read_word(target / "fc_transport" / target.name / "port_name")
     return ["fc", port, "lun", _unit(folder)] if port else []
 
 
@@ -118,10 +120,3 @@ def _above(folder: Path, name: str) -> Path | None:
     return next(
         (place for place in folder.parents if re.fullmatch(rf"{re.escape(name)}\d[\d:-]*", place.name)), None
     )
-
-
-def _word(path: Path) -> str:
-    try:
-        return path.read_text(errors="replace").strip()
-    except OSError:
-        return ""

@@ -9,6 +9,7 @@ from provisioner.agent import bus_path, media, signatures, write_marker
 from provisioner.agent.disks import EMPTY, HALF
 from provisioner.agent.protocol import Device, Disk, Nic
 from provisioner.agent.sector_reader import SectorReader
+from provisioner.agent.sysfs import read_word
 from provisioner.domain import identity
 from provisioner.errors import PackError, ProgramError
 from provisioner.imaging import gpt
@@ -23,14 +24,6 @@ PROC = Path("/proc")
 BLANK = "no partition table"
 BRIDGES = "06"  # PCI class of what only connects; there are dozens of them
 HEAD = 1 << 20  # bytes looked at; file systems and RAID say what they are within them
-
-
-def read_word(path: Path) -> str:
-    """The file's text without blanks; empty where it cannot be read."""
-    try:
-        return path.read_text(errors="replace").strip()
-    except OSError:
-        return ""
 
 
 def serial() -> str:

@@ -14,6 +14,7 @@ from provisioner.agent.block_device import BlockDevice
 from provisioner.agent.link import Link, Stopped
 from provisioner.agent.restart import restart
 from provisioner.agent.stream import Stream
+from provisioner.agent.sysfs import read_word
 from provisioner.agent.writer import ImageWriter, device_path, seconds_since
 from provisioner.domain import identity
 from provisioner.imaging import manifest as manifests
@@ -95,7 +96,7 @@ class Job:
         cpu, cpus = facts.cpu()
         hello = protocol.Hello(
             nonce=self._arguments.nonce,
-            boot_id=facts.read_word(Path("/proc/sys/kernel/random/boot_id")),
+            boot_id=read_word(Path("/proc/sys/kernel/random/boot_id")),
             mac=self._arguments.mac,
             macs=[nic.mac for nic in facts.nics()],
             serial=facts.serial(),

@@ -18,6 +18,7 @@ from provisioner.agent.link import SILENCE, Link
 from provisioner.agent.packfile import PackFile
 from provisioner.agent.protocol import Disk, Phase
 from provisioner.agent.stream import Stream
+from provisioner.agent.sysfs import read_word
 from provisioner.agent.writer import ChunkSource, ImageWriter
 from provisioner.cli.image_pack import Bar
 from provisioner.cli.options import STATE
@@ -206,7 +207,7 @@ def _examine(device: Path) -> Disk:
 def _refuse_used(device: Path, place: Path) -> None:
     """Raises DiskError (PV-315) where it, or a partition of it, is mounted, swapped to, or held."""
     parts = [place, *(path.parent for path in place.glob("*/partition"))]
-    numbers = {facts.read_word(part / "dev") for part in parts}
+    numbers = {read_word(part / "dev") for part in parts}
     mounts = Path("/proc/self/mountinfo").read_text().splitlines()
     used = [f"mounted on {line.split()[4]}" for line in mounts if line.split()[2] in numbers]
     used += [f"held by {holder.name}" for part in parts for holder in (part / "holders").glob("*")]
