@@ -16,6 +16,7 @@ from typing import Any
 from provisioner import run
 
 ROOT = Path(__file__).parents[1]
+COSMIC_RAY = Path(sys.executable).with_name("cosmic-ray")
 CONFIG = """[cosmic-ray]
 module-path = "{module}"
 timeout = 60.0
@@ -59,7 +60,7 @@ def copied(folder: Path) -> Path:
 
 def answers(folder: Path, session: str) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
     """What cosmic-ray did and what came of it, a pair for each mutant."""
-    dumped = run.run([Path(sys.executable).with_name("cosmic-ray"), "dump", session], cwd=folder)
+    dumped = run.run([COSMIC_RAY, "dump", session], cwd=folder)
     for line in dumped.stdout.splitlines():
         item, result = json.loads(line)
         yield item, result
@@ -67,7 +68,6 @@ def answers(folder: Path, session: str) -> Iterator[tuple[dict[str, Any], dict[s
 
 def tried(folder: Path, module: str, tests: list[str]) -> Outcome:
     """Plants every mutant of `module`, one at a time. Raises CommandError if the tests fail without one."""
-    cosmic_ray = Path(sys.executable).with_name("cosmic-ray")
     config = CONFIG.format(module=module, python=sys.executable, tests=" ".join(tests))
     (folder / "mutants.toml").write_text(config)
     for words in (
@@ -75,7 +75,7 @@ def tried(folder: Path, module: str, tests: list[str]) -> Outcome:
         ["baseline", "mutants.toml"],
         ["exec", "mutants.toml", "mutants.sqlite"],
     ):
-        run.run([cosmic_ray, *words], cwd=folder, timeout=7200)
+        run.run([COSMIC_RAY, *words], cwd=folder, timeout=7200)
     return outcome_of(module, list(answers(folder, "mutants.sqlite")))
 
 

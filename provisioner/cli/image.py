@@ -77,11 +77,8 @@ def keygen(name: str, folder: Path) -> None:
 
     if Path(name).name != name:
         raise InputError(f"{name!r} is no name for a key", hint="--dir says where to")
-    signature.check_new(folder, name)
-    with outputs.staging(folder, f"{name}.key", f"{name}.pub") as stage:
-        signature.keygen(stage, name)
-    public = folder / f"{name}.pub"
-    info(f"{folder / name}.key signs; keep it secret (it has no password)")
+    secret, public = signature.keygen(folder, name)
+    info(f"{secret} signs; keep it secret (it has no password)")
     info(f"{public} verifies; next: provision image trust {public}, then provision ramdisk build")
 
 

@@ -1,8 +1,6 @@
 """What an image build leaves: all of its results or none, its log, and a journal of whole lines."""
 
-import errno
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -33,8 +31,8 @@ def gathered(out: Path) -> Iterator[Path]:
         yield work
         _publish(work, out)
     except ProvisionError as fault:
-        if not os.statvfs(out).f_bavail:  # then Packer, or one of its programs, ended for want of room
-            raise file_fault.explained(OSError(errno.ENOSPC, ""), out) from fault
+        if full := file_fault.no_room(out):  # then Packer, or one of its programs, ended for want of room
+            raise full from fault
         fault.args = tuple(str(text).replace(str(work), str(out)) for text in fault.args)
         fault.hint = fault.hint.replace(str(work), str(out))
         raise

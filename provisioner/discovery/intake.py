@@ -69,11 +69,11 @@ def _own_cards(site: Site, message: Inventory) -> list[str]:
     driver, or since a host that is certainly another machine has it.
     """
     macs = [mac for text in (message.mac, *message.macs) if (mac := _mac(text))]
-    usb = {nic.mac for nic in message.nics if nic.driver in USB_DRIVERS}
-    said, owners = MachineIdentity(message.serial, message.uuid, tuple(macs)), Owners(site.database)
-    hosts = {mac: row.host for mac in macs if (row := site.database.macs.get(mac))}
-    others = {mac for mac, host in hosts.items() if owners.is_other(host, said)}
-    return [mac for mac in macs if mac == message.mac or mac not in usb | others]
+    others = {nic.mac for nic in message.nics if nic.driver in USB_DRIVERS}
+    if hosts := {mac: row.host for mac in macs if (row := site.database.macs.get(mac))}:
+        said, owners = MachineIdentity(message.serial, message.uuid, tuple(macs)), Owners(site.database)
+        others |= {mac for mac, host in hosts.items() if owners.is_other(host, said)}
+    return [mac for mac in macs if mac == message.mac or mac not in others]
 
 
 def _mac(text: str) -> str:

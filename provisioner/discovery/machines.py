@@ -59,7 +59,8 @@ def find(site: Site, text: str) -> UnknownMachine:
 
 def _join(sightings: Sequence[Sighting], surveys: Sequence[SurveyRow]) -> list[_Group]:
     """Groups by the MACs that an inventory names, else by UUID (DHCP option 97)."""
-    by_mac = _by_mac(surveys)
+    shared = identity.shared((survey.mac, *survey.macs) for survey in surveys)
+    by_mac = _by_mac(surveys, shared)
     inventoried = Counter(uuid_key(survey.uuid) for survey in surveys)
     groups: dict[str, _Group] = {}
     for sighting in sightings:
@@ -73,17 +74,12 @@ def _join(sightings: Sequence[Sighting], surveys: Sequence[SurveyRow]) -> list[_
         groups[key] = _Group((*group.sightings, sighting), group.survey)
     for survey in surveys:  # its sightings may be older than what is listed
         groups.setdefault(survey.mac, _Group(survey=survey))
-    return [group.without(_shared(surveys)) for group in groups.values()]
+    return [group.without(shared) for group in groups.values()]
 
 
-def _by_mac(surveys: Sequence[SurveyRow]) -> dict[str, SurveyRow]:
-    shared = _shared(surveys)
+def _by_mac(surveys: Sequence[SurveyRow], shared: frozenset[str]) -> dict[str, SurveyRow]:
     named = {mac: survey for survey in surveys for mac in survey.macs if mac not in shared}
     return named | {survey.mac: survey for survey in surveys}
-
-
-def _shared(surveys: Sequence[SurveyRow]) -> frozenset[str]:
-    return identity.shared((survey.mac, *survey.macs) for survey in surveys)
 
 
 def _machine(group: _Group, owners: Owners) -> UnknownMachine:

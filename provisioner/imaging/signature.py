@@ -5,24 +5,21 @@ from pathlib import Path
 
 from provisioner.errors import PackError, ProgramError, RefusedError
 from provisioner.run import run
+from provisioner.system import outputs
 
 
 def keygen(folder: Path, name: str) -> tuple[Path, Path]:
     """A new key pair `NAME.key` (0600, no password) and `NAME.pub`. Raises RefusedError where one exists."""
-    check_new(folder, name)
     secret, public = folder / f"{name}.key", folder / f"{name}.pub"
-    run(["minisign", "-G", "-W", "-f", "-s", secret, "-p", public])
-    secret.chmod(0o600)
-    return secret, public
-
-
-def check_new(folder: Path, name: str) -> None:
-    """Raises RefusedError where a key of this name is there."""
-    for path in (folder / f"{name}.key", folder / f"{name}.pub"):
+    for path in (secret, public):
         if path.exists():
             raise RefusedError(
                 f"{path} exists already", hint="take another name; a lost key cannot be made again"
             )
+    with outputs.staging(folder, secret.name, public.name) as stage:
+        run(["minisign", "-G", "-W", "-f", "-s", stage / secret.name, "-p", stage / public.name])
+        (stage / secret.name).chmod(0o600)
+    return secret, public
 
 
 def sign(path: Path, key: Path) -> Path:

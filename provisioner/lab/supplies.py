@@ -12,7 +12,6 @@ from provisioner.golden import base
 from provisioner.imaging import manifest as manifests
 from provisioner.imaging import pack, signature
 from provisioner.imaging.manifest import Manifest
-from provisioner.system import outputs
 from provisioner.system.checksum import sha256
 
 NAME, VERSION, OLDER = "rehearsal-os", "1.0", "0.9"
@@ -118,6 +117,7 @@ def _image(cache: Path, version: str, report: Progress) -> base.BaseImage:
 def _keys(folder: Path) -> tuple[Path, Path]:
     secret, public = folder / f"{KEY}.key", folder / f"{KEY}.pub"
     if not (secret.exists() and public.exists()):
-        with outputs.staging(folder, secret.name, public.name) as stage:
-            signature.keygen(stage, KEY)
+        for half in (secret, public):  # of one that was cut short
+            half.unlink(missing_ok=True)
+        signature.keygen(folder, KEY)
     return secret, public

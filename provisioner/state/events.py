@@ -35,10 +35,13 @@ class Events(Table):
         sql = "SELECT * FROM events WHERE deployment = ? AND id > ? ORDER BY id LIMIT ?"
         return [to_event(row) for row in self._connection.rows(sql, deployment, after, limit)]
 
-    def last_of(self, ident: str) -> Event | None:
-        """The newest event of a deployment."""
+    def last_of(self, ident: str, kind: str | None = None) -> Event | None:
+        """The newest event of a deployment, or the newest of one kind."""
+        where = "deployment = ? AND kind = coalesce(?, kind)"
         row = self._connection.fetch_one(
-            "SELECT * FROM events WHERE deployment = ? ORDER BY id DESC LIMIT 1", ident
+            f"SELECT * FROM events WHERE {where} ORDER BY id DESC LIMIT 1",  # noqa: S608  our own words
+            ident,
+            kind,
         )
         return to_event(row) if row else None
 

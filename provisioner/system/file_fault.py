@@ -1,6 +1,7 @@
 """What the operating system says of a file, as a sentence, what to do, and a code."""
 
 import errno
+import os
 from pathlib import Path
 
 from provisioner.errors import FileError
@@ -45,6 +46,11 @@ def explained(fault: OSError, place: Path | str = "") -> FileError:
     unknown = (fault.strerror or str(fault) or type(fault).__name__, "")
     words, hint = {**FAULTS, **NO_ROOM}.get(number, unknown)
     return FileError(f"{escape(name)}: {words}", hint=hint, code=151 if number in NO_ROOM else 150)
+
+
+def no_room(folder: Path) -> FileError | None:
+    """The error (PV-151) of a folder on whose file system no room is left; None where there is some."""
+    return None if os.statvfs(folder).f_bavail else explained(OSError(errno.ENOSPC, ""), folder)
 
 
 def _named(fault: OSError) -> str:

@@ -66,9 +66,9 @@ def staging(folder: Path, *names: str) -> Iterator[Path]:
     except OSError as fault:
         raise file_fault.explained(fault, _place(fault, work, folder)) from fault
     except ProvisionError as fault:
-        if os.statvfs(folder).f_bavail:  # a program that we ran has failed, and not for want of room
-            raise
-        raise file_fault.explained(OSError(errno.ENOSPC, ""), folder) from fault
+        if full := file_fault.no_room(folder):  # then a program that we ran has failed for want of it
+            raise full from fault
+        raise
     finally:
         shutil.rmtree(work, ignore_errors=True)
 

@@ -107,8 +107,8 @@ def _trouble(fault: PowerError) -> Payload:
 
 def pause(site: Site, row: Deployment) -> float:
     """Seconds that its BMC, which could not do it, asked for; 0 where it did not ask."""
-    events = site.database.events.of(row.id)
-    return next((event.data.pause for event in reversed(events) if isinstance(event.data, PowerDelayed)), 0.0)
+    delay = site.database.events.last_of(row.id, PowerDelayed.kind)
+    return delay.data.pause if delay and isinstance(delay.data, PowerDelayed) else 0.0
 
 
 class Fence:

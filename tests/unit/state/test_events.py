@@ -13,7 +13,7 @@ from provisioner.domain.events.agent import AgentProgress, AgentSilent, AgentWri
 from provisioner.domain.events.netboot import DhcpServerSeen, ScriptServed
 from provisioner.domain.events.order import OrderCancelled, SlotGiven
 from provisioner.domain.events.payload import Payload
-from provisioner.domain.events.power import PowerBegan
+from provisioner.domain.events.power import PowerBegan, PowerDelayed
 from provisioner.domain.events.registry import KINDS, LASTING
 from provisioner.domain.timeline import read
 from provisioner.site.site import Site
@@ -204,3 +204,14 @@ def test_an_event_with_a_damaged_column_is_shown_as_far_as_it_can_be(
     shown = site.database.events.of(row.id)
     assert [event.id for event in shown] == [event.id for event in before]
     assert json.loads(shown[0].model_dump_json())["id"] == first.id
+
+
+def test_the_newest_of_a_kind_is_found_behind_any_number_of_others(site: Site, row: Deployment) -> None:
+    tell(site, row, PowerDelayed(sentence="it is busy", pause=9))
+    tell(site, row, PowerDelayed(sentence="it is starting", pause=20))
+    tell(site, row, ScriptServed(boots="ramdisk", address="10.77.0.64"))
+    delay = site.database.events.last_of(row.id, PowerDelayed.kind)
+    assert delay and isinstance(delay.data, PowerDelayed) and delay.data.pause == 20
+    newest = site.database.events.last_of(row.id)
+    assert newest and newest.kind == ScriptServed.kind
+    assert site.database.events.last_of(row.id, OrderCancelled.kind) is None
