@@ -25,6 +25,7 @@ from provisioner.golden import record
 from provisioner.mirror import layout
 from tests.unit.cli import test_rehearse
 from tests.wire import test_service
+from tests.wire.packerlab import put_packer
 
 if TYPE_CHECKING:
     from tests.wire.conftest import Inside, Namespace, World
@@ -185,24 +186,12 @@ for name in raw pack pack.json; do yes "$name" | head -c 20000 > "$out/tiny-os-1
 (cd "$out" && sha256sum tiny-os-1.* > SHA256SUMS)
 cat "$RECORD" > "$out/tiny-os-1.build.json"
 """
-RECORD = {
-    "image": "tiny-os@1",
-    "raw_sha256": "a" * 64,
-    "raw_bytes": 10**9,
-    "pack_bytes": 10**8,
-    "download_seconds_at_1_gbit": 0.9,
-    "inputs_key": "k1",
-}
 EVIDENCE = {"out/packer.log", "cache/builds.jsonl"}  # how a build went, whatever came of it
 
 
 @pytest.mark.parametrize("is_there", [False, True])
 def test_a_golden_image_comes_whole_or_not_at_all(tmp_path: Path, is_there: bool) -> None:
-    folder, seed, programs = tmp_path / "disk", tmp_path / "seed", tmp_path / "bin"
-    programs.mkdir()
-    (programs / "packer").write_text(PACKER)
-    (programs / "packer").chmod(0o755)
-    (tmp_path / "record").write_text(json.dumps(RECORD))
+    folder, seed, programs = tmp_path / "disk", tmp_path / "seed", put_packer(tmp_path, PACKER)
     if is_there:
         (seed / "out").mkdir(parents=True)
         for name in ("tiny-os-1.raw", "tiny-os-1.build.json", "SHA256SUMS"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from contextlib import contextmanager
 from functools import partial
 from http.server import HTTPServer, SimpleHTTPRequestHandler
 from pathlib import Path
@@ -88,15 +89,22 @@ class Ranges(SimpleHTTPRequestHandler):
         self.wfile.write(piece)
 
 
-@pytest.fixture
-def url(pack: Path) -> Iterator[str]:
-    server = HTTPServer(("127.0.0.1", 0), partial(Ranges, directory=str(pack.parent)))
+@contextmanager
+def serving(handler: type[Ranges], folder: Path) -> Iterator[str]:
+    """The files of a folder; where the server is."""
+    server = HTTPServer(("127.0.0.1", 0), partial(handler, directory=str(folder)))
     thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
-    yield f"http://127.0.0.1:{server.server_address[1]}/{pack.name}"
+    yield f"http://127.0.0.1:{server.server_address[1]}"
     server.shutdown()
     thread.join()
     server.server_close()
+
+
+@pytest.fixture
+def url(pack: Path) -> Iterator[str]:
+    with serving(Ranges, pack.parent) as place:
+        yield f"{place}/{pack.name}"
 
 
 def test_it_may_come_from_any_web_server_that_knows_ranges(world: World, url: str, disk: Path) -> None:
@@ -132,13 +140,8 @@ class Odd(Ranges):
 
 @pytest.fixture
 def odd(pack: Path) -> Iterator[str]:
-    server = HTTPServer(("127.0.0.1", 0), partial(Odd, directory=str(pack.parent)))
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_address[1]}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(Odd, pack.parent) as place:
+        yield place
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from provisioner import run
 from provisioner.cli import run as command_line
 from provisioner.errors import Exit
 from provisioner.golden import record
+from tests.wire.packerlab import RECORD, put_packer
 
 # Does what the template's last step does, with the key and the seeds that it was given.
 PACKER = r"""#!/bin/sh
@@ -29,26 +30,14 @@ if [ -e "$RIG/fail" ]; then
 fi
 cat "$RIG/record" > "$out/tiny-os-1.build.json"
 """
-RECORD = {
-    "image": "tiny-os@1",
-    "raw_sha256": "a" * 64,
-    "raw_bytes": 10**9,
-    "pack_bytes": 10**8,
-    "download_seconds_at_1_gbit": 0.9,
-    "inputs_key": "k1",
-}
 Build = Callable[..., int]
 
 
 @pytest.fixture
 def build(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Build:
-    programs = tmp_path / "bin"
-    programs.mkdir()
-    (programs / "packer").write_text(PACKER)
-    (programs / "packer").chmod(0o755)
+    programs = put_packer(tmp_path, PACKER)
     monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
     monkeypatch.setenv("RIG", str(tmp_path))
-    (tmp_path / "record").write_text(json.dumps(RECORD))
 
     def build(*words: str) -> int:
         folders = ["--out", str(tmp_path / "out"), "--cache", str(tmp_path / "cache")]
