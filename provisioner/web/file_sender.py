@@ -1,4 +1,4 @@
-"""Sends files to many sockets from one thread: a reader who takes his time costs a socket, and no thread."""
+"""Sends files to many sockets from few threads: a reader who takes his time costs a socket, and no thread."""
 
 import logging
 import os
@@ -14,6 +14,7 @@ log = logging.getLogger(__name__)
 SLICE = 1 << 20  # bytes at a time, so that one fast reader does not keep the others waiting
 STALL = 60.0  # seconds in which a reader takes nothing, after which he is given up
 LOOK = 1.0  # seconds between two looks for such
+MOST_THREADS = 4  # one for each processor; they share the interpreter between two calls of sendfile(2)
 Sent = Callable[[bool], None]
 
 
@@ -33,7 +34,19 @@ class FileJob:
 
 
 class FileSender:
-    """One thread that writes files to sockets as they take it (sendfile(2), epoll(7))."""
+    """Threads that write files to sockets; each file goes to the one that has the fewest."""
+
+    def __init__(self) -> None:
+        count = min(MOST_THREADS, len(os.sched_getaffinity(0)))
+        self._threads = [_SendingThread() for _ in range(count)]
+
+    def put(self, sink: socket.socket, job: FileJob) -> None:
+        """Send the job's bytes to a socket that does not block; its owner keeps away from it until `sent`."""
+        min(self._threads, key=_SendingThread.count).put(sink, job)
+
+
+class _SendingThread:
+    """Writes files to sockets as they take it (sendfile(2), epoll(7))."""
 
     def __init__(self) -> None:
         self._epoll = select.epoll()
@@ -44,8 +57,12 @@ class FileSender:
         self._at_work: dict[int, tuple[socket.socket, FileJob]] = {}
         threading.Thread(target=self._work, name="file-sender", daemon=True).start()
 
+    def count(self) -> int:
+        """How many files it has."""
+        return len(self._given) + len(self._at_work)
+
     def put(self, sink: socket.socket, job: FileJob) -> None:
-        """Send the job's bytes to a socket that does not block; its owner keeps away from it until `sent`."""
+        """Take one more; from any thread."""
         with self._lock:
             self._given.append((sink, job))
         os.eventfd_write(self._wake, 1)

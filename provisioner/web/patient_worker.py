@@ -66,7 +66,7 @@ class Connection(TConn):  # type: ignore[misc]  # gunicorn ships no types
 
 
 class PatientWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no types
-    """Requests are gathered in the loop, worked on in threads, files are sent by a thread of their own."""
+    """Requests are gathered in the loop, worked on in threads, files are sent by threads of their own."""
 
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)
