@@ -4,6 +4,7 @@ from typing import Self
 
 from pydantic import ConfigDict
 
+from provisioner.domain import identity
 from provisioner.domain.values import FrozenModel
 
 # Firmware and iPXE ask a second time within seconds (HEAD before GET, a lost answer); a machine that starts
@@ -16,7 +17,7 @@ MOST_READS = 8  # however close together
 class ScriptReads(FrozenModel):
     """`reads` in `boots`, the last of which began at `last` (seconds since 1970).
 
-    `serial` and `uuid` are those of the first that named one.
+    `serial` and `uuid` are those of the first that named one; a maker's placeholder is none.
     """
 
     model_config = ConfigDict(extra="ignore", frozen=True)
@@ -32,7 +33,8 @@ class ScriptReads(FrozenModel):
         counted: dict[str, int | float] = {"reads": self.reads + 1}
         if not self.is_same_boot(now):
             counted |= {"boots": self.boots + 1, "last": now}
-        return self.model_copy(update={**counted, "serial": self.serial or serial, "uuid": self.uuid or uuid})
+        named = {"serial": self.serial or identity.serial(serial), "uuid": self.uuid or identity.uuid(uuid)}
+        return self.model_copy(update=counted | named)
 
     def is_same_boot(self, now: float) -> bool:
         """Whether who asks now has not started anew since."""

@@ -7,7 +7,7 @@ every hello. GUARD_RUNS sets how many runs there are.
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -341,10 +341,7 @@ class Orders(RuleBasedStateMachine):
         order, host, machine = self.order, self.host, self.machine
         serials = [order.serial, host.serial, *(serial for _, serial, _ in order.readers)]
         uuids = [order.uuid, host.uuid, *(uuid for _, _, uuid in order.readers)]
-        return bool(
-            (machine.serial and {serial for serial in serials if serial} - {machine.serial})
-            or (machine.uuid and {uuid for uuid in uuids if uuid} - {machine.uuid})
-        )
+        return differs(machine.serial, serials) or differs(machine.uuid, uuids)
 
     @precondition(lambda self: self.stage == "writing")
     @rule()
@@ -446,6 +443,11 @@ class Orders(RuleBasedStateMachine):
 def real(word: str) -> str:
     """What names a machine; nothing for what a maker left in place of it."""
     return "" if word in PLACEHOLDERS else word
+
+
+def differs(word: str, others: Iterable[str]) -> bool:
+    """Whether a word that names a machine is not what one of the others names."""
+    return bool(real(word)) and any(real(other) not in ("", word) for other in others)
 
 
 def fits(disk: DiskInfo, hints: Hints) -> bool:

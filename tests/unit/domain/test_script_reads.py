@@ -3,6 +3,7 @@
 from provisioner.domain.script_reads import MOST_BOOTS, MOST_READS, SAME_BOOT, ScriptReads
 
 NOW = 1_800_000_000.0
+UUID = "00112233-4455-6677-8899-aabbccddee01"
 
 
 def read(*times: float) -> ScriptReads:
@@ -41,5 +42,12 @@ def test_twice_in_each_of_the_boots_that_are_allowed_is_no_loop() -> None:
 
 
 def test_the_first_that_says_who_it_is_counts() -> None:
-    reads = ScriptReads().after("", "", NOW).after("S1", "", NOW).after("S2", "u", NOW)
-    assert (reads.serial, reads.uuid) == ("S1", "u")
+    reads = ScriptReads().after("", "", NOW).after("S1", "", NOW).after("S2", UUID, NOW)
+    assert (reads.serial, reads.uuid) == ("S1", UUID)
+
+
+def test_a_placeholder_of_the_first_hides_no_second_machine() -> None:
+    reads = ScriptReads().after("Default string", "03000200-0400-0500-0006-000700080009", NOW)
+    assert (reads.serial, reads.uuid) == ("", "")
+    reads = reads.after("S1", "", NOW + 1).after("S2", UUID, NOW + 2)
+    assert (reads.serial, reads.uuid) == ("S1", UUID)
