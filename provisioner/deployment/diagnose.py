@@ -8,6 +8,7 @@ from provisioner.domain.events.agent import AgentRebooting
 from provisioner.domain.events.clock import DeadlinePassed
 from provisioner.domain.events.installer import InstallerDone, SeedServed
 from provisioner.domain.events.netboot import ScriptServed
+from provisioner.domain.events.order import HostSuspect
 from provisioner.domain.events.payload import Payload
 from provisioner.domain.events.power import PowerAsked, PowerDelayed, PowerOn
 from provisioner.domain.events.request import SCRIPT, RequestRefused
@@ -35,8 +36,9 @@ def overdue(site: Site, row: Deployment) -> DeadlinePassed:
     """Why the stage's deadline has passed, as the event that ends the deployment."""
     stage = ROWS[row.stage]
     minutes = max(1, round((site.clock() - row.stage_since) / 60))
-    sentence, hint, code = CHECKS[row.stage](site, row)
-    limit = "the order has expired" if row.deadline >= row.expires else f"no {stage.awaits}"
+    sentence, hint, code = (_paused if row.paused else CHECKS[row.stage])(site, row)
+    is_expired = not row.consumed and site.clock() > row.expires
+    limit = "the order has expired" if is_expired else f"no {stage.awaits}"
     sentence = f"{limit}, after {minutes} min at {row.stage}: {sentence}"
     return DeadlinePassed(code=code or stage.code, sentence=sentence, hint=hint)
 
@@ -70,6 +72,13 @@ def see_console(site: Site, row: Deployment) -> str:
     if registry.console_driver(site.database.hosts.get(row.host).bmc):
         return f"see its serial console (provision bmc console {row.host})"
     return "see its console"
+
+
+def _paused(site: Site, row: Deployment) -> Finding:
+    """Nobody let it go on; by now its own hint, how to, comes too late."""
+    seen = _Newest(site, row).get(HostSuspect)
+    where = f"look at {seen.address}" if seen and seen.address else "look who that was"
+    return Finding(row.reason, f"{where}; if the host is still wanted: provision retry {row.host}")
 
 
 def _queued(site: Site, row: Deployment) -> Finding:

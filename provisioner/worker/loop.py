@@ -175,9 +175,10 @@ class Loop:
                         try_record(self._site, row.id, stopped, source="worker")
 
     def _look(self, row: Deployment, known: Standing | None, now: float) -> None:
-        if row.paused:  # until a person says how it goes on
+        is_expired = not row.consumed and now > row.expires
+        if row.paused and not is_expired:  # until a person says how it goes on
             return
-        if now > row.deadline or (not row.consumed and now > row.expires):
+        if now > row.deadline or is_expired:
             record(self._site, row.id, diagnose.overdue(self._site, row), source="worker")
         elif withdrawn := self._withdrawal(row, known, now):
             record(self._site, row.id, refused(withdrawn), source="worker")

@@ -70,12 +70,12 @@ def _asker(mac: str, firmware: Firmware) -> Asker | None:
         known = Asker(mac=parse_mac(mac), address=address, firmware=firmware, arch=arch)
     except InputError:
         return None
-    try:
-        identity = {name: request.args.get(name, "") for name in ("serial", "uuid")}
-        return Asker.model_validate(known.model_dump() | identity)
-    except ValidationError:
-        log.warning("%s sent a serial or UUID that no firmware writes", known.mac)
-        return known
+    for name in ("serial", "uuid"):  # each alone: one that is damaged takes nothing from the other
+        try:
+            known = Asker.model_validate(known.model_dump() | {name: request.args.get(name, "")})
+        except ValidationError:
+            log.warning("%s sent a %s that no firmware writes", known.mac, name)
+    return known
 
 
 class Gathered(NamedTuple):

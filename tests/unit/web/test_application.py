@@ -18,6 +18,7 @@ from provisioner.state.notify import Listener
 from provisioner.web.application import create_app
 
 OWN = {"REMOTE_ADDR": "10.77.0.64"}  # vc-1's address
+UUID = "00112233-4455-6677-8899-aabbccddee01"
 SCRIPT = "/boot/52-54-00-00-00-01/boot.ipxe?arch=x86_64"
 
 
@@ -79,3 +80,21 @@ def test_who_would_be_told_what_nobody_can_read_is_a_stranger(
         told = client.post(path, json=body, environ_base=OWN, headers=headers)
         assert (told.status_code, told.data) == (404, b"not found\n")
     assert f"the deployment {row.id} cannot be read" in caplog.text and "Traceback" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("asked", "serial", "uuid"),
+    [
+        ({"serial": "<BAD INDEX>\x1b[2J", "uuid": UUID}, "", UUID),
+        ({"serial": "S1", "uuid": "\x00" * 3}, "S1", ""),
+        ({"serial": "\x07", "uuid": "\u202e"}, "", ""),
+        ({"serial": "S1", "uuid": UUID}, "S1", UUID),
+    ],
+)
+def test_a_number_that_is_damaged_takes_nothing_from_the_other(
+    site: Site, client: FlaskClient, row: Deployment, asked: dict[str, str], serial: str, uuid: str
+) -> None:
+    path = SCRIPT.partition("?")[0]
+    client.get(path, query_string={"arch": "x86_64", **asked}, environ_base=OWN).close()
+    reads = site.database.deployments.get(row.id).script
+    assert (reads.reads, reads.serial, reads.uuid) == (1, serial, uuid)

@@ -14,13 +14,13 @@ import pytest
 from provisioner.deployment import diagnose
 from provisioner.deployment.downtime import GAP
 from provisioner.deployment.order import arm
-from provisioner.deployment.record import record
+from provisioner.deployment.record import record, suspect
 from provisioner.deployment.runs import arm_run
 from provisioner.domain.deployment import MOST_ATTEMPTS, Deployment, WrittenDisk
 from provisioner.domain.events.agent import AgentSilent, AgentWritten
 from provisioner.domain.events.installer import InstallerDone, InstallerProgress, SeedServed
 from provisioner.domain.events.netboot import ScriptServed
-from provisioner.domain.events.order import OrderCancelled, SlotGiven
+from provisioner.domain.events.order import HostSuspect, OrderCancelled, SlotGiven
 from provisioner.domain.events.payload import Payload
 from provisioner.domain.events.power import (
     ConsoleLost,
@@ -393,6 +393,35 @@ def test_a_deadline_that_passes_is_a_failure_with_a_sentence(site: Site, loop: L
     row = site.database.deployments.get(row.id)
     assert (row.stage, row.code) == (Stage.FAILED, 210)
     assert "never asked for an address" in row.reason and row.hint
+
+
+def test_a_pause_makes_no_old_order_young(site: Site, loop: Loop, clock: Any) -> None:
+    """Nobody looked until the order had expired: it ends, its slot is free, and it says why it stood."""
+    row = order(site)
+    tell(site, row, SlotGiven())
+    tell(site, row, PowerBegan(nonce="n"))
+    tell(site, row, suspect(row.host, "two machines", "10.77.0.9"))
+    loop.step()
+    while clock.now + GAP - 1 < row.expires:
+        clock.now += GAP - 1
+        loop.step()
+    assert site.database.deployments.get(row.id).paused, "a stage's deadline does not run in a pause"
+    clock.now = row.expires + 1
+    loop.step()
+    row = site.database.deployments.get(row.id)
+    assert row.stage == Stage.FAILED
+    assert "look at 10.77.0.9" in row.hint and "provision retry vc-1" in row.hint and "resume" not in row.hint
+    assert "the order has expired" in row.reason and "two machines" in row.reason
+
+
+def test_what_writes_is_paused_for_as_long_as_it_takes(site: Site, loop: Loop, clock: Any) -> None:
+    row = writing(site)
+    tell(site, row, HostSuspect(sentence="two machines"))
+    loop.step()
+    while clock.now <= row.expires:
+        clock.now += GAP - 1
+        loop.step()
+    assert site.database.deployments.get(row.id).stage == Stage.WRITING
 
 
 def verifying(site: Site) -> Deployment:
