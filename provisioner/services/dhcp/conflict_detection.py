@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from ipaddress import IPv4Address
 
@@ -18,20 +18,44 @@ ARP_TIMEOUT = 0.25  # seconds for an answer; a machine on the same prober needs 
 ECHO_TIMEOUT = 0.5  # of one behind a router, which may have to ask for its MAC first
 MAX_DEFERRED = 4096  # replies that wait at one time; who comes later asks answer_again
 MAX_ATTEMPTS = 8  # addresses in a row that may prove to be on_used, for one request
+MAX_TRANSACTIONS = 8  # of one machine that wait for one address; of more the newest
 log = logging.getLogger(__name__)
 
 
-@dataclass
-class _DeferredOffer:
+@dataclass(frozen=True)
+class _Waiting:
     request: Packet
     info: PacketInfo
     reply: DhcpReply
     send: Callable[[DhcpReply], None]
-    attempts: int = 0
+
+
+class _DeferredOffer:
+    """An address that is being probed, and who waits for it: one machine, perhaps in several transactions.
+
+    Firmware that asks anew takes another xid and hears the answers to the one before no more; or a second
+    program of the machine asks, or two relays pass one request on.
+    """
+
+    def __init__(self, first: _Waiting, attempts: int) -> None:
+        self.address = first.reply.packet.yiaddr
+        self.request, self.info = first.request, first.info
+        self.attempts = attempts
+        self._waiting: dict[tuple[int, IPv4Address], _Waiting] = {}
+        self.add(first)
+
+    def add(self, waiting: _Waiting) -> None:
+        """One more transaction; a request that is repeated waits once."""
+        key = (waiting.request.xid, waiting.request.giaddr)
+        self._waiting.pop(key, None)
+        self._waiting[key] = waiting
+        if len(self._waiting) > MAX_TRANSACTIONS:
+            del self._waiting[next(iter(self._waiting))]
 
     @property
-    def address(self) -> IPv4Address:
-        return self.reply.packet.yiaddr
+    def transactions(self) -> list[_Waiting]:
+        """Every one of them, the newest last."""
+        return list(self._waiting.values())
 
 
 class ConflictDetector:
@@ -85,15 +109,18 @@ class ConflictDetector:
     ) -> bool:
         """Whether the reply waits: `send` is called later, with this or another reply, or never.
 
-        A client that asks again meanwhile does not hurry it.
+        A client that asks again meanwhile does not hurry it, and is answered in each of its transactions.
         """
-        pending = self._deferred.get(reply.packet.yiaddr)
-        if pending and pending.request.mac == request.mac:
-            pending.request, pending.info, pending.reply, pending.send = request, info, reply, send
+        return self._defer(_Waiting(request, info, reply, send), attempts=0)
+
+    def _defer(self, waiting: _Waiting, attempts: int) -> bool:
+        pending = self._deferred.get(waiting.reply.packet.yiaddr)
+        if pending and pending.request.mac == waiting.request.mac:
+            pending.add(waiting)
             return True
-        if reply.probe is None or self._prober(request, info) is None:
+        if waiting.reply.probe is None or self._prober(waiting.request, waiting.info) is None:
             return False
-        return len(self._deferred) >= MAX_DEFERRED or self._probe(_DeferredOffer(request, info, reply, send))
+        return len(self._deferred) >= MAX_DEFERRED or self._probe(_DeferredOffer(waiting, attempts))
 
     def _prober(self, request: Packet, info: PacketInfo) -> ArpSocket | EchoSocket | None:
         return (
@@ -118,7 +145,8 @@ class ConflictDetector:
     def _on_timeout(self, address: IPv4Address, deferred: _DeferredOffer) -> None:
         if self._deferred.get(address) is deferred:
             del self._deferred[address]
-            deferred.send(deferred.reply)
+            for waiting in deferred.transactions:
+                waiting.send(waiting.reply)
 
     def _receive_arp(self, prober: ArpSocket) -> None:
         for address, mac in prober.read():
@@ -142,13 +170,9 @@ class ConflictDetector:
             *(log_context(deferred.request, deferred.info), by, deferred.address),
         )
         self._on_used(deferred.request, deferred.info, deferred.address)
-        reply = (
-            self._answer_again(deferred.request, deferred.info) if deferred.attempts < MAX_ATTEMPTS else None
-        )
-        if reply is None:
+        if deferred.attempts >= MAX_ATTEMPTS:
             return
-        next_offer = _DeferredOffer(
-            deferred.request, deferred.info, reply, deferred.send, deferred.attempts + 1
-        )
-        if reply.probe is None or not self._probe(next_offer):
-            deferred.send(reply)
+        for waiting in deferred.transactions:
+            reply = self._answer_again(waiting.request, waiting.info)
+            if reply and not self._defer(replace(waiting, reply=reply), deferred.attempts + 1):
+                waiting.send(reply)

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import re
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from ipaddress import IPv4Address
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from provisioner.lab.service import Service
 from tests.wire import conftest
-from tests.wire.dhcplab import Lab
+from tests.wire.dhcplab import Lab, Machine
 
 if TYPE_CHECKING:
     from tests.wire.conftest import World
 
 ADDRESS = "10.77.0.1/20"
 FIRST, LAST = IPv4Address("10.77.8.0"), IPv4Address("10.77.11.255")  # the third quarter
+PROGRAMS = Path(__file__).with_name("programs")
 SETTINGS = '[dhcp]\ntime_server = "10.77.0.1"\nrouter = "10.77.0.1"\n'
 
 
@@ -103,6 +106,26 @@ def test_an_address_that_somebody_uses_is_never_offered(lab: tuple[Lab, World]) 
     assert f"{squatter.mac}: it uses {IPv4Address(would) + 1}, which it was not given" in " ".join(
         world.service.tail(20)
     )
+
+
+def offers(client: Machine, *xids: str) -> dict[str, str]:
+    """The address that each transaction of the machine was offered."""
+    said = client.run(sys.executable, PROGRAMS / "discovers.py", "2", *xids)
+    return dict(line.split() for line in said.out.splitlines())
+
+
+def test_each_transaction_is_answered_though_the_address_is_still_being_asked_for(
+    lab: tuple[Lab, World],
+) -> None:
+    """Firmware that asks anew takes another xid, and hears the answer to the one before no more."""
+    made, _ = lab
+    would = IPv4Address(made.machine("before").udhcpc())
+    found = offers(made.machine("hasty"), "a1", "a2", "a2", "a3")
+    assert set(found) == {"a1", "a2", "a3"} and len(set(found.values())) == 1
+    made.machine("sits-there", address=f"{would + 2}/20")
+    found = offers(made.machine("hastier"), "b1", "b2")
+    assert set(found) == {"b1", "b2"} and len(set(found.values())) == 1
+    assert in_pool(found["b1"]) and IPv4Address(found["b1"]) not in (would, would + 1, would + 2)
 
 
 def await_leases(service: Service, world: World, count: int) -> dict[str, str]:
