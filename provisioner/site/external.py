@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from provisioner.domain.bootfiles import ARCHITECTURES, USUAL
 from provisioner.errors import NotFoundError
@@ -27,6 +27,11 @@ class FirmwareFile:
     arch: int
     name: str
     http: bool
+
+    @property
+    def vendor_class(self) -> str:
+        """How option 60 of such firmware begins (PXE 2.1, 2.2.1; UEFI 2.10, 24.7)."""
+        return f"{'HTTP' if self.http else 'PXE'}Client:Arch:{self.arch:05}"
 
 
 @dataclass(frozen=True)
@@ -55,9 +60,7 @@ def render(site: Site, kind: str) -> str:
     if kind not in KINDS:
         raise NotFoundError(f"nothing is known of {kind!r}", hint=f"one of: {', '.join(KINDS)}")
     values = _addresses(site)
-    return (
-        _kea(values) if kind == "kea" else site.templates.render(f"servers/{kind}.conf.j2", **asdict(values))
-    )
+    return _kea(values) if kind == "kea" else site.templates.render(f"servers/{kind}.conf.j2", **vars(values))
 
 
 def _addresses(site: Site) -> Addresses:
@@ -99,9 +102,12 @@ def _is_mac(mac: str) -> str:
 def _kea_classes(values: Addresses) -> Iterable[KeaClass]:
     for file in values.files:
         vendor = "HTTPClient" if file.http else "PXEClient:"
+        said = f"substring(option[60].hex, 0, {len(file.vendor_class)}) == '{file.vendor_class}'"
         test = (
             "not member('provision-bmc') and not member('provision-ipxe')"
-            f" and option[93].hex == 0x{file.arch:04x} and substring(option[60].hex, 0, 10) == '{vendor}'"
+            f" and substring(option[60].hex, 0, 10) == '{vendor}'"
+            f" and (substring(option[93].hex, 0, 2) == 0x{file.arch:04x}"
+            f" or (not option[93].exists and {said}))"
         )
         head: KeaClass = {"name": f"provision-{file.arch}", "test": test}
         if file.http:

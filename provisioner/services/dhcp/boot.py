@@ -6,7 +6,7 @@ from ipaddress import IPv4Address
 from provisioner.discovery import vendors
 from provisioner.domain.bootfiles import ARCHITECTURES, BootFile
 from provisioner.services.dhcp.packet import Option, Packet, encapsulate, suboptions
-from provisioner.services.dhcp.request import assumed_architecture, is_http, is_ipxe, is_pxe, may_boot
+from provisioner.services.dhcp.request import assumed_architectures, is_http, is_ipxe, is_pxe, may_boot
 
 PXE_DISCOVERY_CONTROL = 6  # suboption of 43 (PXE 2.1, 2.2.3)
 SKIP_DISCOVERY = 8  # take the boot file of this packet, ask no boot server
@@ -32,23 +32,30 @@ class BootServer:
 
 def refusal_reason(request: Packet, files: frozenset[str]) -> str:
     """Why firmware that asks for a boot file gets none, in words; empty where it gets one, or asks none."""
-    if not may_boot(request) or is_ipxe(request) or not (is_http(request) or is_pxe(request)):
+    if not _is_firmware(request) or boot_file(request, files):
         return ""
-    number = assumed_architecture(request)
+    number = assumed_architectures(request)[0]
     words = f"architecture {number} ({vendors.architecture(number)})"
     boot = ARCHITECTURES.get(number)
     if boot is None:
         return f"there is no boot file for {words}"
     if boot.http != is_http(request):
         return f"{words} does not go with {'HTTPClient' if is_http(request) else 'PXEClient'}"
-    return "" if boot.name in files else f"{boot.name}, the boot file for {words}, is not in the state folder"
+    return f"{boot.name}, the boot file for {words}, is not in the state folder"
 
 
 def boot_file(request: Packet, files: frozenset[str]) -> BootFile | None:
-    """The file for this firmware; None for iPXE, for systems, and where there is none."""
-    if is_ipxe(request) or refusal_reason(request, files) or not (is_http(request) or is_pxe(request)):
+    """The file for the first of its architectures that there is one for; None for iPXE and for systems."""
+    if not _is_firmware(request):
         return None
-    return ARCHITECTURES[assumed_architecture(request)]
+    named = (ARCHITECTURES.get(number) for number in assumed_architectures(request))
+    fitting = (boot for boot in named if boot and boot.http == is_http(request))
+    return next((boot for boot in fitting if boot.name in files), None)
+
+
+def _is_firmware(request: Packet) -> bool:
+    """Whether it wants a boot file, and is not iPXE, which wants a script."""
+    return may_boot(request) and not is_ipxe(request) and (is_http(request) or is_pxe(request))
 
 
 def add_boot_options(packet: Packet, request: Packet, server: BootServer, *, authoritative: bool) -> bool:

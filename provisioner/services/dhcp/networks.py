@@ -62,6 +62,11 @@ class ServedNetworks:
             return near
         return self.containing(request.ciaddr) or near
 
+    def is_past_relay(self, request: Packet, info: PacketInfo) -> bool:
+        """Whether a client of another network than the listener's speaks without a relay, by unicast."""
+        near = self.at_interface(info.listener.interface)
+        return request.giaddr == UNSPECIFIED and self.for_request(request, info) is not near
+
     @property
     def changed(self) -> bool:
         """Whether a lease has changed since it was last taken."""

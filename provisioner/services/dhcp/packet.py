@@ -63,6 +63,7 @@ class Option(IntEnum):
     MESSAGE = 53
     SERVER = 54
     TEXT = 56
+    MAX_MESSAGE_SIZE = 57
     RENEWAL_TIME = 58
     REBINDING_TIME = 59
     VENDOR_CLASS = 60

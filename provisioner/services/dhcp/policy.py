@@ -18,6 +18,7 @@ from provisioner.services.dhcp.packet import (
     Packet,
     encode_domain,
 )
+from provisioner.services.dhcp.reply_size import fit
 from provisioner.services.dhcp.request import link_selection, server_override
 
 LIMITED_BROADCAST = IPv4Address("255.255.255.255")  # RFC 919, 7
@@ -175,6 +176,7 @@ def _build_reply(
     packet.options |= copied_options(request, Option.CLIENT_ID, Option.RELAY)  # RFC 6842, RFC 3046
     if not roles.is_bmc(request.mac):
         add_boot_options(packet, request, config.boot_server, authoritative=True)
+    fit(packet, request)
     return DhcpReply(packet, *destination(request, config.network), probe=probe)
 
 

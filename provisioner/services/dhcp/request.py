@@ -9,6 +9,7 @@ from provisioner.state.sightings import ClientPacket
 from provisioner.system.text import clean
 
 LONGEST_TEXT = 128  # characters of a class or a name
+MOST_ARCHITECTURES = 16  # of one packet that are looked at
 CIRCUIT, REMOTE, LINK_SELECTION = 1, 2, 5  # suboptions of 82 (RFC 3046, RFC 3527)
 SERVER_OVERRIDE = 11  # likewise (RFC 5107)
 # option 60 as PXE 2.1, 2.2.1 and UEFI 2.10, 24.7 write it
@@ -89,24 +90,34 @@ def may_boot(request: Packet) -> bool:
     return 60 in options or 93 in options or 77 in options
 
 
-def architecture(request: Packet) -> int | None:
-    """The first of option 93 (RFC 4578, 2.1), else that in the text of option 60; None without one."""
-    value = request.options.get(Option.ARCHITECTURE, b"")
+def architectures(request: Packet) -> tuple[int, ...]:
+    """All of option 93 as the firmware names them (RFC 4578, 2.1), else that in the text of option 60."""
+    value = request.options.get(Option.ARCHITECTURE, b"")[: 2 * MOST_ARCHITECTURES]
     if len(value) >= 2:
-        return int.from_bytes(value[:2], "big")
+        return tuple(int.from_bytes(value[at : at + 2], "big") for at in range(0, len(value) - 1, 2))
     told = ARCHITECTURE_IN_CLASS.match(request.options.get(Option.VENDOR_CLASS, b""))
-    return int(told[1]) if told else None
+    return (int(told[1]),) if told else ()
 
 
-def assumed_architecture(request: Packet) -> int:
+def architecture(request: Packet) -> int | None:
+    """The first that it names; None where it names none."""
+    return next(iter(architectures(request)), None)
+
+
+def assumed_architectures(request: Packet) -> tuple[int, ...]:
     """Where nothing says it, it is an old BIOS ROM: PXE 2.0 had no option 93, which RFC 4578 demands."""
-    number = architecture(request)
-    return 0 if number is None else number
+    return architectures(request) or (0,)
 
 
 def user_classes(request: Packet) -> list[bytes]:
-    """Option 77: a list as RFC 3004 says, or plain text as iPXE and others send it."""
+    """Option 77: a list as RFC 3004 says, or plain text as iPXE and others send it; zeros may end either."""
     value = request.options.get(Option.USER_CLASS, b"")
+    text = value.rstrip(b"\0")
+    return _class_list(value) or _class_list(text) or ([text or value] if value else [])
+
+
+def _class_list(value: bytes) -> list[bytes]:
+    """The classes; none where the value is no such list."""
     classes: list[bytes] = []
     place = 0
     while place < len(value):
@@ -114,7 +125,7 @@ def user_classes(request: Packet) -> list[bytes]:
         classes.append(value[place + 1 : place + 1 + length])
         place += 1 + length
         if not length or place > len(value):
-            return [value]
+            return []
     return classes
 
 
@@ -129,7 +140,7 @@ def link_selection(request: Packet) -> bytes:
     if Option.RELAY not in request.options:
         return b""
     subnet = suboptions(request.options[Option.RELAY]).get(LINK_SELECTION, b"")
-    return subnet if len(subnet) == 4 else b""
+    return subnet if len(subnet) == 4 and any(subnet) else b""
 
 
 def server_override(request: Packet) -> IPv4Address | None:

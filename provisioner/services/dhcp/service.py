@@ -19,7 +19,7 @@ from provisioner.services.dhcp.loop import DhcpLoop
 from provisioner.services.dhcp.metrics import DhcpMetrics
 from provisioner.services.dhcp.networks import ServedNetwork, ServedNetworks
 from provisioner.services.dhcp.packet import Message, Packet
-from provisioner.services.dhcp.policy import ClientRoles, DhcpReply, answer
+from provisioner.services.dhcp.policy import ClientRoles, DhcpReply, answer, destination
 from provisioner.services.dhcp.rogue_watch import RogueServerWatch
 from provisioner.services.dhcp.router_advert import RouterAdvertiser, start
 from provisioner.services.dhcp.sighting_recorder import SightingRecorder
@@ -130,17 +130,18 @@ class DhcpService:
         if network is None:
             return None  # a relay of a network that we have no addresses for
         reply = answer(request, network.config, network.leases, self._roles, now)
+        if reply and reply.packet.message == Message.NAK and self.networks.is_past_relay(request, info):
+            reply.address, _ = destination(request, network.config.network)  # a broadcast would not arrive
         if reply and reply.packet.message == Message.ACK and network is not self.networks.main:
             self._write_lease_now(request.mac, network)
         return reply
 
     def _proxy_answer(self, request: Packet, info: PacketInfo) -> DhcpReply | None:
-        config = self.networks.at_interface(info.listener.interface).config
         if info.listener.port == SERVER_PORT:
+            config = self.networks.at_interface(info.listener.interface).config
             return proxy.offer(request, config, self._roles)
-        if self.networks.containing(info.source[0]) is None:
-            return None
-        return proxy.boot_server(request, config, self._roles, info.source)
+        network = self.networks.containing(info.source[0])  # it may be behind a relay
+        return proxy.boot_server(request, network.config, self._roles, info.source) if network else None
 
     def _write_lease_now(self, mac: str, network: ServedNetwork) -> None:
         """The web service believes in a lease of a host; it may be asked for a script in a moment.
@@ -166,6 +167,8 @@ class DhcpService:
 
     def observe(self, request: Packet, info: PacketInfo, now: float, reply: DhcpReply | None) -> None:
         """Who asked, after the reply has left; written down by another thread."""
+        if info.listener.port == proxy.BOOT_PORT:
+            return  # it has asked on the other port before, where its relay says the switch port too
         note = refusal_reason(request, self.networks.main.config.files)
         if note and not self._hosts.is_bmc(request.mac):
             self.metrics.count("refusal", "no boot file")

@@ -136,3 +136,23 @@ def test_a_lease_behind_a_relay_is_renewed_asked_and_released_by_unicast(network
     search = informed.packet.options[Option.DOMAIN_SEARCH]
     assert search == b"\6rack-b\5local\0\x09vaultcube\5local\0"
     assert say(Message.RELEASE) is None and far.leases.current_address(NAME, NOW) is None
+
+
+@pytest.mark.parametrize(
+    ("address", "giaddr", "is_broadcast", "is_past"),
+    [
+        ("10.79.0.100", UNSPECIFIED, False, True),
+        ("10.78.0.100", UNSPECIFIED, False, True),
+        ("10.77.0.100", UNSPECIFIED, False, False),
+        ("10.99.0.100", UNSPECIFIED, False, False),
+        ("0.0.0.0", UNSPECIFIED, False, False),
+        ("10.79.0.100", UNSPECIFIED, True, False),  # it has moved here, and hears a broadcast
+        ("10.79.0.100", RELAY, False, False),
+    ],
+)
+def test_who_is_refused_past_its_relay_is_told_at_its_own_address(
+    networks: ServedNetworks, address: str, giaddr: IPv4Address, is_broadcast: bool, is_past: bool
+) -> None:
+    request = ask(Message.REQUEST, ciaddr=IPv4Address(address), giaddr=giaddr)
+    info = PacketInfo(DhcpListener("lan0", SERVER), (request.ciaddr, 68), SERVER, is_broadcast)
+    assert networks.is_past_relay(request, info) is is_past

@@ -92,6 +92,7 @@ def asked(giaddr: str = "0.0.0.0", relay: bytes = b"") -> Packet:
         (asked("10.99.0.1"), "lan0", ""),
         (asked("10.77.0.9", b"\5\4" + bytes([10, 79, 0, 0])), "lan0", "10.79.0.0/24"),  # RFC 3527
         (asked("10.77.0.9", b"\5\3" + bytes([10, 79, 0])), "lan0", "10.77.0.0/24"),
+        (asked("10.79.0.1", b"\5\4" + bytes(4)), "lan0", "10.79.0.0/24"),  # a subnet of zeros is none
     ],
 )
 def test_a_request_belongs_to_the_network_of_its_relay_or_its_listener(

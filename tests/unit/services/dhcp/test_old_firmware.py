@@ -1,11 +1,13 @@
 """What old ROMs leave out of their requests, and how they misread replies."""
 
+import dataclasses
 from ipaddress import IPv4Address, IPv4Network
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from provisioner.services.dhcp.boot import refusal_reason
 from provisioner.services.dhcp.leases import LeasePool
 from provisioner.services.dhcp.packet import Message, Option, Packet
 from provisioner.services.dhcp.policy import ClientRoles, DhcpConfig, answer
@@ -53,6 +55,97 @@ def test_an_architecture_in_the_class_alone_is_believed(words: str, file: bytes)
 def test_an_http_client_without_option_93_is_given_its_url() -> None:
     reply = Packet.parse(reply_to({Option.VENDOR_CLASS: b"HTTPClient:Arch:00016:UNDI:003001"}))
     assert reply.options[Option.BOOT_FILE] == b"http://10.77.0.1/boot/files/snponly.efi"
+
+
+@pytest.mark.parametrize(
+    ("words", "numbers", "file"),
+    [
+        ("PXEClient", (6, 7), b"snponly.efi"),  # 32 bits first, as some firmware does that runs both
+        ("PXEClient", (7, 0), b"snponly.efi"),
+        ("PXEClient", (0, 7), b"undionly.kpxe"),
+        ("PXEClient", (65535, 99, 11), b"snponly-arm64.efi"),
+        ("PXEClient", (16, 7), b"snponly.efi"),
+        ("PXEClient", (6, 10), b""),
+        ("PXEClient", (16,), b""),
+        ("HTTPClient", (7, 16), b"http://10.77.0.1/boot/files/snponly.efi"),
+        ("HTTPClient", (7, 0), b""),
+        ("PXEClient", (99,) * 40 + (7,), b""),
+    ],
+)
+def test_of_several_architectures_the_first_that_there_is_a_file_for_is_taken(
+    words: str, numbers: tuple[int, ...], file: bytes
+) -> None:
+    value = b"".join(number.to_bytes(2, "big") for number in numbers)
+    for tail in (b"", b"\7"):  # and half a number more
+        request = {Option.VENDOR_CLASS: words.encode(), Option.ARCHITECTURE: value + tail}
+        reply = Packet.parse(reply_to(request))
+        assert reply.options.get(Option.BOOT_FILE, b"") == file
+        assert bool(refusal_reason(discover(request), FILES)) == (not file)
+    seen = sighting(discover({Option.ARCHITECTURE: value}), 0.0)
+    assert seen and seen.arch == numbers[0], "what it says first is what is shown"
+
+
+@pytest.mark.parametrize(
+    ("value", "is_script"),
+    [
+        (b"iPXE", True),
+        (b"\4iPXE", True),
+        (b"iPXE\0", True),
+        (b"\4iPXE\0\0", True),
+        (b"\3abc\4iPXE", True),
+        (b"\3abc\4iPXE\0", True),
+        (b"iPXEish", False),
+        (b"\4iPX", False),
+        (b"\0iPXE", False),
+        (b"\0\0", False),
+        (b"", False),
+    ],
+)
+def test_who_says_ipxe_in_whatever_form_gets_the_script_and_no_second_ipxe(
+    value: bytes, is_script: bool
+) -> None:
+    reply = Packet.parse(reply_to({Option.ARCHITECTURE: b"\0\7", Option.USER_CLASS: value}))
+    assert (b"boot.ipxe" in reply.options[Option.BOOT_FILE]) == is_script
+    assert reply.file == (b"" if is_script else b"snponly.efi")
+
+
+LONG = ".".join(["d" * 60] * 4)  # a domain as long as DNS has them, nearly
+
+
+@pytest.mark.parametrize(
+    ("said", "limit"),
+    [(None, 576), (576, 576), (100, 576), (0, 576), (600, 600), (800, 800), (1472, 1472), (65535, 65535)],
+)
+@pytest.mark.parametrize("options", [{Option.ARCHITECTURE: b"\0\0"}, {Option.VENDOR_CLASS: b"dhcpcd"}])
+def test_no_reply_is_longer_than_its_client_takes(
+    options: dict[int, bytes], said: int | None, limit: int
+) -> None:
+    rich = dataclasses.replace(
+        CONFIG, domain=LONG, search=("lab",), router=SERVER, name_servers=(SERVER,) * 3, time_server=SERVER
+    )
+    size = {} if said is None else {Option.MAX_MESSAGE_SIZE: said.to_bytes(2, "big")}
+    relay = b"\1\x60" + b"p" * 96  # which the relay takes out again
+    request = discover(options | size | {Option.CLIENT_ID: b"x" * 20, Option.RELAY: relay})
+    request.giaddr = IPv4Address("10.77.0.2")
+    leases = LeasePool(IPv4Address("10.77.0.100"), IPv4Address("10.77.0.149"))
+    reply = answer(request, rich, leases, ClientRoles(), 1000.0)
+    assert reply and reply.packet.options[Option.RELAY] == relay
+    del reply.packet.options[Option.RELAY]
+    assert len(reply.packet.build()) + 28 <= limit, "with the headers of IP and UDP (RFC 2131, 2)"
+    sent = reply.packet.options
+    needed = {Option.MESSAGE, Option.SERVER, Option.SUBNET_MASK, Option.ROUTER, Option.LEASE_TIME}
+    assert {*needed, Option.CLIENT_ID, Option.NAME_SERVER} <= set(sent)
+    assert (Option.BOOT_FILE in sent) == (Option.ARCHITECTURE in options)
+    assert (Option.DOMAIN_SEARCH in sent) == (limit > 1000), "what is needed least goes first"
+
+
+@pytest.mark.parametrize("said", [b"", b"\5", b"\5\xc0\0"])
+def test_a_size_that_is_none_is_the_smallest(said: bytes) -> None:
+    rich = dataclasses.replace(CONFIG, domain=LONG)
+    request = discover({Option.MAX_MESSAGE_SIZE: said})
+    leases = LeasePool(IPv4Address("10.77.0.100"), IPv4Address("10.77.0.149"))
+    reply = answer(request, rich, leases, ClientRoles(), 1000.0)
+    assert reply and len(reply.packet.build()) <= 548
 
 
 def test_option_93_is_believed_before_the_class_and_a_broken_one_is_not() -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from provisioner import run
 from provisioner.cli import net_check
+from provisioner.services.dhcp.packet import Option, Packet
 from tests.wire import conftest
 from tests.wire.dhcplab import Lab, Machine, put_boot_files, recorded
 
@@ -24,6 +25,14 @@ PROGRAMS = Path(__file__).with_name("programs")
 SITE = "10.77.0.250"
 RANGE = "--dhcp-range=10.77.0.200,10.77.0.239,5m"
 EXTERNAL = '[dhcp]\nmode = "external"\ntime_server = "10.77.0.1"\n'
+PROXY = """
+[dhcp]
+mode = "proxy"
+[[networks]]
+name = "rack-b"
+subnet = "10.79.0.0/24"
+range = { first = "10.79.0.100", last = "10.79.0.139" }
+"""
 RAMDISK, DISK = "kernel http://10.77.0.1/boot/files/vmlinuz", "# Boot this machine's own disk."
 # Asks the boot server as PXE firmware does that was sent there, and prints what comes back.
 
@@ -46,7 +55,7 @@ def started(folder: Path, settings: str, stack: ExitStack) -> tuple[Lab, World]:
 def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Lab, World, Machine]]:
     """In proxy mode, beside a dnsmasq that knows nothing of it."""
     with ExitStack() as stack:
-        made, world = started(tmp_path_factory.mktemp("proxy"), '[dhcp]\nmode = "proxy"\n', stack)
+        made, world = started(tmp_path_factory.mktemp("proxy"), PROXY, stack)
         site = made.machine("site", address=f"{SITE}/24")
         site.dnsmasq(RANGE, "--dhcp-range=10.79.0.100,10.79.0.139,255.255.255.0,5m", "--no-ping")
         yield made, world, site
@@ -165,6 +174,8 @@ def test_a_host_behind_the_sites_relay_boots_from_the_address_that_its_relayed_r
     client.run("ip", "route", "add", "default", "via", "10.79.0.1")
     url = f"http://10.77.0.1/boot/{mac}/boot.ipxe"
     assert RAMDISK in client.curl(url)
+    said = client.run(sys.executable, PROGRAMS / "boot_request.py", recorded("ovmf-pxe-discover"), mac)
+    assert said.out.strip() == "('10.77.0.1', 4011) ACK 0.0.0.0 snponly.efi", "asked past the relay"
     client.run("ip", "address", "add", "10.79.0.222/24", "dev", "eth0")
     assert DISK in client.run("curl", "-sS", "--interface", "10.79.0.222", url).out
     assert "eth1" in world.provision("host", "show", host.name).out
@@ -260,6 +271,38 @@ def test_the_sites_server_that_was_told_what_we_print_boots_every_machine(
         bmc = lab.machine(f"b{kind}", mac="52:54:00:bb:00:02")
         answers = [one for one in bmc.ask(recorded("ovmf-pxe-discover"), 3.0) if one["message"] == "OFFER"]
         assert answers and not any(one["file"] or "67" in one["options"] for one in answers)
+
+
+ODD = {
+    "PXEClient:Arch:00007:UNDI:003001": (None, "snponly.efi"),  # it says its architecture there only
+    "PXEClient:Arch:00000:UNDI:002001": (None, "undionly.kpxe"),
+    "PXEClient:Arch:00009:UNDI:003016": ("00090063", "snponly.efi"),  # and one more in option 93
+    "PXEClient:Arch:00006:UNDI:003016": (None, ""),
+}
+
+
+def asking(vendor_class: str, architectures: str | None) -> str:
+    """A DISCOVER of such firmware, hexadecimal."""
+    packet = Packet.parse(bytes.fromhex(recorded("ovmf-pxe-discover")))
+    del packet.options[Option.ARCHITECTURE]
+    packet.options[Option.VENDOR_CLASS] = vendor_class.encode()
+    if architectures:
+        packet.options[Option.ARCHITECTURE] = bytes.fromhex(architectures)
+    return packet.build().hex()
+
+
+@pytest.mark.parametrize("kind", SERVERS)
+def test_what_we_print_serves_old_and_odd_firmware_too(external: tuple[Lab, World], kind: str) -> None:
+    made, world = external
+    with ExitStack() as stack:
+        lab = Lab.again(made, stack)
+        server = lab.machine(f"y{kind}", address="10.77.0.250/24")
+        SERVERS[kind](lab, world, server)
+        for number, (vendor_class, (architectures, file)) in enumerate(ODD.items()):
+            client = lab.machine(f"f{kind}{number}")
+            [offer] = client.answers(asking(vendor_class, architectures))
+            option = bytes.fromhex(offer["options"].get("67", "")).rstrip(b"\0").decode()
+            assert (offer["message"], offer["file"] or option) == ("OFFER", file), vendor_class
 
 
 def test_what_a_server_that_was_told_nothing_lacks_is_said(external: tuple[Lab, World]) -> None:

@@ -177,6 +177,8 @@ def test_a_client_renews_past_its_relay(lab: tuple[Lab, World]) -> None:
         client.run("ip", "route", "replace", "default", "via", "10.79.0.1")
         said = client.run(sys.executable, PROGRAMS / "renew.py", address, client.mac, "10.77.0.1")
         assert address.startswith("10.79.0.") and said.out.split() == ["10.77.0.1", "ACK"]
+        other = client.run(sys.executable, PROGRAMS / "renew.py", address, "52:54:00:aa:ee:ee", "10.77.0.1")
+        assert other.out.split() == ["10.77.0.1", "NAK"], "a broadcast would not have come here"
 
 
 def test_an_address_that_somebody_behind_the_relay_uses_is_not_offered(lab: tuple[Lab, World]) -> None:
