@@ -29,6 +29,10 @@ _PLACEHOLDER_UUIDS = (
     "03000200-0400-0500-0006-000700080009",
     "12345678-1234-5678-90ab-cddeefaabbcc",
     "12345678-1234-1234-1234-123456789abc",
+    "12345678-1234-5678-1234-567812345678",
+    "deadbeef-dead-beef-dead-beefdeadbeef",
+    "ffffff00-ffff-ffff-ffff-ffffffffffff",
+    "01020304-0506-0708-090a-0b0c0d0e0f10",
     "00010203-0405-0607-0809-0a0b0c0d0e0f",
     "01234567-89ab-cdef-0123-456789abcdef",
     "4c4c4544-0000-2010-8020-80c04f202020",
@@ -41,8 +45,9 @@ _ONLY_WORDS = re.compile(
     r"""(?: to|be|filled|defined|set|by|oem|default|string|value|field|blank|not|no|none|null|nil|na|nothing
         |empty|unknown|undefined|unset|bad|specified|unspecified|applicable|available|unavailable|present
         |provided|invalid|assigned|programmed|index|enter|insert|input|your|system|chassis|enclosure|base|main
-        |mother|board|product|machine|serial|number|numb|num|sn|ssn|bsn|mb|name|version|asset|tag|service
-        |manufacturer|manufacture|vendor|test|dummy|sample|placeholder|reserved|here|tbd )+""",
+        |mother|board|product|machine|server|type[0-9]?|serial|number|numb|num|sn|ssn|bsn
+        |mb|name|version|asset|tag|service|manufacturer|manufacture|vendor|more|settable|out|of|spec|test
+        |dummy|sample|placeholder|reserved|here|tbd )+""",
     re.VERBOSE,
 )
 _COUNTING = ("0123456789abcdef", "1234567890abcdef", "0123456789" * 4, "9876543210" * 4)

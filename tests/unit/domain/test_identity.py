@@ -24,6 +24,8 @@ PLACEHOLDERS = (
     *("<BAD INDEX>", "Enter Serial", "INVALID", "Unknown", "Empty", "OEM", "O.E.M.", "$(DEFAULT_STRING)"),
     *("0", "00000000", "0000-0000", "XXXXXXXX", "xx.xx", "..............", "-", "*", "FFFFFFFF"),
     *("0123456789", "1234567890", "123456789", "12345", "012345678901234", "987654321", "0123456789ABCDEF"),
+    *("To be filled by O.E.M. by More String", "Type2 - Board Serial Number"),
+    *("Not Settable", "<OUT OF SPEC>"),
     *("MB-1234567890", "BSN12345678901234567", "System Serial 0000000", "SN: 123456", "Not\0", " ", "TBD"),
 )
 SERIALS = (
@@ -91,6 +93,9 @@ def test_other_uuids_are_other_machines(one: UUID, other: UUID) -> None:
         *("03000200-0400-0500-0006-000700080009", "00020003-0004-0005-0006-000700080009"),
         *("12345678-1234-5678-90AB-CDDEEFAABBCC", "78563412-3412-7856-90ab-cddeefaabbcc"),
         "4c4c4544-0000-2010-8020-80c04f202020",
+        *("FFFFFF00-FFFF-FFFF-FFFF-FFFFFFFFFFFF", "00FFFFFF-FFFF-FFFF-FFFF-FFFFFFFFFFFF"),
+        *("12345678-1234-5678-1234-567812345678", "deadbeef-dead-beef-dead-beefdeadbeef"),
+        "01020304-0506-0708-090a-0b0c0d0e0f10",
     ],
 )
 def test_a_placeholder_is_no_uuid_in_either_byte_order(text: str) -> None:
