@@ -28,7 +28,7 @@ def net() -> None:
 def watch(client: "Client", once: bool, output: str) -> None:
     """Follow the machines that nobody knows: a table on a terminal, a line for each news elsewhere.
 
-    Shown are the MACs of one machine (joined by its UUID), the cards' maker, the firmware, the address,
+    Shown are the MACs of one machine (as it named them), the cards' maker, the firmware, the address,
     when it was seen, and what its inventory said. Ctrl-C ends it. Without --once the data is jsonl, one
     machine on each line. Adopt one with: provision host add --from-seen MAC --name NAME.
     """

@@ -30,7 +30,8 @@ def take(site: Site, message: Inventory, address: str) -> bool:
         return False
     hardware = reported(message).model_copy(update={"macs": tuple(dict.fromkeys(macs))})
     said = MachineIdentity(message.serial, message.uuid, hardware.macs)
-    known = site.database.surveys.find(macs[0], said) or SurveyRow(macs[0])
+    found = (site.database.surveys.find(mac, said) for mac in hardware.macs)
+    known = next(filter(None, found), None) or SurveyRow(macs[0])
     site.database.surveys.put(
         replace(
             known,

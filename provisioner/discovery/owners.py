@@ -7,34 +7,42 @@ from provisioner.state.database import Database
 
 
 class Owners:
-    """The known hosts as they are now, for some questions in a row."""
+    """The known hosts as they are now, for some questions in a row.
+
+    A machine of which one `card` is known is a host that has reported all of its cards only if that is one of
+    them, or if serial and UUID both are the host's: of one number alone there may be many.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._hosts = {host.name: host for host in database.hosts.all()}
         self._by_uuid = database.hosts.names_by_uuid()
 
-    def by_uuid(self, said: MachineIdentity) -> str:
+    def by_uuid(self, said: MachineIdentity, card: str = "") -> str:
         """The host that has its UUID in either byte order; empty for none."""
         name = self._by_uuid.get(uuid_key(said.uuid), "")
-        return name if name in self._hosts and self._can_be(self._hosts[name], said) else ""
+        return name if name in self._hosts and self._can_be(self._hosts[name], said, card) else ""
 
-    def by_serial(self, said: MachineIdentity) -> str:
+    def by_serial(self, said: MachineIdentity, card: str = "") -> str:
         """The host that has its serial; empty for none."""
         named = (
             host.name
             for host in self._hosts.values()
-            if compare_serials(host.serial, said.serial) is Match.SAME and self._can_be(host, said)
+            if compare_serials(host.serial, said.serial) is Match.SAME and self._can_be(host, said, card)
         )
         return next(named, "")
 
     def is_other(self, name: str, said: MachineIdentity) -> bool:
         """Whether a machine that names a MAC of this host is not the host: the MAC is that of many."""
         host = self._hosts.get(name)
-        return host is not None and _without_common(self._known(host), said) is Match.DIFFERENT
+        return host is not None and self._known(host).without_common(said) is Match.DIFFERENT
 
-    def _can_be(self, host: Host, said: MachineIdentity) -> bool:
-        return self._known(host).compare(said) is not Match.DIFFERENT
+    def _can_be(self, host: Host, said: MachineIdentity, card: str) -> bool:
+        known = self._known(host)
+        if known.compare(said) is Match.DIFFERENT:
+            return False
+        is_new = bool(card and known.macs) and card not in known.macs
+        return not is_new or known.shares_both_numbers(said)
 
     def _known(self, host: Host) -> MachineIdentity:
         facts = self._database.hosts.hardware(host.name) or HardwareFacts()
@@ -43,13 +51,3 @@ class Owners:
             uuid=uuid(host.uuid) or uuid(facts.uuid),
             macs=facts.macs,
         )
-
-
-def _without_common(one: MachineIdentity, other: MachineIdentity) -> Match:
-    """What their numbers say, aside from the cards that both name."""
-    common = set(one.macs) & set(other.macs)
-    left, right = (
-        MachineIdentity(who.serial, who.uuid, tuple(mac for mac in who.macs if mac not in common))
-        for who in (one, other)
-    )
-    return left.compare(right)

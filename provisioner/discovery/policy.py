@@ -39,4 +39,4 @@ def is_due(survey: SurveyRow | None, now: float) -> bool:
 
 def _owner(site: Site, asker: Asker) -> str:
     owners, said = Owners(site.database), MachineIdentity(asker.serial, asker.uuid)
-    return owners.by_uuid(said) or owners.by_serial(said)
+    return owners.by_uuid(said, asker.mac) or owners.by_serial(said, asker.mac)

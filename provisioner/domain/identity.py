@@ -7,7 +7,7 @@ Standard library only: the ramdisk has it too.
 import re
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from uuid import UUID
 
@@ -139,6 +139,33 @@ class MachineIdentity:
         if Match.DIFFERENT in matches:
             return Match.DIFFERENT
         return Match.SAME if Match.SAME in matches else Match.NONE
+
+    def without_common(self, other: "MachineIdentity") -> Match:
+        """What they say aside from the cards that both name, for those may be everybody's."""
+        common = set(self.macs) & set(other.macs)
+        left, right = (
+            replace(who, macs=tuple(mac for mac in who.macs if mac not in common)) for who in (self, other)
+        )
+        return left.compare(right)
+
+    def is_another(self, other: "MachineIdentity") -> bool:
+        """Whether two that have a card in common are two machines all the same: of docks all have one MAC.
+
+        Where each has cards that the other lacks, they are, unless a card was changed: both numbers say so.
+        Where all cards are the same, one number may have been written anew.
+        """
+        mine, others = set(self.macs), set(other.macs)
+        numbers = compare_serials(self.serial, other.serial), compare_uuids(self.uuid, other.uuid)
+        if mine - others and others - mine:
+            return not self.shares_both_numbers(other)
+        if mine and mine == others and Match.SAME in numbers:
+            return False
+        return Match.DIFFERENT in numbers
+
+    def shares_both_numbers(self, other: "MachineIdentity") -> bool:
+        """Whether serial and UUID are the same: of one alone there may be many."""
+        numbers = compare_serials(self.serial, other.serial), compare_uuids(self.uuid, other.uuid)
+        return numbers == (Match.SAME, Match.SAME)
 
 
 @dataclass(frozen=True)

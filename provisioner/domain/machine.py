@@ -4,10 +4,11 @@ from provisioner.domain.hardware import DeviceInfo, DiskInfo, HardwareFacts, Har
 
 
 class UnknownMachine(HardwareModel):
-    """One machine; its MACs are joined by its UUID or its inventory. Times in seconds since 1970, 0: never.
+    """One machine; its MACs are those that its inventory named. Times in seconds since 1970, 0: never.
 
     `mac` is the one last seen, `vendor` its card's maker, `architecture` the firmware in words, `port` the
-    switch's (RFC 3046), `note` why it got no boot file, `host` the known host that has its UUID.
+    switch's (RFC 3046), `note` why it got no boot file, or which other cards have its UUID, `host` the known
+    host that has it.
     """
 
     mac: str

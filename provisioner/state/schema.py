@@ -5,7 +5,7 @@ from sqlite_utils import Database, Migrations
 from provisioner.domain.stage import RESTING
 from provisioner.system.checksum import sha256_text
 
-SCHEMA_VERSION = 9  # raised with every migration; a newer folder is refused
+SCHEMA_VERSION = 10  # raised with every migration; a newer folder is refused
 DEPLOYMENTS = {  # the columns of the first release; what follows adds and renames
     "id": str,
     "host": str,
@@ -145,3 +145,16 @@ def eighth(db: Database) -> None:
 def ninth(db: Database) -> None:
     """An armed order remembers who has read its host's boot script, and how often."""
     db.table("deployments").add_column("script", str)
+
+
+@migrations()
+def tenth(db: Database) -> None:
+    """Several machines may boot by one card, as by a dock: a survey has an id of its own, not its card's."""
+    columns = "mac, uuid, macs, address, served, released, reported, body"
+    db.execute("ALTER TABLE surveys RENAME TO surveys_by_card")
+    times = {"served": float, "released": float, "reported": float}
+    row = {"id": int, "mac": str, "uuid": str, "macs": str, "address": str, **times, "body": str}
+    db.table("surveys").create(row, pk="id")
+    db.table("surveys").create_index(["mac"])
+    db.execute(f"INSERT INTO surveys ({columns}) SELECT {columns} FROM surveys_by_card")  # noqa: S608  ours
+    db.execute("DROP TABLE surveys_by_card")

@@ -47,7 +47,8 @@ def adopt(name: str, body: Adoption) -> HostAdopted:
     site.database.put_inventory([host], [], site.settings.hosts_range)
     if machine.inventoried:
         site.database.hosts.put_hardware(host.name, machine.hardware, site.clock())
-    site.database.surveys.forget(host.macs)
+    said = MachineIdentity(machine.serial, machine.uuid, machine.macs)
+    site.database.surveys.forget(host.macs, said)
     return HostAdopted(host=host)
 
 
@@ -55,7 +56,8 @@ def _check_is_new(site: Site, machine: UnknownMachine, name: str) -> None:
     if machine.host:
         raise RefusedError(
             f"{machine.mac} is a network card of {machine.host}: they have the UUID {machine.uuid}",
-            hint=f"provision host show {machine.host}; add the MAC to it in the inventory",
+            hint=f"provision host show {machine.host}; add the MAC to it in the inventory. If it is another "
+            f"machine, whose board has the same UUID: provision host add NAME --mac {machine.mac}",
             code=137,
         )
     if any(host.name == name for host in site.database.hosts.all()):

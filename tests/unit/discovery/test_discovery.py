@@ -249,18 +249,23 @@ def test_one_machine_has_one_record_and_a_flood_keeps_what_was_reported(
 # how they are listed
 
 
-def test_the_macs_of_one_machine_are_one_row(open_site: Site, clock: object) -> None:
+def test_cards_that_only_dhcp_has_seen_stay_apart_and_say_whose_uuid_they_have(
+    open_site: Site, clock: object
+) -> None:
     site = open_site
     see(site, STRANGER, UUID)
     clock.now += 5  # type: ignore[attr-defined]
     see(site, SECOND, UUID.upper())
     see(site, "3c:ec:ef:00:00:01", NOBODY)
     see(site, "3c:ec:ef:00:00:02", NOBODY)
-    rows = machines.unknown(site)
-    assert [len(row.macs) for row in rows] == [2, 1, 1], "a placeholder joins nothing"
-    row = next(row for row in rows if row.uuid)
-    assert (row.mac, row.count, row.last_seen - row.first_seen) == (SECOND, 2, 5)
-    assert (row.vendor, row.architecture, row.address) == (
+    rows = {row.mac: row for row in machines.unknown(site)}
+    assert len(rows) == 4 and all(row.macs == (mac,) for mac, row in rows.items())
+    first, second = rows[STRANGER], rows[SECOND]
+    assert first.uuid == second.uuid and (second.count, second.last_seen - first.last_seen) == (1, 5)
+    assert first.note == f"{SECOND} has its UUID too: another card of it, or another machine"
+    assert second.note.startswith(STRANGER)
+    assert {row.note for mac, row in rows.items() if mac.startswith("3c")} == {""}
+    assert (second.vendor, second.architecture, second.address) == (
         "Super Micro Computer, Inc.",
         "x64 UEFI",
         ADDRESS,

@@ -11,9 +11,10 @@ from provisioner.agent import protocol
 from provisioner.api.machines import Adoption
 from provisioner.discovery import intake, machines, records
 from provisioner.domain.boot_plan import Asker
+from provisioner.domain.hardware import HardwareFacts
 from provisioner.domain.host import Host
 from provisioner.domain.machine import UnknownMachine
-from provisioner.errors import InventoryError, RefusedError
+from provisioner.errors import InputError, InventoryError, RefusedError
 from provisioner.power.registry import DRIVERS
 from provisioner.settings import Discovery
 from provisioner.site.site import Site
@@ -175,3 +176,130 @@ def test_hosts_of_one_serial_need_uuids_that_tell_them_apart() -> None:
     for uuid in ("", UUIDS[0], MIRRORED):
         with pytest.raises(InventoryError, match="have the same serial"):
             inventory.check([one, other.model_copy(update={"uuid": uuid, "serial": "s1"})], {"cube"})
+
+
+def test_boards_of_one_uuid_that_only_dhcp_has_seen_are_not_one_machine(open_site: Site) -> None:
+    for mac, uuid in zip(CARDS, (UUIDS[0], MIRRORED, UUIDS[0].upper()), strict=True):
+        see(open_site, mac, uuid)
+    assert {mac: row.macs for mac, row in unknown(open_site).items()} == {mac: (mac,) for mac in CARDS}
+    assert "and 1 more has its UUID too" in unknown(open_site)[CARDS[0]].note
+    with pytest.raises(InputError, match="3 unknown machines have") as several:
+        machines.find(open_site, UUIDS[0])
+    assert all(mac in several.value.hint for mac in CARDS)
+    assert adopt(open_site, 0).macs == CARDS[:1], "and none of the others' cards"
+    with pytest.raises(RefusedError, match="new-0") as refused:
+        adopt(open_site, 1)
+    assert f"provision host add NAME --mac {CARDS[1]}" in refused.value.hint, "a person says which it is"
+    facts = HardwareFacts(mac=CARDS[0], macs=(CARDS[0], USB), uuid=UUIDS[0])
+    open_site.database.hosts.put_hardware("new-0", facts, open_site.clock())
+    assert {row.host for row in unknown(open_site).values()} == {""}, "the first has said which are its cards"
+    assert adopt(open_site, 1).macs == CARDS[1:2]
+
+
+def test_a_card_that_a_host_has_reported_is_its_own_also_where_only_dhcp_saw_it(open_site: Site) -> None:
+    see(open_site, CARDS[0], UUIDS[0])
+    adopt(open_site, 0)
+    facts = HardwareFacts(mac=CARDS[0], macs=CARDS[:2], uuid=UUIDS[0])
+    open_site.database.hosts.put_hardware("new-0", facts, open_site.clock())
+    see(open_site, CARDS[1], UUIDS[0])
+    assert unknown(open_site)[CARDS[1]].host == "new-0"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"serial": "CHASSIS7", "uuid": NOBODY}, {"serial": "CHASSIS7", "uuid": NOBODY}),
+        ({"serial": "Default string", "uuid": UUIDS[0]}, {"serial": "", "uuid": MIRRORED}),
+        ({"serial": "CHASSIS7", "uuid": UUIDS[0]}, {"serial": "chassis7", "uuid": UUIDS[1]}),
+    ],
+    ids=["a chassis' serial", "a shared UUID", "blades"],
+)
+def test_one_number_that_a_known_host_has_keeps_no_other_machine_from_its_survey(
+    open_site: Site, one: dict[str, str], other: dict[str, str]
+) -> None:
+    assert take(open_site, 0, **one)
+    adopt(open_site, 0)
+    asker = Asker(mac=CARDS[1], address="10.77.0.131", **other)
+    assert discovery.refusal(open_site, asker) == ""
+    assert take(open_site, 1, **other)
+    assert adopt(open_site, 1).macs == CARDS[1:2]
+
+
+def test_a_new_card_in_a_known_host_is_not_surveyed_where_serial_and_uuid_say_so(open_site: Site) -> None:
+    assert take(open_site, 0, serial="S0", uuid=UUIDS[0])
+    adopt(open_site, 0)
+    asker = Asker(mac=CARDS[1], address="10.77.0.131", serial="s0", uuid=MIRRORED)
+    assert "its machine is: new-0" in discovery.refusal(open_site, asker)
+
+
+def test_a_serial_that_several_unknown_machines_have_names_none_of_them(open_site: Site) -> None:
+    for number in (0, 1):
+        assert take(open_site, number, serial="CHASSIS7", uuid=UUIDS[number])
+    with pytest.raises(InputError, match="2 unknown machines have chassis7"):
+        machines.find(open_site, "chassis7")
+    assert machines.find(open_site, UUIDS[1].upper()).mac == CARDS[1]
+
+
+DOCK = "00:e0:4c:68:00:01"  # of every docking station of one make, and what boots behind it
+
+
+def take_by_dock(site: Site, *cards: str, serial: str = "", uuid: str = "") -> bool:
+    site.database.leases.put([LeaseRow(DOCK, "10.77.0.150", site.clock() + 600, bound=True)])
+    macs = [DOCK, *cards]
+    nics = [protocol.Nic(f"eth{number}", mac, "r8152") for number, mac in enumerate(macs)]
+    about = {"serial": serial, "uuid": uuid, "memory": 1 << 34, "version": "0", "disks": [], "nics": nics}
+    return intake.take(site, protocol.Inventory(mac=DOCK, macs=macs, **about), "10.77.0.150")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"serial": "S0", "uuid": UUIDS[0]}, {"serial": "S1", "uuid": UUIDS[1]}),
+        ({"serial": "S0"}, {"serial": "S1"}),
+        ({"uuid": UUIDS[0]}, {"serial": "Default string", "uuid": UUIDS[1]}),
+        ({"serial": "S0", "uuid": UUIDS[0]}, {"serial": "S1", "uuid": MIRRORED}),
+    ],
+)
+def test_machines_that_boot_by_one_dock_are_surveyed_listed_and_adopted_each(
+    open_site: Site, one: dict[str, str], other: dict[str, str]
+) -> None:
+    site = open_site
+    for number, told in enumerate((one, other)):
+        asker = Asker(mac=DOCK, address="10.77.0.150", **told)
+        assert discovery.refusal(site, asker) == "", "what another has said is not its own"
+        records.note_served(site.database, DOCK, asker.uuid, asker.address, site.clock(), asker.serial)
+        assert "was taken" in discovery.refusal(site, asker)
+        assert take_by_dock(site, CARDS[number], **told)
+        assert take_by_dock(site, CARDS[number], **told), "the same once more is no other"
+    assert {mac: row.macs for mac, row in unknown(site).items()} == {mac: (mac,) for mac in CARDS[:2]}
+    assert adopt(site, 0).macs == CARDS[:1]
+    assert unknown(site)[CARDS[1]].serial == other.get("serial", "").replace("Default string", "")
+    assert adopt(site, 1).macs == CARDS[1:2] and not unknown(site)
+
+
+def test_machines_without_numbers_are_told_apart_by_their_other_cards(open_site: Site) -> None:
+    assert take_by_dock(open_site, CARDS[0]) and take_by_dock(open_site, CARDS[1], CARDS[2])
+    assert {row.macs for row in unknown(open_site).values()} == {CARDS[:1], CARDS[1:]}
+
+
+def test_what_one_machine_behind_a_dock_said_is_kept_when_another_is_adopted(open_site: Site) -> None:
+    """Neither has a card of its own, so only their serials name them."""
+    for serial in ("S0", "S1"):
+        assert take_by_dock(open_site, serial=serial)
+    with pytest.raises(InputError, match=f"2 unknown machines have {DOCK}"):
+        machines.find(open_site, DOCK)
+    adoption.adopt("s0", Adoption(name="new"))
+    assert open_site.database.hosts.get("new").serial == "S0"
+    assert [row.serial for row in machines.unknown(open_site)] == ["S1"]
+
+
+def test_a_machine_whose_card_was_changed_or_whose_serial_was_written_keeps_one_record(
+    open_site: Site,
+) -> None:
+    site = open_site
+    assert take(site, 0, CARDS[1], serial="S0", uuid=UUIDS[0])
+    assert take(site, 0, CARDS[2], serial="S0", uuid=UUIDS[0])
+    assert [row.macs for row in site.database.surveys.all()] == [(CARDS[0], CARDS[2])]
+    assert take(site, 0, CARDS[2], serial="S-new", uuid=UUIDS[0])
+    [row] = site.database.surveys.all()
+    assert row.hardware and row.hardware.serial == "S-new"

@@ -154,3 +154,26 @@ def test_a_disk_is_told_by_its_wwn_and_else_by_its_serial(
 def test_a_mac_that_several_machines_name_tells_none() -> None:
     usb = "be:3a:f2:b6:05:9f"
     assert identity.shared([("a", usb), ("b", usb, usb), ("c", "c")]) == {usb}
+
+
+DOCKED = MachineIdentity("S1", REAL, ("d0", "a1"))
+
+
+@pytest.mark.parametrize(
+    ("other", "is_another"),
+    [
+        (MachineIdentity(), False),
+        (MachineIdentity("s1"), False),
+        (MachineIdentity("S2"), True),
+        (MachineIdentity("S2", MIRRORED), True),  # boards of one UUID
+        (MachineIdentity("S2", REAL, ("a1", "d0")), False),  # a serial that was written later
+        (MachineIdentity("S2", "", ("a1", "d0")), True),
+        (MachineIdentity("S1", REAL, ("d0", "b1")), False),  # another card
+        (MachineIdentity("S1", "", ("d0", "b1")), True),  # blades
+        (MachineIdentity("", "", ("d0", "b1")), True),
+        (MachineIdentity("", "", ("d0",)), False),
+        (MachineIdentity("S2", "", ("d0",)), True),
+    ],
+)
+def test_a_card_in_common_makes_no_two_machines_one(other: MachineIdentity, is_another: bool) -> None:
+    assert DOCKED.is_another(other) is other.is_another(DOCKED) is is_another
