@@ -2,12 +2,13 @@
 
 import logging
 
-from flask import Flask, Response
+from flask import Flask, Response, request
+from werkzeug.exceptions import HTTPException
 
 from provisioner.errors import NotNowError, UnreadableError
 from provisioner.site.site import Site
 from provisioner.state.notify import Listener
-from provisioner.web.machines import installer, mirror
+from provisioner.web.machines import boot, installer, mirror
 from provisioner.web.machines import routes as machines
 from provisioner.web.machines.boot_loops import BootLoops
 from provisioner.web.machines.download_slots import DownloadSlots
@@ -17,6 +18,7 @@ from provisioner.web.operators import routes as operators
 
 log = logging.getLogger(__name__)
 RETRY_AFTER = 5  # seconds
+BOOT_SCRIPT = "machines.boot_script"
 
 
 def create_app(site: Site, listener: Listener, service: str = "web") -> Flask:
@@ -38,10 +40,18 @@ def create_app(site: Site, listener: Listener, service: str = "web") -> Flask:
         app.register_blueprint(blueprint)
     app.register_error_handler(NotNowError, _not_now)
     app.register_error_handler(UnreadableError, _unreadable)
-    # one body for all that is not there or not for you: a stranger learns nothing from the difference
-    for status in (400, 404, 405, 413, 415):
-        app.register_error_handler(status, _not_found)
+    app.register_error_handler(HTTPException, _refused)
     return app
+
+
+def _refused(fault: HTTPException) -> Response:
+    """One body for all that is not there or not for you: a stranger learns nothing from the difference.
+
+    What nobody expected has been logged. Machines ask again; but a boot script is always an answer.
+    """
+    if fault.code is not None and fault.code < 500:
+        return _not_found(fault)
+    return boot.last_resort() if request.endpoint == BOOT_SCRIPT else _again()
 
 
 def _not_found(_: Exception) -> Response:
@@ -51,6 +61,10 @@ def _not_found(_: Exception) -> Response:
 def _not_now(fault: NotNowError) -> Response:
     """Machines ask again; what they said is not lost, for they were not told that it was taken."""
     log.warning("a machine is told to come again: %s", fault)
+    return _again()
+
+
+def _again() -> Response:
     return Response("not now\n", 503, {"Retry-After": str(RETRY_AFTER)}, mimetype="text/plain")
 
 

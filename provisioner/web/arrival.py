@@ -11,6 +11,11 @@ NOT_FOUND = (
     b"HTTP/1.1 404 NOT FOUND\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\n"
     b"Content-Length: 10\r\n\r\nnot found\n"
 )
+# likewise, of what went wrong with us
+NOT_NOW = (
+    b"HTTP/1.1 503 SERVICE UNAVAILABLE\r\nConnection: close\r\nContent-Type: text/plain; charset=utf-8\r\n"
+    b"Retry-After: 5\r\nContent-Length: 8\r\n\r\nnot now\n"
+)
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _LENGTH = re.compile(rb"^content-length:[ \t]*(\d{1,18})[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
 _FRAMING = re.compile(

@@ -180,18 +180,17 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no ty
         return not self.alive and not conn.received
 
     def handle_error(self, req: object, client: AnswerSocket, addr: object, exc: Exception) -> None:
-        """What cannot be parsed is answered as all that is not there: gunicorn's pages tell of the parser.
-
-        What the application did wrong is for gunicorn to say (500) and to log.
-        """
+        """As the application says it of all that is not there, or went wrong: gunicorn's pages tell of it."""
         ours = (http.errors.InvalidResponseHeader, http.errors.InvalidResponseHeaderName)
+        answer = arrival.NOT_NOW
         if isinstance(exc, ours) or not isinstance(exc, http.errors.ParseException):
-            super().handle_error(req, client, addr, exc)
-            return
-        address = addr[0] if isinstance(addr, tuple) else "the socket"
-        self.log.warning("%s sent what is no request: %s", address, clean(str(exc)))
+            self.log.error("a request could not be answered", exc_info=exc)
+        else:
+            answer = arrival.NOT_FOUND
+            address = addr[0] if isinstance(addr, tuple) else "the socket"
+            self.log.warning("%s sent what is no request: %s", address, clean(str(exc)))
         with suppress(OSError):
-            client.sendall(arrival.NOT_FOUND)
+            client.sendall(answer)
 
     # what goes
 

@@ -14,6 +14,7 @@ from functools import partial
 from flask import Flask
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
+from gunicorn.http import wsgi
 from gunicorn.workers.base import Worker
 
 from provisioner.run import die_with_parent
@@ -58,6 +59,13 @@ class _Arbiter(Arbiter):  # type: ignore[misc]  # gunicorn ships no types
             super().murder_workers()
 
 
+class _Answer(wsgi.Response):  # type: ignore[misc]  # gunicorn ships no types
+    """gunicorn's, without the header that says whose program answers: it tells a stranger what to try."""
+
+    def default_headers(self) -> list[str]:
+        return [line for line in super().default_headers() if not line.startswith("Server:")]
+
+
 class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
     def __init__(self, options: dict[str, object], make: Callable[[], Flask], pulse: Pulse) -> None:
         self._options, self._make, self._pulse = options, make, pulse
@@ -92,6 +100,7 @@ def serve_socket(site: Site, pulse: Pulse) -> None:
 
 def _run(site: Site, pulse: Pulse, gunicorn_options: dict[str, object], service: str) -> None:
     _raise_descriptor_limit()
+    wsgi.Response = _Answer  # there is no setting for it
     logging.getLogger("gunicorn.error").addFilter(LineLimit())  # strangers' requests make lines, too
     gunicorn_options["post_worker_init"] = lambda worker: signal.signal(
         signal.SIGHUP, lambda *_: site.reload()

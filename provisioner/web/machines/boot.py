@@ -48,13 +48,18 @@ def boot_script(mac: str) -> Response:
         response = Response(_script(site, answer, firmware), mimetype="text/plain")
     except Exception:
         log.exception("the boot script of %.40s could not be rendered", mac)
-        return Response(LAST_RESORT, mimetype="text/plain")
+        return last_resort()
     name, plan = asker.mac if asker else mac[:40], type(answer.plan).__name__
     log.info("%s (%s) is answered %s: %s", name, client_address(), plan, answer.reason)
     if asker:
         gathered = Gathered(refusals(), current_app.config["BOOT_LOOPS"])
         response.call_on_close(lambda: _try_to_note(site, asker, answer, gathered))
     return response
+
+
+def last_resort() -> Response:
+    """The script of whom nothing better can be told: the firmware's next boot option."""
+    return Response(LAST_RESORT, mimetype="text/plain")
 
 
 def _script(site: Site, answer: BootAnswer, firmware: Firmware) -> str:

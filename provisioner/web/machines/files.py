@@ -19,6 +19,8 @@ def send(path: Path, *, mimetype: str = "application/octet-stream") -> Response:
     """
     size = path.stat().st_size
     wanted = parse_range_header(request.headers.get("Range")) if request.method == "GET" else None
+    if "If-Range" in request.headers:
+        wanted = None  # RFC 9110 13.1.5: it names a state of the file, and we told of none
     if wanted and (wanted.units != "bytes" or len(wanted.ranges) > 1):
         wanted = None  # RFC 9110 14.2: what a server does not understand, it ignores
     bounds = wanted.range_for_length(size) if wanted else None

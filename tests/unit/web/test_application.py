@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 from flask.testing import FlaskClient
+from werkzeug.wsgi import FileWrapper
 
 from provisioner.deployment.order import arm
 from provisioner.deployment.record import record
@@ -98,3 +99,79 @@ def test_a_number_that_is_damaged_takes_nothing_from_the_other(
     client.get(path, query_string={"arch": "x86_64", **asked}, environ_base=OWN).close()
     reads = site.database.deployments.get(row.id).script
     assert (reads.reads, reads.serial, reads.uuid) == (1, serial, uuid)
+
+
+class Broken:
+    """A site of which nothing can be had: stands for whatever nobody expected."""
+
+    def __getattr__(self, name: str) -> object:
+        raise RuntimeError(f"nobody expected that {name} fails")
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/agent/v1/hello"),
+        ("POST", "/agent/v1/inventory"),
+        ("POST", "/agent/v1/progress"),
+        ("POST", "/phone-home/v1"),
+        ("GET", "/boot/files/vmlinuz"),
+        ("GET", "/images/a/pack"),
+        ("GET", "/autoinstall/52-54-00-00-00-01/n/user-data"),
+        ("GET", "/mirror/dists"),
+        ("GET", "/nothing/here"),
+    ],
+)
+def test_an_error_of_ours_tells_a_machine_to_come_again_and_nothing_of_us(
+    client: FlaskClient, caplog: pytest.LogCaptureFixture, method: str, path: str
+) -> None:
+    client.application.config["SITE"] = Broken()
+    told = client.open(path, method=method, json={} if method == "POST" else None, environ_base=OWN)
+    assert (told.status_code, told.data, told.mimetype) == (503, b"not now\n", "text/plain")
+    assert told.headers["Retry-After"] == "5"
+    assert "nobody expected" in caplog.text, "and the log says what it was"
+
+
+def test_a_boot_script_is_an_answer_whatever_went_wrong(client: FlaskClient) -> None:
+    client.application.config["SITE"] = Broken()
+    told = client.get(SCRIPT, environ_base=OWN)
+    assert (told.status_code, told.data) == (200, b"#!ipxe\nexit 1\n")
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("POST", SCRIPT), ("TRACE", SCRIPT), ("GET", "/agent/v1/hello"), ("PUT", "/nothing"), ("GET", "//")],
+)
+def test_whatever_is_wrong_with_a_request_it_is_answered_alike(
+    client: FlaskClient, method: str, path: str
+) -> None:
+    told = client.open(path, method=method, environ_base=OWN)
+    assert (told.status_code, told.data, told.mimetype) == (404, b"not found\n", "text/plain")
+    assert "Allow" not in told.headers
+
+
+@pytest.mark.parametrize(
+    ("headers", "status", "size"),
+    [
+        ({}, 200, 1000),
+        ({"Range": "bytes=10-19"}, 206, 10),
+        ({"Range": "bytes=-5"}, 206, 5),
+        ({"Range": "bytes=10-19, 30-39"}, 200, 1000),  # several: not done, so ignored
+        ({"Range": "lines=1-2"}, 200, 1000),
+        ({"Range": "bytes=1000-"}, 416, 0),
+        ({"Range": "bytes=10-19", "If-Range": '"of-another-day"'}, 200, 1000),
+        ({"Range": "bytes=10-19", "If-Range": "Sat, 28 Nov 2026 00:00:00 GMT"}, 200, 1000),
+    ],
+)
+def test_a_file_is_sent_whole_unless_one_part_of_this_very_file_is_wanted(
+    site: Site, client: FlaskClient, headers: dict[str, str], status: int, size: int
+) -> None:
+    folder = site.settings.state / "ramdisk"
+    folder.mkdir(exist_ok=True)
+    (folder / "vmlinuz").write_bytes(bytes(range(250)) * 4)
+    server = OWN | {"wsgi.file_wrapper": FileWrapper}
+    told = client.get("/boot/files/vmlinuz", headers=headers, environ_base=server)
+    assert (told.status_code, told.headers["Content-Length"]) == (status, str(size))
+    told.close()
+    head = client.head("/boot/files/vmlinuz", headers=headers, environ_base=OWN)
+    assert (head.status_code, head.headers["Content-Length"], head.data) == (200, "1000", b"")

@@ -47,13 +47,14 @@ def test_who_asks_for_nothing_readable_gets_the_answer_of_all_that_is_not_there(
     head, _, body = usual.partition("\r\n\r\n")
     line = head.splitlines()[0]
     assert (line, body) == ("HTTP/1.1 404 NOT FOUND", "not found\n")
+    assert "server" not in usual.lower() and "gunicorn" not in usual
     names = {one.partition(":")[0] for one in head.splitlines()[1:]}
     for what, answer in zip(UNREADABLE, odd, strict=True):
         head, _, text = answer.partition("\r\n\r\n")
         assert (head.splitlines()[0], text) == (line, body), what
         assert {one.partition(":")[0] for one in head.splitlines()[1:]} <= names, what
         assert "Content-Type: text/plain; charset=utf-8" in head, what
-        assert "gunicorn" not in text and "html" not in answer, what
+        assert "gunicorn" not in answer and "html" not in answer, what
 
 
 def test_nobody_who_writes_a_line_in_our_log_writes_more_than_that(world: "World") -> None:
@@ -68,3 +69,23 @@ def test_a_connection_ends_with_what_nobody_can_read(world: "World", length: int
     first = f"GET /{'a' * length} HTTP/1.1\r\nHost: a\r\n\r\n"
     [answer] = answers(world, [first + f"GET /nothing HTTP/1.1\r\n{END}"])
     assert answer.count("HTTP/1.1 404") == (2 if length == 4000 else 1)
+
+
+SCRIPT = "/boot/52-54-00-99-99-99/boot.ipxe"
+ODD = {
+    "the version of old ROMs, which names no host": f"GET {SCRIPT} HTTP/1.0\r\n\r\n",
+    "no port": f"GET {SCRIPT} HTTP/1.1\r\nHost: 10.77.0.1\r\nConnection: close\r\n\r\n",
+    "the usual port": f"GET {SCRIPT} HTTP/1.1\r\nHost: 10.77.0.1:80\r\nConnection: close\r\n\r\n",
+    "small letters, no blanks": f"GET {SCRIPT} HTTP/1.1\r\nhost:10.77.0.1\r\nconnection:close\r\n\r\n",
+    "an empty host": f"GET {SCRIPT} HTTP/1.1\r\nHost:\r\nConnection: close\r\n\r\n",
+    "a host that is none": f"GET {SCRIPT} HTTP/1.1\r\nHost: a_b:0x50\r\nConnection: close\r\n\r\n",
+    "the whole URL": f"GET http://10.77.0.1{SCRIPT} HTTP/1.1\r\n{END}",
+    "a query of iPXE's": f"GET {SCRIPT}?uuid=&serial=To%20be%20filled&arch=i386 HTTP/1.1\r\n{END}",
+}
+
+
+def test_what_firmware_writes_in_ways_of_its_own_is_read(world: "World") -> None:
+    for what, answer in zip(ODD, answers(world, list(ODD.values())), strict=True):
+        head, _, body = answer.partition("\r\n\r\n")
+        assert " 200 " in head.splitlines()[0] and body.startswith("#!ipxe"), what
+        assert f"content-length: {len(body)}" in head.lower() and "chunked" not in head.lower(), what
