@@ -246,7 +246,8 @@ class Rehearsal:
         """Order as a technician does, and show what he would see; the deployment's id."""
         self.options.log(f"$ provision deploy {' '.join(words[:2])}")
         done = run.run(self.argv("deploy", *words))
-        self.options.log(done.stderr.decode().rstrip())
+        for line in done.stderr.decode().splitlines():
+            self.options.log(line)
         return done.stdout.decode().strip()
 
     def _play(self) -> None:
