@@ -23,9 +23,9 @@ class Match(Enum):
 
 
 # Placeholders in the system UUID, in one of the byte orders: EDK2's and AMI's samples, Dell's and
-# Supermicro's of a board without a service tag, and memory that nobody has written.
+# Supermicro's of a board without a service tag, and what inventories know as that of many boards. Those of
+# one byte sixteen times, memory that nobody has written, need no entry.
 _PLACEHOLDER_UUIDS = (
-    *(f"{byte * 4}-{byte * 2}-{byte * 2}-{byte * 2}-{byte * 6}" for byte in ("00", "20", "90", "fe", "ff")),
     "03000200-0400-0500-0006-000700080009",
     "12345678-1234-5678-90ab-cddeefaabbcc",
     "12345678-1234-1234-1234-123456789abc",
@@ -33,6 +33,7 @@ _PLACEHOLDER_UUIDS = (
     "deadbeef-dead-beef-dead-beefdeadbeef",
     "ffffff00-ffff-ffff-ffff-ffffffffffff",
     "01020304-0506-0708-090a-0b0c0d0e0f10",
+    "6ab5b300-538d-1014-9fb5-b0684d007b53",
     "00010203-0405-0607-0809-0a0b0c0d0e0f",
     "01234567-89ab-cdef-0123-456789abcdef",
     "4c4c4544-0000-2010-8020-80c04f202020",
@@ -43,8 +44,8 @@ NOBODY = frozenset(form for text in _PLACEHOLDER_UUIDS for form in (UUID(text).b
 # a text that consists of these words only says that here a serial should be
 _ONLY_WORDS = re.compile(
     r"""(?: to|be|filled|defined|set|by|oem|default|string|value|field|blank|not|no|none|null|nil|na|nothing
-        |empty|unknown|undefined|unset|bad|specified|unspecified|applicable|available|unavailable|present
-        |provided|invalid|assigned|programmed|index|enter|insert|input|your|system|chassis|enclosure|base|main
+        |empty|unknown|unknow|undefined|unset|bad|specified|unspecified|applicable|available|unavailable|present
+        |provided|invalid|assigned|programmed|index|enter|insert|input|your|system|sys|chassis|enclosure|base|main
         |mother|board|product|machine|server|type[0-9]?|serial|number|numb|num|sn|ssn|bsn
         |mb|name|version|asset|tag|service|manufacturer|manufacture|vendor|more|settable|out|of|spec|test
         |dummy|sample|placeholder|reserved|here|tbd )+""",
@@ -52,6 +53,8 @@ _ONLY_WORDS = re.compile(
 )
 _COUNTING = ("0123456789abcdef", "1234567890abcdef", "0123456789" * 4, "9876543210" * 4)
 _SHORTEST_COUNT = 5  # characters: 123 may be a maker's own number
+_LONG_COUNT = 8  # characters, behind which zeros may follow
+_UNFILLED = re.compile(r"(?<=[a-z])([a-z])\1{3,}$")  # SNXXXXXXXX
 
 
 def serial(text: str | None) -> str:
@@ -63,10 +66,11 @@ def serial(text: str | None) -> str:
 def is_placeholder(text: str) -> bool:
     """Whether a text stands where a serial should be, and is none: `To be filled by O.E.M.`, `0123456789`."""
     letters = re.sub(r"[\W_]", "", text.lower())
-    words = letters.rstrip("0123456789")
-    digits = letters[len(words) :]
     if len(set(letters)) <= 1:  # nothing, dots, 0, 0000000000, XXXXXXXX
         return len(letters) != 1 or letters == "0"
+    letters = _UNFILLED.sub("", letters)
+    words = letters.rstrip("0123456789")
+    digits = letters[len(words) :]
     if words and not _ONLY_WORDS.fullmatch(words):
         return _is_counting(letters)
     is_repeated = len(digits) >= _SHORTEST_COUNT and len(set(digits)) == 1
@@ -74,7 +78,9 @@ def is_placeholder(text: str) -> bool:
 
 
 def _is_counting(text: str) -> bool:
-    return len(text) >= _SHORTEST_COUNT and any(text in count for count in _COUNTING)
+    count = text.rstrip("0")
+    whole = count if len(count) >= _LONG_COUNT else text
+    return len(text) >= _SHORTEST_COUNT and any(whole in count for count in _COUNTING)
 
 
 def uuid(text: str | None) -> str:
@@ -100,7 +106,7 @@ def _number(text: str | None) -> UUID | None:
         number = UUID((text or "").strip("\0 \t\r\n"))
     except ValueError:
         return None
-    return None if number.bytes in NOBODY else number
+    return None if number.bytes in NOBODY or len(set(number.bytes)) == 1 else number
 
 
 def compare_serials(one: str | None, other: str | None) -> Match:

@@ -25,7 +25,8 @@ PLACEHOLDERS = (
     *("0", "00000000", "0000-0000", "XXXXXXXX", "xx.xx", "..............", "-", "*", "FFFFFFFF"),
     *("0123456789", "1234567890", "123456789", "12345", "012345678901234", "987654321", "0123456789ABCDEF"),
     *("To be filled by O.E.M. by More String", "Type2 - Board Serial Number"),
-    *("Not Settable", "<OUT OF SPEC>"),
+    *("Not Settable", "<OUT OF SPEC>", "SYS-1234567890", "SYS-9876543210", "123456789000", "Unknow"),
+    *("Serial Number xxxxxx", "SNXXXXXXXX", "SN: 1234567890000"),
     *("MB-1234567890", "BSN12345678901234567", "System Serial 0000000", "SN: 123456", "Not\0", " ", "TBD"),
 )
 SERIALS = (
@@ -37,6 +38,10 @@ SERIALS = (
     "A12345",
     "OEM7",
     "VMware-56 4d a6 d2",
+    "12345000",
+    "ABXXXX",
+    "XXXXB1",
+    "SYS-1023",
     "123",
     "序列1",
 )
@@ -96,6 +101,8 @@ def test_other_uuids_are_other_machines(one: UUID, other: UUID) -> None:
         *("FFFFFF00-FFFF-FFFF-FFFF-FFFFFFFFFFFF", "00FFFFFF-FFFF-FFFF-FFFF-FFFFFFFFFFFF"),
         *("12345678-1234-5678-1234-567812345678", "deadbeef-dead-beef-dead-beefdeadbeef"),
         "01020304-0506-0708-090a-0b0c0d0e0f10",
+        *("44444444-4444-4444-4444-444444444444", "01010101-0101-0101-0101-010101010101"),
+        *("6AB5B300-538D-1014-9FB5-B0684D007B53", "00B3B56A-8D53-1410-9FB5-B0684D007B53"),
     ],
 )
 def test_a_placeholder_is_no_uuid_in_either_byte_order(text: str) -> None:
