@@ -21,11 +21,16 @@ SYS = Path("/sys")
 GIVE_UP = 10 * 60.0  # seconds
 PAUSES = (1, 2, 4, 8, 15)  # seconds between two tries; the last one goes on
 UDEV = Path("/run/udev/data")
-# as provisioner/agent/media.py has them
-NO_DISKS = ("loop", "ram", "sr", "fd", "zram", "dm-", "md", "nbd", "mtd", "pmem_", "rbd", "drbd", "bcache")
-BOOT_AREA = re.compile(r"mmcblk\d+(boot\d+|rpmb|gp\d+)")
-BMC_MODEL = re.compile(r"virtual|\b(idrac|ilo|imm|bmc|ami|lifecycle|oemdrv)\b", re.IGNORECASE)
-NO_NUMBER = re.compile(r"[0 .:-]+|f{4,}|none|null|unknown|not specified|n/?a|default string", re.IGNORECASE)
+# as provisioner/agent/media.py and system/disk_names.py have them
+NO_DISK = re.compile(
+    r"(loop|z?ram|sr|scd|fd|dm-|md(_d)?|nbd|rbd|drbd|bcache|mtd(block)?|ubiblock|romblock|zd|nullb|ublkb"
+    r"|pktcdvd)\d.*|md_.+|mtdblock_ro.*|etherd!.+|mmcblk\d+(boot\d+|rpmb|gp\d+)|nvme\d+c\d+n\d+"
+)
+BMC_MODEL = re.compile(
+    r"virtual|\b(idrac|ilo|imm|xcc|cimc|bmc|openbmc|ami|aten|lifecycle|oemdrv|kvm|gadget)\b", re.IGNORECASE
+)
+FIXED_BUS = re.compile(r"ata\d+|nvme\d+|virtio\d+|host\d+")
+LOOSE_BUS = re.compile(r"usb\d+|fw\d+|memstick\d+")
 
 
 def word(path):
@@ -40,23 +45,18 @@ def identity(text):
     return text if text.isprintable() and "\ufffd" not in text else ""
 
 
-def number(text):
-    """Of a disk; zeros and the like are no disk's own."""
-    return "" if NO_NUMBER.fullmatch(re.sub(r"^(naa|eui|t10)\.", "", text)) else identity(text)
-
-
 def serial_of(disk):
     found = word(disk / "serial") or word(disk / "device/serial")
     try:
         found = found or (disk / "device/vpd_pg80").read_bytes()[4:].decode("ascii", "replace").strip("\0 ")
     except OSError:
         return ""
-    return number(found)
+    return identity(found)
 
 
 def model_of(disk):
     """A SATA disk's in full, from its ATA information page; SCSI cuts it."""
-    name = word(disk / "device/model")
+    name = word(disk / "device/model") or word(disk / "device/name")  # of an eMMC
     try:
         words = (disk / "device/vpd_pg89").read_bytes()[60:][54:94]
     except OSError:
@@ -75,22 +75,29 @@ def bus_path(disk):
 
 
 def is_disk(place):
-    is_other = place.name.startswith(NO_DISKS) or BOOT_AREA.fullmatch(place.name)
-    return int(word(place / "size") or 0) and word(place / "hidden") != "1" and not is_other
+    is_made = "/virtual/block/" in str(place.resolve())
+    has_size = bool(int(word(place / "size") or 0))
+    return has_size and word(place / "hidden") != "1" and not is_made and not NO_DISK.fullmatch(place.name)
 
 
 def medium_of(place):
     """Why nobody means this disk unless a hint names it; empty for a fixed disk."""
     names = " ".join(word(place / "device" / name) for name in ("vendor", "model"))
-    is_usb = any(re.fullmatch(r"usb\d+", part) for part in place.resolve().parts)
+    parts = place.resolve().parts
+    is_loose = any(map(LOOSE_BUS.fullmatch, parts))
     is_removable = word(place / "removable") == "1"
-    if (is_usb or is_removable) and BMC_MODEL.search(names):
+    if (is_loose or is_removable) and BMC_MODEL.search(names):
         return "a BMC's virtual medium"
-    if is_usb:
-        return "a USB medium"
+    if is_loose:
+        return "a USB medium" if any(part.startswith("usb") for part in parts) else "an external medium"
     if word(place / "device/type") == "SD":
         return "an SD card"
-    return "a removable medium" if is_removable else ""
+    if place.name.startswith("pmem"):
+        return "persistent memory"
+    if word(place / "queue/zoned") == "host-managed":
+        return "a disk that can be written in order only (zoned)"
+    is_bay = any(map(FIXED_BUS.fullmatch, parts))
+    return "a removable medium" if is_removable and not is_bay else ""
 
 
 def disks():
@@ -101,7 +108,7 @@ def disks():
             "logical_sector": int(word(place / "queue/logical_block_size") or 512),
             "model": model_of(place),
             "serial": serial_of(place),
-            "wwn": number(word(place / "wwid") or word(place / "device/wwid")),
+            "wwn": identity(word(place / "wwid") or word(place / "device/wwid")),
             "rotational": word(place / "queue/rotational") == "1",
             "by_path": bus_path(place),
             "medium": medium_of(place),

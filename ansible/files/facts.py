@@ -64,7 +64,10 @@ def root_disks() -> list[dict[str, str]]:
         source = output_of("findmnt", "--noheadings", "--nofsroot", "--output", "SOURCE", "/")
         place = SYS / "class/block" / Path(source or "none").resolve().name
     disks = {disk.name: disk for disk in below(place.resolve())}
-    return [{"name": name, "serial": serial(disk)} for name, disk in sorted(disks.items())]
+    return [
+        {"name": name, "serial": serial(disk), "wwn": word(disk / "wwid") or word(disk / "device/wwid")}
+        for name, disk in sorted(disks.items())
+    ]
 
 
 def below(place: Path) -> list[Path]:

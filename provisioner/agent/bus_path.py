@@ -14,13 +14,13 @@ _NVME = re.compile(r"nvme\d+")
 
 
 def of(place: Path) -> str:
-    """As `pci-0000:41:00.0-nvme-1`; empty for a disk below no PCI function. `place` lies in /sys/block."""
+    """As `pci-0000:41:00.0-nvme-1`; empty for a disk whose bus is not known. `place` lies in /sys/block."""
     folder = place.resolve()
     if "nvme-subsystem" in folder.parts:
         folder = _controller(folder.parent) / folder.name
     functions = _functions(folder.parts)
     if not functions:
-        return ""
+        return _platform(folder.parts)
     return "-".join([*(f"pci-{function}" for function in functions), *_port(folder, place)])
 
 
@@ -42,6 +42,12 @@ def _functions(parts: Sequence[str]) -> list[str]:
     return functions
 
 
+def _platform(parts: Sequence[str]) -> str:
+    """Of a controller that the board itself describes, such as an eMMC's."""
+    names = [name for before, name in pairwise(parts) if before == "platform" and not name.startswith("host")]
+    return f"platform-{names[0]}" if names else ""
+
+
 def _port(folder: Path, place: Path) -> list[str]:
     """What tells apart the disks of one controller; nothing where there is only one."""
     parts = folder.parts
@@ -50,7 +56,7 @@ def _port(folder: Path, place: Path) -> list[str]:
     if usb := [match[1] for part in parts if (match := _USB.fullmatch(part))]:
         return ["usb", f"0:{usb[-1]}", *_scsi(folder)]
     if port := next((part for part in parts if re.fullmatch(r"ata\d+", part)), ""):
-        return ["ata", _ata(folder, port), *_link(parts)]
+        return ["ata", _ata(folder, port) + _drive(parts)]
     return _sas(folder) or _fibre_channel(folder) or _scsi(folder) or _namespace(folder)
 
 
@@ -68,10 +74,12 @@ def _ata(folder: Path, port: str) -> str:
     return str(int(port[3:]) - min(numbers) + 1)
 
 
-def _link(parts: Sequence[str]) -> list[str]:
-    """A disk behind a port multiplier."""
-    match = next((found for part in parts if (found := re.fullmatch(r"link\d+\.(\d+)", part))), None)
-    return [f"link-{match[1]}"] if match else []
+def _drive(parts: Sequence[str]) -> str:
+    """Which of several at one port: behind a multiplier its port, on an old cable the second."""
+    _, channel, target, _ = _address(parts) or ("0", "0", "0", "0")
+    if channel != "0":
+        return f".{channel}.0"
+    return f".{target}" if target != "0" else ""
 
 
 def _sas(folder: Path) -> list[str]:
@@ -101,18 +109,25 @@ def _fibre_channel(folder: Path) -> list[str]:
 
 def _scsi(folder: Path) -> list[str]:
     """Host (of those at this controller), channel, target and unit."""
-    match = next((found for part in folder.parts if (found := _SCSI.fullmatch(part))), None)
-    host = _above(folder, "host")
-    if match is None or host is None:
+    address, host = _address(folder.parts), _above(folder, "host")
+    if address is None or host is None:
         return []
     hosts = [int(path.name[4:]) for path in host.parent.glob("host*") if path.name[4:].isdecimal()]
-    own = int(match[1]) - min(hosts, default=int(match[1]))
-    return ["scsi", f"{own}:{match[2]}:{match[3]}:{match[4]}"]
+    own = int(address[0]) - min(hosts, default=int(address[0]))
+    return ["scsi", f"{own}:{address[1]}:{address[2]}:{address[3]}"]
 
 
 def _unit(folder: Path) -> str:
-    match = next((found for part in folder.parts if (found := _SCSI.fullmatch(part))), None)
-    return match[4] if match else "0"
+    """The unit's number; a large one in the eight bytes of SCSI (SAM-5, 4.7), as udev has it."""
+    address = _address(folder.parts)
+    number = int(address[3]) if address else 0
+    return str(number) if number < 256 else f"0x{number & 0xFFFF:04x}{number >> 16 & 0xFFFF:04x}00000000"
+
+
+def _address(parts: Sequence[str]) -> tuple[str, str, str, str] | None:
+    """Host, channel, target and unit of a SCSI disk."""
+    match = next((found for part in parts if (found := _SCSI.fullmatch(part))), None)
+    return (match[1], match[2], match[3], match[4]) if match else None
 
 
 def _above(folder: Path, name: str) -> Path | None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from provisioner.agent.protocol import Disk, DiskHints
+from provisioner.domain.identity import DiskIdentity
 from provisioner.errors import DiskError
 from provisioner.system import disk_names
 from provisioner.system.text import clean
@@ -49,10 +50,14 @@ def _none(disks: Sequence[Disk], hints: DiskHints) -> DiskError:
 
 
 def _is_one_unit(disks: Sequence[Disk]) -> bool:
-    """Whether they are paths to one logical unit: one WWN that means something, and one size."""
+    """Whether they are paths to one logical unit: all that is known of them is the same, with a WWN.
+
+    Makers gave one WWN to several disks, which their serials tell apart.
+    """
     first = disks[0]
-    return all(
-        disk_names.is_same_wwn(first.wwn, disk.wwn) and (first.size, first.model) == (disk.size, disk.model)
+    return disk_names.tells_apart(first.wwn) and all(
+        (first.size, first.model) == (disk.size, disk.model)
+        and DiskIdentity(first.serial, first.wwn).is_exactly(DiskIdentity(disk.serial, disk.wwn))
         for disk in disks
     )
 

@@ -17,6 +17,7 @@ from provisioner.imaging.manifest import ESP_LABEL
 from provisioner.imaging.source import fat_label
 from provisioner.run import run
 from provisioner.system import disk_names
+from provisioner.system.placeholders import is_placeholder
 from provisioner.system.text import clean, is_identifier
 
 SYS = Path("/sys")
@@ -43,7 +44,7 @@ def product() -> str:
 
 def _smbios(name: str) -> str:
     value = read_word(SYS / "class/dmi/id" / name)
-    return "" if identity.is_placeholder(value) else value
+    return "" if is_placeholder(value) else value
 
 
 def _identifier(value: str) -> str:
@@ -177,7 +178,7 @@ def _serial(place: Path) -> str:
 
 def _model(place: Path) -> str:
     """SCSI has room for 16 characters; of a SATA disk page 89h has all 40 (SAT-4, 12.4.2; ACS-3, 7.12.7)."""
-    name = read_word(place / "device/model")
+    name = read_word(place / "device/model") or read_word(place / "device/name")  # of an eMMC
     try:
         words = (place / "device/vpd_pg89").read_bytes()[60:][54:94]
     except OSError:
@@ -188,7 +189,7 @@ def _model(place: Path) -> str:
 
 def _number(value: str) -> str:
     """A serial or WWN that is one disk's own; else it counts as none."""
-    return _identifier(value) if disk_names.tells_apart(value) else ""
+    return _identifier(disk_names.evidence(value))
 
 
 def content(device: Path, sector: int) -> str:
@@ -197,7 +198,7 @@ def content(device: Path, sector: int) -> str:
         with device.open("rb", buffering=0) as file:
             return _content(SectorReader(file.fileno()), sector, file.seek(0, os.SEEK_END))
     except OSError as fault:
-        return f"cannot be read: {fault.strerror}"
+        return f"cannot be read: {fault.strerror or fault}"
 
 
 def _content(reader: SectorReader, sector: int, size: int) -> str:
@@ -212,7 +213,15 @@ def _content(reader: SectorReader, sector: int, size: int) -> str:
         return "an MBR partition table"
     if reader.fault:
         return f"cannot be read: {reader.fault}"
-    return BLANK if any(head) else EMPTY
+    return _without_table(reader, sector, size, is_blank=not any(head))
+
+
+def _without_table(reader: SectorReader, sector: int, size: int, *, is_blank: bool) -> str:
+    """What lies there by libblkid's names, such as `no partition table, ext4`."""
+    if signatures.has_partitions(reader, size, sector):
+        return "a partition table of another kind, or for other sectors"
+    kinds = signatures.names(reader, size)
+    return ", ".join([BLANK, *kinds]) if kinds or not is_blank else EMPTY
 
 
 def _partitions(reader: SectorReader, table: gpt.PartitionTable) -> str:

@@ -17,6 +17,11 @@ class SectorReader:
         self.fault = ""
         self._faults = 0
 
+    @property
+    def is_spent(self) -> bool:
+        """Whether so much could not be read that nothing more is tried."""
+        return self._faults >= MOST_FAULTS
+
     def __call__(self, offset: int, length: int) -> bytes:
         if offset < 0 or length <= 0:
             return b""
@@ -32,7 +37,7 @@ class SectorReader:
         return b"".join(parts)
 
     def _read(self, offset: int, length: int) -> bytes | None:
-        if self._faults >= MOST_FAULTS:
+        if self.is_spent:
             return None
         try:
             return os.pread(self.descriptor, length, offset)

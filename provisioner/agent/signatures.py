@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from provisioner.agent import libblkid, partition_types
 from provisioner.agent.libblkid import FoundPartition
-from provisioner.agent.partition_types import CEPH, LDM, LUKS, LVM, MD, VMFS, ZFS
+from provisioner.agent.partition_types import CEPH, LDM, LUKS, LVM, MD, VMFS, VSAN, ZFS
 from provisioner.agent.sector_reader import SectorReader
 
 OCFS2 = "OCFS2, a cluster's file system"
@@ -29,7 +29,7 @@ SIGNATURES = (
     ("encrypted data (dm-integrity)", 0, b"integr"),
     *(("Stratis", 512 * sector + 4, b"!Stra0tis\x86\xff\x02^\x41rh") for sector in (1, 9)),
     (VMFS, 1 << 20, b"\x0d\xd0\x01\xc0"),
-    ("VMware storage (vSAN)", 0, b"VSAN"),
+    (VSAN, 0, b"VSAN"),
     ("DRBD", 4096 + 60, b"\x83\x74\x02\x6b"),
     *((OCFS2, 1 << power, b"OCFSV2") for power in (10, 11, 12, 13)),  # by the size of its blocks
     (LDM, 6 * 512, b"PRIVHEAD"),
@@ -64,6 +64,10 @@ WORDS = {
     "gfs2": "GFS2, a cluster's file system",
     "jbd": "the journal of a file system elsewhere",
     "xfs_external_log": "the journal of a file system elsewhere",
+    "DM_snapshot_cow": "the snapshot of a volume elsewhere",
+    "DM_verity_hash": "the checksums of a file system elsewhere",
+    "mpool": "mpool storage",
+    "nss": "Novell Storage Services",
 }
 
 
@@ -76,7 +80,7 @@ def foreign(reader: SectorReader, size: int, sector: int) -> str:
     if size <= 0:
         return ""
     found = [f"{kind} on the whole disk" for kind in _kinds(reader, 0, size)]
-    for part in _partitions(reader, size, sector):
+    for part in () if reader.is_spent else _partitions(reader, size, sector):
         kinds = dict.fromkeys(_kinds(reader, part.offset, part.length))
         if kind := partition_types.kind(part.type):
             kinds[kind] = None
@@ -84,6 +88,17 @@ def foreign(reader: SectorReader, size: int, sector: int) -> str:
     if reader.fault:
         found.append(f"sectors that cannot be read ({reader.fault})")
     return ", ".join(dict.fromkeys(found))
+
+
+def names(reader: SectorReader, size: int) -> list[str]:
+    """What lies on the whole of a disk of `size` bytes, as blkid calls it. Raises OSError as `foreign`."""
+    found = libblkid.signatures(reader.descriptor, 0, size) if size > 0 else []
+    return list(dict.fromkeys(signature.kind for signature in found))
+
+
+def has_partitions(reader: SectorReader, size: int, sector: int) -> bool:
+    """Whether any table names a part of the disk. Raises OSError as `foreign`."""
+    return size > 0 and any(_partitions(reader, size, sector))
 
 
 def _partitions(reader: SectorReader, size: int, sector: int) -> Iterable[FoundPartition]:
@@ -103,12 +118,13 @@ def _partitions(reader: SectorReader, size: int, sector: int) -> Iterable[FoundP
 def _kinds(reader: SectorReader, offset: int, length: int) -> list[str]:
     if length <= 0:
         return []
-    kinds = list(map(_words, libblkid.signatures(reader.descriptor, offset, length)))
     head = reader(offset, min(length, HEAD))
-    kinds += [name for name, place, magic in SIGNATURES if head[place : place + len(magic)] == magic]
+    kinds = [name for name, place, magic in SIGNATURES if head[place : place + len(magic)] == magic]
     kinds += _zfs(reader, offset, length)
     kinds += _btrfs(reader, offset, length)
     kinds += _at_the_end(reader, offset, length)
+    if not reader.is_spent:  # libblkid would wait for each of its sectors
+        kinds += map(_words, libblkid.signatures(reader.descriptor, offset, length))
     return list(dict.fromkeys(filter(None, kinds)))
 
 
@@ -148,7 +164,8 @@ def _at_the_end(reader: SectorReader, offset: int, length: int) -> Iterator[str]
     for place in (old, late):
         if reader(offset + place, 4) in (MD_MAGIC, MD_MAGIC[::-1]):
             yield MD
-    if reader(offset + length - 1024, 24).startswith(b"Intel Raid ISM Cfg Sig."):
-        yield "RAID (Intel)"
-    if reader(offset + length - 512, 4) in (b"\xde\x11\xde\x11", b"\x11\xde\x11\xde"):
-        yield "RAID (DDF)"
+    for sector in (512, 4096):
+        if reader(offset + length - 2 * sector, 24).startswith(b"Intel Raid ISM Cfg Sig."):
+            yield "RAID (Intel)"
+        if reader(offset + length - sector, 4) in (b"\xde\x11\xde\x11", b"\x11\xde\x11\xde"):
+            yield "RAID (DDF)"

@@ -42,6 +42,8 @@ def _lines(plan: "Plan") -> list[tuple[str, str]]:
     ]
     if disk.seen_at:
         lines.append(("", f"seen {local_time(disk.seen_at)} by {LAST_SEEN[disk.seen_by]}"))
+    if disk.doubt:
+        lines.append(("", f"then {disk.doubt}"))
     if disk.foreign:
         lines.append(("", f"not ours: {disk.foreign}; refused without --erase-foreign"))
     if plan.holds:
@@ -65,7 +67,8 @@ def _disk(disk: "ErasedDisk") -> str:
         return "  ".join(word for word in (*words, content) if word)
     given = disk.hints.model_dump(exclude_defaults=True)
     hints = ", ".join(f"{name} {value}" for name, value in given.items())
-    return f"not seen yet; the one disk that fits: {hints or 'no hint, so it must be the only one'}"
+    when = "not among those seen" if disk.doubt else "not seen yet"
+    return f"{when}; the one disk that fits: {hints or 'no hint, so it must be the only one'}"
 
 
 def show_refusals(refusals: "Iterable[Refusal]") -> None:
@@ -78,7 +81,9 @@ def show_refusals(refusals: "Iterable[Refusal]") -> None:
 
 def _erases(plan: "Plan") -> str:
     disk = plan.erases
-    return f"{disk.name} {disk.model} {size(disk.size)} {disk.serial}" if disk.seen else "not seen yet"
+    if disk.seen:
+        return f"{disk.name} {disk.model} {size(disk.size)} {disk.serial}"
+    return disk.doubt or "not seen yet"
 
 
 COLUMNS: "tuple[Column[Plan], ...]" = (

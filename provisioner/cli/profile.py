@@ -19,7 +19,7 @@ def profile() -> None:
 
 
 def _disk(profile: "ProfileStatus") -> str:
-    hints = profile.disks[0].model_dump(exclude_defaults=True) if profile.disks else {}
+    hints = profile.disk.model_dump(exclude_defaults=True)
     return ", ".join(
         f"{key} {size(value) if key.endswith('_size') else value}" for key, value in hints.items()
     )

@@ -91,11 +91,11 @@ def standings(site: Site, rows: Collection[Deployment], now: float) -> dict[str,
     if not rows:
         return {}
     hosts = site.database.hosts.known({row.host for row in rows})
-    disks = {profile.name: profile.disks for profile in site.database.profiles.all()}
+    disks = {profile.name: profile.disk for profile in site.database.profiles.all()}
     found = {}
     for row in rows:
         host = hosts.get(row.host)
-        hints = host and next(filter(None, (host.disk, *disks.get(host.profile, ()))), None)
+        hints = host and (host.disk or disks.get(host.profile))
         if host and hints:
             found[row.id] = Standing(row, host, hints, now)
     return found

@@ -1,16 +1,19 @@
 """The disk that an order would erase, as far as the host's last inventory says."""
 
+from contextlib import suppress
+
 from provisioner.agent import disks, protocol
 from provisioner.discovery.hardware import agent_disk
 from provisioner.domain.deployment import Deployment, TargetDisk
 from provisioner.domain.host import Host
 from provisioner.domain.profile import Hints
+from provisioner.errors import DiskError
 from provisioner.site.site import Site
 
 
 def hints(site: Site, host: Host) -> Hints:
     """Which disk is meant: what the host says, else the first of its profile."""
-    return host.disk or site.database.profiles.get(host.profile).disks[0]
+    return host.disk or site.database.profiles.get(host.profile).disk
 
 
 def ordered(site: Site, host: Host, row: Deployment) -> Hints:
@@ -37,11 +40,23 @@ def find(site: Site, host: Host) -> protocol.Disk | None:
 
     A preview only: the agent decides, on the machine itself, by the same rule.
     """
+    with suppress(DiskError):
+        return _chosen(site, host)
+    return None
+
+
+def doubt(site: Site, host: Host) -> str:
+    """Why `find` gives none, by what the host showed last, as a sentence; empty where nothing is known."""
+    if site.database.hosts.hardware(host.name) is None:
+        return ""
+    try:
+        _chosen(site, host)
+    except DiskError as fault:
+        return f"{fault} (PV-{fault.code})"
+    return ""
+
+
+def _chosen(site: Site, host: Host) -> protocol.Disk:
     wanted = protocol.DiskHints(**hints(site, host).model_dump())
     hardware = site.database.hosts.hardware(host.name)
-    fitting = [
-        disk
-        for disk in map(agent_disk, hardware.disks if hardware else ())
-        if not disks.mismatches(disk, wanted)
-    ]
-    return fitting[0] if len(fitting) == 1 else None
+    return disks.choose([agent_disk(disk) for disk in (hardware.disks if hardware else ())], wanted)

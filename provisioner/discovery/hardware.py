@@ -4,6 +4,7 @@ from provisioner.agent import protocol
 from provisioner.domain import identity
 from provisioner.domain.claim import Claim
 from provisioner.domain.hardware import DeviceInfo, DiskInfo, HardwareFacts, NicInfo
+from provisioner.system import disk_names
 
 
 def reported(message: protocol.Hello | protocol.Inventory) -> HardwareFacts:
@@ -16,7 +17,7 @@ def reported(message: protocol.Hello | protocol.Inventory) -> HardwareFacts:
         memory=message.memory,
         version=message.version,
         boot_id=message.boot_id if isinstance(message, protocol.Hello) else "",
-        disks=tuple(DiskInfo(**vars(disk)) for disk in message.disks),
+        disks=tuple(map(_disk, message.disks)),
         nics=tuple(NicInfo(**vars(nic)) for nic in message.nics),
         maker=message.maker,
         product=message.product,
@@ -36,8 +37,14 @@ def claim_of(message: protocol.Hello, *, is_own_address: bool) -> Claim:
         boot_id=message.boot_id,
         serial=message.serial,
         uuid=message.uuid,
-        disks=tuple(DiskInfo(**vars(disk)) for disk in message.disks),
+        disks=tuple(map(_disk, message.disks)),
     )
+
+
+def _disk(disk: protocol.Disk) -> DiskInfo:
+    """A ramdisk of before, and the installer, say what makers leave in place of a number, too."""
+    numbers = {"serial": disk_names.evidence(disk.serial), "wwn": disk_names.evidence(disk.wwn)}
+    return DiskInfo(**vars(disk) | numbers)
 
 
 def agent_disk(disk: DiskInfo) -> protocol.Disk:

@@ -5,6 +5,7 @@ from typing import Literal, Self, TypedDict, Unpack
 from pydantic import BaseModel, ConfigDict, JsonValue
 
 from provisioner.domain.hardware import DiskInfo
+from provisioner.domain.identity import DiskIdentity
 from provisioner.domain.profile import Hints
 from provisioner.domain.progress import Progress
 from provisioner.domain.script_reads import ScriptReads
@@ -61,9 +62,9 @@ class TargetDisk(FrozenModel):
         """
         if self.size != disk.size:
             return False
-        if self.serial or self.wwn:
-            numbers = (disk_names.serial(self.serial), disk_names.wwn(self.wwn))
-            return numbers == (disk_names.serial(disk.serial), disk_names.wwn(disk.wwn))
+        own = DiskIdentity(self.serial, self.wwn)
+        if own.is_known:
+            return own.is_exactly(DiskIdentity(disk.serial, disk.wwn))
         if self.model != disk.model:
             return False
         if self.by_path:

@@ -4,7 +4,6 @@ What makers leave in place of a number tells no two apart: it is no evidence, ne
 Standard library only: the ramdisk has it too.
 """
 
-import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -12,6 +11,7 @@ from enum import Enum
 from uuid import UUID
 
 from provisioner.system import disk_names
+from provisioner.system.placeholders import is_placeholder
 
 
 class Match(Enum):
@@ -41,46 +41,11 @@ _PLACEHOLDER_UUIDS = (
 )
 NOBODY = frozenset(form for text in _PLACEHOLDER_UUIDS for form in (UUID(text).bytes, UUID(text).bytes_le))
 
-# a text that consists of these words only says that here a serial should be
-_ONLY_WORDS = re.compile(
-    r"""(?: to|be|filled|defined|set|by|oem|default|string|value|field|blank|not|no|none|null|nil|na|nothing
-        |empty|unknown|unknow|undefined|unset|bad|specified|unspecified|applicable|available|unavailable|present
-        |provided|invalid|assigned|programmed|index|enter|insert|input|your|system|sys|chassis|enclosure|base|main
-        |mother|board|product|machine|server|type[0-9]?|serial|number|numb|num|sn|ssn|bsn
-        |mb|name|version|asset|tag|service|manufacturer|manufacture|vendor|more|settable|out|of|spec|test
-        |dummy|sample|placeholder|reserved|here|tbd )+""",
-    re.VERBOSE,
-)
-_COUNTING = ("0123456789abcdef", "1234567890abcdef", "0123456789" * 4, "9876543210" * 4)
-_SHORTEST_COUNT = 5  # characters: 123 may be a maker's own number
-_LONG_COUNT = 8  # characters, behind which zeros may follow
-_UNFILLED = re.compile(r"(?<=[a-z])([a-z])\1{3,}$")  # SNXXXXXXXX
-
 
 def serial(text: str | None) -> str:
     """A serial without outer blanks; empty for a placeholder."""
     words = (text or "").strip("\0 \t\r\n")
     return "" if is_placeholder(words) else words
-
-
-def is_placeholder(text: str) -> bool:
-    """Whether a text stands where a serial should be, and is none: `To be filled by O.E.M.`, `0123456789`."""
-    letters = re.sub(r"[\W_]", "", text.lower())
-    if len(set(letters)) <= 1:  # nothing, dots, 0, 0000000000, XXXXXXXX
-        return len(letters) != 1 or letters == "0"
-    letters = _UNFILLED.sub("", letters)
-    words = letters.rstrip("0123456789")
-    digits = letters[len(words) :]
-    if words and not _ONLY_WORDS.fullmatch(words):
-        return _is_counting(letters)
-    is_repeated = len(digits) >= _SHORTEST_COUNT and len(set(digits)) == 1
-    return not digits or is_repeated or _is_counting(digits)
-
-
-def _is_counting(text: str) -> bool:
-    count = text.rstrip("0")
-    whole = count if len(count) >= _LONG_COUNT else text
-    return len(text) >= _SHORTEST_COUNT and any(whole in count for count in _COUNTING)
 
 
 def uuid(text: str | None) -> str:
@@ -181,12 +146,30 @@ class DiskIdentity:
     serial: str = ""
     wwn: str = ""
 
+    @property
+    def numbers(self) -> tuple[str, str]:
+        """Its serial and its WWN, equal where they are meant to be; empty for what tells no disk."""
+        return _disk_serial(self.serial), disk_names.wwn(self.wwn)
+
+    @property
+    def is_known(self) -> bool:
+        """Whether anything tells it from other disks."""
+        return any(self.numbers)
+
     def compare(self, other: "DiskIdentity") -> Match:
-        """Whether both are one disk: by the WWN, as volumes of one controller may share a serial."""
-        by_wwn = _compare(disk_names.wwn(self.wwn), disk_names.wwn(other.wwn))
-        if by_wwn is not Match.NONE:
-            return by_wwn
-        return _compare(_disk_serial(self.serial), _disk_serial(other.serial))
+        """Whether both are one disk: by the WWN, as volumes of one controller may share a serial.
+
+        Two kernels may take a disk's WWN from different places (an NVMe disk has up to four): numbers of
+        two kinds say nothing of each other.
+        """
+        (serial, wwn), (other_serial, other_wwn) = self.numbers, other.numbers
+        if wwn and other_wwn and disk_names.wwn_kind(self.wwn) == disk_names.wwn_kind(other.wwn):
+            return _compare(wwn, other_wwn)
+        return _compare(serial, other_serial)
+
+    def is_exactly(self, other: "DiskIdentity") -> bool:
+        """Whether every number is the same, as it must be before a disk is erased: WWNs were seen twice."""
+        return self.is_known and self.numbers == other.numbers
 
     def __str__(self) -> str:
         """Its serial, and its WWN where several may have the serial."""

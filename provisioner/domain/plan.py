@@ -36,7 +36,8 @@ class ErasedDisk(DiskInfo):
 
     `seen`: it is the one inventoried disk that fits `hints`, as it was at `seen_at` (seconds since 1970),
     told by the host's last `deployment` or by the `inventory` of the unknown machine that it was. Otherwise
-    only the hints are known. `foreign` names in words what on it is not ours.
+    only the hints are known, and `doubt` says in words why none of the disks that were seen is it.
+    `foreign` names in words what on it is not ours.
     """
 
     seen: bool
@@ -44,6 +45,7 @@ class ErasedDisk(DiskInfo):
     foreign: str
     seen_at: float = 0
     seen_by: Literal["", "deployment", "inventory"] = ""
+    doubt: str = ""
     name: str = ""
     logical_sector: int = 0
 

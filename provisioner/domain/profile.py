@@ -10,6 +10,8 @@ from provisioner.domain.values import FrozenModel, Mac, Name, Package, Size, Tex
 from provisioner.system import disk_names
 from provisioner.system.text import is_identifier
 
+SMALLEST = 1 << 20  # bytes: no disk is smaller
+
 
 def _names_a_disk(wrong: Callable[[str], str]) -> AfterValidator:
     """What no disk can be called is refused here, and not when the host looks for it."""
@@ -44,6 +46,8 @@ class Hints(FrozenModel):
     def _sizes_leave_room(self) -> Self:
         if 0 < self.max_size < self.min_size:
             raise ValueError("max_size is smaller than min_size: no disk fits both")
+        if 0 < self.max_size < SMALLEST:
+            raise ValueError(f"max_size: no disk has {self.max_size} bytes; is the unit missing, such as GB?")
         return self
 
 
@@ -82,11 +86,17 @@ class Installer(FrozenModel):
     locale: Annotated[str, Field(pattern=r"^[A-Za-z_]{1,20}(\.[A-Za-z0-9-]{1,20})?$")] = "C.UTF-8"
 
 
+def _names_one(disks: tuple[Hints, ...]) -> tuple[Hints, ...]:
+    if not disks:
+        raise ValueError("no disk is named: leave it out where the host has only one, or write an entry")
+    return disks
+
+
 class Profile(FrozenModel):
     """What a kind of host must be."""
 
     name: Name
-    disks: tuple[Hints, ...] = (Hints(),)
+    disks: Annotated[tuple[Hints, ...], AfterValidator(_names_one)] = (Hints(),)
     nics: tuple[ProfileNic, ...] = ()
     gpus: tuple[Gpu, ...] = ()
     gpu_driver: Annotated[str, Field(pattern=r"^([0-9]{3,4})?$")] = ""  # NVIDIA's branch, such as 580
@@ -115,6 +125,11 @@ class Profile(FrozenModel):
         if self.installer.flavour == "stream" and not self.installer.iso:
             raise ValueError("autoinstall.iso: is missing; `stream` boots an ISO to write another image")
         return self
+
+    @property
+    def disk(self) -> Hints:
+        """The disk that the image is written to: the first of `disks`."""
+        return self.disks[0]
 
     @property
     def installer(self) -> Installer:

@@ -42,6 +42,7 @@ def _mac(value: object) -> str:
 
 
 _SIZE = re.compile(r"(\d+(?:,\d{3})*)(\.\d+)?\s*([KMGTP]?)(i?B|bytes)?", re.IGNORECASE)
+LARGEST = 1 << 63  # bytes: SQLite and the agent hold no more
 _POWERS = ("", "K", "M", "G", "T", "P")
 
 
@@ -51,8 +52,13 @@ def _size(value: object) -> int:
     if not parts:
         raise ValueError(f"{value!r} is not a size; write 64G, 480GB or 480103981056")
     whole, fraction, unit, suffix = parts.groups(default="")
-    factor = (1000 if suffix.upper() == "B" else 1024) ** _POWERS.index(unit.upper())
-    return int(Decimal(whole.replace(",", "") + fraction) * factor)
+    if "," in whole and unit:
+        raise ValueError(f"{value!r}: is the comma a decimal point? Write 3.84TB, or all of the bytes")
+    factor = (1000 if suffix.upper() in ("B", "BYTES") else 1024) ** _POWERS.index(unit.upper())
+    size = int(Decimal(whole.replace(",", "") + fraction) * factor)
+    if size >= LARGEST:
+        raise ValueError(f"{value!r} is more than any machine has")
+    return size
 
 
 def _fingerprint(value: object) -> str:

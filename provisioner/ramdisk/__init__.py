@@ -22,8 +22,8 @@ IPXE_FILES = ("snponly.efi", "undionly.kpxe")
 BOOT_PACKAGES = ("ipxe", "grub-efi-amd64-bin")
 AGENT_FOLDER = "usr/lib/python3/dist-packages"
 AGENT_SOURCES = (
-    *("__init__.py", "errors.py", "run.py", "system/__init__.py", "system/disk_names.py", "system/text.py"),
-    *("system/file_fault.py", "system/outputs.py"),
+    *("__init__.py", "errors.py", "run.py", "system/__init__.py", "system/disk_names.py"),
+    *("system/file_fault.py", "system/outputs.py", "system/placeholders.py", "system/text.py"),
     *("domain/__init__.py", "domain/identity.py"),
     *("imaging/**/*.py", "agent/**/*.py"),
 )

@@ -137,7 +137,8 @@ def make_host(body: Mapping[str, object], drivers: Mapping[str, BmcDriver]) -> H
         host = Host.model_validate(body)
     except ValidationError as fault:
         raise InventoryError(
-            f"{body.get('name')}: {sentences(fault)}", hint=_hint(fault, "see inventory/hosts.yml")
+            f"{_place(body, fault)}{body.get('name')}: {sentences(fault)}",
+            hint=_hint(fault, "see inventory/hosts.yml"),
         ) from fault
     _refuse_placeholders(host)
     return _with_driver(host, drivers)
@@ -199,7 +200,22 @@ def make_profile(body: Mapping[str, object]) -> Profile:
         return Profile.model_validate(body)
     except ValidationError as fault:
         hint = _hint(fault, "see inventory/profiles.yml")
-        raise InventoryError(f"profile {body.get('name')}: {sentences(fault)}", hint=hint) from fault
+        raise InventoryError(
+            f"{_place(body, fault)}profile {body.get('name')}: {sentences(fault)}", hint=hint
+        ) from fault
+
+
+def _place(body: object, fault: ValidationError) -> str:
+    """File and line of the first value that is wrong, before the sentence; empty for what is in no file."""
+    place = ""
+    for part in fault.errors()[0]["loc"]:
+        if isinstance(body, dict):
+            key = next((key for key in body if key == part), None)
+            place = f"{key.file}: line {key.line}: " if isinstance(key, yaml_file.Key) else place
+            body = body.get(part)
+        elif isinstance(body, list) and isinstance(part, int) and part < len(body):
+            body = body[part]
+    return place
 
 
 def _hint(fault: ValidationError, otherwise: str) -> str:

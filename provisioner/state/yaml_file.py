@@ -32,8 +32,9 @@ _Begin = yaml.MappingStartEvent | yaml.SequenceStartEvent
 
 
 class Key(str):
-    """A key of a mapping, with the line in which it stands (from 1)."""
+    """A key of a mapping, with its file and the line in which it stands (from 1)."""
 
+    file: str
     line: int
 
 
@@ -216,14 +217,14 @@ def _refuse_twice(node: yaml.MappingNode) -> None:
         lines[word] = key.start_mark.line + 1
 
 
-def _key(node: yaml.Node) -> Key:
+def _key(node: yaml.Node, file: str = "") -> Key:
     if not isinstance(node, yaml.ScalarNode):
         kind = "mapping" if isinstance(node, yaml.MappingNode) else "list"
         _refuse(node, f"a {kind} is used as a key", "a key is a word; put text with [ or { in quotes")
     if node.tag != f"{_STANDARD}str":
         _refuse(node, f"the key {node.value} is {_kind(node)} to YAML, and no text", f'write "{node.value}"')
     key = Key(node.value)
-    key.line = node.start_mark.line + 1
+    key.file, key.line = file, node.start_mark.line + 1
     return key
 
 
@@ -238,7 +239,7 @@ def _kind(node: yaml.ScalarNode) -> str:
 
 def _construct_mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Key, object]:
     loader.flatten_mapping(node)
-    return {_key(key): loader.construct_object(value, deep=True) for key, value in node.value}
+    return {_key(key, loader.file): loader.construct_object(value, deep=True) for key, value in node.value}
 
 
 def _construct_sequence(loader: _Loader, node: yaml.SequenceNode) -> list[object]:

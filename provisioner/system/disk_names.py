@@ -6,16 +6,28 @@ Standard library only: the ramdisk has it too.
 import re
 from fnmatch import fnmatchcase
 
+from provisioner.system.placeholders import is_nobodys_wwn, is_placeholder
+
 SCSI_MODEL = 16  # characters: what SCSI's INQUIRY has room for, so a SATA disk's model is cut there
-_LINKS = ("/dev/disk/by-id/", "/dev/disk/by-path/", "/dev/")
-_BUSES = re.compile(r"^(ata|nvme|scsi|usb|virtio|mmc|sas)-")
+_BY_ID, _BY_PATH = "/dev/disk/by-id/", "/dev/disk/by-path/"
+_LINKS = (_BY_ID, _BY_PATH, "/dev/")
+_BUSES = re.compile(r"^(ata|nvme|scsi|usb|virtio|mmc|memstick|sas)-")
 _WWN_PREFIX = re.compile(r"^(wwn-)?(0x|naa\.|eui\.|uuid\.)?")
 _NOT_HEXADECIMAL = ("t10.", "nvme.")  # of kernel and udev: makers' words in place of a number
+_SAYS_WWN = re.compile(r"wwn-|naa\.|eui\.|uuid\.|nvme-(eui|uuid)\.|(0x|scsi-[23])[0-9a-f]{16}")
 _PCI = r"([0-9a-f]{4,5}:)?[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]"
-_PARTITION = re.compile(r"((sd|hd|vd|xvd)[a-z]+\d+|(nvme\d+n|mmcblk|cciss!c\d+d)\d+p\d+)")
-_NO_DISK = re.compile(r"(nvme\d+(c\d+n\d+)?|(dm-|md|loop|sr|ram|zram|nbd|fd)\d+|mapper!.*|disk!.*|md!.*)")
-_NO_NUMBER = re.compile(r"[0 .:-]+|f{4,}|none|null|unknown|not specified|n/?a|default string")
-_PATH = re.compile(r"(pci|platform|acpi|ccw|vmbus)-[\w.:+-]+")
+_PART = re.compile(r"-part\d+$")
+_DEVICE = re.compile(r"(sd|hd|vd|xvd)[a-z]{1,2}|nvme\d+n\d+|mmcblk\d+")
+_PARTITION = re.compile(r"(sd|hd|vd|xvd)[a-z]+\d+|(nvme\d+n\d+|mmcblk\d+|pmem\d+|cciss!c\d+d\d+)p\d+")
+# what the kernel makes of other devices, of memory or of a network; and an eMMC's areas for firmware
+# (JESD84-B51, 6.2), which no operating system is installed into
+_NO_DISK = re.compile(
+    r"(loop|z?ram|sr|scd|fd|dm-|md(_d)?|nbd|rbd|drbd|bcache|mtd(block)?|ubiblock|romblock|zd|nullb|ublkb"
+    r"|pktcdvd)\d.*|md_.+|mtdblock_ro.*|etherd!.+|mmcblk\d+(boot\d+|rpmb|gp\d+)|nvme\d+c\d+n\d+"
+)
+# what people name in place of a disk: a controller, a character device, a link, a number (lsblk's MAJ:MIN)
+_NO_NAME = re.compile(r"nvme\d+|ng\d+n\d+|sg\d+|(mapper|disk|md|block|bsg)!.*|\d+:\d+")
+_PATH = re.compile(rf"pci-{_PCI}(-[\w.:+-]+)?|(platform|acpi|ccw|vmbus)-[\w.:+-]+")
 
 
 def serial(text: str) -> str:
@@ -26,21 +38,29 @@ def serial(text: str) -> str:
 def wwn(text: str) -> str:
     """The digits of a WWN (naa., eui., 0x, wwn-0x or none), which makers print in groups; else its words.
 
-    Zeros, or Fs, all over name no disk, so it is empty.
+    What names no disk (zeros, or Fs, all over) is empty.
     """
     words = serial(text)
     rest = re.sub(r"^(nvme-(?=eui|uuid|nvme)|scsi-[23]|dm-uuid-mpath-)", "", words)
-    digits = re.sub(r"[ :-]", "", _WWN_PREFIX.sub("", rest))
+    digits = re.sub(r"[ :.,+-]", "", _WWN_PREFIX.sub("", rest))
+    digits = re.sub(r"(?<=[0-9a-f]{16})0x", "", digits)  # the vendor's extension, which udev has apart
     if not re.fullmatch(r"[0-9a-f]+", digits):
         return rest
     if len(digits) in (17, 33) and digits[0] in "23":
         digits = digits[1:]  # scsi_id and multipath write the designator's type before it (SPC-4, 7.8.6)
-    return "" if re.fullmatch("0+|f{8,}", digits) else digits
+    return "" if is_nobodys_wwn(digits) else digits
+
+
+def wwn_kind(text: str) -> str:
+    """Of which kind a WWN is; a disk may have one of each, so two kinds are no contradiction."""
+    named = re.match(r"(?:nvme-)?(uuid|nvme|t10)\.", serial(text))
+    return named[1] if named else f"{len(wwn(text))} digits"
 
 
 def device(text: str) -> str:
     """The name below /sys/block: `sda` for `/dev/sda`, `cciss!c0d0` for `/dev/cciss/c0d0`."""
-    return text.strip().lower().removeprefix("/dev/").replace("/", "!")
+    words = re.sub("/+", "/", text.strip().lower())
+    return re.sub(r"^/?(dev|sys/block|sys/class/block)/", "", words).rstrip("/").replace("/", "!")
 
 
 def device_path(name: str) -> str:
@@ -48,11 +68,16 @@ def device_path(name: str) -> str:
     return f"/dev/{name.replace('!', '/')}"
 
 
+def is_no_disk(name: str) -> bool:
+    """Whether a name below /sys/block is one of what is no disk of its own."""
+    return _NO_DISK.fullmatch(name) is not None
+
+
 def path(text: str) -> str:
-    """A place at the bus as udev's by-path writes it; an address as lspci prints it begins one."""
-    words = _bare(text).removeprefix("virtio-")
-    if re.fullmatch(_PCI, words):
-        words = f"pci-{words}" if words.count(":") == 2 else f"pci-0000:{words}"
+    """A place at the bus as udev's by-path writes it; an address as lspci or lshw prints it begins one."""
+    words = re.sub("^pci@", "pci-", _bare(text).removeprefix("virtio-"))
+    words = re.sub(rf"^(?={_PCI}(-|$))", "pci-", words)
+    words = re.sub(r"^pci-(?=[0-9a-f]{2}:[0-9a-f]{2}\.)", "pci-0000:", words)
     return re.sub(r"(-ata-\d+)\.0$", r"\1", re.sub(r"-usbv\d-", "-usb-", words))
 
 
@@ -63,7 +88,15 @@ def model(text: str) -> str:
 
 def tells_apart(number: str) -> bool:
     """Whether a serial or WWN can be one disk's own; makers leave zeros and the like in place of one."""
-    return bool(serial(number)) and not _NO_NUMBER.fullmatch(re.sub(r"^(naa|eui|t10)\.", "", serial(number)))
+    words = serial(number)
+    if words.startswith(("naa.", "eui.", "uuid.")):
+        return bool(wwn(words))
+    return bool(words) and not is_placeholder(words.removeprefix("t10."))
+
+
+def evidence(number: str) -> str:
+    """The serial or WWN as it is; empty for what tells no two disks apart."""
+    return number if tells_apart(number) else ""
 
 
 def is_same_wwn(one: str, other: str) -> bool:
@@ -112,30 +145,52 @@ def is_serial_of(wanted: str, number: str, disk_model: str, disk_wwn: str) -> bo
         return True
     if len(wwn(wanted)) >= SCSI_MODEL and is_same_wwn(wanted, disk_wwn):
         return True
-    said = model(_BUSES.sub("", said))
-    composed = (f"{model(disk_model)} {has}", f"{model(disk_model)[:SCSI_MODEL]} {has}")
-    is_longer = said.startswith(model(disk_model)) and said.endswith(f" {has}")
-    return bool(has and disk_model) and (said in composed or is_longer or said[:-2] == composed[0])
+    return bool(has) and _is_link_of(said, has, model(disk_model))
+
+
+def _is_link_of(said: str, has: str, disk_model: str) -> bool:
+    """As udev names it by id: bus, maker, model, serial; then an NVMe disk's namespace, or a USB disk's unit.
+
+    Its rules: 60-persistent-storage.rules, ata_id, scsi_id, usb_id.
+    """
+    rest = re.sub(r"-\d+:\d+$", "", _BUSES.sub("", said))
+    if rest == has:
+        return rest != said  # virtio has no model
+    known = disk_model[:SCSI_MODEL].rstrip()
+    ends = (rest, re.sub(r" \d+$", "", rest))
+    befores = [end.removesuffix(f" {has}") for end in ends if end.endswith(f" {has}")]
+    return bool(known) and any(known in before for before in befores)
 
 
 def wrong_serial(text: str) -> str:
     """Why no disk can have that serial, as the end of a sentence; empty where one can."""
-    if "/" in _bare(text):
+    words, bare = text.strip().lower(), _bare(text)
+    if words.startswith(_BY_PATH) or _PATH.fullmatch(bare):
+        return "is a place: write it as by_path"
+    if "/" in bare:
         return "is a path; write the serial alone, as lsblk -o NAME,SERIAL prints it"
+    if _DEVICE.fullmatch(bare) or (words.startswith("/dev/") and not words.startswith(_BY_ID)):
+        return "is a device: write it as name"
+    if _PART.search(bare):
+        return "is a partition: leave out its -part"
+    if _SAYS_WWN.match(bare):
+        return wrong_wwn(text)
     return "" if tells_apart(text) else "is what disks without a serial say; name the wwn"
 
 
 def wrong_wwn(text: str) -> str:
     """Why no disk can have that WWN; empty where one can."""
-    number = wwn(text)
+    number, bare = wwn(text), _bare(text)
     if not number:
         return "is what several disks say; name the serial"
+    if _PART.search(bare):
+        return "is a partition: leave out its -part"
     if number.startswith(_NOT_HEXADECIMAL):
         return ""
     if not re.fullmatch(r"[0-9a-f]{16}|[0-9a-f]{32}", number):
         return "is no WWN: 16 or 32 hexadecimal digits, as lsblk -o NAME,WWN prints them"
-    is_udevs = re.match(r"(wwn-)?0x", _bare(text)) is not None
-    if is_udevs and len(number) == SCSI_MODEL and number[0] == "6":
+    is_naa = re.match(r"(wwn-)?0x|naa\.|scsi-3", bare) is not None
+    if is_naa and len(number) == SCSI_MODEL and number[0] == "6":
         return "is the first half of a WWN (its first digit 6 says that there are 32): others share it"
     return ""
 
@@ -149,7 +204,7 @@ def wrong_device(text: str) -> str:
         return "is a link: write serial or wwn, as lsblk -o NAME,SERIAL,WWN prints them"
     if _PARTITION.fullmatch(name):
         return "is a partition: name its disk"
-    if _NO_DISK.fullmatch(name):
+    if _NO_NAME.fullmatch(name) or is_no_disk(name):
         return "is no disk of its own: name the disk, such as nvme0n1 or sda"
     return "" if re.fullmatch(r"[\w.:!-]{1,64}", name, re.ASCII) else "is no name as lsblk prints them"
 
@@ -157,7 +212,7 @@ def wrong_device(text: str) -> str:
 def wrong_path(text: str) -> str:
     """Why no disk can be there; empty where one can."""
     place = path(text)
-    if re.search(r"-part\d+$", place):
+    if _PART.search(place):
         return "is a partition: leave out its -part"
     if not _PATH.fullmatch(place):
         return "is no place at a bus: write it as ls /dev/disk/by-path does, such as pci-0000:41:00.0-nvme-1"

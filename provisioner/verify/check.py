@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from provisioner.domain.identity import DiskIdentity, Match
 from provisioner.verify.evidence import HostFacts
 from provisioner.verify.model import Expected, PciDevice, TaskResult
 
@@ -14,8 +15,9 @@ MEMORY_FLOOR = 64 << 20  # bytes
 def compare(facts: HostFacts, expected: Expected) -> Iterator[TaskResult]:
     """Every check, `ok` or `deviation`."""
     yield _image(facts, expected)
-    if expected.root_disk_serial:
-        yield _root_disk(facts, expected.root_disk_serial)
+    wanted = DiskIdentity(expected.root_disk_serial, expected.root_disk_wwn)
+    if wanted.is_known:
+        yield _root_disk(facts, wanted)
     if expected.memory_min:
         yield _memory(facts, expected.memory_min)
     for mac in dict.fromkeys(expected.macs):
@@ -37,18 +39,23 @@ def _image(facts: HostFacts, expected: Expected) -> TaskResult:
     return _result("image", False, f"the OS says {shown}, deployed was {' '.join(wanted)}")
 
 
-def _root_disk(facts: HostFacts, wanted: str) -> TaskResult:
-    if any(disk.serial == wanted for disk in facts.root_disks):
-        return _result("root disk", True, f"the root file system is on disk serial {wanted}")
-    if not facts.root_disks:
+def _root_disk(facts: HostFacts, wanted: DiskIdentity) -> TaskResult:
+    told = {disk: DiskIdentity(disk.serial, disk.wwn) for disk in facts.root_disks}
+    if any(identity.compare(wanted) is Match.SAME for identity in told.values()):
+        return _result("root disk", True, f"the root file system is on disk {_number(wanted)}")
+    if not told:
         return _result(
             "root disk", False, f"the root file system is on no disk that is known, written was {wanted}"
         )
     shown = ", ".join(
-        f"serial {disk.serial}" if disk.serial else f"{disk.name}, which shows no serial"
-        for disk in facts.root_disks
+        _number(identity) if identity.is_known else f"{disk.name}, which shows no serial"
+        for disk, identity in told.items()
     )
     return _result("root disk", False, f"the root file system is on disk {shown}, written was {wanted}")
+
+
+def _number(disk: DiskIdentity) -> str:
+    return f"serial {disk}" if disk.serial else str(disk)
 
 
 def _memory(facts: HostFacts, wanted: int) -> TaskResult:

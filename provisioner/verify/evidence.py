@@ -25,6 +25,7 @@ class RootDisk(_Evidence):
 
     name: Words
     serial: Exact
+    wwn: Exact = ""
 
 
 class HostFacts(_Evidence):

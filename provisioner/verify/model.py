@@ -55,6 +55,7 @@ class Expected:
     pci: tuple[PciDevice, ...]
     gpu_driver: str = ""
     gpus: tuple[GpuKind, ...] = ()
+    root_disk_wwn: str = ""  # where several disks may have the serial
 
 
 @dataclass(frozen=True)

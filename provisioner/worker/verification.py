@@ -45,6 +45,7 @@ def _expected(site: Site, row: Deployment) -> Expected:
         image_id=image,
         image_version=version,
         root_disk_serial=row.disk.serial,
+        root_disk_wwn=row.disk.wwn,
         memory_min=profile.memory_min,
         macs=tuple(host.macs) + tuple(nic.mac for nic in profile.nics if nic.mac and nic.role != "bmc"),
         pci=tuple(PciDevice(id=gpu.id, count=gpu.count, name=gpu.name) for gpu in profile.gpus),

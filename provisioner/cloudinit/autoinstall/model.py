@@ -23,12 +23,9 @@ Key = Annotated[
 
 
 class DiskMatch(PlainSection):
-    """Which disk: all that is set must fit. Of several that fit the installer takes any, hence `path`."""
+    """Which disk, by its path: of several that fit anything else the installer would take any."""
 
     path: Annotated[str, Field(pattern=r"^/dev/[A-Za-z0-9/_-]+$")]
-    serial: Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")] | None = None
-    ssd: bool | None = None
-    size: Literal["largest", "smallest"] | None = None
 
 
 class DirectLayout(PlainSection):

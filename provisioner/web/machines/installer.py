@@ -22,7 +22,7 @@ from provisioner.cloudinit import autoinstall
 from provisioner.deployment import boot, diagnose, guard, target_disk
 from provisioner.deployment.record import record, refused, standing, try_record
 from provisioner.deployment.tokens import token_fits
-from provisioner.discovery.hardware import claim_of, reported
+from provisioner.discovery.hardware import agent_disk, claim_of, reported
 from provisioner.domain.boot_plan import Asker, Autoinstall
 from provisioner.domain.claim import Claim
 from provisioner.domain.deployment import Deployment, WrittenDisk
@@ -197,7 +197,8 @@ def gate(mac: str, nonce: str) -> Response:
     hints = target_disk.ordered(site, host, row)
     site.database.hosts.put_hardware(host.name, reported(message), site.clock())
     try:
-        disk = disks.choose(message.disks, protocol.DiskHints(**hints.model_dump()))
+        seen = [agent_disk(disk) for disk in claim.disks or ()]
+        disk = disks.choose(seen, protocol.DiskHints(**hints.model_dump()))
     except ProvisionError as fault:
         refused = InstallerFailed(code=fault.code, sentence=str(fault), hint=fault.hint)
         try_record(site, row.id, refused, source="installer")

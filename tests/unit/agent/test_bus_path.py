@@ -49,6 +49,10 @@ def disk(sys: Path, place: str) -> Path:
             "devices/pci0000:c9/0000:c9:00.5/pci10000:80/10000:80:01.0/10000:81:00.0/nvme/nvme0/nvme0n1",
             "pci-0000:c9:00.5-pci-10000:81:00.0-nvme-1",
         ),
+        (f"{PCI}/0000:00:01.1/ata1/host0/target0:0:1/0:0:1:0/block/sdb", "pci-0000:00:01.1-ata-1.1"),  # IDE
+        (f"{PCI}/0000:00:17.0/ata5/host4/target4:2:0/4:2:0:0/block/sdc", "pci-0000:00:17.0-ata-1.2.0"),
+        ("devices/platform/80860F14:00/mmc_host/mmc0/mmc0:0001/block/mmcblk0", "platform-80860F14:00"),
+        ("devices/platform/host3/session1/target3:0:0/3:0:0:1/block/sdi", ""),  # iSCSI
         ("devices/virtual/block/sdq", ""),
     ],
 )
@@ -112,3 +116,5 @@ def test_a_lun_behind_fibre_channel_is_at_its_target_port(sys: Path) -> None:
     assert bus_path.of(place) == "pci-0000:3b:00.0-scsi-0:0:1:12", "the next best"
     put(sys / target / "fc_transport/target4:0:1", port_name="0x500601684460219a")
     assert bus_path.of(place) == "pci-0000:3b:00.0-fc-0x500601684460219a-lun-12"
+    far = disk(sys, f"{target}/4:0:1:16641/block/sdy")
+    assert bus_path.of(far) == "pci-0000:3b:00.0-fc-0x500601684460219a-lun-0x4101000000000000"

@@ -112,6 +112,17 @@ def test_where_a_serial_is_shared_the_wwn_decides(twins: list[Disk]) -> None:
     assert disks.choose(twins, DiskHints(serial=twins[0].serial, wwn=twins[1].wwn)) is twins[1]
 
 
+def test_disks_with_one_wwn_and_two_serials_are_two_disks() -> None:
+    twins = [
+        Disk(name, 512 << 30, 512, "TEAM T253", serial, wwn="naa.5024475c41000001")
+        for name, serial in (("sda", "TPBF2210170050100571"), ("sdb", "TPBF2210170050100572"))
+    ]
+    with pytest.raises(DiskError, match=r"2 disks fit the hints, and only one may") as caught:
+        disks.choose(twins, DiskHints(wwn="0x5024475c41000001"))
+    assert caught.value.hint.endswith("serial is TPBF2210170050100571 or TPBF2210170050100572")
+    assert disks.choose(twins, DiskHints(wwn="0x5024475c41000001", serial="TPBF2210170050100572")) is twins[1]
+
+
 def test_two_paths_of_one_unit_are_said_to_be_that_and_one_may_be_named() -> None:
     paths = [
         Disk(

@@ -1,6 +1,7 @@
 """Which block devices are disks: generated /sys trees, read by the agent and by the installer."""
 
 import importlib.util
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -12,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from provisioner.agent import disks, facts
-from provisioner.agent.protocol import DiskHints
+from provisioner.agent.protocol import Disk, DiskHints
+from provisioner.domain.profile import Hints
 from provisioner.errors import DiskError
 from provisioner.system import shipped
 
@@ -26,6 +28,7 @@ class Kind:
     place: str
     files: dict[str, str]
     verdict: str  # fixed, named (only if a hint names it), never (listed, and refused), hidden
+    has_place: bool = True  # that a hint can name
 
 
 KINDS = {
@@ -79,6 +82,66 @@ KINDS = {
     "loop": Kind("devices/virtual/block/loop{n}", {}, "hidden"),
     "mapper": Kind("devices/virtual/block/dm-{n}", {}, "hidden"),
     "array": Kind("devices/virtual/block/md12{n}", {}, "hidden"),
+    "bay": Kind(  # AHCI says of a port with hot plug that its disk is removable
+        f"{PCI}/0000:00:19.0/ata{{n}}/host{{n}}/target{{n}}:0:0/{{n}}:0:0:0/block/sd{{letter}}",
+        {"removable": "1", "device/model": "ST4000NM000A", "device/serial": "B{n}"},
+        "fixed",
+    ),
+    "aacraid": Kind(  # sets it for all of its volumes
+        f"{PCI}/0000:5e:00.0/host21/target21:0:{{n}}/21:0:{{n}}:0/block/sd{{letter}}",
+        {
+            "removable": "1",
+            "device/vendor": "ASR8405",
+            "device/model": "LogicalDrv 0",
+            "device/serial": "L{n}",
+        },
+        "fixed",
+    ),
+    "sas": Kind(
+        f"{PCI}/0000:af:00.0/host22/port-22:{{n}}/end_device-22:{{n}}/target22:0:{{n}}/22:0:{{n}}:0/block"
+        "/sd{letter}",
+        {
+            "device/model": "ST16000NM002G",
+            "device/serial": "ZL2{n}ABCD",
+            "device/wwid": "naa.5000c500a1b2c3{n:02x}",
+        },
+        "fixed",
+    ),
+    "second on the cable": Kind(
+        f"{PCI}/0000:00:01.{{n}}/ata1/host80/target80:0:1/80:0:1:0/block/sd{{letter}}",
+        {"device/model": "QEMU HARDDISK", "device/serial": "QM0000{n}X"},
+        "fixed",
+    ),
+    "board emmc": Kind(
+        "devices/platform/80860F14:0{n}/mmc_host/mmc{n}/mmcblk{n}",
+        {"device/type": "MMC", "device/name": "DG4016", "device/serial": "0x1234ab{n:02x}"},
+        "fixed",
+    ),
+    "firewire": Kind(
+        f"{PCI}/0000:00:1c.{{n}}/fw1/fw1.{{n}}/host9{{n}}/target9{{n}}:0:0/9{{n}}:0:0:0/block/sd{{letter}}",
+        {"device/model": "LaCie"},
+        "named",
+    ),
+    "removable somewhere": Kind("devices/odd/sd{letter}", {"removable": "1"}, "named", has_place=False),
+    "memory": Kind(
+        "devices/LNXSYSTM:00/ndbus0/region{n}/namespace{n}.0/block/pmem{n}", {}, "named", has_place=False
+    ),
+    "zoned": Kind(
+        f"{PCI}/0000:00:1d.0/ata{{n}}/host5{{n}}0/target5{{n}}0:0:0/5{{n}}0:0:0:0/block/sd{{letter}}",
+        {"queue/zoned": "host-managed", "device/model": "HSH721414AL"},
+        "named",
+    ),
+    "openbmc": Kind(
+        f"{PCI}/0000:00:14.0/usb1/1-{{n}}/1-{{n}}:1.2/host10{{n}}/target10{{n}}:0:0/10{{n}}:0:0:0/block/sd{{letter}}",
+        {"removable": "1", "device/vendor": "Linux", "device/model": "File-Stor Gadget"},
+        "named",
+    ),
+    "old path": Kind(f"{PCI}/0000:4{{n}}:00.0/nvme/nvme{{n}}/nvme{{n}}c0n1", {}, "hidden"),
+    "zvol": Kind("devices/virtual/block/zd{n}", {}, "hidden"),
+    "made by something new": Kind("devices/virtual/block/newblk{n}", {}, "hidden"),
+    "named array": Kind("devices/virtual/block/md_home{n}", {}, "hidden"),
+    "network": Kind("devices/aoe/etherd!e{n}.0", {}, "hidden"),
+    "flash": Kind("devices/mtd/mtdblock{n}", {}, "hidden"),
     "dvd": Kind(f"{PCI}/0000:00:17.0/ata9{{n}}/block/sr{{n}}", {"removable": "1"}, "hidden"),
 }
 
@@ -121,8 +184,8 @@ def test_only_disks_are_candidates_and_each_has_a_place_of_its_own(kinds: list[s
         assert {disk.name for disk in found if disk.medium} == {
             n for n, k in there.items() if k.verdict == "named"
         }
-        paths = [disk.by_path for disk in found if disk.by_path]
-        assert len(set(paths)) == len(paths) == len(found)
+        paths = [disk.by_path for disk in found if there[disk.name].has_place]
+        assert len(set(paths)) == len(paths) and all(paths)
         fixed = [name for name, kind in there.items() if kind.verdict == "fixed"]
         if len(fixed) == 1:
             assert disks.choose(found, DiskHints()).name == fixed[0]
@@ -130,12 +193,58 @@ def test_only_disks_are_candidates_and_each_has_a_place_of_its_own(kinds: list[s
             with pytest.raises(DiskError):
                 disks.choose(found, DiskHints())
         for disk in found:
-            hints = DiskHints(by_path=disk.by_path)
+            hints = DiskHints(by_path=disk.by_path) if disk.by_path else DiskHints(name=disk.name)
             if there[disk.name].verdict == "never":
                 with pytest.raises(DiskError, match="it is read-only"):
                     disks.choose(found, hints)
             else:
                 assert disks.choose(found, hints) is disk
+
+
+def notations(disk: Disk, kind: Kind) -> Iterator[dict[str, str]]:
+    """Every way in which lsblk, udev, smartctl, multipath or a person may write which disk this is."""
+    words = f"{disk.model} {disk.serial}".replace(" ", "_")
+    if disk.model and disk.serial:
+        for bus in ("ata-", "nvme-", "scsi-SATA_", "scsi-SSEAGATE_", "usb-SanDisk_"):
+            link = f"{bus}{words}"
+            yield from ({"serial": link}, {"serial": f"/dev/disk/by-id/{link}"})
+            yield {"serial": f"{link}-0:0" if bus.startswith("usb") else f"{link}_1"}
+    if disk.serial:
+        yield from ({"serial": text} for text in (disk.serial, disk.serial.lower(), f" {disk.serial} "))
+    if disk.wwn:
+        yield from ({"wwn": text} for text in wwns(disk.wwn))
+        yield from ({"serial": text} for text in wwns(disk.wwn) if ":" not in text)
+    for text in (disk.name, f"/dev/{disk.name}", f"dev/{disk.name.upper()}", f"/sys/block/{disk.name}"):
+        yield {"name": text}
+    if kind.has_place:
+        place = disk.by_path
+        yield from ({"by_path": text} for text in (place, place.upper(), f"/dev/disk/by-path/{place}"))
+    if disk.by_path.startswith("pci-0000:"):
+        bare = disk.by_path.removeprefix("pci-0000:")
+        yield from ({"by_path": text} for text in (bare, f"0000:{bare}", f"pci-{bare}", f"pci@0000:{bare}"))
+
+
+def wwns(number: str) -> Iterator[str]:
+    kind, digits = number.split(".")
+    link = f"/dev/disk/by-id/nvme-{number}" if kind == "eui" else f"wwn-0x{digits}"
+    pairs = ":".join(digits[at : at + 2] for at in range(0, len(digits), 2))
+    yield from (number, number.upper(), link, f"0x{digits}", digits, f" {digits.upper()} ", pairs)
+    yield f"/dev/disk/by-id/scsi-{3 if kind == 'naa' else 2}{digits}"
+    if len(digits) == 32:
+        yield from (f"wwn-0x{digits[:16]}0x{digits[16:]}", f"0x{digits[:16]} 0x{digits[16:]}")
+
+
+@given(trees)
+@settings(max_examples=80, deadline=None)
+def test_a_disk_is_found_in_every_notation_that_people_have_at_hand(kinds: list[str]) -> None:
+    with TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        there = build(Path(folder), kinds)
+        patch.setattr(facts, "SYS", Path(folder))
+        found = [disk for disk in facts.disks() if not disk.read_only]
+        for disk in found:
+            for said in notations(disk, there[disk.name]):
+                hints = Hints.model_validate(said)  # what is refused here is refused at apply
+                assert disks.choose(found, DiskHints(**hints.model_dump())) is disk, said
 
 
 @given(trees)

@@ -29,6 +29,33 @@ def test_a_disk_that_was_never_seen_is_its_hints_alone(site: Site) -> None:
     assert made.model_dump(mode="json")["erases"] == {"seen": False, "hints": {}, "foreign": ""}
 
 
+TWINS = tuple(
+    DiskInfo(name=name, size=10**12, serial=serial) for name, serial in (("sda", "Z1"), ("sdb", "Z2"))
+)
+STICK = DiskInfo(name="sdc", size=10**10, serial="4C53", medium="a USB medium")
+
+
+@pytest.mark.parametrize(
+    ("disks", "doubt"),
+    [
+        ((), "no disk fits the hints. Seen: no disk at all (PV-312)"),
+        (TWINS, "2 disks fit the hints, and only one may: sda 1 TB serial Z1; sdb 1 TB serial Z2 (PV-313)"),
+        (
+            (STICK,),
+            "this machine shows no disk that could be meant. Seen: "
+            "sdc 10 GB serial 4C53: it is a USB medium, and no hint names it (PV-312)",
+        ),
+    ],
+)
+def test_a_plan_says_why_no_disk_that_was_seen_is_meant(
+    site: Site, disks: tuple[DiskInfo, ...], doubt: str
+) -> None:
+    site.database.hosts.put_hardware("vc-1", HardwareFacts(disks=disks, boot_id="b"), 1234.5)
+    host, image = site.database.hosts.get("vc-1"), site.database.images.all()[0]
+    erased = plan.make(site, host, image, Terms()).erases
+    assert (erased.seen, erased.doubt, erased.seen_at, erased.seen_by) == (False, doubt, 1234.5, "deployment")
+
+
 def test_a_plan_is_the_same_after_it_was_sent(site: Site) -> None:
     made = make(site)
     assert Plan.model_validate_json(made.model_dump_json()) == made

@@ -1,5 +1,6 @@
 """The only writer of deployment state."""
 
+import json
 import threading
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from provisioner.deployment.order import arm, secrets
-from provisioner.deployment.record import record
+from provisioner.deployment.record import record, standing, standings
 from provisioner.domain.claim import Claim
 from provisioner.domain.deployment import Deployment, WrittenDisk
 from provisioner.domain.events.agent import AgentFailed, AgentHello, AgentSilent, AgentWritten, NetbootAgain
@@ -28,8 +29,9 @@ from provisioner.domain.events.system import DiskChosen, OsPhoned
 from provisioner.domain.events.verification import SealDone, VerifyPassed
 from provisioner.domain.host import Host
 from provisioner.domain.lifecycle import following
+from provisioner.domain.profile import Hints
 from provisioner.domain.stage import RESTING, Stage
-from provisioner.errors import RefusedError, TransitionError
+from provisioner.errors import RefusedError, TransitionError, UnreadableError
 from provisioner.site.site import Site
 from provisioner.state.recording import Recording
 from tests.unit.conftest import MAC, began_of, hello_of, put_installer
@@ -69,6 +71,28 @@ def test_a_deployment_goes_its_way_from_order_to_ready(site: Site) -> None:
     row = tell(site, row, SealDone())
     assert (row.stage, row.nonce, row.token_hash, row.phone_hash) == (Stage.READY, "", "", "")
     assert site.database.events.of(row.id)[0].kind == "order.armed"
+
+
+@pytest.mark.parametrize("disk", [None, Hints(serial="Z2"), Hints()])
+def test_of_many_orders_each_is_looked_at_as_alone(site: Site, disk: Hints | None) -> None:
+    hints = (Hints(serial="Z1"), Hints(serial="Z9"))
+    profile = site.database.profiles.get("cube").model_copy(update={"disks": hints})
+    host = site.database.hosts.get("vc-1").model_copy(update={"disk": disk})
+    site.database.put_inventory([host], [profile], site.settings.hosts_range)
+    row = arm_host(site)
+    assert standings(site, [row], 5.0) == {row.id: standing(site, row, 5.0)}
+    assert standing(site, row, 5.0).hints == (hints[0] if disk is None else disk)
+
+
+def test_a_profile_that_names_no_disk_is_said_to_be_unreadable_and_ends_nothing_else(site: Site) -> None:
+    """Releases before took one, and its orders ended in an IndexError."""
+    row = arm_host(site)
+    body = site.database.profiles.get("cube").model_dump(mode="json") | {"disks": []}
+    site.database.db.conn.execute("UPDATE profiles SET body = ?", [json.dumps(body)])
+    assert standings(site, [row], 5.0) == {}
+    with pytest.raises(UnreadableError, match="no disk is named") as caught:
+        standing(site, row, 5.0)
+    assert caught.value.code == 612 and "provision host apply" in caught.value.hint
 
 
 def test_a_refused_event_leaves_no_trace(site: Site) -> None:

@@ -150,12 +150,48 @@ def test_one_number_that_differs_outweighs_all_that_are_equal(other: MachineIden
         (DiskIdentity("D1", "naa.0000000000000000"), DiskIdentity("D1", "naa.5000c5"), Match.SAME),
         (DiskIdentity("00000000"), DiskIdentity("00000000"), Match.NONE),
         (DiskIdentity("D1"), DiskIdentity(), Match.NONE),
+        (DiskIdentity("123456789"), DiskIdentity("123456789"), Match.NONE),  # a maker's sample
+        # one NVMe disk, of which a newer kernel does not believe the EUI-64 that all of its make have
+        (
+            DiskIdentity("D1", "eui.0025385b01020304"),
+            DiskIdentity("D1", "nvme.144d-4431-58-00000001"),
+            Match.SAME,
+        ),
+        (
+            DiskIdentity("D1", "eui.0025385b01020304"),
+            DiskIdentity("D2", "nvme.144d-4432-58-00000001"),
+            Match.DIFFERENT,
+        ),
+        (
+            DiskIdentity("D1", "uuid.6eb6b0a0-1d9f-4b1e-9c0b-2f4f1f0f3a77"),
+            DiskIdentity("D1", "eui." + "1" * 31 + "2"),
+            Match.SAME,
+        ),
+        (
+            DiskIdentity("", "eui.0025385b01020304"),
+            DiskIdentity("", "nvme.144d-4431-58-00000001"),
+            Match.NONE,
+        ),
     ],
 )
 def test_a_disk_is_told_by_its_wwn_and_else_by_its_serial(
     one: DiskIdentity, other: DiskIdentity, match: Match
 ) -> None:
     assert one.compare(other) is other.compare(one) is match
+
+
+def test_what_is_erased_must_be_the_same_in_every_number() -> None:
+    """Makers gave one WWN to several disks: it is enough to tell a system's disk, not to erase one."""
+    disk = DiskIdentity("D1", "naa.5000c500a1b2c3d4")
+    assert disk.is_exactly(DiskIdentity("d1 ", "0x5000C500A1B2C3D4"))
+    for other in (
+        DiskIdentity("D2", disk.wwn),
+        DiskIdentity("", disk.wwn),
+        DiskIdentity("D1"),
+        DiskIdentity(),
+    ):
+        assert not disk.is_exactly(other) and not other.is_exactly(disk)
+    assert not DiskIdentity().is_exactly(DiskIdentity()) and not DiskIdentity("0000").is_known
 
 
 def test_a_mac_that_several_machines_name_tells_none() -> None:

@@ -7,9 +7,32 @@ from pydantic import ValidationError
 
 from provisioner.domain.profile import Hints
 from provisioner.system import disk_names
+from provisioner.system.placeholders import is_placeholder
 
 NAA6 = "naa.600508b1001c7ef0a5d2c1b4e3f60718"
 NAA5 = "naa.5000c500a1b2c3d4"
+SAMPLES = (
+    *(
+        "0",
+        "00000000",
+        "0000-0000",
+        "..........",
+        "FFFFFFFF",
+        "XXXX",
+        "none",
+        "N/A",
+        "unknown",
+        "Not Specified",
+    ),
+    *(
+        "Default string",
+        "To be filled by O.E.M.",
+        "0123456789",
+        "123456789",
+        "0123456789ABCDEF",
+        "SN: 123456",
+    ),
+)
 
 
 @pytest.mark.parametrize(
@@ -29,6 +52,17 @@ NAA5 = "naa.5000c500a1b2c3d4"
         ("6eb6b0a0-1d9f-4b1e-9c0b-2f4f1f0f3a77", "uuid.6eb6b0a0-1d9f-4b1e-9c0b-2f4f1f0f3a77"),
         ("nvme.1b36-4c414244-51454d55-00000001", "nvme.1b36-4c414244-51454d55-00000001"),
         ("t10.ATA_ST4000NM0035_ZC1", "t10.ATA     ST4000NM0035     ZC1"),
+        ("wwn-0x600508b1001c7ef00xa5d2c1b4e3f60718", NAA6),  # udev's ID_WWN and its vendor extension
+        ("0x600508b1001c7ef0 0xa5d2c1b4e3f60718", NAA6),
+        ("0x600508b1001c7ef0+0xa5d2c1b4e3f60718", NAA6),
+        ("WWN-0X600508B1001C7EF0A5D2C1B4E3F60718", NAA6),
+        ("60:05:08:b1:00:1c:7e:f0:a5:d2:c1:b4:e3:f6:07:18", NAA6),
+        ("50.00.c5.00.a1.b2.c3.d4", NAA5),  # as switches print it
+        (
+            "/dev/disk/by-id/nvme-uuid.6eb6b0a0-1d9f-4b1e-9c0b-2f4f1f0f3a77",
+            "uuid.6eb6b0a0-1d9f-4b1e-9c0b-2f4f1f0f3a77",
+        ),
+        ("nvme-nvme.1b36-4c414244-51454d55-00000001", "nvme.1b36-4c414244-51454d55-00000001"),
     ],
 )
 def test_a_wwn_is_the_same_in_all_notations(wanted: str, has: str) -> None:
@@ -61,6 +95,11 @@ def test_what_names_no_disk_is_the_same_as_nothing(number: str) -> None:
         ("pci-0000:41:00.0-nvme-1", "pci-0000:41:00.0"),  # of an older agent
         ("pci-10000:81:00.0-nvme-1", "pci-0000:c9:00.5-pci-10000:81:00.0-nvme-1"),
         ("pci-0000:c9:00.5-pci-10000:81:00.0-nvme-1", "pci-10000:81:00.0-nvme-1"),
+        ("pci@0000:41:00.0", "pci-0000:41:00.0-nvme-1"),  # lshw
+        ("pci-41:00.0-nvme-1", "pci-0000:41:00.0-nvme-1"),
+        ("41:00.0-nvme-1", "pci-0000:41:00.0-nvme-1"),
+        ("pci-0000:00:1f.2-ata-1.1", "pci-0000:00:1f.2-ata-1.1"),
+        ("platform-80860F14:00", "platform-80860F14:00"),
         ("pci-0000:00:14.0-usbv3-0:2:1.0-scsi-0:0:0:0", "pci-0000:00:14.0-usb-0:2:1.0-scsi-0:0:0:0"),
     ],
 )
@@ -76,6 +115,8 @@ def test_a_place_is_the_same_as_udev_lspci_and_the_kernel_say_it(wanted: str, ha
         ("pci-0000:41:00.0", "pci-0000:42:00.0-nvme-1"),
         ("pci-0000:41:00.0-nvme-1", "pci-0000:41:00.0-nvme-2"),
         ("pci-0000:41:00.0", ""),
+        ("pci-0000:00:1f.2-ata-1.0", "pci-0000:00:1f.2-ata-1.1"),  # the second on one cable
+        ("pci-0000:00:1f.2-ata-1", "pci-0000:00:1f.2-ata-1.2.0"),  # behind a port multiplier
     ],
 )
 def test_another_port_is_another_place(wanted: str, has: str) -> None:
@@ -90,6 +131,17 @@ def test_another_port_is_another_place(wanted: str, has: str) -> None:
         ("nvme-SAMSUNG_MZQL23T8HCLS-00A07_S64HNE0R", True),  # udev's by-id
         ("/dev/disk/by-id/nvme-SAMSUNG_MZQL23T8HCLS-00A07_S64HNE0R_1", False),  # a path: refused at apply
         ("SAMSUNG_MZQL23T8HCLS-00A07_S64HNE0R", True),
+        ("nvme-SAMSUNG_MZQL23T8HCLS-00A07_S64HNE0R_1", True),  # a namespace
+        ("scsi-SATA_SAMSUNG_MZQL23T8_S64HNE0R", True),  # cut as the kernel cuts it
+        ("scsi-1ATA_SAMSUNG_MZQL23T8HCLS-00A07_S64HNE0R", True),
+        ("usb-Samsung_SAMSUNG_MZQL23T8HCLS-00A07_S64HNE0R-0:0", True),
+        ("virtio-S64HNE0R", True),
+        ("nvme-eui.3634353130303030", True),
+        ("wwn-0x3634353130303030", True),
+        ("/dev/disk/by-id/scsi-33634353130303030", True),
+        ("nvme-SAMSUNG_MZQL23T8HCLS-00A07_S64HNE0X", False),
+        ("ata-INTEL_SSDSC2KB96_S64HNE0R", False),
+        ("wwn-0x3634353130303031", False),
         ("0x3634353130303030", True),  # lsblk calls a SCSI disk's WWN its serial
         ("S64HNE0", False),
         ("INTEL_SSD_S64HNE0R", False),
@@ -143,6 +195,54 @@ def test_a_model_that_nothing_cuts_must_fit_as_a_whole() -> None:
         ({"wwn": "wwn-0x600508b1001c7ef0"}, "is the first half of a WWN"),
         ({"serial": "/dev/disk/by-id/x/y"}, "is a path"),
         ({"serial": "00000000"}, "is what disks without a serial say"),
+        ({"serial": "0123456789ABCDEF"}, "is what disks without a serial say"),  # of USB bridges
+        ({"serial": "To be filled by O.E.M."}, "is what disks without a serial say"),
+        ({"serial": "/dev/disk/by-path/pci-0000:41:00.0-nvme-1"}, "write it as by_path"),
+        ({"serial": "pci-0000:41:00.0-nvme-1"}, "write it as by_path"),
+        ({"serial": "/dev/sda"}, "write it as name"),
+        ({"serial": "nvme0n1"}, "write it as name"),
+        ({"serial": "scsi-3600508b1001c7ef0"}, "is the first half of a WWN"),
+        ({"serial": "ata-ST4000NM0035-1V4107_ZC1-part1"}, "is a partition"),
+        ({"serial": "wwn-0x600508b1001c7ef0"}, "is the first half of a WWN"),
+        ({"serial": "0x600508b1001c7ef0"}, "is the first half of a WWN"),
+        ({"serial": "naa.5000c5"}, "is no WWN"),
+        ({"serial": "eui.0000000000000000"}, "is what several disks say"),
+        ({"wwn": "naa.600508b1001c7ef0"}, "is the first half of a WWN"),
+        ({"wwn": "wwn-0x5000c500a1b2c3d4-part2"}, "is a partition"),
+        ({"wwn": "naa.5000000000000000"}, "is what several disks say"),
+        ({"wwn": "ata-SAMSUNG_MZ7LH960HAJR-00005_S45NNA0N"}, "is no WWN"),
+        ({"wwn": "/dev/disk/by-path/pci-0000:41:00.0-nvme-1"}, "is no WWN"),
+        *(
+            ({"name": name}, "is no disk of its own")
+            for name in (
+                *(
+                    "dm-0",
+                    "md127",
+                    "md/home",
+                    "md_home",
+                    "loop7",
+                    "zram0",
+                    "ram3",
+                    "nbd0",
+                    "sr0",
+                    "fd0",
+                    "rbd1",
+                ),
+                *("mmcblk0boot0", "/dev/mmcblk0rpmb", "mmcblk0gp1", "mtdblock2", "nvme0c0n1", "ng0n1", "sg2"),
+                *("zd16", "nullb0", "etherd/e0.0", "8:0", "/dev/block/8:0", "/dev/mapper/vg-root", "drbd0"),
+            )
+        ),
+        ({"name": "pmem0p1"}, "is a partition"),
+        ({"name": "/dev/"}, "is no name as lsblk prints them"),
+        ({"by_path": "pci-slot3"}, "is no place at a bus"),
+        ({"by_path": "nvme0n1"}, "is no place at a bus"),
+        ({"by_path": "/dev/disk/by-id/wwn-0x5000c500a1b2c3d4"}, "is no place at a bus"),
+        ({"min_size": ">= 900GB"}, "is not a size"),
+        ({"min_size": "1,92TB"}, "is not a size"),
+        ({"min_size": "3,840TB"}, "is the comma a decimal point"),
+        ({"max_size": "960"}, "is the unit missing"),
+        ({"max_size": "1.92"}, "is the unit missing"),
+        ({"min_size": "9000000000P"}, "more than any machine has"),
         ({"serial": "S64\u200bHNE0R"}, "cannot be seen"),
         ({"by_path": "pci-0000:41:00.0\u2011nvme-1"}, "is no place at a bus"),
         ({"min_size": "2TB", "max_size": "1TB"}, "no disk fits both"),
@@ -161,6 +261,12 @@ def test_what_no_disk_can_be_called_is_refused_in_words(hints: dict[str, str], w
         (" sda ", "sda"),
         ("/dev/cciss/c0d0", "cciss!c0d0"),
         ("mmcblk0", "mmcblk0"),
+        ("dev/sda", "sda"),
+        ("/dev//sda/", "sda"),
+        ("/sys/block/nvme0n1", "nvme0n1"),
+        ("/sys/class/block/sda", "sda"),
+        ("/dev/NVME0N1", "nvme0n1"),
+        ("pmem0", "pmem0"),
     ],
 )
 def test_a_name_is_the_devices_own(wanted: str, has: str) -> None:
@@ -180,7 +286,30 @@ def test_a_name_is_the_devices_own(wanted: str, has: str) -> None:
         ("1,920,383,410,176 bytes", 1_920_383_410_176),  # smartctl
         ("1920383410176 B", 1_920_383_410_176),
         ("512", 512),
+        ("1TB", 10**12),
+        ("1 TB", 10**12),
+        ("960 Gbytes", 960 * 10**9),
+        ("1TiB", 1 << 40),
+        ("1T", 1 << 40),
+        ("960g", 960 << 30),
+        ("0.96TB", 960 * 10**9),
+        ("960\u00a0GB", 960 * 10**9),
     ],
 )
 def test_sizes_are_taken_as_they_are_printed_and_gb_is_not_gib(written: str, size: int) -> None:
     assert Hints.model_validate({"min_size": written}).min_size == size
+
+
+@pytest.mark.parametrize("word", SAMPLES)
+def test_what_makers_leave_in_place_of_a_serial_is_none_of_a_disk_either(word: str) -> None:
+    """One list, for machines and for disks."""
+    assert is_placeholder(word) and not disk_names.tells_apart(word) and disk_names.evidence(word) == ""
+    with pytest.raises(ValidationError, match=r"name the wwn|is a path"):
+        Hints(serial=word)
+
+
+@pytest.mark.parametrize(
+    "number", ["S64HNE0R", "QM00001", "1234", "drive-scsi0", "OEM7", "beaf11", "LABDISK1"]
+)
+def test_a_makers_own_number_is_one(number: str) -> None:
+    assert disk_names.evidence(number) == number == Hints(serial=number).serial

@@ -97,6 +97,33 @@ def test_each_deviation_has_its_sentence(said: dict[str, Any], sentence: str) ->
     assert deviations(**said) == [sentence]
 
 
+VOLUME = {"name": "sda", "serial": "PDNLH0BRH00001", "wwn": "naa.600508b1001c7ef0a5d2c1b4e3f60718"}
+
+
+@pytest.mark.parametrize(
+    ("serial", "wwn", "sentences"),
+    [
+        ("PDNLH0BRH00001", "0x600508b1001c7ef0a5d2c1b4e3f60718", []),
+        ("PDNLH0BRH00001", "", []),
+        ("", "naa.600508B1001C7EF0A5D2C1B4E3F60718", []),
+        ("pdnlh0brh00001 ", "", []),
+        (
+            "PDNLH0BRH00001",
+            "naa.600508b1001c7ef0a5d2c1b4e3f60719",
+            [
+                "the root file system is on disk serial PDNLH0BRH00001 naa.600508b1001c7ef0a5d2c1b4e3f60718, "
+                "written was PDNLH0BRH00001 naa.600508b1001c7ef0a5d2c1b4e3f60719"
+            ],
+        ),
+    ],
+)
+def test_of_volumes_with_one_serial_the_wwn_tells_which_has_the_root(
+    serial: str, wwn: str, sentences: list[str]
+) -> None:
+    expected = replace(WANTED, root_disk_serial=serial, root_disk_wwn=wwn)
+    assert deviations(expected, root_disks=[VOLUME]) == sentences
+
+
 @pytest.mark.parametrize("wanted", [300 << 20, 900 << 20, 1 << 30, 1100 << 20, 2 << 30, 16 << 30, 2 << 40])
 def test_too_little_memory_never_reads_as_enough(wanted: int) -> None:
     allowed = max(int(wanted * check.MEMORY_TOLERANCE), check.MEMORY_FLOOR)

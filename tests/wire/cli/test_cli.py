@@ -287,6 +287,36 @@ def test_an_inventory_that_cannot_be_meant_is_refused_with_file_and_line(
     assert said.code == 2 and said.err.startswith(f"✗ {sentence}") and "(PV-110)" in said.err, said.err
 
 
+UNSAID = "all:\n  vars: {profile: p}\n  hosts:\n    bad-1: {macs: ['52:54:00:99:00:01'], disk: DISK}\n"
+
+
+@pytest.mark.parametrize(
+    ("disk", "sentence"),
+    [
+        ("disks: []", "disks: no disk is named"),
+        ("disks: [{wwn: wwn-0x600508b1001c7ef0}]", "disks.0.wwn: wwn-0x600508b1001c7ef0 is the first half"),
+        ("disks: [{serial: /dev/sda}]", "disks.0.serial: /dev/sda is a device: write it as name"),
+        ("disks: [{by_path: slot 3}]", "disks.0.by_path: slot 3 is no place at a bus"),
+        ("disks: [{name: nvme0n1p1}]", "disks.0.name: nvme0n1p1 is a partition"),
+        ("disks: [{min_size: '>= 900GB'}]", "disks.0.min_size: '>= 900GB' is not a size"),
+        ("disks: [{size: 1TB}]", "disks.0.size: is not a known key"),
+    ],
+)
+def test_a_disk_that_no_host_can_have_is_refused_with_file_and_line(
+    world: World, tmp_path: Path, disk: str, sentence: str
+) -> None:
+    (tmp_path / "hosts.yml").write_text(UNSAID.replace(", disk: DISK", ""))
+    (tmp_path / "profiles.yml").write_text(f"p:\n  image: vault-os\n  {disk}\n")
+    check(world.provision("host", "apply", tmp_path), 2, 110, "profiles.yml: line 3: profile p: ", sentence)
+    if disk.startswith("disks: [{"):
+        said = disk.removeprefix("disks: [").removesuffix("]")
+        (tmp_path / "hosts.yml").write_text(UNSAID.replace("DISK", said))
+        (tmp_path / "profiles.yml").write_text("p: {image: vault-os}\n")
+        sentence = sentence.replace("disks.0.", "disk.")
+        check(world.provision("host", "apply", tmp_path), 2, 110, "hosts.yml: line 4: bad-1: ", sentence)
+    assert not [host for host in world.client.hosts() if host.name.startswith("bad-")]
+
+
 def test_a_serial_by_its_reserved_name_is_applied_with_a_word_of_advice(world: World, tmp_path: Path) -> None:
     (tmp_path / "hosts.yml").write_text(
         'g: {hosts: {old-1: {macs: ["52:54:00:99:01:01"], profile: p, serial: OLD1}}}\n'

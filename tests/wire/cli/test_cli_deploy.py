@@ -17,6 +17,7 @@ from provisioner.cli.output import TIMES
 from provisioner.deployment.record import record
 from provisioner.domain.deployment import Verdict
 from provisioner.domain.events.verification import SealDone, VerifyPassed, VerifyRejected
+from provisioner.domain.hardware import DiskInfo, HardwareFacts
 from provisioner.errors import RefusedError
 
 if TYPE_CHECKING:
@@ -120,6 +121,16 @@ def test_a_dry_run_shows_the_plan_on_stdout_and_changes_nothing(world: World, pu
     assert data["plan"]["refusals"] == []
     assert data["schema_version"] == 1
     assert world.client.deployments() == before and puppet.row is None
+
+
+def test_a_dry_run_says_why_no_disk_that_was_seen_is_meant(world: World, puppet: Puppet) -> None:
+    stick = DiskInfo(name="sda", size=10**10, serial="4C53", medium="a USB medium")
+    world.site.database.hosts.put_hardware(puppet.name, HardwareFacts(disks=(stick,)), 1234.5)
+    said = world.provision("deploy", puppet.name, "--dry-run")
+    words = " ".join(said.out.split())
+    assert said.code == 0 and "not among those seen; the one disk that fits: no hint" in words, words
+    assert "this machine shows no disk that could be meant. Seen: sda 10 GB serial 4C53: it is a USB" in words
+    assert "(PV-312)" in words
 
 
 def test_a_dry_run_names_every_refusal_and_ends_as_the_order_would(world: World, puppet: Puppet) -> None:
