@@ -24,11 +24,12 @@ class ProvisionError(Exception):
 
     ``str(error)`` is what happened, with the evidence; ``hint`` is what to do next; ``code`` is the
     number behind ``PV-`` (1xx orders and input, 2xx power and netboot, 3xx agent and disk, 4xx first
-    boot, 5xx verification, 6xx service and site).
+    boot, 5xx verification, 6xx service and site); `also` are further faults, found at the same time.
     """
 
     code = 600
     exit = Exit.INTERNAL
+    also: tuple["ProvisionError", ...] = ()
 
     def __init__(self, message: str, *, hint: str = "", code: int | None = None) -> None:
         super().__init__(message)

@@ -9,6 +9,7 @@ from typing import Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
 from provisioner.errors import SettingsError
 
@@ -335,10 +336,12 @@ def check(body: Mapping[str, object], *, source: str) -> Settings:
 
 def sentences(fault: ValidationError) -> str:
     """Pydantic's complaints as one line for people."""
+    return "; ".join(map(sentence_of, fault.errors()))
+
+
+def sentence_of(error: ErrorDetails) -> str:
+    """One complaint of Pydantic's for people, with the keys that lead to what is meant."""
     words = {"extra_forbidden": "is not a known key", "missing": "is missing"}
-    lines = []
-    for error in fault.errors():
-        place = ".".join(str(part) for part in error["loc"])
-        text = words.get(error["type"], error["msg"].removeprefix("Value error, "))
-        lines.append(f"{place}: {text}" if place else text)
-    return "; ".join(lines)
+    place = ".".join(str(part) for part in error["loc"])
+    text = words.get(error["type"], error["msg"].removeprefix("Value error, "))
+    return f"{place}: {text}" if place else text

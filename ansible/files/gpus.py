@@ -140,8 +140,28 @@ def gpu(nvml: Any, index: int) -> dict[str, Any]:
 
 def place(pci: Any) -> tuple[str, str]:
     """Bus id as the kernel writes it, and `vendor:device`; NVML writes 00000000:17:00.0 and 0x233010DE."""
-    both = int(pci.pciDeviceId)
-    return f"{pci.domain:04x}:{pci.bus:02x}:{pci.device:02x}.0", f"{both & 0xFFFF:04x}:{both >> 16:04x}"
+    both, name = int(pci.pciDeviceId), pci.busId
+    last = (name.decode() if isinstance(name, bytes) else name)[-1:]  # the function has no field of its own
+    bus = f"{pci.domain:04x}:{pci.bus:02x}:{pci.device:02x}.{last if last.isdigit() else 0}"
+    return bus, f"{both & 0xFFFF:04x}:{both >> 16:04x}"
+
+
+def answer() -> bytes:
+    """What `ask` gives, as JSON; that it failed is an answer, too."""
+    try:
+        return json.dumps(ask()).encode()
+    except (
+        Exception
+    ) as fault:  # whatever a module that is none of NVIDIA's gives in place of text and numbers
+        return json.dumps({"state": "error", "reason": f"{type(fault).__name__}: {fault}"[:200]}).encode()
+
+
+def read(text: bytes) -> dict[str, Any]:
+    """The answer of the process that asked; without a whole one it has died."""
+    try:
+        return dict(json.loads(text))
+    except ValueError:
+        return {"state": "killed"}
 
 
 def within(seconds: float) -> dict[str, Any]:
@@ -153,7 +173,7 @@ def within(seconds: float) -> dict[str, Any]:
         for number in (0, 1, 2):  # SSH waits for whoever holds these
             os.dup2(null, number)
         try:
-            os.write(writer, json.dumps(ask()).encode())
+            os.write(writer, answer())
         finally:
             os._exit(0)
     os.close(writer)
@@ -161,7 +181,7 @@ def within(seconds: float) -> dict[str, Any]:
     while select.select([reader], [], [], max(0.0, until - time.monotonic()))[0]:
         part = os.read(reader, 1 << 16)
         if not part:
-            return json.loads(text) if text else {"state": "error", "reason": "who asked it died"}
+            return read(text)
         text += part
     os.kill(child, signal.SIGKILL)  # it may not even die of this, so nobody waits for it
     return {"state": "silent", "reason": f"no answer within {seconds:g} s"}
@@ -171,6 +191,6 @@ if __name__ == "__main__":
     kernel = Path(sys.argv[1] if len(sys.argv) > 1 else "/sys")
     limit = float(sys.argv[2]) if len(sys.argv) > 2 else LIMIT
     # NVML first: it may load the kernel module, whose version is read then
-    answer = within(limit)
-    answer["module"] = word(kernel / "module/nvidia/version")
-    print(json.dumps({**answer, "graphics": graphics(kernel)}))
+    said = within(limit)
+    said["module"] = word(kernel / "module/nvidia/version")
+    print(json.dumps({**said, "graphics": graphics(kernel)}))

@@ -16,6 +16,7 @@ from provisioner.cli.output import (
     print_fields,
     print_record,
     print_rows,
+    say,
 )
 from provisioner.errors import InputError
 from provisioner.power import registry
@@ -103,13 +104,20 @@ def _show(details: "HostDetails") -> None:
 
 @host.command()
 @click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--dry-run", is_flag=True, help="Say what is wrong, or what would be new; change nothing.")
 @with_client
-def apply(client: "Client", folder: Path) -> None:
+def apply(client: "Client", folder: Path, dry_run: bool) -> None:
     """Add or replace the hosts and profiles of an inventory folder: all of them, or none."""
     from provisioner.state import inventory
 
-    applied = client.apply(*inventory.read(folder, registry.DRIVERS, advise=info))
-    info(f"{len(applied.hosts)} hosts and {len(applied.profiles)} profiles are known now")
+    hosts, profiles = inventory.read(folder, registry.DRIVERS, advise=info, known=client.hosts)
+    if dry_run:
+        known = {host.name for host in client.hosts()}
+        for host in hosts:
+            say(f"{host.name}: {'replaced' if host.name in known else 'new'}")
+        return info(f"{len(hosts)} hosts and {len(profiles)} profiles are right; nothing was changed")
+    applied = client.apply(hosts, profiles)
+    return info(f"{len(applied.hosts)} hosts and {len(applied.profiles)} profiles are known now")
 
 
 @host.command()

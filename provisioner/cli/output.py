@@ -46,6 +46,7 @@ TIMES = frozenset(
     }
     | {"last_seen", "inventoried", "seen_at"}
 )
+MOST_FAULTS = 50  # that are shown of one command
 WIDTH = 1 << 20  # YAML is not folded: the rest of a text would begin a line of its own
 Row = TypeVar("Row")
 Part = str | tuple[str, str]  # text, or text and its style
@@ -252,7 +253,15 @@ def print_field(title: str, text: str) -> None:
 
 
 def print_error(fault: ProvisionError) -> None:
-    """An error for people, to stderr: what, why, what to do, its code."""
+    """An error for people, to stderr: what, why, what to do, its code; and all that were found with it."""
+    faults = (fault, *fault.also)
+    for one in faults[:MOST_FAULTS]:
+        _print_fault(one)
+    if len(faults) > MOST_FAULTS:
+        info(f"… and {len(faults) - MOST_FAULTS} more")
+
+
+def _print_fault(fault: ProvisionError) -> None:
     mark = click.style("✗ ", fg="red", bold=True)
     click.echo(f"{mark}{escape(str(fault))} (PV-{fault.code})", err=True, color=_wants_colour())
     if fault.hint:

@@ -5,15 +5,17 @@ from dataclasses import dataclass, field
 from graphlib import CycleError, TopologicalSorter
 from typing import NoReturn
 
-from provisioner.errors import InventoryError
 from provisioner.state import host_range
+from provisioner.state.inventory_faults import Faults, Place, PlacedError, gathering
 from provisioner.state.vars_files import VarsFiles
-from provisioner.state.yaml_file import Key
+from provisioner.state.yaml_file import AS_YAML, Items, Key
 
 ALL, UNGROUPED = "all", "ungrouped"  # Ansible has them always
 MOST_HOSTS = 20_000  # of one inventory
+MOST_MEMBERS = 1_000_000  # hosts of all groups together
 _SECTIONS = ("vars", "hosts", "children")
 _PRIORITY = "ansible_group_priority"
+_BEGINNING = Place("hosts.yml", 1)
 _Body = Mapping[str, object]
 
 
@@ -31,55 +33,85 @@ class _Group:
 class Tree:
     """What an inventory says, in its order.
 
-    `hosts` are their own variables; `lines` where each name is said first; `members` the groups of each host
+    `hosts` are their own variables; `places` where each name is said first; `members` the groups of each host
     but `all`, with those above its own.
     """
 
     groups: dict[str, _Group] = field(default_factory=dict)
     hosts: dict[str, dict[str, object]] = field(default_factory=dict)
-    lines: dict[str, int] = field(default_factory=dict)
+    places: dict[str, Place] = field(default_factory=dict)
     members: dict[str, set[str]] = field(default_factory=dict)
+    size: int = 0  # hosts of all groups together
+    is_full: bool = False
 
     def group(self, name: str) -> _Group:
         return self.groups.setdefault(name, _Group(name))
 
 
-def read(document: object) -> Tree:
-    """The groups and hosts of an Ansible YAML inventory, as `yaml_file` loads it.
+def read(document: object, beginning: Place = _BEGINNING, faults: Faults | None = None) -> Tree:
+    """The groups and hosts of an Ansible YAML inventory, as `yaml_file` loads it from its `beginning` on.
 
-    Raises:
-        InventoryError: PV-110, with the line.
+    With `faults`, what is wrong is kept there, and the rest is given. Raises InventoryError (PV-110), with
+    file and line.
     """
     tree = Tree(groups={ALL: _Group(ALL), UNGROUPED: _Group(UNGROUPED)})
-    for name, body in _mapping(document, "the inventory", None).items():
-        _read_group(tree, name, body)
-    _refuse_shared_names(tree)
-    tree.members = _memberships(tree, _generations(tree))
+    with gathering(faults) as found:
+        with found.gather():
+            for name, body in _groups(document, beginning).items():
+                _read_group(tree, name, body, found)
+        _refuse_shared_names(tree, found)
+        tree.members = _memberships(tree, _generations(tree, found))
     return tree
 
 
-def host_variables(tree: Tree, files: VarsFiles) -> dict[str, dict[str, object]]:
-    """Each host's variables, in the order of the inventory.
+def host_variables(
+    tree: Tree, files: VarsFiles, faults: Faults | None = None
+) -> dict[str, dict[str, object]]:
+    """Each host's variables, in the order of the inventory; their keys have the place of what counts.
 
     The deeper group wins, then the higher `ansible_group_priority`, then the later name; the `files` of
     groups win over all groups in the inventory; what the host says there wins over these, and its own file
     over all (Ansible, "Understanding variable precedence"). Raises InventoryError (PV-110), with file and
-    line, where one of the `files` cannot be read.
+    line, where one of the `files` cannot be read; with `faults`, that is kept there.
     """
-    in_files = {name: files.of_group(name) for name in tree.groups}
-    return {
-        name: _variables(tree, tree.members[name], in_files) | own | files.of_host(name)
-        for name, own in tree.hosts.items()
-    }
+    with gathering(faults) as found:
+        in_files = {name: files.of_group(name, found) for name in tree.groups}
+        return {
+            name: overlaid(*_bodies(tree, tree.members[name], in_files), own, files.of_host(name, found))
+            for name, own in tree.hosts.items()
+        }
 
 
-def _refuse(key: str | None, words: str, hint: str = "") -> NoReturn:
-    place = f"line {key.line}: " if isinstance(key, Key) else ""
-    raise InventoryError(f"{place}{words}", hint=hint)
+def overlaid(*bodies: _Body) -> dict[str, object]:
+    """Variables of which the later win, with the keys that they have there (`|` keeps the first ones)."""
+    merged: dict[str, object] = {}
+    for body in bodies:
+        for key in body:
+            merged.pop(key, None)
+        merged.update(body)
+    return merged
 
 
-def _mapping(value: object, what: str, key: str | None) -> dict[str, object]:
-    if value is None or value == "":
+def _refuse(key: str, words: str, hint: str = "") -> NoReturn:
+    raise PlacedError(key.place if isinstance(key, Key) else _BEGINNING, words, hint=hint)
+
+
+def _groups(document: object, beginning: Place) -> dict[str, object]:
+    """The outermost groups. Raises PlacedError where the file is no inventory at all."""
+    if document is None:
+        return {}
+    if not isinstance(document, dict):
+        first = document.places[0] if isinstance(document, Items) and document.places else beginning
+        words = f"the inventory: a mapping is expected, this is {_kind(document)}"
+        raise PlacedError(first, words, hint=AS_YAML)
+    if document.get("plugin"):
+        (key,) = (key for key in document if key == "plugin")
+        _refuse(key, "this configures an inventory plugin, and none is run here", AS_YAML)
+    return document
+
+
+def _mapping(value: object, what: str, key: str) -> dict[str, object]:
+    if value is None:
         return {}
     if not isinstance(value, dict):
         _refuse(key, f"{what}: a mapping is expected, this is {_kind(value)}")
@@ -87,39 +119,69 @@ def _mapping(value: object, what: str, key: str | None) -> dict[str, object]:
 
 
 def _kind(value: object) -> str:
-    return {list: "a list", bool: "true or false"}.get(type(value), "a text")
+    return {Items: "a list", bool: "true or false"}.get(type(value), "a text")
 
 
-def _read_group(tree: Tree, name: str, body: object) -> None:
-    tree.lines.setdefault(name, name.line if isinstance(name, Key) else 0)
-    if name == "plugin":
-        _refuse(name, "this configures an inventory plugin, and none is run here", "list the hosts")
+def _read_group(tree: Tree, name: str, body: object, faults: Faults) -> None:
+    tree.places.setdefault(name, name.place if isinstance(name, Key) else _BEGINNING)
     group = tree.group(name)
-    for section, content in _mapping(body, name, name).items():
-        if section not in _SECTIONS:
-            _refuse(
-                section,
-                f"{name}: {section!r} is none of {', '.join(_SECTIONS)}",
-                "Ansible leaves it out: correct the word, or take it away",
-            )
-        entries = {content: None} if isinstance(content, str) and content else content
-        for key, value in _mapping(entries, f"{name}.{section}", section).items():
-            _read_entry(tree, group, section, key, value)
+    with faults.gather():
+        if not name or name in (".", "..") or "/" in name:
+            _refuse(name, f"{name!r} is no name of a group: group_vars has a file of its name")
+        for section, content in _mapping(body, name, name).items():
+            with faults.gather():
+                _read_section(tree, group, section, content, faults)
 
 
-def _read_entry(tree: Tree, group: _Group, section: str, key: str, value: object) -> None:
-    if section == "children":
-        if UNGROUPED in (group.name, key):
-            _refuse(key, "'ungrouped' has the hosts that are in no group: it is no child and has none")
-        _read_group(tree, key, value)
-        group.children.append(key)
-    elif section == "hosts":
-        for host in _expanded(key):
-            _read_host(tree, group, host, _mapping(value, key, key), key)
-    elif key == _PRIORITY:
+def _read_section(tree: Tree, group: _Group, section: str, content: object, faults: Faults) -> None:
+    if section not in _SECTIONS:
+        _refuse(
+            section,
+            f"{group.name}: {section!r} is none of {', '.join(_SECTIONS)}",
+            "Ansible leaves it out: correct the word, or take it away",
+        )
+    if (
+        isinstance(content, str) and content and isinstance(section, Key)
+    ):  # one name alone, as Ansible takes it
+        content = {Key.at(section.place, content): None}
+    for key, value in _mapping(content, f"{group.name}.{section}", section).items():
+        with faults.gather():
+            if section == "children":
+                _read_child(tree, group, key, value, faults)
+            elif section == "hosts":
+                _read_hosts(tree, group, key, value)
+            else:
+                _read_variable(group, key, value)
+
+
+def _read_child(tree: Tree, group: _Group, key: str, value: object, faults: Faults) -> None:
+    if UNGROUPED in (group.name, key):
+        _refuse(key, "'ungrouped' has the hosts that are in no group: it is no child and has none")
+    _read_group(tree, key, value, faults)
+    group.children.append(key)
+
+
+def _read_variable(group: _Group, key: str, value: object) -> None:
+    if key == _PRIORITY:
         group.priority = _whole_number(key, value)
     else:
+        group.variables.pop(key, None)  # so that the key that stays is this one, with its place
         group.variables[key] = value
+
+
+def _read_hosts(tree: Tree, group: _Group, key: str, value: object) -> None:
+    body = _mapping(None if value == "" else value, key, key)
+    for name in [] if tree.is_full else _expanded(key):
+        tree.hosts[name] = overlaid(tree.hosts.get(name, {}), body)
+        tree.places.setdefault(name, key.place if isinstance(key, Key) else _BEGINNING)
+        group.hosts.append(name)
+        tree.size += 1
+        if len(tree.hosts) > MOST_HOSTS or tree.size > MOST_MEMBERS:
+            tree.is_full = True
+            what = (
+                f"{MOST_HOSTS} hosts" if len(tree.hosts) > MOST_HOSTS else f"{MOST_MEMBERS} hosts of groups"
+            )
+            _refuse(key, f"with {key!r} these are more than {what}")
 
 
 def _expanded(key: str) -> list[str]:
@@ -129,14 +191,6 @@ def _expanded(key: str) -> list[str]:
         _refuse(key, str(fault), "as in vc-[01:16], vc-[a:f] or vc-[0:8:2]")
 
 
-def _read_host(tree: Tree, group: _Group, name: str, body: _Body, key: str) -> None:
-    tree.hosts.setdefault(name, {}).update(body)
-    tree.lines.setdefault(name, key.line if isinstance(key, Key) else 0)
-    group.hosts.append(name)
-    if len(tree.hosts) > MOST_HOSTS:
-        _refuse(key, f"with {key!r} these are more than {MOST_HOSTS} hosts")
-
-
 def _whole_number(key: str, value: object) -> int:
     try:
         return int(str(value))
@@ -144,15 +198,17 @@ def _whole_number(key: str, value: object) -> int:
         _refuse(key, f"{key}: {value!r} is no whole number")
 
 
-def _refuse_shared_names(tree: Tree) -> None:
-    for name in tree.groups.keys() & tree.hosts.keys():
-        raise InventoryError(
-            f"line {tree.lines[name]}: {name!r} is both a group and a host",
-            hint="Ansible would give the host's variables to the group: rename one",
-        )
+def _refuse_shared_names(tree: Tree, faults: Faults) -> None:
+    for name in sorted(tree.groups.keys() & tree.hosts.keys()):
+        with faults.gather():
+            raise PlacedError(
+                tree.places.get(name, _BEGINNING),
+                f"{name!r} is both a group and a host",
+                hint="Ansible would give the host's variables to the group: rename one",
+            )
 
 
-def _generations(tree: Tree) -> dict[str, set[str]]:
+def _generations(tree: Tree, faults: Faults) -> dict[str, set[str]]:
     """Each group's parents, `all` where there is none. Sets the depths: the longest way from `all`."""
     parents: dict[str, set[str]] = {name: set() for name in tree.groups}
     for group in tree.groups.values():
@@ -165,8 +221,9 @@ def _generations(tree: Tree) -> dict[str, set[str]]:
         order = list(TopologicalSorter(parents).static_order())
     except CycleError as fault:
         way = " > ".join(fault.args[1])
-        line = tree.lines.get(fault.args[1][0], 0)
-        raise InventoryError(f"line {line}: these groups are children of each other: {way}") from fault
+        place = tree.places.get(fault.args[1][0], _BEGINNING)
+        faults.add(PlacedError(place, f"these groups are children of each other: {way}"))
+        return parents
     for name in order:
         tree.groups[name].depth = max((tree.groups[above].depth + 1 for above in parents[name]), default=0)
     return parents
@@ -192,13 +249,10 @@ def _lineage(name: str, parents: Mapping[str, set[str]]) -> set[str]:
     return found
 
 
-def _variables(tree: Tree, members: set[str], in_files: Mapping[str, _Body]) -> dict[str, object]:
+def _bodies(tree: Tree, members: set[str], in_files: Mapping[str, _Body]) -> list[_Body]:
+    """What its groups say of a host, those that count less first; and then their files, likewise."""
     ordered = sorted(
         (tree.groups[name] for name in members), key=lambda group: (group.depth, group.priority, group.name)
     )
-    merged: dict[str, object] = {}
-    for group in (tree.groups[ALL], *ordered):
-        merged |= group.variables
-    for group in (tree.groups[ALL], *ordered):
-        merged |= in_files[group.name]
-    return merged
+    groups = (tree.groups[ALL], *ordered)
+    return [*(group.variables for group in groups), *(in_files[group.name] for group in groups)]

@@ -1,11 +1,12 @@
 """`group_vars/` and `host_vars/` beside an inventory: variables of a group or host in files of its name."""
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from provisioner.errors import InventoryError
 from provisioner.state import yaml_file
+from provisioner.state.inventory_faults import Faults, Place, PlacedError
 
 EXTENSIONS = ("", ".yml", ".yaml", ".json")  # in the order in which Ansible looks for them
 
@@ -17,43 +18,54 @@ class VarsFiles:
     folder: Path
     keys: frozenset[str]
 
-    def of_group(self, name: str) -> dict[str, object]:
-        """Raises InventoryError (PV-110) where a file of the group cannot be read."""
-        return self._variables(self.folder / "group_vars" / name)
+    def of_group(self, name: str, faults: Faults) -> dict[str, object]:
+        """What the files of a group say, as far as they can be read; the rest is kept in `faults`."""
+        return self._variables("group_vars", name, faults)
 
-    def of_host(self, name: str) -> dict[str, object]:
-        """Raises InventoryError (PV-110) where a file of the host cannot be read."""
-        return self._variables(self.folder / "host_vars" / name)
+    def of_host(self, name: str, faults: Faults) -> dict[str, object]:
+        """What the files of a host say, likewise."""
+        return self._variables("host_vars", name, faults)
 
-    def _variables(self, place: Path) -> dict[str, object]:
+    def _variables(self, kind: str, name: str, faults: Faults) -> dict[str, object]:
         merged: dict[str, object] = {}
-        for path in _files(place):
-            name = str(path.relative_to(self.folder))
-            said = yaml_file.load(path, name, self.keys)
-            if not isinstance(said, dict | None):
-                raise InventoryError(f"{name}: a mapping of variables is expected")
-            merged |= said or {}
+        with faults.gather():
+            for path in self._files(kind, name):
+                said = yaml_file.load(path, self._name(path), self.keys, faults)
+                if isinstance(said, dict):
+                    for key in said:
+                        merged.pop(key, None)  # so that the key that stays is the last, with its place
+                    merged.update(said)
+                elif said is not None:
+                    faults.add(PlacedError(Place(self._name(path), 1), "a mapping of variables is expected"))
         return merged
 
+    def _name(self, path: Path) -> str:
+        return str(path.relative_to(self.folder))
 
-def _files(place: Path) -> Iterator[Path]:
-    """The file of this name with the first extension that is there; of a folder, all that is in it."""
-    for extension in EXTENSIONS:
-        path = place.with_name(place.name + extension)
-        if path.is_dir():
-            yield from _below(path)
-            return
-        if path.exists():
-            yield path
-            return
+    def _files(self, kind: str, name: str) -> Iterator[Path]:
+        """The file of this name with the first extension that is there; of a folder, all that is in it."""
+        if not name or name in (".", "..") or "/" in name:
+            return  # no name of a file
+        for extension in EXTENSIONS:
+            path = self.folder / kind / f"{name}{extension}"
+            if os.path.isdir(path):  # noqa: PTH112  unlike Path's it holds for a name that no file can have
+                yield from self._below(path)
+                return
+            if os.path.exists(path):  # noqa: PTH110  likewise
+                yield path
+                return
 
-
-def _below(folder: Path) -> Iterator[Path]:
-    """As Ansible takes them: by name, no hidden files, no backups; of folders those without a dot."""
-    for path in sorted(folder.iterdir()):
-        if path.name.startswith(".") or path.name.endswith("~"):
-            continue
-        if path.is_dir() and not path.suffix:
-            yield from _below(path)
-        elif path.is_file() and path.suffix in EXTENSIONS:
-            yield path
+    def _below(self, folder: Path) -> Iterator[Path]:
+        """As Ansible takes them: by name, no hidden files, no backups; of folders those without a dot."""
+        try:
+            paths = sorted(folder.iterdir())
+        except OSError as fault:
+            raise PlacedError(Place(self._name(folder)), fault.strerror or str(fault)) from fault
+        for path in paths:
+            if path.name.startswith(".") or path.name.endswith("~"):
+                continue
+            extension = os.path.splitext(path.name)[1]  # noqa: PTH122  as Ansible: "a." has one
+            if path.is_dir() and not extension:
+                yield from self._below(path)
+            elif path.is_file() and extension in EXTENSIONS:
+                yield path

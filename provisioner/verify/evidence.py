@@ -100,7 +100,15 @@ class GpuReport(_Evidence):
     """What ansible/files/gpus.py prints. `module`: the loaded kernel module's version; `library`: NVML's."""
 
     state: Literal[
-        "ok", "no module", "another module", "no library", "not loaded", "mismatch", "silent", "error"
+        "ok",
+        "no module",
+        "another module",
+        "no library",
+        "not loaded",
+        "mismatch",
+        "silent",
+        "killed",
+        "error",
     ]
     reason: Words = ""
     driver: Exact | None = None

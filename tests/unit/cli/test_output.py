@@ -116,3 +116,14 @@ def test_our_own_colours_stay(capsys: pytest.CaptureFixture[str], monkeypatch: p
     assert printed.startswith("\x1b[31m") and "\\x1b[2J" in printed
     plain = printed.replace("\x1b[31m", "").replace("\x1b[1m", "").replace("\x1b[0m", "")
     assert faults(plain.rstrip("\n")) == []
+
+
+def test_what_was_found_with_an_error_is_told_too_as_far_as_it_can_be_read(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    fault, others = RefusedError("one", hint="do it", code=139), output.MOST_FAULTS + 5
+    fault.also = tuple(RefusedError(f"further {number}", code=130) for number in range(others))
+    output.print_error(fault)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[:3] == ["✗ one (PV-139)", "  → do it", "✗ further 0 (PV-130)"]
+    assert lines[-1] == "… and 6 more" and len(lines) == output.MOST_FAULTS + 2

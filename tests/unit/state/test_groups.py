@@ -34,6 +34,7 @@ def variables(folder: Path, text: str) -> dict[str, dict[str, object]]:
         ("g: {hosts: a, vars: {rack: B3}}\n", "B3"),
         ("g: {hosts: {'a:2222': {rack: B3}}}\n", "B3"),
         ("y: {hosts: {a: {rack: y}}}\nb: {hosts: {a: {rack: b}}}\n", "b"),
+        ("y: {hosts: &y {a: }}\nz: {hosts: {<<: *y, '[a:b]': {rack: range}, a: {rack: own}}}\n", "range"),
     ],
 )
 def test_the_variable_is_the_one_that_ansible_takes(tmp_path: Path, text: str, rack: str | None) -> None:
@@ -48,7 +49,12 @@ def test_the_variable_is_the_one_that_ansible_takes(tmp_path: Path, text: str, r
         ("g:\n  hosts:\n    a: [b]\n", "line 3: a: a mapping is expected, this is a list"),
         ("g:\n  hosts:\n    a: yes\n", "line 3: a: a mapping is expected, this is true or false"),
         ("g: text\n", "line 1: g: a mapping is expected, this is a text"),
-        ("[a]\n", "the inventory: a mapping is expected, this is a list"),
+        ("[a]\n", "hosts.yml: line 1: the inventory: a mapping is expected, this is a list"),
+        ("# x\n\n- a\n", "hosts.yml: line 3: the inventory: a mapping is expected, this is a list"),
+        ('g: ""\n', "line 1: g: a mapping is expected, this is a text"),
+        ('g: {hosts: ""}\n', "line 1: g.hosts: a mapping is expected, this is a text"),
+        ('"": {hosts: {a: }}\n', "line 1: '' is no name of a group"),
+        ("g: {children: {a/b: }}\n", "line 1: 'a/b' is no name of a group"),
         ("g: {hosts: {b: }}\nb: {hosts: {a: }}\n", "line 1: 'b' is both a group and a host"),
         ("a: {children: {b: }}\nb: {children: {a: }}\n", "these groups are children of each other"),
         ("a: {children: {a: }}\n", "these groups are children of each other: a > a"),
@@ -98,3 +104,22 @@ def test_many_hosts_are_refused_by_their_number(tmp_path: Path) -> None:
     text = "".join(f"g{n}: {{hosts: {{'g{n}x[1:9999]': }}}}\n" for n in range(3))
     with pytest.raises(InventoryError, match=r"line 3: .* more than 20000 hosts"):
         variables(tmp_path, text)
+
+
+def test_members_are_counted_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(groups, "MOST_MEMBERS", 25)
+    text = "".join(f"g{n}: {{hosts: {{'x[1:9]': }}}}\n" for n in range(9))
+    with pytest.raises(InventoryError, match=r"line 3: .* more than 25 hosts of groups") as caught:
+        variables(tmp_path, text)
+    assert not caught.value.also, "it is told once"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "g: {children: {plugin: {hosts: {a: }, vars: {rack: B3}}}}\n",
+        "plugin:\ng: {hosts: {a: }, vars: {rack: B3}}\n",
+    ],
+)
+def test_a_group_may_be_called_plugin_where_it_configures_none(tmp_path: Path, text: str) -> None:
+    assert variables(tmp_path, text)["a"]["rack"] == "B3"

@@ -88,8 +88,8 @@ MAC_AND_PROFILE = 'macs: ["52:54:00:00:00:01"], profile: cube'
 @pytest.mark.parametrize(
     ("body", "sentence"),
     [
-        ("rack: !vault x", "vc-1: hosts.yml: line 3: encrypted by ansible-vault"),
-        ("bmc: {secret: !vault x}", "vc-1: hosts.yml: line 3: encrypted by ansible-vault"),
+        ("rack: !vault x", "hosts.yml: line 3: vc-1: encrypted by ansible-vault"),
+        ("bmc: {secret: !vault x}", "hosts.yml: line 3: vc-1: encrypted by ansible-vault"),
         ("serial: S1, serial_number: S1", "vc-1: serial and serial_number are both there"),
         ("name: vc-2", "vc-1: name: is not a known key"),
         ("rack: on", "vc-1: rack: Input should be a valid string"),
@@ -109,8 +109,8 @@ def test_a_serial_is_read_under_both_its_names_and_the_reserved_one_is_advised_a
         folder = write(tmp_path, one(f"{MAC_AND_PROFILE}, {key}: S1"))
         assert inventory.read(folder, DRIVERS, advise=advice.append)[0][0].serial == "S1"
     assert advice == [
-        "hosts.yml: write `serial_number` for `serial` of vc-1: Ansible reserves that name (how many hosts "
-        "a play takes at a time)"
+        "hosts.yml: line 3: write `serial_number` for `serial` of vc-1: Ansible reserves that name (how many "
+        "hosts a play takes at a time)"
     ]
 
 
@@ -143,8 +143,8 @@ def test_files_of_groups_are_read_and_what_is_for_playbooks_is_left_alone(tmp_pa
     ("text", "sentence"),
     [
         ("profile: cube\nrack: 0123\n", "group_vars/g.yml: line 2: 0123 is a number to YAML: 83"),
-        ("profile: cube\nrack: !vault x\n", "vc-1: group_vars/g.yml: line 2: encrypted by ansible-vault"),
-        ("- profile\n", "group_vars/g.yml: a mapping of variables is expected"),
+        ("profile: cube\nrack: !vault x\n", "group_vars/g.yml: line 2: vc-1: encrypted by ansible-vault"),
+        ("- profile\n", "group_vars/g.yml: line 1: a mapping of variables is expected"),
         ("profile: cube\n\track: a\n", "group_vars/g.yml: line 2: not YAML: a tab"),
     ],
 )
@@ -256,14 +256,17 @@ def test_a_driver_that_nobody_registered_is_named_with_the_known_ones(tmp_path: 
     known = {name: DRIVERS[name] for name in ("ipmi", "manual", "redfish")}
     with pytest.raises(InventoryError) as caught:
         inventory.read(write(tmp_path, one(f"{REDFISH}}}".replace("redfish", "redfisch"))), known)
-    assert str(caught.value) == "vc-1: bmc.driver: Input should be 'ipmi', 'manual' or 'redfish'"
+    assert (
+        str(caught.value)
+        == "hosts.yml: line 3: vc-1: bmc.driver: Input should be 'ipmi', 'manual' or 'redfish'"
+    )
     assert caught.value.code == 110 and caught.value.hint == "one of: ipmi, manual, redfish"
 
 
 def test_a_console_is_none_or_that_of_a_driver_which_has_one(tmp_path: Path) -> None:
     with pytest.raises(InventoryError) as caught:
         inventory.read(write(tmp_path, one(f"{REDFISH}, console: redfish}}")), DRIVERS)
-    assert str(caught.value) == "vc-1: bmc.console: Input should be '', 'ipmi' or 'none'"
+    assert str(caught.value) == "hosts.yml: line 3: vc-1: bmc.console: Input should be '', 'ipmi' or 'none'"
 
 
 def test_a_host_that_a_person_powers_has_no_port(tmp_path: Path) -> None:

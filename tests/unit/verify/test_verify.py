@@ -24,8 +24,18 @@ from provisioner.domain.profile import Gpu, Profile
 from provisioner.domain.stage import Stage
 from provisioner.errors import ServiceError
 from provisioner.site.site import Site
-from provisioner.verify import Expected, GpuKind, PciDevice, SshTarget, Verdict, check, gpus, ssh
+from provisioner.verify import (
+    Expected,
+    GpuKind,
+    PciDevice,
+    SshTarget,
+    Verdict,
+    check,
+    gpus,
+    ssh,
+)
 from provisioner.verify.evidence import read_facts, read_gpus
+from provisioner.verify.verification import judge
 from provisioner.worker import verification
 from tests.hostile_words import WORDS, faults, texts
 from tests.unit.conftest import hello_of
@@ -176,6 +186,44 @@ def test_a_healthy_card_has_the_memory_of_its_label_and_of_no_larger_one(mebibyt
 
     assert faults(label) == []
     assert len(faults(label * 5 // 4)) == 1
+
+
+@pytest.mark.parametrize(
+    ("pci", "gpus_said", "sentences"),
+    [
+        (
+            [H100.id],
+            {
+                "state": "ok",
+                "driver": "580.1",
+                "gpus": [{"index": 0, "bus": "0:1:0.0", "id": H100.id, "uuid": "G"}],
+            },
+            ["2 GPUs 10de:2330 expected, NVML shows 1"],
+        ),
+        (
+            [],
+            {"state": "not loaded"},
+            ["no GPU of NVIDIA's is on the PCI bus, 2 10de:2330 expected; its kernel module is not loaded"],
+        ),
+        (
+            [H100.id],
+            {"state": "no module"},
+            [
+                "2 PCI devices 10de:2330 (H100 SXM) expected, 1 found",
+                "the image has no nvidia-ml-py (Python module pynvml), so NVML cannot be asked",
+            ],
+        ),
+    ],
+    ids=("NVML counts them", "nothing to drive", "NVML does not count"),
+)
+def test_a_gpu_that_is_missing_is_told_once(
+    pci: list[str], gpus_said: dict[str, Any], sentences: list[str]
+) -> None:
+    facts, report = read_facts(json.dumps(SAID | {"pci": pci})), read_gpus(json.dumps(gpus_said))
+    assert facts and report
+    expected = replace(WANTED, gpu_driver="580", gpus=(GpuKind(H100.id, 2),))
+    results = judge(facts, report, expected)
+    assert [result.sentence for result in results if result.result == "deviation"] == sentences
 
 
 def test_one_device_is_called_a_device() -> None:

@@ -327,6 +327,28 @@ def test_a_serial_by_its_reserved_name_is_applied_with_a_word_of_advice(world: W
     assert world.client.host("OLD1").host.name == "old-1"
 
 
+def test_all_faults_of_an_inventory_are_told_and_a_dry_run_changes_nothing(
+    world: World, tmp_path: Path
+) -> None:
+    (tmp_path / "profiles.yml").write_text("p: {image: vault-os}\nq:\n  imag: x\n")
+    right = 'g:\n  hosts:\n    dry-1: {macs: ["52:54:00:99:02:01"], profile: p}\n'
+    (tmp_path / "hosts.yml").write_text(f"{right}    dry-2: {{macs: [x], profile: p}}\n")
+    for more in ((), ("--dry-run",)):
+        said = world.provision("host", "apply", tmp_path, *more)
+        assert said.code == 2 and said.err.count("(PV-110)") == 2, said.err
+        assert "✗ hosts.yml: line 4: dry-2: macs.0: 'x' is not a MAC address" in said.err
+        assert (
+            "✗ profiles.yml: line 3: profile q: imag: is not a known key (PV-110)\n  → is image meant?"
+            in said.err
+        )
+    (tmp_path / "hosts.yml").write_text(right)
+    (tmp_path / "profiles.yml").write_text("p: {image: vault-os}\n")
+    said = world.provision("host", "apply", tmp_path, "--dry-run")
+    assert (said.code, said.out) == (0, "dry-1: new\n")
+    assert said.err == "1 hosts and 1 profiles are right; nothing was changed\n"
+    assert "dry-1" not in [host.name for host in world.client.hosts()]
+
+
 @pytest.mark.parametrize("mac", ["AC-1F-6B-77-00-{}", "ac1f.6b77.00{}", "AC1F6B7700{}", "ac 1f 6b 77 00 {}"])
 def test_a_host_is_added_by_a_mac_as_it_stands_on_the_label(world: World, mac: str) -> None:
     number = f"{len(mac):02x}"

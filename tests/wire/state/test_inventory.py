@@ -23,11 +23,22 @@ from provisioner.system import shipped
 
 PROGRAM = Path(__file__).with_name("programs") / "ansible_inventory.py"
 EXAMPLES = int(os.environ.get("INVENTORIES", "25"))  # 0.1 s each
-GROUPS = ("m", "rack-b3", "z", "b", "k", "a")  # a child stands behind its parent here: there are no loops
-HOSTS = ("h1", "h[1:2]", "h2:2222", "h[:4:2]", "h[01:02]", "h[a:b]-[1:2]")
+GROUPS = (
+    "m",
+    "rack-b3",
+    "z",
+    "Z",
+    "b",
+    "web.1",
+    "k",
+    "a",
+)  # a child stands behind its parent here: there are no loops
+HOSTS = ("h1", "h[1:2]", "h2:2222", "h[:4:2]", "h[01:02]", "h[01:10:4]", "h[a:b]-[1:2]", "h[a:d:3]", "H1")
 VALUES = ("B3", '"0123"', "12", "-7", "1.5", "2026-11-28", "null", "~", "", "yes", "off", '"no"', "[1, b]")
+VALUES += ("!!str yes", "'~'", "[{a: ~}, []]", "{a: {b: no}}", "!unsafe [1, '{{ y }}']", '"\\u00e9"')
 VALUES += ("{driver: ipmi, port: 623}", "'{{ rack }}'", "!unsafe '{% x %}'", '!unsafe "12"', "!!str 0123")
 KEYS = ("rack", "profile", "uuid")
+NOTHING = ("", "~", "{}")
 Variables = dict[str, dict[str, object]]
 AskAnsible = Callable[[], Variables | None]
 
@@ -79,9 +90,12 @@ def as_text(value: object) -> object:
 
 
 def theirs(said: Variables | None, hosts: Variables) -> object:
-    """As text, with an entry for the hosts without variables; a host's port goes into `ansible_port`."""
+    """As text, with an entry for the hosts without variables, and without what is Ansible's alone."""
     assert said is not None, "Ansible reads nothing of this"
-    kept = {host: {key: body[key] for key in body if key != "ansible_port"} for host, body in said.items()}
+    kept = {
+        host: {key: body[key] for key in body if not key.startswith("ansible_")}
+        for host, body in said.items()
+    }
     return as_text({host: kept.get(host, {}) for host in hosts | kept})
 
 
@@ -130,21 +144,32 @@ class Document:
         return body
 
     def members(self) -> str:
-        return self.mapping(self.body, HOSTS, self.hosts)
+        if self.draw(st.integers(0, 9)) == 0:
+            return f'"{self.draw(st.sampled_from(HOSTS))}"'  # one alone
+        return self.mapping(self.member, HOSTS, self.hosts)
+
+    def member(self, _: str) -> str:
+        return (
+            self.draw(st.sampled_from((*NOTHING, '""'))) if self.draw(st.integers(0, 5)) == 0 else self.body()
+        )
 
     def group(self, below: tuple[str, ...], depth: int = 0) -> str:
         if self.draw(st.integers(0, 7)) == 0:
             return self.draw(st.sampled_from(("{}", "", "null")))
         sections = self.draw(st.permutations(("vars", "hosts", "children")[: 3 if depth < 3 else 2]))
         texts = {"vars": self.group_variables, "hosts": self.members}
-        parts = [
-            f"{section}: {texts[section]() if section in texts else self.children(below, depth)}"
-            for section in sections
-        ]
+        parts = []
+        for section in sections:
+            text = texts[section]() if section in texts else self.children(below, depth)
+            # an anchor that is left out could not be meant by who comes later
+            is_empty = "&" not in text and self.draw(st.integers(0, 9)) == 0
+            parts.append(f"{section}: {self.draw(st.sampled_from(NOTHING)) if is_empty else text}")
         return f"{{{', '.join(parts)}}}"
 
     def children(self, below: tuple[str, ...], depth: int) -> str:
         names = self.few(below, 2) if below else []
+        if names and self.draw(st.integers(0, 9)) == 0:
+            return names[0]  # one alone
         bodies = [f"{name}: {self.group(below[below.index(name) + 1 :], depth + 1)}" for name in names]
         return f"{{{', '.join(bodies)}}}"
 
@@ -157,7 +182,8 @@ def inventories(draw: st.DrawFn) -> str:
         below = GROUPS[GROUPS.index(name) + 1 :] if name in GROUPS else GROUPS if name == "all" else ()
         own = f"{{vars: {document.body()}, hosts: {document.members()}}}" if name == "ungrouped" else ""
         lines.append(f"{name}: {own or document.group(below)}")
-    return "\n".join(lines) + "\n"
+    text = "\n".join(lines) + "\n"
+    return draw(st.sampled_from((text, text, "\ufeff" + text, text.replace("\n", "\r\n"))))
 
 
 @st.composite
@@ -175,7 +201,9 @@ def beside(draw: st.DrawFn) -> dict[str, str]:
         )
         for path in filter(None, (place + ending, more)):
             document.variables.clear()  # an anchor is known within its file
-            files[path] = document.body() if draw(st.integers(0, 4)) else draw(st.sampled_from(("", "# x")))
+            files[path] = (
+                document.group_variables() if draw(st.integers(0, 4)) else draw(st.sampled_from(("", "# x")))
+            )
     return files
 
 
@@ -213,6 +241,7 @@ G = "g: {hosts: {h1: }, vars: {rack: g}}\n"
         ("g: {hosts: {h1: {rack: }}, vars: {rack: B3}}\n", {}),
         ("g: {hosts: h1, vars: {rack: B3}}\n", {}),
         ("z: {hosts: {h1: {rack: z}}}\nb: {hosts: {h1: {rack: b}, 'h[1:2]': {uuid: b}}}\n", {}),
+        ("y: {hosts: &y {h1: }}\nb: {hosts: {<<: *y, 'h[1:2]': {rack: range}, h1: {rack: own}}}\n", {}),
         (G, {"group_vars/all.yml": "rack: all\n"}),
         (G, {"group_vars/all.yml": "rack: all\n", "group_vars/g": "rack: file\nmode: 0644\n"}),
         (G, {"group_vars/g.yml": "rack: yml\n", "group_vars/g.yaml": "rack: yaml\n"}),

@@ -67,6 +67,7 @@ def furnish(case: dict[str, Any], folder: Path) -> Path:
 
 
 def shown(case: dict[str, Any], folder: Path, *modules: Path) -> GpuReport:
+    folder.mkdir(exist_ok=True)
     (folder / "answers.json").write_text(json.dumps(case))
     done = run.run(
         ["/usr/bin/python3", "-", furnish(case, folder / "sys"), "2"],
@@ -99,7 +100,7 @@ def test_healthy_gpus_pass_every_check_and_are_reported_whole(tmp_path: Path) ->
         TaskResult("gpu count", "ok", "NVML shows 8 10de:2330 (H100 SXM)"),
     ]
     assert [result.name for result in results[2:]] == [
-        *("gpu bus", "gpu uuid", "gpu memory", "gpu link", "gpu ecc")
+        *("gpu bus", "gpu values", "gpu uuid", "gpu memory", "gpu link", "gpu ecc")
     ]
     assert {result.result for result in results} == {"ok"}
     assert said.gpus[0] == NvmlGpu(
@@ -135,10 +136,17 @@ def test_ecc_that_differs_within_a_host_is_told_where_the_profile_names_no_mode(
     ]
 
 
+def test_what_could_not_be_read_of_every_gpu_is_not_said_to_be_good(tmp_path: Path) -> None:
+    said = shown(load(CASES[0].with_name("lost-values.json")), tmp_path)
+    results = {result.name: result.result for result in gpus.compare(said, WANTED)}
+    assert results == {"gpu driver": "ok", "gpu count": "ok", "gpu bus": "ok", "gpu values": "deviation"}
+    said = shown(load(CASES[0].with_name("lost.json")), tmp_path / "lost")
+    assert "gpu count" not in [result.name for result in gpus.compare(said, WANTED)], "NVML shows seven"
+
+
 def test_what_the_profile_leaves_out_is_not_judged(tmp_path: Path) -> None:
     free = replace(WANTED, gpus=(GpuKind("10de:2330", 8),))
     for name in ("memory", "narrow"):
-        (tmp_path / name).mkdir()
         assert deviations(shown(load(CASES[0].with_name(f"{name}.json")), tmp_path / name), free) == []
 
 
