@@ -23,14 +23,14 @@ class Match(Enum):
 
 
 # Placeholders in the system UUID, in one of the byte orders: EDK2's and AMI's samples, Dell's and
-# Supermicro's of a board without a service tag, and what inventories know as that of many boards. Those of
-# one byte sixteen times, memory that nobody has written, need no entry.
+# Supermicro's of a board without a service tag, memory that nobody has written, and what inventories know as
+# that of many boards.
+_UNWRITTEN = ("00", "01", "20", "44", "55", "90", "aa", "fe", "ff")
 _PLACEHOLDER_UUIDS = (
+    *(f"{byte * 4}-{byte * 2}-{byte * 2}-{byte * 2}-{byte * 6}" for byte in _UNWRITTEN),
     "03000200-0400-0500-0006-000700080009",
     "12345678-1234-5678-90ab-cddeefaabbcc",
     "12345678-1234-1234-1234-123456789abc",
-    "12345678-1234-5678-1234-567812345678",
-    "deadbeef-dead-beef-dead-beefdeadbeef",
     "ffffff00-ffff-ffff-ffff-ffffffffffff",
     "01020304-0506-0708-090a-0b0c0d0e0f10",
     "6ab5b300-538d-1014-9fb5-b0684d007b53",
@@ -71,7 +71,7 @@ def _number(text: str | None) -> UUID | None:
         number = UUID((text or "").strip("\0 \t\r\n"))
     except ValueError:
         return None
-    return None if number.bytes in NOBODY or len(set(number.bytes)) == 1 else number
+    return None if number.bytes in NOBODY else number
 
 
 def compare_serials(one: str | None, other: str | None) -> Match:
