@@ -187,6 +187,7 @@ def verify(client: "Client", name: str, pubkey: Path | None) -> None:
     signer = signature.verify(listed, listed.with_name(listed.name + ".minisig"), [pubkey])
     manifest = manifests.load(listed)
     packs.verify(path, manifest)
+    packs.check_layout(path, manifest)
     return info(f"{path}: signed by {signer}, and every one of {len(manifest.chunks)} chunks is right")
 
 
