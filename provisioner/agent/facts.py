@@ -12,9 +12,8 @@ from provisioner.agent.sector_reader import SectorReader
 from provisioner.agent.sysfs import read_word
 from provisioner.domain import identity
 from provisioner.errors import PackError, ProgramError
-from provisioner.imaging import gpt
+from provisioner.imaging import fat, gpt
 from provisioner.imaging.manifest import ESP_LABEL
-from provisioner.imaging.source import fat_label
 from provisioner.run import run
 from provisioner.system import disk_names
 from provisioner.system.placeholders import is_placeholder
@@ -226,7 +225,7 @@ def _without_table(reader: SectorReader, sector: int, size: int, *, is_blank: bo
 
 def _partitions(reader: SectorReader, table: gpt.PartitionTable) -> str:
     names = [part.name or part.type for part in table.partitions]
-    labels = [fat_label(reader(part.offset, 512)) for part in table.partitions]
+    labels = [fat.label(reader(part.offset, 512)) for part in table.partitions]
     ours = "holds an image of ours, " if ESP_LABEL in labels else ""
     which = "GPT" if table.this == 1 else "GPT (only its backup is left)"
     return f"{ours}{which} with {len(names)} partitions: {', '.join(names)[:100]}"

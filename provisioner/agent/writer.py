@@ -13,13 +13,12 @@ from provisioner.agent.block_device import BlockDevice
 from provisioner.agent.capacity import CapacityCheck
 from provisioner.agent.protocol import Method, Phase
 from provisioner.errors import DiskError, PackError
-from provisioner.imaging import gpt
+from provisioner.imaging import gpt, layout
 from provisioner.imaging.manifest import ROLES, Chunk, Manifest
 from provisioner.run import run
 from provisioner.system import disk_names
 
 HEAD = 1 << 20  # bytes at a partition's or disk's head that make it bootable, and more
-TAIL = 64 << 10  # bytes at the disk's end that hold the backup table, and more
 STRETCH = 1 << 30  # bytes that are made zero by one command, between two words about it
 Tell = Callable[[Phase, int, int], None]
 
@@ -54,6 +53,7 @@ class ImageWriter:
         self._method = method
         self._may_discard = may_discard
         self._sector = manifest.logical_sector_size
+        self._first: dict[int, bytes] = {}  # chunks that were looked at before anything was destroyed
         self._held: dict[int, bytes] = {}  # chunks that make it bootable, by number
         self._table: gpt.PartitionTable | None = None  # as it will lie on this medium
         self._lock = threading.Lock()
@@ -67,8 +67,8 @@ class ImageWriter:
 
         `state` says at any time what became of the disk.
         """
-        self._check_layout()
         self._tell("preparing", 0, self._manifest.raw_size)
+        self._check_layout(stream)
         is_known = self._method == "delta" and self._holds_ours()
         self.state = "is not whole and does not boot"
         self._destroy()
@@ -97,18 +97,11 @@ class ImageWriter:
         finally:
             back.close()
 
-    def _check_layout(self) -> None:
-        """Nothing that is written at the end may lie over the seed. Raises PackError."""
-        self._manifest.partition("esp")
-        if self._manifest.chunks[0].kind != "data":
-            raise PackError("the image begins with zeros: it has no partition table", code=324)
-        cidata = self._manifest.partition("cidata")
-        for chunk in self._manifest.chunks:
-            is_apart = (
-                chunk.offset + chunk.length <= cidata.offset or cidata.offset + cidata.length <= chunk.offset
-            )
-            if self._is_held(chunk) and not is_apart:
-                raise PackError("the partition cidata shares a chunk with boot sectors", code=322)
+    def _check_layout(self, stream: ChunkSource) -> None:
+        """What no host can take is refused while the disk is as it was. Raises PackError, and as `stream`."""
+        numbers = layout.telling_chunks(self._manifest, self._device.size)
+        stream.run(numbers, lambda number, chunk, data: self._first.update({number: data}))
+        self._table = gpt.stretch(layout.check_pack(self._manifest, self._first), self._device.size)
 
     def _holds_ours(self) -> bool:
         """Whether an image of ours, or half of one, is there: then it pays to look what is right already."""
@@ -162,8 +155,8 @@ class ImageWriter:
 
     def _is_held(self, chunk: Chunk) -> bool:
         """Whether the chunk holds a partition table of the disk, or the ESP's head."""
-        esp, end = self._manifest.partition("esp").offset, chunk.offset + chunk.length
-        return chunk.offset == 0 or chunk.offset <= esp < end or end > self._device.size - TAIL
+        esp = self._manifest.partition("esp").offset
+        return layout.is_held(chunk.offset, chunk.length, esp, self._device.size)
 
     def _missing(self, is_known: bool) -> list[int]:
         """The numbers of the chunks that must be written; with `is_known` what is right is left out."""
@@ -190,14 +183,13 @@ class ImageWriter:
         chunks = self._manifest.chunks
         self._tell("writing", self._done, self._manifest.raw_size)
         empty = self._hold([n for n in missing if chunks[n].kind != "data"])
+        first, self._first = self._first, {}
+        wanted = [n for n in missing if chunks[n].kind == "data"]
         ended = threading.Event()
 
         def take(number: int, chunk: Chunk, data: bytes) -> None:
             if emptied.done():
                 emptied.result()  # it failed: so does the disk
-            if number == 0:  # refused now, not after an hour
-                table = gpt.read(_reader(data), self._sector)
-                self._table = gpt.stretch(table, self._device.size)
             if self._is_held(chunk):
                 self._held[number] = data
             else:
@@ -208,7 +200,9 @@ class ImageWriter:
         with ThreadPoolExecutor(1, "empty") as aside:  # the disk does that, while the line does its part
             emptied = aside.submit(self._empty, empty, back, ended)
             try:
-                stream.run([n for n in missing if chunks[n].kind == "data"], take)
+                for number in sorted(first.keys() & set(wanted)):
+                    take(number, chunks[number], first[number])
+                stream.run([n for n in wanted if n not in first], take)
             except BaseException:
                 ended.set()
                 raise
@@ -323,10 +317,6 @@ def _overlaid(offset: int, data: bytes, later: Sequence[tuple[int, bytes]]) -> b
         if begin < end:
             body[begin - offset : end - offset] = piece[begin - at : end - at]
     return bytes(body)
-
-
-def _reader(data: bytes) -> Callable[[int, int], bytes]:
-    return lambda offset, length: data[offset : offset + length]
 
 
 def device_path(name: str) -> Path:

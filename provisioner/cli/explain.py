@@ -148,15 +148,27 @@ CODES: dict[int, tuple[str, str]] = {
     319: ("The disk holds something and the order does not allow its loss.", "Order with consent."),
     320: ("The image or one of its files is missing.", "provision image pack RAW -o PACK --sign KEY."),
     321: ("The image is damaged.", "provision image verify; add it again from its source."),
-    322: ("The image lacks a partition or its label.", "Build the image again: hosts could not boot it."),
-    323: ("The pack's manifest is damaged or of another format.", "Pack the image again."),
-    324: ("There is no valid partition table.", "Give a raw disk image, not a partition or an archive."),
+    322: (
+        "The image lacks a partition or its label, or they do not lie as hosts need them.",
+        "Build the image again: hosts could not boot it.",
+    ),
+    323: (
+        "The pack's manifest is damaged, of another format, or says otherwise than the image.",
+        "Pack the image again.",
+    ),
+    324: (
+        "There is no valid partition table, or one that no host can take.",
+        "Give a raw disk image, not a partition or an archive; the message says what is wrong.",
+    ),
     325: ("The pack could not be signed.", "Check the key that --sign names."),
     326: (
         "The signature is missing, wrong, or of a key that is not trusted here.",
         "provision image trust NAME.pub, or add the pack again from its source.",
     ),
-    327: ("This is no raw disk image, or it changes while it is read.", "Give a finished raw image."),
+    327: (
+        "This is no raw disk image or whole qcow2, or it changes while it is read.",
+        "Give a finished image; the message says what it is instead, or what is damaged.",
+    ),
     328: ("The service gave another image than was ordered.", "provision image verify, then retry."),
     329: (
         "This is no live-server ISO of Ubuntu, or not the one that was meant.",

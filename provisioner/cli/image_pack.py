@@ -11,7 +11,7 @@ import click
 
 from provisioner.cli.options import with_client
 from provisioner.cli.output import console, info
-from provisioner.cli.source import FORMATS, SUFFIXES, as_raw, format_of
+from provisioner.cli.source import FORMATS, SUFFIXES, as_raw, check_file, format_of
 from provisioner.errors import InputError, RefusedError
 from provisioner.system.units import size
 
@@ -61,9 +61,9 @@ def make_pack(
     """
     from provisioner.imaging import pack as packs
 
-    for path in (raw, key):
-        if not path.is_file():
-            raise InputError(f"{path}: no such file", code=320)
+    check_file(raw)
+    if not key.is_file():
+        raise InputError(f"{key}: no such file", code=320)
     stamp = created or datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     if out.is_dir():
         raise InputError(f"{out} is a folder", hint="give the name of the pack: -o NAME.pack")
@@ -187,6 +187,7 @@ def verify(client: "Client", name: str, pubkey: Path | None) -> None:
     signer = signature.verify(listed, listed.with_name(listed.name + ".minisig"), [pubkey])
     manifest = manifests.load(listed)
     packs.verify(path, manifest)
+    packs.check_layout(path, manifest)
     return info(f"{path}: signed by {signer}, and every one of {len(manifest.chunks)} chunks is right")
 
 

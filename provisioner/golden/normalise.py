@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from provisioner.errors import InputError
-from provisioner.golden import artefacts, boot, disk, files, inspection, loaders, namespace, sbom, tree
+from provisioner.golden import artefacts, boot, disk, files, inspection, loaders, namespace, qcow2, sbom, tree
 from provisioner.golden.record import Statistics
 from provisioner.imaging.manifest import check_names
+from provisioner.imaging.source import LARGEST
 from provisioner.run import run
 from provisioner.system import shipped
 from provisioner.system.checksum import sha256
@@ -92,7 +93,7 @@ def _rebuild(
     request: NormaliseRequest, work: Path, raw: Path, ids: disk.ImageIds, report: Report
 ) -> tuple[tree.RebuiltRoot, bool]:
     """Write `raw`; what was done to its root, and whether a distribution's signed loaders were kept."""
-    source = _as_raw(request, work)
+    source = _as_raw(request, work, report)
     root = inspection.root_of(source)
     _check_clean(source, root.offset)
     esp = next((part for part in inspection.partitions(source) if part.name.lower() == "esp"), None)
@@ -115,7 +116,7 @@ def _rebuild(
     return rebuilt, signed is not None
 
 
-def _as_raw(request: NormaliseRequest, work: Path) -> Path:
+def _as_raw(request: NormaliseRequest, work: Path, report: Report) -> Path:
     if request.form not in FORMATS:
         raise InputError(
             f"{request.form} is no disk format that is known here", hint=", ".join(FORMATS), code=660
@@ -124,6 +125,8 @@ def _as_raw(request: NormaliseRequest, work: Path) -> Path:
         raise InputError(f"{request.disk}: no such file", hint="it is Packer's disk", code=660)
     if request.form == "raw":
         return request.disk
+    if request.form == "qcow2":
+        qcow2.check(request.disk.resolve(), LARGEST, report)
     out = work / "source.raw"
     argv = ("qemu-img", "convert", "-f", request.form, "-O", "raw")
     run([*argv, request.disk, out], timeout=artefacts.CONVERT_LIMIT)

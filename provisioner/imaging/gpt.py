@@ -10,9 +10,11 @@ from provisioner.errors import PackError
 from provisioner.system.text import escape
 
 SIGNATURE = b"EFI PART"
+PROTECTIVE = 0xEE  # the type of the MBR partition that claims the disk for its GPT
 ESP_TYPE = "c12a7328-f81f-11d2-ba4b-00a0c93ec93b"
 _HEADER = struct.Struct("<8sIIII4Q16sQIII")  # 92 bytes
 _ENTRY = struct.Struct("<16s16sQQQ72s")
+ENTRY = _ENTRY.size  # 128 bytes; UEFI allows more, Linux nothing else
 _LARGEST = 1 << 62  # bytes; an offset behind it is damage, and the kernel's calls cannot take it
 Reader = Callable[[int, int], bytes]  # offset and length in bytes
 
@@ -29,6 +31,32 @@ class PartitionEntry:
 
 
 @dataclass(frozen=True)
+class MbrEntry:
+    """A partition of an MBR (UEFI 2.10, 5.2.1): where its 16 bytes lie in the sector, and what they say."""
+
+    place: int
+    raw: bytes
+    type: int
+    first: int
+    sectors: int
+
+    @property
+    def end(self) -> int:
+        """The first sector behind it."""
+        return self.first + self.sectors
+
+    @property
+    def protects(self) -> bool:
+        """Whether Linux believes the GPT because of it (block/partitions/efi.c)."""
+        return self.type == PROTECTIVE and self.first == 1
+
+    @property
+    def is_flagged(self) -> bool:
+        """Whether it is marked as the one to boot."""
+        return self.raw[0] != 0
+
+
+@dataclass(frozen=True)
 class PartitionTable:
     """A partition table; LBAs in sectors of `sector` bytes, `entries` as they lie on the disk."""
 
@@ -41,6 +69,7 @@ class PartitionTable:
     entries: bytes
     entry_size: int
     partitions: tuple[PartitionEntry, ...]
+    array: int = 2  # where the entries begin
 
     @property
     def entry_sectors(self) -> int:
@@ -66,7 +95,7 @@ def read(reader: Reader, sector: int, lba: int = 1) -> PartitionTable:
     if len(entries) != count * entry_size or zlib.crc32(entries) != array_crc:
         raise PackError("the GUID partition table's entries have a wrong checksum", code=324)
     partitions = tuple(_partitions(entries, entry_size, sector))
-    return PartitionTable(sector, guid, this, other, first, last, entries, entry_size, partitions)
+    return PartitionTable(sector, guid, this, other, first, last, entries, entry_size, partitions, array)
 
 
 def _partitions(entries: bytes, size: int, sector: int) -> list[PartitionEntry]:
@@ -83,8 +112,18 @@ def _partitions(entries: bytes, size: int, sector: int) -> list[PartitionEntry]:
     return partitions
 
 
+def _narrowed(table: PartitionTable) -> PartitionTable:
+    entries = table.entries
+    rows = (entries[place : place + ENTRY] for place in range(0, len(entries), table.entry_size))
+    return replace(table, entries=b"".join(rows), entry_size=ENTRY)
+
+
 def stretch(table: PartitionTable, disk_size: int) -> PartitionTable:
-    """The same partitions on a disk of `disk_size` bytes, the backup at its end. Raises PackError."""
+    """The same partitions on a disk of `disk_size` bytes, the backup at its end.
+
+    Entries become 128 bytes long: Linux reads no others (block/partitions/efi.c). Raises PackError (PV-311).
+    """
+    table = _narrowed(table)
     sectors = disk_size // table.sector
     last = sectors - table.entry_sectors - 2
     end = max((part.offset + part.length for part in table.partitions), default=0)
@@ -115,8 +154,30 @@ def _header(table: PartitionTable, this: int, other: int, array: int) -> bytes:
     return pack(zlib.crc32(pack(0))).ljust(table.sector, b"\0")
 
 
-def protective_mbr(boot_code: bytes, disk_size: int, sector: int) -> bytes:
-    """LBA 0 with the image's boot code and one partition EE over the whole disk (UEFI 2.10, 5.2.3)."""
-    sectors = min(disk_size // sector - 1, 0xFFFFFFFF)
-    entry = struct.pack("<B3sB3sII", 0, b"\0\2\0", 0xEE, b"\xff\xff\xff", 1, sectors)
-    return (boot_code[:446].ljust(446, b"\0") + entry).ljust(510, b"\0") + b"\x55\xaa" + bytes(sector - 512)
+def mbr_entries(sector: bytes) -> list[MbrEntry]:
+    """The partitions in a boot sector, those of type 0 left out; none where it is no boot sector."""
+    if sector[510:512] != b"\x55\xaa":
+        return []
+    rows = [(place, sector[place : place + 16]) for place in range(446, 510, 16)]
+    return [MbrEntry(place, row, row[4], *struct.unpack_from("<II", row, 8)) for place, row in rows if row[4]]
+
+
+def protective_mbr(head: bytes, disk_size: int, sector: int) -> bytes:
+    """LBA 0 for a disk of `disk_size` bytes: the image's boot code and its MBR (UEFI 2.10, 5.2.3).
+
+    Partitions of a hybrid MBR and the flag on the protective one are kept. A protective one that lies last
+    goes to the disk's end. Where the image has no MBR it gets one.
+    """
+    sectors = min(disk_size // sector, 1 << 32)
+    found = mbr_entries(head)
+    body = bytearray(head[:510].ljust(510, b"\0"))
+    if any(entry.type == PROTECTIVE for entry in found):
+        last = max(found, key=lambda entry: entry.end)
+        if last.type == PROTECTIVE:
+            size = min(max(sectors, last.first + 1) - last.first, 0xFFFFFFFF)
+            grown = last.raw[:5] + b"\xff\xff\xff" + struct.pack("<II", last.first, size)
+            body[last.place : last.place + 16] = grown
+    else:
+        whole = struct.pack("<B3sB3sII", 0, b"\0\2\0", PROTECTIVE, b"\xff\xff\xff", 1, sectors - 1)
+        body[446:] = whole.ljust(64, b"\0")
+    return bytes(body) + b"\x55\xaa" + bytes(sector - 512)

@@ -15,7 +15,7 @@ from typing import BinaryIO, NamedTuple, Self
 import zstandard
 
 from provisioner.errors import PackError
-from provisioner.imaging import signature
+from provisioner.imaging import layout, signature
 from provisioner.imaging.manifest import CHUNK_SIZE, LARGEST_CHUNK, Chunk, Manifest, check, check_names
 from provisioner.imaging.manifest import hash_of_zeros as _hash_of_zeros
 from provisioner.imaging.source import SECTOR, RawImage
@@ -55,11 +55,13 @@ def build(
 
     With `key`, minisign's, the manifest is signed: OUT.json.minisig. All of them come, or none.
     `chunk_size` in bytes; unless given, 1 MiB and more for images above 64 GiB. `level` is zstd's.
-    `tell` is given a sentence where the free space of the root filesystem had to be packed.
+    `tell` is given a sentence where the free space of the root filesystem had to be packed, or where some
+    hosts cannot boot the image.
 
     Raises:
         InputError: the image is no raw disk with a GUID partition table.
-        PackError: it changes while it is read, its name or version cannot be one, or the key cannot sign.
+        PackError: no host can take it (PV-322, PV-324), it changes while it is read, its name or version
+            cannot be one, or the key cannot sign.
         FileError: they cannot be written (PV-150, PV-151).
     """
     check_names(name, version, created)
@@ -69,8 +71,12 @@ def build(
     with outputs.staging(out.parent, *names) as stage:
         with RawImage(raw) as source, (stage / out.name).open("wb") as target:
             size = chunk_size or fitting_chunk_size(source.size)
-            if (doubt := source.doubt) and tell:
-                tell(doubt)
+            layout.check_partitions(source.partitions, size, source.size, source.size)
+            layout.check_labels(source.partitions)
+            source.check_filesystems()
+            for words in (layout.doubt(source.read(0, SECTOR)), source.doubt):
+                if words and tell:
+                    tell(words)
             reporter = _Progress(source.size, progress)
             with _Whole(source, size, reporter.hashed) as whole:
                 chunks = tuple(_write_chunks(source, target, size, level, reporter.packed))
@@ -261,6 +267,18 @@ def expand(frame: bytes | bytearray | memoryview, chunk: Chunk) -> bytes:
             code=321,
         )
     return data
+
+
+def check_layout(pack: Path, manifest: Manifest) -> None:
+    """What no host can take, found as the writer finds it. Raises PackError (PV-321 to 324)."""
+    with pack.open("rb") as source:
+
+        def expanded(chunk: Chunk) -> bytes:
+            source.seek(chunk.pack_offset)
+            return expand(source.read(chunk.pack_length), chunk)
+
+        numbers = layout.telling_chunks(manifest, manifest.raw_size)
+        layout.check_pack(manifest, {number: expanded(manifest.chunks[number]) for number in numbers})
 
 
 def verify(pack: Path, manifest: Manifest) -> None:

@@ -10,12 +10,11 @@ from types import TracebackType
 from typing import Self
 
 from provisioner.errors import InputError, PackError
-from provisioner.imaging import ext4, fsck, gpt
+from provisioner.imaging import ext4, fat, file_formats, fsck, gpt, layout
 from provisioner.imaging.manifest import ROLES, Partition
 
 SECTOR = 512
 LARGEST = 4 << 40  # bytes; what is larger is no image but a mistake, or an endless file
-OTHERS = (b"QFI\xfb", b"KDMV", b"conectix", b"vhdxfile", b"<<< ")  # heads of virtual machines' disks
 
 # why the free space of an ext4 is packed as if files lay there, by what e2fsck says of it
 DOUBTS: dict[ext4.Verdict, str] = {
@@ -34,7 +33,10 @@ class RawImage:
     """Opened for reading; it must be a regular file and stay as it is."""
 
     def __init__(self, path: Path) -> None:
-        """Raises InputError (PV-327) for what is no raw disk with a GUID partition table."""
+        """Raises InputError (PV-327) for what is no raw disk with a GUID partition table.
+
+        Raises PackError (PV-322, PV-324) for a table that no host can take.
+        """
         self.path = path
         try:
             self._fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a pipe must not hang us
@@ -67,10 +69,10 @@ class RawImage:
     def _check_kind(self) -> None:
         if not stat.S_ISREG(self._before.st_mode):
             raise InputError(f"{self.path} is no regular file", hint="give a finished raw image", code=327)
-        if os.pread(self._fd, 8, 0).startswith(OTHERS):
+        if form := file_formats.virtual_disk(os.pread(self._fd, 8, 0)):
             raise InputError(
-                "this is a virtual machine's disk, not a raw one",
-                hint="say --format qcow2, or convert it to a raw image first",
+                f"this is a virtual machine's disk, not a raw one: {form}",
+                hint="say --format qcow2" if form == "qcow2" else "convert it to a raw image first",
                 code=327,
             )
         if self.size > LARGEST:
@@ -95,16 +97,34 @@ class RawImage:
         try:
             table = gpt.read(reader, SECTOR)
         except PackError as fault:
-            raise InputError(
-                f"this is no raw disk image: {fault}", hint="a GPT with 512-byte sectors", code=327
-            ) from fault
+            found = file_formats.instead_of_disk(reader, self.size, fault)
+            words = f"this is no raw disk image: {found.words}"
+            raise InputError(words, hint=found.hint, code=327) from fault
         if self.size % SECTOR:
             raise InputError(f"the image has {self.size} bytes, no multiple of {SECTOR}", code=327)
+        layout.check_table(table, reader(0, SECTOR), self.size)
         return tuple(
-            Partition(part.name, part.guid, fat_label(reader(part.offset, SECTOR)), part.offset, part.length)
+            Partition(part.name, part.guid, fat.label(reader(part.offset, SECTOR)), part.offset, part.length)
             for part in table.partitions
             if part.name in ROLES
         )
+
+    def check_filesystems(self) -> None:
+        """Raises PackError (PV-322) where one does not fit into its partition: Linux mounts no such."""
+        for part in self.partitions:
+            size = self._filesystem_size(part)
+            if size > part.length:
+                raise PackError(
+                    f"the filesystem in {part.role!r} has {size} bytes, its partition {part.length}",
+                    hint="make the partition larger, or the filesystem smaller: resize2fs, fatresize",
+                    code=322,
+                )
+
+    def _filesystem_size(self, part: Partition) -> int:
+        def reader(offset: int, length: int) -> bytes:
+            return os.pread(self._fd, length, part.offset + offset)
+
+        return fat.size(reader(0, SECTOR)) or ext4.size(reader)
 
     @property
     def doubt(self) -> str:
@@ -164,13 +184,3 @@ class RawImage:
 
     def _changed(self) -> PackError:
         return PackError(f"{self.path.name} was changed while it was read", hint="pack it again", code=327)
-
-
-def fat_label(sector: bytes) -> str:
-    """The volume label in a FAT boot sector; empty where it is none (Microsoft, FAT specification 1.03)."""
-    if len(sector) < 512 or sector[510:512] != b"\x55\xaa":
-        return ""
-    for kind, label in ((sector[54:62], sector[43:54]), (sector[82:90], sector[71:82])):
-        if kind.startswith(b"FAT"):
-            return "".join(chr(byte) if 32 <= byte < 127 else "?" for byte in label).strip()
-    return ""

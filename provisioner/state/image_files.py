@@ -34,18 +34,16 @@ def added_pack(state: Path, source: str, now: float) -> Iterator[Image]:
     """Check a pack and copy it into images/, manifest and signature beside it; the block registers it.
 
     Raises InputError (PV-320) where a file is missing, PackError where signature, manifest or content are
-    wrong, or the ESP is labelled otherwise (PV-322), OSError. Then, and where the block fails, images/ is as
-    it was before.
+    wrong, or no host could take the image (PV-322, PV-324), OSError. Then, and where the block fails, images/
+    is as it was before.
     """
     files = _beside(Path(source))
     key = signature.verify(files["manifest"], files["manifest.minisig"], trusted_keys(state))
     manifest = manifests.load(files["manifest"])
-    if not any(part.role == "esp" and part.label == manifests.ESP_LABEL for part in manifest.partitions):
-        raise PackError(
-            f"{files['pack'].name}: its ESP is not labelled {manifests.ESP_LABEL}",
-            hint="hosts could not find it",
-            code=322,
-        )
+    try:
+        packs.check_layout(files["pack"], manifest)
+    except PackError as fault:
+        raise PackError(f"{files['pack'].name}: {fault}", hint=fault.hint, code=fault.code) from fault
     folder = image_folder(state, f"{manifest.name}@{manifest.version}")
     with incoming(folder) as made:
         _copy(files, made, manifest)

@@ -3,6 +3,7 @@
 import struct
 import uuid
 import zlib
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -96,6 +97,68 @@ def test_the_protective_mbr_of_a_disk_beyond_2_tib_says_the_largest_number() -> 
     mbr = gpt.protective_mbr(b"", 8 << 40, SECTOR)
     assert struct.unpack_from("<I", mbr, 458) == (0xFFFFFFFF,)
     assert len(gpt.protective_mbr(b"", 8 << 40, 4096)) == 4096
+
+
+def mbr_entry(kind: int, first: int, sectors: int, status: int = 0) -> bytes:
+    return struct.pack("<B3sB3sII", status, b"\0\2\0", kind, b"\xff\xff\xff", first, sectors)
+
+
+def boot_sector(*rows: bytes) -> bytes:
+    return (b"\xeb\x63".ljust(446, b"\x90") + b"".join(rows)).ljust(510, b"\0") + b"\x55\xaa"
+
+
+@pytest.mark.parametrize("status", [0, 0x80])
+def test_the_protective_partition_keeps_its_flag_and_reaches_the_disk_s_end(status: int) -> None:
+    mbr = gpt.protective_mbr(boot_sector(mbr_entry(0xEE, 1, 999, status)), 100 * MIB, SECTOR)
+    [entry] = gpt.mbr_entries(mbr)
+    assert (entry.type, entry.first, entry.end) == (0xEE, 1, 100 * 2048) and entry.raw[0] == status
+
+
+@pytest.mark.parametrize(
+    "hybrid", [[(0xEE, 1, 2047), (0x0C, 2048, 2048)], [(0x0C, 2048, 2048), (0xEE, 1, 2047)]]
+)
+def test_a_hybrid_mbr_is_kept_as_it_is(hybrid: list[tuple[int, int, int]]) -> None:
+    head = boot_sector(*(mbr_entry(*row) for row in hybrid))
+    assert gpt.protective_mbr(head, 100 * MIB, SECTOR) == head
+
+
+def test_a_protective_partition_behind_others_goes_to_the_disk_s_end_and_they_stay() -> None:
+    rows = [mbr_entry(0x0C, 34, 2014), mbr_entry(0xEE, 2048, 2048)]
+    kept, grown = gpt.mbr_entries(gpt.protective_mbr(boot_sector(*rows), 100 * MIB, SECTOR))
+    assert kept.raw == rows[0] and (grown.first, grown.end) == (2048, 100 * 2048)
+
+
+def test_two_protective_partitions_that_are_the_same_are_told_apart() -> None:
+    """Only one of them grows; no table has two, but a damaged one may."""
+    rows = [mbr_entry(0xEE, 1, 999), mbr_entry(0xEE, 1, 999)]
+    ends = [entry.end for entry in gpt.mbr_entries(gpt.protective_mbr(boot_sector(*rows), 100 * MIB, SECTOR))]
+    assert sorted(ends) == [1000, 100 * 2048]
+
+
+@pytest.mark.parametrize("size", [256, 384, 4096])
+def test_entries_that_are_longer_than_linux_reads_are_shortened_on_the_disk(size: int) -> None:
+    rows = [ENTRIES[place : place + 128].ljust(size, b"\0") for place in range(0, 4 * 128, 128)]
+    wide = replace(table(b"".join(rows)), entry_size=size, first=64)
+    image = gpt.read(reader(disk(wide)), SECTOR)
+    assert [part.name for part in image.partitions] == ["esp", "root"] and image.entry_size == size
+    there = gpt.read(reader(disk(gpt.stretch(image, 100 * MIB))), SECTOR)
+    assert (there.entry_size, len(there.entries)) == (128, 4 * 128)
+    assert (there.partitions, there.guid, there.first) == (image.partitions, image.guid, image.first)
+
+
+def test_only_the_partition_that_grows_is_changed_in_an_mbr() -> None:
+    """Its bytes may lie in another one, or between two."""
+    grown = mbr_entry(0xEE, 1, 999)
+    head = (grown * 28)[:446] + grown + mbr_entry(0x0C, 0, 1) + bytes(32) + b"\x55\xaa"
+    assert len(head) == 512
+    made = gpt.protective_mbr(head, 100 * MIB, SECTOR)
+    assert made[:446] == head[:446] and made[462:] == head[462:] and made[446:462] != head[446:462]
+
+
+def test_what_lies_in_the_table_of_no_boot_sector_is_not_kept() -> None:
+    head = boot_sector(mbr_entry(0x0C, 2048, 2048))[:510] + b"\0\0"
+    [entry] = gpt.mbr_entries(gpt.protective_mbr(head, 100 * MIB, SECTOR))
+    assert entry.protects and not entry.is_flagged and entry.end == 100 * 2048
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,8 @@ def test_a_disk_becomes_the_image_and_the_machine_reboots(
     assert (written.disk.serial, written.disk.content) == ("S1", "holds small-os 1.0")
     data = [chunk for chunk in supply.manifest.chunks if chunk.kind == "data"]
     assert sum(chunk.pack_length for chunk in data) <= written.bytes_fetched == service.sent
-    assert service.sent <= supply.pack.stat().st_size and written.bytes_saved == 0
+    again = 4096  # bytes of small gaps among the chunks that come first
+    assert service.sent <= supply.pack.stat().st_size + again and written.bytes_saved == 0
     assert written.bytes_written == sum(chunk.length for chunk in data)  # zeros are not counted
     assert "manifest signed by release" in said and "written, verified and read back" in said
 

@@ -198,9 +198,23 @@ def test_a_re_image_that_is_cut_does_not_boot_though_most_of_it_was_right(
     assert deploy()[0]
     newer = changed(supply, tmp_path, 10)
     serve(service, newer)
-    service.on_pack = lambda place: bool(service.go())
+    place = newer.manifest.chunks[10].pack_offset
+    once_at(service, place, lambda: bool(service.go()))
     assert not deploy(patience=0.2)[0]
     assert_dead(disk)
+
+
+def test_a_disk_is_left_alone_where_not_even_the_image_s_first_part_comes(
+    deploy: Any, service: Service, supply: Supply, disk: Path, tmp_path: Path
+) -> None:
+    assert deploy()[0]
+    serve(service, changed(supply, tmp_path, 10))
+    before = disk.read_bytes()
+    service.on_pack = lambda place: bool(service.go())
+    rebooted, said = deploy(patience=0.2)
+    assert not rebooted and "The disk was not touched" in said
+    assert disk.read_bytes() == before
+    assert_whole(disk, supply)
 
 
 def test_it_waits_for_its_turn_and_says_so(deploy: Any, service: Service, supply: Supply, disk: Path) -> None:

@@ -40,6 +40,7 @@ from tests.wire.agentlab import (
     service,
     supply,
 )
+from tests.wire.imaging.disk_image import fat_head
 
 PROGRAMS = Path(__file__).with_name("programs")
 ROOT = Path(__file__).parents[3]
@@ -89,6 +90,8 @@ def draw_image(path: Path, chunk: int, size: int, pieces: list[tuple[int, int, s
     primary, backup = table(parts, size)
     put(path, 512, primary)
     put(path, size - len(backup), backup)
+    for (_, offset, _), label in zip(parts, ("VAULTESP", "CIDATA"), strict=False):
+        put(path, offset, fat_head(label))
 
 
 OLD = ("dirt", "zeros", "the same", "another", "half")

@@ -16,6 +16,9 @@ import pytest
 from provisioner import run
 from provisioner.agent.block_device import BlockDevice
 from provisioner.errors import DiskError
+from provisioner.imaging import manifest as manifests
+from provisioner.imaging import signature
+from tests.wire.imaging.disk_image import partitions, ungated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -157,7 +160,8 @@ def test_a_server_that_gives_no_parts_is_given_up_in_words(
 ) -> None:
     said = write(world, f"{odd}/{what}/{pack.name}", disk, "--yes", "--patience", "1")
     assert said.code == 5 and f"PV-{number}" in said.err and words in said.err, said.err
-    assert "is not whole and does not boot" in said.err and "Traceback" not in said.err
+    assert "was not touched" in said.err and "Traceback" not in said.err
+    assert disk.read_bytes() == b"\xa5" * SIZE
 
 
 @pytest.mark.parametrize(
@@ -215,20 +219,55 @@ def test_what_is_wrong_is_refused_before_the_disk_is_touched(
     assert write(world, pack, disk, "--yes", "--erase-foreign").code == 0
 
 
+def test_a_pack_that_no_host_can_take_leaves_the_disk_as_it_was(
+    world: World, disk: Path, tmp_path: Path
+) -> None:
+    """Signed, and its manifest is right: only its own first chunk tells."""
+    raw, out = tmp_path / "two.raw", tmp_path / "two.pack"
+    raw.write_bytes((world.folder / "raw.img").read_bytes())
+    parts = partitions(raw.read_bytes())
+    run.run(["sgdisk", "--move-main-table=40", raw])
+    ungated(raw, out, parts)
+    signature.sign(out.with_name("two.pack.json"), world.folder / "release.key")
+    said = write(world, out, disk, "--yes")
+    assert said.code == 6 and "PV-324" in said.err and "begin at sector 40, not 2" in said.err, said.err
+    assert f"{disk} was not touched" in said.err and disk.read_bytes() == b"\xa5" * SIZE
+    said = world.provision("image", "add", out)
+    assert said.code == 6 and "PV-324" in said.err and "two.pack: the partition entries" in said.err
+    said = world.provision("image", "verify", out, "--pubkey", world.folder / "release.pub")
+    assert said.code == 6 and "PV-324" in said.err
+
+
 def test_a_damaged_pack_leaves_a_disk_that_says_so(
     world: World, pack: Path, disk: Path, tmp_path: Path
 ) -> None:
     for path in pack.parent.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
     copy = tmp_path / pack.name
-    body = bytearray(copy.read_bytes())
-    body[len(body) // 2] ^= 1
-    copy.write_bytes(body)
+    whole, manifest = copy.read_bytes(), manifests.load(copy.with_name(f"{pack.name}.json"))
+    places = {
+        role: manifest.chunks[manifest.partition(role).offset // manifest.chunk_size].pack_offset
+        for role in ("esp", "cidata", "root")
+    }
+    for role in ("esp", "cidata"):  # what comes first
+        damaged(copy, whole, places[role] + 20)
+        said = write(world, copy, disk, "--yes")
+        assert said.code == 6 and "PV-321" in said.err and "was not touched" in said.err, said.err
+        assert disk.read_bytes() == b"\xa5" * SIZE
+    body = damaged(copy, whole, places["root"] + 20)
     said = write(world, copy, disk, "--yes")
     assert said.code == 6 and "PV-321" in said.err and "is not whole and does not boot" in said.err
     copy.write_bytes(body[:-1])
     said = write(world, copy, disk, "--yes")
     assert said.code == 6 and "the manifest says" in said.err
+
+
+def damaged(path: Path, whole: bytes, place: int) -> bytes:
+    """Write the pack with one flipped bit; what was written."""
+    body = bytearray(whole)
+    body[place] ^= 1
+    path.write_bytes(body)
+    return bytes(body)
 
 
 @pytest.mark.parametrize("way", ["itself", "a symbolic link", "a hard link"])

@@ -11,7 +11,7 @@ import pytest
 
 from provisioner import run
 from provisioner.cli import run as command_line
-from provisioner.errors import Exit, ProvisionError
+from provisioner.errors import Exit, InputError, ProvisionError
 from provisioner.golden import disk, files, inspection, seeds
 from provisioner.golden.normalise import GoldenImage, NormaliseRequest, normalise
 from provisioner.imaging import manifest as manifests
@@ -163,6 +163,15 @@ def test_the_disk_of_another_hypervisor_gives_the_same_image(
     run.run(["qemu-img", "convert", "-f", "raw", "-O", form, raw, other])
     made = normalise(NormaliseRequest(other, form, tmp_path / "out", "tiny-os", "1", EPOCH))
     assert made.raw_sha256 == first.raw_sha256
+
+
+def test_a_disk_that_was_cut_off_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    raw, other = machine(tmp_path / "machine", dirt="b"), tmp_path / "disk.qcow2"
+    run.run(["qemu-img", "convert", "-f", "raw", "-O", "qcow2", raw, other])
+    os.truncate(other, other.stat().st_size * 2 // 3)
+    with pytest.raises(InputError, match=r"disk\.qcow2 is damaged") as caught:
+        normalise(NormaliseRequest(other, "qcow2", tmp_path / "out", "tiny-os", "1", EPOCH))
+    assert caught.value.code == 327
 
 
 def test_a_signed_loader_of_the_distribution_is_kept(tmp_path: Path) -> None:

@@ -1,8 +1,13 @@
 """A whole disk image as hosts take it, made by sfdisk and mkfs.vfat around any root filesystem."""
 
+import hashlib
 import os
 from pathlib import Path
 
+import zstandard
+
+from provisioner.imaging import fat, gpt
+from provisioner.imaging.manifest import ROLES, Chunk, Manifest, Partition
 from provisioner.run import run
 
 MIB = 1 << 20
@@ -33,12 +38,45 @@ def disk_image(path: Path, root: Path, script: str = "") -> Path:
     run(["sfdisk", "-q", path], stdin=(script or layout(size)).encode())
     with path.open("r+b") as file:
         for place, label, length in ((ESP, "VAULTESP", 8 * MIB), (CIDATA, "CIDATA", 4 * MIB)):
-            fat = path.with_name(label)
-            fat.write_bytes(b"")
-            os.truncate(fat, length)
-            run(["mkfs.vfat", "-n", label, fat])
+            made = path.with_name(label)
+            made.write_bytes(b"")
+            os.truncate(made, length)
+            run(["mkfs.vfat", "-n", label, made])
             file.seek(place)
-            file.write(fat.read_bytes())
+            file.write(made.read_bytes())
         file.seek(ROOT)
         file.write(root.read_bytes())
     return path
+
+
+def fat_head(label: str) -> bytes:
+    """A boot sector that says no more than its filesystem's kind and label."""
+    head = b"\xeb\x3c\x90".ljust(43, b"\0") + label.encode().ljust(11) + b"FAT16   "
+    return head.ljust(510, b"\0") + b"\x55\xaa"
+
+
+def ungated(raw: Path, out: Path, parts: tuple[Partition, ...]) -> Manifest:
+    """A pack, and its manifest beside it, of an image that nobody looked at; all of its chunks hold data."""
+    body, chunks, frames, place = raw.read_bytes(), [], [], 0
+    for offset in range(0, len(body), MIB):
+        piece = body[offset : offset + MIB]
+        frame = zstandard.ZstdCompressor().compress(piece)
+        digest = hashlib.sha256(piece).hexdigest()
+        chunks.append(Chunk(offset, len(piece), "data", place, len(frame), digest))
+        frames.append(frame)
+        place += len(frame)
+    out.write_bytes(b"".join(frames))
+    whole = hashlib.sha256(body).hexdigest()
+    manifest = Manifest("os", "1", "", len(body), whole, 512, MIB, tuple(chunks), parts)
+    out.with_name(out.name + ".json").write_bytes(manifest.dump())
+    return manifest
+
+
+def partitions(body: bytes) -> tuple[Partition, ...]:
+    """What the image's own table says of those that have a role, the first of each."""
+    table = gpt.read(lambda offset, length: body[offset : offset + length], 512)
+    found = {part.name: part for part in reversed(table.partitions) if part.name in ROLES}
+    return tuple(
+        Partition(part.name, part.guid, fat.label(body[part.offset :][:512]), part.offset, part.length)
+        for part in reversed(found.values())
+    )

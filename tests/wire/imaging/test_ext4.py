@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from provisioner.errors import ProgramError
 from provisioner.imaging import ext4, fsck
 from provisioner.run import run, text
 
@@ -26,6 +27,13 @@ SETS = {
     "no resize_inode": "-O ^resize_inode",
     "no journal": "-O ^has_journal",
     "no extents": "-O ^extent,^64bit",
+    "no dir_index": "-O ^dir_index,^huge_file,^dir_nlink,^extra_isize",
+    "stable_inodes": "-O stable_inodes,verity",
+    "for news": "-T news",
+    "for large files": "-T largefile4 -N 200",
+    "small journal": "-J size=4 -m 30",
+    "as Ubuntu makes it": "-O metadata_csum_seed,^orphan_file",
+    "reserved by hand": "-r 1 -I 128",
     "quota": "-O quota,project",
     "inline_data": "-O inline_data,ea_inode",
     "casefold": "-O casefold,encrypt,verity",
@@ -43,9 +51,10 @@ SETS = {
     "clusters": "-O bigalloc",
     "meta_bg": "-O meta_bg,^resize_inode",
     "sparse_super2": "-O sparse_super2,^resize_inode",
+    "sparse_super2 with one copy": "-O sparse_super2,^resize_inode -E num_backup_sb=1",
     "mmp": "-O mmp",
 }
-UNREAD = ("clusters", "meta_bg", "sparse_super2", "mmp")  # their free space is packed, always
+UNREAD = ("clusters", "meta_bg", "sparse_super2", "sparse_super2 with one copy", "mmp")  # packed, always
 BARE = ("without checksums", "uninit_bg", "ext2", "ext3")  # what these say is believed only of e2fsck
 MISCOUNTED = "quota"  # debugfs removes files and leaves the quota's counts alone
 
@@ -102,10 +111,89 @@ def test_a_block_is_free_just_where_dumpe2fs_says_so(tmp_path: Path, name: str, 
     assert (found is None) == (name in (*UNREAD, MISCOUNTED))
     assert (ext4.free_map(reader(path)) is None) == name.startswith((*BARE, *UNREAD))
     if found:
-        mine = {
-            number for number in range(path.stat().st_size // block) if found.covers(number * block, block)
-        }
-        assert mine == free
+        assert covered(found, path, block) == free
+
+
+# what may be asked for beside the rest; at most one of each row
+CHOICES: tuple[tuple[str, ...], ...] = (
+    ("-b 1024", "-b 2048", "-b 4096"),
+    ("", "-O ^metadata_csum", "-O ^metadata_csum,uninit_bg", "-O metadata_csum_seed"),
+    ("", "-O ^64bit,^resize_inode", "-O ^resize_inode", "-E resize=9000000"),
+    ("", "-O ^flex_bg", "-G 2", "-G 64 -E packed_meta_blocks=1"),
+    ("", "-g 1024", "-g 2048", "-g 7936"),
+    ("", "-O ^sparse_super,^resize_inode", "-O ^has_journal", "-O orphan_file", "-O fast_commit"),
+    ("", "-I 128", "-I 512 -O inline_data", "-N 400", "-N 30000"),
+    ("", "-O casefold", "-O ea_inode,large_dir", "-O ^extent,^64bit", "-O ^dir_index"),
+    ("", "-m 0", "-E lazy_itable_init=1,lazy_journal_init=1", "-E stride=8,stripe-width=16"),
+)
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_any_combination_of_features_is_read_as_dumpe2fs_reads_it(tmp_path: Path, seed: int) -> None:
+    chance, words = random.Random(seed), [""]
+    for attempt in range(20):  # mke2fs has reasons of its own to refuse some
+        words = " ".join(chance.choice(row) for row in CHOICES).split()
+        (folder := tmp_path / str(attempt)).mkdir()
+        try:
+            path = make(folder, *words, size=chance.randrange(24, 48) * MIB, files=8, largest=MIB // 2)
+        except ProgramError:
+            continue
+        break
+    block, free = free_by_dumpe2fs(path)
+    found = free_map(path)
+    assert found and fsck.check(str(path), 0) == "sound", words
+    assert covered(found, path, block) == free, words
+    assert (ext4.free_map(reader(path)) is None) == any("^metadata_csum" in word for word in words), words
+
+
+def covered(found: ext4.FreeMap, path: Path, block: int) -> set[int]:
+    """The numbers of the blocks that are called free."""
+    return {number for number in range(path.stat().st_size // block) if found.covers(number * block, block)}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        [["tune2fs", "-U", "random"]],
+        [["tune2fs", "-O", "metadata_csum_seed"], ["tune2fs", "-U", "random"]],
+        [["tune2fs", "-O", "^metadata_csum"]],
+        [["tune2fs", "-O", "^metadata_csum"], ["tune2fs", "-O", "metadata_csum"]],
+        [["tune2fs", "-O", "quota"]],
+        [["tune2fs", "-I", "512"]],
+        [["tune2fs", "-j"], ["e2fsck", "-fyD"]],
+        [["resize2fs", "-f", "60M"]],
+        [["resize2fs", "-f", "20M"], ["resize2fs", "-f", "36M"]],
+        [["resize2fs", "-f", "-M"]],
+        [["resize2fs", "-f", "-b"]],
+        [["resize2fs", "-f", "-s"], ["resize2fs", "-f", "45M"]],
+    ],
+    ids=lambda changes: ", ".join(" ".join(change) for change in changes),
+)
+@pytest.mark.parametrize("size", ["1024", "4096"])
+def test_what_programs_changed_since_is_read_as_it_is_now(
+    tmp_path: Path, changes: list[list[str]], size: str
+) -> None:
+    path = make(tmp_path, "-b", size, size=40 * MIB, files=8, largest=MIB // 2)
+    for program, *words in changes:
+        run(["e2fsck", "-fp", path], check=False)
+        size_at_the_end = words[-1:] if words[-1].endswith("M") and words[-1] != "-M" else []
+        options = words[:-1] if size_at_the_end else words
+        done = run([program, *options, path, *size_at_the_end], check=False)
+        assert done.returncode in (0, 1), done.stderr  # 1: e2fsck has changed something
+    block, free = free_by_dumpe2fs(path)
+    found = free_map(path)
+    assert found and covered(found, path, block) == free
+
+
+def test_a_journal_that_must_be_replayed_is_seen(tmp_path: Path) -> None:
+    path = make(tmp_path, size=40 * MIB, files=4)
+    assert free_map(path)
+    (tmp_path / "block").write_bytes(b"\x5a" * 4096)
+    _, free = free_by_dumpe2fs(path)
+    script = f"journal_open\njournal_write -b {min(free)} {tmp_path / 'block'}\njournal_close\n"
+    run(["debugfs", "-w", "-f", "-", path], stdin=script.encode())
+    assert "needs_recovery" in text(["dumpe2fs", "-h", path])
+    assert free_map(path) is None and ext4.free_map(reader(path), "sound") is None
 
 
 def test_what_debugfs_calls_free_is_free_and_a_file_is_not(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from provisioner.errors import InputError, PackError, RefusedError
 from provisioner.imaging import gpt, pack, signature, source
 from provisioner.imaging import manifest as manifests
 from provisioner.run import run, text
+from tests.wire.imaging.disk_image import fat_head
 
 MIB = 1 << 20
 NAMES = {"name": "small-os", "version": "1.0", "created": "2026-01-01T00:00:00Z"}
@@ -29,17 +30,19 @@ start=20480, name=root, type=0FC63DAF-8483-4772-8E79-3D69D8477DE4
 
 @pytest.fixture(scope="module")
 def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A disk image of 20 MiB and one sector: half of it random, half zeros; its ESP is FAT, labelled."""
+    """A disk image of 20 MiB and one sector: half of it random, half zeros; its ESP is a whole FAT."""
     folder = tmp_path_factory.mktemp("raw")
-    path, fat = folder / "disk.raw", folder / "esp.fat"
+    path, made = folder / "disk.raw", folder / "esp.fat"
     path.write_bytes(b"")
-    fat.write_bytes(bytes(4 * MIB))
+    made.write_bytes(bytes(4 * MIB))
     run(["truncate", "-s", str(20 * MIB + 512), path])
     run(["sfdisk", "-q", path], stdin=LAYOUT.encode())
-    run(["mkfs.vfat", "-n", manifests.ESP_LABEL, fat])
+    run(["mkfs.vfat", "-n", manifests.ESP_LABEL, made])
     with path.open("r+b") as file:
         file.seek(2 * MIB)
-        file.write(fat.read_bytes())
+        file.write(made.read_bytes())
+        file.seek(6 * MIB)
+        file.write(fat_head("CIDATA"))
         file.seek(10 * MIB)
         file.write(random.Random(1).randbytes(5 * MIB + 12345))
     return path
@@ -77,7 +80,7 @@ def test_the_manifest_says_what_lies_where(raw: Path, packed: tuple[Path, manife
     body = json.loads(beside(out, ".json").read_text())
     assert (body["format"], body["name"], body["version"]) == ("pack/1", "small-os", "1.0")
     assert [(part.role, part.label) for part in manifest.partitions] == [
-        ("bios", ""), ("esp", "VAULTESP"), ("cidata", ""), ("root", ""),
+        ("bios", ""), ("esp", "VAULTESP"), ("cidata", "CIDATA"), ("root", ""),
     ]  # fmt: skip
     listed = json.loads(text(["sfdisk", "--json", raw]))["partitiontable"]["partitions"]
     known = {(row["uuid"].lower(), row["start"] * 512, row["size"] * 512) for row in listed}
@@ -276,6 +279,14 @@ def test_signing_with_what_is_no_key_is_refused(signed: tuple[Path, Path], keys:
     assert caught.value.code == 325
 
 
+def put_labels(path: Path) -> None:
+    """As LAYOUT has them."""
+    with path.open("r+b") as file:
+        for place, label in ((2 * MIB, manifests.ESP_LABEL), (6 * MIB, "CIDATA")):
+            file.seek(place)
+            file.write(fat_head(label))
+
+
 def rooted(folder: Path, size: int = 96 * MIB) -> Path:
     """An image whose root is an ext4 with files, deleted files that left their bytes, and much room."""
     path, root, tree = folder / "rooted.raw", folder / "root.fs", folder / "tree"
@@ -290,6 +301,7 @@ def rooted(folder: Path, size: int = 96 * MIB) -> Path:
     run(["truncate", "-s", str(size), path])
     run(["sfdisk", "-q", path], stdin=LAYOUT.encode())
     run(["dd", f"if={root}", f"of={path}", "bs=1M", "seek=10", "conv=notrunc,sparse"])
+    put_labels(path)
     return path
 
 
@@ -381,6 +393,7 @@ def test_a_higher_level_gives_a_smaller_pack_of_the_same_image(tmp_path: Path) -
     path.write_bytes(b"")
     run(["truncate", "-s", str(24 * MIB), path])
     run(["sfdisk", "-q", path], stdin=LAYOUT.encode())
+    put_labels(path)
     with path.open("r+b") as file:
         file.seek(11 * MIB)
         for number in range(300_000):
