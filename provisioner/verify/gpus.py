@@ -4,10 +4,13 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from provisioner.verify.check import MEMORY_TOLERANCE, gib
+from provisioner.verify.check import gib
 from provisioner.verify.evidence import BusGpu, GpuReport, NvmlGpu
 from provisioner.verify.model import Expected, GpuKind, TaskResult
 
+# ECC takes up to 6.3 % of GDDR6; drivers before R510 count what they keep for themselves as missing, too: of
+# a healthy T4 by 450 and 460 it is 7.8 %, of an A10 by 470 7.5 %
+MEMORY_TOLERANCE = 0.08
 # what may be asked of a GPU, as sentences call it
 VALUES = {"uuid": "UUID", "memory": "memory", "width": "PCIe link width", "ecc": "ECC mode"}
 
@@ -277,7 +280,7 @@ def _twins(seen: _Seen) -> Iterator[str]:
 
 
 def _memories(seen: _Seen) -> Iterator[str]:
-    """The maker's gigabytes, less what the driver keeps and ECC takes (up to 6.3 % of GDDR6)."""
+    """The maker's gigabytes, less what the driver keeps and ECC takes."""
     for gpu, kind in seen.pairs():
         if gpu.memory is not None and gpu.memory < kind.memory_min * (1 - MEMORY_TOLERANCE):
             yield f"{gpu.place} has {gib(gpu.memory)} of memory, the profile wants {gib(kind.memory_min)}"

@@ -150,6 +150,22 @@ def test_what_the_profile_leaves_out_is_not_judged(tmp_path: Path) -> None:
         assert deviations(shown(load(CASES[0].with_name(f"{name}.json")), tmp_path / name), free) == []
 
 
+@pytest.mark.parametrize(
+    ("mebibytes", "gibibytes", "is_whole"),
+    [(15109, 16, True), (22731, 24, True), (45634, 48, True), (81559, 80, True), (14900, 16, False)],
+    ids=["T4 by 450", "A10 by 470", "A6000 by 470 with ECC", "H100", "too little"],
+)
+def test_memory_that_driver_and_ecc_keep_is_not_missing(
+    mebibytes: int, gibibytes: int, is_whole: bool, tmp_path: Path
+) -> None:
+    said = shown(load(CASES[0].with_name("healthy.json")), tmp_path)
+    said = said.model_copy(
+        update={"gpus": tuple(gpu.model_copy(update={"memory": mebibytes << 20}) for gpu in said.gpus)}
+    )
+    wanted = replace(WANTED, gpus=(replace(H100, memory_min=gibibytes << 30),))
+    assert (deviations(said, wanted) == []) is is_whole
+
+
 def test_an_image_without_nvidia_ml_py_is_told(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     said = shown(load(CASES[0].with_name("healthy.json")), tmp_path, tmp_path / "empty")
