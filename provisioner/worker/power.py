@@ -67,7 +67,11 @@ def _leased(site: Site, mac: str) -> str:
     row = site.database.macs.get(mac)
     seen = site.database.sightings.get(mac) if site.settings.dhcp.mode != "authoritative" else row
     if not row or not seen:
-        raise PowerError("the BMC has neither an address nor a MAC", hint="provision host edit", code=206)
+        raise PowerError(
+            "the BMC has neither an address nor a MAC",
+            hint="name one in the inventory, then: provision host apply",
+            code=206,
+        )
     return seen.address
 
 
