@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from provisioner import run
-from provisioner.power import ipmi
+from provisioner.power import ipmi_login
 from provisioner.system import shipped
 
 if TYPE_CHECKING:
@@ -311,5 +311,5 @@ def test_a_host_is_added_by_a_mac_as_it_stands_on_the_label(world: World, mac: s
 
 @pytest.mark.parametrize("name", ["no-neighbour", "no-route"])
 def test_a_bmc_off_the_air_is_201_in_time(off_the_air: Callable[[str], CommandResult], name: str) -> None:
-    assert ipmi.LOGIN_LIMIT < 20
+    assert ipmi_login.LOGIN_LIMIT < 20
     check(off_the_air(name), 5, 201, "does not answer on UDP port 623", "is it cabled, is the address right?")
