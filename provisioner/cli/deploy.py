@@ -70,13 +70,18 @@ def deploy(
     if max_parallel or stop_after or expect_count is not None:
         raise InputError("--max-parallel, --stop-after and --expect-count go with --select or --all")
     plan = client.plan(_host(host, mac), image, how.terms)
-    return _show_plan(plan, output) if dry_run else order(client, plan, output, how)
+    return _show_plan(client, plan, output) if dry_run else order(client, plan, output, how)
 
 
-def _show_plan(plan: "Plan", output: str) -> int:
-    """What would be done, to stdout, and every refusal; whether the order would be taken."""
+def _show_plan(client: "Client", plan: "Plan", output: str) -> int:
+    """What would be done, to stdout, and every refusal, the BMC's too; whether the order would be taken."""
+    from provisioner.cli import bmc_preview
+
     name = plan.host.name
+    bmcs = bmc_preview.ask(client, [plan.host])
+    plan = plan.model_copy(update={"refusals": (*plan.refusals, *bmc_preview.refusals(bmcs))})
     print_record(output, "plan", plan, lambda: plans.show(plan, stderr=False), name=name, also={"name": name})
+    bmc_preview.show(bmcs)
     plans.show_refusals(plan.refusals)
     return Exit.REFUSED if plan.refusals else Exit.DONE
 
@@ -101,10 +106,15 @@ def _run_order(
 
 
 def _plan_many(client: "Client", wanted: "RunOrder", output: str) -> int:
+    from provisioner.cli import bmc_preview
+
     plan = client.plan_run(wanted)
     print_record(
         output, "plan", plan, lambda: plans.show_run(plan, stderr=False), name="run", also={"name": "run"}
     )
+    bmcs = bmc_preview.ask(client, [one.host for one in plan.plans])
+    bmc_preview.show(bmcs)
+    plans.show_refusals(bmc_preview.refusals(bmcs))
     return Exit.DONE if plan.plans else Exit.REFUSED
 
 

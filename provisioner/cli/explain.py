@@ -86,7 +86,10 @@ CODES: dict[int, tuple[str, str]] = {
     ),
     204: ("The host has no BMC in the inventory.", "Press its button, or add the BMC's address."),
     205: ("The BMC's login was never given to the service.", "provision bmc secret NAME --user USER."),
-    206: ("The BMC has neither an address nor a MAC.", "Add one to the host in the inventory."),
+    206: (
+        "The BMC's address is not known.",
+        "Add it to the host in the inventory, or the BMC's MAC; then it is known once it has asked by DHCP.",
+    ),
     208: (
         "The BMC shows another TLS certificate than before.",
         "Compare it with the BMC's own page; then do as the message says. A firmware update may renew it.",
@@ -114,6 +117,10 @@ CODES: dict[int, tuple[str, str]] = {
     214: (
         "The BMC has several systems, and which of them is the host is not known.",
         "Name it in the inventory: bmc: {system: NAME}; the message lists them.",
+    ),
+    215: (
+        "The BMC has locked its user out, mostly after too many wrong passwords.",
+        "Unlock the user at the BMC's own page or wait; then provision bmc test HOST.",
     ),
     220: (
         "The host booted from the network, but its ramdisk never said hello.",

@@ -252,21 +252,33 @@ class Client(Transport):
 
     def test_bmc(self, host: str) -> BmcTest:
         """Log in, read power state and boot device. Raises the BMC's own words, as the next two do."""
-        return self._ask_bmc(BmcTest, host, "test")
+        return self.bmc_test(host, self.begin_bmc_test(host))
+
+    def begin_bmc_test(self, host: str) -> int:
+        """The same without waiting; `bmc_test` gives the result by this number."""
+        return self._order_bmc(host, "test")
+
+    def bmc_test(self, host: str, number: int, rounds: int = BMC_ROUNDS) -> BmcTest:
+        """The result of a test that was begun, waited for in some rounds of WAIT seconds."""
+        return self._bmc_result(BmcTest, host, number, rounds)
 
     def power(self, host: str, act: str) -> BmcPower:
         """Power `state` (reads only), `on`, `off` or `reset`."""
-        return self._ask_bmc(BmcPower, host, "power", act)
+        return self._bmc_result(BmcPower, host, self._order_bmc(host, "power", act))
 
     def boot_device(self, host: str, device: str = "") -> BmcBoot:
         """Set `network` or `disk` for one boot; nothing: read what is set."""
-        return self._ask_bmc(BmcBoot, host, "boot", device)
+        return self._bmc_result(BmcBoot, host, self._order_bmc(host, "boot", device))
 
-    def _ask_bmc(self, outcome: type[_Outcome], host: str, action: str, argument: str = "") -> _Outcome:
-        """Let the worker ask a BMC, and wait for its result."""
+    def _order_bmc(self, host: str, action: str, argument: str = "") -> int:
+        """Let the worker ask a BMC."""
         order = request(BmcOrder, host=host, action=action, argument=argument)
-        number = self.post(BmcOrdered, "/bmc", order).request
-        for _ in range(BMC_ROUNDS):
+        return self.post(BmcOrdered, "/bmc", order).request
+
+    def _bmc_result(
+        self, outcome: type[_Outcome], host: str, number: int, rounds: int = BMC_ROUNDS
+    ) -> _Outcome:
+        for _ in range(rounds):
             query = WaitQuery(wait=WAIT)
             answer = self.get(BmcAnswer, f"/bmc/{number}", query, patience=PATIENCE + WAIT).request
             if isinstance(answer.result, BmcFailed):

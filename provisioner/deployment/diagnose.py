@@ -108,11 +108,12 @@ def _powering(site: Site, row: Deployment) -> Finding:
         return Finding(delay.sentence, delay.hint, delay.code)
     if PowerOn not in newest:
         return Finding("the BMC never confirmed that it is powered", f"provision bmc test {row.host}")
-    return _network(site, row) or _unheard(site, row)
+    told = newest.get(PowerOn)
+    return _network(site, row) or _unheard(site, row, told.note if told else "")
 
 
-def _unheard(site: Site, row: Deployment) -> Finding:
-    """It is powered, and its card never asked; perhaps another one did."""
+def _unheard(site: Site, row: Deployment, note: str) -> Finding:
+    """It is powered, and its card never asked; perhaps another one did. `note` is what the BMC did not do."""
     unknown = site.database.sightings.unknown(3, since=row.power_on)
     if unknown:
         macs = ", ".join(seen.mac for seen in unknown)
@@ -121,7 +122,8 @@ def _unheard(site: Site, row: Deployment) -> Finding:
             "the cable is perhaps in the host's other port: move it, or correct the MAC in the inventory",
         )
     return Finding(
-        f"the BMC says power is on, but {row.mac} never asked for an address",
+        f"the BMC says power is on, but {row.mac} never asked for an address"
+        + (f" ({note})" if note else ""),
         "check the cable, the switch port, and that network boot is enabled in the firmware",
     )
 

@@ -24,12 +24,17 @@ class Kind(Enum):
 
 @dataclass(frozen=True)
 class Outcome:
-    """One answer. `words` are the BMC's own, `pause` in seconds, `code` the PV code of the error."""
+    """One answer. `words` are the BMC's own, `pause` in seconds, `code` the PV code of the error.
+
+    A refusal that does not last is one in the machine's present state: another order may be taken now, and
+    the same one later.
+    """
 
     kind: Kind
     words: str = ""
     pause: float = PAUSE
     code: int = REFUSED
+    lasts: bool = True
 
     @property
     def is_done(self) -> bool:
@@ -37,8 +42,8 @@ class Outcome:
         return self.kind is Kind.DONE
 
     def fault(self, bmc: BmcAddress, action: str) -> PowerError:
-        """The error: NotYetError (PV-211) unless it is refused for good (PV-202, 203, 212, 213)."""
-        if self.kind is not Kind.REFUSED:
+        """The error: NotYetError (PV-211) unless it is refused for good (PV-202, 203, 212, 213, 215)."""
+        if self.kind is not Kind.REFUSED or not self.lasts:
             return not_yet(bmc, f"cannot do {action} now: {self.words}", pause=self.pause)
         if self.code in WITH_WORDS:
             sentence, hint = WITH_WORDS[self.code]
@@ -46,7 +51,7 @@ class Outcome:
             return PowerError(
                 f"{sentence.format(**filled)}: {self.words[:300]}", hint=hint.format(**filled), code=self.code
             )
-        return refused_login(bmc) if self.code == 202 else refused(bmc, action, self.words)
+        return refused_login(bmc, self.words) if self.code == 202 else refused(bmc, action, self.words)
 
 
 WITH_WORDS = {
@@ -58,6 +63,11 @@ WITH_WORDS = {
         "BMC {address} forbids {action} to user {user!r}",
         "give the user the role Operator or Administrator at the BMC, or: "
         "provision bmc secret {name} --user USER names another",
+    ),
+    215: (
+        "BMC {address} has locked user {user!r} out",
+        "unlock the user at the BMC's own page, or wait as long as it locks; is the password right? "
+        "Then provision bmc test {name}",
     ),
 }
 
@@ -71,19 +81,21 @@ def not_yet(bmc: BmcAddress, sentence: str, *, pause: float = PAUSE) -> NotYetEr
     )
 
 
-def silent(bmc: BmcAddress, transport: str) -> PowerError:
-    """The error of a BMC that does not answer."""
+def silent(bmc: BmcAddress, transport: str, *, is_there: bool = False) -> PowerError:
+    """The error of a BMC that does not answer; `is_there` where its machine does, and refuses the port."""
+    cabled = f"is it cabled, is the address right? ping {bmc.address}"
+    closed = "a machine is there, and has the port closed: is it the BMC, is its service switched on?"
     return PowerError(
         f"BMC {bmc.address} does not answer on {transport} port {bmc.port}",
-        hint=f"is it cabled, is the address right? ping {bmc.address}; provision bmc test {bmc.name}",
+        hint=f"{closed if is_there else cabled}; provision bmc test {bmc.name}",
         code=201,
     )
 
 
-def refused_login(bmc: BmcAddress) -> PowerError:
-    """The error of a BMC that does not take the login."""
+def refused_login(bmc: BmcAddress, words: str = "") -> PowerError:
+    """The error of a BMC that does not take the login, with what it says of it."""
     return PowerError(
-        f"BMC {bmc.address} refuses the login of user {bmc.user!r}",
+        f"BMC {bmc.address} refuses the login of user {bmc.user!r}{f': {words[:200]}' if words else ''}",
         hint="provision bmc secret NAME --user USER sets another password",
         code=202,
     )

@@ -2,17 +2,17 @@
 
 pyghmi keeps global state, threads and caches; none of it outlives the act, and a hanging BMC ends with it.
 A driver's module has two halves: in the service a `ProcessDriver`, which starts the module as a process for
-each act; in that process a session, which is a `Power` too and does the act on the wire (`serve`).
+each act; in that process a session, which is a `Power` too and does the act on the wire (`serve`). How an
+order that was taken is seen to be done is said in `power/read_back.py`.
 """
 
 import json
 import signal
 import sys
-import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass
-from typing import ClassVar, Literal, TypedDict, TypeVar
+from typing import ClassVar, Literal, TypeAlias, TypedDict, TypeVar
 
 from provisioner import run
 from provisioner.errors import NotYetError, PowerError, ProgramError
@@ -143,18 +143,25 @@ def error_of(answer: Failure) -> PowerError:
 # below: for the short-lived process
 
 
-def serve(session: Callable[[ActRequest], AbstractContextManager[Power]]) -> None:
+LogIn: TypeAlias = Callable[[ActRequest], AbstractContextManager[Power]]
+
+
+def serve(log_in: LogIn) -> None:
     """One request as JSON on standard input, one result or error as JSON on standard output.
 
-    `session` logs in, gives what performs the act, and logs out. It raises PowerError.
+    `log_in` logs in, gives what performs the act, and logs out. It raises PowerError.
     """
-    request = ActRequest.from_json(sys.stdin.buffer.read())
+    print(answer_to(sys.stdin.buffer.read(), log_in), flush=True)
+
+
+def answer_to(request: bytes, log_in: LogIn) -> str:
+    """The line of JSON that answers the request."""
+    wanted = ActRequest.from_json(request)
     try:
-        with session(request) as power:
-            line = json.dumps(asdict(_perform(power, request)))
+        with log_in(wanted) as power:
+            return json.dumps(asdict(_perform(power, wanted)))
     except PowerError as fault:
-        line = json.dumps(failure(fault))
-    print(line, flush=True)
+        return json.dumps(failure(fault))
 
 
 def _perform(power: Power, request: ActRequest) -> PowerResult | BootResult:
@@ -171,11 +178,11 @@ def _perform(power: Power, request: ActRequest) -> PowerResult | BootResult:
 
 
 @contextmanager
-def within(seconds: float, late: PowerError) -> Iterator[None]:
-    """Raise `late` in the block when the time is over: pyghmi tries a silent BMC for long."""
+def within(seconds: float, late: Callable[[], PowerError]) -> Iterator[None]:
+    """Raise what `late` gives in the block when the time is over: pyghmi tries a silent BMC for long."""
 
     def expire(*_: object) -> None:
-        raise late
+        raise late()
 
     signal.signal(signal.SIGALRM, expire)
     signal.setitimer(signal.ITIMER_REAL, seconds)
@@ -183,48 +190,6 @@ def within(seconds: float, late: PowerError) -> Iterator[None]:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
-
-
-def switch(
-    read: Callable[[], PowerResult], act: Callable[[], object], wanted: str, settle: float
-) -> PowerResult:
-    """Read, act unless it is so, then read until it is so."""
-    if (before := read()).state == wanted:
-        return before
-    act()
-    return settled(read, wanted, settle)
-
-
-def settled(read: Callable[[], PowerResult], wanted: str, settle: float) -> PowerResult:
-    """Read until it is so, for `settle` seconds at most.
-
-    The order was taken: what the BMC shows late, or cannot show, is a note and no error.
-    """
-    until = time.monotonic() + settle
-    shown = PowerResult("unknown")
-    while True:
-        with suppress(PowerError):
-            shown = read()
-            if shown.state == wanted:
-                return shown
-        if time.monotonic() > until:
-            late = f"still shows power {shown.state} after {settle:.0f} s"
-            note = f"the BMC took the order for power {wanted} and {late}"
-            return PowerResult(shown.state, confirmed=False, note=note)
-        time.sleep(0.5)  # a BMC has no event to wait for
-
-
-def restarted(read: Callable[[], PowerResult], on: Callable[[], object], settle: float) -> PowerResult:
-    """After a reset that was taken: on again, by itself or, where it stays off, by another order.
-
-    Emulators and some BMCs show it off for a moment; a host that went off before the reset stays off.
-    """
-    result = settled(read, "on", settle / 2)
-    if result.state != "off":
-        return result
-    with suppress(PowerError):
-        on()
-    return settled(read, "on", settle / 2)
 
 
 def judged(device: BootDevice, read_back: str) -> BootResult:

@@ -17,8 +17,9 @@ class BmcAddress:
     For TLS: `fingerprint` is the certificate's SHA-256, 64 lower-case hexadecimal digits; without it the file
     `pin` keeps what the first login saw. Without `verify` any certificate will do.
 
-    `system` names one of several systems behind the BMC. `patience`: the seconds for which an act is tried
-    again while the BMC says that it cannot do it now.
+    `system` names one of several systems behind the BMC, `mac` the card from which the host boots; both may
+    be empty. `patience`: the seconds for which an act is tried again while the BMC says that it cannot do it
+    now.
     """
 
     driver: str
@@ -32,6 +33,7 @@ class BmcAddress:
     pin: str = ""
     system: str = ""
     patience: float = 60.0
+    mac: str = ""
 
 
 @dataclass(frozen=True)

@@ -4,19 +4,26 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from provisioner.power import process, redfish_boot, redfish_system
+from provisioner.errors import NotYetError
+from provisioner.power import process, read_back, redfish_boot, redfish_system
 from provisioner.power.outcome import Kind
 from provisioner.power.protocol import BmcAddress, BootDevice, BootResult, PowerDriver, PowerResult
+from provisioner.power.read_back import Doubt
 from provisioner.power.redfish_answer import Answer, Resource, judge
 from provisioner.power.redfish_client import RedfishClient
 
 FRESH = 2.0  # seconds after an order in which no host can have come up by it
 SETTLE = 30.0  # seconds for a power state to change
 # ResetType (DSP2046, Resource), the one that we want first
-ON = ("On", "ForceOn")
-OFF = ("ForceOff",)
-RESTART = ("ForceRestart", "PowerCycle", "FullPowerCycle")
-BECOMING = {"PoweringOn": "on", "PoweringOff": "off"}
+ON = ("On", "ForceOn", "PushPowerButton")
+OFF = ("ForceOff", "GracefulShutdown", "PushPowerButton")
+RESTART = ("ForceRestart", "PowerCycle")
+LAST_RESORT = (
+    "FullPowerCycle",
+    "GracefulRestart",
+)  # where the power cannot be cut: the BMC goes, too; or asks
+TOGGLE = "PushPowerButton"  # right in the one state alone, from which it leads to the other
+BECOMING = {"poweringon": "on", "poweringoff": "off"}
 
 
 class RedfishDriver(process.ProcessDriver):
@@ -60,30 +67,34 @@ class RedfishSession:
         return self._switch("on", ON)
 
     def off(self) -> PowerResult:
-        """ForceOff, and see it off."""
+        """ForceOff, else what the BMC has instead of it, and see it off."""
         return self._switch("off", OFF)
 
     def reset(self) -> PowerResult:
         """Restart by what the BMC can, else off and on; a host that is off is powered on."""
-        for kind in self._offered(RESTART):
-            if self.state().state == "off":
+        shown = self._shown()
+        action = self._action(shown)
+        offered = self._offered(action)
+        can_cut = not offered or OFF[0] in offered
+        for kind in _among(RESTART if can_cut else RESTART + LAST_RESORT, offered):
+            if self._is_off():
                 return self.on()
             sent = time.monotonic()
-            answer = self._order(kind)
+            answer = self._order(action, kind)
             outcome = judge(answer)
             if outcome.is_done:
-                return process.restarted(self.state, lambda: self._switch("on", ON), SETTLE)
+                return read_back.restarted(self.state, lambda: self._order_one(ON), SETTLE)
             # what may have been done is not done again after a while: the host may have come up
             is_old = outcome.kind is Kind.UNKNOWN and time.monotonic() - sent > FRESH
             if outcome.kind is Kind.NOT_NOW or is_old:
                 raise self._client.fault(answer)
-        if self.state().state != "off":
-            self.off()
-        return self.on()
+            self._keep_boot(shown)
+        return read_back.off_and_on(self.off, lambda: self._power_up(shown), self.state, SETTLE)
 
     def set_boot(self, device: BootDevice, *, uefi: bool = True, once: bool = True) -> BootResult:
         """Set the override and read it back."""
-        return redfish_boot.put(self._client, self._system, device, uefi=uefi, once=once)
+        order = redfish_boot.BootOrder(self._client, self._system, device, self._bmc.mac)
+        return order.put(uefi=uefi, once=once)
 
     def get_boot(self) -> BootResult:
         """Read the override."""
@@ -92,48 +103,86 @@ class RedfishSession:
     def _shown(self) -> Resource:
         return self._client.get(self._system).body
 
+    def _is_off(self) -> bool:
+        """Whether it is off, or goes off just now."""
+        shown = self._shown()
+        if _becoming(shown) == "off":
+            return read_back.settled(self.state, "off", SETTLE).state == "off"
+        return _result(shown).state == "off"
+
     def _switch(self, wanted: str, kinds: tuple[str, ...]) -> PowerResult:
         """Order it, unless it is so or on its way, and see it."""
         before = self._shown()
-        if BECOMING.get(before.text("PowerState")) != wanted and _result(before).state != wanted:
-            self._order_one(kinds, wanted)
-        return process.settled(self.state, wanted, SETTLE)
+        if _becoming(before) == wanted or _result(before).state == wanted:
+            return read_back.settled(self.state, wanted, SETTLE)
+        return read_back.ordered(self.state, self._order_one(kinds), wanted, SETTLE)
 
-    def _order_one(self, kinds: tuple[str, ...], wanted: str) -> None:
-        """The first of the kinds that is taken. Raises PowerError where none is, and it is not so anyhow."""
-        refusal: Answer | None = None
-        for kind in self._offered(kinds):
-            answer = self._order(kind)
-            if judge(answer).is_done:
-                return
-            refusal = refusal or answer
-        if refusal and self.state().state != wanted:
-            raise self._client.fault(refusal)
+    def _power_up(self, before: Resource) -> Doubt | None:
+        self._keep_boot(before)
+        return self._order_one(ON)
 
-    def _order(self, kind: str) -> Answer:
-        """The action ComputerSystem.Reset."""
-        return self._client.request("POST", self._action().text("target"), {"ResetType": kind})
+    def _keep_boot(self, before: Resource) -> None:
+        """Set the override again where an order spent it that the BMC did not say it took."""
+        was = redfish_boot.override(before)
+        if was.device == "network" and redfish_boot.read(self._client, self._system).device == "default":
+            self.set_boot(
+                "network", uefi=not redfish_boot.is_legacy(before), once=was.enabled != "Continuous"
+            )
 
-    def _action(self) -> Resource:
-        action = self._shown().part("Actions", redfish_system.RESET)
+    def _order_one(self, kinds: tuple[str, ...]) -> Doubt | None:
+        """The first of the kinds that is taken; the first doubt where none is. What is lost may be done."""
+        shown = self._shown()
+        doubt: Doubt | None = None
+        action, state = self._action(shown), _result(shown).state
+        for kind in _among(kinds, self._offered(action)) or kinds[:1]:
+            if kind == TOGGLE and (doubt or state != ("off" if kinds is ON else "on")):
+                continue
+            try:
+                answer = self._order(action, kind)
+            except NotYetError as lost:
+                return doubt or Doubt(Kind.UNKNOWN, lost)
+            if (outcome := judge(answer)).is_done:
+                return None
+            doubt = doubt or Doubt(outcome.kind, self._client.fault(answer))
+        return doubt or Doubt(
+            Kind.NOT_NOW, self._client.not_yet(f"shows power {state}, where it has a button")
+        )
+
+    def _order(self, action: Resource, kind: str) -> Answer:
+        """The action ComputerSystem.Reset, and what became of it where it is a task."""
+        return self._client.finish(self._client.request("POST", action.text("target"), {"ResetType": kind}))
+
+    def _action(self, shown: Resource) -> Resource:
+        action = shown.part("Actions", redfish_system.RESET)
         if not action.text("target"):
             raise self._client.not_yet(f"shows no way to reset {self._system}")
         return action
 
-    def _offered(self, kinds: tuple[str, ...]) -> tuple[str, ...]:
-        """Those of the kinds that the BMC says it can (DSP0266, 7.12, ActionInfo); all where it is silent."""
-        action = self._action()
+    def _offered(self, action: Resource) -> tuple[str, ...]:
+        """What the BMC says it can (DSP0266, 7.12, ActionInfo); empty where it is silent."""
         offered = action.words("ResetType@Redfish.AllowableValues")
-        if not offered and (place := action.text("@Redfish.ActionInfo")):
+        if not offered and (
+            place := action.text("@Redfish.ActionInfo") or action.link("@Redfish.ActionInfo")
+        ):
             found = self._client.request("GET", place).body.parts("Parameters")
             named = [one for one in found if one.text("Name") == "ResetType"]
             offered = named[0].words("AllowableValues") if named else ()
-        return tuple(kind for kind in kinds if not offered or kind in offered)
+        return offered
+
+
+def _among(kinds: tuple[str, ...], offered: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of the kinds that are offered; all where the BMC is silent."""
+    return tuple(kind for kind in kinds if not offered or kind in offered)
+
+
+def _becoming(system: Resource) -> str:
+    """The state to which it is on its way; empty where it is not."""
+    return BECOMING.get(system.text("PowerState").lower(), "")
 
 
 def _result(system: Resource) -> PowerResult:
     shown = system.text("PowerState")
-    if shown in ("On", "Off"):
+    if shown.lower() in ("on", "off"):
         return PowerResult(shown.lower())
     return PowerResult("unknown", note=f"the BMC shows the power state {shown or 'none'}")
 

@@ -2,19 +2,24 @@
 
 import json
 import re
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 
 from provisioner.power.outcome import PAUSE, REFUSED, Kind, Outcome
 
 NOT_NOW = {425, 429, 502, 503}
 UNKNOWN = {408, 500, 504}
-# message identifiers (DSP8011, Base) without registry and version, in small letters
+CONFLICT = 409  # with the present state of the resource (RFC 9110, 15.5.10), which will be in another
+LARGEST = 4 << 20  # bytes of an answer that are read
+# message identifiers (DSP8011, Base, and makers' own) without registry and version, in small letters
 BUSY = {
     *("servicetemporarilyunavailable", "serviceinunknownstate", "serviceshuttingdown", "resourceinuse"),
     *("operationtimeout", "resourceinstandby", "resourcenotready", "couldnotestablishconnection"),
     *("sessionlimitexceeded", "eventsubscriptionlimitexceeded", "insufficientstorage"),
+    *("unabletomodifyduringsystempost", "unabletomodifyrightnow"),
 }
 BY_STATUS = {401: 202, 403: 213}  # PV codes
 CODES = {  # likewise
@@ -22,9 +27,10 @@ CODES = {  # likewise
     "insufficientprivilege": 213,
     "resourceaturiunauthorized": 202,
     "novalidsession": 202,
-    "accountlocked": 202,
+    "accountlocked": 215,
     "accessdenied": 202,
 }
+FIRST = (212, 215)  # which say more than the others do of the same answer
 
 
 @dataclass(frozen=True)
@@ -60,29 +66,44 @@ class Resource:
         """`@odata.id` of an object inside."""
         return self.part(*names).text("@odata.id")
 
+    def links(self, name: str) -> tuple[str, ...]:
+        """`@odata.id` of each object of a list; some write the links alone."""
+        found = (one.text("@odata.id") for one in self.parts(name))
+        return tuple(filter(None, found)) or self.words(name)
+
 
 @dataclass(frozen=True)
 class Answer:
-    """One answer: status, the body as a resource and as text, the headers by their names in small letters."""
+    """One answer: status, the body as a resource and as text, the headers by their names in small letters.
+
+    `task`: it is the end of a task that failed, which ended in this state; the status is not its own then.
+    """
 
     status: int
     body: Resource
     text: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
+    task: str = ""
 
     @property
     def is_done(self) -> bool:
         """Whether it is one of the statuses 2xx."""
         return 200 <= self.status < 300
 
+    @property
+    def location(self) -> str:
+        """Where a redirection, a new resource or a task is."""
+        return self.headers.get("location", "")
+
     def etag(self) -> str:
         """The resource's own ETag, of the header or, where that is missing, of the body (DSP0266, 6.5)."""
-        return self.headers.get("etag", "") or self.body.text("@odata.etag")
+        tag = self.headers.get("etag", "") or self.body.text("@odata.etag")
+        return tag if tag.isascii() and tag.isprintable() else ""
 
     def messages(self) -> tuple[Resource, ...]:
         """The extended information of an error (DSP0266, 8.6), or of an answer."""
         found = self.body.part("error").parts("@Message.ExtendedInfo")
-        return found or self.body.parts("@Message.ExtendedInfo")
+        return found or self.body.parts("@Message.ExtendedInfo") or self.body.parts("Messages")
 
     def identifiers(self) -> frozenset[str]:
         """The messages' identifiers without registry and version, in small letters."""
@@ -98,24 +119,45 @@ class Answer:
         text = "; ".join(dict.fromkeys(filter(None, said)))
         if not text and not self.body.fields:
             text = re.sub(r"<(script|style).*?</\1>|<[^>]*>", " ", self.text, flags=re.DOTALL | re.IGNORECASE)
+        if 300 <= self.status < 400:
+            text = f"it sends elsewhere, to {self.location or 'nowhere'}"
         reason = HTTPStatus(self.status).phrase if self.status in set(HTTPStatus) else "no known status"
-        return f"{' '.join(text.split())[:300] or reason} (status {self.status})"
+        end = f"its task ended as {self.task}" if self.task else f"status {self.status}"
+        return f"{' '.join(text.split())[:300] or reason} ({end})"
 
     def pause(self) -> float:
-        """Seconds that it asks for (Retry-After, RFC 9110, 10.2.3; dates are not read)."""
-        asked = self.headers.get("retry-after", "")
-        return float(asked) if asked.isdecimal() and len(asked) < 7 else PAUSE
+        """Seconds that it asks for (Retry-After, RFC 9110, 10.2.3), a date by its own clock."""
+        asked = self.headers.get("retry-after", "").strip()
+        if asked.isdecimal() and len(asked) < 7:
+            return float(asked)
+        try:
+            then, now = parsedate_to_datetime(asked), parsedate_to_datetime(self.headers.get("date", ""))
+            return (then - now).total_seconds()
+        except (ValueError, TypeError, OverflowError):
+            return PAUSE
 
 
 def parse(status: int, body: bytes, headers: Mapping[str, str]) -> Answer:
     """The answer of these bytes; what is no JSON object is text."""
-    text = body.decode(errors="replace")
+    named = {name.lower(): value for name, value in headers.items()}
+    text = _unpacked(body, named).decode("utf-8-sig", errors="replace").strip("\0\t\r\n ")
     try:
         found = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     resource = Resource(found) if isinstance(found, Mapping) else Resource()
-    return Answer(status, resource, text, {name.lower(): value for name, value in headers.items()})
+    return Answer(status, resource, text, named)
+
+
+def _unpacked(body: bytes, headers: Mapping[str, str]) -> bytes:
+    """Of gzip or deflate (RFC 9110, 8.4.1), said or not; some say so of plain text."""
+    says = headers.get("content-encoding", "").lower() in ("gzip", "x-gzip", "deflate")
+    if not says and not body.startswith(b"\x1f\x8b"):
+        return body
+    try:
+        return zlib.decompressobj(zlib.MAX_WBITS | 32).decompress(body, LARGEST)
+    except zlib.error:
+        return body
 
 
 def judge(answer: Answer) -> Outcome:
@@ -125,9 +167,10 @@ def judge(answer: Answer) -> Outcome:
     if answer.is_done:
         return Outcome(Kind.DONE, words)
     if codes:
-        return Outcome(Kind.REFUSED, words, code=212 if 212 in codes else max(codes))
+        return Outcome(Kind.REFUSED, words, code=next((one for one in FIRST if one in codes), max(codes)))
     if answer.status in NOT_NOW or named & BUSY:
         return Outcome(Kind.NOT_NOW, words, answer.pause())
     if answer.status in UNKNOWN:
         return Outcome(Kind.UNKNOWN, words, answer.pause())
-    return Outcome(Kind.REFUSED, words, code=BY_STATUS.get(answer.status, REFUSED))
+    code = BY_STATUS.get(answer.status, REFUSED)
+    return Outcome(Kind.REFUSED, words, answer.pause(), code=code, lasts=answer.status != CONFLICT)

@@ -7,31 +7,39 @@ at that address does not get the password.
 """
 
 import base64
-import gzip
 import hashlib
 import http.client
 import json
 import socket
 import ssl
+import time
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from provisioner.errors import FileError, NotYetError, PowerError
-from provisioner.power.outcome import Kind, not_yet, refused, refused_login, silent
+from provisioner.power.outcome import Kind, not_yet, refused, silent
 from provisioner.power.protocol import BmcAddress
-from provisioner.power.redfish_answer import Answer, Resource, judge, parse
+from provisioner.power.redfish_answer import CONFLICT, LARGEST, Answer, Resource, judge, parse
+from provisioner.power.redfish_path import ROOT, local
 from provisioner.system import outputs
 
 TRANSPORT = "TCP"
 CONNECT_LIMIT = 15.0  # seconds for TCP and TLS; a BMC needs a second or two for a handshake
 ANSWER_LIMIT = 30.0  # seconds for one answer: old or loaded BMCs take 8
+TASK_LIMIT = 30.0  # seconds for which the end of a task is awaited
+TASK_PAUSES = (1.0, 10.0)  # seconds between two looks at it, at least and at most
 SEGMENT = 1456  # bytes of a TCP segment
-LARGEST = 4 << 20  # bytes of an answer that are read
-ROOT = "/redfish/v1/"  # DSP0266, 6.3
 SESSIONS = "/redfish/v1/SessionService/Sessions"
+MOST_MOVES = 5  # redirections of one request that are followed
+MOVED = {301, 302, 307, 308}
 ENDED = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
+OWN_TROUBLE = "INTERNAL_ERROR"  # the alert of a server that has no key yet, or no memory left
+# TaskState (DSP2046, Task): ended otherwise than completed
+FAILED = {"Exception", "Killed", "Cancelled", "Interrupted"}
+WELL = "Completed"
+NOT_TOLD = {401, 403, 404, 405, 410}  # a task that is gone, or is not shown to this user
 
 
 class _Certificate:
@@ -44,14 +52,20 @@ class _Certificate:
         self._wanted = bmc.fingerprint or pinned
         self._seen = ""
 
+    @property
+    def is_known(self) -> bool:
+        """Whether the BMC has spoken TLS before, at this port."""
+        return bool(self._wanted)
+
     def check(self, der: bytes) -> None:
-        """Raises PowerError (PV-208) for another one than is pinned."""
+        """Raises PowerError (PV-208) for another one than is pinned, or than was seen in this act before."""
+        wanted = self._wanted or (self._seen if self._file else "")
         self._seen = hashlib.sha256(der).hexdigest()
-        if not self._bmc.verify or self._seen == self._wanted or (self._file and not self._wanted):
+        if not self._bmc.verify or self._seen == wanted or (self._file and not wanted):
             return
         name = self._bmc.name
         raise PowerError(
-            f"BMC {self._bmc.address} shows the certificate {self._seen}, {self._wanted or 'none'} is pinned",
+            f"BMC {self._bmc.address} shows the certificate {self._seen}, {wanted or 'none'} is pinned",
             hint="where the BMC's own page shows the new one, write it into the inventory: "
             f"bmc: {{fingerprint: {self._seen[:8]}…}} of {name}"
             + (f", or rm {self._file}" if self._file else ""),
@@ -74,7 +88,7 @@ class RedfishClient:
     """A login at one BMC; `action` is what it is for, in sentences.
 
     Every request has a connection of its own, so a BMC that closes idle ones loses no order. Raises
-    PowerError: PV-201 nothing ever answered, PV-202 and PV-208 to PV-213 as `judge` and the certificate say.
+    PowerError: PV-201 nothing ever answered, PV-202 and PV-208 to PV-215 as `judge` and the certificate say.
     """
 
     def __init__(self, bmc: BmcAddress, action: str) -> None:
@@ -82,78 +96,162 @@ class RedfishClient:
         self._certificate = _Certificate(bmc)
         self._headers = {"Accept": "application/json", "OData-Version": "4.0", "User-Agent": "provision"}
         self._has_answered = False
+        self._is_let_in = False  # this login has been good for something
+        self._must_change_password = False
         self._session = ""
         self.root = Resource()
 
     def log_in(self) -> None:
         """A session (DSP0266, 13.3.3); Basic authentication where the BMC has none, or none left."""
-        self.root = self.get(ROOT).body
-        word = base64.b64encode(f"{self._bmc.user}:{self._bmc.password}".encode()).decode()
-        self._headers["Authorization"] = f"Basic {word}"  # some want it for the session, too
-        if self.root.part("SessionService").fields and self._begin_session():
-            del self._headers["Authorization"]
+        try:
+            self.root = self.get(ROOT).body
+        except PowerError as fault:
+            if fault.code != 202:
+                raise
+            self._offer_password()  # some show not even their root without it
+            self.root = self.get(ROOT).body
+        self._authenticate()
 
     def log_out(self) -> None:
         """A session that cannot be ended lapses by itself; the act's own result counts."""
         if self._session:
             with suppress(PowerError):
-                self.request("DELETE", self._session)
+                self._follow("DELETE", self._session)
 
     def get(self, path: str) -> Answer:
         """A resource that must be there. Raises PowerError for any answer but a JSON object."""
         answer = self.request("GET", path)
         outcome = judge(answer)
         if answer.is_done and answer.body.fields:
-            if path != ROOT and (self._headers.keys() & {"X-Auth-Token", "Authorization"}):
+            if self._has_login and path != ROOT:
                 self._certificate.keep()
             return answer
         if outcome.is_done:
-            raise not_yet(self._bmc, f"gives nothing readable at {path}")
+            raise self.not_yet(f"gives nothing readable at {path}")
         if outcome.kind is Kind.REFUSED and answer.status in (404, 410):  # it shows it when it has started
-            raise not_yet(self._bmc, f"does not show {path}: {outcome.words}")
-        raise outcome.fault(self._bmc, self._action)
+            raise self.not_yet(f"does not show {path}: {outcome.words}")
+        raise self.fault(answer)
 
     def request(
         self, method: str, path: str, body: Mapping[str, object] | None = None, *, match: str = ""
     ) -> Answer:
-        """One request; `match` is sent as If-Match. Raises PowerError where no answer comes."""
+        """One request; `match` is sent as If-Match. Raises PowerError where no answer comes.
+
+        A login that was good and is forgotten (the session's time is over, the BMC has restarted) is renewed.
+        """
+        answer = self._follow(method, path, body, match)
+        if answer.status == 401 and self._is_let_in:
+            self._renew()
+            answer = self._follow(method, path, body, match)
+            if answer.status == 401:
+                raise self.not_yet(f"has forgotten the login: {answer.words()}")
+        self._is_let_in |= self._has_login and answer.is_done and path != ROOT
+        return answer
+
+    def finish(self, answer: Answer) -> Answer:
+        """What became of an order that was taken as a task (DSP0266, 12.2), where that is known soon.
+
+        Else, and where the task cannot be asked for, the answer that it had.
+        """
+        place = answer.location or answer.body.text("TaskMonitor") or answer.body.text("@odata.id")
+        (shortest, longest), until = TASK_PAUSES, time.monotonic() + TASK_LIMIT
+        while answer.status == 202 and place and time.monotonic() < until:
+            time.sleep(min(max(answer.pause(), shortest), longest))  # a BMC has no event to wait for
+            try:
+                seen = self._follow("GET", place)
+            except PowerError:
+                continue  # the order was taken
+            state = seen.body.text("TaskState")
+            if state in FAILED or (state == WELL and seen.body.text("TaskStatus") == "Critical"):
+                return replace(seen, status=CONFLICT, task=state)
+            if state == WELL or seen.status in NOT_TOLD:
+                break
+            if not state and seen.status != 202 and judge(seen).kind in (Kind.DONE, Kind.REFUSED):
+                return seen  # its monitor gives the order's own answer
+        return answer
+
+    def fault(self, answer: Answer) -> PowerError:
+        """The error of an answer that is not done."""
+        outcome = judge(answer)
+        if self._must_change_password and outcome.code in (202, 213):
+            outcome = replace(outcome, code=212)
+        return outcome.fault(self._bmc, self._action)
+
+    def not_yet(self, sentence: str) -> NotYetError:
+        """The error of a bad moment; the sentence goes on after the BMC's name."""
+        return not_yet(self._bmc, sentence)
+
+    @property
+    def _has_login(self) -> bool:
+        return bool(self._headers.keys() & {"X-Auth-Token", "Authorization"})
+
+    def _offer_password(self) -> None:
+        word = base64.b64encode(f"{self._bmc.user}:{self._bmc.password}".encode()).decode()
+        self._headers.pop("X-Auth-Token", None)
+        self._headers["Authorization"] = f"Basic {word}"
+
+    def _authenticate(self) -> None:
+        self._offer_password()  # some want it for the session, too
+        if self.root.part("SessionService").fields and self._begin_session():
+            del self._headers["Authorization"]
+
+    def _renew(self) -> None:
+        """Log in again. A login that was taken a moment ago is not wrong: the BMC is not ready."""
+        self._is_let_in, self._session = False, ""
+        try:
+            self._authenticate()
+        except PowerError as fault:
+            if fault.code != 202:
+                raise
+            raise self.not_yet(f"has forgotten the login, and takes no other: {fault}") from fault
+        self._is_let_in = True
+
+    def _begin_session(self) -> bool:
+        """Whether there is a session now. Raises PowerError where the login itself is refused."""
+        place = self.root.link("Links", "Sessions") or SESSIONS
+        answer = self._follow("POST", place, {"UserName": self._bmc.user, "Password": self._bmc.password})
+        outcome = judge(answer)
+        self._must_change_password = "passwordchangerequired" in answer.identifiers()
+        if outcome.kind is Kind.REFUSED and outcome.code in (202, 212, 215):
+            raise self.fault(answer)
+        token = answer.headers.get("x-auth-token", "")
+        if not answer.is_done or not token:
+            return False
+        self._headers["X-Auth-Token"] = token
+        self._session = answer.location or answer.body.text("@odata.id")
+        return True
+
+    def _follow(
+        self, method: str, path: str, body: Mapping[str, object] | None = None, match: str = ""
+    ) -> Answer:
+        """One request, sent again where it is redirected to another path of this BMC (RFC 9110, 15.4)."""
+        place = local(path)
+        for _ in range(MOST_MOVES):
+            answer = self._send(method, place, body, match)
+            moved = local(answer.location)
+            if answer.status not in MOVED or not answer.location or moved == place:
+                break
+            place = moved
+        return answer
+
+    def _send(self, method: str, path: str, body: Mapping[str, object] | None, match: str) -> Answer:
         headers = {**self._headers, **({"If-Match": match} if match else {})}
         if body is not None:
             headers["Content-Type"] = "application/json"
         try:
             return self._exchange(method, path, None if body is None else json.dumps(body), headers)
         except ssl.SSLError as fault:
-            if self._has_answered or isinstance(fault, ENDED):
-                raise not_yet(self._bmc, f"broke off TLS: {fault.reason or fault}") from fault
-            reason = f"no TLS on port {self._bmc.port}: {fault.reason or fault}"
-            raise refused(self._bmc, "the login", reason) from fault
+            reason = fault.reason or str(fault)
+            has_spoken = self._has_answered or self._certificate.is_known or OWN_TROUBLE in reason
+            if has_spoken or isinstance(fault, ENDED):
+                raise self.not_yet(f"broke off TLS: {reason}") from fault
+            raise refused(self._bmc, "the login", f"no TLS on port {self._bmc.port}: {reason}") from fault
         except (OSError, http.client.HTTPException) as fault:
             if self._has_answered:
                 what = type(fault).__name__
-                raise not_yet(self._bmc, f"stopped to answer at {method} {path} ({what})") from fault
-            raise silent(self._bmc, TRANSPORT) from fault
-
-    def fault(self, answer: Answer) -> PowerError:
-        """The error of an answer that is not done."""
-        return judge(answer).fault(self._bmc, self._action)
-
-    def not_yet(self, sentence: str) -> NotYetError:
-        """The error of a bad moment; the sentence goes on after the BMC's name."""
-        return not_yet(self._bmc, sentence)
-
-    def _begin_session(self) -> bool:
-        """Whether there is a session now. Raises PowerError where the login itself is refused."""
-        place = self.root.link("Links", "Sessions") or SESSIONS
-        answer = self.request("POST", place, {"UserName": self._bmc.user, "Password": self._bmc.password})
-        outcome = judge(answer)
-        if outcome.kind is Kind.REFUSED and outcome.code in (202, 212):
-            raise refused_login(self._bmc) if outcome.code == 202 else self.fault(answer)
-        token = answer.headers.get("x-auth-token", "")
-        if not answer.is_done or not token:
-            return False
-        self._headers["X-Auth-Token"] = token
-        self._session = urlsplit(answer.headers.get("location", "")).path
-        return True
+                raise self.not_yet(f"stopped to answer at {method} {path} ({what})") from fault
+            is_there = isinstance(fault, ConnectionRefusedError)
+            raise silent(self._bmc, TRANSPORT, is_there=is_there) from fault
 
     def _exchange(self, method: str, path: str, body: str | None, headers: Mapping[str, str]) -> Answer:
         with self._connect() as line:
@@ -163,9 +261,6 @@ class RedfishClient:
             response = connection.getresponse()
             self._has_answered = True
             data = response.read(LARGEST)
-        if response.getheader("Content-Encoding") == "gzip":
-            with suppress(OSError, EOFError):  # some say so and send it plain
-                data = gzip.decompress(data)
         return parse(response.status, data, dict(response.getheaders()))
 
     def _connect(self) -> ssl.SSLSocket:

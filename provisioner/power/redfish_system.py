@@ -6,6 +6,7 @@ from provisioner.errors import NotYetError, PowerError
 from provisioner.power.protocol import BmcAddress
 from provisioner.power.redfish_answer import Resource
 from provisioner.power.redfish_client import RedfishClient
+from provisioner.power.redfish_path import key
 
 RESET = "#ComputerSystem.Reset"
 HOST_TYPES = {
@@ -17,6 +18,7 @@ HOST_TYPES = {
 }  # SystemType, DSP2046
 # what is a computer of its own on a card or a baseboard, where its resource does not say so
 ACCESSORIES = ("dpu", "bluefield", "baseboard", "hgx", "smartnic", "gpu")
+MOST_PAGES = 20  # of a collection that are read
 
 
 @dataclass(frozen=True)
@@ -33,17 +35,19 @@ class Member:
 
     @property
     def is_accessory(self) -> bool:
-        """Whether it is seen not to be a host: by its type, its processors, its orders, or its name."""
-        found = self.resource
+        """Whether it is seen not to be a host: by its name or its type."""
         if any(word in self.name.lower() for word in ACCESSORIES):
             return True
+        return self.resource is not None and self.resource.text("SystemType") not in HOST_TYPES
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether it has no processors or cannot be reset, as a host that was never powered also shows."""
+        found = self.resource
         if found is None:
             return False
-        return (
-            found.text("SystemType") not in HOST_TYPES
-            or found.part("ProcessorSummary").text("Count") == "0"
-            or not found.part("Actions", RESET).text("target")
-        )
+        no_processors = found.part("ProcessorSummary").text("Count") == "0"
+        return no_processors or not found.part("Actions", RESET).text("target")
 
 
 def find(client: RedfishClient, bmc: BmcAddress) -> str:
@@ -51,21 +55,33 @@ def find(client: RedfishClient, bmc: BmcAddress) -> str:
     place = client.root.link("Systems")
     if not place:
         raise client.not_yet("shows no systems")
-    paths = [one.text("@odata.id") for one in client.get(place).body.parts("Members")]
-    paths = [path for path in paths if path]
+    paths = _members(client, place)
     if not paths:
         raise client.not_yet("lists no system")
     if bmc.system:
         return _named(bmc, paths)
     members = [Member(path, _read(client, path)) for path in paths] if len(paths) > 1 else []
-    return _only(bmc, members) if members else _single(client, bmc, paths[0])
+    return _only(bmc, members) if members else _single(bmc, paths[0])
+
+
+def _members(client: RedfishClient, place: str) -> list[str]:
+    """The links of a collection, each once, over all its pages (DSP0266, 7.5.3)."""
+    found: dict[str, str] = {}
+    pages: set[str] = set()
+    while place and key(place) not in pages and len(pages) < MOST_PAGES:
+        pages.add(key(place))
+        body = client.get(place).body
+        for path in body.links("Members"):
+            found.setdefault(key(path), path)
+        place = body.text("Members@odata.nextLink")
+    return list(found.values())
 
 
 def _named(bmc: BmcAddress, paths: list[str]) -> str:
     """The others are not even asked: one that answers with an error is none of our business."""
-    wanted = bmc.system.rstrip("/").lower()
+    wanted = bmc.system.strip("/").lower()
     for path in paths:
-        if wanted in (path.rstrip("/").lower(), Member(path, None).name.lower()):
+        if wanted in (key(path).strip("/"), Member(path, None).name.lower()):
             return path
     # some list a system only while it is powered, or once they have started
     raise NotYetError(
@@ -75,9 +91,8 @@ def _named(bmc: BmcAddress, paths: list[str]) -> str:
     )
 
 
-def _single(client: RedfishClient, bmc: BmcAddress, path: str) -> str:
-    member = Member(path, None)
-    if member.is_accessory:  # the host's own may not be listed yet
+def _single(bmc: BmcAddress, path: str) -> str:
+    if Member(path, None).is_accessory:  # the host's own may not be listed yet
         raise _cannot_tell(bmc, [path])
     return path
 
@@ -90,8 +105,11 @@ def _read(client: RedfishClient, path: str) -> Resource | None:
 def _only(bmc: BmcAddress, members: list[Member]) -> str:
     """The one that is not seen to be an accessory; never a guess among several."""
     hosts = [one for one in members if not one.is_accessory]
-    if len(hosts) == 1:
-        return hosts[0].path
+    is_read = all(one.resource is not None for one in hosts)
+    likely = [one for one in hosts if is_read and not one.is_doubtful]
+    for found in (hosts, likely):
+        if len(found) == 1:
+            return found[0].path
     fault = _cannot_tell(bmc, [one.path for one in members])
     if any(one.resource is None for one in members):  # it may say of itself what it is, later
         raise NotYetError(str(fault), hint=fault.hint, code=fault.code)

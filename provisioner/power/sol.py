@@ -12,8 +12,9 @@ from collections.abc import Callable
 from typing import NoReturn, Protocol
 
 from provisioner.errors import PowerError
-from provisioner.power import ipmi, process
+from provisioner.power import ipmi_login, process
 from provisioner.power.console import LISTENER, RECORDING, RecorderRequest
+from provisioner.power.ipmi_login import LanSession
 from provisioner.power.outcome import silent
 from provisioner.power.protocol import BmcAddress
 from provisioner.state import notify
@@ -25,13 +26,6 @@ QUIET, DRAIN = 0.5, 3.0  # seconds without a byte after which it is over, and th
 
 # what pyghmi hands over: bytes of the console, or a dictionary about the session
 Payload = bytes | dict[str, object]
-
-
-class LanSession(Protocol):
-    """The call of `pyghmi.ipmi.private.session.Session` that is used: pyghmi ships no types."""
-
-    def logout(self) -> object:
-        """Close Session (IPMI 2.0, 22.19)."""
 
 
 class SolSession(Protocol):
@@ -92,7 +86,7 @@ class SolRecorder:
             if self._is_stopped():
                 return None
             if time.monotonic() > until:
-                raise silent(bmc, ipmi.TRANSPORT)
+                raise silent(bmc, ipmi_login.TRANSPORT)
             session.wait_for_rsp(TICK)
         return session
 
@@ -148,7 +142,7 @@ def _activate(bmc: BmcAddress, take: Callable[[Payload], None]) -> SolSession:
 
 def _explained(bmc: BmcAddress, reason: str) -> PowerError:
     """The session's words as an error: a login, a silent BMC, or SOL itself."""
-    fault = ipmi.explained(bmc, "its serial console", RuntimeError(reason))
+    fault = ipmi_login.explained(bmc, "its serial console", RuntimeError(reason))
     if fault.code != 203:
         return fault
     return PowerError(

@@ -20,16 +20,20 @@ from provisioner.domain.events.power import (
 from provisioner.domain.events.system import DiskChosen
 from provisioner.domain.host import Host
 from provisioner.domain.stage import Stage
-from provisioner.errors import PowerError, ProvisionError, TransitionError
+from provisioner.errors import NotYetError, PowerError, ProvisionError, TransitionError
 from provisioner.power import registry
-from provisioner.power.patience import outlast, pause_after
-from provisioner.power.protocol import BmcAddress, Power
+from provisioner.power.outcome import REFUSED
+from provisioner.power.patience import SILENCE, outlast, pause_after
+from provisioner.power.protocol import BmcAddress, BootResult, Power, PowerResult
 from provisioner.site.site import Site
 from provisioner.state.secrets import bmc_login, certificate_pin
 
 log = logging.getLogger(__name__)
 DISK_PATIENCE = 60.0  # seconds for the boot device to be set to disk, which our boot answer does not need
 BIOS = 0  # the firmware's architecture in DHCP, RFC 4578, 2.1
+MOST_RESETS = 2  # of which it is not known whether they were done
+MOST_LOGINS = 5  # that are refused by a BMC that has taken one
+MOST_EVENTS = 100_000  # of one deployment that are looked through
 
 
 def connect(site: Site, host: Host, patience: float = 0.0) -> Power:
@@ -59,17 +63,27 @@ def bmc_address(site: Site, host: Host) -> BmcAddress:
         fingerprint=bmc.fingerprint,
         pin=str(certificate_pin(site.settings.state, host.name)),
         system=bmc.system,
+        mac=host.macs[0],
     )
 
 
 def _leased(site: Site, mac: str) -> str:
-    """A BMC that is known by its MAC has a fixed address of ours, or what another server gave it."""
+    """A BMC that is known by its MAC has a fixed address of ours, or what another server gave it.
+
+    Raises PowerError (PV-206), NotYetError where that server's was never seen.
+    """
     row = site.database.macs.get(mac)
-    seen = site.database.sightings.get(mac) if site.settings.dhcp.mode != "authoritative" else row
-    if not row or not seen:
+    if not row:
         raise PowerError(
             "the BMC has neither an address nor a MAC",
             hint="name one in the inventory, then: provision host apply",
+            code=206,
+        )
+    seen = row if site.settings.dhcp.mode == "authoritative" else site.database.sightings.get(mac)
+    if not seen:
+        raise NotYetError(
+            f"the BMC with the MAC {mac} has not asked for an address yet",
+            hint="is it cabled, and set to DHCP? provision net watch shows who asks",
             code=206,
         )
     return seen.address
@@ -90,23 +104,35 @@ def power_on(site: Site, row: Deployment) -> None:
     host = site.database.hosts.get(row.host)
     if row.last_event != PowerDelayed.kind:  # then the nonce was made, and may be in use
         row = record(site, row.id, PowerBegan(nonce=secrets.token_urlsafe(24)), source="worker")
-    driver, fence = connect(site, host), Fence(site, row)
+    fence = Fence(site, row)
+    start = _Start(site, row, fence)
     try:
-        done = _start(driver, fence, uefi=is_uefi(site, row.mac))
+        done = start.give(connect(site, host))
     except PowerError as fault:
         fence.check_unheard()
-        record(site, row.id, _trouble(fault), source="worker")
+        record(site, row.id, _trouble(fault, start), source="worker")
         return
     kind = PowerOn if registry.find(host.bmc.driver, host.name).has_bmc else PowerAsked
     record(site, row.id, kind.model_validate(done.model_dump()), source="bmc")
 
 
-def _trouble(fault: PowerError) -> Payload:
-    """Asked again, or refused for good."""
-    pause = pause_after(fault)
+def _trouble(fault: PowerError, start: "_Start") -> Payload:
+    """Asked again, or refused for good.
+
+    A login that was taken before is not wrong: a BMC that restarts may not know its users for a moment. It is
+    not tried for long, since BMCs lock users out.
+    """
+    pause = SILENCE if fault.code == 202 and start.may_log_in else pause_after(fault)
     if pause is None:
         return PowerFailed(code=fault.code, sentence=str(fault), hint=fault.hint)
-    return PowerDelayed(code=fault.code, sentence=str(fault), hint=fault.hint, pause=pause)
+    return PowerDelayed(code=fault.code, sentence=str(fault), hint=fault.hint, pause=pause, act=start.act)
+
+
+def _delays(site: Site, row: Deployment) -> list[PowerDelayed]:
+    """Why this attempt was delayed until now."""
+    events = site.database.events.of(row.id, limit=MOST_EVENTS)
+    mine = (event.data for event in events if event.attempt == row.attempt)
+    return [data for data in mine if isinstance(data, PowerDelayed)]
 
 
 def pause(site: Site, row: Deployment) -> float:
@@ -148,22 +174,63 @@ class Fence:
         return self._row.host
 
 
-def _start(driver: Power, fence: Fence, *, uefi: bool) -> PowerReport:
-    fence.check()
-    before = driver.state()
-    fence.check()
-    boot = driver.set_boot("network", uefi=uefi, once=True)
-    fence.check()
-    # a BMC may show no state, or one between the two: its reset sees to a host that is off
-    is_off = before.state == "off" or not before.confirmed
-    after = driver.on() if is_off else driver.reset()
-    return PowerReport(
-        act="on" if is_off else "reset",
-        state=after.state,
-        boot=boot.device,
-        confirmed=boot.confirmed and after.confirmed,
-        note=" ".join(filter(None, [boot.note, after.note])),
-    )
+class _Start:
+    """What a BMC is told at the beginning: the boot device, then power. `act` is the order that is given.
+
+    A reset whose answer is lost each time would be given for ever, and the host never come up. So after some
+    `resets` it is powered off and on, of which each half can be read back.
+    """
+
+    def __init__(self, site: Site, row: Deployment, fence: "Fence") -> None:
+        self._fence, self._uefi = fence, is_uefi(site, row.mac)
+        delays = _delays(site, row)
+        self._resets = sum(one.count for one in delays if one.act == "reset")
+        self._logins = sum(one.count for one in delays if one.code == 202)
+        self._is_let_in = False
+        self.act = ""
+
+    @property
+    def may_log_in(self) -> bool:
+        """Whether the BMC has taken the login before, and has not refused it too often since."""
+        return self._is_let_in or 0 < self._logins < MOST_LOGINS
+
+    def give(self, driver: Power) -> PowerReport:
+        """Raises PowerError, TransitionError."""
+        self._fence.check()
+        before = driver.state()
+        self._is_let_in = True
+        self._fence.check()
+        boot = self._boot_device(driver)
+        self._fence.check()
+        # a BMC may show no state, or one between the two: its reset sees to a host that is off
+        is_off = before.state == "off" or not before.confirmed
+        self.act = "on" if is_off else "reset"
+        after = self._restart(driver) if self.act == "reset" else driver.on()
+        return PowerReport(
+            act=self.act,
+            state=after.state,
+            boot=boot.device,
+            confirmed=boot.confirmed and after.confirmed,
+            note=" ".join(filter(None, [boot.note, after.note])),
+        )
+
+    def _boot_device(self, driver: Power) -> BootResult:
+        """Where the BMC sets it for nobody, the firmware's own order may still begin with the network."""
+        try:
+            return driver.set_boot("network", uefi=self._uefi, once=True)
+        except PowerError as fault:
+            if pause_after(fault) is not None or fault.code != REFUSED:
+                raise
+            note = f"{fault}: put the network first in its firmware's own boot order"
+            return BootResult("unknown", confirmed=False, note=note)
+
+    def _restart(self, driver: Power) -> PowerResult:
+        if self._resets < MOST_RESETS:
+            return driver.reset()
+        gone = driver.off()
+        self._fence.check()
+        after = driver.on()
+        return after if gone.state == "off" else replace(after, confirmed=False, note=gone.note)
 
 
 def choose_disk(site: Site, row: Deployment) -> None:

@@ -71,7 +71,8 @@ class PowerOn(PowerReport):
 class PowerDelayed(Evidence):
     """The BMC cannot do it now, or did not answer: it is asked again after `pause` seconds.
 
-    `code`, `sentence` and `hint` are those of its error.
+    `code`, `sentence` and `hint` are those of its error; `act` is the order that was being given (`on`, `off`
+    or `reset`), empty where none was yet.
     """
 
     kind = "power.delayed"
@@ -83,6 +84,7 @@ class PowerDelayed(Evidence):
     sentence: str = ""
     hint: str = ""
     pause: float = 0
+    act: str = ""
 
     def describe(self) -> str:
         """What the BMC said, and when it is asked again."""

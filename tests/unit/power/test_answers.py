@@ -1,12 +1,14 @@
 """What an answer of a BMC means: by IPMI's completion codes and by Redfish's statuses and messages."""
 
+import gzip
 import json
+import zlib
 
 import pytest
 
 from provisioner.errors import NotYetError, PowerError
 from provisioner.power import completion, patience, redfish_answer
-from provisioner.power.outcome import Kind
+from provisioner.power.outcome import Kind, Outcome
 from provisioner.power.protocol import BmcAddress
 
 BMC = BmcAddress("redfish", "10.0.0.9", 443, user="ann", password="s3cret", name="vc-1")
@@ -29,6 +31,7 @@ def body(identifier: str, words: str = "in words") -> bytes:
         *((0x00, Kind.DONE), (0xC0, Kind.NOT_NOW), (0xD2, Kind.NOT_NOW), (0xD1, Kind.NOT_NOW)),
         *((0xC3, Kind.UNKNOWN), (0xFF, Kind.UNKNOWN), (0xFFFF, Kind.UNKNOWN)),
         *((0xC1, Kind.REFUSED), (0xCC, Kind.REFUSED), (0xD5, Kind.REFUSED), (0x80, Kind.REFUSED)),
+        *((0xC5, Kind.NOT_NOW), (0xDF, Kind.UNKNOWN), (0xFE, Kind.UNKNOWN), (0x7E, Kind.REFUSED)),
     ],
 )
 def test_a_completion_code_is_judged(code: int, kind: Kind) -> None:
@@ -52,7 +55,11 @@ def test_a_completion_code_is_judged(code: int, kind: Kind) -> None:
         (403, b"", Kind.REFUSED, 213),
         (403, body("Base.1.8.InsufficientPrivilege"), Kind.REFUSED, 213),
         (403, body("Base.1.8.PasswordChangeRequired"), Kind.REFUSED, 212),
-        (400, body("Base.1.8.AccountLocked"), Kind.REFUSED, 202),
+        (400, body("Base.1.8.AccountLocked"), Kind.REFUSED, 215),
+        (403, body("Base.1.8.NoValidSession"), Kind.REFUSED, 202),
+        (409, b"", Kind.REFUSED, 203),
+        (400, body("iLO.2.15.UnableToModifyDuringSystemPOST"), Kind.NOT_NOW, 203),
+        (301, b"<html>", Kind.REFUSED, 203),
     ],
 )
 def test_an_answer_of_redfish_is_judged(status: int, text: bytes, kind: Kind, code: int) -> None:
@@ -150,3 +157,52 @@ def test_a_withdrawn_order_ends_it_before_the_next_try(monkeypatch: pytest.Monke
     with pytest.raises(PowerError, match="cancelled"):
         patience.outlast(busy, 1000, before_retry=withdrawn)
     assert tries == [1]
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        completion.judge(0xD5),
+        redfish_answer.judge(redfish_answer.parse(409, b"", {})),
+        redfish_answer.judge(redfish_answer.Answer(409, redfish_answer.Resource(), task="Exception")),
+    ],
+)
+def test_what_is_refused_in_the_present_state_is_asked_again(outcome: Outcome) -> None:
+    assert outcome.kind is Kind.REFUSED, "another order may be taken"
+    fault = outcome.fault(BMC, "reset")
+    assert isinstance(fault, NotYetError) and patience.pause_after(fault) == 2
+
+
+def test_a_date_is_read_by_the_bmcs_own_clock() -> None:
+    headers = {"Retry-After": "Thu, 01 Jan 1970 00:10:30 GMT", "Date": "Thu, 01 Jan 1970 00:10:00 GMT"}
+    assert redfish_answer.parse(503, b"", headers).pause() == 30
+
+
+@pytest.mark.parametrize(
+    ("data", "headers"),
+    [
+        (gzip.compress(b'{"Id": "1"}'), {"Content-Encoding": "gzip"}),
+        (gzip.compress(b'{"Id": "1"}'), {"content-encoding": "X-GZIP"}),
+        (gzip.compress(b'{"Id": "1"}'), {}),
+        (zlib.compress(b'{"Id": "1"}'), {"Content-Encoding": "deflate"}),
+        (b'{"Id": "1"}', {"Content-Encoding": "gzip"}),
+        (b'\xef\xbb\xbf{"Id": "1"}\0\r\n', {}),
+    ],
+)
+def test_a_body_is_read_however_it_is_packed(data: bytes, headers: dict[str, str]) -> None:
+    assert redfish_answer.parse(200, data, headers).body.text("Id") == "1"
+
+
+@pytest.mark.parametrize("data", [b"[" * 100_000, b'{"Id": "1', b"\x1f\x8b\x08", b"null", b"[1]"])
+def test_what_is_no_object_is_empty(data: bytes) -> None:
+    assert redfish_answer.parse(200, data, {}).body.fields == {}
+
+
+def test_a_packed_body_swells_no_further_than_is_read() -> None:
+    bomb = gzip.compress(b" " * (64 << 20))
+    assert len(redfish_answer.parse(200, bomb, {}).text) <= redfish_answer.LARGEST
+
+
+def test_an_etag_that_no_header_can_hold_is_none() -> None:
+    resource = redfish_answer.Resource({"@odata.etag": '"ü"'})
+    assert redfish_answer.Answer(200, resource).etag() == ""

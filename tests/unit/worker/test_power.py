@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from provisioner.domain.events.agent import AgentWritten
 from provisioner.domain.events.netboot import DhcpSeen
 from provisioner.domain.events.order import SlotGiven
 from provisioner.domain.stage import Stage
-from provisioner.errors import PowerError, ServiceError, TransitionError
+from provisioner.errors import NotYetError, PowerError, ServiceError, TransitionError
 from provisioner.power.protocol import BootResult, PowerResult
 from provisioner.site.site import Site
 from provisioner.state.lock import exclusive
@@ -201,3 +202,84 @@ def test_one_worker_works_on_a_state_folder(tmp_path: Path) -> None:
     assert caught.value.code == 606
     with exclusive(tmp_path, "worker", "worker.lock"):
         pass
+
+
+class Told(Bmc):
+    """A host that is on; each act does what the test says of it, and is written down."""
+
+    def __init__(self, **acts: Callable[[], PowerResult]) -> None:
+        super().__init__()
+        self.told: list[str] = []
+        for name in ("state", "on", "off", "reset"):
+            setattr(self, name, partial(self._tell, name, acts.get(name, lambda: PowerResult("on"))))
+
+    def _tell(self, name: str, act: Callable[[], PowerResult]) -> PowerResult:
+        self.told.append(name)
+        return act()
+
+
+def failing(code: int, *, pause: float | None = None) -> Callable[[], PowerResult]:
+    def act() -> PowerResult:
+        raise NotYetError("lost", code=code, pause=pause) if pause else PowerError("refused", code=code)
+
+    return act
+
+
+@pytest.fixture
+def use(monkeypatch: pytest.MonkeyPatch) -> Callable[[Bmc], None]:
+    return lambda bmc: monkeypatch.setattr(power, "connect", lambda site, host, patience=0.0: bmc)
+
+
+def test_a_reset_whose_answer_is_always_lost_becomes_off_and_on(site: Site, use: Any) -> None:
+    bmc = Told(reset=failing(211, pause=2), off=lambda: PowerResult("off"))
+    use(bmc)
+    row = queued(site)
+    for _ in range(3):
+        power.power_on(site, site.database.deployments.get(row.id))
+    assert bmc.told == ["state", "reset", "state", "reset", "state", "off", "on"]
+
+
+def test_a_login_that_was_taken_and_is_refused_is_tried_a_few_times(site: Site, use: Any) -> None:
+    answers = iter([PowerResult("off")])
+
+    def state() -> PowerResult:
+        return next(answers, None) or failing(202)()
+
+    use(Told(state=state, on=failing(202)))
+    row = queued(site)
+    tries = 0
+    while site.database.deployments.get(row.id).stage == Stage.POWERING:
+        power.power_on(site, site.database.deployments.get(row.id))
+        tries += 1
+    assert tries == power.MOST_LOGINS + 1
+    assert site.database.deployments.get(row.id).code == 202
+
+
+def test_a_boot_device_that_is_refused_for_good_is_a_note(
+    site: Site, use: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any, **__: Any) -> BootResult:
+        raise PowerError("BMC 10.0.0.9 refuses the boot device: read-only", code=203)
+
+    bmc = Told(state=lambda: PowerResult("off"))
+    monkeypatch.setattr(bmc, "set_boot", refuse)
+    use(bmc)
+    row = queued(site)
+    power.power_on(site, row)
+    event = site.database.events.of(row.id)[-1]
+    assert event.kind in ("power.on", "power.asked") and bmc.told == ["state", "on"]
+    assert "read-only: put the network first" in event.describe()
+
+
+@pytest.mark.parametrize("code", [202, 212, 213])
+def test_a_boot_device_that_this_user_may_not_set_is_an_error(
+    site: Site, use: Any, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    def refuse(*_: Any, **__: Any) -> BootResult:
+        raise PowerError("no", code=code)
+
+    bmc = Told()
+    monkeypatch.setattr(bmc, "set_boot", refuse)
+    use(bmc)
+    power.power_on(site, queued(site))
+    assert bmc.told == ["state"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from provisioner import run
-from provisioner.power import ipmi
+from provisioner.power import ipmi_login
 from provisioner.system import shipped
 
 if TYPE_CHECKING:
@@ -172,6 +173,26 @@ def test_a_deployment_whose_bmc_refuses_fails_with_its_words(
     said = world.provision("deploy", bmc_host.name, "--yes")
     assert (said.code, said.out) == (3, "")
     assert f"{bmc_host.name} failed: BMC 10.77.1.1 refuses the login" in said.err and "(PV-202)" in said.err
+
+
+def test_a_dry_run_says_what_the_bmc_says(world: World, bmc_host: Puppet, tmp_path: Path) -> None:
+    give_login(world, tmp_path, "lab-secret")
+    said = world.provision("deploy", bmc_host.name, "--dry-run")
+    assert said.code == 0 and f"{bmc_host.name}: BMC ok, power off" in said.err, said.err
+    many = world.provision("deploy", "--select", f"name={bmc_host.name}", "--dry-run")
+    assert many.code == 0 and f"{bmc_host.name}: BMC ok, power off" in many.err, many.err
+
+
+def test_a_dry_run_names_what_a_bmc_would_end_a_deployment_by(
+    world: World, bmc_host: Puppet, tmp_path: Path
+) -> None:
+    give_login(world, tmp_path, "guessed-79")
+    unknown = world.add_host(bmc={"driver": "ipmi", "address": "10.77.1.3", "secret": "never"})
+    for host, code, words in ((bmc_host, 202, "refuses the login"), (unknown, 205, "was never given")):
+        said = world.provision("deploy", host.name, "--dry-run", "-o", "json")
+        refusals = json.loads(said.out)["plan"]["refusals"]
+        assert said.code == 6 and [refusal["code"] for refusal in refusals] == [code], said
+        assert f"refused: {host.name}: " in said.err and words in said.err and host.row is None
 
 
 def test_a_login_that_was_never_given_is_205(world: World) -> None:
@@ -363,5 +384,5 @@ def test_a_host_is_added_by_a_mac_as_it_stands_on_the_label(world: World, mac: s
 
 @pytest.mark.parametrize("name", ["no-neighbour", "no-route"])
 def test_a_bmc_off_the_air_is_201_in_time(off_the_air: Callable[[str], CommandResult], name: str) -> None:
-    assert ipmi.LOGIN_LIMIT < 20
+    assert ipmi_login.LOGIN_LIMIT < 20
     check(off_the_air(name), 5, 201, "does not answer on UDP port 623", "is it cabled, is the address right?")

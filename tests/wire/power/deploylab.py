@@ -19,7 +19,7 @@ from provisioner.worker.loop import Loop
 from tests.unit.conftest import Clock
 
 ROUNDS = 60
-PATIENCE = 0.5  # seconds in which the worker may be rung
+PATIENCE = 0.02  # seconds in which the worker may be rung
 
 
 class Now:

@@ -1,19 +1,25 @@
 """A Redfish BMC on loopback that speaks one dialect, and the machine behind it."""
 
 import json
+import socket
 import ssl
+import sys
 import threading
-import time
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
+
+from tests.wire.power.pace import seconds
 
 HERE = "127.0.0.1"
 USER, PASSWORD = "provision", "lab-secret"
-SYSTEMS = "/redfish/v1/Systems"
+ROOT, SYSTEMS = "/redfish/v1/", "/redfish/v1/Systems"
+ENABLED, TARGET, MODE = (f"BootSourceOverride{name}" for name in ("Enabled", "Target", "Mode"))
+NETWORK = {"Pxe", "UefiHttp"}
 Body = Mapping[str, object]
 
 
@@ -31,11 +37,22 @@ class Machine:
 
 @dataclass
 class Reply:
-    """One HTTP answer; `body` is sent as JSON, a string as it is."""
+    """One HTTP answer; `body` is sent as JSON, a string and bytes as they are.
+
+    Of a reply that is `cut` only half the body is sent.
+    """
 
     status: int
-    body: Body | str | None = None
+    body: Body | str | bytes | None = None
     headers: dict[str, str] = field(default_factory=dict)
+    cut: bool = False
+
+    @property
+    def data(self) -> bytes:
+        """The body as it is sent."""
+        if self.body is None or isinstance(self.body, bytes):
+            return self.body or b""
+        return (self.body if isinstance(self.body, str) else json.dumps(self.body)).encode()
 
 
 @dataclass
@@ -44,11 +61,12 @@ class Request:
 
     method: str
     path: str
-    body: dict[str, dict[str, str]]
+    body: dict[str, dict[str, Any]]
     headers: Mapping[str, str]
 
 
 DONE = Reply(204)
+LOST = None  # the connection is closed without an answer
 
 
 def error(status: int, identifier: str, words: str) -> Reply:
@@ -62,30 +80,57 @@ def error(status: int, identifier: str, words: str) -> Reply:
 class RedfishBmc:
     """A plain BMC with one system; a dialect is a subclass that answers otherwise.
 
-    `named` is what the inventory says of its system, `is_on` whether its machine runs at first.
+    `named` is what the inventory says of its system, `is_on` whether its machine runs at first;
+    `starts_again`: it may be started more than once until it is seen on.
     """
 
     names: tuple[str, ...] = ("1",)
     named = ""
     is_on = False
+    starts_again = False
     resets: tuple[str, ...] = ("On", "ForceOff", "ForceRestart", "PowerCycle")
     targets: tuple[str, ...] = ("None", "Pxe", "Hdd")
+    token = "t"
 
     def __init__(self) -> None:
         self.machine = Machine(self.is_on)
-        self.override = {
-            "BootSourceOverrideEnabled": "Disabled",
-            "BootSourceOverrideTarget": "None",
-            "BootSourceOverrideMode": "UEFI",
-        }
+        self.override: dict[str, Any] = {ENABLED: "Disabled", TARGET: "None", MODE: "UEFI"}
         self.asked: dict[str, int] = {}
+        self.faults: list[str] = []  # what the dialect asserts and was not so
 
     def count(self, what: str) -> int:
         """How often it was asked this, this time included."""
         self.asked[what] = self.asked.get(what, 0) + 1
         return self.asked[what]
 
-    def reply(self, request: Request) -> Reply:
+    def greeting(self) -> bytes | None:
+        """What a connection gets instead of TLS before it is closed; None for TLS."""
+        return None
+
+    def certificate(self) -> int:
+        """Which of the certificates a connection is shown."""
+        return 0
+
+    def receive(self, request: Request) -> Reply | None:
+        """Any request; None closes the connection without an answer."""
+        if request.path.rstrip("/") == ROOT.rstrip("/"):
+            return self.root(request)
+        if request.path.endswith("/Sessions"):
+            return self.session()
+        if not self.is_let_in(request):
+            return error(401, "NoValidSession", "no session")
+        return self.reply(request)
+
+    def root(self, request: Request) -> Reply:
+        return Reply(200, {"Systems": {"@odata.id": SYSTEMS}, "SessionService": {"@odata.id": "/s"}})
+
+    def is_let_in(self, request: Request) -> bool:
+        basic = "Basic " + b64encode(f"{USER}:{PASSWORD}".encode()).decode()
+        return self.token == request.headers.get("X-Auth-Token") or basic == request.headers.get(
+            "Authorization"
+        )
+
+    def reply(self, request: Request) -> Reply | None:
         """Any request of a login that holds."""
         if request.method == "GET":
             return self.get(request.path)
@@ -96,7 +141,8 @@ class RedfishBmc:
         return DONE
 
     def session(self) -> Reply:
-        return Reply(201, {}, {"X-Auth-Token": "t", "Location": f"https://{HERE}/redfish/v1/Sessions/7"})
+        place = f"https://{HERE}/redfish/v1/Sessions/7"
+        return Reply(201, {}, {"X-Auth-Token": self.token, "Location": place})
 
     def get(self, path: str) -> Reply:
         if path == SYSTEMS:
@@ -130,13 +176,13 @@ class RedfishBmc:
         return "On" if self.machine.is_on else "Off"
 
     def patch(self, request: Request) -> Reply:
-        target = request.body["Boot"].get("BootSourceOverrideTarget", "None")
+        target = request.body["Boot"].get(TARGET, "None")
         if target not in self.targets:
             return error(400, "PropertyValueNotInList", f"{target} is not in the list")
         self.override |= request.body["Boot"]
         return DONE
 
-    def reset(self, kind: str) -> Reply:
+    def reset(self, kind: str) -> Reply | None:
         if kind not in self.resets:
             return error(400, "ActionParameterNotSupported", f"{kind} is not in the list")
         if kind == "On" and self.machine.is_on:
@@ -147,51 +193,27 @@ class RedfishBmc:
             self.start()
         return DONE
 
+    def device(self) -> str:
+        """What the firmware boots by the override; its own order has the disk first."""
+        is_network = self.override[ENABLED] != "Disabled" and self.override[TARGET] in NETWORK
+        return "network" if is_network else "disk"
+
     def start(self) -> None:
         """The firmware spends the override."""
-        enabled = self.override["BootSourceOverrideEnabled"]
-        target = self.override["BootSourceOverrideTarget"]
-        self.machine.start("network" if enabled != "Disabled" and target in ("Pxe", "UefiHttp") else "disk")
-        if enabled == "Once":
-            self.override |= {"BootSourceOverrideEnabled": "Disabled", "BootSourceOverrideTarget": "None"}
+        self.machine.start(self.device())
+        if self.override[ENABLED] == "Once":
+            self.override |= {ENABLED: "Disabled", TARGET: "None"}
 
-    def later(self, seconds: float, kind: str) -> None:
-        """Obey after a while."""
-        threading.Thread(target=lambda: (time.sleep(seconds), self.start()), daemon=True, name=kind).start()
+    def later(self, real: float) -> None:
+        """Start after so many seconds of a rack."""
+        threading.Timer(seconds(real), self.start).start()
 
 
 @contextmanager
-def serving(bmc: RedfishBmc, certificate: Path) -> Iterator[int]:
-    """Its port, while it answers there; `certificate` is a folder with `cert` and `key`."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate / "cert", certificate / "key")
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-        def answer(self) -> None:
-            size = int(self.headers.get("Content-Length") or 0)
-            body = json.loads(self.rfile.read(size) or b"{}")
-            reply = _answer(bmc, Request(self.command, self.path, body, dict(self.headers)))
-            if reply is None:
-                self.close_connection = True
-                return
-            plain = reply.body if isinstance(reply.body, str) else json.dumps(reply.body)
-            data = b"" if reply.body is None else plain.encode()
-            self.send_response(reply.status)
-            for name, value in {**reply.headers, "Content-Length": str(len(data))}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            self.wfile.write(data)
-
-        do_GET = do_POST = do_PATCH = do_DELETE = answer
-
-    server = ThreadingHTTPServer((HERE, 0), Handler)
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    thread = threading.Thread(target=server.serve_forever)
+def serving(bmc: RedfishBmc, *certificates: Path) -> Iterator[int]:
+    """Its port, while it answers there; each of the certificates is a folder with `cert` and `key`."""
+    server = _Server(bmc, certificates)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
     try:
         yield server.server_address[1]
@@ -201,12 +223,65 @@ def serving(bmc: RedfishBmc, certificate: Path) -> Iterator[int]:
         server.server_close()
 
 
-def _answer(bmc: RedfishBmc, request: Request) -> Reply | None:
-    if request.path == "/redfish/v1/":
-        return Reply(200, {"Systems": {"@odata.id": SYSTEMS}, "SessionService": {"@odata.id": "/s"}})
-    if request.path.endswith("/Sessions"):
-        return bmc.session()
-    basic = "Basic " + b64encode(f"{USER}:{PASSWORD}".encode()).decode()
-    if request.headers.get("X-Auth-Token") != "t" and request.headers.get("Authorization") != basic:
-        return error(401, "NoValidSession", "no session")
-    return bmc.reply(request)
+def _context(certificate: Path) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate / "cert", certificate / "key")
+    return context
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, bmc: RedfishBmc, certificates: tuple[Path, ...]) -> None:
+        self.bmc = bmc
+        self._contexts = [_context(folder) for folder in certificates]
+        super().__init__((HERE, 0), _Handler)
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        """The handshake is left to the handler's thread."""
+        line, peer = super().get_request()
+        instead = self.bmc.greeting()
+        if instead is None:
+            context = self._contexts[self.bmc.certificate()]
+            wrapped = context.wrap_socket(line, server_side=True, do_handshake_on_connect=False)
+            return wrapped, peer
+        with line:
+            line.sendall(instead)
+        raise OSError("no TLS now")
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that goes away is none of ours; what a dialect asserts is the test's."""
+        fault = sys.exc_info()[1]
+        if isinstance(fault, AssertionError):
+            self.bmc.faults.append(str(fault))
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: _Server
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+    def _answer(self) -> None:
+        size = int(self.headers.get("Content-Length") or 0)
+        body = json.loads(self.rfile.read(size) or b"{}")
+        reply = self.server.bmc.receive(Request(self.command, self.path, body, dict(self.headers)))
+        self.close_connection = True
+        if reply is None:
+            return
+        self.send_response_only(reply.status)
+        is_chunked = "Transfer-Encoding" in reply.headers
+        length = {} if is_chunked else {"Content-Length": str(len(reply.data))}
+        for name, value in {**length, **reply.headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(_chunks(reply.data) if is_chunked else reply.data[: len(reply.data) >> reply.cut])
+
+    do_GET = do_POST = do_PATCH = do_DELETE = _answer
+
+
+def _chunks(data: bytes) -> bytes:
+    """As RFC 9112, 7.1, has them, of seven bytes each."""
+    parts = [data[at : at + 7] for at in range(0, len(data), 7)]
+    return b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in [*parts, b""])

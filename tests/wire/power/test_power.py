@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from provisioner.errors import InventoryError, PowerError
 from provisioner.lab.ipmi_simulator import IpmiSimulator
 from provisioner.power import ipmi, protocol, registry
+from provisioner.power.ipmi_login import IpmiLine, RawResponse
 from provisioner.power.protocol import BmcAddress
 from tests.wire.chassislab import Switched
 
@@ -77,14 +79,16 @@ def test_many_acts_in_a_row_do_not_use_up_the_bmc_s_sessions(address: BmcAddress
 
 
 class Deaf:
-    """pyghmi's session with a BMC that takes every order and never shows it."""
+    """pyghmi's command to a BMC that takes every order and never shows it."""
 
-    ipmi_session: object = None
+    ipmi_session: Any = None
 
     def __init__(self) -> None:
         self.orders: list[tuple[int, ...]] = []
 
-    def raw_command(self, netfn: int, command: int, data: tuple[int, ...] = ()) -> ipmi.RawResponse:
+    def raw_command(
+        self, netfn: int, command: int, data: tuple[int, ...] = (), retry: bool = True
+    ) -> RawResponse:
         if command == 2:
             self.orders.append(data)
         return {"code": 0, "data": bytes(4)}
@@ -93,7 +97,8 @@ class Deaf:
 def test_a_machine_that_does_not_show_what_its_bmc_took_is_a_note(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ipmi, "SETTLE", 0.1)
     deaf = Deaf()
-    done = ipmi.IpmiSession(deaf, BmcAddress("ipmi", HERE, 623)).on()
+    bmc = BmcAddress("ipmi", HERE, 623)
+    done = ipmi.IpmiSession(IpmiLine(bmc, "power on", deaf), bmc).on()
     assert (done.state, done.confirmed, deaf.orders) == ("off", False, [(1,)])
     assert "took the order for power on and still shows power off" in done.note
 

@@ -1,0 +1,66 @@
+"""Drivers whose acts are done in forks of one process, at the tests' pace: programs/forks.py does them."""
+
+import json
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from provisioner import run
+from provisioner.errors import ProgramError
+from provisioner.power import process
+
+ROOT = Path(__file__).parents[3]
+PROGRAM = "tests.wire.power.programs.forks"
+
+
+class Forks:
+    """Stands in for `provisioner.run` in `provisioner.power.process`."""
+
+    def __init__(self, place: Path) -> None:
+        self._place = str(place)
+
+    def run(
+        self, argv: Sequence[str], *, stdin: bytes, timeout: float, check: bool
+    ) -> subprocess.CompletedProcess[bytes]:
+        """`python -m MODULE` with a request on its standard input. Raises ProgramError: over time."""
+        with self.asking({"do": "act", "module": argv[2], "request": json.loads(stdin)}) as line:
+            line.settimeout(timeout)
+            try:
+                answer = line.makefile("rb").read()
+            except TimeoutError as slow:
+                raise ProgramError(f"{argv[2]} did not end within {timeout:g} s") from slow
+        return subprocess.CompletedProcess(argv, 0, answer, b"the fork's words are in the log")
+
+    @contextmanager
+    def asking(self, request: Mapping[str, object]) -> Iterator[socket.socket]:
+        """A fork that has this request."""
+        with socket.socket(socket.AF_UNIX) as line:
+            line.connect(self._place)
+            line.sendall(json.dumps(request).encode() + b"\n")
+            yield line
+
+
+@pytest.fixture(scope="module")
+def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
+    """The process, as long as the module's tests last."""
+    place = tmp_path_factory.mktemp("forks") / "s"
+    started = run.start([sys.executable, "-m", PROGRAM, place], stdout=run.PIPE, cwd=ROOT)
+    try:
+        assert started.stdout and started.stdout.readline() == b"ready\n"
+        yield Forks(place)
+    finally:
+        run.stop(started)
+        if started.stdout:
+            started.stdout.close()
+
+
+@pytest.fixture
+def acts(forks: Forks, monkeypatch: pytest.MonkeyPatch) -> Forks:
+    """Drivers do their acts in the forks."""
+    monkeypatch.setattr(process, "run", forks)
+    return forks
