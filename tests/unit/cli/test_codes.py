@@ -12,8 +12,9 @@ PACKAGE = Path(__file__).parents[3] / "provisioner"
 
 def _numbers(node: ast.AST) -> Iterator[int]:
     value = None
+    named = [t.id for t in node.targets if isinstance(t, ast.Name)] if isinstance(node, ast.Assign) else []
     if (isinstance(node, ast.keyword) and node.arg == "code") or (
-        isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == "code" for t in node.targets)
+        isinstance(node, ast.Assign) and {"code", "CODES"} & set(named)
     ):
         value = node.value
     elif isinstance(node, ast.Dict):
