@@ -39,6 +39,11 @@ class Resource:
 
     fields: Mapping[str, object] = field(default_factory=dict)
 
+    @property
+    def identifier(self) -> str:
+        """Of a message; iLO 4 writes its name in its own way."""
+        return self.text("MessageId") or self.text("MessageID")
+
     def text(self, name: str) -> str:
         """A string; numbers and truth values as text."""
         value = self.fields.get(name)
@@ -107,14 +112,14 @@ class Answer:
 
     def identifiers(self) -> frozenset[str]:
         """The messages' identifiers without registry and version, in small letters."""
-        found = [one.text("MessageId") for one in self.messages()]
+        found = [one.identifier for one in self.messages()]
         found.append(self.body.part("error").text("code"))
         return frozenset(one.rpartition(".")[2].lower() for one in found if one)
 
     def words(self) -> str:
         """What it says, for people: its messages, else its text without markup, else the status."""
         error = self.body.part("error")
-        said = [one.text("Message") or one.text("MessageId") for one in self.messages()]
+        said = [one.text("Message") or one.identifier for one in self.messages()]
         said = [one for one in said if one] or [error.text("message") or error.text("code")]
         text = "; ".join(dict.fromkeys(filter(None, said)))
         if not text and not self.body.fields:
@@ -172,5 +177,6 @@ def judge(answer: Answer) -> Outcome:
         return Outcome(Kind.NOT_NOW, words, answer.pause())
     if answer.status in UNKNOWN:
         return Outcome(Kind.UNKNOWN, words, answer.pause())
-    code = BY_STATUS.get(answer.status, REFUSED)
+    needs_license = any("licen" in one for one in named)  # no role helps there
+    code = REFUSED if needs_license else BY_STATUS.get(answer.status, REFUSED)
     return Outcome(Kind.REFUSED, words, answer.pause(), code=code, lasts=answer.status != CONFLICT)

@@ -34,6 +34,7 @@ SEGMENT = 1456  # bytes of a TCP segment
 SESSIONS = "/redfish/v1/SessionService/Sessions"
 MOST_MOVES = 5  # redirections of one request that are followed
 MOVED = {301, 302, 307, 308}
+CIPHERS = "DEFAULT"  # OpenSSL's: Python's own leave out AES-SHA by RSA, all that some BMCs have
 ENDED = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
 OWN_TROUBLE = "INTERNAL_ERROR"  # the alert of a server that has no key yet, or no memory left
 # TaskState (DSP2046, Task): ended otherwise than completed
@@ -265,6 +266,7 @@ class RedfishClient:
 
     def _connect(self) -> ssl.SSLSocket:
         context = ssl.create_default_context()
+        context.set_ciphers(CIPHERS)
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
         plain = socket.socket()

@@ -54,6 +54,13 @@ def test_a_completion_code_is_judged(code: int, kind: Kind) -> None:
         (401, b"", Kind.REFUSED, 202),
         (403, b"", Kind.REFUSED, 213),
         (403, body("Base.1.8.InsufficientPrivilege"), Kind.REFUSED, 213),
+        (403, body("SMC.1.0.OemLicenseNotPassed"), Kind.REFUSED, 203),
+        (
+            400,
+            body("iLO.0.10.UnableToModifyDuringSystemPOST").replace(b"MessageId", b"MessageID"),
+            Kind.NOT_NOW,
+            203,
+        ),
         (403, body("Base.1.8.PasswordChangeRequired"), Kind.REFUSED, 212),
         (400, body("Base.1.8.AccountLocked"), Kind.REFUSED, 215),
         (403, body("Base.1.8.NoValidSession"), Kind.REFUSED, 202),

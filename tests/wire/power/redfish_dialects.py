@@ -565,6 +565,12 @@ class NoTlsForAWhile(RedfishBmc):
         return b"HTTP/1.0 503 Starting\r\n\r\n" if 4 < self.count("connections") < 12 else None
 
 
+class OldCiphers(RedfishBmc):
+    """Of some years ago: SHA-1 in every cipher."""
+
+    ciphers = "ECDHE-ECDSA-AES128-SHA:ECDHE-RSA-AES128-SHA:AES256-SHA:@SECLEVEL=0"
+
+
 # power
 
 

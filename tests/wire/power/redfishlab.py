@@ -81,13 +81,15 @@ class RedfishBmc:
     """A plain BMC with one system; a dialect is a subclass that answers otherwise.
 
     `named` is what the inventory says of its system, `is_on` whether its machine runs at first;
-    `starts_again`: it may be started more than once until it is seen on.
+    `starts_again`: it may be started more than once until it is seen on; `ciphers`: all that its TLS 1.2
+    has, where it has no newer.
     """
 
     names: tuple[str, ...] = ("1",)
     named = ""
     is_on = False
     starts_again = False
+    ciphers = ""
     resets: tuple[str, ...] = ("On", "ForceOff", "ForceRestart", "PowerCycle")
     targets: tuple[str, ...] = ("None", "Pxe", "Hdd")
     token = "t"
@@ -223,8 +225,11 @@ def serving(bmc: RedfishBmc, *certificates: Path) -> Iterator[int]:
         server.server_close()
 
 
-def _context(certificate: Path) -> ssl.SSLContext:
+def _context(certificate: Path, ciphers: str) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    if ciphers:
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        context.set_ciphers(ciphers)
     context.load_cert_chain(certificate / "cert", certificate / "key")
     return context
 
@@ -234,7 +239,7 @@ class _Server(ThreadingHTTPServer):
 
     def __init__(self, bmc: RedfishBmc, certificates: tuple[Path, ...]) -> None:
         self.bmc = bmc
-        self._contexts = [_context(folder) for folder in certificates]
+        self._contexts = [_context(folder, bmc.ciphers) for folder in certificates]
         super().__init__((HERE, 0), _Handler)
 
     def get_request(self) -> tuple[socket.socket, Any]:
