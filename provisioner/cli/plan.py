@@ -81,7 +81,7 @@ def show_refusals(refusals: "Iterable[Refusal]") -> None:
 
 def _erases(plan: "Plan") -> str:
     disk = plan.erases
-    if disk.seen:
+    if disk.seen and not disk.doubt:
         return f"{disk.name} {disk.model} {size(disk.size)} {disk.serial}"
     return disk.doubt or "not seen yet"
 

@@ -113,7 +113,7 @@ def make(site: Site, host: Host, image: Image, terms: Terms) -> Plan:
     return Plan(
         host=host,
         image=CatalogueImage.model_validate(image),
-        erases=_erased_disk(site, host),
+        erases=_erased_disk(site, host, image),
         holds=_last_deployed(site.database.deployments.last_readable(host.name)),
         challenge=(serial or host.macs[0].replace(":", ""))[-4:],
         question=f"the last 4 of the {'serial' if serial else 'MAC'}",
@@ -144,8 +144,8 @@ def _last_deployed(last: Deployment | None) -> str:
     return f"last deployed: {last.image}, {last.stage}" if last else ""
 
 
-def _erased_disk(site: Site, host: Host) -> ErasedDisk:
-    """The disk last inventoried that fits the hints, else the hints alone, and why none was it."""
+def _erased_disk(site: Site, host: Host, image: Image) -> ErasedDisk:
+    """The disk last inventoried that fits the hints, else the hints alone, and what the host will say."""
     hints = Hints(**target_disk.hints(site, host).model_dump(exclude_defaults=True))
     hardware, disk = site.database.hosts.hardware(host.name), target_disk.find(site, host)
     if hardware is None:
@@ -161,4 +161,5 @@ def _erased_disk(site: Site, host: Host) -> ErasedDisk:
         hints=hints,
         seen_at=seen_at,
         seen_by=seen_by,
+        doubt=target_disk.misfit(disk, image),
     )

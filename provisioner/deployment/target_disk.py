@@ -6,8 +6,10 @@ from provisioner.agent import disks, protocol
 from provisioner.discovery.hardware import agent_disk
 from provisioner.domain.deployment import Deployment, TargetDisk
 from provisioner.domain.host import Host
+from provisioner.domain.image import Image
 from provisioner.domain.profile import Hints
 from provisioner.errors import DiskError
+from provisioner.imaging.source import SECTOR
 from provisioner.site.site import Site
 
 
@@ -51,6 +53,20 @@ def doubt(site: Site, host: Host) -> str:
         return ""
     try:
         _chosen(site, host)
+    except DiskError as fault:
+        return f"{fault} (PV-{fault.code})"
+    return ""
+
+
+def misfit(disk: protocol.Disk, image: Image) -> str:
+    """Why the image cannot be written to a disk that was seen, as a sentence; empty where it can.
+
+    An installer makes partitions of its own.
+    """
+    if image.kind != "pack":
+        return ""
+    try:
+        disks.check(disk, image.raw_size, SECTOR)
     except DiskError as fault:
         return f"{fault} (PV-{fault.code})"
     return ""

@@ -36,7 +36,8 @@ class ErasedDisk(DiskInfo):
 
     `seen`: it is the one inventoried disk that fits `hints`, as it was at `seen_at` (seconds since 1970),
     told by the host's last `deployment` or by the `inventory` of the unknown machine that it was. Otherwise
-    only the hints are known, and `doubt` says in words why none of the disks that were seen is it.
+    only the hints are known. `doubt` says in words why none of the disks that were seen is it, or why the
+    image cannot be written to the one that is: nothing is refused for it, as the disk may be another by now.
     `foreign` names in words what on it is not ours.
     """
 

@@ -56,6 +56,26 @@ def test_a_plan_says_why_no_disk_that_was_seen_is_meant(
     assert (erased.seen, erased.doubt, erased.seen_at, erased.seen_by) == (False, doubt, 1234.5, "deployment")
 
 
+@pytest.mark.parametrize(
+    ("size", "sector", "doubt"),
+    [
+        (10**12, 512, ""),
+        (10**12, 4096, "the image was made for 512: its partition table would be invisible there (PV-314)"),
+        (1000, 512, "is too small: the image needs 4 kB (PV-311)"),
+    ],
+)
+def test_a_plan_says_that_the_disk_cannot_take_the_image(
+    site: Site, size: int, sector: int, doubt: str
+) -> None:
+    disk = DISK.model_copy(update={"size": size, "logical_sector": sector})
+    site.database.hosts.put_hardware("vc-1", HardwareFacts(disks=(disk,)), 1234.5)
+    image = site.database.images.all()[0].model_copy(update={"raw_size": 4000})
+    erased = plan.make(site, site.database.hosts.get("vc-1"), image, Terms()).erases
+    assert erased.seen and erased.doubt.endswith(doubt) and bool(erased.doubt) is bool(doubt)
+    iso = image.model_copy(update={"kind": "iso"})
+    assert plan.make(site, site.database.hosts.get("vc-1"), iso, Terms()).erases.doubt == ""
+
+
 def test_a_plan_is_the_same_after_it_was_sent(site: Site) -> None:
     made = make(site)
     assert Plan.model_validate_json(made.model_dump_json()) == made
