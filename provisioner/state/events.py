@@ -30,10 +30,13 @@ NOTHING: dict[str, SqlValue] = {
 class Events(Table):
     """Events, oldest first."""
 
-    def of(self, deployment: str, after: int = 0, limit: int = 1000) -> list[Event]:
-        """The deployment's events with an id above `after`, oldest first."""
-        sql = "SELECT * FROM events WHERE deployment = ? AND id > ? ORDER BY id LIMIT ?"
-        return [to_event(row) for row in self._connection.rows(sql, deployment, after, limit)]
+    def of(self, deployment: str, after: int = 0, limit: int = 1000, kind: str | None = None) -> list[Event]:
+        """The deployment's events with an id above `after`, oldest first; of one kind, or of all."""
+        sql = (
+            "SELECT * FROM events WHERE deployment = ? AND id > ? AND kind = coalesce(?, kind) "
+            "ORDER BY id LIMIT ?"
+        )
+        return [to_event(row) for row in self._connection.rows(sql, deployment, after, kind, limit)]
 
     def last_of(self, ident: str, kind: str | None = None) -> Event | None:
         """The newest event of a deployment, or the newest of one kind."""

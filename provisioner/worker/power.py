@@ -130,7 +130,7 @@ def _trouble(fault: PowerError, start: "_Start") -> Payload:
 
 def _delays(site: Site, row: Deployment) -> list[PowerDelayed]:
     """Why this attempt was delayed until now."""
-    events = site.database.events.of(row.id, limit=MOST_EVENTS)
+    events = site.database.events.of(row.id, limit=MOST_EVENTS, kind=PowerDelayed.kind)
     mine = (event.data for event in events if event.attempt == row.attempt)
     return [data for data in mine if isinstance(data, PowerDelayed)]
 
