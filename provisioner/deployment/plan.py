@@ -3,7 +3,6 @@
 import re
 from contextlib import suppress
 from dataclasses import asdict
-from typing import Literal
 
 from provisioner.agent import disks
 from provisioner.deployment import admission, target_disk
@@ -147,19 +146,16 @@ def _last_deployed(last: Deployment | None) -> str:
 def _erased_disk(site: Site, host: Host, image: Image) -> ErasedDisk:
     """The disk last inventoried that fits the hints, else the hints alone, and what the host will say."""
     hints = Hints(**target_disk.hints(site, host).model_dump(exclude_defaults=True))
-    hardware, disk = site.database.hosts.hardware(host.name), target_disk.find(site, host)
+    hardware = site.database.hosts.hardware(host.name)
     if hardware is None:
         return ErasedDisk(seen=False, hints=hints, foreign="")
-    seen_at = site.database.hosts.hardware_at(host.name)
-    seen_by: Literal["deployment", "inventory"] = "deployment" if hardware.boot_id else "inventory"
-    if disk is None:
-        doubt = target_disk.doubt(site, host)
-        return ErasedDisk(seen=False, hints=hints, foreign="", seen_at=seen_at, seen_by=seen_by, doubt=doubt)
+    disk, doubt = target_disk.preview(site, host, image)
+    told = asdict(disk) | {"foreign": disks.foreign_content(disk, host.name)} if disk else {"foreign": ""}
     return ErasedDisk(
-        **asdict(disk) | {"foreign": disks.foreign_content(disk, host.name)},
-        seen=True,
+        **told,
+        seen=disk is not None,
         hints=hints,
-        seen_at=seen_at,
-        seen_by=seen_by,
-        doubt=target_disk.misfit(disk, image),
+        seen_at=site.database.hosts.hardware_at(host.name),
+        seen_by="deployment" if hardware.boot_id else "inventory",
+        doubt=doubt,
     )

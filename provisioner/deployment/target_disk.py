@@ -47,29 +47,19 @@ def find(site: Site, host: Host) -> protocol.Disk | None:
     return None
 
 
-def doubt(site: Site, host: Host) -> str:
-    """Why `find` gives none, by what the host showed last, as a sentence; empty where nothing is known."""
-    if site.database.hosts.hardware(host.name) is None:
-        return ""
-    try:
-        _chosen(site, host)
-    except DiskError as fault:
-        return f"{fault} (PV-{fault.code})"
-    return ""
-
-
-def misfit(disk: protocol.Disk, image: Image) -> str:
-    """Why the image cannot be written to a disk that was seen, as a sentence; empty where it can.
+def preview(site: Site, host: Host, image: Image) -> tuple[protocol.Disk | None, str]:
+    """What `find` gives; and why none fits, or why the image cannot be written to it, as a sentence.
 
     An installer makes partitions of its own.
     """
-    if image.kind != "pack":
-        return ""
+    disk = None
     try:
-        disks.check(disk, image.raw_size, SECTOR)
+        disk = _chosen(site, host)
+        if image.kind == "pack":
+            disks.check(disk, image.raw_size, SECTOR)
     except DiskError as fault:
-        return f"{fault} (PV-{fault.code})"
-    return ""
+        return disk, f"{fault} (PV-{fault.code})"
+    return disk, ""
 
 
 def _chosen(site: Site, host: Host) -> protocol.Disk:
