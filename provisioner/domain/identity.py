@@ -104,7 +104,7 @@ class MachineIdentity:
         Blades may share the serial of their chassis, boards a UUID, BMCs the MAC of their USB card.
         """
         cards, others = set(self.macs), set(other.macs)
-        matches = [compare_serials(self.serial, other.serial), compare_uuids(self.uuid, other.uuid)]
+        matches = [*self._compare_numbers(other)]
         if cards and others:
             matches.append(Match.SAME if cards & others else Match.DIFFERENT)
         if Match.DIFFERENT in matches:
@@ -126,17 +126,20 @@ class MachineIdentity:
         Where all cards are the same, one number may have been written anew.
         """
         mine, others = set(self.macs), set(other.macs)
-        numbers = compare_serials(self.serial, other.serial), compare_uuids(self.uuid, other.uuid)
         if mine - others and others - mine:
             return not self.shares_both_numbers(other)
+        numbers = self._compare_numbers(other)
         if mine and mine == others and Match.SAME in numbers:
             return False
         return Match.DIFFERENT in numbers
 
     def shares_both_numbers(self, other: "MachineIdentity") -> bool:
         """Whether serial and UUID are the same: of one alone there may be many."""
-        numbers = compare_serials(self.serial, other.serial), compare_uuids(self.uuid, other.uuid)
-        return numbers == (Match.SAME, Match.SAME)
+        return self._compare_numbers(other) == (Match.SAME, Match.SAME)
+
+    def _compare_numbers(self, other: "MachineIdentity") -> tuple[Match, Match]:
+        """Of serial and UUID."""
+        return compare_serials(self.serial, other.serial), compare_uuids(self.uuid, other.uuid)
 
 
 @dataclass(frozen=True)
