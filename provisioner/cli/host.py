@@ -1,6 +1,7 @@
 """`provision host …`: the machines that are known, and their profiles."""
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -110,9 +111,10 @@ def apply(client: "Client", folder: Path, dry_run: bool) -> None:
     """Add or replace the hosts and profiles of an inventory folder: all of them, or none."""
     from provisioner.state import inventory
 
-    hosts, profiles = inventory.read(folder, registry.DRIVERS, advise=info, known=client.hosts)
+    listed = cache(client.hosts)
+    hosts, profiles = inventory.read(folder, registry.DRIVERS, advise=info, known=listed)
     if dry_run:
-        known = {host.name for host in client.hosts()}
+        known = {host.name for host in listed()}
         for host in hosts:
             say(f"{host.name}: {'replaced' if host.name in known else 'new'}")
         return info(f"{len(hosts)} hosts and {len(profiles)} profiles are right; nothing was changed")
