@@ -71,11 +71,8 @@ def build(
     with outputs.staging(out.parent, *names) as stage:
         with RawImage(raw) as source, (stage / out.name).open("wb") as target:
             size = chunk_size or fitting_chunk_size(source.size)
-            layout.check_partitions(source.partitions, size, source.size, source.size)
-            layout.check_labels(source.partitions)
-            source.check_filesystems()
-            for words in (layout.doubt(source.read(0, SECTOR)), source.doubt):
-                if words and tell:
+            for words in _look_at(source, size):
+                if tell:
                     tell(words)
             reporter = _Progress(source.size, progress)
             with _Whole(source, size, reporter.hashed) as whole:
@@ -91,6 +88,14 @@ def build(
         if key:
             signature.sign(stage / listed, key)
     return manifest
+
+
+def _look_at(source: RawImage, chunk_size: int) -> list[str]:
+    """What is said of an image that some host can take. Raises PackError (PV-322) where none can."""
+    layout.check_partitions(source.partitions, chunk_size, source.size, source.size)
+    layout.check_labels(source.partitions)
+    source.check_filesystems()
+    return list(filter(None, (layout.doubt(source.read(0, SECTOR)), source.doubt)))
 
 
 def fitting_chunk_size(raw_size: int) -> int:
