@@ -8,7 +8,7 @@ from typing import NoReturn
 from provisioner.state import host_range
 from provisioner.state.inventory_faults import Faults, Place, PlacedError, gathering
 from provisioner.state.vars_files import VarsFiles
-from provisioner.state.yaml_file import AS_YAML, Items, Key
+from provisioner.state.yaml_file import AS_YAML, Items, Key, overlaid
 
 ALL, UNGROUPED = "all", "ungrouped"  # Ansible has them always
 MOST_HOSTS = 20_000  # of one inventory
@@ -80,16 +80,6 @@ def host_variables(
             name: overlaid(*_bodies(tree, tree.members[name], in_files), own, files.of_host(name, found))
             for name, own in tree.hosts.items()
         }
-
-
-def overlaid(*bodies: _Body) -> dict[str, object]:
-    """Variables of which the later win, with the keys that they have there (`|` keeps the first ones)."""
-    merged: dict[str, object] = {}
-    for body in bodies:
-        for key in body:
-            merged.pop(key, None)
-        merged.update(body)
-    return merged
 
 
 def _refuse(key: str, words: str, hint: str = "") -> NoReturn:

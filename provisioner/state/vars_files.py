@@ -32,9 +32,7 @@ class VarsFiles:
             for path in self._files(kind, name):
                 said = yaml_file.load(path, self._name(path), self.keys, faults)
                 if isinstance(said, dict):
-                    for key in said:
-                        merged.pop(key, None)  # so that the key that stays is the last, with its place
-                    merged.update(said)
+                    merged = yaml_file.overlaid(merged, said)
                 elif said is not None:
                     faults.add(PlacedError(Place(self._name(path), 1), "a mapping of variables is expected"))
         return merged

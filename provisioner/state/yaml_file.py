@@ -1,7 +1,7 @@
 """Reads a YAML file as Ansible does, and refuses by line what would be read otherwise than it is meant."""
 
 import re
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +28,16 @@ class Key(str):
         key = cls(text)
         key.place = place
         return key
+
+
+def overlaid(*bodies: Mapping[str, object]) -> dict[str, object]:
+    """Mappings of which the later win, with the keys that they have there (`|` keeps the first ones)."""
+    merged: dict[str, object] = {}
+    for body in bodies:
+        for key in body:
+            merged.pop(key, None)
+        merged.update(body)
+    return merged
 
 
 class Items(list[object]):
