@@ -63,6 +63,25 @@ def test_the_relays_override_is_the_server_in_every_reply(far: tuple[DhcpConfig,
 
 
 @pytest.mark.parametrize(
+    ("kind", "words", "answered"),
+    [
+        (Message.DISCOVER, {}, Message.OFFER),
+        (Message.REQUEST, {int(Option.REQUESTED_ADDRESS): FAR.packed}, Message.ACK),
+        (Message.REQUEST, {int(Option.REQUESTED_ADDRESS): SERVER.packed}, Message.NAK),
+        (Message.INFORM, {}, Message.ACK),
+    ],
+)
+def test_no_reply_is_shorter_than_a_relay_lets_through(
+    far: tuple[DhcpConfig, LeasePool], kind: Message, words: dict[int, bytes], answered: Message
+) -> None:
+    respond(far, ask(Message.DISCOVER, giaddr=RELAY))
+    reply = respond(far, ask(kind, words, giaddr=RELAY))
+    assert reply and reply.packet.message == answered
+    assert (reply.address, reply.port) == (RELAY, 67)
+    assert len(reply.packet.build()) >= 300, "RFC 1542, 2.1"
+
+
+@pytest.mark.parametrize(
     ("address", "giaddr"),
     [(bytes(4), RELAY), (b"\x0a\x4f\0", RELAY), (b"", RELAY), (RELAY.packed, UNSPECIFIED)],
 )

@@ -67,10 +67,11 @@ def test_all_else_is_met_with_silence(request_: Packet) -> None:
     assert proxy.offer(request_, CONFIG, ClientRoles()) is None
 
 
+# PXE 2.1, suboption 71: type of server (two bytes), layer (two). ROMs ask for type 0, iPXE for 0x8000.
+@pytest.mark.parametrize("item", [bytes(4), b"\x80\0\0\0", b"\0\x0f\0\1", b"\xff\xff\x7f\xff"])
 @pytest.mark.parametrize("kind", [Message.REQUEST, Message.INFORM])
-def test_the_boot_server_answers_where_it_was_asked(kind: Message) -> None:
-    item = encapsulate({71: b"\0\0\0\0"})
-    request = ask(kind, arch(0) | {Option.VENDOR: item}, ciaddr=FROM[0])
+def test_the_boot_server_answers_where_it_was_asked(kind: Message, item: bytes) -> None:
+    request = ask(kind, arch(0) | {Option.VENDOR: encapsulate({71: item})}, ciaddr=FROM[0])
     reply = proxy.boot_server(request, CONFIG, ClientRoles(), FROM)
     assert reply and (reply.address, reply.port) == FROM
     ack = reply.packet
@@ -80,7 +81,7 @@ def test_the_boot_server_answers_where_it_was_asked(kind: Message) -> None:
         UNSPECIFIED,
         b"undionly.kpxe",
     )
-    assert suboptions(ack.options[Option.VENDOR]) == {6: b"\x08", 71: bytes(4)}
+    assert suboptions(ack.options[Option.VENDOR]) == {6: b"\x08", 71: item}
 
 
 def test_the_boot_server_is_silent_to_systems_and_to_other_networks() -> None:
