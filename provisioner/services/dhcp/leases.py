@@ -1,7 +1,7 @@
 """Which machine has which address, in memory; no address is given to two."""
 
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from itertools import chain
 
@@ -12,14 +12,26 @@ QUARANTINE_SECONDS = 600.0  # a declined address is used by something that is no
 Reservation = Callable[[str], IPv4Address | None]
 
 
+@dataclass(frozen=True)
+class Transaction:
+    """What a client said of itself when it began to ask: options of its DISCOVER by their codes."""
+
+    xid: int = -1
+    options: Mapping[int, bytes] = field(default_factory=dict)
+
+
 @dataclass
 class Lease:
-    """`expires` in seconds since 1970; a lease that was never `bound` is only offered."""
+    """`expires` in seconds since 1970; a lease that was never `bound` is only offered.
+
+    `transaction` is that of the last offer; it is not kept over a restart.
+    """
 
     mac: str
     address: IPv4Address
     expires: float
     bound: bool = False
+    transaction: Transaction = Transaction()
 
     def row(self) -> LeaseRow:
         """The lease as a row of the database."""
@@ -81,11 +93,25 @@ class LeasePool:
             lease.expires = now + OFFER_SECONDS
         return address
 
+    def begin(self, mac: str, transaction: Transaction) -> None:
+        """Remember what the client said when it was offered its address."""
+        if lease := self._by_mac.get(mac):
+            lease.transaction = transaction
+
+    def said(self, mac: str, xid: int) -> Mapping[int, bytes]:
+        """The options with which this transaction began; none where it is not known."""
+        lease = self._by_mac.get(mac)
+        return lease.transaction.options if lease and lease.transaction.xid == xid else {}
+
     def commit(self, mac: str, address: IPv4Address, now: float, seconds: float) -> bool:
         """Give `address` to this MAC for so many seconds; False if it is, or should be, another's."""
         if self._choose(mac, now, address) != address:
             return False
-        self._write(Lease(mac, address, now + seconds, bound=True))
+        lease = self._by_mac.get(mac)
+        transaction = (
+            lease.transaction if lease else Transaction()
+        )  # its ACK may be lost, and asked for again
+        self._write(Lease(mac, address, now + seconds, bound=True, transaction=transaction))
         return True
 
     def release(self, mac: str, address: IPv4Address, now: float) -> None:

@@ -7,7 +7,7 @@ from ipaddress import IPv4Address, IPv4Network
 
 from provisioner.domain.bootfiles import USUAL
 from provisioner.services.dhcp.boot import BootServer, add_boot_options
-from provisioner.services.dhcp.leases import LeasePool
+from provisioner.services.dhcp.leases import LeasePool, Transaction
 from provisioner.services.dhcp.listener import CLIENT_PORT, SERVER_PORT
 from provisioner.services.dhcp.packet import (
     BROADCAST,
@@ -19,7 +19,7 @@ from provisioner.services.dhcp.packet import (
     encode_domain,
 )
 from provisioner.services.dhcp.reply_size import fit
-from provisioner.services.dhcp.request import link_selection, server_override
+from provisioner.services.dhcp.request import FIRMWARE, link_selection, may_boot, server_override
 
 LIMITED_BROADCAST = IPv4Address("255.255.255.255")  # RFC 919, 7
 
@@ -98,7 +98,10 @@ class DhcpReply:
 def answer(
     request: Packet, config: DhcpConfig, leases: LeasePool, roles: ClientRoles, now: float
 ) -> DhcpReply | None:
-    """The reply to a client's packet; None where silence is right. `now` in seconds since 1970."""
+    """The reply to a client's packet; None where silence is right. `now` in seconds since 1970.
+
+    What firmware said of itself in its DISCOVER, and leaves out of its REQUEST, is put into `request`.
+    """
     if request.op != Op.REQUEST or not request.mac:
         return None
     if request.giaddr != UNSPECIFIED and link_address(request) not in config.network:
@@ -124,8 +127,14 @@ def _offer(
     address = leases.offer(request.mac, now, request.address(Option.REQUESTED_ADDRESS))
     if not address:
         return None
+    leases.begin(request.mac, Transaction(request.xid, _said(request)))
     is_new = address != current and leases.is_pooled(address)
     return _build_reply(request, config, roles, Message.OFFER, address, probe=address if is_new else None)
+
+
+def _said(request: Packet) -> dict[int, bytes]:
+    """What may be missing in its REQUEST; empty for systems, which need nothing of it."""
+    return copied_options(request, *FIRMWARE) if may_boot(request) else {}
 
 
 def _answer_request(
@@ -135,6 +144,7 @@ def _answer_request(
     chosen = request.address(Option.SERVER)
     if chosen and chosen not in (config.server, server_override(request)):
         return None  # another server's offer was taken
+    request.options = {**leases.said(request.mac, request.xid), **request.options}
     address = request.address(Option.REQUESTED_ADDRESS) or request.ciaddr
     if address not in config.network:
         return _nak(request, config, f"{address} is not in {config.network}")

@@ -12,6 +12,11 @@ LONGEST_TEXT = 128  # characters of a class or a name
 MOST_ARCHITECTURES = 16  # of one packet that are looked at
 CIRCUIT, REMOTE, LINK_SELECTION = 1, 2, 5  # suboptions of 82 (RFC 3046, RFC 3527)
 SERVER_OVERRIDE = 11  # likewise (RFC 5107)
+# in which firmware says what it is and how it wants to be told
+FIRMWARE = (
+    *(Option.VENDOR_CLASS, Option.USER_CLASS, Option.ARCHITECTURE, Option.INTERFACE, Option.MACHINE),
+    *(Option.VENDOR, Option.MAX_MESSAGE_SIZE),
+)
 # option 60 as PXE 2.1, 2.2.1 and UEFI 2.10, 24.7 write it
 ARCHITECTURE_IN_CLASS = re.compile(rb"(?:PXE|HTTP)Client:Arch:(\d{1,5})(?!\d)")
 

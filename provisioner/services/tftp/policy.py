@@ -3,7 +3,7 @@
 import os
 import re
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,6 +14,8 @@ Lookup = Callable[[str], FileOrBytes | None]
 AUTOEXEC = "autoexec.ipxe"  # every iPXE asks for it first; an empty script costs less than an error
 DEFAULT_BLOCK, MIN_BLOCK, MAX_BLOCK = 512, 8, 65464  # RFC 1350, RFC 2348
 BEHIND_A_NAME = re.compile(r"[^ -~]")
+LONGEST_WITH_OPTIONS = 512  # characters of a name and what stands behind it that are looked at
+END_OF_OPTIONS = 255  # RFC 2132, 3.2
 MAX_WINDOW = 64  # RFC 7440 allows 65,535; that many would fill our send buffer, not the line
 
 
@@ -87,6 +89,26 @@ def normalise(name: str) -> str:
     return words.rstrip().replace("\\", "/").lstrip("/").lower()
 
 
+def _without_options(name: str) -> Iterator[str]:
+    """What may be its name, longest first, where whole DHCP options stand behind it, though they are text."""
+    text = name.lstrip()[:LONGEST_WITH_OPTIONS]
+    for end in reversed(range(1, len(text) - 1)):
+        if _are_options(text[end:]):
+            yield normalise(text[:end])
+
+
+def _are_options(text: str) -> bool:
+    """Whether it is code, length and value (RFC 2132, 2), once or more.
+
+    The ROM stopped at a zero byte: the value of an option behind the first may be missing.
+    """
+    left = text
+    while len(left) > 2 and ord(left[0]) != END_OF_OPTIONS and len(left) >= 2 + ord(left[1]):
+        left = left[2 + ord(left[1]) :]
+    has_first = len(left) < len(text)
+    return has_first and (not left or ord(left[0]) == END_OF_OPTIONS or len(left) == 2)
+
+
 def open_requested(request: TransferRequest, lookup: Lookup) -> Content:
     """The content for a request.
 
@@ -101,6 +123,9 @@ def open_requested(request: TransferRequest, lookup: Lookup) -> Content:
     source: FileOrBytes | None = b"" if name.rsplit("/", 1)[-1] == AUTOEXEC else lookup(name)
     if source is None and BEHIND_A_NAME.search(request.name):
         source = lookup(name[:-1])  # the number of the option that followed, before its length
+    if source is None:
+        found = map(lookup, _without_options(request.name))
+        source = next((one for one in found if one is not None), None)
     if source is None:
         raise TransferRefused(ErrorCode.NOT_FOUND, "file not found", "name")
     return Content(source)

@@ -57,6 +57,84 @@ def test_an_http_client_without_option_93_is_given_its_url() -> None:
     assert reply.options[Option.BOOT_FILE] == b"http://10.77.0.1/boot/files/snponly.efi"
 
 
+UEFI = {
+    int(Option.VENDOR_CLASS): b"PXEClient:Arch:00007:UNDI:003001",
+    int(Option.ARCHITECTURE): b"\0\7",
+    int(Option.INTERFACE): b"\1\3\1",
+    int(Option.MACHINE): b"\0" + bytes(range(16)),
+    int(Option.VENDOR): b"\x47\4\x80\0\0\0\xff",
+    int(Option.MAX_MESSAGE_SIZE): b"\5\xc0",
+}
+BIOS = UEFI | {
+    int(Option.VENDOR_CLASS): b"PXEClient:Arch:00000:UNDI:002001",
+    int(Option.ARCHITECTURE): bytes(2),
+}
+HTTP = UEFI | {
+    int(Option.VENDOR_CLASS): b"HTTPClient:Arch:00016:UNDI:003001",
+    int(Option.ARCHITECTURE): b"\0\x10",
+}
+IPXE = BIOS | {int(Option.USER_CLASS): b"iPXE"}
+TOLD = (
+    Option.BOOT_FILE,
+    Option.VENDOR_CLASS,
+    Option.MACHINE,
+    Option.VENDOR,
+    Option.IPXE,
+    Option.DOMAIN_SEARCH,
+)
+
+
+def exchange(said: dict[int, bytes], said_again: dict[int, bytes], *, xid: int = 7) -> tuple[Packet, Packet]:
+    """The OFFER to a DISCOVER, and the ACK to its REQUEST."""
+    leases = LeasePool(IPv4Address("10.77.0.100"), IPv4Address("10.77.0.149"))
+    offer = answer(discover(said), CONFIG, leases, ClientRoles(), 1000.0)
+    assert offer
+    request = discover(said_again | {int(Option.REQUESTED_ADDRESS): offer.packet.yiaddr.packed})
+    request = dataclasses.replace(
+        request, xid=xid, options=request.options | {int(Option.MESSAGE): bytes([Message.REQUEST])}
+    )
+    for _ in range(2):  # the first ACK is lost
+        again = dataclasses.replace(request, options=dict(request.options))
+        ack = answer(again, CONFIG, leases, ClientRoles(), 1001.0)
+    assert ack and ack.packet.message == Message.ACK
+    return offer.packet, ack.packet
+
+
+@pytest.mark.parametrize("said", [UEFI, BIOS, HTTP, IPXE], ids=["UEFI", "BIOS", "HTTP", "iPXE"])
+@pytest.mark.parametrize("kept", [*UEFI, 0])
+def test_what_a_request_leaves_out_was_said_in_its_discover(said: dict[int, bytes], kept: int) -> None:
+    offer, ack = exchange(said, {code: value for code, value in said.items() if code == kept})
+    assert (ack.file, ack.siaddr, ack.sname) == (offer.file, offer.siaddr, offer.sname)
+    assert {code: ack.options.get(code) for code in TOLD} == {code: offer.options.get(code) for code in TOLD}
+    assert ack.options[Option.BOOT_FILE]
+
+
+def test_what_a_request_says_itself_counts_and_so_does_another_transaction() -> None:
+    _, ack = exchange(BIOS, IPXE)
+    assert b"boot.ipxe" in ack.options[Option.BOOT_FILE]
+    _, ack = exchange(IPXE, {}, xid=8)  # the system that was booted, say
+    assert Option.BOOT_FILE not in ack.options and not ack.file
+    _, ack = exchange({}, {})
+    assert Option.BOOT_FILE not in ack.options
+
+
+def test_the_evidence_of_a_request_is_not_misread() -> None:
+    leases = LeasePool(IPv4Address("10.77.0.100"), IPv4Address("10.77.0.149"))
+    offer = answer(discover(HTTP), CONFIG, leases, ClientRoles(), 1000.0)
+    assert offer
+    words = {
+        int(Option.MESSAGE): bytes([Message.REQUEST]),
+        int(Option.REQUESTED_ADDRESS): offer.packet.yiaddr.packed,
+        int(Option.ARCHITECTURE): b"\0\x10",
+    }
+    request = discover(words)
+    assert "does not go with PXEClient" in refusal_reason(request, FILES)
+    answer(request, CONFIG, leases, ClientRoles(), 1001.0)
+    assert refusal_reason(request, FILES) == ""
+    seen = sighting(request, 1001.0)
+    assert seen and seen.vendor_class.startswith("HTTPClient") and seen.uuid
+
+
 @pytest.mark.parametrize(
     ("words", "numbers", "file"),
     [

@@ -1,6 +1,7 @@
 """TFTP's codec, policy and transfer arithmetic; no sockets."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -167,6 +168,40 @@ def test_the_number_of_the_option_that_followed_is_dropped_only_with_its_length(
             open_requested(request(f"snponly.efi{code}"), files.get)
     with pytest.raises(TransferRefused):
         open_requested(request("snponly.efiaa\x11"), files.get)
+
+
+BOTH = {"snponly.efi": b"x", "snponly.efi2": b"xx"}
+
+
+@pytest.mark.parametrize(
+    ("behind", "size"),
+    [
+        ("< PXEClient:Arch:00000:UNDI:002001", 1),  # option 60 of 32 bytes, the length a blank
+        ("< PXEClient:Arch:00000:UNDI:002001\xff", 1),
+        ("< PXEClient:Arch:00007:UNDI:003016a!", 1),  # and option 97, whose value begins with zero
+        ("B$tftp.rack-b.site-7.vaultcube.local.aB#tftp.rack-b.site-7.vaultcube.local.", 1),
+        ("2< PXEClient:Arch:00000:UNDI:002001", 2),  # the longest name that there is
+        ("< PXEClient:Arch:00000:UNDI:00200", 0),  # a letter less than the length says
+        ("a!a", 0),
+        ("nb", 0),
+        ("/../snponly.efi", 0),
+    ],
+)
+def test_whole_options_behind_a_name_are_dropped_though_all_of_it_is_text(behind: str, size: int) -> None:
+    asked = request(f"snponly.efi{behind}")
+    if size:
+        assert open_requested(asked, BOTH.get).size == size
+    else:
+        with pytest.raises(TransferRefused, match="not found"):
+            open_requested(asked, BOTH.get)
+
+
+@given(st.text(max_size=600))
+def test_no_name_costs_much_or_leads_elsewhere(name: str) -> None:
+    asked: list[str] = []
+    with suppress(TransferRefused):
+        open_requested(request(name), asked.append)
+    assert len(asked) <= 516 and all(name.lower().replace("\\", "/").find(one) >= 0 for one in asked)
 
 
 @pytest.mark.parametrize("name", ["autoexec.ipxe", "/AUTOEXEC.IPXE", "boot/autoexec.ipxe"])
