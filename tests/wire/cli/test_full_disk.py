@@ -17,11 +17,10 @@ import click
 import pytest
 
 from provisioner import run
-from provisioner.cli import image_results, provision
+from provisioner.cli import provision
 from provisioner.cli.explain import CODES
 from provisioner.cli.ramdisk import CACHE
 from provisioner.errors import Exit
-from provisioner.golden import record
 from provisioner.mirror import layout
 from tests.unit.cli import test_rehearse
 from tests.wire import test_service
@@ -228,23 +227,6 @@ def test_a_golden_image_comes_whole_or_not_at_all(tmp_path: Path, is_there: bool
             assert one["code"] in (Exit.USAGE, Exit.FAILED), one["err"]
             assert "Traceback" not in one["err"] and ".partial-" not in one["err"], one["err"]
             assert re.search(r"^✗ .+ \(PV-\d+\)$", one["err"], re.MULTILINE), one["err"]
-
-
-def test_half_a_line_of_the_journal_and_half_a_note_are_taken_back(tmp_path: Path) -> None:
-    (tmp_path / "base").mkdir()
-    journal, notes = tmp_path / record.JOURNAL, [tmp_path / "base" / f"base-{name}.json" for name in "abc"]
-    line = record.JournalEntry(1.0, 2.0, "built", "tiny-os@1", "qemu")
-    record.append(tmp_path, line)
-    whole = journal.read_bytes()
-    for note, text in zip(notes, ("", '{"sha2', '{"sha256": "00"}'), strict=True):
-        note.write_text(text)
-    for length in range(len(whole)):
-        journal.write_bytes(whole + whole[:length])
-        with image_results.whole_cache(tmp_path):
-            assert record.journal(tmp_path) == [line]
-            journal.write_bytes(whole + whole[:length])
-        assert record.journal(tmp_path) == [line]
-    assert [note.exists() for note in notes] == [False, False, True]
 
 
 @pytest.mark.parametrize("is_there", [False, True])
