@@ -305,7 +305,7 @@ SERVICE = test_service.test_a_full_disk_is_said_hinders_no_machine_and_is_over_w
 WRITTEN: dict[tuple[str, str], Callable[..., None]] = {
     ("image add", "file"): test_a_pack_its_manifest_and_its_signature_come_together,  # of a disk image
     ("image add", "--state"): test_an_image_is_added_whole_or_not_at_all,
-    ("image build", "--cache"): test_half_a_line_of_the_journal_and_half_a_note_are_taken_back,
+    ("image build", "--cache"): test_a_golden_image_comes_whole_or_not_at_all,
     ("image build", "--checksums"): test_a_golden_image_comes_whole_or_not_at_all,
     ("image build", "--out"): test_a_golden_image_comes_whole_or_not_at_all,
     ("image build", "--state"): test_an_image_is_added_whole_or_not_at_all,
