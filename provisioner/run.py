@@ -15,7 +15,9 @@ from provisioner.errors import ProgramError
 PIPE = subprocess.PIPE
 Process: TypeAlias = subprocess.Popen[bytes]
 PR_SET_PDEATHSIG = 1  # prctl(2)
-# bound before any fork: looking a symbol up between fork and exec may dead-lock
+# By a program that becomes the one that is wanted: code of ours between fork and exec may dead-lock beside
+# threads (Python, subprocess, preexec_fn). Whose parent ($0) was gone before, does not begin.
+_DIE_WITH_PARENT = ("--pdeathsig", "KILL", "--", "/bin/sh", "-c", '[ "$PPID" = "$0" ] && exec "$@"')
 _prctl = ctypes.CDLL(None, use_errno=True).prctl
 
 
@@ -71,7 +73,7 @@ def _tail(ended: subprocess.CompletedProcess[bytes]) -> str:
 
 
 def die_with_parent() -> None:
-    """Let the kernel kill this process when its parent's thread ends; a fork does not inherit it."""
+    """Let the kernel kill this process, which was forked, when its parent's thread ends."""
     _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
@@ -84,13 +86,15 @@ def start(
     pass_fds: Sequence[int] = (),
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
-    orphan: bool = False,
 ) -> Process:
     """Start and return at once; output goes to `log` (appended), else to `stdout`, else to ours.
 
-    The child is killed when its parent thread dies unless `orphan`. Raises ProgramError: it is not installed.
+    The child is killed when the thread that started it ends, however it ends. Raises ProgramError: it is not
+    installed.
     """
-    command = [find(str(argv[0])), *map(str, argv[1:])]
+    program = find(str(argv[0]))
+    starter = [find("setpriv", "util-linux"), *_DIE_WITH_PARENT, str(os.getpid())]
+    command = [*starter, program, *map(str, argv[1:])]
     out = log.open("ab") if log else None
     try:
         return subprocess.Popen(
@@ -101,7 +105,6 @@ def start(
             pass_fds=pass_fds,
             env={**os.environ, **(env or {})},
             cwd=cwd,
-            preexec_fn=None if orphan else die_with_parent,  # noqa: PLW1509  one prctl, bound before the fork
         )
     finally:
         if out:

@@ -15,7 +15,7 @@ from provisioner.cli.mirror import judge
 from provisioner.cli.options import output_option, with_client
 from provisioner.cli.output import Column, info, local_time, print_json, print_rows, say
 from provisioner.cli.ramdisk import CACHE
-from provisioner.errors import Exit, InputError
+from provisioner.errors import Exit, FileError, InputError
 from provisioner.settings import Mirror
 from provisioner.system import file_fault
 from provisioner.system.checksum import sha256
@@ -108,18 +108,17 @@ def _build(order: "BuildRequest") -> "BuiltImage":
     from provisioner.golden import packer, record
 
     started, began, commit = time.time(), time.monotonic(), _commit()
-    with image_results.whole_cache(order.cache):
-        try:
-            with image_results.gathered(order.out) as work:
-                return packer.build(replace(order, out=work), _step_printer(), commit=commit)
-        except OSError as fault:  # of which the build itself leaves no line
-            explained = file_fault.explained(fault, order.out)
-            image = f"{order.variables.get('image_name', '')}@{order.variables.get('image_version', '')}"
-            seconds = time.monotonic() - began
-            line = record.JournalEntry(started, seconds, "failed", image, order.builder, commit=commit)
-            with suppress(OSError):
-                record.append(order.cache, replace(line, error=str(explained)))
-            raise explained from fault
+    try:
+        with image_results.gathered(order.out) as work:
+            return packer.build(replace(order, out=work), _step_printer(), commit=commit)
+    except OSError as fault:  # of which the build itself leaves no line
+        explained = file_fault.explained(fault, order.out)
+        image = f"{order.variables.get('image_name', '')}@{order.variables.get('image_version', '')}"
+        seconds = time.monotonic() - began
+        line = record.JournalEntry(started, seconds, "failed", image, order.builder, commit=commit)
+        with suppress(FileError):
+            record.append(order.cache, replace(line, error=str(explained)))
+        raise explained from fault
 
 
 def _in_air_gap(mirror: Path, adds: bool) -> int:
@@ -218,14 +217,13 @@ def _report(made: "BuiltImage", order: "BuildRequest") -> None:
 
 def _compare(made: "BuiltImage", checksums: Path) -> None:
     """Raises BuildError where the same inputs once gave another image."""
-    from provisioner.cli import image_results
     from provisioner.golden import record
     from provisioner.golden.packer import BuildError
 
     key, digest = made.entry.inputs, made.entry.raw_sha256
     known = record.known(checksums, key)
     if not known:
-        image_results.remember(checksums, key, digest, made.entry.image)
+        record.remember(checksums, key, digest, made.entry.image)
         info(f"these inputs are new: {checksums} has their checksum now; commit it")
     elif known != digest:
         raise BuildError(

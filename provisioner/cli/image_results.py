@@ -1,6 +1,5 @@
-"""What an image build leaves: all of its results or none, its log, and a journal of whole lines."""
+"""What an image build leaves: all of its results or none, and its log."""
 
-import json
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -53,36 +52,3 @@ def _publish(work: Path, out: Path) -> None:
     with outputs.staging(out, *names) as stage:
         for name in names:
             (work / name).rename(stage / name)
-
-
-@contextmanager
-def whole_cache(cache: Path) -> Iterator[None]:
-    """Before the block and after it, what a full disk cut off in the cache is taken back.
-
-    Else half a line of the journal would make all of it unreadable, and half a note of a base image that.
-    """
-    _take_back(cache)
-    try:
-        yield
-    finally:
-        _take_back(cache)
-
-
-def _take_back(cache: Path) -> None:
-    with suppress(OSError), (cache / record.JOURNAL).open("r+b") as journal:
-        text = journal.read()
-        journal.truncate(text.rfind(b"\n") + 1)
-    for note in (cache / "base").glob("base-*.json"):
-        try:
-            json.loads(note.read_bytes())
-        except ValueError:
-            note.unlink()
-
-
-def remember(checksums: Path, key: str, digest: str, image: str) -> None:
-    """As `record.remember`, in one step. Raises FileError (PV-150, PV-151); then the file is as before."""
-    real = checksums.resolve()
-    with outputs.staging(real.parent, real.name) as stage:
-        if real.exists():
-            outputs.write(stage / real.name, real.read_bytes())
-        record.remember(stage / real.name, key, digest, image)

@@ -16,7 +16,7 @@ from pathlib import Path
 from provisioner import run
 from provisioner.golden import disk, namespace
 from provisioner.imaging.manifest import ESP_LABEL
-from provisioner.system import shipped
+from provisioner.system import outputs, shipped
 from provisioner.system.checksum import sha256
 
 EPOCH = 1767225600  # 2026-01-01, every time stamp in the image
@@ -71,6 +71,7 @@ def build(
 
     Raises:
         ProgramError: a program is missing, or the packages cannot be had.
+        FileError: the image's checksum cannot be noted (PV-150, PV-151).
     """
     began = time.monotonic()
     cache.mkdir(parents=True, exist_ok=True)
@@ -83,7 +84,7 @@ def build(
         packages(cache, report, mirror)
         report("building the disk")
         digest = _make_image(image, tree, recipe, name, version)
-        known.write_text(json.dumps({"sha256": digest}))
+        outputs.write(known, json.dumps({"sha256": digest}))
     out.parent.mkdir(parents=True, exist_ok=True)
     _copy_sparse(image, out)
     digest = json.loads(known.read_text())["sha256"]

@@ -1,7 +1,9 @@
 """What went into a build and what came of it: the record beside the image, and a line in the journal."""
 
+import fcntl
 import hashlib
 import json
+import os
 import platform
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -11,7 +13,7 @@ from statistics import median
 
 from provisioner.errors import InputError, ProgramError
 from provisioner.run import run
-from provisioner.system import shipped
+from provisioner.system import file_fault, outputs, shipped
 from provisioner.system.checksum import sha256
 
 SCHEMA_VERSION = 1
@@ -89,10 +91,22 @@ class JournalEntry:
 
 
 def append(folder: Path, line: JournalEntry) -> None:
-    """Append a build, failed or not, to the folder's journal, an object a line. Raises OSError."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / JOURNAL).open("a", encoding="utf-8") as file:
-        file.write(json.dumps(asdict(line), sort_keys=True) + "\n")
+    """Append a build, failed or not, to the folder's journal, an object a line: whole, or not at all.
+
+    Raises FileError (PV-150, PV-151).
+    """
+    path = folder / JOURNAL
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        alone = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as fault:
+        raise file_fault.explained(fault, folder) from fault
+    try:
+        fcntl.flock(alone, fcntl.LOCK_EX)  # two builds may share a cache
+        before = path.read_bytes() if path.is_file() else b""
+        outputs.write(path, before + json.dumps(asdict(line), sort_keys=True).encode() + b"\n")
+    finally:
+        os.close(alone)
 
 
 def journal(folder: Path) -> list[JournalEntry]:
@@ -190,8 +204,11 @@ def known(path: Path, inputs_key: str) -> str:
 
 
 def remember(path: Path, inputs_key: str, raw_sha256: str, image: str) -> None:
-    """Record the image's sha256 for its inputs, in place of earlier ones: older commits have them."""
+    """Record the image's sha256 for its inputs, in place of earlier ones: older commits have them.
+
+    Raises FileError (PV-150, PV-151); then the file is as before.
+    """
     entries = json.loads(path.read_text()) if path.is_file() else {}
     entries = {key: entry for key, entry in entries.items() if entry["image"] != image}
     entries[inputs_key] = {"image": image, "raw_sha256": raw_sha256}
-    path.write_text(json.dumps(entries, indent=1, sort_keys=True) + "\n")
+    outputs.write(path, json.dumps(entries, indent=1, sort_keys=True) + "\n")

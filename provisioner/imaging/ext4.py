@@ -13,6 +13,7 @@ from provisioner.imaging.crc32c import crc32c
 
 Reader = Callable[[int, int], bytes]  # offset and length in bytes, from the filesystem's start
 Verdict = Literal["sound", "wrong", "unknown"]  # of a program that compared the bitmaps with the files
+HEAD = 2048  # bytes in which the superblock ends
 MAGIC = 0xEF53
 CLEAN = 1  # s_state: unmounted cleanly, and no errors (2) or orphans (4)
 NEEDS_RECOVERY, META_BG, WITH_64BIT = 0x4, 0x10, 0x80
@@ -118,10 +119,10 @@ def is_there(reader: Reader) -> bool:
     return reader(1024 + 0x38, 2) == struct.pack("<H", MAGIC)
 
 
-def size(reader: Reader) -> int:
-    """The bytes of the ext2, ext3 or ext4 that lies there by its superblock; 0 where none does."""
-    body = reader(1024, 1024)
-    if len(body) < 1024 or not is_there(reader) or _u32(body, 0x18) > 6:
+def size(head: bytes) -> int:
+    """The bytes of the ext2, ext3 or ext4 that begins with `head`, HEAD bytes of it; 0 where none does."""
+    body = head[1024:HEAD]
+    if len(body) < 1024 or _u16(body, 0x38) != MAGIC or _u32(body, 0x18) > 6:
         return 0
     high = _u32(body, 0x150) if _u32(body, 0x60) & WITH_64BIT else 0
     return (high << 32 | _u32(body, 0x4)) * (1024 << _u32(body, 0x18))

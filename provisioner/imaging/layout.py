@@ -6,55 +6,82 @@ from dataclasses import replace
 from itertools import pairwise
 
 from provisioner.errors import PackError
-from provisioner.imaging import fat, gpt
+from provisioner.imaging import ext4, fat, gpt
 from provisioner.imaging.manifest import CHUNK_SIZE, ESP_LABEL, ROLES, Manifest, Partition
 
 NEEDED = ("esp", "cidata", "root")
 LABELLED = ("esp", "cidata")
+HEAD = ext4.HEAD  # bytes of a partition that say of its filesystem what is asked here
 SEED_LABEL = "CIDATA"  # by which cloud-init finds its seed
 TAIL = 64 << 10  # bytes at the disk's end that hold the backup table, and more
 
 
-def telling_chunks(manifest: Manifest, disk: int) -> list[int]:
+def telling_chunks(manifest: Manifest, disk: int, roles: Sequence[str] = LABELLED) -> list[int]:
     """The numbers of the chunks that `check_pack` wants; what the manifest alone tells is refused here.
 
-    `disk` is the size in bytes of the disk that is written. Raises PackError (PV-322).
+    `disk` is the size in bytes of the disk that is written; `roles` are the partitions whose filesystems are
+    looked at: a host would fetch a chunk more for root's. Raises PackError (PV-322).
     """
     size, last = manifest.chunk_size, len(manifest.chunks) - 1
     check_partitions(manifest.partitions, size, manifest.raw_size, disk)
     wanted = {0}
     for part in manifest.partitions:
-        if part.role in LABELLED:
-            end = min(last, (part.offset + fat.SECTOR - 1) // size)
-            wanted |= set(range(part.offset // size, end + 1))
+        if part.role in roles:
+            wanted |= set(range(part.offset // size, min(last, _head_end(part, size)) + 1))
     return sorted(wanted)
 
 
-def check_pack(manifest: Manifest, chunks: Mapping[int, bytes]) -> gpt.PartitionTable:
+def _head_end(part: Partition, chunk_size: int) -> int:
+    """The number of the chunk in which its head ends."""
+    return (part.offset + min(HEAD, part.length) - 1) // chunk_size
+
+
+def check_pack(
+    manifest: Manifest, chunks: Mapping[int, bytes], roles: Sequence[str] = LABELLED
+) -> gpt.PartitionTable:
     """The partition table of a pack's image, which some host can take, and which the manifest says.
 
-    `chunks` are the bytes of `telling_chunks` by number. Raises PackError (PV-322 to 324).
+    `chunks` are the bytes of `telling_chunks` of the same `roles` by number.
+
+    Raises PackError (PV-322 to 324).
     """
     head = chunks[0]
     table = gpt.read(lambda offset, length: head[offset : offset + length], manifest.logical_sector_size)
     check_table(table, head[:512], manifest.raw_size)
     check_same(table, manifest.partitions)
+    heads = {part: _head(manifest, chunks, part) for part in manifest.partitions if part.role in roles}
     found = [
-        replace(part, label=fat.label(_boot_sector(manifest, chunks, part)))
-        for part in manifest.partitions
+        replace(part, label=fat.label(head[: fat.SECTOR]))
+        for part, head in heads.items()
         if part.role in LABELLED
     ]
     check_labels(found)
     if not set(found) <= set(manifest.partitions):
         raise PackError("the manifest has other labels than the image", hint="pack it again", code=323)
+    check_filesystems(heads)
     return table
 
 
-def _boot_sector(manifest: Manifest, chunks: Mapping[int, bytes], part: Partition) -> bytes:
-    """It may lie in two chunks: their size is anybody's choice."""
+def _head(manifest: Manifest, chunks: Mapping[int, bytes], part: Partition) -> bytes:
+    """It may lie in several chunks: their size is anybody's choice."""
     first, size = part.offset // manifest.chunk_size, manifest.chunk_size
-    body = b"".join(chunks[n] for n in range(first, (part.offset + fat.SECTOR - 1) // size + 1))
-    return body[part.offset - first * size :][: fat.SECTOR]
+    body = b"".join(chunks[n] for n in range(first, _head_end(part, size) + 1))
+    return body[part.offset - first * size :][: min(HEAD, part.length)]
+
+
+def check_filesystems(heads: Mapping[Partition, bytes]) -> None:
+    """Each filesystem fits into its partition: Linux mounts no other, and what lies behind it is lost.
+
+    `heads` are the first HEAD bytes of partitions. Raises PackError (PV-322).
+    """
+    for part, head in heads.items():
+        size = fat.size(head[: fat.SECTOR]) or ext4.size(head)
+        if part.role in NEEDED and size > part.length:
+            raise PackError(
+                f"the filesystem in {part.role!r} has {size} bytes, its partition {part.length}",
+                hint="make the partition larger, or the filesystem smaller: resize2fs, fatresize",
+                code=322,
+            )
 
 
 def check_table(table: gpt.PartitionTable, head: bytes, size: int) -> None:
@@ -117,9 +144,12 @@ def _check_boot_sector(head: bytes) -> None:
 
 
 def _check_places(table: gpt.PartitionTable, size: int) -> None:
+    """Each within what the header calls usable, which is between both tables whatever it says (5.3.2)."""
     parts = sorted(table.partitions, key=lambda part: part.offset)
+    begins = max(table.first, 2 + table.entry_sectors) * table.sector
+    ends = min(table.last + 1, table.other - table.entry_sectors) * table.sector
     for part in parts:
-        end, begins = part.offset + part.length, max(table.first, 2 + table.entry_sectors) * table.sector
+        end = part.offset + part.length
         if part.offset < begins:
             raise PackError(
                 f"the partition {part.name!r} begins at byte {part.offset}, the first one may at {begins}",
@@ -132,6 +162,19 @@ def _check_places(table: gpt.PartitionTable, size: int) -> None:
                 hint="was it copied as a whole? Take it from its source again",
                 code=324,
             )
+        if end > ends:
+            raise PackError(
+                f"the partition {part.name!r} ends at byte {end}, the last one may at {ends}: by its header "
+                f"the table's backup is at sector {table.other}, the last usable one is {table.last}",
+                hint="lay the image out again; was it made larger, then first: sgdisk -e IMAGE",
+                code=324,
+            )
+    if (table.other + 1) * table.sector > size:
+        raise PackError(
+            f"the partition table's backup is at sector {table.other}, the image has {size // table.sector}",
+            hint="was it copied as a whole? If it was cut: truncate -s +1M IMAGE && sgdisk -e IMAGE",
+            code=324,
+        )
     for before, part in pairwise(parts):
         if part.offset < before.offset + before.length:
             raise PackError(

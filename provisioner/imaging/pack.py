@@ -275,15 +275,19 @@ def expand(frame: bytes | bytearray | memoryview, chunk: Chunk) -> bytes:
 
 
 def check_layout(pack: Path, manifest: Manifest) -> None:
-    """What no host can take, found as the writer finds it. Raises PackError (PV-321 to 324)."""
+    """What no host can take, found as the writer finds it, and root's filesystem besides.
+
+    Raises PackError (PV-321 to 324).
+    """
     with pack.open("rb") as source:
 
         def expanded(chunk: Chunk) -> bytes:
             source.seek(chunk.pack_offset)
             return expand(source.read(chunk.pack_length), chunk)
 
-        numbers = layout.telling_chunks(manifest, manifest.raw_size)
-        layout.check_pack(manifest, {number: expanded(manifest.chunks[number]) for number in numbers})
+        numbers = layout.telling_chunks(manifest, manifest.raw_size, layout.NEEDED)
+        chunks = {number: expanded(manifest.chunks[number]) for number in numbers}
+        layout.check_pack(manifest, chunks, layout.NEEDED)
 
 
 def verify(pack: Path, manifest: Manifest) -> None:

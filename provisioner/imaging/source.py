@@ -110,21 +110,10 @@ class RawImage:
         )
 
     def check_filesystems(self) -> None:
-        """Raises PackError (PV-322) where one does not fit into its partition: Linux mounts no such."""
-        for part in self.partitions:
-            size = self._filesystem_size(part)
-            if size > part.length:
-                raise PackError(
-                    f"the filesystem in {part.role!r} has {size} bytes, its partition {part.length}",
-                    hint="make the partition larger, or the filesystem smaller: resize2fs, fatresize",
-                    code=322,
-                )
-
-    def _filesystem_size(self, part: Partition) -> int:
-        def reader(offset: int, length: int) -> bytes:
-            return os.pread(self._fd, length, part.offset + offset)
-
-        return fat.size(reader(0, SECTOR)) or ext4.size(reader)
+        """Raises PackError (PV-322) where one does not fit into its partition."""
+        layout.check_filesystems(
+            {part: self.read(part.offset, min(layout.HEAD, part.length)) for part in self.partitions}
+        )
 
     @property
     def doubt(self) -> str:

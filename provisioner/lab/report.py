@@ -94,12 +94,18 @@ class Report:
         if image.name:
             lines.append(f"  image    {image.name}, {size(image.raw)} → {size(image.pack)}")
         for host in self.hosts:
-            about = f"{host.name} {host.mac}, {host.disk}: {host.result} {host.diagnosis}"
+            about = f"{host.name} {host.mac}, {host.disk}: {host.result} {_one_line(host.diagnosis)}"
             lines.append(f"  host     {about.rstrip()}")
-        lines += [f"  {'✓' if check.ok else '✗'} {check.name}: {check.seen}" for check in self.checks]
+        for check in self.checks:
+            lines.append(f"  {'✓' if check.ok else '✗'} {check.name}: {_one_line(check.seen)}".rstrip())
         if self.kept:
             lines.append(f"  evidence {self.kept}")
         return lines
+
+
+def _one_line(text: str) -> str:
+    """What a program printed, or an error of several sentences: a line feed would be shown as `\\x0a`."""
+    return "; ".join(filter(None, map(str.strip, text.splitlines())))
 
 
 def write(path: Path, reports: list[Report], planned: int) -> None:

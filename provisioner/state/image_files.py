@@ -84,9 +84,14 @@ def _copy(files: dict[str, Path], made: Path, manifest: manifests.Manifest) -> N
 
 
 def verify_pack(state: Path, ident: str) -> int:
-    """Read the stored pack again, signature included; the number of chunks. Raises PackError."""
+    """Read the stored pack again, signature included; the number of chunks.
+
+    Raises PackError, also where no host could take the image (PV-322, PV-324).
+    """
     path = part_file(state, ident, "manifest")
     signature.verify(path, part_file(state, ident, "manifest.minisig"), trusted_keys(state))
     manifest = manifests.load(path)
-    packs.verify(part_file(state, ident, "pack"), manifest)
+    pack = part_file(state, ident, "pack")
+    packs.verify(pack, manifest)
+    packs.check_layout(pack, manifest)
     return len(manifest.chunks)

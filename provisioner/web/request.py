@@ -1,7 +1,6 @@
-"""Requests: who may come in, how they are read, kept waiting, answered and refused."""
+"""Requests: where they come from, how they are read, kept waiting and answered."""
 
 import logging
-import socket
 from collections.abc import Callable
 from ipaddress import AddressValueError, IPv4Address
 from typing import TypeVar
@@ -10,13 +9,11 @@ from flask import Response, current_app, request
 from pydantic import BaseModel, ValidationError
 
 from provisioner.api.answer import ErrorAnswer, ErrorBody
-from provisioner.deployment.tokens import token_fits
-from provisioner.errors import Exit, InputError, NotFoundError, ProvisionError, RefusedError, ServiceError
+from provisioner.errors import Exit, InputError, NotFoundError, ProvisionError, ServiceError
 from provisioner.settings import sentences
 from provisioner.site.site import Site
 from provisioner.state import disk_usage
 from provisioner.state.notify import Listener
-from provisioner.state.secrets import operator_token_hash
 from provisioner.system import file_fault
 
 log = logging.getLogger(__name__)
@@ -46,27 +43,6 @@ def client_address() -> str:
     except AddressValueError:
         log.warning("%s hands on a request and does not say whose; see systemd/nginx-images.conf", peer)
         return peer
-
-
-def only_operators() -> None:
-    """Raises RefusedError (PV-601) unless the request has the operator's token or comes by the Unix socket.
-
-    The socket is open to whoever may enter the state folder.
-    """
-    if _is_local():
-        return
-    token = request.headers.get("Authorization", "").removeprefix("Bearer ")
-    if not token_fits(token, operator_token_hash(the_site().settings.state)):
-        raise RefusedError(
-            "the service does not know this token",
-            hint="export PROVISION_TOKEN with the text of STATE/secrets/operator.token",
-            code=601,
-        )
-
-
-def _is_local() -> bool:
-    connection = request.environ.get("gunicorn.socket")
-    return connection is not None and connection.family == socket.AF_UNIX
 
 
 def answer(model: BaseModel, status: int = 200) -> Response:

@@ -11,7 +11,8 @@ from flask import Blueprint, Flask, Response, current_app, g, request
 from provisioner.errors import ProvisionError
 from provisioner.state import counters
 from provisioner.state.counters import MetricsRegistry
-from provisioner.web.request import answer_error, only_operators, the_site
+from provisioner.web.operators.authorization import only_operators
+from provisioner.web.request import answer_error, the_site
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 REFUSAL_STATUSES = (401, 403, 404, 405, 409, 413, 415)

@@ -9,13 +9,13 @@ from flask import Blueprint, Response
 from provisioner.api import ROOT
 from provisioner.errors import ProvisionError
 from provisioner.web.operators import openapi
+from provisioner.web.operators.authorization import only_operators
 from provisioner.web.operators.endpoints import ENDPOINTS, Endpoint
 from provisioner.web.request import (
     answer,
     answer_error,
     answer_fault,
     answer_file_fault,
-    only_operators,
     read_body,
     read_query,
 )

@@ -6,11 +6,8 @@ from pathlib import Path
 
 CLI = Path(__file__).parents[3] / "provisioner" / "cli"
 WRITERS = {"write_text", "write_bytes", "copyfile", "copy", "copy2", "copytree", "touch", "rename", "replace"}
-# what is written into temporary folders, what is rescued from one, and half a line that is taken back
-TEMPORARY = {
-    *(("image_write", "write_bytes"), ("rehearse", "copyfile")),
-    *(("image_results", "rename"), ("image_results", "open")),
-}
+# what is written into temporary folders, and what is rescued from one
+TEMPORARY = {("image_write", "write_bytes"), ("rehearse", "copyfile"), ("image_results", "rename")}
 
 
 def calls() -> Iterator[tuple[str, str]]:

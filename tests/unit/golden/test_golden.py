@@ -2,7 +2,10 @@
 
 import json
 import os
+import resource
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,8 +13,20 @@ import pytest
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
-from provisioner.errors import InputError, ProvisionError
-from provisioner.golden import accounts, artefacts, boot, bytecode, files, packer, record, sbom, scrub, tree
+from provisioner.errors import FileError, InputError, ProvisionError
+from provisioner.golden import (
+    accounts,
+    artefacts,
+    base,
+    boot,
+    bytecode,
+    files,
+    packer,
+    record,
+    sbom,
+    scrub,
+    tree,
+)
 from provisioner.golden.difference import Difference, compare, sentence
 from provisioner.golden.files import Area, FileManifest
 from provisioner.system import shipped
@@ -405,6 +420,58 @@ def test_every_build_leaves_a_line_and_a_damaged_one_is_named(tmp_path: Path) ->
         file.write("{}\n")
     with pytest.raises(InputError, match="line 3"):
         record.journal(tmp_path)
+
+
+@contextmanager
+def room_for(size: int) -> Iterator[None]:
+    """No file of this process may be longer (setrlimit(2), EFBIG), as on a disk that is full there."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_a_journal_and_checksums_are_as_before_where_the_disk_is_full(tmp_path: Path, count: int) -> None:
+    sums = tmp_path / "checksums.json"
+    for number in range(count):
+        record.append(tmp_path, line(image=f"os@{number}"))
+        record.remember(sums, f"k{number}", "d" * 64, f"os@{number}")
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    for room in {0, 1, *(len(body) + more for body in before.values() for more in (0, 1, 50))}:
+        with room_for(room), pytest.raises(FileError) as caught:
+            record.append(tmp_path, line(error="x" * 100))
+        assert caught.value.code == 151
+        with room_for(min(room, len(before.get(sums.name, b"")) + 50)), pytest.raises(FileError):
+            record.remember(sums, "new", "e" * 64, "os@new")
+        assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    assert len(record.journal(tmp_path)) == count
+
+
+@pytest.mark.parametrize("room", [0, 1, 40])
+def test_a_base_image_whose_note_is_cut_off_is_built_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: int
+) -> None:
+    made: list[Path] = []
+
+    def make(target: Path, *_: object) -> str:
+        target.touch()
+        made.append(target)
+        return "d" * 64
+
+    monkeypatch.setattr(base, "packages", lambda *_: tmp_path / "tree")
+    monkeypatch.setattr(base, "_make_image", make)
+    monkeypatch.setattr(base, "_copy_sparse", lambda source, target: target.touch())
+    cache, out = tmp_path / "cache", tmp_path / "os.raw"
+    with room_for(room), pytest.raises(FileError):
+        base.build(out, name="os", version="1", cache=cache)
+    assert not list(cache.glob("*.json"))
+    again = base.build(out, name="os", version="1", cache=cache)
+    cached = base.build(out, name="os", version="1", cache=cache)
+    assert (again.cached, cached.cached, again.sha256, cached.sha256) == (False, True, "d" * 64, "d" * 64)
+    assert len(made) == 2
 
 
 def test_targets_are_measured_on_all_builds() -> None:

@@ -161,6 +161,48 @@ def test_the_first_place_is_behind_all_entries_whatever_the_header_says() -> Non
     layout.check_table(table(replace(early, offset=34 * 512), first=1), HEAD, SIZE)
 
 
+SECTORS = SIZE // 512
+
+
+def root_to(end: int) -> tuple[gpt.PartitionEntry, ...]:
+    """Our own partitions, of which root ends before this sector."""
+    *others, root = entries(**PLACES)
+    return (*others, replace(root, length=end * 512 - root.offset))
+
+
+@pytest.mark.parametrize(
+    ("fields", "last"),
+    [
+        ({}, SECTORS - 34),
+        ({"last": SECTORS - 1}, SECTORS - 34),  # the header lies: the backup's entries are there
+        ({"last": SECTORS - 2048}, SECTORS - 2048),
+        ({"last": 100 * SECTORS}, SECTORS - 34),
+        ({"other": SECTORS - 5000, "last": SECTORS - 5033}, SECTORS - 5033),  # it grew, the table did not
+        ({"other": SECTORS - 5000}, SECTORS - 5033),
+        ({"entries": bytes(256 * 128)}, SECTORS - 66),
+        ({"entries": bytes(8 * 128), "last": SECTORS - 4}, SECTORS - 4),
+    ],
+)
+def test_no_partition_reaches_behind_what_is_usable_nor_into_the_backup(
+    fields: dict[str, int], last: int
+) -> None:
+    layout.check_table(replace(table(*root_to(last + 1)), **fields), HEAD, SIZE)  # type: ignore[arg-type]
+    for end in (last + 2, SECTORS):
+        words = f"'root' ends at byte {end * 512}, the last one may at {(last + 1) * 512}"
+        refused(324, words, replace(table(*root_to(end)), **fields))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("less", [512, 33 * 512, 5 * MIB])
+def test_an_image_that_ends_before_its_table_does_was_not_copied_as_a_whole(less: int) -> None:
+    words = f"backup is at sector {SECTORS - 1}, the image has {(SIZE - less) // 512}"
+    refused(324, words, TABLE, size=SIZE - less)
+
+
+@pytest.mark.parametrize("more", [512, 5 * MIB])
+def test_an_image_that_goes_on_behind_its_table_is_taken(more: int) -> None:
+    layout.check_table(TABLE, HEAD, SIZE + more)
+
+
 @pytest.mark.parametrize("role", ["bios", "esp", "cidata", "root"])
 def test_two_of_one_role_are_refused(role: str) -> None:
     spare = gpt.PartitionEntry(gpt.ESP_TYPE, "g", role, 60 * MIB, MIB)
@@ -268,7 +310,7 @@ def test_what_is_taken_has_each_sector_once_and_within(found: list[tuple[str, in
     ]
     sectors = [set(range(at, at + long)) for _, at, long in found]
     used = set().union(*sectors)
-    is_whole = len(used) == sum(map(len, sectors)) and used <= set(range(34, SIZE // 512))
+    is_whole = len(used) == sum(map(len, sectors)) and used <= set(range(34, SIZE // 512 - 33))
     roles = [name for name, *_ in found if name != "data"]
     is_last = "root" not in roles or max(found, key=lambda part: part[1])[0] == "root"
     wanted = is_whole and len(roles) == len(set(roles)) and is_last
@@ -310,12 +352,14 @@ def small_image(parts: tuple[Partition, ...] = SMALL) -> bytes:
     return bytes(body)
 
 
-def packed(body: bytes, size: int, parts: tuple[Partition, ...] = SMALL) -> tuple[Manifest, dict[int, bytes]]:
+def packed(
+    body: bytes, size: int, parts: tuple[Partition, ...] = SMALL, roles: tuple[str, ...] = layout.LABELLED
+) -> tuple[Manifest, dict[int, bytes]]:
     """A manifest, and the chunks of `size` bytes that tell."""
     places = range(0, len(body), size)
     chunks = tuple(Chunk(at, min(size, len(body) - at), "data", at, 1, "0" * 64) for at in places)
     manifest = Manifest("os", "1", "", len(body), "0" * 64, 512, size, chunks, parts)
-    numbers = layout.telling_chunks(manifest, len(body))
+    numbers = layout.telling_chunks(manifest, len(body), roles)
     return manifest, {number: body[number * size : (number + 1) * size] for number in numbers}
 
 
@@ -338,6 +382,61 @@ def test_a_pack_is_judged_by_its_bytes_and_not_by_what_the_manifest_says_of_them
         with pytest.raises(PackError, match=words) as caught:
             layout.check_pack(manifest, chunks)
         assert caught.value.code == code
+
+
+def ext4_head(size: int) -> bytes:
+    """What says how large it is, in blocks of 1 KiB."""
+    body = bytearray(1024)
+    body[4:8] = struct.pack("<I", size >> 10)
+    body[0x38:0x3A] = b"\x53\xef"
+    return bytes(1024) + bytes(body)
+
+
+def sized_fat(label: str, size: int) -> bytes:
+    head = bytearray(fat_head(label))
+    head[11:13], head[32:36] = struct.pack("<H", 512), struct.pack("<I", size // 512)
+    return bytes(head)
+
+
+HEADS = {
+    "esp": lambda size: sized_fat("VAULTESP", size),
+    "cidata": lambda size: sized_fat("CIDATA", size),
+    "root": ext4_head,
+}
+
+
+@pytest.mark.parametrize("chunk", [64 << 10, 100_000, ROOM, ROOM + 1000, ROOM + 2000])
+@pytest.mark.parametrize("role", HEADS)
+def test_a_pack_s_filesystems_fit_into_their_partitions_wherever_it_is_cut(role: str, chunk: int) -> None:
+    [part] = (part for part in SMALL if part.role == role)
+    for more in (-512, 512, 1024, 1 << 30):
+        size = part.length + more
+        body = bytearray(small_image())
+        head = HEADS[role](size)
+        body[part.offset : part.offset + len(head)] = head
+        manifest, chunks = packed(bytes(body), chunk, roles=layout.NEEDED)
+        if size <= part.length:
+            layout.check_pack(manifest, chunks, layout.NEEDED)
+            continue
+        words = f"filesystem in {role!r} has {size & ~1023 if role == 'root' else size} bytes"
+        with pytest.raises(PackError, match=words) as caught:
+            layout.check_pack(manifest, chunks, layout.NEEDED)
+        assert caught.value.code == 322
+
+
+def test_a_host_fetches_nothing_of_root_to_judge_it() -> None:
+    """What is right on its disk would come over the line again, at each deployment."""
+    _, chunks = packed(small_image(), 64 << 10)
+    _, more = packed(small_image(), 64 << 10, roles=layout.NEEDED)
+    [root] = (part for part in SMALL if part.role == "root")
+    assert set(more) - set(chunks) == {root.offset // (64 << 10)}
+
+
+def test_a_partition_that_is_smaller_than_a_superblock_s_place_has_none() -> None:
+    *others, root = SMALL
+    parts = (*others, replace(root, length=1024))
+    manifest, chunks = packed(small_image(parts), 64 << 10, parts, layout.NEEDED)
+    layout.check_pack(manifest, chunks, layout.NEEDED)
 
 
 def test_what_the_manifest_alone_tells_is_refused_before_a_chunk_is_asked_for() -> None:

@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from provisioner.lab import report
 from provisioner.lab.report import Check, HostReport, ImageReport, Report, StageReport
 
@@ -28,6 +30,30 @@ def test_several_reports_are_one_file_with_one_result(tmp_path: Path) -> None:
     body = json.loads((tmp_path / "new" / "r.json").read_text())
     assert (body["schema_version"], body["result"], body["label"]) == (1, "failed", "commit")
     assert [run["scenario"] for run in body["runs"]] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("seen", "shown"),
+    [
+        ("its disk is whole", "its disk is whole"),
+        ("No problems found.\n3 free sectors\n", "No problems found.; 3 free sectors"),
+        ("ready\r\n\r\n  verified\n\n", "ready; verified"),
+        ("a line\vanother\fa third\u2028a last", "a line; another; a third; a last"),
+        ("\x1b[2J stays what it is", "\x1b[2J stays what it is"),
+        ("", ""),
+    ],
+)
+def test_a_summary_has_a_line_for_each_thing_whatever_was_seen(seen: str, shown: str) -> None:
+    found = Report("deploy", checks=[Check("the disk", True, seen), Check("the rest", False, seen)])
+    found.hosts.append(HostReport("vault-1", "52:54:00:77:01:01", "uefi", "virtio", "failed", seen))
+    lines = found.lines()
+    assert not [line for line in lines if len(line.splitlines()) > 1]
+    assert [line for line in lines if "the " in line[:8]] == [
+        f"  ✓ the disk: {shown}".rstrip(),
+        f"  ✗ the rest: {shown}".rstrip(),
+    ]
+    assert f"  host     vault-1 52:54:00:77:01:01, virtio: failed {shown}".rstrip() in lines
+    assert found.as_data()["checks"][0]["seen"] == seen, "the file has it as it was"  # type: ignore[index]
 
 
 def test_a_report_s_json_is_named_field_by_field() -> None:

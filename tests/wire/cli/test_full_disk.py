@@ -17,11 +17,10 @@ import click
 import pytest
 
 from provisioner import run
-from provisioner.cli import image_results, provision
+from provisioner.cli import provision
 from provisioner.cli.explain import CODES
 from provisioner.cli.ramdisk import CACHE
 from provisioner.errors import Exit
-from provisioner.golden import record
 from provisioner.mirror import layout
 from tests.unit.cli import test_rehearse
 from tests.wire import test_service
@@ -230,23 +229,6 @@ def test_a_golden_image_comes_whole_or_not_at_all(tmp_path: Path, is_there: bool
             assert re.search(r"^✗ .+ \(PV-\d+\)$", one["err"], re.MULTILINE), one["err"]
 
 
-def test_half_a_line_of_the_journal_and_half_a_note_are_taken_back(tmp_path: Path) -> None:
-    (tmp_path / "base").mkdir()
-    journal, notes = tmp_path / record.JOURNAL, [tmp_path / "base" / f"base-{name}.json" for name in "abc"]
-    line = record.JournalEntry(1.0, 2.0, "built", "tiny-os@1", "qemu")
-    record.append(tmp_path, line)
-    whole = journal.read_bytes()
-    for note, text in zip(notes, ("", '{"sha2', '{"sha256": "00"}'), strict=True):
-        note.write_text(text)
-    for length in range(len(whole)):
-        journal.write_bytes(whole + whole[:length])
-        with image_results.whole_cache(tmp_path):
-            assert record.journal(tmp_path) == [line]
-            journal.write_bytes(whole + whole[:length])
-        assert record.journal(tmp_path) == [line]
-    assert [note.exists() for note in notes] == [False, False, True]
-
-
 @pytest.mark.parametrize("is_there", [False, True])
 def test_an_image_is_added_whole_or_not_at_all(
     world: World, lan: Namespace, inside: type[Inside], tmp_path: Path, is_there: bool
@@ -323,7 +305,7 @@ SERVICE = test_service.test_a_full_disk_is_said_hinders_no_machine_and_is_over_w
 WRITTEN: dict[tuple[str, str], Callable[..., None]] = {
     ("image add", "file"): test_a_pack_its_manifest_and_its_signature_come_together,  # of a disk image
     ("image add", "--state"): test_an_image_is_added_whole_or_not_at_all,
-    ("image build", "--cache"): test_half_a_line_of_the_journal_and_half_a_note_are_taken_back,
+    ("image build", "--cache"): test_a_golden_image_comes_whole_or_not_at_all,
     ("image build", "--checksums"): test_a_golden_image_comes_whole_or_not_at_all,
     ("image build", "--out"): test_a_golden_image_comes_whole_or_not_at_all,
     ("image build", "--state"): test_an_image_is_added_whole_or_not_at_all,

@@ -20,7 +20,9 @@ from provisioner.errors import InputError, PackError
 from provisioner.imaging import gpt, pack, signature
 from provisioner.imaging.manifest import Manifest, Partition
 from provisioner.run import run, text
+from provisioner.state import image_files
 from provisioner.state.image_files import added_pack
+from provisioner.state.image_folders import image_folder
 from tests.wire.imaging.disk_image import (
     BIOS,
     CIDATA,
@@ -165,6 +167,21 @@ def a_fat_without_label(place: int, size: int) -> Change:
     return change
 
 
+def a_large_filesystem(role: str, make: list[str]) -> Change:
+    """Larger by a MiB than its partition, in which its head lies."""
+
+    def change(image: Path) -> None:
+        [part] = (part for part in partitions(image.read_bytes()) if part.role == role)
+        made = image.with_name("large")
+        made.write_bytes(b"")
+        os.truncate(made, part.length + MIB)
+        run([*make, made])
+        poke(image, part.offset, made.read_bytes()[: MIB // 2])
+        made.unlink()
+
+    return change
+
+
 def no_fat_for_the_seed(image: Path) -> None:
     run(["mke2fs", "-q", "-F", "-L", "CIDATA", "-E", f"offset={CIDATA}", image, str(4 * MIB // 1024)])
     poke(image, CIDATA, bytes(512))
@@ -228,6 +245,31 @@ def far_behind_the_end(image: Path) -> None:
     edit(image, set_sectors(3, last=1 << 50))
 
 
+def over_the_backup(image: Path) -> None:
+    edit(image, set_sectors(3, last=END // 512 - 1))
+
+
+def over_the_backup_by_a_sector(image: Path) -> None:
+    edit(image, set_sectors(3, last=END // 512 - 33))
+
+
+def over_the_backup_as_the_header_allows(image: Path) -> None:
+    edit(image, set_sectors(3, last=END // 512 - 2), last=END // 512 - 1)
+
+
+def behind_what_the_header_allows(image: Path) -> None:
+    edit(image, lambda entries: None, last=(ROOT + SIZE) // 512 - 2)
+
+
+def grown_behind_its_old_backup(image: Path) -> None:
+    """The image became larger, and root with it; its table did not."""
+    edit(image, set_sectors(3, last=END // 512 - 34), other=(ROOT + SIZE) // 512 + 40)
+
+
+def without_its_backup(image: Path) -> None:
+    os.truncate(image, END - 33 * 512)
+
+
 def longer_entries_that_say_more(image: Path) -> None:
     def lengthen(entries: bytearray) -> None:
         rows = [bytes(entries[place : place + 128]).ljust(256, b"\0") for place in range(0, 16384, 128)]
@@ -265,6 +307,14 @@ REFUSED: dict[Change, tuple[int, str]] = {
     behind_the_end: (324, f"'root' ends at byte {END + 512}"),
     far_behind_the_end: (324, "'root' ends at byte"),
     longer_entries_that_say_more: (324, "have 256 bytes each"),
+    over_the_backup: (324, f"'root' ends at byte {END}, the last one may at {END - 33 * 512}"),
+    over_the_backup_by_a_sector: (324, f"the last one may at {END - 33 * 512}"),
+    over_the_backup_as_the_header_allows: (324, f"the last one may at {END - 33 * 512}"),
+    behind_what_the_header_allows: (324, f"the last one may at {ROOT + SIZE - 512}"),
+    grown_behind_its_old_backup: (324, f"backup is at sector {(ROOT + SIZE) // 512 + 40}"),
+    without_its_backup: (324, f"backup is at sector {END // 512 - 1}, the image has {END // 512 - 33}"),
+    a_large_filesystem("esp", ["mkfs.vfat", "-n", "VAULTESP"]): (322, "filesystem in 'esp' has"),
+    a_large_filesystem("cidata", ["mkfs.vfat", "-n", "CIDATA"]): (322, "filesystem in 'cidata' has"),
 }
 
 
@@ -296,6 +346,22 @@ def test_what_no_host_can_take_is_refused_at_every_door(
     assert caught.value.code == code and str(caught.value).startswith("os.pack: ")
     assert not list((state / "images").iterdir())
     assert refused_by_the_writer(disk, out, manifest, words) == code
+
+
+@pytest.mark.parametrize("kind", ["ext4", "ext2"])
+def test_a_root_filesystem_larger_than_its_partition_is_not_added(
+    image: Path, tmp_path: Path, kind: str
+) -> None:
+    a_large_filesystem("root", ["mke2fs", "-q", "-t", kind])(image)
+    out, words = tmp_path / "os.pack", "filesystem in 'root' has"
+    with pytest.raises(PackError, match=words) as packed:
+        pack.build(image, out, **NAMES)
+    ungated(image, out, inside(partitions(image.read_bytes())))
+    state = trusted(tmp_path, out)
+    with pytest.raises(PackError, match=words) as added, added_pack(state, str(out), 1.0):
+        pass
+    assert str(added.value) == f"os.pack: {packed.value}" and added.value.code == packed.value.code == 322
+    assert not list((state / "images").iterdir())
 
 
 def refused_by_the_writer(disk: Path, out: Path, manifest: Manifest, words: str) -> int:
@@ -562,6 +628,60 @@ def test_a_pack_whose_manifest_says_otherwise_is_not_added(
         pass
     assert caught.value.code == code and "os.pack" in str(caught.value)
     assert not list((state / "images").iterdir())
+
+
+@pytest.mark.parametrize("change", [over_the_backup, a_large_filesystem("root", ["mke2fs", "-q"])])
+def test_what_no_host_can_take_is_refused_of_a_stored_image_too(
+    change: Change, image: Path, tmp_path: Path
+) -> None:
+    """As an earlier release, which did not ask so much, has added it."""
+    out = tmp_path / "os.pack"
+    change(image)
+    manifest = ungated(image, out, inside(partitions(image.read_bytes())))
+    state = trusted(tmp_path, out)
+    folder = image_folder(state, "os@1")
+    folder.mkdir()
+    for part, name in image_files.PARTS.items():
+        shutil.copy(out.with_name(out.name + name.removeprefix("pack")), folder / name)
+        assert image_files.part_file(state, "os@1", part).is_file()
+    with pytest.raises(PackError, match="'root'") as stored:
+        image_files.verify_pack(state, "os@1")
+    with pytest.raises(PackError) as given:
+        pack.check_layout(out, manifest)
+    assert (str(stored.value), stored.value.code) == (str(given.value), given.value.code)
+
+
+@pytest.mark.parametrize("length", [ROOT + SIZE, END - 33 * 512, END - 512])
+def test_what_the_hint_says_of_an_image_without_its_backup_mends_it(
+    image: Path, tmp_path: Path, length: int
+) -> None:
+    before = table_of(image)
+    os.truncate(image, length)
+    with pytest.raises(PackError) as caught:
+        pack.build(image, tmp_path / "os.pack", **NAMES)
+    command = caught.value.hint.partition(": ")[2].replace("IMAGE", str(image))
+    assert command.startswith("truncate ")
+    run(["sh", "-c", command])
+    pack.build(image, tmp_path / "os.pack", **NAMES)
+    assert table_of(image).partitions == before.partitions
+
+
+def test_what_the_hint_says_of_a_root_that_grew_without_its_table_mends_it(
+    image: Path, tmp_path: Path
+) -> None:
+    """The old backup would be inside of root."""
+    script = f"{row('root', ROOT, SIZE + 2 * MIB)}\n"
+    os.truncate(image, END + 4 * MIB)
+    run(["sgdisk", "-e", image])
+    run(["sfdisk", "-q", "--no-reread", "-N", "4", image], stdin=script.encode())
+    grown = table_of(image)
+    edit(image, lambda entries: None, other=END // 512 - 1, last=END // 512 - 34)
+    with pytest.raises(PackError, match="'root' ends at byte") as caught:
+        pack.build(image, tmp_path / "os.pack", **NAMES)
+    assert "sgdisk -e IMAGE" in caught.value.hint
+    run(["sgdisk", "-e", image])
+    pack.build(image, tmp_path / "os.pack", **NAMES)
+    assert table_of(image).partitions == grown.partitions
 
 
 def test_a_pack_as_it_was_made_is_added(image: Path, tmp_path: Path) -> None:
