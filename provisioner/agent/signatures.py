@@ -5,6 +5,7 @@ util-linux's libblkid. The table here has what it does not know (2.38), and what
 part of it is damaged: that may still be all that its owner has.
 """
 
+import re
 import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
@@ -15,6 +16,9 @@ from provisioner.agent.partition_types import CEPH, LDM, LUKS, LVM, MD, VMFS, VS
 from provisioner.agent.sector_reader import SectorReader
 
 OCFS2 = "OCFS2, a cluster's file system"
+LUSTRE = "Lustre, a cluster's file system"
+ELSEWHERE = "{} with a part on another disk"
+DM = "what device-mapper keeps of volumes elsewhere"
 MD_MAGIC = struct.pack("<I", 0xA92B4EFC)
 # (what it is, offset from the start, the bytes there)
 SIGNATURES = (
@@ -27,6 +31,8 @@ SIGNATURES = (
     ("bcachefs", 4096 + 24, bytes.fromhex("c68573f666ce90a9d96a60cf803df7ef")),
     ("encrypted data (BitLocker)", 3, b"-FVE-FS-"),
     ("encrypted data (dm-integrity)", 0, b"integr"),
+    *((DM, 32, struct.pack("<Q", magic)) for magic in (27022010, 0o6142003, 2126579579, 0x8AF27F64)),
+    (DM, 0, struct.pack("<I", 0x23489321)),  # dm-writecache; before it thin, cache, era and clone
     *(("Stratis", 512 * sector + 4, b"!Stra0tis\x86\xff\x02^\x41rh") for sector in (1, 9)),
     (VMFS, 1 << 20, b"\x0d\xd0\x01\xc0"),
     (VSAN, 0, b"VSAN"),
@@ -122,6 +128,7 @@ def _kinds(reader: SectorReader, offset: int, length: int) -> list[str]:
     kinds = [name for name, place, magic in SIGNATURES if head[place : place + len(magic)] == magic]
     kinds += _zfs(reader, offset, length)
     kinds += _btrfs(reader, offset, length)
+    kinds += [*_ext4(head), *_xfs(head)]
     kinds += _at_the_end(reader, offset, length)
     if not reader.is_spent:  # libblkid would wait for each of its sectors
         kinds += map(_words, libblkid.signatures(reader.descriptor, offset, length))
@@ -153,6 +160,30 @@ def _btrfs(reader: SectorReader, offset: int, length: int) -> Iterator[str]:
         body = reader(offset + place, 0x90) if place + 0x90 <= length else b""
         if body[0x40:0x48] == b"_BHRfS_M" and struct.unpack_from("<Q", body, 0x88)[0] > 1:
             yield "btrfs of several disks"
+
+
+def _ext4(head: bytes) -> Iterator[str]:
+    """Whose journal is elsewhere (`s_journal_inum`, `s_journal_dev`), or which is a target of Lustre's."""
+    body = head[1024:2048]
+    if len(body) < 1024 or body[0x38:0x3A] != b"\x53\xef":
+        return
+    has_journal, is_journal = body[0x5C] & 0x4, body[0x60] & 0x8  # COMPAT_HAS_JOURNAL, INCOMPAT_JOURNAL_DEV
+    if (
+        has_journal
+        and not is_journal
+        and body[0xE0:0xE4] == bytes(4)
+        and any(body[0xD0:0xE0] + body[0xE4:0xE8])
+    ):
+        yield ELSEWHERE.format("ext4")
+    label = body[0x78:0x88].rstrip(b"\0")  # fsname-OST0001, with `:` or `=` until it was mounted once
+    if label == b"MGS" or re.fullmatch(rb"[\w.-]{1,8}[-:=](OST|MDT)[0-9a-f]{4}", label):
+        yield LUSTRE
+
+
+def _xfs(head: bytes) -> Iterator[str]:
+    """Whose journal (`sb_logstart`) or part for real time (`sb_rblocks`) is elsewhere."""
+    if head[:4] == b"XFSB" and (head[48:56] == bytes(8) or head[16:24] != bytes(8)):
+        yield ELSEWHERE.format("XFS")
 
 
 def _at_the_end(reader: SectorReader, offset: int, length: int) -> Iterator[str]:

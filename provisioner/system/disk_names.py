@@ -123,11 +123,11 @@ def is_same_device(wanted: str, has: str) -> bool:
 def fits_model(pattern: str, has: str, *, may_be_cut: bool) -> bool:
     """Whether a model fits a shell pattern, or is what is left of one that does (`may_be_cut`: SCSI, SATA).
 
-    The maker may stand before it, as labels and lists have it.
+    The maker, its first word, may stand before either, as in labels and lists; a pattern means the whole.
     """
     wanted, known = model(pattern), model(has)
     patterns = [wanted, *wanted.split(" ", 1)[1:]]
-    if any(fnmatchcase(known, one) for one in patterns):
+    if any(fnmatchcase(known, one) for one in patterns) or [wanted] == known.split(" ", 1)[1:]:
         return True
     if not may_be_cut:
         return False

@@ -15,6 +15,7 @@ from provisioner.imaging import gpt
 
 MIB = 1 << 20
 SIZE = 8 * MIB
+DM = "what device-mapper keeps of volumes elsewhere"
 ZFS = struct.pack("<Q", 0x00BAB10C)
 MD = struct.pack("<I", 0xA92B4EFC)
 
@@ -42,6 +43,11 @@ def disk(path: Path, *marks: tuple[int, bytes]) -> Path:
         ([(0, b"bluestore block device\n")], "Ceph storage on the whole disk"),
         ([(SIZE - 1024, b"Intel Raid ISM Cfg Sig. 1.3.00")], "RAID (Intel) on the whole disk"),
         ([(SIZE - 512, b"\xde\x11\xde\x11")], "RAID (DDF) on the whole disk"),
+        *(
+            ([(32, struct.pack("<Q", magic))], f"{DM} on the whole disk")
+            for magic in (27022010, 0x18C403, 2126579579, 0x8AF27F64)  # thin, cache, era, clone
+        ),
+        ([(0, struct.pack("<I", 0x23489321))], f"{DM} on the whole disk"),  # writecache
         ([(512, b"LABELONE"), (4096, MD)], "LVM on the whole disk, RAID (md) on the whole disk"),
         ([], ""),
     ],

@@ -169,6 +169,12 @@ def test_a_serial_is_known_alone_behind_its_model_or_as_a_wwn(wanted: str, fits:
         ("INTEL_SSDSC2KB960G8", "INTEL SSDSC2KB96", True),
         ("SAMSUNG MZ7LH960", "SAMSUNG MZ7LH960HAJR-00005", True),  # learned where it was cut
         ("SEAGATE ST4000NM0023", "ST4000NM0023", True),  # the maker before it, as smartctl has it
+        ("KCD61LUL960G", "KIOXIA KCD61LUL960G", True),  # the label has no maker, the disk does
+        ("mzql23t8hcls_00a07", "SAMSUNG MZQL23T8HCLS-00A07", False),  # udev writes no underscore for a hyphen
+        ("MZQL23T8HCLS-*", "SAMSUNG MZQL23T8HCLS-00A07", False),
+        ("KCD61LUL960", "KIOXIA KCD61LUL960G", False),
+        ("LUL960G", "KIOXIA KCD61LUL960G", False),
+        ("Series A100", "ACME SSD Series A100", False),  # no more than the maker may be missing
         ("samsung*", "SAMSUNG MZ7LH960", True),
         ("SAMSUNG MZ7LH480HAHQ-00005", "SAMSUNG MZ7LH960", False),
         ("MZ7LH960HAJR", "SAMSUNG MZ7LH960", False),

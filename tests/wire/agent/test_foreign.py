@@ -134,6 +134,50 @@ def test_what_its_owners_program_made_is_named_on_a_whole_disk(tmp_path: Path, n
     assert bool(known - OURS_TO_ERASE) == (bool(words) and "btrfs" not in name)
 
 
+def xfs_elsewhere(path: Path, option: str) -> None:
+    other = path.with_name("other")
+    run(["truncate", "-s", "512M", other])
+    run(["mkfs.xfs", "--unsupported", "-q", "-f", *option.format(other).split(), path])
+
+
+def ext4_with(path: Path, *changes: str) -> None:
+    run(["mke2fs", "-q", "-F", "-t", "ext4", path])
+    for change in changes:
+        run(["debugfs", "-w", "-R", f"set_super_value {change}", path])
+
+
+ELSEWHERE = {
+    "xfs log": (lambda path: xfs_elsewhere(path, "-l logdev={}"), "XFS with a part on another disk"),
+    "xfs real time": (lambda path: xfs_elsewhere(path, "-r rtdev={}"), "XFS with a part on another disk"),
+    "ext4 journal": (
+        lambda path: ext4_with(
+            path, "journal_inum 0", "journal_dev 0x811", "journal_uuid 8e8c2e4e-8fae-4d9a-8aee-6c7b1b0f9d01"
+        ),
+        "ext4 with a part on another disk",
+    ),
+    "a target of Lustre": (
+        lambda path: ext4_with(path, "volume_name scratch-OST0c0f"),
+        "Lustre, a cluster's file system",
+    ),
+    "its first mount": (
+        lambda path: ext4_with(path, "volume_name fs:MDT0000"),
+        "Lustre, a cluster's file system",
+    ),
+    "ext4 without a journal": (
+        lambda path: run(["mke2fs", "-q", "-F", "-t", "ext4", "-O", "^has_journal", path]),
+        "",
+    ),
+    "a label like it": (lambda path: ext4_with(path, "volume_name COST0001"), ""),
+}
+
+
+@pytest.mark.parametrize("name", ELSEWHERE)
+def test_a_file_system_that_needs_another_disk_does_not_stand_alone(tmp_path: Path, name: str) -> None:
+    make, words = ELSEWHERE[name]
+    make(blank(tmp_path / "disk"))
+    assert seen(tmp_path / "disk") == (f"{words} on the whole disk" if words else "")
+
+
 @pytest.mark.parametrize("version", ["0.90", "1.0", "1.1", "1.2"])
 def test_the_superblocks_here_are_right_for_mdadm(tmp_path: Path, version: str) -> None:
     md(version)(blank(tmp_path / "disk"))
