@@ -8,6 +8,7 @@ from tests.wire.power.redfishlab import (
     DONE,
     ENABLED,
     LOST,
+    MODE,
     ROOT,
     SYSTEMS,
     TARGET,
@@ -788,6 +789,130 @@ class OrderOnly(Options):
 
     def device(self) -> str:
         return "network" if self.order[0] == f"Boot000{self.right}" else "disk"
+
+
+class OnceRefused(RedfishBmc):
+    """It says nothing of how often an override may hold, and refuses that for one start."""
+
+    def patch(self, request: Request) -> Reply:
+        if request.body["Boot"].get(ENABLED) == "Once":
+            return error(400, "PropertyValueNotInList", "The value Once is not in the list")
+        return super().patch(request)
+
+
+class OnceListedAndRefused(OnceRefused):
+    """The same, and its list has it."""
+
+    def shown(self) -> dict[str, object]:
+        return super().shown() | {f"{ENABLED}@Redfish.AllowableValues": ["Disabled", "Once", "Continuous"]}
+
+
+class OnceForgotten(RedfishBmc):
+    """It takes an override for one start, and does not keep it."""
+
+    def patch(self, request: Request) -> Reply:
+        return DONE if request.body["Boot"].get(ENABLED) == "Once" else super().patch(request)
+
+
+class OnceIsReadOnly(RedfishBmc):
+    """How often it holds cannot be written while it is to be once, which is said with a status of its own."""
+
+    def patch(self, request: Request) -> Reply:
+        if request.body["Boot"].get(ENABLED) == "Once":
+            return error(405, "PropertyNotWritable", ENABLED)
+        return super().patch(request)
+
+
+class OptionForEveryStart(Options):
+    """Its boot option is not to be had for one start."""
+
+    def patch(self, request: Request) -> Reply:
+        if request.body["Boot"].get(ENABLED) == "Once":
+            return error(400, "PropertyValueNotInList", "Once")
+        return super().patch(request)
+
+    def device(self) -> str:
+        is_right = self.override.get("UefiTargetBootSourceOverride") == self.paths[self.right]
+        return "network" if is_right and self.override[ENABLED] == "Continuous" else "disk"
+
+
+class NoIfMatch(RedfishBmc):
+    """It knows no If-Match and says so."""
+
+    refusal = error(400, "HeaderInvalid", "If-Match is not supported")
+
+    def patch(self, request: Request) -> Reply:
+        return self.refusal if "If-Match" in request.headers else super().patch(request)
+
+
+class IfMatchIsNotImplemented(NoIfMatch):
+    """The same by a status of its own."""
+
+    refusal = Reply(501, "<h1>Not Implemented</h1>")
+
+
+class IfMatchBreaksIt(NoIfMatch):
+    """The same by an error of its own."""
+
+    refusal = error(500, "InternalError", "unexpected token")
+
+
+class NoIfMatchAndNoMode(NoIfMatch):
+    """Nor can the mode be written."""
+
+    def patch(self, request: Request) -> Reply:
+        if "If-Match" not in request.headers and MODE in request.body["Boot"]:
+            return error(400, "PropertyNotWritable", MODE)
+        return super().patch(request)
+
+
+class AnyEtagAlone(NoIfMatch):
+    """It wants If-Match and refuses its own ETag as malformed."""
+
+    def patch(self, request: Request) -> Reply:
+        if request.headers.get("If-Match") == "*":
+            return RedfishBmc.patch(self, request)
+        return error(428 if "If-Match" not in request.headers else 400, "HeaderInvalid", "If-Match")
+
+
+class BusyWithTheOverride(RedfishBmc):
+    """The override is a task, and nothing else is answered until it has ended; another begins it anew."""
+
+    length = 3
+
+    def patch(self, request: Request) -> Reply:
+        assert self.count("patch") == 1, "it is told again"
+        super().patch(request)
+        self.asked["left"] = self.length
+        return Reply(202, {"@odata.id": "/redfish/v1/TaskService/Tasks/1", "TaskState": "Running"})
+
+    def get(self, path: str) -> Reply:
+        if self.asked.get("left", 0) > 0:
+            self.asked["left"] -= 1
+            return Reply(503, None, {"Retry-After": "1"})
+        return super().get(path)
+
+
+class ShowsItsOverrideTask(BusyWithTheOverride):
+    """The same, and its task can be seen."""
+
+    def get(self, path: str) -> Reply:
+        if "/Tasks/" in path:
+            self.asked["left"] -= 1
+            return Reply(200, {"TaskState": "Running" if self.asked["left"] > 0 else "Completed"})
+        return super().get(path)
+
+
+class OverrideTaskFails(RedfishBmc):
+    """The mode is refused by a task that ends badly."""
+
+    def patch(self, request: Request) -> Reply:
+        if MODE in request.body["Boot"]:
+            return Reply(202, {"@odata.id": "/redfish/v1/TaskService/Tasks/1", "TaskState": "New"})
+        return super().patch(request)
+
+    def get(self, path: str) -> Reply:
+        return Reply(200, {"TaskState": "Exception"}) if "/Tasks/" in path else super().get(path)
 
 
 def dialects(above: type[RedfishBmc] = RedfishBmc) -> Iterator[type[RedfishBmc]]:
