@@ -915,6 +915,52 @@ class OverrideTaskFails(RedfishBmc):
         return Reply(200, {"TaskState": "Exception"}) if "/Tasks/" in path else super().get(path)
 
 
+class RefusesOnAsItComes(RedfishBmc):
+    """Power on is refused since the host comes on, which is shown later; then it is asked to restart it."""
+
+    starts_again = True
+    words = "The operation was not successful due to the current power state"
+
+    def reset(self, kind: str) -> Reply | None:
+        if kind != "On":
+            return super().reset(kind)
+        if self.count("on") == 1:
+            self.later(10)
+        return error(400, "InvalidOperationForSystemState", self.words)
+
+
+class SaysItIsOn(RefusesOnAsItComes):
+    """The same in words alone."""
+
+    words = "Server is already powered ON."
+
+    def reset(self, kind: str) -> Reply | None:
+        reply = super().reset(kind)
+        return error(400, "SYS428", self.words) if reply and reply.status == 400 else reply
+
+
+class OffAndShowsNoPower(RedfishBmc):
+    """PowerState is null, the host is off, and what does not suit that is refused."""
+
+    refusal = error(409, "ResourceCannotBeReset", "not in this state")
+
+    def power(self) -> str | None:
+        return None
+
+    def reset(self, kind: str) -> Reply | None:
+        suits = (kind == "On") != self.machine.is_on
+        return super().reset(kind) if suits else self.refusal
+
+
+class OffAndHasNoPower(OffAndShowsNoPower):
+    """There is no PowerState at all, and the refusal says it in words."""
+
+    refusal = error(400, "InvalidOperationForSystemState", "the host is off")
+
+    def system(self, name: str) -> dict[str, object]:
+        return {name: value for name, value in super().system(name).items() if name != "PowerState"}
+
+
 def dialects(above: type[RedfishBmc] = RedfishBmc) -> Iterator[type[RedfishBmc]]:
     """All of them that lie here."""
     for one in above.__subclasses__():
