@@ -961,6 +961,35 @@ class OffAndHasNoPower(OffAndShowsNoPower):
         return {name: value for name, value in super().system(name).items() if name != "PowerState"}
 
 
+class CalledAfterItsGpus(RedfishBmc):
+    """Its only system has the name that people gave the host."""
+
+    names = ("gpu-07",)
+
+
+class CalledAfterItsGpusBesideABaseboard(BaseboardBeside):
+    """The same, beside a baseboard that does not answer."""
+
+    names = ("HGX_Baseboard_0", "gpu-07")
+
+    def reply(self, request: Request) -> Reply | None:
+        assert request.method != "POST" or "/gpu-07/" in request.path
+        return RedfishBmc.reply(self, request)
+
+
+class GpuBeside(CalledAfterItsGpusBesideABaseboard):
+    """A part is a system of its own and says nothing of what it is."""
+
+    names = ("GPU_0", "1")
+
+    def get(self, path: str) -> Reply:
+        return error(503, "ServiceTemporarilyUnavailable", "off") if "GPU" in path else super().get(path)
+
+    def reply(self, request: Request) -> Reply | None:
+        assert request.method != "POST" or "/1/" in request.path
+        return RedfishBmc.reply(self, request)
+
+
 def dialects(above: type[RedfishBmc] = RedfishBmc) -> Iterator[type[RedfishBmc]]:
     """All of them that lie here."""
     for one in above.__subclasses__():
