@@ -100,7 +100,7 @@ CODES: dict[int, tuple[str, str]] = {
     ),
     210: (
         "No network packet of this host came after power-on.",
-        "Check cable, switch port, and that network boot is enabled in the firmware.",
+        "Check cable, switch port, and that network boot is enabled in the firmware, and first in its order.",
     ),
     211: (
         "The BMC could not do it at that moment: busy, starting, full of sessions, or too slow.",

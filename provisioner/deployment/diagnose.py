@@ -108,12 +108,21 @@ def _powering(site: Site, row: Deployment) -> Finding:
         return Finding(delay.sentence, delay.hint, delay.code)
     if PowerOn not in newest:
         return Finding("the BMC never confirmed that it is powered", f"provision bmc test {row.host}")
-    told = newest.get(PowerOn)
-    return _network(site, row) or _unheard(site, row, told.note if told else "")
+    return _network(site, row) or _unheard(site, row, newest.get(PowerOn))
 
 
-def _unheard(site: Site, row: Deployment, note: str) -> Finding:
-    """It is powered, and its card never asked; perhaps another one did. `note` is what the BMC did not do."""
+def _other_device(told: PowerOn | None) -> Finding | None:
+    """The BMC did not set what to boot, and said why: then the host has most likely booted something else."""
+    if not told or not told.note or told.boot == "network":
+        return None
+    return Finding(
+        f"its BMC did not set the boot device to network ({told.note})",
+        "put the network first in its firmware's own boot order, then: provision retry",
+    )
+
+
+def _unheard(site: Site, row: Deployment, told: PowerOn | None) -> Finding:
+    """It is powered, and its card never asked; perhaps another one did."""
     unknown = site.database.sightings.unknown(3, since=row.power_on)
     if unknown:
         macs = ", ".join(seen.mac for seen in unknown)
@@ -121,9 +130,11 @@ def _unheard(site: Site, row: Deployment, note: str) -> Finding:
             f"the BMC says power is on, {row.mac} never asked, but {macs} did, which nobody knows",
             "the cable is perhaps in the host's other port: move it, or correct the MAC in the inventory",
         )
+    silent = f"the BMC says power is on, but {row.mac} never asked for an address"
+    if likely := _other_device(told):
+        return Finding(f"{silent}; {likely.sentence}", f"{likely.hint} {row.host}")
     return Finding(
-        f"the BMC says power is on, but {row.mac} never asked for an address"
-        + (f" ({note})" if note else ""),
+        silent + (f" ({told.note})" if told and told.note else ""),
         "check the cable, the switch port, and that network boot is enabled in the firmware",
     )
 
@@ -160,8 +171,11 @@ def _netbooting(site: Site, row: Deployment) -> Finding:
             )
         if finding := _network(site, row) or _transfer(site, row):
             return finding
+        silent = "it has an address but iPXE never asked for its script"
+        if likely := _other_device(newest.get(PowerOn)):
+            return Finding(f"{silent}; {likely.sentence}", f"{likely.hint} {row.host}")
         return Finding(
-            "it has an address but iPXE never asked for its script",
+            silent,
             f"TFTP (UDP 69) may be filtered, or Secure Boot refuses iPXE: {see_console(site, row)}",
         )
     if row.iso:

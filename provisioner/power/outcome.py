@@ -92,6 +92,16 @@ def silent(bmc: BmcAddress, transport: str, *, is_there: bool = False) -> PowerE
     )
 
 
+def too_old(bmc: BmcAddress, reason: str) -> PowerError:
+    """The error of a BMC whose TLS is so old that no password is sent over it; `reason` is OpenSSL's."""
+    return PowerError(
+        f"BMC {bmc.address} speaks only TLS that is older than 1.2, or as weak: {reason}",
+        hint=f"update the BMC's firmware, or switch TLS 1.2 on at its page; if it has none, name IPMI in the "
+        f"inventory, as bmc: {{driver: ipmi}} of {bmc.name}, on a network of its own",
+        code=REFUSED,
+    )
+
+
 def refused_login(bmc: BmcAddress, words: str = "") -> PowerError:
     """The error of a BMC that does not take the login, with what it says of it."""
     return PowerError(

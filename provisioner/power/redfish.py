@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from provisioner.errors import NotYetError
 from provisioner.power import process, read_back, redfish_boot, redfish_system
@@ -89,7 +90,7 @@ class RedfishSession:
             if outcome.kind is Kind.NOT_NOW or is_old:
                 raise self._client.fault(answer)
             self._keep_boot(shown)
-        return read_back.off_and_on(self.off, lambda: self._power_up(shown), self.state, SETTLE)
+        return read_back.off_and_on(self._power_down, lambda: self._power_up(shown), self.state, SETTLE)
 
     def set_boot(self, device: BootDevice, *, uefi: bool = True, once: bool = True) -> BootResult:
         """Set the override and read it back."""
@@ -116,6 +117,16 @@ class RedfishSession:
         if _becoming(before) == wanted or _result(before).state == wanted:
             return read_back.settled(self.state, wanted, SETTLE)
         return read_back.ordered(self.state, self._order_one(kinds), wanted, SETTLE)
+
+    def _power_down(self) -> PowerResult:
+        """Off, for a restart; where no state is shown, power off may be refused since the host is off."""
+        if self.state().state != "unknown":
+            return self.off()
+        doubt = self._order_one(OFF)
+        if not doubt or doubt.kind is not Kind.REFUSED or not isinstance(doubt.fault, NotYetError):
+            return read_back.ordered(self.state, doubt, "off", SETTLE)
+        note = f"it is not known whether the host was off: {doubt.fault}"
+        return PowerResult("unknown", confirmed=False, note=note)
 
     def _power_up(self, before: Resource) -> Doubt | None:
         self._keep_boot(before)
@@ -150,7 +161,9 @@ class RedfishSession:
 
     def _order(self, action: Resource, kind: str) -> Answer:
         """The action ComputerSystem.Reset, and what became of it where it is a task."""
-        return self._client.finish(self._client.request("POST", action.text("target"), {"ResetType": kind}))
+        sent = self._client.request("POST", action.text("target"), {"ResetType": kind})
+        answer = self._client.finish(sent)
+        return replace(answer, passes=answer.names_power_state())
 
     def _action(self, shown: Resource) -> Resource:
         action = shown.part("Actions", redfish_system.RESET)

@@ -30,6 +30,10 @@ CODES = {  # likewise
     "accountlocked": 215,
     "accessdenied": 202,
 }
+# in an identifier or in words: `iLO.2.14.InvalidOperationForSystemState`, "Server is already powered OFF"
+IN_STATE = re.compile(
+    r"(power|system|host|current|present) ?state|already (been )?(power(ed)? |turned )?o(n|ff)\b"
+)
 FIRST = (212, 215)  # which say more than the others do of the same answer
 
 
@@ -82,6 +86,7 @@ class Answer:
     """One answer: status, the body as a resource and as text, the headers by their names in small letters.
 
     `task`: it is the end of a task that failed, which ended in this state; the status is not its own then.
+    `passes`: a refusal in the machine's present state, which will be in another.
     """
 
     status: int
@@ -89,6 +94,7 @@ class Answer:
     text: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
     task: str = ""
+    passes: bool = False
 
     @property
     def is_done(self) -> bool:
@@ -129,6 +135,11 @@ class Answer:
         reason = HTTPStatus(self.status).phrase if self.status in set(HTTPStatus) else "no known status"
         end = f"its task ended as {self.task}" if self.task else f"status {self.status}"
         return f"{' '.join(text.split())[:300] or reason} ({end})"
+
+    def names_power_state(self) -> bool:
+        """Whether it says that an order does not suit the power state; a power state may be shown late."""
+        said = " ".join((*self.identifiers(), self.words().lower()))
+        return bool(IN_STATE.search(said))
 
     def pause(self) -> float:
         """Seconds that it asks for (Retry-After, RFC 9110, 10.2.3), a date by its own clock."""
@@ -179,4 +190,5 @@ def judge(answer: Answer) -> Outcome:
         return Outcome(Kind.UNKNOWN, words, answer.pause())
     needs_license = any("licen" in one for one in named)  # no role helps there
     code = REFUSED if needs_license else BY_STATUS.get(answer.status, REFUSED)
-    return Outcome(Kind.REFUSED, words, answer.pause(), code=code, lasts=answer.status != CONFLICT)
+    lasts = answer.status != CONFLICT and not answer.passes
+    return Outcome(Kind.REFUSED, words, answer.pause(), code=code, lasts=lasts)

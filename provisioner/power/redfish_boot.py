@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from provisioner.power.outcome import REFUSED, Kind
+from provisioner.power.patience import outlast
 from provisioner.power.process import ACCEPTED, judged
 from provisioner.power.protocol import BootDevice, BootResult
 from provisioner.power.redfish_answer import Answer, Resource, judge
@@ -21,7 +22,10 @@ ALLOWED = "@Redfish.AllowableValues"
 TARGETS = {"Pxe": "network", "UefiHttp": "network", "Hdd": "hd", "None": "default"}
 WANTED: dict[BootDevice, tuple[str, ...]] = {"network": ("Pxe", "UefiHttp"), "disk": ("Hdd",)}
 LOOKS, PAUSE = 4, 1.0  # how often an order that was taken is looked for, and seconds between
+BUSY_LIMIT = 30.0  # seconds in which a BMC that took an order may be too busy with it to show it
 WRITES = 3  # of one form, where the resource changes between the look and the write
+PRECONDITION = (412, 428)  # an ETag of before, or none (RFC 9110, 15.5.13; RFC 6585, 3)
+BROKEN = 500
 Form = Mapping[str, object]  # of `Boot`
 
 
@@ -45,6 +49,7 @@ class BootOrder:
         """`mac` is the card from which the host boots; empty where any will do."""
         self._client, self._system, self._device, self._mac = client, system, device, mac
         self._option: BootOption | None = None
+        self._indifferent: set[str] = set()  # places that refuse the same whatever If-Match says
 
     def put(self, *, uefi: bool, once: bool) -> BootResult:
         """Set it and read it back. Raises PowerError where every form of the order is refused."""
@@ -58,10 +63,10 @@ class BootOrder:
                 outcome = judge(answer)
                 if outcome.kind is Kind.NOT_NOW or (not outcome.is_done and outcome.code != REFUSED):
                     raise self._client.fault(answer)
-                held = self._look(place, 1 + outcome.is_done * (LOOKS - 1))
+                held = self._look(place, was_taken=outcome.is_done)
                 if held.device in ACCEPTED[self._device]:
-                    return _told(self._device, held, form)
-                was_taken |= outcome.is_done
+                    return _told(self._device, held, form, once=once)
+                was_taken |= outcome.is_done or bool(answer.task)
                 refusal = refusal or (None if outcome.is_done else answer)
         if refusal and not was_taken:
             raise self._client.fault(refusal)
@@ -76,58 +81,74 @@ class BootOrder:
     def _forms(self, boot: Resource, *, uefi: bool, once: bool) -> Iterator[Form]:
         """The order in its forms: whole, then without the mode, which some BMCs do not let anybody write.
 
-        For the network the firmware's own boot option of the card follows. For the disk the last form takes
-        the override away, so that the firmware's own order holds.
+        What is not to be had for one start is asked for every start. For the network the firmware's own boot
+        option of the card follows. For the disk the override is rather taken away, so that the firmware's own
+        order holds.
         """
         allowed, times = boot.words(TARGET + ALLOWED), boot.words(ENABLED + ALLOWED)
-        often = "Once" if once and (not times or "Once" in times) else "Continuous"
-        usual = WANTED[self._device]
+        has_once = once and (not times or "Once" in times)  # it may be listed, and refused
+        lengths = ("Once", "Continuous") if has_once else ("Continuous",)
+        mode = {MODE: "UEFI" if uefi else "Legacy"}
+        usual, is_disk = WANTED[self._device], self._device == "disk"
         named = [one for one in usual if one in allowed] or ([] if allowed else list(usual[:1]))
-        for target in named:
-            form = {ENABLED: often, TARGET: target}
-            yield form | {MODE: "UEFI" if uefi else "Legacy"}
-            yield form
-        if self._device == "network" and uefi:
-            yield from self._option_forms(boot)
-        if not named:  # what a list leaves out may work all the same
-            yield {ENABLED: often, TARGET: usual[0]}
-        if self._device == "disk":
-            yield {ENABLED: "Disabled"}
-            yield {ENABLED: "Disabled", TARGET: "None"}
-            # some want the others beside it, and the target as it is
-            yield {name: boot.text(name) for name in (TARGET, MODE) if boot.text(name)} | {
-                ENABLED: "Disabled"
-            }
+        unlisted = [] if named else list(usual[:1])  # what a list leaves out may work all the same
+        for often in lengths:
+            if is_disk and once and often == "Continuous":
+                yield from _removals(boot)
+            for target in named + unlisted * is_disk:
+                yield {ENABLED: often, TARGET: target} | mode
+                yield {ENABLED: often, TARGET: target}
+        if is_disk and not once:
+            yield from _removals(boot)
+        if not is_disk and uefi:
+            yield from self._option_forms(boot, lengths)
+        for target in unlisted * (not is_disk):
+            yield from ({ENABLED: often, TARGET: target} for often in lengths)
 
-    def _option_forms(self, boot: Resource) -> Iterator[Form]:
-        """By the boot option of the card: for one start, else first in the order for good."""
+    def _option_forms(self, boot: Resource, lengths: tuple[str, ...]) -> Iterator[Form]:
+        """By the boot option of the card: for one start, else for each, else first in the order for good."""
         allowed, order = boot.words(TARGET + ALLOWED), list(boot.words(ORDER))
         if not {"UefiTarget", "UefiBootNext"} & set(allowed) and not order:
             return
         option = self._option = network(self._client, boot, self._mac)
         if option is None:
             return
-        if "UefiTarget" in allowed and option.device_path:
-            yield {ENABLED: "Once", TARGET: "UefiTarget", DEVICE_PATH: option.device_path}
-        if "UefiBootNext" in allowed:
-            yield {ENABLED: "Once", TARGET: "UefiBootNext", NEXT: option.reference}
+        for often in lengths:
+            if "UefiTarget" in allowed and option.device_path:
+                yield {ENABLED: often, TARGET: "UefiTarget", DEVICE_PATH: option.device_path}
+            if "UefiBootNext" in allowed and often == "Once":  # the standard has it for one start alone
+                yield {ENABLED: "Once", TARGET: "UefiBootNext", NEXT: option.reference}
         if option.reference in order:
             yield {ORDER: [option.reference, *(one for one in order if one != option.reference)]}
 
     def _write(self, place: str, form: Mapping[str, object]) -> Answer:
         """PATCH with the resource's own ETag as If-Match, else with `*`, else without (DSP0266, 6.5)."""
         for _ in range(WRITES):
+            refusals = []
             own = self._client.request("GET", place).etag()
             for tag in dict.fromkeys((own, own.removeprefix("W/"), "*", "")):
-                answer = self._client.request("PATCH", place, form, match=tag)
-                if answer.status not in (412, 428):
+                answer = self._client.finish(self._client.request("PATCH", place, form, match=tag))
+                if not self._may_be_for_the_header(place, answer):
                     return answer
-        return answer
+                refusals += [answer] * (answer.status not in PRECONDITION)
+            if refusals:
+                break
+        if len(refusals) > 1 and len({one.words() for one in refusals}) == 1:
+            self._indifferent.add(place)
+        return refusals[-1] if refusals else answer
 
-    def _look(self, place: str, looks: int) -> Override:
+    def _may_be_for_the_header(self, place: str, answer: Answer) -> bool:
+        """Whether it may be refused for its If-Match: BMCs that know none refuse it in words of their own."""
+        if answer.status in PRECONDITION or answer.task:
+            return not answer.task
+        outcome = judge(answer)
+        is_refused = outcome.kind is Kind.REFUSED or answer.status == BROKEN
+        return is_refused and outcome.code == REFUSED and place not in self._indifferent
+
+    def _look(self, place: str, *, was_taken: bool) -> Override:
         """What is held, looked for again where an order was taken and does not show yet."""
-        for left in reversed(range(looks)):
-            held = read(self._client, place, self._option)
+        for left in reversed(range(LOOKS if was_taken else 1)):
+            held = outlast(lambda: read(self._client, place, self._option), BUSY_LIMIT if was_taken else 0.0)
             if held.device in ACCEPTED[self._device] or not left:
                 break
             time.sleep(PAUSE)  # a BMC has no event to wait for
@@ -154,6 +175,13 @@ def is_legacy(resource: Resource) -> bool:
     return resource.part("Boot").text(MODE) == "Legacy"
 
 
+def _removals(boot: Resource) -> Iterator[Form]:
+    """The override taken away; some want the others beside it, and the target as it is."""
+    yield {ENABLED: "Disabled"}
+    yield {ENABLED: "Disabled", TARGET: "None"}
+    yield {name: boot.text(name) for name in (TARGET, MODE) if boot.text(name)} | {ENABLED: "Disabled"}
+
+
 def _names(boot: Resource, target: str, option: BootOption) -> bool:
     """Whether the override is this boot option."""
     if target == "UefiTarget":
@@ -161,15 +189,15 @@ def _names(boot: Resource, target: str, option: BootOption) -> bool:
     return target == "UefiBootNext" and boot.text(NEXT) == option.reference
 
 
-def _told(device: BootDevice, held: Override, form: Form) -> BootResult:
+def _told(device: BootDevice, held: Override, form: Form, *, once: bool) -> BootResult:
     """The result, with a note where the BMC holds it for longer than was asked for."""
     result = judged(device, held.device)
     if ORDER in form:
         note = "the BMC knows no override: the network is first in its boot order now, for every start"
         return BootResult(result.device, True, note)
-    wanted = form[ENABLED]
+    wanted = "Once" if once else "Continuous"
     if held.device == "default" or held.enabled == wanted:
         return result
     often = "for every start" if held.enabled == "Continuous" else f"as {held.enabled}"
-    note = f"asked for {device} {str(wanted).lower()}, the BMC holds it {often}"
+    note = f"asked for {device} {wanted.lower()}, the BMC holds it {often}"
     return BootResult(result.device, True, note)

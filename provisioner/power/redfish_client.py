@@ -19,7 +19,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from provisioner.errors import FileError, NotYetError, PowerError
-from provisioner.power.outcome import Kind, not_yet, refused, silent
+from provisioner.power.outcome import Kind, not_yet, refused, silent, too_old
 from provisioner.power.protocol import BmcAddress
 from provisioner.power.redfish_answer import CONFLICT, LARGEST, Answer, Resource, judge, parse
 from provisioner.power.redfish_path import ROOT, local
@@ -34,8 +34,17 @@ SEGMENT = 1456  # bytes of a TCP segment
 SESSIONS = "/redfish/v1/SessionService/Sessions"
 MOST_MOVES = 5  # redirections of one request that are followed
 MOVED = {301, 302, 307, 308}
-CIPHERS = "DEFAULT"  # OpenSSL's: Python's own leave out AES-SHA by RSA, all that some BMCs have
+# OpenSSL's own: Python's leave out AES-SHA by RSA, all that some BMCs have. Without DHE, which BMCs prefer
+# with groups of 1024 bits, and OpenSSL refuses those
+CIPHERS = "DEFAULT:!kDHE"
 ENDED = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
+# what OpenSSL says of a server that has nothing newer than TLS 1.1, or nothing that withstands an attack: a
+# pinned certificate does not help where the password can be read, or orders be put before ours
+TOO_OLD = {
+    *("TLSV1_ALERT_PROTOCOL_VERSION", "UNSUPPORTED_PROTOCOL", "WRONG_SSL_VERSION", "VERSION_TOO_LOW"),
+    *("UNSUPPORTED_SSL_VERSION", "LEGACY_SIGALG_DISALLOWED_OR_UNSUPPORTED", "WRONG_SIGNATURE_TYPE"),
+    *("UNSAFE_LEGACY_RENEGOTIATION_DISABLED", "DH_KEY_TOO_SMALL", "EE_KEY_TOO_SMALL"),
+}
 OWN_TROUBLE = "INTERNAL_ERROR"  # the alert of a server that has no key yet, or no memory left
 # TaskState (DSP2046, Task): ended otherwise than completed
 FAILED = {"Exception", "Killed", "Cancelled", "Interrupted"}
@@ -246,6 +255,8 @@ class RedfishClient:
             has_spoken = self._has_answered or self._certificate.is_known or OWN_TROUBLE in reason
             if has_spoken or isinstance(fault, ENDED):
                 raise self.not_yet(f"broke off TLS: {reason}") from fault
+            if reason in TOO_OLD:
+                raise too_old(self._bmc, reason) from fault
             raise refused(self._bmc, "the login", f"no TLS on port {self._bmc.port}: {reason}") from fault
         except (OSError, http.client.HTTPException) as fault:
             if self._has_answered:

@@ -17,7 +17,8 @@ HOST_TYPES = {
     "VirtuallyPartitioned",
 }  # SystemType, DSP2046
 # what is a computer of its own on a card or a baseboard, where its resource does not say so
-ACCESSORIES = ("dpu", "bluefield", "baseboard", "hgx", "smartnic", "gpu")
+ACCESSORIES = ("dpu", "bluefield", "baseboard", "hgx", "smartnic")
+DOUBTFUL = "gpu"  # a part of a baseboard, or a host that is called after what it has
 MOST_PAGES = 20  # of a collection that are read
 
 
@@ -42,10 +43,13 @@ class Member:
 
     @property
     def is_doubtful(self) -> bool:
-        """Whether it has no processors or cannot be reset, as a host that was never powered also shows."""
+        """Whether it has no processors or cannot be reset, as a host that was never powered also shows.
+
+        Or whether it is called like a part, as a host may be, too.
+        """
         found = self.resource
-        if found is None:
-            return False
+        if DOUBTFUL in self.name.lower() or found is None:
+            return DOUBTFUL in self.name.lower()
         no_processors = found.part("ProcessorSummary").text("Count") == "0"
         return no_processors or not found.part("Actions", RESET).text("target")
 
@@ -105,10 +109,9 @@ def _read(client: RedfishClient, path: str) -> Resource | None:
 def _only(bmc: BmcAddress, members: list[Member]) -> str:
     """The one that is not seen to be an accessory; never a guess among several."""
     hosts = [one for one in members if not one.is_accessory]
-    is_read = all(one.resource is not None for one in hosts)
-    likely = [one for one in hosts if is_read and not one.is_doubtful]
+    likely = [one for one in hosts if not one.is_doubtful]
     for found in (hosts, likely):
-        if len(found) == 1:
+        if len(found) == 1 and (found is hosts or found[0].resource is not None):
             return found[0].path
     fault = _cannot_tell(bmc, [one.path for one in members])
     if any(one.resource is None for one in members):  # it may say of itself what it is, later

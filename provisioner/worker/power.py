@@ -221,7 +221,7 @@ class _Start:
         except PowerError as fault:
             if pause_after(fault) is not None or fault.code != REFUSED:
                 raise
-            note = f"{fault}: put the network first in its firmware's own boot order"
+            note = f"put the network first in its firmware's own boot order: {fault}"
             return BootResult("unknown", confirmed=False, note=note)
 
     def _restart(self, driver: Power) -> PowerResult:

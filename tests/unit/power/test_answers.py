@@ -3,6 +3,7 @@
 import gzip
 import json
 import zlib
+from dataclasses import replace
 
 import pytest
 
@@ -213,3 +214,29 @@ def test_a_packed_body_swells_no_further_than_is_read() -> None:
 def test_an_etag_that_no_header_can_hold_is_none() -> None:
     resource = redfish_answer.Resource({"@odata.etag": '"ü"'})
     assert redfish_answer.Answer(200, resource).etag() == ""
+
+
+@pytest.mark.parametrize(
+    ("identifier", "words", "is_named"),
+    [
+        ("iLO.2.14.InvalidOperationForSystemState", "not now", True),
+        ("Base.1.8.X", "The operation failed due to the current power state.", True),
+        ("IDRAC.2.8.PSU501", "Server is already powered ON.", True),
+        ("Oem.Y", "the host is already off", True),
+        ("Oem.Y", "not allowed in its present state", True),
+        ("Base.1.8.ActionParameterNotSupported", "ForceOn is not supported (status 400)", False),
+        ("Base.1.8.ServiceInUnknownState", "the service is in an unknown state", False),
+        ("Base.1.8.ResourceExists", "it is already offered", False),
+    ],
+)
+def test_a_refusal_that_names_the_power_state_passes(identifier: str, words: str, is_named: bool) -> None:
+    answer = redfish_answer.parse(400, body(identifier, words), {})
+    assert answer.names_power_state() is is_named
+
+
+@pytest.mark.parametrize("passes", [False, True])
+def test_a_refusal_that_passes_is_asked_again(passes: bool) -> None:
+    answer = replace(redfish_answer.parse(400, body("iLO.2.14.Z"), {}), passes=passes)
+    fault = redfish_answer.judge(answer).fault(BMC, "power on")
+    assert isinstance(fault, NotYetError) is passes
+    assert "status 400" in str(fault)

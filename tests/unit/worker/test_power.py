@@ -268,7 +268,10 @@ def test_a_boot_device_that_is_refused_for_good_is_a_note(
     power.power_on(site, row)
     event = site.database.events.of(row.id)[-1]
     assert event.kind in ("power.on", "power.asked") and bmc.told == ["state", "on"]
-    assert "read-only: put the network first" in event.describe()
+    assert event.describe().endswith(
+        "put the network first in its firmware's own boot order: "
+        "BMC 10.0.0.9 refuses the boot device: read-only"
+    )
 
 
 @pytest.mark.parametrize("code", [202, 212, 213])

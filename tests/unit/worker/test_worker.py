@@ -19,7 +19,7 @@ from provisioner.deployment.runs import arm_run
 from provisioner.domain.deployment import MOST_ATTEMPTS, Deployment, WrittenDisk
 from provisioner.domain.events.agent import AgentSilent, AgentWritten
 from provisioner.domain.events.installer import InstallerDone, InstallerProgress, SeedServed
-from provisioner.domain.events.netboot import ScriptServed
+from provisioner.domain.events.netboot import DhcpSeen, ScriptServed
 from provisioner.domain.events.order import HostSuspect, OrderCancelled, SlotGiven
 from provisioner.domain.events.payload import Payload
 from provisioner.domain.events.power import (
@@ -393,6 +393,33 @@ def test_a_deadline_that_passes_is_a_failure_with_a_sentence(site: Site, loop: L
     row = site.database.deployments.get(row.id)
     assert (row.stage, row.code) == (Stage.FAILED, 210)
     assert "never asked for an address" in row.reason and row.hint
+
+
+@pytest.mark.parametrize("is_seen", [False, True])
+def test_a_host_whose_boot_device_was_not_set_has_most_likely_booted_another(
+    site: Site, clock: Any, is_seen: bool
+) -> None:
+    note = "BMC 10.0.0.9 refuses the boot device: read-only"
+    row = tell(site, order(site), SlotGiven())
+    row = tell(site, row, PowerBegan(nonce="n"))
+    row = tell(site, row, PowerOn(boot="unknown", note=note))
+    if is_seen:  # its old system asks for an address, too
+        row = tell(site, row, DhcpSeen())
+    passed = diagnose.overdue(site, row)
+    assert passed.code == (220 if is_seen else 210)
+    assert f"its BMC did not set the boot device to network ({note})" in passed.sentence
+    assert (
+        passed.hint
+        == f"put the network first in its firmware's own boot order, then: provision retry {row.host}"
+    )
+
+
+def test_a_boot_device_that_was_set_is_no_cause(site: Site) -> None:
+    row = tell(site, order(site), SlotGiven())
+    row = tell(site, row, PowerBegan(nonce="n"))
+    row = tell(site, row, PowerOn(boot="network", note="asked for network once, it holds for every start"))
+    row = tell(site, row, DhcpSeen())
+    assert "boot device" not in diagnose.overdue(site, row).sentence
 
 
 def test_a_pause_makes_no_old_order_young(site: Site, loop: Loop, clock: Any) -> None:

@@ -8,6 +8,7 @@ from tests.wire.power.redfishlab import (
     DONE,
     ENABLED,
     LOST,
+    MODE,
     ROOT,
     SYSTEMS,
     TARGET,
@@ -788,6 +789,205 @@ class OrderOnly(Options):
 
     def device(self) -> str:
         return "network" if self.order[0] == f"Boot000{self.right}" else "disk"
+
+
+class OnceRefused(RedfishBmc):
+    """It says nothing of how often an override may hold, and refuses that for one start."""
+
+    def patch(self, request: Request) -> Reply:
+        if request.body["Boot"].get(ENABLED) == "Once":
+            return error(400, "PropertyValueNotInList", "The value Once is not in the list")
+        return super().patch(request)
+
+
+class OnceListedAndRefused(OnceRefused):
+    """The same, and its list has it."""
+
+    def shown(self) -> dict[str, object]:
+        return super().shown() | {f"{ENABLED}@Redfish.AllowableValues": ["Disabled", "Once", "Continuous"]}
+
+
+class OnceForgotten(RedfishBmc):
+    """It takes an override for one start, and does not keep it."""
+
+    def patch(self, request: Request) -> Reply:
+        return DONE if request.body["Boot"].get(ENABLED) == "Once" else super().patch(request)
+
+
+class OnceIsReadOnly(RedfishBmc):
+    """How often it holds cannot be written while it is to be once, which is said with a status of its own."""
+
+    def patch(self, request: Request) -> Reply:
+        if request.body["Boot"].get(ENABLED) == "Once":
+            return error(405, "PropertyNotWritable", ENABLED)
+        return super().patch(request)
+
+
+class OptionForEveryStart(Options):
+    """Its boot option is not to be had for one start."""
+
+    def patch(self, request: Request) -> Reply:
+        if request.body["Boot"].get(ENABLED) == "Once":
+            return error(400, "PropertyValueNotInList", "Once")
+        return super().patch(request)
+
+    def device(self) -> str:
+        is_right = self.override.get("UefiTargetBootSourceOverride") == self.paths[self.right]
+        return "network" if is_right and self.override[ENABLED] == "Continuous" else "disk"
+
+
+class NoIfMatch(RedfishBmc):
+    """It knows no If-Match and says so."""
+
+    refusal = error(400, "HeaderInvalid", "If-Match is not supported")
+
+    def patch(self, request: Request) -> Reply:
+        return self.refusal if "If-Match" in request.headers else super().patch(request)
+
+
+class IfMatchIsNotImplemented(NoIfMatch):
+    """The same by a status of its own."""
+
+    refusal = Reply(501, "<h1>Not Implemented</h1>")
+
+
+class IfMatchBreaksIt(NoIfMatch):
+    """The same by an error of its own."""
+
+    refusal = error(500, "InternalError", "unexpected token")
+
+
+class NoIfMatchAndNoMode(NoIfMatch):
+    """Nor can the mode be written."""
+
+    def patch(self, request: Request) -> Reply:
+        if "If-Match" not in request.headers and MODE in request.body["Boot"]:
+            return error(400, "PropertyNotWritable", MODE)
+        return super().patch(request)
+
+
+class AnyEtagAlone(NoIfMatch):
+    """It wants If-Match and refuses its own ETag as malformed."""
+
+    def patch(self, request: Request) -> Reply:
+        if request.headers.get("If-Match") == "*":
+            return RedfishBmc.patch(self, request)
+        return error(428 if "If-Match" not in request.headers else 400, "HeaderInvalid", "If-Match")
+
+
+class BusyWithTheOverride(RedfishBmc):
+    """The override is a task, and nothing else is answered until it has ended; another begins it anew."""
+
+    length = 3
+
+    def patch(self, request: Request) -> Reply:
+        assert self.count("patch") == 1, "it is told again"
+        super().patch(request)
+        self.asked["left"] = self.length
+        return Reply(202, {"@odata.id": "/redfish/v1/TaskService/Tasks/1", "TaskState": "Running"})
+
+    def get(self, path: str) -> Reply:
+        if self.asked.get("left", 0) > 0:
+            self.asked["left"] -= 1
+            return Reply(503, None, {"Retry-After": "1"})
+        return super().get(path)
+
+
+class ShowsItsOverrideTask(BusyWithTheOverride):
+    """The same, and its task can be seen."""
+
+    def get(self, path: str) -> Reply:
+        if "/Tasks/" in path:
+            self.asked["left"] -= 1
+            return Reply(200, {"TaskState": "Running" if self.asked["left"] > 0 else "Completed"})
+        return super().get(path)
+
+
+class OverrideTaskFails(RedfishBmc):
+    """The mode is refused by a task that ends badly."""
+
+    def patch(self, request: Request) -> Reply:
+        if MODE in request.body["Boot"]:
+            return Reply(202, {"@odata.id": "/redfish/v1/TaskService/Tasks/1", "TaskState": "New"})
+        return super().patch(request)
+
+    def get(self, path: str) -> Reply:
+        return Reply(200, {"TaskState": "Exception"}) if "/Tasks/" in path else super().get(path)
+
+
+class RefusesOnAsItComes(RedfishBmc):
+    """Power on is refused since the host comes on, which is shown later; then it is asked to restart it."""
+
+    starts_again = True
+    words = "The operation was not successful due to the current power state"
+
+    def reset(self, kind: str) -> Reply | None:
+        if kind != "On":
+            return super().reset(kind)
+        if self.count("on") == 1:
+            self.later(10)
+        return error(400, "InvalidOperationForSystemState", self.words)
+
+
+class SaysItIsOn(RefusesOnAsItComes):
+    """The same in words alone."""
+
+    words = "Server is already powered ON."
+
+    def reset(self, kind: str) -> Reply | None:
+        reply = super().reset(kind)
+        return error(400, "SYS428", self.words) if reply and reply.status == 400 else reply
+
+
+class OffAndShowsNoPower(RedfishBmc):
+    """PowerState is null, the host is off, and what does not suit that is refused."""
+
+    refusal = error(409, "ResourceCannotBeReset", "not in this state")
+
+    def power(self) -> str | None:
+        return None
+
+    def reset(self, kind: str) -> Reply | None:
+        suits = (kind == "On") != self.machine.is_on
+        return super().reset(kind) if suits else self.refusal
+
+
+class OffAndHasNoPower(OffAndShowsNoPower):
+    """There is no PowerState at all, and the refusal says it in words."""
+
+    refusal = error(400, "InvalidOperationForSystemState", "the host is off")
+
+    def system(self, name: str) -> dict[str, object]:
+        return {name: value for name, value in super().system(name).items() if name != "PowerState"}
+
+
+class CalledAfterItsGpus(RedfishBmc):
+    """Its only system has the name that people gave the host."""
+
+    names = ("gpu-07",)
+
+
+class CalledAfterItsGpusBesideABaseboard(BaseboardBeside):
+    """The same, beside a baseboard that does not answer."""
+
+    names = ("HGX_Baseboard_0", "gpu-07")
+
+    def reply(self, request: Request) -> Reply | None:
+        assert request.method != "POST" or "/gpu-07/" in request.path
+        return RedfishBmc.reply(self, request)
+
+
+class GpuBeside(CalledAfterItsGpusBesideABaseboard):
+    """A part is a system of its own and says nothing of what it is."""
+
+    names = ("GPU_0", "1")
+
+    def get(self, path: str) -> Reply:
+        return error(503, "ServiceTemporarilyUnavailable", "off") if "GPU" in path else super().get(path)
+
+    def reply(self, request: Request) -> Reply | None:
+        assert request.method != "POST" or "/1/" in request.path
+        return RedfishBmc.reply(self, request)
 
 
 def dialects(above: type[RedfishBmc] = RedfishBmc) -> Iterator[type[RedfishBmc]]:

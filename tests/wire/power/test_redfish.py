@@ -77,6 +77,49 @@ def bmc(certificate: tuple[Path, str]) -> Iterator[BmcAddress]:
         yield address
 
 
+@contextmanager
+def old_tls(folder: Path, *options: str) -> Iterator[BmcAddress]:
+    """OpenSSL's own server, which speaks what it is told and answers with a page."""
+    port = free_port()
+    argv = ["openssl", "s_server", "-accept", f"{HERE}:{port}", "-www", "-cert", folder / "cert"]
+    with run.running([*argv, "-key", folder / "key", *options], log=folder / "s_server.log") as process:
+        until = time.monotonic() + 30
+        while "ACCEPT" not in (folder / "s_server.log").read_text():
+            assert process.poll() is None and time.monotonic() < until
+            time.sleep(0.05)  # it tells that it listens in its log alone
+        yield BmcAddress("redfish", HERE, port, USER, PASSWORD, "vc-1", pin=str(folder / "p"), patience=0)
+
+
+def rsa_certificate(folder: Path, bits: int) -> None:
+    """As old BMCs have them."""
+    key = ("-newkey", f"rsa:{bits}", "-nodes", "-keyout", folder / "key")
+    run.run(["openssl", "req", "-x509", *key, "-days", "2", "-subj", "/CN=bmc", "-out", folder / "cert"])
+
+
+@pytest.mark.parametrize("version", ["-tls1", "-tls1_1"])
+def test_a_bmc_that_speaks_only_old_tls_is_named_as_that(tmp_path: Path, version: str) -> None:
+    rsa_certificate(tmp_path, 2048)
+    options = (version, "-cipher", "DEFAULT:@SECLEVEL=0")
+    with old_tls(tmp_path, *options) as address, pytest.raises(PowerError) as caught:
+        registry.connect(address).state()
+    assert caught.value.code == 203
+    assert "speaks only TLS that is older than 1.2" in str(caught.value)
+    assert "update the BMC's firmware" in caught.value.hint and "{driver: ipmi}" in caught.value.hint
+    assert not (tmp_path / "p").exists()
+
+
+@pytest.mark.parametrize(
+    "ciphers", ["DHE-RSA-AES256-SHA:AES256-SHA", "DHE-RSA-AES128-SHA:ECDHE-RSA-AES128-SHA"]
+)
+def test_a_bmc_that_prefers_a_small_group_of_diffie_hellman_speaks_tls(tmp_path: Path, ciphers: str) -> None:
+    rsa_certificate(tmp_path, 1024)
+    run.run(["openssl", "dhparam", "-dsaparam", "-out", tmp_path / "group", "1024"])
+    small = ("-tls1_2", "-serverpref", "-dhparam", tmp_path / "group", "-cipher", f"{ciphers}:@SECLEVEL=0")
+    with old_tls(tmp_path, *map(str, small)) as address, pytest.raises(PowerError) as caught:
+        registry.connect(address).state()
+    assert caught.value.code == 211 and "gives nothing readable at /redfish/v1/" in str(caught.value)
+
+
 def boot(bmc: BmcAddress) -> dict[str, str]:
     """The system's boot settings, as another client than ours sees them."""
     place = f"https://{bmc.address}:{bmc.port}/redfish/v1/Systems"

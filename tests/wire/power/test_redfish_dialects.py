@@ -12,9 +12,18 @@ from provisioner.site.site import Site
 from tests.unit.conftest import Clock, clock, site
 from tests.wire.power.deploylab import powered, reaches_netbooting, story
 from tests.wire.power.forkslab import acts, forks
-from tests.wire.power.redfish_dialects import OnItsWay, dialects
+from tests.wire.power.redfish_dialects import (
+    ContinuousOnly,
+    NoIfMatchAndNoMode,
+    OnceForgotten,
+    OnceListedAndRefused,
+    OnceRefused,
+    OnItsWay,
+    dialects,
+)
 from tests.wire.power.redfishlab import (
     DONE,
+    ENABLED,
     HERE,
     PASSWORD,
     ROOT,
@@ -99,6 +108,12 @@ class TwoNodesWithoutAName(RedfishBmc):
     names = ("Node1", "Node2")
 
 
+class NmiOnly(RedfishBmc):
+    """It can neither restart the host nor power it."""
+
+    is_on, resets = True, ("Nmi",)
+
+
 class NoTls(RedfishBmc):
     """The port is that of something else."""
 
@@ -128,6 +143,7 @@ class ChangesCertificate(RedfishBmc):
     [
         (WrongPassword, 202, "invalid username or password"),
         (NoTls, 203, "no TLS on port"),
+        (NmiOnly, 203, "refuses reset: ForceOff is not in the list"),
         (Elsewhere, 203, "it sends elsewhere, to https://10.9.9.9/redfish/v1/"),
         (ChangesCertificate, 208, "shows the certificate"),
         (NewPassword, 212, "before its password is changed"),
@@ -201,7 +217,10 @@ class KeepsTarget(NoHdd):
         return super().patch(request)
 
 
-@pytest.mark.parametrize("dialect", [RedfishBmc, NoHdd, KeepsTarget])
+@pytest.mark.parametrize(
+    "dialect",
+    [RedfishBmc, NoHdd, KeepsTarget, ContinuousOnly, OnceRefused, OnceForgotten, NoIfMatchAndNoMode],
+)
 def test_an_override_that_holds_for_every_start_ends_before_the_disk_is_booted(
     dialect: type[RedfishBmc], certificates: list[Path], tmp_path: Path
 ) -> None:
@@ -212,3 +231,20 @@ def test_an_override_that_holds_for_every_start_ends_before_the_disk_is_booted(
         done = registry.connect(address).set_boot("disk")
     assert done.confirmed and done.device == "disk"
     assert bmc.device() == "disk"
+
+
+@pytest.mark.parametrize("dialect", [OnceRefused, OnceListedAndRefused, OnceForgotten, ContinuousOnly])
+def test_what_is_not_to_be_had_for_one_start_is_asked_for_every_start_until_the_disk_is_booted(
+    dialect: type[RedfishBmc], certificates: list[Path], tmp_path: Path
+) -> None:
+    bmc = dialect()
+    with serving(bmc, certificates[0]) as port:
+        power = registry.connect(
+            BmcAddress("redfish", HERE, port, USER, PASSWORD, "vc-1", pin=str(tmp_path / "pin"))
+        )
+        network = power.set_boot("network")
+        assert (network.device, network.confirmed, bmc.device()) == ("network", True, "network")
+        assert "asked for network once, the BMC holds it for every start" in network.note
+        bmc.start()
+        assert power.set_boot("disk").confirmed
+    assert bmc.override[ENABLED] == "Disabled"

@@ -20,6 +20,7 @@ from pyghmi.ipmi.private import session
 from provisioner.power import (
     ipmi,
     ipmi_login,
+    patience,
     process,
     read_back,
     redfish,
@@ -40,6 +41,7 @@ def keep_pace() -> None:
     read_back.LOOK = seconds(read_back.LOOK)
     read_back.LOOKED_FOR |= {kind: seconds(limit) for kind, limit in read_back.LOOKED_FOR.items()}
     redfish_boot.PAUSE = seconds(redfish_boot.PAUSE)
+    patience.SHORTEST = seconds(patience.SHORTEST)
     shortest, longest = redfish_client.TASK_PAUSES
     redfish_client.TASK_PAUSES = seconds(shortest), seconds(longest)
     redfish_client.TASK_LIMIT = seconds(redfish_client.TASK_LIMIT)
