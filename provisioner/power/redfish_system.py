@@ -96,7 +96,9 @@ def _named(bmc: BmcAddress, paths: list[str]) -> str:
 
 
 def _single(bmc: BmcAddress, path: str) -> str:
-    if Member(path, None).is_accessory:  # the host's own may not be listed yet
+    only = Member(path, None)
+    # the host's own may not be listed yet; what has the host's very name is no other
+    if only.is_accessory and only.name.lower() != bmc.name.lower():
         raise _cannot_tell(bmc, [path])
     return path
 
