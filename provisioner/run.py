@@ -17,7 +17,8 @@ Process: TypeAlias = subprocess.Popen[bytes]
 PR_SET_PDEATHSIG = 1  # prctl(2)
 # By a program that becomes the one that is wanted: code of ours between fork and exec may dead-lock beside
 # threads (Python, subprocess, preexec_fn). Whose parent ($0) was gone before, does not begin.
-_DIE_WITH_PARENT = ("--pdeathsig", "KILL", "--", "/bin/sh", "-c", '[ "$PPID" = "$0" ] && exec "$@"')
+_DIE_WITH_PARENT = ("--pdeathsig", "KILL", "--", "/bin/sh", "-c")
+_UNLESS_ORPHANED = '[ "$PPID" = "$0" ] && exec "$@"'
 _prctl = ctypes.CDLL(None, use_errno=True).prctl
 
 
@@ -93,7 +94,9 @@ def start(
     installed.
     """
     program = find(str(argv[0]))
-    starter = [find("setpriv", "util-linux"), *_DIE_WITH_PARENT, str(os.getpid())]
+    environment = {**os.environ, **(env or {})}
+    script = _UNLESS_ORPHANED if "PWD" in environment else f"unset PWD; {_UNLESS_ORPHANED}"  # a shell sets it
+    starter = [find("setpriv", "util-linux"), *_DIE_WITH_PARENT, script, str(os.getpid())]
     command = [*starter, program, *map(str, argv[1:])]
     out = log.open("ab") if log else None
     try:
@@ -103,7 +106,7 @@ def start(
             stdout=out or stdout,
             stderr=subprocess.STDOUT if out else None,
             pass_fds=pass_fds,
-            env={**os.environ, **(env or {})},
+            env=environment,
             cwd=cwd,
         )
     finally:

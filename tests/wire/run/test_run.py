@@ -76,6 +76,20 @@ def test_a_program_is_itself_by_its_pid_its_arguments_and_its_end(tmp_path: Path
     assert (tmp_path / "log").read_text() == f"{done.pid} -- two words ü\n{tmp_path}\n"
 
 
+@pytest.mark.parametrize("ours", [{}, {"PWD": "/"}], ids=["no PWD", "PWD"])
+def test_a_program_has_our_environment_and_nothing_more(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, ours: dict[str, str]
+) -> None:
+    for name in set(os.environ) - {"PATH"}:
+        monkeypatch.delenv(name)
+    for name, value in ours.items():
+        monkeypatch.setenv(name, value)
+    process = run.start(["env"], log=tmp_path / "log", env={"KEY": "two\nlines"}, cwd=Path("/"))
+    assert process.wait(LIMIT) == 0
+    said = set((tmp_path / "log").read_text().splitlines())
+    assert said == {f"PATH={os.environ['PATH']}", "KEY=two", "lines", *(f"{n}={v}" for n, v in ours.items())}
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_a_program_is_ended_by_a_signal_at_whatever_moment(number: signal.Signals) -> None:
     for _ in range(10):
