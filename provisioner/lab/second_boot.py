@@ -3,11 +3,13 @@
 import re
 import socket
 import time
+from collections.abc import Iterable
 from contextlib import suppress
 
 from provisioner import run
 from provisioner.domain.events.agent import AgentWritten
 from provisioner.domain.events.installer import InstallerDisk
+from provisioner.domain.events.payload import Payload
 from provisioner.domain.events.system import OsPhoned
 from provisioner.domain.events.verification import VerifyTask
 from provisioner.lab import evidence
@@ -17,6 +19,7 @@ SHUTDOWN_LIMIT = 120.0  # seconds for a clean shutdown
 BOOT_LIMIT = 400.0  # seconds for firmware, iPXE and the disk's kernel
 SLACK = 2 << 20  # bytes that growing may leave: alignment and the backup table
 LOGIN_LIMIT = 120.0  # seconds from the iPXE script to the login prompt, as promised
+IN_SENTENCE = re.compile(r"\bserial (\S+)")  # before the WWN, where the disk has one
 SCRIPT = re.compile(rf"{MAC} \(\S+\) is answered (\w+)")
 
 
@@ -111,17 +114,23 @@ def _check_size(lab: Rehearsal) -> None:
 def check_serials(lab: Rehearsal) -> None:
     """Who wrote, phone-home and verification each read the serial themselves, and the machine's is known."""
     wanted = lab.host.spec.disks[lab.scenario.written - 1].serial
-    events = lab.service.client.events(lab.deployment.id).events
+    seen = serials_seen(event.data for event in lab.service.client.events(lab.deployment.id).events)
+    serials = ", ".join(f"{who} {serial}" for who, serial in seen.items())
+    lab.check("the disk's serial", set(seen.values()) == {wanted}, serials)
+
+
+def serials_seen(told: Iterable[Payload]) -> dict[str, str]:
+    """Who has read which serial of the disk, by the events of a deployment."""
     seen = {"verification": "never looked"}
-    for data in (event.data for event in events):
+    for data in told:
         if isinstance(data, InstallerDisk | AgentWritten):
             seen[data.kind.partition(".")[0]] = data.disk.serial
         elif isinstance(data, OsPhoned):
             seen["phone-home"] = data.root_disk.serial
         elif isinstance(data, VerifyTask) and data.task == "root disk":
-            seen["verification"] = data.sentence.split()[-1]
-    serials = ", ".join(f"{who} {serial}" for who, serial in seen.items())
-    lab.check("the disk's serial", set(seen.values()) == {wanted}, serials)
+            named = IN_SENTENCE.search(data.sentence)
+            seen["verification"] = named[1] if named else data.sentence
+    return seen
 
 
 def _shut_down(lab: Rehearsal) -> None:
