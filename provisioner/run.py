@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import subprocess
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,9 +17,10 @@ PIPE = subprocess.PIPE
 Process: TypeAlias = subprocess.Popen[bytes]
 PR_SET_PDEATHSIG = 1  # prctl(2)
 # By a program that becomes the one that is wanted: code of ours between fork and exec may dead-lock beside
-# threads (Python, subprocess, preexec_fn). Whose parent ($0) was gone before, does not begin.
+# threads (Python, subprocess, preexec_fn). For the kernel the *thread* is the parent: where that ($0) ended
+# before the signal was asked for, nobody would send it.
 _DIE_WITH_PARENT = ("--pdeathsig", "KILL", "--", "/bin/sh", "-c")
-_UNLESS_ORPHANED = '[ "$PPID" = "$0" ] && exec "$@"'
+_UNLESS_ORPHANED = '[ -e "/proc/$PPID/task/$0" ] || kill -KILL "$$"; exec "$@"'
 _prctl = ctypes.CDLL(None, use_errno=True).prctl
 
 
@@ -96,7 +98,7 @@ def start(
     program = find(str(argv[0]))
     environment = {**os.environ, **(env or {})}
     script = _UNLESS_ORPHANED if "PWD" in environment else f"unset PWD; {_UNLESS_ORPHANED}"  # a shell sets it
-    starter = [find("setpriv", "util-linux"), *_DIE_WITH_PARENT, script, str(os.getpid())]
+    starter = [find("setpriv", "util-linux"), *_DIE_WITH_PARENT, script, str(threading.get_native_id())]
     command = [*starter, program, *map(str, argv[1:])]
     out = log.open("ab") if log else None
     try:

@@ -68,6 +68,15 @@ def test_a_program_ends_with_the_thread_that_started_it(children: list[int]) -> 
     run.stop(parent)
 
 
+def test_a_program_does_not_begin_where_the_thread_that_started_it_is_gone_already() -> None:
+    begun: list[run.Process] = []
+    for _ in range(20):
+        thread = threading.Thread(target=lambda: begun.append(run.start(["sleep", "600"])))
+        thread.start()
+        thread.join()
+    assert [process.wait(LIMIT) for process in begun] == [-signal.SIGKILL] * 20
+
+
 def test_a_program_is_itself_by_its_pid_its_arguments_and_its_end(tmp_path: Path) -> None:
     script = 'echo "$$ $0 $1 $KEY"; pwd; exit 7'
     given = ["sh", "-c", script, "--", "two words"]
