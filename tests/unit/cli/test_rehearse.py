@@ -1,7 +1,6 @@
 """Which rehearsals a command line means, what it refuses, and the file with their results."""
 
 import json
-import resource
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from provisioner.errors import Exit, InputError
 from provisioner.lab import network, reimaging, report, scenarios, supplies
 from provisioner.lab.rehearsal import Options
 from provisioner.lab.report import Check, Report
+from tests.file_limit import room_for
 
 ALL = {(firmware, disk) for firmware in rehearse.FIRMWARE for disk in rehearse.BUSES}
 
@@ -40,13 +40,9 @@ def test_a_report_is_written_whole_or_stays_what_it_was(
     target = tmp_path / "report.json"
     if old is not None:
         target.write_text(old)
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     for size in (0, 1, 100):
-        resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-        try:
+        with room_for(size):
             code = run(["rehearse", "--report", str(target), "--cache", str(tmp_path / "cache")])
-        finally:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         assert code == Exit.USAGE and "report.json: it would be larger" in capsys.readouterr().err
         assert [path.name for path in tmp_path.iterdir()] == ([] if old is None else ["report.json"])
         assert old is None or target.read_text() == old

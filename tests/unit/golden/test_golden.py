@@ -2,10 +2,7 @@
 
 import json
 import os
-import resource
 import struct
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,6 +27,7 @@ from provisioner.golden import (
 from provisioner.golden.difference import Difference, compare, sentence
 from provisioner.golden.files import Area, FileManifest
 from provisioner.system import shipped
+from tests.file_limit import room_for
 
 EPOCH = 1767225600
 
@@ -420,17 +418,6 @@ def test_every_build_leaves_a_line_and_a_damaged_one_is_named(tmp_path: Path) ->
         file.write("{}\n")
     with pytest.raises(InputError, match="line 3"):
         record.journal(tmp_path)
-
-
-@contextmanager
-def room_for(size: int) -> Iterator[None]:
-    """No file of this process may be longer (setrlimit(2), EFBIG), as on a disk that is full there."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 @pytest.mark.parametrize("count", [0, 1, 3])

@@ -2,7 +2,6 @@
 
 import base64
 import json
-import resource
 
 import pytest
 
@@ -10,6 +9,7 @@ from provisioner import ramdisk
 from provisioner.errors import FileError, InputError
 from provisioner.ramdisk import kernel, packages
 from provisioner.system import shipped
+from tests.file_limit import room_for
 
 DEPENDENCIES = kernel.parse_dependencies(
     "kernel/nvme.ko: kernel/nvme-core.ko\n"
@@ -141,16 +141,11 @@ def test_a_ramdisk_is_replaced_whole_or_stays_the_one_that_it_was(tmp_path) -> N
 
     publish(2)
     before = {path.name: path.read_bytes() for path in out.iterdir()}
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     for limit in (0, 20, 100, 300):  # of the files or, last, of the list alone
         for name in ramdisk.FILES:
             (work / name).write_bytes(name.encode() * 20)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
-        try:
-            with pytest.raises(FileError) as caught:
-                ramdisk._publish(work, out, "6.20")
-        finally:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        with room_for(limit), pytest.raises(FileError) as caught:
+            ramdisk._publish(work, out, "6.20")
         assert caught.value.code == 151
         assert {path.name: path.read_bytes() for path in out.iterdir()} == before
     publish(20)

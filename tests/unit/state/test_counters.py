@@ -1,7 +1,6 @@
 """What the services count, as Prometheus' own parser reads it."""
 
 import os
-import resource
 import threading
 import time
 from pathlib import Path
@@ -11,6 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from provisioner.state import counters
 from provisioner.state.counters import MetricsRegistry, MetricsWriter
+from tests.file_limit import room_for
 
 
 def read(text: str) -> dict[tuple[str, ...], float]:
@@ -142,12 +142,8 @@ def test_a_service_is_up_while_no_room_is_left_for_its_numbers(
         writer.write()
         os.utime(path, (long_ago, long_ago))
     made.scalar("provision_requests_total", kind="read").inc()
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (room, hard))
-    try:
+    with room_for(room):
         writer.write()
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     found = read(counters.collect(tmp_path, ["tftp"], counted("web")))
     assert found["provision_service_up", "tftp"] == 1
     assert found.get(("provision_requests_total", "read", "tftp")) == (3 if has_written else None)

@@ -1,17 +1,15 @@
 """Files that commands write: all or nothing, at whatever byte the disk is full."""
 
 import os
-import resource
 import stat
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from provisioner.errors import FileError, PackError
 from provisioner.system import outputs
+from tests.file_limit import room_for
 
 NEW = b"what is new\n" * 3
 
@@ -19,17 +17,6 @@ NEW = b"what is new\n" * 3
 def content(folder: Path) -> dict[str, bytes]:
     """Every file below a folder, hidden ones too."""
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
-@contextmanager
-def room_for(size: int) -> Iterator[None]:
-    """No file of this process may be longer; the write that would make it so fails (setrlimit(2), EFBIG)."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 @pytest.mark.parametrize("old", [None, b"what was there before"])

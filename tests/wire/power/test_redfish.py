@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import resource
 import socket
 import ssl
 import stat
@@ -21,6 +20,7 @@ from provisioner import run
 from provisioner.errors import PowerError
 from provisioner.power import protocol, registry
 from provisioner.power.protocol import BmcAddress
+from tests.file_limit import room_for
 
 HERE = "127.0.0.1"
 USER, PASSWORD = "provision", "lab-secret"
@@ -193,13 +193,9 @@ def test_the_first_login_pins_the_certificate_and_only_we_may_read_it(
 @pytest.mark.parametrize("size", [0, 1, 64])
 def test_a_pin_without_room_is_said_and_leaves_no_half_of_it(address: BmcAddress, size: int) -> None:
     folder = Path(address.pin).parent
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))  # the driver's process inherits it
-    try:
-        with pytest.raises(PowerError, match=r"certificate of BMC .+ cannot be kept: .+ larger") as caught:
-            registry.connect(address).state()
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    words = r"certificate of BMC .+ cannot be kept: .+ larger"
+    with room_for(size), pytest.raises(PowerError, match=words) as caught:  # the driver's process inherits it
+        registry.connect(address).state()
     assert caught.value.code == 151 and ".partial" not in str(caught.value)
     assert not list(folder.iterdir())
     registry.connect(address).state()
