@@ -92,21 +92,23 @@ def normalise(name: str) -> str:
 def _without_options(name: str) -> Iterator[str]:
     """What may be its name, longest first, where whole DHCP options stand behind it, though they are text."""
     text = name.lstrip()[:LONGEST_WITH_OPTIONS]
-    for end in reversed(range(1, len(text) - 1)):
-        if _are_options(text[end:]):
-            yield normalise(text[:end])
+    return (normalise(text[:begins]) for begins in _option_places(text) if begins)
 
 
-def _are_options(text: str) -> bool:
-    """Whether it is code, length and value (RFC 2132, 2), once or more.
+def _option_places(text: str) -> Iterator[int]:
+    """Where it is options to its end, the last place first: code, length and value (RFC 2132, 2) each.
 
-    The ROM stopped at a zero byte: the value of an option behind the first may be missing.
+    The ROM stopped at a zero byte: the value of an option behind the first may be missing. Each place is
+    looked at once, whatever a stranger sends.
     """
-    left = text
-    while len(left) > 2 and ord(left[0]) != END_OF_OPTIONS and len(left) >= 2 + ord(left[1]):
-        left = left[2 + ord(left[1]) :]
-    has_first = len(left) < len(text)
-    return has_first and (not left or ord(left[0]) == END_OF_OPTIONS or len(left) == 2)
+    size = len(text)
+    may_follow = [True] * (size + 1)  # whether what begins there may stand behind an option
+    for begins in reversed(range(size)):
+        left, is_end = size - begins, ord(text[begins]) == END_OF_OPTIONS
+        behind = begins + 2 + ord(text[begins + 1]) if left > 2 and not is_end else size + 1
+        may_follow[begins] = may_follow[behind] if behind <= size else is_end or left == 2
+        if behind <= size and may_follow[begins]:
+            yield begins
 
 
 def open_requested(request: TransferRequest, lookup: Lookup) -> Content:
