@@ -4,7 +4,7 @@ Each form of the order is tried until one takes effect; what is read back decide
 """
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from provisioner.power.outcome import REFUSED, Kind
@@ -86,24 +86,22 @@ class BootOrder:
         order holds.
         """
         allowed, times = boot.words(TARGET + ALLOWED), boot.words(ENABLED + ALLOWED)
-        has_once = once and (not times or "Once" in times)  # it may be listed, and refused
-        lengths = ("Once", "Continuous") if has_once else ("Continuous",)
+        once_first: tuple[str, ...] = ("Once",) if once and (not times or "Once" in times) else ()
         mode = {MODE: "UEFI" if uefi else "Legacy"}
-        usual, is_disk = WANTED[self._device], self._device == "disk"
+        usual = WANTED[self._device]
         named = [one for one in usual if one in allowed] or ([] if allowed else list(usual[:1]))
-        unlisted = [] if named else list(usual[:1])  # what a list leaves out may work all the same
-        for often in lengths:
-            if is_disk and once and often == "Continuous":
-                yield from _removals(boot)
-            for target in named + unlisted * is_disk:
-                yield {ENABLED: often, TARGET: target} | mode
-                yield {ENABLED: often, TARGET: target}
-        if is_disk and not once:
-            yield from _removals(boot)
-        if not is_disk and uefi:
+        if self._device == "disk":
+            targets = named or usual[:1]
+            yield from _whole_and_without(targets, once_first, mode)  # it may be listed, and refused
+            lasting = _whole_and_without(targets, ("Continuous",), mode)
+            yield from (*_removals(boot), *lasting) if once else (*lasting, *_removals(boot))
+            return
+        lengths = (*once_first, "Continuous")
+        yield from _whole_and_without(named, lengths, mode)
+        if uefi:
             yield from self._option_forms(boot, lengths)
-        for target in unlisted * (not is_disk):
-            yield from ({ENABLED: often, TARGET: target} for often in lengths)
+        if not named:  # what a list leaves out may work all the same
+            yield from ({ENABLED: often, TARGET: usual[0]} for often in lengths)
 
     def _option_forms(self, boot: Resource, lengths: tuple[str, ...]) -> Iterator[Form]:
         """By the boot option of the card: for one start, else for each, else first in the order for good."""
@@ -139,8 +137,10 @@ class BootOrder:
 
     def _may_be_for_the_header(self, place: str, answer: Answer) -> bool:
         """Whether it may be refused for its If-Match: BMCs that know none refuse it in words of their own."""
-        if answer.status in PRECONDITION or answer.task:
-            return not answer.task
+        if answer.task:
+            return False
+        if answer.status in PRECONDITION:
+            return True
         outcome = judge(answer)
         is_refused = outcome.kind is Kind.REFUSED or answer.status == BROKEN
         return is_refused and outcome.code == REFUSED and place not in self._indifferent
@@ -173,6 +173,14 @@ def override(resource: Resource, option: BootOption | None = None) -> Override:
 def is_legacy(resource: Resource) -> bool:
     """Whether the override is for a BIOS."""
     return resource.part("Boot").text(MODE) == "Legacy"
+
+
+def _whole_and_without(targets: Iterable[str], lengths: Iterable[str], mode: Form) -> Iterator[Form]:
+    """Each target for each length, with the mode and without."""
+    for often in lengths:
+        for target in targets:
+            yield {ENABLED: often, TARGET: target, **mode}
+            yield {ENABLED: often, TARGET: target}
 
 
 def _removals(boot: Resource) -> Iterator[Form]:
