@@ -111,13 +111,16 @@ def _powering(site: Site, row: Deployment) -> Finding:
     return _network(site, row) or _unheard(site, row, newest.get(PowerOn))
 
 
-def _other_device(told: PowerOn | None) -> Finding | None:
-    """The BMC did not set what to boot, and said why: then the host has most likely booted something else."""
+def _other_device(row: Deployment, told: PowerOn | None, silent: str) -> Finding | None:
+    """The BMC did not set what to boot, and said why: then the host has most likely booted something else.
+
+    `silent` says what was not heard of it.
+    """
     if not told or not told.note or told.boot == "network":
         return None
     return Finding(
-        f"its BMC did not set the boot device to network ({told.note})",
-        "put the network first in its firmware's own boot order, then: provision retry",
+        f"{silent}; its BMC did not set the boot device to network ({told.note})",
+        f"put the network first in its firmware's own boot order, then: provision retry {row.host}",
     )
 
 
@@ -131,10 +134,9 @@ def _unheard(site: Site, row: Deployment, told: PowerOn | None) -> Finding:
             "the cable is perhaps in the host's other port: move it, or correct the MAC in the inventory",
         )
     silent = f"the BMC says power is on, but {row.mac} never asked for an address"
-    if likely := _other_device(told):
-        return Finding(f"{silent}; {likely.sentence}", f"{likely.hint} {row.host}")
-    return Finding(
-        silent + (f" ({told.note})" if told and told.note else ""),
+    note = f" ({told.note})" if told and told.note else ""
+    return _other_device(row, told, silent) or Finding(
+        silent + note,
         "check the cable, the switch port, and that network boot is enabled in the firmware",
     )
 
@@ -172,9 +174,7 @@ def _netbooting(site: Site, row: Deployment) -> Finding:
         if finding := _network(site, row) or _transfer(site, row):
             return finding
         silent = "it has an address but iPXE never asked for its script"
-        if likely := _other_device(newest.get(PowerOn)):
-            return Finding(f"{silent}; {likely.sentence}", f"{likely.hint} {row.host}")
-        return Finding(
+        return _other_device(row, newest.get(PowerOn), silent) or Finding(
             silent,
             f"TFTP (UDP 69) may be filtered, or Secure Boot refuses iPXE: {see_console(site, row)}",
         )
