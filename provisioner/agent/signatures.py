@@ -14,6 +14,7 @@ from provisioner.agent import libblkid, partition_types
 from provisioner.agent.libblkid import FoundPartition
 from provisioner.agent.partition_types import CEPH, LDM, LUKS, LVM, MD, VMFS, VSAN, ZFS
 from provisioner.agent.sector_reader import SectorReader
+from provisioner.imaging import ext4
 
 OCFS2 = "OCFS2, a cluster's file system"
 LUSTRE = "Lustre, a cluster's file system"
@@ -164,16 +165,12 @@ def _btrfs(reader: SectorReader, offset: int, length: int) -> Iterator[str]:
 
 def _ext4(head: bytes) -> Iterator[str]:
     """Whose journal is elsewhere (`s_journal_inum`, `s_journal_dev`), or which is a target of Lustre's."""
-    body = head[1024:2048]
-    if len(body) < 1024 or body[0x38:0x3A] != b"\x53\xef":
+    body = head[1024 : ext4.HEAD]
+    if len(body) < 1024 or not ext4.is_there(head):
         return
     has_journal, is_journal = body[0x5C] & 0x4, body[0x60] & 0x8  # COMPAT_HAS_JOURNAL, INCOMPAT_JOURNAL_DEV
-    if (
-        has_journal
-        and not is_journal
-        and body[0xE0:0xE4] == bytes(4)
-        and any(body[0xD0:0xE0] + body[0xE4:0xE8])
-    ):
+    is_inside, is_named = any(body[0xE0:0xE4]), any(body[0xD0:0xE0] + body[0xE4:0xE8])
+    if has_journal and not is_journal and is_named and not is_inside:
         yield ELSEWHERE.format("ext4")
     label = body[0x78:0x88].rstrip(b"\0")  # fsname-OST0001, with `:` or `=` until it was mounted once
     if label == b"MGS" or re.fullmatch(rb"[\w.-]{1,8}[-:=](OST|MDT)[0-9a-f]{4}", label):

@@ -114,15 +114,15 @@ def free_map(reader: Reader, verdict: Verdict = "unknown") -> FreeMap | None:
     return None if used is None else FreeMap(superblock.block, superblock.first, used, superblock.blocks)
 
 
-def is_there(reader: Reader) -> bool:
-    """Whether an ext2, ext3 or ext4 lies there, in whatever state."""
-    return reader(1024 + 0x38, 2) == struct.pack("<H", MAGIC)
+def is_there(head: bytes) -> bool:
+    """Whether an ext2, ext3 or ext4 begins with `head`, HEAD bytes of it, in whatever state."""
+    return head[1024 + 0x38 :][:2] == struct.pack("<H", MAGIC)
 
 
 def size(head: bytes) -> int:
     """The bytes of the ext2, ext3 or ext4 that begins with `head`, HEAD bytes of it; 0 where none does."""
     body = head[1024:HEAD]
-    if len(body) < 1024 or _u16(body, 0x38) != MAGIC or _u32(body, 0x18) > 6:
+    if len(body) < 1024 or not is_there(head) or _u32(body, 0x18) > 6:
         return 0
     high = _u32(body, 0x150) if _u32(body, 0x60) & WITH_64BIT else 0
     return (high << 32 | _u32(body, 0x4)) * (1024 << _u32(body, 0x18))

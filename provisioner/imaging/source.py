@@ -136,7 +136,7 @@ class RawImage:
         if is_unmounted:
             verdict = fsck.check(f"/proc/{os.getpid()}/fd/{self._fd}", root.offset)
         found = ext4.free_map(reader, verdict)
-        if found or not ext4.is_there(reader):
+        if found or not ext4.is_there(reader(0, ext4.HEAD)):
             return found, ""
         return None, DOUBTS[verdict] if is_unmounted else UNREAD
 

@@ -108,9 +108,8 @@ class LeasePool:
         if self._choose(mac, now, address) != address:
             return False
         lease = self._by_mac.get(mac)
-        transaction = (
-            lease.transaction if lease else Transaction()
-        )  # its ACK may be lost, and asked for again
+        # kept, for the ACK may be lost and asked for again
+        transaction = lease.transaction if lease else Transaction()
         self._write(Lease(mac, address, now + seconds, bound=True, transaction=transaction))
         return True
 
