@@ -125,11 +125,16 @@ def stretch(table: PartitionTable, disk_size: int) -> PartitionTable:
     """
     table = _narrowed(table)
     sectors = disk_size // table.sector
-    last = sectors - table.entry_sectors - 2
-    end = max((part.offset + part.length for part in table.partitions), default=0)
-    if end > (last + 1) * table.sector:
-        raise PackError(f"the partitions end at byte {end}, the disk has {disk_size}", code=311)
-    return replace(table, this=1, other=sectors - 1, last=last)
+    behind = table.entry_sectors + 1  # the backup's entries and its header
+    ends = [-(-(part.offset + part.length) // table.sector) for part in table.partitions]
+    if (needed := max([2 + table.entry_sectors, *ends]) + behind) > sectors:
+        raise PackError(
+            "the image's partitions and both copies of its partition table take "
+            f"{needed * table.sector} bytes, the disk has {disk_size}",
+            hint="take a larger disk or a smaller image",
+            code=311,
+        )
+    return replace(table, this=1, other=sectors - 1, last=sectors - behind - 1)
 
 
 def build(table: PartitionTable) -> tuple[bytes, bytes]:

@@ -4,6 +4,7 @@ import struct
 import uuid
 import zlib
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -80,9 +81,37 @@ def test_stretching_keeps_the_partitions_and_moves_the_backup_to_the_end() -> No
 def test_a_disk_that_ends_before_the_last_partition_or_its_backup_is_refused() -> None:
     small = gpt.read(reader(disk(table())), SECTOR)
     assert gpt.stretch(small, (8192 + 33) * SECTOR).last == 8191
-    with pytest.raises(PackError, match="the partitions end at byte 4194304") as caught:
-        gpt.stretch(small, (8192 + 32) * SECTOR)
-    assert caught.value.code == 311
+    with pytest.raises(PackError) as caught:
+        gpt.stretch(small, (8192 + 32) * SECTOR + 511)  # what is no whole sector is not there
+    assert caught.value.code == 311 and caught.value.hint == "take a larger disk or a smaller image"
+    assert str(caught.value) == (
+        "the image's partitions and both copies of its partition table take "
+        "4211200 bytes, the disk has 4211199"
+    )
+
+
+@pytest.mark.parametrize("count", [128, 4096])
+def test_a_disk_that_is_smaller_than_the_two_copies_of_the_table_is_refused(count: int) -> None:
+    empty = table(bytes(128 * count))
+    least = (2 + 2 * (count // 4) + 1) * SECTOR
+    assert gpt.stretch(empty, least).last == 2 + count // 4 - 1
+    for size in (least - 1, 1000, 0):
+        with pytest.raises(PackError, match=f"take {least} bytes, the disk has {size}") as caught:
+            gpt.stretch(empty, size)
+        assert caught.value.code == 311
+
+
+@given(st.lists(st.integers(34, 4000), min_size=2, max_size=6, unique=True), st.integers(0, 5000))
+def test_a_disk_takes_exactly_what_leaves_room_for_the_backup(edges: list[int], sectors: int) -> None:
+    places = sorted(edges)
+    rows = [entry(LINUX, first, last - 1, "p") for first, last in pairwise(places)]
+    image = gpt.read(reader(disk(table(entries(*rows)))), SECTOR)
+    try:
+        fits = gpt.stretch(image, sectors * SECTOR).last >= places[-1] - 1
+    except PackError as fault:
+        fits = False
+        assert int(str(fault).split(" take ")[1].split()[0]) > sectors * SECTOR
+    assert fits is (sectors >= places[-1] + 33)
 
 
 def test_the_protective_mbr_keeps_boot_code_and_claims_the_whole_disk() -> None:
