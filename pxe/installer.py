@@ -74,6 +74,11 @@ def bus_path(disk):
     return f"pci-{parts[-1]}" if parts else ""
 
 
+def sas_address(disk):
+    ends = [parent for parent in disk.resolve().parents if parent.name.startswith("end_device-")]
+    return word(ends[0] / "sas_device" / ends[0].name / "sas_address") if ends else ""
+
+
 def is_disk(place):
     is_made = "/virtual/block/" in str(place.resolve())
     has_size = bool(int(word(place / "size") or 0))
@@ -111,6 +116,7 @@ def disks():
             "wwn": identity(word(place / "wwid") or word(place / "device/wwid")),
             "rotational": word(place / "queue/rotational") == "1",
             "by_path": bus_path(place),
+            "sas_address": sas_address(place),
             "medium": medium_of(place),
             "read_only": word(place / "ro") == "1",
         }

@@ -24,6 +24,12 @@ def of(place: Path) -> str:
     return "-".join([*(f"pci-{function}" for function in functions), *_port(folder, place)])
 
 
+def sas_address(place: Path) -> str:
+    """Of the port of the disk that a SAS controller sees; empty for other disks. `place` as for `of`."""
+    end = _above(place.resolve(), "end_device-")
+    return read_word(end / "sas_device" / end.name / "sas_address") if end else ""
+
+
 def _controller(subsystem: Path) -> Path:
     """Of a disk that hangs at several NVMe controllers: the first of them."""
     links = [link for link in subsystem.iterdir() if _NVME.fullmatch(link.name) and link.is_symlink()]
@@ -87,7 +93,7 @@ def _sas(folder: Path) -> list[str]:
     if place is None:
         return []
     device = place / "sas_device" / place.name
-    phy, address = read_word(device / "phy_identifier"), read_word(device / "sas_address")
+    phy, address = read_word(device / "phy_identifier"), sas_address(folder)
     expander = _above(place.parent, "expander-")
     if address and read_word(place.parent / "sas_port" / place.parent.name / "num_phys") not in ("", "1"):
         return ["sas", address, "lun", _unit(folder)]

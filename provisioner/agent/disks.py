@@ -91,7 +91,7 @@ def mismatches(disk: Disk, hints: DiskHints) -> list[str]:
         "serial": lambda wanted, has: disk_names.is_serial_of(wanted, has, disk.model, disk.wwn),
         "wwn": lambda wanted, has: disk_names.is_same_wwn(wanted, has) or wanted.lower() == has.lower(),
         "name": disk_names.is_same_device,
-        "by_path": disk_names.is_same_path,
+        "by_path": lambda wanted, has: disk_names.is_same_path(wanted, has, disk.sas_address),
     }
     for name, is_same in same.items():
         wanted, has = getattr(hints, name), getattr(disk, name)

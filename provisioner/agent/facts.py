@@ -116,6 +116,7 @@ def disk(place: Path) -> Disk:
         wwn=_number(read_word(place / "wwid") or read_word(place / "device/wwid")),
         rotational=read_word(place / "queue/rotational") == "1",
         by_path=bus_path.of(place),
+        sas_address=bus_path.sas_address(place),
         content=clean(content(device, sector)),
         foreign=clean(foreign),
         owner=owner,

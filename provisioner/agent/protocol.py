@@ -125,6 +125,7 @@ class Disk:
     wwn: Serial = ""
     rotational: bool = False
     by_path: Serial = ""
+    sas_address: Serial = ""  # of its port, such as 0x5000c500a1b2c3d5; empty on other buses
     content: str = ""  # in words: "holds vault-os 2026.09.0", "GPT with 4 partitions", "no partition table"
     foreign: str = ""  # in words, what of it is part of something larger: LVM, RAID, ZFS
     owner: str = ""  # the host whose system it holds, as far as its seed says so

@@ -13,6 +13,7 @@ class DiskInfo(HardwareModel):
     """A disk as the kernel shows it, sizes in bytes; `content`, `foreign`, `owner` are words for people.
 
     `medium` says why nobody means it unless a hint names it, `a USB medium`; it is empty for a fixed disk.
+    `sas_address` is that of its port, which by-path names of some udev have in place of the phy.
     """
 
     name: str
@@ -23,6 +24,7 @@ class DiskInfo(HardwareModel):
     wwn: str = ""
     rotational: bool = False
     by_path: str = ""
+    sas_address: str = ""
     content: str = ""
     foreign: str = ""
     owner: str = ""

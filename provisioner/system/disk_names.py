@@ -27,6 +27,7 @@ _NO_DISK = re.compile(
 )
 # what people name in place of a disk: a controller, a character device, a link, a number (lsblk's MAJ:MIN)
 _NO_NAME = re.compile(r"nvme\d+|ng\d+n\d+|sg\d+|(mapper|disk|md|block|bsg)!.*|\d+:\d+")
+_SAS_PHY = re.compile(r"-sas-(exp0x[0-9a-f]+-)?phy\d+(?=-lun-)")
 _PATH = re.compile(rf"pci-{_PCI}(-[\w.:+-]+)?|(platform|acpi|ccw|vmbus)-[\w.:+-]+")
 
 
@@ -104,11 +105,16 @@ def is_same_wwn(one: str, other: str) -> bool:
     return bool(wwn(one)) and wwn(one) == wwn(other)
 
 
-def is_same_path(wanted: str, has: str) -> bool:
-    """Whether a place is the wanted one, or lies below it: a controller's address says all of its disks."""
+def is_same_path(wanted: str, has: str, sas_address: str = "") -> bool:
+    """Whether a place is the wanted one, or lies below it: a controller's address says all of its disks.
+
+    Where a disk's `sas_address` is known, it may stand in place of its phy: older udev writes it so.
+    """
     wanted, has = path(wanted), path(has)
     if not wanted or not has:
         return False
+    if sas_address and f"-sas-{path(sas_address)}-" in f"{wanted}-":
+        has = _SAS_PHY.sub(f"-sas-{path(sas_address)}", has)
     is_controller = re.fullmatch(f"pci-{_PCI}", has) is not None  # all that was known of where the disk is
     is_below = f"-{wanted}-" in f"-{has}-"
     # an older udev leaves out what stands before the last PCI function (Intel's VMD)

@@ -108,6 +108,11 @@ def test_sas_disks_are_told_apart_by_phy_expander_or_address(sys: Path) -> None:
         "pci-0000:3b:00.0-sas-exp0x500304801f2a77bf-phy17-lun-0",
         "pci-0000:3b:00.0-sas-0x5006016844602198-lun-3",
     ]
+    assert [bus_path.sas_address(place) for place in (direct, behind, wide)] == [
+        "",
+        "0x5000c500a1b2c3d5",
+        "0x5006016844602198",
+    ]
 
 
 def test_a_lun_behind_fibre_channel_is_at_its_target_port(sys: Path) -> None:

@@ -19,6 +19,7 @@ from provisioner.errors import DiskError
 from provisioner.system import shipped
 
 PCI = "devices/pci0000:00"
+END = "../../../../sas_device/end_device-"  # above a SAS disk
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,45 @@ KINDS = {
         },
         "fixed",
     ),
+    "sas phy": Kind(
+        f"{PCI}/0000:b0:00.0/host23/port-23:{{n}}/end_device-23:{{n}}/target23:0:{{n}}/23:0:{{n}}:0/block"
+        "/sd{letter}",
+        {
+            "device/wwid": "naa.5000c500a1b2c4{n:02x}",
+            f"{END}23:{{n}}/phy_identifier": "{n}",
+            f"{END}23:{{n}}/sas_address": "0x5000c500a1b2c4{n:02x}",
+        },
+        "fixed",
+    ),
+    "sata at an sas controller": Kind(  # which makes up an address for it
+        f"{PCI}/0000:b1:00.0/host24/port-24:{{n}}/end_device-24:{{n}}/target24:0:{{n}}/24:0:{{n}}:0/block"
+        "/sd{letter}",
+        {
+            f"{END}24:{{n}}/phy_identifier": "{n}",
+            f"{END}24:{{n}}/sas_address": "0x443322110{n}000000",
+        },
+        "fixed",
+    ),
+    "sas shelf": Kind(
+        f"{PCI}/0000:b2:00.0/host25/port-25:0/expander-25:0/port-25:0:{{n}}/end_device-25:0:{{n}}"
+        "/target25:0:{n}/25:0:{n}:0/block/sd{letter}",
+        {
+            f"{END}25:0:{{n}}/phy_identifier": "{n}",
+            f"{END}25:0:{{n}}/sas_address": "0x5000cca2a1b2c5{n:02x}",
+            "../../../../../../sas_device/expander-25:0/sas_address": "0x500304801f2a77bf",
+        },
+        "fixed",
+    ),
+    "wide sas port": Kind(
+        f"{PCI}/0000:b3:00.0/host26/port-26:{{n}}/end_device-26:{{n}}/target26:0:{{n}}/26:0:{{n}}:3/block"
+        "/sd{letter}",
+        {
+            f"{END}26:{{n}}/phy_identifier": "0",
+            f"{END}26:{{n}}/sas_address": "0x50060168446021{n:02x}",
+            "../../../../../sas_port/port-26:{n}/num_phys": "4",
+        },
+        "fixed",
+    ),
     "second on the cable": Kind(
         f"{PCI}/0000:00:01.{{n}}/ata1/host80/target80:0:1/80:0:1:0/block/sd{{letter}}",
         {"device/model": "QEMU HARDDISK", "device/serial": "QM0000{n}X"},
@@ -154,8 +194,9 @@ def build(root: Path, kinds: list[str]) -> dict[str, Kind]:
         kind, letter = KINDS[name], "abcdefghi"[n]
         place = root / kind.place.format(n=n, letter=letter)
         for file, text in {"size": "1875385008", "removable": "0", "ro": "0", **kind.files}.items():
-            (place / file).parent.mkdir(parents=True, exist_ok=True)
-            (place / file).write_text(text.format(n=n) + "\n")
+            path = place / file.format(n=n)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text.format(n=n) + "\n")
         (root / "block" / place.name).symlink_to(place)
         names[place.name] = kind
     return names
@@ -219,6 +260,10 @@ def notations(disk: Disk, kind: Kind) -> Iterator[dict[str, str]]:
     if kind.has_place:
         place = disk.by_path
         yield from ({"by_path": text} for text in (place, place.upper(), f"/dev/disk/by-path/{place}"))
+    if disk.sas_address:  # as udev before version 219 has it
+        function, unit = disk.by_path.split("-sas-")[0], disk.by_path.rsplit("-lun-")[1]
+        yield {"by_path": f"{function}-sas-{disk.sas_address}-lun-{unit}"}
+        yield {"by_path": f"/dev/disk/by-path/{function}-sas-{disk.sas_address.upper()}-lun-{unit}"}
     if disk.by_path.startswith("pci-0000:"):
         bare = disk.by_path.removeprefix("pci-0000:")
         yield from ({"by_path": text} for text in (bare, f"0000:{bare}", f"pci-{bare}", f"pci@0000:{bare}"))

@@ -165,7 +165,7 @@ def greeting(**changes: object) -> dict[str, Any]:
 
 
 IDENTITIES = ("nonce", "boot_id", "mac", "serial", "uuid")
-OF_DISKS = ("disk.name", "disk.serial", "disk.wwn", "disk.by_path")
+OF_DISKS = ("disk.name", "disk.serial", "disk.wwn", "disk.by_path", "disk.sas_address")
 UNREADABLE = {name: words for name, words in WORDS.items() if not is_identifier(words)}
 
 

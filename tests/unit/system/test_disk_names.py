@@ -130,6 +130,42 @@ def test_another_port_is_another_place(wanted: str, has: str) -> None:
     assert not disk_names.is_same_path(wanted, has)
 
 
+SHELF = "pci-0000:3b:00.0-sas-exp0x500304801f2a77bf-phy17-lun-0"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "has", "address", "is_same"),
+    [
+        ("pci-0000:3b:00.0-sas-0x5000c500a1b2c3d5-lun-0", SHELF, "0x5000c500a1b2c3d5", True),
+        (
+            "3b:00.0-sas-0x4433221104000000-lun-0",
+            "pci-0000:3b:00.0-sas-phy4-lun-0",
+            "0x4433221104000000",
+            True,
+        ),
+        ("pci-0000:3b:00.0-SAS-0x5000C500A1B2C3D5-lun-0", SHELF, "0x5000c500a1b2c3d5", True),
+        (SHELF, SHELF, "0x5000c500a1b2c3d5", True),
+        ("pci-0000:3b:00.0", SHELF, "0x5000c500a1b2c3d5", True),
+        (
+            "pci-0000:3b:00.0-sas-0x5006016844602198-lun-3",
+            "pci-0000:3b:00.0-sas-0x5006016844602198-lun-3",
+            "",
+            True,
+        ),
+        ("pci-0000:3b:00.0-sas-0x5000c500a1b2c3d6-lun-0", SHELF, "0x5000c500a1b2c3d5", False),
+        ("pci-0000:3b:00.0-sas-0x5000c500a1b2c3d5-lun-1", SHELF, "0x5000c500a1b2c3d5", False),
+        ("pci-0000:3c:00.0-sas-0x5000c500a1b2c3d5-lun-0", SHELF, "0x5000c500a1b2c3d5", False),
+        ("pci-0000:3b:00.0-sas-0x5000c500a1b2c3d5-lun-0", SHELF, "", False),  # of an older agent
+        ("pci-0000:3b:00.0-sas-0x500304801f2a77bf-lun-0", SHELF, "0x5000c500a1b2c3d5", False),
+        ("pci-0000:3b:00.0-sas-exp0x500304801f2a77bf-phy1-lun-0", SHELF, "0x5000c500a1b2c3d5", False),
+    ],
+)
+def test_the_address_of_an_sas_disk_may_stand_for_its_phy(
+    wanted: str, has: str, address: str, is_same: bool
+) -> None:
+    assert disk_names.is_same_path(Hints(by_path=wanted).by_path, has, address) is is_same
+
+
 @pytest.mark.parametrize(
     ("wanted", "fits"),
     [
