@@ -47,10 +47,11 @@ def _named_profile(value: object, validate: ValidatorFunctionWrapHandler) -> Pro
 
 
 class InventoryUpdate(FrozenModel):
-    """Hosts and profiles to add or replace, all or none."""
+    """Hosts and profiles to add or replace, all or none; with `dry_run` they are only checked."""
 
     hosts: tuple[Annotated[Host, WrapValidator(_named_host)], ...] = ()
     profiles: tuple[Annotated[Profile, WrapValidator(_named_profile)], ...] = ()
+    dry_run: bool = False
 
 
 class InventoryApplied(ServiceAnswer):

@@ -114,6 +114,7 @@ def apply(client: "Client", folder: Path, dry_run: bool) -> None:
     listed = cache(client.hosts)
     hosts, profiles = inventory.read(folder, registry.DRIVERS, advise=info, known=listed)
     if dry_run:
+        client.apply(hosts, profiles, dry_run=True)
         known = {host.name for host in listed()}
         for host in hosts:
             say(f"{host.name}: {'replaced' if host.name in known else 'new'}")

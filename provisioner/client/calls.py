@@ -92,9 +92,14 @@ class Client(Transport):
         """One host by name, serial or MAC, with its hardware."""
         return self.get(HostDetails, f"/hosts/{quoted(text)}")
 
-    def apply(self, hosts: Sequence[Host], profiles: Sequence[Profile]) -> InventoryApplied:
-        """Add or replace hosts and profiles, all or none; only what was set is sent."""
-        update = InventoryUpdate(hosts=tuple(hosts), profiles=tuple(profiles))
+    def apply(
+        self, hosts: Sequence[Host], profiles: Sequence[Profile], *, dry_run: bool = False
+    ) -> InventoryApplied:
+        """Add or replace hosts and profiles, all or none; only what was set is sent.
+
+        With `dry_run` the service checks them only.
+        """
+        update = InventoryUpdate(hosts=tuple(hosts), profiles=tuple(profiles), dry_run=dry_run)
         return self.post(InventoryApplied, "/hosts", update)
 
     def lock(self, text: str, *, locked: bool) -> HostStatus:

@@ -22,7 +22,7 @@ NEWEST_EVENTS = 20
 
 
 def apply(body: InventoryUpdate) -> InventoryApplied:
-    """Add or replace hosts and profiles, all or none."""
+    """Add or replace hosts and profiles, all or none; with `dry_run` only check them."""
     site = the_site()
     before = {host.name: host for host in site.database.hosts.all()}
     known = {profile.name for profile in [*body.profiles, *site.database.profiles.all()]}
@@ -30,7 +30,8 @@ def apply(body: InventoryUpdate) -> InventoryApplied:
     hosts = [inventory.make_host(host, registry.DRIVERS) for host in described]
     inventory.check(hosts, known, list(before.values()))
     hosts = [_keep_lock(host, before.get(host.name)) for host in hosts]
-    site.database.put_inventory(hosts, list(body.profiles), site.settings.hosts_range)
+    profiles, pool = list(body.profiles), site.settings.hosts_range
+    site.database.put_inventory(hosts, profiles, pool, dry_run=body.dry_run)
     return InventoryApplied(
         hosts=tuple(host.name for host in hosts), profiles=tuple(profile.name for profile in body.profiles)
     )

@@ -4,7 +4,9 @@ import os
 import stat
 import threading
 import weakref
+from contextlib import nullcontext
 from dataclasses import replace
+from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
@@ -65,8 +67,6 @@ def test_every_mac_keeps_one_address_of_its_own(site: Site) -> None:
 
 
 def test_a_full_range_is_said_and_leaves_nothing_behind(site: Site) -> None:
-    from ipaddress import IPv4Address
-
     pool = AddressRange(first=IPv4Address("10.77.0.64"), last=IPv4Address("10.77.0.64"))
     with pytest.raises(ServiceError, match="no address is free"):
         site.database.put_inventory(
@@ -76,6 +76,20 @@ def test_a_full_range_is_said_and_leaves_nothing_behind(site: Site) -> None:
         site.database.hosts.get("vc-9")
     with pytest.raises(NotFoundError):
         site.database.profiles.get("p9")
+
+
+@pytest.mark.parametrize(("last", "is_full"), [("10.77.0.65", True), ("10.77.0.66", False)])
+def test_a_dry_run_refuses_a_full_range_and_changes_nothing(site: Site, last: str, is_full: bool) -> None:
+    pool = AddressRange(first=IPv4Address("10.77.0.64"), last=IPv4Address(last))  # vc-1 has the first
+    hosts, macs = site.database.hosts.all(), site.database.macs.all()
+    new = [Host(name=f"vc-{n}", macs=(f"52:54:00:00:00:{n:02x}",), profile="p9") for n in (8, 9)]
+    with pytest.raises(ServiceError, match="no address is free") if is_full else nullcontext():
+        site.database.put_inventory(new, [Profile(name="p9")], pool, dry_run=True)
+    assert (site.database.hosts.all(), site.database.macs.all()) == (hosts, macs)
+    with pytest.raises(NotFoundError):
+        site.database.profiles.get("p9")
+    with pytest.raises(ServiceError, match="no address is free") if is_full else nullcontext():
+        site.database.put_inventory(new, [Profile(name="p9")], pool)
 
 
 def test_the_database_itself_refuses_two_deployments_of_one_host(site: Site) -> None:

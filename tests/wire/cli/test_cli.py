@@ -371,6 +371,17 @@ def test_all_faults_of_an_inventory_are_told_and_a_dry_run_changes_nothing(
     assert "dry-1" not in [host.name for host in world.client.hosts()]
 
 
+def test_a_dry_run_says_that_no_address_is_left(world: World, tmp_path: Path) -> None:
+    macs = ", ".join(f'"52:54:01:00:00:{n:02x}"' for n in range(256))  # more than the network has addresses
+    (tmp_path / "hosts.yml").write_text(f"g: {{hosts: {{vast-1: {{macs: [{macs}], profile: p}}}}}}\n")
+    (tmp_path / "profiles.yml").write_text("p: {image: vault-os}\n")
+    for more in (["--dry-run"], []):
+        said = world.provision("host", "apply", tmp_path, *more)
+        assert said.code == 1 and said.out == "" and "no address is free" in said.err, said.err
+        assert "(PV-614)" in said.err and "enlarge dhcp.hosts" in said.err
+    assert "vast-1" not in [host.name for host in world.client.hosts()]
+
+
 @pytest.mark.parametrize("mac", ["AC-1F-6B-77-00-{}", "ac1f.6b77.00{}", "AC1F6B7700{}", "ac 1f 6b 77 00 {}"])
 def test_a_host_is_added_by_a_mac_as_it_stands_on_the_label(world: World, mac: str) -> None:
     number = f"{len(mac):02x}"
