@@ -44,6 +44,7 @@ def read(
     hosts = [host for entry in host_entries if (host := check.host(entry, drivers))]
     _advise_bmcs(hosts, host_entries, drivers, advise)
     profiles = [profile for entry in profile_entries if (profile := check.profile(entry))]
+    _advise_disks(profiles, profile_entries, advise)
     check.together(hosts, host_entries, {entry.name for entry in profile_entries}, _known(known, faults))
     faults.end()
     return hosts, profiles
@@ -84,6 +85,16 @@ def _advise_bmcs(
         advise(
             f"{place}: the BMC of {_names(lost)} has neither address nor mac: it cannot be powered (PV-206)"
         )
+
+
+def _advise_disks(profiles: list[Profile], entries: list[Entry], advise: Callable[[str], None]) -> None:
+    several = {profile.name for profile in profiles if profile.disks[1:]}
+    for entry in entries:
+        if entry.name in several:
+            advise(
+                f"{entry.place_of(('disks', 1))}: only the first of the `disks` of {entry.subject} counts: "
+                "an image is written to one disk; one host's own disk is `disk` in hosts.yml"
+            )
 
 
 def _names(entries: list[Entry]) -> str:

@@ -292,6 +292,30 @@ def test_names_that_are_paths_lead_to_no_file(tmp_path: Path) -> None:
     assert "'../x' can be no host's name" in sentence
 
 
+@pytest.mark.parametrize(
+    ("profiles", "advice"),
+    [
+        ("cube: {}\n", []),
+        ("cube: {disks: [{min_size: 1T}]}\n", []),
+        ("cube:\n  disks:\n  - {model: A*}\n  - {model: B*}\n  - {model: C*}\n", ["4: cube"]),
+        (
+            "cube: {disks: [{name: sda},\n  {name: sdb}]}\nother:\n  disks: [{name: sda}, {name: sda}]\n",
+            ["2: cube", "4: other"],
+        ),
+    ],
+)
+def test_a_second_disk_of_a_profile_is_advised_of(tmp_path: Path, profiles: str, advice: list[str]) -> None:
+    said: list[str] = []
+    hosts = 'g: {hosts: {a: {macs: ["52:54:00:00:00:01"], profile: cube}}}\n'
+    inventory.read(write(tmp_path, hosts, profiles), DRIVERS, advise=said.append)
+    expected = [tuple(one.split(": ")) for one in advice]
+    assert said == [
+        f"profiles.yml: line {line}: only the first of the `disks` of profile {name} counts: an image is "
+        "written to one disk; one host's own disk is `disk` in hosts.yml"
+        for line, name in expected
+    ]
+
+
 def test_a_bmc_that_cannot_be_found_is_advised_of(tmp_path: Path) -> None:
     advice: list[str] = []
     text = "g:\n  vars:\n    profile: cube\n    bmc: {driver: ipmi}\n  hosts:\n"
