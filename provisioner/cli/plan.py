@@ -48,6 +48,8 @@ def _lines(plan: "Plan") -> list[tuple[str, str]]:
         lines.append(("", f"not ours: {disk.foreign}; refused without --erase-foreign"))
     if plan.holds:
         lines.append(("", plan.holds))
+    if plan.deviations:
+        lines.append(("Hardware", f"{'; '.join(plan.deviations)}: the verification would reject it"))
     if plan.locked:
         lines.append(("Locked", f"nothing is deployed before: provision host unlock {host.name}"))
     return lines
@@ -99,6 +101,9 @@ def show_run(plan: "RunPlan", *, stderr: bool) -> None:
     """The plans of many hosts as a table, and who is left out."""
     print_table(console(stderr=stderr), make_table(plan.plans, COLUMNS))
     tell = info if stderr else say
+    for one in plan.plans:
+        if one.deviations:
+            tell(f"{one.host.name}: {'; '.join(one.deviations)}: the verification would reject it")
     for host in plan.left_out:
         tell(f"left out: {_reasons(host)}")
 

@@ -17,6 +17,7 @@ from provisioner.domain.values import parse_mac
 from provisioner.errors import InputError, NotFoundError, RefusedError
 from provisioner.power import registry
 from provisioner.site.site import Site
+from provisioner.verify import check
 
 
 def find_host(site: Site, text: str) -> Host:
@@ -120,6 +121,7 @@ def make(site: Site, host: Host, image: Image, terms: Terms) -> Plan:
         power=_power(host),
         installer=choose_iso(site, host, image),
         locked=host.locked,
+        deviations=_deviations(site, host),
         refusals=tuple(admission.refusals(site, host, image, terms)),
     )
 
@@ -141,6 +143,11 @@ def _power(host: Host) -> str:
 
 def _last_deployed(last: Deployment | None) -> str:
     return f"last deployed: {last.image}, {last.stage}" if last else ""
+
+
+def _deviations(site: Site, host: Host) -> tuple[str, ...]:
+    hardware = site.database.hosts.hardware(host.name)
+    return check.foresee(hardware, site.database.profiles.get(host.profile)) if hardware else ()
 
 
 def _erased_disk(site: Site, host: Host, image: Image) -> ErasedDisk:

@@ -57,6 +57,8 @@ class Plan(FrozenModel):
     `holds` is the image that was deployed last, in words. The operator confirms by `challenge`, for which
     `question` asks in words. `power` says how the host is powered, `installer` is the id of the ISO that
     boots instead of the ramdisk, empty for none. With any of `refusals` the order is refused.
+    `deviations` say in words what of the hardware, as it was last seen, the verification would reject:
+    nothing is refused for it, as it may be mended by now.
     """
 
     model_config = ConfigDict(extra="ignore")
@@ -71,6 +73,7 @@ class Plan(FrozenModel):
     power: str
     installer: str
     locked: bool
+    deviations: tuple[str, ...] = ()
     refusals: tuple[Refusal, ...] = ()
 
 

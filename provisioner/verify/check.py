@@ -1,8 +1,10 @@
 """Compares what a host is with what it must be: one result with a sentence for each check. No I/O."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from provisioner.domain.hardware import HardwareFacts
 from provisioner.domain.identity import DiskIdentity, Match
+from provisioner.domain.profile import Profile
 from provisioner.verify.evidence import HostFacts
 from provisioner.verify.model import Expected, PciDevice, TaskResult
 
@@ -19,11 +21,24 @@ def compare(facts: HostFacts, expected: Expected) -> Iterator[TaskResult]:
     if wanted.is_known:
         yield _root_disk(facts, wanted)
     if expected.memory_min:
-        yield _memory(facts, expected.memory_min)
+        yield _memory(facts.memory, expected.memory_min)
     for mac in dict.fromkeys(expected.macs):
         yield _card(facts, mac)
     for device in expected.pci:
-        yield _pci(facts, device)
+        yield _pci(facts.pci, device)
+
+
+def foresee(hardware: HardwareFacts, profile: Profile) -> tuple[str, ...]:
+    """What would be a deviation of a host with this hardware, a sentence each: GPUs and memory.
+
+    A memory of 0, or no PCI function at all, is what was not reported, and not judged.
+    """
+    ids = [device.id for device in hardware.devices]
+    wanted = [PciDevice(gpu.id, gpu.count, gpu.name) for gpu in profile.gpus if ids]
+    results = [_pci(ids, device) for device in wanted]
+    if hardware.memory and profile.memory_min:
+        results.append(_memory(hardware.memory, profile.memory_min))
+    return tuple(result.sentence for result in results if result.result == "deviation")
 
 
 def _result(name: str, good: bool, sentence: str) -> TaskResult:
@@ -58,10 +73,10 @@ def _number(disk: DiskIdentity) -> str:
     return f"serial {disk}" if disk.serial else str(disk)
 
 
-def _memory(facts: HostFacts, wanted: int) -> TaskResult:
+def _memory(memory: int, wanted: int) -> TaskResult:
     allowed = max(wanted * MEMORY_TOLERANCE, MEMORY_FLOOR)
-    good = facts.memory >= wanted - allowed
-    sentence = f"memory {gib(facts.memory)}, the profile wants at least {gib(wanted)}"
+    good = memory >= wanted - allowed
+    sentence = f"memory {gib(memory)}, the profile wants at least {gib(wanted)}"
     return _result("memory", good, sentence)
 
 
@@ -76,8 +91,8 @@ def _card(facts: HostFacts, mac: str) -> TaskResult:
     return _result("network card", good, f"network card {mac} is {'there' if good else 'missing'}")
 
 
-def _pci(facts: HostFacts, device: PciDevice) -> TaskResult:
-    count = facts.pci.count(device.id)
+def _pci(ids: Sequence[str], device: PciDevice) -> TaskResult:
+    count = ids.count(device.id)
     label = f"{device.id} ({device.name})" if device.name else device.id
     noun = "device" if device.count == 1 else "devices"
     sentence = f"{device.count} PCI {noun} {label} expected, {count} found"

@@ -4,8 +4,9 @@ import pytest
 
 from provisioner.deployment import plan
 from provisioner.domain.deployment import Terms
-from provisioner.domain.hardware import DiskInfo, HardwareFacts
+from provisioner.domain.hardware import DeviceInfo, DiskInfo, HardwareFacts
 from provisioner.domain.plan import Plan
+from provisioner.domain.profile import Gpu, Profile
 from provisioner.errors import InputError, RefusedError
 from provisioner.site.site import Site
 
@@ -74,6 +75,45 @@ def test_a_plan_says_that_the_disk_cannot_take_the_image(
     assert erased.seen and erased.doubt.endswith(doubt) and bool(erased.doubt) is bool(doubt)
     iso = image.model_copy(update={"kind": "iso"})
     assert plan.make(site, site.database.hosts.get("vc-1"), iso, Terms()).erases.doubt == ""
+
+
+H100, NIC = DeviceInfo(id="10de:2330", kind="030200"), DeviceInfo(id="8086:1592", kind="020000")
+CUBE = Profile(name="cube", gpus=(Gpu(id="10de:2330", count=2, name="H100 SXM"),), memory_min=512 << 30)
+
+
+@pytest.mark.parametrize(
+    ("devices", "gib", "deviations"),
+    [
+        ((H100, NIC, H100), 512, ()),
+        ((H100, NIC, H100), 480, ()),  # firmware and kernel keep 7 % at most
+        ((H100, NIC), 512, ("2 PCI devices 10de:2330 (H100 SXM) expected, 1 found",)),
+        ((H100,) * 3, 512, ("2 PCI devices 10de:2330 (H100 SXM) expected, 3 found",)),
+        (
+            (NIC,),
+            256,
+            (
+                "2 PCI devices 10de:2330 (H100 SXM) expected, 0 found",
+                "memory 256 GiB, the profile wants at least 512 GiB",
+            ),
+        ),
+        ((), 0, ()),  # the installer reports neither
+    ],
+)
+def test_a_plan_says_what_of_the_hardware_would_be_rejected(
+    site: Site, devices: tuple[DeviceInfo, ...], gib: int, deviations: tuple[str, ...]
+) -> None:
+    site.database.put_inventory([], [CUBE], site.settings.hosts_range)
+    facts = HardwareFacts(disks=(DISK,), devices=devices, memory=gib << 30)
+    site.database.hosts.put_hardware("vc-1", facts, 1234.5)
+    host, image = site.database.hosts.get("vc-1"), site.database.images.all()[0]
+    made = plan.make(site, host, image, Terms())
+    assert (made.deviations, made.refusals) == (deviations, ())
+
+
+def test_a_host_that_was_never_seen_deviates_in_nothing(site: Site) -> None:
+    site.database.put_inventory([], [CUBE], site.settings.hosts_range)
+    host, image = site.database.hosts.get("vc-1"), site.database.images.all()[0]
+    assert plan.make(site, host, image, Terms()).deviations == ()
 
 
 def test_a_plan_is_the_same_after_it_was_sent(site: Site) -> None:

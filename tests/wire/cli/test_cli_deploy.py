@@ -17,7 +17,8 @@ from provisioner.cli.output import TIMES
 from provisioner.deployment.record import record
 from provisioner.domain.deployment import Verdict
 from provisioner.domain.events.verification import SealDone, VerifyPassed, VerifyRejected
-from provisioner.domain.hardware import DiskInfo, HardwareFacts
+from provisioner.domain.hardware import DeviceInfo, DiskInfo, HardwareFacts
+from provisioner.domain.profile import Gpu, Profile
 from provisioner.errors import RefusedError
 
 if TYPE_CHECKING:
@@ -131,6 +132,24 @@ def test_a_dry_run_says_why_no_disk_that_was_seen_is_meant(world: World, puppet:
     assert said.code == 0 and "not among those seen; the one disk that fits: no hint" in words, words
     assert "this machine shows no disk that could be meant. Seen: sda 10 GB serial 4C53: it is a USB" in words
     assert "(PV-312)" in words
+
+
+def test_a_dry_run_says_what_of_the_hardware_would_be_rejected(world: World, puppet: Puppet) -> None:
+    name = puppet.name
+    wanted = Profile(
+        name="dense", image="vault-os", memory_min=64 << 30, gpus=(Gpu(id="10de:2330", count=8),)
+    )
+    host = world.site.database.hosts.get(name).model_copy(update={"profile": "dense"})
+    world.site.database.put_inventory([host], [wanted], world.site.settings.hosts_range)
+    seen = HardwareFacts(memory=32 << 30, devices=(DeviceInfo(id="10de:2330", kind="030200"),) * 7)
+    world.site.database.hosts.put_hardware(name, seen, 1234.5)
+    words = "8 PCI devices 10de:2330 expected, 7 found; memory 32 GiB, the profile wants at least 64 GiB"
+    said = world.provision("deploy", name, "--dry-run")
+    assert said.code == 0 and f"Hardware {words}: the verification would" in " ".join(said.out.split()), said
+    many = world.provision("deploy", "--select", f"name={name}", "--dry-run")
+    assert many.code == 0 and f"{name}: {words}" in " ".join(many.out.split()), many
+    data = json.loads(world.provision("deploy", name, "--dry-run", "-o", "json").out)
+    assert data["plan"]["deviations"] == words.split("; ")
 
 
 def test_a_dry_run_names_every_refusal_and_ends_as_the_order_would(world: World, puppet: Puppet) -> None:
