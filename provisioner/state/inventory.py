@@ -45,18 +45,15 @@ def read(
     _advise_bmcs(hosts, host_entries, drivers, advise)
     profiles = [profile for entry in profile_entries if (profile := check.profile(entry))]
     _advise_disks(profiles, profile_entries, advise)
-    check.together(hosts, host_entries, {entry.name for entry in profile_entries}, _known(known, faults))
+    names = {entry.name for entry in profile_entries}
+    try:
+        check.together(hosts, host_entries, names, known())
+    except ProvisionError:
+        check.together(hosts, host_entries, names, ())
+        faults.end()
+        raise
     faults.end()
     return hosts, profiles
-
-
-def _known(known: Callable[[], Sequence[Host]], faults: Faults) -> Sequence[Host]:
-    try:
-        return known()
-    except ProvisionError:
-        if faults.are_there():
-            return ()
-        raise
 
 
 def _advise_serials(entries: list[Entry], advise: Callable[[str], None]) -> None:

@@ -52,10 +52,6 @@ class Faults:
         """Keep a fault."""
         self._found.append(fault)
 
-    def are_there(self) -> bool:
-        """Whether any was found yet."""
-        return bool(self._found)
-
     def leave_all_read(self) -> bool:
         """Whether everything could be read, so that what is not there is missing."""
         return all(fault.is_read for fault in self._found)

@@ -201,8 +201,14 @@ def test_a_service_that_does_not_answer_hides_no_fault(tmp_path: Path) -> None:
     def known() -> Sequence[Host]:
         raise UnreachableError("nobody answers")
 
-    with pytest.raises(InventoryError, match="line 1: a: macs: is missing"):
-        inventory.read(write(tmp_path, "g: {hosts: {a: {profile: cube}}}\n"), DRIVERS, known=known)
+    mac = '["52:54:00:00:00:01"]'
+    for host, fault in (
+        ("{profile: cube}", "line 1: a: macs: is missing"),
+        (f"{{profile: cub, macs: {mac}}}", "line 1: a: unknown profile 'cub'"),
+        (f"{{profile: cube, macs: &m {mac}}}, b: {{profile: cube, macs: *m}}", "b and a have the same MAC"),
+    ):
+        with pytest.raises(InventoryError, match=fault):
+            inventory.read(write(tmp_path, f"g: {{hosts: {{a: {host}}}}}\n"), DRIVERS, known=known)
     with pytest.raises(UnreachableError):
         inventory.read(write(tmp_path, "g: {hosts: {}}\n"), DRIVERS, known=known)
 
