@@ -11,7 +11,7 @@ WANTED := $(shell sed -e 's/\#.*//' debian-packages.txt)
 # How tests are spread over processors: a file stays on one, for its tests share a service.
 PARALLEL ?= -n auto --dist loadfile
 
-.PHONY: help packages venv setup quick unit test lint scheduled rehearse rehearse-faults rehearse-matrix test-adversary test-model test-mutants test-strain test-crash test-long test-roles bench image image-base image-seed image-mirror image-gate image-twice lock golden clean
+.PHONY: help packages venv setup quick unit test lint scheduled rehearse rehearse-faults rehearse-matrix test-adversary test-model test-mutants test-strain test-crash test-diagnosis test-long test-roles bench image image-base image-seed image-mirror image-gate image-twice lock golden clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 20
@@ -78,6 +78,9 @@ test-strain: setup ## a thousand slow clients of each kind, five minutes each, b
 test-crash: setup ## kill -9 of every process in every stage, power cuts of the state folder's disk; the result is kept in tests/rehearsal/results
 	CRASH_KILLS=200 CRASH_RESUME=5 CRASH_CUTS=50 CRASH_COMMIT="$(COMMIT)" CRASH_REPORT=tests/rehearsal/results/crash.json \
 	  $(PY) -m pytest -q -s tests/wire/daemon/test_kills.py tests/wire/state/test_power_cut.py $(ARGS)
+
+test-diagnosis: setup ## causes injected at protocol level must be named while a deployment waits, slow healthy ones name none; the result is kept
+	DIAGNOSIS_COMMIT="$(COMMIT)" DIAGNOSIS_REPORT=tests/rehearsal/results/diagnosis.json $(PY) -m pytest -q -s tests/wire/diagnosis $(ARGS)
 
 test-long: setup ## the tests that need QEMU or minutes
 	$(PY) -m pytest -m long -q

@@ -167,6 +167,12 @@ class DamagedDatabaseError(RefusedError):
     code = 607
 
 
+class NewerFolderError(RefusedError):
+    """The state folder was written by a newer release, so this one does not touch it."""
+
+    code = 611
+
+
 class ProgramError(ProvisionError):
     """A program that we run is missing, failed, or took too long."""
 
@@ -178,6 +184,19 @@ class NetworkError(ProvisionError):
     """The deployment LAN is not as deployments need it."""
 
     code = 671
+    exit = Exit.FAILED
+
+
+class WorkerError(UnreachableError):
+    """The worker does nothing, so no BMC can be asked."""
+
+    code = 674
+
+
+class CheckError(ProvisionError):
+    """`provision check` found something that is not as it has to be."""
+
+    code = 673
     exit = Exit.FAILED
 
 

@@ -9,9 +9,9 @@ from typing import Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pydantic_core import ErrorDetails
 
 from provisioner.errors import SettingsError
+from provisioner.validation import sentences
 
 SERVICES = ("dhcp", "tftp", "dns", "web", "worker")
 
@@ -154,7 +154,7 @@ class Images(_Section):
 
 
 class Retention(_Section):
-    """For how many days what has ended is kept. An order, its verdict and its way are kept for ever."""
+    """For how many days what has ended is kept; orders and verdicts for ever, unless set."""
 
     logs_days: int = Field(
         default=90,
@@ -168,6 +168,7 @@ class Retention(_Section):
         le=36500,
         description="their events that led to no other stage, and events of the network",
     )
+    deployments_days: int = Field(default=0, ge=0, le=36500, description="deployments; 0 for ever")
 
 
 class Settings(_Section):
@@ -332,16 +333,3 @@ def check(body: Mapping[str, object], *, source: str) -> Settings:
         return Settings.model_validate(body)
     except ValidationError as fault:
         raise SettingsError(f"{source}: {sentences(fault)}", hint="see systemd/provisioner.toml") from fault
-
-
-def sentences(fault: ValidationError) -> str:
-    """Pydantic's complaints as one line for people."""
-    return "; ".join(map(sentence_of, fault.errors()))
-
-
-def sentence_of(error: ErrorDetails) -> str:
-    """One complaint of Pydantic's for people, with the keys that lead to what is meant."""
-    words = {"extra_forbidden": "is not a known key", "missing": "is missing"}
-    place = ".".join(str(part) for part in error["loc"])
-    text = words.get(error["type"], error["msg"].removeprefix("Value error, "))
-    return f"{place}: {text}" if place else text

@@ -26,8 +26,8 @@ def of(place: Path) -> str:
 
 def sas_address(place: Path) -> str:
     """Of the port of the disk that a SAS controller sees; empty for other disks. `place` as for `of`."""
-    end = _above(place.resolve(), "end_device-")
-    return read_word(end / "sas_device" / end.name / "sas_address") if end else ""
+    device = _sas_device(place.resolve())
+    return read_word(device / "sas_address") if device else ""
 
 
 def _controller(subsystem: Path) -> Path:
@@ -88,14 +88,20 @@ def _drive(parts: Sequence[str]) -> str:
     return f".{target}" if target != "0" else ""
 
 
+def _sas_device(folder: Path) -> Path | None:
+    """What the kernel says of the port of the disk at `folder`, below its end device."""
+    end = _above(folder, "end_device-")
+    return end / "sas_device" / end.name if end else None
+
+
 def _sas(folder: Path) -> list[str]:
-    place = _above(folder, "end_device-")
-    if place is None:
+    device = _sas_device(folder)
+    if device is None:
         return []
-    device = place / "sas_device" / place.name
-    phy, address = read_word(device / "phy_identifier"), sas_address(folder)
-    expander = _above(place.parent, "expander-")
-    if address and read_word(place.parent / "sas_port" / place.parent.name / "num_phys") not in ("", "1"):
+    phy, address = read_word(device / "phy_identifier"), read_word(device / "sas_address")
+    port = device.parents[2]
+    expander = _above(port, "expander-")
+    if address and read_word(port / "sas_port" / port.name / "num_phys") not in ("", "1"):
         return ["sas", address, "lun", _unit(folder)]
     if expander and phy:
         above = read_word(expander / "sas_device" / expander.name / "sas_address")

@@ -1,11 +1,12 @@
 """Which disk is meant: every hint must match, and exactly one disk may."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import asdict
 
 from provisioner.agent.protocol import Disk, DiskHints
 from provisioner.domain.identity import DiskIdentity
 from provisioner.errors import DiskError
-from provisioner.system import disk_names
+from provisioner.system import disk_hints, disk_names
 from provisioner.system.text import clean
 
 EMPTY = "no partition table, zeros"  # nothing to lose, as far as can be seen
@@ -42,9 +43,11 @@ def _none(disks: Sequence[Disk], hints: DiskHints) -> DiskError:
             "name it by serial, wwn, name or by_path",
             code=312,
         )
+    words = disk_hints.in_words(**asdict(hints))
+    meant = f"it must be {words}: " if words else ""
     return DiskError(
         f"no disk fits the hints. Seen: {seen or 'no disk at all'}",
-        hint="correct the disk hints of the host or its profile, or check the cabling",
+        hint=f"{meant}correct the disk hints of the host or its profile, or check the cabling",
         code=312,
     )
 
@@ -127,18 +130,21 @@ def check(disk: Disk, image_size: int, sector: int) -> None:
         )
 
 
-def foreign_content(disk: Disk, host: str) -> str:
-    """In words, what of the disk is not the named host's own; empty where nothing is."""
-    other = f"the system of {disk.owner}" if disk.owner and host and disk.owner != host else ""
+def foreign_content(disk: Disk, names: Collection[str]) -> str:
+    """In words, what of the disk is not its host's own; empty where nothing is.
+
+    `names` are what the host is and was called; without any, nobody's system is another's.
+    """
+    other = f"the system of {disk.owner}" if disk.owner and names and disk.owner not in names else ""
     return ", ".join(words for words in (disk.foreign, other) if words)
 
 
-def check_consent(disk: Disk, host: str, *, erase: bool, foreign: bool) -> None:
-    """Raises DiskError (PV-319) where what the disk holds may not be lost.
+def check_consent(disk: Disk, names: Collection[str], *, erase: bool, foreign: bool) -> None:
+    """Raises DiskError (PV-319) where what the disk holds may not be lost; `names` as for `foreign_content`.
 
     What is half of an image of ours is nobody's: without consent it could never be made whole.
     """
-    if (other := foreign_content(disk, host)) and not foreign:
+    if (other := foreign_content(disk, names)) and not foreign:
         raise DiskError(
             f"{describe(disk)} holds what is not ours to erase: {other}",
             hint="is it the right disk? Then order with --erase-foreign",

@@ -12,6 +12,7 @@ from provisioner import __version__, errors
 from provisioner.agent import disks, facts, protocol
 from provisioner.agent.block_device import BlockDevice
 from provisioner.agent.link import Link, Stopped
+from provisioner.agent.neighbour import Neighbour
 from provisioner.agent.restart import restart
 from provisioner.agent.stream import Stream
 from provisioner.agent.sysfs import read_word
@@ -43,6 +44,7 @@ class Job:
         open_disk: Callable[[str], BlockDevice] = lambda name: BlockDevice(device_path(name)),
         set_clock: Callable[[float], None] | None = None,
         interval: float = INTERVAL,
+        neighbours: Callable[[], list[Neighbour]] = list,
     ) -> None:
         self._arguments = arguments
         self._lines: list[str] = []
@@ -53,6 +55,7 @@ class Job:
         self._open = open_disk
         self._set_clock = set_clock or _set_clock
         self.interval = interval
+        self._neighbours = neighbours
         self._writer: ImageWriter | None = None
         self._seq = 0
         self._progress_sent = time.monotonic()
@@ -111,6 +114,7 @@ class Job:
             cpus=cpus,
             firmware=facts.firmware(),
             devices=facts.devices(),
+            neighbours=self._neighbours(),
         )
         for disk in hello.disks:
             self.log(f"disk {disks.describe(disk)}: {disk.content}")
@@ -132,7 +136,8 @@ class Job:
         disk = disks.choose(present, order.disk)
         manifest = self._manifest(order)
         disks.check(disk, manifest.raw_size, manifest.logical_sector_size)
-        disks.check_consent(disk, _hostname(order.seed), erase=order.erase, foreign=order.foreign)
+        names = [_hostname(order.seed), *order.former_names]
+        disks.check_consent(disk, names, erase=order.erase, foreign=order.foreign)
         self._warn_of_copies(present, disk)
         self.log(f"writing to {disks.describe(disk)}, {disk.content}")
         stream = Stream(self._link, order.pack_url, manifest)
@@ -217,6 +222,7 @@ class Job:
             seq=self._seq,
             note=self._note,
             rate=round(max(0, moved) / seconds, 1) if seconds else 0.0,
+            neighbours=self._neighbours(),
         )
         self._say_progress(message)
         self._link.post("progress", message)

@@ -28,6 +28,7 @@ from provisioner.agent.fields import (
     read,
     shown,
 )
+from provisioner.agent.neighbour import Neighbours
 
 PREFIX = "/agent/v1"
 Do = Literal["continue", "stop", "reboot"]
@@ -179,6 +180,7 @@ class Hello:
     cpus: int = 0  # logical processors
     firmware: str = ""  # uefi or bios
     devices: Devices = field(default_factory=list)
+    neighbours: Neighbours = field(default_factory=list)  # those that were heard by then
 
 
 @dataclass(frozen=True)
@@ -199,6 +201,7 @@ class Inventory:
     cpus: int = 0
     firmware: str = ""
     devices: Devices = field(default_factory=list)
+    neighbours: Neighbours = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -231,6 +234,7 @@ class Order:
     expected_serial: Serial = ""  # refuse where the machine's SMBIOS serial is another
     method: Method = "delta"  # fetch what differs · fetch all · make the whole disk zeros, then fetch all
     foreign: bool = False  # consent to lose LVM, RAID, ZFS, another host's system too
+    former_names: Annotated[list[Serial], Most(64)] = field(default_factory=list)  # of the host
 
 
 @dataclass(frozen=True)
@@ -256,6 +260,7 @@ class Progress:
     rate: float  # bytes per second since the last report
     note: str = ""  # "waiting for the server since 12:03:04", "" when all is well
     disk: str = ""  # the chosen disk's name
+    neighbours: Neighbours = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,8 @@
 import threading
 from pathlib import Path
 
+from provisioner.agent import facts
+from provisioner.agent.lldp import LldpListener
 from provisioner.agent.protocol import KernelArguments, ProtocolError, SurveyArguments, is_survey
 
 
@@ -27,11 +29,20 @@ def main(command_line: Path = Path("/proc/cmdline"), arguments: str = "") -> int
 def _survey(arguments: SurveyArguments) -> None:
     from provisioner.agent.survey import Survey
 
-    Survey(arguments).run()
+    Survey(arguments, neighbours=_listener()).run()
 
 
 def _work(arguments: KernelArguments) -> None:
     # only here: a machine that is surveyed does not even load what writes
     from provisioner.agent.job import Job
 
-    Job(arguments).run()
+    Job(arguments, neighbours=_listener()).run()
+
+
+def _listener() -> LldpListener:
+    """From the first moment: switches speak when a link comes up, and then every 30 s or so."""
+    try:
+        names = [nic.name for nic in facts.nics()]
+    except OSError:
+        names = []
+    return LldpListener(names)

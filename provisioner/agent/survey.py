@@ -9,6 +9,7 @@ from collections.abc import Callable
 from provisioner import __version__
 from provisioner.agent import facts, protocol
 from provisioner.agent.link import Link
+from provisioner.agent.neighbour import Neighbour
 from provisioner.agent.restart import restart
 
 PATIENCE = 120.0  # seconds: a machine that nobody ordered shall not wait for long
@@ -24,11 +25,13 @@ class Survey:
         connect: Callable[..., Link] = Link,
         reboot: Callable[[], None] = restart,
         find_disks: Callable[[], list[protocol.Disk]] = facts.disks,
+        neighbours: Callable[[], list[Neighbour]] = list,
     ) -> None:
         self._arguments = arguments
         self._link = connect(arguments.server, log=self.log, patience=PATIENCE)
         self._reboot = reboot
         self._find_disks = find_disks
+        self._neighbours = neighbours
 
     def log(self, sentence: str) -> None:
         """Print a line on the console, with the time."""
@@ -66,4 +69,5 @@ class Survey:
             cpus=cpus,
             firmware=facts.firmware(),
             devices=facts.devices(),
+            neighbours=self._neighbours(),
         )

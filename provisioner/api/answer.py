@@ -9,6 +9,7 @@ from provisioner.api import SCHEMA_VERSION
 from provisioner.domain.values import FrozenModel
 
 LONGEST_WAIT = 25.0  # seconds that one request may wait at the service
+MOST_LISTED, USUALLY_LISTED = 1000, 100  # rows of a list
 PersonName = Annotated[str, Field(max_length=80, pattern=r"^[\w.@ -]+$")]
 
 
@@ -50,13 +51,24 @@ def _seconds(value: object) -> float:
         return 0.0
 
 
+def _limit(value: object) -> int:
+    return min(_whole_number(value), MOST_LISTED) or USUALLY_LISTED
+
+
 def _wait(value: object) -> float:
     return min(max(0.0, _seconds(value)), LONGEST_WAIT)  # in this order: nobody waits for NaN
 
 
 WholeNumber = Annotated[int, BeforeValidator(_whole_number), Field(ge=0)]
 Seconds = Annotated[float, BeforeValidator(_seconds)]
+Limit = Annotated[int, BeforeValidator(_limit), Field(ge=1, le=MOST_LISTED)]
 Wait = Annotated[float, BeforeValidator(_wait), Field(ge=0, le=LONGEST_WAIT)]
+
+
+class Removal(FrozenModel):
+    """With `dry_run` nothing is removed: what would be refused is refused."""
+
+    dry_run: bool = False
 
 
 class Query(FrozenModel):

@@ -1,28 +1,55 @@
 """BMCs: what the worker is asked to do at one, what came of it, and the login it needs."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
 from provisioner.api.answer import ErrorBody, Resource, ServiceAnswer
+from provisioner.domain.refusal import Refusal
 from provisioner.domain.values import FrozenModel
 
-BmcAction = Literal["test", "power", "boot"]
+BmcAction = Literal["test", "power", "boot", "identify", "sensors"]
 BmcArgument = Literal["", "on", "off", "reset", "state", "network", "disk"]
 
 
 class BmcOrder(FrozenModel):
-    """`test` · `power` with `state`, `on`, `off` or `reset` · `boot` with nothing, `network` or `disk`."""
+    """`test` · `power` with `state`, `on`, `off` or `reset` · `boot` with nothing, `network` or `disk`.
+
+    `identify` with `on`, `off`, or nothing and `seconds` · `sensors`.
+    """
 
     host: str
     action: BmcAction
     argument: BmcArgument = ""
+    seconds: int = Field(0, ge=0, le=255)
 
 
 class BmcOrdered(ServiceAnswer):
     """The number under which the result can be asked for."""
 
     request: int
+
+
+class BmcSelection(FrozenModel):
+    """The hosts whose BMCs are tested: those that `select` or `all` means, or those with these names."""
+
+    select: str = Field("", max_length=500)
+    all: bool = False
+    hosts: Annotated[tuple[str, ...], Field(max_length=5000)] = ()
+
+
+class BmcTestOrdered(Resource):
+    """The number of one host's test; 0 where nothing can be asked: by hand, or as `refusal` says."""
+
+    host: str
+    request: int = 0
+    refusal: Refusal | None = None
+
+
+class BmcTestsOrdered(ServiceAnswer):
+    """A test for each host, in the order of their names; all are worked on at the same time."""
+
+    tests: tuple[BmcTestOrdered, ...]
 
 
 class BmcOutcome(Resource):
@@ -56,6 +83,32 @@ class BmcBoot(BmcOutcome):
     note: str = ""
 
 
+class BmcIdentified(BmcOutcome):
+    """The identification `light` (`on`, `off`, `unknown`), and whether it was read back as wanted."""
+
+    light: str
+    confirmed: bool
+    note: str = ""
+
+
+class BmcSensorStatus(Resource):
+    """One sensor: its value in `unit`, or its `states` in words; `health`: ok, warning, critical, unknown."""
+
+    name: str
+    kind: str = ""
+    value: float | None = None
+    unit: str = ""
+    health: str = "unknown"
+    states: tuple[str, ...] = ()
+
+
+class BmcSensors(BmcOutcome):
+    """All that could be read; `note` says why some could not."""
+
+    sensors: tuple[BmcSensorStatus, ...]
+    note: str = ""
+
+
 class BmcFailed(BmcOutcome):
     """Why it could not be done."""
 
@@ -75,7 +128,7 @@ class BmcRequestStatus(Resource):
     action: str
     argument: str
     state: str
-    result: BmcTest | BmcPower | BmcBoot | BmcFailed | BmcPending
+    result: BmcTest | BmcPower | BmcBoot | BmcIdentified | BmcSensors | BmcFailed | BmcPending
 
 
 class BmcAnswer(ServiceAnswer):
@@ -93,7 +146,20 @@ class LoginUpdate(FrozenModel):
     password: str = Field(min_length=1, max_length=20)
 
 
+class LoginUse(Resource):
+    """The name of a login, and the hosts whose BMC it is for; the login itself is never given back."""
+
+    secret: str
+    hosts: tuple[str, ...]
+
+
+class LoginList(ServiceAnswer):
+    """Every login that is kept, by name."""
+
+    secrets: tuple[LoginUse, ...]
+
+
 class LoginStored(ServiceAnswer):
-    """The name under which the inventory can use the login."""
+    """The name under which the inventory can, or could, use the login."""
 
     secret: str

@@ -4,20 +4,25 @@ from typing import Annotated
 
 from pydantic import Field
 
-from provisioner.api.answer import PersonName, Resource, ServiceAnswer
+from provisioner.api.answer import Limit, PersonName, Query, Resource, Seconds, ServiceAnswer
+from provisioner.domain.cause import Cause
 from provisioner.domain.deployment import PublicDeployment, Terms
 from provisioner.domain.event import Event
 from provisioner.domain.plan import Plan
 from provisioner.domain.stage import STOPS
 from provisioner.domain.values import FrozenModel
+from provisioner.domain.waiting import UsualTime
 
 StopAfter = Annotated[str, Field(pattern=rf"^(|{'|'.join(STOPS)})$")]
+
+PlanDigest = Annotated[str, Field(pattern=r"^([0-9a-f]{64})?$")]  # SHA-256 of what a plan decides
 
 
 class DeploymentOrder(FrozenModel):
     """An order for one host. Without `arm` only its plan is answered.
 
-    With it, `confirmation` must be the plan's challenge, unless `yes`.
+    With it, `confirmation` must be the plan's challenge, unless `yes`; and `shown` the plan's digest, so that
+    what was shown is what is done. Empty, nothing was shown.
     """
 
     host: str
@@ -28,6 +33,7 @@ class DeploymentOrder(FrozenModel):
     confirmation: str = ""
     stop_after: StopAfter = ""
     terms: Terms = Terms()
+    shown: PlanDigest = ""
 
 
 class DeploymentStatus(PublicDeployment, Resource):
@@ -38,9 +44,17 @@ class DeploymentStatus(PublicDeployment, Resource):
 
 
 class DeploymentDetails(DeploymentStatus):
-    """Likewise; where it has failed, with the last lines of its serial `console`."""
+    """Likewise; where it has failed, with the last lines of its serial `console`.
+
+    `awaits` is the sign of life that comes next, in words, and `usual` how long its stage takes with hosts of
+    its profile, where enough of them have ended well. `causes` say what hinders it while it waits, or why it
+    has failed, the most certain first.
+    """
 
     console: tuple[str, ...] = ()
+    awaits: str = ""
+    usual: UsualTime | None = None
+    causes: tuple[Cause, ...] = ()
 
 
 class PlanAnswer(ServiceAnswer):
@@ -55,10 +69,19 @@ class OrderAnswer(PlanAnswer):
     deployment: DeploymentStatus
 
 
+class DeploymentQuery(Query):
+    """At most `limit` of the hosts that `select` means, which have changed `since` then or are under way."""
+
+    select: str = ""
+    since: Seconds = 0
+    limit: Limit = 100
+
+
 class DeploymentList(ServiceAnswer):
-    """The newest hundred, newest first. `unreadable` says of each row that no list shows why that is so."""
+    """Newest first, of `total` that fit. `unreadable` says of each row that no list shows why that is so."""
 
     deployments: tuple[DeploymentStatus, ...]
+    total: int = 0
     unreadable: tuple[str, ...] = ()
 
 

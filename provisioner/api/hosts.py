@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import (
     ConfigDict,
+    Field,
     SerializerFunctionWrapHandler,
     ValidationError,
     ValidatorFunctionWrapHandler,
@@ -11,7 +12,7 @@ from pydantic import (
     WrapValidator,
 )
 
-from provisioner.api.answer import ServiceAnswer
+from provisioner.api.answer import PersonName, Query, Removal, Resource, ServiceAnswer
 from provisioner.api.deployments import DeploymentStatus
 from provisioner.api.sightings import DhcpSighting
 from provisioner.domain.event import Event
@@ -19,9 +20,9 @@ from provisioner.domain.hardware import HardwareFacts
 from provisioner.domain.host import Host
 from provisioner.domain.profile import Profile
 from provisioner.domain.sparse import JsonObject, OnlySet
-from provisioner.domain.values import FrozenModel
+from provisioner.domain.values import FrozenModel, Name
 from provisioner.errors import InventoryError
-from provisioner.settings import sentences
+from provisioner.validation import sentences
 
 
 def _named_host(value: object, validate: ValidatorFunctionWrapHandler) -> Host:
@@ -47,18 +48,81 @@ def _named_profile(value: object, validate: ValidatorFunctionWrapHandler) -> Pro
 
 
 class InventoryUpdate(FrozenModel):
-    """Hosts and profiles to add or replace, all or none; with `dry_run` they are only checked."""
+    """Hosts and profiles to add or replace, and names of those to remove: all or none; `by` says who.
+
+    With `only_new` no host is replaced. With `dry_run` it is only checked.
+    """
 
     hosts: tuple[Annotated[Host, WrapValidator(_named_host)], ...] = ()
     profiles: tuple[Annotated[Profile, WrapValidator(_named_profile)], ...] = ()
+    remove_hosts: tuple[Name, ...] = ()
+    remove_profiles: tuple[Name, ...] = ()
+    by: PersonName = "operator"
     dry_run: bool = False
+    only_new: bool = False
 
 
 class InventoryApplied(ServiceAnswer):
-    """The names of what was added or replaced."""
+    """The names of what was added or replaced, and of what was removed.
+
+    `advice` are sentences about what is not wrong, but would be refused when it is deployed as things are.
+    """
 
     hosts: tuple[str, ...]
     profiles: tuple[str, ...]
+    removed_hosts: tuple[str, ...] = ()
+    removed_profiles: tuple[str, ...] = ()
+    advice: tuple[str, ...] = ()
+
+
+class HostLock(FrozenModel):
+    """Who locks a host, or opens it."""
+
+    by: PersonName = "operator"
+
+
+class HostRemoval(Removal):
+    """Who takes a host out of what is known."""
+
+    by: PersonName = "operator"
+
+
+class HostRename(FrozenModel):
+    """Who calls a host otherwise, and how."""
+
+    by: PersonName = "operator"
+    name: Name
+
+
+class HostMove(HostRemoval):
+    """Who says that a machine is another host's now: the name, serial or MAC of that host.
+
+    `shown` are both, the one that moves first, as they were when it was confirmed: it is refused where one
+    of them is otherwise by now.
+    """
+
+    to: str
+    shown: tuple[Host, Host] | None = None
+
+
+class HistoryQuery(Query):
+    """`limit`: so many entries at most, the newest."""
+
+    limit: Annotated[int, Field(ge=1, le=1000)] = 50
+
+
+class HistoryEntry(Resource):
+    """One event of a host's history; `outcome` is how the deployment that it ordered stands, or has ended."""
+
+    event: Event
+    outcome: str = ""
+
+
+class HostHistory(ServiceAnswer):
+    """A host's orders and changes, the newest first; of one that is no more, too."""
+
+    host: str
+    history: tuple[HistoryEntry, ...]
 
 
 class HostStatus(Host):
@@ -82,6 +146,25 @@ class HostAnswer(ServiceAnswer):
     host: HostStatus
 
 
+class RenderedText(Resource):
+    """A text as it would be served now and as it was the last time, null for never.
+
+    Nonce, token and the deployment's id have placeholders. `served` in seconds since 1970.
+    """
+
+    name: str
+    text: str
+    last: str | None = None
+    served: float = 0
+
+
+class HostRendering(ServiceAnswer):
+    """The boot script and the seed of a host, if it were ordered now with the image of its profile."""
+
+    host: str
+    files: tuple[RenderedText, ...]
+
+
 def _dump_known(facts: HardwareFacts, _: SerializerFunctionWrapHandler) -> JsonObject:
     return facts.model_dump(mode="json") if facts.is_known else {}
 
@@ -89,7 +172,8 @@ def _dump_known(facts: HardwareFacts, _: SerializerFunctionWrapHandler) -> JsonO
 class HostDetails(HostAnswer):
     """One host, its hardware as its ramdisk saw it last, and how each of its MACs asked by DHCP.
 
-    `events` are the newest that belong to none of its deployments, newest first.
+    Of a disk that was written since, what was written is told in place of what was seen. `events` are the
+    newest that belong to none of its deployments, newest first.
     """
 
     facts: Annotated[HardwareFacts, WrapSerializer(_dump_known)]

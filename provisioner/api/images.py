@@ -32,6 +32,13 @@ class ImageAnswer(ServiceAnswer):
     image: CatalogueImage
 
 
+class ImageRemoved(ServiceAnswer):
+    """The id of an image that the catalogue no longer has, and the bytes on the disk that are free now."""
+
+    image: str
+    freed: int
+
+
 class ImageVerified(ServiceAnswer):
     """The id of an image whose stored bytes are right, and of how many chunks they are."""
 

@@ -1,6 +1,6 @@
 """Machines that nobody knows yet: seen by DHCP, perhaps inventoried, and how one becomes a host."""
 
-from provisioner.api.answer import Seconds, ServiceAnswer, WaitQuery
+from provisioner.api.answer import PersonName, Seconds, ServiceAnswer, WaitQuery
 from provisioner.domain.host import Bmc, Host
 from provisioner.domain.machine import UnknownMachine
 from provisioner.domain.profile import Hints
@@ -27,7 +27,7 @@ class MachineAnswer(ServiceAnswer):
 
 
 class Adoption(FrozenModel):
-    """What an inventory cannot say; without a profile the only one that is known is taken."""
+    """What an inventory cannot say; `by` says who. Without a profile the only known one is taken."""
 
     name: str
     profile: str = ""
@@ -35,6 +35,7 @@ class Adoption(FrozenModel):
     rack: Text = ""
     bmc: Bmc = Bmc()
     disk: Hints | None = None
+    by: PersonName = "operator"
 
 
 class HostAdopted(ServiceAnswer):

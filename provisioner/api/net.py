@@ -53,6 +53,30 @@ class NetworkStatus(ServiceAnswer):
     events: tuple[Event, ...]
 
 
+class AddressLease(Resource):
+    """Whose an address is.
+
+    `kind`: `fixed` (a known card's or BMC's), `leased`, `offered` (not taken yet), or `seen`, where another
+    server gives the addresses. `host` and `role` (`host`, `bmc`) are empty for strangers; `expires` and
+    `last_seen` in seconds since 1970, 0 for never.
+    """
+
+    address: str
+    mac: str
+    kind: str
+    host: str = ""
+    role: str = ""
+    expires: float = 0
+    last_seen: float = 0
+
+
+class LeaseList(ServiceAnswer):
+    """The addresses that are somebody's now, by address, and the service's time `now`."""
+
+    leases: tuple[AddressLease, ...]
+    now: float
+
+
 class ServerConfiguration(ServiceAnswer):
     """Configuration for the site's own server of that `kind`, as text."""
 

@@ -3,18 +3,21 @@
 from pydantic import Field
 
 from provisioner.api.answer import PersonName, ServiceAnswer
-from provisioner.api.deployments import DeploymentStatus, StopAfter
+from provisioner.api.deployments import DeploymentStatus, PlanDigest, StopAfter
 from provisioner.domain.deployment import Terms
 from provisioner.domain.event import Event
 from provisioner.domain.plan import LeftOut, Plan
 from provisioner.domain.run import Run
+from provisioner.domain.run_report import HostResult
 from provisioner.domain.values import FrozenModel
 
 
 class RunOrder(FrozenModel):
-    """An order for the hosts that `select` or `all` means. Without `arm` only their plans are answered.
+    """An order for the hosts that `select` or `all` means, or for those that failed in the run `retry`.
 
-    With it, `expect_count` must be their number. `max_parallel` and `stop_after` are counts, 0 for no limit.
+    Without `arm` only their plans are answered; with it, `expect_count` must be their number, and `shown` the
+    digest of their plans: empty, nothing was shown. `max_parallel`, `stop_after` and `canary` are counts, 0
+    for no limit.
     """
 
     select: str = Field("", max_length=500)
@@ -22,18 +25,26 @@ class RunOrder(FrozenModel):
     image: str = ""
     max_parallel: int = Field(0, ge=0, le=1000)
     stop_after: int = Field(0, ge=0, le=1000)
+    canary: int = Field(0, ge=0, le=1000)
+    retry: str = Field("", max_length=40)
     until: StopAfter = ""
     by: PersonName = "operator"
     arm: bool = False
     expect_count: int = -1
     terms: Terms = Terms()
+    shown: PlanDigest = ""
 
 
 class RunPlan(ServiceAnswer):
-    """What an order would do to each host; nothing was armed."""
+    """What an order would do to each host; nothing was armed. `limits` says what cuts its own limits.
+
+    `digest` is that of all plans, in their order, for the order itself.
+    """
 
     plans: tuple[Plan, ...]
     left_out: tuple[LeftOut, ...]
+    limits: tuple[str, ...] = ()
+    digest: str = ""
 
 
 class RunArmed(ServiceAnswer):
@@ -52,11 +63,31 @@ class RunAnswer(ServiceAnswer):
 
 
 class RunEvents(ServiceAnswer):
-    """`events` of all its deployments, oldest first, the deployments, and the service's time `now`."""
+    """The run, `events` of it, oldest first, all its deployments, and the service's time `now`."""
 
+    run: Run
     events: tuple[Event, ...]
     deployments: tuple[DeploymentStatus, ...]
     now: float
+
+
+class Author(FrozenModel):
+    """Who pauses, resumes or cancels a run, or a deployment."""
+
+    by: PersonName = "operator"
+
+
+class RunStatus(ServiceAnswer):
+    """The run's deployments after those that are queued were told to wait, or to go on."""
+
+    deployments: tuple[DeploymentStatus, ...]
+
+
+class RunReport(ServiceAnswer):
+    """How each host of a run ended, in the order in which they were armed."""
+
+    run: Run
+    hosts: tuple[HostResult, ...]
 
 
 class RunCancelled(ServiceAnswer):

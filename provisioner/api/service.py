@@ -1,6 +1,7 @@
 """The service itself."""
 
 from provisioner.api.answer import ServiceAnswer
+from provisioner.domain.check_line import CheckLine
 
 
 class ServiceStatus(ServiceAnswer):
@@ -12,3 +13,9 @@ class ServiceStatus(ServiceAnswer):
     state: str
     hosts: int
     under_way: int
+
+
+class ServiceChecks(ServiceAnswer):
+    """What the service looked at of itself and its machine, in no order that matters."""
+
+    checks: tuple[CheckLine, ...]

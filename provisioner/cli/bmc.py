@@ -3,42 +3,83 @@
 import base64
 import os
 import sys
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from provisioner.cli import question, removal
 from provisioner.cli.options import output_option, with_client
-from provisioner.cli.output import info, print_record, say, write
+from provisioner.cli.output import Column, info, print_change, print_record, print_rows, say, write
 from provisioner.cli.polling import poll
-from provisioner.errors import Exit, InputError
+from provisioner.errors import Exit, FileError, InputError
 from provisioner.state.recording import TerminalText
 from provisioner.system.units import size
 
 if TYPE_CHECKING:
-    from provisioner.api.bmc import BmcBoot, BmcPower, BmcTest
+    from provisioner.api.bmc import (
+        BmcBoot,
+        BmcIdentified,
+        BmcPower,
+        BmcSensorStatus,
+        BmcTest,
+        LoginStored,
+        LoginUse,
+    )
     from provisioner.api.console import ConsoleOutput
     from provisioner.client import Client
 
 
 @click.group()
 def bmc() -> None:
-    """BMCs: test, power, boot device, console, login."""
+    """BMCs: test, power, boot device, light, sensors, console, login."""
 
 
-def _print(output: str, host: str, result: "BmcTest | BmcPower | BmcBoot", sentence: str) -> None:
+def _print(
+    output: str, host: str, result: "BmcTest | BmcPower | BmcBoot | BmcIdentified", sentence: str
+) -> None:
     print_record(output, "bmc", result, lambda: say(sentence), name=host, also={"host": host})
 
 
 @bmc.command()
-@click.argument("host")
+@click.argument("host", required=False)
+@click.option("--select", default="", metavar="EXPR", help="All hosts that fit, as rack=B3,state!=ready.")
+@click.option("--all", "everything", is_flag=True, help="All hosts.")
 @output_option
 @with_client
-def test(client: "Client", host: str, output: str) -> None:
-    """Log in, and read power state and boot device."""
-    result = client.test_bmc(host)
+def test(client: "Client", host: str | None, select: str, everything: bool, output: str) -> int:
+    """Log in, and read power state and boot device; of many hosts at the same time, what failed first.
+
+    Exit code of many: 0 where nothing failed, 4 where some failed, 5 where none answered as it should.
+    """
+    if select or everything:
+        if host:
+            raise InputError("one host or many hosts, not both", hint="drop HOST, or --select and --all")
+        return _test_many(client, select, output, everything=everything)
+    if not host:
+        raise InputError("which host is not said", hint="provision bmc test HOST, --select EXPR or --all")
+    with question.changing_nothing():
+        result = client.test_bmc(host)
     suite = f", IPMI cipher suite {result.suite}" if result.suite else ""
     _print(output, host, result, f"{host}: BMC ok, power {result.state}, boot device {result.boot}{suite}")
+    return Exit.DONE
+
+
+def _test_many(client: "Client", select: str, output: str, *, everything: bool) -> int:
+    from provisioner.api.bmc import BmcSelection
+    from provisioner.cli import preflight
+    from provisioner.client.request import request
+
+    found = preflight.ask(client, request(BmcSelection, select=select, all=everything))
+    if output == "table":
+        preflight.show_checks(found)
+    else:
+        print_rows(output, "tests", found.checks, preflight.COLUMNS, name=lambda check: check.host)
+    results = {check.result for check in found.checks}
+    if not results & {"failed", "unknown"}:
+        return Exit.DONE
+    return Exit.PARTLY if "ok" in results else Exit.UNREACHABLE
 
 
 @bmc.command()
@@ -63,7 +104,47 @@ def boot(client: "Client", host: str, device: str, output: str) -> None:
     _print(output, host, result, f"{host}: boot device {result.boot}{_unconfirmed(result)}")
 
 
-def _unconfirmed(result: "BmcPower | BmcBoot") -> str:
+@bmc.command()
+@click.argument("host")
+@click.option("--off", is_flag=True, help="Switch it off.")
+@click.option("--seconds", type=click.IntRange(1, 255), help="For so long; else until --off.")
+@output_option
+@with_client
+def identify(client: "Client", host: str, off: bool, seconds: int | None, output: str) -> None:
+    """Switch the identification light on, so that whoever stands there finds the machine before it is erased.
+
+    IPMI's Chassis Identify, Redfish's LocationIndicatorActive or IndicatorLED; read back where the BMC tells.
+    """
+    if off and seconds:
+        raise click.UsageError("--off or --seconds, not both")
+    result = client.identify(host, "off" if off else "on", seconds or 0)
+    _print(output, host, result, f"{host}: light {result.light}{_unconfirmed(result)}")
+
+
+@bmc.command()
+@click.argument("host")
+@output_option
+@with_client
+def sensors(client: "Client", host: str, output: str) -> None:
+    """Read the BMC's sensors: temperatures, fans, voltages, power supplies; what is not well comes first."""
+    result = client.sensors(host)
+    rows = sorted(result.sensors, key=lambda sensor: HEALTHS.index(sensor.health))
+    print_rows(output, "sensors", rows, SENSORS, name=lambda sensor: sensor.name)
+    if result.note:
+        info(result.note)
+
+
+HEALTHS = ("critical", "warning", "unknown", "ok")
+SENSORS: "tuple[Column[BmcSensorStatus], ...]" = (
+    Column("HEALTH", lambda sensor: sensor.health),
+    Column("SENSOR", lambda sensor: sensor.name),
+    Column("KIND", lambda sensor: sensor.kind),
+    Column("VALUE", lambda sensor: "" if sensor.value is None else f"{sensor.value:g} {sensor.unit}"),
+    Column("STATES", lambda sensor: ", ".join(sensor.states)),
+)
+
+
+def _unconfirmed(result: "BmcPower | BmcBoot | BmcIdentified") -> str:
     """What a sentence about the act must add."""
     return f"{'' if result.confirmed else ' (not confirmed)'} {result.note}".rstrip()
 
@@ -137,22 +218,94 @@ class _Reader:
         write(text)
 
 
-@bmc.command()
+class _Secrets(click.Group):
+    """`provision bmc secret NAME --user USER` keeps a login, as `secret put` does.
+
+    A word without --user that is like a command is a command that was mistyped.
+    """
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        is_command = not args or args[0] in (*self.commands, *ctx.help_option_names)
+        has_user = any(word.startswith("--u") for word in args)
+        if not is_command and (has_user or not get_close_matches(args[0], self.commands)):
+            args = ["put", *args]
+        return super().parse_args(ctx, args)
+
+
+@bmc.group(cls=_Secrets)
+def secret() -> None:
+    """Logins of BMCs, by the names that the inventory uses: put, list, remove.
+
+    provision bmc secret NAME --user USER does what `put` does. A login is never shown.
+    """
+
+
+ASK_HINT = "in a script: --password-file FILE, or PROVISION_BMC_PASSWORD"
+
+
+@secret.command()
 @click.argument("name")
 @click.option("--user", required=True)
 @click.option("--password-file", type=click.Path(path_type=Path), help="Its first line is the password.")
+@output_option
 @with_client
-def secret(client: "Client", name: str, user: str, password_file: Path | None) -> None:
+def put(client: "Client", name: str, user: str, password_file: Path | None, output: str) -> None:
     """Keep a BMC's login under a name that the inventory uses.
 
     The password is read from --password-file, from PROVISION_BMC_PASSWORD, or asked; never an argument.
     """
-    if password_file:
-        try:
-            password = password_file.read_text().splitlines()[0]
-        except (OSError, IndexError) as fault:
-            raise InputError(f"{password_file}: no password can be read: {fault}") from fault
-    else:
-        password = os.environ.get("PROVISION_BMC_PASSWORD") or click.prompt("Password", hide_input=True)
-    client.put_secret(name, user, password)
-    info(f"the login {name} is kept by the service")
+    password = _password(password_file) if password_file else _typed_password(name)
+    stored = client.put_secret(name, user, password)
+    print_change(output, "secret", stored, f"the login {name} is kept by the service", name=name)
+
+
+def _typed_password(name: str) -> str:
+    """From the environment, else asked. Raises RefusedError (PV-133) where nobody can be asked."""
+    if password := os.environ.get("PROVISION_BMC_PASSWORD", ""):
+        return password
+    question.require_terminal(f"this asks for the password of the login {name}", ASK_HINT)
+    return question.ask("Password", hidden=True)
+
+
+def _password(path: Path) -> str:
+    """The first line of a file. Raises InputError (PV-100), FileError (PV-150)."""
+    try:
+        lines = path.read_text().splitlines()
+    except OSError as fault:
+        words = f"{path}: no password can be read: {fault.strerror or fault}"
+        raise FileError(words, hint="name a file whose first line is the password") from fault
+    except UnicodeError as fault:
+        hint = "its first line is the password, as UTF-8"
+        raise InputError(f"{path}: no password can be read: it is no text", hint=hint) from fault
+    if not lines or not lines[0]:
+        raise InputError(f"{path}: no password can be read: its first line is empty", hint="write it there")
+    return lines[0]
+
+
+LOGINS: "tuple[Column[LoginUse], ...]" = (
+    Column("LOGIN", lambda login: login.secret),
+    Column("HOSTS", lambda login: ", ".join(login.hosts) or "(none)"),
+)
+
+
+@secret.command("list")
+@output_option
+@with_client
+def list_(client: "Client", output: str) -> None:
+    """Every login that is kept, and the hosts whose BMC it is for; never the login itself."""
+    print_rows(output, "secrets", client.secrets(), LOGINS, name=lambda login: login.secret)
+
+
+@secret.command()
+@click.argument("name")
+@click.option("--yes", is_flag=True, help="Do not ask. For scripts.")
+@output_option
+@with_client
+def remove(client: "Client", name: str, yes: bool, output: str) -> None:
+    """Forget a login that no host needs."""
+
+    def forget(text: str, dry_run: bool) -> "LoginStored":
+        return client.remove_secret(text, dry_run=dry_run)
+
+    gone = removal.confirmed(forget, name, name=lambda one: one.secret, noun="the login ", yes=yes)
+    print_change(output, "secret", gone, f"the login {name} is removed", name=name)

@@ -1,29 +1,24 @@
-"""`provision deploy`, `retry`, `cancel`, `resume`: order what happens to a host."""
+"""`provision deploy`, `retry`: order what happens to a host, or to many."""
 
-import getpass
-import re
-import sys
 from typing import TYPE_CHECKING
 
 import click
 
 from provisioner.cli import plan as plans
-from provisioner.cli import runs
-from provisioner.cli.options import output_option, with_client
-from provisioner.cli.order_options import OrderOptions, order_options
+from provisioner.cli import question, runs
+from provisioner.cli.options import operator_name, output_option, with_client
+from provisioner.cli.order_options import OrderOptions, RunOptions, order_options, run_options
 from provisioner.cli.output import info, print_record, print_rows, say
 from provisioner.cli.watch import follow
 from provisioner.errors import Exit, InputError, RefusedError
+from provisioner.system.units import counted
 
 if TYPE_CHECKING:
+    from provisioner.api.deployments import DeploymentStatus
     from provisioner.api.runs import RunOrder
     from provisioner.client import Client
+    from provisioner.domain.deployment import Terms
     from provisioner.domain.plan import Plan
-
-MODES = {
-    "full": "fetches and writes all of it, whatever the disk holds",
-    "wipe": "makes the whole disk zeros, then fetches and writes all of it",
-}
 
 
 @click.command()
@@ -31,9 +26,7 @@ MODES = {
 @click.option("--mac", help="The host by its MAC, in any notation.")
 @click.option("--select", default="", metavar="EXPR", help="All hosts that fit, as rack=B3,state!=ready.")
 @click.option("--all", "everything", is_flag=True, help="All hosts.")
-@click.option("--max-parallel", type=click.IntRange(1), help="So many of them at one time.")
-@click.option("--stop-after", type=click.IntRange(1), help="Begin no more when so many failed alike.")
-@click.option("--expect-count", type=click.IntRange(0), help="With --yes: refuse any other number of hosts.")
+@run_options
 @click.option("--image", default="", help="NAME or NAME@VERSION; the profile's unless given.")
 @click.option("--dry-run", is_flag=True, help="Print what would be done, and end.")
 @order_options
@@ -45,13 +38,11 @@ def deploy(
     mac: str | None,
     select: str,
     everything: bool,
-    max_parallel: int | None,
-    stop_after: int | None,
-    expect_count: int | None,
     image: str,
     dry_run: bool,
     output: str,
     how: OrderOptions,
+    many: RunOptions,
 ) -> int:
     """Put an image on one host, or on many: power, boot from the network, write, verify, prove.
 
@@ -61,72 +52,84 @@ def deploy(
     if select or everything:
         if host or mac:
             raise InputError("one host or many hosts, not both", hint="drop HOST, or --select and --all")
-        wanted = _run_order(select, everything, image, max_parallel or 0, stop_after or 0, how)
+        wanted = _run_order(many, how, select=select, all=everything, image=image)
         return (
-            _plan_many(client, wanted, output)
+            _plan_many(client, wanted, output, how)
             if dry_run
-            else _deploy_many(client, wanted, expect_count, output, how)
+            else _deploy_many(client, wanted, output, how, many)
         )
-    if max_parallel or stop_after or expect_count is not None:
-        raise InputError("--max-parallel, --stop-after and --expect-count go with --select or --all")
+    _refuse_for_one(many, "--select or --all")
     plan = client.plan(_host(host, mac), image, how.terms)
-    return _show_plan(client, plan, output) if dry_run else order(client, plan, output, how)
+    return _show_plan(client, plan, output, how) if dry_run else order(client, plan, output, how)
 
 
-def _show_plan(client: "Client", plan: "Plan", output: str) -> int:
+def _show_plan(client: "Client", plan: "Plan", output: str, how: OrderOptions) -> int:
     """What would be done, to stdout, and every refusal, the BMC's too; whether the order would be taken."""
-    from provisioner.cli import bmc_preview
+    from provisioner.cli import preflight
 
     name = plan.host.name
-    bmcs = bmc_preview.ask(client, [plan.host])
-    plan = plan.model_copy(update={"refusals": (*plan.refusals, *bmc_preview.refusals(bmcs))})
+    found = preflight.look(client, [plan], asks=how.preflight is not False)
+    plan = plan.model_copy(update={"refusals": (*plan.refusals, *found.fatal)})
     print_record(output, "plan", plan, lambda: plans.show(plan, stderr=False), name=name, also={"name": name})
-    bmc_preview.show(bmcs)
+    preflight.show_passed(found)
+    preflight.show(found, fatal=False)
     plans.show_refusals(plan.refusals)
     return Exit.REFUSED if plan.refusals else Exit.DONE
 
 
-def _run_order(
-    select: str, everything: bool, image: str, max_parallel: int, stop_after: int, how: OrderOptions
-) -> "RunOrder":
+def _refuse_for_one(many: RunOptions, many_hosts: str) -> None:
+    """Raises InputError where one host was named, and options of a run were given."""
+    if many.is_given:
+        words = "--max-parallel, --canary, --stop-after and --expect-count"
+        raise InputError(f"{words} are for many hosts: {many_hosts}")
+
+
+def _run_order(many: RunOptions, how: OrderOptions, **hosts: object) -> "RunOrder":
     from provisioner.api.runs import RunOrder
-    from provisioner.client.calls import request
+    from provisioner.client.request import request
 
     return request(
         RunOrder,
-        select=select,
-        all=everything,
-        image=image,
-        max_parallel=max_parallel,
-        stop_after=stop_after,
-        by=_user(),
+        max_parallel=many.max_parallel or 0,
+        canary=many.canary or 0,
+        stop_after=many.stop_after or 0,
+        by=operator_name(),
         until=how.until,
         terms=how.terms,
+        **hosts,
     )
 
 
-def _plan_many(client: "Client", wanted: "RunOrder", output: str) -> int:
-    from provisioner.cli import bmc_preview
+def _plan_many(client: "Client", wanted: "RunOrder", output: str, how: OrderOptions) -> int:
+    from provisioner.cli import preflight
 
     plan = client.plan_run(wanted)
     print_record(
-        output, "plan", plan, lambda: plans.show_run(plan, stderr=False), name="run", also={"name": "run"}
+        output,
+        "plan",
+        plan,
+        lambda: plans.show_run(plan, wanted, stderr=False),
+        name="run",
+        also={"name": "run"},
     )
-    bmcs = bmc_preview.ask(client, [one.host for one in plan.plans])
-    bmc_preview.show(bmcs)
-    plans.show_refusals(bmc_preview.refusals(bmcs))
+    found = preflight.look(client, plan.plans, plan.left_out, asks=how.preflight is not False)
+    preflight.show_passed(found)
+    preflight.show(found)
     return Exit.DONE if plan.plans else Exit.REFUSED
 
 
 def _deploy_many(
-    client: "Client", wanted: "RunOrder", expect_count: int | None, output: str, how: OrderOptions
+    client: "Client", wanted: "RunOrder", output: str, how: OrderOptions, many: RunOptions
 ) -> int:
-    armed = runs.order(client, wanted, yes=how.yes, expect_count=expect_count)
+    armed = runs.order(client, wanted, how, many.expect_count)
     run = armed.run
     if how.no_wait:
         print_record(output, "run", run, lambda: say(run.id), name=run.id)
         return Exit.DONE
-    info(f"Run {run.id} of {len(armed.deployments)} hosts started. Ctrl-C detaches; the run goes on.")
+    info(
+        f"Run {run.id} of {counted(len(armed.deployments), 'host')} started."
+        " Ctrl-C detaches; the run goes on."
+    )
     rows, code = runs.follow(client, run.id, timeout=how.timeout)
     if output != "table":
         print_rows(output, "deployments", rows, runs.COLUMNS, name=lambda row: row.host)
@@ -134,35 +137,55 @@ def _deploy_many(
 
 
 @click.command()
-@click.argument("host")
+@click.argument("host", metavar="HOST|RUN")
+@run_options
+@click.option("--dry-run", is_flag=True, help="Print what would be done, and end.")
 @order_options
 @output_option
 @with_client
-def retry(client: "Client", host: str, output: str, how: OrderOptions) -> int:
-    """Deploy the same image on a host once more."""
-    last = client.deployment(host)
-    return order(client, client.plan(last.host, last.image, how.terms), output, how)
+def retry(
+    client: "Client", host: str, dry_run: bool, output: str, how: OrderOptions, many: RunOptions
+) -> int:
+    """Deploy the same image on a host once more; of a run, on every host that failed or was cancelled.
 
-
-@click.command()
-@click.argument("host", metavar="HOST|ID")
-@with_client
-def cancel(client: "Client", host: str) -> None:
-    """End a deployment. A half-written disk does not boot; nothing is powered off."""
+    All that was said of the order before holds once more, unless it is said otherwise now: how it writes,
+    where it ends, and the limits of a run, which is retried as a new run.
+    """
     if runs.is_run(host):
-        rows = client.cancel_run(host)
-        return info(f"{sum(row.stage == 'cancelled' for row in rows)} deployments of {host} are cancelled")
-    row = client.cancel(host)
-    return info(f"{row.id} of {row.host} is cancelled; again with: provision retry {row.host}")
+        wanted = _retry_order(client, host, how, many)
+        if dry_run:
+            return _plan_many(client, wanted, output, how)
+        return _deploy_many(client, wanted, output, how, many)
+    _refuse_for_one(many, "provision retry RUN")
+    last = client.deployment(host)
+    how = how.once_more(_terms(last), last.stop_after)
+    plan = client.plan(last.host, last.image, how.terms)
+    if host == last.id and last.mac not in plan.host.macs:
+        raise RefusedError(
+            f"{last.host} is another machine than {last.id} was ordered for: its cards are"
+            f" {', '.join(plan.host.macs)}, not {last.mac}; nothing was ordered",
+            hint=f"if it is meant all the same: provision deploy {last.host}",
+            code=142,
+        )
+    return _show_plan(client, plan, output, how) if dry_run else order(client, plan, output, how)
 
 
-@click.command()
-@click.argument("host", metavar="HOST|ID")
-@with_client
-def resume(client: "Client", host: str) -> None:
-    """Let a paused deployment go on. Look first at what status says of why it was paused."""
-    row = client.resume(host)
-    return info(f"{row.id} of {row.host} goes on at {row.stage}: provision watch {row.host}")
+def _terms(row: "DeploymentStatus") -> "Terms":
+    from provisioner.domain.deployment import Terms
+
+    return Terms(write_mode=row.write_mode, erase_foreign=row.erase_foreign)
+
+
+def _retry_order(client: "Client", ident: str, how: OrderOptions, many: RunOptions) -> "RunOrder":
+    """With the terms and limits of the run before, unless others are given."""
+    old = client.run(ident).run
+    limits = RunOptions(
+        max_parallel=many.max_parallel or old.max_parallel,
+        canary=many.canary or old.canary,
+        stop_after=many.stop_after or old.stop_after,
+        expect_count=None,
+    )
+    return _run_order(limits, how.once_more(old.terms, old.until), retry=ident)
 
 
 def _host(host: str | None, mac: str | None) -> str:
@@ -177,20 +200,18 @@ def _host(host: str | None, mac: str | None) -> str:
 
 def order(client: "Client", plan: "Plan", output: str, how: OrderOptions) -> int:
     """Show, ask, arm, wait. The exit code says how it ended."""
+    from provisioner.cli import preflight
+
     plans.show(plan, stderr=True)
-    if note := MODES.get(how.write_mode):
+    if note := plans.MODES.get(how.write_mode):
         info(f"{'Writes':<10}{note}")
     if how.erase_foreign and plan.erases.foreign:
         info(f"{'Foreign':<10}{plan.erases.foreign}: it will be lost")
-    armed = client.arm(
-        plan.host.name,
-        image=plan.image.id,
-        by=_user(),
-        yes=how.yes,
-        confirmation="" if how.yes or plan.refusals else _ask(plan),  # refused anyway
-        stop_after=how.until,
-        terms=how.terms,
-    )
+    if plan.refusals:
+        plans.show_refusals(plan.refusals[1:])  # the first is what the order raises
+    else:
+        runs.judge(preflight.look(client, [plan], asks=bool(how.preflight)), 1, how)
+    armed = _arm(client, plan, how)
     if how.no_wait:
         print_record(output, "deployment", armed, lambda: say(armed.id), name=armed.id)
         return Exit.DONE
@@ -201,19 +222,26 @@ def order(client: "Client", plan: "Plan", output: str, how: OrderOptions) -> int
     return code
 
 
-def _user() -> str:
+def _arm(client: "Client", plan: "Plan", how: OrderOptions) -> "DeploymentStatus":
+    """Asked or with --yes. Raises RefusedError; where the plan is otherwise by now, with what is."""
+    name, image = plan.host.name, plan.image.id
+    confirmation = "" if how.yes or plan.refusals else _ask(plan)  # refused anyway
     try:
-        return re.sub(r"[^\w.@ -]", "_", getpass.getuser())[:80]  # a directory's names have more signs
-    except (OSError, KeyError):
-        return "operator"
+        return client.arm(
+            name,
+            image=image,
+            by=operator_name(),
+            yes=how.yes,
+            confirmation=confirmation,
+            stop_after=how.until,
+            terms=how.terms,
+            shown=plan.digest,
+        )
+    except RefusedError as refused:
+        plans.raise_changed(refused, [plan], lambda: [client.plan(name, image, how.terms)])
+        raise
 
 
 def _ask(plan: "Plan") -> str:
-    if not sys.stdin.isatty():
-        raise RefusedError(
-            f"{plan.host.name}: this erases a disk, and there is no terminal to ask on; nothing was changed",
-            hint="give --yes in a script",
-            code=133,
-        )
-    answer: str = click.prompt(f"Type {plan.question} to continue", err=True)
-    return answer
+    question.require_terminal(f"{plan.host.name}: this erases a disk", "give --yes in a script")
+    return question.ask(f"Type {plan.question} to continue")

@@ -1,14 +1,10 @@
-"""`provision explain PV-nnn`: what each error code means and what to do, without a network."""
+"""What each error code means, and what to do."""
 
-import re
-
-import click
-
-from provisioner.cli.output import say
-from provisioner.errors import InputError
+from provisioner.cli.explain_causes import NAMED
 
 # code → (what has happened, what to do). A test fails where the program uses a code that is not here.
 CODES: dict[int, tuple[str, str]] = {
+    **NAMED,
     100: ("Something typed or written cannot be used.", "The message names the word; correct it."),
     101: ("This is not a MAC address.", "Twelve hexadecimal digits in any notation, as on the label."),
     102: ("This is not a service's URL.", "Write --server http://ADDRESS[:PORT]."),
@@ -68,8 +64,24 @@ CODES: dict[int, tuple[str, str]] = {
         "Deploy that version or a later one; --allow-downgrade where the older one is meant.",
     ),
     142: (
-        "The inventory was changed after the order: it names another machine or disk now.",
+        "The inventory was changed after the order, or that of a retry: another machine or disk now.",
         "provision deploy HOST --dry-run shows what would be erased now; then order again.",
+    ),
+    143: (
+        "A host of the run that is retried was deployed since.",
+        "provision status HOST shows it; provision deploy HOST where it is meant all the same.",
+    ),
+    144: (
+        "Something else that is known still needs it, so it stays.",
+        "The message names what does; change or remove that first.",
+    ),
+    145: (
+        "The preflight found hosts whose deployment would fail.",
+        "Mend what it names, leave those hosts out, or order without --preflight.",
+    ),
+    146: (
+        "What would be done is not what was shown: host, disk, image or terms are otherwise now.",
+        "Look at what it is now (--dry-run); then order again.",
     ),
     150: (
         "A file or folder cannot be read or written.",
@@ -122,6 +134,10 @@ CODES: dict[int, tuple[str, str]] = {
         "The BMC has locked its user out, mostly after too many wrong passwords.",
         "Unlock the user at the BMC's own page or wait; then provision bmc test HOST.",
     ),
+    216: (
+        "Another network card of the host asks for an address, the one that the inventory names does not.",
+        "Move the cable to the port that is named, or correct the MAC in the inventory.",
+    ),
     220: (
         "The host booted from the network, but its ramdisk never said hello.",
         "provision bmc console HOST: a missing network driver, Secure Boot, or a filtered port.",
@@ -129,6 +145,18 @@ CODES: dict[int, tuple[str, str]] = {
     221: (
         "The host booted from the network again and again, and its ramdisk never said hello.",
         "provision bmc console HOST: what resets it? Mend that; then provision retry HOST.",
+    ),
+    222: (
+        "The transfer of the boot file by TFTP broke off.",
+        "Check cable, switch port and VLAN; firewalls must pass UDP 69 and above 1023.",
+    ),
+    223: (
+        "The firmware asks by TFTP for a file that is not there.",
+        "Another DHCP server names it, or an old setting of the firmware: provision net check.",
+    ),
+    224: (
+        "The firmware has its boot file, but iPXE never asked for its script.",
+        "Secure Boot may refuse iPXE, or it knows no driver for the card: provision bmc console HOST.",
     ),
     300: ("A deployment ended otherwise than ready.", "provision status HOST says at which stage and why."),
     301: (
@@ -140,7 +168,7 @@ CODES: dict[int, tuple[str, str]] = {
         "The MAC in the inventory belongs to another machine: correct it.",
     ),
     303: (
-        "The disk that was confirmed is not in the machine.",
+        "The disk that was confirmed is not in the machine. The disks that it showed are kept.",
         "provision deploy HOST --dry-run shows the disk that would be erased now; then order again.",
     ),
     310: ("The disk cannot be used.", "The message names it."),
@@ -306,17 +334,7 @@ CODES: dict[int, tuple[str, str]] = {
         "A boot file does not come by TFTP as the service has it.",
         "provision net check says whether it is missing, refused, silent or another file.",
     ),
+    673: ("Something of the service or its machine is not as it has to be.", "Do what its red lines say."),
+    674: ("The worker does nothing.", "Its log says why; start the service again."),
     665: ("The answers for the installer of the image cannot be used.", "Correct packer/http/*.yml."),
 }
-
-
-@click.command()
-@click.argument("code", metavar="PV-NNN")
-def explain(code: str) -> None:
-    """Say what an error code means and what to do; works offline."""
-    match = re.fullmatch(r"(?:PV-?)?(\d{3})", code.strip(), re.IGNORECASE)
-    if not match or int(match[1]) not in CODES:
-        raise InputError(f"there is no code {code!r}", hint="codes look like PV-210")
-    what, remedy = CODES[int(match[1])]
-    say(f"PV-{match[1]}  {what}")
-    say(f"        {remedy}")

@@ -1,30 +1,30 @@
 """`provision host …`: the machines that are known, and their profiles."""
 
 from collections.abc import Mapping
-from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from provisioner.cli import machines
-from provisioner.cli.options import output_option, with_client
+from provisioner.cli.host_removal import move, remove
+from provisioner.cli.inventory_apply import apply, import_, show_changes, tell_advice
+from provisioner.cli.options import operator_name, output_option, with_client
 from provisioner.cli.output import (
     Column,
     info,
     local_time,
+    print_change,
     print_field,
     print_fields,
     print_record,
     print_rows,
-    say,
 )
 from provisioner.errors import InputError
 from provisioner.power import registry
 from provisioner.system.units import size
 
 if TYPE_CHECKING:
-    from provisioner.api.hosts import HostDetails, HostStatus
+    from provisioner.api.hosts import HistoryEntry, HostDetails, HostStatus
     from provisioner.api.sightings import DhcpSighting
     from provisioner.client import Client
 
@@ -33,7 +33,11 @@ NETWORKED = sorted(name for name, driver in registry.DRIVERS.items() if driver.h
 
 @click.group()
 def host() -> None:
-    """Machines: add, list, show, lock."""
+    """Machines: add, import, list, show, edit, rename, move, lock, remove."""
+
+
+for command in (apply, import_, move, remove):
+    host.add_command(command)
 
 
 def _stage(host: "HostStatus") -> str:
@@ -90,6 +94,8 @@ def _show(details: "HostDetails") -> None:
     print_fields(host, COLUMNS)
     print_field("BMC", f"{host.bmc.driver} {host.bmc.address or host.bmc.mac or ''}".rstrip())
     print_field("Serial", host.serial or facts.serial)
+    for neighbour in facts.neighbours:
+        print_field("Switch", neighbour.describe())
     for disk in facts.disks:
         words = (disk.name, disk.model, disk.serial, size(disk.size), disk.content)
         print_field("Disk", "  ".join(word for word in words if word))
@@ -101,26 +107,6 @@ def _show(details: "HostDetails") -> None:
         print_field("Last", f"{last.id}, {last.stage} since {local_time(last.stage_since)}")
     for event in details.events:
         print_field("Noted", f"{local_time(event.time)}  {event.describe()}")
-
-
-@host.command()
-@click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--dry-run", is_flag=True, help="Say what is wrong, or what would be new; change nothing.")
-@with_client
-def apply(client: "Client", folder: Path, dry_run: bool) -> None:
-    """Add or replace the hosts and profiles of an inventory folder: all of them, or none."""
-    from provisioner.state import inventory
-
-    listed = cache(client.hosts)
-    hosts, profiles = inventory.read(folder, registry.DRIVERS, advise=info, known=listed)
-    if dry_run:
-        client.apply(hosts, profiles, dry_run=True)
-        known = {host.name for host in listed()}
-        for host in hosts:
-            say(f"{host.name}: {'replaced' if host.name in known else 'new'}")
-        return info(f"{len(hosts)} hosts and {len(profiles)} profiles are right; nothing was changed")
-    applied = client.apply(hosts, profiles)
-    return info(f"{len(applied.hosts)} hosts and {len(applied.profiles)} profiles are known now")
 
 
 @host.command()
@@ -139,6 +125,7 @@ def apply(client: "Client", folder: Path, dry_run: bool) -> None:
 @click.option("--bmc", "address", default="", metavar="ADDRESS", help="Without it you press the button.")
 @click.option("--bmc-driver", "driver", type=click.Choice(NETWORKED), default="ipmi", show_default=True)
 @click.option("--secret", default="", help="The name of the BMC's login (provision bmc secret NAME).")
+@output_option
 @with_client
 def add(
     client: "Client",
@@ -152,8 +139,9 @@ def add(
     address: str,
     driver: str,
     secret: str,
+    output: str,
 ) -> None:
-    """Add one host, or replace it; with --from-seen, adopt a machine that asked on the deployment LAN.
+    """Add one host that is not known yet; with --from-seen, adopt a machine that asked on the deployment LAN.
 
     provision host add NAME --mac MAC --profile PROFILE
 
@@ -165,14 +153,14 @@ def add(
     bmc = {"driver": driver, "address": address, "secret": secret} if address else {}
     described = {"name": wanted, "profile": profile, "serial": serial, "rack": rack, "bmc": bmc}
     if seen:
-        return _adopt(client, seen, described)
+        return _adopt(client, seen, described, output)
     if not profile:
         raise InputError("which profile it has is not said", hint="--profile NAME; provision profile list")
     from provisioner.state import inventory
 
     host = inventory.make_host({**described, "macs": list(macs)}, registry.DRIVERS)
-    client.apply([host], [])
-    return info(f"{wanted} is known now")
+    tell_advice(client.apply([host], [], by=operator_name(), only_new=True))
+    return print_change(output, "host", client.host(wanted).host, f"{wanted} is known now", name=wanted)
 
 
 def _wanted_name(name: str | None, named: str | None) -> str:
@@ -181,25 +169,129 @@ def _wanted_name(name: str | None, named: str | None) -> str:
     return wanted
 
 
-def _adopt(client: "Client", seen: str, described: Mapping[str, object]) -> None:
+def _adopt(client: "Client", seen: str, described: Mapping[str, object], output: str) -> None:
     from provisioner.api.machines import Adoption
-    from provisioner.client.calls import request
+    from provisioner.client.request import request
 
-    host = client.adopt(seen, request(Adoption, **described))
-    info(f"{host.name} is known now: {', '.join(host.macs)}, serial {host.serial or 'unknown'}")
-
-
-@host.command()
-@click.argument("name", metavar="HOST")
-@with_client
-def lock(client: "Client", name: str) -> None:
-    """Refuse every deployment of a host."""
-    info(f"{client.lock(name, locked=True).name} is locked")
+    host = client.adopt(seen, request(Adoption, **described, by=operator_name()))
+    sentence = f"{host.name} is known now: {', '.join(host.macs)}, serial {host.serial or 'unknown'}"
+    print_change(output, "host", host, sentence, name=host.name)
 
 
 @host.command()
 @click.argument("name", metavar="HOST")
+@output_option
 @with_client
-def unlock(client: "Client", name: str) -> None:
+def lock(client: "Client", name: str, output: str) -> None:
+    """Refuse every deployment of a host; nor is it removed or moved."""
+    locked = client.lock(name, locked=True, by=operator_name())
+    print_change(output, "host", locked, f"{locked.name} is locked", name=locked.name)
+
+
+@host.command()
+@click.argument("name", metavar="HOST")
+@output_option
+@with_client
+def unlock(client: "Client", name: str, output: str) -> None:
     """Allow deployments of a host again."""
-    info(f"{client.lock(name, locked=False).name} can be deployed")
+    unlocked = client.lock(name, locked=False, by=operator_name())
+    print_change(output, "host", unlocked, f"{unlocked.name} can be deployed", name=unlocked.name)
+
+
+@host.command()
+@click.argument("name", metavar="HOST")
+@click.option("--mac", "macs", multiple=True, help="All of its MACs from now on; the first one boots.")
+@click.option("--profile")
+@click.option("--serial", help="The serial on its label; empty: none.")
+@click.option("--uuid", help="Its system UUID; empty: none.")
+@click.option("--rack")
+@click.option("--bmc", "address", metavar="ADDRESS", help="The address of its BMC; empty: by hand.")
+@click.option("--bmc-driver", "driver", type=click.Choice(NETWORKED))
+@click.option("--secret", help="The name of the BMC's login.")
+@click.option("--dry-run", is_flag=True, help="Say what would change; change nothing.")
+@output_option
+@with_client
+def edit(
+    client: "Client",
+    name: str,
+    dry_run: bool,
+    output: str,
+    macs: tuple[str, ...],
+    address: str | None,
+    driver: str | None,
+    secret: str | None,
+    **texts: str | None,
+) -> None:
+    """Change what is known of a host: only what is given. What changes is shown.
+
+    Where a file of the inventory has it, change it there: `provision host apply` puts it back else.
+    """
+    from provisioner.domain import inventory_diff
+    from provisioner.domain.host import Host
+    from provisioner.state import inventory
+
+    before = client.host(name).host
+    body = before.model_dump(mode="json", include=set(Host.model_fields), exclude_defaults=True)
+    body |= {key: value for key, value in texts.items() if value is not None}
+    if macs:
+        body["macs"] = list(macs)
+    body["bmc"] = _edited_bmc(body.get("bmc") or {}, address, driver, secret)
+    after = inventory.make_host(body, registry.DRIVERS)
+    changes = inventory_diff.between(([before], []), ([after], []))
+    if not changes:
+        show_changes(output, changes)
+        return info(f"{before.name} is so already; nothing was changed")
+    applied = client.apply([after], [], by=operator_name(), dry_run=dry_run)
+    show_changes(output, changes)
+    tell_advice(applied)
+    return info("nothing was changed" if dry_run else f"{after.name} is changed")
+
+
+def _edited_bmc(
+    bmc: "Mapping[str, object]", address: str | None, driver: str | None, secret: str | None
+) -> dict[str, object]:
+    """A driver without a word of it is IPMI; another driver has another port."""
+    if address == "":
+        return {}
+    given = {"address": address, "driver": driver, "secret": secret}
+    edited = {**bmc, **{key: value for key, value in given.items() if value is not None}}
+    if driver and driver != bmc.get("driver"):
+        edited.pop("port", None)
+    return {"driver": "ipmi", **edited} if edited else {}
+
+
+HISTORY: "tuple[Column[HistoryEntry], ...]" = (
+    Column("TIME", lambda entry: local_time(entry.event.time)),
+    Column("WHAT", lambda entry: entry.event.describe()),
+    Column("DEPLOYMENT", lambda entry: entry.event.deployment),
+    Column("OUTCOME", lambda entry: entry.outcome),
+)
+
+
+@host.command()
+@click.argument("name", metavar="HOST")
+@click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="So many at most.")
+@output_option
+@with_client
+def history(client: "Client", name: str, limit: int, output: str) -> None:
+    """Every order and change of a host, the newest first; of one that was removed, too, by its name."""
+    found = client.history(name, limit)
+    print_rows(output, "history", found.history, HISTORY, name=lambda entry: entry.event.kind)
+
+
+@host.command()
+@click.argument("name", metavar="HOST")
+@click.argument("new", metavar="NAME")
+@output_option
+@with_client
+def rename(client: "Client", name: str, new: str, output: str) -> None:
+    """Call a host otherwise, with its hardware, fixed addresses and history.
+
+    The machine calls itself by its old name until it is deployed again. Give it the new name in the
+    inventory's file too, or `provision host apply` refuses the file, since two hosts have its MACs.
+    """
+    before = client.host(name).host.name
+    renamed = client.rename_host(before, new, by=operator_name())
+    is_new = renamed.name != before
+    sentence = f"{new} is its name now" if is_new else f"it is called {new} already; nothing was changed"
+    print_change(output, "host", renamed, sentence, name=renamed.name)

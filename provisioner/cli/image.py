@@ -5,11 +5,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from provisioner.cli import question
 from provisioner.cli.lazy import Lazy, Places
 from provisioner.cli.options import output_option, state_option, with_client
 from provisioner.cli.output import Column, info, local_time, print_rows
-from provisioner.errors import InputError, RefusedError
-from provisioner.system import outputs
+from provisioner.errors import InputError, NotFoundError, RefusedError
+from provisioner.system import file_fault, outputs
 from provisioner.system.units import size
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ PLACES: Places = {
         "image:trust",
         "Trust the images that a key signed; ramdisks that are built from now on do so too.",
     ),
+    "untrust": ("image:untrust", "Trust a key no more; ramdisks that are built from now on do not either."),
     "build": (
         "image_build:build",
         "Build the golden image with Packer and Ansible: raw, qcow2, vmdk, pack, manifests, SHA256SUMS.",
@@ -39,6 +41,10 @@ PLACES: Places = {
         "Write a pack to a disk of this machine: verified, read back, bootable last.",
     ),
     "verify": ("image_pack:verify", "Read an image again: signature and every chunk."),
+    "remove": (
+        "image_pack:remove",
+        "Take an image out of the catalogue, with its files; one that a deployment or a profile needs stays.",
+    ),
     "gc": ("image_pack:gc", "Remove what the state folder's images/ holds and the catalogue does not know"),
 }
 
@@ -48,11 +54,16 @@ def image() -> None:
     """Images: build, compare, sign, pack, add, list, verify, write."""
 
 
+def _signed_by(image: "CatalogueImage") -> str:
+    trust = "" if image.trusted else ", trusted no more"
+    return f"{image.signed_by}{trust}" if image.signed_by else "(installer ISO)"
+
+
 COLUMNS: "tuple[Column[CatalogueImage], ...]" = (
     Column("IMAGE", lambda image: image.id),
     Column("SIZE", lambda image: size(image.raw_size)),
     Column("ON THE WIRE", lambda image: size(image.pack_size)),
-    Column("SIGNED BY", lambda image: image.signed_by or "(installer ISO)"),
+    Column("SIGNED BY", _signed_by),
     Column("ADDED", lambda image: local_time(image.added)),
 )
 
@@ -99,3 +110,30 @@ def trust(public: Path, state: Path) -> None:
         )
     outputs.write(target, public.read_bytes())
     info(f"{public.stem} is trusted; build the ramdisk again: provision ramdisk build")
+
+
+@image.command()
+@click.argument("name", metavar="NAME")
+@click.option("--yes", is_flag=True, help="Do not ask. For scripts.")
+@state_option
+def untrust(name: str, state: Path, yes: bool) -> None:
+    """Trust a key no more; ramdisks that are built from now on do not either.
+
+    NAME is that of NAME.pub. What it signed stays in the catalogue, and is not ordered any more; such
+    ramdisks refuse it, as does `image verify`.
+    """
+    key_name, folder = name.removesuffix(".pub"), state / "keys"
+    known = sorted(path.stem for path in folder.glob("*.pub"))
+    if key_name not in known:
+        raise NotFoundError(
+            f"no key called {key_name!r} is trusted here",
+            hint=f"trusted keys: {', '.join(known) or 'none'}",
+            code=120,
+        )
+    question.require_word(key_name, f"this ends the trust in {key_name}", yes=yes, wanted="to go on")
+    key = folder / f"{key_name}.pub"
+    try:
+        key.unlink()
+    except OSError as fault:
+        raise file_fault.explained(fault, key) from fault
+    info(f"{key_name} is trusted no more; build the ramdisk again: provision ramdisk build")

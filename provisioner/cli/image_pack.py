@@ -1,21 +1,29 @@
 """`provision image pack`, `add`, `verify`, `gc`: how images come into the catalogue and out of it."""
 
-import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from provisioner.cli.options import with_client
-from provisioner.cli.output import console, info
+from provisioner.cli import question, removal
+from provisioner.cli.options import output_option, with_client
+from provisioner.cli.output import (
+    Column,
+    console,
+    info,
+    print_change,
+    print_record,
+    print_rows,
+)
 from provisioner.cli.source import FORMATS, SUFFIXES, as_raw, check_file, format_of
-from provisioner.errors import InputError, RefusedError
+from provisioner.errors import InputError
 from provisioner.system.units import size
 
 if TYPE_CHECKING:
+    from provisioner.api.images import ImageRemoved, StrayFile
     from provisioner.client import Client
     from provisioner.domain.plan import CatalogueImage
 
@@ -116,10 +124,12 @@ class Bar:
 @click.option("--sha256", default="", help="What Ubuntu's SHA256SUMS says of the ISO.")
 @click.option("--sign", "key", type=click.Path(path_type=Path), help="NAME.key, to pack a disk image first.")
 @format_option
+@output_option
 @with_client
 def add(
     client: "Client",
     file: Path,
+    output: str,
     iso: bool,
     name: str,
     version: str,
@@ -135,19 +145,22 @@ def add(
     if not iso and (form or file.suffix.lower() in SUFFIXES):
         if sha256:
             raise InputError("--sha256 is for --iso", hint="a pack says its own")
-        return _add_raw(client, file, name=name, version=version, key=key, form=form or "")
+        return _add_raw(client, file, output, name=name, version=version, key=key, form=form or "")
     if not iso and (name or version or sha256 or key):
         raise InputError(
             "--name, --version and --sign are for --iso and disk images", hint="a pack says its own"
         )
     if not iso:
-        return _report_added(client.add_image(file.resolve()))
+        return _report_added(client.add_image(file.resolve()), output)
     image = client.add_image(file.resolve(), iso=True, name=name, version=version, sha256=sha256)
     checked = "as --sha256 says" if sha256 else "compare it with Ubuntu's SHA256SUMS"
-    return info(f"{image.id} added, {size(image.raw_size)}, sha256 {image.raw_sha256}: {checked}")
+    sentence = f"{image.id} added, {size(image.raw_size)}, sha256 {image.raw_sha256}: {checked}"
+    return print_record(output, "image", image, lambda: info(sentence), name=image.id)
 
 
-def _add_raw(client: "Client", file: Path, *, name: str, version: str, key: Path | None, form: str) -> None:
+def _add_raw(
+    client: "Client", file: Path, output: str, *, name: str, version: str, key: Path | None, form: str
+) -> None:
     if not (name and version and key):
         raise InputError(
             f"{file.name} is a disk image: --name, --version and --sign are missing",
@@ -157,25 +170,29 @@ def _add_raw(client: "Client", file: Path, *, name: str, version: str, key: Path
     with tempfile.TemporaryDirectory(dir=file.resolve().parent, prefix=".pack-") as folder:
         out = Path(folder) / f"{name}.pack"
         make_pack(file, out, form=form, name=name, version=version, key=key)
-        _report_added(client.add_image(out.resolve()))
+        _report_added(client.add_image(out.resolve()), output)
 
 
-def _report_added(image: "CatalogueImage") -> None:
-    info(f"{image.id} signed by {image.signed_by}, {size(image.raw_size)} → {size(image.pack_size)}")
+def _report_added(image: "CatalogueImage", output: str) -> None:
+    sentence = f"{image.id} signed by {image.signed_by}, {size(image.raw_size)} → {size(image.pack_size)}"
+    print_record(output, "image", image, lambda: info(sentence), name=image.id)
 
 
 @click.command()
 @click.argument("name", metavar="IMAGE|PACK")
 @click.option("--pubkey", type=click.Path(path_type=Path), help="NAME.pub, where PACK is a file here.")
+@output_option
 @with_client
-def verify(client: "Client", name: str, pubkey: Path | None) -> None:
+def verify(client: "Client", name: str, pubkey: Path | None, output: str) -> None:
     """Read an image again: signature and every chunk. The first that is damaged is named.
 
     IMAGE is one of the catalogue; PACK a file, for which no service is asked.
     """
     if pubkey is None:
         done = client.verify_image(name)
-        return info(f"{done.image}: what is stored is right ({done.chunks} chunks)")
+        sentence = f"{done.image}: what is stored is right ({done.chunks} chunks)"
+        return print_record(output, "verified", done, lambda: info(sentence), name=done.image)
+    from provisioner.api.images import ImageVerified
     from provisioner.imaging import manifest as manifests
     from provisioner.imaging import pack as packs
     from provisioner.imaging import signature
@@ -188,34 +205,51 @@ def verify(client: "Client", name: str, pubkey: Path | None) -> None:
     manifest = manifests.load(listed)
     packs.verify(path, manifest)
     packs.check_layout(path, manifest)
-    return info(f"{path}: signed by {signer}, and every one of {len(manifest.chunks)} chunks is right")
+    sentence = f"{path}: signed by {signer}, and every one of {len(manifest.chunks)} chunks is right"
+    checked = ImageVerified(image=f"{manifest.name}@{manifest.version}", chunks=len(manifest.chunks))
+    return print_record(output, "verified", checked, lambda: info(sentence), name=checked.image)
 
 
 @click.command()
 @click.option("--yes", is_flag=True, help="Do not ask. For scripts.")
+@output_option
 @with_client
-def gc(client: "Client", yes: bool) -> None:
+def gc(client: "Client", yes: bool, output: str) -> None:
     """Remove what the state folder's images/ holds and the catalogue does not know: halves of broken copies.
 
     What is removed is shown first.
     """
     strays = client.image_garbage()
     if not strays:
-        return info("nothing to remove: every file belongs to an image of the catalogue")
+        info("nothing to remove: every file belongs to an image of the catalogue")
+        return _print_gone([], output)
     for stray in strays:
         info(f"{stray.name}  {size(stray.size)}  {stray.why}")
-    if not yes:
-        _ask(len(strays))
+    count = str(len(strays))
+    question.require_word(count, "this removes files", yes=yes, wanted="to remove them")
     gone = client.remove_image_garbage([stray.name for stray in strays])
-    return info(f"{len(gone)} removed, {size(sum(stray.size for stray in gone))}")
+    info(f"{len(gone)} removed, {size(sum(stray.size for stray in gone))}")
+    return _print_gone(gone, output)
 
 
-def _ask(count: int) -> None:
-    if not sys.stdin.isatty():
-        raise RefusedError(
-            "this removes files, and there is no terminal to ask on; nothing was removed",
-            hint="give --yes in a script",
-            code=133,
-        )
-    if click.prompt(f"Type {count} to remove them", err=True) != str(count):
-        raise RefusedError("not confirmed, nothing was removed", code=133)
+def _print_gone(gone: "Sequence[StrayFile]", output: str) -> None:
+    """For programs; people have seen it before."""
+    if output != "table":
+        columns = (Column["StrayFile"]("NAME", lambda stray: stray.name),)
+        print_rows(output, "removed", gone, columns, name=lambda stray: stray.name)
+
+
+@click.command()
+@click.argument("name", metavar="IMAGE")
+@click.option("--yes", is_flag=True, help="Do not ask. For scripts.")
+@output_option
+@with_client
+def remove(client: "Client", name: str, yes: bool, output: str) -> None:
+    """Take an image out of the catalogue, with its files; one that a deployment or a profile needs stays."""
+
+    def forget(text: str, dry_run: bool) -> "ImageRemoved":
+        return client.remove_image(text, dry_run=dry_run)
+
+    gone = removal.confirmed(forget, name, name=lambda one: one.image, yes=yes)
+    sentence = f"{gone.image} is removed; {size(gone.freed)} are free now"
+    print_change(output, "removed", gone, sentence, name=gone.image)

@@ -2,13 +2,12 @@
 
 import os
 import stat
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from urllib.parse import quote, urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 
 import click
 
@@ -20,12 +19,14 @@ from provisioner.agent.protocol import Disk, Phase
 from provisioner.agent.stream import Stream
 from provisioner.agent.sysfs import read_word
 from provisioner.agent.writer import ChunkSource, ImageWriter
+from provisioner.cli import question
 from provisioner.cli.image_pack import Bar
 from provisioner.cli.options import STATE
 from provisioner.cli.output import info
 from provisioner.errors import DiskError, InputError, PackError, RefusedError
 from provisioner.imaging import manifest as manifests
 from provisioner.imaging import signature
+from provisioner.system import file_fault
 from provisioner.system.units import size
 
 PATIENCE = 60.0  # seconds in which nothing whole comes from the server; somebody waits before the screen
@@ -71,7 +72,7 @@ def write(
         info(f"Image     {manifest.name} {manifest.version}   {size(manifest.raw_size)}")
         info(f"Erases    {device}  {disks.describe(target)}  ({target.content})")
         disks.check(target, manifest.raw_size, manifest.logical_sector_size)
-        disks.check_consent(target, "", erase=True, foreign=erase_foreign)
+        disks.check_consent(target, (), erase=True, foreign=erase_foreign)
         if not yes:
             _ask(device, target)
         disk = stack.enter_context(BlockDevice(device))
@@ -154,24 +155,26 @@ def _fetched(url: str, keys: list[Path], patience: float) -> tuple[manifests.Man
 
 def _address(url: str) -> tuple[str, str]:
     """Server and path of a pack, the path as requests have it. Raises InputError (PV-102)."""
+    parts, fault = _split(url)
+    if parts and not (parts.query or parts.fragment or "@" in parts.netloc) and parts.path.strip("/"):
+        return f"http://{parts.netloc}", quote(parts.path, safe="/%:@!$&'()*+,;=")
+    if "@" in url:  # a password may stand there, so nothing of it is shown
+        fault = "a login, ? or # does not belong in a pack's URL"
+    raise InputError(fault, hint="write http://ADDRESS[:PORT]/PATH.pack, without login, ? and #", code=102)
+
+
+def _split(url: str) -> tuple[SplitResult | None, str]:
+    """Its parts where it is a http:// address, and what is wrong with it else, or may be with its path."""
+    shown = f"{url:.200}"
     try:
         parts = urlsplit(url)
-        is_http = parts.scheme == "http" and bool(parts.hostname) and parts.port != 0
-    except ValueError as fault:  # half an IPv6 address, a port of 99999
-        raise InputError(
-            f"{url:.200}: {fault}", hint="write http://ADDRESS[:PORT]/PATH.pack", code=102
-        ) from fault
-    if not is_http:
-        raise InputError(
-            f"{url:.200}: not a http:// address", hint="the signature protects it, not the line", code=102
-        )
-    if parts.query or parts.fragment or parts.username or not parts.path.strip("/"):
-        raise InputError(
-            f"{url:.200}: a plain path is wanted, for PACK.json is asked for beside it",
-            hint="http://ADDRESS[:PORT]/PATH.pack, without login, ? and #",
-            code=102,
-        )
-    return f"http://{parts.netloc}", quote(parts.path, safe="/%:@!$&'()*+,;=")
+        if parts.scheme != "http":
+            return None, f"{shown}: not a http:// address; the signature protects it, not the line"
+        if parts.hostname and parts.port != 0:  # half an IPv6 address raises, and a port of 99999
+            return parts, f"{shown}: a plain path is wanted, for PACK.json is asked for beside it"
+    except ValueError:
+        return None, f"{shown}: it has an address or port that cannot be"
+    return None, f"{shown}: there is no address or no port in it"
 
 
 def _checked(listed: Path, keys: list[Path]) -> manifests.Manifest:
@@ -187,14 +190,16 @@ def _examine(device: Path) -> Disk:
     try:
         status = device.stat()
     except OSError as fault:
-        raise InputError(f"{device}: {fault.strerror}", code=310) from fault
+        hint = "lsblk shows the disks; or give a regular file"
+        raise InputError(f"{file_fault.explained(fault, device)}", hint=hint, code=310) from fault
     if stat.S_ISREG(status.st_mode):
         length = status.st_size
         foreign, owner = facts.ownership(device, 512, length)
         content = facts.content(device, 512)
         return Disk(device.name, length, 512, "regular file", content=content, foreign=foreign, owner=owner)
     if not stat.S_ISBLK(status.st_mode):
-        raise InputError(f"{device} is neither a disk nor a regular file", code=310)
+        hint = "lsblk shows the disks"
+        raise InputError(f"{device} is neither a disk nor a regular file", hint=hint, code=310)
     place = (SYS / f"{os.major(status.st_rdev)}:{os.minor(status.st_rdev)}").resolve()
     if (place / "partition").exists():
         raise DiskError(
@@ -222,11 +227,6 @@ def _refuse_used(device: Path, place: Path) -> None:
 def _ask(device: Path, target: Disk) -> None:
     wanted = target.serial[-4:] if target.serial else target.name
     words = "the last 4 of its serial" if target.serial else "its name"
-    if not sys.stdin.isatty():
-        raise RefusedError(
-            f"{device}: this erases it, and there is no terminal to ask on; nothing was changed",
-            hint="give --yes in a script",
-            code=133,
-        )
-    if click.prompt(f"Type {words} to continue", err=True).strip().lower() != wanted.lower():
+    question.require_terminal(f"{device}: this erases it", "give --yes in a script")
+    if question.ask(f"Type {words} to continue").strip().lower() != wanted.lower():
         raise RefusedError(f"{device}: not confirmed, nothing was changed", hint=f"type {words}", code=133)

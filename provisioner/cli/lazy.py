@@ -1,10 +1,14 @@
 """Groups of commands that are imported when they are asked for: imports took most of a command's time."""
 
 import importlib
+import os
 from typing import Any
 
 import click
 
+from provisioner.cli.options import service_options
+
+COMPLETING = "_PROVISION_COMPLETE"  # set by the shell's script while it asks for completions
 Places = dict[str, tuple[str, str]]  # name → `module:command`, and what the list says of it
 
 
@@ -22,8 +26,22 @@ class Lazy(click.Group):
         if cmd_name in self.places and cmd_name not in self.commands:
             module, _, name = self.places[cmd_name][0].partition(":")
             command: click.Command = getattr(importlib.import_module(f"provisioner.cli.{module}"), name)
+            accept_service_options(command)
             self.add_command(command, cmd_name)
+            if COMPLETING in os.environ:
+                importlib.import_module("provisioner.cli.completion").offer_names(command)
         return super().get_command(ctx, cmd_name)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click's, but what was mistyped is compared with all commands, not only with those loaded."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.exceptions.NoSuchCommand as fault:
+            raise click.exceptions.NoSuchCommand(
+                fault.command_name, possibilities=self.list_commands(ctx), ctx=ctx
+            ) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         names = self.list_commands(ctx)
@@ -32,3 +50,15 @@ class Lazy(click.Group):
         rows = [(name, {**self.commands, **listed}[name].get_short_help_str(room)) for name in names]
         with formatter.section("Commands"):
             formatter.write_dl(rows)
+
+
+def accept_service_options(command: click.Command) -> None:
+    """Let --server and --state stand behind a command, and what is below it, that have no use for them."""
+    known = {parameter.name for parameter in command.params}
+    for name, option in zip(
+        ("server", "state"), service_options(hidden=True, expose_value=False), strict=True
+    ):
+        if name not in known:
+            option(command)
+    for child in command.commands.values() if isinstance(command, click.Group) else ():
+        accept_service_options(child)

@@ -7,7 +7,7 @@ import click
 
 from provisioner.cli.options import output_option, with_client
 from provisioner.cli.output import info, print_field, print_record, write
-from provisioner.errors import NetworkError, RefusedError
+from provisioner.errors import InputError, NetworkError, RefusedError
 from provisioner.system import units
 
 if TYPE_CHECKING:
@@ -39,10 +39,16 @@ def check(client: "Client", interface: str, output: str) -> None:
     """
     from provisioner.api.net import NetworkCheck
 
+    if interface and interface not in (names := [name for _, name in socket.if_nameindex()]):
+        raise InputError(
+            f"there is no interface {interface}; this machine has {', '.join(names)}",
+            hint="ip link shows the names",
+            code=605,
+        )
     status = client.net()
     asked, not_asked = _ask(status, interface)
     servers = client.net().servers if asked else status.servers  # the service has heard the answers, too
-    fetched, not_fetched = _fetch(status)
+    fetched, not_fetched = fetch(status)
     result = NetworkCheck(
         **status.model_dump(exclude={"servers"}),
         servers=servers,
@@ -109,7 +115,7 @@ def _ask(status: "NetworkStatus", interface: str) -> "tuple[list[ProbedClient], 
     return [_probed(result, lan_probe.boot_fault(result, expected)) for result in results], ""
 
 
-def _fetch(status: "NetworkStatus") -> "tuple[list[TftpFetch], str]":
+def fetch(status: "NetworkStatus") -> "tuple[list[TftpFetch], str]":
     """How each boot file is fetched by TFTP from the service's LAN address; or why nothing was from here."""
     from provisioner.api.net import TftpFetch
     from provisioner.services.tftp.probe import probe
@@ -213,10 +219,12 @@ def _show_client(client: "ProbedClient") -> None:
     required=True,
     help="Whose configuration.",
 )
+@output_option
 @with_client
-def print_(client: "Client", kind: str) -> None:
+def print_(client: "Client", kind: str, output: str) -> None:
     """Print what the site's own DHCP server must be told (mode external), or chrony on this machine.
 
     It names the boot files, the service's address and the MACs of BMCs, which must be told nothing.
     """
-    write(client.net_print(kind))
+    made = client.net_print(kind)
+    print_record(output, "configuration", made, lambda: write(made.text), name=kind)

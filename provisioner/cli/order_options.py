@@ -1,7 +1,7 @@
 """The options that every order has, as one value."""
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import click
@@ -25,6 +25,7 @@ class OrderOptions:
     write_mode: "WriteMode"
     erase_foreign: bool
     allow_downgrade: bool
+    preflight: bool | None  # None where nothing was said of it
 
     @property
     def terms(self) -> "Terms":
@@ -36,6 +37,31 @@ class OrderOptions:
             erase_foreign=self.erase_foreign,
             allow_downgrade=self.allow_downgrade,
         )
+
+    def once_more(self, terms: "Terms", until: str) -> "OrderOptions":
+        """With the terms of an order before, and where it was to end, unless others are given."""
+        return replace(
+            self,
+            until=self.until or until,
+            write_mode=terms.write_mode if self.write_mode == "delta" else self.write_mode,
+            erase_foreign=self.erase_foreign or terms.erase_foreign,
+            allow_downgrade=self.allow_downgrade or terms.allow_downgrade,
+        )
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How an order for many hosts is carried out and confirmed: counts, None where nothing was given."""
+
+    max_parallel: int | None
+    canary: int | None
+    stop_after: int | None
+    expect_count: int | None
+
+    @property
+    def is_given(self) -> bool:
+        """Whether any of them was."""
+        return any(count is not None for count in vars(self).values())
 
 
 def _write_mode(*, full: bool, wipe: bool) -> "WriteMode":
@@ -58,10 +84,12 @@ def order_options(command: Command) -> Command:
         wipe: bool,
         erase_foreign: bool,
         allow_downgrade: bool,
+        preflight: bool | None,
         **kwargs: object,
     ) -> object:
         mode = _write_mode(full=full, wipe=wipe)
-        how = OrderOptions(yes, no_wait, timeout, until or "", mode, erase_foreign, allow_downgrade)
+        accepted = (erase_foreign, allow_downgrade)
+        how = OrderOptions(yes, no_wait, timeout, until or "", mode, *accepted, preflight)
         return command(*args, how=how, **kwargs)
 
     for option in OPTIONS:
@@ -70,6 +98,11 @@ def order_options(command: Command) -> Command:
 
 
 OPTIONS = (
+    click.option(
+        "--preflight/--no-preflight",
+        default=None,
+        help="Ask the BMCs first, as is done for many hosts anyway; with --yes, refuse what would fail.",
+    ),
     click.option("--yes", is_flag=True, help="Do not ask. For scripts."),
     click.option("--no-wait", is_flag=True, help="Order, print the id, and end."),
     click.option("--timeout", type=click.FloatRange(min=1), help="Stop waiting after SECONDS (exit 7)."),
@@ -82,4 +115,33 @@ OPTIONS = (
         help="Erase LVM, RAID, ZFS, encrypted data or another host's system too.",
     ),
     click.option("--allow-downgrade", is_flag=True, help="Allow an older version than the host has."),
+)
+
+
+def run_options(command: Command) -> Command:
+    """Adds the options of an order for many hosts, and calls with them as `many`."""
+
+    @functools.wraps(command)
+    def wrapped(
+        *args: object,
+        max_parallel: int | None,
+        canary: int | None,
+        stop_after: int | None,
+        expect_count: int | None,
+        **kwargs: object,
+    ) -> object:
+        return command(*args, many=RunOptions(max_parallel, canary, stop_after, expect_count), **kwargs)
+
+    for option in reversed(RUN_OPTIONS):
+        option(wrapped)
+    return wrapped
+
+
+RUN_OPTIONS = (
+    click.option("--max-parallel", type=click.IntRange(1), help="So many of them at one time."),
+    click.option("--canary", type=click.IntRange(1), help="The rest waits until so many are ready."),
+    click.option("--stop-after", type=click.IntRange(1), help="Begin no more when so many failed alike."),
+    click.option(
+        "--expect-count", type=click.IntRange(0), help="With --yes: refuse any other number of hosts."
+    ),
 )

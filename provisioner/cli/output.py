@@ -7,7 +7,6 @@ answer or an image's name may hold what a terminal obeys, or a line feed that wo
 import dataclasses
 import errno
 import json
-import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -18,35 +17,26 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 import click
 
 from provisioner.api import SCHEMA_VERSION
-from provisioner.errors import ProvisionError
+from provisioner.cli import layout
+from provisioner.cli.layout import columns_of, terminal_size
+from provisioner.cli.signs import shown
 from provisioner.system.text import escape, escape_lines
 
 if TYPE_CHECKING:
     from pydantic import BaseModel, JsonValue
-    from rich.console import Console
-    from rich.table import Table
+    from rich.console import Console, RenderableType
     from rich.text import Text
 
     Data = Mapping[str, JsonValue]
 
 FORMATS = ("table", "json", "jsonl", "yaml", "name")
 TIMES = frozenset(
-    {
-        "time",
-        "created",
-        "stage_since",
-        "deadline",
-        "expires",
-        "consumed",
-        "paused",
-        "last_event_at",
-        "power_on",
-        "added",
-        "first_seen",
-    }
-    | {"last_seen", "inventoried", "seen_at"}
+    {"time", "created", "stage_since", "deadline", "served", "expires", "consumed", "paused", "last_event_at"}
+    | {"power_on", "added", "first_seen", "last_seen", "inventoried", "seen_at", "began", "ended"}
+    | {"reported", "moved", "steady"}
 )
-MOST_FAULTS = 50  # that are shown of one command
+FIELD = 10  # columns of a field's title
+MARK = "✗"  # of what is wrong
 WIDTH = 1 << 20  # YAML is not folded: the rest of a text would begin a line of its own
 Row = TypeVar("Row")
 Part = str | tuple[str, str]  # text, or text and its style
@@ -68,18 +58,23 @@ def print_rows(
     columns: Sequence[Column[Row]],
     *,
     name: Callable[[Row], str],
+    also: Mapping[str, "BaseModel"] | None = None,
 ) -> None:
-    """Print models (or dataclasses) in one of FORMATS; `kind` is the plural noun that is the data's key."""
+    """Print models (or dataclasses) in one of FORMATS; `kind` is the plural noun that is the data's key.
+
+    A document has the models of `also` beside them, by their keys.
+    """
     if output == "table":
-        _print_table(rows, columns)
+        _print_table(kind, rows, columns)
     elif output == "name":
         for row in rows:
-            say(name(row))
+            _print_name(name(row))
     elif output == "jsonl":
         for row in rows:
             print_json({"schema_version": SCHEMA_VERSION, **_plain(row)})
     else:
-        _print_document(output, {kind: [_plain(row) for row in rows]})
+        beside = {key: _plain(model) for key, model in (also or {}).items()}
+        _print_document(output, {**beside, kind: [_plain(row) for row in rows]})
 
 
 def print_record(
@@ -98,11 +93,16 @@ def print_record(
     if output == "table":
         show()
     elif output == "name":
-        say(name)
+        _print_name(name)
     else:
         more = {key: _plain_value(value) for key, value in (also or {}).items()}
         body: dict[str, JsonValue] = {kind: {**more, **_plain(record)}}
         _print_document("json" if output == "jsonl" else output, body, compact=output == "jsonl")
+
+
+def print_change(output: str, kind: str, record: "BaseModel", sentence: str, *, name: str) -> None:
+    """What a command has done: a sentence for people, else the record as it is now, in one of FORMATS."""
+    print_record(output, kind, record, lambda: info(sentence), name=name)
 
 
 def _plain_value(value: object) -> "JsonValue":
@@ -162,8 +162,8 @@ def _print_yaml(document: "Data") -> None:
 
 
 def local_time(seconds: float) -> str:
-    """A moment in the reader's own time; empty for never."""
-    return datetime.fromtimestamp(seconds).strftime("%Y-%m-%d %H:%M:%S") if seconds else ""
+    """A moment in the reader's own time, with its zone; empty for never."""
+    return datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M:%S %Z") if seconds else ""
 
 
 def timestamp(seconds: float) -> str:
@@ -187,58 +187,92 @@ def console(*, stderr: bool = False) -> "Console":
     return PipeConsole(stderr=stderr, width=width, highlight=False)
 
 
-def make_table(rows: Sequence[Row], columns: Sequence[Column[Row]], *, caption: str | None = None) -> "Table":
-    """The rows as a rich table without lines."""
-    from rich.table import Table
-
-    shown = None if caption is None else line(caption)
-    table = Table(box=None, pad_edge=False, header_style="bold", show_edge=False, caption=shown)
-    for column in columns:
-        table.add_column(column.title)
-    for row in rows:
-        table.add_row(*(_text(column.text(row)) for column in columns))
-    return table
+def table_lines(rows: Sequence[Row], columns: Sequence[Column[Row]], width: int | None) -> "list[Text]":
+    """The rows as lines of at most `width` columns: a table, or where that is too wide a block for each."""
+    cells = [[cell_lines(column.text(row)) for column in columns] for row in rows]
+    table = layout.Table([column.title for column in columns], cells)
+    return [line(*parts) for parts in table.lines(width)]
 
 
-def _text(cell: Cell) -> "Text":
-    """A cell as rich text; only a list has several lines."""
+def cell_lines(cell: Cell) -> list[tuple[str, str]]:
+    """The lines of a cell with their styles; only a list has several."""
     if isinstance(cell, list):
-        from rich.text import Text
+        return [(shown(each), "") for each in cell]
+    text, style = cell if isinstance(cell, tuple) else (cell, "")
+    return [(shown(text), style)]
 
-        return Text("\n").join(map(line, cell))
-    return line(cell)
 
-
-def line(*parts: Part, is_cut: bool = False) -> "Text":
-    """A line of rich text; with `is_cut` it ends with `…` where the terminal does."""
+def line(*parts: Part) -> "Text":
+    """A line of rich text."""
     from rich.text import Text
 
-    texts = [escape(part) if isinstance(part, str) else (escape(part[0]), part[1]) for part in parts]
-    return Text.assemble(*texts, no_wrap=is_cut or None, overflow="ellipsis" if is_cut else None)
+    return Text.assemble(
+        *(shown(part) if isinstance(part, str) else (shown(part[0]), part[1]) for part in parts)
+    )
+
+
+def wrapped(text: "Text", width: int | None) -> "list[Text]":
+    """A line as lines of at most `width` columns, with its styles; what goes on below is indented."""
+    rest = layout.indented(text.plain)
+    lines, end = [], 0
+    for number, words in enumerate(layout.wrap(text.plain, width, rest=rest)):
+        body = words[len(rest) :] if number else words
+        begin = text.plain.index(body, end)
+        end = begin + len(body)
+        lines.append(line(rest).append_text(text[begin:end]) if number else text[begin:end])
+    return lines
 
 
 def print_lines(out: "Console", *lines: "Text") -> None:
-    """Lines that `line` has made."""
+    """Lines that `line` has made; on a terminal none is broken within a word."""
     for each in lines:
-        out.print(each, soft_wrap=True)
+        for part in wrapped(each, columns_of(out.file)):
+            out.print(part, soft_wrap=True)
 
 
-def print_table(out: "Console", table: "Table") -> None:
-    """A table that `make_table` has made."""
-    out.print(table)
+def page_lines(out: "Console", *lines: "Text") -> bool:
+    """Likewise; by the reader's pager where they are more than the terminal shows. Whether that was so."""
+    size = terminal_size(out.file)
+    shown_lines = [part for each in lines for part in wrapped(each, size and size.columns)]
+    is_seen = all(terminal_size(stream) for stream in (sys.stdin, sys.stdout))
+    if size is None or len(shown_lines) < size.lines or not is_seen:
+        print_lines(out, *lines)
+        return False
+    click.echo_via_pager("\n".join(drawn_lines(out, *shown_lines)))
+    return True
 
 
-def _print_table(rows: Sequence[Row], columns: Sequence[Column[Row]]) -> None:
-    if rows:
-        print_table(console(), make_table(rows, columns))
-    else:
-        info("none")
+def drawn_lines(out: "Console", *drawn: "RenderableType") -> list[str]:
+    """What would be printed, colours and all, a line each."""
+    with out.capture() as printed:
+        for each in drawn:
+            out.print(each, soft_wrap=True)
+    return printed.get().splitlines()
 
 
-def print_fields(record: Row, columns: Sequence[Column[Row]]) -> None:
+def print_table(out: "Console", rows: Sequence[Row], columns: Sequence[Column[Row]]) -> int:
+    """The rows, as they fit what they are printed to; how many lines that were."""
+    lines = table_lines(rows, columns, columns_of(out.file))
+    print_lines(out, *lines)
+    return len(lines)
+
+
+def _print_table(kind: str, rows: Sequence[Row], columns: Sequence[Column[Row]]) -> None:
+    if not rows:
+        return info("none")
+    out = console()
+    count, size = print_table(out, rows, columns), terminal_size(out.file)
+    if size and count >= size.lines:
+        info(f"{len(rows)} {kind}")
+    return None
+
+
+def print_fields(
+    record: Row, columns: Sequence[Column[Row]], tell: Callable[[str, str], None] | None = None
+) -> None:
     """One row as lines of title and text, for people."""
     for column in columns:
-        print_field(column.title.capitalize(), ", ".join(_words(column.text(record))))
+        (tell or print_field)(column.title.capitalize(), ", ".join(_words(column.text(record))))
 
 
 def _words(cell: Cell) -> list[str]:
@@ -249,41 +283,38 @@ def _words(cell: Cell) -> list[str]:
 
 def print_field(title: str, text: str) -> None:
     """One line of title and text, for people."""
-    say(f"{title:<10}{text}".rstrip())
+    _print_sentence(_field(title, text), rest=" " * FIELD)
 
 
-def print_error(fault: ProvisionError) -> None:
-    """An error for people, to stderr: what, why, what to do, its code; and all that were found with it."""
-    faults = (fault, *fault.also)
-    for one in faults[:MOST_FAULTS]:
-        _print_fault(one)
-    if len(faults) > MOST_FAULTS:
-        info(f"… and {len(faults) - MOST_FAULTS} more")
+def info_field(title: str, text: str) -> None:
+    """Likewise, to stderr: for whoever is asked something."""
+    info(_field(title, text), rest=" " * FIELD)
 
 
-def _print_fault(fault: ProvisionError) -> None:
-    mark = click.style("✗ ", fg="red", bold=True)
-    click.echo(f"{mark}{escape(str(fault))} (PV-{fault.code})", err=True, color=_wants_colour())
-    if fault.hint:
-        info(f"  → {fault.hint}")
+def _field(title: str, text: str) -> str:
+    return f"{title:<{FIELD}}{text}".rstrip()
 
 
-def _wants_colour() -> bool | None:
-    """As rich decides it, which click does not; None where it depends on the terminal."""
-    if os.environ.get("NO_COLOR"):
-        return False
-    return True if os.environ.get("FORCE_COLOR") else None
+def _print_name(name: str) -> None:
+    click.echo(escape(name))
 
 
-def info(sentence: str) -> None:
+def info(sentence: str, *, rest: str = "") -> None:
     """A line for people, to stderr. That nobody can read it any more ends nothing."""
     with suppress(OSError):
-        click.echo(escape(sentence), err=True)
+        _print_sentence(sentence, rest=rest, is_error=True)
 
 
 def say(sentence: str) -> None:
     """A line that was asked for, to stdout."""
-    click.echo(escape(sentence))
+    _print_sentence(sentence)
+
+
+def _print_sentence(sentence: str, *, rest: str = "", is_error: bool = False) -> None:
+    """One line; on a terminal as many as keep its words whole."""
+    text, width = shown(sentence), columns_of(sys.stderr if is_error else sys.stdout)
+    for each in layout.wrap(text, width, rest=rest or layout.indented(text)):
+        click.echo(each, err=is_error)
 
 
 def write(text: str) -> None:

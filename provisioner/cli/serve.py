@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from provisioner.cli.options import inherit
 from provisioner.errors import SettingsError
 
 
@@ -13,7 +14,12 @@ from provisioner.errors import SettingsError
 @click.option(
     "--settings", "file", type=click.Path(path_type=Path), help="A TOML file; see systemd/provisioner.toml."
 )
-@click.option("--state", type=click.Path(path_type=Path), help="The folder for everything that is written.")
+@click.option(
+    "--state",
+    type=click.Path(path_type=Path),
+    callback=inherit,
+    help="The folder for everything that is written.",
+)
 @click.option("--interface", help="The interface of the deployment LAN.")
 @click.option("--address", metavar="CIDR", help="The service's own address there, as 10.77.0.1/24.")
 @click.option("--http-port", type=int, help="The port of the web service.")

@@ -7,6 +7,7 @@ import sys
 from contextlib import suppress
 from typing import TextIO
 
+from provisioner.cli import signs
 from provisioner.errors import FileError
 from provisioner.system import file_fault
 
@@ -14,13 +15,18 @@ STREAMS = ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w"))
 
 
 class Output(io.TextIOWrapper):
-    """Standard output, which remembers that it could not be written: a second flush need not fail again."""
+    """A standard stream that remembers that it could not be written: a second flush need not fail again.
+
+    Where `is_ascii`, nothing else is written, whatever is printed and by whom.
+    """
 
     fault: OSError | None = None
+    is_ascii: bool = False
 
     def write(self, text: str, /) -> int:
         try:
-            return super().write(text)
+            super().write(signs.plain(text) if self.is_ascii else text)
+            return len(text)
         except OSError as fault:
             self.fault = fault
             raise
@@ -47,9 +53,21 @@ def hold() -> None:
             os.close(descriptor)
         os.set_inheritable(number, True)  # for the programs that we run, it is theirs too
         setattr(sys, name, os.fdopen(number, mode, encoding="utf-8"))
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        encoding, errors, lines = sys.stdout.encoding, sys.stdout.errors, sys.stdout.line_buffering
-        sys.stdout = Output(sys.stdout.detach(), encoding, errors, line_buffering=lines)
+    sys.stdout, sys.stderr = map(_output, (sys.stdout, sys.stderr))
+
+
+def _output(stream: TextIO) -> TextIO:
+    """The stream as one that writes nothing that its reader has no letters for.
+
+    One of ASCII is called UTF-8, which is the same for what is written there: click would replace it.
+    """
+    if not isinstance(stream, io.TextIOWrapper):
+        return stream
+    is_ascii = signs.is_ascii(stream)
+    encoding, lines = "utf-8" if is_ascii else stream.encoding, stream.line_buffering
+    output = Output(stream.detach(), encoding, "backslashreplace", line_buffering=lines)
+    output.is_ascii = is_ascii
+    return output
 
 
 def give_up(stream: TextIO) -> OSError | None:

@@ -1,16 +1,21 @@
 """`provision status` and `watch`: what is under way, live on a terminal, line by line elsewhere."""
 
 import time
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 import click
 
-from provisioner.cli import runs
-from provisioner.cli.live_display import LiveDisplay
+from provisioner.cli import layout, runs
+from provisioner.cli.diagnose import cause_lines, waiting_line
+from provisioner.cli.layout import columns_of
+from provisioner.cli.live_display import LiveDisplay, can_redraw
 from provisioner.cli.options import output_option, with_client
 from provisioner.cli.output import (
+    MARK,
     Column,
+    cell_lines,
     console,
     info,
     line,
@@ -19,8 +24,10 @@ from provisioner.cli.output import (
     print_record,
     print_rows,
     timestamp,
+    wrapped,
 )
 from provisioner.cli.polling import follow_events
+from provisioner.cli.status_options import status_options
 from provisioner.domain.stage import RESTING, Stage
 from provisioner.domain.timeline import StageRecord, Timeline
 from provisioner.errors import Exit
@@ -30,7 +37,12 @@ if TYPE_CHECKING:
     from rich.console import Console, Group
     from rich.text import Text
 
-    from provisioner.api.deployments import DeploymentDetails, DeploymentEvents, DeploymentStatus
+    from provisioner.api.deployments import (
+        DeploymentDetails,
+        DeploymentEvents,
+        DeploymentQuery,
+        DeploymentStatus,
+    )
     from provisioner.client import Client
 
 CODES = {
@@ -59,17 +71,24 @@ COLUMNS: "tuple[Column[DeploymentStatus], ...]" = (
 
 
 @click.command()
-@click.argument("host", required=False)
+@click.argument("host", metavar="[HOST|RUN]", required=False)
+@status_options
 @output_option
 @with_client
-def status(client: "Client", host: str | None, output: str) -> None:
+def status(client: "Client", host: str | None, output: str, query: "DeploymentQuery | None") -> None:
     """What is under way and what ended last; with HOST (name, serial, MAC or id), its story."""
+    if host and query:
+        raise click.UsageError("--select, --since and --limit are for the list, not for one HOST")
     if host and runs.is_run(host):
         return runs.show(client, host, output)
     if host is None:
-        listed = client.deployment_list()
-        for line in listed.unreadable:
-            info(f"✗ {line}")
+        listed = client.deployment_list(query)
+        for sentence in listed.unreadable:
+            info(f"{MARK} {sentence}")
+        if output == "table" and listed.deployments:
+            return runs.print_deployments(
+                listed.deployments, COLUMNS, again="provision status", of=listed.total
+            )
         return print_rows(output, "deployments", listed.deployments, COLUMNS, name=lambda row: row.host)
     answer = client.events(host)
     row = answer.deployment
@@ -81,12 +100,19 @@ def _show(answer: "DeploymentEvents") -> None:
     for event in answer.events:
         timeline.add(event)
     print_lines(out, line((f"{row.host}  {row.image}  {row.id}", "bold")))
-    print_lines(out, *_lines(row, timeline, answer.now))
+    for stage in stage_lines(row, timeline, answer.now, columns_of(out.file)):
+        print_lines(out, *stage.lines)
     if row.stage in RESTING:
         _conclude(row, timeline, out)
     elif row.paused:
         words = (f"{row.host} is {row.reason}", f"  → {row.hint}")
         print_lines(out, *(line((each, "yellow")) for each in words))
+    print_lines(out, *_waiting(row, answer.now))
+
+
+def _waiting(row: "DeploymentDetails", now: float) -> "list[Text]":
+    """What it waits for, and what hinders it; nothing of one that rests, which says why it ended."""
+    return [] if row.stage in RESTING else [waiting_line(row, now), *cause_lines(row, now)]
 
 
 @click.command()
@@ -107,7 +133,7 @@ def follow(
 ) -> "tuple[DeploymentStatus, int]":
     """Show a deployment until it rests: how it is then, and the exit code. Ctrl-C detaches."""
     out = console(stderr=True)
-    view: _LiveStages | _EventLines = _LiveStages(out) if out.file.isatty() else _EventLines()
+    view: _LiveStages | _EventLines = _LiveStages(out) if can_redraw(out) else _EventLines()
     until = time.monotonic() + timeout if timeout else None
     last: DeploymentDetails | None = None
     try:
@@ -124,7 +150,7 @@ def follow(
         info(f"Still {(last or row).stage} at --timeout; the deployment goes on: provision watch {row.host}")
         return last or row, Exit.RUNNING
     _conclude(last, view.timeline, out)
-    return last, Exit.DONE if runs.was_held(last) else CODES[last.stage]
+    return last, Exit.DONE if last.ended_as_ordered else CODES[last.stage]
 
 
 class _EventLines:
@@ -133,6 +159,8 @@ class _EventLines:
     def __init__(self) -> None:
         self.timeline = Timeline()
         self._progress_at = 0.0
+        self._named: frozenset[tuple[int, str]] = frozenset()
+        self._awaited = ""
         self._warning = ""
 
     def __enter__(self) -> None:
@@ -144,10 +172,25 @@ class _EventLines:
     def update(self, update: "DeploymentEvents") -> None:
         """Print new events."""
         self._warning = ""
+        self._name_causes(update)
         for event in update.events:
             sentence = self.timeline.add(event)
             if not event.data.is_progress or self._is_due(event.time):
                 info(f"{timestamp(event.time)} {event.host} {self.timeline.stage}: {sentence}")
+
+    def _name_causes(self, update: "DeploymentEvents") -> None:
+        """Print what it waits for, and each cause, once for as long as it lasts."""
+        row, causes = update.deployment, update.deployment.causes
+        if row.stage in RESTING:  # it says itself why it ended
+            return
+        if row.awaits != self._awaited:
+            self._awaited = row.awaits
+            waits = waiting_line(row, update.now).plain.strip()
+            info(f"{timestamp(update.now)} {row.host} {row.stage}: {waits}")
+        fresh = tuple(cause for cause in causes if (cause.code, cause.sentence) not in self._named)
+        self._named = frozenset((cause.code, cause.sentence) for cause in causes)
+        for words in cause_lines(row.model_copy(update={"causes": fresh}), update.now):
+            info(words.plain)
 
     def _is_due(self, now: float) -> bool:
         if now - self._progress_at < PROGRESS_INTERVAL:
@@ -168,7 +211,7 @@ class _LiveStages(LiveDisplay):
     def __init__(self, out: "Console") -> None:
         super().__init__(out)
         self.timeline = Timeline()
-        self._row: DeploymentStatus | None = None
+        self._row: DeploymentDetails | None = None
 
     def update(self, update: "DeploymentEvents") -> None:
         """Take new events."""
@@ -178,36 +221,102 @@ class _LiveStages(LiveDisplay):
         self.reached(update.now)
 
     def draw(self) -> "Group":
-        """The stages of the deployment."""
+        """The stages of the deployment, and what hinders it."""
         from rich.console import Group
 
-        lines = _lines(self._row, self.timeline, self.service_time()) if self._row else []
-        return Group(*lines, *([line((f"   {self._warning}", "yellow"))] if self._warning else []))
+        warning = wrapped(line((f"  {self._warning}", "yellow")), self.width) if self._warning else []
+        if self._row is None:
+            return Group(*warning)
+        now = self.service_time()
+        stages = stage_lines(self._row, self.timeline, now, self.width)
+        room = self.height - len(warning)
+        least = sum(len(stage.lines) for stage in stages if stage.state in ("now", "bad"))
+        causes = _hindrance(self._row, now, self.width, room - least)
+        return Group(*[*_fitting(stages, room - len(causes)), *causes][:room], *warning)
 
 
-MARKS = {"done": (" ✓ ", "green"), "now": (" ▸ ", "cyan"), "bad": (" ✗ ", "red"), "open": (" · ", "dim")}
+def _hindrance(row: "DeploymentDetails", now: float, width: int, room: int) -> "list[Text]":
+    """What it waits for, where there is room for it, and what hinders it; nothing of one that rests."""
+    if row.stage in RESTING:
+        return []
+    awaited, causes = wrapped(waiting_line(row, now), width), _causes(row, now, width, room)
+    return [*awaited, *causes] if len(awaited) + len(causes) <= room else causes
 
 
-def _lines(row: "DeploymentStatus", timeline: Timeline, now: float) -> "list[Text]":
-    """The stages as rich texts: mark, name, duration, note."""
-    last = max((record.began for record in timeline.stages.values()), default=0)
-    return [_line(record, _state(record, row, last), timeline, now) for record in timeline.stages.values()]
+def _causes(row: "DeploymentDetails", now: float, width: int, room: int) -> "list[Text]":
+    """What hinders it: as many causes as have room, the most certain at any rate, and how many more."""
+    shown: list[Text] = []
+    for number, cause in enumerate(row.causes):
+        lines = [
+            part
+            for each in cause_lines(row.model_copy(update={"causes": (cause,)}), now)
+            for part in wrapped(each, width)
+        ]
+        rest = len(row.causes) - number
+        if shown and len(shown) + len(lines) + (rest > 1) > room:
+            return [*shown, *wrapped(line(f"and {rest} more: provision diagnose {row.host}"), width)]
+        shown += lines
+    return shown
 
 
-def _line(record: StageRecord, state: str, timeline: Timeline, now: float) -> "Text":
+MARKS = {"done": ("✓", "green"), "now": ("▸", "cyan"), "bad": ("✗", "red"), "open": ("·", "dim")}
+
+
+@dataclass(frozen=True)
+class StageLines:
+    """How a stage is shown; `state` is a key of MARKS."""
+
+    state: str
+    lines: "tuple[Text, ...]"
+
+
+def stage_lines(
+    row: "DeploymentStatus", timeline: Timeline, now: float, width: int | None
+) -> list[StageLines]:
+    """The stages as lines of at most `width` columns: mark, name, duration, note."""
+    records = timeline.stages.values()
+    last = max((record.began for record in records), default=0)
+    states = [_state(record, row, last) for record in records]
+    cells = [_cells(record, state, timeline, now) for record, state in zip(records, states, strict=True)]
+    shown = layout.Table([""] * 3, cells).row_lines(width)
+    return [
+        StageLines(state, tuple(line(*parts) for parts in lines))
+        for state, lines in zip(states, shown, strict=True)
+    ]
+
+
+def _fitting(stages: list[StageLines], room: int) -> "list[Text]":
+    """The lines of all stages; where there is no room for them without what is least needed now.
+
+    The notes of stages that are done go first, then stages that have not begun, then those that are done.
+    """
+    shown = stages
+    for state, kept in (("done", 1), ("open", 0), ("done", 0)):
+        for stage in [each for each in shown if each.state == state]:
+            if sum(len(each.lines) for each in shown) > room:
+                shorter = StageLines(state, stage.lines[:kept])
+                shown = [shorter if each is stage else each for each in shown]
+    return [text for each in shown for text in each.lines]
+
+
+def _cells(record: StageRecord, state: str, timeline: Timeline, now: float) -> list[list[tuple[str, str]]]:
     mark, style = MARKS[state]
+    seconds = f"{duration(record.seconds(now)):>8}" if record.began else ""
+    return [
+        cell_lines((f" {mark} {record.stage}", "bold" if state == "now" else style)),
+        cell_lines(seconds),
+        cell_lines((_note(record, state, timeline, now), "dim" if state == "done" else "")),
+    ]
+
+
+def _note(record: StageRecord, state: str, timeline: Timeline, now: float) -> str:
     note = record.note if record.began else ""
-    if state == "now" and record.stage == Stage.WRITING and timeline.progress:
-        note = timeline.progress.describe()
-    seconds = duration(record.seconds(now)) if record.began else ""
-    attempt = f"attempt {timeline.attempt}, " if timeline.attempt > 1 and state == "now" else ""
-    return line(
-        (mark, style),
-        (f"{record.stage:<11} ", "bold" if state == "now" else ""),
-        f"{seconds:>8}  ",
-        (f"{attempt}{note}", "dim" if state == "done" else ""),
-        is_cut=True,
-    )
+    if state != "now":
+        return note
+    if record.stage == Stage.WRITING and timeline.progress:
+        note = timeline.progress.describe(now)
+    note = timeline.with_request(note)
+    return f"attempt {timeline.attempt}, {note}" if timeline.attempt > 1 else note
 
 
 def _state(record: StageRecord, row: "DeploymentStatus", last: float) -> str:

@@ -77,7 +77,7 @@ class Transport:
             headers["Authorization"] = f"Bearer {self._token}"
         connection = self._connection(patience)
         try:
-            connection.request(method, target, _text(body), headers)
+            connection.request(method, target, _encoded(body), headers)
             response = connection.getresponse()
             return _checked(response.status, response.read())
         except (OSError, http.client.HTTPException) as fault:
@@ -124,6 +124,12 @@ def _parsed(server: str) -> urllib.parse.SplitResult:
             return parts
     except ValueError as fault:
         reason = str(fault)
+    if "@" in server:  # a password may stand there, so nothing of it is shown
+        raise InputError(
+            "a login does not belong in a server's URL",
+            hint="--server http://ADDRESS[:PORT], and the token in PROVISION_TOKEN",
+            code=102,
+        )
     hint = "write --server http://ADDRESS[:PORT]"
     raise InputError(f"{server!r} is not a server's URL: {reason}", hint=hint, code=102)
 
@@ -135,8 +141,9 @@ def quoted(text: str) -> str:
     return urllib.parse.quote(text, safe="@:")
 
 
-def _text(body: BaseModel | None) -> str | None:
-    return None if body is None else body.model_dump_json(exclude_unset=True)
+def _encoded(body: BaseModel | None) -> bytes | None:
+    """JSON as RFC 8259, 8.1 wants it, in UTF-8; http.client would make Latin-1 of a text."""
+    return None if body is None else body.model_dump_json(exclude_unset=True).encode()
 
 
 def _checked(status: int, raw: bytes) -> bytes:
@@ -150,4 +157,5 @@ def _read(answer: type[_Answer], raw: bytes, status: int = http.client.OK) -> _A
         return answer.model_validate_json(raw)
     except ValidationError as fault:
         sentence = f"what answers is not the provisioning service (status {status})"
-        raise UnreachableError(sentence, code=621) from fault
+        hint = "check the address and port of --server, and that both are of the same release"
+        raise UnreachableError(sentence, hint=hint, code=621) from fault

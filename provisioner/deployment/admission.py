@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from provisioner.agent import disks
-from provisioner.deployment import target_disk
+from provisioner.deployment import host_names, target_disk
 from provisioner.domain.deployment import Terms
 from provisioner.domain.host import Host
 from provisioner.domain.image import Image, version_key
@@ -13,6 +13,7 @@ from provisioner.domain.stage import RESTING
 from provisioner.errors import InputError, ProvisionError, RefusedError
 from provisioner.site import lan
 from provisioner.site.site import Site
+from provisioner.state import image_files
 
 KINDS = {"pack": "a packed image", "iso": "an installer's ISO"}
 WRONG_KIND = 127
@@ -24,14 +25,15 @@ class _Request:
 
     site: Site
     host: Host
-    image: Image
+    image: Image | None
     terms: Terms
 
 
-def refusals(site: Site, host: Host, image: Image, terms: Terms) -> list[Refusal]:
+def refusals(site: Site, host: Host, image: Image | None, terms: Terms) -> list[Refusal]:
     """Every reason why `image` may not be ordered for `host` now; empty where nothing is against it.
 
-    Only reads. Inside `database.writing()` it holds until the commit.
+    Without an image what stands against any. Only reads.
+    Inside `database.writing()` it holds until the commit.
     """
     request = _Request(site, host, image, terms)
     return [refusal for rule in RULES if (refusal := rule(request))]
@@ -81,7 +83,21 @@ def wrong_kind(image: Image, kind: str, who: str) -> Refusal | None:
     )
 
 
+def _untrusted(request: _Request) -> Refusal | None:
+    """The ramdisk may know the key yet; whoever ended the trust in it wants nothing of it on a disk."""
+    image = request.image
+    if image is None or image_files.is_trusted(request.site.settings.state, image):
+        return None
+    return Refusal(
+        code=326,
+        sentence=f"{image.id} is signed by {image.signed_by}, which is trusted no more",
+        hint=f"provision image trust {image.signed_by}.pub; or order another image",
+    )
+
+
 def _wrong_image(request: _Request) -> Refusal | None:
+    if request.image is None:
+        return None
     profile = request.site.database.profiles.get(request.host.profile)
     installs = profile.method == "autoinstall" and profile.installer.flavour == "subiquity"
     return wrong_kind(request.image, "iso" if installs else "pack", f"the profile {profile.name}")
@@ -116,7 +132,7 @@ def _under_way(request: _Request) -> Refusal | None:
 def _older_version(request: _Request) -> Refusal | None:
     """The disk itself does not say its version before it has booted; what was written last is known here."""
     last = request.site.database.deployments.last_written(request.host.name)
-    if last is None or request.terms.allow_downgrade:
+    if last is None or request.image is None or request.terms.allow_downgrade:
         return None
     name, _, version = last.image.partition("@")
     image = request.image
@@ -131,7 +147,7 @@ def _older_version(request: _Request) -> Refusal | None:
 
 def _foreign_data(request: _Request) -> Refusal | None:
     disk = target_disk.find(request.site, request.host)
-    owner = disks.foreign_content(disk, request.host.name) if disk else ""
+    owner = disks.foreign_content(disk, host_names.of(request.site, request.host)) if disk else ""
     if disk is None or not owner or request.terms.erase_foreign:
         return None
     return Refusal(
@@ -144,6 +160,7 @@ def _foreign_data(request: _Request) -> Refusal | None:
 # In this order they are told, and the first is what an order raises.
 RULES: tuple[Callable[[_Request], Refusal | None], ...] = (
     _wrong_image,
+    _untrusted,
     _locked,
     lambda request: other_servers(request.site),
     _unreadable_order,

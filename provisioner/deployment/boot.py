@@ -6,9 +6,10 @@ from typing import NamedTuple
 
 from provisioner import discovery
 from provisioner.agent.protocol import KernelArguments, SurveyArguments
-from provisioner.deployment import diagnose, guard, target_disk
+from provisioner.deployment import guard, target_disk
 from provisioner.deployment.guard import Standing
 from provisioner.deployment.record import suspect
+from provisioner.diagnosis.serial_console import see_console
 from provisioner.domain import identity
 from provisioner.domain.boot_plan import Asker, Autoinstall, BootPlan, Firmware, Local, Ramdisk, Survey
 from provisioner.domain.deployment import Deployment
@@ -72,8 +73,12 @@ def _choose(site: Site, asker: Asker, *, is_script: bool) -> BootAnswer:
     if refusal or deployment is None:
         return BootAnswer(Local(firmware=asker.firmware), refusal or "no deployment is ordered")
     url = site.settings.url_for(asker.address)
-    plan = _installer(url, deployment) if deployment.iso else _ramdisk(url, deployment)
-    return BootAnswer(plan, f"deployment {deployment.id}")
+    return BootAnswer(ordered(url, deployment), f"deployment {deployment.id}")
+
+
+def ordered(url: str, deployment: Deployment) -> Autoinstall | Ramdisk:
+    """What an armed deployment boots; `url` is the service's as the machine finds it."""
+    return _installer(url, deployment) if deployment.iso else _ramdisk(url, deployment)
 
 
 def _alarm(
@@ -123,7 +128,7 @@ def _looped(site: Site, deployment: Deployment) -> NetbootLooped:
         code=221,
         sentence=f"it asked for its boot script {deployment.script.reads} times {times}, and its "
         f"{'installer never reported' if deployment.iso else 'ramdisk never said hello'}",
-        hint=f"{diagnose.see_console(site, deployment)}: does its kernel stop, or does something reset it? "
+        hint=f"{see_console(site, deployment)}: does its kernel stop, or does something reset it? "
         f"Then provision retry {deployment.host}",
     )
 

@@ -1,7 +1,6 @@
 """What a start makes of the time in which no service ran."""
 
 import logging
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from provisioner.domain.refusal import Refusal
 from provisioner.errors import ProvisionError
 from provisioner.settings import Settings
 from provisioner.site.site import Site
+from provisioner.state.alive import alive_file, mark_alive
 from provisioner.state.database import Database
 from provisioner.system.clock import ClockAnchor, SteadyClock
 from provisioner.system.units import duration
@@ -28,18 +28,6 @@ class _Downtime:
 
     seconds: float | None
     shift: float
-
-
-def alive_file(state: Path) -> Path:
-    """Its modification time is when the worker last looked, by the service's clock."""
-    return state / "worker.alive"
-
-
-def mark_alive(state: Path, now: float) -> None:
-    """The worker has looked at `now`."""
-    path = alive_file(state)
-    path.touch()
-    os.utime(path, (now, now))
 
 
 def steady_clock(settings: Settings, database: Database) -> SteadyClock:

@@ -22,6 +22,9 @@ from provisioner.errors import DiskError
 
 ARMED = frozenset({Stage.POWERING, Stage.NETBOOTING})  # the nonce is out, and nothing has begun
 EXPIRED = 140
+DISK_GONE = (
+    303  # only the ordered machine is told so: `other_machine` is asked before its disks are looked at
+)
 
 
 @dataclass(frozen=True)
@@ -169,7 +172,7 @@ def _target(order: Deployment, claim: Claim) -> Admitted | Refusal:
         return Admitted(order.target)
     seen = "; ".join(disks.describe(agent_disk(disk)) for disk in claim.disks) or "no disk"
     return Refusal(
-        code=303,
+        code=303,  # DISK_GONE
         sentence=f"the disk that was confirmed, {order.target.label()}, is not there. Seen: {seen}",
         hint=f"provision deploy {order.host} --dry-run shows the disk that would be erased now",
     )

@@ -2,7 +2,7 @@
 
 import secrets
 
-from provisioner.deployment import admission, target_disk
+from provisioner.deployment import admission, plan, target_disk
 from provisioner.domain import identity
 from provisioner.domain.deployment import Deployment, Terms
 from provisioner.domain.event import Event
@@ -38,45 +38,70 @@ def arm(
     iso: str = "",
     run: str = "",
     terms: Terms = AS_USUAL,
+    shown: str = "",
 ) -> Deployment:
     """Order one deployment of `image` on `host`: one-shot, expiring, bound to one machine and one disk.
 
     MAC, serial, UUID and disk are frozen in it as far as they are known: what the inventory or the last hello
     says. What becomes known later is compared with them.
 
-    `iso` is the id of the installer that boots instead of the ramdisk, if any.
+    `iso` is the id of the installer that boots instead of the ramdisk, if any. `shown` is the digest of the
+    plan that was shown, empty where none was.
 
-    Raises what `admission.check` raises; nothing was ordered then.
+    Raises what `admission.check` raises; RefusedError (PV-146) where the plan has another digest by now.
+    Nothing was ordered then.
     """
-    now = site.clock()
     with site.database.writing():
-        admission.check(site, host, image, terms)
-        hardware = site.database.hosts.hardware(host.name) or HardwareFacts()
-        expires = now + site.settings.orders.expire_seconds
-        row = Deployment(
-            id=_free_id(site, now),
-            host=host.name,
-            mac=host.macs[0],
-            image=image.id,
-            stage=Stage.QUEUED,
-            stage_since=now,
-            created=now,
-            deadline=expires,
-            expires=expires,
-            armed_by=by,
-            serial=identity.serial(host.serial) or identity.serial(hardware.serial),
-            uuid=identity.uuid(host.uuid) or identity.uuid(hardware.uuid),
-            hints=target_disk.hints(site, host),
-            target=target_disk.shown(site, host),
-            last_event_at=now,
-            stop_after=stop_after,
-            run=run,
-            iso=iso,
-            write_mode=terms.write_mode,
-            erase_foreign=terms.erase_foreign,
+        return write_order(
+            site, host, image, by=by, stop_after=stop_after, iso=iso, run=run, terms=terms, shown=shown
         )
-        site.database.deployments.put(row)
-        site.database.events.add(Event.of(row, _armed(row, terms), source=by, now=now))
+
+
+def write_order(
+    site: Site,
+    host: Host,
+    image: Image,
+    *,
+    by: str,
+    stop_after: str = "",
+    iso: str = "",
+    run: str = "",
+    terms: Terms = AS_USUAL,
+    shown: str = "",
+) -> Deployment:
+    """As `arm`, inside the caller's transaction; the order of another host may follow."""
+    site.database.require_transaction()
+    now = site.clock()
+    admission.check(site, host, image, terms)
+    if shown:
+        host, image = site.database.hosts.get(host.name), plan.find_image(site, image.id)
+        plan.require_shown(plan.make(site, host, image, terms), shown)
+    hardware = site.database.hosts.hardware(host.name) or HardwareFacts()
+    expires = now + site.settings.orders.expire_seconds
+    row = Deployment(
+        id=_free_id(site, now),
+        host=host.name,
+        mac=host.macs[0],
+        image=image.id,
+        stage=Stage.QUEUED,
+        stage_since=now,
+        created=now,
+        deadline=expires,
+        expires=expires,
+        armed_by=by,
+        serial=identity.serial(host.serial) or identity.serial(hardware.serial),
+        uuid=identity.uuid(host.uuid) or identity.uuid(hardware.uuid),
+        hints=target_disk.hints(site, host),
+        target=target_disk.shown(site, host),
+        last_event_at=now,
+        stop_after=stop_after,
+        run=run,
+        iso=iso,
+        write_mode=terms.write_mode,
+        erase_foreign=terms.erase_foreign,
+    )
+    site.database.deployments.put(row)
+    site.database.events.add(Event.of(row, _armed(row, terms), source=by, now=now))
     return row
 
 

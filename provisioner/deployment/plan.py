@@ -2,36 +2,40 @@
 
 import re
 from contextlib import suppress
-from dataclasses import asdict
+from typing import NoReturn
 
 from provisioner.agent import disks
-from provisioner.deployment import admission, target_disk
-from provisioner.domain import identity
-from provisioner.domain.deployment import Deployment, Terms
+from provisioner.deployment import admission, disk_view, host_names, preflight, target_disk
+from provisioner.domain import identity, plan_digest
+from provisioner.domain.deployment import Terms
+from provisioner.domain.hardware import DiskInfo
 from provisioner.domain.host import Host
 from provisioner.domain.identity import Match
 from provisioner.domain.image import Image
 from provisioner.domain.plan import CatalogueImage, ErasedDisk, Plan
 from provisioner.domain.profile import Hints
 from provisioner.domain.values import parse_mac
-from provisioner.errors import InputError, NotFoundError, RefusedError
+from provisioner.errors import DiskError, InputError, NotFoundError, RefusedError
 from provisioner.power import registry
 from provisioner.site.site import Site
+from provisioner.state import image_files
 from provisioner.verify import check
 
 
 def find_host(site: Site, text: str) -> Host:
     """A host by name, serial, or MAC in any notation.
 
-    Raises NotFoundError; InputError for a bad MAC, and for a serial that several hosts have.
+    Raises NotFoundError; InputError for a bad MAC, and for what means several hosts.
     """
     hosts = site.database.hosts.all()
-    for host in [host for host in hosts if host.name == text] or _having_serial(hosts, text):
+    serials = [host for host in hosts if identity.compare_serials(host.serial, text) is Match.SAME]
+    macs = _having_mac(hosts, text)
+    found = {host.name: host for host in hosts if host.name == text or host in serials or host in macs}
+    if len(found) > 1:
+        _refuse_several(text, list(found), is_serial=len(serials) == len(found))
+    for host in found.values():
         return host
     mac = _mac(text)
-    for host in hosts:
-        if mac and mac in host.macs:
-            return host
     if not mac:
         with suppress(NotFoundError):
             return site.database.hosts.get(text)  # raises where it is there, and cannot be read
@@ -40,12 +44,20 @@ def find_host(site: Site, text: str) -> Host:
     )
 
 
-def _having_serial(hosts: list[Host], text: str) -> list[Host]:
-    found = [host for host in hosts if identity.compare_serials(host.serial, text) is Match.SAME]
-    if len(found) > 1:
-        names = ", ".join(host.name for host in found)
-        raise InputError(f"several hosts have the serial {text}: {names}", hint="name the one that is meant")
-    return found
+def _having_mac(hosts: list[Host], text: str) -> list[Host]:
+    try:
+        mac = parse_mac(text)
+    except InputError:
+        return []
+    return [host for host in hosts if mac in host.macs]
+
+
+def _refuse_several(text: str, names: list[str], *, is_serial: bool) -> NoReturn:
+    if is_serial:
+        words, hint = f"several hosts have the serial {text}", "name the one that is meant"
+    else:
+        words, hint = f"{text} is the name, serial or MAC of several hosts", "give the MAC of the one meant"
+    raise InputError(f"{words}: {', '.join(names)}", hint=hint)
 
 
 def _own_serial(site: Site, host: Host) -> str:
@@ -74,8 +86,18 @@ def find_image(site: Site, text: str) -> Image:
     if not matching:
         site.database.images.require_readable(text)
         known = ", ".join(image.id for image in site.database.images.all()) or "none was added yet"
-        raise NotFoundError(f"no image is called {text!r}", hint=f"known images: {known}", code=125)
+        raise NotFoundError(
+            f"no image is called {text!r}",
+            hint=f"known images: {known}; provision image add FILE adds one",
+            code=125,
+        )
     return max(matching, key=lambda image: image.added)
+
+
+def in_catalogue(site: Site, image: Image) -> CatalogueImage:
+    """An image as the catalogue lists it, and whether its key is trusted now."""
+    trusted = image_files.is_trusted(site.settings.state, image)
+    return CatalogueImage.model_validate(image).model_copy(update={"trusted": trusted})
 
 
 def choose_image(site: Site, host: Host, text: str) -> Image:
@@ -110,19 +132,37 @@ def choose_iso(site: Site, host: Host, image: Image) -> str:
 def make(site: Site, host: Host, image: Image, terms: Terms) -> Plan:
     """The plan of one host, with every refusal. Raises NotFoundError, InputError for the profile's ISO."""
     serial = _own_serial(site, host)
-    return Plan(
+    erased, fault = _erased_disk(site, host, image)
+    made = Plan(
         host=host,
-        image=CatalogueImage.model_validate(image),
-        erases=_erased_disk(site, host, image),
-        holds=_last_deployed(site.database.deployments.last_readable(host.name)),
+        image=in_catalogue(site, image),
+        erases=erased,
+        holds=erased.written.describe() if erased.written else erased.content,
         challenge=(serial or host.macs[0].replace(":", ""))[-4:],
         question=f"the last 4 of the {'serial' if serial else 'MAC'}",
         serial=serial,
         power=_power(host),
         installer=choose_iso(site, host, image),
         locked=host.locked,
+        terms=terms,
         deviations=_deviations(site, host),
         refusals=tuple(admission.refusals(site, host, image, terms)),
+        warnings=preflight.missing_logins(site, host) + preflight.unfit_disk(host, fault),
+    )
+    return made.model_copy(update={"digest": plan_digest.of_host(made)})
+
+
+def require_shown(plan: Plan, shown: str) -> None:
+    """Raises RefusedError (PV-146) where what was shown had another digest; an empty one is of nothing."""
+    if shown in ("", plan.digest):
+        return
+    disk = plan.erases
+    target = f"{disk.name} {disk.serial}".strip() if disk.seen else disk.hints.describe() or "the only disk"
+    raise RefusedError(
+        f"{plan.host.name} ({plan.host.macs[0]}): since it was shown, something is otherwise; now"
+        f" {plan.image.id} would be written to {target}; nothing was ordered",
+        hint=f"look again: provision deploy {plan.host.name} --dry-run",
+        code=146,
     )
 
 
@@ -141,28 +181,28 @@ def _power(host: Host) -> str:
     return registry.find(host.bmc.driver, host.name).sentence(host.bmc)
 
 
-def _last_deployed(last: Deployment | None) -> str:
-    return f"last deployed: {last.image}, {last.stage}" if last else ""
-
-
 def _deviations(site: Site, host: Host) -> tuple[str, ...]:
     hardware = site.database.hosts.hardware(host.name)
     return check.foresee(hardware, site.database.profiles.get(host.profile)) if hardware else ()
 
 
-def _erased_disk(site: Site, host: Host, image: Image) -> ErasedDisk:
+def _erased_disk(site: Site, host: Host, image: Image) -> tuple[ErasedDisk, DiskError | None]:
     """The disk last inventoried that fits the hints, else the hints alone, and what the host will say."""
     hints = Hints(**target_disk.hints(site, host).model_dump(exclude_defaults=True))
-    hardware = site.database.hosts.hardware(host.name)
-    if hardware is None:
-        return ErasedDisk(seen=False, hints=hints, foreign="")
-    disk, doubt = target_disk.preview(site, host, image)
-    told = asdict(disk) | {"foreign": disks.foreign_content(disk, host.name)} if disk else {"foreign": ""}
-    return ErasedDisk(
+    view = disk_view.look(site, host.name)
+    if view is None:
+        return ErasedDisk(seen=False, hints=hints, foreign=""), None
+    disk, fault = target_disk.preview(site, host, image)
+    foreign = disks.foreign_content(disk, host_names.of(site, host)) if disk else ""
+    told = (vars(disk) if disk else {}) | {"foreign": foreign}
+    erased = ErasedDisk(
         **told,
         seen=disk is not None,
         hints=hints,
-        seen_at=site.database.hosts.hardware_at(host.name),
-        seen_by="deployment" if hardware.boot_id else "inventory",
-        doubt=doubt,
+        seen_at=view.at,
+        seen_by=view.seen_by,
+        seen_in=view.seen_in.id if view.seen_in else "",
+        written=view.writing_to(DiskInfo(**vars(disk))) if disk else None,
+        doubt=f"{fault} (PV-{fault.code})" if fault else "",
     )
+    return erased, fault

@@ -146,7 +146,7 @@ def _moved(site: Site, row: Deployment, after: Stage, event: Payload, now: float
         return row
     limit = 0.0 if after in RESTING else _deadline(site, row, after, now)
     row = row.changed(stage=after, stage_since=now, deadline=limit)
-    return _without_secrets(row) if after in RESTING else row
+    return _without_secrets(row).changed(paused=0) if after in RESTING else row
 
 
 def _deadline(site: Site, row: Deployment, after: Stage, now: float) -> float:
@@ -178,14 +178,33 @@ def _last_words(site: Site, row: Deployment) -> tuple[str, ...]:
     return tuple(redact_text(line, row.nonce_hash, row.token_hash, row.phone_hash) for line in lines)
 
 
-def set_aside(site: Site, ident: str, why: UnreadableError) -> Deployment:
+def set_aside(site: Site, ident: str, why: UnreadableError, *, by: str) -> Deployment:
     """End a deployment whose row cannot be read: what can be read of it is kept, and its host is free."""
-    now = site.clock()
     with site.database.writing():
-        row = site.database.deployments.salvage(ident)
-        row = row.changed(stage=Stage.CANCELLED, stage_since=now, deadline=0, reason=str(why))
-        row = _without_secrets(row).changed(token_hash="")
-        site.database.deployments.put(row)
-        event = Event.of(row, OrderCancelled(by="operator"), source="operator", now=now)
-        site.database.events.add(event)
+        return _set_aside(site, ident, str(why), by)
+
+
+def _set_aside(site: Site, ident: str, why: str, by: str) -> Deployment:
+    now = site.clock()
+    row = site.database.deployments.salvage(ident)
+    row = row.changed(stage=Stage.CANCELLED, stage_since=now, deadline=0, paused=0, reason=why)
+    row = _without_secrets(row).changed(token_hash="")
+    site.database.deployments.put(row)
+    site.database.events.add(Event.of(row, OrderCancelled(by=by), source="operator", now=now))
     return row
+
+
+def cancel_run(site: Site, run: str, *, by: str) -> None:
+    """End each deployment of a run that is not at rest, in one transaction, in which none of it begins.
+
+    One that cannot be read is set aside.
+    """
+    with site.database.writing():
+        still_open = site.database.deployments.open_of_run(run)
+        for row in site.database.deployments.of_run(run):
+            if row.id not in still_open:
+                continue
+            if row.is_unreadable:
+                _set_aside(site, row.id, row.reason, by)
+            else:
+                write(site, row.id, OrderCancelled(by=by), source="operator")

@@ -3,6 +3,7 @@
 from contextlib import suppress
 
 from provisioner.agent import disks, protocol
+from provisioner.deployment import disk_view
 from provisioner.discovery.hardware import agent_disk
 from provisioner.domain.deployment import Deployment, TargetDisk
 from provisioner.domain.host import Host
@@ -47,8 +48,8 @@ def find(site: Site, host: Host) -> protocol.Disk | None:
     return None
 
 
-def preview(site: Site, host: Host, image: Image) -> tuple[protocol.Disk | None, str]:
-    """What `find` gives; and why none fits, or why the image cannot be written to it, as a sentence.
+def preview(site: Site, host: Host, image: Image) -> tuple[protocol.Disk | None, DiskError | None]:
+    """What `find` gives; and why none fits, or why the image cannot be written to it.
 
     An installer makes partitions of its own.
     """
@@ -58,11 +59,11 @@ def preview(site: Site, host: Host, image: Image) -> tuple[protocol.Disk | None,
         if image.kind == "pack":
             disks.check(disk, image.raw_size, SECTOR)
     except DiskError as fault:
-        return disk, f"{fault} (PV-{fault.code})"
-    return disk, ""
+        return disk, fault
+    return disk, None
 
 
 def _chosen(site: Site, host: Host) -> protocol.Disk:
     wanted = protocol.DiskHints(**hints(site, host).model_dump())
-    hardware = site.database.hosts.hardware(host.name)
-    return disks.choose([agent_disk(disk) for disk in (hardware.disks if hardware else ())], wanted)
+    view = disk_view.look(site, host.name)
+    return disks.choose([agent_disk(disk) for disk in (view.hardware.disks if view else ())], wanted)

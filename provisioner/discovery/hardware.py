@@ -1,9 +1,12 @@
 """What a ramdisk says of its machine, as the rest of the service knows hardware."""
 
+from collections.abc import Iterable
+
 from provisioner.agent import protocol
+from provisioner.agent.neighbour import Neighbour
 from provisioner.domain import identity
 from provisioner.domain.claim import Claim
-from provisioner.domain.hardware import DeviceInfo, DiskInfo, HardwareFacts, NicInfo
+from provisioner.domain.hardware import DeviceInfo, DiskInfo, HardwareFacts, NeighbourInfo, NicInfo
 from provisioner.system import disk_names
 
 
@@ -25,7 +28,13 @@ def reported(message: protocol.Hello | protocol.Inventory) -> HardwareFacts:
         cpus=message.cpus,
         firmware=message.firmware,
         devices=tuple(DeviceInfo(**vars(device)) for device in message.devices),
+        neighbours=heard(message.neighbours),
     )
+
+
+def heard(neighbours: Iterable[Neighbour]) -> tuple[NeighbourInfo, ...]:
+    """What the agent has heard of switches."""
+    return tuple(NeighbourInfo(**vars(each)) for each in neighbours)
 
 
 def claim_of(message: protocol.Hello, *, is_own_address: bool) -> Claim:

@@ -11,6 +11,7 @@ from provisioner.domain.progress import Progress
 from provisioner.domain.script_reads import ScriptReads
 from provisioner.domain.stage import Stage
 from provisioner.domain.values import FrozenModel
+from provisioner.errors import UnreadableError
 from provisioner.system import disk_names
 
 MOST_ATTEMPTS = 5  # of one deployment: power cuts happen, but not for ever
@@ -159,12 +160,29 @@ class PublicDeployment(BaseModel):
     write_mode: WriteMode = "delta"
     erase_foreign: bool = False
 
+    @property
+    def is_unreadable(self) -> bool:
+        """Whether it is only what can be read of a damaged row (PV-612), and how it goes is not known."""
+        return self.code == UnreadableError.code
+
+    @property
+    def ended_as_ordered(self) -> bool:
+        """Whether it is ready, or ended after the stage at which it was ordered to end."""
+        is_held = self.stage == Stage.CANCELLED and self.reason == stop_reason(self.stop_after)
+        return self.stage == Stage.READY or (bool(self.stop_after) and is_held)
+
+
+def stop_reason(stage: str) -> str:
+    """The reason of a deployment that ended after `stage`, at which it was ordered to end."""
+    return f"stopped after {stage}, as ordered"
+
 
 class Deployment(PublicDeployment, FrozenModel):
     """One ordered, armed, one-shot attempt to put one image on one host; times in seconds since 1970.
 
     `iso` names the installer that boots instead of the ramdisk; where it is the image itself, that
     installer also writes the disk. `hints` are those of the order; None in orders of an older release.
+    `of_former_host`: its host was removed since, so whoever has that name now is another machine's entry.
     `nonce` and the hashes are for machines only; the nonce itself is there only while a script must name it.
     """
 
@@ -176,6 +194,7 @@ class Deployment(PublicDeployment, FrozenModel):
     agent_boot_id: str = ""
     agent_address: str = ""  # where its hello came from
     script: ScriptReads = ScriptReads()
+    of_former_host: bool = False
 
     @property
     def is_installed(self) -> bool:

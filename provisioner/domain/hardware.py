@@ -2,6 +2,9 @@
 
 from pydantic import BaseModel, ConfigDict
 
+from provisioner.domain.host import Host
+from provisioner.domain.identity import MachineIdentity, Match
+
 
 class HardwareModel(BaseModel):
     """Frozen. A key that this release does not know is skipped: the reporting ramdisk may be newer."""
@@ -41,6 +44,26 @@ class NicInfo(HardwareModel):
     up: bool = False
 
 
+class NeighbourInfo(HardwareModel):
+    """The switch at the other end of the cable of the card `nic`, by its own words (LLDP, IEEE 802.1AB).
+
+    `vlan` is that of untagged frames, 0 where it does not say.
+    """
+
+    nic: str
+    chassis: str = ""
+    port: str = ""
+    port_description: str = ""
+    system: str = ""
+    vlan: int = 0
+
+    def describe(self) -> str:
+        """For people: `eth0 at sw3 Ethernet1/17 (rack B3), VLAN 20`."""
+        about = f" ({self.port_description})" if self.port_description not in ("", self.port) else ""
+        vlan = f", VLAN {self.vlan}" if self.vlan else ""
+        return f"{self.nic} at {self.system or self.chassis} {self.port}{about}{vlan}"
+
+
 class DeviceInfo(HardwareModel):
     """A PCI function: `id` is vendor:device, `kind` the class code (six digits), `place` 0000:17:00.0."""
 
@@ -70,8 +93,19 @@ class HardwareFacts(HardwareModel):
     cpus: int = 0
     firmware: str = ""
     devices: tuple[DeviceInfo, ...] = ()
+    neighbours: tuple[NeighbourInfo, ...] = ()
 
     @property
     def is_known(self) -> bool:
         """Whether a ramdisk of ours has ever run there."""
         return bool(self.model_fields_set)
+
+    def is_of(self, host: Host) -> bool:
+        """Whether the host, as the inventory has it now, can be the machine that said this.
+
+        It is another where serial or UUID differ, or where it has none of the host's cards.
+        """
+        macs = tuple(filter(None, (self.mac, *self.macs)))
+        said = MachineIdentity(serial=self.serial, uuid=self.uuid, macs=macs)
+        meant = MachineIdentity(serial=host.serial, uuid=host.uuid, macs=host.macs)
+        return said.compare(meant) is not Match.DIFFERENT

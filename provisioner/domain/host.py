@@ -1,34 +1,15 @@
 """A host and its BMC."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 from ipaddress import IPv4Address
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from provisioner.domain.profile import Hints
 from provisioner.domain.values import Fingerprint, FrozenModel, Mac, Name, Text
 
-
-@dataclass(frozen=True, kw_only=True)
-class BmcDriver:
-    """What a power driver declares of itself for those who read, check and tell of hosts.
-
-    `port` is where such a BMC listens unless the inventory says otherwise; without one there is no BMC.
-    `recorder` is the module that records its serial console, run as a process; empty where it gives none.
-    `has_systems`: one such BMC can have several systems, and an inventory may name the host's.
-    """
-
-    name: str  # as the inventory says it
-    title: str = ""  # as sentences say it
-    port: int | None = None
-    recorder: str = ""
-    has_systems: bool = False
-
-    @property
-    def has_bmc(self) -> bool:
-        """Whether power is switched over a network at all, and not by a person."""
-        return self.port is not None
+_DESCRIBED = ("address", "mac", "port", "secret", "system", "fingerprint")  # what only a BMC has
 
 
 class Bmc(FrozenModel):
@@ -41,7 +22,7 @@ class Bmc(FrozenModel):
     its Redfish path, or all of it.
     """
 
-    driver: str = "manual"
+    driver: str = "manual"  # ipmi, where a BMC is described and no driver is named
     address: IPv4Address | None = None
     port: int | None = Field(None, ge=1, le=65535)
     verify: bool = True
@@ -50,6 +31,14 @@ class Bmc(FrozenModel):
     secret: Annotated[str, Field(pattern=r"^[\w.-]*$")] = ""
     console: str = ""
     system: Annotated[str, Field(pattern=r"^[\w./:-]*$", max_length=200)] = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _ipmi_unless_said(cls, value: object) -> object:
+        """Who describes a BMC has one: without a driver's name it is IPMI, as in a table of hosts."""
+        if isinstance(value, Mapping) and "driver" not in value and any(value.get(key) for key in _DESCRIBED):
+            return {**value, "driver": "ipmi"}
+        return value
 
 
 class Host(FrozenModel):

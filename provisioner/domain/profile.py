@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from provisioner.domain.stage import Stage
 from provisioner.domain.values import FrozenModel, Mac, Name, Package, Size, Text, Url
-from provisioner.system import disk_names
+from provisioner.system import disk_hints, disk_names
 from provisioner.system.text import is_identifier
 
 SMALLEST = 1 << 20  # bytes: no disk is smaller
@@ -49,6 +49,10 @@ class Hints(FrozenModel):
         if 0 < self.max_size < SMALLEST:
             raise ValueError(f"max_size: no disk has {self.max_size} bytes; is the unit missing, such as GB?")
         return self
+
+    def describe(self) -> str:
+        """In words, `at least 1 TiB, not rotating`; empty where nothing is said."""
+        return disk_hints.in_words(**self.model_dump())
 
 
 class ProfileNic(FrozenModel):

@@ -1,12 +1,22 @@
 """How far the writing of a disk is."""
 
+from typing import Self
+
 from pydantic import BaseModel, ConfigDict
 
 from provisioner.system.units import duration, size
 
+WRITES = "writing"  # the agent's phase in which bytes of the image move
+QUEUED = "waiting for our turn"  # how its note begins while other hosts are served first
+REPORTS_END = 30.0  # seconds after a report for which its speed still holds; one comes every two
+MINUTE = 60.0  # seconds over which its speed is taken
+
 
 class Progress(BaseModel):
     """The last report of who writes the disk: `done` and `total` in bytes of the image, `rate` in bytes/s.
+
+    `speed`, of its writing, is smoothed over a minute. `reported` is when this came, `moved` when bytes moved
+    last, `steady` since when it is in this phase and waits for no other host, in seconds since 1970.
 
     Of an installer only `phase` is known, its last event in words; `failed` is its first step that failed,
     and `unwinds` says that the failure is being handed up through the steps that had called it.
@@ -24,17 +34,45 @@ class Progress(BaseModel):
     origin: str = ""  # the part of the installer that reports
     failed: str = ""
     unwinds: bool = False
+    speed: float = 0
+    reported: float = 0
+    moved: float = 0
+    steady: float = 0
 
-    def describe(self) -> str:
-        """`writing 41 %, 290.1 MB of 712.0 MB, 12.3 MB/s, 34 s left`."""
-        parts = [self.phase or "writing"]
-        if self.total > 1:
-            parts[0] += f" {100 * self.done // self.total} %"
-            parts.append(f"{size(self.done)} of {size(self.total)}")
-        if self.rate:
-            parts.append(f"{size(self.rate)}/s")
-            if self.total > self.done:
-                parts.append(f"{duration((self.total - self.done) / self.rate)} left")
-        if self.note:
-            parts.append(self.note)
-        return ", ".join(parts)
+    @property
+    def is_queued(self) -> bool:
+        """Whether other hosts are served first."""
+        return self.note.startswith(QUEUED)
+
+    def after(self, before: "Progress", now: float) -> Self:
+        """This report, with what it says of times and speed beside the one `before`."""
+        is_same = before.phase == self.phase and before.reported > 0
+        moved = before.moved if is_same and self.done <= before.done else now
+        is_steady = is_same and not self.is_queued and not before.is_queued
+        steady, speed = (before.steady if is_steady else now), before.speed
+        if is_steady and self.phase == WRITES and now > before.reported:
+            rate = (self.done - before.done) / (now - before.reported)
+            share = min(1.0, (now - before.reported) / MINUTE) if speed else 1.0
+            speed += (max(0.0, rate) - speed) * share
+        return self.model_copy(update={"reported": now, "moved": moved, "steady": steady, "speed": speed})
+
+    def describe(self, now: float = 0.0) -> str:
+        """`writing 41 %, 290.1 MB of 712.0 MB, 12.3 MB/s, 34 s left`; at `now`, no speed of long ago."""
+        amount = [f"{size(self.done)} of {size(self.total)}"] if self.total > 1 else []
+        return ", ".join([self._share(), *amount, *self._speed(now)])
+
+    def summary(self) -> str:
+        """`writing 41 %, 12.3 MB/s, 34 s left`."""
+        return ", ".join([self._share(), *self._speed(0.0)])
+
+    def _share(self) -> str:
+        share = f" {100 * self.done // self.total} %" if self.total > 1 else ""
+        return f"{self.phase or 'writing'}{share}"
+
+    def _speed(self, now: float) -> list[str]:
+        if self.reported and now - self.reported >= REPORTS_END:
+            return []
+        parts = [f"{size(self.rate)}/s"] if self.rate else []
+        if self.rate and self.total > self.done:
+            parts.append(f"{duration((self.total - self.done) / self.rate)} left")
+        return [*parts, self.note] if self.note else parts

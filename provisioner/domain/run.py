@@ -1,11 +1,20 @@
-"""One order for many hosts."""
+"""One order for many hosts: its terms, how far it is, who of it may begin."""
 
-from provisioner.domain.deployment import Terms
+from collections import Counter
+from dataclasses import dataclass
+from functools import cached_property
+
+from provisioner.domain.deployment import PublicDeployment, Terms
+from provisioner.domain.stage import ACTIVE, RESTING, UNSUCCESSFUL
 from provisioner.domain.values import FrozenModel
+from provisioner.system.units import counted
 
 
 class Run(FrozenModel):
-    """One order for many hosts. `max_parallel` and `stop_after` are counts, 0 for no limit."""
+    """One order for many hosts. `max_parallel`, `stop_after` and `canary` are counts, 0 for no limit.
+
+    `retries` is the id of the run whose hosts it deploys once more, empty for none.
+    """
 
     id: str
     created: float
@@ -15,3 +24,75 @@ class Run(FrozenModel):
     stop_after: int = 0
     until: str = ""
     terms: Terms = Terms()
+    canary: int = 0
+    retries: str = ""
+
+
+@dataclass(frozen=True)
+class RunProgress:
+    """A run and all its deployments, in the order in which they were armed."""
+
+    run: Run
+    rows: tuple[PublicDeployment, ...]
+
+    @property
+    def canaries(self) -> tuple[PublicDeployment, ...]:
+        """Those that must end well before any other begins."""
+        return self.rows[: self.run.canary]
+
+    @cached_property
+    def alike(self) -> tuple[int, int]:
+        """The PV code by which most have failed, and by how many; 0 and 0 where none has."""
+        known = (row for row in self.rows if not row.is_unreadable)
+        codes = Counter(row.code for row in known if row.stage in UNSUCCESSFUL)
+        return codes.most_common(1)[0] if codes else (0, 0)
+
+    @cached_property
+    def active(self) -> int:
+        """How many are under way."""
+        return sum(row.stage in ACTIVE for row in self.rows)
+
+    @cached_property
+    def unreadable(self) -> tuple[PublicDeployment, ...]:
+        """Those of which nobody knows how they go: as long as there is one, nothing more begins."""
+        return tuple(row for row in self.rows if row.is_unreadable)
+
+    @cached_property
+    def _gate(self) -> frozenset[str]:
+        """The ids that alone may begin, as the canaries have not all ended well; empty where all may."""
+        is_open = all(row.ended_as_ordered for row in self.canaries)
+        return frozenset() if is_open else frozenset(row.id for row in self.canaries)
+
+    def has_room(self, row: PublicDeployment) -> bool:
+        """Whether this one may begin now, as far as its run says.
+
+        Each that is under way may yet fail like those before it, so it counts against `stop_after` too.
+        """
+        return not self.hindrance(row)
+
+    def hindrance(self, row: PublicDeployment) -> str:
+        """What in its run a deployment that is queued waits for, in words; empty where nothing is."""
+        run, active = self.run, counted(self.active, "host")
+        if self.unreadable:
+            lost = self.unreadable[0]
+            return f"a person who sets {lost.id} of {lost.host} aside, which cannot be read: {lost.hint}"
+        if self._gate and row.id not in self._gate:
+            names = [each.host for each in self.canaries if not each.ended_as_ordered]
+            return f"the {'canary' if len(names) == 1 else 'canaries'} {', '.join(names)}"
+        if run.max_parallel and self.active >= run.max_parallel:
+            return f"the end of one that is under way: {active} of its run, --max-parallel {run.max_parallel}"
+        if run.stop_after and self.alike[1] + self.active >= run.stop_after:
+            return f"the end of one that is under way: {active} of its run, --stop-after {run.stop_after}"
+        return ""
+
+    def reason_to_stop(self) -> str:
+        """In words, why the rest is better not begun: a canary, or too many alike; empty where nothing is."""
+        code, count = self.alike
+        if self.run.stop_after and count >= self.run.stop_after:
+            alike = "failed" if count == 1 else "failed alike"
+            return f"{counted(count, 'host')} of the run {alike} (PV-{code}), so the rest was not begun"
+        for row in self.canaries:
+            if row.stage in RESTING and not (row.ended_as_ordered or row.is_unreadable):
+                number = f" (PV-{row.code})" if row.code else ""
+                return f"the canary {row.host} is {row.stage}{number}, so the rest was not begun"
+        return ""

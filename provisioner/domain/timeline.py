@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from provisioner.domain.event import Event
 from provisioner.domain.events.payload import ProgressReport
+from provisioner.domain.events.power import PowerAsked
 from provisioner.domain.events.verification import VerifyPassed, VerifyTask
 from provisioner.domain.lifecycle import STAGES, following
 from provisioner.domain.progress import Progress
@@ -37,6 +38,7 @@ class Timeline:
         self.began = 0.0
         self.ended = 0.0
         self.progress: Progress | None = None  # the last report of who writes the disk
+        self.request = ""  # what a person is to do before it can go on
         self.checks = 0  # of the verification, so far
 
     def add(self, event: Event) -> str:
@@ -45,7 +47,9 @@ class Timeline:
         self.began = self.began or event.time
         after = following(self.stage, event.kind) or self.stage
         if isinstance(event.data, ProgressReport):
-            self.progress = event.data.progress()
+            self.progress = event.data.progress().model_copy(update={"reported": event.time})
+        if isinstance(event.data, PowerAsked):
+            self.request = event.describe()
         self.checks += isinstance(event.data, VerifyTask)
         # what a stage waited for is said of that stage, what begins another is said of the other
         closes = event.data.closes_stage or after == self.stage or after in RESTING
@@ -61,7 +65,12 @@ class Timeline:
         is_passed = isinstance(event.data, VerifyPassed)
         return f"{self.checks} checks: {event.describe()}" if is_passed else event.describe()
 
+    def with_request(self, note: str) -> str:
+        """What a person is to do, and a note of what has happened; each once."""
+        return "; ".join(filter(None, dict.fromkeys((self.request, note))))
+
     def _enter(self, after: Stage, when: float) -> None:
+        self.request = ""
         if old := self.stages.get(self.stage):
             old.ended = when
         if after in RESTING:

@@ -1,5 +1,6 @@
 """Signatures in minisign's format, by the minisign program."""
 
+import base64
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -47,6 +48,17 @@ def verify(path: Path, signature: Path, keys: Sequence[Path]) -> str:
         hint="add the pack again from its source, signed by a trusted key",
         code=326,
     )
+
+
+def key_id(path: Path) -> str:
+    """The number of the key (16 hexadecimal digits) that a public key is, or that a signature is by.
+
+    Empty where the file is neither. Both have it in bytes 2 to 10 of their second line (minisign(1)).
+    """
+    try:
+        return base64.b64decode(path.read_text().splitlines()[1], validate=True)[2:10].hex()
+    except (OSError, IndexError, ValueError):
+        return ""
 
 
 def _reason(reasons: list[str]) -> str:

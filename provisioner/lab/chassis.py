@@ -37,6 +37,7 @@ class Chassis:
         """`act` must return at once and do the work elsewhere; `powered` must not wait either."""
         self.orders: list[tuple[float, Act]] = []  # accepted, with the clock's time
         self.dropped: list[tuple[float, Act]] = []  # repeats
+        self.light = ""  # seconds and force of the last Chassis Identify (IPMI 2.0, 28.5)
         self._act = act
         self._powered = powered
         self._clock = clock
@@ -66,6 +67,9 @@ class Chassis:
             return f"boot:{DEVICE_NAMES[self._next]}"
         if verb == "set" and what in ACTS:
             self._accept(ACTS[what])
+            return ""
+        if verb == "set" and what.startswith("identify"):
+            self.light = what.removeprefix("identify").strip()
             return ""
         device = what.removeprefix("boot ")
         if verb == "set" and what.startswith("boot ") and device in DEVICES:

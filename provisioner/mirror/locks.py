@@ -8,7 +8,7 @@ import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from provisioner.errors import InputError
-from provisioner.settings import sentences
+from provisioner.validation import sentences
 
 FORMAT: Literal["site-mirror/1"] = "site-mirror/1"
 HEAD = "# Written by `provision mirror lock`; read by `provision mirror make`. Do not edit: lock again.\n"

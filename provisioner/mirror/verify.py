@@ -30,7 +30,8 @@ def verify(root: Path, *, public: Path | None = None, lock_file: Path | None = N
     Raises InputError (PV-650) where it has no lock that can be read, (PV-656) where it is no mirror.
     """
     if not (root / layout.LOCK).is_file():
-        raise InputError(f"{root} is no mirror: it has no {layout.LOCK}", code=656)
+        hint = "give the folder that provision mirror make wrote"
+        raise InputError(f"{root} is no mirror: it has no {layout.LOCK}", hint=hint, code=656)
     if public and not public.is_file():
         raise InputError(f"{public}: no such file", hint="NAME.gpg of provision mirror keygen")
     lock = locks.load(root / layout.LOCK)

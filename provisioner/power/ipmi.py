@@ -8,12 +8,23 @@ from provisioner.power import process, read_back
 from provisioner.power.completion import judge
 from provisioner.power.ipmi_login import IpmiLine
 from provisioner.power.outcome import REFUSED, Kind, Outcome, not_yet
-from provisioner.power.protocol import BmcAddress, BootDevice, BootResult, PowerDriver, PowerResult
+from provisioner.power.protocol import (
+    ALWAYS,
+    BmcAddress,
+    BootDevice,
+    BootResult,
+    IdentifyResult,
+    PowerDriver,
+    PowerResult,
+    SensorsResult,
+)
 from provisioner.power.read_back import Doubt
 
 SETTLE = 20.0  # seconds for a power state to change
 FRESH = 2.0  # seconds after an order in which no host can have come up by it
 # commands of the network function chassis (IPMI 2.0, table G-1)
+IDENTIFY = 0x04
+IDENTIFY_IS_TOLD, IDENTIFY_STATE = 0x40, 0x30  # bits of the chassis status' third byte (table 28-3)
 GET_STATUS, CONTROL, SET_BOOT_OPTIONS, GET_BOOT_OPTIONS = 0x01, 0x02, 0x08, 0x09
 POWER_DOWN, POWER_UP, POWER_CYCLE, HARD_RESET = 0, 1, 2, 3  # Chassis Control (table 28-4)
 SET_IN_PROGRESS, FLAGS_LAPSE, BOOT_FLAGS = 0, 3, 5  # boot option parameters (table 28-14)
@@ -121,6 +132,29 @@ class IpmiSession:
     def get_boot(self) -> BootResult:
         """Read the boot flags."""
         return process.boot_result(_device(self._flags()))
+
+    def identify(self, seconds: int) -> IdentifyResult:
+        """Chassis Identify (28.5); read back from the chassis status (28.2), where the BMC tells it there.
+
+        A BMC of IPMI 1.5 knows no light without an end: it has the longest that there is.
+        """
+        note = ""
+        outcome, _ = self._ask(IDENTIFY, *((0, 1) if seconds == ALWAYS else (seconds, 0)))
+        if not outcome.is_done:
+            note = "for 255 seconds: the BMC knows no longer" if seconds == ALWAYS else ""
+            outcome, _ = self._ask(IDENTIFY, min(seconds, 255))
+        if not outcome.is_done:
+            raise outcome.fault(self._bmc, "its light")
+        wanted = "on" if seconds else "off"
+        status, data = self._ask(GET_STATUS)
+        if not status.is_done or len(data) < 3 or not data[2] & IDENTIFY_IS_TOLD:
+            return IdentifyResult(wanted, confirmed=False, note=note or "the BMC does not tell of its light")
+        light = "on" if data[2] & IDENTIFY_STATE else "off"
+        return IdentifyResult(light, confirmed=light == wanted, note=note)
+
+    def sensors(self) -> SensorsResult:
+        """What its sensor data records (33) name, each with its reading (35.14)."""
+        return self._line.sensors()
 
     def _ask(self, command: int, *data: int) -> tuple[Outcome, bytes]:
         """One request: what its completion code means, and the bytes."""

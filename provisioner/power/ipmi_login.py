@@ -1,18 +1,23 @@
 """A login over RMCP+ (IPMI 2.0, 13.15 to 13.24), by pyghmi, and what its words mean."""
 
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from functools import cache
+from itertools import islice
 from typing import Protocol, TypedDict
 
 from provisioner.errors import PowerError
 from provisioner.power import process
-from provisioner.power.outcome import Kind, Outcome, not_yet, refused, refused_login, silent
-from provisioner.power.protocol import BmcAddress
+from provisioner.power.outcome import Kind, Outcome, not_yet, refused, refused_login, silent, unreadable
+from provisioner.power.protocol import BmcAddress, SensorReading, SensorsResult
 
-LOGIN_LIMIT = 15.0  # seconds for a BMC to answer at all
 ORDER_LIMIT = 8.0  # seconds for the answer to an order that is sent once
 TRANSPORT = "UDP"
+MOST_SENSORS = 500
+NO_RECORD = "data, or record not present"  # completion code 0xCB: it has no sensor data records
+NO_SENSORS = "the BMC has no sensors that can be read"
+WARNING = 1  # pyghmi's Health: 0 is well, 2 and 4 are worse
 LOST = 0xFFFF  # pyghmi's code of an answer that did not come
 SHA256_LENGTH = 16  # bytes of the hash in each packet
 # what pyghmi says, in small letters: no more sessions (RMCP+ status codes 0x01 and 0x0b), a session that is
@@ -21,6 +26,7 @@ FULL = ("insufficient resources", "no session slots", "node busy", "initializati
 GONE = ("inactive session", "invalid session id", "session no longer connected")
 PRIVILEGE = ("privilege", "privelege", "invalid role")
 WRONG_LOGIN = ("incorrect password", "unauthorized", "incorrect user", "invalid user", "rakp")
+SUITE = ("no cipher suite match", "no matching integrity", "invalid authentication algorithm")
 SILENCE = ("timeout", "no answer", "not reachable")
 
 
@@ -47,6 +53,18 @@ class LanSession(Protocol):
         """Close Session (22.19)."""
 
 
+class PyghmiSensor(Protocol):
+    """What is used of `pyghmi.ipmi.sdr.SensorReading`; `health` is 0 for well, else bits."""
+
+    name: str
+    type: str
+    value: float | None
+    units: str | None
+    health: int
+    states: list[str]
+    unavailable: int
+
+
 class IpmiCommand(Protocol):
     """The calls of `pyghmi.ipmi.command.Command` that are used.
 
@@ -54,6 +72,9 @@ class IpmiCommand(Protocol):
     """
 
     ipmi_session: LanSession
+
+    def get_sensor_data(self) -> Iterator[PyghmiSensor]:
+        """Every sensor of the BMC's records, one after the other."""
 
     def raw_command(
         self, netfn: int, command: int, data: tuple[int, ...] = (), retry: bool = True
@@ -88,6 +109,22 @@ class IpmiLine:
         except PowerError:
             return LOST, b""
 
+    def sensors(self) -> SensorsResult:
+        """All sensors, as far as the BMC and pyghmi come with them. Raises PowerError where none was read."""
+        found: list[SensorReading] = []
+        command = self._logged_in()
+        try:
+            for sensor in islice(command.get_sensor_data(), MOST_SENSORS):
+                if not sensor.unavailable:
+                    found.append(_reading(sensor))
+        except Exception as fault:  # of its parser, too: records of makers are of many kinds
+            if NO_RECORD in str(fault).lower():  # pyghmi leaves the completion code out
+                return SensorsResult(tuple(found), "" if found else NO_SENSORS)
+            if not found:
+                raise explained(self._bmc, self._action, fault) from fault
+            return SensorsResult(tuple(found), f"the others cannot be read: {fault or type(fault).__name__}")
+        return SensorsResult(tuple(found), "" if found else NO_SENSORS)
+
     def close(self) -> None:
         """End the session: BMCs have few. One that cannot be ended lapses by itself."""
         if self._command:
@@ -111,9 +148,26 @@ class IpmiLine:
         except PyghmiException as fault:
             self._is_lost = True
             raise explained(self._bmc, self._action, fault) from fault
+        except PowerError:
+            raise
+        except Exception as fault:  # of its parser
+            self._is_lost = True
+            raise unreadable(self._bmc, fault) from fault
         if response is None:
             response = _awaited(line.ipmi_session, command)
         return response.get("code", 0), bytes(response.get("data", b""))
+
+
+def _reading(sensor: PyghmiSensor) -> SensorReading:
+    health = "ok" if not sensor.health else "warning" if sensor.health == WARNING else "critical"
+    return SensorReading(
+        name=str(sensor.name),
+        kind=str(sensor.type or ""),
+        value=None if sensor.value is None else float(sensor.value),
+        unit=str(sensor.units or "").strip(),
+        health=health,
+        states=tuple(map(str, sensor.states)),
+    )
 
 
 def _awaited(session: LanSession, command: int) -> RawResponse:
@@ -140,13 +194,17 @@ def log_in(bmc: BmcAddress, action: str) -> IpmiCommand:
     from pyghmi.ipmi import command
 
     _note_answers()
-    with process.within(LOGIN_LIMIT, lambda: _unanswered(bmc)):
+    with process.within(bmc.answer_within, lambda: _unanswered(bmc)):
         try:
             made: IpmiCommand = command.Command(
                 bmc=bmc.address, userid=bmc.user, password=bmc.password, port=bmc.port, keepalive=False
             )
         except PyghmiException as fault:
             raise explained(bmc, action, fault) from fault
+        except PowerError:
+            raise
+        except Exception as fault:  # of its parser
+            raise unreadable(bmc, fault) from fault
     return made
 
 
@@ -164,7 +222,7 @@ def _note_answers() -> None:
 
 
 def explained(bmc: BmcAddress, action: str, fault: Exception) -> PowerError:
-    """pyghmi's words as an error of ours: PV-202 and 213 a login, PV-201 silence, PV-211 a moment; PV-203."""
+    """pyghmi's words as an error: PV-202, 207, 213 a login, PV-201 silence, PV-211 a moment; PV-203."""
     reason = str(fault)
     words = reason.lower()
     if any(word in words for word in FULL):
@@ -173,6 +231,8 @@ def explained(bmc: BmcAddress, action: str, fault: Exception) -> PowerError:
         return not_yet(bmc, f"stopped to answer in the middle of {action}")
     if any(word in words for word in PRIVILEGE):
         return Outcome(Kind.REFUSED, reason, code=213).fault(bmc, action)
+    if any(word in words for word in SUITE):
+        return Outcome(Kind.REFUSED, reason, code=207).fault(bmc, action)
     if any(word in words for word in WRONG_LOGIN):
         return refused_login(bmc)
     return _unanswered(bmc) if _is_silence(reason) else refused(bmc, action, reason)

@@ -10,6 +10,7 @@ from provisioner.errors import NotYetError, PowerError
 from provisioner.power.protocol import BmcAddress
 
 PAUSE = 2.0  # seconds before a BMC is asked again, unless it says how long
+UNREADABLE_PAUSE = 30.0  # likewise, of one that talks nonsense: it may have just started
 REFUSED = 203  # the PV code of a refusal that has no code of its own
 
 
@@ -42,12 +43,13 @@ class Outcome:
         return self.kind is Kind.DONE
 
     def fault(self, bmc: BmcAddress, action: str) -> PowerError:
-        """The error: NotYetError (PV-211) unless it is refused for good (PV-202, 203, 212, 213, 215)."""
+        """The error: NotYetError (PV-211) unless it is refused for good (PV-202, 203, 207, 212, 213, 215)."""
         if self.kind is not Kind.REFUSED or not self.lasts:
             return not_yet(bmc, f"cannot do {action} now: {self.words}", pause=self.pause)
         if self.code in WITH_WORDS:
             sentence, hint = WITH_WORDS[self.code]
             filled = {"address": bmc.address, "user": bmc.user, "action": action, "name": bmc.name}
+            filled["secret"] = bmc.secret or "NAME"
             return PowerError(
                 f"{sentence.format(**filled)}: {self.words[:300]}", hint=hint.format(**filled), code=self.code
             )
@@ -55,14 +57,19 @@ class Outcome:
 
 
 WITH_WORDS = {
+    207: (
+        "BMC {address} refuses both cipher suites, 17 and 3",
+        "switch IPMI's cipher suite 17 (or 3) on for LAN at the BMC's own page; or, where it speaks Redfish, "
+        "name that in the inventory: bmc: {{driver: redfish}} of {name}",
+    ),
     212: (
         "BMC {address} lets user {user!r} do nothing before its password is changed",
-        "log in at the BMC's own page and change it; then provision bmc secret {name} --user {user}",
+        "log in at the BMC's own page and change it; then provision bmc secret {secret} --user {user}",
     ),
     213: (
         "BMC {address} forbids {action} to user {user!r}",
         "give the user the role Operator or Administrator at the BMC, or: "
-        "provision bmc secret {name} --user USER names another",
+        "provision bmc secret {secret} --user USER names another",
     ),
     215: (
         "BMC {address} has locked user {user!r} out",
@@ -76,14 +83,26 @@ def not_yet(bmc: BmcAddress, sentence: str, *, pause: float = PAUSE) -> NotYetEr
     """A BMC that answers, but cannot do it at the moment."""
     return NotYetError(
         f"BMC {bmc.address} {sentence}"[:400],
-        hint=f"it is asked again; one that stays so can be reset at its page: provision bmc test {bmc.name}",
+        hint=f"one that stays so can be reset at its own page; ask it again: provision bmc test {bmc.name}",
         pause=pause,
+    )
+
+
+def unreadable(bmc: BmcAddress, fault: Exception) -> NotYetError:
+    """The error of a BMC whose answer is none of its protocol; it may be starting, or another machine."""
+    port = f"{bmc.address} port {bmc.port}"
+    return NotYetError(
+        f"BMC {bmc.address} answers what cannot be read ({type(fault).__name__}: {fault})"[:400],
+        hint=f"is {port} the BMC, and does it speak {bmc.driver}? If so, reset it at its own page, or update "
+        f"its firmware; provision bmc test {bmc.name}",
+        pause=UNREADABLE_PAUSE,
     )
 
 
 def silent(bmc: BmcAddress, transport: str, *, is_there: bool = False) -> PowerError:
     """The error of a BMC that does not answer; `is_there` where its machine does, and refuses the port."""
-    cabled = f"is it cabled, is the address right? ping {bmc.address}"
+    edit = f"provision host edit {bmc.name} --bmc ADDRESS"
+    cabled = f"is it cabled, is the address right? ping {bmc.address}; else {edit}"
     closed = "a machine is there, and has the port closed: is it the BMC, is its service switched on?"
     return PowerError(
         f"BMC {bmc.address} does not answer on {transport} port {bmc.port}",
@@ -106,7 +125,7 @@ def refused_login(bmc: BmcAddress, words: str = "") -> PowerError:
     """The error of a BMC that does not take the login, with what it says of it."""
     return PowerError(
         f"BMC {bmc.address} refuses the login of user {bmc.user!r}{f': {words[:200]}' if words else ''}",
-        hint="provision bmc secret NAME --user USER sets another password",
+        hint=f"set another password: provision bmc secret {bmc.secret or 'NAME'} --user {bmc.user}",
         code=202,
     )
 

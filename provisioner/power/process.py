@@ -9,16 +9,29 @@ order that was taken is seen to be done is said in `power/read_back.py`.
 import json
 import signal
 import sys
+import time
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass
-from typing import ClassVar, Literal, TypeAlias, TypedDict, TypeVar
+from typing import Any, ClassVar, Literal, TypeAlias, TypedDict, TypeVar
 
 from provisioner import run
 from provisioner.errors import NotYetError, PowerError, ProgramError
-from provisioner.power.outcome import not_yet
+from provisioner.power.outcome import not_yet, unreadable
 from provisioner.power.patience import outlast
-from provisioner.power.protocol import BmcAddress, BootDevice, BootResult, Power, PowerResult
+from provisioner.power.protocol import (
+    BmcAddress,
+    BmcStatus,
+    BootDevice,
+    BootResult,
+    Chassis,
+    IdentifyResult,
+    Power,
+    PowerResult,
+    SensorReading,
+    SensorsResult,
+)
 from provisioner.system.text import clean
 
 # what a BMC may call the device when it is read back: some drop the override instead
@@ -31,20 +44,28 @@ WORDS = {  # of each act, as sentences have it
     "reset": "reset",
     "set_boot": "the boot device",
     "get_boot": "the look at its boot device",
+    "identify": "its light",
+    "sensors": "the look at its sensors",
+    "status": "the look at its power",
 }
 LONGEST_ERROR = 500  # characters
-Result = TypeVar("Result", PowerResult, BootResult)
+START = 20.0  # seconds for a process to start and to end, on a machine that has much to do
+SOON = 0.01  # seconds
+AGAIN = 1.0  # seconds after its time is over in which an act may still log out
+ActResult: TypeAlias = PowerResult | BootResult | IdentifyResult | SensorsResult | BmcStatus
+Result = TypeVar("Result", PowerResult, BootResult, IdentifyResult, SensorsResult, BmcStatus)
 
 
 @dataclass(frozen=True)
 class ActRequest:
-    """One act on one BMC; `device`, `uefi` and `once` are for `set_boot` alone."""
+    """One act on one BMC; `device`, `uefi` and `once` are for `set_boot` alone, `seconds` for `identify`."""
 
     bmc: BmcAddress
-    action: PowerAction | Literal["set_boot", "get_boot"]
+    action: PowerAction | Literal["set_boot", "get_boot", "identify", "sensors", "status"]
     device: BootDevice = "network"
     uefi: bool = True
     once: bool = True
+    seconds: int = 0
 
     def to_json(self) -> bytes:
         """One JSON object, which the process reads from standard input."""
@@ -90,6 +111,18 @@ class ProcessDriver:
         """Read the boot device that is set."""
         return self._boot(ActRequest(self._bmc, "get_boot"))
 
+    def identify(self, seconds: int) -> IdentifyResult:
+        """Switch the light and read it back, where the BMC tells."""
+        return self._run(ActRequest(self._bmc, "identify", seconds=seconds), IdentifyResult)
+
+    def sensors(self) -> SensorsResult:
+        """Read all sensors."""
+        return self._run(ActRequest(self._bmc, "sensors"), SensorsResult)
+
+    def status(self) -> BmcStatus:
+        """Read power state and boot device."""
+        return self._run(ActRequest(self._bmc, "status"), BmcStatus)
+
     def _power(self, action: PowerAction) -> PowerResult:
         return self._run(ActRequest(self._bmc, action), PowerResult)
 
@@ -101,20 +134,43 @@ class ProcessDriver:
 
     def _run_once(self, request: ActRequest, kind: type[Result]) -> Result:
         argv = [sys.executable, "-m", self.module]
+        within = self._bmc.done_within
+        limit = min(self.limit, within + START) if within else self.limit
         try:
-            done = run.run(argv, stdin=request.to_json(), timeout=self.limit, check=False)
+            done = run.run(argv, stdin=request.to_json(), timeout=limit, check=False)
         except ProgramError as late:
-            raise not_yet(self._bmc, f"did not end {request.action} within {self.limit:.0f} s") from late
+            raise _late(request, limit) from late
         try:
             answer = json.loads(done.stdout.splitlines()[-1])
         except (ValueError, IndexError) as fault:
             stderr = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
             name = self.module.rpartition(".")[2]
-            raise NotYetError(f"the {name} process broke: {' '.join(stderr)[:200]}", code=203) from fault
+            raise NotYetError(
+                f"the {name} process for BMC {self._bmc.address} broke: {' '.join(stderr)[:200]}",
+                hint=f"provision bmc test {self._bmc.name}; if it stays so: provision support-dump",
+                code=203,
+            ) from fault
         if "error" in answer:
             raise error_of(answer)
-        words = {key: clean(value) for key, value in answer.items() if isinstance(value, str)}
-        return kind(**{**answer, **words})
+        return kind(**_read(answer))
+
+
+def _late(request: ActRequest, seconds: float) -> NotYetError:
+    what = f"did not end {WORDS[request.action]} within {seconds:.0f} s"
+    return not_yet(request.bmc, f"{what}: it answers too slowly, or not any more")
+
+
+Fields: TypeAlias = dict[str, Any]  # as json gives them
+
+
+def _read(answer: Fields) -> Fields:
+    """What a process answered, its words made readable, its sensors as models."""
+    words = {key: clean(value) if isinstance(value, str) else value for key, value in answer.items()}
+    if isinstance(found := words.get("sensors"), list):
+        words["sensors"] = tuple(
+            SensorReading(**{**_read(each), "states": tuple(map(clean, each["states"]))}) for each in found
+        )
+    return words
 
 
 class Failure(TypedDict):
@@ -157,14 +213,25 @@ def serve(log_in: LogIn) -> None:
 def answer_to(request: bytes, log_in: LogIn) -> str:
     """The line of JSON that answers the request."""
     wanted = ActRequest.from_json(request)
+    limit = wanted.bmc.done_within
     try:
-        with log_in(wanted) as power:
+        with within(limit, lambda: _late(wanted, limit)), log_in(wanted) as power:
             return json.dumps(asdict(_perform(power, wanted)))
     except PowerError as fault:
         return json.dumps(failure(fault))
+    except Exception as fault:  # what a BMC says may break whatever reads it
+        traceback.print_exc()
+        return json.dumps(failure(unreadable(wanted.bmc, fault)))
 
 
-def _perform(power: Power, request: ActRequest) -> PowerResult | BootResult:
+def _perform(power: Power, request: ActRequest) -> ActResult:
+    if isinstance(power, Chassis) and request.action == "identify":
+        return power.identify(request.seconds)
+    if isinstance(power, Chassis) and request.action == "sensors":
+        return power.sensors()
+    if request.action == "status":
+        power_state, boot = power.state(), power.get_boot()
+        return BmcStatus(power_state.state, boot.device, power_state.note, power_state.suite)
     if request.action == "set_boot":
         return power.set_boot(request.device, uefi=request.uefi, once=request.once)
     acts: dict[str, Callable[[], PowerResult | BootResult]] = {
@@ -179,17 +246,28 @@ def _perform(power: Power, request: ActRequest) -> PowerResult | BootResult:
 
 @contextmanager
 def within(seconds: float, late: Callable[[], PowerError]) -> Iterator[None]:
-    """Raise what `late` gives in the block when the time is over: pyghmi tries a silent BMC for long."""
+    """Raise what `late` gives in the block when the time is over: pyghmi tries a silent BMC for long.
+
+    No `seconds` are no limit. Inside another block the time that is over first counts. After it what cleans
+    up has AGAIN seconds, then it is raised once more.
+    """
+    outer, _ = signal.getitimer(signal.ITIMER_REAL)
+    if not seconds or 0 < outer <= seconds:
+        yield
+        return
 
     def expire(*_: object) -> None:
         raise late()
 
-    signal.signal(signal.SIGALRM, expire)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    before, began = signal.signal(signal.SIGALRM, expire), time.monotonic()
+    signal.setitimer(signal.ITIMER_REAL, seconds, AGAIN)
     try:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+        if outer:
+            signal.setitimer(signal.ITIMER_REAL, max(outer - (time.monotonic() - began), SOON), AGAIN)
 
 
 def judged(device: BootDevice, read_back: str) -> BootResult:

@@ -2,11 +2,15 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
-from provisioner.domain.host import Bmc, BmcDriver
+from provisioner.domain.bmc_driver import BmcDriver
+
+if TYPE_CHECKING:
+    from provisioner.domain.host import Bmc
 
 BootDevice = Literal["network", "disk"]
+ALWAYS = 256  # of seconds for the identification light: IPMI can count to 255
 OVER_NETWORK = "{driver} at {address}: boot device network, then power on or reset"
 
 
@@ -16,6 +20,9 @@ class BmcAddress:
 
     For TLS: `fingerprint` is the certificate's SHA-256, 64 lower-case hexadecimal digits; without it the file
     `pin` keeps what the first login saw. Without `verify` any certificate will do.
+
+    `answer_within`: the seconds in which a BMC must have answered a login, or a connection; `done_within`:
+    those in which one try of an act must have ended, 0 where that is the driver's to say.
 
     `system` names one of several systems behind the BMC, `mac` the card from which the host boots; both may
     be empty. `patience`: the seconds for which an act is tried again while the BMC says that it cannot do it
@@ -33,7 +40,10 @@ class BmcAddress:
     pin: str = ""
     system: str = ""
     patience: float = 60.0
+    answer_within: float = 15.0
+    done_within: float = 0.0
     mac: str = ""
+    secret: str = ""  # the name under which the login is kept
 
 
 @dataclass(frozen=True)
@@ -59,6 +69,45 @@ class BootResult:
     note: str = ""
 
 
+@dataclass(frozen=True)
+class IdentifyResult:
+    """The identification light, `on`, `off` or `unknown`; `confirmed`: read back as it was asked for."""
+
+    light: str
+    confirmed: bool = True
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class SensorReading:
+    """One sensor: its value in `unit`, or states in words; `health`: ok, warning, critical, unknown."""
+
+    name: str
+    kind: str = ""
+    value: float | None = None
+    unit: str = ""
+    health: str = "unknown"
+    states: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class SensorsResult:
+    """All sensors that could be read; `note` says why some could not."""
+
+    sensors: tuple[SensorReading, ...]
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class BmcStatus:
+    """Power state and boot device as `PowerResult` and `BootResult` have them, read by one login."""
+
+    state: str
+    boot: str
+    note: str = ""
+    suite: int = 0
+
+
 class Power(Protocol):
     """What every driver can do. Each call may take seconds and raises PowerError in words."""
 
@@ -81,6 +130,25 @@ class Power(Protocol):
         """Read the boot device that is set."""
 
 
+@runtime_checkable
+class Chassis(Protocol):
+    """What a driver may do besides: a light for whoever stands before the rack, and what sensors say."""
+
+    def identify(self, seconds: int) -> IdentifyResult:
+        """The light for so many seconds; 0: off, ALWAYS: until it is switched off."""
+
+    def sensors(self) -> SensorsResult:
+        """Read all sensors."""
+
+
+@runtime_checkable
+class StatusReader(Protocol):
+    """What a driver may do besides: read by one login what otherwise takes two."""
+
+    def status(self) -> BmcStatus:
+        """Power state and boot device."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class PowerDriver(BmcDriver):
     """All that the service knows of one kind of BMC; each driver's module declares its own as `DRIVER`.
@@ -92,6 +160,6 @@ class PowerDriver(BmcDriver):
     connect: Callable[[BmcAddress], Power]
     plan: str = OVER_NETWORK
 
-    def sentence(self, bmc: Bmc) -> str:
+    def sentence(self, bmc: "Bmc") -> str:
         """How a host with this BMC will be powered, for a plan."""
         return self.plan.format(driver=self.name, address=bmc.address)

@@ -6,9 +6,17 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from provisioner.errors import NotYetError
-from provisioner.power import process, read_back, redfish_boot, redfish_system
+from provisioner.power import process, read_back, redfish_boot, redfish_chassis, redfish_system
 from provisioner.power.outcome import Kind
-from provisioner.power.protocol import BmcAddress, BootDevice, BootResult, PowerDriver, PowerResult
+from provisioner.power.protocol import (
+    BmcAddress,
+    BootDevice,
+    BootResult,
+    IdentifyResult,
+    PowerDriver,
+    PowerResult,
+    SensorsResult,
+)
 from provisioner.power.read_back import Doubt
 from provisioner.power.redfish_answer import Answer, Resource, judge
 from provisioner.power.redfish_client import RedfishClient
@@ -100,6 +108,14 @@ class RedfishSession:
     def get_boot(self) -> BootResult:
         """Read the override."""
         return process.boot_result(redfish_boot.read(self._client, self._system).device)
+
+    def identify(self, seconds: int) -> IdentifyResult:
+        """LocationIndicatorActive, else IndicatorLED."""
+        return redfish_chassis.identify(self._client, self._system, seconds)
+
+    def sensors(self) -> SensorsResult:
+        """Of the chassis that it is in."""
+        return redfish_chassis.sensors(self._client, self._system)
 
     def _shown(self) -> Resource:
         return self._client.get(self._system).body

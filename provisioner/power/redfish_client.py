@@ -19,14 +19,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from provisioner.errors import FileError, NotYetError, PowerError
-from provisioner.power.outcome import Kind, not_yet, refused, silent, too_old
+from provisioner.power.outcome import Kind, not_yet, refused, silent, too_old, unreadable
 from provisioner.power.protocol import BmcAddress
 from provisioner.power.redfish_answer import CONFLICT, LARGEST, Answer, Resource, judge, parse
 from provisioner.power.redfish_path import ROOT, local
 from provisioner.system import outputs
 
 TRANSPORT = "TCP"
-CONNECT_LIMIT = 15.0  # seconds for TCP and TLS; a BMC needs a second or two for a handshake
 ANSWER_LIMIT = 30.0  # seconds for one answer: old or loaded BMCs take 8
 TASK_LIMIT = 30.0  # seconds for which the end of a task is awaited
 TASK_PAUSES = (1.0, 10.0)  # seconds between two looks at it, at least and at most
@@ -258,12 +257,14 @@ class RedfishClient:
             if reason in TOO_OLD:
                 raise too_old(self._bmc, reason) from fault
             raise refused(self._bmc, "the login", f"no TLS on port {self._bmc.port}: {reason}") from fault
-        except (OSError, http.client.HTTPException) as fault:
+        except (OSError, http.client.IncompleteRead) as fault:
             if self._has_answered:
                 what = type(fault).__name__
                 raise self.not_yet(f"stopped to answer at {method} {path} ({what})") from fault
             is_there = isinstance(fault, ConnectionRefusedError)
             raise silent(self._bmc, TRANSPORT, is_there=is_there) from fault
+        except (http.client.HTTPException, ValueError) as fault:  # no HTTP, or no header that can be sent
+            raise unreadable(self._bmc, fault) from fault
 
     def _exchange(self, method: str, path: str, body: str | None, headers: Mapping[str, str]) -> Answer:
         with self._connect() as line:
@@ -281,7 +282,7 @@ class RedfishClient:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
         plain = socket.socket()
-        plain.settimeout(CONNECT_LIMIT)
+        plain.settimeout(self._bmc.answer_within)  # a BMC needs a second or two for a handshake
         with ExitStack() as failed:
             failed.enter_context(plain)
             # some BMCs sit behind tunnels and do not learn the path's MTU

@@ -1,7 +1,6 @@
 """Builds what hosts boot over the network: kernel, ramdisk with the agent, iPXE, local.efi, their list."""
 
 import base64
-import binascii
 import json
 import shutil
 from collections.abc import Sequence
@@ -12,7 +11,7 @@ from provisioner.errors import InputError
 from provisioner.ramdisk import initramfs, interpreter, localboot, packages, rootfs
 from provisioner.ramdisk.initramfs import Tree
 from provisioner.ramdisk.rootfs import RamdiskBase, Recipe
-from provisioner.system import outputs, shipped
+from provisioner.system import file_fault, outputs, shipped
 from provisioner.system.checksum import sha256
 
 FORMAT = "ramdisk/1"
@@ -22,8 +21,9 @@ IPXE_FILES = ("snponly.efi", "undionly.kpxe")
 BOOT_PACKAGES = ("ipxe", "grub-efi-amd64-bin")
 AGENT_FOLDER = "usr/lib/python3/dist-packages"
 AGENT_SOURCES = (
-    *("__init__.py", "errors.py", "run.py", "system/__init__.py", "system/disk_names.py"),
-    *("system/file_fault.py", "system/outputs.py", "system/placeholders.py", "system/text.py"),
+    *("__init__.py", "errors.py", "run.py", "system/__init__.py", "system/disk_hints.py"),
+    *("system/disk_names.py", "system/file_fault.py", "system/outputs.py", "system/placeholders.py"),
+    *("system/text.py", "system/units.py"),
     *("domain/__init__.py", "domain/identity.py"),
     *("imaging/**/*.py", "agent/**/*.py"),
 )
@@ -129,12 +129,13 @@ def _public_key(path: Path) -> bytes:
         with path.open("rb") as opened:
             data = opened.read(4096)
         raw = base64.b64decode(data.splitlines()[1], validate=True)
-    except (OSError, IndexError, binascii.Error) as error:
-        raise InputError(f"{path} is no minisign public key: {error}") from error
+    except OSError as fault:
+        raise file_fault.explained(fault, path) from fault
+    except (IndexError, ValueError):
+        raw = b""
     if len(raw) != 42 or raw[:2] != b"Ed":
-        raise InputError(
-            f"{path} is no minisign public key", hint="give the .pub file that minisign -G wrote"
-        )
+        hint = "give the .pub file that provision image keygen, or minisign -G, wrote"
+        raise InputError(f"{path} is no minisign public key", hint=hint)
     return data
 
 

@@ -1,6 +1,6 @@
 """What is wrong with hosts and profiles, each for itself and with each other: a sentence for each fault."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 
@@ -8,11 +8,15 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from provisioner.domain import identity
-from provisioner.domain.host import BmcDriver, Host
+from provisioner.domain.bmc_driver import BmcDriver
+from provisioner.domain.host import Host
 from provisioner.domain.identity import Match
 from provisioner.errors import InventoryError
-from provisioner.settings import sentence_of
+from provisioner.validation import sentence_of
 
+BMC_HINT = "nodes of one BMC have a bmc.system each; BMCs behind one address one driver, and a bmc.port each"
+NAME_HINT = "a host is found by its name, serial and MAC: give it another name"
+RESERVED: Mapping[str, str] = {"localhost": "every machine for itself", "provisioner": "the service"}
 Way = tuple[int | str, ...]  # keys, and numbers of items, that lead to a value of a host or profile
 
 
@@ -35,7 +39,7 @@ class Complaint:
     def error(self) -> InventoryError:
         """What is raised for it where no file is known."""
         words = self.sentence if self.other else f"{self.subject}: {self.sentence}"
-        return InventoryError(words, hint=self.hint)
+        return InventoryError(words, hint=self.hint or (self.other and f"provision host show {self.other}"))
 
 
 def of_validation(
@@ -95,6 +99,9 @@ def _similar(way: Way, model: type[BaseModel]) -> str:
 def of_host(host: Host, drivers: Mapping[str, BmcDriver]) -> Iterator[Complaint]:
     """What cannot be right of a host whose keys and values are: its numbers, and what its driver knows."""
     yield from _placeholders(host)
+    for number, mac in enumerate(host.macs):
+        if mac and mac in host.macs[:number]:
+            yield Complaint(host.name, ("macs", number), f"the MAC {mac} is there twice", "leave one out")
     bmc = host.bmc
     if bmc.mac and bmc.mac in host.macs:
         words = f"bmc.mac: {bmc.mac} is one of the host's own cards"
@@ -102,12 +109,18 @@ def of_host(host: Host, drivers: Mapping[str, BmcDriver]) -> Iterator[Complaint]
     driver = drivers.get(bmc.driver)
     if driver is None:
         known = sorted(drivers)
-        words = f"bmc.driver: Input should be {_alternatives(known)}"
+        words = f"bmc.driver: {bmc.driver!r} is none of {_alternatives(known)}"
         yield Complaint(host.name, ("bmc", "driver"), words, f"one of: {', '.join(known)}")
         return
+    if bmc.address and not driver.has_bmc:
+        able = ", ".join(sorted(name for name, other in drivers.items() if other.has_bmc))
+        words = (
+            f"bmc.address: {bmc.address} would never be asked: by the driver {bmc.driver} a person switches"
+        )
+        yield Complaint(host.name, ("bmc", "address"), words, f"leave it out, or one of: {able}")
     consoles = ["", *sorted(name for name, driver in drivers.items() if driver.recorder), "none"]
     if bmc.console not in consoles:
-        words = f"bmc.console: Input should be {_alternatives(consoles)}"
+        words = f"bmc.console: {bmc.console!r} is none of {_alternatives(consoles)}"
         yield Complaint(host.name, ("bmc", "console"), words, "see inventory/hosts.yml")
     if bmc.system and not driver.has_systems:
         able = ", ".join(sorted(name for name, driver in drivers.items() if driver.has_systems))
@@ -145,36 +158,87 @@ def between(hosts: Iterable[Host], profiles: set[str], known: Iterable[Host]) ->
     """
     new = {host.name: host for host in hosts}
     owners: dict[tuple[str, str], list[tuple[Host, Way]]] = {}
-    for host in [*(host for host in known if host.name not in new), *new.values()]:
-        if host.name in new and host.profile not in profiles:
+    everyone = [*(host for host in known if host.name not in new), *new.values()]
+    yield from of_names(everyone, new)
+    for host in everyone:
+        if host.name in new and host.profile and host.profile not in profiles:
             listed = ", ".join(sorted(profiles)) or "none is known"
             words = f"unknown profile {host.profile!r}"
             yield Complaint(host.name, ("profile",), words, f"one of: {listed}", is_absence=True)
         for what, value, way in _claims(host):
             others = owners.setdefault((what, value.lower()), [])
             for other, other_way in others:
-                if other.name != host.name and not _may_share(what, host, other):
-                    words = f"{host.name} and {other.name} have the same {what} {value}"
-                    yield Complaint(host.name, way, words, other=other.name, other_way=other_way)
+                if host.name in new and other.name != host.name and not _may_share(what, host, other):
+                    shared = _shared(what, value, host, other)
+                    words = f"{host.name} and {other.name} have the same {what} {shared}"
+                    hint = BMC_HINT if what == "BMC address" else ""
+                    yield Complaint(host.name, way, words, hint, other=other.name, other_way=other_way)
                     break
             others.append((host, way))
 
 
+def _shared(what: str, value: str, one: Host, other: Host) -> str:
+    """The value that two have; of a BMC with the port, where they say the same one."""
+    is_port = what == "BMC address" and one.bmc.port and one.bmc.port == other.bmc.port
+    return f"{value}:{one.bmc.port}" if is_port else value
+
+
+def of_names(everyone: Iterable[Host], new: Container[str]) -> Iterator[Complaint]:
+    """A name that is our own, or also the serial, MAC or UUID of another host: typed, it would mean both.
+
+    `new` are the names of the hosts that are asked about, alone or with others.
+    """
+    everyone = list(everyone)
+    for host in everyone:
+        if host.name in new and host.name in RESERVED:
+            words = f"{host.name!r} can be no host's name: it is the name of {RESERVED[host.name]}"
+            yield Complaint(host.name, ("name",), words, "give it another name")
+    named = {host.name: host for host in everyone}
+    bare = {host.name.replace("-", ""): host for host in everyone}
+    for owner in everyone:
+        for what, way, found in (
+            ("serial", ("serial",), named.get(identity.serial(owner.serial).lower())),
+            ("UUID", ("uuid",), bare.get(identity.uuid(owner.uuid).replace("-", ""))),
+            *(("MAC", way, bare.get(mac.replace(":", ""))) for mac, way in _macs(owner)),
+        ):
+            if found is None or found.name == owner.name or not (found.name in new or owner.name in new):
+                continue
+            subject, other = (found, owner) if found.name in new else (owner, found)
+            ways: tuple[Way, Way] = (("name",), way) if subject is found else (way, ("name",))
+            words = f"{found.name} is a host's name, and the {what} of {owner.name}"
+            yield Complaint(subject.name, ways[0], words, NAME_HINT, other=other.name, other_way=ways[1])
+
+
+def _macs(host: Host) -> Iterator[tuple[str, Way]]:
+    """Each MAC that is said, and where; what stands for one that is none is left out."""
+    for number, mac in enumerate(host.macs):
+        if mac:
+            yield mac, ("macs", number)
+    if host.bmc.mac:
+        yield host.bmc.mac, ("bmc", "mac")
+
+
 def _claims(host: Host) -> Iterator[tuple[str, str, Way]]:
     """What a host says that no other may say: what it is, its value, and where."""
-    for number, mac in enumerate(host.macs):
-        yield "MAC", mac, ("macs", number)
-    if host.bmc.mac:
-        yield "MAC", host.bmc.mac, ("bmc", "mac")
+    for mac, way in _macs(host):
+        yield "MAC", mac, way
     if host.bmc.address:
-        yield "BMC address", f"{host.bmc.address}:{host.bmc.port}", ("bmc", "address")
+        yield "BMC address", str(host.bmc.address), ("bmc", "address")
     if serial := identity.serial(host.serial):
         yield "serial", serial, ("serial",)
 
 
 def _may_share(what: str, one: Host, other: Host) -> bool:
-    """Blades may have the serial of their chassis if their UUIDs differ; nodes a BMC that names each."""
+    """Blades may have the serial of their chassis if their UUIDs differ; nodes a BMC that names each.
+
+    BMCs behind one address (a port of it forwarded to each) are two where the same driver is told other
+    ports. Another driver is no other BMC: most speak IPMI and Redfish at the same time.
+    """
     if what == "serial":
         return identity.compare_uuids(one.uuid, other.uuid) is Match.DIFFERENT
+    if what != "BMC address":
+        return False
+    if one.bmc.driver == other.bmc.driver and one.bmc.port != other.bmc.port:
+        return True
     systems = {host.bmc.system.rstrip("/").rpartition("/")[2] for host in (one, other)}
-    return what == "BMC address" and "" not in systems and len(systems) == 2
+    return "" not in systems and len(systems) == 2

@@ -12,7 +12,7 @@ from weakref import WeakSet
 from pysqlite3 import dbapi2 as sqlite3
 from sqlite_utils import Database
 
-from provisioner.errors import ServiceError, UnreadableError
+from provisioner.errors import NewerFolderError, ServiceError, UnreadableError
 from provisioner.state import faults, notify, reading
 from provisioner.state.schema import SCHEMA_VERSION, migrations
 
@@ -101,17 +101,10 @@ class Connection:
             del self._local.db
 
     def migrate(self) -> None:
-        """Make the file, or bring it to this version. Raises ServiceError (PV-611) where it is newer."""
+        """Make the file, or bring it to this version. Raises NewerFolderError (PV-611)."""
         with self._explained():
             self.path.touch(mode=0o600)
-            version = self.db.execute("PRAGMA user_version").fetchone()[0]
-            if version > SCHEMA_VERSION:
-                raise ServiceError(
-                    f"{self.state} was written by a newer release"
-                    f" (schema {version}, ours is {SCHEMA_VERSION})",
-                    hint="start the newer release, or restore the backup that was made before the upgrade",
-                    code=611,
-                )
+            require_known(self.state, self.db.execute("PRAGMA user_version").fetchone()[0])
             migrations.apply(self.db)
             self.db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
             self.path.chmod(0o600)
@@ -191,6 +184,15 @@ class Connection:
             if str(fault) not in self._warned and len(self._warned) < MOST_WARNED:
                 self._warned.add(str(fault))
                 log.warning("%s (PV-%d); it is left out", fault, fault.code)
+
+
+def require_known(state: Path, version: int) -> None:
+    """Raises NewerFolderError (PV-611) where a database's `user_version` is newer than this release."""
+    if version > SCHEMA_VERSION:
+        raise NewerFolderError(
+            f"{state} was written by a newer release (schema {version}, ours is {SCHEMA_VERSION})",
+            hint="start the newer release, or restore the backup that was made before the upgrade",
+        )
 
 
 class Table:

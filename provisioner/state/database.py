@@ -7,7 +7,6 @@ add that class to `Database` below; give it rows in `tests/golden/state` and a l
 `with database.writing():`; what must not stand alone calls `require_transaction` first.
 """
 
-from contextlib import suppress
 from pathlib import Path
 
 from provisioner.domain.host import Host
@@ -31,10 +30,6 @@ from provisioner.state.transfers import Transfers
 from provisioner.state.values import Values
 
 
-class _DryRun(Exception):
-    """Rolls back what was only tried."""
-
-
 class Database(Connection):
     """The one way to the database: `database.hosts.get(name)`, `with database.writing(): …`."""
 
@@ -55,23 +50,24 @@ class Database(Connection):
         self.values = Values(self)
         self.clock = ClockTable(self)
 
-    def put_inventory(
-        self, hosts: list[Host], profiles: list[Profile], pool: AddressRange, *, dry_run: bool = False
-    ) -> None:
+    def put_inventory(self, hosts: list[Host], profiles: list[Profile], pool: AddressRange) -> None:
         """Add or replace hosts and profiles in one transaction; each MAC gets a fixed address of `pool`.
 
-        Raises ServiceError (PV-614) where the pool is full; then, and by a `dry_run`, nothing is changed.
+        Raises ServiceError (PV-614) where the pool is full; then nothing is changed.
         """
-        with suppress(_DryRun), self.writing() as db:
-            for profile in profiles:
-                db.table("profiles").upsert(
-                    {"name": profile.name, "body": profile.model_dump_json()}, pk="name"
-                )
-            for host in hosts:
-                db.table("hosts").upsert({"name": host.name, "body": host.model_dump_json()}, pk="name")
-                self.macs.put(host, pool)
-            if dry_run:
-                raise _DryRun
+        with self.writing():
+            self.write_inventory(hosts, profiles, pool)
+
+    def write_inventory(self, hosts: list[Host], profiles: list[Profile], pool: AddressRange) -> None:
+        """As `put_inventory`, inside the caller's transaction."""
+        self.require_transaction()
+        for profile in profiles:
+            self.db.table("profiles").upsert(
+                {"name": profile.name, "body": profile.model_dump_json()}, pk="name"
+            )
+        for host in hosts:
+            self.db.table("hosts").upsert({"name": host.name, "body": host.model_dump_json()}, pk="name")
+            self.macs.put(host, pool)
 
     def unreadable(self) -> list[UnreadableError]:
         """What lists leave out, and why: everything but evidence, which is read as far as it can be."""

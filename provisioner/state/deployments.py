@@ -17,6 +17,11 @@ UPSERT = (
     + ", ".join(f"{name} = excluded.{name}" for name in Deployment.model_fields if name != "id")
 )  # fmt: skip
 RESTING_MARKS = ", ".join("?" for _ in RESTING)
+RECENT = f"(coalesce(stage_since, 0) >= ? OR stage NOT IN ({RESTING_MARKS}))"  # changed since, or under way
+_PROFILE = "CASE WHEN json_valid(body) THEN json_extract(body, '$.profile') END"
+OF_ITS_PROFILE = f"""host IN (SELECT name FROM hosts WHERE {_PROFILE} =
+                     (SELECT {_PROFILE} FROM hosts WHERE name = ?))"""  # noqa: S608  our own words
+OF_HOST = "host = ? AND NOT of_former_host"
 LOOKED_THROUGH = 1000  # of the newest, for the list of what cannot be read: they are kept for years
 
 
@@ -24,7 +29,8 @@ class Deployments(Table):
     """Deployments by id; their order is that in which they were armed, whatever a clock said.
 
     One that cannot be read is left out of lists, for its host boots its disk then. `last_of` raises for it,
-    unless it is at rest: whoever would order the next one must know of it.
+    unless it is at rest: whoever would order the next one must know of it. A host's are those since it is
+    known by its name: those of a machine that was removed are found by their ids, run or boot only.
     """
 
     NOUN = "the deployment"
@@ -53,20 +59,28 @@ class Deployments(Table):
 
     def last_of(self, host: str) -> Deployment | None:
         """The newest deployment of a host. Raises UnreadableError for one neither readable nor at rest."""
-        return self._newest_of("host = ?", host, strict=True)
+        return self._newest_of(OF_HOST, host, strict=True)
 
     def last_readable(self, host: str) -> Deployment | None:
         """The newest deployment of a host that can be read: for lists, which decide nothing."""
-        return self._newest_of("host = ?", host, strict=False)
+        return self._newest_of(OF_HOST, host, strict=False)
 
     def last_written(self, host: str) -> Deployment | None:
         """The newest deployment of a host that has written its disk to the end, and can be read."""
-        return self._newest_of("host = ? AND disk NOT IN ('', '{}')", host, strict=False)
+        return self._newest_of(f"{OF_HOST} AND disk NOT IN ('', '{{}}')", host, strict=False)
 
-    def _newest_of(self, which: str, host: str, *, strict: bool) -> Deployment | None:
+    def last_consumed(self, host: str) -> Deployment | None:
+        """The newest deployment of a host whose machine was let write, and can be read."""
+        return self._newest_of(f"{OF_HOST} AND consumed > 0", host, strict=False)
+
+    def by_boot(self, boot_id: str) -> Deployment | None:
+        """The newest deployment of any host that this boot of an agent or installer worked on."""
+        return self._newest_of("agent_boot_id = ?", boot_id, strict=False)
+
+    def _newest_of(self, which: str, value: str, *, strict: bool) -> Deployment | None:
         sql = f"SELECT * FROM deployments WHERE {which} ORDER BY rowid DESC"  # noqa: S608  ours
         for limit in ("LIMIT 1", "LIMIT -1 OFFSET 1"):  # hardly ever is the second needed
-            for row in self._connection.rows(f"{sql} {limit}", host):
+            for row in self._connection.rows(f"{sql} {limit}", value):
                 if (found := self._unless_lost(row, strict=strict)) is not None:
                     return found
         return None
@@ -100,13 +114,60 @@ class Deployments(Table):
         sql = f"SELECT id, mac, stage FROM deployments WHERE stage NOT IN ({RESTING_MARKS}) ORDER BY rowid"  # noqa: S608  marks only
         return self._readable(self._connection.tuples(sql, *RESTING), _order, first_of)
 
-    def newest(self, limit: int = 100) -> list[Deployment]:
-        """The `limit` newest, the newest first."""
-        return self._list("ORDER BY rowid DESC LIMIT ?", limit)
+    def newest(self, limit: int = 100, since: float = 0.0) -> list[Deployment]:
+        """The `limit` newest that have changed since then or are under way, the newest first."""
+        return self._list(f"WHERE {RECENT} ORDER BY rowid DESC LIMIT ?", since, *RESTING, limit)
+
+    def count(self, since: float = 0.0) -> int:
+        """How many there are of these, those included that cannot be read."""
+        sql = f"SELECT count(*) FROM deployments WHERE {RECENT}"  # noqa: S608  marks only
+        return int(self._connection.tuples(sql, since, *RESTING)[0][0] or 0)
 
     def of_run(self, ident: str) -> list[Deployment]:
-        """The deployments of a run, in the order in which they were armed."""
-        return self._list("WHERE run = ? ORDER BY rowid", ident)
+        """The deployments of a run, in the order in which they were armed.
+
+        One that cannot be read has its place, too: what can be read of it, and why (PV-612) as its failure.
+        """
+        rows = self._connection.rows("SELECT * FROM deployments WHERE run = ? ORDER BY rowid", ident)
+        return [self._or_salvaged(row) for row in rows]
+
+    def _or_salvaged(self, row: Row) -> Deployment:
+        try:
+            return self._read(row, to_deployment, row["id"])
+        except UnreadableError as fault:
+            self._connection.warn([fault])
+            saved = salvage.deployment(row, to_deployment)
+            return saved.changed(code=fault.code, reason=str(fault), hint=fault.hint)
+
+    def later_than(self, row: Deployment) -> list[Deployment]:
+        """All deployments of its host that were armed after this one, oldest first, as `of_run` has them."""
+        sql = """SELECT * FROM deployments WHERE host = ?
+                 AND rowid > (SELECT rowid FROM deployments WHERE id = ?) ORDER BY rowid"""
+        rows = self._connection.rows(sql, row.host, row.id)
+        return [self._or_salvaged(found) for found in rows]
+
+    def open_of_run(self, ident: str) -> set[str]:
+        """The ids of those of a run that are not at rest, or of which nobody knows."""
+        sql = f"SELECT id FROM deployments WHERE run = ? AND coalesce(stage, '') NOT IN ({RESTING_MARKS})"  # noqa: S608  marks only
+        return {str(found) for (found,) in self._connection.tuples(sql, ident, *RESTING)}
+
+    def completed(self, host: str, most: int = 3) -> list[str]:
+        """The ids of a host's newest deployments that ended well."""
+        sql = f"SELECT id FROM deployments WHERE {OF_HOST} AND stage = ? ORDER BY rowid DESC LIMIT ?"  # noqa: S608  ours
+        return [str(ident) for (ident,) in self._connection.tuples(sql, host, Stage.READY, most)]
+
+    def completed_alike(self, row: Deployment, most: int) -> list[str]:
+        """The ids of the newest of its profile that ended well at their first attempt, by the same means."""
+        sql = f"""SELECT id FROM deployments WHERE stage = ? AND attempt = 1 AND (iso = '') = ?
+                  AND {OF_ITS_PROFILE} ORDER BY rowid DESC LIMIT ?"""  # noqa: S608  our own words
+        found = self._connection.tuples(sql, Stage.READY, int(not row.iso), row.host, most)
+        return [str(ident) for (ident,) in found]
+
+    def peers(self, row: Deployment, most: int = 20) -> list[Deployment]:
+        """The newest others of its profile, and of its run if it has one, that got the same image alike."""
+        alike = f"WHERE image = ? AND run = ? AND write_mode = ? AND iso = ? AND id != ? AND {OF_ITS_PROFILE}"
+        values = (row.image, row.run, row.write_mode, row.iso, row.id, row.host, most)
+        return self._list(f"{alike} ORDER BY rowid DESC LIMIT ?", *values)
 
     def unreadable(self) -> list[UnreadableError]:
         """Why those that cannot be read are left out: of all that may be under way, and of the newest."""
@@ -126,6 +187,22 @@ class Deployments(Table):
         sql = f"""SELECT id FROM deployments WHERE id IN ({marks})
                   AND NOT (stage IN ({RESTING_MARKS}) AND stage_since < ?)"""  # noqa: S608  marks only
         return set(idents) - {str(row[0]) for row in self._connection.tuples(sql, *idents, *RESTING, when)}
+
+    def prune(self, before: float, most: int) -> int:
+        """Forget at most so many that ended before then (seconds since 1970), with their events; how many.
+
+        The last one of each host stays, and the last that was let write: they say what the host holds.
+        """
+        sql = f"""SELECT id FROM deployments WHERE stage IN ({RESTING_MARKS}) AND stage_since < ?
+                  AND rowid NOT IN (SELECT max(rowid) FROM deployments GROUP BY host, of_former_host)
+                  AND rowid NOT IN (SELECT max(rowid) FROM deployments WHERE consumed > 0
+                                    GROUP BY host, of_former_host)
+                  ORDER BY rowid LIMIT ?"""  # noqa: S608  marks only
+        with self._connection.writing() as db:
+            found = self._connection.tuples(sql, *RESTING, before, most)
+            db.conn.executemany("DELETE FROM events WHERE deployment = ?", found)
+            db.conn.executemany("DELETE FROM deployments WHERE id = ?", found)
+        return len(found)
 
     def _list(self, tail: str, *parameters: SqlValue) -> list[Deployment]:
         rows = self._connection.rows(f"SELECT * FROM deployments {tail}", *parameters)  # noqa: S608  our own words

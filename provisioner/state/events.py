@@ -1,6 +1,8 @@
 """The log of events. It only grows; but what a machine repeats is kept as first, last and how many."""
 
 import json
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from provisioner.domain.event import Event
 from provisioner.domain.events.payload import Evidence, Unknown
@@ -25,6 +27,14 @@ NOTHING: dict[str, SqlValue] = {
     "attempt": 0,
     "kind": "unreadable",
 }
+
+
+class Move(NamedTuple):
+    """That an event of a kind that leads from stage to stage happened, in seconds since 1970."""
+
+    deployment: str
+    kind: str
+    time: float
 
 
 class Events(Table):
@@ -55,6 +65,14 @@ class Events(Table):
             "WHERE deployments.run = ? AND events.id > ? ORDER BY events.id LIMIT ?"
         )
         return [to_event(row) for row in self._connection.rows(sql, ident, after, limit)]
+
+    def moves(self, idents: Sequence[str]) -> list[Move]:
+        """What led these deployments from stage to stage, one deployment after the other, oldest first."""
+        marks, kinds = ", ".join("?" for _ in idents), ", ".join("?" for _ in LASTING)
+        sql = f"""SELECT deployment, kind, CAST(time AS REAL) FROM events
+                  WHERE deployment IN ({marks}) AND kind IN ({kinds}) ORDER BY deployment, id"""  # noqa: S608  marks only
+        found = self._connection.tuples(sql, *idents, *LASTING)
+        return [Move(str(ident), str(kind), float(time or 0)) for ident, kind, time in found]
 
     def add(self, event: Event, *, repeatable: bool = False) -> int:
         """Append, inside the caller's transaction; the event's id. Secrets are taken out here.
@@ -109,6 +127,24 @@ class Events(Table):
         """The newest events of a host that belong to no deployment, newest first."""
         sql = "SELECT * FROM events WHERE deployment = '' AND host = ? ORDER BY id DESC LIMIT ?"
         return [to_event(row) for row in self._connection.rows(sql, name, limit)]
+
+    def history(self, name: str, limit: int) -> list[Event]:
+        """The newest events that are a host's history, newest first: its orders, and what is of none."""
+        sql = """SELECT * FROM events WHERE host = ? AND (deployment = '' OR kind = 'order.armed')
+                 ORDER BY id DESC LIMIT ?"""
+        return [to_event(row) for row in self._connection.rows(sql, name, limit)]
+
+    def renamed_to(self, name: str) -> str:
+        """What the host that was called so last is called now; empty where none was."""
+        sql = """SELECT host FROM events WHERE kind = 'host.renamed' AND json_valid(data)
+                 AND json_extract(data, '$.before') = ? ORDER BY id DESC LIMIT 1"""
+        found = self._connection.tuples(sql, name)
+        return str(found[0][0]) if found else ""
+
+    def newest_time(self) -> float:
+        """When the newest one was written, in seconds since 1970; 0 for none."""
+        found = self._connection.tuples("SELECT CAST(time AS REAL) FROM events ORDER BY id DESC LIMIT 1")
+        return float(found[0][0] or 0) if found else 0.0
 
     def prune(self, before: float, most: int) -> int:
         """Forget at most so many from before then (seconds since 1970); how many.

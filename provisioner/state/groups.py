@@ -29,18 +29,35 @@ class _Group:
     depth: int = 0
 
 
+@dataclass(frozen=True)
+class _Said:
+    """What a group says of a host; of two the higher rank counts: file, depth, priority, name."""
+
+    group: str
+    key: str
+    value: object
+    rank: tuple[bool, int, int, str] = (False, 0, 0, "")
+
+
+_Clash = tuple[_Said, _Said]  # what counts, and what says otherwise
+
+
 @dataclass
 class Tree:
     """What an inventory says, in its order.
 
     `hosts` are their own variables; `places` where each name is said first; `members` the groups of each host
-    but `all`, with those above its own.
+    but `all`, with those above its own; `above` those above each group. `speakers` are the groups in which a
+    host itself is given a key; `contradictions` where two groups of a host say different values.
     """
 
     groups: dict[str, _Group] = field(default_factory=dict)
     hosts: dict[str, dict[str, object]] = field(default_factory=dict)
     places: dict[str, Place] = field(default_factory=dict)
     members: dict[str, set[str]] = field(default_factory=dict)
+    above: dict[str, set[str]] = field(default_factory=dict)
+    speakers: dict[tuple[str, str], str] = field(default_factory=dict)
+    contradictions: list[PlacedError] = field(default_factory=list)
     size: int = 0  # hosts of all groups together
     is_full: bool = False
 
@@ -60,7 +77,9 @@ def read(document: object, beginning: Place = _BEGINNING, faults: Faults | None 
             for name, body in _groups(document, beginning).items():
                 _read_group(tree, name, body, found)
         _refuse_shared_names(tree, found)
-        tree.members = _memberships(tree, _generations(tree, found))
+        parents = _generations(tree, found)
+        tree.above = {name: _lineage(name, parents) - {name} for name in tree.groups}
+        tree.members = _memberships(tree, parents)
     return tree
 
 
@@ -76,10 +95,61 @@ def host_variables(
     """
     with gathering(faults) as found:
         in_files = {name: files.of_group(name, found) for name in tree.groups}
-        return {
-            name: overlaid(*_bodies(tree, tree.members[name], in_files), own, files.of_host(name, found))
-            for name, own in tree.hosts.items()
-        }
+        shared: dict[frozenset[str], tuple[dict[str, object], dict[str, _Clash]]] = {}
+        variables: dict[str, dict[str, object]] = {}
+        for name, own in tree.hosts.items():
+            members = frozenset(tree.members[name])
+            if members not in shared:
+                shared[members] = (
+                    overlaid(*_bodies(tree, members, in_files)),
+                    _clashes(tree, members, in_files),
+                )
+            said, clashes = shared[members]
+            in_file = files.of_host(name, found)
+            variables[name] = overlaid(said, own, in_file)
+            tree.contradictions += [
+                _contradiction(name, *clash)
+                for key, clash in clashes.items()
+                if key not in own and key not in in_file
+            ]
+        return variables
+
+
+def _clashes(tree: Tree, members: frozenset[str], in_files: Mapping[str, _Body]) -> dict[str, _Clash]:
+    """Keys of which two groups of a host say different values, and no rule that is meant decides.
+
+    What a group says counts against those above it; a higher `ansible_group_priority` counts, too. The order
+    of names, and how deep a group lies below others, decide nothing that anybody meant.
+    """
+    spoken: dict[str, list[_Said]] = {}
+    for group in (tree.groups[name] for name in members):
+        for key, value in overlaid(group.variables, in_files[group.name]).items():
+            if not key.startswith("ansible_"):
+                rank = (key in in_files[group.name], group.depth, group.priority, group.name)
+                spoken.setdefault(key, []).append(_Said(group.name, key, value, rank))
+    clashes: dict[str, _Clash] = {}
+    for key, said in spoken.items():
+        below = set().union(*(tree.above[one.group] for one in said))
+        *others, winner = sorted((one for one in said if one.group not in below), key=lambda one: one.rank)
+        for other in others:
+            is_meant = other.rank[:2] == winner.rank[:2] and other.rank[2] < winner.rank[2]
+            if other.value != winner.value and not is_meant:
+                clashes[key] = (winner, other)
+                break
+    return clashes
+
+
+def _contradiction(host: str, said: _Said, first: _Said) -> PlacedError:
+    words = (
+        f"{said.key}: the group {said.group} says another value than the group {first.group} "
+        f"({_place(first.key)})"
+    )
+    hint = "a host that is in several groups is described in one of them"
+    return PlacedError(_place(said.key), words, hint=hint, subject=host, is_read=True)
+
+
+def _place(key: str) -> Place:
+    return key.place if isinstance(key, Key) else _BEGINNING
 
 
 def _refuse(key: str, words: str, hint: str = "") -> NoReturn:
@@ -162,6 +232,7 @@ def _read_variable(group: _Group, key: str, value: object) -> None:
 def _read_hosts(tree: Tree, group: _Group, key: str, value: object) -> None:
     body = _mapping(None if value == "" else value, key, key)
     for name in [] if tree.is_full else _expanded(key):
+        _compare(tree, group.name, name, body)
         tree.hosts[name] = overlaid(tree.hosts.get(name, {}), body)
         tree.places.setdefault(name, key.place if isinstance(key, Key) else _BEGINNING)
         group.hosts.append(name)
@@ -172,6 +243,22 @@ def _read_hosts(tree: Tree, group: _Group, key: str, value: object) -> None:
                 f"{MOST_HOSTS} hosts" if len(tree.hosts) > MOST_HOSTS else f"{MOST_MEMBERS} hosts of groups"
             )
             _refuse(key, f"with {key!r} these are more than {what}")
+
+
+def _compare(tree: Tree, group: str, host: str, body: Mapping[str, object]) -> None:
+    """Note what another group says of the host itself, with another value: no order of groups may decide it.
+
+    What begins with `ansible_` is for Ansible alone.
+    """
+    if not body:
+        return
+    before = {key: (key, value) for key, value in tree.hosts.get(host, {}).items()}
+    for key, value in body.items():
+        first = tree.speakers.setdefault((host, key), group)
+        if first == group or key.startswith("ansible_") or before[key][1] == value:
+            continue
+        said, before_it = _Said(group, key, value), _Said(first, before[key][0], before[key][1])
+        tree.contradictions.append(_contradiction(host, said, before_it))
 
 
 def _expanded(key: str) -> list[str]:
@@ -239,7 +326,7 @@ def _lineage(name: str, parents: Mapping[str, set[str]]) -> set[str]:
     return found
 
 
-def _bodies(tree: Tree, members: set[str], in_files: Mapping[str, _Body]) -> list[_Body]:
+def _bodies(tree: Tree, members: frozenset[str], in_files: Mapping[str, _Body]) -> list[_Body]:
     """What its groups say of a host, those that count less first; and then their files, likewise."""
     ordered = sorted(
         (tree.groups[name] for name in members), key=lambda group: (group.depth, group.priority, group.name)

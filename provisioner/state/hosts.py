@@ -3,7 +3,8 @@
 import json
 from collections.abc import Iterable
 
-from provisioner.domain.hardware import HardwareFacts
+from provisioner.domain.events.inventory import HostRemoved
+from provisioner.domain.hardware import HardwareFacts, NeighbourInfo
 from provisioner.domain.host import Host
 from provisioner.domain.identity import serial as known_serial
 from provisioner.domain.identity import uuid_key
@@ -11,6 +12,8 @@ from provisioner.errors import NotFoundError, UnreadableError
 from provisioner.state.connection import Row, Table, first_of
 
 SELECT = "SELECT name, body FROM hosts"
+LAST_REMOVAL = f"""SELECT coalesce(max(id), 0) FROM events
+                   WHERE host = :before AND kind = '{HostRemoved.kind}'"""  # noqa: S608  ours
 
 
 class Hosts(Table):
@@ -50,10 +53,48 @@ class Hosts(Table):
         with self._connection.writing() as db:
             db.table("hosts").upsert({"name": host.name, "body": host.model_dump_json()}, pk="name")
 
+    def set_lock(self, name: str, *, locked: bool) -> Host:
+        """Lock a host, or open it, inside the caller's transaction; as it is now. Raises as `get`."""
+        self._connection.require_transaction()
+        host = self.get(name).model_copy(update={"locked": locked})
+        sql = "UPDATE hosts SET body = ? WHERE name = ?"
+        self._connection.db.execute(sql, [host.model_dump_json(), name])
+        return host
+
+    def remove(self, name: str) -> None:
+        """Forget a host, its MACs and its fixed addresses, inside the caller's transaction.
+
+        What it did, and what it asked by DHCP, stays; whoever gets its name has not done that. Raises
+        ServiceError where no transaction is open.
+        """
+        self._connection.require_transaction()
+        self._connection.db.execute("UPDATE deployments SET of_former_host = 1 WHERE host = ?", [name])
+        self._connection.db.execute("DELETE FROM macs WHERE host = ?", [name])
+        self._connection.db.execute("DELETE FROM hosts WHERE name = ?", [name])
+
+    def rename(self, before: str, host: Host) -> None:
+        """Call a host otherwise, with its hardware, addresses and history, inside the caller's transaction.
+
+        What a machine did that had its name before stays under that. Raises ServiceError where no transaction
+        is open.
+        """
+        self._connection.require_transaction()
+        db = self._connection.db
+        body = host.model_dump_json()
+        db.execute("UPDATE hosts SET name = ?, body = ? WHERE name = ?", [host.name, body, before])
+        own = {"macs": "", "deployments": "AND NOT of_former_host", "events": f"AND id > ({LAST_REMOVAL})"}
+        for table, condition in own.items():
+            sql = f"UPDATE {table} SET host = :name WHERE host = :before {condition}"  # noqa: S608  ours
+            db.execute(sql, {"name": host.name, "before": before})
+
     def hardware(self, name: str) -> HardwareFacts | None:
-        """What the host last reported of its hardware; None before that, or where nobody can read it."""
-        rows = self._connection.rows("SELECT name, facts FROM hosts WHERE name = ? AND facts != ''", name)
-        return next(iter(self._readable(rows, _hardware, first_of)), None)
+        """What the host last reported of its hardware; None before that, or where nobody can read it.
+
+        None, too, where another machine reported it: the inventory has named another one since.
+        """
+        sql = "SELECT name, body, facts FROM hosts WHERE name = ? AND facts != ''"
+        rows = self._connection.rows(sql, name)
+        return next((facts for facts in self._readable(rows, _own_hardware, first_of) if facts), None)
 
     def hardware_at(self, name: str) -> float:
         """When the hardware was reported, in seconds since 1970; 0 before the first report."""
@@ -65,6 +106,21 @@ class Hosts(Table):
         with self._connection.writing() as db:
             body = hardware.model_dump_json()
             db.execute("UPDATE hosts SET facts = ?, facts_at = ? WHERE name = ?", [body, now, name])
+
+    def replace_hardware(self, name: str, hardware: HardwareFacts | None, when: float) -> None:
+        """Likewise what another report said, inside the caller's transaction; None: nothing is known."""
+        self._connection.require_transaction()
+        body = hardware.model_dump_json() if hardware else ""
+        sql = "UPDATE hosts SET facts = ?, facts_at = ? WHERE name = ?"
+        self._connection.db.execute(sql, [body, when, name])
+
+    def put_neighbours(self, name: str, neighbours: tuple[NeighbourInfo, ...]) -> None:
+        """What its agent has heard since its report; nothing changes where it is known, or none was made."""
+        with self._connection.writing() as db:
+            known = self.hardware(name)
+            if known and known.neighbours != neighbours:
+                body = known.model_copy(update={"neighbours": neighbours}).model_dump_json()
+                db.execute("UPDATE hosts SET facts = ? WHERE name = ?", [body, name])
 
     def names_by_serial(self, serial: str) -> list[str]:
         """The hosts that have this serial in the inventory: blades may share that of their chassis."""
@@ -96,5 +152,6 @@ def _host(row: Row) -> Host:
     return Host.model_validate_json(str(row["body"]))
 
 
-def _hardware(row: Row) -> HardwareFacts:
-    return HardwareFacts.model_validate_json(str(row["facts"]))
+def _own_hardware(row: Row) -> HardwareFacts | None:
+    hardware = HardwareFacts.model_validate_json(str(row["facts"]))
+    return hardware if hardware.is_of(_host(row)) else None

@@ -29,6 +29,18 @@ def trusted_keys(state: Path) -> list[Path]:
     return sorted((state / "keys").glob("*.pub"))
 
 
+def is_trusted(state: Path, image: Image) -> bool:
+    """Whether the key that signed it is among those that are trusted now; nobody has signed an ISO.
+
+    It is known by its number, as another key may have its name by now; where the signature is gone, by name.
+    """
+    keys = trusted_keys(state)
+    number = signature.key_id(image_folder(state, image.id) / PARTS["manifest.minisig"])
+    if not image.signed_by:
+        return True
+    return any(signature.key_id(key) == number if number else key.stem == image.signed_by for key in keys)
+
+
 @contextmanager
 def added_pack(state: Path, source: str, now: float) -> Iterator[Image]:
     """Check a pack and copy it into images/, manifest and signature beside it; the block registers it.

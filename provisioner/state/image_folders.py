@@ -102,6 +102,14 @@ def remove_garbage(state: Path, known: Collection[str], names: Collection[str]) 
     return gone
 
 
+def remove_folder(state: Path, ident: str) -> int:
+    """Remove the files of an image that the catalogue no longer has; the bytes that are free now."""
+    folder = image_folder(state, ident)
+    freed = _disk_usage(folder) if folder.exists() else 0
+    shutil.rmtree(folder, ignore_errors=True)  # what is left is garbage, which `garbage` lists
+    return freed
+
+
 def _disk_usage(path: Path) -> int:
     inside = [path, *path.rglob("*")] if path.is_dir() and not path.is_symlink() else [path]
     return sum(item.lstat().st_blocks * 512 for item in inside if not item.is_dir())

@@ -32,6 +32,14 @@ class Images(Table):
         with self._connection.writing() as db:
             db.table("images").upsert({"id": image.id, "body": image.model_dump_json()}, pk="id")
 
+    def remove(self, ident: str) -> None:
+        """Take an image out of the catalogue, inside the caller's transaction; its files stay.
+
+        Raises ServiceError where no transaction is open.
+        """
+        self._connection.require_transaction()
+        self._connection.db.execute("DELETE FROM images WHERE id = ?", [ident])
+
 
 def _image(row: Row) -> Image:
     return Image.model_validate_json(str(row["body"]))

@@ -1,6 +1,7 @@
 """Looks at the database before anything is served from it: is it there, whole, and all of it ours?"""
 
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 from pysqlite3 import dbapi2 as sqlite3
@@ -8,7 +9,7 @@ from sqlite_utils import Database as Tables
 
 from provisioner.errors import DiskFullError
 from provisioner.state import faults, wal
-from provisioner.state.connection import Connection
+from provisioner.state.connection import Connection, require_known
 from provisioner.state.disk_usage import unusable
 from provisioner.state.reading import FAULTS
 from provisioner.state.schema import migrations
@@ -25,8 +26,8 @@ TRACES = ("worker.alive", "provisioner.db-wal", "logs/*", "images/*", "runs/*", 
 def bring_up(connection: Connection, say: Callable[[str], None]) -> None:
     """Make a state folder's database ready to be served from: whole, of this release, and noted in a marker.
 
-    Raises DamagedDatabaseError (PV-607, PV-608), DiskFullError (PV-609), ServiceError (PV-611 it is of a
-    newer release, PV-613 it cannot be used).
+    Raises DamagedDatabaseError (PV-607, PV-608), DiskFullError (PV-609), NewerFolderError (PV-611),
+    ServiceError (PV-613 it cannot be used).
     """
     try:
         _examine(connection.path, say)
@@ -40,6 +41,24 @@ def bring_up(connection: Connection, say: Callable[[str], None]) -> None:
         raise unusable(connection.state, fault) from fault
     except FAULTS as fault:  # of who reads the schema
         raise faults.damaged(connection.path, f"its schema cannot be read: {fault}") from fault
+
+
+def examine_in_use(path: Path) -> bool:
+    """Read a database from end to end while others may write it; whether there is one.
+
+    Its write-ahead log is left to SQLite: it changes meanwhile. Raises DamagedDatabaseError (PV-607, PV-608),
+    DiskFullError (PV-609), NewerFolderError (PV-611), BusyError, ServiceError (PV-613), PermissionError.
+    """
+    try:
+        if not _is_there(path):
+            return False
+        found = _complaints(path)
+        require_known(path.parent, _version(path))
+    except sqlite3.Error as fault:
+        raise faults.explain(fault, path) or faults.damaged(path, str(fault)) from fault
+    if found:
+        raise faults.damaged(path, "; ".join(found[:SHOWN]))
+    return True
 
 
 def _examine(path: Path, say: Callable[[str], None]) -> None:
@@ -71,6 +90,12 @@ def _is_there(path: Path) -> bool:
     if head != HEADER:
         raise faults.damaged(path, "this file is no SQLite database")
     return True
+
+
+def _version(path: Path) -> int:
+    """The schema's number, as the release that wrote it has left it."""
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True)) as database:
+        return int(database.execute("PRAGMA user_version").fetchone()[0])
 
 
 def _evidence(state: Path) -> str:

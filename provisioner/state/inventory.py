@@ -1,20 +1,22 @@
 """Reads and checks hosts and profiles from an inventory folder that Ansible can read too."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from provisioner.domain.host import BmcDriver, Host
+from provisioner.domain.bmc_driver import BmcDriver
+from provisioner.domain.host import Host
 from provisioner.domain.profile import Profile
 from provisioner.errors import InventoryError, ProvisionError
-from provisioner.state import complaints, inventory_entries
+from provisioner.state import complaints, inventory_csv, inventory_entries
 from provisioner.state.complaints import Complaint
 from provisioner.state.inventory_entries import Entry
 from provisioner.state.inventory_faults import Faults, Place, PlacedError
 from provisioner.state.yaml_file import Encrypted
 
+_STAND_IN = "02:00:00:00:00:00"  # for a MAC that is none
 SEE_HOSTS, SEE_PROFILES = "see inventory/hosts.yml", "see inventory/profiles.yml"
 
 
@@ -47,13 +49,38 @@ def read(
     _advise_disks(profiles, profile_entries, advise)
     names = {entry.name for entry in profile_entries}
     try:
-        check.together(hosts, host_entries, names, known())
+        before = known()
     except ProvisionError:
         check.together(hosts, host_entries, names, ())
         faults.end()
         raise
+    check.together(hosts, host_entries, names, before)
     faults.end()
     return hosts, profiles
+
+
+def read_table(
+    path: Path,
+    drivers: Mapping[str, BmcDriver],
+    profiles: set[str],
+    known: Sequence[Host],
+    *,
+    profile: str = "",
+    advise: Callable[[str], None] = lambda _: None,
+) -> list[Host]:
+    """The hosts of a CSV file, checked as those of an inventory are; `profile` is that of those without one.
+
+    `profiles` are the names of those that there are, `known` the hosts of before. Raises InventoryError as
+    `read` does; FileError (PV-150).
+    """
+    faults = Faults()
+    rows = inventory_csv.entries(path, faults, profile=profile, known=known)
+    check = _Check(faults, is_whole=faults.leave_all_read(), table=path.name)
+    hosts = [host for entry in rows if (host := check.host(entry, drivers))]
+    _advise_bmcs(hosts, rows, drivers, advise)
+    check.together(hosts, rows, profiles, known)
+    faults.end()
+    return hosts
 
 
 def _advise_serials(entries: list[Entry], advise: Callable[[str], None]) -> None:
@@ -77,11 +104,28 @@ def _advise_bmcs(
         and driver.has_bmc
         and not (host.bmc.address or host.bmc.mac)
     }
-    if lost := [entry for entry in entries if entry.name in unreachable]:
+    nameless = {
+        host.name
+        for host in hosts
+        if (driver := drivers.get(host.bmc.driver)) and driver.has_bmc and not host.bmc.secret
+    }
+    silent = {entry.name for entry in entries if not _says_where(entry)}
+    if unnamed := [entry for entry in entries if entry.name in nameless - unreachable]:
+        place = unnamed[0].place_of(("bmc",))
+        advise(
+            f"{place}: no login is named for the BMC of {_names(unnamed)}: write secret: NAME, and keep it "
+            "by provision bmc secret NAME --user USER; until then it cannot be powered (PV-205)"
+        )
+    if lost := [entry for entry in entries if entry.name in unreachable & silent]:
         place = lost[0].place_of(("bmc",))
         advise(
             f"{place}: the BMC of {_names(lost)} has neither address nor mac: it cannot be powered (PV-206)"
         )
+
+
+def _says_where(entry: Entry) -> bool:
+    bmc = entry.body.get("bmc")
+    return isinstance(bmc, Mapping) and any(bmc.get(key) is not None for key in ("address", "mac"))
 
 
 def _advise_disks(profiles: list[Profile], entries: list[Entry], advise: Callable[[str], None]) -> None:
@@ -100,10 +144,14 @@ def _names(entries: list[Entry]) -> str:
 
 @dataclass(frozen=True)
 class _Check:
-    """Makes hosts and profiles of entries, and keeps what is wrong. `is_whole`: every file could be read."""
+    """Makes hosts and profiles of entries, and keeps what is wrong. `is_whole`: every file could be read.
+
+    `table` is the name of the file where that is a CSV.
+    """
 
     faults: Faults
     is_whole: bool
+    table: str = ""
 
     def host(self, entry: Entry, drivers: Mapping[str, BmcDriver]) -> Host | None:
         """The host, or what is right of it; None where even that is none."""
@@ -112,7 +160,10 @@ class _Check:
             host = Host.model_validate({"name": entry.name, **body})
         except ValidationError as fault:
             self._complain(entry, complaints.of_validation(fault, entry.name, Host, SEE_HOSTS), hidden)
-            return _remainder(entry.name, body, fault)
+            rest = _remainder(entry.name, body, fault)
+            if rest:
+                self._complain(entry, complaints.of_host(rest, drivers), hidden)
+            return rest and _with_port(rest, drivers)
         self._complain(entry, complaints.of_host(host, drivers))
         return _with_port(host, drivers)
 
@@ -134,9 +185,8 @@ class _Check:
             entry, other = places[complaint.subject], places.get(complaint.other)
             if complaint.other:
                 where = f"in {other.place_of(complaint.other_way)}" if other else "known to the service"
-                fault = PlacedError(
-                    entry.place_of(complaint.way), complaint.sentence, hint=f"{complaint.other} is {where}"
-                )
+                hint = "; ".join(filter(None, (f"{complaint.other} is {where}", complaint.hint)))
+                fault = PlacedError(entry.place_of(complaint.way), complaint.sentence, hint=hint)
                 self.faults.add(fault)
             elif self.is_whole or not complaint.is_absence:
                 self.faults.add(entry.fault(complaint))
@@ -148,7 +198,16 @@ class _Check:
         for complaint in found:
             is_hidden = bool(complaint.way) and complaint.way[0] in hidden
             if not is_hidden and (self.is_whole or not complaint.is_absence):
-                self.faults.add(entry.fault(complaint))
+                self.faults.add(entry.fault(self._for_table(complaint)))
+
+    def _for_table(self, complaint: Complaint) -> Complaint:
+        """In a table's words: it has columns, and a profile for whom none is written is an option."""
+        if self.table and complaint.way == ("profile",) and complaint.is_absence:
+            hint = "fill in the column profile, or give --profile NAME"
+            return replace(complaint, sentence="has no profile", hint=hint)
+        if self.table and complaint.hint == SEE_HOSTS:
+            return replace(complaint, hint=f"correct this line of {self.table}")
+        return complaint
 
     def _said(self, entry: Entry) -> tuple[dict[str, object], frozenset[str]]:
         """What is said and can be read; and the keys of the rest. Null is what nobody said, also below."""
@@ -165,12 +224,29 @@ class _Check:
 
 
 def _remainder(name: str, body: Mapping[str, object], fault: ValidationError) -> Host | None:
-    """A host without what is wrong of it, to be compared with others; None where too little is left."""
-    wrong = {error["loc"][0] for error in fault.errors() if error["loc"]}
+    """A host without what is wrong of it, to be compared with others; None where too little is left.
+
+    Empty are a profile and MACs that are none: the other MACs keep their numbers, and so their places.
+    """
+    ways = [error["loc"] for error in fault.errors() if error["loc"]]
+    whole = {way[0] for way in ways if len(way) == 1}
+    said = {key: value for key, value in body.items() if key not in whole and key in Host.model_fields}
+    bmc, macs = said.get("bmc"), body.get("macs")
+    wrong = {way[1] for way in ways if way[0] == "macs" and len(way) > 1}
+    if isinstance(bmc, Mapping):
+        lost = {way[1] for way in ways if way[0] == "bmc" and len(way) > 1}
+        kept = {key: value for key, value in bmc.items() if key not in lost}
+        said["bmc"] = {} if "driver" in lost else {"driver": "ipmi", **kept} if bmc.get("address") else kept
+    if any(way[0] == "disk" for way in ways):
+        said.pop("disk", None)
+    numbered = list(enumerate(macs)) if isinstance(macs, list) else []
+    said["macs"] = [_STAND_IN if number in wrong else mac for number, mac in numbered] or [_STAND_IN]
     try:
-        return Host.model_validate({"name": name} | {key: body[key] for key in body if key not in wrong})
+        host = Host.model_validate({"profile": "none", **said, "name": "none"})
     except ValidationError:
         return None
+    right = tuple("" if number in wrong else mac for number, mac in enumerate(host.macs)) if numbered else ()
+    return host.model_copy(update={"name": name, "macs": right, "profile": said.get("profile", "")})
 
 
 def _encrypted(value: object) -> Iterator[Encrypted]:

@@ -70,6 +70,8 @@ def of_hosts(folder: Path, faults: Faults) -> list[Entry]:
         document = yaml_file.load(path, faults=faults)
         tree = groups.read(document, Place(path.name, 1), faults)
         bodies = groups.host_variables(tree, VarsFiles(folder, KEYS), faults)
+        for fault in tree.contradictions:
+            faults.add(fault)
         return [Entry(name, name, body, tree.places[name]) for name, body in bodies.items()]
     return []
 

@@ -26,6 +26,11 @@ class Profiles(Table):
             )
         return self._read(row, _profile, name)
 
+    def remove(self, name: str) -> None:
+        """Forget a profile, inside the caller's transaction. Raises ServiceError where none is open."""
+        self._connection.require_transaction()
+        self._connection.db.execute("DELETE FROM profiles WHERE name = ?", [name])
+
     def unreadable(self) -> list[UnreadableError]:
         """Why each of those that cannot be read is left out of lists."""
         return self._sift(self._connection.rows(SELECT), _profile, first_of)[1]

@@ -6,8 +6,8 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from provisioner.errors import UnreadableError
-from provisioner.settings import sentences
 from provisioner.system.text import clean
+from provisioner.validation import sentences
 
 # what parsing damaged JSON, a value out of its type or a word that nobody knows raises
 FAULTS = (ValueError, TypeError, KeyError, AttributeError, RecursionError, ArithmeticError)

@@ -34,7 +34,7 @@ def _fingerprint(secret: object) -> str:
 
 # where text that is not ours, as a console's, shows a nonce or a password: kernel arguments, a seed's address
 SHOWN = re.compile(
-    r"(?i)(pv\.nonce=|/autoinstall/[0-9a-f:-]{17}/|\b\w*(?:password|passwd|token|secret)\w*[=:]\s*)[^\s/;&\"']+"
+    r"(?i)(pv\.nonce=|/autoinstall/[0-9a-f:-]{17}/|(?:password|passwd|token|secret)\w{0,40}[=:]\s*)[^\s/;&\"']+"
 )
 
 

@@ -17,15 +17,29 @@ class BmcFault(FrozenModel):
     exit: int
 
 
+class BmcSensor(FrozenModel):
+    """One sensor: its value in `unit`, or its `states` in words; `health`: ok, warning, critical, unknown."""
+
+    name: str
+    kind: str = ""
+    value: float | None = None
+    unit: str = ""
+    health: str = "unknown"
+    states: tuple[str, ...] = ()
+
+
 class BmcResult(FrozenModel):
     """What a BMC answered: only what was asked is set, or `error` alone.
 
-    `state` is the power (`on`, `off`, …), `boot` the next boot device, `suite` IPMI's cipher suite.
+    `state` is the power (`on`, `off`, …), `boot` the next boot device, `suite` IPMI's cipher suite,
+    `light` the identification light.
     """
 
     state: str = ""
     boot: str = ""
     suite: int = 0
+    light: str = ""
+    sensors: tuple[BmcSensor, ...] = ()
     confirmed: bool = False
     note: str = ""
     error: BmcFault | None = None
@@ -37,7 +51,7 @@ class BmcRequest(FrozenModel):
     id: int
     created: float
     host: str
-    action: str  # test, power, boot
+    action: str  # test, power, boot, identify, sensors
     argument: str = ""
     state: Literal["open", "done"] = "open"
     result: BmcResult = BmcResult()

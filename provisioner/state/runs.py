@@ -4,9 +4,10 @@ from collections.abc import Iterable
 
 from provisioner.domain.run import Run
 from provisioner.errors import NotFoundError, UnreadableError
-from provisioner.state.connection import Row, Table, first_of
+from provisioner.state.connection import Row, Table, first_of, insertion
 
 SELECT = "SELECT id, body FROM runs"
+UPSERT = f"{insertion('runs', ('id', 'created', 'body'))} ON CONFLICT(id) DO UPDATE SET"
 
 
 class Runs(Table):
@@ -16,10 +17,10 @@ class Runs(Table):
     HINT = "restore a backup, or end it: provision cancel {}"
 
     def put(self, run: Run) -> None:
-        """Keep a run, or what has become of it."""
-        with self._connection.writing() as db:
-            row = {"id": run.id, "created": run.created, "body": run.model_dump_json()}
-            db.table("runs").upsert(row, pk="id")
+        """Keep a run, inside the caller's transaction. Raises ServiceError where none is open."""
+        self._connection.require_transaction()
+        row = {"id": run.id, "created": run.created, "body": run.model_dump_json()}
+        self._connection.db.conn.execute(f"{UPSERT} body = excluded.body", row)
 
     def get(self, ident: str) -> Run:
         """The run of an id. Raises NotFoundError (PV-128), UnreadableError (PV-612)."""

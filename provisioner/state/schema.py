@@ -5,7 +5,7 @@ from sqlite_utils import Database, Migrations
 from provisioner.domain.stage import RESTING
 from provisioner.system.checksum import sha256_text
 
-SCHEMA_VERSION = 10  # raised with every migration; a newer folder is refused
+SCHEMA_VERSION = 11  # raised with every migration; a newer folder is refused
 DEPLOYMENTS = {  # the columns of the first release; what follows adds and renames
     "id": str,
     "host": str,
@@ -158,3 +158,12 @@ def tenth(db: Database) -> None:
     db.table("surveys").create_index(["mac"])
     db.execute(f"INSERT INTO surveys ({columns}) SELECT {columns} FROM surveys_by_card")  # noqa: S608  ours
     db.execute("DROP TABLE surveys_by_card")
+
+
+@migrations()
+def eleventh(db: Database) -> None:
+    """A deployment of a machine that was removed is not that of the next one of its name."""
+    db.table("deployments").add_column("of_former_host", int, not_null_default=0)
+    resting = ", ".join(f"'{stage}'" for stage in sorted(RESTING))
+    gone = "host NOT IN (SELECT name FROM hosts)"
+    db.execute(f"UPDATE deployments SET of_former_host = 1 WHERE {gone} AND stage IN ({resting})")  # noqa: S608  ours

@@ -4,13 +4,15 @@ import hashlib
 import hmac
 import json
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from provisioner.errors import InputError, PowerError
+from provisioner.errors import FileError, InputError, NotFoundError, PowerError
 from provisioner.system import outputs
 from provisioner.system.checksum import sha256_text
 
+LOGIN = ".bmc.json"  # the end of a login's file name
 SECRET_NAME = re.compile(r"\w[\w.-]{0,60}")
 
 
@@ -53,8 +55,18 @@ def operator_token_hash(state: Path) -> str:
 
 
 def deployment_key(state: Path) -> str:
-    """The public SSH key, as authorized_keys has it, that the seed gives to the host until it is sealed."""
-    return deployment_key_file(state).with_suffix(".pub").read_text().strip()
+    """The public SSH key, as authorized_keys has it, that the seed gives to the host until it is sealed.
+
+    Raises FileError (PV-150) where the state folder has lost it.
+    """
+    path = deployment_key_file(state).with_suffix(".pub")
+    try:
+        return path.read_text().strip()
+    except FileNotFoundError as fault:
+        raise FileError(
+            f"the state folder {state} lacks the key by which hosts are verified: {path.name}",
+            hint=f"restore {path.parent} from a backup; or remove {path.stem}, and start the service again",
+        ) from fault
 
 
 def phone_token(state: Path, deployment: str, nonce: str) -> str:
@@ -74,21 +86,61 @@ def put_bmc_login(state: Path, name: str, user: str, password: str) -> None:
     write_secret(_bmc_login_file(state, name), json.dumps({"user": user, "password": password}))
 
 
-def bmc_login(state: Path, name: str) -> BmcLogin:
-    """The login that is kept under a name. Raises PowerError (PV-205) where it was never given."""
+def bmc_login_names(state: Path) -> list[str]:
+    """The names under which logins are kept."""
+    return sorted(path.name.removesuffix(LOGIN) for path in secrets_folder(state).glob(f"*{LOGIN}"))
+
+
+def require_bmc_login(state: Path, name: str) -> None:
+    """Raises NotFoundError (PV-120) where no login is kept under this name."""
+    if name not in bmc_login_names(state):
+        raise NotFoundError(f"no BMC login is kept as {name!r}", hint="provision bmc secret list", code=120)
+
+
+def remove_bmc_login(state: Path, name: str) -> None:
+    """Forget a login. Raises NotFoundError (PV-120) where none is kept under this name."""
+    require_bmc_login(state, name)
+    _bmc_login_file(state, name).unlink(missing_ok=True)
+
+
+def forget_certificate(state: Path, host: str) -> None:
+    """The BMC's certificate is pinned anew at the next login; where none was pinned, nothing changes."""
+    certificate_pin(state, host).unlink(missing_ok=True)
+
+
+def rename_certificate(state: Path, before: str, host: str) -> None:
+    """The pin of a host's BMC under the host's new name; another's of that name is gone."""
+    forget_certificate(state, host)
+    with suppress(FileNotFoundError):
+        certificate_pin(state, before).rename(certificate_pin(state, host))
+
+
+def has_bmc_login(state: Path, name: str) -> bool:
+    """Whether a login is kept under this name."""
+    return _bmc_login_file(state, name).is_file()
+
+
+def missing_login(name: str, host: str) -> PowerError:
+    """The error (PV-205) of a host's login that was never given; without a name none was told for its BMC."""
+    if not name:
+        hint = f"provision host edit {host} --secret NAME; provision bmc secret list shows the names"
+        return PowerError("no login is named for its BMC", hint=hint, code=205)
+    return PowerError(
+        f"the BMC login {name!r} was never given", hint=f"provision bmc secret {name} --user USER", code=205
+    )
+
+
+def bmc_login(state: Path, name: str, host: str) -> BmcLogin:
+    """The login that is kept under a name, of a host. Raises PowerError (PV-205) where it was never given."""
     try:
         body = json.loads(_bmc_login_file(state, name).read_text())
     except OSError as fault:
-        raise PowerError(
-            f"the BMC login {name!r} was never given",
-            hint=f"provision bmc secret {name or 'NAME'} --user USER",
-            code=205,
-        ) from fault
+        raise missing_login(name, host) from fault
     return BmcLogin(body["user"], body["password"])
 
 
 def _bmc_login_file(state: Path, name: str) -> Path:
-    return secrets_folder(state) / f"{name}.bmc.json"
+    return secrets_folder(state) / f"{name}{LOGIN}"
 
 
 def write_secret(path: Path, text: str) -> None:

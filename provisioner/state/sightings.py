@@ -31,6 +31,7 @@ class ClientPacket:
     ip: str = ""
     boots: bool = False  # a PXE, HTTP or iPXE client, not an operating system
     note: str = ""  # why its firmware is not given a boot file
+    server: str = ""  # option 54: the server whose offer it takes
 
 
 @dataclass(frozen=True, slots=True)

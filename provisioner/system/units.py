@@ -2,6 +2,12 @@
 
 import math
 
+EXACT = {
+    f"{prefix}{end}": base**power
+    for power, prefix in ((4, "T"), (3, "G"), (2, "M"))
+    for end, base in (("iB", 1024), ("B", 1000))
+}
+
 
 def size(number: float) -> str:
     """Bytes for people, in powers of 1000: `18.4 GB`."""
@@ -10,6 +16,14 @@ def size(number: float) -> str:
             return f"{number:.0f} {unit}" if unit == "B" else f"{number:.1f} {unit}"
         number /= 1000
     return f"{number:.2f} TB"
+
+
+def exact_size(number: int) -> str:
+    """Bytes in the largest unit of which they are a whole number, as people wrote them: `1 TiB`, `480 GB`."""
+    for name, unit in EXACT.items():
+        if number and number % unit == 0:
+            return f"{number // unit} {name}"
+    return f"{number} B"
 
 
 def duration(seconds: float) -> str:
@@ -22,3 +36,8 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} m {whole % 60:02} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02} m"
+
+
+def counted(number: int, noun: str) -> str:
+    """So many of a thing, for people: `1 host`, `3 hosts`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

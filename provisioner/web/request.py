@@ -1,5 +1,6 @@
 """Requests: where they come from, how they are read, kept waiting and answered."""
 
+import json
 import logging
 from collections.abc import Callable
 from ipaddress import AddressValueError, IPv4Address
@@ -10,11 +11,11 @@ from pydantic import BaseModel, ValidationError
 
 from provisioner.api.answer import ErrorAnswer, ErrorBody
 from provisioner.errors import Exit, InputError, NotFoundError, ProvisionError, ServiceError
-from provisioner.settings import sentences
 from provisioner.site.site import Site
 from provisioner.state import disk_usage
 from provisioner.state.notify import Listener
 from provisioner.system import file_fault
+from provisioner.validation import sentences
 
 log = logging.getLogger(__name__)
 STATUS = {Exit.USAGE: 400, Exit.REFUSED: 409, Exit.UNREACHABLE: 502, Exit.FAILED: 409}
@@ -84,11 +85,16 @@ def json_body(*, force: bool = False) -> object:
 
 
 def read_body(model: type[_Model]) -> _Model:
-    """The request's JSON; an empty object where there is none. Raises InputError."""
+    """The request's JSON; an empty object where there is no body. Raises InputError (PV-100)."""
+    if not (raw := request.get_data()):
+        raw = b"{}"
     try:
-        return model.model_validate(request.get_json(silent=True) or {})
+        return model.model_validate(json.loads(raw))
     except ValidationError as fault:
         raise InputError(f"the request cannot be used: {sentences(fault)}") from fault
+    except (ValueError, RecursionError) as fault:  # ValidationError is a ValueError, too
+        hint = "send JSON in UTF-8"
+        raise InputError("the request cannot be used: its body is no JSON", hint=hint) from fault
 
 
 def read_query(model: type[_Model]) -> _Model:

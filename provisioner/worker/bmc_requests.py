@@ -1,15 +1,18 @@
 """Answers what `provision bmc …` asks of a BMC: the worker alone knows their secrets."""
 
 import logging
+from dataclasses import asdict
 
 from provisioner.errors import PowerError, ProvisionError
-from provisioner.power.protocol import BootDevice, Power
+from provisioner.power.protocol import ALWAYS, BootDevice, Chassis, Power, StatusReader
 from provisioner.site.site import Site
-from provisioner.state.requests import BmcFault, BmcRequest, BmcResult
+from provisioner.state.requests import BmcFault, BmcRequest, BmcResult, BmcSensor
 from provisioner.worker import power
 
 log = logging.getLogger(__name__)
 PATIENCE = 20.0  # seconds for which a BMC that says `not now` is asked again, while somebody waits
+QUICK = 3.0  # likewise, while somebody waits for many
+ANSWER_WITHIN, DONE_WITHIN = 8.0, 9.0  # seconds then for its first answer, and for all of them
 BOOT_DEVICES: dict[str, BootDevice] = {"network": "network", "disk": "disk"}
 
 
@@ -31,13 +34,31 @@ def answer(site: Site, ident: int) -> None:
 
 def _ask(site: Site, request: BmcRequest) -> BmcResult:
     host = site.database.hosts.get(request.host)
+    if request.argument == "quick":
+        return _test(power.connect(site, host, QUICK, ANSWER_WITHIN, DONE_WITHIN))
     driver = power.connect(site, host, PATIENCE)
+    if request.action in ("identify", "sensors"):
+        return _chassis(driver, request)
     if request.action == "boot":
         return _boot(driver, request.argument, uefi=power.is_uefi(site, host.macs[0]))
     return _power(driver, request.argument) if request.action == "power" else _test(driver)
 
 
+def _chassis(driver: Power, request: BmcRequest) -> BmcResult:
+    if not isinstance(driver, Chassis):
+        raise PowerError(f"the driver of {request.host} has no light and no sensors", code=203)
+    if request.action == "identify":
+        seconds = {"on": ALWAYS, "off": 0}.get(request.argument)
+        done = driver.identify(int(request.argument) if seconds is None else seconds)
+        return BmcResult(light=done.light, confirmed=done.confirmed, note=done.note)
+    read = driver.sensors()
+    sensors = tuple(BmcSensor(**asdict(each)) for each in read.sensors)
+    return BmcResult(sensors=sensors, note=read.note)
+
+
 def _test(driver: Power) -> BmcResult:
+    if isinstance(driver, StatusReader):
+        return BmcResult(**asdict(driver.status()))
     state, boot = driver.state(), driver.get_boot()
     return BmcResult(state=state.state, boot=boot.device, suite=state.suite, note=state.note)
 

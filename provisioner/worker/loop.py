@@ -6,11 +6,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 
-from provisioner.deployment import diagnose, downtime, guard
+from provisioner.deployment import guard
 from provisioner.deployment.downtime import GAP
 from provisioner.deployment.guard import Standing
 from provisioner.deployment.record import record, refused, standing, standings, try_record
-from provisioner.deployment.runs import next_in_line, reason_to_stop
+from provisioner.deployment.runs import next_in_line, waiting
+from provisioner.diagnosis.overdue import overdue
 from provisioner.domain.deployment import MOST_ATTEMPTS, Deployment
 from provisioner.domain.event import Event
 from provisioner.domain.events.agent import AgentSilent, NetbootAgain
@@ -21,10 +22,12 @@ from provisioner.domain.events.power import PowerBegan, PowerDelayed, PowerFaile
 from provisioner.domain.events.verification import SealFailed, SealTask, VerifyFailed, VerifyUnreachable
 from provisioner.domain.lifecycle import INSTALLER_SILENCE, ROWS
 from provisioner.domain.refusal import Refusal
+from provisioner.domain.run import RunProgress
 from provisioner.domain.stage import Stage
 from provisioner.errors import NotNowError, ProvisionError, TransitionError
 from provisioner.site import lan
 from provisioner.site.site import Site
+from provisioner.state.alive import alive_file, mark_alive
 from provisioner.state.lock import exclusive
 from provisioner.state.notify import Listener
 from provisioner.system.pulse import Pulse
@@ -38,6 +41,9 @@ LONGEST_NAP = 2.0  # seconds; also how often the sign of our own life is renewed
 STEP = 1.0  # seconds by which real time differs at once: it was set, for it is slewed by less (adjtime(3))
 RETRY = 5.0  # seconds between two tries to reach a host by SSH
 THREADS = 16
+BMC_THREADS = (
+    40  # requests of `provision bmc`, mostly waiting: a rack is asked at once, however many are dead
+)
 # how a stage fails when its work ends by an error that nobody expected
 FAILURES: dict[Stage, type[Failure]] = {
     Stage.POWERING: PowerFailed,
@@ -60,11 +66,12 @@ def serve(site: Site, pulse: Pulse) -> None:
         exclusive(state, "worker", "worker.lock"),
         Listener(state, "worker") as listener,
         ThreadPoolExecutor(THREADS) as pool,
+        ThreadPoolExecutor(BMC_THREADS) as bmc_pool,
     ):
         hearing = Hearing(site)
         if "web" in site.settings.services:
             hearing.start()
-        loop = Loop(site, listener, pool, hearing, pulse)
+        loop = Loop(site, listener, pool, hearing, pulse, bmc_pool)
         pulse.ready("worker: watching deployments")
         while True:
             seen = listener.count
@@ -82,11 +89,12 @@ class Loop:
         pool: ThreadPoolExecutor,
         hearing: Hearing,
         pulse: Pulse | None = None,
+        bmc_pool: ThreadPoolExecutor | None = None,
     ) -> None:
         self._site = site
         self._hearing = hearing
         self._listener = listener
-        self._pool = pool
+        self._pool, self._bmc_pool = pool, bmc_pool or pool
         self._pulse = pulse or Pulse()
         self._retention = Retention(site)
         self._complaint = ""
@@ -115,9 +123,8 @@ class Loop:
         self._note_gap(now)
         self._guarded("the clock", partial(self._note_step, now))
         for request in self._site.database.requests.open():
-            self._submit(("request", request.id), partial(self._answer, request.id))
-        self._guarded("the runs", self._stop_runs)
-        self._guarded("the queue", lambda: self._give_slot(self._site.database.deployments.under_way(), now))
+            self._submit(("request", request.id), partial(self._answer, request.id), self._bmc_pool)
+        self._guarded("the queue", partial(self._look_at_queue, now))
         rows = self._site.database.deployments.under_way()
         self._guarded("the consoles", partial(self._consoles.look, rows))
         waiting = [row for row in rows if row.stage in BEFORE_WRITING and not row.paused]
@@ -151,27 +158,28 @@ class Loop:
         ends = [row.deadline - now for row in rows if not row.paused]
         return max(0.05, min([LONGEST_NAP, *ends]))
 
-    def _give_slot(self, rows: list[Deployment], now: float) -> None:
+    def _look_at_queue(self, now: float) -> None:
+        """What of a run shall not begin any more ends; the next in line begins."""
+        runs = waiting(self._site)
+        self._guarded("the runs", partial(self._stop_runs, runs))
+        self._give_slot(self._site.database.deployments.under_way(), runs, now)
+
+    def _give_slot(self, rows: list[Deployment], runs: dict[str, RunProgress], now: float) -> None:
         """One at a time, so that a rack's machines do not draw their inrush current together."""
         orders = self._site.settings.orders
         if now - self._slot_given < orders.stagger_seconds or not lan.is_sole_server(self._site):
             return
-        runs = self._site.database.runs.known({row.run for row in rows if row.run})
-        # how a run that cannot be read is to go on is not known
-        rows = [row for row in rows if row.stage != Stage.QUEUED or not row.run or row.run in runs]
         if (row := next_in_line(rows, runs, orders.at_once)) is not None:
             self._slot_given = now
             record(self._site, row.id, SlotGiven(), source="worker")
 
-    def _stop_runs(self) -> None:
-        """What is queued in a run whose hosts fail alike is not begun."""
-        database = self._site.database
-        rows = [row for row in database.deployments.under_way() if row.run and row.stage == Stage.QUEUED]
-        for ident, run in database.runs.known({row.run for row in rows}).items():
-            if reason := reason_to_stop(run, database.deployments.of_run(ident)):
+    def _stop_runs(self, runs: dict[str, RunProgress]) -> None:
+        """What is queued in a run whose hosts fail alike, or whose canary failed, is not begun."""
+        for ident, progress in runs.items():
+            if reason := progress.reason_to_stop():
                 stopped = RunStopped(sentence=reason, hint=f"provision status {ident}")
-                for row in rows:
-                    if row.run == ident:
+                for row in progress.rows:
+                    if row.stage == Stage.QUEUED and not row.is_unreadable:
                         try_record(self._site, row.id, stopped, source="worker")
 
     def _look(self, row: Deployment, known: Standing | None, now: float) -> None:
@@ -179,13 +187,13 @@ class Loop:
         if row.paused and not is_expired:  # until a person says how it goes on
             return
         if now > row.deadline or is_expired:
-            record(self._site, row.id, diagnose.overdue(self._site, row), source="worker")
+            record(self._site, row.id, overdue(self._site, row), source="worker")
         elif withdrawn := self._withdrawal(row, known, now):
             record(self._site, row.id, refused(withdrawn), source="worker")
         elif row.stage == Stage.WRITING and (seconds := self._unheard(row, now)) > _silence(row):
             record(self._site, row.id, _silent(row, seconds), source="worker")
         elif work := self._work(row, now):
-            self._submit((row.id, row.stage), partial(self._do, work, row.id))
+            self._submit((row.id, row.stage), partial(self._do, work, row.id), self._pool)
 
     def _unheard(self, row: Deployment, now: float) -> float:
         """Seconds for which it could have been heard, and was not."""
@@ -221,10 +229,10 @@ class Loop:
             return False
         return now - row.last_event_at < power.pause(self._site, row)
 
-    def _submit(self, key: tuple[str | int, ...], work: Callable[[], None]) -> None:
+    def _submit(self, key: tuple[str | int, ...], work: Callable[[], None], pool: ThreadPoolExecutor) -> None:
         if key in self._at_work and not self._at_work[key].done():
             return
-        self._at_work[key] = self._pool.submit(work)
+        self._at_work[key] = pool.submit(work)
 
     def _answer(self, ident: int) -> None:
         """Answer a request of `provision bmc`."""
@@ -265,13 +273,13 @@ class Loop:
 
     def _note_gap(self, now: float) -> None:
         """Time in which we did not look does not count against anybody's deadline."""
-        alive = downtime.alive_file(self._site.settings.state)
+        alive = alive_file(self._site.settings.state)
         last = alive.stat().st_mtime if alive.exists() else now
         if now - last > GAP:
             log.warning("nobody watched for %.0f s: all deadlines move by as much", now - last)
             for row in self._site.database.deployments.under_way():
                 try_record(self._site, row.id, ClockGap(seconds=now - last), source="worker")
-        downtime.mark_alive(self._site.settings.state, now)
+        mark_alive(self._site.settings.state, now)
 
     def _note_step(self, now: float) -> None:
         """That somebody set the clock is told; it moves nothing, for nothing is compared with that clock."""

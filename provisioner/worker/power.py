@@ -36,12 +36,19 @@ MOST_LOGINS = 5  # that are refused by a BMC that has taken one
 MOST_EVENTS = 100_000  # of one deployment that are looked through
 
 
-def connect(site: Site, host: Host, patience: float = 0.0) -> Power:
+def connect(
+    site: Site, host: Host, patience: float = 0.0, answer_within: float = 15.0, done_within: float = 0.0
+) -> Power:
     """The driver of the host's BMC, which asks again for `patience` seconds where the BMC says `not now`.
 
-    Raises PowerError where its login was never given.
+    A BMC that has not answered at all within `answer_within` seconds is silent; one that has not answered all
+    within `done_within` seconds is given up, where that is not 0. Raises PowerError where its
+    login was never given.
     """
-    return registry.connect(replace(bmc_address(site, host), patience=patience))
+    bmc = bmc_address(site, host)
+    return registry.connect(
+        replace(bmc, patience=patience, answer_within=answer_within, done_within=done_within)
+    )
 
 
 def bmc_address(site: Site, host: Host) -> BmcAddress:
@@ -51,7 +58,7 @@ def bmc_address(site: Site, host: Host) -> BmcAddress:
     if driver.port is None:
         return BmcAddress(driver.name, address="", port=0, name=host.name)
     address = str(bmc.address or _leased(site, bmc.mac or ""))
-    user, password = bmc_login(site.settings.state, bmc.secret)
+    user, password = bmc_login(site.settings.state, bmc.secret, host.name)
     return BmcAddress(
         driver.name,
         address,
@@ -64,6 +71,7 @@ def bmc_address(site: Site, host: Host) -> BmcAddress:
         pin=str(certificate_pin(site.settings.state, host.name)),
         system=bmc.system,
         mac=host.macs[0],
+        secret=bmc.secret,
     )
 
 
@@ -222,7 +230,7 @@ class _Start:
             if pause_after(fault) is not None or fault.code != REFUSED:
                 raise
             note = f"put the network first in its firmware's own boot order: {fault}"
-            return BootResult("unknown", confirmed=False, note=note)
+            return BootResult("refused", confirmed=False, note=note)
 
     def _restart(self, driver: Power) -> PowerResult:
         if self._resets < MOST_RESETS:

@@ -1,4 +1,4 @@
-"""Forgets what need not be kept, a little at a time; never an order, its verdict or its way."""
+"""Forgets what need not be kept, a little at a time; an order and its verdict only where that is set."""
 
 import logging
 import shutil
@@ -51,9 +51,15 @@ class Retention:
         events = database.events.prune(now - kept.events_days * DAY, AT_ONCE)
         requests = database.requests.prune(now - kept.logs_days * DAY, AT_ONCE)
         files = self._remove_files(self._real_time() - kept.logs_days * DAY)
-        if events or requests or files:
-            log.info("forgot %d events, %d BMC requests, %d logs: they were old", events, requests, files)
-        return AT_ONCE in (events, requests, files)
+        orders = 0
+        if kept.deployments_days:
+            orders = database.deployments.prune(now - kept.deployments_days * DAY, AT_ONCE)
+        if events or requests or files or orders:
+            log.info(
+                "forgot %d events, %d BMC requests, %d logs, %d deployments: they were old",
+                *(events, requests, files, orders),
+            )
+        return AT_ONCE in (events, requests, files, orders)
 
     def _remove_files(self, before: float) -> int:
         """Remove what deployments that ended before then have left; how many files and folders."""

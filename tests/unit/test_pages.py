@@ -147,7 +147,7 @@ def test_modules_and_commands_that_are_named_exist(page: Path) -> None:
     )
     groups = {name.split()[0] for name in known if " " in name}
     named = re.findall(
-        r"(?:^|`|\$ |bin/|► )provision ([a-z]+)(?: ([a-z-]+)(?=[\s`]))?", text, flags=re.MULTILINE
+        r"(?:^|`|\$ |bin/|► )provision ([a-z][a-z-]*)(?: ([a-z-]+)(?=[\s`]))?", text, flags=re.MULTILINE
     )
     wrong = [
         f"{first} {second}".strip()

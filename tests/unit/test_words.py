@@ -22,9 +22,9 @@ from provisioner.api.runs import RunEvents
 from provisioner.cli import runs, watch
 from provisioner.client import Client, transport
 from provisioner.client.transport import Transport
-from provisioner.deployment import diagnose
 from provisioner.deployment.order import arm
 from provisioner.deployment.record import record
+from provisioner.diagnosis.overdue import overdue
 from provisioner.discovery import intake
 from provisioner.domain.deployment import Deployment, Terms, WrittenDisk
 from provisioner.domain.event import Event
@@ -35,6 +35,7 @@ from provisioner.domain.events.power import PowerBegan, PowerOn
 from provisioner.domain.events.system import DiskChosen
 from provisioner.domain.hardware import DeviceInfo, DiskInfo, HardwareFacts, NicInfo
 from provisioner.domain.progress import Progress
+from provisioner.domain.run import Run
 from provisioner.domain.stage import RESTING, Stage
 from provisioner.services.dhcp.request import decode_text
 from provisioner.services.tftp.service import TransferRecorder
@@ -54,8 +55,9 @@ MAC, STRANGER, SEEN = "52:54:00:00:00:01", "ac:1f:6b:00:00:09", "ac:1f:6b:00:00:
 LOOKING = "10.77.0.130"  # an address of the discovery range
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI" + "A" * 43
 TOKEN = "operators-token"
+RUN = Run(id="r-1", created=0, by="ann", select="")
 AS_DATA = (  # commands that print data, in each of FORMS
-    *(("status",), ("status", "vc-1"), ("host", "list"), ("host", "show", "vc-1")),
+    *(("status",), ("status", "vc-1"), ("diagnose", "vc-1"), ("host", "list"), ("host", "show", "vc-1")),
     *(("host", "list", "--unknown"), ("net", "watch", "--once"), ("profile", "learn", STRANGER)),
     *(("deploy", "vc-1", "--dry-run"), ("deploy", "--all", "--dry-run")),
 )
@@ -353,7 +355,8 @@ def test_what_is_redrawn_on_a_terminal_is_escaped_too(open_site: Site, app: Flas
         screen = Console(file=io.StringIO(), width=100, color_system=None)
         stages, table = watch._LiveStages(screen), runs._LiveTable(screen)
         stages.update(story)
-        table.update(RunEvents(events=story.events, deployments=client.deployments()[:1], now=story.now))
+        rows = client.deployments()[:1]
+        table.update(RunEvents(run=RUN, events=story.events, deployments=rows, now=story.now))
         for view in (stages, table):
             view.warn("the service is away")
             screen.print(view.draw())
@@ -370,10 +373,10 @@ def test_why_a_stage_is_late_is_told_without_commands(open_site: Site, app: Flas
         see(open_site, ClientPacket(SEEN, hostname=said, circuit=said, note=said))
         recorder.record(words, machine.address, f"aborted: {words}", 9)
         recorder.write()
-        late = [diagnose.overdue(open_site, machine.row.changed(stage=Stage.NETBOOTING))]
+        late = [overdue(open_site, machine.row.changed(stage=Stage.NETBOOTING))]
         machine.hello()
         machine.tell("progress", phase="writing", done=1, total=2, rate=1.5, note=words, disk=words)
-        late.append(diagnose.overdue(open_site, machine.row))
+        late.append(overdue(open_site, machine.row))
         assert [fault for passed in late for fault in faults(passed.sentence + passed.hint)] == [], name
     assert stored_faults(open_site) == []
 

@@ -30,7 +30,7 @@ PROVISION = (sys.executable, "-m", "provisioner")
 HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI" + "A" * 43
 SPACIOUS = """
 [dhcp]  # every test has a host of its own, and no host is ever forgotten
-hosts = { first = "10.77.0.2", last = "10.77.0.190" }
+hosts = { first = "10.77.0.2", last = "10.77.0.209" }
 discovery = { first = "10.77.0.210", last = "10.77.0.240" }
 [orders]  # and no test waits for another's
 at_once = 1000
@@ -46,6 +46,11 @@ class CommandResult:
     code: int
     out: str
     err: str
+
+    @property
+    def json(self) -> Any:
+        """What it printed as `-o json`."""
+        return json.loads(self.out)
 
 
 @dataclass
@@ -105,9 +110,11 @@ class Namespace:
 class Inside(Service):
     """The rehearsal's handle of a service, for one that runs in a namespace."""
 
-    def __init__(self, lan: Namespace, folder: Path, settings: str = "") -> None:
+    def __init__(
+        self, lan: Namespace, folder: Path, settings: str = "", address: str = "10.77.0.1/24"
+    ) -> None:
         """`settings` is TOML for what the command line does not say."""
-        super().__init__(folder / "s", folder / "service.log", interface="lan0", address="10.77.0.1/24")
+        super().__init__(folder / "s", folder / "service.log", interface="lan0", address=address)
         self.lan = lan
         (folder / "provisioner.toml").write_text(settings)
         self._argv = lan.argv(*self._argv, "--settings", folder / "provisioner.toml")
@@ -261,7 +268,7 @@ class World:
     def add_host(self, **other: Any) -> Puppet:
         """A new host, powered by hand unless told otherwise, that nothing else uses."""
         number = next(self._numbers)
-        name, mac = f"vc-{number}", f"52:54:00:77:01:{number:02x}"
+        name, mac = f"vc-{number}", f"52:54:00:77:{1 + 0xA0 * (number >> 8):02x}:{number & 255:02x}"
         self.apply([{"name": name, "macs": [mac], "profile": "cube", **other}], [])
         return Puppet(self, name, mac, self.client.host(name).host.address)
 
@@ -415,7 +422,20 @@ def make_pack(folder: Path, *, name: str = "vault-os", version: str = "1") -> Pa
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """The running service; it knows the profile `cube` and the image vault-os@1."""
-    folder = tmp_path_factory.mktemp("world")
+    with stocked(tmp_path_factory.mktemp("world")) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """Likewise, for tests with many hosts."""
+    with stocked(tmp_path_factory.mktemp("fleet")) as made:
+        yield made
+
+
+@contextmanager
+def stocked(folder: Path) -> Iterator[World]:
+    """A service with the profile `cube` and the image vault-os@1."""
     with ExitStack() as stack:
         lan = stack.enter_context(namespace())
         service = stack.enter_context(Inside(lan, folder, SPACIOUS))
@@ -459,7 +479,7 @@ def lan() -> Iterator[Namespace]:
         yield made
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def bmc_host(world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Puppet]:
     """A host with a real BMC at 10.77.1.1, user `provision`, password `lab-secret`, login `lab`."""
     world.lan.add_address("10.77.1.1/32", "lo")

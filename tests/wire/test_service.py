@@ -100,7 +100,7 @@ def test_a_port_that_is_in_use_is_named_with_the_service_that_needs_it(
         ),
         (("--interface", "lan0", "--address", "10.77.0.1"), 2, 610, "10.77.0.1/32 is too small", ""),
         (("--interface", "lan0", "--address", "ten"), 2, 610, "the command line: address: ", ""),
-        (("--http-port", "0", *NETWORK), 2, 610, "http_port: Input should be greater than or equal to 1", ""),
+        (("--http-port", "0", *NETWORK), 2, 610, "http_port: must be at least 1", ""),
         (
             ("--settings", "/no/such.toml"),
             2,
@@ -156,7 +156,7 @@ def test_a_state_folder_of_a_newer_release_is_left_as_it_is(
     database.db.execute(f"PRAGMA user_version={SCHEMA_VERSION + 1}")
     database.close()
     said = serve(*NETWORK)
-    assert said.code == 1 and "was written by a newer release" in said.err and "(PV-611)" in said.err
+    assert said.code == 6 and "was written by a newer release" in said.err and "(PV-611)" in said.err
     assert database.db.execute("PRAGMA user_version").fetchone()[0] == SCHEMA_VERSION + 1
     assert database.db.table_names() == []
     database.close()

@@ -50,6 +50,22 @@ class ScriptServed(Evidence):
         return f"iPXE has its script, loading the {self.boots}"
 
 
+class FileServed(Evidence):
+    """It was sent a file that its script names, by HTTP: kernel or ramdisk."""
+
+    kind = "file.served"
+    moves = {Stage.NETBOOTING: Stage.NETBOOTING}
+    meaning = "it fetched kernel or ramdisk"
+    same = ("name",)
+
+    name: str = ""
+    address: str = ""
+
+    def describe(self) -> str:
+        """Which file it was."""
+        return f"it fetched {self.name}"
+
+
 class NetbootLooped(Failure):
     """It asked for its boot script again and again, and what it was given never said hello."""
 

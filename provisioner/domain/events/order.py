@@ -1,6 +1,6 @@
 """Events of the order itself: armed, begun, ended by people or as its terms say."""
 
-from provisioner.domain.deployment import Deployment, TargetDisk, Terms
+from provisioner.domain.deployment import Deployment, TargetDisk, Terms, stop_reason
 from provisioner.domain.events.payload import Failure, Payload
 from provisioner.domain.profile import Hints
 from provisioner.domain.script_reads import ScriptReads
@@ -38,17 +38,67 @@ class SlotGiven(Payload):
     meaning = "its turn has come"
     is_noted = False
 
+    def refusal(self, row: Deployment) -> str:
+        """Refused while its run is paused."""
+        return "its run is paused" if row.paused else ""
+
     def describe(self) -> str:
         """A fixed sentence: it begins."""
         return "its turn has come"
 
 
 class RunStopped(Failure):
-    """Too many hosts of its run failed: this one, still queued, is not begun."""
+    """Too many hosts of its run failed, or a canary did: this one, still queued, is not begun."""
 
     kind = "run.stopped"
     moves = {Stage.QUEUED: Stage.CANCELLED}
-    meaning = "too many of its run failed alike"
+    meaning = "too many of its run failed alike, or a canary did"
+
+
+class RunPaused(Payload):
+    """An operator (`by`) lets no further host of its run begin: this one, still queued, waits."""
+
+    kind = "run.paused"
+    moves = {Stage.QUEUED: Stage.QUEUED}
+    meaning = "a person lets no further host of the run begin"
+    is_sign_of_life = False
+
+    by: str
+
+    def refusal(self, row: Deployment) -> str:
+        """Refused once it is paused: who was first is the evidence."""
+        return "it is paused already" if row.paused else ""
+
+    def apply(self, row: Deployment, now: float) -> Deployment:
+        """Pauses it; its order expires when it would have expired."""
+        return row.changed(paused=now, reason=self.describe(), hint=f"provision resume {row.run}")
+
+    def describe(self) -> str:
+        """Who paused the run."""
+        return f"its run is paused by {self.by}"
+
+
+class RunResumed(Payload):
+    """An operator (`by`) lets a paused run go on: this one may begin when its turn comes."""
+
+    kind = "run.resumed"
+    moves = {Stage.QUEUED: Stage.QUEUED}
+    meaning = "a person lets the run go on"
+    is_sign_of_life = False
+
+    by: str
+
+    def refusal(self, row: Deployment) -> str:
+        """Refused where it is not paused."""
+        return "" if row.paused else "it is not paused"
+
+    def apply(self, row: Deployment, now: float) -> Deployment:
+        """It waits for its turn as before."""
+        return row.changed(paused=0, reason="", hint="")
+
+    def describe(self) -> str:
+        """Who let the run go on."""
+        return f"its run goes on, says {self.by}"
 
 
 class StageHeld(Payload):
@@ -62,11 +112,11 @@ class StageHeld(Payload):
 
     def apply(self, row: Deployment, now: float) -> Deployment:
         """Stores as reason the stage after which it stopped."""
-        return row.changed(reason=f"stopped after {self.stage}, as ordered")
+        return row.changed(reason=self.describe())
 
     def describe(self) -> str:
         """The stage after which it stopped."""
-        return f"stopped after {self.stage}, as ordered"
+        return stop_reason(self.stage)
 
 
 class OrderRefused(Failure):
@@ -140,7 +190,7 @@ class OrderCancelled(Payload):
 
     def apply(self, row: Deployment, now: float) -> Deployment:
         """Stores as reason who cancelled it."""
-        return row.changed(reason=f"cancelled by {self.by}")
+        return row.changed(reason=f"cancelled by {self.by}", hint="")
 
     def describe(self) -> str:
         """Who cancelled it."""

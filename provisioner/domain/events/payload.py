@@ -110,7 +110,7 @@ class ProgressReport(Evidence):
 
     def apply(self, row: Deployment, now: float) -> Deployment:
         """Replaces the report before it."""
-        return row.changed(progress=self.progress())
+        return row.changed(progress=self.progress().after(row.progress, now))
 
     def describe(self) -> str:
         """Amount, rate and remaining time, in words."""

@@ -9,6 +9,7 @@ from provisioner.domain.events import (
     agent,
     clock,
     installer,
+    inventory,
     netboot,
     order,
     power,
@@ -20,7 +21,7 @@ from provisioner.domain.events import (
 from provisioner.domain.events.payload import Payload, Unknown
 
 # in the order in which a deployment meets them
-MODULES = (order, power, netboot, agent, installer, system, verification, clock, request, service)
+MODULES = (order, power, netboot, agent, installer, system, verification, clock, request, service, inventory)
 
 
 def _kinds(module: ModuleType) -> Iterator[type[Payload]]:

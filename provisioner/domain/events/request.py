@@ -3,6 +3,7 @@
 from provisioner.domain.events.payload import Evidence
 
 SCRIPT = "its boot script"
+PHONE_HOME = "the phone-home"
 
 
 class RequestRefused(Evidence):

@@ -51,6 +51,7 @@ def sighting(
         ip=ip or client_address(request, reply),
         boots=is_boot_client(request),
         note=note,
+        server=str(request.address(Option.SERVER) or ""),
     )
 
 

@@ -10,11 +10,11 @@ from typing import TypeVar
 from flask import Response, abort, jsonify, request
 
 from provisioner.agent import protocol
-from provisioner.cloudinit import nocloud
-from provisioner.deployment import target_disk
+from provisioner.deployment import host_names, rendering, target_disk
+from provisioner.deployment.guard import DISK_GONE
 from provisioner.deployment.record import DeniedError, pause, record, try_record
 from provisioner.discovery import intake
-from provisioner.discovery.hardware import claim_of, reported
+from provisioner.discovery.hardware import claim_of, heard, reported
 from provisioner.domain.deployment import Deployment
 from provisioner.domain.events.agent import (
     AgentFailed,
@@ -24,6 +24,7 @@ from provisioner.domain.events.agent import (
     AgentWritten,
 )
 from provisioner.domain.events.payload import Payload
+from provisioner.domain.hardware import NeighbourInfo
 from provisioner.domain.host import Host
 from provisioner.domain.stage import Stage
 from provisioner.domain.values import parse_mac
@@ -31,7 +32,6 @@ from provisioner.errors import InputError, TransitionError
 from provisioner.site import lan
 from provisioner.site.site import Site
 from provisioner.state import agent_log as agent_logs
-from provisioner.state.secrets import deployment_key
 from provisioner.system.checksum import sha256_text
 from provisioner.web.machines.download_slots import download_slots
 from provisioner.web.machines.refusals import note_refused, note_refused_here
@@ -67,12 +67,17 @@ def hello() -> Response:
     except TransitionError as refused:
         _note_denied(row, message, refused)
         abort(404)
-    if row.stage == Stage.FAILED:  # only the ordered machine comes so far
+    if row.stage == Stage.FAILED:
+        if row.code == DISK_GONE:  # it is the ordered machine: the next plan shows the disk that is there now
+            site.database.hosts.put_hardware(host.name, reported(message), site.clock())
         return Response(row.reason, 403, mimetype="text/plain")
     site.database.hosts.put_hardware(host.name, reported(message), site.clock())
     do: protocol.Do = "continue" if row.stage == Stage.WRITING else "stop"  # an order may end here
-    answer = protocol.HelloAnswer(do, token, site.real_time(), _order(site, host, row, phone_token))
-    return jsonify(protocol.dump(answer))
+    order = _order(site, host, row, phone_token)
+    response = jsonify(protocol.dump(protocol.HelloAnswer(do, token, site.real_time(), order)))
+    served = {f"seed/{name}": text for name, text in order.seed.items()}
+    response.call_on_close(lambda: rendering.keep(site, row, served, secrets={phone_token: rendering.TOKEN}))
+    return response
 
 
 def _ordered(site: Site, message: protocol.Hello) -> Deployment:
@@ -130,15 +135,8 @@ def _order(site: Site, host: Host, row: Deployment, phone_token: str) -> protoco
         method=row.write_mode,
         foreign=row.erase_foreign,
         expected_serial=row.serial,
-        seed=nocloud.build(
-            deployment=row.id,
-            hostname=host.name,
-            deploy_mac=row.mac,
-            server=site.settings.url_for(client_address()),
-            token=phone_token,
-            public_key=deployment_key(site.settings.state),
-            domain=site.settings.dhcp.domain,
-        ),
+        former_names=host_names.of(site, host)[1:],
+        seed=rendering.seed(site, row, server=site.settings.url_for(client_address()), token=phone_token),
     )
 
 
@@ -199,6 +197,8 @@ def inventory() -> Response:
 def progress() -> Response:
     """Bytes are moving."""
     row, message = _report(protocol.Progress)
+    if message.neighbours:
+        _note_neighbours(row.host, heard(message.neighbours))
     if _is_writing(row, message.attempt) and message.seq > row.progress.seq:
         row = _note(row, AgentProgress.model_validate(message, from_attributes=True))
     if message.phase in ("reading back", "finishing"):
@@ -206,6 +206,14 @@ def progress() -> Response:
     elif message.phase == "writing":
         download_slots().progress(row.id, message.done / max(1, message.total))
     return _do(row, message.attempt)
+
+
+def _note_neighbours(host: str, neighbours: tuple[NeighbourInfo, ...]) -> None:
+    """They come with each report, and are written down where they are new."""
+    hosts = the_site().database.hosts
+    known = hosts.hardware(host)
+    if known and known.neighbours != neighbours:
+        hosts.put_neighbours(host, neighbours)
 
 
 def agent_log() -> Response:

@@ -10,13 +10,13 @@ from typing import NamedTuple
 from flask import Response, abort, current_app, request
 from pydantic import ValidationError
 
-from provisioner.deployment import boot
+from provisioner.deployment import boot, rendering
 from provisioner.deployment.boot import BootAnswer
 from provisioner.deployment.record import try_record
 from provisioner.discovery import records
 from provisioner.domain.boot_plan import Asker, Firmware, Local, Ramdisk, Survey
 from provisioner.domain.event import Event
-from provisioner.domain.events.netboot import ScriptServed
+from provisioner.domain.events.netboot import FileServed, ScriptServed
 from provisioner.domain.events.request import SCRIPT, NetbootLooping, RequestRefused
 from provisioner.domain.host import Host
 from provisioner.domain.stage import RESTING, Stage
@@ -31,6 +31,7 @@ from provisioner.web.machines.refusals import Refusals, refusals
 from provisioner.web.request import client_address, the_site
 
 log = logging.getLogger(__name__)
+RAMDISK_FILES = ("vmlinuz", "initrd.img")  # what the script of an order names
 LAST_RESORT = "#!ipxe\nexit 1\n"
 
 
@@ -108,6 +109,9 @@ def _note_served(site: Site, asker: Asker, answer: BootAnswer, host: Host | None
     """After the script of an order has left."""
     row = site.database.deployments.last_of(host.name) if host else None
     if row:
+        url = site.settings.url_for(asker.address)
+        script = boot.render(site, answer.plan, reason=answer.reason, firmware=asker.firmware, url=url)
+        rendering.keep(site, row, {rendering.SCRIPT: script}, secrets={})
         boots = "ramdisk" if isinstance(answer.plan, Ramdisk) else "installer"
         served = ScriptServed(boots=boots, address=asker.address, serial=asker.serial, uuid=asker.uuid)
         try_record(site, row.id, served, source="machine")
@@ -135,7 +139,21 @@ def _note_disk(site: Site, asker: Asker, reason: str, host: Host, gathered: Gath
 
 def boot_file(name: str) -> Response:
     """Kernel, ramdisk and local.efi; the same bytes for everybody."""
-    path = boot_files.boot_file(the_site().settings.state, name)
+    site, address = the_site(), client_address()
+    path = boot_files.boot_file(site.settings.state, name)
     if path is None:
         abort(404)
+    if name in RAMDISK_FILES and request.method == "GET":
+        _try_to_note_file(site, name, address)  # the bytes leave after the application has done with them
     return files.send(path)
+
+
+def _try_to_note_file(site: Site, name: str, address: str) -> None:
+    """Evidence of how far an armed host came: it is on its way, whether that can be written down or not."""
+    try:
+        host = lan.host_at(site, address)
+        row = site.database.deployments.last_of(host) if host else None
+        if row and row.stage == Stage.NETBOOTING:
+            try_record(site, row.id, FileServed(name=name, address=address), source="machine")
+    except ProvisionError as fault:
+        log.warning("%s: that it fetched %s could not be written down: %s", address, name, fault)

@@ -19,9 +19,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from provisioner.agent import disks, protocol
 from provisioner.cloudinit import autoinstall
-from provisioner.deployment import boot, diagnose, guard, target_disk
+from provisioner.deployment import boot, guard, rendering, target_disk
 from provisioner.deployment.record import record, refused, standing, try_record
 from provisioner.deployment.tokens import token_fits
+from provisioner.diagnosis.serial_console import see_console
 from provisioner.discovery.hardware import agent_disk, claim_of, reported
 from provisioner.domain.boot_plan import Asker, Autoinstall
 from provisioner.domain.claim import Claim
@@ -42,7 +43,7 @@ from provisioner.errors import InputError, ProvisionError, TransitionError
 from provisioner.site import lan
 from provisioner.site.site import Site
 from provisioner.state import iso_files
-from provisioner.state.secrets import deployment_key, phone_token
+from provisioner.state.secrets import phone_token
 from provisioner.system import disk_names
 from provisioner.system.checksum import sha256_text
 from provisioner.system.text import clean
@@ -155,31 +156,17 @@ def seed_file(mac: str, nonce: str, name: str) -> Response:
     row, plan = _seeded(mac, nonce)
     if name not in autoinstall.FILES:
         abort(404)  # cloud-init asks for more than there is
-    text = autoinstall.build(_request(row, plan))[name]
-    response = Response(text, mimetype="text/plain")
+    site, address = the_site(), client_address()
+    token = phone_token(site.settings.state, row.id, row.nonce)
+    server = site.settings.url_for(address)
+    seed = rendering.installer_seed(site, row, plan, server=server, token=token)
+    response = Response(seed[name], mimetype="text/plain")
     if name == "user-data":
-        site, address = the_site(), client_address()
+        texts = {f"autoinstall/{each}": text for each, text in seed.items() if text}
+        response.call_on_close(lambda: rendering.keep(site, row, texts, secrets={token: rendering.TOKEN}))
         served = SeedServed(address=address)
         response.call_on_close(lambda: try_record(site, row.id, served, source="installer"))
     return response
-
-
-def _request(row: Deployment, plan: Autoinstall) -> autoinstall.Request:
-    site = the_site()
-    host = site.database.hosts.get(row.host)
-    profile = site.database.profiles.get(host.profile)
-    return autoinstall.Request(
-        deployment=row.id,
-        hostname=host.name,
-        mac=row.mac,
-        server=site.settings.url_for(client_address()),
-        seed_url=plan.seed_url,
-        token=phone_token(site.settings.state, row.id, row.nonce),
-        public_key=deployment_key(site.settings.state),
-        image=row.image,
-        installer=profile.installer,
-        domain=site.settings.dhcp.domain,
-    )
 
 
 @routes.post(f"{boot.SEEDS}/<mac>/<nonce>/gate")
@@ -192,10 +179,12 @@ def gate(mac: str, nonce: str) -> Response:
     site = the_site()
     host = site.database.hosts.get(row.host)
     claim = replace(claim_of(message, is_own_address=True), mac=row.mac, nonce=nonce)
-    if refusal := _refusal(row, claim):
-        return jsonify({"do": "stop", "sentence": refusal})
+    refusal = _refusal(row, claim)
+    if refusal is None or refusal.code == guard.DISK_GONE:
+        site.database.hosts.put_hardware(host.name, reported(message), site.clock())
+    if refusal:
+        return jsonify({"do": "stop", "sentence": refusal.sentence})
     hints = target_disk.ordered(site, host, row)
-    site.database.hosts.put_hardware(host.name, reported(message), site.clock())
     try:
         seen = [agent_disk(disk) for disk in claim.disks or ()]
         disk = disks.choose(seen, protocol.DiskHints(**hints.model_dump()))
@@ -216,14 +205,14 @@ def gate(mac: str, nonce: str) -> Response:
     return jsonify({"do": "continue", "disk": disk_names.device_path(disk.name)})
 
 
-def _refusal(row: Deployment, claim: Claim) -> str:
-    """Why its order ends here, as the guard says before any disk is looked for; empty where it goes on."""
+def _refusal(row: Deployment, claim: Claim) -> Refusal | None:
+    """Why its order ends here, as the guard says before any disk is looked for; None where it goes on."""
     site = the_site()
     decision = guard.decide(standing(site, row, site.clock()), claim)
     if not isinstance(decision, Refusal):
-        return ""
+        return None
     try_record(site, row.id, refused(decision), source="installer")
-    return decision.sentence
+    return decision
 
 
 def _message() -> protocol.Hello:
@@ -256,7 +245,7 @@ def _event(row: Deployment, report: Report) -> Payload:
     words = f"{report.name}: {report.description}" if report.description else report.name
     is_end = report.event_type == "finish" and report.name in ENDS
     if is_end and report.result == "FAIL":
-        console = diagnose.see_console(the_site(), row)
+        console = see_console(the_site(), row)
         hint = f"{console} and its /var/log/installer; then: provision retry {row.host}"
         sentence = clean(f"the installer failed: {row.progress.failed or words}", 500)
         return InstallerFailed(code=350, sentence=sentence, hint=hint)

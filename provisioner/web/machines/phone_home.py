@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from provisioner.deployment.record import pause, try_record
 from provisioner.deployment.tokens import token_fits
 from provisioner.domain.deployment import Deployment
+from provisioner.domain.events.request import PHONE_HOME
 from provisioner.domain.events.system import OsPhoned, OsWrong
 from provisioner.domain.identity import DiskIdentity, Match
 from provisioner.domain.stage import Stage
@@ -19,7 +20,6 @@ from provisioner.web.machines.refusals import note_refused, note_refused_here
 from provisioner.web.request import client_address, json_body, the_site
 
 log = logging.getLogger(__name__)
-WHAT = "the phone-home"
 
 
 class PhonedDisk(BaseModel):
@@ -55,15 +55,15 @@ def phone_home() -> Response:
         message = PhoneHome.model_validate(json_body())
         row = site.database.deployments.get(message.deployment)
     except (ValidationError, ProvisionError):
-        note_refused_here(WHAT, "this is no phone-home of a deployment that is known")
+        note_refused_here(PHONE_HOME, "this is no phone-home of a deployment that is known")
         abort(404)
     if not token_fits(message.token, row.phone_hash):
-        note_refused(row.host, WHAT, "its token is wrong, or worth nothing any more")
+        note_refused(row.host, PHONE_HOME, "its token is wrong, or worth nothing any more")
         abort(404)
     if not lan.host_has_address(site, site.database.hosts.get(row.host), client_address()):
         log.warning("%s: its phone-home's token is used from %s, and refused", row.host, client_address())
         pause(site, row.id, f"its phone-home's token was used from {client_address()}", client_address())
-        note_refused(row.host, WHAT, "its token, not from its own address")
+        note_refused(row.host, PHONE_HOME, "its token, not from its own address")
         abort(404)
     if row.stage != Stage.RESTARTING:
         return _again(row, message)
@@ -81,7 +81,9 @@ def _again(row: Deployment, message: PhoneHome) -> Response:
     was_heard = row.stage in (Stage.VERIFYING, Stage.SEALING)
     sender = (row.host_keys, row.address)
     if not was_heard or sender != (tuple(message.host_keys), client_address()):
-        note_refused(row.host, WHAT, f"the deployment is {row.stage}, and this is not what was said before")
+        note_refused(
+            row.host, PHONE_HOME, f"the deployment is {row.stage}, and this is not what was said before"
+        )
         abort(404)
     if _wrong_system(row, message):
         abort(404)

@@ -8,21 +8,31 @@ from provisioner.api.deployments import (
     DeploymentEvents,
     DeploymentList,
     DeploymentOrder,
+    DeploymentQuery,
     DeploymentResumed,
     DeploymentStatus,
     OrderAnswer,
     PlanAnswer,
 )
+from provisioner.api.runs import Author
 from provisioner.deployment import admission, plan
 from provisioner.deployment.order import arm
 from provisioner.deployment.record import record, set_aside
+from provisioner.diagnosis.expectation import awaited
+from provisioner.diagnosis.judges import judge
+from provisioner.diagnosis.observations import observe
+from provisioner.domain import selection
 from provisioner.domain.deployment import Deployment
 from provisioner.domain.events.order import OrderCancelled, OrderResumed
 from provisioner.domain.events.payload import Failure
-from provisioner.domain.stage import RESTING
+from provisioner.domain.selection import Candidate
+from provisioner.domain.stage import RESTING, Stage
 from provisioner.errors import NotFoundError, TransitionError, UnreadableError
 from provisioner.site.site import Site
+from provisioner.state.database import Database
 from provisioner.web.request import await_change, the_site
+
+LOOKED_THROUGH = 10_000  # deployments among which those of some hosts are looked for
 
 
 def order(body: DeploymentOrder) -> PlanAnswer | OrderAnswer:
@@ -34,6 +44,7 @@ def order(body: DeploymentOrder) -> PlanAnswer | OrderAnswer:
     if not body.arm:
         return PlanAnswer(plan=proposal)
     admission.raise_first(proposal.refusals)
+    plan.require_shown(proposal, body.shown)
     plan.confirm(proposal, body.confirmation, yes=body.yes)
     row = arm(
         site,
@@ -43,19 +54,37 @@ def order(body: DeploymentOrder) -> PlanAnswer | OrderAnswer:
         stop_after=body.stop_after,
         iso=proposal.installer,
         terms=body.terms,
+        shown=proposal.digest,
     )
     return OrderAnswer(plan=proposal, deployment=DeploymentStatus.model_validate(row))
 
 
-def list_newest() -> DeploymentList:
-    """The newest hundred, newest first.
+def list_newest(query: DeploymentQuery) -> DeploymentList:
+    """The newest, newest first; of the hosts that `select` means, and not older than `since`.
 
     `unreadable` says of each row of any table that lists leave out why that is so.
     """
     database = the_site().database
-    rows = tuple(DeploymentStatus.model_validate(row) for row in database.deployments.newest())
+    found = database.deployments.newest(LOOKED_THROUGH if query.select else query.limit, query.since)
+    fitting = _selected(database, found, query.select)
+    rows = tuple(DeploymentStatus.model_validate(row) for row in fitting[: query.limit])
+    total = len(fitting) if query.select else database.deployments.count(query.since)
     unreadable = (f"{fault} (PV-{fault.code}): {fault.hint}" for fault in database.unreadable())
-    return DeploymentList(deployments=rows, unreadable=tuple(unreadable))
+    return DeploymentList(deployments=rows, total=total, unreadable=tuple(unreadable))
+
+
+def _selected(database: Database, rows: list[Deployment], select: str) -> list[Deployment]:
+    """Those that fit; `state` and `image` are those of the deployment itself, not of its host's last one.
+
+    Those of a host that was removed fit nothing, whoever has its name now.
+    """
+    if not select:
+        return rows
+    terms, hosts = selection.parse(select), {host.name: host for host in database.hosts.all()}
+    candidates = [
+        Candidate(hosts[row.host], row) for row in rows if row.host in hosts and not row.of_former_host
+    ]
+    return [each.last for each in selection.choose(terms, candidates) if each.last]
 
 
 def show(ident: str) -> DeploymentAnswer:
@@ -77,7 +106,7 @@ def events(ident: str, query: EventQuery) -> DeploymentEvents:
     return DeploymentEvents(events=tuple(new), deployment=deployment, now=site.clock())
 
 
-def cancel(ident: str) -> DeploymentCancelled:
+def cancel(ident: str, body: Author) -> DeploymentCancelled:
     """End a deployment. The agent stops writing at its next word with us; the host is not powered off.
 
     One that cannot be read is set aside, with what can be read of it.
@@ -88,23 +117,37 @@ def cancel(ident: str) -> DeploymentCancelled:
     except UnreadableError as fault:
         if not ident.startswith("d-"):
             raise
-        return DeploymentCancelled(deployment=DeploymentStatus.model_validate(set_aside(site, ident, fault)))
+        row = set_aside(site, ident, fault, by=body.by)
+        return DeploymentCancelled(deployment=DeploymentStatus.model_validate(row))
     try:
-        row = record(site, row.id, OrderCancelled(by="operator"), source="operator")
+        row = record(site, row.id, OrderCancelled(by=body.by), source="operator")
     except TransitionError as late:
         ended = site.database.deployments.get(row.id)
         raise TransitionError(
-            f"{row.id} of {row.host} is {ended.stage} already", hint=f"again: provision retry {row.host}"
+            f"{row.id} of {row.host} is {ended.stage} already", hint=_after_the_end(site, ended)
         ) from late
     return DeploymentCancelled(deployment=DeploymentStatus.model_validate(row))
 
 
-def resume(ident: str) -> DeploymentResumed:
+def _after_the_end(site: Site, row: Deployment) -> str:
+    """What to do of one that has ended: again only what did not end well, and came last."""
+    last = site.database.deployments.last_readable(row.host)
+    is_last = last is not None and last.id == row.id and site.database.hosts.known({row.host})
+    if is_last and not row.ended_as_ordered:
+        return f"again: provision retry {row.host}"
+    return f"provision status {row.id}"
+
+
+def resume(ident: str, body: Author) -> DeploymentResumed:
     """Let a paused deployment go on, after somebody has looked at why it was paused."""
     site = the_site()
     row = find(site, ident)
+    if row.stage == Stage.QUEUED and row.paused:
+        raise TransitionError(
+            f"{row.id} of {row.host} waits, for {row.reason}", hint=f"provision resume {row.run}"
+        )
     try:
-        row = record(site, row.id, OrderResumed(by="operator"), source="operator")
+        row = record(site, row.id, OrderResumed(by=body.by), source="operator")
     except TransitionError as refused:
         raise TransitionError(
             f"{row.id} of {row.host} is not paused, it is {row.stage}", hint=f"provision status {row.host}"
@@ -124,8 +167,10 @@ def find(site: Site, text: str) -> Deployment:
 
 
 def _details(site: Site, row: Deployment) -> DeploymentDetails:
-    """For people; where it has failed, with the last words of its console."""
+    """For people: why it waits or has failed; where it has failed, with the last words of its console."""
     last = site.database.events.last_of(row.id) if row.stage in RESTING else None
+    seen = observe(site, row)
     details = DeploymentDetails.model_validate(row)
     console = tuple(last.data.console) if last and isinstance(last.data, Failure) else ()
-    return details.model_copy(update={"console": console})
+    waits = {"awaits": awaited(seen), "usual": seen.usual.get(row.stage), "causes": judge(seen)}
+    return details.model_copy(update={"console": console, **waits})

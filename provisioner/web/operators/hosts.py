@@ -2,17 +2,29 @@
 
 from provisioner.api.deployments import DeploymentStatus
 from provisioner.api.hosts import (
+    HistoryEntry,
+    HistoryQuery,
     HostAnswer,
     HostDetails,
+    HostHistory,
     HostList,
+    HostLock,
+    HostMove,
+    HostRemoval,
+    HostRename,
+    HostRendering,
     HostStatus,
     InventoryApplied,
     InventoryUpdate,
+    RenderedText,
 )
 from provisioner.api.sightings import DhcpSighting, SightingList
-from provisioner.deployment import plan
+from provisioner.deployment import disk_view, plan, preflight, removal, rendering
+from provisioner.deployment.removal import Removals
+from provisioner.domain.event import Event
 from provisioner.domain.hardware import HardwareFacts
 from provisioner.domain.host import Host
+from provisioner.errors import NotFoundError, UnreadableError
 from provisioner.power import registry
 from provisioner.site.site import Site
 from provisioner.state import inventory
@@ -22,24 +34,27 @@ NEWEST_EVENTS = 20
 
 
 def apply(body: InventoryUpdate) -> InventoryApplied:
-    """Add or replace hosts and profiles, all or none; with `dry_run` only check them."""
+    """Add or replace hosts and profiles, and remove some, all or none; with `dry_run` only check it."""
     site = the_site()
     before = {host.name: host for host in site.database.hosts.all()}
+    staying = [host for host in before.values() if host.name not in body.remove_hosts]
     known = {profile.name for profile in [*body.profiles, *site.database.profiles.all()]}
     described = [host.model_dump(mode="json", exclude_unset=True) for host in body.hosts]
     hosts = [inventory.make_host(host, registry.DRIVERS) for host in described]
-    inventory.check(hosts, known, list(before.values()))
-    hosts = [_keep_lock(host, before.get(host.name)) for host in hosts]
-    profiles, pool = list(body.profiles), site.settings.hosts_range
-    site.database.put_inventory(hosts, profiles, pool, dry_run=body.dry_run)
-    return InventoryApplied(
-        hosts=tuple(host.name for host in hosts), profiles=tuple(profile.name for profile in body.profiles)
+    inventory.check(hosts, known - set(body.remove_profiles), staying)
+    gone = Removals(body.remove_hosts, body.remove_profiles)
+    removal.replace(
+        site, hosts, list(body.profiles), gone, by=body.by, dry_run=body.dry_run, only_new=body.only_new
     )
-
-
-def _keep_lock(host: Host, before: Host | None) -> Host:
-    """A lock is the operator's word, not the inventory's: applying a file never opens it."""
-    return host.model_copy(update={"locked": host.locked or before.locked}) if before else host
+    named = {profile.name: profile for profile in [*site.database.profiles.all(), *body.profiles]}
+    used = {profile.name for profile in body.profiles} | {host.profile for host in hosts}
+    return InventoryApplied(
+        hosts=tuple(host.name for host in hosts),
+        profiles=tuple(profile.name for profile in body.profiles),
+        removed_hosts=gone.hosts,
+        removed_profiles=gone.profiles,
+        advice=preflight.unknown_images(site, [named[name] for name in sorted(used & named.keys())]),
+    )
 
 
 def list_all() -> HostList:
@@ -49,14 +64,14 @@ def list_all() -> HostList:
 
 
 def show(name: str) -> HostDetails:
-    """One host by name, serial or MAC, with what its last hello said of its hardware."""
+    """One host by name, serial or MAC, with its hardware: as last seen, and what was written since."""
     site = the_site()
     host = plan.find_host(site, name)
-    hardware = site.database.hosts.hardware(host.name)
+    view = disk_view.look(site, host.name)
     seen = [row for mac in host.macs if (row := site.database.sightings.get(mac))]
     return HostDetails(
         host=_status(site, host),
-        facts=hardware or HardwareFacts(),
+        facts=view.hardware if view else HardwareFacts(),
         seen=tuple(DhcpSighting.model_validate(row) for row in seen),
         events=tuple(site.database.events.of_host(host.name, NEWEST_EVENTS)),
     )
@@ -72,21 +87,70 @@ def _status(site: Site, host: Host) -> HostStatus:
     )
 
 
-def lock(name: str) -> HostAnswer:
-    """Lock a host: it is never armed."""
-    return _set_lock(name, locked=True)
-
-
-def unlock(name: str) -> HostAnswer:
-    """Allow deployments of a host again."""
-    return _set_lock(name, locked=False)
-
-
-def _set_lock(name: str, *, locked: bool) -> HostAnswer:
+def render(name: str) -> HostRendering:
+    """Its boot script and seed as they would be served now, and as they were last, without secrets."""
     site = the_site()
-    host = plan.find_host(site, name).model_copy(update={"locked": locked})
-    site.database.hosts.put(host)
-    return HostAnswer(host=_status(site, host))
+    host = plan.find_host(site, name)
+    files = tuple(RenderedText.model_validate(file) for file in rendering.of_host(site, host))
+    return HostRendering(host=host.name, files=files)
+
+
+def lock(name: str, body: HostLock) -> HostAnswer:
+    """Lock a host: it is never armed."""
+    site = the_site()
+    return HostAnswer(host=_status(site, removal.set_lock(site, name, locked=True, by=body.by)))
+
+
+def unlock(name: str, body: HostLock) -> HostAnswer:
+    """Allow deployments of a host again."""
+    site = the_site()
+    return HostAnswer(host=_status(site, removal.set_lock(site, name, locked=False, by=body.by)))
+
+
+def remove(name: str, body: HostRemoval) -> HostAnswer:
+    """Forget a host that is neither deployed nor locked; the answer has all that was known of it."""
+    site = the_site()
+    before = _status(site, plan.find_host(site, name))
+    gone = removal.remove_host(site, name, by=body.by, dry_run=body.dry_run)
+    return HostAnswer(host=before.model_copy(update=dict(gone)))
+
+
+def rename(name: str, body: HostRename) -> HostAnswer:
+    """Call a host that is not being deployed otherwise, with its hardware, addresses and history."""
+    site = the_site()
+    return HostAnswer(host=_status(site, removal.rename_host(site, name, body.name, by=body.by)))
+
+
+def move(name: str, body: HostMove) -> HostAnswer:
+    """Let another host be this one's machine, cards and BMC and all; this host is no more."""
+    site = the_site()
+    moved = removal.move_host(site, name, body.to, by=body.by, shown=body.shown, dry_run=body.dry_run)
+    return HostAnswer(host=_status(site, moved))
+
+
+def history(name: str, query: HistoryQuery) -> HostHistory:
+    """Every order and change of a host, the newest first; of one that was removed by its name."""
+    site = the_site()
+    events = site.database.events.history(name, query.limit)
+    if not events and (now := site.database.events.renamed_to(name)):
+        hint = f"provision host history {now}"
+        raise NotFoundError(f"no host is called {name!r}: it is {now} now", hint=hint, code=121)
+    if not events:
+        name = plan.find_host(site, name).name
+        events = site.database.events.history(name, query.limit)
+    entries = tuple(HistoryEntry(event=event, outcome=_outcome(site, event)) for event in events)
+    return HostHistory(host=name, history=entries)
+
+
+def _outcome(site: Site, event: Event) -> str:
+    """The stage of the deployment that the event ordered, and why it has failed."""
+    if not event.deployment:
+        return ""
+    try:
+        row = site.database.deployments.get(event.deployment)
+    except (NotFoundError, UnreadableError):
+        return "unreadable"
+    return f"{row.stage}: {row.reason}" if row.reason else str(row.stage)
 
 
 def sightings() -> SightingList:

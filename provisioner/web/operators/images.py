@@ -6,22 +6,23 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from provisioner.api.answer import Removal
 from provisioner.api.images import (
     ImageAnswer,
     ImageList,
+    ImageRemoved,
     ImageSource,
     ImageVerified,
     StrayFile,
     StrayFileList,
     StrayFileSelection,
 )
-from provisioner.deployment import plan
+from provisioner.deployment import plan, removal
 from provisioner.domain.image import Image
-from provisioner.domain.plan import CatalogueImage
 from provisioner.errors import InputError
-from provisioner.settings import sentences
 from provisioner.site.site import Site
 from provisioner.state import image_files, image_folders, iso_files
+from provisioner.validation import sentences
 from provisioner.web.request import the_site
 
 
@@ -31,7 +32,7 @@ def add(body: ImageSource) -> ImageAnswer:
     added = _added_iso(site, body) if body.iso else _added_pack(site, body)
     with image_folders.changing(site.settings.state), added as image:
         site.database.images.put(image)
-    return ImageAnswer(image=CatalogueImage.model_validate(image))
+    return ImageAnswer(image=plan.in_catalogue(site, image))
 
 
 def _added_pack(site: Site, source: ImageSource) -> AbstractContextManager[Image]:
@@ -54,8 +55,8 @@ def _added_iso(site: Site, source: ImageSource) -> Iterator[Image]:
 
 def list_all() -> ImageList:
     """The catalogue."""
-    images = the_site().database.images.all()
-    return ImageList(images=tuple(CatalogueImage.model_validate(image) for image in images))
+    site = the_site()
+    return ImageList(images=tuple(plan.in_catalogue(site, image) for image in site.database.images.all()))
 
 
 def list_garbage() -> StrayFileList:
@@ -76,6 +77,12 @@ def remove_garbage(body: StrayFileSelection) -> StrayFileList:
 
 def _ids(site: Site) -> list[str]:
     return [image.id for image in site.database.images.all()]
+
+
+def remove(name: str, body: Removal) -> ImageRemoved:
+    """Take an image that no deployment and no profile needs out of the catalogue, with its files."""
+    image, freed = removal.remove_image(the_site(), name, dry_run=body.dry_run)
+    return ImageRemoved(image=image.id, freed=freed)
 
 
 def verify(name: str) -> ImageVerified:

@@ -10,6 +10,8 @@ from provisioner.api.machines import (
     MachineList,
     MachineQuery,
 )
+from provisioner.deployment import removal
+from provisioner.deployment.removal import Removals
 from provisioner.discovery import machines
 from provisioner.discovery.owners import Owners
 from provisioner.domain.host import Host
@@ -44,7 +46,7 @@ def adopt(name: str, body: Adoption) -> HostAdopted:
     machine = machines.find(site, name)
     _check_is_new(site, machine, body.name)
     host = _make_host(site, machine, name, body)
-    site.database.put_inventory([host], [], site.settings.hosts_range)
+    removal.replace(site, [host], [], Removals(), by=body.by)
     if machine.inventoried:
         site.database.hosts.put_hardware(host.name, machine.hardware, site.clock())
     said = MachineIdentity(machine.serial, machine.uuid, machine.macs)
@@ -69,7 +71,7 @@ def _check_is_new(site: Site, machine: UnknownMachine, name: str) -> None:
 def _make_host(site: Site, machine: UnknownMachine, name: str, body: Adoption) -> Host:
     """Raises InventoryError where it contradicts what is known."""
     profiles = [profile.name for profile in site.database.profiles.all()]
-    known = body.model_dump(mode="json", exclude_unset=True, exclude={"serial"})
+    known = body.model_dump(mode="json", exclude_unset=True, exclude={"serial", "by"})
     host = inventory.make_host(
         known
         | {"profile": body.profile or _only(profiles), "macs": _boot_first(machine.macs, name)}

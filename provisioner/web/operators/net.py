@@ -1,9 +1,22 @@
 """The deployment LAN: who gives addresses, who else answers, what the site's own servers must be told."""
 
+from collections.abc import Iterable, Iterator, Mapping
+from ipaddress import IPv4Address
+
 from provisioner.api.answer import EventQuery
-from provisioner.api.net import BootFileOffer, NetworkStatus, OtherDhcpServer, ServerConfiguration
+from provisioner.api.net import (
+    AddressLease,
+    BootFileOffer,
+    LeaseList,
+    NetworkStatus,
+    OtherDhcpServer,
+    ServerConfiguration,
+)
 from provisioner.site import external, lan
 from provisioner.state import boot_files
+from provisioner.state.leases import LeaseRow
+from provisioner.state.macs import MacRow
+from provisioner.state.sightings import Sighting
 from provisioner.web.request import await_change, the_site
 
 NEWEST_EVENTS = 50
@@ -33,6 +46,57 @@ def show(query: EventQuery) -> NetworkStatus:
         servers=tuple(OtherDhcpServer.model_validate(server) for server in lan.rogue_servers(site)),
         events=tuple(events),
     )
+
+
+def leases() -> LeaseList:
+    """Whose each address is: fixed ones of known cards and BMCs, leases of strangers; when each asked."""
+    site = the_site()
+    now, database = site.clock(), site.database
+    seen = {sighting.mac: sighting for sighting in database.sightings.all()}
+    if site.settings.dhcp.mode == "authoritative":
+        found = [*_fixed(database.macs.all(), seen), *_leased(database.leases.all(), seen, now)]
+    else:
+        found = [
+            AddressLease(
+                address=sighting.address,
+                mac=mac,
+                kind="seen",
+                host=sighting.host or "",
+                role=sighting.role or "",
+                last_seen=sighting.last_seen,
+            )
+            for mac, sighting in seen.items()
+            if sighting.address
+        ]
+    return LeaseList(leases=tuple(sorted(found, key=lambda lease: IPv4Address(lease.address))), now=now)
+
+
+def _fixed(rows: Iterable[MacRow], seen: Mapping[str, Sighting]) -> Iterator[AddressLease]:
+    for row in rows:
+        yield AddressLease(
+            address=row.address,
+            mac=row.mac,
+            kind="fixed",
+            host=row.host,
+            role=row.role,
+            last_seen=seen[row.mac].last_seen if row.mac in seen else 0,
+        )
+
+
+def _leased(rows: Iterable[LeaseRow], seen: Mapping[str, Sighting], now: float) -> Iterator[AddressLease]:
+    for row in rows:
+        if row.expires <= now:
+            continue
+        sighting = seen.get(row.mac)
+        yield AddressLease(
+            address=row.address,
+            mac=row.mac,
+            kind="leased" if row.bound else "offered",
+            host=(sighting.host if sighting else "") or "",
+            role=(sighting.role if sighting else "") or "",
+            expires=row.expires,
+            last_seen=sighting.last_seen if sighting else 0,
+        )
 
 
 def configuration(kind: str) -> ServerConfiguration:

@@ -2,8 +2,9 @@
 
 import re
 
+from provisioner.api.answer import Removal
 from provisioner.api.profiles import ProfileAnswer, ProfileLearned, ProfileLesson, ProfileList, ProfileStatus
-from provisioner.deployment import plan
+from provisioner.deployment import plan, removal
 from provisioner.discovery import learn, machines
 from provisioner.domain.hardware import HardwareFacts
 from provisioner.domain.profile import Profile
@@ -22,6 +23,12 @@ def show(name: str) -> ProfileAnswer:
     """One profile with the names of its hosts."""
     site = the_site()
     return ProfileAnswer(profile=_status(site, site.database.profiles.get(name)))
+
+
+def remove(name: str, body: Removal) -> ProfileAnswer:
+    """Forget a profile that no host has; the answer has all that was known of it."""
+    site = the_site()
+    return ProfileAnswer(profile=_status(site, removal.remove_profile(site, name, dry_run=body.dry_run)))
 
 
 def _status(site: Site, profile: Profile) -> ProfileStatus:

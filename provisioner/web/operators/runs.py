@@ -1,41 +1,78 @@
-"""Runs: plan, order, show, follow, cancel."""
+"""Runs: plan, order, show, follow, pause, cancel, report."""
 
 from contextlib import suppress
 
 from provisioner.api.answer import EventQuery
 from provisioner.api.deployments import DeploymentStatus
-from provisioner.api.runs import RunAnswer, RunArmed, RunCancelled, RunEvents, RunOrder, RunPlan
+from provisioner.api.runs import (
+    Author,
+    RunAnswer,
+    RunArmed,
+    RunCancelled,
+    RunEvents,
+    RunOrder,
+    RunPlan,
+    RunReport,
+    RunStatus,
+)
 from provisioner.deployment import admission, plan
 from provisioner.deployment.order import make_id
-from provisioner.deployment.record import record
-from provisioner.deployment.runs import arm_run, preview_run, select_hosts
-from provisioner.domain.events.order import OrderCancelled
+from provisioner.deployment.record import cancel_run, try_record
+from provisioner.deployment.runs import (
+    arm_run,
+    limits,
+    preview_retry,
+    preview_run,
+    require_shown,
+    select_hosts,
+)
+from provisioner.domain import plan_digest
+from provisioner.domain.deployment import Deployment
+from provisioner.domain.events.order import RunPaused, RunResumed
+from provisioner.domain.events.payload import Payload
+from provisioner.domain.plan import LeftOut, Plan
 from provisioner.domain.run import Run
-from provisioner.domain.stage import RESTING
-from provisioner.errors import RefusedError, TransitionError, UnreadableError
+from provisioner.domain.run_report import HostResult, host_result
+from provisioner.domain.stage import RESTING, Stage
+from provisioner.errors import InputError, RefusedError, TransitionError, UnreadableError
 from provisioner.site.site import Site
+from provisioner.system.units import counted
 from provisioner.web.request import await_change, the_site
+
+MOST_EVENTS = 100_000  # of one deployment that are read
 
 
 def order(body: RunOrder) -> RunPlan | RunArmed:
     """The plans of all hosts that are meant; and, with `arm` and the right count, the armed run."""
     site = the_site()
-    hosts = select_hosts(site, body.select, everything=body.all)
-    plans, left_out = preview_run(site, hosts, body.image, body.terms)
+    plans, left_out = _preview(site, body)
+    run = _make_run(site, body)
+    said = tuple(limits(run, len(plans), site.settings.orders.at_once))
     if not body.arm:
-        return RunPlan(plans=tuple(plans), left_out=tuple(left_out))
+        digest = plan_digest.of_run(plans)
+        return RunPlan(plans=tuple(plans), left_out=tuple(left_out), limits=said, digest=digest)
     if refusal := admission.other_servers(site):
         raise admission.error(refusal)
+    require_shown(plans, body.shown)
     _check_count(body.expect_count, len(plans))
-    run = _make_run(site, body)
-    arm_run(site, run, [(each.host, plan.find_image(site, each.image.id)) for each in plans])
+    chosen = [(each.host, plan.find_image(site, each.image.id)) for each in plans]
+    arm_run(site, run, chosen, {each.host.name: each.digest for each in plans})
     return RunArmed(run=run, deployments=_deployments(site, run.id), left_out=tuple(left_out))
+
+
+def _preview(site: Site, body: RunOrder) -> tuple[list[Plan], list[LeftOut]]:
+    if not body.retry:
+        hosts = select_hosts(site, body.select, everything=body.all)
+        return preview_run(site, hosts, body.image, body.terms)
+    if body.select or body.all or body.image:
+        raise InputError("a run is retried as it was: no selection and no image goes with it", code=103)
+    return preview_retry(site, body.retry, body.terms)
 
 
 def _check_count(expected: int, count: int) -> None:
     if expected != count:
         raise RefusedError(
-            f"{count} hosts would be erased, not {max(expected, 0)}: nothing was ordered",
+            f"{counted(count, 'host')} would be erased, not {max(expected, 0)}: nothing was ordered",
             hint="look at the list, then give the count",
             code=134,
         )
@@ -52,6 +89,8 @@ def _make_run(site: Site, body: RunOrder) -> Run:
         stop_after=body.stop_after,
         until=body.until,
         terms=body.terms,
+        canary=body.canary,
+        retries=body.retry,
     )
 
 
@@ -65,26 +104,57 @@ def events(ident: str, query: EventQuery) -> RunEvents:
     """Events of all its deployments with an id above `after`; waits where there are none."""
     site = the_site()
     database = site.database
-    database.runs.get(ident)  # raises NotFoundError
+    run = database.runs.get(ident)
     new = await_change(
         lambda: database.events.of_run(ident, query.after),
         lambda new: bool(new) or all(row.stage in RESTING for row in database.deployments.of_run(ident)),
         query.wait,
     )
-    return RunEvents(events=tuple(new), deployments=_deployments(site, ident), now=site.clock())
+    return RunEvents(run=run, events=tuple(new), deployments=_deployments(site, ident), now=site.clock())
 
 
-def cancel(ident: str) -> RunCancelled:
+def report(ident: str) -> RunReport:
+    """How each host of a run ended: result, stage, code, seconds, image, disk, serial."""
+    site = the_site()
+    run = site.database.runs.get(ident)
+    rows = site.database.deployments.of_run(ident)
+    return RunReport(run=run, hosts=tuple(_result(site, row) for row in rows))
+
+
+def _result(site: Site, row: Deployment) -> HostResult:
+    hardware = None if row.of_former_host else site.database.hosts.hardware(row.host)
+    events = site.database.events.of(row.id, limit=MOST_EVENTS)
+    return host_result(row, events, hardware.serial if hardware else "")
+
+
+def pause(ident: str, body: Author) -> RunStatus:
+    """Let no further host of a run begin; what is under way goes on, and no order expires later for it."""
+    _tell_queued(ident, RunPaused(by=body.by), f"no host of {ident} waits that is not paused already")
+    return RunStatus(deployments=_deployments(the_site(), ident))
+
+
+def resume(ident: str, body: Author) -> RunStatus:
+    """Let a paused run go on."""
+    _tell_queued(ident, RunResumed(by=body.by), f"no host of {ident} is paused by a pause of the run")
+    return RunStatus(deployments=_deployments(the_site(), ident))
+
+
+def _tell_queued(ident: str, event: Payload, otherwise: str) -> None:
+    """Raises TransitionError, with this sentence, where no deployment takes the event."""
+    site = the_site()
+    site.database.runs.get(ident)  # raises NotFoundError
+    rows = site.database.deployments.of_run(ident)
+    queued = [row for row in rows if row.stage == Stage.QUEUED and not row.is_unreadable]
+    if not any([try_record(site, row.id, event, source="operator") for row in queued]):
+        raise TransitionError(otherwise, hint=f"provision status {ident}")
+
+
+def cancel(ident: str, body: Author) -> RunCancelled:
     """End every deployment of a run that is not at rest."""
     site = the_site()
     with suppress(UnreadableError):  # what it has ordered can be ended all the same
         site.database.runs.get(ident)  # raises NotFoundError
-    for row in site.database.deployments.of_run(ident):
-        if row.stage not in RESTING:
-            try:
-                record(site, row.id, OrderCancelled(by="operator"), source="operator")
-            except TransitionError:
-                continue  # it came to rest meanwhile
+    cancel_run(site, ident, by=body.by)
     return RunCancelled(deployments=_deployments(site, ident))
 
 

@@ -1,11 +1,31 @@
 """Secrets that the service keeps: BMC logins."""
 
-from provisioner.api.bmc import LoginStored, LoginUpdate
-from provisioner.state.secrets import put_bmc_login
+from provisioner.api.answer import Removal
+from provisioner.api.bmc import LoginList, LoginStored, LoginUpdate, LoginUse
+from provisioner.deployment import removal
+from provisioner.state.secrets import bmc_login_names, put_bmc_login
 from provisioner.web.request import the_site
+
+
+def list_logins() -> LoginList:
+    """The names of the BMC logins that are kept, and whose they are; never a login itself."""
+    site = the_site()
+    hosts = site.database.hosts.all()
+    return LoginList(
+        secrets=tuple(
+            LoginUse(secret=name, hosts=tuple(host.name for host in hosts if host.bmc.secret == name))
+            for name in bmc_login_names(site.settings.state)
+        )
+    )
 
 
 def put_login(name: str, body: LoginUpdate) -> LoginStored:
     """Keep a BMC's login in the state folder; it is never given back."""
     put_bmc_login(the_site().settings.state, name, body.user, body.password)
+    return LoginStored(secret=name)
+
+
+def remove_login(name: str, body: Removal) -> LoginStored:
+    """Forget a BMC's login that no host needs."""
+    removal.remove_login(the_site(), name, dry_run=body.dry_run)
     return LoginStored(secret=name)

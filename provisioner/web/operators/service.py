@@ -1,7 +1,8 @@
 """The service itself."""
 
 from provisioner import __version__
-from provisioner.api.service import ServiceStatus
+from provisioner.api.service import ServiceChecks, ServiceStatus
+from provisioner.site import checks
 from provisioner.web.request import the_site
 
 
@@ -16,3 +17,8 @@ def show() -> ServiceStatus:
         hosts=len(site.database.hosts.all()),
         under_way=len(site.database.deployments.under_way()),
     )
+
+
+def check() -> ServiceChecks:
+    """What it finds of itself and its machine: interface, ports, clock, keys, boot files, DHCP, worker."""
+    return ServiceChecks(checks=checks.of_service(the_site()))

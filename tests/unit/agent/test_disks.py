@@ -56,6 +56,7 @@ def test_no_fitting_disk_is_refused_with_everything_that_was_seen_and_why() -> N
         "larger than 1 TB; "
         "sda ST16000NM001G 16 TB serial ZL2ABCDE: serial is ZL2ABCDE, not XYZ, larger than 1 TB, it rotates"
     )
+    assert caught.value.hint.startswith("it must be serial XYZ, at most 1 TB, not rotating: correct the ")
 
 
 def test_a_machine_without_any_disk_is_refused_in_words() -> None:

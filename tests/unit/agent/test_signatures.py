@@ -130,15 +130,16 @@ def test_what_is_not_ours_is_refused_without_its_own_consent(held: Disk) -> None
     with pytest.raises(
         DiskError, match=r"holds what is not ours to erase: (RAID|the system of vc-9)"
     ) as caught:
-        disks.check_consent(held, "vc-1", erase=True, foreign=False)
+        disks.check_consent(held, ["vc-1"], erase=True, foreign=False)
     assert caught.value.code == 319 and "--erase-foreign" in caught.value.hint
-    disks.check_consent(held, "vc-1", erase=True, foreign=True)
+    disks.check_consent(held, ["vc-1"], erase=True, foreign=True)
 
 
 def test_a_hosts_own_old_system_is_no_foreign_one() -> None:
-    disks.check_consent(OTHERS, "vc-9", erase=True, foreign=False)
+    disks.check_consent(OTHERS, ["vc-9"], erase=True, foreign=False)
+    disks.check_consent(OTHERS, ["vc-1", "vc-9"], erase=True, foreign=False)  # it was called so
     with pytest.raises(DiskError, match="holds something: GPT with 4 partitions"):
-        disks.check_consent(OTHERS, "vc-9", erase=False, foreign=False)
+        disks.check_consent(OTHERS, ["vc-9"], erase=False, foreign=False)
 
 
 @pytest.mark.parametrize(

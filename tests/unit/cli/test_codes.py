@@ -1,6 +1,7 @@
 """Every PV code that the program can show is explained, and nothing else is."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -40,3 +41,25 @@ def test_every_code_is_explained() -> None:
 
 def test_no_code_is_explained_that_nothing_uses() -> None:
     assert set(CODES) - used() == set()
+
+
+TESTS = Path(__file__).parents[2]
+UNREACHED: dict[int, str] = {}  # code → why no test can reach it
+
+
+def reached() -> set[int]:
+    """Numbers that stand in tests: as a code, or as `PV-…` in a text. This file does not count."""
+    found = set[int]()
+    for path in TESTS.rglob("*.py"):
+        if path == Path(__file__):
+            continue
+        text = path.read_text()
+        found |= {int(number) for number in re.findall(r"PV-(\d{3})\b", text)}
+        constants = (node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Constant))
+        found |= {node.value for node in constants if type(node.value) is int}
+    return found
+
+
+def test_every_code_is_reached_by_a_test() -> None:
+    """By the number alone, which may stand there for something else; a new code without a test is seen."""
+    assert set(CODES) - reached() == set(UNREACHED)

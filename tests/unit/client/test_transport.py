@@ -71,7 +71,7 @@ def test_somebody_elses_answer_is_621(server: Server, client: Client, status: in
     server.status, server.body = status, body
     with pytest.raises(UnreachableError) as caught:
         client.service()
-    assert caught.value.code == 621
+    assert caught.value.code == 621 and "--server" in caught.value.hint
 
 
 def test_an_error_of_the_service_is_raised_with_its_words(server: Server, client: Client) -> None:
@@ -85,7 +85,7 @@ def test_an_error_of_the_service_is_raised_with_its_words(server: Server, client
 
 
 def test_what_the_service_would_refuse_is_not_sent_and_not_repeated(server: Server, client: Client) -> None:
-    with pytest.raises(InputError, match="password: String should have at most 20") as caught:
+    with pytest.raises(InputError, match="password: at most 20 characters are allowed") as caught:
         client.put_secret("lab", "root", "secret-99" * 3)
     assert "secret-99" not in str(caught.value) and server.asked == []
 
@@ -96,3 +96,29 @@ def test_a_query_says_only_what_is_not_usual(server: Server, client: Client) -> 
         with pytest.raises(UnreachableError):
             client.net(after, wait)
     assert [path for path, _ in server.asked] == ["/api/v1/net", "/api/v1/net?wait=20.0&after=7"]
+
+
+@pytest.mark.parametrize("words", ["Größe", "Müller", "東京", "Räck*", "Ωμέγα", "🐧"])
+def test_letters_of_any_script_arrive_as_they_are(server: Server, client: Client, words: str) -> None:
+    server.status, server.body = 409, b'{"error": {"message": "no", "hint": "", "code": 131, "exit": 6}}'
+    with pytest.raises(RefusedError):
+        client.put_secret("lab", "root", words)
+    [(_, body)] = server.asked
+    assert json.loads(body.decode())["password"] == words
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://user:Sup3rPw@127.0.0.1:1/",
+        "user:Sup3rPw@127.0.0.1",
+        "https://:Sup3rPw@[::1]:99999",
+        "ftp://Sup3rPw@10.0.0.1",
+        "http://us er:Sup3rPw@",
+    ],
+)
+def test_a_login_in_a_servers_url_is_refused_and_not_repeated(url: str) -> None:
+    with pytest.raises(InputError, match="a login does not belong in a server's URL") as caught:
+        Client(server=url)
+    assert caught.value.code == 102 and "PROVISION_TOKEN" in caught.value.hint
+    assert "Sup3rPw" not in f"{caught.value}{caught.value.hint}"

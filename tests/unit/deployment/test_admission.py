@@ -1,11 +1,12 @@
 """What may be ordered: the plan, the run and the order refuse the same, for the same reason."""
 
+import base64
 from collections.abc import Callable
 from itertools import combinations
 
 import pytest
 
-from provisioner.deployment import admission
+from provisioner.deployment import admission, plan
 from provisioner.deployment.order import arm
 from provisioner.deployment.runs import preview_run
 from provisioner.domain.deployment import Terms, WrittenDisk
@@ -15,8 +16,9 @@ from provisioner.domain.image import Image
 from provisioner.domain.stage import Stage
 from provisioner.errors import InputError, ProvisionError, RefusedError
 from provisioner.site.site import Site
+from provisioner.state import image_files, image_folders
 from provisioner.state.values import RogueServer
-from tests.unit.conftest import put_installer
+from tests.unit.conftest import put_installer, trust
 
 OTHER = RogueServer("10.77.0.9", "52:54:00:00:00:09", "lan0", boots="x")
 
@@ -67,9 +69,14 @@ def unreadable(site: Site) -> None:
     site.database.db.conn.execute("UPDATE deployments SET progress = '{'")
 
 
+def untrusted(site: Site) -> None:
+    (site.settings.state / "keys" / "release.pub").unlink()
+
+
 RULES: dict[int, Callable[[Site], None]] = {
     612: unreadable,
     127: wrong_kind,
+    326: untrusted,
     131: locked,
     132: under_way,
     139: foreign,
@@ -101,10 +108,10 @@ def test_the_plan_the_run_and_the_order_refuse_the_same(site: Site, code: int) -
 
 
 # where several hold: what needs an order of its own is made first, while nothing forbids that
-MAKING = (141, 132, 139, 127, 131, 670)
+MAKING = (141, 132, 139, 127, 326, 131, 670)
 
 
-@pytest.mark.parametrize("codes", [set(codes) for size in (2, 3, 6) for codes in combinations(MAKING, size)])
+@pytest.mark.parametrize("codes", [set(codes) for size in (2, 3, 7) for codes in combinations(MAKING, size)])
 def test_several_refusals_are_told_in_one_order_and_the_first_is_raised(site: Site, codes: set[int]) -> None:
     image = image_of(site)
     for code in MAKING:
@@ -112,7 +119,7 @@ def test_several_refusals_are_told_in_one_order_and_the_first_is_raised(site: Si
             RULES[code](site)
     refusals = admission.refusals(site, host_of(site), image, Terms())
     assert [refusal.code for refusal in refusals] == [
-        code for code in (127, 131, 670, 132, 141, 139) if code in codes
+        code for code in (127, 326, 131, 670, 132, 141, 139) if code in codes
     ]
     plans, [left_out] = preview_run(site, [host_of(site)], image.id)
     assert plans == [] and left_out.refusals == tuple(refusals)
@@ -135,3 +142,45 @@ def test_the_host_is_read_again_when_the_order_is_armed(site: Site) -> None:
     locked(site)
     with pytest.raises(RefusedError, match="vc-1 is locked"):
         arm(site, stale, image_of(site), by="ann")
+
+
+@pytest.mark.parametrize("keys", [(), ("other",), ("release-2",)])
+def test_an_image_whose_key_is_trusted_no_more_is_not_ordered(site: Site, keys: tuple[str, ...]) -> None:
+    host, image = site.database.hosts.get("vc-1"), site.database.images.all()[0]
+    assert plan.make(site, host, image, Terms()).image.trusted
+    (site.settings.state / "keys" / "release.pub").unlink()
+    for name in keys:
+        trust(site.settings.state, name)
+    made = plan.make(site, host, image, Terms())
+    assert not made.image.trusted
+    [refusal] = made.refusals
+    assert refusal.code == 326 and "release, which is trusted no more" in refusal.sentence
+    assert "provision image trust release.pub" in refusal.hint
+    with pytest.raises(RefusedError) as caught:
+        arm(site, host, image, by="ann")
+    assert (caught.value.code, caught.value.exit) == (326, 6)
+    plans, [left] = preview_run(site, [host], "")
+    assert plans == [] and left.refusals == (refusal,)
+
+
+def test_nobody_has_signed_an_installer(site: Site) -> None:
+    image = put_installer(site).model_copy(update={"signed_by": ""})
+    (site.settings.state / "keys" / "release.pub").unlink()
+    host = site.database.hosts.get("vc-1")
+    assert plan.make(site, host, image, Terms()).refusals == ()
+
+
+KEYS = {name: base64.b64encode(b"Ed" + name.encode() * 8 + b"k" * 32).decode() for name in "ab"}
+
+
+def test_a_key_is_known_by_its_number_and_not_by_its_name(site: Site) -> None:
+    state, image = site.settings.state, site.database.images.all()[0]
+    folder = image_folders.image_folder(state, image.id)
+    folder.mkdir(parents=True)
+    signed = base64.b64encode(b"ED" + b"a" * 8 + b"s" * 64).decode()
+    (folder / "pack.json.minisig").write_text(f"untrusted comment: x\n{signed}\ntrusted comment: y\nz\n")
+    for name, number, trusted in (("release", "a", True), ("release", "b", False), ("renamed", "a", True)):
+        for old in (state / "keys").glob("*.pub"):
+            old.unlink()
+        (state / "keys" / f"{name}.pub").write_text(f"untrusted comment: key\n{KEYS[number]}\n")
+        assert image_files.is_trusted(state, image) is trusted, (name, number)

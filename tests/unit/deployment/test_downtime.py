@@ -21,6 +21,7 @@ from provisioner.domain.events.system import OsPhoned
 from provisioner.domain.events.verification import VerifyPassed
 from provisioner.domain.stage import Stage
 from provisioner.site.site import Site
+from provisioner.state.alive import mark_alive
 from provisioner.state.leases import LeaseRow
 from provisioner.state.notify import Listener
 from provisioner.system.clock import ClockAnchor, SteadyClock
@@ -78,6 +79,12 @@ def left(site: Site, row: Deployment) -> tuple[float, float, float]:
     return row.deadline - now, row.expires - now, now - row.stage_since
 
 
+@pytest.fixture(autouse=True)
+def still(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The boot's clock stands still: what passes is what a test says."""
+    monkeypatch.setattr("provisioner.system.clock._boottime", lambda: 1000.0)
+
+
 @pytest.fixture
 def loop(site: Site, monkeypatch: pytest.MonkeyPatch) -> Iterator[Loop]:
     monkeypatch.setattr("provisioner.worker.consoles.Consoles.look", lambda self, rows: None)
@@ -112,7 +119,7 @@ def restart(site: Site, *, down: float, step: float = 0.0, other_boot: bool = Fa
     """The site as the next start of the service finds it; `step` is what the clock was set by meanwhile."""
     anchor = ClockAnchor.of_now()
     before = site.clock()
-    downtime.mark_alive(site.settings.state, before)
+    mark_alive(site.settings.state, before)
     # the boot's clock counts on: what the anchor of before says of now is `down` after the last look
     with site.database.writing():
         former = replace(anchor, real=before + down)
@@ -182,7 +189,7 @@ def test_what_a_step_told_before_a_restart_of_the_machine_is_not_taken_for_downt
     """Real time was set forward by a year while the service ran; then the machine was off for a minute."""
     row = reach(site, Stage.POWERING)
     anchor, looked = ClockAnchor.of_now(), site.clock()
-    downtime.mark_alive(site.settings.state, looked)
+    mark_alive(site.settings.state, looked)
     with site.database.writing():
         site.database.clock.put(replace(anchor, boot_id="another boot", steps=YEAR))
     now = replace(anchor, real=looked + YEAR + 60)
@@ -201,17 +208,6 @@ def test_a_newer_order_is_the_newer_one_whatever_the_clock_said(site: Site, cloc
     assert site.database.deployments.last_of("vc-1") == new
     assert [row.id for row in site.database.deployments.newest()] == [new.id, old.id]
     assert isinstance(shown(site), Ramdisk)
-
-
-def test_the_steady_clock_counts_from_its_anchor_and_not_by_real_time(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    boottime = [100.0]
-    monkeypatch.setattr("provisioner.system.clock.time.clock_gettime", lambda _: boottime[0])
-    clock = SteadyClock(ClockAnchor("boot", real=5000.0, boottime=90.0))
-    assert clock() == 5010.0
-    boottime[0] += 86400  # asleep
-    assert clock() == 5010.0 + 86400
 
 
 def test_an_anchor_that_cannot_be_read_is_none(site: Site) -> None:

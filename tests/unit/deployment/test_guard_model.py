@@ -44,6 +44,7 @@ from provisioner.domain.profile import Hints, Profile
 from provisioner.domain.stage import RESTING, Stage
 from provisioner.errors import RefusedError, TransitionError
 from provisioner.site.site import Site
+from provisioner.state.alive import mark_alive
 from provisioner.state.database import Database
 from provisioner.system.clock import ClockAnchor
 
@@ -275,7 +276,7 @@ class Orders(RuleBasedStateMachine):
     def stop_and_start(self, down: float, step: float, off: bool) -> None:
         """The service, or with `off` the machine, was down, and its clock may have been set meanwhile."""
         now, before = ClockAnchor.of_now(), self.clock()
-        downtime.mark_alive(self.folder, before)
+        mark_alive(self.folder, before)
         with self.database.writing():
             anchor = replace(now, real=before + down)
             self.database.clock.put(replace(anchor, boot_id="another") if off else anchor)

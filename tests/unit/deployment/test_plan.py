@@ -3,12 +3,15 @@
 import pytest
 
 from provisioner.deployment import plan
+from provisioner.deployment.order import arm
 from provisioner.domain.deployment import Terms
 from provisioner.domain.hardware import DeviceInfo, DiskInfo, HardwareFacts
+from provisioner.domain.host import Bmc
 from provisioner.domain.plan import Plan
-from provisioner.domain.profile import Gpu, Profile
+from provisioner.domain.profile import Gpu, Hints, Profile
 from provisioner.errors import InputError, RefusedError
 from provisioner.site.site import Site
+from provisioner.state.secrets import put_bmc_login
 
 DISK = DiskInfo(name="sda", size=10**12, logical_sector=512, serial="Z1", content="GPT")
 
@@ -146,3 +149,65 @@ def test_a_serial_that_blades_share_neither_confirms_nor_finds_one(site: Site) -
     with pytest.raises(InputError, match="several hosts have the serial CHASSIS7: vc-1, vc-2"):
         plan.find_host(site, "CHASSIS7")
     assert plan.find_host(site, "vc-1") == one
+
+
+def test_what_means_two_hosts_finds_neither(site: Site) -> None:
+    one = site.database.hosts.get("vc-1").model_copy(update={"serial": "AB12"})
+    other = one.model_copy(update={"name": "ab12", "serial": "", "macs": ("52:54:00:00:77:01",)})
+    third = one.model_copy(update={"name": "525400007701", "serial": "", "macs": ("52:54:00:00:77:02",)})
+    for host in (one, other, third):
+        site.database.hosts.put(host)
+    for text, names in (("ab12", "ab12, vc-1"), ("525400007701", "525400007701, ab12")):
+        with pytest.raises(InputError, match="name, serial or MAC of several hosts") as caught:
+            plan.find_host(site, text)
+        assert names in str(caught.value) and "MAC" in caught.value.hint
+    assert plan.find_host(site, "52:54:00:00:77:02") == third
+
+
+def test_a_login_that_was_never_given_is_a_warning_and_no_refusal(site: Site) -> None:
+    host, image = site.database.hosts.get("vc-1"), site.database.images.all()[0]
+    assert plan.make(site, host, image, Terms()).warnings == (), "it is powered by hand"
+    bmc = Bmc.model_validate({"driver": "ipmi", "address": "10.77.1.2", "secret": "rack-b3"})
+    host = host.model_copy(update={"bmc": bmc})
+    made = plan.make(site, host, image, Terms())
+    [warning] = made.warnings
+    assert (warning.code, warning.hint) == (205, "provision bmc secret rack-b3 --user USER")
+    assert made.refusals == ()
+    (site.settings.state / "secrets").mkdir()
+    put_bmc_login(site.settings.state, "rack-b3", "provision", "lab-secret")
+    assert plan.make(site, host, image, Terms()).warnings == ()
+
+
+def test_an_image_too_large_for_the_disk_that_was_seen_is_a_warning(site: Site) -> None:
+    small = DiskInfo(name="sda", size=1 << 20, logical_sector=512, serial="Z1")
+    site.database.hosts.put_hardware("vc-1", HardwareFacts(disks=(small,), boot_id="b"), 1234.5)
+    host, image = site.database.hosts.get("vc-1"), site.database.images.all()[0]
+    [warning] = plan.make(site, host, image, Terms()).warnings
+    assert warning.code == 311 and "too small" in warning.sentence and warning.hint
+
+
+def test_a_plan_that_was_shown_and_is_otherwise_by_now_is_not_armed(site: Site) -> None:
+    """Also where it becomes so after everything was looked at: in the transaction that arms it."""
+    site.database.hosts.put_hardware("vc-1", HardwareFacts(disks=TWINS), 1234.5)
+    host, image = site.database.hosts.get("vc-1"), site.database.images.all()[0]
+    first, second = (host.model_copy(update={"disk": Hints(serial=serial)}) for serial in ("Z1", "Z2"))
+    site.database.hosts.put(first)
+    shown = plan.make(site, first, image, Terms())
+    site.database.hosts.put(second)
+    with pytest.raises(RefusedError, match=r"since it was shown, something is otherwise.* sdb Z2") as caught:
+        arm(site, shown.host, image, by="ann", shown=shown.digest)
+    assert (caught.value.code, caught.value.exit) == (146, 6) and "--dry-run" in caught.value.hint
+    assert site.database.deployments.last_of("vc-1") is None
+    site.database.hosts.put(shown.host)
+    assert arm(site, shown.host, image, by="ann", shown=shown.digest).target.serial == "Z1"
+
+
+def test_a_digest_holds_as_long_as_only_times_change(site: Site) -> None:
+    first = make(site)
+    site.database.hosts.put_hardware("vc-1", HardwareFacts(disks=(DISK,)), 9999.5)
+    host, image = site.database.hosts.get("vc-1"), site.database.images.all()[0]
+    again = plan.make(site, host, image, Terms())
+    assert again.erases.seen_at != first.erases.seen_at and again.digest == first.digest != ""
+    plan.require_shown(again, first.digest)
+    plan.require_shown(again, "")
+    assert plan.make(site, host, image, Terms(write_mode="full")).digest != first.digest

@@ -47,7 +47,7 @@ def test_any_two_versions_can_be_compared(one: str, other: str) -> None:
 
 def image(version: str, name: str = "vault-os") -> Image:
     return Image(
-        name=name, version=version, raw_size=1, raw_sha256="0" * 64, pack_size=1, signed_by="r", added=2
+        name=name, version=version, raw_size=1, raw_sha256="0" * 64, pack_size=1, signed_by="release", added=2
     )
 
 

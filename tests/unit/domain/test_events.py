@@ -25,6 +25,10 @@ LEAST: dict[str, Any] = {
     "seconds": 61,
     "service": "dns",
     "disk": {"name": "vda", "serial": "S1"},
+    "change": "added",
+    "before": "vc-1",
+    "host": {"name": "vc-1", "macs": ["52:54:00:00:00:01"], "profile": "cube"},
+    "machine": {"name": "vc-1", "macs": ["52:54:00:00:00:01"], "profile": "cube"},
 }
 # data as the release before the typed events wrote it
 STORED: dict[str, tuple[dict[str, Any], str]] = {

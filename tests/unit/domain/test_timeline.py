@@ -102,3 +102,14 @@ def test_sizes_are_written_for_people(number: int, text: str) -> None:
 def test_progress_says_how_much_how_fast_and_how_long() -> None:
     progress = Progress(phase="writing", done=41 * 10**9, total=10**11, rate=1e9)
     assert progress.describe() == "writing 41 %, 41.0 GB of 100.0 GB, 1.0 GB/s, 59 s left"
+
+
+def test_what_a_person_is_to_do_stays_until_the_stage_ends() -> None:
+    asked = [*WRITTEN[:3], event(104, "power.asked", note="Power vc-1 on")]
+    told = timeline.read(asked)
+    assert told.request == "Power vc-1 on" == told.with_request(told.stages[Stage.POWERING].note)
+    told.add(event(105, "order.resumed", by="ann"))
+    assert told.request == "Power vc-1 on"
+    assert told.with_request(told.stages[Stage.POWERING].note) == "Power vc-1 on; resumed by ann"
+    told.add(event(110, "dhcp.seen", address="10.77.0.64"))
+    assert told.request == ""

@@ -296,6 +296,7 @@ def test_all_that_is_missing_is_said_at_once_with_its_packages(
         network.check()
     assert str(caught.value) == f"the lab misses {tmp_path}/OVMF.fd, no-qemu, no-bmc"
     assert caught.value.hint == "as root: apt-get install openipmi ovmf qemu-system-x86"
+    assert caught.value.code == 640
 
 
 def test_a_missing_tun_device_is_said_with_its_remedy(
@@ -304,7 +305,7 @@ def test_a_missing_tun_device_is_said_with_its_remedy(
     needs_nothing_but(monkeypatch, tun=tmp_path / "tun")
     with pytest.raises(ServiceError, match="No such file") as caught:
         network.check()
-    assert "udev" in caught.value.hint
+    assert "udev" in caught.value.hint and caught.value.code == 641
 
 
 def test_forbidden_user_namespaces_are_said_with_their_remedy(
@@ -317,7 +318,7 @@ def test_forbidden_user_namespaces_are_said_with_their_remedy(
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     with pytest.raises(ServiceError, match="Operation not permitted") as caught:
         network.check()
-    assert "unprivileged_userns_clone" in caught.value.hint
+    assert "unprivileged_userns_clone" in caught.value.hint and caught.value.code == 642
 
 
 def test_the_lab_runs_the_same_command_again_in_its_namespaces(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -338,8 +339,9 @@ def test_an_exported_mark_does_not_let_the_lab_touch_the_machine_s_own_network(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv(network.MARK, "1")
-    with pytest.raises(ServiceError, match="own namespace only"), network.Lan():
+    with pytest.raises(ServiceError, match="own namespace only") as caught, network.Lan():
         pytest.fail("the lab made a bridge on the machine itself")
+    assert caught.value.code == 643
 
 
 def test_every_simulated_bmc_has_a_driver_that_reaches_it() -> None:

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from provisioner.errors import InputError
-from provisioner.mirror import archive, layout, locks, wheels
+from provisioner.mirror import archive, layout, locks, verify, wheels
 from provisioner.system import shipped
 
 ROOT = Path(__file__).parents[3]
@@ -207,3 +207,9 @@ def test_nothing_else_is(root: Path, asked: str) -> None:
 def test_no_path_leads_out(root: Path, parts: list[str]) -> None:
     found = layout.find(root, "/".join(parts))
     assert found is None or found.read_text() != "secret"
+
+
+def test_what_is_no_mirror_says_what_is_wanted(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="is no mirror") as caught:
+        verify.verify(tmp_path / "nope")
+    assert caught.value.code == 656 and "provision mirror make" in caught.value.hint

@@ -12,7 +12,7 @@ from provisioner.power import completion, patience, redfish_answer
 from provisioner.power.outcome import Kind, Outcome
 from provisioner.power.protocol import BmcAddress
 
-BMC = BmcAddress("redfish", "10.0.0.9", 443, user="ann", password="s3cret", name="vc-1")
+BMC = BmcAddress("redfish", "10.0.0.9", 443, user="ann", password="s3cret", name="vc-1", secret="rack-b3")
 
 
 def body(identifier: str, words: str = "in words") -> bytes:
@@ -115,7 +115,7 @@ def test_silence_is_asked_again_and_a_refusal_is_not() -> None:
     fault = refused.fault(BMC, "reset")
     assert patience.pause_after(fault) is None
     assert "before its password is changed: in words" in str(fault)
-    assert fault.hint.endswith("provision bmc secret vc-1 --user ann")
+    assert fault.hint.endswith("provision bmc secret rack-b3 --user ann")
 
 
 def test_patience_ends_with_the_last_error_and_asks_before_each_try(monkeypatch: pytest.MonkeyPatch) -> None:

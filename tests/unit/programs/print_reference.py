@@ -16,7 +16,7 @@ MEANINGS = {
     Exit.DONE: "done",
     Exit.INTERNAL: "internal error",
     Exit.USAGE: "the command line or a file cannot be used",
-    Exit.FAILED: "the deployment or the image build failed; `image diff` or `net check` found a difference",
+    Exit.FAILED: "a deployment or an image build failed; `check`, `net check` or `image diff` found a fault",
     Exit.PARTLY: "some of several deployments failed",
     Exit.UNREACHABLE: "the service or a BMC cannot be reached",
     Exit.REFUSED: "refused: safety, a signature, or no confirmation",

@@ -90,6 +90,22 @@ def test_a_file_that_is_no_key_is_refused(tmp_path, content: str) -> None:
         ramdisk.trust([tmp_path / "site.pub"])
 
 
+@pytest.mark.parametrize("content", [b"", b"\x80\xff\x00" * 30, b"\xff\n\xfe\xff", b"one"])
+def test_what_is_no_key_is_said_without_pythons_words(tmp_path, content: bytes) -> None:
+    (tmp_path / "site.pub").write_bytes(content)
+    with pytest.raises(InputError) as caught:
+        ramdisk.trust([tmp_path / "site.pub"])
+    assert str(caught.value) == f"{tmp_path / 'site.pub'} is no minisign public key"
+    assert "minisign -G" in caught.value.hint
+
+
+@pytest.mark.parametrize("name", ["missing.pub", ""])
+def test_a_key_that_cannot_be_read_is_said_as_that(tmp_path, name: str) -> None:
+    with pytest.raises(FileError) as caught:
+        ramdisk.trust([tmp_path / name])
+    assert caught.value.code == 150 and "Errno" not in str(caught.value) and caught.value.hint
+
+
 def test_two_keys_of_one_name_are_refused(tmp_path) -> None:
     (tmp_path / "a").mkdir()
     keys = [public_key(tmp_path / name, b"Ed" + bytes(40)) for name in ("site.pub", "a/site.pub")]

@@ -4,7 +4,6 @@ import os
 import stat
 import threading
 import weakref
-from contextlib import nullcontext
 from dataclasses import replace
 from ipaddress import IPv4Address
 from pathlib import Path
@@ -18,7 +17,7 @@ from provisioner.domain.events.payload import Unknown
 from provisioner.domain.host import Bmc, Host
 from provisioner.domain.profile import Profile
 from provisioner.domain.stage import Stage
-from provisioner.errors import NotFoundError, ServiceError, SettingsError
+from provisioner.errors import Exit, NewerFolderError, NotFoundError, ServiceError, SettingsError
 from provisioner.settings import AddressRange
 from provisioner.site.site import Site
 from provisioner.state.database import Database
@@ -35,9 +34,9 @@ def test_a_state_folder_of_a_newer_release_is_refused(tmp_path: Path) -> None:
     database.migrate()
     database.db.execute(f"PRAGMA user_version={SCHEMA_VERSION + 1}")
     database.close()
-    with pytest.raises(ServiceError, match="newer release") as caught:
+    with pytest.raises(NewerFolderError, match="newer release") as caught:
         Database(tmp_path).migrate()
-    assert caught.value.code == 611
+    assert (caught.value.code, caught.value.exit) == (611, Exit.REFUSED)
 
 
 def test_migrating_twice_changes_nothing_and_the_file_is_private(tmp_path: Path) -> None:
@@ -68,28 +67,15 @@ def test_every_mac_keeps_one_address_of_its_own(site: Site) -> None:
 
 def test_a_full_range_is_said_and_leaves_nothing_behind(site: Site) -> None:
     pool = AddressRange(first=IPv4Address("10.77.0.64"), last=IPv4Address("10.77.0.64"))
-    with pytest.raises(ServiceError, match="no address is free"):
+    with pytest.raises(ServiceError, match="no address is free") as caught:
         site.database.put_inventory(
             [Host(name="vc-9", macs=("52:54:00:00:00:09",), profile="cube")], [Profile(name="p9")], pool
         )
+    assert caught.value.code == 614
     with pytest.raises(NotFoundError):
         site.database.hosts.get("vc-9")
     with pytest.raises(NotFoundError):
         site.database.profiles.get("p9")
-
-
-@pytest.mark.parametrize(("last", "is_full"), [("10.77.0.65", True), ("10.77.0.66", False)])
-def test_a_dry_run_refuses_a_full_range_and_changes_nothing(site: Site, last: str, is_full: bool) -> None:
-    pool = AddressRange(first=IPv4Address("10.77.0.64"), last=IPv4Address(last))  # vc-1 has the first
-    hosts, macs = site.database.hosts.all(), site.database.macs.all()
-    new = [Host(name=f"vc-{n}", macs=(f"52:54:00:00:00:{n:02x}",), profile="p9") for n in (8, 9)]
-    with pytest.raises(ServiceError, match="no address is free") if is_full else nullcontext():
-        site.database.put_inventory(new, [Profile(name="p9")], pool, dry_run=True)
-    assert (site.database.hosts.all(), site.database.macs.all()) == (hosts, macs)
-    with pytest.raises(NotFoundError):
-        site.database.profiles.get("p9")
-    with pytest.raises(ServiceError, match="no address is free") if is_full else nullcontext():
-        site.database.put_inventory(new, [Profile(name="p9")], pool)
 
 
 def test_the_database_itself_refuses_two_deployments_of_one_host(site: Site) -> None:

@@ -11,7 +11,7 @@ from pysqlite3 import dbapi2 as sqlite3
 
 from provisioner.domain.host import Bmc, Host
 from provisioner.domain.profile import Profile
-from provisioner.errors import DamagedDatabaseError, ProvisionError, ServiceError
+from provisioner.errors import DamagedDatabaseError, Exit, NewerFolderError, ProvisionError
 from provisioner.settings import AddressRange
 from provisioner.state import integrity, wal
 from provisioner.state.database import Database
@@ -249,9 +249,9 @@ def test_a_newer_folder_is_refused_as_before(state: Path) -> None:
     connection = sqlite3.connect(state / "provisioner.db")
     connection.execute(f"PRAGMA user_version={SCHEMA_VERSION + 1}")
     connection.close()
-    with pytest.raises(ServiceError, match="newer release") as caught:
+    with pytest.raises(NewerFolderError, match="newer release") as caught:
         bring_up(state)
-    assert caught.value.code == 611
+    assert (caught.value.code, caught.value.exit) == (611, Exit.REFUSED)
 
 
 def test_a_large_database_is_looked_through_with_a_word_before(

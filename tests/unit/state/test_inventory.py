@@ -92,7 +92,7 @@ MAC_AND_PROFILE = 'macs: ["52:54:00:00:00:01"], profile: cube'
         ("bmc: {secret: !vault x}", "hosts.yml: line 3: vc-1: encrypted by ansible-vault"),
         ("serial: S1, serial_number: S1", "vc-1: serial and serial_number are both there"),
         ("name: vc-2", "vc-1: name: is not a known key"),
-        ("rack: on", "vc-1: rack: Input should be a valid string"),
+        ("rack: on", "vc-1: rack: a text is expected, not true"),
     ],
 )
 def test_a_value_that_is_not_ours_to_read_is_named(tmp_path: Path, body: str, sentence: str) -> None:
@@ -223,7 +223,7 @@ def test_what_nvml_is_asked_is_read_from_the_profile(tmp_path: Path) -> None:
     ("profile", "sentence"),
     [
         ("gpu_driver: 580", "list the gpus that it drives"),
-        ('gpu_driver: "580.95", gpus: [{id: "10de:2330"}]', "gpu_driver: String should match"),
+        ('gpu_driver: "580.95", gpus: [{id: "10de:2330"}]', "gpu_driver: is not of the form"),
         ('gpus: [{id: "10de:2330", ecc: true}]', "ecc of 10de:2330 need gpu_driver"),
         ('gpus: [{id: "10de:2330", link_width: 16}]', "link_width and ecc of 10de:2330 need gpu_driver"),
         ('gpu_driver: 580, gpus: [{id: "10de:2330"}, {id: "10de:2330"}]', "an id is there twice"),
@@ -258,7 +258,7 @@ def test_a_driver_that_nobody_registered_is_named_with_the_known_ones(tmp_path: 
         inventory.read(write(tmp_path, one(f"{REDFISH}}}".replace("redfish", "redfisch"))), known)
     assert (
         str(caught.value)
-        == "hosts.yml: line 3: vc-1: bmc.driver: Input should be 'ipmi', 'manual' or 'redfish'"
+        == "hosts.yml: line 3: vc-1: bmc.driver: 'redfisch' is none of 'ipmi', 'manual' or 'redfish'"
     )
     assert caught.value.code == 110 and caught.value.hint == "one of: ipmi, manual, redfish"
 
@@ -266,7 +266,9 @@ def test_a_driver_that_nobody_registered_is_named_with_the_known_ones(tmp_path: 
 def test_a_console_is_none_or_that_of_a_driver_which_has_one(tmp_path: Path) -> None:
     with pytest.raises(InventoryError) as caught:
         inventory.read(write(tmp_path, one(f"{REDFISH}, console: redfish}}")), DRIVERS)
-    assert str(caught.value) == "hosts.yml: line 3: vc-1: bmc.console: Input should be '', 'ipmi' or 'none'"
+    assert (
+        str(caught.value) == "hosts.yml: line 3: vc-1: bmc.console: 'redfish' is none of '', 'ipmi' or 'none'"
+    )
 
 
 def test_a_host_that_a_person_powers_has_no_port(tmp_path: Path) -> None:

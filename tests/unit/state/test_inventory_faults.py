@@ -78,10 +78,10 @@ def test_every_fault_of_both_files_is_told_with_its_line(tmp_path: Path) -> None
         "hosts.yml: line 16: vc_3: 'vc_3' can be no host's name",
         "hosts.yml: line 19: vc-4: macs: a list is expected",
         "hosts.yml: line 20: vc-5: macs: is missing",
-        "hosts.yml: line 21: vc-5: rack: Input should be a valid string",
+        "hosts.yml: line 21: vc-5: rack: a text is expected, not true",
         "hosts.yml: line 22: 52:54:00:12:34:56 is a number to YAML",
         "hosts.yml: line 22: vc-6: serial 'None' identifies no machine",
-        "hosts.yml: line 22: vc-6: bmc.driver: Input should be 'ipmi', 'manual' or 'redfish'",
+        "hosts.yml: line 22: vc-6: bmc.driver: 'ipm' is none of 'ipmi', 'manual' or 'redfish'",
         "hosts.yml: line 23: vc-7 and vc-2 have the same MAC 52:54:00:00:00:02",
         "hosts.yml: line 23: vc-7: seriel_number: is not a known key",
         "profiles.yml: line 4: profile cube: disks.0: max_size is smaller than min_size",
@@ -133,7 +133,8 @@ def test_a_fault_that_many_hosts_have_from_one_line_is_told_once(tmp_path: Path)
             "hosts.yml: line 8",
         ),
         (
-            "b: {vars: {profile: cup}, hosts: {a: }}\ng: {vars: {profile: cub}, hosts: {a: {MACS}}}\n",
+            "b: {vars: {profile: cup}, hosts: {a: }}\n"
+            "g: {vars: {profile: cub, ansible_group_priority: 2}, hosts: {a: {MACS}}}\n",
             {},
             "hosts.yml: line 2",
         ),
@@ -343,7 +344,7 @@ def test_a_bmc_that_cannot_be_found_is_advised_of(tmp_path: Path) -> None:
         ("MACS, bmc: 10.0.0.5", "a: bmc: a mapping is expected"),
         ("MACS, bmc: {address: 10.0.0.999}", "a: bmc.address: '10.0.0.999' is no IPv4 address"),
         ("MACS, bmc: {address: bmc-1.example}", "a: bmc.address: 'bmc-1.example' is no IPv4 address"),
-        ("MACS, bmc: {port: 70000}", "a: bmc.port: Input should be less than or equal to 65535"),
+        ("MACS, bmc: {port: 70000}", "a: bmc.port: must be at most 65535"),
         ("MACS, disk: {by_path: x}", "a: disk.by_path: x is no place at a bus"),
         ("MACS, disk: {seriel: x}", "a: disk.seriel: is not a known key"),
         (
@@ -357,3 +358,62 @@ def test_each_kind_of_slip_has_its_line(tmp_path: Path, body: str, sentence: str
     pairs = body.replace("MACS", 'macs: ["52:54:00:00:00:01"]')
     (found,) = sentences(write(tmp_path, f"# x\ng:\n  hosts:\n    a: {{profile: cube, {pairs}}}\n"))
     assert found.startswith(f"hosts.yml: line 4: {sentence}")
+
+
+TWICE = """\
+racks:
+  vars: {profile: cube}
+  hosts:
+    vc-1: {macs: ["52:54:00:00:00:01"], rack: B3}
+    vc-2: {macs: ["52:54:00:00:00:02"]}
+gpus:
+  hosts:
+"""
+
+
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [
+        ('    vc-1: {macs: ["52:54:00:00:00:0a"]}', "line 8: vc-1: macs"),
+        ("    vc-1: {rack: B4}", "line 8: vc-1: rack"),
+        ("    vc-[1:2]:\n      rack: B4", "line 9: vc-1: rack"),
+        ("    vc-1: {rack: }", "line 8: vc-1: rack"),
+    ],
+    ids=("MAC", "text", "range", "null"),
+)
+def test_a_host_in_two_groups_with_other_values_is_refused(tmp_path: Path, other: str, words: str) -> None:
+    (fault,) = faults(write(tmp_path, f"{TWICE}{other}\n"))
+    says = "the group gpus says another value than the group racks (hosts.yml: line 4)"
+    assert str(fault) == f"hosts.yml: {words}: {says}"
+    assert "described in one of them" in fault.hint
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        "    vc-1:",
+        "    vc-1: {rack: B3}",
+        '    vc-1: {serial_number: S1}\n    vc-2: {macs: ["52:54:00:00:00:02"]}',
+        "    vc-1: {ansible_host: 10.0.0.2}\nmore: {hosts: {vc-1: {ansible_host: 10.0.0.3}}}",
+        "    vc-[1:2]: {uuid: }\n    vc-2: {rack: B4}\n  vars: {rack: B5}",
+        "    vc-[3:4]: {macs: [52:54:00:AA:00:03]}\n    vc-4: {macs: [52:54:00:AA:00:04]}\n"
+        "  vars: {profile: cube}",
+    ],
+    ids=("named", "the same", "another key", "of Ansible", "group's own variables", "a range and one of it"),
+)
+def test_a_host_in_two_groups_that_do_not_contradict_is_taken(tmp_path: Path, other: str) -> None:
+    hosts, _ = inventory.read(write(tmp_path, f"{TWICE}{other}\n"), DRIVERS)
+    assert {host.name: host.macs for host in hosts}["vc-1"] == ("52:54:00:00:00:01",)
+
+
+def test_contradictions_of_groups_stand_beside_all_other_faults(tmp_path: Path) -> None:
+    other = (
+        '    vc-1: {macs: ["52:54:00:00:00:0a"]}\n    vc-2: {rack: B4, profile: cub}\n    vc-3: {rack: 1}\n'
+    )
+    found = sentences(write(tmp_path, TWICE + other))
+    assert [text.split(": ")[1:4] for text in found] == [
+        ["line 8", "vc-1", "macs"],
+        ["line 9", "vc-2", "unknown profile 'cub'"],
+        ["line 10", "vc-3", "macs"],
+        ["line 10", "vc-3", "profile"],
+    ]

@@ -30,6 +30,15 @@ SINCE = {
     "clock.step",
     "service.replaced",
     "power.delayed",
+    "file.served",
+    "host.changed",
+    "host.locked",
+    "host.unlocked",
+    "host.moved",
+    "host.removed",
+    "host.renamed",
+    "run.paused",
+    "run.resumed",
 }  # kinds of event that are younger
 
 
@@ -260,3 +269,19 @@ def test_migrating_changes_no_row(before: dict[str, list[Stored]], database: Dat
     wanted = before | {"deployments": [forgetful(renamed(row)) for row in before["deployments"]]}
     for name in READERS:
         assert all(map(holds, now[name], wanted[name])), name
+
+
+def test_what_a_host_did_that_was_removed_before_is_not_its_names(tmp_path: Path) -> None:
+    restore(tmp_path / "provisioner.db")
+    connection = sqlite3.connect(tmp_path / "provisioner.db")
+    connection.execute("DELETE FROM hosts WHERE name = 'vc-ready'")
+    [ident] = connection.execute("SELECT max(id) FROM deployments WHERE host = 'vc-ready'").fetchone()
+    connection.commit()
+    connection.close()
+    database = Database(tmp_path)
+    database.migrate()
+    assert database.deployments.last_of("vc-ready") is None
+    assert database.deployments.get(ident).of_former_host
+    stays = [row for row in database.deployments.newest() if row.host != "vc-ready"]
+    assert stays and not any(row.of_former_host for row in stays)
+    database.close()

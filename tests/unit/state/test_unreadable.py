@@ -170,7 +170,7 @@ def test_it_can_be_set_aside_with_what_can_be_read_of_it(site: Site, column: str
     spoil(site, f"UPDATE deployments SET {column} = ? WHERE id = ?", value, row.id)
     with pytest.raises(UnreadableError) as caught:
         site.database.deployments.get(row.id)
-    ended = set_aside(site, row.id, caught.value)
+    ended = set_aside(site, row.id, caught.value, by="bob")
     assert (ended.stage, ended.host, ended.image, ended.armed_by) == (
         Stage.CANCELLED,
         "vc-1",
@@ -178,7 +178,7 @@ def test_it_can_be_set_aside_with_what_can_be_read_of_it(site: Site, column: str
         "ann",
     )
     assert "cannot be read" in ended.reason and site.database.deployments.get(row.id) == ended
-    assert isinstance(site.database.events.of(row.id)[-1].data, OrderCancelled)
+    assert site.database.events.of(row.id)[-1].data == OrderCancelled(by="bob")
     assert site.database.unreadable() == []
     assert order(site, "vc-1").stage == Stage.QUEUED, "its host can be ordered again"
 
@@ -202,8 +202,9 @@ def test_one_that_has_ended_and_cannot_be_read_is_history_and_hinders_nothing(si
 
 def test_a_run_that_cannot_be_read_stops_no_other_run(site: Site) -> None:
     run = Run(id="r-1", created=1.0, by="ann", select="rack=B3")
-    site.database.runs.put(run)
-    site.database.runs.put(run.model_copy(update={"id": "r-2"}))
+    with site.database.writing():
+        site.database.runs.put(run)
+        site.database.runs.put(run.model_copy(update={"id": "r-2"}))
     spoil(site, "UPDATE runs SET body = 'x' WHERE id = 'r-1'")
     assert list(site.database.runs.known(["r-1", "r-2", "r-3"])) == ["r-2"]
     with pytest.raises(UnreadableError, match="the run r-1"):

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import pytest
 from flask.testing import FlaskClient
 
-from provisioner.deployment import diagnose
 from provisioner.deployment.order import arm
 from provisioner.deployment.record import record
+from provisioner.diagnosis.overdue import overdue
 from provisioner.domain.deployment import Deployment, WrittenDisk
 from provisioner.domain.events.agent import AgentRebooting, AgentWritten
 from provisioner.domain.events.netboot import DhcpSeen
@@ -94,7 +94,7 @@ def test_who_is_refused_an_orders_script_is_in_its_log_and_in_what_is_said_at_th
     assert (refused.serial, refused.address) == ("S2", "10.77.0.64")
     assert refused.sentence == "this machine says serial S2, the order is for S1"
     clock.now = row.deadline + 1
-    ended = diagnose.overdue(site, site.database.deployments.get(row.id))
+    ended = overdue(site, site.database.deployments.get(row.id))
     assert "was given its disk: this machine says serial S2, the order is for S1" in ended.sentence
 
 
@@ -107,8 +107,9 @@ def test_a_host_that_boots_the_network_instead_of_its_disk_is_named_as_that(
     record(site, row.id, AgentRebooting(), source="agent")
     ask(client)
     assert [refused.sentence for refused in refusals(site, client, row)] == ["the deployment is restarting"]
-    ended = diagnose.overdue(site, site.database.deployments.get(row.id))
-    assert "(10.77.0.64 asked for its boot script instead and was given its disk)" in ended.sentence
+    ended = overdue(site, site.database.deployments.get(row.id))
+    assert "10.77.0.64 asked for its boot script instead and was given its disk" in ended.sentence
+    assert ended.code == 411
 
 
 def test_a_host_whose_deployment_cannot_be_read_gets_its_disk(site: Site, client: FlaskClient) -> None:

@@ -149,3 +149,31 @@ def test_two_clocks_that_differ_age_nothing(site: Site, clock: Clock, monotonic:
         pass_time(clock, monotonic, EVERY / 10)
         keeper.step()
     assert path.exists()
+
+
+def test_old_deployments_go_where_that_is_set_and_the_last_of_each_host_stays(
+    site: Site, clock: Clock, monotonic: Monotonic, keeper: Retention
+) -> None:
+    old, last = ended(site), ended(site)
+    pass_time(clock, monotonic, 40 * DAY)
+    keeper.step()
+    assert site.database.deployments.has(old.id), "they are kept for ever unless that is set"
+    kept = site.settings.retention.model_copy(update={"deployments_days": 30})
+    site.settings = site.settings.model_copy(update={"retention": kept})
+    pass_time(clock, monotonic, EVERY)
+    keeper.step()
+    assert not site.database.deployments.has(old.id)
+    assert site.database.events.of(old.id) == []
+    assert site.database.deployments.has(last.id)
+    assert [event.kind for event in site.database.events.of(last.id)] == ["order.armed", "order.cancelled"]
+
+
+def test_what_is_under_way_is_never_forgotten(
+    site: Site, clock: Clock, monotonic: Monotonic, keeper: Retention
+) -> None:
+    kept = site.settings.retention.model_copy(update={"deployments_days": 1})
+    site.settings = site.settings.model_copy(update={"retention": kept})
+    row = arm(site, site.database.hosts.get("vc-1"), site.database.images.all()[0], by="ann")
+    pass_time(clock, monotonic, 40 * DAY)
+    keeper.step()
+    assert site.database.deployments.has(row.id)

@@ -149,3 +149,22 @@ def test_a_write_that_ends_early_leaves_no_disk_that_boots(supply: Supply, tmp_p
         ImageWriter(device, supply.manifest, stop, lambda said: None).write(source, {})
     assert_dead(path)
     assert path.stat().st_size == DISK
+
+
+class WriteProtected(BlockDevice):
+    """Takes every order to make zeros, and does nothing of it."""
+
+    def zero(self, offset: int, length: int) -> None:
+        pass
+
+
+def test_a_disk_that_keeps_its_old_boot_sectors_is_refused(supply: Supply, tmp_path: Path) -> None:
+    path = tmp_path / "disk"
+    path.write_bytes(b"\xa5" * DISK)
+    with (
+        WriteProtected(path) as device,
+        PackFile(supply.pack, supply.manifest) as source,
+        pytest.raises(DiskError, match="does not let go of its old boot sectors") as caught,
+    ):
+        ImageWriter(device, supply.manifest, lambda *at: None, lambda said: None).write(source, {})
+    assert caught.value.code == 317

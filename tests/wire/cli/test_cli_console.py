@@ -207,7 +207,7 @@ def test_a_silent_console_is_told_from_one_that_was_not_recorded(world: World, h
     [
         ({}, "has no BMC, so its console cannot be recorded"),
         ({"driver": "redfish", "address": "10.77.1.9"}, "driven by Redfish, which has no serial console"),
-        ({"driver": "ipmi", "address": "10.77.1.9", "console": "none"}, "is not recorded"),
+        ({"driver": "ipmi", "address": "10.77.1.8", "console": "none"}, "is not recorded"),
     ],
 )
 def test_why_there_is_no_recording_is_said(world: World, bmc: dict[str, str], sentence: str) -> None:

@@ -89,6 +89,70 @@ def test_the_right_confirmation_arms_and_ctrl_c_leaves_the_deployment_alone(
     assert world.client.deployment(puppet.row.id).stage == "powering"
 
 
+def test_an_image_whose_key_is_trusted_no_more_is_said_so_and_refused(world: World, puppet: Puppet) -> None:
+    key = world.state / "keys" / "release.pub"
+    text = key.read_text()
+    try:
+        assert world.provision("image", "untrust", "release", "--yes").code == 0
+        said = world.provision("deploy", puppet.name, "--dry-run")
+        assert said.code == 6 and "signed by release, which is trusted no more" in " ".join(said.out.split())
+        assert (
+            "✓" not in said.out and "(PV-326)" in said.err and "provision image trust release.pub" in said.err
+        )
+        assert world.provision("deploy", puppet.name, "--yes", "--no-wait").code == 6
+        many = ("--select", f"name={puppet.name}", "--yes", "--expect-count", "1", "--no-wait")
+        assert world.provision("deploy", *many).code == 6
+        assert "release, trusted no more" in " ".join(world.provision("image", "list").out.split())
+    finally:
+        key.write_text(text)
+    assert puppet.row is None
+    assert world.provision("deploy", puppet.name, "--yes", "--no-wait").code == 0
+
+
+DISKS = tuple(
+    DiskInfo(name=name, size=64 << 30, serial=serial)
+    for name, serial in (("vda", "FIRST"), ("vdb", "SECOND"))
+)
+
+
+@pytest.mark.parametrize("command", ["deploy", "retry"])
+def test_what_was_changed_during_the_question_is_refused_and_told(
+    world: World, puppet: Puppet, command: str
+) -> None:
+    if command == "retry":
+        world.client.cancel(puppet.arm())
+    before = puppet.row
+    host = {"name": puppet.name, "macs": [puppet.mac], "profile": "cube"}
+    world.site.database.hosts.put_hardware(puppet.name, HardwareFacts(disks=DISKS), 1234.5)
+    world.apply([{**host, "disk": {"serial": "FIRST"}}], [])
+    with world.terminal(command, puppet.name, "--no-wait") as terminal:
+        terminal.await_text("to continue")
+        world.apply([{**host, "disk": {"serial": "SECOND"}}], [])
+        terminal.type(f"{last4(puppet)}\n")
+        assert terminal.end() == 6
+    seen = " ".join(terminal.seen.split())
+    assert "since it was shown, of" in seen and "the disk is otherwise: SECOND in place of FIRST" in seen
+    assert "(PV-146)" in seen and "nothing was ordered" in seen
+    assert puppet.row == before, "nothing was armed"
+
+
+def test_what_does_not_decide_may_change_during_the_question(world: World, puppet: Puppet) -> None:
+    with world.terminal("deploy", puppet.name, "--no-wait") as terminal:
+        terminal.await_text("to continue")
+        world.apply([{"name": puppet.name, "macs": [puppet.mac], "profile": "cube", "rack": "ELSE"}], [])
+        terminal.type(f"{last4(puppet)}\n")
+        assert terminal.end() == 0
+    assert puppet.row is not None
+
+
+def test_an_order_over_the_api_may_name_the_plan_that_was_shown(world: World, puppet: Puppet) -> None:
+    plan = world.client.plan(puppet.name)
+    with pytest.raises(RefusedError, match="since it was shown, something is otherwise") as caught:
+        world.client.arm(puppet.name, yes=True, shown="0" * 64)
+    assert caught.value.code == 146 and puppet.row is None
+    assert world.client.arm(puppet.name, yes=True, shown=plan.digest).host == puppet.name
+
+
 @pytest.mark.parametrize("key", ["\x03", "\x04"], ids=["Ctrl-C", "Ctrl-D"])
 def test_ending_the_question_orders_nothing(world: World, puppet: Puppet, key: str) -> None:
     with world.terminal("deploy", puppet.name) as terminal:
@@ -132,6 +196,23 @@ def test_a_dry_run_says_why_no_disk_that_was_seen_is_meant(world: World, puppet:
     assert said.code == 0 and "not among those seen; the one disk that fits: no hint" in words, words
     assert "this machine shows no disk that could be meant. Seen: sda 10 GB serial 4C53: it is a USB" in words
     assert "(PV-312)" in words
+
+
+def test_a_plan_says_what_was_written_to_the_disk_since_it_was_seen(world: World, puppet: Puppet) -> None:
+    ident = puppet.reach_restarting()
+    world.client.cancel(ident)
+    said = world.provision("deploy", puppet.name, "--dry-run")
+    words = " ".join(said.out.split())
+    at = r"20\d\d-\d\d-\d\d \d\d:\d\d:\d\d [A-Z0-9+-]+"
+    assert re.search(f"seen {at} by the ramdisk's hello of deployment {ident} ", words), words
+    assert re.search(f"since then vault-os 1, written by {ident} on {at}", words), words
+    erases = world.provision("deploy", puppet.name, "--dry-run", "-o", "json").json["plan"]["erases"]
+    assert erases["seen_in"] == erases["written"]["by"] == ident and erases["written"]["whole"]
+    assert erases["seen_at"] <= erases["written"]["ended"], "times as RFC 3339 has them"
+    disk = world.provision("host", "show", puppet.name).out
+    assert f"holds vault-os 1, written by {ident}" in disk
+    many = world.provision("deploy", "--select", f"name={puppet.name}", "--dry-run")
+    assert f"vault-os 1, written by {ident}" in " ".join(many.out.split())
 
 
 def test_a_dry_run_says_what_of_the_hardware_would_be_rejected(world: World, puppet: Puppet) -> None:
@@ -228,9 +309,9 @@ def test_cancelling_ends_who_watches_with_exit_3(world: World, puppet: Puppet) -
     ident = puppet.arm()
     with world.lines("watch", puppet.name, FORCE_COLOR="1") as watching:
         watching.await_text("Power vc-")
-        assert world.provision("cancel", puppet.name).code == 0
+        assert world.provision("cancel", puppet.name, env={"LOGNAME": "DOM\\ann"}).code == 0
         assert watching.end() == 3
-    assert f"{puppet.name} cancelled: " in watching.seen and "cancelled by operator" in watching.seen
+    assert f"{puppet.name} cancelled: " in watching.seen and "cancelled by DOM_ann" in watching.seen
     assert "\x1b[?25l" not in watching.seen, "colours were asked for, but nothing is redrawn in a pipe"
     check(
         world.provision("cancel", ident),

@@ -153,6 +153,14 @@ def test_a_key_is_trusted_whole_or_not_at_all(world: World, tmp_path: Path) -> N
         assert len(ours) in (0, 2), "both halves of a key pair"
 
 
+def test_a_support_dump_is_written_whole_or_not_at_all(world: World, tmp_path: Path) -> None:
+    folder = tmp_path / "disk"
+    words = ("support-dump", "--state", world.state, "--out", folder / "dump.tar.gz")
+    found = runs(folder, tmp_path / "seed", [0, 1, 2], *words)
+    assert_all_or_nothing(found, least=2)
+    assert list(found[-1]["after"]) == ["dump.tar.gz"]
+
+
 def test_a_mirror_is_completed_by_the_next_make_and_holds_no_half_file(tmp_path: Path) -> None:
     """What has come stays, for it is whole; what says that all is well comes last."""
     folder, shelf = tmp_path / "disk", tmp_path / "shelf"
@@ -319,6 +327,7 @@ WRITTEN: dict[tuple[str, str], Callable[..., None]] = {
     ("mirror make", "--out"): test_a_mirror_is_completed_by_the_next_make_and_holds_no_half_file,
     ("ramdisk build", "--out"): test_a_ramdisk_comes_whole_or_not_at_all,
     ("ramdisk build", "--state"): test_a_ramdisk_comes_whole_or_not_at_all,
+    ("support-dump", "--out"): test_a_support_dump_is_written_whole_or_not_at_all,
     ("rehearse", "--report"): test_rehearse.test_a_report_is_written_whole_or_stays_what_it_was,
     (
         "serve",
@@ -336,8 +345,9 @@ READ = {
     *(("mirror lock", "--collections"), ("mirror lock", "--sources"), ("mirror make", "--lock")),
     *(("mirror make", "--sign"), ("mirror make", "--from"), ("mirror make", "--sources")),
     *(("mirror verify", "folder"), ("mirror verify", "--pubkey"), ("mirror verify", "--lock")),
-    *(("bmc secret", "--password-file"), ("ramdisk build", "--kernel"), ("ramdisk build", "--firmware")),
+    *(("bmc secret put", "--password-file"), ("ramdisk build", "--kernel"), ("ramdisk build", "--firmware")),
     *(("rehearse", "--iso"), ("rehearse", "--image"), ("serve", "--settings")),
+    *(("check", "--settings"), ("support-dump", "--settings"), ("host import", "file")),
 }
 
 
@@ -359,6 +369,7 @@ def paths(command: click.Command, words: tuple[str, ...] = ()) -> Iterator[tuple
 
 def test_whatever_a_command_writes_was_tried_on_a_full_disk() -> None:
     """A new option that names a path is read, or it has a test: put it in the table."""
-    asked = {("image add", "--state"), ("image build", "--state")}  # of the service
+    commands = ("image add", "image build", "image trust", "ramdisk build", "serve")
+    asked = {(command, "--state") for command in commands}  # where they write, whomever they can ask
     assert set(paths(provision)) | asked == {*WRITTEN, *SCRATCH, *READ}
     assert not set(WRITTEN) & (SCRATCH | READ)

@@ -175,7 +175,21 @@ def test_a_server_that_gives_no_parts_is_given_up_in_words(
 def test_what_is_no_address_of_a_pack_is_said(world: World, disk: Path, url: str) -> None:
     said = write(world, url, disk, "--yes")
     assert said.code == 2 and "PV-102" in said.err and "Traceback" not in said.err, said.err
-    assert disk.read_bytes() == b"\xa5" * SIZE
+    assert "write http://ADDRESS" in said.err and disk.read_bytes() == b"\xa5" * SIZE
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("http://me:Sup3rPw@h/x.pack", "http://:Sup3rPw@h/x.pack", "http://me:Sup3r/Pw@h/x.pack"),
+        *("https://me:Sup3rPw@h/x.pack", "http://me:Sup3r#Pw@h/x.pack", "http://me:Sup3r[Pw@h/x.pack"),
+        *("http://me:1?Sup3r@h/x.pack", "ftp://Sup3rPw@h", "http://me:Sup3rPw@h:99999/x.pack"),
+    ],
+)
+def test_a_login_in_a_url_is_refused_and_not_shown(world: World, disk: Path, url: str) -> None:
+    said = write(world, url, disk, "--yes")
+    assert said.code == 2 and "(PV-102)" in said.err and "a login" in said.err, said.err
+    assert "Sup3r" not in said.err and "me:" not in said.err and "Port" not in said.err, said.err
 
 
 def test_the_device_is_shown_and_must_be_named(world: World, pack: Path, disk: Path) -> None:
@@ -203,13 +217,13 @@ def test_what_is_wrong_is_refused_before_the_disk_is_touched(
     small = tmp_path / "small"
     small.write_bytes(bytes(8 * MIB))
     for device, words, code in (
-        (tmp_path / "none", "No such file", 2),
+        (tmp_path / "none", "there is no such file", 2),
         (Path("/dev/null"), "neither a disk nor a regular file", 2),
         (tmp_path, "neither a disk nor a regular file", 2),
         (small, "is too small: the image needs", 3),
     ):
         said = write(world, pack, device, "--yes")
-        assert said.code == code and words in said.err, said.err
+        assert said.code == code and words in said.err and "  → " in said.err, said.err
     with disk.open("r+b") as file:
         file.seek(512)
         file.write(b"LABELONE")

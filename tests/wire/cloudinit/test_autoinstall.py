@@ -110,7 +110,7 @@ def test_what_is_no_live_iso_or_another_one_is_refused(world: World, tmp_path: P
         ("--iso", str(ROOT / "README.md")): "does not say what it is",
         ("--iso", str(ROOT / "README.md"), "--name", "u", "--version", "1"): "it is no live-server ISO",
         ("--iso", "/no/such.iso"): "no such file",
-        ("--iso", str(other), "--name", "Not A Name"): "name: String should match",
+        ("--iso", str(other), "--name", "Not A Name"): "name: is not of the form",
         (str(other), "--name", "u"): "are for --iso",
     }
     before = world.client.images()
@@ -221,6 +221,24 @@ def test_no_stranger_reads_a_seed(world: World, host: Puppet, nowhere: Reply) ->
     assert "the request comes from 10.77.0.1, not from the host's own address" in said
     assert host.row.nonce not in said
     assert host.row.stage == "powering" and "seed.served" not in world.kinds(host.row.id)
+
+
+@pytest.mark.parametrize(
+    ("other", "code", "seen"), [({}, 303, "disk-2"), ({"serial": "S-2"}, 301, "disk-1")], ids=str
+)
+def test_a_replaced_disk_is_kept_where_the_right_machine_shows_it(
+    world: World, host: Puppet, other: dict[str, str], code: int, seen: str
+) -> None:
+    assert say(host).status == 200 and ask(host, serial="S-1").json["do"] == "continue"
+    world.client.cancel(host.row.id)
+    host.arm()
+    assert say(host).status == 200
+    disk = {"name": "vda", "size": 64 << 30, "logical_sector": 512, "serial": "disk-2"}
+    said = {"boot_id": "boot-2", "serial": "S-1", "disks": [disk], **other}
+    assert ask(host, **said).json["do"] == "stop"
+    assert (host.row.stage, host.row.code) == ("failed", code)
+    assert [each.serial for each in world.client.host(host.name).facts.disks] == [seen]
+    assert world.client.plan(host.name).erases.serial == seen
 
 
 def test_a_host_that_boots_the_ramdisk_has_no_seed_and_no_events(puppet: Puppet, nowhere: Reply) -> None:

@@ -227,8 +227,11 @@ def test_a_machine_is_adopted_with_all_that_it_said(seeking: World, stranger: St
     assert stranger.report().status == 200
     name = f"vc-{stranger.serial.lower()}"
     again = ("host", "add", "--from-seen", stranger.second.upper(), "--name", name, "--rack", "B3")
-    said = seeking.provision(*again, "--profile", "cube")
+    said = seeking.provision(*again, "--profile", "cube", env={"LOGNAME": "ann"})
     assert said.code == 0 and f"{name} is known now" in said.err, said.err
+    [entry] = json.loads(seeking.provision("host", "history", name, "-o", "json").out)["history"]
+    assert (entry["event"]["kind"], entry["event"]["data"]["by"]) == ("host.changed", "ann")
+    assert entry["event"]["data"]["change"] == "added"
     found = seeking.client.host(name)
     host = found.host
     assert host.macs == (stranger.second, stranger.mac), "the named one boots"

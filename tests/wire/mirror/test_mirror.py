@@ -320,7 +320,8 @@ def test_each_difference_is_named(works: Works, copy: Path) -> None:
     (copy / "apt" / "pool" / "evil.deb").write_text("x")
     (copy / "apt" / "pool" / "link.deb").symlink_to("/etc/passwd")
     said = works.provision("mirror", "verify", copy, "--pubkey", "site.gpg", "-o", "json")
-    assert said.code == 6 and "4 findings (PV-654)" in said.err
+    error = json.loads(said.err)["error"]
+    assert (said.code, error["code"]) == (6, 654) and "4 findings" in error["message"]
     found = [(row["kind"], Path(row["file"]).name) for row in json.loads(said.out)["findings"]]
     assert found == [
         ("missing", "greeter_1.0_all.deb"),

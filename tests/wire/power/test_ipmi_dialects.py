@@ -60,7 +60,7 @@ def test_a_deployment_reaches_netbooting(
     [
         (ipmi_bmc.UserOnly, 213, "forbids"),
         (ipmi_bmc.NoPowerOrders, 213, "insufficient privilege"),
-        (ipmi_bmc.NoSuiteOfOurs, 203, "No Cipher suite match"),
+        (ipmi_bmc.NoSuiteOfOurs, 207, "No Cipher suite match"),
     ],
     ids=lambda value: value.__name__ if isinstance(value, type) else None,
 )

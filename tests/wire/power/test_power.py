@@ -73,6 +73,16 @@ def test_a_boot_device_is_set_and_read_back(
     assert driver.get_boot().device == "default", "it holds for one start"
 
 
+def test_power_and_boot_device_are_read_by_one_login(machine: Switched, address: BmcAddress) -> None:
+    driver = registry.connect(address)
+    assert isinstance(driver, protocol.StatusReader)
+    assert driver.status() == protocol.BmcStatus("off", "default", suite=3)
+    driver.set_boot("disk")
+    driver.on()
+    assert driver.status() == protocol.BmcStatus("on", "disk", suite=3)
+    assert machine.acts == ["on"], "it only looks"
+
+
 def test_many_acts_in_a_row_do_not_use_up_the_bmc_s_sessions(address: BmcAddress) -> None:
     driver = registry.connect(address)
     assert {driver.state().state for _ in range(25)} == {"off"}

@@ -187,7 +187,10 @@ def test_a_hello_with_the_nonce_of_another_card_pauses_the_deployment(puppet: Pu
     assert puppet.hello(mac="52:54:00:99:99:99") == nowhere
     assert puppet.world.told(ident)[-1] == "host.suspect" and "52:54:00:99:99:99" in puppet.row.reason
     assert puppet.hello() == nowhere
-    puppet.world.client.resume(puppet.name)
+    said = puppet.world.provision("resume", puppet.name, env={"LOGNAME": "ann"})
+    assert said.code == 0, said.err
+    resumed = puppet.world.client.events(ident).events[-1]
+    assert resumed.describe() == "resumed by ann"
     assert puppet.hello().status == 200
 
 
@@ -226,6 +229,90 @@ def test_what_is_locked_or_changed_after_the_order_is_never_written(
     row = puppet.world.client.deployment(ident)
     assert (row.stage, row.code) == ("failed", code) and sentence in row.reason
     assert "agent.hello" not in puppet.world.kinds(ident)
+
+
+REPLACED = {"name": "vda", "size": 64 << 30, "logical_sector": 512, "serial": "disk-2"}
+
+
+def shown_serials(puppet: Puppet) -> list[str]:
+    return [disk.serial for disk in puppet.world.client.host(puppet.name).facts.disks]
+
+
+def test_a_replaced_disk_is_refused_once_and_then_shown_as_the_one_that_would_be_erased(
+    puppet: Puppet,
+) -> None:
+    client = puppet.world.client
+    first = puppet.arm()
+    assert puppet.hello(serial="S-1").status == 200
+    client.cancel(first)
+    ident = puppet.arm()
+    assert client.deployment(ident).target.serial == "disk-1"
+    puppet.token = ""
+    reply = puppet.hello(boot_id="boot-2", serial="S-1", disks=[REPLACED])
+    assert reply.status == 403 and "serial disk-1, is not there" in reply.body.decode()
+    row = client.deployment(ident)
+    assert (row.stage, row.code) == ("failed", 303)
+    assert "agent.hello" not in puppet.world.kinds(ident)
+    assert puppet.hello(boot_id="boot-2", serial="S-1", disks=[REPLACED]).status == 404
+    erased = client.plan(puppet.name).erases
+    assert (erased.seen, erased.serial, erased.written) == (True, "disk-2", None)
+    puppet.arm()
+    assert puppet.hello(boot_id="boot-3", serial="S-1", disks=[REPLACED]).status == 200
+
+
+@pytest.mark.parametrize(
+    ("claim", "status"),
+    [
+        ({"serial": "S-2"}, 403),  # PV-301
+        ({"serial": ""}, 403),
+        ({"serial": "S-1", "uuid": "4c4c4544-0042-3510-8054-b4c04f4d3534"}, 403),  # PV-302
+        ({"serial": "S-1", "nonce": "n" * 32}, 404),
+        ({"serial": "S-1", "mac": "52:54:00:99:99:99"}, 404),
+    ],
+    ids=str,
+)
+def test_what_another_machine_shows_is_never_taken_for_the_host_s(
+    puppet: Puppet, claim: dict[str, Any], status: int
+) -> None:
+    uuid = "4c4c4544-0042-3510-8054-b4c04f4d3533"
+    first = puppet.arm()
+    assert puppet.hello(serial="S-1", uuid=uuid).status == 200
+    puppet.world.client.cancel(first)
+    puppet.arm()
+    puppet.token = ""
+    reply = puppet.hello(**{"boot_id": "boot-2", "uuid": uuid, "disks": [REPLACED], **claim})
+    assert reply.status == status
+    assert shown_serials(puppet) == ["disk-1"]
+
+
+def test_what_a_locked_host_shows_is_not_kept_either(puppet: Puppet) -> None:
+    client = puppet.world.client
+    first = puppet.arm()
+    assert puppet.hello().status == 200
+    client.cancel(first)
+    puppet.arm()
+    puppet.token = ""
+    greeting = puppet.greeting(boot_id="boot-2", disks=[REPLACED])
+    client.lock(puppet.name, locked=True)
+    assert puppet.http("/agent/v1/hello", body=greeting).status in (403, 404)
+    assert shown_serials(puppet) == ["disk-1"]
+
+
+def test_nothing_that_the_former_machine_showed_is_told_of_another_in_its_place(world: World) -> None:
+    with world.machine() as puppet:
+        first = puppet.arm()
+        assert puppet.hello(serial="BOARD-OLD").status == 200
+        world.client.cancel(first)
+        said = world.provision("host", "edit", puppet.name, "--mac", "52:54:00:0e:0e:0e")
+        assert said.code == 0, said.err
+        plan = world.client.plan(puppet.name)
+        assert (plan.serial, plan.erases.seen) == ("", False)
+        said = world.provision("deploy", puppet.name, "--dry-run")
+        assert "not seen yet" in said.out and "disk-1" not in said.out
+        assert "not seen yet" in world.provision("host", "show", puppet.name).out
+        ident = world.client.arm(puppet.name, yes=True).id
+        row = world.site.database.deployments.get(ident)
+        assert (row.serial, row.uuid, row.target.is_known) == ("", "", False)
 
 
 def test_a_hello_from_another_address_is_refused(world: World, puppet: Puppet, nowhere: Reply) -> None:

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from provisioner.deployment import diagnose
 from provisioner.deployment.order import arm
 from provisioner.deployment.record import record
+from provisioner.diagnosis.overdue import overdue
 from provisioner.domain.events.netboot import DhcpSeen
 from provisioner.domain.events.order import SlotGiven
 from provisioner.domain.events.power import PowerBegan, PowerOn
@@ -33,11 +33,11 @@ def netbooting(site: Site) -> Any:
         (("snponly.efi", "done", 173_792), "its firmware fetched snponly.efi by TFTP, but iPXE never asked"),
         (
             ("pxelinux.0", "refused: file not found", 0),
-            "asked by TFTP for 'pxelinux.0' (refused: file not found)",
+            "its firmware asks by TFTP for 'pxelinux.0', which is not there",
         ),
         (
             ("snponly.efi", "lost: no answer after 512 bytes", 512),
-            "TFTP of snponly.efi broke after 512 bytes",
+            "TFTP of snponly.efi broke off after 512 bytes",
         ),
         (("snponly.efi", "aborted: error 8", 0), "it has an address but iPXE never asked for its script"),
         (None, "it has an address but iPXE never asked for its script"),
@@ -51,7 +51,7 @@ def test_what_tftp_saw_is_said_of_a_machine_that_is_stuck(
     if heard:
         recorder.record(heard[0], ADDRESS, heard[1], heard[2])
     recorder.write()
-    passed = diagnose.overdue(site, row)
+    passed = overdue(site, row)
     said, hint = passed.sentence, passed.hint
     assert sentence in said and hint
 
@@ -61,8 +61,8 @@ def test_what_came_before_the_power_on_says_nothing(site: Site, clock: Any) -> N
     recorder.record("snponly.efi", ADDRESS, "done", 173_792)
     recorder.write()
     clock.now += 10
-    assert "iPXE never asked for its script" in diagnose.overdue(site, netbooting(site)).sentence
-    assert "fetched" not in diagnose.overdue(site, site.database.deployments.last_of("vc-1")).sentence
+    assert "iPXE never asked for its script" in overdue(site, netbooting(site)).sentence
+    assert "fetched" not in overdue(site, site.database.deployments.last_of("vc-1")).sentence
 
 
 def test_the_last_of_each_address_is_kept_and_counted(site: Site) -> None:

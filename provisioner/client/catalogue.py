@@ -1,0 +1,70 @@
+"""Calls about images and profiles."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from provisioner.api.answer import Removal
+from provisioner.api.images import (
+    ImageAnswer,
+    ImageList,
+    ImageRemoved,
+    ImageSource,
+    ImageVerified,
+    StrayFile,
+    StrayFileList,
+    StrayFileSelection,
+)
+from provisioner.api.profiles import ProfileAnswer, ProfileLearned, ProfileLesson, ProfileList, ProfileStatus
+from provisioner.client.request import request
+from provisioner.client.transport import LONG, Transport, quoted
+from provisioner.domain.plan import CatalogueImage
+
+
+class CatalogueCalls(Transport):
+    """Of `Client`: images and profiles."""
+
+    def images(self) -> tuple[CatalogueImage, ...]:
+        """The catalogue."""
+        return self.get(ImageList, "/images").images
+
+    def add_image(
+        self, path: Path, *, iso: bool = False, name: str = "", version: str = "", sha256: str = ""
+    ) -> CatalogueImage:
+        """Register a pack, or with `iso` an installer, that lies on the service's machine."""
+        source = request(ImageSource, path=str(path), iso=iso, name=name, version=version, sha256=sha256)
+        return self.post(ImageAnswer, "/images", source, patience=LONG).image
+
+    def verify_image(self, text: str) -> ImageVerified:
+        """Read a stored image again."""
+        return self.post(ImageVerified, f"/images/{quoted(text)}/verify", patience=LONG)
+
+    def remove_image(self, text: str, *, dry_run: bool = False) -> ImageRemoved:
+        """Take an image out of the catalogue, with its files; or only ask whether that can be."""
+        body = Removal(dry_run=dry_run)
+        return self.post(ImageRemoved, f"/images/{quoted(text)}/remove", body, patience=LONG)
+
+    def image_garbage(self) -> tuple[StrayFile, ...]:
+        """What lies beside the images and belongs to none."""
+        return self.get(StrayFileList, "/images/garbage").garbage
+
+    def remove_image_garbage(self, names: Sequence[str]) -> tuple[StrayFile, ...]:
+        """Remove these, as far as they are still garbage; what was removed."""
+        selection = StrayFileSelection(names=tuple(names))
+        return self.post(StrayFileList, "/images/garbage", selection, patience=LONG).garbage
+
+    def profiles(self) -> tuple[ProfileStatus, ...]:
+        """Every profile with the names of its hosts."""
+        return self.get(ProfileList, "/profiles").profiles
+
+    def profile(self, name: str) -> ProfileStatus:
+        """One profile."""
+        return self.get(ProfileAnswer, f"/profiles/{quoted(name)}").profile
+
+    def remove_profile(self, name: str, *, dry_run: bool = False) -> ProfileStatus:
+        """Forget a profile that no host has, or only ask whether that can be; what was known of it."""
+        body = Removal(dry_run=dry_run)
+        return self.post(ProfileAnswer, f"/profiles/{quoted(name)}/remove", body).profile
+
+    def learn(self, lesson: ProfileLesson) -> ProfileLearned:
+        """A profile from a machine."""
+        return self.post(ProfileLearned, "/profiles/learn", lesson)

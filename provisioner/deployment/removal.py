@@ -1,0 +1,312 @@
+"""Changes what is known: hosts, profiles, images, logins; what something still needs is not taken away."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+
+from provisioner.deployment import plan, rendering
+from provisioner.domain import inventory_diff
+from provisioner.domain.event import Event
+from provisioner.domain.events.inventory import (
+    HostChanged,
+    HostLocked,
+    HostMoved,
+    HostRemoved,
+    HostRenamed,
+    HostUnlocked,
+)
+from provisioner.domain.host import Host
+from provisioner.domain.image import Image
+from provisioner.domain.profile import Profile
+from provisioner.domain.stage import RESTING
+from provisioner.errors import InputError, RefusedError
+from provisioner.site.site import Site
+from provisioner.state import complaints, image_folders, secrets
+
+MACHINE = ("macs", "serial", "uuid", "bmc")  # what a host says of its machine, and not of its place
+HELD = (*MACHINE, "disk", "profile")  # what a deployment relies on until it is at rest
+MOST_NAMES = 10  # of what needs something, in a sentence
+
+
+@dataclass(frozen=True)
+class Removals:
+    """The names of hosts and profiles that are to be forgotten."""
+
+    hosts: tuple[str, ...] = ()
+    profiles: tuple[str, ...] = ()
+
+
+class _DryRun(Exception):
+    """Rolls back what was only tried."""
+
+
+@contextmanager
+def _writing(site: Site, *, dry_run: bool) -> Iterator[None]:
+    """One transaction; of a `dry_run` nothing stays."""
+    with suppress(_DryRun), site.database.writing():
+        yield
+        if dry_run:
+            raise _DryRun
+
+
+def set_lock(site: Site, text: str, *, locked: bool, by: str) -> Host:
+    """Lock a host, or open it; as it is now. Raises NotFoundError."""
+    with site.database.writing():
+        host = plan.find_host(site, text)
+        if host.locked == locked:
+            return host
+        event = HostLocked(by=by) if locked else HostUnlocked(by=by)
+        site.database.events.add(Event.of_host(host.name, event, source=by, now=site.clock()))
+        return site.database.hosts.set_lock(host.name, locked=locked)
+
+
+def remove_host(site: Site, text: str, *, by: str, dry_run: bool = False) -> Host:
+    """Forget a host; what it did stays in the log. With `dry_run` only what is refused is refused.
+
+    Raises NotFoundError; RefusedError: PV-131 while it is locked, PV-132 while it is deployed, or while
+    nobody can read whether it is.
+    """
+    with _writing(site, dry_run=dry_run):
+        host = _forget_host(site, plan.find_host(site, text), by)
+    if not dry_run:
+        _forget_files(site, host.name)
+    return host
+
+
+def _forget_files(site: Site, name: str) -> None:
+    """What the state folder has of a host beside the database."""
+    secrets.forget_certificate(site.settings.state, name)
+    rendering.forget(site.settings.state, name)
+
+
+def _forget_host(site: Site, host: Host, by: str) -> Host:
+    """Inside the caller's transaction."""
+    _require_unlocked(host, "it cannot be removed")
+    _require_rest(site, host, "it cannot be removed")
+    site.database.hosts.remove(host.name)
+    removed = HostRemoved(by=by, host=host)
+    site.database.events.add(Event.of_host(host.name, removed, source=by, now=site.clock()))
+    return host
+
+
+def _note_changes(site: Site, before: list[Host], after: list[Host], by: str) -> None:
+    for change in inventory_diff.between((before, []), (after, [])):
+        if change.change != "removed":
+            event = HostChanged(by=by, change=change.change, fields=change.fields)
+            site.database.events.add(Event.of_host(change.name, event, source=by, now=site.clock()))
+
+
+def move_host(
+    site: Site, text: str, to: str, *, by: str, shown: tuple[Host, Host] | None = None, dry_run: bool = False
+) -> Host:
+    """Let the host `to` be the machine of another host, which is no more: its board sits there now.
+
+    Cards, serial, UUID, BMC and hardware are the machine's; name, rack, profile and disk are the host's
+    that stays. What both did stays under their names. `shown` are both as they were when it was confirmed.
+
+    Raises NotFoundError; InputError where both are one; RefusedError: PV-133, one is not as it was shown;
+    PV-131 and PV-132 as `remove_host`, for either.
+    """
+    state = site.settings.state
+    with _writing(site, dry_run=dry_run):
+        source, target = plan.find_host(site, text), plan.find_host(site, to)
+        if source.name == target.name:
+            raise InputError(f"{text} and {to} are one host", hint="provision host list")
+        _require_shown((source, target), shown)
+        facts, at = site.database.hosts.hardware(source.name), site.database.hosts.hardware_at(source.name)
+        _require_unlocked(target, "it cannot be another machine")
+        _require_rest(site, target, "it cannot be another machine")
+        _forget_host(site, source, by)
+        machine = {key: getattr(source, key) for key in MACHINE}
+        moved = target.model_copy(update=machine)
+        site.database.write_inventory([moved], [], site.settings.hosts_range)
+        site.database.hosts.replace_hardware(moved.name, facts, at)
+        event = HostMoved(by=by, before=source.name, machine=target)
+        site.database.events.add(Event.of_host(moved.name, event, source=by, now=site.clock()))
+    if not dry_run:
+        secrets.rename_certificate(state, source.name, moved.name)
+        rendering.forget(state, source.name)
+    return moved
+
+
+def _require_shown(hosts: tuple[Host, Host], shown: tuple[Host, Host] | None) -> None:
+    """Raises RefusedError (PV-133), which names what is otherwise than it was when it was confirmed."""
+    for change in inventory_diff.between((shown or hosts, []), (hosts, [])):
+        fields = ", ".join(field.field for field in change.fields) or "the host itself"
+        raise RefusedError(
+            f"{change.name} is not what was confirmed: since it was shown, {fields} was changed; "
+            "nothing was moved",
+            hint=f"look again: provision host move {hosts[0].name} {hosts[1].name}",
+            code=133,
+        )
+
+
+def rename_host(site: Site, text: str, name: str, *, by: str) -> Host:
+    """Call a host otherwise; its hardware, fixed addresses and history go with it.
+
+    The machine calls itself by its old name until it is deployed again.
+
+    Raises NotFoundError; InventoryError (PV-110) for a name that is another's serial, MAC or UUID, or ours;
+    RefusedError: PV-144, another host has that name; PV-132 as `remove_host`.
+    """
+    with site.database.writing():
+        host = plan.find_host(site, text)
+        if name == host.name:
+            return host
+        if name in {other.name for other in site.database.hosts.all()}:
+            raise RefusedError(f"another host is called {name}", hint="provision host list", code=144)
+        _require_rest(site, host, "it cannot be renamed")
+        renamed = host.model_copy(update={"name": name})
+        others = [other for other in site.database.hosts.all() if other.name != host.name]
+        for complaint in complaints.of_names([*others, renamed], {name}):
+            raise complaint.error()
+        site.database.hosts.rename(host.name, renamed)
+        event = HostRenamed(by=by, before=host.name)
+        site.database.events.add(Event.of_host(name, event, source=by, now=site.clock()))
+    secrets.rename_certificate(site.settings.state, host.name, name)
+    rendering.rename(site.settings.state, host.name, name)
+    return renamed
+
+
+def _require_unlocked(host: Host, consequence: str) -> None:
+    """A lock would be lost with the host, and nobody be told."""
+    if host.locked:
+        raise RefusedError(
+            f"{host.name} is locked, so {consequence}",
+            hint=f"who did it: provision host history {host.name}; then provision host unlock {host.name}",
+            code=131,
+        )
+
+
+def _require_rest(site: Site, host: Host, consequence: str) -> None:
+    for fault in site.database.deployments.unreadable_orders(host.name):
+        raise RefusedError(f"{host.name}: {fault}", hint=fault.hint, code=fault.code)
+    last = site.database.deployments.last_readable(host.name)
+    if last and last.stage not in RESTING:
+        raise RefusedError(
+            f"{host.name} is being deployed ({last.id}, {last.stage}), so {consequence}",
+            hint=f"provision watch {host.name}, or provision cancel {host.name}",
+            code=132,
+        )
+
+
+def remove_profile(site: Site, name: str, *, dry_run: bool = False) -> Profile:
+    """Forget a profile. Raises NotFoundError; RefusedError (PV-144) while a host has it."""
+    with _writing(site, dry_run=dry_run):
+        profile = _forget_profile(site, name)
+    return profile
+
+
+def _forget_profile(site: Site, name: str) -> Profile:
+    """Inside the caller's transaction."""
+    profile = site.database.profiles.get(name)
+    hosts = [host.name for host in site.database.hosts.all() if host.profile == name]
+    _require_unneeded(f"the profile {name}", hosts, "give them another profile: provision host apply")
+    site.database.profiles.remove(name)
+    return profile
+
+
+def replace(
+    site: Site,
+    hosts: list[Host],
+    profiles: list[Profile],
+    gone: Removals,
+    *,
+    by: str,
+    dry_run: bool = False,
+    only_new: bool = False,
+) -> None:
+    """Add or replace hosts and profiles and remove others, in one transaction; a `dry_run` changes nothing.
+
+    A lock of before stays, whatever is said of it. With `only_new` no host is replaced.
+
+    Raises ServiceError (PV-614), and what `remove_host` and `remove_profile` raise; InputError (PV-110) for
+    a host that is known with `only_new`; RefusedError (PV-132) where a host that is deployed would get
+    another machine, BMC, disk or profile. Nothing is changed then.
+    """
+    with _writing(site, dry_run=dry_run):
+        before = site.database.hosts.known(host.name for host in hosts)
+        if only_new:
+            _require_unknown(before)
+        for name in gone.hosts:
+            _forget_host(site, site.database.hosts.get(name), by)
+        hosts = [_checked(site, host, before.get(host.name)) for host in hosts]
+        site.database.write_inventory(hosts, profiles, site.settings.hosts_range)
+        for name in gone.profiles:
+            _forget_profile(site, name)
+        _note_changes(site, list(before.values()), hosts, by)
+    if not dry_run:
+        for name in gone.hosts:
+            _forget_files(site, name)
+
+
+def _require_unknown(known: Iterable[str]) -> None:
+    for name in known:
+        raise InputError(
+            f"there is a host {name} already, it was not changed",
+            hint=f"provision host edit {name} changes what is given; provision host show {name}",
+            code=110,
+        )
+
+
+def _checked(site: Site, host: Host, before: Host | None) -> Host:
+    """With the lock of before: it is the operator's word, and applying a file never opens it."""
+    if before is None:
+        return host
+    if changed := [key for key in HELD if getattr(host, key) != getattr(before, key)]:
+        _require_rest(site, before, f"its {', '.join(changed)} cannot be changed")
+    return host.model_copy(update={"locked": host.locked or before.locked})
+
+
+def remove_image(site: Site, text: str, *, dry_run: bool = False) -> tuple[Image, int]:
+    """Take one image out of the catalogue, with its files; how many bytes are free now.
+
+    `text` is its id, or its name where there is only one version of it.
+
+    Raises NotFoundError; RefusedError: PV-144, a deployment or a profile needs it, or it is not said which
+    version is meant; PV-130, files of the catalogue are being added.
+    """
+    state = site.settings.state
+    with image_folders.changing(state, alone=True):
+        with _writing(site, dry_run=dry_run):
+            image = plan.find_image(site, text)
+            versions = [other for other in site.database.images.all() if other.name == image.name]
+            if text != image.id and len(versions) > 1:
+                known = ", ".join(other.id for other in versions)
+                raise RefusedError(f"{text} has several versions", hint=f"name one: {known}", code=144)
+            _require_unneeded(image.id, _orders_of(site, image), "wait, or provision cancel HOST")
+            profiles = _profiles_of(site, image, is_last=len(versions) == 1)
+            _require_unneeded(image.id, profiles, "name another image there: provision host apply")
+            site.database.images.remove(image.id)
+        return image, 0 if dry_run else image_folders.remove_folder(state, image.id)
+
+
+def _orders_of(site: Site, image: Image) -> list[str]:
+    under_way = site.database.deployments.under_way()
+    return [f"{row.id} of {row.host}" for row in under_way if image.id in (row.image, row.iso)]
+
+
+def _profiles_of(site: Site, image: Image, *, is_last: bool) -> Iterable[str]:
+    """Those that name this version, or any version of it where it is the last one."""
+    names = {image.id, image.name} if is_last else {image.id}
+    for profile in site.database.profiles.all():
+        if profile.image in names or profile.installer.iso in names:
+            yield f"the profile {profile.name}"
+
+
+def remove_login(site: Site, name: str, *, dry_run: bool = False) -> None:
+    """Forget a BMC's login. Raises NotFoundError; RefusedError (PV-144) while a host's BMC needs it."""
+    secrets.require_bmc_login(site.settings.state, name)
+    hosts = [host.name for host in site.database.hosts.all() if name and host.bmc.secret == name]
+    _require_unneeded(f"the login {name}", hosts, "name another login in the inventory: bmc: {secret: NAME}")
+    if not dry_run:
+        secrets.remove_bmc_login(site.settings.state, name)
+
+
+def _require_unneeded(what: str, needs: Iterable[str], hint: str) -> None:
+    names = list(needs)
+    if not names:
+        return
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    sentence = f"{what} is needed by {', '.join(names[:MOST_NAMES])}{more}"
+    raise RefusedError(f"{sentence}; nothing was removed", hint=hint, code=144)

@@ -1,0 +1,46 @@
+"""What becomes of a request's body that is no JSON: it is refused, never taken as an empty order."""
+
+from collections.abc import Iterator
+
+import pytest
+from flask.testing import FlaskClient
+
+from provisioner.api import ROOT
+from provisioner.site.site import Site
+from provisioner.state.notify import Listener
+from provisioner.web.application import create_app
+from provisioner.web.operators import authorization
+from provisioner.web.operators.endpoints import ENDPOINTS
+
+DAMAGED = {
+    "latin-1": '{"by": "Müller"}'.encode("latin-1"),
+    "cut": b'{"by": "ann"',
+    "no json": b"hello",
+    "deep": b"[" * 100_000,
+    "a space": b" ",
+}
+NO_OBJECT = {"list": b"[]", "null": b"null", "false": b"false", "nought": b"0", "text": b'""'}
+WITH_BODY = [endpoint for endpoint in ENDPOINTS if endpoint.body]
+
+
+@pytest.fixture
+def client(site: Site, monkeypatch: pytest.MonkeyPatch) -> Iterator[FlaskClient]:
+    monkeypatch.setattr(authorization, "_is_local", lambda: True)
+    with Listener(site.settings.state, "web") as listener:
+        yield create_app(site, listener).test_client()
+
+
+@pytest.mark.parametrize("body", [*DAMAGED, *NO_OBJECT])
+@pytest.mark.parametrize("route", sorted({(each.method, each.path) for each in WITH_BODY}))
+def test_a_damaged_body_is_refused_at_every_route(
+    client: FlaskClient, route: tuple[str, str], body: str
+) -> None:
+    method, pattern = route
+    target = ROOT + pattern.replace("<int:", "<").replace("<", "").replace(">", "")
+    answer = client.open(
+        target, method=method, data=(DAMAGED | NO_OBJECT)[body], content_type="application/json"
+    )
+    assert answer.status_code == 400, answer.text
+    assert answer.get_json()["error"]["code"] == 100
+    if body in DAMAGED:
+        assert "its body is no JSON" in answer.get_json()["error"]["message"]
