@@ -1,5 +1,6 @@
 """What can go wrong, said once: a sentence with evidence, what to do next, a PV code, an exit code."""
 
+from collections.abc import Sequence
 from enum import IntEnum
 
 
@@ -205,6 +206,13 @@ class GoneError(ProvisionError):
 
     code = 651
     exit = Exit.GONE
+
+
+def raise_together(faults: Sequence[ProvisionError]) -> None:
+    """Raise the first, with all others behind it (`also`); nothing where there is none."""
+    if faults:
+        faults[0].also = tuple(faults[1:])
+        raise faults[0]
 
 
 BY_EXIT: dict[int, type[ProvisionError]] = {

@@ -163,7 +163,8 @@ class Job:
         if expected and identity.compare_serials(expected, serial) is not identity.Match.SAME:
             raise errors.DiskError(
                 f"this machine says serial {serial or 'nothing'}, the order is for {expected}",
-                hint="the MAC in the inventory belongs to another machine",
+                hint="correct the inventory: its MAC, if this is another machine; "
+                "its serial, if the board was changed",
                 code=301,
             )
 

@@ -35,9 +35,10 @@ class ErrorBody(Resource):
 
 
 class ErrorAnswer(Resource):
-    """The body of every status that is not 200."""
+    """The body of every status that is not 200; `also` are further faults, found at the same time."""
 
     error: ErrorBody
+    also: tuple[ErrorBody, ...] = ()
 
 
 def _whole_number(value: object) -> int:

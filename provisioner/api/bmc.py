@@ -160,6 +160,11 @@ class LoginList(ServiceAnswer):
 
 
 class LoginStored(ServiceAnswer):
-    """The name under which the inventory can, or could, use the login."""
+    """The name under which the inventory can, or could, use the login.
+
+    `replaced`: another one was kept under it before; `hosts` are those whose BMC it is for.
+    """
 
     secret: str
+    replaced: bool = False
+    hosts: tuple[str, ...] = ()

@@ -78,11 +78,15 @@ class DeploymentQuery(Query):
 
 
 class DeploymentList(ServiceAnswer):
-    """Newest first, of `total` that fit. `unreadable` says of each row that no list shows why that is so."""
+    """Newest first, of `total` that fit, and the service's time `now` in seconds since 1970.
+
+    `unreadable` says of each row that no list shows why that is so.
+    """
 
     deployments: tuple[DeploymentStatus, ...]
     total: int = 0
     unreadable: tuple[str, ...] = ()
+    now: float = 0.0
 
 
 class DeploymentAnswer(ServiceAnswer):

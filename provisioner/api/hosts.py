@@ -50,7 +50,9 @@ def _named_profile(value: object, validate: ValidatorFunctionWrapHandler) -> Pro
 class InventoryUpdate(FrozenModel):
     """Hosts and profiles to add or replace, and names of those to remove: all or none; `by` says who.
 
-    With `only_new` no host is replaced. With `dry_run` it is only checked.
+    With `only_new` no host is replaced. With `dry_run` it is only checked. `shown` are all that were known of
+    the hosts with these names when it was made out of them: it is refused (PV-146) where one of them is
+    otherwise by now, as after somebody else's edit.
     """
 
     hosts: tuple[Annotated[Host, WrapValidator(_named_host)], ...] = ()
@@ -60,6 +62,7 @@ class InventoryUpdate(FrozenModel):
     by: PersonName = "operator"
     dry_run: bool = False
     only_new: bool = False
+    shown: tuple[Host, ...] | None = None
 
 
 class InventoryApplied(ServiceAnswer):
@@ -132,6 +135,10 @@ class HostStatus(Host):
 
     address: str = ""
     deployment: DeploymentStatus | None = None
+
+    def as_host(self) -> Host:
+        """As the inventory says it: what is said by default is not said."""
+        return Host.model_validate(self.model_dump(include=set(Host.model_fields), exclude_defaults=True))
 
 
 class HostList(ServiceAnswer):

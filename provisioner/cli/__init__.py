@@ -11,8 +11,8 @@ from typing import NoReturn
 import click
 
 from provisioner import __version__
-from provisioner.cli import streams
-from provisioner.cli.error_output import print_error, print_error_line
+from provisioner.cli import help_page, streams
+from provisioner.cli.error_output import print_error, print_error_line, print_usage
 from provisioner.cli.lazy import Lazy, Places
 from provisioner.cli.options import service_options, wants_data
 from provisioner.cli.output import info
@@ -118,7 +118,9 @@ def run(argv: list[str] | None = None) -> int:
 
 def _run(argv: list[str], tell: Tell) -> int:
     try:
-        code = provision.main(argv, prog_name="provision", standalone_mode=False)
+        code = provision.main(
+            argv, prog_name="provision", standalone_mode=False, terminal_width=help_page.width()
+        )
         return code if isinstance(code, int) else Exit.DONE
     except click.exceptions.Exit as done:
         return done.exit_code
@@ -150,11 +152,11 @@ def _tell(fault: ProvisionError, tell: Tell) -> int:
 
 
 def _tell_usage(fault: click.ClickException, tell: Tell) -> int:
-    """What click refused: in its own way for people, who see how the command is used."""
-    if tell is print_error:
-        with suppress(OSError):
-            fault.show()
-        return Exit.USAGE
+    """What click refused (PV-105); people see how the command is used, too."""
     context = fault.ctx if isinstance(fault, click.UsageError) else None
     path = context.command_path if context else "provision"
-    return _tell(InputError(fault.format_message(), hint=f"{path} --help"), tell)
+    is_bare = isinstance(fault, click.exceptions.NoArgsIsHelpError)
+    if context and tell is print_error:
+        print_usage(context.get_help() if is_bare else context.get_usage())
+    sentence = f"{path}: which command is not said" if is_bare else " ".join(fault.format_message().split())
+    return _tell(InputError(sentence.removesuffix("."), hint=f"{path} --help", code=105), tell)

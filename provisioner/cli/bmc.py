@@ -15,7 +15,7 @@ from provisioner.cli.output import Column, info, print_change, print_record, pri
 from provisioner.cli.polling import poll
 from provisioner.errors import Exit, FileError, InputError
 from provisioner.state.recording import TerminalText
-from provisioner.system.units import size
+from provisioner.system.units import named, size
 
 if TYPE_CHECKING:
     from provisioner.api.bmc import (
@@ -250,13 +250,21 @@ ASK_HINT = "in a script: --password-file FILE, or PROVISION_BMC_PASSWORD"
 @output_option
 @with_client
 def put(client: "Client", name: str, user: str, password_file: Path | None, output: str) -> None:
-    """Keep a BMC's login under a name that the inventory uses.
+    """Keep a BMC's login under a name that the inventory uses, in place of the one that was kept so.
 
     The password is read from --password-file, from PROVISION_BMC_PASSWORD, or asked; never an argument.
     """
     password = _password(password_file) if password_file else _typed_password(name)
     stored = client.put_secret(name, user, password)
-    print_change(output, "secret", stored, f"the login {name} is kept by the service", name=name)
+    print_change(output, "secret", stored, _stored(stored), name=name)
+
+
+def _stored(login: "LoginStored") -> str:
+    """What is kept now, and whose BMCs are logged in to by it."""
+    kept = "is replaced by this one" if login.replaced else "is kept by the service"
+    if login.hosts:
+        return f"the login {login.secret} {kept}; it is for the BMC of {named(login.hosts)}"
+    return f"the login {login.secret} {kept}; no host uses it" + ("" if login.replaced else " yet")
 
 
 def _typed_password(name: str) -> str:

@@ -22,6 +22,13 @@ MARKS = {
     "unknown": ("? unknown", "dim"),
     "ok": ("✓ ok", "green"),
 }
+# what ends a check otherwise than with PV-673, the first that is found
+ENDS: "dict[int, type[UnreachableError | RefusedError]]" = {
+    620: UnreachableError,
+    601: RefusedError,
+    622: RefusedError,
+    670: RefusedError,
+}
 
 
 def _described(line: "CheckLine") -> list[str]:
@@ -55,7 +62,8 @@ def check(client: "Client", state: Path | None, file: Path, output: str) -> None
     can be seen without it. Nothing is changed.
 
     Exit code 0: nothing is wrong (warnings are not). 3 (PV-673): something is. 5 (PV-620): the service does
-    not answer. 6 (PV-670): another DHCP server answers, so deployments are refused.
+    not answer. 6: it does not know the token (PV-601), you may not enter its state folder (PV-622), or
+    another DHCP server answers, so deployments are refused (PV-670).
     """
     from provisioner.domain.check_line import ORDER
 
@@ -65,7 +73,7 @@ def check(client: "Client", state: Path | None, file: Path, output: str) -> None
 
 
 def _judge(lines: "list[CheckLine]") -> None:
-    """Raises CheckError (PV-673), UnreachableError (PV-620), RefusedError (PV-670) where a line is red."""
+    """Raises CheckError (PV-673) where a line is red, or the error of ENDS that is among them."""
     faults = [line for line in lines if line.state == "fault"]
     if not faults:
         return
@@ -73,10 +81,9 @@ def _judge(lines: "list[CheckLine]") -> None:
         dict.fromkeys(line.subject for line in faults)
     )
     codes = {line.code for line in faults}
-    if 620 in codes:
-        raise UnreachableError(sentence, hint="do what the lines marked ✗ say", code=620)
-    if 670 in codes:
-        raise RefusedError(sentence, hint="do what the lines marked ✗ say", code=670)
+    for code, kind in ENDS.items():
+        if code in codes:
+            raise kind(sentence, hint="do what the lines marked ✗ say", code=code)
     raise CheckError(sentence, hint="do what the lines marked ✗ say", code=673)
 
 

@@ -1,4 +1,4 @@
-"""`provision completion SHELL`: words on the Tab key; names of hosts, runs, profiles and images included."""
+"""`provision completion SHELL`: words on the Tab key; names, MACs, runs and error codes included."""
 
 import os
 import re
@@ -30,45 +30,77 @@ def completion(context: click.Context, shell: str) -> None:
     bash: source <(provision completion bash), in ~/.bashrc. zsh: likewise, in ~/.zshrc after compinit.
     fish: provision completion fish > ~/.config/fish/completions/provision.fish.
     Names of hosts, runs, profiles and images are the service's; where it does not answer none are offered.
+    MACs are offered once one is begun: by hyphens, which every shell takes for one word, or by colons.
     """
     script = SHELLS[shell](context.find_root().command, {}, "provision", COMPLETING)
     write(ShellComplete.source(script))  # bash's own would run bash to learn its version
 
 
-def _hosts(client: "Client") -> Iterable[str]:
+def _hosts(client: "Client", begun: str) -> Iterable[str]:
     from provisioner.api.hosts import HostList
 
-    return (host.name for host in client.get(HostList, "/hosts", patience=PATIENCE).hosts)
+    hosts = client.get(HostList, "/hosts", patience=PATIENCE).hosts
+    yield from (host.name for host in hosts)
+    yield from (_written(mac, begun) for host in hosts for mac in host.macs if begun)
 
 
-def _deployments(client: "Client") -> Iterable[str]:
+def _cards(client: "Client", begun: str) -> Iterable[str]:
+    """MACs of hosts and of unknown machines."""
+    from provisioner.api.hosts import HostList
+    from provisioner.api.machines import MachineList
+
+    hosts = client.get(HostList, "/hosts", patience=PATIENCE).hosts
+    machines = client.get(MachineList, "/machines", patience=PATIENCE).machines
+    found = (*(mac for host in hosts for mac in host.macs), *(machine.mac for machine in machines))
+    return (_written(mac, begun) for mac in dict.fromkeys(found))
+
+
+def _written(mac: str, begun: str) -> str:
+    """A MAC in the notation in which it was begun; bash would take each colon for the end of a word."""
+    separator = ":" if ":" in begun else "" if len(begun) > 2 and "-" not in begun else "-"
+    text = mac.replace(":", separator)
+    return text.upper() if begun != begun.lower() else text
+
+
+def _deployments(client: "Client", _: str) -> Iterable[str]:
     from provisioner.api.deployments import DeploymentList
 
     return (row.id for row in client.get(DeploymentList, "/deployments", patience=PATIENCE).deployments)
 
 
-def _runs(client: "Client") -> Iterable[str]:
+def _runs(client: "Client", _: str) -> Iterable[str]:
     from provisioner.api.deployments import DeploymentList
 
     rows = client.get(DeploymentList, "/deployments", patience=PATIENCE).deployments
     return dict.fromkeys(row.run for row in rows if row.run)
 
 
-def _profiles(client: "Client") -> Iterable[str]:
+def _profiles(client: "Client", _: str) -> Iterable[str]:
     from provisioner.api.profiles import ProfileList
 
     return (row.name for row in client.get(ProfileList, "/profiles", patience=PATIENCE).profiles)
 
 
-def _images(client: "Client") -> Iterable[str]:
+def _images(client: "Client", _: str) -> Iterable[str]:
     from provisioner.api.images import ImageList
 
     return (image.id for image in client.get(ImageList, "/images", patience=PATIENCE).images)
 
 
-# what a parameter is called in a command's usage (`HOST|RUN`) → who knows such names
-NAMES: Mapping[str, Callable[["Client"], Iterable[str]]] = {
+def _codes(_: "Client", begun: str) -> Iterable[str]:
+    """As they are begun: `PV-2` or `2`; no service is asked."""
+    from provisioner.cli.explain import CODES
+
+    head = "PV-" if not begun[:1].isdecimal() else ""
+    return (f"{head}{number}" for number in sorted(CODES))
+
+
+# what a parameter is called in a command's usage (`HOST|RUN`) → what may stand there, as far as it is begun
+NAMES: Mapping[str, Callable[["Client", str], Iterable[str]]] = {
     "HOST": _hosts,
+    "OTHER": _hosts,
+    "MAC": _cards,
+    "PV": _codes,
     "ID": _deployments,
     "RUN": _runs,
     "PROFILE": _profiles,
@@ -90,7 +122,7 @@ class ServiceName(click.ParamType[str]):
         """The names that begin so; none where the service does not answer at once."""
         try:
             client = options.connect(*_service(ctx))
-            found = [name for kind in self.kinds for name in NAMES[kind](client)]
+            found = [name for kind in self.kinds for name in NAMES[kind](client, incomplete)]
         except (ProvisionError, OSError):
             return []
         return [CompletionItem(name) for name in found if name.startswith(incomplete)]

@@ -10,6 +10,7 @@ from provisioner.cli.options import operator_name, output_option, with_client
 from provisioner.cli.order_options import OrderOptions, RunOptions, order_options, run_options
 from provisioner.cli.output import info, print_record, print_rows, say
 from provisioner.cli.watch import follow
+from provisioner.domain.identity import MachineIdentity
 from provisioner.errors import Exit, InputError, RefusedError
 from provisioner.system.units import counted
 
@@ -71,10 +72,23 @@ def _show_plan(client: "Client", plan: "Plan", output: str, how: OrderOptions) -
     found = preflight.look(client, [plan], asks=how.preflight is not False)
     plan = plan.model_copy(update={"refusals": (*plan.refusals, *found.fatal)})
     print_record(output, "plan", plan, lambda: plans.show(plan, stderr=False), name=name, also={"name": name})
+    _show_ways(plan, how)
     preflight.show_passed(found)
     preflight.show(found, fatal=False)
     plans.show_refusals(plan.refusals)
     return Exit.REFUSED if plan.refusals else Exit.DONE
+
+
+def _show_ways(plan: "Plan", how: OrderOptions) -> None:
+    """How it would be written, and where it would end, as far as it is not as usual; to stderr."""
+    if note := plans.MODES.get(how.write_mode):
+        info(f"{'Writes':<10}{note}")
+    if how.erase_foreign and plan.erases.foreign:
+        info(f"{'Foreign':<10}{plan.erases.foreign}: it will be lost")
+    if how.allow_downgrade:
+        info(f"{'Version':<10}an older one than the host has is allowed (--allow-downgrade)")
+    if how.until:
+        info(f"{'Ends':<10}after {how.until}, as ordered (--until)")
 
 
 def _refuse_for_one(many: RunOptions, many_hosts: str) -> None:
@@ -148,8 +162,9 @@ def retry(
 ) -> int:
     """Deploy the same image on a host once more; of a run, on every host that failed or was cancelled.
 
-    All that was said of the order before holds once more, unless it is said otherwise now: how it writes,
-    where it ends, and the limits of a run, which is retried as a new run.
+    All that was said of the order before holds once more and is shown, unless it is said otherwise now: how
+    it writes, what it may lose, where it ends (--no-wipe, --no-until and the like take it back), and the
+    limits of a run, which is retried as a new run.
     """
     if runs.is_run(host):
         wanted = _retry_order(client, host, how, many)
@@ -158,22 +173,38 @@ def retry(
         return _deploy_many(client, wanted, output, how, many)
     _refuse_for_one(many, "provision retry RUN")
     last = client.deployment(host)
-    how = how.once_more(_terms(last), last.stop_after)
+    how = how.once_more(_terms(client, last), last.stop_after)
+    _say_kept(how, last.id)
     plan = client.plan(last.host, last.image, how.terms)
-    if host == last.id and last.mac not in plan.host.macs:
+    differences = _inventory(plan).differences(last.machine) if host == last.id else ()
+    if differences:
         raise RefusedError(
-            f"{last.host} is another machine than {last.id} was ordered for: its cards are"
-            f" {', '.join(plan.host.macs)}, not {last.mac}; nothing was ordered",
+            f"{last.host} is another machine than {last.id} was ordered for: {'; '.join(differences)};"
+            " nothing was ordered",
             hint=f"if it is meant all the same: provision deploy {last.host}",
             code=142,
         )
     return _show_plan(client, plan, output, how) if dry_run else order(client, plan, output, how)
 
 
-def _terms(row: "DeploymentStatus") -> "Terms":
-    from provisioner.domain.deployment import Terms
+def _inventory(plan: "Plan") -> MachineIdentity:
+    """The machine that the host is now, as the inventory says."""
+    return MachineIdentity(serial=plan.host.serial, uuid=plan.host.uuid, macs=plan.host.macs)
 
-    return Terms(write_mode=row.write_mode, erase_foreign=row.erase_foreign)
+
+def _say_kept(how: OrderOptions, ident: str) -> None:
+    if said := how.describe_kept(ident):
+        info(f"{'Keeps':<10}{said}")
+
+
+def _terms(client: "Client", row: "DeploymentStatus") -> "Terms":
+    """Those of its order, all of them; where nobody can read that event, what its row says."""
+    from provisioner.domain.deployment import Terms
+    from provisioner.domain.events.order import OrderArmed
+
+    ordered = (event.data for event in client.events(row.id).events if isinstance(event.data, OrderArmed))
+    found = next(ordered, None)
+    return found.terms if found else Terms(write_mode=row.write_mode, erase_foreign=row.erase_foreign)
 
 
 def _retry_order(client: "Client", ident: str, how: OrderOptions, many: RunOptions) -> "RunOrder":
@@ -185,7 +216,9 @@ def _retry_order(client: "Client", ident: str, how: OrderOptions, many: RunOptio
         stop_after=many.stop_after or old.stop_after,
         expect_count=None,
     )
-    return _run_order(limits, how.once_more(old.terms, old.until), retry=ident)
+    how = how.once_more(old.terms, old.until)
+    _say_kept(how, ident)
+    return _run_order(limits, how, retry=ident)
 
 
 def _host(host: str | None, mac: str | None) -> str:
@@ -203,10 +236,7 @@ def order(client: "Client", plan: "Plan", output: str, how: OrderOptions) -> int
     from provisioner.cli import preflight
 
     plans.show(plan, stderr=True)
-    if note := plans.MODES.get(how.write_mode):
-        info(f"{'Writes':<10}{note}")
-    if how.erase_foreign and plan.erases.foreign:
-        info(f"{'Foreign':<10}{plan.erases.foreign}: it will be lost")
+    _show_ways(plan, how)
     if plan.refusals:
         plans.show_refusals(plan.refusals[1:])  # the first is what the order raises
     else:

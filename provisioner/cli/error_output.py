@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+from contextlib import suppress
 
 import click
 
@@ -12,6 +13,7 @@ from provisioner.cli.layout import columns_of
 from provisioner.cli.output import MARK, info
 from provisioner.cli.signs import shown
 from provisioner.errors import ProvisionError
+from provisioner.system.units import and_more
 
 MOST_FAULTS = 50  # that are shown of one command
 
@@ -21,8 +23,8 @@ def print_error(fault: ProvisionError) -> None:
     faults = (fault, *fault.also)
     for one in faults[:MOST_FAULTS]:
         _print_fault(one)
-    if len(faults) > MOST_FAULTS:
-        info(f"… and {len(faults) - MOST_FAULTS} more")
+    if rest := and_more(len(faults), MOST_FAULTS):
+        info(f"… {rest}")
 
 
 def print_error_line(fault: ProvisionError) -> None:
@@ -30,6 +32,12 @@ def print_error_line(fault: ProvisionError) -> None:
     also = {"also": [one.as_json() for one in fault.also]} if fault.also else {}
     document = {"schema_version": SCHEMA_VERSION, "error": fault.as_json(), **also}
     click.echo(json.dumps(document), err=True)
+
+
+def print_usage(text: str) -> None:
+    """How a command is used, to stderr; the error comes below it."""
+    with suppress(OSError):
+        click.echo(text, err=True)
 
 
 def _print_fault(fault: ProvisionError) -> None:

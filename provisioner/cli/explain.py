@@ -12,8 +12,16 @@ CODES: dict[int, tuple[str, str]] = {
         "The selection of hosts cannot be used.",
         "Terms as rack=B3,state!=ready; or --all.",
     ),
+    105: (
+        "The command has no such option or command, misses a word, or a value does not fit.",
+        "The command with --help shows what it takes; what follows -- is no option.",
+    ),
     104: ("No host fits the selection.", "provision host list shows what there is."),
     110: ("The inventory contradicts itself.", "Correct the named host or profile; nothing was applied."),
+    111: (
+        "A BMC is said to be at an address that is another machine's: the service's, or one that DHCP gives.",
+        "Read it from the BMC's own page; or name its MAC in place of the address (bmc: {mac: …}).",
+    ),
     120: ("Nothing is known by that name.", "List what is known: provision host list, image list."),
     121: ("No host has this name, serial or MAC.", "provision host list; add it with provision host add."),
     122: ("No profile has this name.", "Add it to profiles.yml and provision host apply inventory/."),
@@ -80,8 +88,8 @@ CODES: dict[int, tuple[str, str]] = {
         "Mend what it names, leave those hosts out, or order without --preflight.",
     ),
     146: (
-        "What would be done is not what was shown: host, disk, image or terms are otherwise now.",
-        "Look at what it is now (--dry-run); then order again.",
+        "What would be done is not what was shown: a host, disk, image or terms are otherwise now.",
+        "Look at what it is now (--dry-run); then give the command again.",
     ),
     150: (
         "A file or folder cannot be read or written.",
@@ -161,15 +169,15 @@ CODES: dict[int, tuple[str, str]] = {
     300: ("A deployment ended otherwise than ready.", "provision status HOST says at which stage and why."),
     301: (
         "The machine's serial is not the one that was ordered.",
-        "The MAC in the inventory belongs to another machine: correct it.",
+        "Correct the MAC, if it is another machine; if its board was changed: provision host edit --serial.",
     ),
     302: (
         "The machine's system UUID is not the one that was ordered.",
-        "The MAC in the inventory belongs to another machine: correct it.",
+        "Correct the MAC, if it is another machine; if its board was changed: provision host edit --uuid.",
     ),
     303: (
         "The disk that was confirmed is not in the machine. The disks that it showed are kept.",
-        "provision deploy HOST --dry-run shows the disk that would be erased now; then order again.",
+        "Put it back, or correct the disk hints; or order again with the disk that deploy --dry-run shows.",
     ),
     310: ("The disk cannot be used.", "The message names it."),
     311: ("The disk is too small for the image.", "Take a larger disk or a smaller image."),

@@ -43,7 +43,7 @@ NAMED: dict[int, tuple[str, str]] = {
     ),
     342: (
         "The agent that writes the disk says nothing any more.",
-        "Look at the host's power and network cable; it is powered again by itself after a minute.",
+        "Look at the host's power and network cable; it is powered again by itself a moment later.",
     ),
     343: (
         "The agent reports, but no byte reaches the disk any more.",

@@ -27,6 +27,11 @@ def without_name(host: str, text: str) -> str:
     return re.sub(rf"(?<![\w.-]){re.escape(host)}(?![\w-]|\.\w)", "HOST", text)
 
 
+def pattern_of(host: str, text: str) -> str:
+    """The text as it would be of any host: without names, numbers, addresses and MACs."""
+    return re.sub(r"\b[0-9a-f]{2}(:[0-9a-f]{2}){5}\b|\d+", "#", without_name(host, text))
+
+
 @dataclass(frozen=True)
 class HostFailure:
     """A host that did not end well: `result` as `failed`, its PV code (0 for none), why, what to do."""
@@ -43,8 +48,8 @@ class HostFailure:
 
     @property
     def pattern(self) -> str:
-        """Its reason, as it would be of any host: without names, numbers, addresses and MACs."""
-        return re.sub(r"\b[0-9a-f]{2}(:[0-9a-f]{2}){5}\b|\d+", "#", self.of_any(self.reason))
+        """Its reason, as it would be of any host."""
+        return pattern_of(self.host, self.reason)
 
 
 def of_rows(rows: "Iterable[DeploymentStatus]") -> list[HostFailure]:

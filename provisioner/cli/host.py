@@ -224,14 +224,15 @@ def edit(
 ) -> None:
     """Change what is known of a host: only what is given. What changes is shown.
 
+    Where somebody else changes it at the same time, nothing is changed (PV-146): give the command again.
+
     Where a file of the inventory has it, change it there: `provision host apply` puts it back else.
     """
     from provisioner.domain import inventory_diff
-    from provisioner.domain.host import Host
     from provisioner.state import inventory
 
     before = client.host(name).host
-    body = before.model_dump(mode="json", include=set(Host.model_fields), exclude_defaults=True)
+    body = before.as_host().model_dump(mode="json", exclude_unset=True)
     body |= {key: value for key, value in texts.items() if value is not None}
     if macs:
         body["macs"] = list(macs)
@@ -241,7 +242,7 @@ def edit(
     if not changes:
         show_changes(output, changes)
         return info(f"{before.name} is so already; nothing was changed")
-    applied = client.apply([after], [], by=operator_name(), dry_run=dry_run)
+    applied = client.apply([after], [], by=operator_name(), dry_run=dry_run, shown=[before])
     show_changes(output, changes)
     tell_advice(applied)
     return info("nothing was changed" if dry_run else f"{after.name} is changed")

@@ -11,7 +11,6 @@ from provisioner.cli.output import Column, info, info_field, print_change, print
 if TYPE_CHECKING:
     from provisioner.api.hosts import HostStatus
     from provisioner.client import Client
-    from provisioner.domain.host import Host
 
 
 def _bmc(host: "HostStatus") -> str:
@@ -34,12 +33,6 @@ COLUMNS: "tuple[Column[HostStatus], ...]" = (
 )
 
 
-def _as_host(status: "HostStatus") -> "Host":
-    from provisioner.domain.host import Host
-
-    return Host(**{name: getattr(status, name) for name in Host.model_fields})
-
-
 def _show(host: "HostStatus") -> None:
     print_fields(host, COLUMNS, info_field)
 
@@ -58,7 +51,7 @@ def move(client: "Client", name: str, to: str, yes: bool, output: str) -> None:
     likewise.
     """
     source, target = client.host(name).host, client.host(to).host
-    shown = (_as_host(source), _as_host(target))
+    shown = (source.as_host(), target.as_host())
     client.move_host(shown, by=operator_name(), dry_run=True)
 
     def show() -> None:

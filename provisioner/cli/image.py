@@ -1,5 +1,6 @@
 """`provision image …`: the catalogue and its keys."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,7 +9,7 @@ import click
 from provisioner.cli import question
 from provisioner.cli.lazy import Lazy, Places
 from provisioner.cli.options import output_option, state_option, with_client
-from provisioner.cli.output import Column, info, local_time, print_rows
+from provisioner.cli.output import Column, info, local_time, print_change, print_rows
 from provisioner.errors import InputError, NotFoundError, RefusedError
 from provisioner.system import file_fault, outputs
 from provisioner.system.units import size
@@ -47,6 +48,15 @@ PLACES: Places = {
     ),
     "gc": ("image_pack:gc", "Remove what the state folder's images/ holds and the catalogue does not know"),
 }
+
+
+@dataclass(frozen=True)
+class SigningKey:
+    """A public key of the state folder, `file`, and whether what it signed may be written."""
+
+    name: str
+    file: str
+    trusted: bool
 
 
 @click.group(cls=Lazy, places=PLACES)
@@ -95,8 +105,9 @@ def keygen(name: str, folder: Path) -> None:
 
 @image.command()
 @click.argument("public", type=click.Path(path_type=Path))
+@output_option
 @state_option
-def trust(public: Path, state: Path) -> None:
+def trust(public: Path, state: Path, output: str) -> None:
     """Trust the images that a key signed; ramdisks that are built from now on do so too."""
     from provisioner import ramdisk
     from provisioner.state.folder import prepare_folder
@@ -109,14 +120,18 @@ def trust(public: Path, state: Path) -> None:
             f"another key of the name {public.stem} is trusted already", hint=f"remove {target}"
         )
     outputs.write(target, public.read_bytes())
-    info(f"{public.stem} is trusted; build the ramdisk again: provision ramdisk build")
+    sentence = f"{public.stem} is trusted; build the ramdisk again: provision ramdisk build"
+    print_change(
+        output, "key", SigningKey(public.stem, str(target), trusted=True), sentence, name=public.stem
+    )
 
 
 @image.command()
 @click.argument("name", metavar="NAME")
 @click.option("--yes", is_flag=True, help="Do not ask. For scripts.")
+@output_option
 @state_option
-def untrust(name: str, state: Path, yes: bool) -> None:
+def untrust(name: str, state: Path, yes: bool, output: str) -> None:
     """Trust a key no more; ramdisks that are built from now on do not either.
 
     NAME is that of NAME.pub. What it signed stays in the catalogue, and is not ordered any more; such
@@ -136,4 +151,5 @@ def untrust(name: str, state: Path, yes: bool) -> None:
         key.unlink()
     except OSError as fault:
         raise file_fault.explained(fault, key) from fault
-    info(f"{key_name} is trusted no more; build the ramdisk again: provision ramdisk build")
+    sentence = f"{key_name} is trusted no more; build the ramdisk again: provision ramdisk build"
+    print_change(output, "key", SigningKey(key_name, str(key), trusted=False), sentence, name=key_name)

@@ -1,7 +1,8 @@
 """`provision host apply` and `import`: files become what is known; what they change is shown."""
 
 import json
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,9 +11,10 @@ import click
 
 from provisioner.cli import question
 from provisioner.cli.options import operator_name, output_option, with_client
-from provisioner.cli.output import Column, info, print_rows, say
+from provisioner.cli.output import Column, console, info, line, page_lines, print_rows
 from provisioner.errors import InventoryError
 from provisioner.power import registry
+from provisioner.system.units import counted, named
 
 if TYPE_CHECKING:
     from provisioner.api.hosts import InventoryApplied
@@ -60,6 +62,7 @@ def apply(client: "Client", folder: Path, dry_run: bool, prune: bool, yes: bool,
         remove_hosts=[change.name for change in gone if change.kind == "host"],
         remove_profiles=[change.name for change in gone if change.kind == "profile"],
         by=operator_name(),
+        shown=listed() if prune else None,  # whoever confirms it has seen what was known then
     )
     if is_shown:
         tried = apply(dry_run=True)  # what is refused is said before anything is shown or asked
@@ -67,21 +70,16 @@ def apply(client: "Client", folder: Path, dry_run: bool, prune: bool, yes: bool,
         _advise_names(listed(), hosts, changes)
         tell_advice(tried)
     if dry_run:
-        return info(
-            f"{_count(hosts, 'host')} and {_count(profiles, 'profile')} are right; nothing was changed"
-        )
+        right = f"{counted(len(hosts), 'host')} and {counted(len(profiles), 'profile')}"
+        return info(f"{right} are right; nothing was changed")
     _ask(gone, yes=yes)
     applied = apply()
     if not is_shown:
         tell_advice(applied)
     removed = len(applied.removed_hosts) + len(applied.removed_profiles)
     more = f", {removed} are removed" if removed else ""
-    taken = f"{_count(applied.hosts, 'host')} and {_count(applied.profiles, 'profile')}"
+    taken = f"{counted(len(applied.hosts), 'host')} and {counted(len(applied.profiles), 'profile')}"
     return info(f"{taken} are known now{more}")
-
-
-def _count(items: "Sequence[object]", noun: str) -> str:
-    return f"{len(items)} {noun}{'' if len(items) == 1 else 's'}"
 
 
 def _require_some(
@@ -108,15 +106,22 @@ def tell_advice(applied: "InventoryApplied") -> None:
 
 
 def show_changes(output: str, changes: "Sequence[InventoryChange]") -> None:
-    """What is added, changed, removed: lines for people, else data."""
+    """What is added, changed, removed: lines for people, paged as plans are; else data."""
     if output != "table":
         return print_rows(output, "changes", changes, COLUMNS, name=lambda change: change.name)
-    for change in changes:
-        what = change.name if change.kind == "host" else f"profile {change.name}"
-        say(f"{SIGNS[change.change]} {what}")
-        for field in change.fields:
-            say(f"    {_told(field)}")
+    if page_lines(console(), *(line(text) for change in changes for text in _lines(change))):
+        counts = Counter(change.change for change in changes)
+        info(", ".join(f"{count} {what}" for what, count in sorted(counts.items())))
     return None
+
+
+def _lines(change: "InventoryChange") -> "Iterator[str]":
+    what = change.name if change.kind == "host" else f"profile {change.name}"
+    serial = f"serial {change.serial}" if change.serial else ""
+    machine = ", ".join(filter(None, (*change.macs, serial)))
+    yield f"{SIGNS[change.change]} {what}{f'  {machine}' if machine else ''}"
+    for field in change.fields:
+        yield f"    {_told(field)}"
 
 
 def _told(field: "FieldChange") -> str:
@@ -144,7 +149,7 @@ def _advise_names(
 def _ask(gone: "Sequence[InventoryChange]", *, yes: bool) -> None:
     if gone:
         count = str(len(gone))
-        about = f"this removes {', '.join(change.name for change in gone)}"
+        about = f"this removes {named(change.name for change in gone)}"
         question.require_word(count, about, yes=yes, wanted=f"to remove {count} of them")
 
 
@@ -171,9 +176,9 @@ def import_(client: "Client", file: Path, profile: str, dry_run: bool, output: s
     hosts = inventory.read_table(file, registry.DRIVERS, names, known, profile=profile, advise=info)
     if not hosts:
         raise InventoryError(f"{file}: no line names a host", hint="a host a line, below the headings")
-    applied = client.apply(hosts, [], by=operator_name(), dry_run=dry_run)
+    applied = client.apply(hosts, [], by=operator_name(), dry_run=dry_run, shown=known)
     show_changes(output, inventory_diff.between((known, []), (hosts, [])))
     tell_advice(applied)
     if dry_run:
-        return info(f"{_count(hosts, 'host')} can be taken; nothing was changed")
-    return info(f"{_count(hosts, 'host')} {'is' if len(hosts) == 1 else 'are'} known now")
+        return info(f"{counted(len(hosts), 'host')} can be taken; nothing was changed")
+    return info(f"{counted(len(hosts), 'host')} {'is' if len(hosts) == 1 else 'are'} known now")

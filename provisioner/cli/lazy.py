@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from provisioner.cli import exit_codes
 from provisioner.cli.options import service_options
 
 COMPLETING = "_PROVISION_COMPLETE"  # set by the shell's script while it asks for completions
@@ -27,6 +28,7 @@ class Lazy(click.Group):
             module, _, name = self.places[cmd_name][0].partition(":")
             command: click.Command = getattr(importlib.import_module(f"provisioner.cli.{module}"), name)
             accept_service_options(command)
+            tell_exit_codes(command, " ".join([*ctx.command_path.split()[1:], cmd_name]))
             self.add_command(command, cmd_name)
             if COMPLETING in os.environ:
                 importlib.import_module("provisioner.cli.completion").offer_names(command)
@@ -62,3 +64,10 @@ def accept_service_options(command: click.Command) -> None:
             option(command)
     for child in command.commands.values() if isinstance(command, click.Group) else ():
         accept_service_options(child)
+
+
+def tell_exit_codes(command: click.Command, path: str) -> None:
+    """Let the help of a command, and of those below it, end with the exit codes that it has."""
+    command.epilog = exit_codes.sentence(path)
+    for name, child in command.commands.items() if isinstance(command, click.Group) else ():
+        tell_exit_codes(child, f"{path} {name}")

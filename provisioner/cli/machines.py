@@ -1,10 +1,10 @@
 """How machines that nobody knows are printed; `host list --unknown` and `net watch` share it."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from provisioner.cli.output import Column, local_time
-from provisioner.system.units import size
+from provisioner.system.units import and_more, named, size
 
 if TYPE_CHECKING:
     from provisioner.domain.machine import UnknownMachine
@@ -21,22 +21,21 @@ def describe(machine: "UnknownMachine") -> str:
         return _joined(machine.hostname, port, machine.note)
     model = f"{machine.maker} {machine.product}".strip()
     serial = f"serial {machine.serial}" if machine.serial else ""
-    disks = _first(f"{disk.model} {size(disk.size)}".strip() for disk in machine.disks)
-    return _joined(model, serial, size(machine.memory), f"disks: {', '.join(disks) or 'none'}")
+    disks = named((f"{disk.model} {size(disk.size)}".strip() for disk in machine.disks), MOST)
+    return _joined(model, serial, size(machine.memory), f"disks: {disks or 'none'}")
 
 
 def _joined(*words: str) -> str:
     return ", ".join(word for word in words if word)
 
 
-def _first(words: Iterable[str]) -> list[str]:
+def _lines(words: Sequence[str]) -> list[str]:
     """A machine may say that it has hundreds; all of them are in the data."""
-    listed = list(words)
-    return listed if len(listed) <= MOST else [*listed[:MOST], f"and {len(listed) - MOST} more"]
+    return list(filter(None, (*words[:MOST], and_more(len(words), MOST))))
 
 
 COLUMNS: "tuple[Column[UnknownMachine], ...]" = (
-    Column("MAC", lambda machine: _first(machine.macs)),
+    Column("MAC", lambda machine: _lines(machine.macs)),
     Column("VENDOR", lambda machine: machine.vendor),
     Column("FIRMWARE", lambda machine: machine.architecture),
     Column("ADDRESS", lambda machine: machine.address),
@@ -51,4 +50,4 @@ def sentence(machine: "UnknownMachine", *, is_new: bool) -> str:
     """One line about one machine that was seen."""
     often = "first seen" if is_new else f"seen {machine.count} times"
     words = (machine.vendor, machine.architecture, machine.address, describe(machine), often)
-    return f"{', '.join(_first(machine.macs))}: {_joined(*words)}"
+    return f"{named(machine.macs, MOST)}: {_joined(*words)}"

@@ -78,7 +78,7 @@ def _judge(result: "NetworkCheck") -> None:
         )
     faults = [client for client in result.asked if client.fault]
     if faults:
-        more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+        more = f" ({rest})" if (rest := units.and_more(len(faults), 1)) else ""
         raise NetworkError(
             f"{faults[0].machine} ({faults[0].architecture}): {faults[0].fault}{more}",
             hint="provision net print --for dnsmasq, kea or isc shows what the site's server must be told",

@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class OrderOptions:
-    """How an order is confirmed, waited for and carried out; `timeout` in seconds, `until` a stage."""
+    """How an order is confirmed, waited for and carried out; `timeout` in seconds, `until` a stage.
+
+    `declined` are the options that were given as `--no-…`, `kept` those of the order that is repeated.
+    """
 
     yes: bool
     no_wait: bool
@@ -26,6 +29,8 @@ class OrderOptions:
     erase_foreign: bool
     allow_downgrade: bool
     preflight: bool | None  # None where nothing was said of it
+    declined: frozenset[str] = frozenset()
+    kept: tuple[str, ...] = ()
 
     @property
     def terms(self) -> "Terms":
@@ -39,14 +44,31 @@ class OrderOptions:
         )
 
     def once_more(self, terms: "Terms", until: str) -> "OrderOptions":
-        """With the terms of an order before, and where it was to end, unless others are given."""
+        """With the terms of an order before, and where it was to end, unless others are given or declined."""
+        before = {
+            "wipe": terms.write_mode == "wipe" and self.write_mode == "delta",
+            "full": terms.write_mode == "full" and self.write_mode == "delta",
+            "erase-foreign": terms.erase_foreign and not self.erase_foreign,
+            "allow-downgrade": terms.allow_downgrade and not self.allow_downgrade,
+            "until": bool(until) and not self.until,
+        }
+        kept = [name for name, is_so in before.items() if is_so and name not in self.declined]
         return replace(
             self,
-            until=self.until or until,
-            write_mode=terms.write_mode if self.write_mode == "delta" else self.write_mode,
-            erase_foreign=self.erase_foreign or terms.erase_foreign,
-            allow_downgrade=self.allow_downgrade or terms.allow_downgrade,
+            until=until if "until" in kept else self.until,
+            write_mode=terms.write_mode if {"wipe", "full"} & set(kept) else self.write_mode,
+            erase_foreign=self.erase_foreign or "erase-foreign" in kept,
+            allow_downgrade=self.allow_downgrade or "allow-downgrade" in kept,
+            kept=tuple(kept),
         )
+
+    def describe_kept(self, ident: str) -> str:
+        """What holds once more of an order before, and how to take it back; empty where nothing does."""
+        if not self.kept:
+            return ""
+        said = ", ".join(f"--{name} {self.until}" if name == "until" else f"--{name}" for name in self.kept)
+        back = ", ".join(f"--no-{name}" for name in self.kept)
+        return f"as ordered in {ident}: {said} (otherwise: {back})"
 
 
 @dataclass(frozen=True)
@@ -80,16 +102,30 @@ def order_options(command: Command) -> Command:
         no_wait: bool,
         timeout: float | None,
         until: str | None,
-        full: bool,
-        wipe: bool,
-        erase_foreign: bool,
-        allow_downgrade: bool,
+        no_until: bool,
+        full: bool | None,
+        wipe: bool | None,
+        erase_foreign: bool | None,
+        allow_downgrade: bool | None,
         preflight: bool | None,
         **kwargs: object,
     ) -> object:
-        mode = _write_mode(full=full, wipe=wipe)
-        accepted = (erase_foreign, allow_downgrade)
-        how = OrderOptions(yes, no_wait, timeout, until or "", mode, *accepted, preflight)
+        if until and no_until:
+            raise InputError("--until or --no-until, not both")
+        mode = _write_mode(full=bool(full), wipe=bool(wipe))
+        accepted = (bool(erase_foreign), bool(allow_downgrade))
+        said = {
+            "full": full,
+            "wipe": wipe,
+            "erase-foreign": erase_foreign,
+            "allow-downgrade": allow_downgrade,
+        }
+        declined = {name for name, given in said.items() if given is False} | (
+            {"until"} if no_until else set()
+        )
+        how = OrderOptions(
+            yes, no_wait, timeout, until or "", mode, *accepted, preflight, frozenset(declined)
+        )
         return command(*args, how=how, **kwargs)
 
     for option in OPTIONS:
@@ -107,14 +143,21 @@ OPTIONS = (
     click.option("--no-wait", is_flag=True, help="Order, print the id, and end."),
     click.option("--timeout", type=click.FloatRange(min=1), help="Stop waiting after SECONDS (exit 7)."),
     click.option("--until", type=click.Choice(STOPS), help="End the deployment after this stage."),
-    click.option("--full", is_flag=True, help="Fetch and write all, not only what differs on the disk."),
-    click.option("--wipe", is_flag=True, help="First make the whole disk zeros; then as --full."),
+    click.option("--no-until", is_flag=True, help="Of a retry: do not end early, as the order before did."),
     click.option(
-        "--erase-foreign",
-        is_flag=True,
+        "--full/--no-full", default=None, help="Fetch and write all, not only what differs on the disk."
+    ),
+    click.option("--wipe/--no-wipe", default=None, help="First make the whole disk zeros; then as --full."),
+    click.option(
+        "--erase-foreign/--no-erase-foreign",
+        default=None,
         help="Erase LVM, RAID, ZFS, encrypted data or another host's system too.",
     ),
-    click.option("--allow-downgrade", is_flag=True, help="Allow an older version than the host has."),
+    click.option(
+        "--allow-downgrade/--no-allow-downgrade",
+        default=None,
+        help="Allow an older version than the host has.",
+    ),
 )
 
 

@@ -80,15 +80,15 @@ def print_rows(
 def print_record(
     output: str,
     kind: str,
-    record: "BaseModel",
+    record: object,
     show: Callable[[], None],
     *,
     name: str,
     also: Mapping[str, object] | None = None,
 ) -> None:
-    """Print one model in one of FORMATS: `show()` for people, else data; `also` are further keys of it.
+    """Print one model (or dataclass) in one of FORMATS: `show()` for people, else data.
 
-    Their values are texts, models, or sequences of models.
+    `also` are further keys beside it, as the API's answer has them: texts, models, or sequences of models.
     """
     if output == "table":
         show()
@@ -96,11 +96,11 @@ def print_record(
         _print_name(name)
     else:
         more = {key: _plain_value(value) for key, value in (also or {}).items()}
-        body: dict[str, JsonValue] = {kind: {**more, **_plain(record)}}
+        body: dict[str, JsonValue] = {kind: _plain(record), **more}
         _print_document("json" if output == "jsonl" else output, body, compact=output == "jsonl")
 
 
-def print_change(output: str, kind: str, record: "BaseModel", sentence: str, *, name: str) -> None:
+def print_change(output: str, kind: str, record: object, sentence: str, *, name: str) -> None:
     """What a command has done: a sentence for people, else the record as it is now, in one of FORMATS."""
     print_record(output, kind, record, lambda: info(sentence), name=name)
 
@@ -303,6 +303,11 @@ def info(sentence: str, *, rest: str = "") -> None:
     """A line for people, to stderr. That nobody can read it any more ends nothing."""
     with suppress(OSError):
         _print_sentence(sentence, rest=rest, is_error=True)
+
+
+def write_prompt(text: str) -> None:
+    """What stands before what is typed, to stderr."""
+    click.echo(shown(text), nl=False, err=True)
 
 
 def say(sentence: str) -> None:

@@ -1,8 +1,9 @@
 """How plans are shown, of one host and of many, with whatever stands against them."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from provisioner.cli.failures import pattern_of, without_name
 from provisioner.cli.layout import columns_of
 from provisioner.cli.output import (
     MARK,
@@ -15,7 +16,7 @@ from provisioner.cli.output import (
     print_lines,
     table_lines,
 )
-from provisioner.errors import RefusedError
+from provisioner.errors import InputError, RefusedError
 from provisioner.system.units import counted, size
 
 if TYPE_CHECKING:
@@ -120,7 +121,10 @@ def raise_changed(
 
     if refused.code != CHANGED:
         return
-    now = look()
+    try:
+        now = look()
+    except InputError:  # nobody fits any more, as the refusal says
+        return
     changes = plan_digest.run_differences(shown, now)
     if not changes:
         return
@@ -153,17 +157,35 @@ COLUMNS: "tuple[Column[Plan], ...]" = (
 
 
 def show_run(plan: "RunPlan", order: "RunOrder", *, stderr: bool) -> None:
-    """The plans of many hosts as a table, and who is left out; paged where it is taller than the terminal."""
+    """The plans of many hosts as a table, and who is left out; paged where it is taller than the terminal.
+
+    Who is left out is told below the pager, too.
+    """
     out = console(stderr=stderr)
     lines = table_lines(plan.plans, COLUMNS, columns_of(out.file))
     sentences = [f"{one.host.name}: {_rejected(one)}" for one in plan.plans if one.deviations]
-    for host in plan.left_out:
-        sentences.append(f"left out: {_reasons(host)}")
-        sentences += dict.fromkeys(f"  → {refusal.hint}" for refusal in host.refusals if refusal.hint)
     sentences += [*_ways(order, plan), *(f"note: {sentence}" for sentence in plan.limits)]
-    if page_lines(out, *lines, *map(line, sentences)):
+    left_out = [*map(line, left_out_sentences(plan.left_out))]
+    if page_lines(out, *lines, *map(line, sentences), *left_out):
+        print_lines(out, *left_out)  # the pager took them along
         left = f", {len(plan.left_out)} left out" if plan.left_out else ""
         info(f"{counted(len(plan.plans), 'host')} would be erased{left}")
+
+
+def left_out_sentences(hosts: "Sequence[LeftOut]") -> "Iterator[str]":
+    """Who is left out and why: what several have alike once, with all of them."""
+    groups: dict[str, list[LeftOut]] = {}
+    for host in hosts:
+        groups.setdefault(pattern_of(host.host, host.why), []).append(host)
+    for alike in sorted(groups.values(), key=len, reverse=True):
+        first, count = alike[0], len(alike)
+        if count == 1:
+            yield f"left out: {_reasons(first)}"
+        else:
+            yield f"left out: {', '.join(host.host for host in alike)}"
+            yield f"    {_reasons(first)} (and {count - 1} alike)"
+        hints = dict.fromkeys(refusal.hint for refusal in first.refusals if refusal.hint)
+        yield from (f"  → {hint if count == 1 else without_name(first.host, hint)}" for hint in hints)
 
 
 def _ways(order: "RunOrder", plan: "RunPlan") -> "Iterable[str]":

@@ -7,10 +7,13 @@ from typing import NoReturn
 
 import click
 
+from provisioner.cli.keyboard import read_hidden, read_line
 from provisioner.cli.output import info
 from provisioner.errors import Exit, RefusedError
 
 NOTHING = "nothing was changed"
+click.termui.visible_prompt_func = read_line  # where click lets its input() be replaced
+click.termui.hidden_prompt_func = read_hidden
 
 
 def require_terminal(what: str, hint: str) -> None:

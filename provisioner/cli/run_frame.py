@@ -13,7 +13,7 @@ from provisioner.cli import failures, layout
 from provisioner.cli.output import cell_lines, line, wrapped
 from provisioner.domain.run_report import UNREADABLE
 from provisioner.domain.stage import RESTING, Stage
-from provisioner.system.units import duration
+from provisioner.system.units import duration, named
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -74,15 +74,14 @@ class HostStory:
     row: "DeploymentStatus"
     timeline: "Timeline"
 
-    @property
-    def note(self) -> str:
-        """What is known of where it is now."""
+    def note(self, now: float) -> str:
+        """What is known of where it is at `now`."""
         if self.row.paused:
             return f"{self.row.reason}; {self.row.hint}"
         record = self.timeline.stages.get(self.timeline.stage)
         note = record.note if record else ""
         if self.row.stage == Stage.WRITING and self.timeline.progress:
-            note = self.timeline.progress.summary().removeprefix("writing ")
+            note = self.timeline.progress.summary(now).removeprefix("writing ")
         note = self.timeline.with_request(note)
         return f"attempt {self.timeline.attempt}, {note}" if self.timeline.attempt > 1 else note
 
@@ -163,8 +162,7 @@ def _names(hosts: Sequence[str], screen: Screen) -> str:
     """All of them, or as many as leave room for others."""
     count = len(hosts)
     while True:
-        more = f" and {len(hosts) - count} more" if count < len(hosts) else ""
-        names = ", ".join(hosts[:count]) + more
+        names = named(hosts, count)
         if count <= 1 or len(layout.wrap(names, screen.width)) <= max(1, screen.height // NAMES):
             return names
         count -= 1
@@ -175,7 +173,7 @@ def _moving(stories: Sequence[HostStory], screen: Screen) -> list[_Block]:
     asked: dict[str, list[HostStory]] = {}
     for story in stories:
         if story.needs_person:
-            asked.setdefault(failures.without_name(story.row.host, story.note), []).append(story)
+            asked.setdefault(failures.without_name(story.row.host, story.note(screen.now)), []).append(story)
     alone = [group[0] for group in asked.values() if len(group) == 1]
     several = [_asked(group, note, screen) for note, group in asked.items() if len(group) > 1]
     others = [story for story in stories if not story.needs_person]
@@ -204,13 +202,13 @@ def _hosts(stories: Sequence[HostStory], screen: Screen) -> list[_Block]:
             cell_lines((f"{mark} {story.row.host}", style)),
             cell_lines(story.row.stage),
             cell_lines(f"{duration(story.seconds(screen.now)):>8}"),
-            cell_lines("" if story.needs_person else story.note),
+            cell_lines("" if story.needs_person else story.note(screen.now)),
         ]
         for story in stories
     ]
     blocks = []
     for story, lines in zip(stories, layout.Table([""] * 4, cells).row_lines(screen.width), strict=True):
-        below = _request(story.note, screen) if story.needs_person else ()
+        below = _request(story.note(screen.now), screen) if story.needs_person else ()
         texts = (*(line(*parts) for parts in lines), *below)
         blocks.append(_Block((story.row,), texts, needs_person=story.needs_person))
     return blocks

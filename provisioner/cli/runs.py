@@ -24,7 +24,7 @@ from provisioner.cli.output import (
     wrapped,
 )
 from provisioner.cli.polling import follow_events
-from provisioner.domain.run import RunProgress
+from provisioner.domain.run import RunProgress, nobody_to_deploy
 from provisioner.domain.stage import RESTING, Stage
 from provisioner.domain.timeline import Timeline
 from provisioner.errors import Exit, RefusedError
@@ -71,9 +71,7 @@ def order(client: "Client", wanted: "RunOrder", how: "OrderOptions", expect_coun
     plan = client.plan_run(wanted)
     plans.show_run(plan, wanted, stderr=True)
     if not plan.plans:
-        raise RefusedError(
-            "no host can be deployed, so nothing was ordered", hint="mend what is said above", code=134
-        )
+        raise nobody_to_deploy("mend what is said above")
     found = preflight.look(client, plan.plans, plan.left_out, asks=how.preflight is not False)
     judge(found, len(plan.plans), how, wanted)
     count = expect_count
@@ -141,7 +139,7 @@ def _ask(count: int) -> int:
 def follow(
     client: "Client", ident: str, *, timeout: float | None
 ) -> "tuple[tuple[DeploymentStatus, ...], int]":
-    """Show a run until all its hosts rest: their deployments and the exit code. Ctrl-C detaches."""
+    """Show a run until nothing of it goes on: its deployments and the exit code. Ctrl-C detaches."""
     out = console(stderr=True)
     view: _LiveTable | _RunEventLines = _LiveTable(out) if can_redraw(out) else _RunEventLines()
     until = time.monotonic() + timeout if timeout else None
@@ -151,24 +149,39 @@ def follow(
             for update in follow_events(partial(client.run_events, ident), view.warn, until):
                 rows = update.deployments
                 view.update(update)
-                if all(row.stage in RESTING for row in rows) and not update.events:
+                if _is_over(rows) and not update.events:
                     break
     except KeyboardInterrupt:
         info(f"Detached; the run goes on. Back with: provision watch {ident}")
         return rows, Exit.DETACHED
-    if any(row.stage not in RESTING for row in rows):
+    if not _is_over(rows):
         info(f"Not done at --timeout; the run goes on: provision watch {ident}")
         return rows, Exit.RUNNING
     return rows, _conclude(rows)
 
 
+def _is_over(rows: "Sequence[DeploymentStatus]") -> bool:
+    """Whether there is nothing to wait for: all rest. Of a row that cannot be read nobody will hear how it
+    ends, and as long as there is one no further host of the run begins.
+    """
+    known = [row for row in rows if not row.is_unreadable and row.stage not in RESTING]
+    is_stuck = any(row.is_unreadable for row in rows)
+    return all(is_stuck and row.stage == Stage.QUEUED for row in known)
+
+
 def _conclude(rows: "Sequence[DeploymentStatus]") -> int:
     """Say how it ended, the reasons grouped and the count last, where it stays in sight; the exit code."""
     others = failures.of_rows(rows)
-    ready = len(rows) - len(others)
+    waiting = [row for row in rows if row.stage == Stage.QUEUED and not row.is_unreadable]
+    ready = len(rows) - len(others) - len(waiting)
     failures.tell(others)
+    if lost := [row for row in rows if waiting and row.is_unreadable]:
+        info(
+            f"{counted(len(waiting), 'host')} cannot begin before {lost[0].id} of {lost[0].host}"
+            f" is set aside: {lost[0].hint}"
+        )
     info(f"{ready} of {counted(len(rows), 'host')} {'is' if ready == 1 else 'are'} ready")
-    if not others:
+    if not others and not waiting:
         return Exit.DONE
     return Exit.PARTLY if ready else Exit.FAILED
 

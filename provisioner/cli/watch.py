@@ -31,7 +31,7 @@ from provisioner.cli.status_options import status_options
 from provisioner.domain.stage import RESTING, Stage
 from provisioner.domain.timeline import StageRecord, Timeline
 from provisioner.errors import Exit
-from provisioner.system.units import duration
+from provisioner.system.units import and_more, duration
 
 if TYPE_CHECKING:
     from rich.console import Console, Group
@@ -54,20 +54,22 @@ CODES = {
 PROGRESS_INTERVAL = 10.0  # seconds between two lines of progress; reports come every two
 
 
-def _remark(row: "DeploymentStatus") -> str:
+def _remark(row: "DeploymentStatus", now: float) -> str:
     if row.stage == Stage.WRITING and row.progress.phase and not row.paused:
-        return row.progress.describe()
+        return row.progress.describe(now)
     return row.reason
 
 
-COLUMNS: "tuple[Column[DeploymentStatus], ...]" = (
-    Column("HOST", lambda row: row.host),
-    Column("STATE", lambda row: row.stage),
-    Column("SINCE", lambda row: local_time(row.stage_since)),
-    Column("IMAGE", lambda row: row.image),
-    Column("TRY", lambda row: str(row.attempt or "")),
-    Column("", _remark),
-)
+def columns_at(now: float) -> "tuple[Column[DeploymentStatus], ...]":
+    """Of a list of deployments, as they are at `now` by the service's clock."""
+    return (
+        Column("HOST", lambda row: row.host),
+        Column("STATE", lambda row: row.stage),
+        Column("SINCE", lambda row: local_time(row.stage_since)),
+        Column("IMAGE", lambda row: row.image),
+        Column("TRY", lambda row: str(row.attempt or "")),
+        Column("", lambda row: _remark(row, now)),
+    )
 
 
 @click.command()
@@ -85,11 +87,12 @@ def status(client: "Client", host: str | None, output: str, query: "DeploymentQu
         listed = client.deployment_list(query)
         for sentence in listed.unreadable:
             info(f"{MARK} {sentence}")
+        columns = columns_at(listed.now)
         if output == "table" and listed.deployments:
             return runs.print_deployments(
-                listed.deployments, COLUMNS, again="provision status", of=listed.total
+                listed.deployments, columns, again="provision status", of=listed.total
             )
-        return print_rows(output, "deployments", listed.deployments, COLUMNS, name=lambda row: row.host)
+        return print_rows(output, "deployments", listed.deployments, columns, name=lambda row: row.host)
     answer = client.events(host)
     row = answer.deployment
     return print_record(output, "deployment", row, lambda: _show(answer), name=row.host)
@@ -116,7 +119,7 @@ def _waiting(row: "DeploymentDetails", now: float) -> "list[Text]":
 
 
 @click.command()
-@click.argument("host", metavar="HOST|ID")
+@click.argument("host", metavar="HOST|ID|RUN")
 @click.option("--timeout", type=click.FloatRange(min=1), help="Stop watching after SECONDS (exit code 7).")
 @with_client
 def watch(client: "Client", host: str, timeout: float | None) -> int:
@@ -252,9 +255,10 @@ def _causes(row: "DeploymentDetails", now: float, width: int, room: int) -> "lis
             for each in cause_lines(row.model_copy(update={"causes": (cause,)}), now)
             for part in wrapped(each, width)
         ]
-        rest = len(row.causes) - number
-        if shown and len(shown) + len(lines) + (rest > 1) > room:
-            return [*shown, *wrapped(line(f"and {rest} more: provision diagnose {row.host}"), width)]
+        is_last = number == len(row.causes) - 1
+        if shown and len(shown) + len(lines) + (not is_last) > room:
+            rest = and_more(len(row.causes), number)
+            return [*shown, *wrapped(line(f"{rest}: provision diagnose {row.host}"), width)]
         shown += lines
     return shown
 

@@ -61,11 +61,15 @@ class Client(OrderCalls, CatalogueCalls, BmcCalls):
         by: str = "operator",
         dry_run: bool = False,
         only_new: bool = False,
+        shown: Sequence[HostStatus] | None = None,
     ) -> InventoryApplied:
         """Add or replace hosts and profiles, and remove others, all or none; only what was set is sent.
 
         With `dry_run` the service checks it only; with `only_new` a host that is known is refused.
+        `shown` are the hosts as they were when it was made out of them: it is refused (PV-146) where one that
+        is named is otherwise by now.
         """
+        named = {host.name for host in hosts} | set(remove_hosts)
         update = InventoryUpdate(
             hosts=tuple(hosts),
             profiles=tuple(profiles),
@@ -74,6 +78,7 @@ class Client(OrderCalls, CatalogueCalls, BmcCalls):
             by=by,
             dry_run=dry_run,
             only_new=only_new,
+            shown=None if shown is None else tuple(one.as_host() for one in shown if one.name in named),
         )
         return self.post(InventoryApplied, "/hosts", update)
 

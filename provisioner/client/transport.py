@@ -149,7 +149,10 @@ def _encoded(body: BaseModel | None) -> bytes | None:
 def _checked(status: int, raw: bytes) -> bytes:
     if status == http.client.OK:
         return raw
-    raise from_json(_read(ErrorAnswer, raw, status).error.model_dump())
+    answer = _read(ErrorAnswer, raw, status)
+    fault = from_json(answer.error.model_dump())
+    fault.also = tuple(from_json(one.model_dump()) for one in answer.also)
+    raise fault
 
 
 def _read(answer: type[_Answer], raw: bytes, status: int = http.client.OK) -> _Answer:

@@ -3,6 +3,7 @@
 Nothing here reads or writes: the caller brings the rows as its transaction sees them.
 """
 
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -144,21 +145,27 @@ def other_machine(order: Deployment, host: Host, serial: str | None, uuid: str |
     if serial is not None:
         for wanted in filter(None, map(identity.serial, (order.serial, host.serial))):
             if identity.compare_serials(wanted, serial) is not Match.SAME:
-                return _not_it(f"serial {serial.strip() or 'nothing'}", wanted, code=301)
+                said = serial.strip()
+                option = f"--serial {shlex.quote(identity.serial(said))}"
+                return _not_it(host.name, f"serial {said or 'nothing'}", wanted, option, code=301)
     if uuid is not None:
         for wanted in filter(None, map(identity.uuid, (order.uuid, host.uuid))):
             if identity.compare_uuids(wanted, uuid) is not Match.SAME:
-                return _not_it(
-                    f"system UUID {identity.both_orders(uuid)}", identity.both_orders(wanted), code=302
+                said, option = (
+                    f"system UUID {identity.both_orders(uuid)}",
+                    f"--uuid {shlex.quote(identity.uuid(uuid))}",
                 )
+                return _not_it(host.name, said, identity.both_orders(wanted), option, code=302)
     return None
 
 
-def _not_it(said: str, ordered: str, *, code: int) -> Refusal:
+def _not_it(host: str, said: str, ordered: str, option: str, *, code: int) -> Refusal:
+    """`option` of `host edit` writes what it says into the inventory."""
     return Refusal(
         code=code,
         sentence=f"this machine says {said}, the order is for {ordered}",
-        hint="the MAC in the inventory belongs to another machine",
+        hint=f"another machine? Correct the MAC: provision host edit {host} --mac MAC. Its board was changed?"
+        f" Take what it says: provision host edit {host} {option}; then order again",
     )
 
 
@@ -174,7 +181,8 @@ def _target(order: Deployment, claim: Claim) -> Admitted | Refusal:
     return Refusal(
         code=303,  # DISK_GONE
         sentence=f"the disk that was confirmed, {order.target.label()}, is not there. Seen: {seen}",
-        hint=f"provision deploy {order.host} --dry-run shows the disk that would be erased now",
+        hint="put it back, or name another by the host's disk hints (provision host apply); or take what is"
+        f" there: provision deploy {order.host} --dry-run shows the disk that would be erased now",
     )
 
 

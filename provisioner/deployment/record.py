@@ -5,6 +5,7 @@ from collections.abc import Collection
 
 from provisioner.deployment import guard, target_disk
 from provisioner.deployment.guard import Admitted, Denied, Standing
+from provisioner.diagnosis import usual
 from provisioner.domain.deployment import Deployment
 from provisioner.domain.event import Event
 from provisioner.domain.events.order import HostSuspect, OrderCancelled, OrderRefused, StageHeld
@@ -150,9 +151,12 @@ def _moved(site: Site, row: Deployment, after: Stage, event: Payload, now: float
 
 
 def _deadline(site: Site, row: Deployment, after: Stage, now: float) -> float:
-    """As the host's profile says. To end a deployment neither of them needs to be read."""
+    """As the host's profile says, its memory and what was learned. To end one none of it needs be read."""
     profile = site.database.profiles.get(site.database.hosts.get(row.host).profile)
-    return deadline(after, profile, now, None if row.consumed else row.expires)
+    hardware = site.database.hosts.hardware(row.host)
+    memory = max(profile.memory_min, hardware.memory if hardware else 0)
+    learned = usual.learned(site.database, row)
+    return deadline(after, profile, now, None if row.consumed else row.expires, memory, learned)
 
 
 def _without_secrets(row: Deployment) -> Deployment:

@@ -2,13 +2,11 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 
 from provisioner.deployment import plan, rendering
 from provisioner.domain import inventory_diff
 from provisioner.domain.event import Event
 from provisioner.domain.events.inventory import (
-    HostChanged,
     HostLocked,
     HostMoved,
     HostRemoved,
@@ -22,18 +20,9 @@ from provisioner.domain.stage import RESTING
 from provisioner.errors import InputError, RefusedError
 from provisioner.site.site import Site
 from provisioner.state import complaints, image_folders, secrets
+from provisioner.system.units import named
 
 MACHINE = ("macs", "serial", "uuid", "bmc")  # what a host says of its machine, and not of its place
-HELD = (*MACHINE, "disk", "profile")  # what a deployment relies on until it is at rest
-MOST_NAMES = 10  # of what needs something, in a sentence
-
-
-@dataclass(frozen=True)
-class Removals:
-    """The names of hosts and profiles that are to be forgotten."""
-
-    hosts: tuple[str, ...] = ()
-    profiles: tuple[str, ...] = ()
 
 
 class _DryRun(Exception):
@@ -41,7 +30,7 @@ class _DryRun(Exception):
 
 
 @contextmanager
-def _writing(site: Site, *, dry_run: bool) -> Iterator[None]:
+def writing(site: Site, *, dry_run: bool) -> Iterator[None]:
     """One transaction; of a `dry_run` nothing stays."""
     with suppress(_DryRun), site.database.writing():
         yield
@@ -66,34 +55,27 @@ def remove_host(site: Site, text: str, *, by: str, dry_run: bool = False) -> Hos
     Raises NotFoundError; RefusedError: PV-131 while it is locked, PV-132 while it is deployed, or while
     nobody can read whether it is.
     """
-    with _writing(site, dry_run=dry_run):
-        host = _forget_host(site, plan.find_host(site, text), by)
+    with writing(site, dry_run=dry_run):
+        host = forget_host(site, plan.find_host(site, text), by)
     if not dry_run:
-        _forget_files(site, host.name)
+        forget_files(site, host.name)
     return host
 
 
-def _forget_files(site: Site, name: str) -> None:
+def forget_files(site: Site, name: str) -> None:
     """What the state folder has of a host beside the database."""
     secrets.forget_certificate(site.settings.state, name)
     rendering.forget(site.settings.state, name)
 
 
-def _forget_host(site: Site, host: Host, by: str) -> Host:
+def forget_host(site: Site, host: Host, by: str) -> Host:
     """Inside the caller's transaction."""
     _require_unlocked(host, "it cannot be removed")
-    _require_rest(site, host, "it cannot be removed")
+    require_rest(site, host, "it cannot be removed")
     site.database.hosts.remove(host.name)
     removed = HostRemoved(by=by, host=host)
     site.database.events.add(Event.of_host(host.name, removed, source=by, now=site.clock()))
     return host
-
-
-def _note_changes(site: Site, before: list[Host], after: list[Host], by: str) -> None:
-    for change in inventory_diff.between((before, []), (after, [])):
-        if change.change != "removed":
-            event = HostChanged(by=by, change=change.change, fields=change.fields)
-            site.database.events.add(Event.of_host(change.name, event, source=by, now=site.clock()))
 
 
 def move_host(
@@ -108,15 +90,15 @@ def move_host(
     PV-131 and PV-132 as `remove_host`, for either.
     """
     state = site.settings.state
-    with _writing(site, dry_run=dry_run):
+    with writing(site, dry_run=dry_run):
         source, target = plan.find_host(site, text), plan.find_host(site, to)
         if source.name == target.name:
             raise InputError(f"{text} and {to} are one host", hint="provision host list")
         _require_shown((source, target), shown)
         facts, at = site.database.hosts.hardware(source.name), site.database.hosts.hardware_at(source.name)
         _require_unlocked(target, "it cannot be another machine")
-        _require_rest(site, target, "it cannot be another machine")
-        _forget_host(site, source, by)
+        require_rest(site, target, "it cannot be another machine")
+        forget_host(site, source, by)
         machine = {key: getattr(source, key) for key in MACHINE}
         moved = target.model_copy(update=machine)
         site.database.write_inventory([moved], [], site.settings.hosts_range)
@@ -155,7 +137,7 @@ def rename_host(site: Site, text: str, name: str, *, by: str) -> Host:
             return host
         if name in {other.name for other in site.database.hosts.all()}:
             raise RefusedError(f"another host is called {name}", hint="provision host list", code=144)
-        _require_rest(site, host, "it cannot be renamed")
+        require_rest(site, host, "it cannot be renamed")
         renamed = host.model_copy(update={"name": name})
         others = [other for other in site.database.hosts.all() if other.name != host.name]
         for complaint in complaints.of_names([*others, renamed], {name}):
@@ -178,7 +160,7 @@ def _require_unlocked(host: Host, consequence: str) -> None:
         )
 
 
-def _require_rest(site: Site, host: Host, consequence: str) -> None:
+def require_rest(site: Site, host: Host, consequence: str) -> None:
     for fault in site.database.deployments.unreadable_orders(host.name):
         raise RefusedError(f"{host.name}: {fault}", hint=fault.hint, code=fault.code)
     last = site.database.deployments.last_readable(host.name)
@@ -192,70 +174,18 @@ def _require_rest(site: Site, host: Host, consequence: str) -> None:
 
 def remove_profile(site: Site, name: str, *, dry_run: bool = False) -> Profile:
     """Forget a profile. Raises NotFoundError; RefusedError (PV-144) while a host has it."""
-    with _writing(site, dry_run=dry_run):
-        profile = _forget_profile(site, name)
+    with writing(site, dry_run=dry_run):
+        profile = forget_profile(site, name)
     return profile
 
 
-def _forget_profile(site: Site, name: str) -> Profile:
+def forget_profile(site: Site, name: str) -> Profile:
     """Inside the caller's transaction."""
     profile = site.database.profiles.get(name)
     hosts = [host.name for host in site.database.hosts.all() if host.profile == name]
     _require_unneeded(f"the profile {name}", hosts, "give them another profile: provision host apply")
     site.database.profiles.remove(name)
     return profile
-
-
-def replace(
-    site: Site,
-    hosts: list[Host],
-    profiles: list[Profile],
-    gone: Removals,
-    *,
-    by: str,
-    dry_run: bool = False,
-    only_new: bool = False,
-) -> None:
-    """Add or replace hosts and profiles and remove others, in one transaction; a `dry_run` changes nothing.
-
-    A lock of before stays, whatever is said of it. With `only_new` no host is replaced.
-
-    Raises ServiceError (PV-614), and what `remove_host` and `remove_profile` raise; InputError (PV-110) for
-    a host that is known with `only_new`; RefusedError (PV-132) where a host that is deployed would get
-    another machine, BMC, disk or profile. Nothing is changed then.
-    """
-    with _writing(site, dry_run=dry_run):
-        before = site.database.hosts.known(host.name for host in hosts)
-        if only_new:
-            _require_unknown(before)
-        for name in gone.hosts:
-            _forget_host(site, site.database.hosts.get(name), by)
-        hosts = [_checked(site, host, before.get(host.name)) for host in hosts]
-        site.database.write_inventory(hosts, profiles, site.settings.hosts_range)
-        for name in gone.profiles:
-            _forget_profile(site, name)
-        _note_changes(site, list(before.values()), hosts, by)
-    if not dry_run:
-        for name in gone.hosts:
-            _forget_files(site, name)
-
-
-def _require_unknown(known: Iterable[str]) -> None:
-    for name in known:
-        raise InputError(
-            f"there is a host {name} already, it was not changed",
-            hint=f"provision host edit {name} changes what is given; provision host show {name}",
-            code=110,
-        )
-
-
-def _checked(site: Site, host: Host, before: Host | None) -> Host:
-    """With the lock of before: it is the operator's word, and applying a file never opens it."""
-    if before is None:
-        return host
-    if changed := [key for key in HELD if getattr(host, key) != getattr(before, key)]:
-        _require_rest(site, before, f"its {', '.join(changed)} cannot be changed")
-    return host.model_copy(update={"locked": host.locked or before.locked})
 
 
 def remove_image(site: Site, text: str, *, dry_run: bool = False) -> tuple[Image, int]:
@@ -268,7 +198,7 @@ def remove_image(site: Site, text: str, *, dry_run: bool = False) -> tuple[Image
     """
     state = site.settings.state
     with image_folders.changing(state, alone=True):
-        with _writing(site, dry_run=dry_run):
+        with writing(site, dry_run=dry_run):
             image = plan.find_image(site, text)
             versions = [other for other in site.database.images.all() if other.name == image.name]
             if text != image.id and len(versions) > 1:
@@ -304,9 +234,5 @@ def remove_login(site: Site, name: str, *, dry_run: bool = False) -> None:
 
 
 def _require_unneeded(what: str, needs: Iterable[str], hint: str) -> None:
-    names = list(needs)
-    if not names:
-        return
-    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
-    sentence = f"{what} is needed by {', '.join(names[:MOST_NAMES])}{more}"
-    raise RefusedError(f"{sentence}; nothing was removed", hint=hint, code=144)
+    if names := named(needs):
+        raise RefusedError(f"{what} is needed by {names}; nothing was removed", hint=hint, code=144)

@@ -10,18 +10,18 @@ from provisioner.domain import identity, plan_digest, selection
 from provisioner.domain.deployment import Deployment, Terms
 from provisioner.domain.hardware import HardwareFacts
 from provisioner.domain.host import Host
-from provisioner.domain.identity import Match
+from provisioner.domain.identity import MachineIdentity
 from provisioner.domain.image import Image
 from provisioner.domain.plan import LeftOut, Plan
 from provisioner.domain.refusal import Refusal
-from provisioner.domain.run import Run, RunProgress
+from provisioner.domain.run import Run, RunProgress, nobody_to_deploy
 from provisioner.domain.selection import Candidate
 from provisioner.domain.stage import ACTIVE, RESTING, Stage
 from provisioner.errors import InputError, ProvisionError, RefusedError, UnreadableError
 from provisioner.site.site import Site
+from provisioner.system.units import named
 
-NOT_AS_SHOWN = 146  # PV-146
-MOST_NAMES = 10  # of hosts, in a sentence
+NOBODY_FITS, NOT_AS_SHOWN = 104, 146  # PV-104, PV-146
 NOTHING_SHOWN: Mapping[str, str] = MappingProxyType({})
 
 
@@ -57,7 +57,9 @@ def preview_retry(site: Site, ident: str, terms: Terms = AS_USUAL) -> tuple[list
     ended = [row for row in rows if row.is_unreadable or (row.stage in RESTING and not row.ended_as_ordered)]
     if not ended:
         raise InputError(
-            f"no host of {ident} failed or was cancelled", hint=f"provision status {ident}", code=104
+            f"no host of {ident} failed or was cancelled",
+            hint=f"provision status {ident}",
+            code=104,
         )
     return _sorted_out([_preview_again(site, row, terms) for row in ended])
 
@@ -83,16 +85,12 @@ def _preview_again(site: Site, row: Deployment, terms: Terms) -> Plan | LeftOut:
 def _other_machine(site: Site, row: Deployment, host: Host) -> Refusal | None:
     """PV-142 where the host of this name is not the machine for which `row` was ordered."""
     hardware = site.database.hosts.hardware(host.name) or HardwareFacts()
-    serial = identity.serial(host.serial) or hardware.serial
-    uuid = identity.uuid(host.uuid) or hardware.uuid
-    differences = {
-        f"its cards are {', '.join(host.macs)}, not {row.mac}": row.mac not in host.macs,
-        f"its serial is {serial}, not {row.serial}": identity.compare_serials(serial, row.serial)
-        is Match.DIFFERENT,
-        f"its system UUID is {uuid}, not {row.uuid}": identity.compare_uuids(uuid, row.uuid)
-        is Match.DIFFERENT,
-    }
-    told = [sentence for sentence, is_so in differences.items() if is_so]
+    meant = MachineIdentity(
+        serial=identity.serial(host.serial) or hardware.serial,
+        uuid=identity.uuid(host.uuid) or hardware.uuid,
+        macs=host.macs,
+    )
+    told = meant.differences(row.machine)
     if not told:
         return None
     return Refusal(
@@ -131,11 +129,16 @@ def require_shown(plans: list[Plan], shown: str) -> None:
     """Raises RefusedError (PV-146) where the plans that were shown had another digest; empty: none were."""
     if shown in ("", plan_digest.of_run(plans)):
         return
+    if not plans:
+        raise RefusedError(
+            "since they were shown, the hosts are otherwise: none can be deployed now; nothing was ordered",
+            hint="look again: the same command with --dry-run",
+            code=146,
+        )
     names = [each.host.name for each in plans]
-    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
     raise RefusedError(
         f"since they were shown, the hosts, or what would be done to them, are otherwise; now these"
-        f" {len(names)} would be erased: {', '.join(names[:MOST_NAMES])}{more}; nothing was ordered",
+        f" {len(names)} would be erased: {named(names)}; nothing was ordered",
         hint="look again: the same command with --dry-run, then order again",
         code=146,
     )
@@ -173,11 +176,7 @@ def arm_run(
     otherwise by now.
     """
     if not chosen:
-        raise RefusedError(
-            "no host can be deployed, so nothing was ordered",
-            hint="each reason is in the plan: --dry-run",
-            code=134,
-        )
+        raise nobody_to_deploy("each reason is in the plan: --dry-run")
     with site.database.writing():
         site.database.runs.put(run)
         return [_arm_one(site, run, host, image, shown.get(host.name, "")) for host, image in chosen]

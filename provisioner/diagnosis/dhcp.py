@@ -125,7 +125,7 @@ def _last_port(seen: Observations) -> str:
 def _is_kept(sibling: Sibling, seen: Observations) -> bool:
     asked = sibling.sighting
     if not sibling.is_certain:
-        limit = seen.patience(Stage.POWERING, SLOWEST_START)
+        limit = seen.start_patience(SLOWEST_START)
         return asked.first_seen >= seen.row.power_on and seen.is_over(limit, seen.powered)
     if not seen.is_over(seen.patience(Stage.POWERING, 0.0), seen.powered):
         return False
@@ -138,7 +138,7 @@ def unheard(seen: Observations) -> Cause | None:
     told = seen.last(PowerOn)
     if seen.row.stage != Stage.POWERING or not told or seen.sighting or wrong_port(seen):
         return None
-    if not seen.is_over(seen.patience(Stage.POWERING, SLOWEST_START), seen.powered):
+    if not seen.is_over(seen.start_patience(SLOWEST_START), seen.powered):
         return None
     others = [
         Sight(sentence=f"{each.sighting.mac} did ask: {each.reason}", time=each.sighting.last_seen)
@@ -156,7 +156,8 @@ def unheard(seen: Observations) -> Cause | None:
         actions=(
             f"check the cable, the switch port and its VLAN{_last_port(seen)}",
             "switch network boot on in its firmware",
-            seen.see_console,
+            f"{seen.see_console}; if it still tests its memory, let its profile say how many seconds it may"
+            " take: deadlines: {powering: 3600}",
         ),
     )
 

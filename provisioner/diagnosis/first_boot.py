@@ -96,7 +96,7 @@ def network_again(seen: Observations) -> Cause | None:
     if seen.row.stage != Stage.RESTARTING or not rebooted or not refused:
         return None
     request, time = refused
-    limit = seen.patience(Stage.RESTARTING, ONE_MORE_BOOT)
+    limit = seen.start_patience(ONE_MORE_BOOT)
     if request.count < MOST_BOOTS and (seen.system_asked(time) or not seen.is_over(limit, time)):
         return None
     times = f", {request.count} times" if request.count > 1 else ""
@@ -222,7 +222,7 @@ def _system_waits(seen: Observations) -> float:
 
 
 def _is_unheard(seen: Observations, rebooted: float) -> bool:
-    is_over = seen.is_over(seen.patience(Stage.RESTARTING, FIRST_START), _last_word(seen, rebooted))
+    is_over = seen.is_over(seen.start_patience(FIRST_START), _last_word(seen, rebooted))
     return is_over and not network_again(seen)
 
 

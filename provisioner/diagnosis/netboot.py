@@ -42,12 +42,13 @@ def nothing_fetched(seen: Observations) -> Cause | None:
 
 def transfer_broke(seen: Observations) -> Cause | None:
     """TFTP began and was lost, or its client broke it off. A firmware that tries again, and iPXE's script,
-    speak against it; for one that only wanted to know the size, so does the time that iPXE needs.
+    speak against it; for one that took no byte and may only have wanted the size, or broke it off by itself,
+    so does the time that iPXE needs.
     """
     last = seen.transfer
     if seen.row.stage != Stage.NETBOOTING or not last or not last.result.startswith(("lost", "aborted")):
         return None
-    limit = TFTP_AGAIN if last.result.startswith("lost") else IPXE_STARTS
+    limit = TFTP_AGAIN if last.result.startswith("lost") and last.bytes else IPXE_STARTS
     limit = seen.patience(Stage.NETBOOTING, limit)
     if not seen.is_over(limit, last.time) or seen.has_script_since(last.time):
         return None

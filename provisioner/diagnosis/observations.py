@@ -15,6 +15,7 @@ from provisioner.domain.events.payload import Payload
 from provisioner.domain.events.power import PowerOn
 from provisioner.domain.events.request import RequestRefused
 from provisioner.domain.hardware import HardwareFacts
+from provisioner.domain.lifecycle import ROWS
 from provisioner.domain.run import RunProgress
 from provisioner.domain.stage import Stage
 from provisioner.domain.waiting import UsualTime
@@ -29,7 +30,6 @@ from provisioner.state.values import RogueServer
 _T = TypeVar("_T", bound=Payload)
 MOST_EVENTS = 100_000  # of one deployment that are read
 ORDER_MADE = 2.0  # seconds: DHCP's packets are written down by the second
-SLACK, LEAST_SLACK = 1.5, 120.0  # times, and seconds at least, over the slowest that a profile has seen
 
 
 @dataclass(frozen=True)
@@ -90,11 +90,19 @@ class Observations:
         return self.is_late or self.now - since >= limit
 
     def patience(self, stage: Stage, estimate: float) -> float:
-        """Seconds for which a healthy machine may be silent at a stage: an estimate of ours, until enough
-        deployments of its profile have ended well; then half as long again as the slowest of them.
+        """Seconds for which a healthy machine may be silent at a stage: an estimate of ours; or half as long
+        again as the slowest deployments of its profile that ended well, where that is longer.
         """
         known = self.usual.get(stage)
-        return max(known.slowest * SLACK, known.slowest + LEAST_SLACK) if known else estimate
+        return max(estimate, known.patience) if known else estimate
+
+    def start_patience(self, estimate: float) -> float:
+        """Likewise while it starts; and by as much longer as the stage, for this host, may last longer than
+        ours usually do: by its profile, its memory, its history.
+        """
+        row = self.row
+        longer = row.deadline - row.stage_since - ROWS[row.stage].deadline if row.deadline else 0.0
+        return self.patience(row.stage, estimate + max(0.0, longer))
 
     @property
     def switch_port(self) -> str:

@@ -56,7 +56,7 @@ def boot_device_refused(seen: Observations) -> Cause | None:
     on, time = told
     if on.boot == "network" or not on.note or (seen.firmware_asked and not seen.is_late):
         return None
-    limit = seen.patience(Stage.POWERING, SLOWEST_START)
+    limit = seen.start_patience(SLOWEST_START)
     is_unsaid = on.boot in NOT_TOLD or seen.boots_network_unset
     if is_unsaid and not seen.is_over(limit, seen.powered):
         return None
@@ -105,7 +105,7 @@ def button_not_pressed(seen: Observations) -> Cause | None:
     asked = seen.last(PowerAsked)
     if seen.row.stage != Stage.POWERING or not asked or seen.last(PowerOn) or seen.sighting or seen.siblings:
         return None
-    if not seen.is_over(seen.patience(Stage.POWERING, SLOWEST_START), asked[1]):
+    if not seen.is_over(seen.start_patience(SLOWEST_START), asked[1]):
         return None
     return Cause(
         code=219,

@@ -6,13 +6,15 @@ from provisioner.diagnosis.observations import Observations
 from provisioner.domain.cause import Cause, Sight
 from provisioner.domain.event import Event
 from provisioner.domain.events.verification import SealTask, VerifyTask, VerifyUnreachable
+from provisioner.domain.lifecycle import verification_seconds
 from provisioner.domain.stage import Stage
 
 SSH_STARTS = 240.0  # seconds from phone-home until sshd answers, on a slow disk
 KEY_IS_READ = 30.0  # seconds for the key to be in place, should the report have been quicker
 TRIED_AGAIN = 60.0  # seconds in which the worker tries again, and ssh gives up
 WAS_REACHED = 60.0  # seconds for a host that answered before to answer once more
-ANSIBLE_ENDS = 660.0  # seconds: one run has ten minutes (verify/verification.py)
+RUN_ENDS = 60.0  # seconds for the worker to end a run that takes too long
+SEALED = 660.0  # seconds for a sealing, with all its runs
 OVER_SSH = (Stage.VERIFYING, Stage.SEALING)
 CHANGED, UNENDED = "another SSH host key", "Ansible did not end"
 DENIED = ("Permission denied", "sudo password")
@@ -73,7 +75,7 @@ def ssh_no_answer(seen: Observations) -> Cause | None:
     needs.
     """
     told = _unreachable(seen)
-    if told is None or not _says(told, *NO_ANSWER) or not seen.is_over(*_sshd(seen)):
+    if told is None or not _says(told, *NO_ANSWER) or not _is_after_start(seen, told):
         return None
     return _ssh(
         seen,
@@ -85,11 +87,11 @@ def ssh_no_answer(seen: Observations) -> Cause | None:
 
 
 def ssh_unreachable(seen: Observations) -> Cause | None:
-    """SSH is still refused when sshd must have started. A check that got through speaks against it."""
+    """SSH was refused when sshd must have started. A check that got through speaks against it."""
     told = _unreachable(seen)
     if told is None or _says(told, CHANGED, UNENDED, *DENIED, *NO_ANSWER):
         return None
-    if not seen.is_over(*_sshd(seen)):
+    if not _is_after_start(seen, told):
         return None
     return _ssh(
         seen, told, f"ssh provision@{seen.row.address}", "look at the host's firewall, and at sshd", code=510
@@ -110,10 +112,11 @@ def _says(told: tuple[str, str, float], *words: str) -> bool:
     return any(each in told[0] for each in words)
 
 
-def _sshd(seen: Observations) -> tuple[float, float]:
-    """How long sshd may take, and since when."""
+def _is_after_start(seen: Observations, told: tuple[str, str, float]) -> bool:
+    """Whether this came when sshd must have started: what came before says nothing of now."""
     estimate = SSH_STARTS if seen.row.stage == Stage.VERIFYING else WAS_REACHED
-    return seen.patience(seen.row.stage, estimate), seen.row.stage_since
+    limit = seen.patience(seen.row.stage, estimate)
+    return seen.is_late or told[2] - seen.row.stage_since >= limit
 
 
 def _unreachable(seen: Observations) -> tuple[str, str, float] | None:
@@ -138,15 +141,16 @@ def _unreachable(seen: Observations) -> tuple[str, str, float] | None:
 
 
 def never_ended(seen: Observations) -> Cause | None:
-    """Ansible runs for longer than one run may take, or than this profile's usually do. What it says
-    speaks against it.
+    """Ansible runs for longer than one run may take at this stage of this host. What it says speaks against
+    it.
     """
     told, last = _unreachable(seen), max(seen.row.stage_since, seen.row.last_event_at)
     if seen.row.stage not in OVER_SSH or (told and not _says(told, UNENDED)):
         return None
-    if not told and not seen.is_over(seen.patience(seen.row.stage, ANSIBLE_ENDS), last):
-        return None
     is_sealing = seen.row.stage == Stage.SEALING
+    limit = SEALED if is_sealing else verification_seconds(seen.row.stage_since, seen.row.deadline) + RUN_ENDS
+    if not told and not seen.is_over(seen.patience(seen.row.stage, limit), last):
+        return None
     return Cause(
         code=520 if is_sealing else 514,
         sentence="the sealing did not end" if is_sealing else "Ansible did not end",

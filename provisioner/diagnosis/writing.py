@@ -8,7 +8,7 @@ from provisioner.domain.progress import WRITES
 from provisioner.domain.stage import Stage
 from provisioner.system.units import size
 
-AGENT_QUIET = 30.0  # seconds: it reports every two, and is powered again after sixty
+AGENT_QUIET = 30.0  # seconds, and those that its disk may flush: it reports every two
 STANDS_STILL = 60.0  # seconds in which a disk may be busy with itself
 SPEED_KNOWN = 60.0  # seconds after which a speed is no longer that of the beginning
 LEAST_PEERS = 3  # others whose speed is known
@@ -18,9 +18,10 @@ STEP_UNWINDS = 30.0  # seconds for an installer to go on after a step that it ca
 
 
 def agent_quiet(seen: Observations) -> Cause | None:
-    """Its agent reports nothing. Its next word speaks against it."""
+    """Its agent reports nothing. Its next word speaks against it, and the time that its disk may flush."""
     row = seen.row
-    if row.stage != Stage.WRITING or row.is_installed or seen.now - row.last_event_at < AGENT_QUIET:
+    limit = AGENT_QUIET + row.progress.flush_seconds
+    if row.stage != Stage.WRITING or row.is_installed or seen.now - row.last_event_at < limit:
         return None
     told = f"its last word: {row.progress.describe(seen.now)}"
     return Cause(

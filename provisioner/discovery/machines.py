@@ -14,6 +14,7 @@ from provisioner.errors import InputError, NotFoundError
 from provisioner.site.site import Site
 from provisioner.state.sightings import Sighting
 from provisioner.state.surveys import SurveyRow
+from provisioner.system.units import named
 
 
 @dataclass(frozen=True)
@@ -100,8 +101,7 @@ def _same_uuid(mac: str, uuid: str, namesakes: Mapping[str, Sequence[str]]) -> s
     others = [other for other in namesakes.get(uuid_key(uuid), ()) if other != mac]
     if not mac or not others:
         return ""
-    more = f" and {len(others) - 1} more" if len(others) > 1 else ""
-    return f"{others[0]}{more} has its UUID too: another card of it, or another machine"
+    return f"{named(others, 1)} has its UUID too: another card of it, or another machine"
 
 
 def _machine(group: _Group, owners: Owners, namesakes: Mapping[str, Sequence[str]]) -> UnknownMachine:

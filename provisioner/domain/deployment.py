@@ -5,7 +5,7 @@ from typing import Literal, Self, TypedDict, Unpack
 from pydantic import BaseModel, ConfigDict, JsonValue
 
 from provisioner.domain.hardware import DiskInfo
-from provisioner.domain.identity import DiskIdentity
+from provisioner.domain.identity import DiskIdentity, MachineIdentity
 from provisioner.domain.profile import Hints
 from provisioner.domain.progress import Progress
 from provisioner.domain.script_reads import ScriptReads
@@ -164,6 +164,11 @@ class PublicDeployment(BaseModel):
     def is_unreadable(self) -> bool:
         """Whether it is only what can be read of a damaged row (PV-612), and how it goes is not known."""
         return self.code == UnreadableError.code
+
+    @property
+    def machine(self) -> MachineIdentity:
+        """The machine that it was ordered for, as far as it was known."""
+        return MachineIdentity(serial=self.serial, uuid=self.uuid, macs=(self.mac,))
 
     @property
     def ended_as_ordered(self) -> bool:

@@ -103,13 +103,26 @@ class MachineIdentity:
 
         Blades may share the serial of their chassis, boards a UUID, BMCs the MAC of their USB card.
         """
-        cards, others = set(self.macs), set(other.macs)
-        matches = [*self._compare_numbers(other)]
-        if cards and others:
-            matches.append(Match.SAME if cards & others else Match.DIFFERENT)
+        matches = {*self._compare_numbers(other), self._compare_cards(other)}
         if Match.DIFFERENT in matches:
             return Match.DIFFERENT
         return Match.SAME if Match.SAME in matches else Match.NONE
+
+    def differences(self, other: "MachineIdentity") -> tuple[str, ...]:
+        """In words, what of this machine is not the other's; empty unless `compare` says that they differ."""
+        serials, uuids = self._compare_numbers(other)
+        told = {
+            f"its cards are {', '.join(self.macs)}, not {', '.join(other.macs)}": self._compare_cards(other),
+            f"its serial is {self.serial}, not {other.serial}": serials,
+            f"its system UUID is {self.uuid}, not {other.uuid}": uuids,
+        }
+        return tuple(sentence for sentence, match in told.items() if match is Match.DIFFERENT)
+
+    def _compare_cards(self, other: "MachineIdentity") -> Match:
+        cards, others = set(self.macs), set(other.macs)
+        if not cards or not others:
+            return Match.NONE
+        return Match.SAME if cards & others else Match.DIFFERENT
 
     def without_common(self, other: "MachineIdentity") -> Match:
         """What they say aside from the cards that both name, for those may be everybody's."""

@@ -23,12 +23,17 @@ class FieldChange(FrozenModel):
 
 
 class InventoryChange(FrozenModel):
-    """One host or profile that would not be what it is; `fields` of one that is changed, by name."""
+    """One host or profile that would not be what it is; `fields` of one that is changed, by name.
+
+    `macs` and `serial` tell which machine a host is that is removed.
+    """
 
     kind: Literal["host", "profile"]
     name: str
     change: Literal["added", "changed", "removed"]
     fields: tuple[FieldChange, ...] = ()
+    macs: tuple[str, ...] = ()
+    serial: str = ""
 
 
 def between(
@@ -43,7 +48,11 @@ def between(
     """
     hosts = _of_kind("host", _by_name(known[0]), _by_name(wanted[0]), prune=prune)
     profiles = _of_kind("profile", _by_name(known[1]), _by_name(wanted[1]), prune=prune)
-    return [*hosts, *profiles]
+    machines = {host.name: {"macs": host.macs, "serial": host.serial} for host in known[0]}
+    return [
+        change.model_copy(update=machines[change.name]) if change.change == "removed" else change
+        for change in hosts
+    ] + [*profiles]
 
 
 def _by_name(items: Sequence[Known]) -> dict[str, Plain]:

@@ -1,6 +1,8 @@
 """The lifecycle of a deployment as tables: stages, signs of life, deadlines, and what leads where."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from provisioner.domain.events.clock import ClockGap, DeadlinePassed
 from provisioner.domain.events.order import OrderCancelled, StageHeld
@@ -10,6 +12,11 @@ from provisioner.domain.stage import RESTING, Stage
 
 S = Stage
 
+NOTHING_LEARNED: Mapping[Stage, float] = MappingProxyType({})
+TIB = 1 << 40
+MEMORY_TESTED = 300  # seconds of POST for each TiB of memory beyond the first
+NAMED_BEFORE = 60  # seconds of a learned limit that are left to name a cause in
+ONE_RUN, LATE_BEGIN = 600, 300  # seconds of one run of the verification; of its stage that are not its
 INSTALLER_SILENCE = 1800  # seconds: Ubuntu's installer says nothing while it copies or installs a package
 
 
@@ -29,7 +36,7 @@ class StageRow:
     code: int = 0
 
 
-# The deadlines allow a server's POST of 10 minutes; a profile may override each.
+# The deadlines allow a server's POST of 10 minutes; a profile may override each, `allowed` prolongs some.
 STAGES: tuple[StageRow, ...] = (
     StageRow(S.QUEUED, "wait for a slot", "a slot is free", 0, code=140),
     StageRow(
@@ -85,16 +92,49 @@ def following(stage: Stage, kind: str) -> Stage | None:
     return TABLE.get((stage, kind))
 
 
-def deadline(stage: Stage, profile: Profile, now: float, expires: float | None) -> float:
+def allowed(
+    stage: Stage, profile: Profile, memory: int = 0, learned: Mapping[Stage, float] = NOTHING_LEARNED
+) -> float:
+    """Seconds that a stage may take: what the profile says; else our own limit, or what was learned of
+    healthy hosts where that is longer. 0 where the order's expiry is the limit.
+
+    `memory` in bytes is tested at each start, so a restart may last as much longer as a start.
+    """
+    if stage in profile.deadlines or not ROWS[stage].deadline:
+        return profile.deadlines.get(stage, 0)
+    seconds = float(ROWS[stage].deadline)
+    if stage == S.POWERING:
+        seconds += MEMORY_TESTED * max(0, memory - TIB) / TIB
+    if stage == S.RESTARTING:
+        start = allowed(S.POWERING, profile, memory, learned)
+        seconds += max(0.0, start - ROWS[S.POWERING].deadline)
+    return max(seconds, learned[stage] + NAMED_BEFORE) if stage in learned else seconds
+
+
+def deadline(
+    stage: Stage,
+    profile: Profile,
+    now: float,
+    expires: float | None,
+    memory: int = 0,
+    learned: Mapping[Stage, float] = NOTHING_LEARNED,
+) -> float:
     """Until when the stage's sign of life must have come, and never later than the order's expiry.
 
-    `expires` is None for an order that was consumed: it cannot expire any more.
+    `expires` is None for an order that was consumed: it cannot expire any more. The rest as in `allowed`.
     """
     if stage in RESTING:
         return 0
-    seconds = profile.deadlines.get(stage) or ROWS[stage].deadline
+    seconds = allowed(stage, profile, memory, learned)
     limits = [limit for limit in (now + seconds if seconds else None, expires) if limit is not None]
     return min(limits)
+
+
+def verification_seconds(since: float, deadline: float) -> float:
+    """Seconds that one run of the verification may take in a stage from then until then: all but those in
+    which its host may still start SSH.
+    """
+    return max(ONE_RUN, deadline - since - LATE_BEGIN)
 
 
 def picture() -> str:

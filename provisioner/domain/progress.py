@@ -10,6 +10,8 @@ WRITES = "writing"  # the agent's phase in which bytes of the image move
 QUEUED = "waiting for our turn"  # how its note begins while other hosts are served first
 REPORTS_END = 30.0  # seconds after a report for which its speed still holds; one comes every two
 MINUTE = 60.0  # seconds over which its speed is taken
+UNFLUSHED = 512 << 20  # bytes that a disk is given before it must have them: batches, and its own cache
+FLUSH_LEAST, FLUSH_MOST = 15.0, 300.0  # seconds for which a disk may flush, by whatever speed
 
 
 class Progress(BaseModel):
@@ -44,6 +46,14 @@ class Progress(BaseModel):
         """Whether other hosts are served first."""
         return self.note.startswith(QUEUED)
 
+    @property
+    def flush_seconds(self) -> float:
+        """Seconds in which the disk may take what it was given, at the speed at which it was written; nothing
+        is heard of a machine that waits for that.
+        """
+        speed = self.speed or self.rate
+        return min(max(FLUSH_LEAST, min(self.done, UNFLUSHED) / speed if speed else 0.0), FLUSH_MOST)
+
     def after(self, before: "Progress", now: float) -> Self:
         """This report, with what it says of times and speed beside the one `before`."""
         is_same = before.phase == self.phase and before.reported > 0
@@ -57,13 +67,13 @@ class Progress(BaseModel):
         return self.model_copy(update={"reported": now, "moved": moved, "steady": steady, "speed": speed})
 
     def describe(self, now: float = 0.0) -> str:
-        """`writing 41 %, 290.1 MB of 712.0 MB, 12.3 MB/s, 34 s left`; at `now`, no speed of long ago."""
+        """`writing 41 %, 290.1 MB of 712.0 MB, 12.3 MB/s, 34 s left`, or `silent for 4 m 10 s` at `now`."""
         amount = [f"{size(self.done)} of {size(self.total)}"] if self.total > 1 else []
         return ", ".join([self._share(), *amount, *self._speed(now)])
 
-    def summary(self) -> str:
-        """`writing 41 %, 12.3 MB/s, 34 s left`."""
-        return ", ".join([self._share(), *self._speed(0.0)])
+    def summary(self, now: float = 0.0) -> str:
+        """`writing 41 %, 12.3 MB/s, 34 s left`, likewise."""
+        return ", ".join([self._share(), *self._speed(now)])
 
     def _share(self) -> str:
         share = f" {100 * self.done // self.total} %" if self.total > 1 else ""
@@ -71,7 +81,7 @@ class Progress(BaseModel):
 
     def _speed(self, now: float) -> list[str]:
         if self.reported and now - self.reported >= REPORTS_END:
-            return []
+            return [f"silent for {duration(now - self.reported)}"]
         parts = [f"{size(self.rate)}/s"] if self.rate else []
         if self.rate and self.total > self.done:
             parts.append(f"{duration((self.total - self.done) / self.rate)} left")

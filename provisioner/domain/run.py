@@ -7,6 +7,7 @@ from functools import cached_property
 from provisioner.domain.deployment import PublicDeployment, Terms
 from provisioner.domain.stage import ACTIVE, RESTING, UNSUCCESSFUL
 from provisioner.domain.values import FrozenModel
+from provisioner.errors import RefusedError
 from provisioner.system.units import counted
 
 
@@ -96,3 +97,8 @@ class RunProgress:
                 number = f" (PV-{row.code})" if row.code else ""
                 return f"the canary {row.host} is {row.stage}{number}, so the rest was not begun"
         return ""
+
+
+def nobody_to_deploy(hint: str) -> RefusedError:
+    """That of all that were meant none can be deployed; `hint` says where the reasons stand."""
+    return RefusedError("no host can be deployed, so nothing was ordered", hint=hint, code=134)

@@ -7,6 +7,7 @@ from provisioner.domain.values import FrozenModel
 
 LEAST = 3  # stages that have ended well, from which on one may say what is usual
 SPAN = 90.0  # seconds up to which people count in seconds
+SLACK, LEAST_SLACK = 1.5, 120.0  # times, and seconds at least, over the slowest that was seen
 
 
 class UsualTime(FrozenModel):
@@ -18,6 +19,11 @@ class UsualTime(FrozenModel):
     slowest: float
     count: int
 
+    @property
+    def patience(self) -> float:
+        """Seconds for which a healthy one may go on: half as long again as the slowest."""
+        return patience(self.slowest)
+
     def describe(self) -> str:
         """`usually 5-6 min`, `usually 40-55 s`; whole minutes are rounded outwards."""
         if self.high < SPAN:
@@ -25,6 +31,11 @@ class UsualTime(FrozenModel):
         else:
             first, last, unit = int(self.low // 60), -int(-self.high // 60), "min"
         return f"usually {first}-{last} {unit}" if first < last else f"usually {last} {unit}"
+
+
+def patience(slowest: float) -> float:
+    """Seconds for which others may go on, where a healthy one needed so many."""
+    return max(slowest * SLACK, slowest + LEAST_SLACK)
 
 
 def usual_time(seconds: Collection[float]) -> UsualTime | None:

@@ -11,6 +11,7 @@ from provisioner.mirror import archive, files, galaxy, layout, locks, repository
 from provisioner.mirror.locks import DebianPackage, Lock
 from provisioner.mirror.signing import Signer
 from provisioner.system.checksum import sha256
+from provisioner.system.units import counted, named
 
 Report = Callable[[str], None]
 KINDS = (".deb", ".whl", ".tar.gz")
@@ -107,11 +108,11 @@ def _fetch(
         missing = _fetch_packages(out, lock, packages, missing, sources, report)
     some_wheels = [item for item in lock.wheels if f"wheels/{item.file}" in missing]
     if some_wheels:
-        report(f"fetching {_count(len(some_wheels), 'wheel')}")
+        report(f"fetching {counted(len(some_wheels), 'wheel')}")
         wheels.fetch(lock, some_wheels, incoming)
     collections = [item for item in lock.collections if f"collections/{item.file}" in missing]
     if collections:
-        report(f"fetching {_count(len(collections), 'collection')}")
+        report(f"fetching {counted(len(collections), 'collection')}")
         galaxy.fetch(collections, incoming)
     missing = _take(incoming, out, missing, move=True)
     if missing:
@@ -140,7 +141,7 @@ def _fetch_packages(
                 hint="provision mirror lock again and commit the diff; or --from an older mirror",
             )
         size = sum(item.size for item in packages) / 1e6
-        report(f"fetching {_count(len(packages), 'package')}, {size:.1f} MB")
+        report(f"fetching {counted(len(packages), 'package')}, {size:.1f} MB")
         done = 0
         for some in opened.fetch(packages, out / layout.INCOMING):
             missing = _take(out / layout.INCOMING, out, missing, move=True)
@@ -175,9 +176,4 @@ def _finish(out: Path, lock: Lock, signer: Signer, public: bytes) -> None:
 
 
 def _list(names: list[str]) -> str:
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return ", ".join(sorted(names)[:NAMED]) + more
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+    return named(sorted(names), NAMED)

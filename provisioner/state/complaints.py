@@ -3,6 +3,7 @@
 from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from ipaddress import IPv4Address, IPv4Network
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -17,6 +18,7 @@ from provisioner.validation import sentence_of
 BMC_HINT = "nodes of one BMC have a bmc.system each; BMCs behind one address one driver, and a bmc.port each"
 NAME_HINT = "a host is found by its name, serial and MAC: give it another name"
 RESERVED: Mapping[str, str] = {"localhost": "every machine for itself", "provisioner": "the service"}
+_THIS_NETWORK = IPv4Network("0.0.0.0/8")
 Way = tuple[int | str, ...]  # keys, and numbers of items, that lead to a value of a host or profile
 
 
@@ -106,6 +108,9 @@ def of_host(host: Host, drivers: Mapping[str, BmcDriver]) -> Iterator[Complaint]
     if bmc.mac and bmc.mac in host.macs:
         words = f"bmc.mac: {bmc.mac} is one of the host's own cards"
         yield Complaint(host.name, ("bmc", "mac"), words, "read the BMC's MAC from its label")
+    if bmc.address and (reason := _never_a_bmc(bmc.address)):
+        words = f"bmc.address: {bmc.address} is no machine's address: {reason}"
+        yield Complaint(host.name, ("bmc", "address"), words, "read it from the BMC's own page or its label")
     driver = drivers.get(bmc.driver)
     if driver is None:
         known = sorted(drivers)
@@ -128,6 +133,17 @@ def of_host(host: Host, drivers: Mapping[str, BmcDriver]) -> Iterator[Complaint]
         yield Complaint(
             host.name, ("bmc", "system"), words, f"leave it out; drivers that know several: {able}"
         )
+
+
+def _never_a_bmc(address: IPv4Address) -> str:
+    """Why no packet to this address reaches one machine (RFC 6890); empty where it may."""
+    if address in _THIS_NETWORK:
+        return "0.0.0.0 to 0.255.255.255 stand for none"
+    if address.is_multicast:
+        return "224.0.0.0 to 239.255.255.255 are groups (multicast)"
+    if address.is_reserved:
+        return "240.0.0.0 and above are reserved, 255.255.255.255 means all of a network"
+    return ""
 
 
 def _placeholders(host: Host) -> Iterator[Complaint]:

@@ -146,6 +146,13 @@ class Deployments(Table):
         rows = self._connection.rows(sql, row.host, row.id)
         return [self._or_salvaged(found) for found in rows]
 
+    def before(self, row: Deployment) -> Deployment | None:
+        """The deployment of its host that was armed last before this one, if it can be read."""
+        sql = f"""SELECT * FROM deployments WHERE {OF_HOST}
+                  AND rowid < (SELECT rowid FROM deployments WHERE id = ?) ORDER BY rowid DESC LIMIT 1"""  # noqa: S608  ours
+        rows = self._connection.rows(sql, row.host, row.id)
+        return next((self._unless_lost(found, strict=False) for found in rows), None)
+
     def open_of_run(self, ident: str) -> set[str]:
         """The ids of those of a run that are not at rest, or of which nobody knows."""
         sql = f"SELECT id FROM deployments WHERE run = ? AND coalesce(stage, '') NOT IN ({RESTING_MARKS})"  # noqa: S608  marks only

@@ -8,7 +8,8 @@ from typing import NoReturn
 from provisioner.state import host_range
 from provisioner.state.inventory_faults import Faults, Place, PlacedError, gathering
 from provisioner.state.vars_files import VarsFiles
-from provisioner.state.yaml_file import AS_YAML, Items, Key, overlaid
+from provisioner.state.yaml_file import Items, Key, overlaid
+from provisioner.state.yaml_syntax import AS_YAML
 
 ALL, UNGROUPED = "all", "ungrouped"  # Ansible has them always
 MOST_HOSTS = 20_000  # of one inventory

@@ -9,12 +9,13 @@ from pydantic import ValidationError
 from provisioner.domain.bmc_driver import BmcDriver
 from provisioner.domain.host import Host
 from provisioner.domain.profile import Profile
-from provisioner.errors import InventoryError, ProvisionError
+from provisioner.errors import InventoryError, ProvisionError, raise_together
 from provisioner.state import complaints, inventory_csv, inventory_entries
 from provisioner.state.complaints import Complaint
 from provisioner.state.inventory_entries import Entry
 from provisioner.state.inventory_faults import Faults, Place, PlacedError
 from provisioner.state.yaml_file import Encrypted
+from provisioner.system.units import named
 
 _STAND_IN = "02:00:00:00:00:00"  # for a MAC that is none
 SEE_HOSTS, SEE_PROFILES = "see inventory/hosts.yml", "see inventory/profiles.yml"
@@ -139,7 +140,7 @@ def _advise_disks(profiles: list[Profile], entries: list[Entry], advise: Callabl
 
 
 def _names(entries: list[Entry]) -> str:
-    return entries[0].name + (" and others" if entries[1:] else "")
+    return named((entry.name for entry in entries), 1)
 
 
 @dataclass(frozen=True)
@@ -276,10 +277,9 @@ def check(hosts: list[Host], profiles: set[str], known: list[Host] | None = None
     """Refuse what no two hosts may share: MAC, BMC, serial; and a profile that is not there.
 
     `profiles` are names; `known` are the hosts of before, which those of the same name replace. Raises
-    InventoryError (PV-110).
+    InventoryError (PV-110), with what else is wrong behind it (`also`).
     """
-    for complaint in complaints.between(hosts, profiles, known or []):
-        raise complaint.error()
+    raise_together([complaint.error() for complaint in complaints.between(hosts, profiles, known or [])])
 
 
 def make_host(body: Mapping[str, object], drivers: Mapping[str, BmcDriver]) -> Host:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from provisioner.domain.host import Host
 from provisioner.state.inventory_entries import Entry
-from provisioner.state.inventory_faults import Faults, Place, PlacedError
+from provisioner.state.inventory_faults import Faults, Place, PlacedError, not_utf8
 from provisioner.system import file_fault
 
 LARGEST = 16 << 20  # bytes of a file that are read
@@ -33,6 +33,10 @@ WORDS = (
     "bmc_address, bmc_driver, bmc_secret, bmc_mac, bmc_port, bmc_system"
 )
 DRIVER = "ipmi"  # of a BMC whose driver no column names
+Cell = tuple[tuple[str, ...], str]  # a host's key, () for none, and what stands there
+AS_TEXT = "make the column one of text in the spreadsheet, and type the value again, from the label"
+_EXPONENT = re.compile(r"[0-9]+(?:[.,][0-9]+)?E\+[0-9]+", re.IGNORECASE)  # as 1.23E+11
+_SHORT_NUMBER = re.compile(r"[0-9]{6,11}")
 _MAC = re.compile(r"(?:[0-9a-fA-F][-:. ]?){11}[0-9a-fA-F]")
 
 
@@ -45,7 +49,10 @@ def entries(path: Path, faults: Faults, *, profile: str = "", known: Sequence[Ho
     """
     name = path.name
     with faults.gather():
-        rows = list(_rows(_text(path), name))
+        text = _text(path, faults)
+        if text is None:
+            return []
+        rows = list(_rows(text, name))
         if not rows:
             raise PlacedError(
                 Place(name), "there is nothing in it", hint=f"the first line names columns: {WORDS}"
@@ -58,8 +65,8 @@ def entries(path: Path, faults: Faults, *, profile: str = "", known: Sequence[Ho
     return []
 
 
-def _text(path: Path) -> str:
-    """Raises FileError (PV-150); PlacedError for what is no text."""
+def _text(path: Path, faults: Faults) -> str | None:
+    """None where lines of it are no text. Raises FileError (PV-150); PlacedError for what is no table."""
     try:
         with path.open("rb") as file:
             raw = file.read(LARGEST + 1)
@@ -69,12 +76,23 @@ def _text(path: Path) -> str:
         raise PlacedError(Place(path.name), f"is larger than {LARGEST >> 20} MiB", hint="split it")
     if raw.startswith(b"PK\x03\x04"):
         raise PlacedError(Place(path.name), "is a spreadsheet's own file", hint="save it as CSV")
-    encoding = "utf-16" if raw[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
+    if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return _utf16(raw, path.name)
+    if not (wrong := not_utf8(raw)):
+        return raw.decode("utf-8-sig")
+    lines = raw.split(b"\n")
+    for number in wrong:
+        words = f"is not UTF-8: {lines[number - 1].decode('cp1252', 'replace').strip()[:40]!r}"
+        faults.add(PlacedError(Place(path.name, number), words, hint="save it as CSV UTF-8"))
+    return None
+
+
+def _utf16(raw: bytes, name: str) -> str:
+    """As its byte order mark says."""
     try:
-        return raw.decode(encoding)
+        return raw.decode("utf-16")
     except UnicodeError as fault:
-        line = raw[: fault.start if isinstance(fault, UnicodeDecodeError) else 0].count(b"\n") + 1
-        raise PlacedError(Place(path.name, line), "is not UTF-8", hint="save it as CSV UTF-8") from fault
+        raise PlacedError(Place(name), "is not UTF-16", hint="save it as CSV UTF-8") from fault
 
 
 def _rows(text: str, name: str) -> Iterator[tuple[int, list[str]]]:
@@ -130,7 +148,9 @@ def _entries(
             words = f"has {len(cells)} cells, the first line {len(columns)}"
             faults.add(PlacedError(place, words, hint="put a text with a separator in quotes"))
             continue
-        body = _body(zip(columns, cells, strict=False))
+        if not (typed := _as_typed(zip(columns, cells, strict=False), place, faults)):
+            continue
+        body = _body(typed)
         host = str(body.pop("name", ""))
         if not host:
             faults.add(PlacedError(place, "the host has no name", hint="fill in the column name"))
@@ -138,7 +158,33 @@ def _entries(
         yield Entry(host, host, body, place)
 
 
-def _body(cells: Iterable[tuple[tuple[str, ...], str]]) -> dict[str, object]:
+def _as_typed(cells: Iterable[Cell], place: Place, faults: Faults) -> list[Cell]:
+    """The cells that are as somebody typed them; what a spreadsheet has made a number is told and left out.
+
+    None are left where it was the name or a MAC: without it, there is no host to be checked.
+    """
+    kept: list[Cell] = []
+    lost: set[tuple[str, ...]] = set()
+    for key, cell in cells:
+        if key and (words := _rounded(key, cell)):
+            sentence = f"{'.'.join(key)}: {cell[:40]!r} {words}"
+            faults.add(PlacedError(place, sentence, hint=AS_TEXT, is_read=True))
+            lost.add(key)
+        else:
+            kept.append((key, cell))
+    return [] if lost & {("name",), ("macs",)} else kept
+
+
+def _rounded(key: tuple[str, ...], cell: str) -> str:
+    """What a spreadsheet has done to a text of digits; empty where it has done nothing."""
+    if _EXPONENT.fullmatch(cell):
+        return "is a number that a spreadsheet has rounded: digits are lost"
+    if key[-1] in ("macs", "mac") and _SHORT_NUMBER.fullmatch(cell):
+        return "is a number: a spreadsheet has taken the zeros at its beginning"
+    return ""
+
+
+def _body(cells: Iterable[Cell]) -> dict[str, object]:
     """What a host's cells say, by the keys of an inventory."""
     body: dict[str, object] = {}
     bmc: dict[str, object] = {}

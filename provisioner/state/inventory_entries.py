@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from provisioner.domain.host import Host
-from provisioner.state import groups, yaml_file
+from provisioner.state import groups, yaml_file, yaml_syntax
 from provisioner.state.complaints import Complaint, Way
 from provisioner.state.inventory_faults import Faults, Place, PlacedError
 from provisioner.state.vars_files import VarsFiles
@@ -59,7 +59,7 @@ def _file(folder: Path, name: str) -> Path:
         raise PlacedError(Place(str(folder)), words, hint="keep the one that counts")
     for other in (folder / name, folder / f"{name}.ini"):
         if not paths and os.path.isfile(other):  # noqa: PTH113
-            raise PlacedError(Place(str(other)), "only YAML is read", hint=yaml_file.AS_YAML)
+            raise PlacedError(Place(str(other)), "only YAML is read", hint=yaml_syntax.AS_YAML)
     return paths[0] if paths else folder / f"{name}{ENDINGS[0]}"
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from provisioner.errors import InventoryError
+from provisioner.errors import InventoryError, raise_together
 
 
 @dataclass(frozen=True, order=True)
@@ -68,9 +68,7 @@ class Faults:
             PlacedError(place, sentence, hint=hint, subject=_together(subjects))
             for (place, sentence, hint), subjects in alike.items()
         ]
-        if faults:
-            faults[0].also = tuple(faults[1:])
-            raise faults[0]
+        raise_together(faults)
 
 
 def _together(subjects: list[str]) -> str:
@@ -78,6 +76,19 @@ def _together(subjects: list[str]) -> str:
     if len(names) < 3:
         return " and ".join(names)
     return f"{names[0]} and {len(names) - 1} others"
+
+
+def not_utf8(data: bytes) -> list[int]:
+    """The lines (from 1) that are no UTF-8: all are told, so that nobody mends one after the other."""
+    return [number for number, line in enumerate(data.split(b"\n"), 1) if not _is_utf8(line)]
+
+
+def _is_utf8(line: bytes) -> bool:
+    try:
+        line.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 @contextmanager

@@ -79,11 +79,14 @@ def phone_token(state: Path, deployment: str, nonce: str) -> str:
     return hmac.new(key, f"{deployment} {nonce}".encode(), hashlib.sha256).hexdigest()
 
 
-def put_bmc_login(state: Path, name: str, user: str, password: str) -> None:
-    """Keep a BMC's login under a name. Raises InputError (PV-100) for a name that is not one."""
+def put_bmc_login(state: Path, name: str, user: str, password: str) -> bool:
+    """Keep a BMC's login under a name; whether one was replaced. Raises InputError (PV-100): not a name."""
     if not SECRET_NAME.fullmatch(name):
         raise InputError(f"{name!r} is not a name for a secret", hint="letters, digits, . - _")
-    write_secret(_bmc_login_file(state, name), json.dumps({"user": user, "password": password}))
+    path = _bmc_login_file(state, name)
+    is_known = path.exists()
+    write_secret(path, json.dumps({"user": user, "password": password}))
+    return is_known
 
 
 def bmc_login_names(state: Path) -> list[str]:

@@ -11,8 +11,8 @@ from provisioner.state.reading import check_types
 class Transfer:
     """The last transfer of an address: when it ended, how often there was one, which file, how it ended.
 
-    `time` in seconds since 1970. `result` is `done`, or begins with `refused`, `aborted`, …;
-    `bytes` were sent.
+    `time` in seconds since 1970; where the client has answered nothing, that of its request. `result` is
+    `done`, or begins with `refused`, `aborted`, …; `bytes` were sent.
     """
 
     address: str
@@ -35,10 +35,13 @@ class Transfers(Table):
         return next(iter(self._readable(rows, _transfer, first_of)), None)
 
     def put(self, transfers: Iterable[Transfer], most: int) -> None:
-        """Batched evidence of TFTP: counts are added to what is there; the newest `most` rows stay."""
+        """Batched evidence of TFTP: counts are added to what is there, unless that is newer; the newest
+        `most` rows stay.
+        """
         sql = """INSERT INTO transfers VALUES (?, ?, ?, ?, ?, ?)
                  ON CONFLICT(address) DO UPDATE SET time = excluded.time, count = count + excluded.count,
-                 name = excluded.name, result = excluded.result, bytes = excluded.bytes"""
+                 name = excluded.name, result = excluded.result, bytes = excluded.bytes
+                 WHERE excluded.time >= transfers.time"""
         forget = """DELETE FROM transfers WHERE address IN (
                     SELECT address FROM transfers ORDER BY time DESC LIMIT -1 OFFSET ?)"""
         rows = [(row.address, row.time, row.count, row.name, row.result, row.bytes) for row in transfers]

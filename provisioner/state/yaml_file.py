@@ -1,20 +1,17 @@
 """Reads a YAML file as Ansible does, and refuses by line what would be read otherwise than it is meant."""
 
-import re
 from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
-from provisioner.state import yaml_check, yaml_limits
-from provisioner.state.inventory_faults import Faults, Place, PlacedError, gathering
+from provisioner.state import yaml_check, yaml_limits, yaml_syntax
+from provisioner.state.inventory_faults import Faults, Place, PlacedError, gathering, not_utf8
 
 LARGEST = 16 << 20  # bytes of a file
 HINT = "an inventory is a folder with hosts.yml and profiles.yml"
-AS_YAML = "the service reads YAML alone: ansible-inventory -i FILE --list --yaml writes another one so"
 _VAULT = "$ANSIBLE_VAULT;"
-_INI_SECTION = re.compile(r"^\[[\w:.-]+\]\s*$", re.MULTILINE)
 
 
 class Key(str):
@@ -75,7 +72,8 @@ def load(
 
 
 def _load(path: Path, name: str, keys: Container[str] | None, faults: Faults) -> object:
-    text = _text(path, name)
+    if (text := _text(path, name, faults)) is None:
+        return None
     if text.startswith(_VAULT):
         if keys is None:
             raise PlacedError(
@@ -97,7 +95,7 @@ def _load(path: Path, name: str, keys: Container[str] | None, faults: Faults) ->
             root.value = [pair for pair in root.value if _is_one_of(pair[0], keys)]
         return loader.construct_document(root)
     except yaml.MarkedYAMLError as fault:
-        raise _not_yaml(fault, text, name) from fault
+        raise yaml_syntax.explain(fault, text, name) from fault
     except yaml.reader.ReaderError as fault:
         line = text.encode().count(b"\n", 0, fault.position) + 1  # libyaml counts bytes
         raise PlacedError(Place(name, line), "not YAML: a control character") from fault
@@ -107,40 +105,20 @@ def _is_one_of(key: yaml.Node, keys: Container[str]) -> bool:
     return isinstance(key, yaml.ScalarNode) and key.tag == yaml_check.STRING and key.value in keys
 
 
-def _text(path: Path, name: str) -> str:
+def _text(path: Path, name: str, faults: Faults) -> str | None:
+    """None where lines of it are no text."""
     try:
         with path.open("rb") as file:
             data = file.read(LARGEST + 1)
-        text = data.decode("utf-8-sig")
     except OSError as fault:
         raise PlacedError(Place(str(path)), fault.strerror or str(fault), hint=HINT) from fault
-    except UnicodeDecodeError as fault:
-        line = data.count(b"\n", 0, fault.start) + 1
-        raise PlacedError(Place(name, line), "this is no UTF-8 text", hint=HINT) from fault
     if len(data) > LARGEST:
         raise PlacedError(Place(name), f"larger than {LARGEST >> 20} MiB", hint=HINT)
-    return text
-
-
-def _not_yaml(fault: yaml.MarkedYAMLError, text: str, name: str) -> PlacedError:
-    mark = fault.problem_mark or fault.context_mark
-    place = Place(name, mark.line + 1 if mark else 1)
-    if _tab_before(fault, text):
-        return PlacedError(
-            place, "not YAML: a tab where blanks are expected", hint="indent with blanks, never with a tab"
-        )
-    words = " ".join(part for part in (fault.context, fault.problem) if part)
-    column = f" (column {mark.column + 1})" if mark else ""
-    is_other = text.startswith("#!") or _INI_SECTION.search(text)
-    return PlacedError(place, f"not YAML: {words}{column}", hint=AS_YAML if is_other else "")
-
-
-def _tab_before(fault: yaml.MarkedYAMLError, text: str) -> bool:
-    """Whether the line of the fault is indented with a tab."""
-    lines = text.splitlines()
-    line = fault.problem_mark.line if fault.problem_mark else len(lines)
-    beginning = lines[line][: len(lines[line]) - len(lines[line].lstrip())] if line < len(lines) else ""
-    return "\t" in beginning
+    if wrong := not_utf8(data):
+        for line in wrong:
+            faults.add(PlacedError(Place(name, line), "this is no UTF-8 text", hint="save the file as UTF-8"))
+        return None
+    return data.decode("utf-8-sig")
 
 
 class _Loader(yaml.CSafeLoader):

@@ -1,6 +1,9 @@
-"""Bytes and seconds as people read them."""
+"""Bytes, seconds, counts and lists of names as people read them."""
 
 import math
+from collections.abc import Iterable
+
+MOST_NAMES = 10  # of a list, in a sentence
 
 EXACT = {
     f"{prefix}{end}": base**power
@@ -41,3 +44,14 @@ def duration(seconds: float) -> str:
 def counted(number: int, noun: str) -> str:
     """So many of a thing, for people: `1 host`, `3 hosts`."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def named(names: Iterable[str], most: int = MOST_NAMES) -> str:
+    """Names in a sentence, so many at most: `vc-1, vc-2 and 3 more`."""
+    listed = list(names)
+    return ", ".join(listed[:most]) + (f" {rest}" if (rest := and_more(len(listed), most)) else "")
+
+
+def and_more(number: int, shown: int) -> str:
+    """How many of a list are not among those that are shown: `and 3 more`; empty where all are."""
+    return f"and {number - shown} more" if number > shown else ""

@@ -8,15 +8,20 @@ from provisioner.verify import ansible, check, gpus, ssh
 from provisioner.verify.evidence import GpuReport, HostFacts, read_facts, read_gpus
 from provisioner.verify.model import Expected, SshTarget, TaskResult, Verdict
 
-LIMIT = 600  # seconds for one run; a stage allows several
 TASK = "read facts"
 GPU_TASK = "read GPUs"
 
 
 def run(
-    target: SshTarget, expected: Expected, *, on_task: Callable[[TaskResult], None], work: Path
+    target: SshTarget,
+    expected: Expected,
+    *,
+    on_task: Callable[[TaskResult], None],
+    work: Path,
+    seconds: int,
 ) -> Verdict:
     """Compare the host with what was expected; changes nothing there. `on_task` is called with each check.
+    One that has not ended after so many `seconds` is ended.
 
     `passed`, `rejected` (sentences: the deviations), `unreachable` (SSH; may be tried again) or `failed`.
     What `on_task` raises ends the run. Raises ServiceError where the host told no usable host key.
@@ -24,7 +29,7 @@ def run(
     work.mkdir(mode=0o700, parents=True, exist_ok=True)
     with ssh.route(target, work) as route:
         play = ansible.run_playbook(
-            "verify", route, folder=work, seconds=LIMIT, variables={"gpus": bool(expected.gpu_driver)}
+            "verify", route, folder=work, seconds=seconds, variables={"gpus": bool(expected.gpu_driver)}
         )
     if play.result != "ok":
         return Verdict(play.result, (play.sentence,))

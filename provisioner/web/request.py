@@ -55,7 +55,8 @@ def answer(model: BaseModel, status: int = 200) -> Response:
 def answer_error(fault: ProvisionError) -> Response:
     """An error of ours: 401 for a wrong token, 404 for an unknown name, else by its exit code."""
     status = 404 if isinstance(fault, NotFoundError) else STATUS.get(fault.exit, 500)
-    body = ErrorAnswer(error=ErrorBody.model_validate(fault.as_json()))
+    error, *also = (ErrorBody.model_validate(one.as_json()) for one in (fault, *fault.also))
+    body = ErrorAnswer(error=error, also=tuple(also))
     return answer(body, 401 if fault.code == 601 else status)
 
 

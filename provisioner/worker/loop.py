@@ -21,6 +21,7 @@ from provisioner.domain.events.payload import Failure, Payload
 from provisioner.domain.events.power import PowerBegan, PowerDelayed, PowerFailed
 from provisioner.domain.events.verification import SealFailed, SealTask, VerifyFailed, VerifyUnreachable
 from provisioner.domain.lifecycle import INSTALLER_SILENCE, ROWS
+from provisioner.domain.progress import FLUSH_LEAST
 from provisioner.domain.refusal import Refusal
 from provisioner.domain.run import RunProgress
 from provisioner.domain.stage import Stage
@@ -298,9 +299,11 @@ class Loop:
             try_record(site, row.id, event, source="clock")
 
 
-def _silence(row: Deployment) -> int:
-    """Seconds without a word after which who writes the disk counts as lost."""
-    return INSTALLER_SILENCE if row.is_installed else ROWS[Stage.WRITING].silence
+def _silence(row: Deployment) -> float:
+    """Seconds without a word after which who writes the disk counts as lost, its disk's flush aside."""
+    if row.is_installed:
+        return INSTALLER_SILENCE
+    return ROWS[Stage.WRITING].silence + max(0.0, row.progress.flush_seconds - FLUSH_LEAST)
 
 
 def _silent(row: Deployment, unheard: float) -> Payload:

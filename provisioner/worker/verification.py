@@ -18,12 +18,14 @@ from provisioner.domain.events.verification import (
     VerifyTask,
     VerifyUnreachable,
 )
+from provisioner.domain.lifecycle import verification_seconds
 from provisioner.site.site import Site
 from provisioner.state.secrets import deployment_key_file
 from provisioner.verify import Expected, GpuKind, PciDevice, SshTarget, TaskResult, Verdict
 from provisioner.verify import run as run_verification
 from provisioner.verify import seal as run_sealing
 
+LEAST_RUN = 60  # seconds: the deadline ends it anyway
 _Task = TypeVar("_Task", bound=TaskReport)
 
 
@@ -61,8 +63,17 @@ def verify(site: Site, row: Deployment) -> None:
         record(site, row.id, _report(VerifyTask, task), source="ansible")
 
     work = site.settings.state / "runs" / f"{row.id}.verify"
-    verdict = run_verification(_target(site, row), _expected(site, row), on_task=note, work=work)
+    seconds = _seconds(row, site.clock())
+    verdict = run_verification(
+        _target(site, row), _expected(site, row), on_task=note, work=work, seconds=seconds
+    )
     record(site, row.id, _verified(row, verdict, work), source="ansible")
+
+
+def _seconds(row: Deployment, now: float) -> int:
+    """How long this run may take: what its stage allows one, and not beyond the stage's end."""
+    allowed = verification_seconds(row.stage_since, row.deadline)
+    return round(max(LEAST_RUN, min(allowed, row.deadline - now)))
 
 
 def _report(kind: type[_Task], task: TaskResult) -> _Task:

@@ -386,8 +386,8 @@ def test_programs_read_to_the_letter_what_was_stored(open_site: Site, say: Say) 
     facts = HardwareFacts(boot_id="b", mac=MAC, maker=words)
     open_site.database.hosts.put_hardware("vc-1", facts, open_site.clock())
     shown = ("host", "show", "vc-1", "-o")
-    assert json.loads(say(*shown, "json"))["host"]["facts"]["maker"] == words
-    assert yaml.safe_load(say(*shown, "yaml"))["host"]["facts"]["maker"] == words
+    assert json.loads(say(*shown, "json"))["facts"]["maker"] == words
+    assert yaml.safe_load(say(*shown, "yaml"))["facts"]["maker"] == words
 
 
 def test_a_boot_script_holds_nothing_that_ipxe_would_obey(open_site: Site, app: Flask) -> None:

@@ -24,6 +24,11 @@ class OrderArmed(Payload):
     erase_foreign: bool = False
     allow_downgrade: bool = False
 
+    @property
+    def terms(self) -> Terms:
+        """How it may write, and what its operator gave up."""
+        return Terms.model_validate(self.model_dump(include=set(Terms.model_fields)))
+
     def describe(self) -> str:
         """Who ordered which image, and onto which disk as far as one had been seen."""
         onto = f" onto {self.target.label()}" if self.target.is_known else ""

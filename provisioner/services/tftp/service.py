@@ -36,7 +36,7 @@ def serve(site: Site, pulse: Pulse) -> None:
         what = result if result.startswith("refused") else f"{name} {result}"
         line = "%.60r for %s: %.200s, %d bytes in %.1f s"
         transfer_log.write(logging.INFO, line, name, client, result, size, seconds, key=(client, what))
-        recorder.record(name, client, result, size)
+        recorder.record(name, client, result, size, seconds)
 
     loop = TftpLoop(addresses, lookup, ended, metrics=metrics, pulse=pulse)
 
@@ -67,17 +67,23 @@ class TransferRecorder:
         self._lock = threading.Lock()
         self._pending: dict[str, Transfer] = {}
 
-    def record(self, name: str, client: str, result: str, size: int) -> None:
-        """The end of a transfer, or a refusal. OVMF asks for the size and then aborts: that is left out."""
+    def record(self, name: str, client: str, result: str, size: int, seconds: float = 0.0) -> None:
+        """The end of a transfer that lasted so long, or a refusal.
+
+        Firmware asks for the size first, and then aborts, which is left out; or just asks anew, by another
+        port. Of that one the last word was its request: it must not hide what has ended since.
+        """
         if result.startswith("aborted") and not size:
             return
+        is_unanswered = result.startswith("lost") and not size
+        time = self._site.clock() - (seconds if is_unanswered else 0.0)
         with self._lock:
             before = self._pending.get(client)
-            if before is None and len(self._pending) >= MAX_PENDING:
+            if (before is None and len(self._pending) >= MAX_PENDING) or (before and before.time > time):
                 return
             self._pending[client] = Transfer(
                 address=client,
-                time=self._site.clock(),
+                time=time,
                 count=before.count + 1 if before else 1,
                 name=clean(name, 100),
                 result=clean(result),

@@ -70,7 +70,7 @@ def list_newest(query: DeploymentQuery) -> DeploymentList:
     rows = tuple(DeploymentStatus.model_validate(row) for row in fitting[: query.limit])
     total = len(fitting) if query.select else database.deployments.count(query.since)
     unreadable = (f"{fault} (PV-{fault.code}): {fault.hint}" for fault in database.unreadable())
-    return DeploymentList(deployments=rows, total=total, unreadable=tuple(unreadable))
+    return DeploymentList(deployments=rows, total=total, unreadable=tuple(unreadable), now=the_site().clock())
 
 
 def _selected(database: Database, rows: list[Deployment], select: str) -> list[Deployment]:

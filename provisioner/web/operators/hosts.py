@@ -19,8 +19,16 @@ from provisioner.api.hosts import (
     RenderedText,
 )
 from provisioner.api.sightings import DhcpSighting, SightingList
-from provisioner.deployment import disk_view, plan, preflight, removal, rendering
-from provisioner.deployment.removal import Removals
+from provisioner.deployment import (
+    bmc_addresses,
+    disk_view,
+    inventory_update,
+    plan,
+    preflight,
+    removal,
+    rendering,
+)
+from provisioner.deployment.inventory_update import Removals
 from provisioner.domain.event import Event
 from provisioner.domain.hardware import HardwareFacts
 from provisioner.domain.host import Host
@@ -36,15 +44,18 @@ NEWEST_EVENTS = 20
 def apply(body: InventoryUpdate) -> InventoryApplied:
     """Add or replace hosts and profiles, and remove some, all or none; with `dry_run` only check it."""
     site = the_site()
-    before = {host.name: host for host in site.database.hosts.all()}
-    staying = [host for host in before.values() if host.name not in body.remove_hosts]
-    known = {profile.name for profile in [*body.profiles, *site.database.profiles.all()]}
     described = [host.model_dump(mode="json", exclude_unset=True) for host in body.hosts]
     hosts = [inventory.make_host(host, registry.DRIVERS) for host in described]
-    inventory.check(hosts, known - set(body.remove_profiles), staying)
     gone = Removals(body.remove_hosts, body.remove_profiles)
-    removal.replace(
-        site, hosts, list(body.profiles), gone, by=body.by, dry_run=body.dry_run, only_new=body.only_new
+    inventory_update.replace(
+        site,
+        hosts,
+        list(body.profiles),
+        gone,
+        by=body.by,
+        dry_run=body.dry_run,
+        only_new=body.only_new,
+        shown=body.shown,
     )
     named = {profile.name: profile for profile in [*site.database.profiles.all(), *body.profiles]}
     used = {profile.name for profile in body.profiles} | {host.profile for host in hosts}
@@ -53,7 +64,11 @@ def apply(body: InventoryUpdate) -> InventoryApplied:
         profiles=tuple(profile.name for profile in body.profiles),
         removed_hosts=gone.hosts,
         removed_profiles=gone.profiles,
-        advice=preflight.unknown_images(site, [named[name] for name in sorted(used & named.keys())]),
+        advice=(
+            *preflight.unknown_images(site, [named[name] for name in sorted(used & named.keys())]),
+            *inventory_update.kept_locks(site, hosts),
+            *bmc_addresses.doubtful(site, hosts),
+        ),
     )
 
 

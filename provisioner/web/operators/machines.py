@@ -10,8 +10,8 @@ from provisioner.api.machines import (
     MachineList,
     MachineQuery,
 )
-from provisioner.deployment import removal
-from provisioner.deployment.removal import Removals
+from provisioner.deployment import inventory_update
+from provisioner.deployment.inventory_update import Removals
 from provisioner.discovery import machines
 from provisioner.discovery.owners import Owners
 from provisioner.domain.host import Host
@@ -44,9 +44,9 @@ def adopt(name: str, body: Adoption) -> HostAdopted:
     """Make a host of one: its MACs (the one that was named boots), serial and UUID as inventoried."""
     site = the_site()
     machine = machines.find(site, name)
-    _check_is_new(site, machine, body.name)
+    _check_is_new(machine)
     host = _make_host(site, machine, name, body)
-    removal.replace(site, [host], [], Removals(), by=body.by)
+    inventory_update.replace(site, [host], [], Removals(), by=body.by, only_new=True)
     if machine.inventoried:
         site.database.hosts.put_hardware(host.name, machine.hardware, site.clock())
     said = MachineIdentity(machine.serial, machine.uuid, machine.macs)
@@ -54,7 +54,7 @@ def adopt(name: str, body: Adoption) -> HostAdopted:
     return HostAdopted(host=host)
 
 
-def _check_is_new(site: Site, machine: UnknownMachine, name: str) -> None:
+def _check_is_new(machine: UnknownMachine) -> None:
     if machine.host:
         raise RefusedError(
             f"{machine.mac} is a network card of {machine.host}: they have the UUID {machine.uuid}",
@@ -62,24 +62,17 @@ def _check_is_new(site: Site, machine: UnknownMachine, name: str) -> None:
             f"machine, whose board has the same UUID: provision host add NAME --mac {machine.mac}",
             code=137,
         )
-    if any(host.name == name for host in site.database.hosts.all()):
-        raise InputError(
-            f"there is a host {name} already", hint="give another --name; provision host list", code=110
-        )
 
 
 def _make_host(site: Site, machine: UnknownMachine, name: str, body: Adoption) -> Host:
-    """Raises InventoryError where it contradicts what is known."""
     profiles = [profile.name for profile in site.database.profiles.all()]
     known = body.model_dump(mode="json", exclude_unset=True, exclude={"serial", "by"})
-    host = inventory.make_host(
+    return inventory.make_host(
         known
         | {"profile": body.profile or _only(profiles), "macs": _boot_first(machine.macs, name)}
         | {"serial": body.serial or _own_serial(site, machine), "uuid": machine.uuid},
         registry.DRIVERS,
     )
-    inventory.check([host], set(profiles), site.database.hosts.all())
-    return host
 
 
 def _own_serial(site: Site, machine: UnknownMachine) -> str:

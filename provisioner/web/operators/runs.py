@@ -19,6 +19,7 @@ from provisioner.deployment import admission, plan
 from provisioner.deployment.order import make_id
 from provisioner.deployment.record import cancel_run, try_record
 from provisioner.deployment.runs import (
+    NOBODY_FITS,
     arm_run,
     limits,
     preview_retry,
@@ -45,7 +46,7 @@ MOST_EVENTS = 100_000  # of one deployment that are read
 def order(body: RunOrder) -> RunPlan | RunArmed:
     """The plans of all hosts that are meant; and, with `arm` and the right count, the armed run."""
     site = the_site()
-    plans, left_out = _preview(site, body)
+    plans, left_out = _preview_as_shown(site, body)
     run = _make_run(site, body)
     said = tuple(limits(run, len(plans), site.settings.orders.at_once))
     if not body.arm:
@@ -58,6 +59,16 @@ def order(body: RunOrder) -> RunPlan | RunArmed:
     chosen = [(each.host, plan.find_image(site, each.image.id)) for each in plans]
     arm_run(site, run, chosen, {each.host.name: each.digest for each in plans})
     return RunArmed(run=run, deployments=_deployments(site, run.id), left_out=tuple(left_out))
+
+
+def _preview_as_shown(site: Site, body: RunOrder) -> tuple[list[Plan], list[LeftOut]]:
+    """As `_preview`; where hosts were shown, and nobody fits any more, that is what is told (PV-146)."""
+    try:
+        return _preview(site, body)
+    except InputError as fault:
+        if fault.code == NOBODY_FITS and body.arm:
+            require_shown([], body.shown)
+        raise
 
 
 def _preview(site: Site, body: RunOrder) -> tuple[list[Plan], list[LeftOut]]:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from provisioner.api.bmc import LoginStored
 from provisioner.cli import bmc
 from provisioner.errors import Exit, InputError, ProvisionError, RefusedError
 
@@ -36,3 +37,18 @@ def test_without_a_terminal_the_password_is_not_asked(monkeypatch: pytest.Monkey
     assert caught.value.code == 133 and "--password-file" in caught.value.hint
     monkeypatch.setenv("PROVISION_BMC_PASSWORD", "pw")
     assert bmc._typed_password("lab") == "pw"
+
+
+@pytest.mark.parametrize(
+    ("replaced", "hosts", "sentence"),
+    [
+        (False, (), "the login b3 is kept by the service; no host uses it yet"),
+        (False, ("vc-1",), "the login b3 is kept by the service; it is for the BMC of vc-1"),
+        (True, (), "the login b3 is replaced by this one; no host uses it"),
+        (True, ("vc-1", "vc-2"), "the login b3 is replaced by this one; it is for the BMC of vc-1, vc-2"),
+    ],
+)
+def test_it_is_said_that_a_login_was_replaced_and_whose_it_is(
+    replaced: bool, hosts: tuple[str, ...], sentence: str
+) -> None:
+    assert bmc._stored(LoginStored(secret="b3", replaced=replaced, hosts=hosts)) == sentence

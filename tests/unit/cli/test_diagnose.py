@@ -37,7 +37,9 @@ def test_evidence_that_only_repeats_the_cause_says_how_long_ago(site: Site) -> N
 def test_a_silent_agents_last_report_tells_no_speed_and_no_end() -> None:
     progress = Progress(phase="writing", done=50, total=100, rate=5.0, reported=1000.0)
     assert progress.describe(1029.0) == "writing 50 %, 50 B of 100 B, 5 B/s, 10 s left"
-    assert progress.describe(1030.0) == "writing 50 %, 50 B of 100 B"
+    assert progress.describe(1030.0) == "writing 50 %, 50 B of 100 B, silent for 30 s"
+    assert progress.summary(1029.0) == "writing 50 %, 5 B/s, 10 s left"
+    assert progress.summary(1250.0) == "writing 50 %, silent for 4 m 10 s"
 
 
 def test_a_run_is_not_diagnosed_as_a_host() -> None:

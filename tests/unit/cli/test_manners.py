@@ -170,9 +170,9 @@ def test_nothing_is_guessed_of_what_is_like_nothing(capsys: pytest.CaptureFixtur
     ("words", "code", "number", "part"),
     [
         (["status", "-o", "json", "--state", "/nowhere"], 5, 620, "no service answers"),
-        (["-o", "json"], 2, 100, "No such option"),
-        (["depoly", "-o", "json"], 2, 100, "Did you mean 'deploy'?"),
-        (["host", "show", "-ojson"], 2, 100, "Missing argument"),
+        (["-o", "json"], 2, 105, "No such option"),
+        (["depoly", "-o", "json"], 2, 105, "Did you mean 'deploy'?"),
+        (["host", "show", "-ojson"], 2, 105, "Missing argument"),
         (["host", "list", "--output=yaml", "--server", "ftp://x"], 2, 102, "is not a server's URL"),
     ],
 )

@@ -74,6 +74,23 @@ def test_one_rehearsal_is_of_a_uefi_host_with_a_virtio_disk(played: list[Any]) -
     assert played == [("deploy", "uefi", "virtio", None)]
 
 
+def test_one_rehearsal_that_went_wrong_fails_them_all(
+    played: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = rehearse._one
+    wrong = {("deploy", "uefi"): Check("all", False, "no hello")}
+
+    def one(name: str, options: Options, keep: Path | None) -> Report:
+        made = good(name, options, keep)
+        made.checks += [check for key, check in wrong.items() if key == (name, options.firmware)]
+        return made
+
+    monkeypatch.setattr(rehearse, "_one", one)
+    assert run(["rehearse", "--firmware", "bios"]) == Exit.DONE
+    assert run(["rehearse", "--matrix"]) == Exit.FAILED
+    assert {(firmware, disk) for _, firmware, disk, _ in played} == ALL, "the others are played all the same"
+
+
 def test_firmware_and_disk_hold_for_faults_too(played: list[Any], tmp_path: Path) -> None:
     typed("--fault", "power-cut", "--firmware", "bios", "--disk", "ahci", "--keep", str(tmp_path))
     assert played == [("power-cut", "bios", "ahci", tmp_path / "power-cut")]

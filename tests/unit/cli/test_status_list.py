@@ -6,7 +6,8 @@ import pytest
 
 from provisioner.api.deployments import DeploymentStatus
 from provisioner.cli import layout, runs
-from provisioner.cli.watch import COLUMNS
+from provisioner.cli.watch import columns_at
+from provisioner.domain.progress import Progress
 from provisioner.domain.stage import Stage
 
 NOW = 1_800_000_000.0
@@ -33,9 +34,17 @@ def shown(
     of: int = 0,
 ) -> tuple[list[str], str]:
     monkeypatch.setattr(runs, "terminal_size", lambda stream: size and os.terminal_size(size))
-    runs.print_deployments(listed, COLUMNS, again="provision status", of=of)
+    runs.print_deployments(listed, columns_at(0.0), again="provision status", of=of)
     said = capsys.readouterr()
     return said.out.splitlines(), said.err
+
+
+def test_an_agent_that_is_silent_has_no_estimate() -> None:
+    report = Progress(phase="writing", done=50, total=100, rate=5.0, reported=NOW)
+    [row] = rows(writing=1)
+    listed = row.model_copy(update={"progress": report})
+    assert columns_at(NOW + 2)[-1].text(listed) == "writing 50 %, 50 B of 100 B, 5 B/s, 10 s left"
+    assert columns_at(NOW + 250)[-1].text(listed) == "writing 50 %, 50 B of 100 B, silent for 4 m 10 s"
 
 
 def test_what_needs_attention_is_first(

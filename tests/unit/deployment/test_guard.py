@@ -229,6 +229,22 @@ def test_another_uuid_is_another_machine(uuid: str) -> None:
         assert sentence == f"this machine says system UUID {said or 'nothing'}, the order is for {wanted}"
 
 
+@pytest.mark.parametrize(
+    ("said", "option"),
+    [
+        ({"serial": "S 2"}, "--serial 'S 2'"),
+        ({"serial": "Default string"}, "--serial ''"),
+        ({"uuid": "11112233-4455-6677-8899-aabbccddeeff"}, "--uuid 11112233-4455-6677-8899-aabbccddeeff"),
+        ({"uuid": "garbage"}, "--uuid ''"),
+    ],
+)
+def test_another_machine_or_another_board_each_has_its_way_out(said: dict[str, str], option: str) -> None:
+    decided = decide(STANDING, replace(CLAIM, **said))  # type: ignore[arg-type]
+    assert isinstance(decided, Refusal)
+    edit = f"provision host edit {HOST.name}"
+    assert f"{edit} --mac MAC" in decided.hint and f"{edit} {option};" in decided.hint
+
+
 def test_the_same_machine_may_spell_itself_otherwise() -> None:
     assert decide(STANDING, replace(CLAIM, serial=" s1 ", uuid=UUID.upper())) == Admitted(TARGET)
     assert decide(STANDING, replace(CLAIM, uuid=SWAPPED)) == Admitted(TARGET)

@@ -4,7 +4,7 @@ from contextlib import nullcontext
 
 import pytest
 
-from provisioner.deployment import host_names, plan, removal, rendering
+from provisioner.deployment import host_names, inventory_update, plan, removal, rendering
 from provisioner.deployment.order import arm
 from provisioner.deployment.record import record
 from provisioner.domain.deployment import Deployment, WrittenDisk
@@ -270,8 +270,8 @@ def test_what_an_inventory_changes_is_in_the_host_s_history(site: Site) -> None:
         host.model_copy(update={"rack": "C1"}),
         host.model_copy(update={"name": "vc-4", "macs": ("52:54:00:00:00:04",)}),
     )
-    removal.replace(site, [changed, new], [], removal.Removals(), by="bob")
-    removal.replace(site, [changed], [], removal.Removals(), by="bob")
+    inventory_update.replace(site, [changed, new], [], inventory_update.Removals(), by="bob")
+    inventory_update.replace(site, [changed], [], inventory_update.Removals(), by="bob")
     (note,) = notes(site, "vc-2")
     assert isinstance(note.data, HostChanged) and note.describe() == "changed by bob: rack nothing → C1"
     assert [event.describe() for event in notes(site, "vc-4")] == ["added by bob"]
@@ -279,10 +279,13 @@ def test_what_an_inventory_changes_is_in_the_host_s_history(site: Site) -> None:
 
 def test_of_many_changes_none_is_made_where_one_cannot_be(site: Site) -> None:
     order(site)
-    new = Host(name="vc-4", macs=("52:54:00:00:00:04",), profile="cube")
-    for gone, code in ((removal.Removals(hosts=("vc-1",)), 132), (removal.Removals(profiles=("cube",)), 144)):
+    new = Host(name="vc-4", macs=("52:54:00:00:00:04",), profile="p9")
+    for gone, code in (
+        (inventory_update.Removals(hosts=("vc-1",)), 132),
+        (inventory_update.Removals(profiles=("cube",)), 144),
+    ):
         with pytest.raises(RefusedError) as caught:
-            removal.replace(site, [new], [], gone, by="bob")
+            inventory_update.replace(site, [new], [Profile(name="p9")], gone, by="bob")
         assert caught.value.code == code
     assert {host.name for host in site.database.hosts.all()} == {"vc-1", "vc-2"} and not notes(site, "vc-4")
 
@@ -297,10 +300,10 @@ def test_a_dry_run_refuses_what_would_be_refused_and_changes_nothing(site: Site,
     new = [
         Host(name=f"vc-{number}", macs=(f"52:54:00:00:00:{number:02x}",), profile="p9") for number in (8, 9)
     ]
-    profiles, gone = [Profile(name="p9")], removal.Removals(hosts=("vc-1",))
+    profiles, gone = [Profile(name="p9")], inventory_update.Removals(hosts=("vc-1",))
     for dry_run in (True, False):
         with pytest.raises(ServiceError, match="no address is free") if is_full else nullcontext():
-            removal.replace(site, new, profiles, gone, by="bob", dry_run=dry_run)
+            inventory_update.replace(site, new, profiles, gone, by="bob", dry_run=dry_run)
         after = site.database.hosts.all(), site.database.macs.all(), site.database.profiles.all()
         assert (after == before) == (dry_run or is_full)
         assert secrets.certificate_pin(site.settings.state, "vc-1").exists() == (dry_run or is_full)
@@ -316,13 +319,13 @@ def test_a_host_knows_its_former_names_until_another_has_them(site: Site) -> Non
     removal.rename_host(site, "vc-5", "vc-6", by="bob")
     assert names("vc-6") == ["vc-6", "vc-5", "vc-1"]
     new = Host(name="vc-1", macs=("52:54:00:00:00:07",), profile="cube")
-    removal.replace(site, [new], [], removal.Removals(), by="bob")
+    inventory_update.replace(site, [new], [], inventory_update.Removals(), by="bob")
     assert names("vc-6") == ["vc-6", "vc-5"] and names("vc-1") == ["vc-1"]
     removal.move_host(site, "vc-6", "vc-2", by="bob")
     assert names("vc-2") == ["vc-2", "vc-6"], "its disk came with the board"
     removal.remove_host(site, "vc-2", by="bob")
     stranger = Host(name="vc-2", macs=("52:54:00:00:00:08",), profile="cube")
-    removal.replace(site, [stranger], [], removal.Removals(), by="bob")
+    inventory_update.replace(site, [stranger], [], inventory_update.Removals(), by="bob")
     assert names("vc-2") == ["vc-2"], "what was removed is another host"
 
 
@@ -394,19 +397,19 @@ def test_the_last_of_a_host_is_kept_though_it_was_removed(site: Site) -> None:
 
 def test_a_lock_is_lost_by_nothing_but_unlock(site: Site) -> None:
     removal.set_lock(site, "vc-1", locked=True, by="ann")
-    gone = removal.Removals(hosts=("vc-1",))
+    gone = inventory_update.Removals(hosts=("vc-1",))
     for act in (
         lambda: removal.remove_host(site, "vc-1", by="bob"),
         lambda: removal.remove_host(site, "vc-1", by="bob", dry_run=True),
         lambda: removal.move_host(site, "vc-1", "vc-2", by="bob"),
         lambda: removal.move_host(site, "vc-2", "vc-1", by="bob"),
-        lambda: removal.replace(site, [], [], gone, by="bob"),
+        lambda: inventory_update.replace(site, [], [], gone, by="bob"),
     ):
         with pytest.raises(RefusedError, match="vc-1 is locked") as caught:
             act()
         assert caught.value.code == 131 and "provision host unlock vc-1" in caught.value.hint
     opened = site.database.hosts.get("vc-1").model_copy(update={"locked": False, "rack": "C1"})
-    removal.replace(site, [opened], [], removal.Removals(), by="bob")
+    inventory_update.replace(site, [opened], [], inventory_update.Removals(), by="bob")
     assert site.database.hosts.get("vc-1").locked and site.database.hosts.get("vc-1").rack == "C1"
     assert removal.rename_host(site, "vc-1", "vc-7", by="bob").locked
     removal.set_lock(site, "vc-7", locked=False, by="bob")
@@ -432,13 +435,13 @@ def test_what_a_deployment_relies_on_stays_until_it_has_ended(site: Site, change
     site.database.put_inventory([], [Profile(name="other")], site.settings.hosts_range)
     row = order(site)
     before = site.database.hosts.get("vc-1")
-    after, none = before.model_copy(update=change), removal.Removals()
+    after, none = before.model_copy(update=change), inventory_update.Removals()
     with pytest.raises(RefusedError, match=f"its {next(iter(change))} cannot be changed") as caught:
-        removal.replace(site, [after], [], none, by="bob")
+        inventory_update.replace(site, [after], [], none, by="bob")
     assert caught.value.code == 132 and site.database.hosts.get("vc-1") == before
-    removal.replace(site, [before.model_copy(update={"rack": "C7"})], [], none, by="bob")
+    inventory_update.replace(site, [before.model_copy(update={"rack": "C7"})], [], none, by="bob")
     end(site, row)
-    removal.replace(site, [after], [], none, by="bob")
+    inventory_update.replace(site, [after], [], none, by="bob")
     assert site.database.hosts.get("vc-1") == after
 
 
@@ -446,7 +449,7 @@ def test_only_new_hosts_are_taken_where_none_may_be_replaced(site: Site) -> None
     known = site.database.hosts.get("vc-1")
     bare = Host(name="vc-1", macs=("52:54:00:00:00:99",), profile="cube")
     with pytest.raises(ProvisionError, match="there is a host vc-1 already") as caught:
-        removal.replace(site, [bare], [], removal.Removals(), by="bob", only_new=True)
+        inventory_update.replace(site, [bare], [], inventory_update.Removals(), by="bob", only_new=True)
     assert caught.value.code == 110 and "provision host edit vc-1" in caught.value.hint
     assert site.database.hosts.get("vc-1") == known
 

@@ -340,6 +340,9 @@ def test_a_run_that_is_otherwise_than_it_was_shown_is_refused(site: Site) -> Non
         with pytest.raises(RefusedError, match=r"since they were shown.* now these .*vc-1") as caught:
             require_shown(now, digest)
         assert (caught.value.code, caught.value.exit) == (146, 6)
+    with pytest.raises(RefusedError, match="none can be deployed now; nothing was ordered") as caught:
+        require_shown([], digest)
+    assert caught.value.code == 146
 
 
 def test_a_host_of_a_run_that_is_otherwise_when_it_is_armed_lets_nothing_be_ordered(site: Site) -> None:

@@ -6,6 +6,7 @@ from provisioner.diagnosis.siblings import Sibling
 from provisioner.domain.deployment import Deployment
 from provisioner.domain.event import Event
 from provisioner.domain.events.payload import Payload
+from provisioner.domain.lifecycle import ROWS
 from provisioner.domain.stage import Stage
 from provisioner.state.sightings import ClientPacket, Sighting
 from provisioner.state.transfers import Transfer
@@ -20,7 +21,9 @@ ROGUE = RogueServer("10.77.0.9", "52:54:00:00:00:09", "lan0", offer="10.77.0.99"
 def seen_at(row: Deployment, seconds: float, stage: Stage, *events: tuple[float, Payload]) -> Observations:
     """What is known `seconds` after the power-on; an event is preceded by its second."""
     told = tuple(Event.of(row, data, source="worker", now=START + when) for when, data in events)
-    return Observations(now=START + seconds, row=row.changed(stage=stage, stage_since=START), events=told)
+    limit = START + ROWS[stage].deadline if stage in ROWS else 0.0
+    begun = row.changed(stage=stage, stage_since=START, deadline=limit)
+    return Observations(now=START + seconds, row=begun, events=told)
 
 
 def sighting(mac: str, first: float, last: float, **packet: str) -> Sighting:

@@ -217,12 +217,24 @@ CASES = (
     ),
     Case(
         342,
-        of({"last_event_at": START + 60}, see(95, Stage.WRITING)),
+        of({"last_event_at": START + 60}, see(106, Stage.WRITING)),
         (
-            of({"last_event_at": START + 70}, see(95, Stage.WRITING)),
-            of({"last_event_at": START + 60, "iso": "u@1", "image": "u@1"}, see(95, Stage.WRITING)),
-            of({"last_event_at": START + 60}, see(95, Stage.RESTARTING, *REBOOTED)),
+            of({"last_event_at": START + 65}, see(106, Stage.WRITING)),
+            of(
+                {"last_event_at": START + 60, "progress": Progress(done=24 << 30, speed=8e6)},
+                see(150, Stage.WRITING),
+            ),
+            of({"last_event_at": START + 60, "iso": "u@1", "image": "u@1"}, see(106, Stage.WRITING)),
+            of({"last_event_at": START + 60}, see(106, Stage.RESTARTING, *REBOOTED)),
         ),
+    ),
+    Case(
+        342,
+        of(
+            {"last_event_at": START + 60, "progress": Progress(done=24 << 30, speed=8e6)},
+            see(158, Stage.WRITING),
+        ),
+        (),
     ),
     Case(
         343,
@@ -370,8 +382,16 @@ CASES = (
     ),
     Case(
         514,
-        see(670, Stage.VERIFYING),
-        (see(650, Stage.VERIFYING), of({"last_event_at": START + 500}, see(670, Stage.VERIFYING))),
+        see(1561, Stage.VERIFYING),
+        (
+            see(1559, Stage.VERIFYING),
+            of({"last_event_at": START + 200}, see(1561, Stage.VERIFYING)),
+        ),
+    ),
+    Case(
+        520,
+        see(670, Stage.SEALING),
+        (see(650, Stage.SEALING), of({"last_event_at": START + 500}, see(670, Stage.SEALING))),
     ),
     Case(514, see(670, Stage.VERIFYING, unreachable("Ansible did not end within 600 s", 660)), ()),
     Case(

@@ -159,6 +159,40 @@ def test_firmware_that_asks_for_the_size_only_is_healthy(site: Site, waiting: De
     assert codes(replace(seen_at(waiting, 280, Stage.NETBOOTING), transfer=aborted)) == [222]
 
 
+def test_who_took_no_byte_may_have_wanted_the_size(waiting: Deployment) -> None:
+    vanished = replace(transfer("lost: no answer"), bytes=0)
+    assert codes(replace(seen_at(waiting, 260, Stage.NETBOOTING), transfer=vanished)) == []
+    assert codes(replace(seen_at(waiting, 280, Stage.NETBOOTING), transfer=vanished)) == [222]
+
+
+@pytest.mark.parametrize(("deadline", "limit"), [(1800, 1560), (3600, 3360)])
+def test_a_verification_may_take_what_its_stage_allows(
+    waiting: Deployment, deadline: float, limit: float
+) -> None:
+    seen = seen_at(waiting, limit - 1, Stage.VERIFYING)
+    seen = replace(seen, row=seen.row.changed(deadline=START + deadline))
+    assert codes(seen) == []
+    assert codes(replace(seen, now=START + limit)) == [514]
+
+
+def test_a_refusal_of_ssh_in_its_start_says_nothing_of_later(waiting: Deployment) -> None:
+    """The attempt after it got through, and is at work."""
+    words = VerifyUnreachable(sentence="vc-1 cannot be reached: Connection refused")
+    assert codes(seen_at(waiting, 270, Stage.VERIFYING, (235.0, words))) == []
+    assert codes(seen_at(waiting, 270, Stage.VERIFYING, (245.0, words))) == [510]
+
+
+@pytest.mark.parametrize(("deadline", "limit"), [(900, 840), (2400, 2340), (300, 840)])
+def test_a_start_is_waited_for_as_long_as_its_stage_may_last(
+    waiting: Deployment, deadline: float, limit: float
+) -> None:
+    on = (0.0, PowerOn(boot="network", confirmed=True))
+    seen = seen_at(waiting, limit - 1, Stage.POWERING, on)
+    seen = replace(seen, row=seen.row.changed(deadline=START + deadline))
+    assert codes(seen) == []
+    assert codes(replace(seen, now=START + limit)) == [210]
+
+
 def test_a_ramdisk_that_never_says_hello_is_named_after_its_time(waiting: Deployment) -> None:
     files = [(61.0 + number, FileServed(name=name)) for number, name in enumerate(("vmlinuz", "initrd.img"))]
     told = ((60.0, ScriptServed()), *files)

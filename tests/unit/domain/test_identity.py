@@ -132,6 +132,15 @@ MACHINE = MachineIdentity("S1", REAL, ("ac:1f:6b:00:00:01", "be:3a:f2:b6:05:9f")
 )
 def test_one_number_that_differs_outweighs_all_that_are_equal(other: MachineIdentity, match: Match) -> None:
     assert MACHINE.compare(other) is other.compare(MACHINE) is match
+    assert bool(MACHINE.differences(other)) is bool(other.differences(MACHINE)) is (match is Match.DIFFERENT)
+
+
+def test_in_what_two_machines_differ_is_said_number_by_number() -> None:
+    other = MachineIdentity("S2", MIRRORED, ("ac:1f:6b:00:00:02",))
+    assert MACHINE.differences(other) == (
+        "its cards are ac:1f:6b:00:00:01, be:3a:f2:b6:05:9f, not ac:1f:6b:00:00:02",
+        "its serial is S1, not S2",
+    )
 
 
 @pytest.mark.parametrize(

@@ -52,10 +52,13 @@ def test_an_inventory_may_lock_a_host_and_opens_none() -> None:
 
 
 def test_what_the_file_does_not_have_stays_unless_it_is_pruned() -> None:
-    known, wanted = ([host("a"), host("c")], [CUBE, Profile(name="old")]), ([host("b"), host("c")], [CUBE])
+    known, wanted = (
+        ([host("a", serial="SN-A"), host("c")], [CUBE, Profile(name="old")]),
+        ([host("b"), host("c")], [CUBE]),
+    )
     assert between(known, wanted) == [InventoryChange(kind="host", name="b", change="added")]
     assert between(known, wanted, prune=True) == [
-        InventoryChange(kind="host", name="a", change="removed"),
+        InventoryChange(kind="host", name="a", change="removed", macs=("52:54:00:00:00:01",), serial="SN-A"),
         InventoryChange(kind="host", name="b", change="added"),
         InventoryChange(kind="profile", name="old", change="removed"),
     ]

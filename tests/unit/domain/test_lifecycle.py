@@ -4,9 +4,11 @@ import os
 import re
 from pathlib import Path
 
+import pytest
+
 from provisioner.domain.events.payload import Failure
 from provisioner.domain.events.registry import KINDS
-from provisioner.domain.lifecycle import ROWS, TABLE, deadline, following, picture
+from provisioner.domain.lifecycle import ROWS, TABLE, allowed, deadline, following, picture
 from provisioner.domain.profile import Profile
 from provisioner.domain.stage import ACTIVE, RESTING, UNSUCCESSFUL, Stage
 from provisioner.worker.loop import FAILURES
@@ -43,6 +45,30 @@ def test_every_stage_is_reached_and_has_a_sign_of_life() -> None:
     assert {after for after in TABLE.values()} | {Stage.QUEUED} == set(Stage)
     assert set(ROWS) == set(Stage) - RESTING
     assert all(row.awaits and row.action for row in ROWS.values())
+
+
+@pytest.mark.parametrize(
+    ("memory", "learned", "start", "restart"),
+    [
+        (0, {}, 900, 1800),
+        (1 << 40, {}, 900, 1800),
+        (4 << 40, {}, 1800, 2700),
+        (0, {Stage.POWERING: 300.0}, 900, 1800),
+        (0, {Stage.POWERING: 2000.0}, 2060, 2960),
+        (4 << 40, {Stage.POWERING: 1000.0, Stage.RESTARTING: 4000.0}, 1800, 4060),
+    ],
+)
+def test_a_host_that_starts_slowly_is_given_the_time(
+    memory: int, learned: dict[Stage, float], start: float, restart: float
+) -> None:
+    """By its memory, and by what was learned: never less than ours, and for each of its starts."""
+    cube = Profile(name="cube")
+    assert allowed(Stage.POWERING, cube, memory, learned) == start
+    assert allowed(Stage.RESTARTING, cube, memory, learned) == restart
+    assert deadline(Stage.POWERING, cube, 50, None, memory, learned) == 50 + start
+    told = Profile(name="cube", deadlines={Stage.POWERING: 1500})
+    assert allowed(Stage.POWERING, told, memory, learned) == 1500, "a profile's word is the last"
+    assert allowed(Stage.RESTARTING, told) == 2400
 
 
 def test_a_profile_may_override_a_deadline_but_not_the_expiry() -> None:

@@ -64,6 +64,8 @@ def reference() -> str:
             "# The command line",
             "",
             "Printed from the program; a test compares. Data goes to stdout, everything else to stderr.",
+            "With `-o json`, `jsonl` and `yaml` it has the keys of the API's answer (`docs/api.md`); its",
+            "times are RFC 3339 in UTC, null for never, where the API has seconds since 1970 and 0.",
             "",
             "| exit code | meaning |",
             "|---|---|",

@@ -106,7 +106,8 @@ def test_all_faults_are_told_each_with_its_line(tmp_path: Path) -> None:
         ("name,mac,colour\nvc-1,52:54:00:00:00:01,red\n", "hosts.csv: line 1: there is no column 'colour'"),
         ("name,mac,serial,Serial\n", "hosts.csv: line 1: two columns say the same: 'Serial'"),
         ('name,mac\n"vc-1,52:54:00:00:00:01\n', "hosts.csv: line 2: is no line of a table"),
-        (b"name,mac\nv\xe9,52:54:00:00:00:01\n", "hosts.csv: line 2: is not UTF-8"),
+        (b"name,mac\nv\xe9,52:54:00:00:00:01\n", "hosts.csv: line 2: is not UTF-8: 'v\xe9,52"),
+        (b"\xff\xfen\x00a", "hosts.csv: is not UTF-16"),
         (b"PK\x03\x04rest", "hosts.csv: is a spreadsheet's own file"),
         ("name,mac\n" + "x" * (16 << 20), "hosts.csv: is larger than 16 MiB"),
     ],
@@ -128,3 +129,42 @@ def test_what_is_known_counts_too_and_a_line_replaces_its_host(tmp_path: Path) -
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(FileError, match=r"none\.csv"):
         inventory.read_table(tmp_path / "none.csv", registry.DRIVERS, PROFILES, ())
+
+
+def test_every_line_that_is_no_utf_8_is_told(tmp_path: Path) -> None:
+    lines = ["name,mac,rack", "vc-1,52:54:00:00:00:01,K\xf6ln", "vc-2,52:54:00:00:00:02,B3", "vc-3,x,L\xfc"]
+    said = faults(tmp_path, "\n".join(lines).encode("cp1252"), profile="cube")
+    assert [one.split(": ")[1] for one in said] == ["line 2", "line 4"]
+    assert "K\xf6ln" in said[0]
+
+
+@pytest.mark.parametrize("cell", ["1.23E+11", "5,254E+11", "1e+05"])
+def test_a_number_that_a_spreadsheet_has_rounded_is_told_as_that(tmp_path: Path, cell: str) -> None:
+    text = (
+        "name;mac;serial;uuid;bmc_mac\n"
+        f"vc-1;52:54:00:00:00:01;{cell};;\n"
+        f"vc-2;{cell};SN2;;\n"
+        f"vc-3;52:54:00:00:00:03;SN3;{cell};{cell}\n"
+        "vc-4;zz;SN4;;\n"
+    )
+    said = faults(tmp_path, text, profile="nope")
+    lost = "is a number that a spreadsheet has rounded: digits are lost"
+    for line, key in ((2, "serial"), (3, "macs"), (4, "uuid"), (4, "bmc.mac")):
+        assert f"hosts.csv: line {line}: {key}: '{cell}' {lost}" in said
+    assert sum("is not a MAC address" in one for one in said) == 1, "of vc-4, and never of a rounded one"
+    assert any("unknown profile 'nope'" in one for one in said), "what else is wrong is told, too"
+    with pytest.raises(InventoryError) as caught:
+        read(tmp_path, text, profile="cube")
+    assert "text in the spreadsheet" in caught.value.hint
+
+
+def test_a_mac_without_its_zeros_is_told_as_that(tmp_path: Path) -> None:
+    (said,) = faults(tmp_path, "name,mac\nvc-1,1122334455\n", profile="cube")
+    assert said.startswith("hosts.csv: line 2: macs: '1122334455' is a number: a spreadsheet has taken")
+
+
+@pytest.mark.parametrize("serial", ["5E12345", "12E4567890", "823456789017", "E+11", "A1.2E+3"])
+def test_a_serial_that_only_looks_like_a_number_stays_as_it_is(tmp_path: Path, serial: str) -> None:
+    text = f"name,mac,serial\nvc-1,525400000001,{serial}\n"
+    (host,) = read(tmp_path, text, profile="cube")
+    assert (host.serial, host.macs) == (serial, ("52:54:00:00:00:01",))

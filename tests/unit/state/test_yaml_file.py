@@ -43,7 +43,7 @@ def refusal(folder: Path, text: str | bytes) -> InventoryError:
         ("a:\n  b: c\n\td: e\n", "line 3: not YAML: a tab where blanks are expected"),
         ("a:\n  b: c\n d: e\n", "line 3: not YAML: "),
         ("a: [b\n", "line 2: not YAML: "),
-        ("a: *b\n", "line 1: not YAML: found undefined alias"),
+        ("a: *b\n", "line 1: not YAML: the alias *b means nothing"),
         ("a: 1\n---\nb: 2\n", "line 2: not YAML: "),
         ("a: b\nc: \x07\n", "line 2: not YAML: a control character"),
         (b"a: b\nc: \xff\n", "line 2: this is no UTF-8 text"),
@@ -240,3 +240,11 @@ def test_of_a_file_for_playbooks_only_the_keys_that_are_asked_for_are_judged(tmp
         tmp_path, text.replace("port: 623", "port: 0623, port: 1") + "rack: 1_0\nrack: a\n", keys
     )
     assert [sentence.split(": ")[1] for sentence in found] == ["line 4", "line 4", "line 6", "line 7"]
+
+
+def test_every_line_that_is_no_utf_8_is_told(tmp_path: Path) -> None:
+    (tmp_path / "hosts.yml").write_bytes("a: \xf6\nb: \u20ac\nc: \xfc\n".encode("cp1252"))
+    with pytest.raises(InventoryError) as caught:
+        yaml_file.load(tmp_path / "hosts.yml")
+    said = [str(fault) for fault in (caught.value, *caught.value.also)]
+    assert said == [f"hosts.yml: line {line}: this is no UTF-8 text" for line in (1, 2, 3)]

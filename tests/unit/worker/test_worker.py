@@ -17,7 +17,7 @@ from provisioner.deployment.record import record, suspect
 from provisioner.deployment.runs import arm_run
 from provisioner.diagnosis.overdue import overdue
 from provisioner.domain.deployment import MOST_ATTEMPTS, Deployment, WrittenDisk
-from provisioner.domain.events.agent import AgentSilent, AgentWritten
+from provisioner.domain.events.agent import AgentProgress, AgentSilent, AgentWritten
 from provisioner.domain.events.installer import InstallerDone, InstallerProgress, SeedServed
 from provisioner.domain.events.netboot import DhcpSeen, ScriptServed
 from provisioner.domain.events.order import (
@@ -303,6 +303,20 @@ def test_a_silent_agent_is_powered_again_with_the_next_attempt(
     assert (row.stage, row.attempt) == (Stage.POWERING, 2)
     loop.step()
     assert pool.work == [power.power_on]
+
+
+def test_a_disk_that_flushes_slowly_is_given_the_time(site: Site, loop: Loop, clock: Any) -> None:
+    """At 8 MB/s it has up to a minute of what it was given before it: its machine may say nothing then."""
+    row = writing(site)
+    tell(site, row, AgentProgress(seq=1, phase="writing", done=400_000_000, total=24 << 30, rate=8e6))
+    for _ in range(int(90 / (GAP - 1))):
+        clock.now += GAP - 1
+        loop.step()
+    assert site.database.deployments.get(row.id).stage == Stage.WRITING
+    for _ in range(3):
+        clock.now += GAP - 1
+        loop.step()
+    assert site.database.deployments.get(row.id).stage == Stage.POWERING
 
 
 def test_silence_is_not_counted_while_our_own_web_service_answers_nobody(

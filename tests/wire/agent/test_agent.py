@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from provisioner import run
-from provisioner.agent import facts, protocol
+from provisioner.agent import disks, facts, protocol
 from provisioner.agent.block_device import BlockDevice
 from provisioner.agent.link import Link, Stopped
 from provisioner.agent.packfile import PackFile
@@ -225,6 +225,20 @@ def test_the_log_is_uploaded_before_the_failure(deploy: Any, service: Service) -
 
 NAMED = protocol.Disk("vda", DISK, 512, "Disk", "S1", content="GPT with 1 partitions: old")
 OTHER = dataclasses.replace(NAMED, name="vdb", serial="S2")
+
+
+def test_an_error_of_the_agent_itself_is_reported_in_words(
+    deploy: Any, service: Service, disk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("a fault of ours")
+
+    monkeypatch.setattr(disks, "choose", broken)
+    rebooted, _ = deploy()
+    failed = service.last("failed")
+    assert not rebooted and failed.code == 399
+    assert failed.sentence == "the agent met an error of its own: ZeroDivisionError('a fault of ours')"
+    assert_untouched(disk)
 
 
 @pytest.mark.parametrize(

@@ -72,7 +72,8 @@ def test_an_unknown_image_is_named_with_the_known_ones(world: World, puppet: Pup
 
 def test_a_wrong_option_is_a_usage_error(world: World) -> None:
     said = world.provision("status", "--colour")
-    assert (said.code, said.out) == (2, "") and "No such option" in said.err
+    usage = "Usage: provision status [OPTIONS] [HOST|RUN]"
+    check(said, 2, 105, usage, "No such option '--colour'", "→ provision status --help")
 
 
 # who does not answer

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from provisioner.errors import RefusedError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -23,6 +25,8 @@ HOSTS = """all:
 @pytest.fixture
 def own(seeking: World) -> Iterator[World]:
     """A service whose whole inventory is this test's."""
+    for host in seeking.client.hosts():
+        seeking.client.lock(host.name, locked=False)
     known = [host.name for host in seeking.client.hosts()]
     profiles = [profile.name for profile in seeking.client.profiles()]
     seeking.client.apply([], [], remove_hosts=known, remove_profiles=profiles)
@@ -64,7 +68,7 @@ def test_each_change_is_shown_and_a_dry_run_makes_none(own: World, folder: Path)
         "~ vc-1",
         '    bmc.address: "10.77.9.1" → "10.77.9.2"',
         '    rack: "B3" → "C4"',
-        "- vc-3",
+        "- vc-3  52:54:00:88:00:03",
         "+ vc-4",
         "- profile old",
     ]
@@ -183,3 +187,97 @@ def test_an_empty_inventory_forgets_nobody(own: World, folder: Path) -> None:
         said = own.provision("host", "apply", folder, *more)
         assert said.code == 2 and "neither a host nor a profile" in said.err, said.err
     assert names(own, "host") == ["vc-1", "vc-2", "vc-3"]
+
+
+def test_a_diff_that_is_taller_than_the_terminal_is_shown_by_the_pager(own: World, folder: Path) -> None:
+    more = [
+        {
+            "name": f"vc-{number}",
+            "macs": [f"52:54:00:88:01:{number}"],
+            "profile": "cube",
+            "serial": f"S{number}",
+        }
+        for number in range(20, 60)
+    ]
+    own.apply(more, [])
+    (folder / "pager").write_text("#!/bin/sh\necho PAGED; cat; echo END\n")
+    (folder / "pager").chmod(0o755)
+    env = {"PAGER": str(folder / "pager"), "LINES": "24", "COLUMNS": "80"}
+    with own.terminal("host", "apply", str(folder), "--prune", env=env) as terminal:
+        terminal.await_text("PAGED")
+        terminal.await_text("- vc-59  52:54:00:88:01:59, serial S59")
+        terminal.await_text("END")
+        terminal.await_text("42 removed")
+        terminal.await_text("Type 42 to remove 42 of them")
+        terminal.type("0\r")
+        assert terminal.end() == 6
+    said = own.provision("host", "apply", folder, "--prune")
+    assert said.code == 6 and "vc-29 and 32 more" in " ".join(said.err.split()), said.err
+    assert len(names(own, "host")) == 43
+
+
+def test_all_that_stands_in_the_way_is_told_at_once(own: World, folder: Path) -> None:
+    for name in ("vc-2", "vc-3"):
+        own.client.lock(name, locked=True)
+    (folder / "hosts.yml").write_text(HOSTS.split("    vc-2", maxsplit=1)[0])
+    for more in (("--yes",), ("--dry-run",)):
+        said = own.provision("host", "apply", folder, "--prune", *more)
+        assert said.code == 6 and said.err.count("(PV-131)") == 2, said.err
+        assert "vc-2 is locked" in said.err and "vc-3 is locked" in said.err
+    assert names(own, "host") == ["vc-1", "vc-2", "vc-3"]
+
+
+def test_a_lock_that_the_file_takes_back_stays_and_that_is_said(own: World, folder: Path) -> None:
+    own.client.lock("vc-1", locked=True)
+    (folder / "hosts.yml").write_text(HOSTS.replace("rack: B3", "rack: B3, locked: false"))
+    for more in (("--dry-run",), (), ("-o", "json")):
+        said = own.provision("host", "apply", folder, *more)
+        assert said.code == 0 and "vc-1 is locked and stays so" in said.err, said.err
+        assert "provision host unlock vc-1" in said.err
+    assert own.client.host("vc-1").host.locked
+    own.client.lock("vc-1", locked=False)
+    assert "stays so" not in own.provision("host", "apply", folder).err
+
+
+@pytest.mark.parametrize(
+    ("address", "code", "words"),
+    [
+        ("0.0.0.0", 110, "hosts.yml: line 4: vc-1: bmc.address: 0.0.0.0 is no machine's address"),
+        ("255.255.255.255", 110, "is no machine's address"),
+        ("239.1.2.3", 110, "groups (multicast)"),
+        ("10.77.0.1", 111, "vc-1: bmc.address: 10.77.0.1 is the service's own"),
+        ("10.77.0.70", 111, "vc-1: bmc.address: 10.77.0.70 lies in dhcp.hosts"),
+    ],
+)
+def test_an_address_that_no_bmc_has_is_refused_however_it_is_given(
+    own: World, folder: Path, address: str, code: int, words: str
+) -> None:
+    (folder / "hosts.yml").write_text(HOSTS.replace("10.77.9.1", address))
+    new = ("host", "add", "vc-9", "--mac", "52:54:00:88:00:09", "--profile", "cube")
+    for said in (
+        own.provision("host", "apply", folder, "--dry-run"),
+        own.provision("host", "edit", "vc-1", "--bmc", address),
+        own.provision(*new, "--bmc", address),
+    ):
+        assert said.code == 2 and f"(PV-{code})" in said.err and address in said.err, said.err
+    assert words in own.provision("host", "apply", folder).err
+    assert str(own.client.host("vc-1").host.bmc.address) == "10.77.9.1"
+    assert names(own, "host") == ["vc-1", "vc-2", "vc-3"]
+
+
+def test_what_is_told_about_a_simulated_bmc_stops_nobody(own: World, folder: Path) -> None:
+    (folder / "hosts.yml").write_text(HOSTS.replace("10.77.9.1", "127.0.0.1"))
+    said = own.provision("host", "apply", folder)
+    assert said.code == 0 and "the BMC of vc-1 is looked for on this machine itself" in said.err, said.err
+
+
+def test_an_edit_made_of_what_was_known_before_is_refused(own: World, folder: Path) -> None:
+    before = own.client.host("vc-2").host
+    assert own.provision("host", "edit", "vc-2", "--serial", "SN-2").code == 0
+    late = before.as_host().model_copy(update={"rack": "D7"})
+    with pytest.raises(RefusedError, match="serial of vc-2 was changed") as caught:
+        own.client.apply([late], [], shown=[before])
+    assert caught.value.code == 146
+    assert own.provision("host", "edit", "vc-2", "--rack", "D7").code == 0
+    known = own.client.host("vc-2").host
+    assert (known.serial, known.rack) == ("SN-2", "D7")

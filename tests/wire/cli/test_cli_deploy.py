@@ -293,13 +293,40 @@ def test_a_host_that_is_ready_is_exit_0(world: World, puppet: Puppet) -> None:
     assert (said.code, said.out) == (0, "") and f"{puppet.name} is ready." in said.err
 
 
-@pytest.mark.parametrize("command", ["deploy", "watch"])
+@pytest.mark.parametrize("verb", ["deploy", "retry", "watch"])
+def test_who_waits_for_a_host_ends_as_it_does(world: World, puppet: Puppet, verb: str) -> None:
+    yes = () if verb == "watch" else ("--yes",)
+
+    def begin() -> None:
+        if verb == "watch":
+            puppet.arm()
+
+    if verb == "retry":
+        world.client.cancel(puppet.arm())
+    begin()
+    with world.lines(verb, puppet.name, *yes) as waiting:
+        waiting.await_text(f"Power {puppet.name}")
+        world.client.cancel(puppet.row.id)
+        assert waiting.end() == 3, waiting.seen
+    begin()
+    with world.lines(verb, puppet.name, *yes) as waiting:
+        waiting.await_text(f"Power {puppet.name}")
+        assert puppet.hello().status == 200
+        puppet.tell("written")
+        world.await_event(puppet.row.id, "disk.chosen")
+        assert puppet.phone().status == 200
+        rejected = VerifyRejected(code=501, sentence="x", hint="y", verdict=Verdict(result="rejected"))
+        record(world.site, puppet.row.id, rejected, source="ansible")
+        assert waiting.end() == 8, waiting.seen
+
+
+@pytest.mark.parametrize("command", ["deploy", "retry", "watch"])
 def test_a_timeout_is_exit_7_and_the_deployment_goes_on(world: World, puppet: Puppet, command: str) -> None:
-    if command == "watch":
-        puppet.arm()
-    said = world.provision(
-        command, puppet.name, "--timeout", "1", *(["--yes"] if command == "deploy" else [])
-    )
+    if command != "deploy":
+        ident = puppet.arm()
+    if command == "retry":
+        world.client.cancel(ident)
+    said = world.provision(command, puppet.name, "--timeout", "1", *([] if command == "watch" else ["--yes"]))
     assert (said.code, said.out) == (7, "")
     assert "at --timeout; the deployment goes on" in said.err and "Traceback" not in said.err
     world.await_event(puppet.row.id, "power.asked")

@@ -40,7 +40,7 @@ def test_a_host_is_removed_by_its_name_and_comes_back_as_it_says(world: World) -
     refused(world.provision("host", "show", host.name), 2, 121)
     assert world.provision("host", "add", host.name, "--mac", host.mac, "--profile", "cube").code == 0
     shown = world.provision("host", "show", host.name, "-o", "json").json
-    events = shown["host"]["events"]
+    events = shown["events"]
     assert [event["kind"] for event in events] == ["host.changed", "host.removed", "host.changed"]
     assert events[1]["data"]["host"]["serial"] == "SN-77"
 
@@ -79,8 +79,8 @@ def test_a_host_is_renamed_with_its_address(world: World) -> None:
     said = world.provision("host", "rename", host.name, "Rack 7")
     assert said.code == 2 and "name" in said.err, said.err
     assert world.provision("host", "rename", host.mac, f"{host.name}-b").code == 0
-    shown = world.provision("host", "show", f"{host.name}-b", "-o", "json").json["host"]
-    assert (shown["macs"], shown["address"]) == ([host.mac], host.address)
+    shown = world.provision("host", "show", f"{host.name}-b", "-o", "json").json
+    assert (shown["host"]["macs"], shown["host"]["address"]) == ([host.mac], host.address)
     assert shown["events"][0]["data"]["before"] == host.name
     refused(world.provision("host", "show", host.name), 2, 121)
     renamed = replace(host, name=f"{host.name}-b")
@@ -129,7 +129,14 @@ def test_a_login_is_listed_without_itself_and_goes_when_no_host_needs_it(
         given = ("--user", "root-7", "--password-file", tmp_path / "password")
         said = world.provision("bmc", "secret", *words, *given, "-o", "json")
         assert said.code == 0 and said.json["secret"]["secret"] == name, said.err
+        assert (said.json["secret"]["replaced"], said.json["secret"]["hosts"]) == (False, [])
     host = world.add_host(bmc={"driver": "ipmi", "address": "10.77.3.9", "secret": "login-a"})
+    given = ("login-a", "--user", "root-8", "--password-file", tmp_path / "password")
+    said = world.provision("bmc", "secret", *given)
+    words = f"the login login-a is replaced by this one; it is for the BMC of {host.name}"
+    assert said.code == 0 and words in said.err, said.err
+    answer = world.provision("bmc", "secret", "put", *given, "-o", "json").json["secret"]
+    assert (answer["replaced"], answer["hosts"]) == (True, [host.name])
     said = world.provision("bmc", "secret", "list", "-o", "json")
     kept = {login["secret"]: login["hosts"] for login in said.json["secrets"]}
     assert kept["login-a"] == [host.name] and kept["login-b"] == [] and "list" in kept
@@ -146,11 +153,14 @@ def test_a_login_is_listed_without_itself_and_goes_when_no_host_needs_it(
 def test_a_key_is_trusted_no_more(world: World, tmp_path: Path) -> None:
     made = world.provision("image", "keygen", "passing", "--dir", tmp_path)
     assert made.code == 0, made.err
-    assert world.provision("image", "trust", tmp_path / "passing.pub").code == 0
+    key = {"name": "passing", "file": str(world.state / "keys" / "passing.pub")}
+    said = world.provision("image", "trust", tmp_path / "passing.pub", "-o", "json")
+    assert (said.code, said.json) == (0, {"schema_version": 1, "key": {**key, "trusted": True}}), said.err
     refused(world.provision("image", "untrust", "passing"), 6, 133)
     refused(world.provision("image", "untrust", "unheard", "--yes"), 2, 120, "trusted keys:", "passing")
     refused(world.provision("image", "untrust", "../keys/passing", "--yes"), 2, 120)
-    assert world.provision("image", "untrust", "passing.pub", "--yes").code == 0
+    said = world.provision("image", "untrust", "passing.pub", "--yes", "-o", "json")
+    assert (said.code, said.json) == (0, {"schema_version": 1, "key": {**key, "trusted": False}}), said.err
     assert (
         not (world.state / "keys" / "passing.pub").exists()
         and (world.state / "keys" / "release.pub").exists()

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from provisioner.deployment.record import record
-from provisioner.domain.events.order import OrderCancelled
+from provisioner.domain.deployment import Terms
+from provisioner.domain.events.order import OrderArmed, OrderCancelled
 from provisioner.domain.events.power import PowerFailed
 from provisioner.domain.events.verification import SealDone, VerifyPassed
 from provisioner.errors import ProvisionError
@@ -208,6 +209,26 @@ def test_a_run_whose_hosts_end_differently_says_why_in_groups(world: World, rack
     assert f"failed (PV-312): {wrong.name}" in said.err and "no disk fits" in said.err
 
 
+@pytest.mark.parametrize("verb", ["deploy", "retry", "watch"])
+def test_who_waits_for_a_run_ends_as_it_does(world: World, rack: list[Puppet], verb: str) -> None:
+    yes = ("--yes", "--expect-count", "3")
+    words: tuple[str, ...] = (verb, "--select", select(rack), *yes)
+    if verb != "deploy":
+        ident = order(rack)
+        words = (verb, ident)
+    if verb == "retry":
+        world.provision("cancel", ident, "--yes")
+        words = (verb, ident, *yes)
+    with world.lines(*words) as waiting:
+        for puppet in rack:
+            waiting.await_text(f"Power {puppet.name}")
+        finish(rack[0])
+        for puppet in rack[1:]:
+            world.client.cancel(puppet.row.id)
+        assert waiting.end() == 4, waiting.seen
+    assert "1 of 3 hosts is ready" in waiting.seen
+
+
 def test_a_run_with_no_host_ready_has_failed(world: World, rack: list[Puppet]) -> None:
     ident = order(rack)
     said = world.provision("cancel", ident, "--yes")
@@ -382,6 +403,56 @@ def test_a_retry_keeps_what_was_said_of_the_order_and_takes_what_is_said_now(
     alone = world.provision("retry", rack[0].name, "--yes", "--no-wait")
     assert alone.code == 0, alone.err
     assert (rack[0].row.write_mode, rack[0].row.stop_after) == ("full", "writing")
+    fourth = world.provision("retry", third.run.id, "--dry-run", "--no-full", "--no-until")
+    assert (
+        "each fetches" not in fourth.out and "each ends after" not in fourth.out and "Keeps" not in fourth.err
+    )
+
+
+def test_a_retry_of_a_host_keeps_every_term_says_so_and_can_take_it_back(
+    world: World, rack: list[Puppet]
+) -> None:
+    """The terms of the order, also those that no row keeps."""
+    name = rack[0].name
+    terms = ("--wipe", "--allow-downgrade", "--erase-foreign", "--until", "writing")
+    assert world.provision("deploy", name, *terms, "--yes", "--no-wait").code == 0
+    first = rack[0].row
+    world.provision("cancel", name)
+    said = world.provision("retry", name, "--yes", "--no-wait")
+    kept = "--wipe, --erase-foreign, --allow-downgrade, --until writing"
+    back = "--no-wipe, --no-erase-foreign, --no-allow-downgrade, --no-until"
+    assert f"as ordered in {first.id}: {kept} (otherwise: {back})" in " ".join(said.err.split()), said.err
+    assert "makes the whole disk zeros" in said.err and "an older one than the host has" in said.err
+    assert ordered(world, rack[0]) == (
+        Terms(write_mode="wipe", erase_foreign=True, allow_downgrade=True),
+        "writing",
+    )
+    world.provision("cancel", name)
+    said = world.provision("retry", name, "--yes", "--no-wait", "--no-wipe", "--no-until")
+    assert said.code == 0 and "makes the whole disk zeros" not in said.err, said.err
+    assert ordered(world, rack[0]) == (Terms(erase_foreign=True, allow_downgrade=True), "")
+    world.provision("cancel", name)
+    assert world.provision("retry", name, "--until", "writing", "--no-until").code == 2
+
+
+def ordered(world: World, puppet: Puppet) -> tuple[Terms, str]:
+    """The terms of the host's last order, and where it ends."""
+    [armed] = world.site.database.events.of(puppet.row.id, kind="order.armed")
+    assert isinstance(armed.data, OrderArmed)
+    return armed.data.terms, puppet.row.stop_after
+
+
+def test_hosts_of_which_none_fits_any_more_are_otherwise_than_shown(world: World, rack: list[Puppet]) -> None:
+    """Not a selection that was mistyped (PV-104): it fitted when the plan was shown."""
+    chosen = f"{select(rack)},state=never"
+    assert world.provision("deploy", "--select", chosen, "--dry-run").code == 0
+    with world.terminal("deploy", "--select", chosen, "--no-wait") as terminal:
+        terminal.await_text("Type the number of hosts")
+        world.provision("cancel", order(rack), "--yes")
+        terminal.type("3\n")
+        assert terminal.end() == 6
+        assert "(PV-146)" in terminal.seen and "PV-104" not in terminal.seen
+    assert {puppet.row.stage for puppet in rack} == {"cancelled"}
 
 
 def test_to_cancel_a_canary_says_what_follows_and_asks(world: World, rack: list[Puppet]) -> None:
@@ -430,6 +501,9 @@ def test_a_damaged_row_is_named_by_every_view_of_its_run(world: World, rack: lis
     assert "3 hosts: 1 unreadable, 2 open" in world.provision("report", ident).out
     assert first.id in world.provision("diagnose", others[0].host).out
     assert [row.stage for row in world.client.run(ident).deployments[1:]] == ["queued"] * 2
+    said = world.provision("watch", ident)
+    assert said.code == 3 and "PV-612" in said.err and f"provision cancel {first.id}" in said.err, said.err
+    assert f"2 hosts cannot begin before {first.id} of {first.host} is set aside" in said.err
     said = world.provision("cancel", ident, "--yes")
     assert said.code == 0 and "3 deployments" in said.err, said.err
     assert {row.stage for row in world.client.run(ident).deployments} == {"cancelled"}

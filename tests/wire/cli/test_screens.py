@@ -267,6 +267,14 @@ def test_what_is_read_by_programs_is_in_the_letters_that_they_asked_for(
     assert {"→", "✗", "…"} <= set(signs), "else it shows nothing"
 
 
+@pytest.mark.parametrize(("columns", "widest"), [(40, 40), (90, 90), (130, 100)])
+def test_help_is_as_wide_as_the_terminal(tmp_path: Path, columns: int, widest: int) -> None:
+    with show(tmp_path, columns, "deploy", "--help", lines=250) as screens:
+        lines = screens.await_end(0).splitlines()
+    assert widest - 12 < max(map(len, lines)) <= widest
+    assert "Exit codes: 0 done" in flat("\n".join(lines))
+
+
 def test_a_plan_taller_than_the_terminal_is_paged_and_ctrl_c_at_its_question_changes_nothing(
     tmp_path: Path,
 ) -> None:

@@ -9,7 +9,7 @@ from provisioner.domain.host import Bmc
 from provisioner.domain.progress import Progress
 from provisioner.services.dhcp.packet import Message
 from provisioner.verify import ansible, ssh
-from tests.wire.diagnosis.lab import BIOS, HTTP_BOOT, TOTAL, UEFI, Lab, facts
+from tests.wire.diagnosis.lab import BIOS, HTTP_BOOT, PXE_WAITS, TOTAL, UEFI, Lab, facts
 
 SEEDS = range(1, 31)
 STEP = 10.0  # seconds between two looks
@@ -32,6 +32,9 @@ class Healthy:
             self.lab.wait(min(STEP, left))
             left -= STEP
             self.look()
+
+    def pass_exactly(self, seconds: float) -> None:
+        self.pass_time(seconds, seconds)
 
     def look(self) -> None:
         for cause in self.lab.causes():
@@ -66,12 +69,8 @@ class Healthy:
         lab.dhcp(Message.DISCOVER, mac=NEIGHBOUR)  # another host, known
         lab.dhcp(Message.DISCOVER, mac=BMC_MAC, arch=None)  # a BMC that nobody named
         if self.maybe():
-            for pause in (4, 8, 16):
-                lab.dhcp(Message.DISCOVER, mac=SIBLING, arch=arch)
-                self.pass_time(pause, pause)
-        for pause in (4, 8, 16)[: self.random.randrange(4)]:
-            lab.dhcp(Message.DISCOVER, arch=arch)
-            self.pass_time(pause, pause)
+            lab.ask_as_pxe(PXE_WAITS[:3], wait=self.pass_exactly, mac=SIBLING, arch=arch)
+        lab.ask_as_pxe(PXE_WAITS[: self.random.randrange(4)], wait=self.pass_exactly, arch=arch)
         lab.get_address(arch=arch)
         return arch
 

@@ -15,6 +15,7 @@ from provisioner.deployment.record import record
 from provisioner.diagnosis import dhcp, first_boot, netboot, power, verification
 from provisioner.domain.events.power import PowerAsked, PowerBegan
 from provisioner.domain.hardware import HardwareFacts, NeighbourInfo
+from provisioner.domain.lifecycle import verification_seconds
 from provisioner.domain.profile import Gpu, Profile
 from provisioner.domain.progress import Progress
 from provisioner.services.dhcp.frames import UdpDatagram
@@ -26,6 +27,7 @@ from tests.wire.diagnosis.lab import (
     ADDRESS,
     BIOS,
     MAC,
+    PXE_WAITS,
     SERVER,
     TOTAL,
     UUID,
@@ -138,11 +140,9 @@ def asks_by(mac: str, *, options: dict[int, bytes] | None = None, **host: Any) -
     def inject(lab: Lab) -> float:
         lab.start(**host)
         lab.wait(150)
-        for pause in (4, 8, 16, 32):
-            lab.dhcp(Message.DISCOVER, mac=mac, options=options)
-            lab.wait(pause)
+        lab.ask_as_pxe(mac=mac, options=options)
         # that the other port asks is no evidence before the firmware has gone on, by IPv6, to the next one
-        return lab.clock.now - pause + dhcp.PORT_GIVEN_UP
+        return lab.clock.now - PXE_WAITS[-1] + dhcp.PORT_GIVEN_UP
 
     return inject
 
@@ -177,9 +177,7 @@ def unheard(lab: Lab) -> float:
 def offers_ignored(lab: Lab) -> float:
     lab.start()
     lab.wait(120)
-    for pause in (4, 8, 16, 32):
-        lab.dhcp(Message.DISCOVER)
-        lab.wait(pause)
+    lab.ask_as_pxe()
     return lab.clock.now
 
 
@@ -204,6 +202,15 @@ def fetches(name: str, packets: int, limit: float, *, ends: str) -> Inject:
         return lab.clock.now + limit
 
     return inject
+
+
+def size_asked_only(lab: Lab) -> float:
+    has_address(lab)
+    asked = lab.clock.now
+    given_up = lab.probe_size("snponly.efi")
+    lab.wait(20)
+    assert given_up().startswith("lost")
+    return asked + netboot.IPXE_STARTS
 
 
 def script_denied(lab: Lab) -> float:
@@ -409,7 +416,7 @@ def ssh_says(words: str, limit: float = 0.0) -> Inject:
 
 def ansible_hangs(lab: Lab) -> float:
     lab.reach_verifying()
-    return lab.clock.now + verification.ANSIBLE_ENDS
+    return lab.clock.now + verification_seconds(lab.clock.now, lab.row.deadline) + verification.RUN_ENDS
 
 
 def finds(*, said: str = "", shown: str = "", **profile: Any) -> Inject:
@@ -498,6 +505,9 @@ INJECTIONS = (
         222,
         BY_TFTP + "five packets, then silence",
         fetches("snponly.efi", 5, 20, ends="lost"),
+    ),
+    Injection(
+        "TFTP answered, never heard", 222, BY_TFTP + "the size of snponly.efi, then silence", size_asked_only
     ),
     Injection(
         "TFTP of a wrong file", 223, BY_TFTP + "pxelinux.0", fetches("pxelinux.0", 1, 20, ends="refused")

@@ -51,6 +51,8 @@ UEFI, BIOS, HTTP_BOOT = 7, 0, 16
 DISK = {"name": "nvme0n1", "size": 64 << 30, "logical_sector": 512, "serial": "disk-1"}
 HERE, TFTP_WAIT = "127.0.0.1", 20.0
 TOTAL = 24 << 30  # bytes of the image that is written
+PXE_WAITS = (4, 8, 16, 32)  # seconds between a firmware's packets (PXE 2.1, 2.2)
+Wait = Callable[[float], None]
 
 
 @dataclass
@@ -208,6 +210,14 @@ class Lab:
             write()
         return reply.packet if reply else None
 
+    def ask_as_pxe(
+        self, waits: tuple[float, ...] = PXE_WAITS, *, wait: Wait | None = None, **how: Any
+    ) -> None:
+        """A firmware asks, after each time it waits so long for an offer, and takes none."""
+        for pause in waits:
+            self.dhcp(**how)
+            (wait or self.wait)(pause)
+
     def get_address(self, **how: Any) -> None:
         """Discover and request."""
         offer = self.dhcp(Message.DISCOVER, **how)
@@ -235,6 +245,26 @@ class Lab:
         self._transfers.record(told[0], ADDRESS, told[2], told[4])
         self._transfers.write()
         return told[2]
+
+    def probe_size(self, name: str) -> Callable[[], str]:
+        """Ask by TFTP how large a file is, and never come back by that port; when the service gives that up,
+        by the lab's time, is said by calling what is returned: how that ended.
+        """
+        began, wanted = self.clock.now, b"\0\1" + name.encode() + b"\0octet\0tsize\x000\0"
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+            client.settimeout(TFTP_WAIT)
+            client.bind((HERE, 0))
+            client.sendto(wanted, (HERE, self.tftp.loop.port))
+            answer, _ = client.recvfrom(2048)
+            assert answer.startswith(b"\0\6tsize\0"), answer
+            told = self.tftp.next_event()
+
+        def given_up() -> str:
+            self._transfers.record(told[0], ADDRESS, told[2], told[4], self.clock.now - began)
+            self._transfers.write()
+            return told[2]
+
+        return given_up
 
     # HTTP
 

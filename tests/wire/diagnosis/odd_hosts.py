@@ -1,18 +1,22 @@
 """Healthy hosts that behave in ways that look like a fault: nothing may be named for them."""
 
 from collections.abc import Callable
+from typing import Any
 
 from provisioner.deployment.record import record
+from provisioner.diagnosis.overdue import overdue
 from provisioner.domain.events.agent import AgentSilent
 from provisioner.domain.events.power import PowerAsked, PowerBegan
 from provisioner.domain.events.system import DiskChosen
 from provisioner.domain.events.verification import SealDone, VerifyPassed
 from provisioner.domain.host import Bmc
+from provisioner.domain.profile import Profile
+from provisioner.domain.stage import Stage
 from provisioner.services.dhcp.packet import Message
-from tests.wire.diagnosis.lab import BIOS, HTTP_BOOT, MAC, UEFI, Lab
+from provisioner.verify import ansible
+from tests.wire.diagnosis.lab import BIOS, HTTP_BOOT, MAC, PXE_WAITS, TOTAL, UEFI, Lab, facts
 
 SIBLING, NEIGHBOUR = "52:54:00:00:00:02", "52:54:00:00:00:06"
-PXE_WAITS = (4, 8, 16, 32)  # seconds between a firmware's packets (PXE 2.1, 2.2)
 STEP = 5.0  # seconds between two looks
 
 
@@ -29,6 +33,10 @@ class Watched:
             seconds -= STEP
             self.false += [f"PV-{cause.code}: {cause.sentence}" for cause in self.lab.causes()]
 
+    def ask_as_pxe(self, *waits: float, **how: Any) -> None:
+        """A firmware asks four times, or as often as `waits` says, and is looked at meanwhile."""
+        self.lab.ask_as_pxe(waits or PXE_WAITS, wait=self.wait, **how)
+
 
 Odd = Callable[[Watched], None]
 
@@ -42,9 +50,7 @@ def neighbour_asks_since_before(one: Watched) -> None:
         lab.wait(60)
     lab.slot()
     lab.power()
-    for _ in range(9):
-        lab.dhcp(mac=SIBLING)
-        one.wait(60)
+    one.ask_as_pxe(*[60] * 9, mac=SIBLING)
     lab.get_address()
     one.wait(STEP)
 
@@ -54,9 +60,7 @@ def neighbour_starts_in_post(one: Watched) -> None:
     lab = one.lab
     lab.start()
     one.wait(120)
-    for pause in PXE_WAITS:
-        lab.dhcp(mac=NEIGHBOUR)
-        one.wait(pause)
+    one.ask_as_pxe(mac=NEIGHBOUR)
     one.wait(600)
     lab.get_address()
     one.wait(STEP)
@@ -67,9 +71,7 @@ def ipv6_between_ports(one: Watched) -> None:
     lab = one.lab
     lab.start(macs=(MAC, SIBLING))
     one.wait(120)
-    for pause in PXE_WAITS:
-        lab.dhcp(mac=SIBLING)
-        one.wait(pause)
+    one.ask_as_pxe(mac=SIBLING)
     one.wait(90)
     lab.get_address()
     one.wait(STEP)
@@ -105,9 +107,7 @@ def dual_mode(one: Watched) -> None:
     lab = one.lab
     lab.start()
     one.wait(100)
-    for pause in (4, 8, 16):
-        lab.dhcp(arch=BIOS)
-        one.wait(pause)
+    one.ask_as_pxe(4, 8, 16, arch=BIOS)
     lab.get_address(arch=UEFI)
     lab.fetch("snponly.efi")
     one.wait(STEP)
@@ -120,8 +120,7 @@ def dual_mode(one: Watched) -> None:
     lab.tell("written")
     one.wait(120)
     for arch in (BIOS, UEFI):
-        lab.dhcp(arch=arch)
-        one.wait(20)
+        one.ask_as_pxe(20, arch=arch)
 
 
 def other_architectures_first(one: Watched) -> None:
@@ -130,9 +129,7 @@ def other_architectures_first(one: Watched) -> None:
     lab.start()
     one.wait(100)
     for arch in (18, 6):
-        for pause in (4, 8):
-            lab.dhcp(arch=arch)
-            one.wait(pause)
+        one.ask_as_pxe(4, 8, arch=arch)
     lab.get_address(arch=UEFI)
     one.wait(STEP)
 
@@ -182,9 +179,7 @@ def other_port_by_http_too(one: Watched) -> None:
     lab.start(macs=(MAC, SIBLING))
     one.wait(200)
     for arch in (UEFI, HTTP_BOOT):
-        for pause in PXE_WAITS:
-            lab.dhcp(mac=SIBLING, arch=arch)
-            one.wait(pause)
+        one.ask_as_pxe(mac=SIBLING, arch=arch)
         one.wait(60)
     lab.get_address()
     one.wait(STEP)
@@ -322,6 +317,132 @@ def sshd_starts_late(one: Watched) -> None:
         one.wait(10)
 
 
+def tests_terabytes(one: Watched) -> None:
+    """Its profile says 4 TiB of memory: it tests them for 25 minutes, at the first start and at the next."""
+    large = Profile(name="cube", image="vault-os", memory_min=4 << 40)
+    one.lab.site.database.put_inventory([], [large], one.lab.site.settings.hosts_range)
+    starts_for(one, 1500)
+    lab = one.lab
+    lab.fetch("snponly.efi")
+    lab.script()
+    lab.files()
+    one.wait(60)
+    assert lab.hello().status_code == 200
+    lab.tell("written")
+    record(lab.site, lab.ident, DiskChosen(note=""), source="bmc")
+    lab.tell("written")
+    one.wait(1500)
+    lab.dhcp(arch=None, options={12: b"vc-1"})
+    one.wait(600)
+    assert lab.phone().status_code == 200
+
+
+def profile_says_so(one: Watched) -> None:
+    """Its profile allows 40 minutes of POST, and it needs 35."""
+    patient = Profile(name="cube", image="vault-os", deadlines={Stage.POWERING: 2400})
+    one.lab.site.database.put_inventory([], [patient], one.lab.site.settings.hosts_range)
+    starts_for(one, 2100)
+
+
+def starts_for(one: Watched, seconds: float) -> None:
+    """Until its first packet, which comes before the stage has ended."""
+    one.lab.start()
+    one.wait(seconds)
+    assert one.lab.clock.now < one.lab.row.deadline
+    one.lab.get_address()
+    one.wait(STEP)
+
+
+def was_too_slow_once(one: Watched) -> None:
+    """Its first order failed after a quarter of an hour; its firmware asked after twenty minutes. So the
+    second order waits, and the third, which has only the second's word.
+    """
+    lab = one.lab
+    lab.start()
+    lab.wait(1000)
+    record(lab.site, lab.ident, overdue(lab.site, lab.row), source="worker")
+    assert lab.row.stage == Stage.FAILED
+    lab.wait(200)
+    lab.get_address()
+    for _ in range(2):
+        lab.wait(300)
+        starts_for(one, 1200)
+        lab.fetch("snponly.efi")
+        lab.script()
+        lab.files()
+        assert lab.hello().status_code == 200
+        lab.tell("written")
+        record(lab.site, lab.ident, DiskChosen(note=""), source="bmc")
+        lab.tell("written")
+        assert lab.phone().status_code == 200
+        record(lab.site, lab.ident, VerifyPassed(), source="t")
+        record(lab.site, lab.ident, SealDone(mode="full"), source="t")
+        lab.sequence, lab.token = 0, ""
+
+
+def flushes(speed: float, seconds: float) -> Odd:
+    """Its agent is not heard while the disk takes what it was given."""
+
+    def odd(one: Watched) -> None:
+        lab = one.lab
+        lab.reach_writing()
+        for number in range(30):
+            lab.tell("progress", done=int((number + 1) * 2 * speed), rate=speed)
+            one.wait(2)
+        one.wait(seconds - 2)
+        lab.tell("progress", phase="reading back", done=TOTAL, rate=0.0)
+        one.wait(STEP)
+
+    odd.__name__ = f"flushes_for_{seconds:.0f}_s"
+    return odd
+
+
+def verified_for_long(one: Watched) -> None:
+    """Ansible needs twenty minutes, after four in which sshd starts."""
+    lab = one.lab
+    lab.reach_verifying()
+    words = "Failed to connect to the host via ssh: ssh: connect to host 10.77.0.64 port 22: "
+    for _ in range(22):
+        lab.unreachable(words + "Connection refused")
+        one.wait(10)
+    one.wait(1200)
+    assert lab.clock.now < lab.row.deadline
+    lab.ansible(ansible.PlayResult(outputs={"read facts": facts()}))
+    assert lab.row.stage == Stage.SEALING
+
+
+def vanishes_after_size(one: Watched) -> None:
+    """Its firmware asks how large its file is, and fetches it by another port; iPXE waits for its switch."""
+    lab = one.lab
+    lab.start()
+    lab.wait(60)
+    lab.get_address()
+    given_up = lab.probe_size("snponly.efi")
+    one.wait(3)
+    assert lab.fetch("snponly.efi") == "done"
+    one.wait(17)
+    assert given_up().startswith("lost")
+    one.wait(150)
+    lab.script()
+    one.wait(STEP)
+
+
+def vanishes_and_thinks(one: Watched) -> None:
+    """Its firmware asks how large its file is, tries its other ways to boot, and then fetches it."""
+    lab = one.lab
+    lab.start()
+    lab.wait(60)
+    lab.get_address()
+    given_up = lab.probe_size("snponly.efi")
+    one.wait(20)
+    assert given_up().startswith("lost")
+    one.wait(60)
+    assert lab.fetch("snponly.efi") == "done"
+    one.wait(60)
+    lab.script()
+    one.wait(STEP)
+
+
 def queued_for_hours(one: Watched) -> None:
     """Others of its run are under way."""
     one.lab.arm()
@@ -353,5 +474,13 @@ ODD_HOSTS: tuple[Odd, ...] = (
     network_first_then_slow,
     restarts_once_more,
     sshd_starts_late,
+    tests_terabytes,
+    profile_says_so,
+    was_too_slow_once,
+    flushes(4e8, 36),
+    flushes(8e6, 85),
+    verified_for_long,
+    vanishes_after_size,
+    vanishes_and_thinks,
     queued_for_hours,
 )

@@ -36,7 +36,7 @@ from tests.wire.power.test_ipmi_dialects import serving
 __all__ = ["acts", "clock", "forks", "site"]
 LIMIT = 60.0  # seconds from the evidence until the cause is named
 STEP = 2.0  # seconds between two looks
-MOST_LOOKS = 700
+MOST_LOOKS = 900
 REPORT, COMMIT = os.environ.get("DIAGNOSIS_REPORT", ""), os.environ.get("DIAGNOSIS_COMMIT", "")
 
 

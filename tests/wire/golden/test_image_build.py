@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from provisioner import run
 from provisioner.cli import run as command_line
 from provisioner.errors import Exit
 from provisioner.golden import record
+from provisioner.imaging import signature
+from tests.wire.conftest import World, make_pack
 from tests.wire.packerlab import RECORD, put_packer
 
 # Does what the template's last step does, with the key and the seeds that it was given.
@@ -108,6 +111,31 @@ def test_the_same_inputs_must_give_the_same_checksum(
     assert "PV-664" in capsys.readouterr().err
     (tmp_path / "record").write_text(json.dumps({**RECORD, "raw_sha256": "b" * 64, "inputs_key": "k2"}))
     assert build("--checksums", str(sums)) == Exit.DONE
+
+
+@pytest.mark.parametrize(
+    ("state", "code", "number"), [("none", Exit.UNREACHABLE, 620), ("service", Exit.REFUSED, 326)]
+)
+def test_a_catalogue_that_does_not_take_it_is_said(
+    build: Build,
+    world: World,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    state: str,
+    code: Exit,
+    number: int,
+) -> None:
+    """After the build, which stays: no service answers, or it does not trust the key."""
+    key, _ = signature.keygen(tmp_path, "stranger")
+    (tmp_path / "out").mkdir()
+    pack = make_pack(world.folder, name="stranger-os")
+    for suffix in ("", ".json"):
+        shutil.copy(f"{pack}{suffix}", tmp_path / "out" / f"stranger-os-1.pack{suffix}")
+    signature.sign(tmp_path / "out" / "stranger-os-1.pack.json", key)
+    place = world.state if state == "service" else tmp_path
+    assert build("--add", "--sign", str(key), "--state", str(place)) == code
+    said = capsys.readouterr().err
+    assert "tiny-os@1 built in" in said and f"(PV-{number})" in said, said
 
 
 def test_builds_are_shown_against_the_targets(

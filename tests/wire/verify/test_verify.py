@@ -121,7 +121,7 @@ def read_bytes(path: Path) -> bytes:
 
 def check(target: SshTarget, expected: Expected, work: Path) -> tuple[Verdict, list[TaskResult]]:
     told: list[TaskResult] = []
-    return verify.run(target, expected, on_task=told.append, work=work), told
+    return verify.run(target, expected, on_task=told.append, work=work, seconds=600), told
 
 
 def test_a_machine_that_is_as_expected_passes_also_from_a_thread(

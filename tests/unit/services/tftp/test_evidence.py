@@ -78,6 +78,27 @@ def test_the_last_of_each_address_is_kept_and_counted(site: Site) -> None:
     assert site.database.transfers.get("10.0.0.8") is None
 
 
+@pytest.mark.parametrize("is_written", [True, False])
+def test_a_probe_that_is_given_up_hides_nothing_that_has_ended_since(
+    site: Site, clock: Any, is_written: bool
+) -> None:
+    """Firmware asks for the size by one port and fetches by another: the first is given up after the end."""
+    recorder = TransferRecorder(site)
+    clock.now += 3
+    recorder.record("snponly.efi", ADDRESS, "done", 173_792)
+    if is_written:
+        recorder.write()
+    clock.now += 17
+    recorder.record("snponly.efi", ADDRESS, "lost: no answer", 0, 20.0)
+    recorder.write()
+    row = site.database.transfers.get(ADDRESS)
+    assert row and (row.result, row.time) == ("done", clock.now - 17)
+    recorder.record("snponly.efi", ADDRESS, "lost: no answer", 0, 10.0)
+    recorder.write()
+    row = site.database.transfers.get(ADDRESS)
+    assert row and (row.result, row.time) == ("lost: no answer", clock.now - 10)
+
+
 def test_invented_addresses_fill_neither_memory_nor_disk(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(service, "MAX_PENDING", 20)
     monkeypatch.setattr(service, "MAX_ADDRESSES", 30)
