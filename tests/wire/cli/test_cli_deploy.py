@@ -391,7 +391,7 @@ def test_data_is_printed_in_every_form_with_version_and_utc_times(
     whole = json.loads(printed["json"].out)
     assert yaml.safe_load(printed["yaml"].out) == whole
     lines = [json.loads(line) for line in printed["jsonl"].out.splitlines()]
-    [(kind, content)] = [(name, value) for name, value in whole.items() if name != "schema_version"]
+    kind, content = next((name, value) for name, value in whole.items() if name != "schema_version")
     rows = content if isinstance(content, list) else [content]
     assert len(lines) == len(rows) and all(line["schema_version"] == 1 for line in [whole, *lines])
     key = "id" if command == "image list" else "host" if kind.startswith("deployment") else "name"

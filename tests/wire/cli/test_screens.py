@@ -71,6 +71,8 @@ def play(rack: Rack, screens: Screens) -> None:
         rack.power(number)
     fail(rack, 31)
     screens.await_text("2 failed")
+    for number in (4, 5, 6):  # as their agents do every two seconds
+        rack.write(number, number / 10)
     reject(rack, 9)
     screens.await_text("1 rejected")
 
