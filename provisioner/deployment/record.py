@@ -10,7 +10,7 @@ from provisioner.domain.deployment import Deployment
 from provisioner.domain.event import Event
 from provisioner.domain.events.order import HostSuspect, OrderCancelled, OrderRefused, StageHeld
 from provisioner.domain.events.payload import Failure, Payload, WriteClaim
-from provisioner.domain.lifecycle import deadline, following
+from provisioner.domain.lifecycle import deadline, following, is_fixed
 from provisioner.domain.refusal import Refusal
 from provisioner.domain.stage import RESTING, UNSUCCESSFUL, Stage
 from provisioner.errors import TransitionError, UnreadableError
@@ -153,10 +153,13 @@ def _moved(site: Site, row: Deployment, after: Stage, event: Payload, now: float
 def _deadline(site: Site, row: Deployment, after: Stage, now: float) -> float:
     """As the host's profile says, its memory and what was learned. To end one none of it needs be read."""
     profile = site.database.profiles.get(site.database.hosts.get(row.host).profile)
+    expires = None if row.consumed else row.expires
+    if is_fixed(after, profile):
+        return deadline(after, profile, now, expires)
     hardware = site.database.hosts.hardware(row.host)
     memory = max(profile.memory_min, hardware.memory if hardware else 0)
     learned = usual.learned(site.database, row)
-    return deadline(after, profile, now, None if row.consumed else row.expires, memory, learned)
+    return deadline(after, profile, now, expires, memory, learned)
 
 
 def _without_secrets(row: Deployment) -> Deployment:

@@ -100,7 +100,7 @@ def allowed(
 
     `memory` in bytes is tested at each start, so a restart may last as much longer as a start.
     """
-    if stage in profile.deadlines or not ROWS[stage].deadline:
+    if is_fixed(stage, profile):
         return profile.deadlines.get(stage, 0)
     seconds = float(ROWS[stage].deadline)
     if stage == S.POWERING:
@@ -109,6 +109,11 @@ def allowed(
         start = allowed(S.POWERING, profile, memory, learned)
         seconds += max(0.0, start - ROWS[S.POWERING].deadline)
     return max(seconds, learned[stage] + NAMED_BEFORE) if stage in learned else seconds
+
+
+def is_fixed(stage: Stage, profile: Profile) -> bool:
+    """Whether its limit is what the profile or the order says, whatever the host is and did before."""
+    return stage in profile.deadlines or not ROWS[stage].deadline
 
 
 def deadline(

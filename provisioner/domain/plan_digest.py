@@ -6,6 +6,7 @@ from itertools import zip_longest
 
 from provisioner.domain.plan import ErasedDisk, Plan
 from provisioner.system.checksum import sha256_text
+from provisioner.system.units import and_more
 
 MOST = 5  # hosts of which a sentence tells
 
@@ -84,6 +85,4 @@ def run_differences(shown: Sequence[Plan], now: Sequence[Plan]) -> list[str]:
     for name in [name for name in after if name in before]:
         if changes := differences(before[name], after[name]):
             told.append(f"of {name} {' and '.join(changes)}")
-    if len(told) > MOST:
-        return [*told[:MOST], f"{len(told) - MOST} more"]
-    return told
+    return [*told[:MOST], *filter(None, [and_more(len(told), MOST)])]

@@ -32,6 +32,7 @@ from provisioner.power.protocol import (
     SensorReading,
     SensorsResult,
 )
+from provisioner.system.processes import seconds_without_processor
 from provisioner.system.text import clean
 
 # what a BMC may call the device when it is read back: some drop the override instead
@@ -248,18 +249,25 @@ def _perform(power: Power, request: ActRequest) -> ActResult:
 def within(seconds: float, late: Callable[[], PowerError]) -> Iterator[None]:
     """Raise what `late` gives in the block when the time is over: pyghmi tries a silent BMC for long.
 
-    No `seconds` are no limit. Inside another block the time that is over first counts. After it what cleans
-    up has AGAIN seconds, then it is raised once more.
+    No `seconds` are no limit. Inside another block the time that is over first counts. The time for which
+    this machine had no processor for us is not the BMC's: it is not counted. After it what cleans up has
+    AGAIN seconds, then it is raised once more.
     """
     outer, _ = signal.getitimer(signal.ITIMER_REAL)
     if not seconds or 0 < outer <= seconds:
         yield
         return
 
+    began, without = time.monotonic(), seconds_without_processor()
+
     def expire(*_: object) -> None:
+        lost = seconds_without_processor() - without
+        if (left := began + seconds + lost - time.monotonic()) > SOON:
+            signal.setitimer(signal.ITIMER_REAL, left, AGAIN)
+            return
         raise late()
 
-    before, began = signal.signal(signal.SIGALRM, expire), time.monotonic()
+    before = signal.signal(signal.SIGALRM, expire)
     signal.setitimer(signal.ITIMER_REAL, seconds, AGAIN)
     try:
         yield

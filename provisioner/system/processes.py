@@ -15,3 +15,13 @@ def is_held(pid: int) -> bool:
         state, tracer = fields.get("State", "").strip(), fields.get("TracerPid", "0").strip()
         return state.startswith("D") or tracer != "0"
     return False
+
+
+def seconds_without_processor() -> float:
+    """For how long this process could have run but had no processor; 0 where the kernel does not tell.
+
+    The second number of `schedstat` (Documentation/scheduler/sched-stats), of the main thread.
+    """
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        return int(Path("/proc/self/schedstat").read_text().split()[1]) / 1e9
+    return 0.0

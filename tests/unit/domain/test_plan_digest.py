@@ -138,4 +138,4 @@ def test_of_a_run_it_is_told_who_came_who_left_and_what_is_otherwise() -> None:
         "of vc-2 the image is otherwise: os@3 in place of os@2",
     ]
     many = [named(f"vc-{number}") for number in range(100)]
-    assert plan_digest.run_differences([], many)[-1] == "95 more"
+    assert plan_digest.run_differences([], many)[-1] == "and 95 more"

@@ -1,6 +1,8 @@
 """What a BMC says comes from its process in words that command no terminal."""
 
 import json
+import time
+from contextlib import suppress
 from types import SimpleNamespace
 
 import pytest
@@ -29,3 +31,36 @@ def test_a_bmcs_words_are_made_readable(monkeypatch: pytest.MonkeyPatch, words: 
     with pytest.raises(PowerError) as refused:
         answering(monkeypatch, {"error": f"BMC says {words}", "hint": "test it", "code": 203}).on()
     assert faults(str(refused.value)) == [] and refused.value.code == 203
+
+
+def late() -> PowerError:
+    """What `within` is to raise."""
+    return PowerError("late", hint="test it", code=203)
+
+
+def test_time_without_a_processor_is_not_the_bmcs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """This machine let us wait for half of it: the BMC has its whole time still."""
+    lost = iter([1.0, 1.3, 1.3, 1.3])
+    monkeypatch.setattr(process, "seconds_without_processor", lambda: next(lost))
+    began = time.monotonic()
+    with pytest.raises(PowerError, match="late"), process.within(0.2, late):
+        time.sleep(10)
+    assert time.monotonic() - began >= 0.5
+
+
+def test_a_silent_bmc_is_given_up_where_nothing_was_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "seconds_without_processor", lambda: 7.0)
+    began = time.monotonic()
+    with pytest.raises(PowerError, match="late"), process.within(0.2, late):
+        time.sleep(10)
+    assert 0.2 <= time.monotonic() - began < 5
+
+
+def test_an_outer_limit_holds_once_more_after_an_inner(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "seconds_without_processor", lambda: 0.0)
+    began = time.monotonic()
+    with pytest.raises(PowerError, match="late"), process.within(0.3, late):
+        with process.within(0.1, lambda: PowerError("inner", hint="", code=203)), suppress(PowerError):
+            time.sleep(10)
+        time.sleep(10)
+    assert 0.3 <= time.monotonic() - began < 5
