@@ -185,13 +185,24 @@ def test_a_mirror_is_completed_by_the_next_make_and_holds_no_half_file(tmp_path:
 
 
 # Does what the template's last step does: results of some pages each, of which the last says what all are.
-PACKER = r"""#!/bin/sh
-set -eu
-for word in "$@"; do case "$word" in out=*) out="${word#out=}";; esac; done
-echo "==> qemu.image: Starting the machine"
-for name in raw pack pack.json; do yes "$name" | head -c 20000 > "$out/tiny-os-1.$name"; done
-(cd "$out" && sha256sum tiny-os-1.* > SHA256SUMS)
-cat "$RECORD" > "$out/tiny-os-1.build.json"
+# One process without children: who ends it has ended all of it, before the results' folder goes.
+PACKER = r"""#!/usr/bin/python3
+import hashlib, os, sys
+out = next(word.removeprefix("out=") for word in sys.argv if word.startswith("out="))
+try:
+    print("==> qemu.image: Starting the machine", flush=True)
+    sums = {}
+    for name in ("raw", "pack", "pack.json"):
+        data = (name * 20000).encode()[:20000]
+        with open(f"{out}/tiny-os-1.{name}", "wb") as file:
+            file.write(data)
+        sums[name] = hashlib.sha256(data).hexdigest()
+    with open(f"{out}/SHA256SUMS", "w") as file:
+        file.writelines(f"{digest}  tiny-os-1.{name}\n" for name, digest in sums.items())
+    with open(os.environ["RECORD"]) as record, open(f"{out}/tiny-os-1.build.json", "w") as file:
+        file.write(record.read())
+except OSError:
+    sys.exit(1)  # without words: it may be ended in the middle of them
 """
 EVIDENCE = {"out/packer.log", "cache/builds.jsonl"}  # how a build went, whatever came of it
 
