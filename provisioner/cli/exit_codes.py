@@ -50,6 +50,10 @@ EXITS: Mapping[str, tuple[Exit, ...]] = {
     "rehearse": (Exit.FAILED,),
     "serve": (Exit.REFUSED,),
     "support-dump": (Exit.REFUSED,),
+    **dict.fromkeys(("certificate get", "certificate list"), SERVICE),
+    "certificate verify": (Exit.REFUSED, Exit.REJECTED),
+    "certificate export": (Exit.REFUSED,),
+    "certificate key": (),
     "explain": (),
     "completion": (),
 }

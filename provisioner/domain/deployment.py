@@ -4,6 +4,7 @@ from typing import Literal, Self, TypedDict, Unpack
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
+from provisioner.domain.acceptance import CheckResult
 from provisioner.domain.hardware import DiskInfo
 from provisioner.domain.identity import DiskIdentity, MachineIdentity
 from provisioner.domain.profile import Hints
@@ -79,13 +80,18 @@ class TargetDisk(FrozenModel):
 
 
 class Verdict(BaseModel):
-    """How the verification ended; `facts` is what the host said of itself, as it said it."""
+    """How the verification ended; `facts` is what the host said of itself, as it said it.
+
+    `checks` are all that were made; verdicts of an older release have none.
+    """
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
     result: str = ""
     sentences: tuple[str, ...] = ()
     facts: dict[str, JsonValue] = {}
+    checks: tuple[CheckResult, ...] = ()
+    report: str = ""  # id of the signed report
 
 
 class Changes(TypedDict, total=False):

@@ -18,7 +18,7 @@ from provisioner.domain.profile import Hints, Profile
 from provisioner.domain.stage import RESTING
 from provisioner.domain.timeline import Timeline
 from provisioner.errors import ProvisionError, ServiceError, UnreachableError
-from provisioner.lab import evidence, inventory, machine, network, qemu, supplies
+from provisioner.lab import evidence, handover, inventory, machine, network, qemu, supplies
 from provisioner.lab.machine import Machine
 from provisioner.lab.report import Check, HostReport, ImageReport, Report, StageReport, versions
 from provisioner.lab.service import Service
@@ -262,6 +262,7 @@ class Rehearsal:
         self.check(
             f"provision watch ends with {self.scenario.expected}", code == self.scenario.expected, code
         )
+        handover.check(self, NAME)
         if code == self.scenario.expected:
             self.scenario.after(self)
 

@@ -13,6 +13,7 @@ from provisioner.domain.host import Host
 from provisioner.domain.profile import Profile
 from provisioner.errors import UnreadableError
 from provisioner.settings import AddressRange
+from provisioner.state.acceptance_reports import AcceptanceReports
 from provisioner.state.clock import ClockTable
 from provisioner.state.connection import Connection
 from provisioner.state.deployments import Deployments
@@ -49,6 +50,7 @@ class Database(Connection):
         self.requests = Requests(self)
         self.values = Values(self)
         self.clock = ClockTable(self)
+        self.acceptance_reports = AcceptanceReports(self)
 
     def put_inventory(self, hosts: list[Host], profiles: list[Profile], pool: AddressRange) -> None:
         """Add or replace hosts and profiles in one transaction; each MAC gets a fixed address of `pool`.

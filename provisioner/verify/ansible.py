@@ -25,7 +25,10 @@ ENVIRONMENT = {
     "LANG": "C.UTF-8",
     "LC_ALL": "C.UTF-8",
 }
-SCRIPTS = ("facts.py", "gpus.py", "seal.sh", "seal-last.sh")
+SCRIPTS = (
+    *("facts.py", "gpus.py", "pcie.py", "kernel_log.py", "firmware.py", "containers.py"),
+    *("place.py", "seal.sh", "seal-last.sh"),
+)
 _ENDS = {"runner_on_ok": "ok", "runner_on_failed": "failed", "runner_on_unreachable": "unreachable"}
 
 

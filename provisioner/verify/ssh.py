@@ -104,12 +104,25 @@ def _quoted(words: list[str]) -> list[str]:
     return [f"'{word}'" if " " in word else word for word in words]
 
 
+def login(route: Route) -> list[str]:
+    """The arguments of ssh for a connection of its own; what follows them is the command."""
+    target = route.target
+    return [
+        *route.options(),
+        "-i",
+        str(target.key),
+        "-p",
+        str(target.port),
+        "-l",
+        target.user,
+        target.address,
+    ]
+
+
 def probe_login(route: Route) -> Literal["accepted", "denied", "silent"]:
     """Log in on a connection of its own and leave; `silent` is anything but a yes or no to our key."""
-    target = route.target
-    login = ["-i", str(target.key), "-p", str(target.port), "-l", target.user]
     try:
-        done = run.run(["ssh", *route.options(), *login, target.address, "true"], check=False, timeout=60)
+        done = run.run(["ssh", *login(route), "true"], check=False, timeout=60)
     except ProgramError:
         return "silent"
     if done.returncode != 255:  # the remote command's own code

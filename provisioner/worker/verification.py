@@ -3,7 +3,8 @@
 from pathlib import Path
 from typing import TypeVar
 
-from provisioner.deployment.record import record
+from provisioner.deployment import acceptance
+from provisioner.deployment.record import record, write
 from provisioner.domain import deployment
 from provisioner.domain.deployment import Deployment
 from provisioner.domain.events.payload import Payload
@@ -19,6 +20,7 @@ from provisioner.domain.events.verification import (
     VerifyUnreachable,
 )
 from provisioner.domain.lifecycle import verification_seconds
+from provisioner.errors import PackError
 from provisioner.site.site import Site
 from provisioner.state.secrets import deployment_key_file
 from provisioner.verify import Expected, GpuKind, PciDevice, SshTarget, TaskResult, Verdict
@@ -53,6 +55,9 @@ def _expected(site: Site, row: Deployment) -> Expected:
         pci=tuple(PciDevice(id=gpu.id, count=gpu.count, name=gpu.name) for gpu in profile.gpus),
         gpu_driver=profile.gpu_driver,
         gpus=tuple(GpuKind(**gpu.model_dump()) for gpu in profile.gpus) if profile.gpu_driver else (),
+        firmware=profile.firmware,
+        acceptance=profile.acceptance,
+        last=acceptance.last_report(site, row.host),
     )
 
 
@@ -60,14 +65,23 @@ def verify(site: Site, row: Deployment) -> None:
     """One run of the verification. Unreachable is tried again by the loop, until the stage's deadline."""
 
     def note(task: TaskResult) -> None:
-        record(site, row.id, _report(VerifyTask, task), source="ansible")
+        report = _report(VerifyTask, task).model_copy(update={"action": task.action})
+        record(site, row.id, report, source="ansible")
 
+    expected, began = _expected(site, row), site.clock()
     work = site.settings.state / "runs" / f"{row.id}.verify"
-    seconds = _seconds(row, site.clock())
-    verdict = run_verification(
-        _target(site, row), _expected(site, row), on_task=note, work=work, seconds=seconds
-    )
-    record(site, row.id, _verified(row, verdict, work), source="ansible")
+    seconds = _seconds(row, began)
+    verdict = run_verification(_target(site, row), expected, on_task=note, work=work, seconds=seconds)
+    try:
+        report = acceptance.conclude(site, row, expected, verdict, began, work / "evidence")
+    except PackError as fault:  # a host is not accepted by a report that nobody signed
+        event = VerifyFailed(code=fault.code, sentence=str(fault), hint=fault.hint)
+        record(site, row.id, event, source="worker")
+        return
+    with site.database.writing():
+        if report:
+            site.database.acceptance_reports.add(report)
+        write(site, row.id, _verified(row, verdict, work, report.id if report else ""), source="ansible")
 
 
 def _seconds(row: Deployment, now: float) -> int:
@@ -80,15 +94,19 @@ def _report(kind: type[_Task], task: TaskResult) -> _Task:
     return kind(task=task.name, result=task.result, sentence=task.sentence, seconds=round(task.seconds, 1))
 
 
-def _verified(row: Deployment, verdict: Verdict, work: Path) -> Payload:
-    """The event of a verdict of the verification."""
+def _verified(row: Deployment, verdict: Verdict, work: Path, report: str) -> Payload:
+    """The event of a verdict of the verification; `report` is the id of what was signed."""
     sentence = "; ".join(verdict.sentences)
-    evidence = deployment.Verdict.model_validate(verdict.as_data())
+    evidence = deployment.Verdict.model_validate({**verdict.as_data(), "report": report})
     if verdict.result == "unreachable":
         return VerifyUnreachable(sentence=sentence)
     if verdict.result == "rejected":
         hint = f"mend the hardware or the profile, then: provision retry {row.host}"
         return VerifyRejected(code=501, sentence=sentence, hint=hint, verdict=evidence)
+    if verdict.result == "incomplete":
+        action = next(check.action for check in verdict.checks if check.is_blocking)
+        hint = f"{action}; then: provision retry {row.host}"
+        return VerifyRejected(code=504, sentence=sentence, hint=hint, verdict=evidence)
     if verdict.result == "failed":
         hint = f"see {work / 'verify.log'}, then: provision retry {row.host}"
         return VerifyFailed(code=502, sentence=sentence, hint=hint)

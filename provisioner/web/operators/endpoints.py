@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from provisioner.web.operators import (
     bmc,
+    certificates,
     consoles,
     deployments,
     hosts,
@@ -87,6 +88,8 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("POST", "/hosts/<path:name>/rename", hosts.rename),
     Endpoint("POST", "/hosts/<path:name>/move", hosts.move),
     Endpoint("GET", "/hosts/<path:name>/history", hosts.history),
+    Endpoint("GET", "/hosts/<path:name>/certificates", certificates.list_of_host),
+    Endpoint("GET", "/certificates/<ident>", certificates.show),
     Endpoint("GET", "/sightings", hosts.sightings),
     Endpoint("GET", "/profiles", profiles.list_all),
     Endpoint("GET", "/profiles/<name>", profiles.show),

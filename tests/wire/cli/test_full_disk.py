@@ -17,11 +17,13 @@ import click
 import pytest
 
 from provisioner import run
+from provisioner.certificate import canonical, files, signing
 from provisioner.cli import provision
 from provisioner.cli.explain import CODES
 from provisioner.cli.ramdisk import CACHE
 from provisioner.errors import Exit
 from provisioner.mirror import layout
+from tests.certificates import healthy, make_key
 from tests.unit.cli import test_rehearse
 from tests.wire import test_service
 from tests.wire.packerlab import put_packer
@@ -308,9 +310,26 @@ def test_a_ramdisk_comes_whole_or_not_at_all(tmp_path: Path) -> None:
         assert_all_or_nothing(runs(folder, seed, [number], *words, room=64 << 20))
 
 
+@pytest.mark.parametrize("kind", ["json", "pdf", "html"])
+def test_a_certificate_is_written_whole_or_stays_what_it_was(tmp_path: Path, kind: str) -> None:
+    """A report comes with its signature, or neither does."""
+    folder, seed = tmp_path / "disk", tmp_path / "seed"
+    seed.mkdir()
+    for name in (f"c.{kind}", *(["c.json.minisig"] if kind == "json" else [])):
+        (seed / name).write_text(f"the {name} of yesterday")
+    secret, public = make_key(tmp_path)
+    data = canonical.render(healthy())
+    files.write(data, signing.sign(data, secret), tmp_path / "signed.html")
+    words = ("certificate", "export", tmp_path / "signed.html", "--to", folder / f"c.{kind}", "--key", public)
+    found = runs(folder, seed, [0, 1, 3, 6], *words)
+    assert_all_or_nothing(found, least=3)
+    assert found[-1]["before"] != found[-1]["after"]
+
+
 SERVICE = test_service.test_a_full_disk_is_said_hinders_no_machine_and_is_over_when_there_is_room
 # what each command writes by its options, and the test of it on a full disk
 WRITTEN: dict[tuple[str, str], Callable[..., None]] = {
+    ("certificate export", "--to"): test_a_certificate_is_written_whole_or_stays_what_it_was,
     ("image add", "file"): test_a_pack_its_manifest_and_its_signature_come_together,  # of a disk image
     ("image add", "--state"): test_an_image_is_added_whole_or_not_at_all,
     ("image build", "--cache"): test_a_golden_image_comes_whole_or_not_at_all,
@@ -337,6 +356,8 @@ WRITTEN: dict[tuple[str, str], Callable[..., None]] = {
 # what is kept for the next time, looked at by its sum before it is believed; and a rehearsal's remains
 SCRATCH = {("ramdisk build", "--cache"), ("rehearse", "--cache"), ("rehearse", "--keep")}
 READ = {
+    *(("certificate verify", "file"), ("certificate verify", "--key")),
+    *(("certificate export", "file"), ("certificate export", "--key")),
     *(("host apply", "folder"), ("image trust", "public"), ("image builds", "--cache")),
     *(("image build", "--var-file"), ("image build", "--sign"), ("image build", "--mirror")),
     *(("image diff", "old"), ("image diff", "new"), ("image pack", "raw"), ("image pack", "--sign")),

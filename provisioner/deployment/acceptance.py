@@ -1,0 +1,168 @@
+"""The report of a verification: assembled from what is known of the host, signed, and kept with its event."""
+
+import secrets
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from provisioner import __version__
+from provisioner.certificate import canonical, signing
+from provisioner.domain.acceptance import (
+    AcceptanceReport,
+    Artifact,
+    Baseline,
+    FirmwareVersion,
+    HostReport,
+    ImageSubject,
+    Subject,
+    reach_verdict,
+)
+from provisioner.domain.deployment import Deployment
+from provisioner.domain.events.agent import AgentWritten
+from provisioner.domain.host import Host
+from provisioner.domain.profile import Profile
+from provisioner.errors import ProvisionError
+from provisioner.site.site import Site
+from provisioner.state.acceptance_reports import StoredReport
+from provisioner.state.secrets import signing_key_file
+from provisioner.system.checksum import sha256
+from provisioner.verify import Verdict, twins, xids
+from provisioner.verify.evidence import FirmwareReport
+from provisioner.verify.model import Evidence, Expected
+from provisioner.verify.subjects import subjects
+
+MOST_SIBLINGS = 50  # of a profile, the newest
+
+
+def conclude(
+    site: Site, row: Deployment, expected: Expected, verdict: Verdict, began: float, evidence: Path
+) -> StoredReport | None:
+    """The signed report of a verdict; None where nothing was judged. Nothing is stored.
+
+    `evidence` is the folder of raw outputs. Raises PackError (PV-325) where it cannot be signed.
+    """
+    if not verdict.checks or verdict.evidence is None:
+        return None
+    report = _compared(site, row, _report(site, row, expected, verdict, began, evidence))
+    body = canonical.render(report)
+    return StoredReport(
+        id=report.report_id,
+        host=row.host,
+        deployment=row.id,
+        created=report.finished_at,
+        level=report.level,
+        verdict=report.verdict.status,
+        body=body.decode(),
+        signature=signing.sign(body, signing_key_file(site.settings.state)),
+    )
+
+
+def last_report(site: Site, host: str) -> AcceptanceReport | None:
+    """The newest report of a host that can be read."""
+    return next(_readable(site.database.acceptance_reports.of_host(host)), None)
+
+
+def _report(
+    site: Site, row: Deployment, expected: Expected, verdict: Verdict, began: float, evidence: Path
+) -> AcceptanceReport:
+    host = site.database.hosts.get(row.host)
+    profile = site.database.profiles.get(host.profile)
+    seen = verdict.evidence
+    assert seen is not None  # noqa: S101  conclude has looked
+    return AcceptanceReport(
+        report_id=f"a-{row.id.removeprefix('d-').lower()}-{secrets.token_hex(4)}",
+        started_at=began,
+        finished_at=site.clock(),
+        tool=f"vaultcube-provisioner {__version__}",
+        operator=row.armed_by,
+        level=expected.acceptance.level,
+        subject=_subject(site, row, host, profile, seen),
+        host=_host_report(seen),
+        stack=_stack(seen),
+        gpus=subjects(seen, expected),
+        checks=verdict.checks,
+        xid=xids.summarise(seen.gpu.kernel_log) if seen.gpu.kernel_log else (),
+        artifacts=tuple(_artifacts(evidence)),
+        verdict=reach_verdict(verdict.checks),
+    )
+
+
+def _subject(site: Site, row: Deployment, host: Host, profile: Profile, seen: Evidence) -> Subject:
+    machine = seen.gpu.firmware or FirmwareReport()
+    return Subject(
+        site=site.settings.dhcp.domain,
+        name=row.host,
+        macs=host.macs,
+        serial=machine.serial or row.serial or host.serial,
+        board_serial=machine.board_serial,
+        uuid=machine.uuid or row.uuid or host.uuid,
+        product=machine.product,
+        disk_serial=row.disk.serial,
+        disk_wwn=row.disk.wwn,
+        rack=host.rack,
+        profile=profile.name,
+        profile_sha256=profile.sha256,
+        deployment=row.id,
+        image=_image(site, row),
+    )
+
+
+def _image(site: Site, row: Deployment) -> ImageSubject:
+    """Its hash is named only where the agent has read every chunk back from the disk and compared it."""
+    name, version = row.image.split("@", 1)
+    read_back = site.database.events.last_of(row.id, AgentWritten.kind) is not None
+    known = {image.id: image.raw_sha256 for image in site.database.images.all()}
+    return ImageSubject(name=name, version=version, sha256=known.get(row.image, "") if read_back else "")
+
+
+def _host_report(seen: Evidence) -> HostReport:
+    machine, gpus = seen.gpu.firmware or FirmwareReport(), seen.gpu.nvml.gpus if seen.gpu.nvml else ()
+    parts = [FirmwareVersion(part=one.part, place=one.place, version=one.version) for one in machine.parts]
+    vbios = [FirmwareVersion(part="vbios", place=gpu.bus, version=gpu.vbios) for gpu in gpus if gpu.vbios]
+    return HostReport(
+        kernel=seen.facts.kernel,
+        cpu=machine.cpu,
+        memory_bytes=seen.facts.memory,
+        firmware=(*parts, *vbios),
+        nvme=tuple(f"{one.about} {one.place}".strip() for one in machine.parts if one.part == "nvme"),
+    )
+
+
+def _stack(seen: Evidence) -> dict[str, str]:
+    """What runs on it, name → version, as far as it was told."""
+    stack = dict(seen.gpu.firmware.stack) if seen.gpu.firmware else {}
+    if seen.gpu.nvml:
+        stack |= {"driver": seen.gpu.nvml.driver or "", "cuda": seen.gpu.nvml.cuda or ""}
+    return {name: version for name, version in stack.items() if version}
+
+
+def _artifacts(folder: Path) -> Iterator[Artifact]:
+    """The raw outputs that lie beside the verification's log."""
+    for path in sorted(folder.glob("*.json")) if folder.is_dir() else []:
+        yield Artifact(path=path.name, size=path.stat().st_size, sha256=sha256(path))
+
+
+def _compared(site: Site, row: Deployment, report: AcceptanceReport) -> AcceptanceReport:
+    """With what is worse than the last time, and than its siblings."""
+    siblings = [twins.twin_of(other) for other in _siblings(site, row, report)]
+    last = last_report(site, row.host)
+    if last and last.subject.serial != report.subject.serial:
+        last = None  # another machine had the name
+    baseline = twins.compare(report, last, twins.twin_of(report), siblings)
+    return report.model_copy(update={"baseline": baseline if last or siblings else Baseline()})
+
+
+def _siblings(site: Site, row: Deployment, report: AcceptanceReport) -> list[AcceptanceReport]:
+    """The newest report of each other host of its profile."""
+    hosts = [host for host in site.database.hosts.all() if host.profile == report.subject.profile]
+    names = [host.name for host in hosts if host.name != row.host]
+    stored = site.database.acceptance_reports.newest_of(names, MOST_SIBLINGS)
+    return list(_readable(stored))
+
+
+def _readable(stored: Sequence[StoredReport]) -> Iterator[AcceptanceReport]:
+    """What another release wrote, or what was damaged since, is compared with nothing."""
+    for one in stored:
+        try:
+            yield canonical.read(one.body.encode())
+        except ProvisionError:
+            continue
