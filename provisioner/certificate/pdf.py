@@ -1,98 +1,33 @@
 """A certificate as PDF: A4, black on white, with the report and its signature as embedded files."""
 
-import zlib
-from collections.abc import Iterator, Sequence
-from itertools import groupby
-
-from fpdf.output import OutputProducer
-from fpdf.syntax import Name, PDFContentStream, PDFObject
-
-from provisioner.certificate import qr
-from provisioner.certificate.document import (
-    HOW_TO_VERIFY,
-    PRODUCT,
-    Document,
-    FindingBlock,
-    Heading,
-    Item,
-    Items,
-    Listing,
-)
+from provisioner.certificate import pdf_blocks, qr
+from provisioner.certificate.document import HOW_TO_VERIFY, PRODUCT, Document
+from provisioner.certificate.pdf_blocks import SMALL, TITLE_WIDTH
 from provisioner.certificate.qr import QUIET_ZONE
-from provisioner.certificate.sheet import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, Face, Sheet, printable
+from provisioner.certificate.sheet import LEFT, RIGHT, TOP, Face, Sheet, printable
 
-SMALL = Face("sans", 7, 70)
 HOW = (SMALL, Face("code", 5.8, 70))
-BODY, STRONG, CODE = Face("sans", 8.2), Face("strong", 8.2), Face("code", 7.2)
-CELL, CELL_STRONG, CELL_CODE = Face("sans", 7.4), Face("strong", 7.4), Face("code", 6.3)
-SECTION = Face("strong", 10)
 CODE_SIZE = 44.0  # mm of the QR code with its quiet zone
-ITEM, HEAD = Face("sans", 7.2, 70), Face("strong", 6.8, 70)
-WHOLE, PAGE = RIGHT - LEFT, BOTTOM - TOP - 20  # the width of all columns; the height of a table's rows
-TITLE_WIDTH = 28.0  # of an item's title
 QUIET = 2.0  # mm of quiet zone beside the QR code, about
-GAP = 2.0  # between columns
-ROOM = 1.2  # between rows
-SHORTEST_RUN, LONGEST_RUN = 3, 128  # bytes, of RunLengthDecode (ISO 32000-1, 7.4.5)
 
 
 def render(document: Document, files: dict[str, bytes], made: float, renderer: str) -> bytes:
     """The file, the same bytes for the same document; `made` is the time that it says it was made at."""
     pages = _draw(document, made, 0).pdf.pages_count
-    file = _draw(document, made, pages).pdf
-    file.set_producer(renderer)
-    file.set_subject(document.verdict)
+    sheet = _draw(document, made, pages)
     for name, data in files.items():
-        file.embed_file(bytes=data, basename=name, mime_type="application/octet-stream")
-    return bytes(file.output(output_producer_class=_Plain))
+        sheet.pdf.embed_file(bytes=data, basename=name, mime_type="application/octet-stream")
+    return pdf_blocks.written(sheet, renderer, document.verdict)
 
 
 def _draw(document: Document, made: float, pages: int) -> Sheet:
     """The pages, each of which says that there are so many."""
     title = f"{document.title}: {document.host}"
-    sheet = Sheet(printable(title), made, lambda sheet: _foot(sheet, document.foot, pages))
+    sheet = Sheet(printable(title), made, lambda sheet: pdf_blocks.foot(sheet, document.foot, pages))
     _head(sheet, document)
-    for block in document.blocks:
-        if isinstance(block, Items):
-            _items(sheet, block)
-        elif isinstance(block, Listing):
-            _listing(sheet, block)
-        else:
-            _findings(sheet, block)
+    pdf_blocks.draw(sheet, document.blocks)
     sheet.end_page()
     return sheet
-
-
-class _Plain(OutputProducer):
-    """Writes what fpdf2 compresses by zlib in a way of our own: zlib's releases and builds differ."""
-
-    def _add_pdf_obj(self, pdf_obj: PDFObject, trace_label: str | None = None) -> int:
-        if isinstance(pdf_obj, PDFContentStream) and pdf_obj.filter is not None:
-            pdf_obj._contents = run_lengths(zlib.decompress(pdf_obj._contents))
-            pdf_obj.filter = Name("RunLengthDecode")
-            pdf_obj.length = len(pdf_obj._contents)
-        return super()._add_pdf_obj(pdf_obj, trace_label)
-
-
-def run_lengths(data: bytes) -> bytes:
-    """For RunLengthDecode: a length less one and bytes, or 257 less a length and the byte to repeat."""
-    out, loose = bytearray(), bytearray()
-    for byte, same in groupby(data):
-        length = sum(1 for _ in same)
-        if length < SHORTEST_RUN:
-            loose += bytes((byte,)) * length
-            continue
-        out += _literal(loose)
-        loose.clear()
-        for first in range(0, length, LONGEST_RUN):
-            take = min(length - first, LONGEST_RUN)
-            out += bytes((257 - take, byte)) if take > 1 else bytes((0, byte))
-    return bytes(out + _literal(loose) + b"\x80")
-
-
-def _literal(data: bytearray) -> bytes:
-    parts = (data[first : first + LONGEST_RUN] for first in range(0, len(data), LONGEST_RUN))
-    return b"".join(bytes((len(part) - 1,)) + part for part in parts)
 
 
 def _head(sheet: Sheet, document: Document) -> None:
@@ -100,13 +35,11 @@ def _head(sheet: Sheet, document: Document) -> None:
     left = RIGHT - CODE_SIZE
     _code(sheet, document.qr, left, TOP)
     width = left - LEFT - 5
-    sheet.text(LEFT, sheet.y, PRODUCT.upper(), Face("strong", 8, 70))
-    sheet.text(LEFT, sheet.y + 4.5, document.title, Face("strong", 19))
-    sheet.y += 16
-    _verdict(sheet, document, width)
+    pdf_blocks.title(sheet, PRODUCT, document.title)
+    pdf_blocks.verdict(sheet, document.verdict, document.sentence, width, is_good=document.is_accepted)
     lowest, page = _how(sheet, left + QUIET, TOP + CODE_SIZE), sheet.pdf.page
     for item in document.facts:
-        _item(sheet, item, LEFT, TITLE_WIDTH, width)
+        pdf_blocks.draw_item(sheet, item, LEFT, TITLE_WIDTH, width)
     if sheet.pdf.page == page:
         sheet.y = max(sheet.y, lowest)
 
@@ -120,25 +53,6 @@ def _how(sheet: Sheet, x: float, y: float) -> float:
     return y
 
 
-def _verdict(sheet: Sheet, document: Document, width: float) -> None:
-    """Large, in a frame where it is good, white on black where it is not."""
-    points = 22.0
-    while sheet.width(document.verdict, Face("strong", points)) > width - 8:
-        points -= 0.5
-    face, words = Face("strong", points), sheet.wrap(document.sentence, BODY, width)
-    if document.is_accepted:
-        sheet.frame(LEFT, sheet.y, width, 13, thick=0.9)
-    else:
-        sheet.box(LEFT, sheet.y, width, 13, grey=0)
-        face = face._replace(grey=255)
-    sheet.text(LEFT + 4, sheet.y + 6.5 - face.points * 0.245, document.verdict, face)
-    sheet.y += 14.5
-    for line in words:
-        sheet.text(LEFT, sheet.y, line, BODY)
-        sheet.y += BODY.line
-    sheet.y += 1.5
-
-
 def _code(sheet: Sheet, text: str, x: float, y: float) -> None:
     """The QR code in its square, with its quiet zone."""
     code = qr.of_text(text)
@@ -148,145 +62,3 @@ def _code(sheet: Sheet, text: str, x: float, y: float) -> None:
         (left + column * module, top + row * module, length * module, module)
         for row, column, length in code.runs
     )
-
-
-def _section(sheet: Sheet, title: str, first: float) -> None:
-    """A title with its rule, on the page on which the first lines below it have room."""
-    sheet.y += 2.6
-    sheet.need(first + 8)
-    sheet.text(LEFT, sheet.y, title, SECTION)
-    sheet.y += SECTION.line + 0.4
-    sheet.rule(sheet.y, thick=0.3)
-    sheet.y += 1
-
-
-def _items(sheet: Sheet, block: Items) -> None:
-    """Two beside each other where both have room, a long one over the whole width."""
-    _section(sheet, block.title, 2 * BODY.line)
-    half = (WHOLE - 5) / 2
-    for pair in _pairs(sheet, block.items, half):
-        sheet.need(2 * BODY.line)
-        begun = ended = sheet.y
-        for x, item in zip((LEFT, RIGHT - half), pair, strict=False):
-            sheet.y = begun
-            _item(sheet, item, x, TITLE_WIDTH, half if _fits(sheet, item, half) else WHOLE)
-            ended = max(ended, sheet.y)
-        sheet.y = ended if len(pair) > 1 else sheet.y
-
-
-def _pairs(sheet: Sheet, items: Sequence[Item], half: float) -> Iterator[tuple[Item, ...]]:
-    """The items line by line: two that fit, or one."""
-    waiting: tuple[Item, ...] = ()
-    for item in items:
-        if not _fits(sheet, item, half):
-            yield from filter(None, (waiting, (item,)))
-            waiting = ()
-        elif waiting:
-            yield (*waiting, item)
-            waiting = ()
-        else:
-            waiting = (item,)
-    yield from filter(None, (waiting,))
-
-
-def _fits(sheet: Sheet, item: Item, width: float) -> bool:
-    return sheet.width(item.text, CODE if item.is_code else BODY) <= width - TITLE_WIDTH
-
-
-def _item(sheet: Sheet, item: Item, x: float, lead: float, width: float) -> None:
-    """A title and its value, on as many lines as either needs."""
-    face = CODE if item.is_code else BODY
-    titles, lines = sheet.wrap(item.title, ITEM, lead - GAP), sheet.wrap(item.text, face, width - lead)
-    for number in range(max(len(titles), len(lines))):
-        sheet.need(BODY.line)
-        if number < len(titles):
-            sheet.text(x, sheet.y + (BODY.points - ITEM.points) * 0.37, titles[number], ITEM)
-        if number < len(lines):
-            sheet.text(x + lead, sheet.y + (BODY.points - face.points) * 0.37, lines[number], face)
-        sheet.y += BODY.line
-
-
-def _findings(sheet: Sheet, block: FindingBlock) -> None:
-    """Each with a bar at its side: what, why, and what to do."""
-    _section(sheet, block.title, 4 * BODY.line)
-    for finding in block.findings:
-        action = f"→ {finding.action}" if finding.action else ""
-        parts = [(finding.head, STRONG), (finding.reason, BODY), (action, STRONG)]
-        lines = [(line, face) for text, face in parts if text for line in sheet.wrap(text, face, WHOLE - 4)]
-        sheet.need(min(len(lines), 6) * BODY.line)
-        for line, face in lines:
-            sheet.need(BODY.line)
-            sheet.box(LEFT, sheet.y, 1, BODY.line, grey=0)
-            sheet.text(LEFT + 4, sheet.y, line, face)
-            sheet.y += BODY.line
-        sheet.y += 1.4
-
-
-def _listing(sheet: Sheet, block: Listing) -> None:
-    """A table; its headings stand on each page, and a row on one page where it has room on one."""
-    _section(sheet, block.title, 8 * CELL.line)
-    widths = _widths(block.headings)
-    _headings(sheet, block.headings, widths)
-    for number, row in enumerate(block.rows):
-        if not any(row[1:]):
-            _subheading(sheet, block, widths, row[0])
-            continue
-        is_strong = number in block.strong
-        faces = [_face(heading, is_strong) for heading in block.headings]
-        cells = [sheet.wrap(*each) for each in zip(row, faces, widths, strict=True)]
-        height = max(map(len, cells))
-        if height * CELL.line < PAGE and sheet.need(height * CELL.line + ROOM):
-            _headings(sheet, block.headings, widths)
-        for line in range(height):
-            if sheet.need(CELL.line):
-                _headings(sheet, block.headings, widths)
-            if is_strong:
-                sheet.box(LEFT - 2, sheet.y, 1, CELL.line, grey=0)
-            _line(sheet, [cell[line] if line < len(cell) else "" for cell in cells], faces, widths)
-        sheet.y += ROOM / 2
-        sheet.rule(sheet.y, thick=0.1, grey=170)
-        sheet.y += ROOM / 2
-
-
-def _widths(headings: tuple[Heading, ...]) -> list[float]:
-    """The columns in mm, less the gap that follows each."""
-    unit = (WHOLE + GAP) / sum(heading.share for heading in headings)
-    return [heading.share * unit - GAP for heading in headings]
-
-
-def _face(heading: Heading, is_strong: bool) -> Face:
-    return CELL_CODE if heading.is_code else CELL_STRONG if is_strong else CELL
-
-
-def _headings(sheet: Sheet, headings: tuple[Heading, ...], widths: list[float]) -> None:
-    cells = [sheet.wrap(heading.title, HEAD, width) for heading, width in zip(headings, widths, strict=True)]
-    for line in range(max(map(len, cells))):
-        words = [cell[line] if line < len(cell) else "" for cell in cells]
-        _line(sheet, words, [HEAD] * len(words), widths)
-    sheet.rule(sheet.y + ROOM / 2, thick=0.2)
-    sheet.y += ROOM
-
-
-def _subheading(sheet: Sheet, block: Listing, widths: list[float], title: str) -> None:
-    if sheet.need(4 * CELL.line):
-        _headings(sheet, block.headings, widths)
-    sheet.box(LEFT, sheet.y, WHOLE, CELL.line + ROOM / 2, grey=232)
-    sheet.text(LEFT + 1, sheet.y + ROOM / 4, title, CELL_STRONG)
-    sheet.y += CELL.line + ROOM
-
-
-def _line(sheet: Sheet, words: list[str], faces: list[Face], widths: list[float]) -> None:
-    x = LEFT
-    for text, face, width in zip(words, faces, widths, strict=True):
-        sheet.text(x, sheet.y + (CELL.points - face.points) * 0.37, text, face)
-        x += width + GAP
-    sheet.y += CELL.line
-
-
-def _foot(sheet: Sheet, text: str, pages: int) -> None:
-    """What every page belongs to, and which of how many it is."""
-    number = f"Page {sheet.pdf.page} of {pages}"
-    sheet.rule(HEIGHT - 13, thick=0.2)
-    for line, words in enumerate(sheet.wrap(text, SMALL, WHOLE - 26)):
-        sheet.text(LEFT, HEIGHT - 12 + line * SMALL.line, words, SMALL)
-    sheet.text(RIGHT - sheet.width(number, SMALL), HEIGHT - 12, number, SMALL)

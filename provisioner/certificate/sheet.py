@@ -139,10 +139,14 @@ class Sheet:
         """A new page where this one has no room for so much; whether it came to that."""
         if self.y + height <= BOTTOM or self.y <= TOP:
             return False
+        self.new_page()
+        return True
+
+    def new_page(self) -> None:
+        """End this page, begin another."""
         self.end_page()
         self.pdf.add_page()
         self.y = TOP
-        return True
 
     def rule(self, y: float, *, thick: float = 0.2, grey: int = 0, left: float = LEFT) -> None:
         """A line across the page."""

@@ -1,6 +1,7 @@
 """`provision certificate …`: whether a certificate is right, on any machine, without service or network."""
 
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,14 +37,15 @@ class SiteKey:
 
 
 class _HostOrCommand(click.Group):
-    """A group whose first word may be a host, too: `certificate HOST` is `certificate get HOST`."""
+    """A group whose first word may be a host, too: `certificate HOST` is `certificate get HOST`.
 
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and not args[0].startswith("-") and args[0] not in self.commands:
+    A word that is like a command is a command that was mistyped; a host of such a name is got by `get`.
+    """
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if args and not args[0].startswith("-") and not get_close_matches(args[0], self.commands):
             args = ["get", *args]
-        return super().resolve_command(ctx, args)
+        return super().parse_args(ctx, args)
 
 
 @click.group(cls=_HostOrCommand)

@@ -1,6 +1,5 @@
 """What a kind of host must be."""
 
-import hashlib
 import json
 from collections.abc import Callable
 from typing import Annotated, Literal, Self
@@ -12,6 +11,7 @@ from provisioner.domain.requirements import AcceptedFirmware, Requirements
 from provisioner.domain.stage import Stage
 from provisioner.domain.values import FrozenModel, Mac, Name, Package, Size, Text, Url
 from provisioner.system import disk_hints, disk_names
+from provisioner.system.checksum import sha256_text
 from provisioner.system.text import is_identifier
 
 SMALLEST = 1 << 20  # bytes: no disk is smaller
@@ -177,7 +177,7 @@ class Profile(FrozenModel):
         """Of its canonical JSON: what is as it is by default is left out, so that releases agree."""
         said = {"format": FORMAT, **self.model_dump(mode="json", exclude_defaults=True)}
         text = json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-        return hashlib.sha256(text.encode()).hexdigest()
+        return sha256_text(text)
 
     @property
     def installer(self) -> Installer:

@@ -46,7 +46,7 @@ class AcceptanceReports(Table):
         self._connection.db.conn.execute(insertion(TABLE, COLUMNS), row)
 
     def get(self, ident: str) -> StoredReport:
-        """The report of an id. Raises NotFoundError (PV-129), UnreadableError (PV-612)."""
+        """The report of an id. Raises NotFoundError (PV-147), UnreadableError (PV-612)."""
         rows = self._connection.tuples(f"{SELECT} WHERE id = ?", ident)
         if not rows:
             raise NotFoundError(

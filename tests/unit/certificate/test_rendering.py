@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provisioner.certificate import canonical, pdf, qr, rendering, sheet, statement
+from provisioner.certificate import canonical, pdf, pdf_blocks, qr, rendering, sheet, statement
 from provisioner.certificate.minisig import Signature
 from provisioner.certificate.rendering import RENDERING, SignedReport
 from provisioner.certificate.sheet import Face, Sheet
@@ -104,7 +104,7 @@ def test_a_value_that_is_longer_than_a_page_goes_on_on_the_next_one() -> None:
 def test_run_lengths_give_the_bytes_back(runs: list[tuple[int, int]]) -> None:
     """By the decoder of ISO 32000-1, 7.4.5."""
     data = b"".join(bytes((byte,)) * length for byte, length in runs)
-    coded, out, place = pdf.run_lengths(data), bytearray(), 0
+    coded, out, place = pdf_blocks.run_lengths(data), bytearray(), 0
     while (length := coded[place]) != 128:
         if length < 128:
             out += coded[place + 1 : place + 2 + length]

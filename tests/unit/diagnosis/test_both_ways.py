@@ -438,24 +438,24 @@ def test_each_finding_of_the_verification_has_its_own_code(waiting: Deployment, 
     assert codes(seen_at(waiting, 20, Stage.VERIFYING, other)) == [501]
 
 
-OF_GPUS = {
-    543: "gpu row remap",
-    544: "gpu throttle",
-    545: "gpu mig",
-    546: "gpu nvlink",
-    547: "xid",
-    548: "pcie path",
-    549: "container reload",
-    550: "firmware",
-    551: "burn-in errors",
-    552: "bandwidth h2d",
-    553: "dcgm",
-    554: "site check nfs",
-    555: "gpu serial",
-}
-
-
-@pytest.mark.parametrize(("code", "task"), OF_GPUS.items())
+@pytest.mark.parametrize(
+    ("code", "task"),
+    [
+        (543, "gpu row remap"),
+        (544, "gpu throttle"),
+        (545, "gpu mig"),
+        (546, "gpu nvlink"),
+        (547, "xid"),
+        (548, "pcie path"),
+        (549, "container reload"),
+        (550, "firmware"),
+        (551, "burn-in errors"),
+        (552, "bandwidth h2d"),
+        (553, "dcgm"),
+        (554, "site check nfs"),
+        (555, "gpu serial"),
+    ],
+)
 def test_findings_of_one_kind_have_one_code(waiting: Deployment, code: int, task: str) -> None:
     told: Told = (10.0, VerifyTask(task=task, result="deviation", sentence="it is otherwise"))
     assert codes(seen_at(waiting, 20, Stage.REJECTED, told)) == [code]

@@ -10,7 +10,8 @@ import pytest
 
 from provisioner.domain import deployment
 from provisioner.verify import Expected, GpuKind, SshTarget, Verdict, ansible, run, ssh
-from provisioner.verify.evidence import MOST_XIDS, GpuEvidence, read_evidence, unreadable
+from provisioner.verify.evidence import MOST_XIDS, GpuEvidence, HostFacts, read_evidence, unreadable
+from provisioner.verify.model import Evidence
 from tests.hostile_words import WORDS, faults, texts
 
 FACTS = {
@@ -44,9 +45,10 @@ def test_what_was_not_asked_is_unknown_and_what_was_is_kept() -> None:
 
 
 def test_a_verdict_with_all_evidence_is_plain_data() -> None:
-    kept = deployment.Verdict.model_validate(Verdict("passed", (), None, read(**PRINTED)).as_data())
+    evidence = Evidence(HostFacts.model_validate(FACTS), read(**PRINTED))
+    kept = deployment.Verdict.model_validate(Verdict("passed", (), evidence).as_data())
     assert deployment.Verdict.model_validate_json(kept.model_dump_json()) == kept
-    assert set(kept.facts) == set(PRINTED)
+    assert set(kept.facts) == {*PRINTED, *FACTS}
 
 
 def test_of_a_log_without_end_an_event_has_the_first_lines_and_how_many_more_there_are() -> None:
@@ -124,7 +126,7 @@ def printing(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
 
 
 def verify(work: Path) -> Verdict:
-    return run(TARGET, WANTED, on_task=lambda task: None, work=work)
+    return run(TARGET, WANTED, on_task=lambda task: None, work=work, seconds=60)
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ from provisioner.mirror import layout
 from tests.certificates import healthy, make_key
 from tests.unit.cli import test_rehearse
 from tests.wire import test_service
+from tests.wire.cli.test_cli_handover import keep
 from tests.wire.packerlab import put_packer
 
 if TYPE_CHECKING:
@@ -326,10 +327,27 @@ def test_a_certificate_is_written_whole_or_stays_what_it_was(tmp_path: Path, kin
     assert found[-1]["before"] != found[-1]["after"]
 
 
+@pytest.mark.parametrize("noun", ["certificate", "report"])
+def test_what_the_service_gives_is_written_whole_or_not_at_all(
+    world: World, tmp_path: Path, noun: str
+) -> None:
+    folder, host = tmp_path / "disk", world.add_host()
+    words: tuple[str | Path, ...]
+    if noun == "certificate":
+        keep(world, host.name, healthy(), 1_800_000_000.0)
+        words = ("certificate", "get", host.name, "--to", folder / "unit.pdf")
+    else:
+        chosen = ("--select", f"host={host.name}", "--yes", "--expect-count", "1", "--no-wait")
+        words = ("report", world.provision("deploy", *chosen).out.strip(), "--to", folder / "run.pdf")
+    found = runs(folder, tmp_path / "seed", [0, 1, 3], *words, PROVISION_STATE=str(world.state))
+    assert_all_or_nothing(found, least=3)
+
+
 SERVICE = test_service.test_a_full_disk_is_said_hinders_no_machine_and_is_over_when_there_is_room
 # what each command writes by its options, and the test of it on a full disk
 WRITTEN: dict[tuple[str, str], Callable[..., None]] = {
     ("certificate export", "--to"): test_a_certificate_is_written_whole_or_stays_what_it_was,
+    ("certificate get", "--to"): test_what_the_service_gives_is_written_whole_or_not_at_all,
     ("image add", "file"): test_a_pack_its_manifest_and_its_signature_come_together,  # of a disk image
     ("image add", "--state"): test_an_image_is_added_whole_or_not_at_all,
     ("image build", "--cache"): test_a_golden_image_comes_whole_or_not_at_all,
@@ -346,6 +364,7 @@ WRITTEN: dict[tuple[str, str], Callable[..., None]] = {
     ("mirror make", "--out"): test_a_mirror_is_completed_by_the_next_make_and_holds_no_half_file,
     ("ramdisk build", "--out"): test_a_ramdisk_comes_whole_or_not_at_all,
     ("ramdisk build", "--state"): test_a_ramdisk_comes_whole_or_not_at_all,
+    ("report", "--to"): test_what_the_service_gives_is_written_whole_or_not_at_all,
     ("support-dump", "--out"): test_a_support_dump_is_written_whole_or_not_at_all,
     ("rehearse", "--report"): test_rehearse.test_a_report_is_written_whole_or_stays_what_it_was,
     (
