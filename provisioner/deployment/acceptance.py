@@ -6,6 +6,7 @@ from pathlib import Path
 
 from provisioner import __version__
 from provisioner.certificate import canonical, signing
+from provisioner.domain import timeline
 from provisioner.domain.acceptance import (
     AcceptanceReport,
     Artifact,
@@ -20,6 +21,7 @@ from provisioner.domain.deployment import Deployment
 from provisioner.domain.events.agent import AgentWritten
 from provisioner.domain.host import Host
 from provisioner.domain.profile import Profile
+from provisioner.domain.stage import Stage
 from provisioner.errors import ProvisionError
 from provisioner.site.site import Site
 from provisioner.state.acceptance_reports import StoredReport
@@ -31,6 +33,8 @@ from provisioner.verify.model import Evidence, Expected
 from provisioner.verify.subjects import subjects
 
 MOST_SIBLINGS = 50  # of a profile, the newest
+ALIKE = (Stage.POWERING, Stage.NETBOOTING, Stage.RESTARTING)  # stages that take as long on all of a kind
+MOSTLY = 0.9  # of an image
 
 
 def conclude(
@@ -143,12 +147,29 @@ def _artifacts(folder: Path) -> Iterator[Artifact]:
 
 def _compared(site: Site, row: Deployment, report: AcceptanceReport) -> AcceptanceReport:
     """With what is worse than the last time, and than its siblings."""
-    siblings = [twins.twin_of(other) for other in _siblings(site, row, report)]
+    siblings = [_twin(site, other) for other in _siblings(site, row, report)]
     last = last_report(site, row.host)
     if last and last.subject.serial != report.subject.serial:
         last = None  # another machine had the name
-    baseline = twins.compare(report, last, twins.twin_of(report), siblings)
+    baseline = twins.compare(report, last, _twin(site, report), siblings)
     return report.model_copy(update={"baseline": baseline if last or siblings else Baseline()})
+
+
+def _twin(site: Site, report: AcceptanceReport) -> twins.Twin:
+    """As it is compared: with the rate of its disk and the seconds of its deployment, where they are known.
+
+    Only who wrote most of the image has a rate: what was on the disk already costs no time.
+    """
+    events = site.database.events.of(report.subject.deployment)
+    stages = timeline.read(events).stages
+    seconds = {stage.value: stages[stage].seconds(0) for stage in ALIKE if stages[stage].ended}
+    written = [event.data for event in events if isinstance(event.data, AgentWritten)]
+    rates = [
+        one.bytes_written / one.seconds / 1e9
+        for one in written
+        if one.seconds and one.bytes_written > MOSTLY * (one.bytes_written + one.bytes_saved)
+    ]
+    return twins.twin_of(report, write_rate=rates[-1] if rates else None, stages=seconds)
 
 
 def _siblings(site: Site, row: Deployment, report: AcceptanceReport) -> list[AcceptanceReport]:

@@ -13,6 +13,7 @@ from provisioner.deployment.record import record
 from provisioner.domain.acceptance import AcceptanceReport, Level
 from provisioner.domain.deployment import Deployment, WrittenDisk
 from provisioner.domain.events.agent import AgentWritten
+from provisioner.domain.events.netboot import DhcpSeen
 from provisioner.domain.events.order import SlotGiven
 from provisioner.domain.events.power import PowerBegan
 from provisioner.domain.events.system import OsPhoned
@@ -129,6 +130,45 @@ def test_it_is_compared_with_the_last_report_of_the_same_machine(
     assert baseline.report_id == first.id
     assert any("replays" in sentence for sentence in baseline.regressions), baseline
     assert (baseline.siblings, baseline.outliers) == (0, ())
+
+
+def accept(
+    site: Site, clock: Clock, name: str, folder: Path, seconds: float, powering: float
+) -> StoredReport:
+    """A host of the profile whose disk was written in so many seconds, after such a start; its report."""
+    mac = f"52:54:00:00:00:{int(name.removeprefix('vc-')):02x}"
+    host = site.database.hosts.get("vc-1").model_copy(update={"name": name, "macs": (mac,)})
+    site.database.put_inventory([host], [], site.settings.hosts_range)
+    row = arm(site, host, site.database.images.all()[0], by="tom")
+    disk = WrittenDisk(serial=f"S{name}")
+    record(site, row.id, SlotGiven(), source="test")
+    record(site, row.id, PowerBegan(nonce=f"n-{row.id}"), source="test")
+    clock.now += powering
+    record(site, row.id, DhcpSeen(), source="test")
+    for event in (
+        hello_of(f"n-{row.id}", boot_id=row.id, mac=mac),
+        AgentWritten(disk=disk, seconds=seconds, bytes_written=1 << 30),
+        OsPhoned(host_keys=(KEY,), address="10.77.0.5"),
+    ):
+        record(site, row.id, event, source="test")
+    stored = conclude(site, site.database.deployments.get(row.id), folder)
+    with site.database.writing():
+        site.database.acceptance_reports.add(stored)
+    return stored
+
+
+def test_a_slow_disk_and_a_slow_start_are_named_beside_their_siblings(
+    site: Site, clock: Clock, tmp_path: Path
+) -> None:
+    for name in ("vc-2", "vc-3", "vc-4", "vc-5"):
+        twin = accept(site, clock, name, tmp_path, 0.5, 200)
+    assert read(twin).baseline.outliers == (), "these are alike"
+    slow = read(accept(site, clock, "vc-6", tmp_path, 2.0, 900)).baseline
+    assert slow.siblings == 4
+    assert slow.outliers == (
+        "vc-6: writing of the disk 0.5369 GB/s, its 4 siblings 2.147 GB/s",
+        "vc-6, powering: stage 900 s, its 4 siblings 200 s",
+    )
 
 
 def test_a_report_that_cannot_be_read_any_more_is_compared_with_nothing(
