@@ -200,7 +200,8 @@ def test_what_another_release_has_drawn_is_not_called_forged(
     files.write(signed.data, signed.signature.text(), older)
     assert verifying.verify(older, [made.public]).is_accepted
     monkeypatch.undo()
-    assert refusal(older, made.public) == 565
+    code = refusal(older, made.public)
+    assert code == 565
     again = verifying.open_signed(older, [made.public])
     files.write(again.data, again.signature.text(), older)
     assert verifying.verify(older, [made.public]).is_accepted, "drawn anew from the signed data"
