@@ -39,6 +39,10 @@ COMMANDS: Places = {
     "resume": ("control:resume", "Let a paused deployment, or a paused run, go on."),
     "cancel": ("control:cancel", "End a deployment, or all of a run"),
     "report": ("report:report", "How each host of a run ended"),
+    "verify": (
+        "verify:verify",
+        "Judge a host's GPUs, memory and cards once more, after it was sealed; nothing is written on its disk.",
+    ),
     "certificate": (
         "certificate:certificate",
         "Certificates of GPU acceptance: get a host's, verify, write in another form, the site's public key.",

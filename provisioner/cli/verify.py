@@ -1,0 +1,81 @@
+"""`provision verify …`: judge a host once more, after its deployment; on the host itself, or from here."""
+
+from pathlib import Path
+
+import click
+
+from provisioner.cli.options import output_option, server_option, state_option
+from provisioner.domain.acceptance import Level
+from provisioner.errors import InputError
+
+FILE = click.Path(path_type=Path)
+LEVELS = click.Choice([level.value for level in Level])
+
+
+@click.command()
+@click.argument("host", required=False)
+@click.option("--local", is_flag=True, help="This very machine, without a service and a network.")
+@click.option("--level", type=LEVELS, help="How much is done; the profile's level unless given.")
+@click.option(
+    "--key", type=FILE, help="Of a HOST: an SSH key that it accepts. With --local: what signs the report."
+)
+@click.option("--user", default="", metavar="NAME", help="Who logs in with the SSH key; you unless given.")
+@click.option("--profile", type=FILE, help="With --local: what the machine must be.")
+@click.option("--name", default="", help="With --local: which profile of that file, where it has several.")
+@click.option("--to", "target", type=FILE, help="With --local: the report, .json, .pdf or .html.")
+@output_option
+@server_option
+@state_option
+def verify(
+    host: str | None,
+    local: bool,
+    level: str | None,
+    key: Path | None,
+    user: str,
+    profile: Path | None,
+    name: str,
+    target: Path | None,
+    output: str,
+    server: str,
+    state: Path,
+) -> int:
+    """Judge a host's GPUs, memory and cards once more, after it was sealed; nothing is written on its disk.
+
+    HOST --key FILE: the service logs in with an SSH key that its owner gives for this one time. It is kept in
+    memory only, and for no longer than the verification; the host must show the SSH host key that it had when
+    it was deployed. The report is signed by the site, see certificate list.
+
+    --local --profile FILE: on the machine itself, as root, with inventory/profiles.yml or what `profile show
+    -o json` prints. What only an order knows is not judged: which image, which disk. The report is signed
+    with a key of certificate keygen; without --key there is none, and --to is refused.
+    """
+    if local:
+        if host or user:
+            raise InputError("--local is this machine: HOST and --user are of another", hint="drop them")
+        if profile is None:
+            raise InputError("what the machine must be is not said", hint="--profile FILE")
+        return _on_this_machine()
+    if profile or name or target:
+        raise InputError("--profile, --name and --to are for --local", hint="the service has the profile")
+    if host is None:
+        raise InputError("which host is not said", hint="provision verify HOST --key FILE, or --local")
+    if key:
+        return _with_key()
+    if user:
+        raise InputError("--user logs in with an SSH key", hint="--key FILE")
+    return _by_ramdisk()
+
+
+def _on_this_machine() -> int:
+    """Without a service: verify/local.py."""
+    raise NotImplementedError
+
+
+def _with_key() -> int:
+    """Through the service, by SSH, with a key that is given once."""
+    raise NotImplementedError
+
+
+def _by_ramdisk() -> int:
+    """Through the service, by the ramdisk: nobody's key is needed, and the host is restarted."""
+    raise InputError("a sealed host lets nobody in", hint="--key FILE, or --local on the host itself")
