@@ -41,11 +41,11 @@ COMMANDS: Places = {
     "report": ("report:report", "How each host of a run ended"),
     "verify": (
         "verify:verify",
-        "Judge a host's GPUs, memory and cards once more, after it was sealed; nothing is written on its disk.",
+        "Judge a host once more, after it was sealed; nothing is written on its disk.",
     ),
     "certificate": (
         "certificate:certificate",
-        "Certificates of GPU acceptance: get a host's, verify, write in another form, the site's public key.",
+        "Certificates of GPU acceptance: get a host's, verify, write in another form; keys.",
     ),
     "host": ("host:host", "Machines: add, import, list, show, edit, rename, move, lock, remove."),
     "profile": ("profile:profile", "Kinds of hosts: list, show, learn, remove; what a host would be served."),

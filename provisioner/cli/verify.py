@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from provisioner.cli.options import output_option, server_option, state_option
+from provisioner.cli.options import connect, output_option, server_option, state_option
 from provisioner.domain.acceptance import Level
 from provisioner.errors import InputError
 
@@ -15,7 +15,10 @@ LEVELS = click.Choice([level.value for level in Level])
 @click.command()
 @click.argument("host", required=False)
 @click.option("--local", is_flag=True, help="This very machine, without a service and a network.")
-@click.option("--level", type=LEVELS, help="How much is done; the profile's level unless given.")
+@click.option("--level", type=LEVELS, help="How much is done; what the profile says unless given.")
+@click.option(
+    "--seconds", type=click.IntRange(60, 14 * 86400), default=3600, help="Of the level soak: for how long."
+)
 @click.option(
     "--key", type=FILE, help="Of a HOST: an SSH key that it accepts. With --local: what signs the report."
 )
@@ -30,6 +33,7 @@ def verify(
     host: str | None,
     local: bool,
     level: str | None,
+    seconds: int,
     key: Path | None,
     user: str,
     profile: Path | None,
@@ -39,41 +43,41 @@ def verify(
     server: str,
     state: Path,
 ) -> int:
-    """Judge a host's GPUs, memory and cards once more, after it was sealed; nothing is written on its disk.
+    """Judge a host once more, after it was sealed; nothing is written on its disk.
 
-    HOST --key FILE: the service logs in with an SSH key that its owner gives for this one time. It is kept in
-    memory only, and for no longer than the verification; the host must show the SSH host key that it had when
-    it was deployed. The report is signed by the site, see certificate list.
+    HOST --key FILE: the service logs in with an SSH key that the host's owner gives for this one time. The
+    key stays in memory, and only until the verification ends. The host must show the SSH host key that it had
+    when it was deployed, and let the user be root by sudo without a password. The report is signed by the
+    site and in certificate list; the deployment stays what it is.
 
-    --local --profile FILE: on the machine itself, as root, with inventory/profiles.yml or what `profile show
-    -o json` prints. What only an order knows is not judged: which image, which disk. The report is signed
-    with a key of certificate keygen; without --key there is none, and --to is refused.
+    --local --profile FILE: on the machine itself, as root, with inventory/profiles.yml or what profile show
+    -o json prints. What only an order knows, image and disk, is not judged. The report is signed with a key
+    of certificate keygen; without --key there is no report, only what is shown.
     """
+    chosen = Level(level) if level else None
     if local:
         if host or user:
             raise InputError("--local is this machine: HOST and --user are of another", hint="drop them")
         if profile is None:
             raise InputError("what the machine must be is not said", hint="--profile FILE")
-        return _on_this_machine()
+        from provisioner.cli import verify_local
+
+        return verify_local.verify(
+            verify_local.LocalOrder(profile, name, chosen, key, target, seconds), output
+        )
     if profile or name or target:
-        raise InputError("--profile, --name and --to are for --local", hint="the service has the profile")
+        hint = "the service has the profile; the report: provision certificate HOST --to FILE.pdf"
+        raise InputError("--profile, --name and --to are for --local", hint=hint)
     if host is None:
         raise InputError("which host is not said", hint="provision verify HOST --key FILE, or --local")
     if key:
-        return _with_key()
+        from provisioner.cli import verify_host
+
+        order = verify_host.KeyOrder(host, chosen, seconds, key, user)
+        return verify_host.verify(connect(server, state), order, output)
     if user:
         raise InputError("--user logs in with an SSH key", hint="--key FILE")
     return _by_ramdisk()
-
-
-def _on_this_machine() -> int:
-    """Without a service: verify/local.py."""
-    raise NotImplementedError
-
-
-def _with_key() -> int:
-    """Through the service, by SSH, with a key that is given once."""
-    raise NotImplementedError
 
 
 def _by_ramdisk() -> int:

@@ -63,7 +63,8 @@ class Expected:
     """What the order and the profile want. `memory_min` in bytes; empty or 0 means: not checked.
 
     Without `gpu_driver` (NVIDIA's branch, such as `580`) NVML is not asked and `gpus` is not looked at.
-    `last` is the host's report before this one.
+    `last` is the host's report before this one. `unordered` says why nobody knows what was ordered: image and
+    disk are not judged then.
     """
 
     image_id: str
@@ -78,6 +79,7 @@ class Expected:
     firmware: AcceptedFirmware = ANY_FIRMWARE
     acceptance: Requirements = NO_REQUIREMENTS
     last: AcceptanceReport | None = None
+    unordered: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """What the worker does over SSH: the verification and the sealing of a deployed host."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -23,7 +24,7 @@ from provisioner.domain.lifecycle import verification_seconds
 from provisioner.errors import PackError
 from provisioner.site.site import Site
 from provisioner.state.secrets import deployment_key_file
-from provisioner.verify import Expected, GpuKind, PciDevice, SshTarget, TaskResult, Verdict
+from provisioner.verify import Expected, SshTarget, TaskResult, Verdict, expectation
 from provisioner.verify import run as run_verification
 from provisioner.verify import seal as run_sealing
 
@@ -43,20 +44,15 @@ def _target(site: Site, row: Deployment) -> SshTarget:
 
 def _expected(site: Site, row: Deployment) -> Expected:
     host = site.database.hosts.get(row.host)
-    profile = site.database.profiles.get(host.profile)
     image, version = row.image.split("@", 1)
-    return Expected(
+    expected = expectation.of_profile(site.database.profiles.get(host.profile))
+    return replace(
+        expected,
         image_id=image,
         image_version=version,
         root_disk_serial=row.disk.serial,
         root_disk_wwn=row.disk.wwn,
-        memory_min=profile.memory_min,
-        macs=tuple(host.macs) + tuple(nic.mac for nic in profile.nics if nic.mac and nic.role != "bmc"),
-        pci=tuple(PciDevice(id=gpu.id, count=gpu.count, name=gpu.name) for gpu in profile.gpus),
-        gpu_driver=profile.gpu_driver,
-        gpus=tuple(GpuKind(**gpu.model_dump()) for gpu in profile.gpus) if profile.gpu_driver else (),
-        firmware=profile.firmware,
-        acceptance=profile.acceptance,
+        macs=(*host.macs, *expected.macs),
         last=acceptance.last_report(site, row.host),
     )
 

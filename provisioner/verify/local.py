@@ -1,0 +1,111 @@
+"""Verifies this very machine: the scripts that Ansible runs elsewhere, the burn-in, the same judge.
+
+There is no service and no network: what an order knows, and what a report of before says, is not at hand.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from provisioner import run as programs
+from provisioner.domain.acceptance import CheckStage, Level
+from provisioner.domain.requirements import SiteCheck
+from provisioner.errors import ProgramError
+from provisioner.system import shipped
+from provisioner.system.text import clean
+from provisioner.verify import burnin
+from provisioner.verify.evidence import read_evidence, read_facts, unreadable
+from provisioner.verify.evidence_burnin import BurninReport, SiteCheckReport, read_burnin, read_site_check
+from provisioner.verify.judge import judge
+from provisioner.verify.model import Evidence, Expected, TaskResult, Verdict
+from provisioner.verify.verification import conclude
+
+PYTHON = "/usr/bin/python3"  # the scripts are the standard library's; the product's own Python is elsewhere
+SCRIPTS = {
+    "facts": "facts.py",
+    "nvml": "gpus.py",
+    "pcie": "pcie.py",
+    "kernel_log": "kernel_log.py",
+    "firmware": "firmware.py",
+    "container": "containers.py",
+}
+LIMIT = 300  # seconds for a script; that of the containers is the slowest
+SITE_CHECKS = Path("/etc/provisioner/checks")
+UNORDERED = "no order is known here, so nobody knows what it should be"
+
+
+def run(
+    expected: Expected,
+    *,
+    on_task: Callable[[TaskResult], None],
+    on_progress: burnin.OnProgress = lambda progress: None,
+    seconds: int = 0,
+    options: Sequence[str] = (),
+) -> Verdict:
+    """Compare this machine with what was expected; `on_task` is called with each check.
+
+    `seconds` are those of a soak, `options` further arguments of the burn-in. `passed`, `rejected`,
+    `incomplete`, or `failed`: a script cannot be run, or says something that cannot be read.
+    """
+    try:
+        printed = {name: _ask(SCRIPTS[name]) for name in (SCRIPTS if expected.gpu_driver else ("facts",))}
+    except ProgramError as fault:
+        return Verdict("failed", (str(fault),))
+    facts, evidence = read_facts(printed["facts"]), read_evidence(printed)
+    if facts is None or (strange := unreadable(printed)):
+        what = SCRIPTS["facts" if facts is None else strange[0]]
+        return Verdict("failed", (f"what {what} printed of this machine cannot be read",))
+    seen = Evidence(facts, evidence, site_checks=tuple(_site_checks(expected)))
+    report, why = _burn_in(seen, expected, on_progress, seconds, options)
+    if why:
+        return Verdict("failed", (why,), seen)
+    return conclude(Evidence(facts, evidence, report, seen.site_checks), expected, on_task)
+
+
+def _ask(script: str) -> str:
+    """What one of the shipped scripts prints. Raises ProgramError with its last words where it fails."""
+    source = shipped.file("ansible", f"files/{script}").read_bytes()
+    done = programs.run([PYTHON, "-"], stdin=source, timeout=LIMIT, check=False)
+    if done.returncode:
+        said = (done.stderr or done.stdout).decode(errors="replace").strip().splitlines()
+        words = clean(said[-1], 300) if said else "it said nothing"
+        raise ProgramError(f"{script} ended with code {done.returncode}: {words}")
+    return done.stdout.decode(errors="replace")
+
+
+def _burn_in(
+    seen: Evidence,
+    expected: Expected,
+    on_progress: burnin.OnProgress,
+    seconds: int,
+    options: Sequence[str],
+) -> tuple[BurninReport | None, str]:
+    """Its report, and else why there is none where there should be one.
+
+    A GPU that is missing or lost is not burnt in: nothing that came out could mend the verdict.
+    """
+    level = expected.acceptance.level
+    if level is Level.QUICK:
+        return None, ""
+    if any(check.is_blocking and check.stage is CheckStage.SANITY for check in judge(seen, expected)):
+        return None, ""
+    outcome = burnin.burn_in_here(level, on_progress=on_progress, seconds=seconds, options=options)
+    report = read_burnin(outcome.report)
+    return report, "" if report else outcome.sentence or "what the burn-in printed cannot be read"
+
+
+def _site_checks(expected: Expected) -> list[SiteCheckReport]:
+    return [_site_check(check) for check in expected.acceptance.checks]
+
+
+def _site_check(check: SiteCheck) -> SiteCheckReport:
+    """One of the site's own checks; whatever goes wrong with it is an error of the check."""
+    limits: Mapping[str, int] = {"--seconds": check.seconds, "--memory": check.memory}
+    words = [word for name, value in limits.items() for word in (name, str(value))]
+    source = shipped.file("ansible", "files/site_check.py").read_bytes()
+    argv = [PYTHON, "-", SITE_CHECKS / check.program, check.sha256, *words]
+    try:
+        done = programs.run(argv, stdin=source, timeout=check.seconds + 60, check=False)
+    except ProgramError as fault:
+        return SiteCheckReport(name=check.name, status="error", reason=str(fault))
+    report = read_site_check(check.name, done.stdout.decode(errors="replace"))
+    return report or SiteCheckReport(name=check.name, status="error", reason="it cannot be run here")
