@@ -81,6 +81,7 @@ def not_accepted(host: str, verdict: str, reason: str, action: str) -> Provision
     return NotAcceptedError(f"{host} was rejected: {reason}", hint=action, code=501)
 
 
-def not_made(sentence: str) -> ProvisionError:
+def not_made(sentence: str, hint: str = "", code: int = 502) -> ProvisionError:
     """The error of a verification that came to no verdict."""
-    return DeploymentError(sentence or "the verification came to no verdict", hint="run it again", code=502)
+    words = sentence or "the verification came to no verdict"
+    return DeploymentError(words, hint=hint or "run it again", code=code)

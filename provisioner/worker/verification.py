@@ -7,6 +7,7 @@ from typing import TypeVar
 from provisioner.deployment import acceptance
 from provisioner.deployment.record import record, write
 from provisioner.domain import deployment
+from provisioner.domain.acceptance import Level
 from provisioner.domain.deployment import Deployment
 from provisioner.domain.events.payload import Payload
 from provisioner.domain.events.verification import (
@@ -42,10 +43,11 @@ def _target(site: Site, row: Deployment) -> SshTarget:
     )
 
 
-def _expected(site: Site, row: Deployment) -> Expected:
+def expected_of(site: Site, row: Deployment, level: Level | None = None) -> Expected:
+    """What its profile and its order demand of a host; `level` in place of the profile's."""
     host = site.database.hosts.get(row.host)
     image, version = row.image.split("@", 1)
-    expected = expectation.of_profile(site.database.profiles.get(host.profile))
+    expected = expectation.of_profile(site.database.profiles.get(host.profile), level)
     return replace(
         expected,
         image_id=image,
@@ -64,7 +66,7 @@ def verify(site: Site, row: Deployment) -> None:
         report = _report(VerifyTask, task).model_copy(update={"action": task.action})
         record(site, row.id, report, source="ansible")
 
-    expected, began = _expected(site, row), site.clock()
+    expected, began = expected_of(site, row), site.clock()
     work = site.settings.state / "runs" / f"{row.id}.verify"
     seconds = _seconds(row, began)
     verdict = run_verification(_target(site, row), expected, on_task=note, work=work, seconds=seconds)
