@@ -65,7 +65,11 @@ def _body(order: KeyOrder) -> "VerificationOrder":
 def _follow(client: "Client", ident: str) -> "VerificationStatus":
     """Tell each check as it comes, and the burn-in's progress, until it has ended."""
     told, lines = 0, verdict_output.BurnInLines()
-    for row in poll(lambda wait: client.verification(ident, wait), info):
+
+    def ask(wait: float) -> "VerificationStatus":
+        return client.verification(ident, told, wait)
+
+    for row in poll(ask, info):
         if row.burnin.test:
             now = row.burnin
             lines.tell(now.test, now.gpu, now.done, now.of, now.seconds_left)

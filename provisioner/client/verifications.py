@@ -1,6 +1,6 @@
 """Calls about verifications after a deployment."""
 
-from provisioner.api.answer import WaitQuery
+from provisioner.api.answer import EventQuery
 from provisioner.api.verifications import VerificationAnswer, VerificationOrder, VerificationStatus
 from provisioner.client.transport import PATIENCE, Transport, quoted
 
@@ -12,8 +12,8 @@ class VerificationCalls(Transport):
         """Let the service verify a host with an SSH key that is given for this one time."""
         return self.post(VerificationAnswer, "/verifications", order).verification
 
-    def verification(self, ident: str, wait: float = 0) -> VerificationStatus:
-        """One of them, waited for until it has more to tell."""
-        query = WaitQuery(wait=wait)
+    def verification(self, ident: str, after: int = 0, wait: float = 0) -> VerificationStatus:
+        """One of them, waited for until it has more than `after` tasks or has ended."""
+        query = EventQuery(after=after, wait=wait)
         path = f"/verifications/{quoted(ident)}"
         return self.get(VerificationAnswer, path, query, patience=PATIENCE + wait).verification

@@ -109,8 +109,9 @@ def as_yaml(learned: Profile) -> str:
     body = learned.model_dump(mode="json", exclude_defaults=True, exclude={"name"})
     for hints in body.get("disks", []):
         hints |= {key: text(hints[key]) for key in ("min_size", "max_size") if key in hints}
-    if "memory_min" in body:
-        body["memory_min"] = text(learned.memory_min)
+    for one in (body, *body.get("gpus", [])):
+        if "memory_min" in one:
+            one["memory_min"] = text(one["memory_min"])
     return yaml.safe_dump({learned.name: body}, sort_keys=False, width=WIDTH)
 
 

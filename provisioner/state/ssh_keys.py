@@ -49,7 +49,7 @@ def path_of(descriptor: int) -> Path:
 
 
 def hand_over(state: Path, name: str, descriptor: int) -> None:
-    """Give the worker the key of the verification of this name. Raises WorkerError (PV-674): it is not there."""
+    """Give the worker the key of a verification, by its name. Raises WorkerError (PV-674): it takes none."""
     rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [descriptor]))]
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as sender:
         try:
@@ -85,7 +85,7 @@ class KeyBox:
             os.close(descriptor)
 
     def take(self, name: str) -> int | None:
-        """The descriptor of this verification's key, which the caller closes; None: it never came, or is lost.
+        """The descriptor of this verification's key, which the caller closes; None: it is lost.
 
         A key is sent before its row is committed: whoever has read the row asks here afterwards.
         """

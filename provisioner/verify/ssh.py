@@ -136,7 +136,7 @@ def public_key(target: SshTarget) -> str:
 
 
 def require_usable(key: Path) -> None:
-    """Raises InputError (PV-571): no private SSH key, or one that somebody would be asked a passphrase for."""
+    """Raises InputError (PV-571): this is no private SSH key, or one that has a passphrase."""
     done = run.run(["ssh-keygen", "-y", "-P", "", "-f", key], check=False)
     if done.returncode == 0:
         return

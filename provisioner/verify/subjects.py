@@ -36,6 +36,7 @@ def _subject(seen: Seen, gpu: NvmlGpu, burnt: BurninGpu | None) -> GpuSubject:
         serial=gpu.serial or "",
         name=gpu.name or "",
         pci_bus_id=gpu.bus,
+        pci_id=gpu.id,
         slot=next((hop.slot for hop in seen.path(gpu.bus) if hop.slot), ""),
         vbios=gpu.vbios or "",
         memory_bytes=gpu.memory,

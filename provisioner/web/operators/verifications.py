@@ -2,7 +2,7 @@
 
 import secrets
 
-from provisioner.api.answer import WaitQuery
+from provisioner.api.answer import EventQuery
 from provisioner.api.verifications import VerificationAnswer, VerificationOrder, VerificationStatus
 from provisioner.deployment import plan
 from provisioner.domain.deployment import Deployment
@@ -43,13 +43,13 @@ def order(body: VerificationOrder) -> VerificationAnswer:
     return _answer(row)
 
 
-def show(ident: str, query: WaitQuery) -> VerificationAnswer:
-    """One of them: as soon as it has more to tell than when it was asked for, or `wait` seconds have passed."""
+def show(ident: str, query: EventQuery) -> VerificationAnswer:
+    """One of them, once it has more than `after` tasks, its burn-in went on, or `wait` seconds are over."""
     database = the_site().database
     before = database.verifications.get(ident)
 
     def has_more(row: Verification) -> bool:
-        return row != before or row.state == "done"
+        return row.state == "done" or len(row.tasks) > query.after or row.burnin != before.burnin
 
     return _answer(await_change(lambda: database.verifications.get(ident), has_more, query.wait))
 
