@@ -30,8 +30,8 @@ class ProfileAnswer(ServiceAnswer):
 class ProfileLesson(FrozenModel):
     """From which machine a profile is learned, under which name.
 
-    `devices` are PCI ids that count besides its GPUs; `report` is an acceptance report of the host, the newest
-    unless given; `apply` stores it, `replace` allows to change one.
+    `devices` are PCI ids that count besides its GPUs; `report` is one of the host's acceptance reports, its
+    newest unless given; `apply` stores it, `replace` allows to change one.
     """
 
     machine: str

@@ -169,9 +169,7 @@ def learn(
     profile, text = learned.profile, learned.yaml
     print_record(output, "profile", profile, lambda: write(text), name=profile.name)
     if learned.report:
-        info(
-            f"GPUs and limits are those of the report {learned.report}; read the limits before you rely on them"
-        )
+        info(f"GPUs and limits are of the report {learned.report}: read the limits before you trust them")
     elif learned.note:
         info(learned.note)
     if store:

@@ -40,8 +40,7 @@ def profile(report: AcceptanceReport, base: Profile) -> Profile:
     kinds: dict[str, list[GpuSubject]] = defaultdict(list)
     for gpu in report.gpus:
         kinds[gpu.pci_id].append(gpu)
-    driver = report.stack.get("driver", "").partition(".")[0]
-    if "" in kinds or not kinds or not driver:
+    if not teaches(report):
         raise RefusedError(
             f"the report {report.report_id} names no GPUs by their PCI ids, or no driver",
             hint=f"verify it anew: provision verify {report.subject.name} --key FILE",
@@ -49,7 +48,7 @@ def profile(report: AcceptanceReport, base: Profile) -> Profile:
         )
     names = {gpu.id: gpu.name for gpu in base.gpus}
     learned = {
-        "gpu_driver": driver,
+        "gpu_driver": _driver(report),
         "gpus": [_kind(ident, gpus, names.get(ident, "")) for ident, gpus in sorted(kinds.items())],
         "firmware": _firmware(report),
         "acceptance": {
@@ -59,6 +58,16 @@ def profile(report: AcceptanceReport, base: Profile) -> Profile:
         },
     }
     return Profile.model_validate({**base.model_dump(exclude_unset=True), **learned})
+
+
+def teaches(report: AcceptanceReport) -> bool:
+    """Whether it names GPUs by their PCI ids, and the driver; an older release's does not."""
+    return bool(report.gpus) and all(gpu.pci_id for gpu in report.gpus) and bool(_driver(report))
+
+
+def _driver(report: AcceptanceReport) -> str:
+    """The driver's branch, `580`; empty where it was not told."""
+    return report.stack.get("driver", "").partition(".")[0]
 
 
 def _kind(ident: str, gpus: Sequence[GpuSubject], name: str) -> dict[str, object]:

@@ -95,7 +95,8 @@ class _Reports:
                 raise NotFoundError(words, hint=hint, code=147)
             self.found = canonical.read(chosen[0].body.encode())
         elif stored and stored[0].verdict in learn_report.ACCEPTED:
-            self.found = canonical.read(stored[0].body.encode())
+            newest = canonical.read(stored[0].body.encode())
+            self.found = newest if learn_report.teaches(newest) else None
         elif stored:
             verdict = stored[0].verdict.replace("_", " ")
             self.note = f"its newest report {stored[0].id} is {verdict}: nothing was learned from it"

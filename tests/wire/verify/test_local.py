@@ -1,0 +1,177 @@
+"""This very machine, judged without SSH, Ansible and a service; NVML and Docker are stand-ins."""
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from provisioner import run
+from provisioner.domain.acceptance import Level, Status
+from provisioner.domain.profile import Gpu, Profile
+from provisioner.domain.requirements import Requirements, SiteCheck
+from provisioner.errors import InputError
+from provisioner.verify import TaskResult, Verdict, burnin_archive, expectation, local
+from provisioner.verify.burnin import BurnInProgress
+from provisioner.verify.model import Expected
+from tests.wire import nvmllab
+from tests.wire.verify.test_burnin_ssh import with_program
+
+TINY = ("--device", "cpu", "--size", "tiny", "--gpus", "1")
+MEMORY = Path("/dev/shm")
+CUBE = Profile(
+    name="cube",
+    memory_min=os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"),
+    gpu_driver="580",
+    gpus=(Gpu(id="10de:2330", count=8, name="H100", ecc=True),),
+)
+Play = Callable[[str], None]
+
+
+@pytest.fixture
+def play(tmp_path: Path, nvml: Path, monkeypatch: pytest.MonkeyPatch) -> Play:
+    """Gives this machine the GPUs of a case, and a Docker that shows them."""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "containers").mkdir()
+    for name in ("docker", "systemctl", "sudo"):
+        (tmp_path / "bin" / name).symlink_to(Path(__file__).with_name("programs") / "docker.py")
+    uuids = [f"GPU-{number}" for number in range(8)]
+    (tmp_path / "scenario.json").write_text(json.dumps({"images": {"sha256:abc": {"before": uuids}}}))
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    for name in ("PYTHONPATH", "LD_LIBRARY_PATH"):
+        monkeypatch.setenv(name, str(nvml))
+    monkeypatch.setenv("NVML_SCENARIO", str(tmp_path / "scenario"))
+    monkeypatch.setenv("STAND_IN", str(tmp_path))
+
+    def case(name: str) -> None:
+        (tmp_path / "scenario").write_text(nvmllab.scenario(nvmllab.load(name)))
+
+    case("healthy")
+    return case
+
+
+def expect(profile: Profile = CUBE, level: Level | None = None) -> Expected:
+    return expectation.of_profile(profile, level, unordered=local.UNORDERED)
+
+
+def judged(expected: Expected, **more: Any) -> tuple[Verdict, list[TaskResult]]:
+    told: list[TaskResult] = []
+    return local.run(expected, on_task=told.append, **more), told
+
+
+def test_a_good_machine_is_accepted_and_what_only_an_order_knows_does_not_apply(play: Play) -> None:
+    verdict, told = judged(expect())
+    assert verdict.result == "passed", verdict
+    found = {check.id: check for check in verdict.checks}
+    for name in ("os.image", "disk.root"):
+        assert found[name].status is Status.NOT_APPLICABLE and "no order is known here" in found[name].reason
+    assert "NVML shows 8 10de:2330 (H100)" in [task.sentence for task in told]
+    assert found["container.reload"].status is Status.PASS
+    assert verdict.evidence and verdict.evidence.gpu.kernel_log and verdict.evidence.gpu.firmware
+
+
+@pytest.mark.parametrize(
+    ("case", "check"),
+    [("missing", "gpu.count"), ("mixed-ecc", "gpu.ecc-mode"), ("wrong-branch", "gpu.driver")],
+)
+def test_the_judge_is_that_of_a_deployment(play: Play, case: str, check: str) -> None:
+    play(case)
+    verdict, _ = judged(expect())
+    assert verdict.result == "rejected"
+    assert check in [one.id for one in verdict.checks if one.is_blocking], verdict.sentences
+
+
+def test_a_profile_without_a_driver_has_no_gpu_asked(tmp_path: Path, play: Play) -> None:
+    (tmp_path / "scenario").unlink()
+    verdict, _ = judged(expect(Profile(name="plain", memory_min=1 << 20)))
+    assert verdict.result == "passed" and not (tmp_path / "calls").exists()
+    assert verdict.evidence and verdict.evidence.gpu.nvml is None
+
+
+def test_a_burn_in_runs_in_memory_tells_its_progress_and_leaves_nothing(play: Play) -> None:
+    """Of eight GPUs one is burnt in here, by the processor: so the verdict is incomplete, and says why."""
+    before = set(MEMORY.iterdir())
+    seen: list[set[Path]] = []
+
+    def look(progress: BurnInProgress) -> None:
+        seen.append(set(MEMORY.iterdir()) - before)
+
+    verdict, _ = judged(expect(level=Level.STANDARD), on_progress=look, options=TINY)
+    assert seen and any(path.name.startswith("provision-") for one in seen for path in one)
+    assert not [path for path in set(MEMORY.iterdir()) - before if path.name.startswith("provision-")]
+    report = verdict.evidence and verdict.evidence.burnin
+    assert report and (report.state, report.level, report.exit_errors) == ("ok", "standard", 0)
+    assert verdict.result == "incomplete"
+    assert "burnin.run" in [one.id for one in verdict.checks if one.is_blocking]
+
+
+def test_a_machine_that_lacks_a_gpu_is_not_burnt_in(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
+    play("missing")
+    monkeypatch.setattr(burnin_archive, "build", lambda: pytest.fail("it was burnt in"))
+    verdict, _ = judged(expect(level=Level.FULL))
+    assert verdict.result == "rejected"
+
+
+def test_a_burn_in_that_gives_no_report_proves_nothing(
+    play: Play, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_program(monkeypatch, tmp_path, "raise SystemExit('no room')")
+    verdict, told = judged(expect(level=Level.STANDARD))
+    assert (verdict.result, told) == ("failed", [])
+    assert "gave no report: no room" in verdict.sentences[0]
+
+
+def test_a_script_that_breaks_or_babbles_ends_it_in_words(
+    play: Play, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from provisioner.system import shipped
+
+    whole = shipped.file
+    script = tmp_path / "gpus.py"
+    monkeypatch.setattr(
+        shipped, "file", lambda name, path: script if path == "files/gpus.py" else whole(name, path)
+    )
+    script.write_text("raise SystemExit('the driver is on fire')")
+    verdict, _ = judged(expect())
+    assert verdict.result == "failed" and verdict.sentences == (
+        "gpus.py ended with code 1: the driver is on fire",
+    )
+    script.write_text("print('hello')")
+    verdict, _ = judged(expect())
+    assert verdict.sentences == ("what gpus.py printed of this machine cannot be read",)
+
+
+@pytest.mark.parametrize(
+    ("said", "status"), [("pass", Status.PASS), ("fail", Status.FAIL), ("nonsense", Status.ERROR)]
+)
+def test_the_sites_own_checks_are_made_by_their_sums(
+    play: Play, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: str, status: Status
+) -> None:
+    program = tmp_path / "nfs.sh"
+    program.write_text(f'#!/bin/sh\necho \'{{"status": "{said}", "reason": "mounted"}}\'\n')
+    program.chmod(0o755)
+    monkeypatch.setattr(local, "SITE_CHECKS", tmp_path)
+    check = SiteCheck(name="nfs", program="nfs.sh", sha256=sha256(program.read_bytes()).hexdigest())
+    wanted = expect(CUBE.model_copy(update={"acceptance": Requirements(checks=(check,))}))
+    verdict, _ = judged(wanted)
+    [found] = [one for one in verdict.checks if one.id == "site.check"]
+    assert found.status is status, found
+    other = replace(wanted, acceptance=Requirements(checks=(check.model_copy(update={"sha256": "0" * 64}),)))
+    verdict, _ = judged(other)
+    assert verdict.result == "incomplete", "another program proves nothing"
+
+
+def test_a_level_of_gpus_needs_a_profile_with_a_driver() -> None:
+    with pytest.raises(InputError, match="names no gpu_driver") as raised:
+        expect(Profile(name="plain"), Level.FULL)
+    assert "--level quick" in raised.value.hint
+
+
+def test_what_is_asked_leaves_no_process_behind(play: Play) -> None:
+    judged(expect(level=Level.STANDARD), options=TINY)
+    names = run.text(["ps", "-eo", "args"])
+    assert "burnin.pyz" not in names
