@@ -29,9 +29,9 @@ class VerificationOrder(FrozenModel):
 
 
 class VerificationTaskStatus(Resource):
-    """One check as it is told: `result` ok, warning, unproved or deviation; `at` in seconds since 1970."""
+    """One check as it is told: `result` ok, warning, unproved or deviation; `time` in seconds since 1970."""
 
-    at: float
+    time: float
     name: str
     result: str
     sentence: str

@@ -55,6 +55,7 @@ EXITS: Mapping[str, tuple[Exit, ...]] = {
     "certificate verify": (Exit.REFUSED, Exit.REJECTED),
     "certificate export": (Exit.REFUSED,),
     "certificate key": (),
+    "certificate keygen": (Exit.REFUSED,),
     "explain": (),
     "completion": (),
 }

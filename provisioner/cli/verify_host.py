@@ -74,7 +74,7 @@ def _follow(client: "Client", ident: str) -> "VerificationStatus":
             now = row.burnin
             lines.tell(now.test, now.gpu, now.done, now.of, now.seconds_left)
         for task in row.tasks[told:]:
-            verdict_output.tell_task(task.result, task.sentence, task.action, task.at)
+            verdict_output.tell_task(task.result, task.sentence, task.action, task.time)
         told = len(row.tasks)
         if row.state == "done":
             return row

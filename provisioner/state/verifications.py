@@ -12,9 +12,9 @@ SELECT = "SELECT id, body FROM verifications"
 
 
 class VerificationTask(FrozenModel):
-    """One check as it is told: `result` ok, warning, unproved or deviation; `at` in seconds since 1970."""
+    """One check as it is told: `result` ok, warning, unproved or deviation; `time` in seconds since 1970."""
 
-    at: float
+    time: float
     name: Words
     result: Literal["ok", "deviation", "unreachable", "warning", "unproved"]
     sentence: Words

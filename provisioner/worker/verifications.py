@@ -88,7 +88,7 @@ class _Story:
     def tell(self, task: TaskResult) -> None:
         """One check."""
         told = VerificationTask(
-            at=self._site.clock(),
+            time=self._site.clock(),
             name=task.name,
             result=task.result,
             sentence=task.sentence,
