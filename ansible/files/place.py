@@ -18,7 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 
 PREFIX = "provision-"
-MEMORY = Path("/dev/shm")
+MEMORY = Path("/dev/shm")  # noqa: S108  a folder of our own below it, which nobody else can read
 GRACE = {signal.SIGTERM: 10.0, signal.SIGKILL: 10.0}  # seconds that each signal is given
 
 
