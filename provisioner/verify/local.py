@@ -102,7 +102,7 @@ def _site_check(check: SiteCheck) -> SiteCheckReport:
     limits: Mapping[str, int] = {"--seconds": check.seconds, "--memory": check.memory}
     words = [word for name, value in limits.items() for word in (name, str(value))]
     source = shipped.file("ansible", "files/site_check.py").read_bytes()
-    argv = [PYTHON, "-", SITE_CHECKS / check.program, check.sha256, *words]
+    argv: list[str | Path] = [PYTHON, "-", SITE_CHECKS / check.program, check.sha256, *words]
     try:
         done = programs.run(argv, stdin=source, timeout=check.seconds + 60, check=False)
     except ProgramError as fault:

@@ -32,20 +32,14 @@ from provisioner.state.notify import Listener
 from provisioner.state.secrets import operator_token_file
 from provisioner.state.ssh_keys import KeyBox
 from provisioner.state.verifications import Verification
-from provisioner.system import shipped
 from provisioner.verify import SshTarget, local
 from provisioner.web.application import create_app
 from provisioner.worker import verifications
 from provisioner.worker.verifications import Verifications
-from tests.wire import nvmllab
+from tests.wire import nvmllab, scriptlab
+from tests.wire.scriptlab import MAC
 from tests.wire.verify.test_verify import gpu_host, make_key
 
-MAC = "52:54:00:00:00:01"
-FACTS = {
-    **{"image_id": "vault-os", "image_version": "1", "memory": 1 << 40, "macs": [MAC], "pci": []},
-    **{"root_disks": [{"name": "nvme0n1", "serial": "S5XX"}], "machine_id": "3d12", "kernel": "6.1.0"},
-    "cloud_init": "done",
-}
 PROFILE = "cube:\n  gpu_driver: 580\n  gpus: [{id: '10de:2330', count: 8, name: H100, ecc: true}]\n"
 Play = Callable[[str], None]
 Say = Callable[[], tuple[str, str]]
@@ -58,13 +52,11 @@ def nvml(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def facts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the machine says of itself beside its GPUs: it is no cube."""
-    script, whole = tmp_path / "facts.py", shipped.file
-    script.write_text(f"print({json.dumps(FACTS)!r})\n")
-    monkeypatch.setattr(
-        shipped, "file", lambda name, path: script if path == "files/facts.py" else whole(name, path)
-    )
+def scripts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of what the machine says of itself beside its GPUs: it is no cube."""
+    (tmp_path / "scripts").mkdir()
+    scriptlab.put(tmp_path / "scripts", monkeypatch)
+    return tmp_path / "scripts"
 
 
 # --- on the machine itself -------------------------------------------------------------------------------
@@ -88,7 +80,7 @@ class Cube:
 
 
 @pytest.fixture
-def cube(tmp_path: Path, nvml: Path, facts: None, monkeypatch: pytest.MonkeyPatch) -> Cube:
+def cube(tmp_path: Path, nvml: Path, scripts: Path, monkeypatch: pytest.MonkeyPatch) -> Cube:
     """There is no service, and nothing is connected to."""
     found = Cube(tmp_path)
     found.play("healthy")
@@ -169,9 +161,9 @@ def test_a_key_that_cannot_sign_is_refused_before_anything_is_looked_at(
 
 
 def test_a_verification_that_comes_to_no_verdict_is_3(
-    cube: Cube, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    cube: Cube, scripts: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (cube.path / "facts.py").write_text("raise SystemExit('no /sys here')")
+    (scripts / "facts.py").write_text("raise SystemExit('no /sys here')")
     assert cube.verify() == Exit.FAILED
     assert "no /sys here (PV-502)" in capsys.readouterr().err
 
@@ -258,7 +250,7 @@ def deployed(site: Site, target: SshTarget) -> None:
 
 
 @pytest.fixture
-def service(tmp_path: Path, nvml: Path, facts: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
+def service(tmp_path: Path, nvml: Path, scripts: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
     state = tmp_path / "s"
     prepare_folder(state)
     monkeypatch.setenv("PROVISION_TOKEN", operator_token_file(state).read_text().strip())
