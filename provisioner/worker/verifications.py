@@ -65,7 +65,6 @@ class Verifications:
             words = f"the service met an error of its own: {fault!r}"
             self._end(story.row, result="failed", sentence=words, hint="its log has the details", code=600)
         finally:
-            os.close(key)
             self._ring()
 
     def _end(self, row: Verification, **update: object) -> None:
@@ -114,19 +113,20 @@ class _Story:
 
 
 def _verify(site: Site, story: _Story, key: int) -> None:
-    """Look, judge, sign, and keep the report with the verification's end."""
-    row = story.row
-    deployed = site.database.deployments.get(row.deployment)
-    expected = verification.expected_of(site, deployed, row.level)
-    target = SshTarget(
-        name=row.host,
-        address=deployed.address,
-        user=row.user,
-        key=ssh_keys.path_of(key),
-        host_keys=deployed.host_keys,
-    )
-    work, began = site.settings.state / "runs" / f"{deployed.id}.{row.id}", site.clock()
-    verdict = run_verification(target, expected, on_task=story.tell, work=work, seconds=LIMIT)
+    """Look, judge, sign, and keep the report with the verification's end. The key is closed in between."""
+    row, began = story.row, site.clock()
+    with os.fdopen(key):
+        deployed = site.database.deployments.get(row.deployment)
+        expected = verification.expected_of(site, deployed, row.level)
+        work = site.settings.state / "runs" / f"{deployed.id}.{row.id}"
+        target = SshTarget(
+            name=row.host,
+            address=deployed.address,
+            user=row.user,
+            key=ssh_keys.path_of(key),
+            host_keys=deployed.host_keys,
+        )
+        verdict = run_verification(target, expected, on_task=story.tell, work=work, seconds=LIMIT)
     report = acceptance.conclude(site, deployed, expected, verdict, began, work / "evidence", later_by=row.by)
     with site.database.writing():
         if report:
