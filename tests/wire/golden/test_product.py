@@ -25,7 +25,7 @@ def libraries() -> str:
     """The modules of the wheels that the role installs."""
     text = (ROLE / "files/verification.txt").read_text()
     names = re.findall(r"^([\w-]+)==", text, re.MULTILINE)
-    return ",".join([*(MODULES.get(name, name.replace("-", "_")) for name in names), "_yaml"])
+    return ",".join(MODULES.get(name, name.replace("-", "_")) for name in names)
 
 
 class Cube:

@@ -19,7 +19,7 @@ class OnlyThese:
     def find_spec(
         name: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        if name.partition(".")[0] not in ALLOWED:
+        if name.partition(".")[0] not in ALLOWED and not name.startswith("_"):  # parts of libraries
             raise ModuleNotFoundError(f"{name} is not on a cube", name=name)
         return None
 
