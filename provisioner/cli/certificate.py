@@ -1,6 +1,7 @@
 """`provision certificate …`: whether a certificate is right, on any machine, without service or network."""
 
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,7 +42,9 @@ class _HostOrCommand(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and not args[0].startswith("-") and args[0] not in self.commands:
+        first = args[0] if args else "-"
+        # a word that is like a command is a command that was mistyped
+        if not (first.startswith("-") or first in self.commands or get_close_matches(first, self.commands)):
             args = ["get", *args]
         return super().resolve_command(ctx, args)
 

@@ -121,7 +121,7 @@ def place(cut_off: None, cache: Path) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def mirror(place: Path, cache: Path) -> Iterator[archive.Mirror]:
-    """Debian's packages, stand-ins for Ubuntu's and NVIDIA's, the real wheels of the product, dummy frameworks."""
+    """Debian's packages, stand-ins for Ubuntu's and NVIDIA's, the real wheels, dummy frameworks."""
     cached, made = supplies.places(cache), place / "dummies"
     made.mkdir()
     wheels = [dummies.wheel(made, name) for name in ("torch", "tensorflow", "vllm")]
