@@ -37,11 +37,24 @@ def profile(
         "name": name,
         "disks": (_hints(hardware.disks),),
         "nics": tuple(ProfileNic(role="production" if n else "deploy") for n in range(len(hardware.nics))),
-        "gpus": _gpus(hardware.devices, devices),
         "memory_min": _round(hardware.memory),
     }
     unlearned = base.model_dump(exclude_unset=True) if base else {}
-    return Profile.model_validate(unlearned | learned)
+    return Profile.model_validate(unlearned | learned | _about_gpus(hardware, devices, base))
+
+
+def _about_gpus(hardware: HardwareFacts, named: tuple[str, ...], base: Profile | None) -> dict[str, object]:
+    """What `base` says of a GPU beside its count stays with it; without any GPU there is no driver for one.
+
+    A machine whose PCI devices were not reported says nothing of GPUs.
+    """
+    known = {gpu.id: gpu for gpu in base.gpus} if base else {}
+    if known and not hardware.devices:
+        return {}
+    found = _gpus(hardware.devices, named)
+    gpus = [known.get(gpu.id, gpu).model_copy(update={"count": gpu.count}) for gpu in found]
+    without = {} if gpus else {"gpu_driver": "", "acceptance": {}}
+    return {"gpus": [gpu.model_dump(exclude_unset=True) for gpu in gpus], **without}
 
 
 def _hints(disks: Sequence[DiskInfo]) -> Hints:

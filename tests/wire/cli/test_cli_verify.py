@@ -20,6 +20,7 @@ from provisioner import settings as settings_module
 from provisioner.certificate import canonical
 from provisioner.deployment.order import arm
 from provisioner.domain.deployment import WrittenDisk
+from provisioner.domain.hardware import DiskInfo, HardwareFacts
 from provisioner.domain.host import Bmc, Host
 from provisioner.domain.image import Image
 from provisioner.domain.profile import Gpu, Profile
@@ -450,3 +451,45 @@ def test_without_a_worker_nothing_is_begun(service: Service, capsys: pytest.Capt
     assert service.verify() == Exit.UNREACHABLE
     assert "(PV-674)" in capsys.readouterr().err
     assert service.site.database.verifications.open() == []
+
+
+def test_what_is_asked_of_no_verification_is_said(
+    service: Service, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from provisioner.client import Client
+    from provisioner.errors import NotFoundError
+
+    client = Client(server=service.url, token=operator_token_file(service.site.settings.state).read_text())
+    with pytest.raises(NotFoundError) as raised:
+        client.verification("v-none")
+    assert raised.value.code == 575
+
+
+def test_a_profile_is_learned_from_the_report_and_accepts_its_host(
+    service: Service, worker: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The newest report, if it was accepted; one that is named must have been."""
+    database = service.site.database
+    assert service.verify() == Exit.DONE
+    [good] = database.acceptance_reports.of_host("vc-1")
+    disk = DiskInfo(name="nvme0n1", size=1 << 40, serial="S5XX")
+    database.hosts.put_hardware("vc-1", HardwareFacts(disks=(disk,), memory=1 << 40), 1.0)
+    learn = ("profile", "learn", "vc-1", "--server", service.url)
+    capsys.readouterr()
+    assert cli.run([*learn]) == Exit.DONE
+    said = capsys.readouterr()
+    assert good.id in said.err and "nvlinks: 18" in said.out and "gpu_driver: '580'" in said.out
+    assert cli.run([*learn, "--apply", "--replace"]) == Exit.DONE
+    assert database.profiles.get("cube").gpus[0].vbios == ("96.00.89.00.01",)
+    assert service.verify() == Exit.DONE, capsys.readouterr().err
+    (service.folder / "scenario").write_text(nvmllab.scenario(nvmllab.load("narrow")))
+    assert service.verify() == Exit.REJECTED
+    bad = database.acceptance_reports.of_host("vc-1")[0]
+    capsys.readouterr()
+    assert cli.run([*learn]) == Exit.DONE
+    said = capsys.readouterr()
+    assert f"{bad.id} is rejected: nothing was learned from it" in said.err
+    assert cli.run([*learn, "--report", bad.id]) == Exit.REFUSED
+    assert "(PV-574)" in capsys.readouterr().err
+    assert cli.run([*learn, "--report", "a-none-of-this"]) == Exit.USAGE
+    assert "(PV-147)" in capsys.readouterr().err

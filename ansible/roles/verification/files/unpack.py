@@ -27,7 +27,7 @@ def main() -> None:
     folder, name, python = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
     target, fresh = folder / name, folder / f".{name}.new"
     os.umask(0o022)
-    with zipfile.ZipFile(io.BytesIO(base64.b64decode(sys.stdin.read(), validate=True))) as archive:
+    with zipfile.ZipFile(io.BytesIO(base64.b64decode(sys.stdin.read().strip(), validate=True))) as archive:
         if is_there(archive, target):
             print("as before")
             return
