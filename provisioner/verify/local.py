@@ -3,7 +3,8 @@
 There is no service and no network: what an order knows, and what a report of before says, is not at hand.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from provisioner import run as programs
@@ -28,6 +29,7 @@ SCRIPTS = {
     "firmware": "firmware.py",
     "container": "containers.py",
 }
+AGAIN = ("pcie", "kernel_log")  # read once more after a burn-in
 LIMIT = 300  # seconds for a script; that of the containers is the slowest
 SITE_CHECKS = Path("/etc/provisioner/checks")
 UNORDERED = "no order is known here, so nobody knows what it should be"
@@ -47,18 +49,28 @@ def run(
     `incomplete`, or `failed`: a script cannot be run, or says something that cannot be read.
     """
     try:
-        printed = {name: _ask(SCRIPTS[name]) for name in (SCRIPTS if expected.gpu_driver else ("facts",))}
+        printed = _printed(SCRIPTS if expected.gpu_driver else ("facts",))
+        facts = read_facts(printed["facts"])
+        assert facts  # noqa: S101  _printed has looked
+        seen = Evidence(facts, read_evidence(printed), site_checks=tuple(_site_checks(expected)))
+        report, why = _burn_in(seen, expected, on_progress, seconds, options)
+        if why:
+            return Verdict("failed", (why,), seen)
+        if report:  # what the load has done to the link, and what the driver said of it
+            after = read_evidence(_printed(AGAIN))
+            gpu = seen.gpu.model_copy(update={name: getattr(after, name) for name in AGAIN})
+            seen = replace(seen, gpu=gpu, burnin=report)
     except ProgramError as fault:
         return Verdict("failed", (str(fault),))
-    facts, evidence = read_facts(printed["facts"]), read_evidence(printed)
-    if facts is None or (strange := unreadable(printed)):
-        what = SCRIPTS["facts" if facts is None else strange[0]]
-        return Verdict("failed", (f"what {what} printed of this machine cannot be read",))
-    seen = Evidence(facts, evidence, site_checks=tuple(_site_checks(expected)))
-    report, why = _burn_in(seen, expected, on_progress, seconds, options)
-    if why:
-        return Verdict("failed", (why,), seen)
-    return conclude(Evidence(facts, evidence, report, seen.site_checks), expected, on_task)
+    return conclude(seen, expected, on_task)
+
+
+def _printed(names: Iterable[str]) -> dict[str, str]:
+    """What the scripts of this evidence print. Raises ProgramError where one cannot be read."""
+    printed = {name: _ask(SCRIPTS[name]) for name in names}
+    for name in unreadable(printed):
+        raise ProgramError(f"what {SCRIPTS[name]} printed of this machine cannot be read")
+    return printed
 
 
 def _ask(script: str) -> str:

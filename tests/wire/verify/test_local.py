@@ -1,5 +1,6 @@
 """This very machine, judged without SSH, Ansible and a service; NVML is a stand-in."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from hashlib import sha256
@@ -100,6 +101,19 @@ def test_a_burn_in_runs_in_memory_tells_its_progress_and_leaves_nothing(play: Pl
     assert report and (report.state, report.level, report.exit_errors) == ("ok", "standard", 0)
     assert verdict.result == "incomplete"
     assert "burnin.run" in [one.id for one in verdict.checks if one.is_blocking]
+
+
+def test_what_the_driver_says_under_load_counts(play: Play, tmp_path: Path) -> None:
+    """The kernel's log is read once more when the burn-in has ended."""
+    script = tmp_path / "scripts" / "kernel_log.py"
+    fallen = {"number": 79, "bus": "0000:18:00.0", "at": 9, "text": "GPU has fallen off the bus"}
+    whole = {"state": "ok", "boot": "b-1", "xids": [fallen]}
+
+    def fall(progress: BurnInProgress) -> None:
+        script.write_text(f"print({json.dumps(whole)!r})\n")
+
+    verdict, _ = judged(expect(level=Level.STANDARD), on_progress=fall, options=TINY)
+    assert verdict.result == "rejected" and any("79" in words for words in verdict.sentences), verdict.result
 
 
 def test_a_machine_that_lacks_a_gpu_is_not_burnt_in(play: Play, monkeypatch: pytest.MonkeyPatch) -> None:
