@@ -1,9 +1,11 @@
 """The role verification with its genuine wheels, on the tree that python_env left."""
 
 import json
+from collections.abc import Iterator
 
 import pytest
 
+from provisioner import run
 from tests.roles.archive import Mirror
 from tests.roles.conftest import Tree
 
@@ -11,15 +13,23 @@ pytestmark = [pytest.mark.roles, pytest.mark.timeout(500)]
 PLACE = "/opt/provisioner/verification"
 
 
-def test_a_machine_of_the_image_is_judged_and_its_report_verified(judging: Tree) -> None:
-    (judging.path / "var/tmp/plain.yml").write_text("plain: {memory_min: 1M}\n")
-    judging.run("/usr/local/bin/provision", "certificate", "keygen", "acme", "--dir", "/var/tmp")
+@pytest.fixture
+def running(judging: Tree) -> Iterator[Tree]:
+    """With /sys, as a machine that runs."""
+    run.run(["mount", "--bind", "/sys", judging.path / "sys"])
+    yield judging
+    run.run(["umount", judging.path / "sys"])
+
+
+def test_a_machine_of_the_image_is_judged_and_its_report_verified(running: Tree) -> None:
+    (running.path / "var/tmp/plain.yml").write_text("plain: {memory_min: 1M}\n")
+    running.run("/usr/local/bin/provision", "certificate", "keygen", "acme", "--dir", "/var/tmp")
     key = ("--key", "/var/tmp/acme.key", "--to", "/var/tmp/cube.pdf")
-    said = judging.run(
+    said = running.run(
         "/usr/local/bin/provision", "verify", "--local", "--profile", "/var/tmp/plain.yml", *key
     )
     assert "Verdict   accepted" in said
-    said = judging.run(
+    said = running.run(
         *("/usr/local/bin/provision", "certificate", "verify", "/var/tmp/cube.pdf"),
         *("--key", "/var/tmp/acme.pub", "-o", "json"),
     )
