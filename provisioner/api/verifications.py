@@ -9,13 +9,14 @@ from provisioner.domain.acceptance import Level
 from provisioner.domain.values import FrozenModel
 
 UserName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_.-]{0,31}$")]
+LONGEST_SOAK = 7 * 86400  # seconds
 LONGEST_KEY = 32 << 10  # characters; an RSA key of 16,384 bits has some 12,000
 
 
 class VerificationOrder(FrozenModel):
     """`key`: a private SSH key without a passphrase. It is kept in memory until the verification has ended.
 
-    `level`: the profile's unless given; `seconds` are those of a soak.
+    `level`, and `seconds` of a soak, are the profile's unless given.
     """
 
     model_config = ConfigDict(hide_input_in_errors=True)
@@ -24,7 +25,7 @@ class VerificationOrder(FrozenModel):
     user: UserName
     key: str = Field(min_length=1, max_length=LONGEST_KEY, repr=False)
     level: Level | None = None
-    seconds: int = Field(3600, ge=60, le=14 * 86400)
+    seconds: int | None = Field(None, ge=600, le=LONGEST_SOAK)
     by: PersonName = "operator"
 
 

@@ -17,7 +17,7 @@ LEVELS = click.Choice([level.value for level in Level])
 @click.option("--local", is_flag=True, help="This very machine, without a service and a network.")
 @click.option("--level", type=LEVELS, help="How much is done; what the profile says unless given.")
 @click.option(
-    "--seconds", type=click.IntRange(60, 14 * 86400), default=3600, help="Of the level soak: for how long."
+    "--seconds", type=click.IntRange(600, 7 * 86400), help="Of the level soak; the profile's unless given."
 )
 @click.option(
     "--key", type=FILE, help="Of a HOST: an SSH key that it accepts. With --local: what signs the report."
@@ -33,7 +33,7 @@ def verify(
     host: str | None,
     local: bool,
     level: str | None,
-    seconds: int,
+    seconds: int | None,
     key: Path | None,
     user: str,
     profile: Path | None,
@@ -63,7 +63,7 @@ def verify(
         from provisioner.cli import verify_local
 
         return verify_local.verify(
-            verify_local.LocalOrder(profile, name, chosen, key, target, seconds), output
+            verify_local.LocalOrder(profile, name, chosen, key, target, seconds or 0), output
         )
     if profile or name or target:
         hint = "the service has the profile; the report: provision certificate HOST --to FILE.pdf"
@@ -73,7 +73,7 @@ def verify(
     if key:
         from provisioner.cli import verify_host
 
-        order = verify_host.KeyOrder(host, chosen, seconds, key, user)
+        order = verify_host.KeyOrder(host, chosen, seconds or 0, key, user)
         return verify_host.verify(connect(server, state), order, output)
     if user:
         raise InputError("--user logs in with an SSH key", hint="--key FILE")

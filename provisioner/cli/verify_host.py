@@ -58,8 +58,8 @@ def _body(order: KeyOrder) -> "VerificationOrder":
     except OSError as fault:
         raise file_fault.explained(fault, order.key) from fault
     user = order.user or operator_name()
-    asked = {"host": order.host, "user": user, "key": text, "level": order.level, "seconds": order.seconds}
-    return request(VerificationOrder, **asked, by=operator_name())
+    asked = {"host": order.host, "user": user, "key": text, "level": order.level}
+    return request(VerificationOrder, **asked, seconds=order.seconds or None, by=operator_name())
 
 
 def _follow(client: "Client", ident: str) -> "VerificationStatus":

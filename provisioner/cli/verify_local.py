@@ -43,7 +43,7 @@ def verify(order: LocalOrder, output: str, *options: str) -> int:
     from provisioner.state import profile_file
 
     profile = profile_file.read(order.profile, order.name)
-    expected = expectation.of_profile(profile, order.level, unordered=local.UNORDERED)
+    expected = expectation.of_profile(profile, order.level, order.seconds, unordered=local.UNORDERED)
     _require_signable(order)
     if os.geteuid():
         info("This is not root: the kernel's log, serials and containers may be closed to you (use sudo).")
@@ -55,9 +55,7 @@ def verify(order: LocalOrder, output: str, *options: str) -> int:
     def tell_task(task: TaskResult) -> None:
         verdict_output.tell_task(task.result, task.sentence, task.action)
 
-    verdict = local.run(
-        expected, on_task=tell_task, on_progress=tell_progress, seconds=order.seconds, options=options
-    )
+    verdict = local.run(expected, on_task=tell_task, on_progress=tell_progress, options=options)
     if not verdict.checks or verdict.evidence is None:
         raise verdict_output.not_made("; ".join(verdict.sentences))
     report = _report(profile, expected, verdict, began)

@@ -6,14 +6,18 @@ from provisioner.errors import InputError
 from provisioner.verify.model import Expected, GpuKind, PciDevice
 
 
-def of_profile(profile: Profile, level: Level | None = None, *, unordered: str = "") -> Expected:
-    """Without image, disk and the inventory's MACs, which are a host's own; `level` in the profile's place.
+def of_profile(
+    profile: Profile, level: Level | None = None, soak_seconds: int = 0, *, unordered: str = ""
+) -> Expected:
+    """Without image, disk and the inventory's MACs, which are a host's own.
+
+    `level` and `soak_seconds` come in place of the profile's, where they are given.
 
     `unordered` says why nobody knows them. Raises InputError: the level is of GPUs, and no driver is named.
     """
     acceptance = profile.acceptance
-    if level:
-        acceptance = acceptance.model_copy(update={"level": level})
+    given = {"level": level, "soak_seconds": soak_seconds}
+    acceptance = acceptance.model_copy(update={name: value for name, value in given.items() if value})
     if acceptance.level is not Level.QUICK and not profile.gpu_driver:
         raise InputError(
             f"the profile {profile.name} names no gpu_driver, so there is nothing to burn in",

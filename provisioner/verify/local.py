@@ -8,17 +8,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from provisioner import run as programs
-from provisioner.domain.acceptance import CheckStage, Level
 from provisioner.domain.requirements import SiteCheck
 from provisioner.errors import ProgramError
 from provisioner.system import shipped
 from provisioner.system.text import clean
-from provisioner.verify import burnin
+from provisioner.verify import before_after, burnin
 from provisioner.verify.evidence import read_evidence, read_facts, unreadable
-from provisioner.verify.evidence_burnin import BurninReport, SiteCheckReport, read_burnin, read_site_check
-from provisioner.verify.judge import judge
+from provisioner.verify.evidence_burnin import SiteCheckReport, read_site_check
+from provisioner.verify.judge import sanity_failure
 from provisioner.verify.model import Evidence, Expected, TaskResult, Verdict
-from provisioner.verify.verification import conclude
+from provisioner.verify.verification import AGAIN, CHECKS, conclude
 
 PYTHON = "/usr/bin/python3"  # the scripts are the standard library's; the product's own Python is elsewhere
 SCRIPTS = {
@@ -29,9 +28,7 @@ SCRIPTS = {
     "firmware": "firmware.py",
     "container": "containers.py",
 }
-AGAIN = ("pcie", "kernel_log")  # read once more after a burn-in
 LIMIT = 300  # seconds for a script; that of the containers is the slowest
-SITE_CHECKS = Path("/etc/provisioner/checks")
 UNORDERED = "no order is known here, so nobody knows what it should be"
 
 
@@ -40,29 +37,37 @@ def run(
     *,
     on_task: Callable[[TaskResult], None],
     on_progress: burnin.OnProgress = lambda progress: None,
-    seconds: int = 0,
     options: Sequence[str] = (),
 ) -> Verdict:
     """Compare this machine with what was expected; `on_task` is called with each check.
 
-    `seconds` are those of a soak, `options` further arguments of the burn-in. `passed`, `rejected`,
-    `incomplete`, or `failed`: a script cannot be run, or says something that cannot be read.
+    As `verification.run` does it with a host. `options` are further arguments of the burn-in. `passed`,
+    `rejected`, `incomplete`, or `failed`: a script cannot be run, or says something that cannot be read.
     """
     try:
         printed = _printed(SCRIPTS if expected.gpu_driver else ("facts",))
         facts = read_facts(printed["facts"])
         assert facts  # noqa: S101  _printed has looked
-        seen = Evidence(facts, read_evidence(printed), site_checks=tuple(_site_checks(expected)))
-        report, why = _burn_in(seen, expected, on_progress, seconds, options)
-        if why:
-            return Verdict("failed", (why,), seen)
-        if report:  # what the load has done to the link, and what the driver said of it
-            after = read_evidence(_printed(AGAIN))
-            gpu = seen.gpu.model_copy(update={name: getattr(after, name) for name in AGAIN})
-            seen = replace(seen, gpu=gpu, burnin=report)
+        seen = Evidence(facts, read_evidence(printed))
+        if not sanity_failure(seen, expected):
+            seen = replace(seen, site_checks=tuple(_site_checks(expected)))
+            if expected.gpu_driver and expected.acceptance.burns_in:
+                seen = _burnt(seen, expected, on_progress, options)
     except ProgramError as fault:
         return Verdict("failed", (str(fault),))
     return conclude(seen, expected, on_task)
+
+
+def _burnt(
+    seen: Evidence, expected: Expected, on_progress: burnin.OnProgress, options: Sequence[str]
+) -> Evidence:
+    """With the burn-in, and what a load may have changed, read once more."""
+    wanted = expected.acceptance
+    outcome = burnin.burn_in_here(
+        wanted.level, on_progress=on_progress, seconds=wanted.soaked, options=options
+    )
+    gpu = before_after.merge(seen.gpu, read_evidence(_printed(AGAIN)))
+    return replace(seen, gpu=gpu, burnin=before_after.burnin_report(outcome), idle=seen.gpu.nvml)
 
 
 def _printed(names: Iterable[str]) -> dict[str, str]:
@@ -84,27 +89,6 @@ def _ask(script: str) -> str:
     return done.stdout.decode(errors="replace")
 
 
-def _burn_in(
-    seen: Evidence,
-    expected: Expected,
-    on_progress: burnin.OnProgress,
-    seconds: int,
-    options: Sequence[str],
-) -> tuple[BurninReport | None, str]:
-    """Its report, and else why there is none where there should be one.
-
-    A GPU that is missing or lost is not burnt in: nothing that came out could mend the verdict.
-    """
-    level = expected.acceptance.level
-    if level is Level.QUICK:
-        return None, ""
-    if any(check.is_blocking and check.stage is CheckStage.SANITY for check in judge(seen, expected)):
-        return None, ""
-    outcome = burnin.burn_in_here(level, on_progress=on_progress, seconds=seconds, options=options)
-    report = read_burnin(outcome.report)
-    return report, "" if report else outcome.sentence or "what the burn-in printed cannot be read"
-
-
 def _site_checks(expected: Expected) -> list[SiteCheckReport]:
     return [_site_check(check) for check in expected.acceptance.checks]
 
@@ -114,7 +98,7 @@ def _site_check(check: SiteCheck) -> SiteCheckReport:
     limits: Mapping[str, int] = {"--seconds": check.seconds, "--memory": check.memory}
     words = [word for name, value in limits.items() for word in (name, str(value))]
     source = shipped.file("ansible", "files/site_check.py").read_bytes()
-    argv: list[str | Path] = [PYTHON, "-", SITE_CHECKS / check.program, check.sha256, *words]
+    argv: list[str | Path] = [PYTHON, "-", CHECKS / check.program, check.sha256, *words]
     try:
         done = programs.run(argv, stdin=source, timeout=check.seconds + 60, check=False)
     except ProgramError as fault:

@@ -43,11 +43,11 @@ def _target(site: Site, row: Deployment) -> SshTarget:
     )
 
 
-def expected_of(site: Site, row: Deployment, level: Level | None = None) -> Expected:
-    """What its profile and its order demand of a host; `level` in place of the profile's."""
+def expected_of(site: Site, row: Deployment, level: Level | None = None, soak_seconds: int = 0) -> Expected:
+    """What its profile and its order demand of a host; level and soak in place of the profile's, if given."""
     host = site.database.hosts.get(row.host)
     image, version = row.image.split("@", 1)
-    expected = expectation.of_profile(site.database.profiles.get(host.profile), level)
+    expected = expectation.of_profile(site.database.profiles.get(host.profile), level, soak_seconds)
     return replace(
         expected,
         image_id=image,

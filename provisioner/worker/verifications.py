@@ -25,7 +25,7 @@ from provisioner.worker import verification
 
 log = logging.getLogger(__name__)
 AT_ONCE = 16  # hosts; the others wait, with their keys in memory
-LIMIT = 1800  # seconds for what is read of a host, its burn-in apart
+LIMIT = 1800  # seconds for what is read of a host, beside its burn-in and the site's own checks
 INTERVAL = 5.0  # seconds between two looks of a burn-in that are written down
 LOST = "the worker was started again, and the SSH key was in its memory alone"
 CODES = {"rejected": 501, "incomplete": 504, "unreachable": 502, "failed": 502}
@@ -117,7 +117,7 @@ def _verify(site: Site, story: _Story, key: int) -> None:
     row, began = story.row, site.clock()
     with os.fdopen(key):
         deployed = site.database.deployments.get(row.deployment)
-        expected = verification.expected_of(site, deployed, row.level)
+        expected = verification.expected_of(site, deployed, row.level, row.seconds)
         work = site.settings.state / "runs" / f"{deployed.id}.{row.id}"
         target = SshTarget(
             name=row.host,
@@ -126,7 +126,14 @@ def _verify(site: Site, story: _Story, key: int) -> None:
             key=ssh_keys.path_of(key),
             host_keys=deployed.host_keys,
         )
-        verdict = run_verification(target, expected, on_task=story.tell, work=work, seconds=LIMIT)
+        verdict = run_verification(
+            target,
+            expected,
+            on_task=story.tell,
+            on_progress=story.tell_progress,
+            work=work,
+            seconds=LIMIT + expected.acceptance.seconds,
+        )
     report = acceptance.conclude(site, deployed, expected, verdict, began, work / "evidence", later_by=row.by)
     with site.database.writing():
         if report:

@@ -36,7 +36,7 @@ def order(body: VerificationOrder) -> VerificationAnswer:
                 user=body.user,
                 by=body.by,
                 level=body.level,
-                seconds=body.seconds,
+                seconds=body.seconds or 0,
             )
             site.database.verifications.add(row)
             ssh_keys.hand_over(site.settings.state, row.id, key.descriptor)

@@ -338,6 +338,21 @@ def test_a_host_that_got_worse_is_8_and_stays_ready(
     assert stored.verdict == "rejected" and stored.id == found["report"]
 
 
+def test_a_higher_level_burns_the_host_in_and_leaves_nothing_there(
+    service: Service, worker: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """There is no GPU that CUDA knows: the burn-in says so, and nothing that was not made counts as good."""
+    assert service.verify("--level", "standard") == Exit.REJECTED
+    assert "(PV-504)" in capsys.readouterr().err
+    [stored] = service.site.database.acceptance_reports.of_host("vc-1")
+    report = canonical.read(stored.body.encode())
+    assert (report.level, stored.verdict) == ("standard", "incomplete")
+    [run_of_it] = [check for check in report.checks if check.id == "burnin.run"]
+    assert run_of_it.is_blocking and run_of_it.reason
+    assert "burnin.json" in [one.path for one in report.artifacts], "it was made, and its words are kept"
+    assert not list(Path("/dev/shm").glob("provision-*"))
+
+
 def test_a_machine_with_another_host_key_is_not_the_host(
     service: Service, worker: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
