@@ -45,7 +45,7 @@ def run(
     `rejected`, `incomplete`, or `failed`: a script cannot be run, or says something that cannot be read.
     """
     try:
-        printed = _printed(SCRIPTS if expected.gpu_driver else ("facts",))
+        printed = _printed(tuple(SCRIPTS) if expected.gpu_driver else ("facts",))
         facts = read_facts(printed["facts"])
         assert facts  # noqa: S101  _printed has looked
         seen = Evidence(facts, read_evidence(printed))
