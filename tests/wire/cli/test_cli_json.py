@@ -79,6 +79,7 @@ LIFE = (
 )
 ELSEWHERE = {  # what answers as data → which tests read it
     "certificate key": "tests/wire/cli/test_cli_certificate.py",
+    "certificate list": "tests/wire/cli/test_cli_verify.py",
     "certificate verify": "tests/wire/cli/test_cli_certificate.py",
     "verify": "tests/wire/cli/test_cli_verify.py",
     "explain": "tests/unit/cli/test_documents.py",

@@ -312,8 +312,9 @@ def test_a_key_that_is_given_once_lets_a_ready_host_be_verified(
     subject = report.subject
     assert (stored.verdict, subject.image.sha256, subject.disk_serial) == ("accepted", "", "S5XX")
     assert report.operator == getpass.getuser() and report.subject.deployment == stored.deployment
-    assert cli.run(["certificate", "list", "vc-1", "--server", service.url]) == Exit.DONE
-    assert stored.id in capsys.readouterr().out
+    assert cli.run(["certificate", "list", "vc-1", "-o", "json", "--server", service.url]) == Exit.DONE
+    [listed] = json.loads(capsys.readouterr().out)["certificates"]
+    assert (listed["report"], listed["verdict"]) == (stored.id, "accepted")
     # its first lines are those of every such key, and the public half
     secret = service.target.key.read_text().splitlines()[3:-1]
     everything = service.files()
