@@ -27,8 +27,8 @@ def build() -> bytes:
     files = {f"{NAME}/{path.relative_to(PACKAGE)}": path for path in _wanted()}
     scripts = shipped.folder("ansible") / "files"
     for path in scripts.rglob("*.py"):
-        name = path.relative_to(scripts)
-        files[f"{NAME}/share/ansible/files/{name}"] = shipped.file("ansible", f"files/{name}")
+        place = path.relative_to(scripts)
+        files[f"{NAME}/share/ansible/files/{place}"] = shipped.file("ansible", f"files/{place}")
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, path in sorted(files.items()):
