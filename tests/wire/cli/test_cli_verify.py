@@ -18,6 +18,7 @@ from werkzeug.serving import BaseWSGIServer, make_server
 from provisioner import cli, run
 from provisioner import settings as settings_module
 from provisioner.certificate import canonical
+from provisioner.client import Client
 from provisioner.deployment.order import arm
 from provisioner.domain.deployment import WrittenDisk
 from provisioner.domain.hardware import DiskInfo, HardwareFacts
@@ -25,7 +26,7 @@ from provisioner.domain.host import Bmc, Host
 from provisioner.domain.image import Image
 from provisioner.domain.profile import Gpu, Profile
 from provisioner.domain.stage import Stage
-from provisioner.errors import Exit
+from provisioner.errors import Exit, InputError
 from provisioner.site.site import Site
 from provisioner.state.database import Database
 from provisioner.state.folder import prepare_folder
@@ -469,14 +470,9 @@ def test_without_a_worker_nothing_is_begun(service: Service, capsys: pytest.Capt
     assert service.site.database.verifications.open() == []
 
 
-def test_what_is_asked_of_no_verification_is_said(
-    service: Service, capsys: pytest.CaptureFixture[str]
-) -> None:
-    from provisioner.client import Client
-    from provisioner.errors import NotFoundError
-
+def test_what_is_asked_of_no_verification_is_said(service: Service) -> None:
     client = Client(server=service.url, token=operator_token_file(service.site.settings.state).read_text())
-    with pytest.raises(NotFoundError) as raised:
+    with pytest.raises(InputError) as raised:
         client.verification("v-none")
     assert raised.value.code == 575
 
