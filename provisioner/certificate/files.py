@@ -49,7 +49,7 @@ def write(report: bytes, signature: str, target: Path) -> None:
     Who has signed is not asked. Raises CertificateError (PV-560, PV-561): they are none; InputError: another
     suffix; FileError (PV-150, PV-151): then all is as it was before.
     """
-    kind = _kind_of(target)
+    kind = kind_of(target)
     found = minisig.read(signature)
     if found is None:
         raise unsigned("the signature is none of a certificate's")
@@ -97,7 +97,8 @@ def unsigned(why: str) -> CertificateError:
     return CertificateError(why, hint=hint, code=561)
 
 
-def _kind_of(target: Path) -> Kind:
+def kind_of(target: Path) -> Kind:
+    """By its suffix. Raises InputError: another."""
     kind = SUFFIXES.get(target.suffix.lower())
     if kind is None:
         raise InputError(

@@ -36,6 +36,15 @@ def sign(report: bytes, key: Path) -> str:
     return _sign(report, key, statement.write(said, short)).text()
 
 
+def require_usable(key: Path) -> None:
+    """Try a key before the work whose result it shall sign. Raises PackError (PV-325), FileError (PV-150)."""
+    try:
+        key.open("rb").close()
+    except OSError as fault:
+        raise file_fault.explained(fault, key) from fault
+    _sign(b"", key, statement.FORMAT)
+
+
 def check(report: bytes, signature: str, keys: Sequence[Path]) -> SigningKey:
     """Who signed a report. Nothing of the report is read before.
 

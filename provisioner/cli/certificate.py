@@ -42,15 +42,18 @@ class _HostOrCommand(click.Group):
     A word that is like a command is a command that was mistyped; a host of such a name is got by `get`.
     """
 
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if args and not args[0].startswith("-") and not get_close_matches(args[0], self.commands):
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        first = args[0] if args else "-"
+        if not (first.startswith("-") or first in self.commands or get_close_matches(first, self.commands)):
             args = ["get", *args]
-        return super().parse_args(ctx, args)
+        return super().resolve_command(ctx, args)
 
 
 @click.group(cls=_HostOrCommand)
 def certificate() -> None:
-    """Certificates of GPU acceptance: get a host's, verify, write in another form, the site's public key.
+    """Certificates of GPU acceptance: get a host's, verify, write in another form; keys.
 
     `provision certificate HOST` is `provision certificate get HOST`.
     """
@@ -185,6 +188,24 @@ def export(file: Path, target: Path, keys: tuple[Path, ...], state: Path) -> Non
     signed = verifying.open_signed(file, keys or _site_keys(state))
     files.write(signed.data, signed.signature.text(), target)
     info(f"{target}: report {signed.report.report_id} of {signed.report.subject.name}")
+
+
+@certificate.command()
+@click.argument("name")
+@click.option("--dir", "folder", type=FILE, default=Path(), help="Where to.")
+def keygen(name: str, folder: Path) -> None:
+    """Make a key pair that signs reports of verify --local: NAME.key and NAME.pub, in minisign's format.
+
+    It is your own, not the site's, and never written over. Keep NAME.key (it has no password), and give
+    NAME.pub to whoever is to verify: certificate verify FILE --key NAME.pub.
+    """
+    from provisioner.imaging import signature
+
+    if Path(name).name != name:
+        raise InputError(f"{name!r} is no name for a key", hint="--dir says where to")
+    secret, public = signature.keygen(folder, name)
+    info(f"{secret} signs; keep it secret (it has no password)")
+    info(f"{public} verifies; next: provision verify --local --key {secret} --to FILE.pdf")
 
 
 @certificate.command()

@@ -51,4 +51,28 @@ ACCEPTANCE: dict[int, tuple[str, str]] = {
         "The certificate is right, and it says that the unit was not accepted.",
         "Do what the certificate names first; then let the unit be accepted again.",
     ),
+    570: (
+        "The host is being deployed or verified, so it cannot be verified now.",
+        "Wait until it is at rest: provision watch HOST.",
+    ),
+    571: (
+        "The SSH key that was given cannot be used: it is no private key, or has a passphrase.",
+        "Give the private half without a passphrase: ssh-keygen -p -N '' -f COPY.",
+    ),
+    572: (
+        "Nothing is known of the host's SSH host key, so nobody can say that it is this host.",
+        "Deploy it; or provision verify --local on the host itself.",
+    ),
+    573: (
+        "The worker was started again during a verification, and the SSH key was in its memory alone.",
+        "Give the key once more: provision verify HOST --key FILE.",
+    ),
+    574: (
+        "A profile is learned from accepted reports only, and this one is not.",
+        "provision certificate list HOST shows others; or mend the host and verify it again.",
+    ),
+    575: (
+        "There is no such verification, or it was forgotten by now.",
+        "provision certificate list HOST shows what was signed.",
+    ),
 }

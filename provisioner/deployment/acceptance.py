@@ -4,19 +4,9 @@ import secrets
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from provisioner import __version__
 from provisioner.certificate import canonical, signing
 from provisioner.domain import timeline
-from provisioner.domain.acceptance import (
-    AcceptanceReport,
-    Artifact,
-    Baseline,
-    FirmwareVersion,
-    HostReport,
-    ImageSubject,
-    Subject,
-    reach_verdict,
-)
+from provisioner.domain.acceptance import AcceptanceReport, Baseline, ImageSubject, Subject
 from provisioner.domain.deployment import Deployment
 from provisioner.domain.events.agent import AgentWritten
 from provisioner.domain.host import Host
@@ -26,11 +16,10 @@ from provisioner.errors import ProvisionError
 from provisioner.site.site import Site
 from provisioner.state.acceptance_reports import StoredReport
 from provisioner.state.secrets import signing_key_file
-from provisioner.system.checksum import sha256
-from provisioner.verify import Verdict, twins, xids
+from provisioner.verify import Verdict, twins
 from provisioner.verify.evidence import FirmwareReport
 from provisioner.verify.model import Evidence, Expected
-from provisioner.verify.subjects import subjects
+from provisioner.verify.report import Made, assemble
 
 MOST_SIBLINGS = 50  # of a profile, the newest
 ALIKE = (Stage.POWERING, Stage.NETBOOTING, Stage.RESTARTING)  # stages that take as long on all of a kind
@@ -38,15 +27,29 @@ MOSTLY = 0.9  # of an image
 
 
 def conclude(
-    site: Site, row: Deployment, expected: Expected, verdict: Verdict, began: float, evidence: Path
+    site: Site,
+    row: Deployment,
+    expected: Expected,
+    verdict: Verdict,
+    began: float,
+    evidence: Path,
+    *,
+    later_by: str = "",
 ) -> StoredReport | None:
     """The signed report of a verdict; None where nothing was judged. Nothing is stored.
 
-    `evidence` is the folder of raw outputs. Raises PackError (PV-325) where it cannot be signed.
+    `evidence` is the folder of raw outputs. `later_by` has asked for it after the deployment: then the disk
+    was written to since, and nobody has read the image back. Raises PackError (PV-325) where it cannot be
+    signed.
     """
     if not verdict.checks or verdict.evidence is None:
         return None
-    report = _compared(site, row, _report(site, row, expected, verdict, began, evidence))
+    report = _report(site, row, expected, verdict, began, evidence)
+    if later_by:
+        image = report.subject.image.model_copy(update={"sha256": ""})
+        subject = report.subject.model_copy(update={"image": image})
+        report = report.model_copy(update={"operator": later_by, "subject": subject})
+    report = _compared(site, row, report)
     body = canonical.render(report)
     return StoredReport(
         id=report.report_id,
@@ -72,22 +75,14 @@ def _report(
     profile = site.database.profiles.get(host.profile)
     seen = verdict.evidence
     assert seen is not None  # noqa: S101  conclude has looked
-    return AcceptanceReport(
+    made = Made(
         report_id=f"a-{row.id.removeprefix('d-').lower()}-{secrets.token_hex(4)}",
-        started_at=began,
-        finished_at=site.clock(),
-        tool=f"vaultcube-provisioner {__version__}",
+        began=began,
+        finished=site.clock(),
         operator=row.armed_by,
-        level=expected.acceptance.level,
-        subject=_subject(site, row, host, profile, seen),
-        host=_host_report(seen),
-        stack=_stack(seen),
-        gpus=subjects(seen, expected),
-        checks=verdict.checks,
-        xid=xids.summarise(seen.gpu.kernel_log) if seen.gpu.kernel_log else (),
-        artifacts=tuple(_artifacts(evidence)),
-        verdict=reach_verdict(verdict.checks),
+        evidence=evidence,
     )
+    return assemble(_subject(site, row, host, profile, seen), expected, verdict, made)
 
 
 def _subject(site: Site, row: Deployment, host: Host, profile: Profile, seen: Evidence) -> Subject:
@@ -116,33 +111,6 @@ def _image(site: Site, row: Deployment) -> ImageSubject:
     read_back = site.database.events.last_of(row.id, AgentWritten.kind) is not None
     known = {image.id: image.raw_sha256 for image in site.database.images.all()}
     return ImageSubject(name=name, version=version, sha256=known.get(row.image, "") if read_back else "")
-
-
-def _host_report(seen: Evidence) -> HostReport:
-    machine, gpus = seen.gpu.firmware or FirmwareReport(), seen.gpu.nvml.gpus if seen.gpu.nvml else ()
-    parts = [FirmwareVersion(part=one.part, place=one.place, version=one.version) for one in machine.parts]
-    vbios = [FirmwareVersion(part="vbios", place=gpu.bus, version=gpu.vbios) for gpu in gpus if gpu.vbios]
-    return HostReport(
-        kernel=seen.facts.kernel,
-        cpu=machine.cpu,
-        memory_bytes=seen.facts.memory,
-        firmware=(*parts, *vbios),
-        nvme=tuple(f"{one.about} {one.place}".strip() for one in machine.parts if one.part == "nvme"),
-    )
-
-
-def _stack(seen: Evidence) -> dict[str, str]:
-    """What runs on it, name → version, as far as it was told."""
-    stack = dict(seen.gpu.firmware.stack) if seen.gpu.firmware else {}
-    if seen.gpu.nvml:
-        stack |= {"driver": seen.gpu.nvml.driver or "", "cuda": seen.gpu.nvml.cuda or ""}
-    return {name: version for name, version in stack.items() if version}
-
-
-def _artifacts(folder: Path) -> Iterator[Artifact]:
-    """The raw outputs that lie beside the verification's log."""
-    for path in sorted(folder.glob("*.json")) if folder.is_dir() else []:
-        yield Artifact(path=path.name, size=path.stat().st_size, sha256=sha256(path))
 
 
 def _compared(site: Site, row: Deployment, report: AcceptanceReport) -> AcceptanceReport:

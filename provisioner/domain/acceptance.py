@@ -183,6 +183,7 @@ class GpuSubject(FrozenModel):
     serial: Exact = ""
     name: Words = ""
     pci_bus_id: Exact = ""
+    pci_id: Exact = ""  # vendor:device, of which a profile counts so many
     slot: Exact = ""  # as SMBIOS names it
     vbios: Exact = ""
     memory_bytes: Count | None = None

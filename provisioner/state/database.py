@@ -29,6 +29,7 @@ from provisioner.state.sightings import Sightings
 from provisioner.state.surveys import Surveys
 from provisioner.state.transfers import Transfers
 from provisioner.state.values import Values
+from provisioner.state.verifications import Verifications
 
 
 class Database(Connection):
@@ -51,6 +52,7 @@ class Database(Connection):
         self.values = Values(self)
         self.clock = ClockTable(self)
         self.acceptance_reports = AcceptanceReports(self)
+        self.verifications = Verifications(self)
 
     def put_inventory(self, hosts: list[Host], profiles: list[Profile], pool: AddressRange) -> None:
         """Add or replace hosts and profiles in one transaction; each MAC gets a fixed address of `pool`.

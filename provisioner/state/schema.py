@@ -5,7 +5,7 @@ from sqlite_utils import Database, Migrations
 from provisioner.domain.stage import RESTING
 from provisioner.system.checksum import sha256_text
 
-SCHEMA_VERSION = 12  # raised with every migration; a newer folder is refused
+SCHEMA_VERSION = 13  # raised with every migration; a newer folder is refused
 DEPLOYMENTS = {  # the columns of the first release; what follows adds and renames
     "id": str,
     "host": str,
@@ -177,3 +177,11 @@ def twelfth(db: Database) -> None:
     db.table("acceptance_reports").create({**row, **more}, pk="id", defaults={"of_former_host": 0})
     db.table("acceptance_reports").create_index(["host", "created"])
     db.table("acceptance_reports").create_index(["deployment"])
+
+
+@migrations()
+def thirteenth(db: Database) -> None:
+    """Verifications after a deployment; state/verifications.py reads and writes them."""
+    row = {"id": str, "created": float, "state": str, "body": str}
+    db.table("verifications").create(row, pk="id")
+    db.table("verifications").create_index(["state"])

@@ -10,9 +10,12 @@ no longer hears us, whatever sshd does. The play that takes it away fails where 
 
 import base64
 import json
+import math
 import os
+import platform
 import select
 import shlex
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -20,6 +23,7 @@ from pathlib import Path
 from typing import Literal
 
 from provisioner import run as programs
+from provisioner.domain import requirements
 from provisioner.domain.acceptance import Level
 from provisioner.system.text import clean
 from provisioner.verify import ansible, burnin_archive, ssh
@@ -30,8 +34,8 @@ PLACE_LIMIT = 120  # seconds for the play
 BEAT, LEASE = 5.0, 60.0  # seconds between two signs of life, and without one until the program ends itself
 GRACE = 30.0  # seconds for the program's last words after it was told to end
 LONGEST = 16 << 20  # bytes of a line; the report holds DCGM's output
-# Seconds after which the program is ended: what DCGM may take, and three times the tests.
-LIMITS = {Level.QUICK: 420, Level.STANDARD: 1800, Level.FULL: 7200, Level.SOAK: 7200}
+LIMITS = requirements.LIMITS
+_MERGED = ("/bin/sh", "-c", 'exec "$@" 2>&1', "sh")  # standard error with the rest
 STATES = ("ok", "no torch", "no gpu", "cancelled", "error")
 
 
@@ -70,11 +74,13 @@ def burn_in(
     on_progress: OnProgress = lambda progress: None,
     is_cancelled: Callable[[], bool] = lambda: False,
     seconds: int = 0,
+    limit: float = math.inf,
     options: Sequence[str] = (),
 ) -> BurnInOutcome:
     """Run the burn-in; nothing of it is left on the host, however this ends.
 
-    `seconds` are those of a soak. `is_cancelled` is asked about once a second; what `on_progress` raises ends
+    `seconds` are those of a soak; the program is ended after `limit` seconds, or after those of its level where
+    they are fewer. `is_cancelled` is asked about once a second; what `on_progress` raises ends
     the run, too, and is raised again. `options` are further arguments of the program. Raises ServiceError
     where the host told no usable host key.
     """
@@ -87,10 +93,9 @@ def burn_in(
             reason = placed.sentence or f"{target.name} did not say where the burn-in was placed"
             return BurnInOutcome("unreachable" if placed.result == "unreachable" else "failed", reason)
         try:
-            program = ["/usr/bin/python3", f"{place}/{burnin_archive.NAME}", "--level", level.value]
-            lasting = ["--seconds", str(seconds)] * (level is Level.SOAK)
-            words = [*program, "--lease", f"{LEASE:g}", *lasting, *options]
-            session = _Session(route, words, work / "burnin.ssh.log", LIMITS[level] + seconds)
+            words = _command(place, level, seconds, options)
+            ended_after = min(limit, LIMITS[level] + seconds)
+            session = _over_ssh(route, words, work / "burnin.ssh.log", ended_after)
             outcome = session.run(on_progress, is_cancelled)
         finally:
             removed = _play(route, work, place)
@@ -108,15 +113,53 @@ def _play(route: ssh.Route, work: Path, place: str) -> ansible.PlayResult:
     return ansible.run_playbook("burnin", route, folder=work, seconds=PLACE_LIMIT, variables=dict(variables))
 
 
-class _Session:
-    """The program on its connection: reads its lines, renews its lease, ends it."""
+def burn_in_here(
+    level: Level,
+    *,
+    on_progress: OnProgress = lambda progress: None,
+    is_cancelled: Callable[[], bool] = lambda: False,
+    seconds: int = 0,
+    options: Sequence[str] = (),
+) -> BurnInOutcome:
+    """Likewise on this very machine: the program lies in its memory, and ends with this process."""
+    memory = Path("/dev/shm")  # noqa: S108  a folder of ours below it, which nobody else can read
+    with tempfile.TemporaryDirectory(prefix="provision-", dir=memory if memory.is_dir() else None) as place:
+        (Path(place) / burnin_archive.NAME).write_bytes(burnin_archive.build())
+        words = _command(place, level, seconds, options)
+        return _Session(platform.node(), [*_MERGED, *words], LIMITS[level] + seconds).run(
+            on_progress, is_cancelled
+        )
 
-    def __init__(self, route: ssh.Route, words: Sequence[str], log: Path, limit: float) -> None:
-        self._route, self._log = route, log
-        log.unlink(missing_ok=True)
-        # what it writes to its standard error is no JSON, and tells why there is no report
-        remote = f"exec {shlex.join(words)} 2>&1"
-        argv: list[str | Path] = ["ssh", "-E", log, *ssh.login(route), remote]
+
+def _command(place: str, level: Level, seconds: int, options: Sequence[str]) -> list[str]:
+    program = ["/usr/bin/python3", f"{place}/{burnin_archive.NAME}", "--level", level.value]
+    lasting = ["--seconds", str(seconds)] * (level is Level.SOAK)
+    return [*program, "--lease", f"{LEASE:g}", *lasting, *options]
+
+
+def _over_ssh(route: ssh.Route, words: Sequence[str], log: Path, limit: float) -> "_Session":
+    """A session on a connection of its own; what ssh itself says of it comes into `log`."""
+    log.unlink(missing_ok=True)
+    argv: list[str | Path] = ["ssh", "-E", log, *ssh.login(route), f"exec {shlex.join(words)} 2>&1"]
+
+    def explain() -> str:
+        complaint = log.read_text(errors="replace") if log.exists() else ""
+        return ssh.explain_unreachable(route.target, complaint)
+
+    return _Session(route.target.name, argv, limit, explain)
+
+
+class _Session:
+    """The program: reads its lines, renews its lease, ends it.
+
+    What it writes to its standard error is no JSON, and tells why there is no report; so it has to come with
+    the rest. Where it runs on a connection, `explain` says why that was lost.
+    """
+
+    def __init__(
+        self, name: str, argv: Sequence[str | Path], limit: float, explain: Callable[[], str] | None = None
+    ) -> None:
+        self._name, self._explain = name, explain
         self._process = programs.start(argv, stdin=programs.PIPE, stdout=programs.PIPE)
         self._limit, self._until = limit, time.monotonic() + limit
         self._next_beat, self._part = 0.0, b""
@@ -176,7 +219,7 @@ class _Session:
 
     def _end(self, result: Literal["cancelled", "failed"], why: str) -> None:
         """Let the lease end, and wait for the last words."""
-        self._ended = BurnInOutcome(result, f"the burn-in of {self._route.target.name} was ended: {why}")
+        self._ended = BurnInOutcome(result, f"the burn-in of {self._name} was ended: {why}")
         self._until = time.monotonic() + GRACE
         self._hang_up()
 
@@ -198,17 +241,14 @@ class _Session:
             on_progress(progress)
 
     def _outcome(self, code: int) -> BurnInOutcome:
-        name = self._route.target.name
         if self._ended:
             return replace(self._ended, report=self._report)
         if self._report:
             return BurnInOutcome("ended", report=self._report)
-        if code == 255:  # ssh's own
-            complaint = self._log.read_text(errors="replace") if self._log.exists() else ""
-            return BurnInOutcome("unreachable", ssh.explain_unreachable(self._route.target, complaint))
-        return BurnInOutcome(
-            "failed", f"the burn-in of {name} gave no report: {self._last or f'code {code}'}"
-        )
+        if code == 255 and self._explain:  # ssh's own
+            return BurnInOutcome("unreachable", self._explain())
+        reason = self._last or f"code {code}"
+        return BurnInOutcome("failed", f"the burn-in of {self._name} gave no report: {reason}")
 
 
 def _progress(said: object) -> BurnInProgress | None:

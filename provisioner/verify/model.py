@@ -7,7 +7,7 @@ from typing import Literal
 
 from provisioner.domain.acceptance import AcceptanceReport, CheckResult
 from provisioner.domain.requirements import AcceptedFirmware, Requirements
-from provisioner.verify.evidence import GpuEvidence, HostFacts
+from provisioner.verify.evidence import GpuEvidence, GpuReport, HostFacts
 from provisioner.verify.evidence_burnin import BurninReport, SiteCheckReport
 
 ANY_FIRMWARE = AcceptedFirmware()
@@ -63,7 +63,8 @@ class Expected:
     """What the order and the profile want. `memory_min` in bytes; empty or 0 means: not checked.
 
     Without `gpu_driver` (NVIDIA's branch, such as `580`) NVML is not asked and `gpus` is not looked at.
-    `last` is the host's report before this one.
+    `last` is the host's report before this one. `unordered` says why nobody knows what was ordered: image and
+    disk are not judged then.
     """
 
     image_id: str
@@ -78,16 +79,21 @@ class Expected:
     firmware: AcceptedFirmware = ANY_FIRMWARE
     acceptance: Requirements = NO_REQUIREMENTS
     last: AcceptanceReport | None = None
+    unordered: str = ""
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """All that was read of a host. None: it was not asked, or what it printed cannot be read."""
+    """All that was read of a host. None: it was not asked, or what it printed cannot be read.
+
+    `gpu` is how it is after the burn-in, `idle` its GPUs before it; None where there was no burn-in.
+    """
 
     facts: HostFacts
     gpu: GpuEvidence = NO_GPU_EVIDENCE
     burnin: BurninReport | None = None
     site_checks: tuple[SiteCheckReport, ...] = ()
+    idle: GpuReport | None = None
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,13 @@
 """What the worker does over SSH: the verification and the sealing of a deployed host."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
 from provisioner.deployment import acceptance
 from provisioner.deployment.record import record, write
 from provisioner.domain import deployment
+from provisioner.domain.acceptance import Level
 from provisioner.domain.deployment import Deployment
 from provisioner.domain.events.payload import Payload
 from provisioner.domain.events.verification import (
@@ -23,7 +25,7 @@ from provisioner.domain.lifecycle import verification_seconds
 from provisioner.errors import PackError
 from provisioner.site.site import Site
 from provisioner.state.secrets import deployment_key_file
-from provisioner.verify import Expected, GpuKind, PciDevice, SshTarget, TaskResult, Verdict
+from provisioner.verify import Expected, SshTarget, TaskResult, Verdict, expectation
 from provisioner.verify import run as run_verification
 from provisioner.verify import seal as run_sealing
 
@@ -41,22 +43,18 @@ def _target(site: Site, row: Deployment) -> SshTarget:
     )
 
 
-def _expected(site: Site, row: Deployment) -> Expected:
+def expected_of(site: Site, row: Deployment, level: Level | None = None, soak_seconds: int = 0) -> Expected:
+    """What its profile and its order demand of a host; level and soak in place of the profile's, if given."""
     host = site.database.hosts.get(row.host)
-    profile = site.database.profiles.get(host.profile)
     image, version = row.image.split("@", 1)
-    return Expected(
+    expected = expectation.of_profile(site.database.profiles.get(host.profile), level, soak_seconds)
+    return replace(
+        expected,
         image_id=image,
         image_version=version,
         root_disk_serial=row.disk.serial,
         root_disk_wwn=row.disk.wwn,
-        memory_min=profile.memory_min,
-        macs=tuple(host.macs) + tuple(nic.mac for nic in profile.nics if nic.mac and nic.role != "bmc"),
-        pci=tuple(PciDevice(id=gpu.id, count=gpu.count, name=gpu.name) for gpu in profile.gpus),
-        gpu_driver=profile.gpu_driver,
-        gpus=tuple(GpuKind(**gpu.model_dump()) for gpu in profile.gpus) if profile.gpu_driver else (),
-        firmware=profile.firmware,
-        acceptance=profile.acceptance,
+        macs=(*host.macs, *expected.macs),
         last=acceptance.last_report(site, row.host),
     )
 
@@ -68,7 +66,7 @@ def verify(site: Site, row: Deployment) -> None:
         report = _report(VerifyTask, task).model_copy(update={"action": task.action})
         record(site, row.id, report, source="ansible")
 
-    expected, began = _expected(site, row), site.clock()
+    expected, began = expected_of(site, row), site.clock()
     work = site.settings.state / "runs" / f"{row.id}.verify"
     seconds = _seconds(row, began)
     verdict = run_verification(_target(site, row), expected, on_task=note, work=work, seconds=seconds)

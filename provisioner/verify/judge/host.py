@@ -35,6 +35,9 @@ def image(seen: Seen) -> Iterator[Finding]:
     facts, expected = seen.evidence.facts, seen.expected
     wanted = f"{expected.image_id} {expected.image_version}"
     shown = f"{facts.image_id} {facts.image_version}".strip()
+    if expected.unordered:
+        yield needless(expected.unordered, shown)
+        return
     if (facts.image_id, facts.image_version) == (expected.image_id, expected.image_version):
         yield good(f"the OS is image {wanted}", shown, wanted)
         return
@@ -45,6 +48,9 @@ def image(seen: Seen) -> Iterator[Finding]:
 def root_disk(seen: Seen) -> Iterator[Finding]:
     """The root file system is on the disk that was written."""
     wanted = DiskIdentity(seen.expected.root_disk_serial, seen.expected.root_disk_wwn)
+    if seen.expected.unordered:
+        yield needless(seen.expected.unordered, [disk.serial for disk in seen.evidence.facts.root_disks])
+        return
     if not wanted.is_known:
         yield needless("the disk that was written has neither serial nor WWN")
         return

@@ -26,6 +26,7 @@ from provisioner.web.operators import (
     runs,
     secrets,
     service,
+    verifications,
 )
 
 Handler = Callable[..., BaseModel]
@@ -90,6 +91,8 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("GET", "/hosts/<path:name>/history", hosts.history),
     Endpoint("GET", "/hosts/<path:name>/certificates", certificates.list_of_host),
     Endpoint("GET", "/certificates/<ident>", certificates.show),
+    Endpoint("POST", "/verifications", verifications.order),
+    Endpoint("GET", "/verifications/<ident>", verifications.show),
     Endpoint("GET", "/sightings", hosts.sightings),
     Endpoint("GET", "/profiles", profiles.list_all),
     Endpoint("GET", "/profiles/<name>", profiles.show),

@@ -12,8 +12,8 @@ ROOT = Path(__file__).parents[3]
 ANSIBLE, TESTS = ROOT / "ansible", ROOT / "tests"
 ROLES = sorted(path for path in (ANSIBLE / "roles").iterdir() if path.is_dir())
 ORDER = [
-    *("base", "hardening", "docker", "python_env", "nvidia_driver", "nvidia_container_toolkit"),
-    *("ml_frameworks", "cleanup"),
+    *("base", "hardening", "docker", "python_env", "verification", "nvidia_driver"),
+    *("nvidia_container_toolkit", "ml_frameworks", "cleanup"),
 ]
 # playbook -> who runs it in a test, and by what call
 PLAYBOOKS = {

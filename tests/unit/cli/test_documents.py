@@ -17,6 +17,7 @@ WITHOUT_DATA = {
     "bmc console": "it gives the bytes of a console",
     "certificate export": FILES,
     "certificate get": FILES,
+    "certificate keygen": FILES,
     "serve": "it is the service",
     "completion": "it prints a script",
     "image keygen": FILES,

@@ -279,7 +279,7 @@ def test_nvml_is_asked_for_what_the_profile_says_and_only_with_a_driver(site: Si
     ):
         profile = Profile(name="cube", gpu_driver=driver, gpus=cards)
         site.database.put_inventory([], [profile], site.settings.hosts_range)
-        expected = verification._expected(site, row)
+        expected = verification.expected_of(site, row)
         assert (expected.gpu_driver, expected.gpus) == (driver, kinds)
         assert expected.pci == (PciDevice("10de:2330", 8, cards[0].name),)
 
@@ -526,7 +526,7 @@ def test_a_profiles_demands_reach_the_judge(site: Site, verifying: str) -> None:
         firmware=AcceptedFirmware(bios=("2.1",)),
     )
     site.database.put_inventory([], [profile], site.settings.hosts_range)
-    expected = verification._expected(site, row)
+    expected = verification.expected_of(site, row)
     assert (expected.acceptance, expected.firmware) == (demands, profile.firmware)
     [kind] = expected.gpus
     assert (kind.nvlinks, kind.power_limit, kind.mig, kind.persistence, kind.vbios) == (

@@ -74,6 +74,7 @@ ASKING = {
     "net leases": "",
     "net check": "",
     "net print": "--for kea",
+    "verify": "vc-1 --key FILE",
     "certificate get": "vc-1",
     "certificate list": "vc-1",
     "check": "",
@@ -84,6 +85,7 @@ FAKED = "tests/wire/golden/test_image_build.py"
 ALONE, MANY = "test_who_waits_for_a_host_ends_as_it_does", "test_who_waits_for_a_run_ends_as_it_does"
 LATE, NET = "test_a_timeout_is_exit_7_and_the_deployment_goes_on", "tests/wire/services/dhcp/test_modes.py"
 CERTIFICATE = "tests/wire/cli/test_cli_certificate.py"
+VERIFY = "tests/wire/cli/test_cli_verify.py"
 REACHED = {  # command, code → the test that reaches it
     **{(verb, code): f"{DEPLOY}::{ALONE}" for verb in ("deploy", "retry", "watch") for code in (3, 8)},
     **{(verb, 4): f"{RUNS}::{MANY}" for verb in ("deploy", "retry", "watch")},
@@ -115,6 +117,9 @@ REACHED = {  # command, code → the test that reaches it
     ("mirror airgap", 6): f"{MIRROR}::test_what_is_asked_elsewhere_is_named_and_fails",
     ("rehearse", 3): "tests/unit/cli/test_rehearse.py::test_one_rehearsal_that_went_wrong_fails_them_all",
     ("serve", 6): "tests/wire/test_service.py::test_a_state_folder_of_a_newer_release_is_left_as_it_is",
+    ("verify", 3): f"{VERIFY}::test_a_user_who_may_not_be_root_ends_it_without_a_verdict",
+    ("verify", 8): f"{VERIFY}::test_a_host_that_got_worse_is_8_and_stays_ready",
+    ("certificate keygen", 6): f"{VERIFY}::test_a_key_pair_is_never_written_over",
     ("certificate verify", 6): f"{CERTIFICATE}::test_what_is_wrong_is_said_with_its_code",
     (
         "certificate verify",

@@ -69,7 +69,7 @@ def assert_all_or_nothing(found: Runs, *, least: int = 1) -> None:
     assert sum(one["code"] != 0 for one in tight) >= least, [one["code"] for one in tight]
 
 
-@pytest.mark.parametrize("noun", ["image", "mirror"])
+@pytest.mark.parametrize("noun", ["image", "mirror", "certificate"])
 def test_a_key_pair_is_made_whole_or_not_at_all(tmp_path: Path, noun: str) -> None:
     folder = tmp_path / "disk"
     found = runs(folder, tmp_path / "seed", [0, 1, 2], noun, "keygen", "k", "--dir", folder)
@@ -343,11 +343,28 @@ def test_what_the_service_gives_is_written_whole_or_not_at_all(
     assert_all_or_nothing(found, least=3)
 
 
+@pytest.mark.parametrize("kind", ["json", "pdf"])
+def test_a_report_of_this_machine_is_written_whole_or_stays_what_it_was(tmp_path: Path, kind: str) -> None:
+    """Likewise of what was just judged; of a machine of which no more is demanded than some memory."""
+    folder, seed = tmp_path / "disk", tmp_path / "seed"
+    seed.mkdir()
+    for name in (f"c.{kind}", *(["c.json.minisig"] if kind == "json" else [])):
+        (seed / name).write_text(f"the {name} of yesterday")
+    secret, _ = make_key(tmp_path)
+    (tmp_path / "cube.yml").write_text("plain: {memory_min: 1M}\n")
+    words = ("verify", "--local", "--profile", tmp_path / "cube.yml", "--key", secret)
+    found = runs(folder, seed, [0, 1], *words, "--to", folder / f"c.{kind}")
+    assert_all_or_nothing(found, least=2)
+    assert found[-1]["before"] != found[-1]["after"]
+
+
 SERVICE = test_service.test_a_full_disk_is_said_hinders_no_machine_and_is_over_when_there_is_room
 # what each command writes by its options, and the test of it on a full disk
 WRITTEN: dict[tuple[str, str], Callable[..., None]] = {
     ("certificate export", "--to"): test_a_certificate_is_written_whole_or_stays_what_it_was,
     ("certificate get", "--to"): test_what_the_service_gives_is_written_whole_or_not_at_all,
+    ("certificate keygen", "--dir"): test_a_key_pair_is_made_whole_or_not_at_all,
+    ("verify", "--to"): test_a_report_of_this_machine_is_written_whole_or_stays_what_it_was,
     ("image add", "file"): test_a_pack_its_manifest_and_its_signature_come_together,  # of a disk image
     ("image add", "--state"): test_an_image_is_added_whole_or_not_at_all,
     ("image build", "--cache"): test_a_golden_image_comes_whole_or_not_at_all,
@@ -377,6 +394,7 @@ SCRATCH = {("ramdisk build", "--cache"), ("rehearse", "--cache"), ("rehearse", "
 READ = {
     *(("certificate verify", "file"), ("certificate verify", "--key")),
     *(("certificate export", "file"), ("certificate export", "--key")),
+    *(("verify", "--key"), ("verify", "--profile")),
     *(("host apply", "folder"), ("image trust", "public"), ("image builds", "--cache")),
     *(("image build", "--var-file"), ("image build", "--sign"), ("image build", "--mirror")),
     *(("image diff", "old"), ("image diff", "new"), ("image pack", "raw"), ("image pack", "--sign")),

@@ -1,0 +1,85 @@
+"""`provision verify …`: judge a host once more, after its deployment; on the host itself, or from here."""
+
+from pathlib import Path
+
+import click
+
+from provisioner.cli.options import connect, output_option, server_option, state_option
+from provisioner.domain.acceptance import Level
+from provisioner.errors import InputError
+
+FILE = click.Path(path_type=Path)
+LEVELS = click.Choice([level.value for level in Level])
+
+
+@click.command()
+@click.argument("host", required=False)
+@click.option("--local", is_flag=True, help="This very machine, without a service and a network.")
+@click.option("--level", type=LEVELS, help="How much is done; what the profile says unless given.")
+@click.option(
+    "--seconds", type=click.IntRange(600, 7 * 86400), help="Of the level soak; the profile's unless given."
+)
+@click.option(
+    "--key", type=FILE, help="Of a HOST: an SSH key that it accepts. With --local: what signs the report."
+)
+@click.option("--user", default="", metavar="NAME", help="Who logs in with the SSH key; you unless given.")
+@click.option("--profile", type=FILE, help="With --local: what the machine must be.")
+@click.option("--name", default="", help="With --local: which profile of that file, where it has several.")
+@click.option("--to", "target", type=FILE, help="With --local: the report, .json, .pdf or .html.")
+@output_option
+@server_option
+@state_option
+def verify(
+    host: str | None,
+    local: bool,
+    level: str | None,
+    seconds: int | None,
+    key: Path | None,
+    user: str,
+    profile: Path | None,
+    name: str,
+    target: Path | None,
+    output: str,
+    server: str,
+    state: Path,
+) -> int:
+    """Judge a host once more, after it was sealed; nothing is written on its disk.
+
+    HOST --key FILE: the service logs in with an SSH key that the host's owner gives for this one time. The
+    key stays in memory, and only until the verification ends. The host must show the SSH host key that it had
+    when it was deployed, and let the user be root by sudo without a password. The report is signed by the
+    site and in certificate list; the deployment stays what it is.
+
+    --local --profile FILE: on the machine itself, as root, with inventory/profiles.yml or what profile show
+    -o json prints. What only an order knows, image and disk, is not judged. The report is signed with a key
+    of certificate keygen; without --key there is no report, only what is shown.
+    """
+    chosen = Level(level) if level else None
+    if local:
+        if host or user:
+            raise InputError("--local is this machine: HOST and --user are of another", hint="drop them")
+        if profile is None:
+            raise InputError("what the machine must be is not said", hint="--profile FILE")
+        from provisioner.cli import verify_local
+
+        return verify_local.verify(
+            verify_local.LocalOrder(profile, name, chosen, key, target, seconds or 0), output
+        )
+    if profile or name or target:
+        hint = "the service has the profile; the report: provision certificate HOST --to FILE.pdf"
+        raise InputError("--profile, --name and --to are for --local", hint=hint)
+    if host is None:
+        raise InputError("which host is not said", hint="provision verify HOST --key FILE, or --local")
+    if key:
+        from provisioner.cli import verify_host
+
+        order = verify_host.KeyOrder(host, chosen, seconds or 0, key, user)
+        return verify_host.verify(connect(server, state), order, output)
+    if user:
+        raise InputError("--user logs in with an SSH key", hint="--key FILE")
+    return _by_ramdisk()
+
+
+def _by_ramdisk() -> int:
+    """Through the service, by the ramdisk: nobody's key is needed, and the host is restarted."""
+    raise InputError("a sealed host lets nobody in", hint="--key FILE, or --local on the host itself")
