@@ -1,6 +1,7 @@
 """Runs one approved program of a site on this host, within limits, and prints its verdict as JSON.
 
-`site_check.py PROGRAM SHA256 [--seconds S] [--memory BYTES] [--processes N]`. Approved is what has this
+`site_check.py PROGRAM SHA256 [--seconds S] [--memory BYTES] [--processes N]`. PROGRAM is a file, or `-`: then it is
+read from the standard input, as base64, and nothing of it is ever in a file. Approved is what has this
 checksum: the program is copied into sealed memory, the copy is hashed, and the copy is run, so whoever
 changes or swaps the file meanwhile changes nothing. It may print one JSON object and nothing else:
 `{"status": "pass|warn|fail", "observed": ..., "expected": ..., "reason": "..."}`, with exit code 0. Anything
@@ -13,6 +14,7 @@ network and our own user, and processes that leave the group are found because t
 """
 
 import argparse
+import base64
 import ctypes
 import errno
 import hashlib
@@ -47,10 +49,7 @@ class CheckError(Exception):
 
 def approved(path: Path, sha256: str) -> int:
     """A descriptor of the program's copy, which nobody can change any more. Raises CheckError."""
-    try:
-        data = read_at_most(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), LARGEST + 1)
-    except OSError as fault:
-        raise CheckError(f"{path} cannot be read: {os.strerror(fault.errno or 0)}") from fault
+    data = handed_over() if str(path) == "-" else read(path)
     if len(data) > LARGEST:
         raise CheckError(f"{path} is larger than {LARGEST >> 20} MiB")
     copy = memory_file()
@@ -64,6 +63,21 @@ def approved(path: Path, sha256: str) -> int:
     if found != sha256.lower():
         raise CheckError(f"{path} is not the approved program: its SHA-256 is {found}, not {sha256.lower()}")
     return copy
+
+
+def read(path: Path) -> bytes:
+    try:
+        return read_at_most(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), LARGEST + 1)
+    except OSError as fault:
+        raise CheckError(f"{path} cannot be read: {os.strerror(fault.errno or 0)}") from fault
+
+
+def handed_over() -> bytes:
+    """The program of the standard input."""
+    try:
+        return base64.b64decode(sys.stdin.buffer.read(2 * LARGEST).strip(), validate=True)
+    except ValueError as fault:
+        raise CheckError(f"the program was not handed over whole: {fault}") from fault
 
 
 def memory_file() -> int:

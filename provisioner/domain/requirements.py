@@ -1,5 +1,6 @@
 """What a profile demands of an acceptance: how much is done, which limits hold, which checks are added."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -23,6 +24,12 @@ ON_DEMAND: tuple[str, ...] = (
     "dcgm.tests",
     "dcgm.warnings",
 )
+# seconds of the burn-in at each level: what it usually takes, and after how many it is ended (what DCGM may take,
+# and three times the tests). Those of a soak are added to both.
+USUAL: Mapping[Level, int] = {Level.QUICK: 0, Level.STANDARD: 300, Level.FULL: 1800, Level.SOAK: 0}
+LIMITS: Mapping[Level, int] = {Level.QUICK: 420, Level.STANDARD: 1800, Level.FULL: 7200, Level.SOAK: 7200}
+AROUND_BURN_IN = 900  # seconds to place the program, to take it away, and to read the host once more
+AROUND_CHECK = 120  # seconds to bring one of the site's checks to the host, beside what it may take itself
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Versions = Annotated[tuple[Text, ...], Field(max_length=64)]
 
@@ -71,9 +78,13 @@ class SiteCheck(FrozenModel):
 
 
 class Requirements(FrozenModel):
-    """How a host of this profile is accepted. `required`: checks that are advice elsewhere."""
+    """How a host of this profile is accepted. `required`: checks that are advice elsewhere.
+
+    `soak_seconds` are those of the burn-in at the level soak, DCGM's diagnosis aside: ten minutes to a week.
+    """
 
     level: Level = Level.QUICK
+    soak_seconds: int = Field(4 * 3600, ge=600, le=7 * 86400)
     limits: Limits = Limits()
     required: tuple[Text, ...] = ()
     checks: tuple[SiteCheck, ...] = ()
@@ -89,3 +100,24 @@ class Requirements(FrozenModel):
         if len({check.name for check in self.checks}) < len(self.checks):
             raise ValueError("checks: a name is there twice")
         return self
+
+    @property
+    def soaked(self) -> int:
+        """Seconds of a soak; 0 at every other level."""
+        return self.soak_seconds if self.level is Level.SOAK else 0
+
+    @property
+    def usual(self) -> int:
+        """Seconds that the burn-in of this level usually takes, at the least."""
+        return USUAL[self.level] + self.soaked
+
+    @property
+    def seconds(self) -> int:
+        """Seconds that burn-in and site checks may take, beside what the verification takes without them."""
+        burn_in = LIMITS[self.level] + self.soaked + AROUND_BURN_IN if self.burns_in else 0
+        return burn_in + sum(check.seconds + AROUND_CHECK for check in self.checks)
+
+    @property
+    def burns_in(self) -> bool:
+        """Whether the burn-in is made: from level standard on."""
+        return self.level is not Level.QUICK

@@ -10,6 +10,7 @@ no longer hears us, whatever sshd does. The play that takes it away fails where 
 
 import base64
 import json
+import math
 import os
 import select
 import shlex
@@ -20,6 +21,7 @@ from pathlib import Path
 from typing import Literal
 
 from provisioner import run as programs
+from provisioner.domain import requirements
 from provisioner.domain.acceptance import Level
 from provisioner.system.text import clean
 from provisioner.verify import ansible, burnin_archive, ssh
@@ -30,8 +32,7 @@ PLACE_LIMIT = 120  # seconds for the play
 BEAT, LEASE = 5.0, 60.0  # seconds between two signs of life, and without one until the program ends itself
 GRACE = 30.0  # seconds for the program's last words after it was told to end
 LONGEST = 16 << 20  # bytes of a line; the report holds DCGM's output
-# Seconds after which the program is ended: what DCGM may take, and three times the tests.
-LIMITS = {Level.QUICK: 420, Level.STANDARD: 1800, Level.FULL: 7200, Level.SOAK: 7200}
+LIMITS = requirements.LIMITS
 STATES = ("ok", "no torch", "no gpu", "cancelled", "error")
 
 
@@ -70,11 +71,13 @@ def burn_in(
     on_progress: OnProgress = lambda progress: None,
     is_cancelled: Callable[[], bool] = lambda: False,
     seconds: int = 0,
+    limit: float = math.inf,
     options: Sequence[str] = (),
 ) -> BurnInOutcome:
     """Run the burn-in; nothing of it is left on the host, however this ends.
 
-    `seconds` are those of a soak. `is_cancelled` is asked about once a second; what `on_progress` raises ends
+    `seconds` are those of a soak; the program is ended after `limit` seconds, or after those of its level where
+    they are fewer. `is_cancelled` is asked about once a second; what `on_progress` raises ends
     the run, too, and is raised again. `options` are further arguments of the program. Raises ServiceError
     where the host told no usable host key.
     """
@@ -90,7 +93,7 @@ def burn_in(
             program = ["/usr/bin/python3", f"{place}/{burnin_archive.NAME}", "--level", level.value]
             lasting = ["--seconds", str(seconds)] * (level is Level.SOAK)
             words = [*program, "--lease", f"{LEASE:g}", *lasting, *options]
-            session = _Session(route, words, work / "burnin.ssh.log", LIMITS[level] + seconds)
+            session = _Session(route, words, work / "burnin.ssh.log", min(limit, LIMITS[level] + seconds))
             outcome = session.run(on_progress, is_cancelled)
         finally:
             removed = _play(route, work, place)

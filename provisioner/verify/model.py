@@ -7,7 +7,7 @@ from typing import Literal
 
 from provisioner.domain.acceptance import AcceptanceReport, CheckResult
 from provisioner.domain.requirements import AcceptedFirmware, Requirements
-from provisioner.verify.evidence import GpuEvidence, HostFacts
+from provisioner.verify.evidence import GpuEvidence, GpuReport, HostFacts
 from provisioner.verify.evidence_burnin import BurninReport, SiteCheckReport
 
 ANY_FIRMWARE = AcceptedFirmware()
@@ -82,12 +82,16 @@ class Expected:
 
 @dataclass(frozen=True)
 class Evidence:
-    """All that was read of a host. None: it was not asked, or what it printed cannot be read."""
+    """All that was read of a host. None: it was not asked, or what it printed cannot be read.
+
+    `gpu` is how it is after the burn-in, `idle` its GPUs before it; None where there was no burn-in.
+    """
 
     facts: HostFacts
     gpu: GpuEvidence = NO_GPU_EVIDENCE
     burnin: BurninReport | None = None
     site_checks: tuple[SiteCheckReport, ...] = ()
+    idle: GpuReport | None = None
 
 
 @dataclass(frozen=True)

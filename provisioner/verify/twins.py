@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Literal
 
+from pydantic import JsonValue
+
 from provisioner.domain.acceptance import AcceptanceReport, Baseline, CheckResult, GpuSubject, Status
 
 FEWEST = 3  # siblings: fewer make no median that means anything
@@ -179,10 +181,15 @@ def _worse_gpu(gpu: GpuSubject, old: GpuSubject) -> Iterator[str]:
     if old.serial and gpu.serial and old.serial != gpu.serial:
         return  # another GPU: its numbers are no history of this one
     for name, words in COUNTERS.items():
-        was_count, count = old.before.get(name), gpu.before.get(name)
+        was_count, count = _count(old, name), _count(gpu, name)
         if isinstance(was_count, int) and isinstance(count, int) and count > was_count:
             yield f"{place}: {count} {words}, {was_count} the last time"
     yield from _slower(place, dict(_of_gpu(gpu)), dict(_of_gpu(old)))
+
+
+def _count(gpu: GpuSubject, name: str) -> JsonValue:
+    """The counter as it was read last; under load replays are those of the burn-in alone."""
+    return gpu.before.get(name) if name == "replays" else gpu.after.get(name, gpu.before.get(name))
 
 
 def _slower(

@@ -29,6 +29,19 @@ def judge(evidence: Evidence, expected: Expected) -> tuple[CheckResult, ...]:
     return tuple(results)
 
 
+def sanity_failure(evidence: Evidence, expected: Expected) -> str:
+    """The sanity check that failed first, after which nothing else is worth being made; empty for none."""
+    seen = Seen(evidence, expected)
+    sanity = (check for check in CHECKS if check.stage is CheckStage.SANITY)
+    made = [
+        result
+        for check in sanity
+        if expected.gpu_driver or not check.is_of_gpus
+        for result in _made(check, seen, "")
+    ]
+    return _broken(made)
+
+
 def _broken(results: Sequence[CheckResult]) -> str:
     """The sanity check that failed first; empty where none has."""
     failed = (each.id for each in results if each.status is Status.FAIL)
