@@ -69,6 +69,10 @@ STORED: dict[str, tuple[dict[str, Any], str]] = {
         {"task": "memory", "result": "ok", "sentence": "memory 2 TiB", "seconds": 0.1},
         "memory 2 TiB",
     ),
+    "verify.progress": (
+        {"test": "load", "gpu": "GPU-5d1f", "done": 400, "total": 1000, "left": 200},
+        "burn-in: load 40 % on GPU-5d1f, 3 m 20 s left",
+    ),
     "clock.gap": ({"seconds": 75.2}, "nobody watched for 1 m 15 s: deadlines moved"),
 }
 
