@@ -16,6 +16,7 @@ from provisioner.site.site import Site
 # what the fields without a default may hold; the others need nothing
 LEAST: dict[str, Any] = {
     "nonce": "sha256:0",
+    "test": "load",
     "boot_id": "b",
     "token_hash": "t",
     "phone_hash": "p",
