@@ -40,7 +40,7 @@ class VerifyTask(TaskReport):
 
 
 class VerifyProgress(ProgressReport):
-    """The burn-in goes on: `test` on the GPU of that UUID, `done` of `total` parts of it; `left` in seconds."""
+    """The burn-in goes on: `test` on the GPU of that UUID, `done` of `total` parts; `left` in seconds."""
 
     kind = "verify.progress"
     moves = {Stage.VERIFYING: Stage.VERIFYING}

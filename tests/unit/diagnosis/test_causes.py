@@ -6,8 +6,9 @@ import pytest
 
 from provisioner.deployment.order import arm
 from provisioner.deployment.record import record
+from provisioner.diagnosis.expectation import awaited
 from provisioner.diagnosis.judges import causes_of, judge
-from provisioner.diagnosis.observations import observe
+from provisioner.diagnosis.observations import Observations, observe
 from provisioner.domain.deployment import Deployment
 from provisioner.domain.events.netboot import DhcpSeen, FileServed, ScriptServed
 from provisioner.domain.events.order import SlotGiven
