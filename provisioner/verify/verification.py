@@ -133,6 +133,7 @@ class _Host:
     def burn_in(self, seen: Evidence, on_progress: OnProgress, options: Sequence[str]) -> Evidence:
         """The evidence with that of the burn-in; as it was read after it."""
         if self._has_restarted(seen.gpu):
+            self._boot.unlink()
             return replace(seen, burnin=_restarted())
         report = self._burnt(seen, on_progress, options)
         after = self._gpus(self._printed(AGAIN, LEAST), *AGAIN)

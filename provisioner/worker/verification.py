@@ -1,8 +1,8 @@
 """What the worker does over SSH: the verification and the sealing of a deployed host."""
 
-import time
 from collections.abc import Callable
 from pathlib import Path
+from time import monotonic
 from typing import TypeVar
 
 from provisioner.deployment import acceptance
@@ -112,9 +112,9 @@ def _paced(tell: Callable[[VerifyProgress], object]) -> OnProgress:
 
     def note(progress: BurnInProgress) -> None:
         nonlocal next_at
-        if time.monotonic() < next_at:
+        if monotonic() < next_at:
             return
-        next_at = time.monotonic() + PROGRESS
+        next_at = monotonic() + PROGRESS
         try:
             tell(_progress(progress))
         except NotNowError:

@@ -80,7 +80,7 @@ def test_a_burn_in_is_a_sign_of_life_and_does_not_fill_the_database(
 ) -> None:
     row, seconds = verifying(site), iter(range(0, 1000, 2))
     monkeypatch.setattr(verification, "run_verification", FakeVerification(burn))
-    monkeypatch.setattr(verification.time, "monotonic", lambda: next(seconds))
+    monkeypatch.setattr(verification, "monotonic", lambda: float(next(seconds)))
     clock.now += 50
     verification.verify(site, row)
     (event,) = site.database.events.of(row.id, kind=VerifyProgress.kind)
