@@ -215,7 +215,8 @@ def _last_signs(seen: Observations) -> tuple[Sight, ...]:
     began = Sight(sentence=f"{seen.row.stage} began", time=seen.row.stage_since)
     if seen.row.last_event != VerifyProgress.kind:
         return (began,)
-    return began, Sight(sentence=f"its last report: {seen.row.progress.describe()}", time=seen.row.last_event_at)
+    said = seen.row.progress.describe()
+    return began, Sight(sentence=f"its last report: {said}", time=seen.row.last_event_at)
 
 
 def findings(seen: Observations) -> Iterator[Cause]:
