@@ -1,7 +1,7 @@
 """Runs one approved program of a site on this host, within limits, and prints its verdict as JSON.
 
-`site_check.py PROGRAM SHA256 [--seconds S] [--memory BYTES] [--processes N]`. PROGRAM is a file, or `-`: then it is
-read from the standard input, as base64, and nothing of it is ever in a file. Approved is what has this
+`site_check.py PROGRAM SHA256 [--seconds S] [--memory BYTES] [--processes N]`. PROGRAM is a file, or `-`: then
+it is read from the standard input, as base64, and nothing of it is ever in a file. Approved is what has this
 checksum: the program is copied into sealed memory, the copy is hashed, and the copy is run, so whoever
 changes or swaps the file meanwhile changes nothing. It may print one JSON object and nothing else:
 `{"status": "pass|warn|fail", "observed": ..., "expected": ..., "reason": "..."}`, with exit code 0. Anything

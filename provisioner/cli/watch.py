@@ -55,7 +55,7 @@ PROGRESS_INTERVAL = 10.0  # seconds between two lines of progress; reports come 
 
 
 def _remark(row: "DeploymentStatus", now: float) -> str:
-    if row.stage == Stage.WRITING and row.progress.phase and not row.paused:
+    if row.progress.is_of(row.stage) and not row.paused:
         return row.progress.describe(now)
     return row.reason
 
@@ -317,7 +317,7 @@ def _note(record: StageRecord, state: str, timeline: Timeline, now: float) -> st
     note = record.note if record.began else ""
     if state != "now":
         return note
-    if record.stage == Stage.WRITING and timeline.progress:
+    if timeline.progress and timeline.progress.is_of(record.stage):
         note = timeline.progress.describe(now)
     note = timeline.with_request(note)
     return f"attempt {timeline.attempt}, {note}" if timeline.attempt > 1 else note

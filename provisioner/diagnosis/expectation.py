@@ -34,6 +34,8 @@ def awaited(seen: Observations) -> str:
         case Stage.RESTARTING:
             return _restarting(seen)
         case Stage.VERIFYING:
+            if row.progress.is_of(row.stage):
+                return f"the burn-in's next report, then the verdict ({row.progress.describe(seen.now)})"
             return "Ansible's verdict, over SSH"
     return "the end of the sealing, over SSH"
 

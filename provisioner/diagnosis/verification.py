@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from provisioner.diagnosis.observations import Observations
 from provisioner.domain.cause import Cause, Sight
 from provisioner.domain.event import Event
-from provisioner.domain.events.verification import SealTask, VerifyTask, VerifyUnreachable
+from provisioner.domain.events.verification import SealTask, VerifyProgress, VerifyTask, VerifyUnreachable
 from provisioner.domain.lifecycle import verification_seconds
 from provisioner.domain.stage import Stage
 from provisioner.verify.judge import CHECKS
@@ -168,7 +168,7 @@ def _unreachable(seen: Observations) -> tuple[str, str, float] | None:
     """What SSH said last, as evidence, and when; None where something got through since, or is about to: it
     is tried every few seconds, so who is silent is at work.
     """
-    kinds = VerifyUnreachable | VerifyTask | SealTask
+    kinds = VerifyUnreachable | VerifyTask | VerifyProgress | SealTask
     tasks = [event for event in seen.events if isinstance(event.data, kinds)]
     last = next(reversed(tasks), None)
     if (
@@ -198,13 +198,25 @@ def never_ended(seen: Observations) -> Cause | None:
         return None
     return Cause(
         code=520 if is_sealing else 514,
-        sentence="the sealing did not end" if is_sealing else "Ansible did not end",
-        evidence=(Sight(sentence=f"{seen.row.stage} began", time=seen.row.stage_since),),
+        sentence="the sealing did not end" if is_sealing else f"{_at_work(seen)} did not end",
+        evidence=_last_signs(seen),
         actions=(
             f"ssh provision@{seen.row.address}: is it busy, does its disk hang?",
             f"provision retry {seen.row.host}",
         ),
     )
+
+
+def _at_work(seen: Observations) -> str:
+    return "the burn-in" if seen.row.last_event == VerifyProgress.kind else "Ansible"
+
+
+def _last_signs(seen: Observations) -> tuple[Sight, ...]:
+    began = Sight(sentence=f"{seen.row.stage} began", time=seen.row.stage_since)
+    if seen.row.last_event != VerifyProgress.kind:
+        return (began,)
+    said = seen.row.progress.describe()
+    return began, Sight(sentence=f"its last report: {said}", time=seen.row.last_event_at)
 
 
 def findings(seen: Observations) -> Iterator[Cause]:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from provisioner.domain.acceptance import Level
-from provisioner.domain.requirements import AcceptedFirmware, Requirements
+from provisioner.domain.requirements import AROUND_BURN_IN, AcceptedFirmware, Requirements
 from provisioner.domain.stage import Stage
 from provisioner.domain.values import FrozenModel, Mac, Name, Package, Size, Text, Url
 from provisioner.system import disk_hints, disk_names
@@ -157,6 +157,14 @@ class Profile(FrozenModel):
     def _what_is_measured_has_gpus(self) -> Self:
         if not self.gpu_driver and (self.acceptance.level is not Level.QUICK or self.acceptance.limits):
             raise ValueError("acceptance: level and limits are of GPUs, and need gpu_driver")
+        return self
+
+    @model_validator(mode="after")
+    def _the_burn_in_has_time(self) -> Self:
+        limit = self.deadlines.get(Stage.VERIFYING)
+        if limit and self.acceptance.burns_in and limit < self.acceptance.usual + AROUND_BURN_IN:
+            words = f"verifying ends after {limit} s, the burn-in of level {self.acceptance.level} takes"
+            raise ValueError(f"deadlines: {words} {self.acceptance.usual} s; allow {AROUND_BURN_IN} s more")
         return self
 
     @model_validator(mode="after")

@@ -24,8 +24,8 @@ ON_DEMAND: tuple[str, ...] = (
     "dcgm.tests",
     "dcgm.warnings",
 )
-# seconds of the burn-in at each level: what it usually takes, and after how many it is ended (what DCGM may take,
-# and three times the tests). Those of a soak are added to both.
+# Seconds of the burn-in at each level: what it usually takes, and after how many it is ended (what DCGM may
+# take, and three times the tests). Those of a soak are added to both.
 USUAL: Mapping[Level, int] = {Level.QUICK: 0, Level.STANDARD: 300, Level.FULL: 1800, Level.SOAK: 0}
 LIMITS: Mapping[Level, int] = {Level.QUICK: 420, Level.STANDARD: 1800, Level.FULL: 7200, Level.SOAK: 7200}
 AROUND_BURN_IN = 900  # seconds to place the program, to take it away, and to read the host once more

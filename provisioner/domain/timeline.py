@@ -37,7 +37,7 @@ class Timeline:
         self.attempt = 0
         self.began = 0.0
         self.ended = 0.0
-        self.progress: Progress | None = None  # the last report of who writes the disk
+        self.progress: Progress | None = None  # the last report of who writes the disk, or burns in
         self.request = ""  # what a person is to do before it can go on
         self.checks = 0  # of the verification, so far
 
@@ -50,7 +50,8 @@ class Timeline:
             self.progress = event.data.progress().model_copy(update={"reported": event.time})
         if isinstance(event.data, PowerAsked):
             self.request = event.describe()
-        self.checks += isinstance(event.data, VerifyTask)
+        if isinstance(event.data, VerifyTask):  # the burn-in is over
+            self.checks, self.progress = self.checks + 1, None
         # what a stage waited for is said of that stage, what begins another is said of the other
         closes = event.data.closes_stage or after == self.stage or after in RESTING
         subject = self.stage if closes else after

@@ -19,9 +19,8 @@ def burnin_report(outcome: BurnInOutcome) -> BurninReport:
 
 
 def merge(before: GpuEvidence, after: GpuEvidence) -> GpuEvidence:
-    """All that is known: who the GPUs are and what was counted as it is now, what an idle GPU shows as it was.
-
-    What was not read again (firmware, containers) stays.
+    """All that is known: who the GPUs are and what was counted as it is now, what an idle GPU shows as it
+    was. What was not read again (firmware, containers) stays.
     """
     again = {name: value for name in type(after).model_fields if (value := getattr(after, name)) is not None}
     if before.nvml and after.nvml:

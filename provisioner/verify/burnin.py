@@ -79,8 +79,8 @@ def burn_in(
 ) -> BurnInOutcome:
     """Run the burn-in; nothing of it is left on the host, however this ends.
 
-    `seconds` are those of a soak; the program is ended after `limit` seconds, or after those of its level where
-    they are fewer. `is_cancelled` is asked about once a second; what `on_progress` raises ends
+    `seconds` are those of a soak; the program is ended after `limit` seconds, or after those of its level
+    where they are fewer. `is_cancelled` is asked about once a second; what `on_progress` raises ends
     the run, too, and is raised again. `options` are further arguments of the program. Raises ServiceError
     where the host told no usable host key.
     """

@@ -35,7 +35,7 @@ def _ignore(progress: BurnInProgress) -> None:
     """Nobody wants to know."""
 
 
-def _goes_on() -> bool:
+def _never() -> bool:
     return False
 
 
@@ -55,7 +55,7 @@ def run(
     work: Path,
     seconds: int,
     on_progress: OnProgress = _ignore,
-    is_cancelled: Callable[[], bool] = _goes_on,
+    is_cancelled: Callable[[], bool] = _never,
     checks: Path = CHECKS,
     options: Sequence[str] = (),
 ) -> Verdict:
@@ -116,8 +116,9 @@ class _Host:
 
     def check(self, folder: Path) -> tuple[SiteCheckReport, ...]:
         """The site's own checks, one after the other."""
-        wanted = self._expected.acceptance.checks
-        found = list[SiteCheckReport]()
+        found, wanted = list[SiteCheckReport](), self._expected.acceptance.checks
+        if not wanted:
+            return ()
         with ssh.route(self._target, self._work) as route:
             for check in wanted:
                 outcome = run_site_check(
@@ -133,6 +134,7 @@ class _Host:
     def burn_in(self, seen: Evidence, on_progress: OnProgress, options: Sequence[str]) -> Evidence:
         """The evidence with that of the burn-in; as it was read after it."""
         if self._has_restarted(seen.gpu):
+            self._boot.unlink()
             return replace(seen, burnin=_restarted())
         report = self._burnt(seen, on_progress, options)
         after = self._gpus(self._printed(AGAIN, LEAST), *AGAIN)

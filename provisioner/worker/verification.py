@@ -1,7 +1,9 @@
 """What the worker does over SSH: the verification and the sealing of a deployed host."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from time import monotonic
 from typing import TypeVar
 
 from provisioner.deployment import acceptance
@@ -17,19 +19,24 @@ from provisioner.domain.events.verification import (
     TaskReport,
     VerifyFailed,
     VerifyPassed,
+    VerifyProgress,
     VerifyRejected,
     VerifyTask,
     VerifyUnreachable,
 )
 from provisioner.domain.lifecycle import verification_seconds
-from provisioner.errors import PackError
+from provisioner.domain.stage import Stage
+from provisioner.errors import NotNowError, PackError
 from provisioner.site.site import Site
 from provisioner.state.secrets import deployment_key_file
 from provisioner.verify import Expected, SshTarget, TaskResult, Verdict, expectation
 from provisioner.verify import run as run_verification
 from provisioner.verify import seal as run_sealing
+from provisioner.verify.burnin import BurnInProgress, OnProgress
 
 LEAST_RUN = 60  # seconds: the deadline ends it anyway
+PROGRESS = 5.0  # seconds between two reports of a burn-in that are kept; each GPU gives some a second
+PARTS = 1000  # of a test, in a report
 _Task = TypeVar("_Task", bound=TaskReport)
 
 
@@ -69,7 +76,16 @@ def verify(site: Site, row: Deployment) -> None:
     expected, began = expected_of(site, row), site.clock()
     work = site.settings.state / "runs" / f"{row.id}.verify"
     seconds = _seconds(row, began)
-    verdict = run_verification(_target(site, row), expected, on_task=note, work=work, seconds=seconds)
+    verdict = run_verification(
+        _target(site, row),
+        expected,
+        on_task=note,
+        on_progress=_paced(lambda report: record(site, row.id, report, source="burn-in")),
+        is_cancelled=lambda: _is_over(site, row),
+        checks=site.settings.acceptance.checks,
+        work=work,
+        seconds=seconds,
+    )
     try:
         report = acceptance.conclude(site, row, expected, verdict, began, work / "evidence")
     except PackError as fault:  # a host is not accepted by a report that nobody signed
@@ -80,6 +96,40 @@ def verify(site: Site, row: Deployment) -> None:
         if report:
             site.database.acceptance_reports.add(report)
         write(site, row.id, _verified(row, verdict, work, report.id if report else ""), source="ansible")
+
+
+def _is_over(site: Site, row: Deployment) -> bool:
+    """Whether nobody waits for its verdict any more: it was cancelled, or its deadline has passed."""
+    now = site.database.deployments.get(row.id)
+    return (now.stage, now.attempt) != (Stage.VERIFYING, row.attempt)
+
+
+def _paced(tell: Callable[[VerifyProgress], object]) -> OnProgress:
+    """Tells a report every few seconds; where it cannot be kept now, the burn-in goes on without it."""
+    next_at = 0.0
+
+    def note(progress: BurnInProgress) -> None:
+        nonlocal next_at
+        if monotonic() < next_at:
+            return
+        next_at = monotonic() + PROGRESS
+        try:
+            tell(_progress(progress))
+        except NotNowError:
+            return
+
+    return note
+
+
+def _progress(said: BurnInProgress) -> VerifyProgress:
+    share = min(1.0, said.done / said.of) if said.of else 0.0
+    return VerifyProgress(
+        test=said.test or "its start",
+        gpu=said.gpu,
+        done=round(PARTS * share),
+        total=PARTS,
+        left=said.seconds_left,
+    )
 
 
 def _seconds(row: Deployment, now: float) -> int:

@@ -196,7 +196,7 @@ class Burn:
         argv = [program, "diag", "-r", str(wanted), "-j"]
         # it asks its daemon to stop when it is told to end, and cannot when it is killed
         child = self._family.start(argv, {}, is_text=True, end=signal.SIGTERM)
-        output = self._family.read(child, self.level.dcgm_seconds).decode(errors="replace")
+        output = self._family.read(child, self.level.dcgm_seconds, self._tell_wait).decode(errors="replace")
         late = f"it did not end within {self.level.dcgm_seconds:g} s" if child.is_silent else ""
         self.dcgm = {**dcgm.read(output, late), "level": wanted}
         self.dcgm["reason"] = "; ".join(filter(None, (why, self.dcgm["reason"])))
@@ -242,17 +242,16 @@ class Burn:
         gpu = next((gpu for gpu in self.gpus if gpu.worker is child), None)
         if gpu and self._test == "load":
             gpu.watch.work()
+        self._say_progress(gpu.uuid if gpu else "", progress)
+
+    def _say_progress(self, gpu: str, progress: Any) -> None:
         left = max(0.0, self._usual - (time.monotonic() - self._began))
-        say(
-            {
-                "progress": {
-                    "test": self._test,
-                    "gpu": gpu.uuid if gpu else "",
-                    **progress,
-                    "seconds_left": round(left),
-                }
-            }
-        )
+        words = {"test": self._test, "gpu": gpu, **progress, "seconds_left": round(left)}
+        say({"progress": words})
+
+    def _tell_wait(self) -> None:
+        """A program of others does not say how far it is."""
+        self._say_progress("", {"done": 0, "of": 1})
 
     # --- what it came to -------------------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ from typing import Any
 
 PR_SET_PDEATHSIG = 1  # prctl(2)
 LONGEST_LINE = 1 << 20
+TELL = 5.0  # seconds
 LONGEST_OUTPUT = 4 << 20
 _prctl = ctypes.CDLL(None).prctl
 
@@ -198,11 +199,17 @@ class Family:
             elif "progress" in message:
                 progress(child, message["progress"])
 
-    def read(self, child: Child, limit: float) -> bytes:
-        """All that a child with `is_text` prints; what it has printed where it is silent. Raises Stopped."""
-        until = time.monotonic() + limit
+    def read(self, child: Child, limit: float, tell: Callable[[], None] = lambda: None) -> bytes:
+        """All that a child with `is_text` prints; what it has printed where it is silent. Raises Stopped.
+
+        `tell` is called every few seconds meanwhile.
+        """
+        until, tell_at = time.monotonic() + limit, 0.0
         while not child.has_ended:
             self.step(0.25)
+            if time.monotonic() >= tell_at:
+                tell_at = time.monotonic() + TELL
+                tell()
             if time.monotonic() > until:
                 child.is_silent = True
                 child.end()

@@ -100,7 +100,7 @@ class Evidence(Payload):
 
 
 class ProgressReport(Evidence):
-    """A report of who writes the disk: its fields are those of `Progress`."""
+    """A report of who writes the disk or burns in: its fields are those of `Progress`."""
 
     is_progress = True
 

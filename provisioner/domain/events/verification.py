@@ -2,7 +2,7 @@
 
 from provisioner.domain.acceptance import Status
 from provisioner.domain.deployment import Deployment, Verdict
-from provisioner.domain.events.payload import Evidence, Failure, Payload
+from provisioner.domain.events.payload import Evidence, Failure, Payload, ProgressReport
 from provisioner.domain.stage import Stage
 
 
@@ -37,6 +37,22 @@ class VerifyTask(TaskReport):
         """The sentence of the check, and where it is neither good nor bad, that it is so."""
         words = {"warning": "warning: ", "unproved": "not checked: "}
         return words.get(self.result, "") + super().describe()
+
+
+class VerifyProgress(ProgressReport):
+    """The burn-in goes on: `test` on the GPU of that UUID, `done` of `total` parts; `left` in seconds."""
+
+    kind = "verify.progress"
+    moves = {Stage.VERIFYING: Stage.VERIFYING}
+    meaning = "the burn-in goes on"
+    same = ("test",)
+
+    phase: str = "burn-in"
+    test: str
+    gpu: str = ""
+    done: int = 0
+    total: int = 0
+    left: float = 0
 
 
 class VerifyUnreachable(Evidence):

@@ -18,6 +18,7 @@ ORDER = [
 # playbook -> who runs it in a test, and by what call
 PLAYBOOKS = {
     "burnin.yml": ("wire/verify/test_burnin_ssh.py", "burnin.burn_in("),
+    "site_check.yml": ("wire/verify/test_deployed_acceptance.py", "verify.run("),
     "site.yml": ("roles/conftest.py", "site.yml"),
     "seal.yml": ("wire/verify/test_verify.py", "verify.seal("),
     "verify.yml": ("wire/verify/test_verify.py", "verify.run("),

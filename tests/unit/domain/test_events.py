@@ -16,6 +16,7 @@ from provisioner.site.site import Site
 # what the fields without a default may hold; the others need nothing
 LEAST: dict[str, Any] = {
     "nonce": "sha256:0",
+    "test": "load",
     "boot_id": "b",
     "token_hash": "t",
     "phone_hash": "p",
@@ -68,6 +69,10 @@ STORED: dict[str, tuple[dict[str, Any], str]] = {
     "verify.task": (
         {"task": "memory", "result": "ok", "sentence": "memory 2 TiB", "seconds": 0.1},
         "memory 2 TiB",
+    ),
+    "verify.progress": (
+        {"test": "load", "gpu": "GPU-5d1f", "done": 400, "total": 1000, "left": 200},
+        "burn-in: load 40 % on GPU-5d1f, 3 m 20 s left",
     ),
     "clock.gap": ({"seconds": 75.2}, "nobody watched for 1 m 15 s: deadlines moved"),
 }

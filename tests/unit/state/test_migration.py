@@ -39,6 +39,7 @@ SINCE = {
     "host.renamed",
     "run.paused",
     "run.resumed",
+    "verify.progress",
 }  # kinds of event that are younger
 
 

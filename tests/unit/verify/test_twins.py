@@ -207,6 +207,11 @@ PLACE = f"GPU {PLACES[0]}"
             report(card(ecc_aggregate_uncorrected=2)),
             (f"{PLACE}: 2 memory errors that ECC could not correct, 0 the last time",),
         ),
+        (  # it was counted in this very burn-in
+            report(card(after={"ecc_aggregate_uncorrected": 2})),
+            (f"{PLACE}: 2 memory errors that ECC could not correct, 0 the last time",),
+        ),
+        (report(card(after={"replays": 9})), ()),
         (report(card(after={"temperature_max": 76.0})), ()),
         (
             report(card(after={"temperature_max": 77.0})),
@@ -319,6 +324,10 @@ def test_a_reports_gpus_say_who_they_are_and_how_they_were() -> None:
     )
     assert first.after["pcie_width_min"] == 16
     assert [one.name for one in first.measured] == [*healthy_order()]
+    read_again = healthy.evidence(healthy.nvml(healthy.gpu(0, ecc_volatile_corrected=2, throttle=4)))
+    twice = subjects(replace(read_again, idle=healthy.nvml()), healthy.FULL)[0]
+    assert (twice.before["ecc_volatile_corrected"], twice.after["ecc_volatile_corrected"]) == (0, 2)
+    assert (twice.before["throttle"], twice.after["pcie_width_min"]) == (1, 16)
     without = subjects(healthy.evidence(burnin=None), healthy.FULL)[0]
     assert (without.after, without.measured) == ({}, ())
     lost = healthy.nvml(healthy.gpu(0, uuid=None, serial=None, bus=""), graphics=())

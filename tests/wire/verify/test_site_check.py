@@ -4,6 +4,7 @@ import json
 import os
 import socket
 import time
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from functools import partial
 from hashlib import sha256
@@ -182,3 +183,19 @@ def test_root_gives_a_program_neither_its_rights_nor_the_network(check: Check) -
     with socket.create_server(("127.0.0.1", 0)) as server:
         found = check(program("look_around", str(server.getsockname()[1])))
     assert found["observed"] == ["Network is unreachable", 65534, []]
+
+
+def handed_over(data: bytes, approved: bytes) -> dict[str, Any]:
+    """A check whose program comes by the standard input, as the play hands it over."""
+    argv = ["/usr/bin/python3", "-c", SCRIPT.read_text(), "-", sha256(approved).hexdigest()]
+    found: dict[str, Any] = json.loads(run.run(argv, stdin=data, timeout=60).stdout)
+    return found
+
+
+def test_a_program_that_is_handed_over_is_in_no_file() -> None:
+    text = shell(f"echo '{PASS}'").encode()
+    assert handed_over(b64encode(text) + b"\n", text)["status"] == "pass"
+    other = handed_over(b64encode(text + b"#"), text)
+    assert other["status"] == "error" and "is not the approved program" in other["reason"]
+    half = handed_over(b64encode(text)[:-5], text)
+    assert half["status"] == "error" and "was not handed over whole" in half["reason"]
