@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,11 @@ class Host:
     folder: Path
 
     def ask(
-        self, scenario: dict[str, Any], seconds: float = 60, programs: str = "docker systemctl"
+        self,
+        scenario: dict[str, Any],
+        seconds: float = 60,
+        programs: str = "docker systemctl",
+        **environment: str,
     ) -> Container:
         (self.folder / "scenario.json").write_text(json.dumps(scenario))
         for name in programs.split():
@@ -35,7 +40,7 @@ class Host:
         done = run.run(
             ["/usr/bin/python3", "-", str(seconds)],
             stdin=SCRIPT.read_bytes(),
-            env={"PATH": f"{self.folder / 'bin'}:/usr/bin:/bin", "STAND_IN": str(self.folder)},
+            env={"PATH": f"{self.folder / 'bin'}:/usr/bin:/bin", "STAND_IN": str(self.folder)} | environment,
         )
         said = read_evidence({"container": done.stdout.decode()}).container
         assert said is not None, done.stdout
@@ -44,15 +49,23 @@ class Host:
     def calls(self) -> list[str]:
         return [" ".join(line.split()[:2]) for line in (self.folder / "calls").read_text().splitlines()]
 
+    def running(self) -> list[str]:
+        """The programs that have not ended."""
+        pids = (self.folder / "pids").read_text().split() if (self.folder / "pids").exists() else []
+        return [pid for pid in pids if Path("/proc", pid).exists()]
+
     def left(self) -> list[str]:
         return [path.name for path in (self.folder / "containers").iterdir()]
 
 
 @pytest.fixture
-def host(tmp_path: Path) -> Host:
+def host(tmp_path: Path) -> Iterator[Host]:
+    """No program that was started on it outlives the test."""
     for name in ("bin", "containers"):
         (tmp_path / name).mkdir()
-    return Host(tmp_path)
+    made = Host(tmp_path)
+    yield made
+    assert made.running() == []
 
 
 def test_the_same_container_is_asked_again_after_systemd_read_its_units(host: Host) -> None:
@@ -137,6 +150,25 @@ def test_who_is_stopped_removes_the_container_all_the_same(host: Host) -> None:
     with pytest.raises(ProgramError):
         host.ask({"images": {CUDA: GOOD}, "kills": "exec"})
     assert host.calls()[-1] == "docker rm" and host.left() == []
+
+
+# as a busy machine does it: the signal comes when the program runs and its starter has not heard of it yet
+AT_ONCE = """
+import os, signal, subprocess
+genuine = subprocess.Popen._execute_child
+def start(self, args, *rest):
+    genuine(self, args, *rest)
+    if args[1] == "exec":
+        os.kill(os.getpid(), signal.SIGTERM)
+subprocess.Popen._execute_child = start
+"""
+
+
+def test_who_is_stopped_while_a_program_starts_ends_it_and_removes_the_container(host: Host) -> None:
+    (host.folder / "sitecustomize.py").write_text(AT_ONCE)
+    with pytest.raises(ProgramError):
+        host.ask({"images": {CUDA: GOOD}, "hangs": "exec"}, PYTHONPATH=str(host.folder))
+    assert host.calls()[-1] == "docker rm" and host.left() == [] and host.running() == []
 
 
 @pytest.mark.parametrize(
