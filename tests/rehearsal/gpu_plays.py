@@ -71,7 +71,10 @@ PLAYS = (
         "uncorrectable-ecc",
         "rejected",
         ("gpu.ecc-errors", "gpu.row-remap"),
-        ("GPU {4} in slot 5 has 2 errors of memory that ECC could not correct since its driver was loaded",),
+        (
+            "GPU {4} in slot 5 has 2 errors of memory that ECC could not correct since its driver was loaded",
+            "GPU {4} in slot 5: a row of its memory waits to be remapped, which the GPU's next reset does",
+        ),
         case="uncorrectable-ecc",
     ),
     Play(
@@ -92,7 +95,10 @@ PLAYS = (
         "thermal-throttle",
         "rejected",
         ("gpu.throttle",),
-        ("GPU {1} in slot 2",),
+        (
+            "GPU {1} in slot 2 is slowed while it idles: hardware slowdown, software thermal slowdown, "
+            "hardware thermal slowdown",
+        ),
         case="thermal-throttle",
     ),
     Play(
@@ -131,7 +137,7 @@ PLAYS = (
         "xid-79",
         "rejected",
         ("kernel.xid",),
-        ("GPU {4} in slot 5 has Xid 79",),
+        ("GPU {4} in slot 5 has Xid 79 (the GPU has fallen off the bus; hardware)",),
         kernel_lines=("NVRM: Xid (PCI:{4}): 79",),
         by="the kernel's log",
     ),
