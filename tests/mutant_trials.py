@@ -1,7 +1,7 @@
 """Tries the mutants of a session, one after the other, in the copy of the tree that it is started in.
 
-For tests/mutants.py. cosmic-ray starts a Python for each mutant, and most of that time goes into imports. Here
-one process imports what no mutant is in, and each mutant is tried in a fork of it.
+For tests/mutants.py. cosmic-ray starts a Python for each mutant, and most of that time goes into imports.
+Here one process imports what no mutant is in, and each mutant is tried in a fork of it.
 """
 
 import contextlib

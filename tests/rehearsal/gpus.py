@@ -18,7 +18,7 @@ from provisioner import run
 from provisioner.cli.output import info
 from provisioner.cli.ramdisk import CACHE
 from provisioner.deployment import acceptance
-from provisioner.domain.acceptance import AcceptanceReport
+from provisioner.domain.acceptance import AcceptanceReport, Status
 from provisioner.domain.event import Event
 from provisioner.domain.profile import Gpu, Profile
 from provisioner.lab import handover, inventory, network, supplies
@@ -141,10 +141,14 @@ class EightGpus(Scenario):
 def _judged(
     host: GpuHost, play: Play, report: AcceptanceReport, words: Mapping[str, str], seconds: float
 ) -> Played:
-    """Whether the verdict is the play's, and by its checks and with its sentences alone."""
-    sentences = tuple(check.reason for check in report.checks if check.is_blocking)
+    """Whether the verdict is the play's, and by its checks and with its sentences alone.
+
+    After a failed sanity check the later ones are left out, which blocks, too, and is not told again.
+    """
+    found = [check for check in report.checks if check.is_blocking and check.status is not Status.SKIPPED]
+    sentences = tuple(check.reason for check in found)
     wanted = tuple(gpu_plays.sentences(play, host.stage, **words))
-    blocking = report.verdict.blocking
+    blocking = tuple(dict.fromkeys(check.id for check in found))
     is_right = (report.verdict.status, set(blocking)) == (play.verdict, set(play.blocking))
     is_right = is_right and set(wanted) == set(sentences)
     return Played(
