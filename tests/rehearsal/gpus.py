@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from provisioner import run
+from provisioner.certificate import canonical
 from provisioner.cli.output import info
 from provisioner.cli.ramdisk import CACHE
 from provisioner.deployment import acceptance
@@ -127,7 +128,7 @@ class EightGpus(Scenario):
             return
         with host.site.database.writing():
             host.site.database.acceptance_reports.add(seen.report)
-        report = acceptance.canonical.read(seen.report.body.encode())
+        report = canonical.read(seen.report.body.encode())
         self._note(lab, _judged(host, play, report, _words(before), seconds))
         is_accepted, name = play.verdict == "accepted", f"{play.name}: the certificate"
         handover.check_report(lab, NAME, report.report_id, is_accepted=is_accepted, name=name)
