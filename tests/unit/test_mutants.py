@@ -36,7 +36,7 @@ def test_nothing_that_ran_is_no_success() -> None:
     assert outcome_of("guard.py", [pair("killed", "error during collection")]).score == 0
 
 
-TEST = "import planted\n\ndef test_it():\n    assert planted.is_one(1) and not planted.is_one({})\n"
+TEST = "import planted\ndef test_it(): assert planted.is_one(1) and not planted.is_one({})\n"
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from provisioner.errors import ProgramError
 from provisioner.verify.evidence import Container, read_evidence
 from tests.wire import nvmllab
 
+AT_ONCE = Path(__file__).with_name("programs") / "end_at_once.py"
 SCRIPT = nvmllab.ROOT / "ansible/files/containers.py"
 PROGRAM = Path(__file__).with_name("programs") / "docker.py"
 GPUS = ["GPU-5ac1e001-7b1e-4d0a-9c55-0f3de2a1b418", "GPU-5ac1e011-7b1e-4d0a-9c55-0f3de2a1b42a"]
@@ -152,20 +153,8 @@ def test_who_is_stopped_removes_the_container_all_the_same(host: Host) -> None:
     assert host.calls()[-1] == "docker rm" and host.left() == []
 
 
-# as a busy machine does it: the signal comes when the program runs and its starter has not heard of it yet
-AT_ONCE = """
-import os, signal, subprocess
-genuine = subprocess.Popen._execute_child
-def start(self, args, *rest):
-    genuine(self, args, *rest)
-    if args[1] == "exec":
-        os.kill(os.getpid(), signal.SIGTERM)
-subprocess.Popen._execute_child = start
-"""
-
-
 def test_who_is_stopped_while_a_program_starts_ends_it_and_removes_the_container(host: Host) -> None:
-    (host.folder / "sitecustomize.py").write_text(AT_ONCE)
+    (host.folder / "sitecustomize.py").symlink_to(AT_ONCE)
     with pytest.raises(ProgramError):
         host.ask({"images": {CUDA: GOOD}, "hangs": "exec"}, PYTHONPATH=str(host.folder))
     assert host.calls()[-1] == "docker rm" and host.left() == [] and host.running() == []
