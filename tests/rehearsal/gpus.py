@@ -16,6 +16,7 @@ from pathlib import Path
 
 from provisioner import run
 from provisioner.certificate import canonical
+from provisioner.cli import rehearse as command
 from provisioner.cli.output import info
 from provisioner.cli.ramdisk import CACHE
 from provisioner.deployment import acceptance
@@ -193,7 +194,12 @@ def rehearse(plays: Sequence[Play], options: Options, target: Path | None) -> bo
         outputs.write(target, json.dumps(body, indent=2, ensure_ascii=False) + "\n")
     for line in (*report.lines(), "", *table(scenario.played), "", "What stands in:", *STANDS_IN):
         info(line)
-    return report.is_good and len(scenario.played) == len(plays) + 1
+    is_good = report.is_good and len(scenario.played) == len(plays) + 1
+    if not is_good:
+        kept = options.cache / "failed" / time.strftime("%Y%m%d-%H%M%S")
+        info(f"the logs are kept in {command._rescue(options.folder, kept)}")
+        command._autopsy(report, options.folder)
+    return is_good
 
 
 def main(argv: list[str]) -> int:
