@@ -11,7 +11,7 @@ WANTED := $(shell sed -e 's/\#.*//' debian-packages.txt)
 # How tests are spread over processors: a file stays on one, for its tests share a service.
 PARALLEL ?= -n auto --dist loadfile
 
-.PHONY: help packages venv setup quick unit test lint scheduled rehearse rehearse-faults rehearse-matrix test-adversary test-model test-mutants test-strain test-crash test-diagnosis test-long test-roles accept-gpu bench image image-base image-seed image-mirror image-gate image-twice lock golden clean
+.PHONY: help packages venv setup quick unit test lint scheduled rehearse rehearse-faults rehearse-matrix rehearse-gpus test-adversary test-model test-mutants test-strain test-crash test-diagnosis test-long test-roles accept-gpu bench image image-base image-seed image-mirror image-gate image-twice lock golden clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 20
@@ -61,6 +61,11 @@ rehearse-faults: setup ## the rehearsals with faults (about half an hour); the r
 
 rehearse-matrix: setup ## every firmware with every kind of disk (about half an hour); the result is kept there too
 	$(PROVISION) rehearse --cache $(CACHE) --matrix --label "$(COMMIT)" --report tests/rehearsal/results/matrix.json $(ARGS)
+
+GPUS_REPORT ?= tests/rehearsal/results/gpus.json
+rehearse-gpus: setup ## eight stand-ins of GPUs on a deployed host, healthy and with each fault; ARGS=missing plays that one; the result is kept
+	@mkdir -p $(dir $(GPUS_REPORT))
+	$(PY) -m tests.rehearsal.gpus --cache $(CACHE) --label "$(COMMIT)" --report $(GPUS_REPORT) $(ARGS)
 
 test-adversary: setup ## a stranger, a thief and a machine in another's place, at every door; prints what was tried
 	$(PY) -m pytest -q tests/wire/adversary $(ARGS)

@@ -12,18 +12,26 @@ import signal
 import subprocess
 import sys
 import time
-from typing import Any, NoReturn
+from typing import Any
 
 LIMIT = 120.0  # seconds for everything but the removal
 REMOVAL = 30.0  # seconds
 MOST = 5  # images that are tried: one may have no shell, or a C library that nvidia-smi cannot use
 NAME = f"provisioner-gpu-check-{os.getpid()}"
 GONE = ("No such container", "is already in progress")  # the daemon's words
+ENDINGS = (signal.SIGHUP, signal.SIGTERM, signal.SIGINT)
 LIST = ("nvidia-smi", "--query-gpu=uuid", "--format=csv,noheader")
 
 
 class Failure(Exception):
     """A program did not do what it should; its own words."""
+
+
+class Ending:
+    """A signal that ends us, put off while a program starts: what nobody knows yet, nobody would end."""
+
+    number = 0
+    is_put_off = False
 
 
 class Clock:
@@ -34,16 +42,38 @@ class Clock:
 
     def run(self, *argv: str) -> str:
         """What a program prints. Raises Failure with its complaint, or that the time is over."""
-        left = self._end - time.monotonic()
+        left = max(self._end - time.monotonic(), 0.01)
         try:
-            done = subprocess.run(argv, capture_output=True, check=False, timeout=max(left, 0.01))
+            code, printed, complained = outcome(argv, left)
         except subprocess.TimeoutExpired:
             raise Failure(f"{' '.join(argv[:2])} did not end in time") from None
         except OSError as fault:
             raise Failure(f"{argv[0]}: {fault.strerror}") from None
-        if done.returncode:
-            raise Failure(complaint(done.stderr or done.stdout) or f"{argv[0]} failed ({done.returncode})")
-        return done.stdout.decode(errors="replace")
+        if code:
+            raise Failure(complaint(complained or printed) or f"{argv[0]} failed ({code})")
+        return printed.decode(errors="replace")
+
+
+def outcome(argv: tuple[str, ...], seconds: float) -> tuple[int, bytes, bytes]:
+    """Exit code, output and complaints of a program; it does not outlive this, whatever happens.
+
+    Raises OSError, TimeoutExpired.
+    """
+    program = None
+    Ending.is_put_off = True
+    try:
+        program = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        Ending.is_put_off = False
+        if Ending.number:
+            number, Ending.number = Ending.number, 0  # once: the container is still to be removed
+            sys.exit(128 + number)
+        printed, complained = program.communicate(timeout=seconds)
+        return program.returncode, printed, complained
+    finally:
+        Ending.is_put_off = False
+        if program and program.poll() is None:
+            program.kill()
+            program.wait()
 
 
 def complaint(text: bytes) -> str:
@@ -111,12 +141,16 @@ def ask(seconds: float) -> dict[str, Any]:
     return {"state": "error", "reason": "; ".join(dict.fromkeys(reasons))[:600]}
 
 
-def leave(number: int, frame: object) -> NoReturn:
-    """The connection is gone: `finally` still removes the container."""
-    sys.exit(128 + number)
+def leave(number: int, frame: object) -> None:
+    """The connection is gone: `finally` still removes the container, and no second signal stops that."""
+    for ending in ENDINGS:
+        signal.signal(ending, signal.SIG_IGN)
+    if not Ending.is_put_off:
+        sys.exit(128 + number)
+    Ending.number = number
 
 
 if __name__ == "__main__":
-    for ending in (signal.SIGHUP, signal.SIGTERM, signal.SIGINT):
+    for ending in ENDINGS:
         signal.signal(ending, leave)
     print(json.dumps(ask(float(sys.argv[1]) if len(sys.argv) > 1 else LIMIT)))

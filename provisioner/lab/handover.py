@@ -31,21 +31,23 @@ class Lab(Protocol):
 
 
 def check(lab: Lab, host: str) -> None:
+    """The certificate of the deployment that was followed last, where it has one."""
+    if report := lab.deployment.verdict.report:
+        check_report(lab, host, report, is_accepted=lab.deployment.stage == Stage.READY)
+
+
+def check_report(lab: Lab, host: str, report: str, *, is_accepted: bool, name: str = CHECK) -> None:
     """Take the PDF from the service, and verify it without service and state, by the site's public key."""
-    report = lab.deployment.verdict.report
-    if not report:
-        return
     paper, key = lab.folder / f"{host}.pdf", lab.folder / "site.pub"
     try:
-        lab.provision("certificate", host, "--to", str(paper))
+        lab.provision("certificate", host, "--report", report, "--to", str(paper))
         key.write_text(lab.provision("certificate", "key"))
         argv: list[str | Path] = [sys.executable, "-m", "provisioner", "certificate", "verify", paper]
         done = run.run([*argv, "--key", key, "-o", "json"], check=False)
         found = json.loads(done.stdout)["certificate"]
     except (ProgramError, ValueError, KeyError) as fault:
-        lab.check(CHECK, False, fault)
+        lab.check(name, False, fault)
         return
-    is_ready = lab.deployment.stage == Stage.READY
-    code, verdict = (0, ACCEPTED) if is_ready else (8, NOT_ACCEPTED)
+    code, verdict = (0, ACCEPTED) if is_accepted else (8, NOT_ACCEPTED)
     right = done.returncode == code and found["report_id"] == report and found["verdict"] in verdict
-    lab.check(CHECK, right, f"{found['verdict']}, {found['report_id']}, signed by {found['signed_by']}")
+    lab.check(name, right, f"{found['verdict']}, {found['report_id']}, signed by {found['signed_by']}")

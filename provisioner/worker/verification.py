@@ -1,7 +1,7 @@
 """What the worker does over SSH: the verification and the sealing of a deployed host."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
 from typing import TypeVar
@@ -28,6 +28,7 @@ from provisioner.domain.lifecycle import verification_seconds
 from provisioner.domain.stage import Stage
 from provisioner.errors import NotNowError, PackError
 from provisioner.site.site import Site
+from provisioner.state.acceptance_reports import StoredReport
 from provisioner.state.secrets import deployment_key_file
 from provisioner.verify import Expected, SshTarget, TaskResult, Verdict, expectation
 from provisioner.verify import run as run_verification
@@ -73,29 +74,72 @@ def verify(site: Site, row: Deployment) -> None:
         report = _report(VerifyTask, task).model_copy(update={"action": task.action})
         record(site, row.id, report, source="ansible")
 
-    expected, began = expected_of(site, row), site.clock()
-    work = site.settings.state / "runs" / f"{row.id}.verify"
-    seconds = _seconds(row, began)
-    verdict = run_verification(
-        _target(site, row),
-        expected,
-        on_task=note,
-        on_progress=_paced(lambda report: record(site, row.id, report, source="burn-in")),
-        is_cancelled=lambda: _is_over(site, row),
-        checks=site.settings.acceptance.checks,
-        work=work,
-        seconds=seconds,
-    )
     try:
-        report = acceptance.conclude(site, row, expected, verdict, began, work / "evidence")
+        seen = examine(
+            site,
+            row,
+            on_task=note,
+            on_progress=_paced(lambda report: record(site, row.id, report, source="burn-in")),
+            is_cancelled=lambda: _is_over(site, row),
+            seconds=_seconds(row, site.clock()),
+        )
     except PackError as fault:  # a host is not accepted by a report that nobody signed
         event = VerifyFailed(code=fault.code, sentence=str(fault), hint=fault.hint)
         record(site, row.id, event, source="worker")
         return
     with site.database.writing():
-        if report:
-            site.database.acceptance_reports.add(report)
-        write(site, row.id, _verified(row, verdict, work, report.id if report else ""), source="ansible")
+        if seen.report:
+            site.database.acceptance_reports.add(seen.report)
+        write(site, row.id, _verified(row, seen), source="ansible")
+
+
+def _untold(progress: BurnInProgress) -> None:
+    """Nobody wants to know."""
+
+
+def _never() -> bool:
+    return False
+
+
+@dataclass(frozen=True)
+class Examination:
+    """What one run of the verification came to. `report` is signed, not stored yet; None: nothing was judged.
+
+    `work` is the folder with its log.
+    """
+
+    verdict: Verdict
+    report: StoredReport | None
+    work: Path
+
+
+def examine(
+    site: Site,
+    row: Deployment,
+    *,
+    on_task: Callable[[TaskResult], None],
+    seconds: int,
+    on_progress: OnProgress = _untold,
+    is_cancelled: Callable[[], bool] = _never,
+) -> Examination:
+    """Examine the host of a deployment and sign what was found; of this nothing is noted in the database.
+
+    Raises what `on_task` raises, ServiceError (no usable host key), PackError (PV-325: it cannot be signed).
+    """
+    expected, began = expected_of(site, row), site.clock()
+    work = site.settings.state / "runs" / f"{row.id}.verify"
+    verdict = run_verification(
+        _target(site, row),
+        expected,
+        on_task=on_task,
+        on_progress=on_progress,
+        is_cancelled=is_cancelled,
+        checks=site.settings.acceptance.checks,
+        work=work,
+        seconds=seconds,
+    )
+    report = acceptance.conclude(site, row, expected, verdict, began, work / "evidence")
+    return Examination(verdict, report, work)
 
 
 def _is_over(site: Site, row: Deployment) -> bool:
@@ -142,9 +186,11 @@ def _report(kind: type[_Task], task: TaskResult) -> _Task:
     return kind(task=task.name, result=task.result, sentence=task.sentence, seconds=round(task.seconds, 1))
 
 
-def _verified(row: Deployment, verdict: Verdict, work: Path, report: str) -> Payload:
-    """The event of a verdict of the verification; `report` is the id of what was signed."""
+def _verified(row: Deployment, seen: Examination) -> Payload:
+    """The event of a verdict of the verification."""
+    verdict = seen.verdict
     sentence = "; ".join(verdict.sentences)
+    report = seen.report.id if seen.report else ""
     evidence = deployment.Verdict.model_validate({**verdict.as_data(), "report": report})
     if verdict.result == "unreachable":
         return VerifyUnreachable(sentence=sentence)
@@ -156,7 +202,7 @@ def _verified(row: Deployment, verdict: Verdict, work: Path, report: str) -> Pay
         hint = f"{action}; then: provision retry {row.host}"
         return VerifyRejected(code=504, sentence=sentence, hint=hint, verdict=evidence)
     if verdict.result == "failed":
-        hint = f"see {work / 'verify.log'}, then: provision retry {row.host}"
+        hint = f"see {seen.work / 'verify.log'}, then: provision retry {row.host}"
         return VerifyFailed(code=502, sentence=sentence, hint=hint)
     return VerifyPassed(verdict=evidence)
 

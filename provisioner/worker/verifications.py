@@ -131,6 +131,7 @@ def _verify(site: Site, story: _Story, key: int) -> None:
             expected,
             on_task=story.tell,
             on_progress=story.tell_progress,
+            checks=site.settings.acceptance.checks,
             work=work,
             seconds=LIMIT + expected.acceptance.seconds,
         )

@@ -36,8 +36,11 @@ CHOSEN = {
 MODULE = importlib.util.find_spec("pynvml")
 
 
-def library(folder: Path, *without: str) -> Path:
-    """A folder with nvidia-ml-py and a libnvidia-ml.so.1, `without` some symbols, as an older one lacks."""
+def library(folder: Path, *without: str, place: str = "") -> Path:
+    """A folder with nvidia-ml-py and a libnvidia-ml.so.1, `without` some symbols, as an older one lacks.
+
+    It looks for its scenario in the file `place`, where its environment names none.
+    """
     module(folder)
     script = folder / "symbols.map"
     script.write_text("{ local: " + "".join(f"{name}; " for name in without or ["nothing"]) + "};\n")
@@ -45,6 +48,7 @@ def library(folder: Path, *without: str) -> Path:
     run.run(
         [
             *("gcc", "-Wall", "-Wextra", "-Werror", "-std=gnu11", "-shared", "-fPIC"),
+            *((f'-DSCENARIO="{place}"',) if place else ()),
             *(f"-Wl,--version-script={script}", "-o", target, SOURCE),
         ]
     )

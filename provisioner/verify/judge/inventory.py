@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from provisioner.domain.acceptance import CheckStage, GpuSubject, Severity
 from provisioner.verify.evidence import NvmlGpu
 from provisioner.verify.judge.finding import Check, Finding, good, left_out, miss, needless
-from provisioner.verify.judge.seen import VALUES, Cards, Seen, label, listed
+from provisioner.verify.judge.seen import VALUES, Cards, Seen, in_slot, label, listed
 from provisioner.verify.model import GpuKind
 
 SILENT = "NVML does not answer: see gpu.driver"
@@ -51,11 +51,38 @@ def count(seen: Seen) -> Iterator[Finding]:
     faults = list(_counts(seen.cards))
     shown = {kind.id: seen.cards.count(kind) for kind in seen.expected.gpus}
     wanted = {kind.id: kind.count for kind in seen.expected.gpus}
-    yield from (miss(fault, "host", shown, wanted, "==") for fault in faults)
+    where = _where(seen) if faults else ""
+    yield from (miss(fault + where, "host", shown, wanted, "==") for fault in faults)
     if not faults and seen.cards.is_complete():
         yield good(f"NVML shows {seen.cards.named()}", shown, wanted)
     elif not faults:
         yield left_out("which of them does not answer is told by gpu.bus")
+
+
+def _where(seen: Seen) -> str:
+    """Where to look for one that is missing: what the last report has as well; else where the others are."""
+    if sum(map(seen.cards.missing, seen.cards.kinds.values())) <= 0:
+        return ""
+    if gone := _gone(seen):
+        verb = "is" if len(gone) == 1 else "are"
+        report = seen.expected.last.report_id if seen.expected.last else ""
+        return f"; {listed(gone)} {verb} gone since report {report}"
+    names = [seen.slot_name(gpu.bus) for gpu in seen.cards.answering]
+    return f"; they are in {listed([in_slot(name)[4:] for name in names])}" if names and all(names) else ""
+
+
+def _gone(seen: Seen) -> list[str]:
+    """The GPUs of the last report that are nowhere now.
+
+    They are known by UUID, for places may change with the number of cards; where another one sits in its
+    place, it was exchanged.
+    """
+    last = {gpu.uuid: gpu for gpu in (seen.expected.last.gpus if seen.expected.last else ()) if gpu.uuid}
+    there = {card.bus for card in seen.cards.lost}
+    there |= {gpu.bus for gpu in seen.cards.answering if gpu.uuid not in last}
+    told = {gpu.uuid for gpu in seen.cards.answering}
+    gone = [gpu for gpu in last.values() if gpu.uuid not in told and gpu.pci_bus_id not in there]
+    return [f"GPU {gpu.pci_bus_id}{in_slot(gpu.slot)}" for gpu in gone]
 
 
 def _counts(cards: Cards) -> Iterator[str]:

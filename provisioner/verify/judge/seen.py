@@ -74,6 +74,12 @@ def listed(words: list[str]) -> str:
     return f"{', '.join(most)} and {last}" if most else last
 
 
+def in_slot(name: str) -> str:
+    """` in slot 3`, of a slot's name; empty without one."""
+    word = "" if not name or "slot" in name.lower() else "slot "
+    return f" in {word}{name}" if name else ""
+
+
 def _cards(report: GpuReport, expected: Expected) -> Cards:
     kinds = {kind.id: kind for kind in expected.gpus}
     places = {gpu.bus for gpu in report.gpus}
@@ -125,9 +131,11 @@ class Seen:
 
     def slot(self, bus: str) -> str:
         """` in slot 3`, as a sentence goes on; empty where nobody knows it."""
-        name = next((function.slot for function in self.path(bus) if function.slot), "")
-        word = "" if not name or "slot" in name.lower() else "slot "
-        return f" in {word}{name}" if name else ""
+        return in_slot(self.slot_name(bus))
+
+    def slot_name(self, bus: str) -> str:
+        """What the slot is called that a place is in; empty where nobody knows it."""
+        return next((function.slot for function in self.path(bus) if function.slot), "")
 
     def place(self, gpu: NvmlGpu) -> str:
         """The GPU in words for a technician: `GPU 0000:18:00.0 in slot 3`."""

@@ -209,9 +209,18 @@ FAULTS = (
     ),
     fault(
         "gpu.count",
-        "8 GPUs 10de:2330 (H100 SXM) expected, NVML shows 7",
+        "8 GPUs 10de:2330 (H100 SXM) expected, NVML shows 7; they are in slot 1, slot 2, slot 3, slot 4, "
+        "slot 5, slot 6 and slot 7",
         scope="host",
         nvml=nvml(*map(gpu, range(7)), graphics=()),
+    ),
+    fault(
+        "gpu.count",
+        f"8 GPUs 10de:2330 (H100 SXM) expected, NVML shows 7; GPU {PLACES[2]} in slot 3 is gone since report "
+        "a-20260101-1",
+        scope="host",
+        nvml=nvml(*map(gpu, (0, 1, 3, 4, 5, 6, 7)), graphics=()),
+        expected=replace(FULL, last=before(2, slot="3")),
     ),
     fault(
         "gpu.bus",
@@ -797,6 +806,7 @@ def test_every_check_of_the_table_is_shown_finding_something() -> None:
     """A miss of each; that the log was read and the burn-in made is no miss, and still never a pass."""
     found = {one.check for one in FAULTS if one.status in (FAIL, WARN)}
     assert {check.id for check in CHECKS} - found == {"kernel.log", "burnin.run"}
+    assert {one.check for one in FAULTS} == {check.id for check in CHECKS}
     assert len(CHECKS) > 40 and len({check.id for check in CHECKS}) == len(CHECKS)
 
 

@@ -21,6 +21,7 @@ from provisioner.site.site import Site
 from provisioner.verify import Verdict as Result
 from provisioner.verify.burnin import BurnInProgress
 from provisioner.worker import verification
+from tests.unit.conftest import Clock, hello_of
 
 
 @pytest.mark.parametrize(

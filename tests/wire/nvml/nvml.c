@@ -1,5 +1,6 @@
 /* Stands in for libnvidia-ml.so.1 below the genuine nvidia-ml-py: answers from the scenario that
- * NVML_SCENARIO names; without one the driver is not loaded. A line is a key and its answer:
+ * NVML_SCENARIO names, or else the one that it was compiled for (SCENARIO); without one the driver is not
+ * loaded. A line is a key and its answer:
  *
  *     gpus 8
  *     nvmlSystemGetDriverVersion 580.95.05
@@ -64,6 +65,10 @@ struct field {
     unsigned long long value;
 };
 
+#ifndef SCENARIO
+#define SCENARIO NULL
+#endif
+
 static struct line *lines;
 static size_t known;
 static struct gpu gpus[MOST_GPUS];
@@ -71,7 +76,7 @@ static int started;
 
 static void read_scenario(void) {
     char text[LARGEST];
-    const char *place = getenv("NVML_SCENARIO");
+    const char *named = getenv("NVML_SCENARIO"), *place = named ? named : SCENARIO;
     FILE *file = place ? fopen(place, "r") : NULL;
     if (!file || lines)
         return;

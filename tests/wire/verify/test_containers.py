@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from provisioner.errors import ProgramError
 from provisioner.verify.evidence import Container, read_evidence
 from tests.wire import nvmllab
 
+AT_ONCE = Path(__file__).with_name("programs") / "end_at_once.py"
 SCRIPT = nvmllab.ROOT / "ansible/files/containers.py"
 PROGRAM = Path(__file__).with_name("programs") / "docker.py"
 GPUS = ["GPU-5ac1e001-7b1e-4d0a-9c55-0f3de2a1b418", "GPU-5ac1e011-7b1e-4d0a-9c55-0f3de2a1b42a"]
@@ -27,7 +29,11 @@ class Host:
     folder: Path
 
     def ask(
-        self, scenario: dict[str, Any], seconds: float = 60, programs: str = "docker systemctl"
+        self,
+        scenario: dict[str, Any],
+        seconds: float = 60,
+        programs: str = "docker systemctl",
+        **environment: str,
     ) -> Container:
         (self.folder / "scenario.json").write_text(json.dumps(scenario))
         for name in programs.split():
@@ -35,7 +41,7 @@ class Host:
         done = run.run(
             ["/usr/bin/python3", "-", str(seconds)],
             stdin=SCRIPT.read_bytes(),
-            env={"PATH": f"{self.folder / 'bin'}:/usr/bin:/bin", "STAND_IN": str(self.folder)},
+            env={"PATH": f"{self.folder / 'bin'}:/usr/bin:/bin", "STAND_IN": str(self.folder)} | environment,
         )
         said = read_evidence({"container": done.stdout.decode()}).container
         assert said is not None, done.stdout
@@ -44,15 +50,23 @@ class Host:
     def calls(self) -> list[str]:
         return [" ".join(line.split()[:2]) for line in (self.folder / "calls").read_text().splitlines()]
 
+    def running(self) -> list[str]:
+        """The programs that have not ended."""
+        pids = (self.folder / "pids").read_text().split() if (self.folder / "pids").exists() else []
+        return [pid for pid in pids if Path("/proc", pid).exists()]
+
     def left(self) -> list[str]:
         return [path.name for path in (self.folder / "containers").iterdir()]
 
 
 @pytest.fixture
-def host(tmp_path: Path) -> Host:
+def host(tmp_path: Path) -> Iterator[Host]:
+    """No program that was started on it outlives the test."""
     for name in ("bin", "containers"):
         (tmp_path / name).mkdir()
-    return Host(tmp_path)
+    made = Host(tmp_path)
+    yield made
+    assert made.running() == []
 
 
 def test_the_same_container_is_asked_again_after_systemd_read_its_units(host: Host) -> None:
@@ -137,6 +151,13 @@ def test_who_is_stopped_removes_the_container_all_the_same(host: Host) -> None:
     with pytest.raises(ProgramError):
         host.ask({"images": {CUDA: GOOD}, "kills": "exec"})
     assert host.calls()[-1] == "docker rm" and host.left() == []
+
+
+def test_who_is_stopped_while_a_program_starts_ends_it_and_removes_the_container(host: Host) -> None:
+    (host.folder / "sitecustomize.py").symlink_to(AT_ONCE)
+    with pytest.raises(ProgramError):
+        host.ask({"images": {CUDA: GOOD}, "hangs": "exec"}, PYTHONPATH=str(host.folder))
+    assert host.calls()[-1] == "docker rm" and host.left() == [] and host.running() == []
 
 
 @pytest.mark.parametrize(

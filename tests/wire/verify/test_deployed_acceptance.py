@@ -1,8 +1,7 @@
-"""The verification of a deployed host above level quick, over a real sshd: facts, site checks, burn-in, verdict."""
+"""A deployed host verified above level quick, over a real sshd: facts, site checks, burn-in, verdict."""
 
 import hashlib
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -223,4 +222,4 @@ def test_a_host_that_restarted_under_load_is_not_burned_in_again_until_it_passes
         (host.work / "burnin.boot").write_text("the boot before")
         verdict = host.verify()
     assert verdict.result == "incomplete" and "restarted under load" in verdict.sentences[0]
-    assert host.progress == [] and os.listdir(host.tmp) == []
+    assert host.progress == [] and list(host.tmp.iterdir()) == []

@@ -2,8 +2,8 @@
 """Stands in for docker, and as `systemctl` and `sudo` for these, in the calls that containers.py makes.
 
 STAND_IN names a folder: scenario.json says what goes wrong, `containers` has a file for each container,
-`calls` a line for each call. Words and exit codes are those of docker 28, the NVIDIA container toolkit and
-nvidia-smi 580, as their sources and reports of users have them.
+`calls` a line for each call, `pids` its process id. Words and exit codes are those of docker 28, the NVIDIA
+container toolkit and nvidia-smi 580, as their sources and reports of users have them.
 """
 
 import json
@@ -29,6 +29,8 @@ def main() -> None:
     name, *arguments = Path(sys.argv[0]).name, *sys.argv[1:]
     with (FOLDER / "calls").open("a") as calls:
         calls.write(" ".join([name, *arguments]) + "\n")
+    with (FOLDER / "pids").open("a") as pids:
+        pids.write(f"{os.getpid()}\n")
     if name == "sudo":
         while arguments[0].startswith("-"):
             del arguments[0 : 2 if arguments[0] == "-u" else 1]
