@@ -39,6 +39,9 @@ SINCE = {
     "host.renamed",
     "run.paused",
     "run.resumed",
+    "agent.examined",
+    "host.released",
+    "verify.concluded",
 }  # kinds of event that are younger
 
 
