@@ -7,7 +7,7 @@ from typing import Literal
 
 from provisioner.domain.acceptance import AcceptanceReport, CheckResult
 from provisioner.domain.requirements import AcceptedFirmware, Requirements
-from provisioner.verify.evidence import GpuEvidence, HostFacts
+from provisioner.verify.evidence import GpuEvidence, HostFacts, RootDisk
 from provisioner.verify.evidence_burnin import BurninReport, SiteCheckReport
 
 ANY_FIRMWARE = AcceptedFirmware()
@@ -84,12 +84,18 @@ class Expected:
 
 @dataclass(frozen=True)
 class Evidence:
-    """All that was read of a host. None: it was not asked, or what it printed cannot be read."""
+    """All that was read of a host. None: it was not asked, or what it printed cannot be read.
+
+    `ramdisk` is the version of the agent where the ramdisk was asked, and not the system on the disk; then
+    `disks` are all that it saw, and `gpu.nvml` has the GPUs of the bus.
+    """
 
     facts: HostFacts
     gpu: GpuEvidence = NO_GPU_EVIDENCE
     burnin: BurninReport | None = None
     site_checks: tuple[SiteCheckReport, ...] = ()
+    ramdisk: str = ""
+    disks: tuple[RootDisk, ...] = ()
 
 
 @dataclass(frozen=True)
