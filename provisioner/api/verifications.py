@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import ConfigDict, Field
 
 from provisioner.api.answer import PersonName, Resource, ServiceAnswer
+from provisioner.api.deployments import DeploymentStatus
 from provisioner.domain.acceptance import Level
 from provisioner.domain.values import FrozenModel
 
@@ -78,3 +79,16 @@ class VerificationAnswer(ServiceAnswer):
     """The verification as it is by now."""
 
     verification: VerificationStatus
+
+
+class ExaminationOrder(FrozenModel):
+    """Verify a host from the ramdisk: it is restarted, nothing is written. `by` is who says so."""
+
+    host: str
+    by: PersonName = "operator"
+
+
+class ExaminationAnswer(ServiceAnswer):
+    """The verification as it was ordered; it goes on as a deployment does."""
+
+    deployment: DeploymentStatus

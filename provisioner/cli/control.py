@@ -37,7 +37,8 @@ def cancel(client: "Client", host: str, yes: bool, output: str) -> int:
             info(question.NOTHING)
             return Exit.REFUSED
     row = client.cancel(host, operator_name())
-    sentence = f"{row.id} of {row.host} is cancelled; again with: provision retry {row.host}"
+    again = row.advise(f"provision retry {row.host}")
+    sentence = f"{row.id} of {row.host} is cancelled; again with: {again}"
     _print([row], sentence, output)
     return Exit.DONE
 

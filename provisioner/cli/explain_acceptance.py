@@ -75,4 +75,12 @@ ACCEPTANCE: dict[int, tuple[str, str]] = {
         "There is no such verification, or it was forgotten by now.",
         "provision certificate list HOST shows what was signed.",
     ),
+    576: (
+        "A verification is not retried, since retry would erase the host's disk.",
+        "provision verify HOST once more; provision deploy HOST if its disk is meant.",
+    ),
+    577: (
+        "The host was never deployed, so nobody knows which disk and image are its own.",
+        "Deploy it; or provision verify --local on the host itself.",
+    ),
 }

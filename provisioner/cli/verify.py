@@ -26,6 +26,11 @@ LEVELS = click.Choice([level.value for level in Level])
 @click.option("--profile", type=FILE, help="With --local: what the machine must be.")
 @click.option("--name", default="", help="With --local: which profile of that file, where it has several.")
 @click.option("--to", "target", type=FILE, help="With --local: the report, .json, .pdf or .html.")
+@click.option("--yes", is_flag=True, help="By the ramdisk: restart the host without asking.")
+@click.option("--no-wait", is_flag=True, help="By the ramdisk: do not wait for its end.")
+@click.option(
+    "--timeout", type=click.FloatRange(min=1), help="By the ramdisk: wait SECONDS at most (exit code 7)."
+)
 @output_option
 @server_option
 @state_option
@@ -39,6 +44,9 @@ def verify(
     profile: Path | None,
     name: str,
     target: Path | None,
+    yes: bool,
+    no_wait: bool,
+    timeout: float | None,
     output: str,
     server: str,
     state: Path,
@@ -49,6 +57,10 @@ def verify(
     key stays in memory, and only until the verification ends. The host must show the SSH host key that it had
     when it was deployed, and let the user be root by sudo without a password. The report is signed by the
     site and in certificate list; the deployment stays what it is.
+
+    HOST alone: the host is restarted into the ramdisk, which reads what it is and writes nothing; then it
+    boots its disk again. It needs no key. NVIDIA's driver is not there: where the profile names one the
+    verdict is incomplete at best, and a fault that is seen rejects.
 
     --local --profile FILE: on the machine itself, as root, with inventory/profiles.yml or what profile show
     -o json prints. What only an order knows, image and disk, is not judged. The report is signed with a key
@@ -69,7 +81,7 @@ def verify(
         hint = "the service has the profile; the report: provision certificate HOST --to FILE.pdf"
         raise InputError("--profile, --name and --to are for --local", hint=hint)
     if host is None:
-        raise InputError("which host is not said", hint="provision verify HOST --key FILE, or --local")
+        raise InputError("which host is not said", hint="provision verify HOST, or --local")
     if key:
         from provisioner.cli import verify_host
 
@@ -77,9 +89,9 @@ def verify(
         return verify_host.verify(connect(server, state), order, output)
     if user:
         raise InputError("--user logs in with an SSH key", hint="--key FILE")
-    return _by_ramdisk()
+    if level:
+        raise InputError("--level is for --key and --local", hint="the ramdisk makes all that it can")
+    from provisioner.cli import verify_ramdisk
 
-
-def _by_ramdisk() -> int:
-    """Through the service, by the ramdisk: nobody's key is needed, and the host is restarted."""
-    raise InputError("a sealed host lets nobody in", hint="--key FILE, or --local on the host itself")
+    how = verify_ramdisk.RamdiskOrder(host, yes=yes, no_wait=no_wait, timeout=timeout)
+    return verify_ramdisk.verify(connect(server, state), how, output)

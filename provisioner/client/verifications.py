@@ -1,7 +1,14 @@
 """Calls about verifications after a deployment."""
 
 from provisioner.api.answer import EventQuery
-from provisioner.api.verifications import VerificationAnswer, VerificationOrder, VerificationStatus
+from provisioner.api.deployments import DeploymentStatus
+from provisioner.api.verifications import (
+    ExaminationAnswer,
+    ExaminationOrder,
+    VerificationAnswer,
+    VerificationOrder,
+    VerificationStatus,
+)
 from provisioner.client.transport import PATIENCE, Transport, quoted
 
 
@@ -17,3 +24,7 @@ class VerificationCalls(Transport):
         query = EventQuery(after=after, wait=wait)
         path = f"/verifications/{quoted(ident)}"
         return self.get(VerificationAnswer, path, query, patience=PATIENCE + wait).verification
+
+    def examine(self, order: ExaminationOrder) -> DeploymentStatus:
+        """Verify a host from the ramdisk; it is followed as a deployment is."""
+        return self.post(ExaminationAnswer, "/verifications/ramdisk", order).deployment

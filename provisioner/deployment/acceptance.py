@@ -19,7 +19,7 @@ from provisioner.state.secrets import signing_key_file
 from provisioner.verify import Verdict, twins
 from provisioner.verify.evidence import FirmwareReport
 from provisioner.verify.model import Evidence, Expected
-from provisioner.verify.report import Made, assemble
+from provisioner.verify.report import RAMDISK, Made, assemble
 
 MOST_SIBLINGS = 50  # of a profile, the newest
 ALIKE = (Stage.POWERING, Stage.NETBOOTING, Stage.RESTARTING)  # stages that take as long on all of a kind
@@ -49,7 +49,8 @@ def conclude(
         image = report.subject.image.model_copy(update={"sha256": ""})
         subject = report.subject.model_copy(update={"image": image})
         report = report.model_copy(update={"operator": later_by, "subject": subject})
-    report = _compared(site, row, report)
+    if not verdict.evidence.ramdisk:  # it shows too little to be compared
+        report = _compared(site, row, report)
     body = canonical.render(report)
     return StoredReport(
         id=report.report_id,
@@ -149,9 +150,11 @@ def _siblings(site: Site, row: Deployment, report: AcceptanceReport) -> list[Acc
 
 
 def _readable(stored: Sequence[StoredReport]) -> Iterator[AcceptanceReport]:
-    """What another release wrote, or what was damaged since, is compared with nothing."""
+    """What another release wrote, or was damaged since, is compared with nothing; nor what a ramdisk saw."""
     for one in stored:
         try:
-            yield canonical.read(one.body.encode())
+            report = canonical.read(one.body.encode())
         except ProvisionError:
             continue
+        if RAMDISK not in report.stack:
+            yield report

@@ -39,6 +39,13 @@ def refusals(site: Site, host: Host, image: Image | None, terms: Terms) -> list[
     return [refusal for rule in RULES if (refusal := rule(request))]
 
 
+def refusals_of_verification(site: Site, host: Host) -> list[Refusal]:
+    """Every reason why the host may not be restarted into the ramdisk now, whose order writes nothing."""
+    request = _Request(site, host, None, Terms())
+    rules = (_locked, lambda asked: other_servers(asked.site), _unreadable_order, _under_way)
+    return [refusal for rule in rules if (refusal := rule(request))]
+
+
 def check(site: Site, host: Host, image: Image, terms: Terms) -> None:
     """Raises the first refusal: RefusedError, or InputError for an image of the wrong kind (PV-127)."""
     raise_first(refusals(site, host, image, terms))
@@ -119,12 +126,12 @@ def _unreadable_order(request: _Request) -> Refusal | None:
 
 def _under_way(request: _Request) -> Refusal | None:
     name = request.host.name
-    last = request.site.database.deployments.last_readable(name)
+    last = request.site.database.deployments.last_readable_order(name)
     if last is None or last.stage in RESTING:
         return None
     return Refusal(
         code=132,
-        sentence=f"{name} is being deployed already ({last.id}, {last.stage})",
+        sentence=f"{name} is being {last.act} already ({last.id}, {last.stage})",
         hint=f"provision watch {name}, or provision cancel {name}",
     )
 

@@ -163,10 +163,10 @@ def _require_unlocked(host: Host, consequence: str) -> None:
 def require_rest(site: Site, host: Host, consequence: str) -> None:
     for fault in site.database.deployments.unreadable_orders(host.name):
         raise RefusedError(f"{host.name}: {fault}", hint=fault.hint, code=fault.code)
-    last = site.database.deployments.last_readable(host.name)
+    last = site.database.deployments.last_readable_order(host.name)
     if last and last.stage not in RESTING:
         raise RefusedError(
-            f"{host.name} is being deployed ({last.id}, {last.stage}), so {consequence}",
+            f"{host.name} is being {last.act} ({last.id}, {last.stage}), so {consequence}",
             hint=f"provision watch {host.name}, or provision cancel {host.name}",
             code=132,
         )

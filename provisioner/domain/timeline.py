@@ -4,14 +4,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from provisioner.domain.event import Event
+from provisioner.domain.events.order import OrderArmed
 from provisioner.domain.events.payload import ProgressReport
 from provisioner.domain.events.power import PowerAsked
 from provisioner.domain.events.verification import VerifyPassed, VerifyTask
 from provisioner.domain.lifecycle import STAGES, following
 from provisioner.domain.progress import Progress
+from provisioner.domain.purpose import Purpose
 from provisioner.domain.stage import RESTING, Stage
 
 SHOWN: tuple[Stage, ...] = tuple(row.stage for row in STAGES if row.stage != Stage.QUEUED)
+
+ONLY_DEPLOYED = (Stage.WRITING, Stage.SEALING)  # which no verification has
 
 
 @dataclass
@@ -52,6 +56,9 @@ class Timeline:
             self.request = event.describe()
         if isinstance(event.data, VerifyTask):  # the burn-in is over
             self.checks, self.progress = self.checks + 1, None
+        if isinstance(event.data, OrderArmed) and event.data.purpose is not Purpose.DEPLOY:
+            for stage in ONLY_DEPLOYED:
+                self.stages.pop(stage, None)
         # what a stage waited for is said of that stage, what begins another is said of the other
         closes = event.data.closes_stage or after == self.stage or after in RESTING
         subject = self.stage if closes else after

@@ -185,3 +185,9 @@ def thirteenth(db: Database) -> None:
     row = {"id": str, "created": float, "state": str, "body": str}
     db.table("verifications").create(row, pk="id")
     db.table("verifications").create_index(["state"])
+
+
+@migrations()
+def fourteenth(db: Database) -> None:
+    """What an order is for: every one of before was a deployment."""
+    db.table("deployments").add_column("purpose", str, not_null_default="deploy")

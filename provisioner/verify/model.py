@@ -7,7 +7,7 @@ from typing import Literal
 
 from provisioner.domain.acceptance import AcceptanceReport, CheckResult
 from provisioner.domain.requirements import AcceptedFirmware, Requirements
-from provisioner.verify.evidence import GpuEvidence, GpuReport, HostFacts
+from provisioner.verify.evidence import GpuEvidence, GpuReport, HostFacts, RootDisk
 from provisioner.verify.evidence_burnin import BurninReport, SiteCheckReport
 
 ANY_FIRMWARE = AcceptedFirmware()
@@ -87,6 +87,8 @@ class Evidence:
     """All that was read of a host. None: it was not asked, or what it printed cannot be read.
 
     `gpu` is how it is after the burn-in, `idle` its GPUs before it; None where there was no burn-in.
+    `ramdisk` is the version of the agent where the ramdisk was asked, and not the system on the disk; then
+    `disks` are all that it saw, and `gpu.nvml` has the GPUs of the bus.
     """
 
     facts: HostFacts
@@ -94,6 +96,8 @@ class Evidence:
     burnin: BurninReport | None = None
     site_checks: tuple[SiteCheckReport, ...] = ()
     idle: GpuReport | None = None
+    ramdisk: str = ""
+    disks: tuple[RootDisk, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,8 @@ from provisioner.verify.evidence import FirmwareReport
 from provisioner.verify.model import Evidence, Expected, Verdict
 from provisioner.verify.subjects import subjects
 
+RAMDISK = "ramdisk"  # in a report's `stack` where the host was looked at from the ramdisk
+
 
 @dataclass(frozen=True)
 class Made:
@@ -69,6 +71,8 @@ def _host_report(seen: Evidence) -> HostReport:
 def _stack(seen: Evidence) -> dict[str, str]:
     """What runs on it, name → version, as far as it was told."""
     stack = dict(seen.gpu.firmware.stack) if seen.gpu.firmware else {}
+    if seen.ramdisk:
+        return {**stack, RAMDISK: seen.ramdisk}
     if seen.gpu.nvml:
         stack |= {"driver": seen.gpu.nvml.driver or "", "cuda": seen.gpu.nvml.cuda or ""}
     return {name: version for name, version in stack.items() if version}

@@ -33,7 +33,7 @@ from provisioner.state.lock import exclusive
 from provisioner.state.notify import Listener
 from provisioner.state.ssh_keys import KeyBox
 from provisioner.system.pulse import Pulse
-from provisioner.worker import bmc_requests, power, verification
+from provisioner.worker import bmc_requests, examination, power, verification
 from provisioner.worker.consoles import Consoles
 from provisioner.worker.hearing import Hearing
 from provisioner.worker.retention import Retention
@@ -201,6 +201,8 @@ class Loop:
             record(self._site, row.id, refused(withdrawn), source="worker")
         elif row.stage == Stage.WRITING and (seconds := self._unheard(row, now)) > _silence(row):
             record(self._site, row.id, _silent(row, seconds), source="worker")
+        elif examination.is_silent(row, self._unheard(row, now)):
+            examination.release(self._site, row)
         elif work := self._work(row, now):
             self._submit((row.id, row.stage), partial(self._do, work, row.id), self._pool)
 
@@ -226,6 +228,8 @@ class Loop:
         if row.stage == Stage.RESTARTING and not row.reboot:
             return power.choose_disk
         waits = row.last_event in UNREACHABLE and now - row.last_event_at < RETRY
+        if row.stage == Stage.VERIFYING and row.is_verification:
+            return examination.judge
         if row.stage == Stage.VERIFYING:
             return None if waits else verification.verify
         if row.stage == Stage.SEALING:

@@ -3,6 +3,7 @@
 from provisioner.domain.acceptance import Status
 from provisioner.domain.deployment import Deployment, Verdict
 from provisioner.domain.events.payload import Evidence, Failure, Payload, ProgressReport
+from provisioner.domain.purpose import ANY
 from provisioner.domain.stage import Stage
 
 
@@ -30,6 +31,7 @@ class VerifyTask(TaskReport):
     kind = "verify.task"
     moves = {Stage.VERIFYING: Stage.VERIFYING}
     meaning = "one task of the verification"
+    purposes = ANY
 
     action: str = ""
 
@@ -97,6 +99,7 @@ class VerifyRejected(Failure):
     kind = "verify.rejected"
     moves = {Stage.VERIFYING: Stage.REJECTED}
     meaning = "the host is not what its profile says"
+    purposes = ANY
 
     verdict: Verdict = Verdict()
 
@@ -111,6 +114,7 @@ class VerifyFailed(Failure):
     kind = "verify.failed"
     moves = {Stage.VERIFYING: Stage.FAILED}
     meaning = "the verification could not be run"
+    purposes = ANY
 
 
 class SealTask(TaskReport):

@@ -32,7 +32,8 @@ class Check:
 
     `task` is its name in a deployment's story. `level`: from which on it is made. `is_of_gpus`: it is made
     where the profile names a GPU driver. `is_conditional`: it is required of a host that has the thing at
-    all. `names_scope`: its task is named with what it is about.
+    all. `names_scope`: its task is named with what it is about. `is_in_ramdisk`: it needs no driver, so the
+    ramdisk makes it, too.
     """
 
     id: str
@@ -49,6 +50,7 @@ class Check:
     is_of_gpus: bool = True
     is_conditional: bool = False
     names_scope: bool = False
+    is_in_ramdisk: bool = False
 
     @property
     def is_on_demand(self) -> bool:

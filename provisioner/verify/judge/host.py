@@ -14,6 +14,7 @@ from provisioner.verify.model import PciDevice
 # MemTotal is less than what is plugged in: firmware, the kernel's text and its page table (1.6 %) are gone.
 # Of 64 GiB and more that is 2 to 4 %, of a small machine more, hence the floor.
 MEMORY_TOLERANCE = 0.07
+UNOPENED = "the disk was not opened, so what it holds was not looked at"
 MEMORY_FLOOR = 64 << 20  # bytes
 
 
@@ -35,8 +36,8 @@ def image(seen: Seen) -> Iterator[Finding]:
     facts, expected = seen.evidence.facts, seen.expected
     wanted = f"{expected.image_id} {expected.image_version}"
     shown = f"{facts.image_id} {facts.image_version}".strip()
-    if expected.unordered:
-        yield needless(expected.unordered, shown)
+    if expected.unordered or seen.evidence.ramdisk:
+        yield needless(expected.unordered or UNOPENED, shown)
         return
     if (facts.image_id, facts.image_version) == (expected.image_id, expected.image_version):
         yield good(f"the OS is image {wanted}", shown, wanted)
@@ -51,6 +52,9 @@ def root_disk(seen: Seen) -> Iterator[Finding]:
     if seen.expected.unordered:
         yield needless(seen.expected.unordered, [disk.serial for disk in seen.evidence.facts.root_disks])
         return
+    if wanted.is_known and seen.evidence.ramdisk:
+        yield _written_disk(seen, wanted)
+        return
     if not wanted.is_known:
         yield needless("the disk that was written has neither serial nor WWN")
         return
@@ -64,6 +68,18 @@ def root_disk(seen: Seen) -> Iterator[Finding]:
     )
     place = f"on disk {shown}" if told else "on no disk that is known"
     yield miss(f"the root file system is {place}, written was {wanted}", "host", shown, str(wanted), "in")
+
+
+def _written_disk(seen: Seen, wanted: DiskIdentity) -> Finding:
+    """From the ramdisk: whether the disk is there at all. That the host boots it is not known."""
+    told = [DiskIdentity(disk.serial, disk.wwn) for disk in seen.evidence.disks]
+    if any(identity.compare(wanted) is Match.SAME for identity in told):
+        return needless(f"disk {_number(wanted)}, which was written, is there; {UNOPENED}", str(wanted))
+    shown = ", ".join(_number(one) for one in told if one.is_known) or "no disk that shows a serial"
+    words = f"disk {_number(wanted)}, which was written, is not there; seen: {shown}"
+    return miss(
+        words, "host", shown, str(wanted), "in", action="put it back; is its cable loose, or is it dead?"
+    )
 
 
 def _number(disk: DiskIdentity) -> str:
@@ -117,6 +133,8 @@ def devices(seen: Seen) -> Iterator[Finding]:
 
 
 def _is_counted(seen: Seen) -> bool:
+    if seen.evidence.ramdisk:  # nobody else counts them there
+        return False
     return bool(seen.expected.gpu_driver) and (seen.is_answered or is_bare(seen.report))
 
 
@@ -140,6 +158,7 @@ CHECKS = (
         image,
         "the order's image and version",
         is_of_gpus=False,
+        is_in_ramdisk=True,
     ),
     Check(
         "disk.root",
@@ -151,6 +170,7 @@ CHECKS = (
         root_disk,
         "serial and WWN of the disk that was written",
         is_of_gpus=False,
+        is_in_ramdisk=True,
     ),
     Check(
         "memory.size",
@@ -163,6 +183,7 @@ CHECKS = (
         "`memory_min`, less 7 % or 64 MiB",
         unit="bytes",
         is_of_gpus=False,
+        is_in_ramdisk=True,
     ),
     Check(
         "net.card",
@@ -174,6 +195,7 @@ CHECKS = (
         cards,
         "the inventory's MACs",
         is_of_gpus=False,
+        is_in_ramdisk=True,
     ),
     Check(
         "pci.devices",
@@ -186,5 +208,6 @@ CHECKS = (
         "`count` of each id, unless NVML counts it",
         names_scope=True,
         is_of_gpus=False,
+        is_in_ramdisk=True,
     ),
 )

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Literal
 
 from pydantic import JsonValue
@@ -13,6 +14,8 @@ from provisioner.verify.judge.table import BY_ID, CHECKS
 from provisioner.verify.model import Evidence, Expected, TaskResult
 
 LEVELS = tuple(Level)
+NOT_IN_RAMDISK = "not made: it needs the system on the disk with NVIDIA's driver, this was the ramdisk"
+OTHER_WAYS = "provision verify HOST --key FILE, or provision verify --local on the host itself, makes it"
 
 
 def judge(evidence: Evidence, expected: Expected) -> tuple[CheckResult, ...]:
@@ -56,11 +59,20 @@ def _made(check: Check, seen: Seen, broken: str) -> Iterator[CheckResult]:
         findings = [needless(f"it is made from level {check.level} on, this is {wanted.level}")]
     elif broken:
         findings = [left_out(f"it was left out, as {broken} failed")]
+    elif seen.evidence.ramdisk and not check.is_in_ramdisk:
+        findings = _unmade(check, seen)
     else:
         # that a check says nothing is never a pass
         findings = list(check.findings(seen)) or [unproved("the check came to no result")]
     for finding in findings:
         yield _result(check, finding, is_required, check.id in wanted.required)
+
+
+def _unmade(check: Check, seen: Seen) -> list[Finding]:
+    """Of the ramdisk: what the profile does not demand stays so, all else was not looked at."""
+    findings = list(check.findings(seen))
+    is_needless = all(one.status is Status.NOT_APPLICABLE and not one.is_absence for one in findings)
+    return findings if findings and is_needless else [replace(left_out(NOT_IN_RAMDISK), action=OTHER_WAYS)]
 
 
 def _result(check: Check, finding: Finding, is_required: bool, is_demanded: bool) -> CheckResult:

@@ -128,6 +128,7 @@ CHECKS = (
         path,
         "what both ends can do, and `link_width`",
         unit="lanes",
+        is_in_ramdisk=True,
     ),
     Check(
         "pcie.aer-fatal",
@@ -139,6 +140,7 @@ CHECKS = (
         aer_fatal,
         "0 since boot",
         unit="errors",
+        is_in_ramdisk=True,
     ),
     Check(
         "pcie.aer-nonfatal",
@@ -151,6 +153,7 @@ CHECKS = (
         "0 since boot",
         unit="errors",
         severity=Severity.ADVISORY,
+        is_in_ramdisk=True,
     ),
     Check(
         "pcie.replays",

@@ -141,6 +141,7 @@ CHECKS = (
         "`firmware`",
         severity=Severity.ADVISORY,
         is_of_gpus=False,
+        is_in_ramdisk=True,
     ),
     Check(
         "container.gpus",

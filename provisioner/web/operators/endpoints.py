@@ -92,6 +92,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("GET", "/hosts/<path:name>/certificates", certificates.list_of_host),
     Endpoint("GET", "/certificates/<ident>", certificates.show),
     Endpoint("POST", "/verifications", verifications.order),
+    Endpoint("POST", "/verifications/ramdisk", verifications.examine),
     Endpoint("GET", "/verifications/<ident>", verifications.show),
     Endpoint("GET", "/sightings", hosts.sightings),
     Endpoint("GET", "/profiles", profiles.list_all),

@@ -3,8 +3,15 @@
 import secrets
 
 from provisioner.api.answer import EventQuery
-from provisioner.api.verifications import VerificationAnswer, VerificationOrder, VerificationStatus
-from provisioner.deployment import plan
+from provisioner.api.deployments import DeploymentStatus
+from provisioner.api.verifications import (
+    ExaminationAnswer,
+    ExaminationOrder,
+    VerificationAnswer,
+    VerificationOrder,
+    VerificationStatus,
+)
+from provisioner.deployment import plan, verification_order
 from provisioner.domain.deployment import Deployment
 from provisioner.domain.stage import RESTING
 from provisioner.errors import NotFoundError, RefusedError
@@ -43,6 +50,13 @@ def order(body: VerificationOrder) -> VerificationAnswer:
     return _answer(row)
 
 
+def examine(body: ExaminationOrder) -> ExaminationAnswer:
+    """Verify a host that is at rest from the ramdisk: it is restarted twice, nothing is written."""
+    site = the_site()
+    row = verification_order.arm(site, plan.find_host(site, body.host), by=body.by)
+    return ExaminationAnswer(deployment=DeploymentStatus.model_validate(row))
+
+
 def show(ident: str, query: EventQuery) -> VerificationAnswer:
     """One of them, once it has more than `after` tasks, its burn-in went on, or `wait` seconds are over."""
     database = the_site().database
@@ -63,7 +77,7 @@ def _require_free(site: Site, host: str) -> Deployment:
 
     Raises RefusedError (PV-570): it is being deployed or verified; NotFoundError (PV-572): no such keys.
     """
-    newest = site.database.deployments.last_of(host)
+    newest = site.database.deployments.last_order_of(host)
     if newest and newest.stage not in RESTING:
         raise RefusedError(
             f"{host} is being deployed (it is {newest.stage}), which ends with a verification of its own",

@@ -19,6 +19,7 @@ from provisioner.domain.lifecycle import (
     verification_seconds,
 )
 from provisioner.domain.profile import Gpu, Profile
+from provisioner.domain.purpose import VERIFYING, Purpose
 from provisioner.domain.requirements import Requirements, SiteCheck
 from provisioner.domain.stage import ACTIVE, RESTING, UNSUCCESSFUL, Stage
 from provisioner.worker.loop import FAILURES
@@ -94,7 +95,10 @@ def test_only_who_knows_the_nonce_leads_to_writing() -> None:
 
 
 def test_ready_is_reached_through_verification_and_sealing_only() -> None:
-    assert [pair for pair, after in TABLE.items() if after == Stage.READY] == [(Stage.SEALING, "seal.done")]
+    ends = [(pair, KINDS[pair[1]].purposes) for pair, after in TABLE.items() if after == Stage.READY]
+    assert [pair for pair, purposes in ends if Purpose.DEPLOY in purposes] == [(Stage.SEALING, "seal.done")]
+    verified = [pair for pair, purposes in ends if purposes == VERIFYING]
+    assert verified == [(Stage.VERIFYING, "verify.concluded")] and len(ends) == 2
     assert {s for (s, _), after in TABLE.items() if after == Stage.SEALING and s != Stage.SEALING} == {
         Stage.VERIFYING
     }

@@ -40,6 +40,9 @@ SINCE = {
     "run.paused",
     "run.resumed",
     "verify.progress",
+    "agent.examined",
+    "host.released",
+    "verify.concluded",
 }  # kinds of event that are younger
 
 
