@@ -23,6 +23,7 @@ FIRST = "Linux version "  # how the first line of every boot begins
 MISSED = "e9bf28e6e834481bb6f48f548ad13606"  # SD_MESSAGE_JOURNAL_MISSED: the journal came too late for lines
 TIMES = ("_SOURCE_MONOTONIC_TIMESTAMP", "__MONOTONIC_TIMESTAMP")  # the kernel's own, the journal's
 PCI = r"(?:PCI:)?([0-9a-fA-F]{4,8}:[0-9a-fA-F]{2}:[0-9a-fA-F]{2}(?:\.[0-7])?)"
+# at the beginning of a line: the kernel quotes what programs say to it, and anybody can make it quote this
 XID = re.compile(rf"NVRM: Xid \({PCI}\): (\d+)[, ]*(.*)", re.DOTALL)
 SXID = re.compile(rf"(nvidia-nvswitch\d+): SXid \({PCI}\): (\d+), (.*)", re.DOTALL)
 # said where the GPU is gone before the driver knows it: no Xid, and the same fault as Xid 79
@@ -126,14 +127,14 @@ def entries(text: str) -> Log:
 def fault(record: Record) -> dict[str, Any] | None:
     """The fault that a line tells of, if it does."""
     at = record.at / 1e6
-    if found := XID.search(record.text):
+    if found := XID.match(record.text):
         return {"number": int(found[2]), "bus": place(found[1]), "at": at, "text": found[3][:300]}
-    if found := SXID.search(record.text):
+    if found := SXID.match(record.text):
         if found[4].startswith(DETAIL):
             return None
         text = f"SXid of NVSwitch {found[1]}: {found[4]}"
         return {"number": int(found[3]), "bus": place(found[2]), "at": at, "text": text[:300]}
-    if found := FALLEN.search(record.text):
+    if found := FALLEN.match(record.text):
         text = "without an Xid: GPU has fallen off the bus and is not responding to commands"
         return {"number": 79, "bus": place(found[1]), "at": at, "text": text}
     return None

@@ -20,8 +20,8 @@ class Play:
     """A case of tests/golden/nvml, further changes of it, and what comes of them.
 
     `blocking` are checks, `sentences` what is said of them: `{0}` is the first GPU's place, in slot 1.
-    `lanes` are sysfs's own words of a GPU's link, `profile` what another profile says, `lines` and
-    `kernel_lines` what is written into the kernel's log. `by`: what plays the fault.
+    `lanes` are sysfs's own words of a GPU's link, `profile` what another profile says, `lines`, `quoted` and
+    `kernel_lines` what a program, the kernel in quotes and the kernel say in its log. `by`: what plays it.
     """
 
     name: str
@@ -33,13 +33,15 @@ class Play:
     lanes: Mapping[int, int] = field(default_factory=dict)
     library: bool = True
     lines: tuple[str, ...] = ()
+    quoted: tuple[str, ...] = ()
     kernel_lines: tuple[str, ...] = ()
     profile: Mapping[str, Any] = field(default_factory=dict)
     by: str = "NVML"
 
 
 FORGED = "NVRM: Xid (PCI:{1}): 79, pid=4711, name=forger, GPU has fallen off the bus."
-HEALTHY = Play("healthy", "accepted", lines=(FORGED,), by="NVML, /dev/kmsg")
+QUOTED = "NVRM: Xid (PCI:{1}): 79"
+HEALTHY = Play("healthy", "accepted", lines=(FORGED,), quoted=(QUOTED,), by="NVML, /dev/kmsg")
 MISSING = Play(
     "missing",
     "rejected",
@@ -132,14 +134,15 @@ PLAYS = (
         profile={"firmware": {"bios": ["9.9"]}, "acceptance": {"required": ["firmware.versions"]}},
         by="the profile",
     ),
-    # the last: what the kernel has said stays in its log
     Play(
         "xid-79",
         "rejected",
         ("kernel.xid",),
         ("GPU {4} in slot 5 has Xid 79 (the GPU has fallen off the bus; hardware)",),
-        kernel_lines=("NVRM: Xid (PCI:{4}): 79",),
-        by="the kernel's log",
+        kernel_lines=(
+            "NVRM: Xid (PCI:{4}): 79, pid='<unknown>', name=<unknown>, GPU has fallen off the bus.",
+        ),
+        by="/dev/kmsg",
     ),
 )
 BY_NAME = {play.name: play for play in (HEALTHY, *PLAYS)}
@@ -196,6 +199,7 @@ def wanted(play: Play, stage: Stage) -> Wanted:
         "removed": [place for place in stage.gpus if place not in functions],
         "library": play.library,
         "lines": [_of_driver(line, stage) for line in play.lines],
+        "quoted": [_of_driver(line, stage) for line in play.quoted],
         "kernel_lines": [_of_driver(line, stage) for line in play.kernel_lines],
     }
 
@@ -232,4 +236,11 @@ def profile_of(play: Play, usual: Profile) -> Profile:
     return Profile.model_validate({**usual.model_dump(), **play.profile}) if play.profile else usual
 
 
-NOTHING: Wanted = {"functions": {}, "removed": [], "library": True, "lines": [], "kernel_lines": []}
+NOTHING: Wanted = {
+    "functions": {},
+    "removed": [],
+    "library": True,
+    "lines": [],
+    "quoted": [],
+    "kernel_lines": [],
+}

@@ -36,7 +36,7 @@ STANDS_IN = (
     "libnvidia-ml.so.1 is tests/wire/nvml/nvml.c, which answers from tests/golden/nvml",
     "the GPUs are QEMU's `edu` devices: over what the kernel says of such a function (vendor, device, class, "
     "driver, link, physfn) a folder is mounted; places, root ports and slots are the kernel's own",
-    "the kernel's line of Xid 79 is its complaint of a mount option with these words",
+    "the line of Xid 79 stands behind the kernel's own log in a file that is mounted over /dev/kmsg",
     "there is no NVIDIA driver (no /sys/module/nvidia), no NVSwitch, no Docker",
 )
 NO_WORDS: Mapping[str, str] = {}

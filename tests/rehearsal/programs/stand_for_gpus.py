@@ -7,14 +7,17 @@ Prints what there was before anything stood for anything.
 """
 
 import json
+import os
 import shutil
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TypedDict
 
 DEVICES = Path("/sys/bus/pci/devices")
 SLOTS = Path("/sys/bus/pci/slots")
+KMSG = Path("/dev/kmsg")
 EDU = ("0x1234", "0x11e8")
 STAND_IN = Path("/run/gpu-stand-in")
 LIBRARY = Path("/usr/lib/x86_64-linux-gnu/libnvidia-ml.so.1")
@@ -25,13 +28,15 @@ class Wanted(TypedDict):
     """`functions`: each place's files, of which `driver` and `physfn` become links.
 
     `removed`: places that shall be on no bus. `library`: whether libnvidia-ml.so.1 is there. `lines`: what a
-    program writes into the kernel's log, `kernel_lines`: what the kernel itself writes there.
+    program writes into the kernel's log, `quoted`: what the kernel is made to quote there, `kernel_lines`:
+    what stands at its end as the kernel's own.
     """
 
     functions: dict[str, dict[str, str]]
     removed: list[str]
     library: bool
     lines: list[str]
+    quoted: list[str]
     kernel_lines: list[str]
 
 
@@ -83,17 +88,32 @@ def stand_in(place: str, files: dict[str, str]) -> None:
 
 def write_as_a_program(line: str) -> None:
     """Into the kernel's log, which marks it as a program's (facility `user`, whatever it says itself)."""
-    Path("/dev/kmsg").write_text(f"<3>{line}\n")
+    KMSG.write_text(f"<3>{line}\n")
 
 
-def write_as_the_kernel(line: str) -> None:
-    """The kernel quotes an option of a mount that it does not know; no comma can be in it.
+def let_the_kernel_quote(line: str) -> None:
+    """It tells of an option of a mount that it does not know; no comma can be in it.
 
     Raises SystemExit where it did not refuse: then nothing is in its log.
     """
     argv = ["mount", "-t", "tmpfs", "-o", line, "none", "/mnt"]
     if subprocess.run(argv, capture_output=True, check=False).returncode == 0:
         raise SystemExit(f"the kernel knows the option {line}")
+
+
+def add_as_the_kernel(lines: list[str]) -> None:
+    """No program can write as the kernel: so its log with these lines behind it is mounted over /dev/kmsg."""
+    records, log = [], os.open(KMSG, os.O_RDONLY | os.O_NONBLOCK)
+    with suppress(BlockingIOError):
+        while record := os.read(log, 8192):
+            records.append(record)
+    os.close(log)
+    number, at = (int(field) for field in records[-1].split(b",")[1:3])
+    for count, line in enumerate(lines, 1):
+        records.append(f"3,{number + count},{at + count},-;{line}\n".encode())
+    played = STAND_IN / "kmsg"
+    played.write_bytes(b"".join(records))
+    subprocess.run(["mount", "--bind", played, KMSG], check=True)
 
 
 def main(wanted: Wanted) -> None:
@@ -107,8 +127,10 @@ def main(wanted: Wanted) -> None:
         LIBRARY.rename(AWAY)
     for line in wanted["lines"]:
         write_as_a_program(line)
-    for line in wanted["kernel_lines"]:
-        write_as_the_kernel(line)
+    for line in wanted["quoted"]:
+        let_the_kernel_quote(line)
+    if wanted["kernel_lines"]:
+        add_as_the_kernel(wanted["kernel_lines"])
 
 
 if __name__ == "__main__":

@@ -104,6 +104,9 @@ OTHERS = {
     "a further line of an SXid": "nvidia-nvswitch3: SXid (PCI:0000:04:00.0): 20034, Severity 0 Engine 30",
     "its data": "nvidia-nvswitch3: SXid (PCI:0000:04:00.0): 20034, Data {0x50b50000, 0x00000001}",
     "a sentence of it": "NVRM: GPU 0000:9a:00.0: GPU has fallen off the bus.",
+    "quoted": "tmpfs: Unknown parameter 'NVRM: Xid (PCI:0000:05:00): 79, GPU has fallen off the bus'",
+    "quoted, of a switch": "x: nvidia-nvswitch0: SXid (PCI:0000:c3:00.0): 00142, Fatal, Link 28",
+    "quoted, without an Xid": "x: NVRM: The NVIDIA GPU 0000:b3:00.0 has fallen off the bus",
     "no place": "NVRM: Xid (somewhere): 79, GPU has fallen off the bus.",
     "no number": "NVRM: Xid (PCI:0000:18:00): many",
 }
