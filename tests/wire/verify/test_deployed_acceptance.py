@@ -16,7 +16,8 @@ from provisioner.domain.requirements import Requirements, SiteCheck
 from provisioner.verify import Expected, GpuKind, SshTarget, TaskResult, Verdict
 from provisioner.verify.burnin import BurnInProgress
 from provisioner.verify.subjects import subjects
-from tests.wire import nvmllab
+from tests.healthy_gpus import evidence
+from tests.wire import nvmllab, scriptlab
 from tests.wire.verify.test_verify import ROOT, expect, make_key, sshd
 
 PARTS = Path(__file__).parents[1] / "burnin"
@@ -73,6 +74,22 @@ class Host:
             if mine in words and b"burnin.pyz" in words and b"ssh\0" not in words:
                 running.append(words)
         return running == [] and list(self.tmp.iterdir()) == []
+
+
+@pytest.fixture(autouse=True)
+def prepared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What only a host with a GPU has in its /sys and in its kernel's log, other scripts say in their place."""
+    folder, shown = tmp_path / "scripts", evidence().gpu.pcie
+    assert shown
+    folder.mkdir()
+    scriptlab.put(folder, monkeypatch)
+    for name in ("facts.py", "containers.py"):
+        (folder / name).unlink()
+    functions, way = {one.bus: one for one in shown.functions}, [shown.gpus[0]]
+    while above := functions[way[-1]].parent:
+        way.append(above)
+    report = {"gpus": way[:1], "functions": [functions[place].model_dump(mode="json") for place in way]}
+    (folder / "pcie.py").write_text(f"print({json.dumps(report)!r})\n")
 
 
 @contextmanager
