@@ -78,7 +78,7 @@ class Host:
 
 @pytest.fixture(autouse=True)
 def prepared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What only a host with a GPU has in its /sys and in its kernel's log, other scripts say in their place."""
+    """What only a host with a GPU has in its /sys and in its kernel's log is said by other scripts."""
     folder, shown = tmp_path / "scripts", evidence().gpu.pcie
     assert shown
     folder.mkdir()
