@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from tests.wire.conftest import Inside, Namespace, World
 
 PROGRAM = Path(__file__).with_name("programs") / "full_disk.py"
+PACKER = PROGRAM.with_name("packer_of_pages.py")
 ROOT = Path(__file__).parents[3]
 SEED = 20261128
 Runs = list[dict[str, Any]]
@@ -184,32 +185,12 @@ def test_a_mirror_is_completed_by_the_next_make_and_holds_no_half_file(tmp_path:
         assert (one["again"], one["finally"]) == (0, roomy["after"])
 
 
-# Does what the template's last step does: results of some pages each, of which the last says what all are.
-# One process without children: who ends it has ended all of it, before the results' folder goes.
-PACKER = r"""#!/usr/bin/python3
-import hashlib, os, sys
-out = next(word.removeprefix("out=") for word in sys.argv if word.startswith("out="))
-try:
-    print("==> qemu.image: Starting the machine", flush=True)
-    sums = {}
-    for name in ("raw", "pack", "pack.json"):
-        data = (name * 20000).encode()[:20000]
-        with open(f"{out}/tiny-os-1.{name}", "wb") as file:
-            file.write(data)
-        sums[name] = hashlib.sha256(data).hexdigest()
-    with open(f"{out}/SHA256SUMS", "w") as file:
-        file.writelines(f"{digest}  tiny-os-1.{name}\n" for name, digest in sums.items())
-    with open(os.environ["RECORD"]) as record, open(f"{out}/tiny-os-1.build.json", "w") as file:
-        file.write(record.read())
-except OSError:
-    sys.exit(1)  # without words: it may be ended in the middle of them
-"""
 EVIDENCE = {"out/packer.log", "cache/builds.jsonl"}  # how a build went, whatever came of it
 
 
 @pytest.mark.parametrize("is_there", [False, True])
 def test_a_golden_image_comes_whole_or_not_at_all(tmp_path: Path, is_there: bool) -> None:
-    folder, seed, programs = tmp_path / "disk", tmp_path / "seed", put_packer(tmp_path, PACKER)
+    folder, seed, programs = tmp_path / "disk", tmp_path / "seed", put_packer(tmp_path, PACKER.read_text())
     if is_there:
         (seed / "out").mkdir(parents=True)
         for name in ("tiny-os-1.raw", "tiny-os-1.build.json", "SHA256SUMS"):
