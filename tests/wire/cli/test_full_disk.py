@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from tests.wire.conftest import Inside, Namespace, World
 
 PROGRAM = Path(__file__).with_name("programs") / "full_disk.py"
+PACKER = PROGRAM.with_name("packer_of_pages.py")
 ROOT = Path(__file__).parents[3]
 SEED = 20261128
 Runs = list[dict[str, Any]]
@@ -187,21 +188,12 @@ def test_a_mirror_is_completed_by_the_next_make_and_holds_no_half_file(tmp_path:
         assert (one["again"], one["finally"]) == (0, roomy["after"])
 
 
-# Does what the template's last step does: results of some pages each, of which the last says what all are.
-PACKER = r"""#!/bin/sh
-set -eu
-for word in "$@"; do case "$word" in out=*) out="${word#out=}";; esac; done
-echo "==> qemu.image: Starting the machine"
-for name in raw pack pack.json; do yes "$name" | head -c 20000 > "$out/tiny-os-1.$name"; done
-(cd "$out" && sha256sum tiny-os-1.* > SHA256SUMS)
-cat "$RECORD" > "$out/tiny-os-1.build.json"
-"""
 EVIDENCE = {"out/packer.log", "cache/builds.jsonl"}  # how a build went, whatever came of it
 
 
 @pytest.mark.parametrize("is_there", [False, True])
 def test_a_golden_image_comes_whole_or_not_at_all(tmp_path: Path, is_there: bool) -> None:
-    folder, seed, programs = tmp_path / "disk", tmp_path / "seed", put_packer(tmp_path, PACKER)
+    folder, seed, programs = tmp_path / "disk", tmp_path / "seed", put_packer(tmp_path, PACKER.read_text())
     if is_there:
         (seed / "out").mkdir(parents=True)
         for name in ("tiny-os-1.raw", "tiny-os-1.build.json", "SHA256SUMS"):
