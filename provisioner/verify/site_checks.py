@@ -16,7 +16,7 @@ from provisioner.system.text import clean
 from provisioner.verify import ansible, ssh
 from provisioner.verify.evidence_burnin import SiteCheckReport, read_site_check
 
-TASK = "run the site check"
+TASK = "Run the site check"
 LARGEST = 16 << 20  # bytes of a program: all of it goes through Ansible's memory
 
 
