@@ -18,6 +18,7 @@ Kind = Literal["json", "pdf", "html"]
 SUFFIXES: dict[str, Kind] = {".json": "json", ".pdf": "pdf", ".html": "html", ".htm": "html"}
 LARGEST = 64 << 20  # bytes of a file: base64 of the largest report, and what is shown of it
 MINISIG = ".minisig"
+WANTED = 2  # embedded files: the report and its signature
 BEGINNINGS: dict[bytes, Kind] = {b"{": "json", b"%PDF-": "pdf", b"<!DOCTYPE html>": "html"}
 _EMBEDDED = re.compile(  # as fpdf2 writes an embedded file
     rb"/Length (\d{1,9})\n/Params <</Size \d{1,9}>>\n/Subtype /application#2Foctet-stream\n"
@@ -78,7 +79,7 @@ def read(path: Path) -> Opened:
     if kind == "json":
         return Opened(kind, whole, whole, _signature_beside(path), "")
     files = _embedded(whole) if kind == "pdf" else _linked(whole)
-    if len(files) != 2:
+    if len(files) != WANTED:
         raise not_one(f"{path.name} does not hold a report and its signature, or not all of them")
     made_by = _RENDERERS[kind].search(whole)
     renderer = made_by[1].decode(errors="replace") if made_by else ""
@@ -131,21 +132,28 @@ def _signature_beside(path: Path) -> str:
 
 
 def _embedded(whole: bytes) -> list[bytes]:
-    """The embedded files of a PDF: streams that are stored as they are, each as long as it says."""
-    found = []
+    """The embedded files of a PDF: streams that are stored as they are, each as long as it says.
+
+    Streams may lie in one another in a file that was made to be read so: of more than wanted none is kept.
+    """
+    found: list[bytes] = []
     for match in _EMBEDDED.finditer(whole):
         end = match.end() + int(match[1])
         if whole[end : end + len(_STREAM_END)] == _STREAM_END:
             found.append(whole[match.end() : end])
-    return found[:3]
+        if len(found) > WANTED:
+            break
+    return found
 
 
 def _linked(whole: bytes) -> list[bytes]:
     """What the links of a page save."""
-    found = []
+    found: list[bytes] = []
     for match in _LINK.finditer(whole):
         try:
             found.append(base64.b64decode(match[1], validate=True))
         except ValueError:
             return []
-    return found[:3]
+        if len(found) > WANTED:
+            break
+    return found

@@ -17,6 +17,9 @@ from provisioner.system import file_fault
 PUBLIC_KEY = 42  # bytes: algorithm (2), key id (8), the key; minisign(1), "Public key format"
 
 
+LONGEST_KEY = 8192  # bytes of its file: two lines, the first a comment
+
+
 class SigningKey(NamedTuple):
     """Whose signature it is: the name of the key's file, and the key's number as minisign prints it."""
 
@@ -68,12 +71,18 @@ def check_statement(said: Statement, signature: Signature, keys: Sequence[Path])
 
 def public_id(key: Path) -> str:
     """A public key's number, as minisign prints it. Raises InputError (PV-568), FileError (PV-150)."""
+    return _public(key)[2:10][::-1].hex().upper()
+
+
+def _public(key: Path) -> bytes:
+    """The second line of its file, decoded; its lines may end as those of another system do."""
     try:
-        lines = key.read_bytes().splitlines()
+        with key.open("rb") as file:
+            lines = file.read(LONGEST_KEY).splitlines()
     except OSError as fault:
         raise file_fault.explained(fault, key) from fault
     try:
-        data = base64.b64decode(lines[1], validate=True)
+        data = base64.b64decode(lines[1].strip(), validate=True)
     except (ValueError, IndexError):
         data = b""
     if len(data) != PUBLIC_KEY or not data.startswith(b"Ed"):
@@ -82,7 +91,7 @@ def public_id(key: Path) -> str:
             hint="give NAME.pub: provision certificate key prints the site's",
             code=568,
         )
-    return data[2:10][::-1].hex().upper()
+    return data
 
 
 def _check(data: bytes, signature: Signature, keys: Sequence[Path], what: str, *, code: int) -> SigningKey:
@@ -103,15 +112,17 @@ def _check(data: bytes, signature: Signature, keys: Sequence[Path], what: str, *
         )
     with _written(data) as path:
         path.with_name(path.name + ".minisig").write_text(signature.text())
+        clean = path.with_name("key.pub")  # minisign takes no other line ends, and nothing behind the key
+        clean.write_text(f"untrusted comment: a key\n{base64.b64encode(_public(key)).decode()}\n")
         try:
-            name = signatures.verify(path, path.with_name(path.name + ".minisig"), [key])
+            signatures.verify(path, path.with_name(path.name + ".minisig"), [clean])
         except PackError as fault:
             raise CertificateError(
                 f"{what} is not what {key.stem} signed: it was changed since",
                 hint="do not rely on it; get the certificate anew from the site",
                 code=code,
             ) from fault
-    return SigningKey(name, signature.key_id)
+    return SigningKey(key.stem, signature.key_id)
 
 
 def _sign(data: bytes, key: Path, trusted: str) -> Signature:

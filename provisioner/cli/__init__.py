@@ -37,7 +37,7 @@ COMMANDS: Places = {
     "retry": ("deploy:retry", "Deploy the same image on a host once more"),
     "pause": ("control:pause", "Let no further host of a run begin"),
     "resume": ("control:resume", "Let a paused deployment, or a paused run, go on."),
-    "cancel": ("control:cancel", "End a deployment, or all of a run"),
+    "cancel": ("control:cancel", "End a deployment, a verification, or all of a run"),
     "report": ("report:report", "How each host of a run ended"),
     "verify": (
         "verify:verify",

@@ -52,16 +52,16 @@ ACCEPTANCE: dict[int, tuple[str, str]] = {
         "Do what the certificate names first; then let the unit be accepted again.",
     ),
     570: (
-        "The host is being deployed or verified, so it cannot be verified now.",
-        "Wait until it is at rest: provision watch HOST.",
+        "The host is being deployed or verified, so what was asked for cannot be done now.",
+        "Wait until it is at rest: provision watch HOST; or provision cancel HOST.",
     ),
     571: (
         "The SSH key that was given cannot be used: it is no private key, or has a passphrase.",
         "Give the private half without a passphrase: ssh-keygen -p -N '' -f COPY.",
     ),
     572: (
-        "Nothing is known of the host's SSH host key, so nobody can say that it is this host.",
-        "Deploy it; or provision verify --local on the host itself.",
+        "The host's SSH host key is not known, so nobody can say that it is the host; or its address is not.",
+        "Deploy it, or provision verify --local on the host itself; --address IP says where it is.",
     ),
     573: (
         "The worker was started again during a verification, and the SSH key was in its memory alone.",
@@ -82,5 +82,9 @@ ACCEPTANCE: dict[int, tuple[str, str]] = {
     577: (
         "The host was never deployed, so nobody knows which disk and image are its own.",
         "Deploy it; or provision verify --local on the host itself.",
+    ),
+    578: (
+        "The verification was cancelled, so nothing was signed.",
+        "Once more: provision verify HOST --key FILE.",
     ),
 }

@@ -23,6 +23,12 @@ LEVELS = click.Choice([level.value for level in Level])
     "--key", type=FILE, help="Of a HOST: an SSH key that it accepts. With --local: what signs the report."
 )
 @click.option("--user", default="", metavar="NAME", help="Who logs in with the SSH key; you unless given.")
+@click.option(
+    "--address",
+    default="",
+    metavar="IP",
+    help="With the SSH key: where HOST is by now, if elsewhere.",
+)
 @click.option("--profile", type=FILE, help="With --local: what the machine must be.")
 @click.option("--name", default="", help="With --local: which profile of that file, where it has several.")
 @click.option("--to", "target", type=FILE, help="With --local: the report, .json, .pdf or .html.")
@@ -41,6 +47,7 @@ def verify(
     seconds: int | None,
     key: Path | None,
     user: str,
+    address: str,
     profile: Path | None,
     name: str,
     target: Path | None,
@@ -68,8 +75,9 @@ def verify(
     """
     chosen = Level(level) if level else None
     if local:
-        if host or user:
-            raise InputError("--local is this machine: HOST and --user are of another", hint="drop them")
+        if host or user or address:
+            words = "--local is this machine: HOST, --user and --address are of another"
+            raise InputError(words, hint="drop them")
         if profile is None:
             raise InputError("what the machine must be is not said", hint="--profile FILE")
         from provisioner.cli import verify_local
@@ -85,10 +93,11 @@ def verify(
     if key:
         from provisioner.cli import verify_host
 
-        order = verify_host.KeyOrder(host, chosen, seconds or 0, key, user)
+        order = verify_host.KeyOrder(host, chosen, seconds or 0, key, user, address)
         return verify_host.verify(connect(server, state), order, output)
-    if user:
-        raise InputError("--user logs in with an SSH key", hint="--key FILE")
+    if user or address:
+        option = "--user" if user else "--address"
+        raise InputError(f"{option} is for a login with an SSH key", hint="--key FILE")
     if level:
         raise InputError("--level is for --key and --local", hint="the ramdisk makes all that it can")
     from provisioner.cli import verify_ramdisk

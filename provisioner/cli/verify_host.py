@@ -20,13 +20,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class KeyOrder:
-    """What is asked for; `user` is who types it unless given, as ssh has it."""
+    """What is asked for; `user` is who types it unless given, as ssh has it, `address` its deployment's."""
 
     host: str
     level: Level | None
     seconds: int
     key: Path
     user: str
+    address: str = ""
 
 
 def verify(client: "Client", order: KeyOrder, output: str) -> int:
@@ -40,6 +41,7 @@ def verify(client: "Client", order: KeyOrder, output: str) -> int:
         ended = _follow(client, begun.id)
     except KeyboardInterrupt:
         info(f"Detached; it goes on. What came of it: provision certificate list {begun.host}")
+        info(f"  to end it: provision cancel {begun.host}")
         return Exit.DETACHED
     report = client.certificate(ended.report).certificate if ended.report else None
     print_record(output, "verification", ended, lambda: _show(ended, report), name=ended.report or ended.id)
@@ -59,6 +61,7 @@ def _body(order: KeyOrder) -> "VerificationOrder":
         raise file_fault.explained(fault, order.key) from fault
     user = order.user or operator_name()
     asked = {"host": order.host, "user": user, "key": text, "level": order.level}
+    asked["address"] = order.address or None
     return request(VerificationOrder, **asked, seconds=order.seconds or None, by=operator_name())
 
 

@@ -2,6 +2,7 @@
 
 from provisioner.api.answer import EventQuery
 from provisioner.api.deployments import DeploymentStatus
+from provisioner.api.runs import Author
 from provisioner.api.verifications import (
     ExaminationAnswer,
     ExaminationOrder,
@@ -9,6 +10,7 @@ from provisioner.api.verifications import (
     VerificationOrder,
     VerificationStatus,
 )
+from provisioner.client.request import request
 from provisioner.client.transport import PATIENCE, Transport, quoted
 
 
@@ -24,6 +26,11 @@ class VerificationCalls(Transport):
         query = EventQuery(after=after, wait=wait)
         path = f"/verifications/{quoted(ident)}"
         return self.get(VerificationAnswer, path, query, patience=PATIENCE + wait).verification
+
+    def cancel_verification(self, ident: str, by: str = "operator") -> VerificationStatus:
+        """End the one of this id, or of this host, that goes on with an SSH key."""
+        path = f"/verifications/{quoted(ident)}/cancel"
+        return self.post(VerificationAnswer, path, request(Author, by=by)).verification
 
     def examine(self, order: ExaminationOrder) -> DeploymentStatus:
         """Verify a host from the ramdisk; it is followed as a deployment is."""

@@ -1,7 +1,8 @@
 """The report of a verification: assembled from what is known of the host, signed, and kept with its event."""
 
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 
 from provisioner.certificate import canonical, signing
@@ -10,7 +11,6 @@ from provisioner.domain.acceptance import AcceptanceReport, Baseline, ImageSubje
 from provisioner.domain.deployment import Deployment
 from provisioner.domain.events.agent import AgentWritten
 from provisioner.domain.host import Host
-from provisioner.domain.profile import Profile
 from provisioner.domain.stage import Stage
 from provisioner.errors import ProvisionError
 from provisioner.site.site import Site
@@ -21,7 +21,7 @@ from provisioner.verify.evidence import FirmwareReport
 from provisioner.verify.model import Evidence, Expected
 from provisioner.verify.report import RAMDISK, Made, assemble
 
-MOST_SIBLINGS = 50  # of a profile, the newest
+MOST_SIBLINGS = 50  # of a profile, those that were verified last
 ALIKE = (Stage.POWERING, Stage.NETBOOTING, Stage.RESTARTING)  # stages that take as long on all of a kind
 MOSTLY = 0.9  # of an image
 
@@ -65,15 +65,14 @@ def conclude(
 
 
 def last_report(site: Site, host: str) -> AcceptanceReport | None:
-    """The newest report of a host that can be read."""
-    return next(_readable(site.database.acceptance_reports.of_host(host)), None)
+    """The newest report of a host that can be compared."""
+    return next(_readable(site.database.acceptance_reports.from_newest(host)), None)
 
 
 def _report(
     site: Site, row: Deployment, expected: Expected, verdict: Verdict, began: float, evidence: Path
 ) -> AcceptanceReport:
     host = site.database.hosts.get(row.host)
-    profile = site.database.profiles.get(host.profile)
     seen = verdict.evidence
     assert seen is not None  # noqa: S101  conclude has looked
     made = Made(
@@ -83,10 +82,10 @@ def _report(
         operator=row.armed_by,
         evidence=evidence,
     )
-    return assemble(_subject(site, row, host, profile, seen), expected, verdict, made)
+    return assemble(_subject(site, row, host, expected, seen), expected, verdict, made)
 
 
-def _subject(site: Site, row: Deployment, host: Host, profile: Profile, seen: Evidence) -> Subject:
+def _subject(site: Site, row: Deployment, host: Host, expected: Expected, seen: Evidence) -> Subject:
     machine = seen.gpu.firmware or FirmwareReport()
     return Subject(
         site=site.settings.dhcp.domain,
@@ -99,8 +98,8 @@ def _subject(site: Site, row: Deployment, host: Host, profile: Profile, seen: Ev
         disk_serial=row.disk.serial,
         disk_wwn=row.disk.wwn,
         rack=host.rack,
-        profile=profile.name,
-        profile_sha256=profile.sha256,
+        profile=expected.profile,
+        profile_sha256=expected.profile_sha256,
         deployment=row.id,
         image=_image(site, row),
     )
@@ -142,14 +141,15 @@ def _twin(site: Site, report: AcceptanceReport) -> twins.Twin:
 
 
 def _siblings(site: Site, row: Deployment, report: AcceptanceReport) -> list[AcceptanceReport]:
-    """The newest report of each other host of its profile."""
+    """Of each other host of its profile the newest report that can be compared."""
     hosts = [host for host in site.database.hosts.all() if host.profile == report.subject.profile]
     names = [host.name for host in hosts if host.name != row.host]
-    stored = site.database.acceptance_reports.newest_of(names, MOST_SIBLINGS)
-    return list(_readable(stored))
+    newest = site.database.acceptance_reports.newest_of(names)
+    found = (last for one in newest if (last := last_report(site, one.host)))
+    return list(islice(found, MOST_SIBLINGS))
 
 
-def _readable(stored: Sequence[StoredReport]) -> Iterator[AcceptanceReport]:
+def _readable(stored: Iterable[StoredReport]) -> Iterator[AcceptanceReport]:
     """What another release wrote, or was damaged since, is compared with nothing; nor what a ramdisk saw."""
     for one in stored:
         try:

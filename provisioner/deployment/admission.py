@@ -42,8 +42,7 @@ def refusals(site: Site, host: Host, image: Image | None, terms: Terms) -> list[
 def refusals_of_verification(site: Site, host: Host) -> list[Refusal]:
     """Every reason why the host may not be restarted into the ramdisk now, whose order writes nothing."""
     request = _Request(site, host, None, Terms())
-    rules = (_locked, lambda asked: other_servers(asked.site), _unreadable_order, _under_way)
-    return [refusal for rule in rules if (refusal := rule(request))]
+    return [refusal for rule in LOOKING if (refusal := rule(request))]
 
 
 def check(site: Site, host: Host, image: Image, terms: Terms) -> None:
@@ -136,6 +135,19 @@ def _under_way(request: _Request) -> Refusal | None:
     )
 
 
+def _verified_by_key(request: _Request) -> Refusal | None:
+    """A restart would end its burn-in, and nobody could say why the host was gone."""
+    name = request.host.name
+    row = request.site.database.verifications.open_of(name)
+    if row is None:
+        return None
+    return Refusal(
+        code=570,
+        sentence=f"{name} is being verified over SSH ({row.id})",
+        hint=f"wait for it, or provision cancel {name}",
+    )
+
+
 def _older_version(request: _Request) -> Refusal | None:
     """The disk itself does not say its version before it has booted; what was written last is known here."""
     last = request.site.database.deployments.last_written(request.host.name)
@@ -172,6 +184,15 @@ RULES: tuple[Callable[[_Request], Refusal | None], ...] = (
     lambda request: other_servers(request.site),
     _unreadable_order,
     _under_way,
+    _verified_by_key,
     _older_version,
     _foreign_data,
+)
+# Likewise of a verification by the ramdisk.
+LOOKING: tuple[Callable[[_Request], Refusal | None], ...] = (
+    _locked,
+    lambda request: other_servers(request.site),
+    _unreadable_order,
+    _under_way,
+    _verified_by_key,
 )

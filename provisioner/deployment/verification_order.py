@@ -9,7 +9,7 @@ from provisioner.domain.hardware import HardwareFacts
 from provisioner.domain.host import Host
 from provisioner.domain.purpose import Purpose
 from provisioner.domain.stage import Stage
-from provisioner.errors import NotFoundError, RefusedError
+from provisioner.errors import NotFoundError
 from provisioner.site.site import Site
 
 
@@ -21,12 +21,6 @@ def arm(site: Site, host: Host, *, by: str) -> Deployment:
     """
     with site.database.writing():
         admission.raise_first(admission.refusals_of_verification(site, host))
-        if any(one.host == host.name for one in site.database.verifications.open()):
-            raise RefusedError(
-                f"{host.name} is being verified already, over SSH",
-                hint=f"wait for it: provision certificate list {host.name}",
-                code=570,
-            )
         deployed = site.database.deployments.last_written(host.name)
         if deployed is None:
             raise NotFoundError(

@@ -1,6 +1,6 @@
 """Acceptance reports, each as the very text that was signed, with its signature beside it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pydantic import TypeAdapter
@@ -58,10 +58,16 @@ class AcceptanceReports(Table):
         """Those of a host, the newest first; none of a machine that had its name before."""
         return self._found(NEWEST, host)
 
-    def newest_of(self, hosts: Sequence[str], most: int) -> list[StoredReport]:
-        """The newest of each of these hosts, at most so many, the newest first."""
+    def from_newest(self, host: str) -> Iterator[StoredReport]:
+        """Likewise, each read when it is asked for: a report may be large, and mostly one is enough."""
+        known = self._connection.tuples(f"SELECT id FROM {TABLE} {NEWEST}", host)  # noqa: S608  likewise
+        for number in range(len(known)):
+            yield from self._found(f"{NEWEST} LIMIT 1 OFFSET ?", host, number)
+
+    def newest_of(self, hosts: Sequence[str]) -> list[StoredReport]:
+        """The newest of each of these hosts, the newest first."""
         newest = [report for host in hosts for report in self._found(f"{NEWEST} LIMIT 1", host)]
-        return sorted(newest, key=lambda report: -report.created)[:most]
+        return sorted(newest, key=lambda report: -report.created)
 
     def _found(self, where: str, *parameters: SqlValue) -> list[StoredReport]:
         rows = self._connection.tuples(f"{SELECT} {where}", *parameters)

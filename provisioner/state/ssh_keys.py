@@ -25,9 +25,10 @@ class MemoryFile:
     """A text that only processes with our user and this descriptor can read; gone when the block ends."""
 
     def __init__(self, text: str) -> None:
+        data = text.encode()
         self.descriptor = os.memfd_create("ssh-key", os.MFD_CLOEXEC)
         os.fchmod(self.descriptor, 0o600)  # ssh refuses a key that others could read
-        os.write(self.descriptor, text.encode())
+        os.write(self.descriptor, data)
 
     def __enter__(self) -> Self:
         return self
@@ -104,6 +105,8 @@ class KeyBox:
 
     def _receive(self) -> None:
         name, descriptors, _, _ = socket.recv_fds(self._socket, LONGEST_NAME, 4)
+        for each in descriptors:  # recv_fds passes no MSG_CMSG_CLOEXEC on
+            os.set_inheritable(each, False)
         key = name.decode(errors="replace")
         if len(descriptors) != 1 or key in self._keys:
             for each in descriptors:

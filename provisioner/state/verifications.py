@@ -1,6 +1,6 @@
 """Verifications that were asked for after a deployment, and what came of each; none has its SSH key in it."""
 
-from typing import Literal
+from typing import Literal, Self
 
 from provisioner.domain.acceptance import Level
 from provisioner.domain.values import FrozenModel, Words
@@ -32,9 +32,10 @@ class BurnInStatus(FrozenModel):
 
 
 class Verification(FrozenModel):
-    """One of them; `seconds` are those of a soak. `verdict`, `report` and so on are there once it is `done`.
+    """One of them; `seconds` are those of a soak. `result`, `report` and so on are there once it is `done`.
 
-    `code` is a PV code where the host was not accepted, or nothing came of it; times since 1970.
+    `address`: where the host is, if not where it was deployed. `code` is a PV code where the host was not
+    accepted, or nothing came of it; times since 1970.
     """
 
     id: str
@@ -43,6 +44,7 @@ class Verification(FrozenModel):
     created: float
     user: str
     by: str
+    address: str = ""
     level: Level | None = None
     seconds: int = 0
     state: Literal["open", "done"] = "open"
@@ -54,9 +56,14 @@ class Verification(FrozenModel):
     hint: Words = ""
     code: int = 0
 
+    def ended(self, **update: object) -> Self:
+        """As it is once it has ended so."""
+        body = {**self.model_dump(), "state": "done", "burnin": BurnInStatus(), **update}
+        return self.model_validate(body)
+
 
 class Verifications(Table):
-    """By id; the worker alone changes one that is open."""
+    """By id; the worker alone changes one that is open, but for who cancels it. One that has ended stays."""
 
     NOUN = "the verification"
     HINT = "ask again: provision verify HOST"
@@ -67,12 +74,16 @@ class Verifications(Table):
         values = {"id": row.id, "created": row.created, "state": row.state, "body": row.model_dump_json()}
         self._connection.db.conn.execute(insertion("verifications", values), values)
 
-    def put(self, row: Verification) -> None:
-        """What is known of it by now, inside the caller's transaction, likewise."""
+    def put(self, row: Verification) -> bool:
+        """What is known of it by now, inside the caller's transaction, likewise; False: it has ended before.
+
+        Then it stays as it was: somebody cancelled it.
+        """
         self._connection.require_transaction()
         kept = row.model_copy(update={"tasks": row.tasks[:MOST_TASKS]})
-        sql = "UPDATE verifications SET state = ?, body = ? WHERE id = ?"
-        self._connection.db.execute(sql, [row.state, kept.model_dump_json(), row.id])
+        sql = "UPDATE verifications SET state = ?, body = ? WHERE id = ? AND state = 'open'"
+        done = self._connection.db.execute(sql, [row.state, kept.model_dump_json(), row.id])
+        return bool(done.rowcount)
 
     def get(self, ident: str) -> Verification:
         """Raises NotFoundError (PV-575), UnreadableError (PV-612)."""
@@ -86,6 +97,15 @@ class Verifications(Table):
         """Those that have not ended, the oldest first."""
         rows = self._connection.rows(f"{SELECT} WHERE state = 'open' ORDER BY created, id")
         return self._readable(rows, _verification, first_of)
+
+    def open_of(self, host: str) -> Verification | None:
+        """The one of a host that has not ended."""
+        return next((row for row in self.open() if row.host == host), None)
+
+    def is_open(self, ident: str) -> bool:
+        """Whether it has not ended, as far as it is known."""
+        sql = "SELECT 1 FROM verifications WHERE id = ? AND state = 'open'"
+        return bool(self._connection.tuples(sql, ident))
 
     def prune(self, before: float, most: int) -> int:
         """Forget at most so many that were asked for before then (seconds since 1970); how many."""

@@ -27,13 +27,13 @@ from provisioner.domain import requirements
 from provisioner.domain.acceptance import Level
 from provisioner.system.text import clean
 from provisioner.verify import ansible, burnin_archive, ssh
+from provisioner.verify.evidence_burnin import LONGEST
 from provisioner.verify.model import SshTarget
 
 PLACE_TASK = "place the burn-in"
 PLACE_LIMIT = 120  # seconds for the play
 BEAT, LEASE = 5.0, 60.0  # seconds between two signs of life, and without one until the program ends itself
 GRACE = 30.0  # seconds for the program's last words after it was told to end
-LONGEST = 16 << 20  # bytes of a line; the report holds DCGM's output
 LIMITS = requirements.LIMITS
 _MERGED = ("/bin/sh", "-c", 'exec "$@" 2>&1', "sh")  # standard error with the rest
 STATES = ("ok", "no torch", "no gpu", "cancelled", "error")

@@ -8,6 +8,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat
 from provisioner.domain.values import Count, Words
 from provisioner.verify.evidence import LARGEST, Exact, Few
 
+LONGEST = 16 << 20  # characters of the burn-in's report: it holds what DCGM printed, as it came
 _Kind = TypeVar("_Kind", bound=BaseModel)
 
 
@@ -93,7 +94,7 @@ class DcgmTest(_Printed):
 
     name: Exact
     status: Exact
-    warnings: Words | tuple[Words, ...] = ""
+    warnings: Words | Annotated[tuple[Words, ...], Few] = ""
 
     @property
     def words(self) -> str:
@@ -148,7 +149,7 @@ class SiteCheckReport(_Printed):
 def read_burnin(text: str) -> BurninReport | None:
     """The report in the last line of what the burn-in printed; None where that is something else."""
     lines = text.strip().splitlines()
-    return _read(BurninReport, lines[-1]) if lines else None
+    return _read(BurninReport, lines[-1], LONGEST) if lines else None
 
 
 def read_site_check(name: str, text: str) -> SiteCheckReport | None:
@@ -156,8 +157,8 @@ def read_site_check(name: str, text: str) -> SiteCheckReport | None:
     return _read(SiteCheckReport, text, name=name)
 
 
-def _read(kind: type[_Kind], text: str, **more: str) -> _Kind | None:
+def _read(kind: type[_Kind], text: str, longest: int = LARGEST, **more: str) -> _Kind | None:
     try:
-        return kind.model_validate({**json.loads(text[:LARGEST]), **more})
+        return kind.model_validate({**json.loads(text[:longest]), **more})
     except (TypeError, ValueError, RecursionError):
         return None

@@ -35,4 +35,6 @@ def of_profile(
         firmware=profile.firmware,
         acceptance=acceptance,
         unordered=unordered,
+        profile=profile.name,
+        profile_sha256=profile.sha256,
     )

@@ -10,6 +10,7 @@ from provisioner.domain.requirements import AcceptedFirmware, Requirements
 from provisioner.verify.evidence import GpuEvidence, GpuReport, HostFacts, RootDisk
 from provisioner.verify.evidence_burnin import BurninReport, SiteCheckReport
 
+LARGEST_FACTS = 1 << 20  # characters of JSON in an event; eight GPUs behind switches need 60,000
 ANY_FIRMWARE = AcceptedFirmware()
 NO_GPU_EVIDENCE = GpuEvidence()
 NO_REQUIREMENTS = Requirements()  # the level is quick, nothing has a limit
@@ -80,6 +81,8 @@ class Expected:
     acceptance: Requirements = NO_REQUIREMENTS
     last: AcceptanceReport | None = None
     unordered: str = ""
+    profile: str = ""  # whose demands these are, and its hash: it may be another by the time of the report
+    profile_sha256: str = ""
 
 
 @dataclass(frozen=True)
@@ -129,9 +132,15 @@ class Verdict:
 
     def as_data(self) -> dict[str, object]:
         """As an event carries it: `{result, sentences, facts, checks}`; of the facts the GPUs are `nvml`."""
-        facts = _facts(self.evidence) if self.evidence else {}
+        facts = _bounded(_facts(self.evidence)) if self.evidence else {}
         checks = [json.loads(check.model_dump_json()) for check in self.checks]
         return {"result": self.result, "sentences": list(self.sentences), "facts": facts, "checks": checks}
+
+
+def _bounded(facts: dict[str, object]) -> dict[str, object]:
+    """A row is read again and again, and a host may print megabytes; all of it lies beside the run's log."""
+    size = len(json.dumps(facts))
+    return facts if size <= LARGEST_FACTS else {"left_out": f"{size} characters: see the run's evidence"}
 
 
 def _facts(evidence: Evidence) -> dict[str, object]:

@@ -9,10 +9,11 @@ from typing import Literal
 from provisioner.domain.acceptance import Status
 from provisioner.domain.requirements import AROUND_BURN_IN
 from provisioner.system import outputs
+from provisioner.system.units import and_more, first
 from provisioner.verify import ansible, before_after, ssh
 from provisioner.verify.burnin import BurnInProgress, OnProgress, burn_in
-from provisioner.verify.evidence import LARGEST, GpuEvidence, read_evidence, read_facts, unreadable
-from provisioner.verify.evidence_burnin import BurninReport, SiteCheckReport
+from provisioner.verify.evidence import GpuEvidence, read_evidence, read_facts, unreadable
+from provisioner.verify.evidence_burnin import LONGEST, BurninReport, SiteCheckReport
 from provisioner.verify.judge import judge, sanity_failure, tasks
 from provisioner.verify.model import Evidence, Expected, SshTarget, TaskResult, Verdict
 from provisioner.verify.site_checks import run_site_check
@@ -28,6 +29,8 @@ TASKS = {  # evidence -> the task of ansible/verify.yml that prints it
 AGAIN = ("nvml", "pcie", "kernel_log")  # what a load may have changed
 CHECKS = Path("/etc/provisioner/checks")
 LEAST = 600  # seconds in which a host tells its facts, however little time there is
+MOST_SENTENCES = 50  # of a verdict; the report has each with its check
+MOST_TOLD = 400  # checks of one run that are told as they are made: those of 16 GPUs are fewer
 CANCELLED = "the verification was cancelled"
 
 
@@ -206,7 +209,7 @@ class _Host:
     def _keep(self, name: str, text: str) -> None:
         """What the host printed, as it is, a file each."""
         if text:
-            outputs.write(self._evidence / f"{name}.json", text[:LARGEST], mode=0o600)
+            outputs.write(self._evidence / f"{name}.json", text[:LONGEST], mode=0o600)
 
     def _go_on(self) -> None:
         if self._is_cancelled():
@@ -220,11 +223,14 @@ def _restarted() -> BurninReport:
 def conclude(evidence: Evidence, expected: Expected, on_task: Callable[[TaskResult], None]) -> Verdict:
     """The verdict of what a host has shown; `on_task` is called with each check that is told."""
     checks = judge(evidence, expected)
-    for task in tasks(checks):
+    told = tuple(tasks(checks))
+    for task in told[:MOST_TOLD]:
         on_task(task)
+    if rest := and_more(len(told), MOST_TOLD):
+        on_task(TaskResult("others", "warning", f"{rest}: the report has them"))
     blocking = [check for check in checks if check.is_blocking]
-    rejected = tuple(check.reason for check in blocking if check.status is Status.FAIL)
+    rejected = [check.reason for check in blocking if check.status is Status.FAIL]
     if rejected:
-        return Verdict("rejected", rejected, evidence, checks)
-    unproved = tuple(check.reason for check in blocking)
+        return Verdict("rejected", tuple(first(rejected, MOST_SENTENCES)), evidence, checks)
+    unproved = tuple(first([check.reason for check in blocking], MOST_SENTENCES))
     return Verdict("incomplete" if unproved else "passed", unproved, evidence, checks)

@@ -10,7 +10,7 @@ from provisioner.domain.events.examination import HostReleased, VerifyConcluded
 from provisioner.domain.events.payload import Payload
 from provisioner.domain.events.verification import VerifyFailed, VerifyRejected, VerifyTask
 from provisioner.domain.stage import Stage
-from provisioner.errors import ProvisionError
+from provisioner.errors import NotNowError, ProvisionError
 from provisioner.site.site import Site
 from provisioner.state import examinations
 from provisioner.verify import TaskResult, Verdict, ramdisk
@@ -34,6 +34,8 @@ def judge(site: Site, row: Deployment) -> None:
     """Judge the report, sign what came of it, and end the verification."""
     try:
         _judge(site, row)
+    except NotNowError:  # it says nothing of the host, which is judged when there is room
+        raise
     except ProvisionError as fault:  # a host is not accepted by a report that nobody signed
         failed = VerifyFailed(code=fault.code, sentence=str(fault), hint=fault.hint)
         record(site, row.id, failed, source="worker")

@@ -10,9 +10,11 @@ import os
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
 
 from provisioner.deployment import acceptance
-from provisioner.errors import ProvisionError
+from provisioner.errors import NotNowError, ProvisionError
 from provisioner.site.site import Site
 from provisioner.state import ssh_keys
 from provisioner.state.acceptance_reports import StoredReport
@@ -28,7 +30,16 @@ AT_ONCE = 16  # hosts; the others wait, with their keys in memory
 LIMIT = 1800  # seconds for what is read of a host, beside its burn-in and the site's own checks
 INTERVAL = 5.0  # seconds between two looks of a burn-in that are written down
 LOST = "the worker was started again, and the SSH key was in its memory alone"
+AWAY = "is it powered on, does it take this key, has it another address by now (--address IP)?"
 CODES = {"rejected": 501, "incomplete": 504, "unreachable": 502, "failed": 502}
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """How one ended, and the report that was signed of it; neither is in the database yet."""
+
+    row: Verification
+    report: StoredReport | None = None
 
 
 class Verifications:
@@ -37,12 +48,15 @@ class Verifications:
     def __init__(self, site: Site, box: KeyBox, pool: ThreadPoolExecutor, ring: Callable[[], None]) -> None:
         """`ring` is called, from any thread, when one has ended."""
         self._site, self._box, self._pool, self._ring = site, box, pool, ring
-        self._at_work: dict[str, Future[None]] = {}
+        self._at_work: dict[str, Future[_Outcome]] = {}
 
     def look(self) -> None:
-        """Look at every open one once; the keys are asked for after the rows were read."""
+        """Look at every open one once; the keys are asked for after the rows were read.
+
+        Raises NotNowError where it cannot be written down how one ended: at the next look it is tried again.
+        """
+        self._keep_what_ended()
         rows = self._site.database.verifications.open()
-        self._at_work = {name: work for name, work in self._at_work.items() if not work.done()}
         self._box.collect()
         for row in rows:
             if row.id in self._at_work:
@@ -50,31 +64,38 @@ class Verifications:
             key = self._box.take(row.id)
             if key is None:
                 hint = f"give it once more: provision verify {row.host} --key FILE"
-                self._end(row, result="failed", sentence=LOST, hint=hint, code=573)
+                self._keep(_Outcome(row.ended(result="failed", sentence=LOST, hint=hint, code=573)))
             else:
-                self._at_work[row.id] = self._pool.submit(self._do, row, key)
+                work = self._at_work[row.id] = self._pool.submit(self._do, row, key)
+                work.add_done_callback(lambda _: self._ring())
 
-    def _do(self, row: Verification, key: int) -> None:
+    def _keep_what_ended(self) -> None:
+        for name, work in [(name, work) for name, work in self._at_work.items() if work.done()]:
+            try:
+                self._keep(work.result())
+            except NotNowError:
+                raise  # what took hours is not lost for a disk that is full for a minute
+            except BaseException:
+                del self._at_work[name]
+                raise
+            del self._at_work[name]
+
+    def _keep(self, outcome: _Outcome) -> None:
+        """Its end with its report; neither of one that was cancelled meanwhile."""
+        with self._site.database.writing():
+            if self._site.database.verifications.put(outcome.row) and outcome.report:
+                self._site.database.acceptance_reports.add(outcome.report)
+
+    def _do(self, row: Verification, key: int) -> _Outcome:
         story = _Story(self._site, row)
         try:
-            _verify(self._site, story, key)
+            return _verify(self._site, story, key)
         except ProvisionError as fault:
-            self._end(story.row, result="failed", sentence=str(fault), hint=fault.hint, code=fault.code)
+            words, hint, code = str(fault), fault.hint, fault.code
         except Exception as fault:
             log.exception("verification of %s", row.host)
-            words = f"the service met an error of its own: {fault!r}"
-            self._end(story.row, result="failed", sentence=words, hint="its log has the details", code=600)
-        finally:
-            self._ring()
-
-    def _end(self, row: Verification, **update: object) -> None:
-        with self._site.database.writing():
-            self._site.database.verifications.put(_ended(row, **update))
-
-
-def _ended(row: Verification, **update: object) -> Verification:
-    body = {**row.model_dump(), "state": "done", "burnin": BurnInStatus(), **update}
-    return Verification.model_validate(body)
+            words, hint, code = f"the service met an error of its own: {fault!r}", "see its log", 600
+        return _Outcome(story.row.ended(result="failed", sentence=words, hint=hint, code=code))
 
 
 class _Story:
@@ -106,14 +127,19 @@ class _Story:
         )
         self._put(self.row.model_copy(update={"burnin": status}))
 
+    def is_over(self) -> bool:
+        """Whether nobody waits for its verdict any more: it was cancelled."""
+        return not self._site.database.verifications.is_open(self.row.id)
+
     def _put(self, row: Verification) -> None:
+        """Where it cannot be kept now, the verification goes on without it; the next one has it, too."""
         self.row = row
-        with self._site.database.writing():
+        with suppress(NotNowError), self._site.database.writing():
             self._site.database.verifications.put(row)
 
 
-def _verify(site: Site, story: _Story, key: int) -> None:
-    """Look, judge, sign, and keep the report with the verification's end. The key is closed in between."""
+def _verify(site: Site, story: _Story, key: int) -> _Outcome:
+    """Look, judge, sign. The key is closed in between."""
     row, began = story.row, site.clock()
     with os.fdopen(key):
         deployed = site.database.deployments.get(row.deployment)
@@ -121,7 +147,7 @@ def _verify(site: Site, story: _Story, key: int) -> None:
         work = site.settings.state / "runs" / f"{deployed.id}.{row.id}"
         target = SshTarget(
             name=row.host,
-            address=deployed.address,
+            address=row.address or deployed.address,
             user=row.user,
             key=ssh_keys.path_of(key),
             host_keys=deployed.host_keys,
@@ -131,25 +157,22 @@ def _verify(site: Site, story: _Story, key: int) -> None:
             expected,
             on_task=story.tell,
             on_progress=story.tell_progress,
+            is_cancelled=story.is_over,
             checks=site.settings.acceptance.checks,
             work=work,
             seconds=LIMIT + expected.acceptance.seconds,
         )
     report = acceptance.conclude(site, deployed, expected, verdict, began, work / "evidence", later_by=row.by)
-    with site.database.writing():
-        if report:
-            site.database.acceptance_reports.add(report)
-        site.database.verifications.put(_judged(story.row, verdict, report))
+    return _Outcome(_judged(story.row, verdict, report), report)
 
 
 def _judged(row: Verification, verdict: Verdict, report: StoredReport | None) -> Verification:
     """How it ended, with what a technician does about what stands in the way."""
     action = next((check.action for check in verdict.checks if check.is_blocking), "")
     logs = "see runs/ in the state folder"
-    usual = logs if verdict.result == "failed" else "is it powered on, does it take this key?"
+    usual = logs if verdict.result == "failed" else AWAY
     code = CODES.get(verdict.result, 0)
-    return _ended(
-        row,
+    return row.ended(
         result=verdict.result,
         report=report.id if report else "",
         sentence="; ".join(verdict.sentences),

@@ -18,7 +18,13 @@ CUBE = FACTS.model_copy(
 
 def put(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Lay the scripts into a folder, from which they are run; each may be changed there."""
-    shown, whole = evidence().gpu, shipped.file
+    write(folder)
+    stand_in(folder, monkeypatch)
+
+
+def write(folder: Path) -> None:
+    """The scripts."""
+    shown = evidence().gpu
     uuids = [gpu["nvmlDeviceGetUUID"] for gpu in nvmllab.load("healthy")["gpus"]]
     said: dict[str, Any] = {
         "facts.py": CUBE.model_dump(mode="json", warnings=False),
@@ -29,6 +35,11 @@ def put(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     }
     for name, what in said.items():
         (folder / name).write_text(f"print({json.dumps(what)!r})\n")
+
+
+def stand_in(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the scripts of a folder be run in place of a cube's."""
+    whole = shipped.file
 
     def find(name: str, path: str) -> Path:
         own = folder / Path(path).name

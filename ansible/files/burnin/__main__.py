@@ -7,8 +7,11 @@ with all of its processes, when the standard input ends or has had no byte for s
 import argparse
 import json
 import os
+import re
+import shutil
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from burnin import nvml
 from burnin.burn import Burn, say
@@ -32,6 +35,12 @@ def arguments(words: Sequence[str]) -> argparse.Namespace:
     return found
 
 
+def take_away(folder: Path) -> None:
+    """Nothing stays where whoever placed us is gone, killed or cut off, and cannot do so any more."""
+    if re.fullmatch(r"provision-\w+", folder.name) and not folder.is_symlink():
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def burn_in(asked: argparse.Namespace) -> None:
     level = chosen(asked.level, asked.seconds, asked.size)
     family = Family(asked.lease)
@@ -44,7 +53,10 @@ def burn_in(asked: argparse.Namespace) -> None:
     except Exception as fault:  # a fault of ours is reported, and the children end all the same
         state, reason = "error", f"{type(fault).__name__}: {fault}"[:500]
     family.close()
-    say(burn.report(state, reason))
+    report = burn.report(state, reason)
+    if asked.lease:
+        take_away(Path(sys.argv[0]).absolute().parent)
+    say(report)
     sys.stdout.flush()
     os._exit(0)  # a child that the kernel cannot end may hold nobody up
 

@@ -1,9 +1,12 @@
 """Checks of the burn-in: that it was made whole, counted no error, and reached what the profile wants."""
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator
 
 from provisioner.domain.acceptance import CheckStage, Level
+from provisioner.domain.requirements import Requirements
+from provisioner.system.units import duration
 from provisioner.verify.evidence import NvmlGpu
 from provisioner.verify.evidence_burnin import BurninGpu, BurninReport, BurninTest, PeerCopy
 from provisioner.verify.judge.finding import Check, Finding, good, left_out, miss, needless, unproved
@@ -14,6 +17,7 @@ STANDARD = ("matmul-fp32", "h2d", "d2h")
 FULL = (*STANDARD, "memory-pattern", "d2d", "load")
 TESTS = {Level.QUICK: (), Level.STANDARD: STANDARD, Level.FULL: FULL, Level.SOAK: FULL}
 NOT_RUN = "the burn-in was not made: see burnin.run"
+LEAST_OF_SOAK = 0.5  # its tests take what was asked for, and some more
 MOST_NAMED = 4  # tests of one GPU in one sentence
 
 
@@ -38,10 +42,10 @@ def ran(seen: Seen) -> Iterator[Finding]:
     if report is None:
         yield left_out("the burn-in was not made, or printed nothing that can be read")
         return
-    if fault := _not_made(report):
+    if fault := _not_made(report) or _too_little(report, seen.expected.acceptance):
         yield unproved(fault)
         return
-    faults = [*_strangers(seen, report), *_unburnt(seen)]
+    faults = [*_strangers(seen, report), *_doubled(report), *_unburnt(seen)]
     yield from faults
     if not faults and not any(each(seen)):
         yield unproved("the burn-in has no result of a GPU that the profile names")
@@ -64,6 +68,30 @@ def _not_made(report: BurninReport) -> str:
     if report.device != "cuda":
         return f"the burn-in ran on {report.device or 'nobody knows what'}, not on a GPU"
     return "" if report.gpus else "the burn-in says that it went well, and names no GPU"
+
+
+def _too_little(report: BurninReport, wanted: Requirements) -> str:
+    """Why it is less than was asked for, whatever its tests say; empty where it is not."""
+    levels = [level.value for level in Level]
+    if report.level not in levels[levels.index(wanted.level) :]:
+        return f"the burn-in ran at level {report.level or 'unknown'}, and {wanted.level} was asked for"
+    if report.seconds < LEAST_OF_SOAK * wanted.soaked:
+        took, soak = duration(report.seconds), duration(wanted.soaked)
+        return f"the burn-in took {took}, and a soak of {soak} was asked for"
+    return ""
+
+
+def _doubled(report: BurninReport) -> Iterator[Finding]:
+    """Of two results one would not be looked at, and nobody can say which."""
+    for uuid, count in Counter(gpu.uuid for gpu in report.gpus).items():
+        if count > 1:
+            yield unproved(f"the burn-in has {count} results of GPU {uuid}")
+    for gpu in report.gpus:
+        for name, count in Counter(test.name for test in gpu.tests).items():
+            if count > 1:
+                yield unproved(
+                    f"the burn-in has {count} results of the test {name} of GPU {gpu.bus}", gpu.bus
+                )
 
 
 def _strangers(seen: Seen, report: BurninReport) -> Iterator[Finding]:

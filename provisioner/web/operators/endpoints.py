@@ -94,6 +94,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("POST", "/verifications", verifications.order),
     Endpoint("POST", "/verifications/ramdisk", verifications.examine),
     Endpoint("GET", "/verifications/<ident>", verifications.show),
+    Endpoint("POST", "/verifications/<path:ident>/cancel", verifications.cancel),
     Endpoint("GET", "/sightings", hosts.sightings),
     Endpoint("GET", "/profiles", profiles.list_all),
     Endpoint("GET", "/profiles/<name>", profiles.show),

@@ -59,7 +59,9 @@ def judged(seen: Evidence) -> Verdict:
 
 
 def conclude(site: Site, row: Deployment, folder: Path, seen: Evidence | None = None) -> StoredReport:
-    stored = acceptance.conclude(site, row, QUICK, judged(seen or evidence()), 1_799_999_990.0, folder)
+    profile = site.database.profiles.get("cube")
+    expected = replace(QUICK, profile=profile.name, profile_sha256=profile.sha256)
+    stored = acceptance.conclude(site, row, expected, judged(seen or evidence()), 1_799_999_990.0, folder)
     assert stored
     return stored
 
@@ -85,6 +87,19 @@ def test_a_report_names_the_unit_and_what_was_written_to_it(
     assert report.operator == "tom" and report.started_at == 1_799_999_990.0
     assert len(report.gpus) == 8 and report.verdict.status == "accepted"
     assert [(one.path, one.size) for one in report.artifacts] == [("nvml.json", 2)]
+
+
+def test_a_report_names_the_profile_that_was_asked_though_it_is_another_by_now(
+    site: Site, row: Deployment, tmp_path: Path
+) -> None:
+    """A burn-in takes hours, in which anybody may apply an inventory."""
+    expected, asked = verification.expected_of(site, row), site.database.profiles.get("cube")
+    laxer = asked.model_copy(update={"memory_min": 1})
+    site.database.put_inventory([], [laxer], site.settings.hosts_range)
+    stored = acceptance.conclude(site, row, expected, judged(evidence()), 0, tmp_path)
+    assert stored and laxer.sha256 != asked.sha256
+    subject = read(stored).subject
+    assert (subject.profile, subject.profile_sha256) == ("cube", asked.sha256)
 
 
 def test_the_machines_own_numbers_come_before_those_of_the_inventory(
@@ -169,6 +184,21 @@ def test_a_slow_disk_and_a_slow_start_are_named_beside_their_siblings(
         "vc-6: writing of the disk 0.5369 GB/s, its 4 siblings 2.147 GB/s",
         "vc-6, powering: stage 900 s, its 4 siblings 200 s",
     )
+
+
+def test_of_a_sibling_the_newest_report_that_can_be_compared_is(
+    site: Site, clock: Clock, tmp_path: Path
+) -> None:
+    """What a ramdisk saw, or nobody can read, does not take a host out of its siblings."""
+    for name in ("vc-2", "vc-3", "vc-4", "vc-5"):
+        twin = accept(site, clock, name, tmp_path, 0.5, 200)
+        shown = read(twin).model_copy(update={"stack": {"ramdisk": "2.0"}, "report_id": f"a-later-{name}"})
+        for number, body in enumerate((canonical.render(shown).decode(), "{}")):
+            later = replace(twin, id=f"{twin.id}-{number}", created=clock.now + 1 + number, body=body)
+            with site.database.writing():
+                site.database.acceptance_reports.add(later)
+    slow = read(accept(site, clock, "vc-6", tmp_path, 2.0, 900)).baseline
+    assert slow.siblings == 4 and any("writing of the disk" in sentence for sentence in slow.outliers)
 
 
 def test_a_report_that_cannot_be_read_any_more_is_compared_with_nothing(

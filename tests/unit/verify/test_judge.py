@@ -1111,8 +1111,53 @@ def test_the_tests_of_the_burn_in_are_those_of_its_level_and_of_its_limits() -> 
     limited = Requirements(level=Level.STANDARD, limits=Limits(matmul_tflops={"bf16": 1}, d2d_gbps=1))
     [first, *_] = of("burnin.run", judge(evidence(burnin=short), replace(FULL, acceptance=limited)))
     assert first.reason == f"{GPU}: the test matmul-bf16 was not made; the test d2d was not made"
-    full = judge(evidence(burnin=short), replace(FULL, acceptance=Requirements(level=Level.SOAK)))
+    soaked = short.model_copy(update={"level": "soak", "seconds": 20_000})
+    full = judge(evidence(burnin=soaked), replace(FULL, acceptance=Requirements(level=Level.SOAK)))
     assert len(of("burnin.run", full)) == 8
+
+
+TOO_LITTLE = {
+    "a lower level": (
+        {"level": "standard", "seconds": 90_000},
+        "the burn-in ran at level standard, and soak was asked for",
+    ),
+    "no level": ({"level": ""}, "the burn-in ran at level unknown, and soak was asked for"),
+    "another word": ({"level": "soaked"}, "the burn-in ran at level soaked, and soak was asked for"),
+    "a short soak": (
+        {"level": "soak", "seconds": 43_100},
+        "the burn-in took 11 h 58 m, and a soak of 24 h 00 m was asked for",
+    ),
+    "a soak before its beginning": (
+        {"level": "soak", "seconds": -90_000},
+        "the burn-in took -90000 s, and a soak of 24 h 00 m was asked for",
+    ),
+}
+
+
+@pytest.mark.parametrize(("changes", "words"), TOO_LITTLE.values(), ids=list(TOO_LITTLE))
+def test_a_burn_in_that_was_less_than_was_asked_for_proves_nothing(
+    changes: dict[str, Any], words: str
+) -> None:
+    day = replace(FULL, acceptance=Requirements(level=Level.SOAK, soak_seconds=86_400, limits=LIMITS))
+    results = judge(evidence(burnin=burnin(**changes)), day)
+    assert [each.reason for each in of("burnin.run", results)] == [words]
+    assert reach_verdict(results).status == "incomplete"
+    enough = burnin(level="soak", seconds=86_500)
+    assert reach_verdict(judge(evidence(burnin=enough), day)).status == "accepted"
+
+
+def test_of_two_results_that_differ_none_is_taken_for_the_right_one() -> None:
+    """The errors of the one would be hidden by the other, where the program's own count is wrong, too."""
+    wrong = burnt(0, h2d=BurninTest(name="h2d", state="error", errors=5, iterations=9))
+    whole = burnin()
+    twice = whole.model_copy(update={"gpus": (wrong, *whole.gpus)})
+    [result] = of("burnin.run", judge(evidence(burnin=twice), FULL))
+    assert (result.status, result.reason) == (ERROR, f"the burn-in has 2 results of GPU {UUIDS[0]}")
+    good = whole.gpus[0]
+    again = good.model_copy(update={"tests": (*good.tests, *good.tests[:1])})
+    [result] = of("burnin.run", judge(evidence(burnin=burnin(again)), FULL))
+    words = f"the burn-in has 2 results of the test {good.tests[0].name} of GPU {good.bus}"
+    assert (result.status, result.reason) == (ERROR, words)
 
 
 def test_a_machine_without_a_gpu_that_claims_results_proves_nothing() -> None:

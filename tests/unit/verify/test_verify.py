@@ -35,7 +35,7 @@ from provisioner.verify import (
     ssh,
 )
 from provisioner.verify.evidence import GpuEvidence, HostFacts, read_facts, read_gpus
-from provisioner.verify.evidence_burnin import BurninReport, PeerCopy, SiteCheckReport
+from provisioner.verify.evidence_burnin import BurninReport, PeerCopy, SiteCheckReport, read_burnin
 from provisioner.verify.judge import host, judge, tasks
 from provisioner.verify.model import Evidence, TaskResult
 from provisioner.verify.verification import conclude
@@ -487,6 +487,33 @@ def test_a_verdict_keeps_all_evidence_and_all_checks() -> None:
     names = {"nvml", "pcie", "kernel_log", "firmware", "container", "burnin", "site_checks"}
     assert names < set(kept.facts) and seen.burnin
     assert BurninReport.model_validate(kept.facts["burnin"]) == seen.burnin
+
+
+def test_a_host_that_prints_megabytes_makes_no_row_and_no_story_of_megabytes() -> None:
+    """All of it is in the run's evidence, and each finding in the report."""
+    copies = [
+        PeerCopy.model_validate({"from": f"GPU-{n}", "to": "x" * 200, "state": "error", "reason": "y" * 200})
+        for n in range(4096)
+    ]
+    told: list[TaskResult] = []
+    seen = healthy.evidence(burnin=healthy.burnin(peers=tuple(copies)))
+    verdict = conclude(seen, healthy.FULL, told.append)
+    assert verdict.result == "rejected" and len(verdict.checks) > 4096
+    assert len(verdict.sentences) == 51 and verdict.sentences[-1] == "and 4046 more"
+    assert len(told) == 401 and told[-1].sentence.startswith("and ")
+    facts = verdict.as_data()["facts"]
+    assert (
+        isinstance(facts, dict)
+        and set(facts) == {"left_out"}
+        and "see the run's evidence" in facts["left_out"]
+    )
+
+
+def test_a_burn_in_that_brings_four_megabytes_of_dcgm_is_read_whole() -> None:
+    """The program keeps so much of what dcgmi printed (LONGEST_OUTPUT), with an escape for each quote."""
+    whole = {**healthy.burnin().model_dump(mode="json"), "raw": '"' * (4 << 20)}
+    found = read_burnin(json.dumps(whole))
+    assert found is not None and found == healthy.burnin()
 
 
 def test_a_verdict_of_an_older_release_is_read() -> None:

@@ -307,6 +307,62 @@ def test_what_would_grow_to_gigabytes_is_refused_as_small_as_it_is(made: Made, t
     assert time.monotonic() - begun < 60
 
 
+def test_streams_that_lie_in_one_another_are_not_taken_out_again_and_again(
+    made: Made, tmp_path: Path
+) -> None:
+    """Each of 20,000 heads claims all that stands behind it: that would be 30 GiB."""
+    before, head = peak(), b"/Length %09d\n/Params <</Size 1>>\n/Subtype /application#2Foctet-stream\n"
+    head += b"/Type /EmbeddedFile\n>>\nstream\n"
+    count, size, tail = 20_000, len(head % 0), b"\nendstream\n"
+    rest = bytes(16 << 20)
+    lengths = [(count - number - 1) * size + len(rest) for number in range(count)]
+    path = tmp_path / "nested.pdf"
+    path.write_bytes(b"%PDF-1.7\n" + b"".join(head % length for length in lengths) + rest + tail)
+    assert refusal(path, made.public) == 560
+    assert peak() - before < 300 << 20
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_file_may_be_a_link_and_what_is_beside_it_is_found_where_it_is_named(
+    made: Made, tmp_path: Path, kind: str
+) -> None:
+    link = tmp_path / f"link.{kind}"
+    link.symlink_to(made.path("good", kind))
+    if kind == "json":
+        assert refusal(link, made.public) == 561
+        (tmp_path / "link.json.minisig").symlink_to(made.path("good", "json").with_suffix(".json.minisig"))
+    assert verifying.verify(link, (made.public,)).is_accepted
+    link.unlink()
+    link.symlink_to(link)
+    assert refusal(link, made.public) == 150
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda data: data.replace(b"\n", b"\r\n"),
+        lambda data: data.rstrip(b"\n"),
+        lambda data: b"\xef\xbb\xbf" + data,
+        lambda data: data.rstrip(b"\n") + b" \n\n",
+    ],
+    ids=["CRLF", "no end of line", "BOM", "blanks"],
+)
+def test_a_key_that_went_through_another_system_is_the_same_key(
+    made: Made, tmp_path: Path, change: Callable[[bytes], bytes]
+) -> None:
+    """It must never be said of the certificate that it was changed."""
+    key = tmp_path / "site.pub"
+    key.write_bytes(change(made.public.read_bytes()))
+    found = verifying.verify(made.path("good", "pdf"), (key,))
+    assert (found.signed_by, found.is_accepted) == ("site", True)
+
+
+def test_what_is_no_key_is_read_no_further_than_a_key_is_long(made: Made, tmp_path: Path) -> None:
+    for path in (Path("/dev/zero"), made.path("good", "pdf"), made.secret):
+        assert refusal(made.path("good", "pdf"), path) == 568, path
+    assert refusal(made.path("good", "pdf"), tmp_path) == 150
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_garbage_in_the_right_clothes_is_refused_in_words(made: Made, tmp_path: Path, kind: str) -> None:
     """Pieces of certificates in any order."""

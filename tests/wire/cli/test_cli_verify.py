@@ -17,6 +17,8 @@ from werkzeug.serving import BaseWSGIServer, make_server
 
 from provisioner import cli, run
 from provisioner import settings as settings_module
+from provisioner.api import ROOT
+from provisioner.api.verifications import VerificationOrder
 from provisioner.certificate import canonical
 from provisioner.client import Client
 from provisioner.deployment.order import arm
@@ -26,7 +28,7 @@ from provisioner.domain.host import Bmc, Host
 from provisioner.domain.image import Image
 from provisioner.domain.profile import Gpu, Profile
 from provisioner.domain.stage import Stage
-from provisioner.errors import Exit, InputError
+from provisioner.errors import DiskFullError, Exit, InputError
 from provisioner.site.site import Site
 from provisioner.state.database import Database
 from provisioner.state.folder import prepare_folder
@@ -34,10 +36,13 @@ from provisioner.state.notify import Listener
 from provisioner.state.secrets import operator_token_file
 from provisioner.state.ssh_keys import KeyBox
 from provisioner.state.verifications import Verification
-from provisioner.verify import SshTarget, local
+from provisioner.verify import Expected, SshTarget, TaskResult, Verdict, local
+from provisioner.verify.burnin import BurnInProgress
+from provisioner.verify.judge import judge
 from provisioner.web.application import create_app
 from provisioner.worker import verifications
 from provisioner.worker.verifications import Verifications
+from tests.healthy_gpus import QUICK, evidence
 from tests.wire import nvmllab, scriptlab
 from tests.wire.scriptlab import MAC
 from tests.wire.verify.test_verify import gpu_host, make_key
@@ -184,9 +189,11 @@ def test_a_key_pair_is_never_written_over(cube: Cube, capsys: pytest.CaptureFixt
     [
         ([], "which host is not said"),
         (["--local"], "what the machine must be is not said"),
-        (["vc-1", "--local", "--profile", "x"], "HOST and --user are of another"),
+        (["vc-1", "--local", "--profile", "x"], "HOST, --user and --address are of another"),
         (["vc-1", "--profile", "x"], "are for --local"),
-        (["vc-1", "--user", "ann"], "--user logs in with an SSH key"),
+        (["vc-1", "--user", "ann"], "--user is for a login with an SSH key"),
+        (["vc-1", "--address", "10.77.0.9"], "--address is for a login with an SSH key"),
+        (["--local", "--address", "10.77.0.9", "--profile", "x"], "--address are of another"),
     ],
 )
 def test_what_does_not_go_together_is_said(
@@ -400,7 +407,7 @@ def test_a_host_under_deployment_or_verification_is_refused(
     with service.site.database.writing():
         service.site.database.verifications.add(open_one)
     assert service.verify() == Exit.REFUSED
-    assert "vc-1 is being verified already (PV-570)" in capsys.readouterr().err
+    assert "vc-1 is being verified already (v-1) (PV-570)" in capsys.readouterr().err
     assert [one.id for one in service.site.database.verifications.open()] == ["v-1"]
 
 
@@ -505,3 +512,152 @@ def test_a_profile_is_learned_from_the_report_and_accepts_its_host(
     assert "(PV-574)" in capsys.readouterr().err
     assert cli.run([*learn, "--report", "a-none-of-this"]) == Exit.USAGE
     assert "(PV-147)" in capsys.readouterr().err
+
+
+# --- while it goes on ------------------------------------------------------------------------------------
+
+
+class Look:
+    """Stands for the look at the host: goes on until it may end or is cancelled, and then accepts it."""
+
+    def __init__(self) -> None:
+        self.begun, self.go_on, self.ended = threading.Event(), threading.Event(), threading.Event()
+        self.targets = list[SshTarget]()
+        self.was_cancelled = False
+
+    def __call__(
+        self,
+        target: SshTarget,
+        expected: Expected,
+        *,
+        on_task: Callable[[TaskResult], None],
+        on_progress: Callable[[BurnInProgress], None],
+        is_cancelled: Callable[[], bool],
+        **_: object,
+    ) -> Verdict:
+        self.targets.append(target)
+        on_task(TaskResult("memory", "ok", "memory 1 TiB"))
+        on_progress(BurnInProgress("load", "GPU-0", 1, 2, 3))
+        self.begun.set()
+        while not (self.was_cancelled or self.go_on.wait(0.05)):
+            self.was_cancelled = is_cancelled()
+        self.ended.set()
+        seen = evidence()
+        return Verdict("passed", (), seen, judge(seen, QUICK))
+
+
+@pytest.fixture
+def look(monkeypatch: pytest.MonkeyPatch) -> Look:
+    found = Look()
+    monkeypatch.setattr(verifications, "run_verification", found)
+    return found
+
+
+@pytest.fixture
+def client(service: Service) -> Client:
+    return Client(server=service.url, token=operator_token_file(service.site.settings.state).read_text())
+
+
+def asked(service: Service, **more: object) -> VerificationOrder:
+    order = {"host": "vc-1", "user": "ann", "key": service.target.key.read_text(), **more}
+    return VerificationOrder.model_validate(order)
+
+
+@pytest.mark.parametrize("named", ["vc-1", "its id"])
+def test_one_that_goes_on_is_cancelled_and_nothing_is_signed(
+    service: Service,
+    worker: None,
+    look: Look,
+    client: Client,
+    named: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Though the host was found good in the very moment."""
+    begun = client.begin_verification(asked(service))
+    assert look.begun.wait(60)
+    words = ("cancel", begun.id if named == "its id" else "vc-1", "--server", service.url)
+    assert cli.run([*words]) == Exit.DONE
+    assert f"{begun.id} of vc-1 is cancelled; again: provision verify vc-1" in capsys.readouterr().err
+    assert look.ended.wait(60) and look.was_cancelled
+    ended = client.verification(begun.id)
+    assert (ended.state, ended.result, ended.code, ended.report) == ("done", "failed", 578, "")
+    assert ended.sentence == f"it was cancelled by {getpass.getuser()}"
+    assert cli.run([*words]) == Exit.REFUSED, "there is nothing to cancel any more"
+    assert service.site.database.acceptance_reports.of_host("vc-1") == []
+    row = service.site.database.deployments.last_of("vc-1")
+    assert row and row.stage == Stage.READY
+
+
+def test_a_full_disk_loses_neither_a_burn_in_nor_its_verdict(
+    service: Service, look: Look, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What took hours is written down when there is room again."""
+    database, rung, is_full = service.site.database, threading.Event(), threading.Event()
+    put = database.verifications.put
+
+    def put_if_there_is_room(row: Verification) -> bool:
+        if is_full.is_set():
+            raise DiskFullError("no room")
+        return put(row)
+
+    monkeypatch.setattr(database.verifications, "put", put_if_there_is_room)
+    with ThreadPoolExecutor(1) as pool:
+        own = Verifications(service.site, service.box, pool, rung.set)
+        begun = client.begin_verification(asked(service))
+        is_full.set()
+        own.look()
+        assert look.begun.wait(60) and not look.was_cancelled
+        look.go_on.set()
+        assert rung.wait(60)
+        for _ in range(2):
+            with pytest.raises(DiskFullError):
+                own.look()
+        assert database.acceptance_reports.of_host("vc-1") == []
+        is_full.clear()
+        own.look()
+    ended = client.verification(begun.id)
+    [stored] = database.acceptance_reports.of_host("vc-1")
+    assert (ended.state, ended.result, ended.report) == ("done", "passed", stored.id)
+    assert [task.sentence for task in ended.tasks] == ["memory 1 TiB"], "it was told, only later"
+
+
+def test_a_host_whose_address_is_gone_is_looked_for_where_it_is_said_to_be(
+    service: Service, worker: None, look: Look, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It must show the SSH host key of its deployment all the same."""
+    look.go_on.set()
+    service.change(address="")
+    assert service.verify() == Exit.USAGE
+    assert "(PV-572)" in (said := capsys.readouterr().err) and "--address" in said
+    assert service.verify("--address", "10.9.8.7") == Exit.DONE
+    assert service.verify("--address", "fd00::7") == Exit.DONE
+    assert [(one.address, one.host_keys) for one in look.targets] == [
+        ("10.9.8.7", service.target.host_keys),
+        ("fd00::7", service.target.host_keys),
+    ]
+
+
+@pytest.mark.parametrize(
+    "address", ["fe80::1%lan0", "vc-1", "10.9.8.7 -oProxyCommand=id", "-oProxyCommand=id", "10.9.8"]
+)
+def test_what_is_no_address_is_refused(
+    service: Service, address: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert service.verify(f"--address={address}") == Exit.USAGE
+    assert "address" in capsys.readouterr().err
+    assert service.site.database.verifications.open() == []
+
+
+def test_a_key_of_half_a_character_is_refused_and_leaves_nothing_open(service: Service) -> None:
+    """JSON can say it, UTF-8 cannot."""
+    before = set(Path("/proc/self/fd").iterdir())
+    token = operator_token_file(service.site.settings.state).read_text().strip()
+    body = '{"host": "vc-1", "user": "ann", "key": "\\ud800"}'
+    headers = ("-H", f"Authorization: Bearer {token}", "-H", "Content-Type: application/json")
+    url = f"{service.url}{ROOT}/verifications"
+    argv = ["curl", "-sS", "-w", "%{http_code}", *headers, "--data-binary", "@-", url]
+    done = run.run(argv, stdin=body.encode())
+    assert done.stdout[-3:] in (b"400", b"422"), done.stdout
+    assert service.site.database.verifications.open() == []
+    held = [path for path in Path("/proc/self/fd").iterdir() if path not in before]
+    assert not [path for path in held if path.exists() and "ssh-key" in str(path.readlink())]

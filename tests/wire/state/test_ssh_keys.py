@@ -32,6 +32,7 @@ def test_a_key_that_is_handed_over_is_read_by_ssh_and_is_in_no_file(tmp_path: Pa
             ssh_keys.hand_over(tmp_path, "v-1", given.descriptor)
         taken = box.take("v-1")
         assert taken is not None
+        assert not os.get_inheritable(taken), "no other program that we start has it"
         public = run.text(["ssh-keygen", "-y", "-f", ssh_keys.path_of(taken)])
         assert public.startswith("ssh-ed25519 ")
         assert box.take("v-1") is None, "it is taken once"
@@ -84,6 +85,8 @@ def test_what_is_no_private_key_or_has_a_passphrase_is_refused(tmp_path: Path, k
         (tmp_path / "locked.pub").read_text(): "no private SSH key",
         key[: len(key) // 2]: "no private SSH key",
         "\n": "no private SSH key",
+        "x" * (1 << 20): "no private SSH key",
+        "\x00" * 100: "no private SSH key",
     }
     for text, words in wrong.items():
         with MemoryFile(text) as given, pytest.raises(InputError, match=words) as raised:

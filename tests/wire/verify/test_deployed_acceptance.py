@@ -79,11 +79,17 @@ class Host:
 @pytest.fixture(autouse=True)
 def prepared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What only a host with a GPU has in its /sys and in its kernel's log is said by other scripts."""
-    folder, shown = tmp_path / "scripts", evidence().gpu.pcie
+    write_scripts(tmp_path / "scripts")
+    scriptlab.stand_in(tmp_path / "scripts", monkeypatch)
+
+
+def write_scripts(folder: Path, *, is_cube: bool = False) -> None:
+    """Of a host with one GPU; `is_cube`: also what the system on a cube's disk says."""
+    shown = evidence().gpu.pcie
     assert shown
     folder.mkdir()
-    scriptlab.put(folder, monkeypatch)
-    for name in ("facts.py", "containers.py"):
+    scriptlab.write(folder)
+    for name in ("containers.py", *(["facts.py"] if not is_cube else [])):
         (folder / name).unlink()
     functions, way = {one.bus: one for one in shown.functions}, [shown.gpus[0]]
     while above := functions[way[-1]].parent:
