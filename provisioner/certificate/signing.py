@@ -139,7 +139,7 @@ def _written(data: bytes) -> Iterator[Path]:
     """The bytes as a file, for a program that reads files."""
     try:
         with tempfile.TemporaryDirectory(prefix="certificate-") as folder:
-            path = Path(folder) / "signed"
+            path = Path(folder) / "report"  # by this name messages speak of it
             path.write_bytes(data)
             yield path
     except OSError as fault:

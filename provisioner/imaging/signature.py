@@ -33,7 +33,8 @@ def sign(path: Path, key: Path, *, trusted: str = "", comment: str = "") -> Path
     try:
         run(["minisign", "-S", "-s", key, "-m", path, "-x", target, *comments])
     except ProgramError as fault:
-        raise PackError(f"{path.name} could not be signed with {key.name}: {fault}", code=325) from fault
+        words = str(fault) if key.exists() else f"there is no {key}"
+        raise PackError(f"{path.name} could not be signed with {key.name}: {words}", code=325) from fault
     return target
 
 

@@ -329,8 +329,10 @@ def test_what_the_service_gives_is_written_whole_or_not_at_all(
         keep(world, host.name, healthy(), 1_800_000_000.0)
         words = ("certificate", "get", host.name, "--to", folder / "unit.pdf")
     else:
-        chosen = ("--select", f"host={host.name}", "--yes", "--expect-count", "1", "--no-wait")
-        words = ("report", world.provision("deploy", *chosen).out.strip(), "--to", folder / "run.pdf")
+        chosen = ("--select", f"name={host.name}", "--yes", "--expect-count", "1", "--no-wait")
+        ordered = world.provision("deploy", *chosen)
+        assert ordered.code == 0, ordered.err
+        words = ("report", ordered.out.strip(), "--to", folder / "run.pdf")
     found = runs(folder, tmp_path / "seed", [0, 1, 3], *words, PROVISION_STATE=str(world.state))
     assert_all_or_nothing(found, least=3)
 
@@ -354,7 +356,7 @@ SERVICE = test_service.test_a_full_disk_is_said_hinders_no_machine_and_is_over_w
 # what each command writes by its options, and the test of it on a full disk
 WRITTEN: dict[tuple[str, str], Callable[..., None]] = {
     ("certificate export", "--to"): test_a_certificate_is_written_whole_or_stays_what_it_was,
-    ("certificate get", "--to"): test_what_the_service_gives_is_written_whole_or_not_at_all,
+    ("certificate get", "-o"): test_what_the_service_gives_is_written_whole_or_not_at_all,
     ("certificate keygen", "--dir"): test_a_key_pair_is_made_whole_or_not_at_all,
     ("verify", "--to"): test_a_report_of_this_machine_is_written_whole_or_stays_what_it_was,
     ("image add", "file"): test_a_pack_its_manifest_and_its_signature_come_together,  # of a disk image

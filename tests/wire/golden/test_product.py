@@ -61,6 +61,9 @@ def test_no_more_is_in_it_than_its_commands_need(cube: Cube) -> None:
     assert listed == ["verify", "certificate", "explain"]
     code, _, err = cube.provision("deploy")
     assert code == 2 and "No such command 'deploy'" in err
+    for words in (["vc-1"], ["vc-1", "--key", "k"], []):
+        code, _, err = cube.provision("verify", *words)
+        assert code == 2 and "has no service" in err and "--local --profile" in err, err
 
 
 @pytest.mark.parametrize("kind", ["json", "pdf", "html"])

@@ -220,7 +220,7 @@ def gpu_host(folder: Path, nvml: Path, **environment: str) -> Iterator[SshTarget
         (folder / name).mkdir()
     for name in ("docker", "systemctl", "sudo"):
         (folder / "bin" / name).symlink_to(Path(__file__).with_name("programs") / "docker.py")
-    uuids = [f"GPU-{number}" for number in range(8)]
+    uuids = [gpu["nvmlDeviceGetUUID"] for gpu in nvmllab.load("healthy")["gpus"]]
     (folder / "scenario.json").write_text(json.dumps({"images": {"sha256:abc": {"before": uuids}}}))
     known = {
         **{"PATH": f"{folder / 'bin'}:/usr/bin:/bin", "PYTHONPATH": nvml, "LD_LIBRARY_PATH": nvml},

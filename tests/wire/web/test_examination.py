@@ -9,6 +9,7 @@ import pytest
 
 from provisioner.agent.arguments import ExaminationArguments, KernelArguments
 from provisioner.agent.protocol import ProtocolError
+from provisioner.domain.stage import Stage
 
 if TYPE_CHECKING:
     from tests.wire.conftest import Puppet, World
@@ -136,6 +137,13 @@ def test_nothing_erases_a_disk_by_retrying_a_verification(world: World, deployed
         and "nothing was ordered" in done.err
     )
     assert world.site.database.deployments.last_order_of(deployed.name).id == ident  # type: ignore[union-attr]
+
+
+def test_who_waits_for_a_time_is_told_and_it_goes_on(world: World, deployed: Puppet) -> None:
+    done = world.provision("verify", deployed.name, "--yes", "--timeout", "2")
+    assert done.code == 7, done.err
+    row = world.site.database.deployments.last_order_of(deployed.name)
+    assert row is not None and row.stage is Stage.POWERING
 
 
 def test_it_is_asked_before_the_host_is_restarted(world: World, deployed: Puppet) -> None:
