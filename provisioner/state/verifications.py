@@ -56,6 +56,11 @@ class Verification(FrozenModel):
     hint: Words = ""
     code: int = 0
 
+    @property
+    def folder(self) -> str:
+        """Its own folder below `runs/` of the state folder, for its log and what its host printed."""
+        return f"{self.deployment}.{self.id}"
+
     def ended(self, **update: object) -> Self:
         """As it is once it has ended so."""
         body = {**self.model_dump(), "state": "done", "burnin": BurnInStatus(), **update}
@@ -108,8 +113,8 @@ class Verifications(Table):
         return bool(self._connection.tuples(sql, ident))
 
     def prune(self, before: float, most: int) -> int:
-        """Forget at most so many that were asked for before then (seconds since 1970); how many."""
-        sql = "SELECT id FROM verifications WHERE created < ? ORDER BY created LIMIT ?"
+        """Forget at most so many that have ended and were asked for before then (since 1970); how many."""
+        sql = "SELECT id FROM verifications WHERE created < ? AND state = 'done' ORDER BY created LIMIT ?"
         return self._forget("verifications", self._connection.tuples(sql, before, most))
 
 

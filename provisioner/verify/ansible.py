@@ -22,6 +22,8 @@ ENVIRONMENT = {
     "ANSIBLE_SSH_RETRIES": "0",
     "ANSIBLE_DEPRECATION_WARNINGS": "0",
     "ANSIBLE_CACHE_PLUGIN": "memory",
+    # of a task's result, which repeats what it was given; ansible-runner hands on nothing of a larger one
+    "MAX_EVENT_RES": str(32 << 20),
     "LANG": "C.UTF-8",
     "LC_ALL": "C.UTF-8",
 }

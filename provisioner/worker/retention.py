@@ -66,7 +66,8 @@ class Retention:
         """Remove what deployments that ended before then have left; how many files and folders."""
         old = list(islice(self._old_files(before), AT_ONCE))
         ended = self._site.database.deployments.ended_before(before, sorted({_owner(path) for path in old}))
-        gone = [path for path in old if _owner(path) in ended]
+        in_use = {row.folder for row in self._site.database.verifications.open()}  # a soak takes days
+        gone = [path for path in old if _owner(path) in ended and path.name not in in_use]
         for path in gone:
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path, ignore_errors=True)

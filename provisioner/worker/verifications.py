@@ -144,7 +144,7 @@ def _verify(site: Site, story: _Story, key: int) -> _Outcome:
     with os.fdopen(key):
         deployed = site.database.deployments.get(row.deployment)
         expected = verification.expected_of(site, deployed, row.level, row.seconds)
-        work = site.settings.state / "runs" / f"{deployed.id}.{row.id}"
+        work = site.settings.state / "runs" / row.folder
         target = SshTarget(
             name=row.host,
             address=row.address or deployed.address,

@@ -1,5 +1,6 @@
 """Checks of which GPUs there are: counted, found on the bus, telling what is asked, each its own."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 
 from provisioner.domain.acceptance import CheckStage, GpuSubject, Severity
@@ -112,8 +113,8 @@ def _expected(cards: Cards, kind: GpuKind) -> str:
 
 @answered
 def bus(seen: Seen) -> Iterator[Finding]:
-    """Every GPU on the PCI bus answers NVML, and none that answers is elsewhere."""
-    faults = list(_lost(seen))
+    """Every GPU on the PCI bus answers NVML, each from its own place, for which `pcie.path` looks."""
+    faults = [*_lost(seen), *_stacked(seen)]
     yield from faults
     if not faults:
         places = sorted(gpu.bus for gpu in seen.cards.answering)
@@ -135,6 +136,15 @@ def _lost(seen: Seen) -> Iterator[Finding]:
     for gpu in cards.nowhere():
         name = "another GPU that NVML counts" if silent else gpu.place
         yield miss(f"{name} does not answer, and is nowhere on the PCI bus: {_reason(gpu)}")
+
+
+def _stacked(seen: Seen) -> Iterator[Finding]:
+    """One card that is counted twice stands for another one that is missing."""
+    for place, count in Counter(gpu.bus for gpu in seen.cards.answering).items():
+        if count > 1:
+            yield miss(
+                f"NVML shows {count} GPUs at the place {place}{seen.slot(place)}", place, count, 1, "=="
+            )
 
 
 def _reason(gpu: NvmlGpu) -> str:

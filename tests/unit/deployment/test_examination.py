@@ -35,9 +35,10 @@ from provisioner.domain.purpose import DEPLOYING, VERIFYING, Purpose
 from provisioner.domain.refusal import Refusal
 from provisioner.domain.stage import RESTING, UNDER_WAY, Stage
 from provisioner.domain.timeline import read
-from provisioner.errors import NotFoundError, RefusedError, TransitionError
+from provisioner.errors import DiskFullError, NotFoundError, RefusedError, TransitionError
 from provisioner.site.site import Site
 from provisioner.state import examinations
+from provisioner.state.acceptance_reports import StoredReport
 from provisioner.system.checksum import sha256_text
 from provisioner.worker import examination
 from tests.unit.conftest import MAC, Clock, hello_of
@@ -324,10 +325,8 @@ def test_the_story_has_neither_writing_nor_sealing(site: Site, deployed: Deploym
     assert row.stage not in RESTING
 
 
-def test_the_signed_report_says_who_looked_and_is_compared_with_nothing(
-    site: Site, deployed: Deployment, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(signing, "sign", lambda body, key: "signed")
+def reported(site: Site) -> Deployment:
+    """A verification whose host has said that it is well, and shall be judged."""
     row = record(site, armed(site).id, examined(), source="agent")
     facts = {
         "image_id": "ramdisk",
@@ -353,7 +352,36 @@ def test_the_signed_report_says_who_looked_and_is_compared_with_nothing(
     told = {"facts": json.dumps(facts), "hardware": json.dumps(hardware)}
     examinations.keep(site.settings.state, row.id, told)
     record(site, row.id, DiskChosen(), source="bmc")
-    row = record(site, row.id, HostReleased(), source="agent")
+    return record(site, row.id, HostReleased(), source="agent")
+
+
+def test_a_full_disk_says_nothing_of_a_host(
+    site: Site, deployed: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is judged when there is room again, and not failed at the first commit that succeeds."""
+    monkeypatch.setattr(signing, "sign", lambda body, key: "signed")
+    row, add = reported(site), site.database.acceptance_reports.add
+
+    def refuse(report: StoredReport) -> None:
+        raise DiskFullError("no room")
+
+    monkeypatch.setattr(site.database.acceptance_reports, "add", refuse)
+    with pytest.raises(DiskFullError):
+        examination.judge(site, row)
+    assert site.database.deployments.get(row.id).stage == Stage.VERIFYING
+    monkeypatch.setattr(site.database.acceptance_reports, "add", add)
+    examination.judge(site, row)
+    assert site.database.deployments.get(row.id).stage == Stage.READY
+    assert len(site.database.acceptance_reports.of_host("vc-1")) == 1
+    told = [event.describe() for event in site.database.events.of(row.id) if event.kind == "verify.task"]
+    assert len(told) == len(set(told)), "each check is told once"
+
+
+def test_the_signed_report_says_who_looked_and_is_compared_with_nothing(
+    site: Site, deployed: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(signing, "sign", lambda body, key: "signed")
+    row = reported(site)
     examination.judge(site, row)
     ended = site.database.deployments.get(row.id)
     assert (ended.stage, ended.verdict.result) == (Stage.READY, "passed")

@@ -1160,6 +1160,27 @@ def test_of_two_results_that_differ_none_is_taken_for_the_right_one() -> None:
     assert (result.status, result.reason) == (ERROR, words)
 
 
+def test_a_gpu_that_is_counted_twice_stands_for_no_other() -> None:
+    """Each tells a UUID of its own, and the count is right."""
+    twice = nvml(*map(gpu, range(7)), gpu(7, bus=FIRST))
+    shown = twice.model_copy(update={"graphics": twice.graphics[:7]})
+    results = judge(evidence(shown), QUICK)
+    [result] = of("gpu.bus", results)
+    assert (result.status, result.reason) == (FAIL, f"NVML shows 2 GPUs at the place {FIRST} in slot 1")
+    assert reach_verdict(results).status == "rejected"
+
+
+def test_a_gpu_that_is_nowhere_on_the_bus_proves_nothing() -> None:
+    """NVML tells of eight, and the kernel has no function of the last."""
+    shown = nvml().model_copy(update={"graphics": ()})
+    whole = evidence().gpu.pcie
+    assert whole
+    known = tuple(one for one in whole.functions if one.bus != PLACES[7])
+    results = judge(evidence(shown, pcie=whole.model_copy(update={"functions": known})), QUICK)
+    assert reach_verdict(results).status == "incomplete"
+    assert "pcie.path" in {each.id for each in results if each.is_blocking}
+
+
 def test_a_machine_without_a_gpu_that_claims_results_proves_nothing() -> None:
     claimed = evidence(nvml(state="no module", gpus=(), graphics=()))
     results = judge(claimed, FULL)

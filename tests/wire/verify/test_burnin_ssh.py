@@ -17,7 +17,7 @@ import pytest
 
 from provisioner import run
 from provisioner.domain.acceptance import Level
-from provisioner.verify import SshTarget, burnin, burnin_archive
+from provisioner.verify import SshTarget, burnin, burnin_archive, evidence_burnin
 from provisioner.verify.burnin import BurnInOutcome, BurnInProgress
 from tests.wire.verify.test_verify import free_port, make_key, sshd
 
@@ -204,6 +204,25 @@ def test_progress_that_is_none_is_passed_over(
     assert (outcome.result, outcome.report) == ("ended", '{"state": "ok"}')
     (one,) = told
     assert (one.done, one.of, one.seconds_left) == (1, 2, 3) and "\x1b" not in one.test
+
+
+def test_a_report_is_taken_up_to_its_largest_size_and_no_line_is_without_end(
+    host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DCGM's output is in it. What is larger fills nobody's memory."""
+    text = "import json, sys\nline = json.dumps({'state': 'ok', 'raw': 'x' * (SIZE - 40)})\n"
+    text += "sys.stdout.write(line + END)\nsys.stdout.flush()\n"
+    sizes = {"SIZE": str(evidence_burnin.LONGEST), "END": "chr(10)"}
+    with_program(monkeypatch, tmp_path, text.replace("SIZE", sizes["SIZE"]).replace("END", sizes["END"]))
+    outcome = host.burn()
+    assert (outcome.result, len(outcome.report) > (15 << 20)) == ("ended", True)
+    assert evidence_burnin.read_burnin(outcome.report) is not None
+    larger = text.replace("SIZE", f"{evidence_burnin.LONGEST} * 2").replace("END", "chr(32) * (1 << 20)")
+    with_program(monkeypatch, tmp_path, larger)
+    outcome = host.burn()
+    assert (outcome.result, outcome.report) == ("failed", "")
+    assert "a line without end" in outcome.sentence
+    assert host.is_clean()
 
 
 def test_a_program_that_never_ends_is_ended_at_its_limit(

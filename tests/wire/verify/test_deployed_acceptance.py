@@ -13,7 +13,7 @@ import pytest
 from provisioner import run, verify
 from provisioner.domain.acceptance import Level
 from provisioner.domain.requirements import Requirements, SiteCheck
-from provisioner.verify import Expected, GpuKind, SshTarget, TaskResult, Verdict
+from provisioner.verify import Expected, GpuKind, SshTarget, TaskResult, Verdict, site_checks
 from provisioner.verify.burnin import BurnInProgress
 from provisioner.verify.subjects import subjects
 from tests.healthy_gpus import evidence
@@ -197,6 +197,23 @@ def test_a_program_that_the_profile_does_not_approve_proves_nothing(
             (host.checks / "nfs").write_text(program)
         verdict = host.verify(expected=replace(expected, acceptance=quick))
     assert verdict.result == "incomplete" and words in verdict.sentences[0], verdict.sentences
+
+
+def test_a_check_of_the_largest_size_is_run_and_what_it_says_is_cut(tmp_path: Path, nvml: Path) -> None:
+    """A program of 16 MiB, and nearly as much as it may print; one byte more is refused."""
+    said = json.dumps({"status": "pass", "reason": "x" * 60_000, "observed": "\x1b[2J" * 500})
+    program = f"#!/bin/sh\ncat <<'E'\n{said}\nE\nexit 0\n#"
+    with deployed(tmp_path, nvml) as host:
+        expected = host.with_check(program.ljust(site_checks.LARGEST, "x"))
+        expected = replace(expected, acceptance=expected.acceptance.model_copy(update={"level": Level.QUICK}))
+        verdict = host.verify(expected=expected)
+        with (host.checks / "nfs").open("a") as file:
+            file.write("x")
+        refused = host.verify(expected=expected)
+    assert verdict.result == "passed" and verdict.evidence, verdict.sentences
+    [check] = verdict.evidence.site_checks
+    assert (check.status, len(check.reason), "\x1b" in str(check.observed)) == ("pass", 200, False)
+    assert refused.result == "incomplete" and "larger than 16 MiB" in refused.sentences[0], refused.sentences
 
 
 def test_a_program_without_a_verdict_proves_nothing(tmp_path: Path, nvml: Path) -> None:

@@ -151,3 +151,63 @@ def test_it_is_asked_before_the_host_is_restarted(world: World, deployed: Puppet
     assert done.code == 6 and "this restarts the host" in done.err
     refused = world.provision("verify", deployed.name, "--level", "full")
     assert refused.code == 2 and "--level is for --key and --local" in refused.err
+
+
+UNREADABLE = {
+    "a number that is none": {"memory": float("nan")},
+    "a number without end": {"memory": float("inf")},
+    "a number of 400 digits": {"memory": 10**400},
+    "less than nothing": {"memory": -1},
+    "a name of 64 KiB": {"image_id": "x" * 65536},
+    "a list of 4,097": {"pci": ["10de:2330"] * 4097},
+    "no list": {"macs": "all of them"},
+}
+
+
+def end_of(world: World, puppet: Puppet, collected: dict[str, str]) -> str:
+    """A verification whose host says this, from its order to its rest; its id."""
+    ident = order(world, puppet)
+    body = report(puppet, arguments(puppet).nonce, collected=collected)
+    assert puppet.http("/agent/v1/examination", body=body).status == 200
+    world.await_event(ident, "disk.chosen")
+    assert puppet.http("/agent/v1/examination", body=body).json == {"do": "reboot"}
+    world.await_event(ident, "host.released")
+    return ident
+
+
+@pytest.mark.parametrize("forged", UNREADABLE.values(), ids=list(UNREADABLE))
+def test_what_cannot_be_meant_ends_it_with_a_cause(
+    world: World, deployed: Puppet, forged: dict[str, Any]
+) -> None:
+    last = deployed.row.id
+    ident = end_of(world, deployed, {"facts": json.dumps({**facts(deployed), **forged})})
+    world.await_event(ident, "verify.failed")
+    row = world.client.deployment(ident)
+    assert (row.stage, row.code) == ("failed", 502) and "cannot be read" in row.reason
+    assert world.client.deployment(deployed.name).id == last
+
+
+def test_what_a_host_says_reaches_no_terminal_and_no_file_but_its_own(world: World, deployed: Puppet) -> None:
+    said = {**facts(deployed), "kernel": "6.1\x1b[2J", "pci": ["\x1b]0;title\x07", "\u202e"]}
+    forged = {"facts": json.dumps(said), "pcie": "[" * 60_000, "../../forged": "{}", "firmware": "null"}
+    ident = end_of(world, deployed, forged)
+    world.await_event(ident, "verify.task")
+    folder = world.site.settings.state / "runs" / f"{ident}.verify" / "evidence"
+    assert {path.name for path in folder.iterdir()} == {
+        *("facts.json", "pcie.json", "firmware.json", "hardware.json")
+    }
+    assert not list(world.site.settings.state.rglob("forged*"))
+    for words in (("status", ident), ("status", ident, "-o", "json"), ("status", deployed.name)):
+        shown = world.provision(*words)
+        assert "\x1b" not in shown.out + shown.err and "\u202e" not in shown.out, words
+
+
+def test_a_report_that_is_too_large_or_no_json_is_nobodys(world: World, deployed: Puppet) -> None:
+    ident = order(world, deployed)
+    nonce = arguments(deployed).nonce
+    large = report(deployed, nonce, collected={"facts": "x" * (1 << 20)})
+    assert deployed.http("/agent/v1/examination", body=large).status == 404
+    assert deployed.http("/agent/v1/examination", body=b"[" * 100_000).status == 404
+    assert "agent.examined" not in world.told(ident)
+    assert deployed.http("/agent/v1/examination", body=report(deployed, nonce)).status == 200
+    world.client.cancel(ident)
