@@ -8,8 +8,9 @@ REPORT ?= .cache/rehearsal.json
 COMMIT = $(shell git describe --always --dirty --abbrev=40 --exclude='*')
 WANTED := $(shell sed -e 's/\#.*//' debian-packages.txt)
 
-# How tests are spread over processors: a file stays on one, for its tests share a service.
-PARALLEL ?= -n auto --dist loadfile
+# How tests are spread over processes: a file stays in one, for its tests share a service; they wait often, so there is
+# one process more than there are processors.
+PARALLEL ?= -n $(shell expr $$(nproc) + 1) --dist loadfile
 
 .PHONY: help packages venv setup quick unit test lint scheduled rehearse rehearse-faults rehearse-matrix rehearse-gpus test-adversary test-model test-mutants test-strain test-crash test-diagnosis test-long test-roles accept-gpu bench image image-base image-seed image-mirror image-gate image-twice lock golden clean
 
