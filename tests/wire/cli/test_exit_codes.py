@@ -118,6 +118,7 @@ REACHED = {  # command, code → the test that reaches it
     ("rehearse", 3): "tests/unit/cli/test_rehearse.py::test_one_rehearsal_that_went_wrong_fails_them_all",
     ("serve", 6): "tests/wire/test_service.py::test_a_state_folder_of_a_newer_release_is_left_as_it_is",
     ("verify", 3): f"{VERIFY}::test_a_user_who_may_not_be_root_ends_it_without_a_verdict",
+    ("verify", 7): "tests/wire/web/test_examination.py::test_at_its_timeout_it_goes_on_and_is_told",
     ("verify", 8): f"{VERIFY}::test_a_host_that_got_worse_is_8_and_stays_ready",
     ("certificate keygen", 6): f"{VERIFY}::test_a_key_pair_is_never_written_over",
     ("certificate verify", 6): f"{CERTIFICATE}::test_what_is_wrong_is_said_with_its_code",

@@ -354,7 +354,7 @@ SERVICE = test_service.test_a_full_disk_is_said_hinders_no_machine_and_is_over_w
 # what each command writes by its options, and the test of it on a full disk
 WRITTEN: dict[tuple[str, str], Callable[..., None]] = {
     ("certificate export", "--to"): test_a_certificate_is_written_whole_or_stays_what_it_was,
-    ("certificate get", "--to"): test_what_the_service_gives_is_written_whole_or_not_at_all,
+    ("certificate get", "-o"): test_what_the_service_gives_is_written_whole_or_not_at_all,
     ("certificate keygen", "--dir"): test_a_key_pair_is_made_whole_or_not_at_all,
     ("verify", "--to"): test_a_report_of_this_machine_is_written_whole_or_stays_what_it_was,
     ("image add", "file"): test_a_pack_its_manifest_and_its_signature_come_together,  # of a disk image

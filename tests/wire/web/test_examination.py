@@ -9,6 +9,7 @@ import pytest
 
 from provisioner.agent.arguments import ExaminationArguments, KernelArguments
 from provisioner.agent.protocol import ProtocolError
+from provisioner.errors import Exit
 
 if TYPE_CHECKING:
     from tests.wire.conftest import Puppet, World
@@ -203,3 +204,14 @@ def test_a_report_that_is_too_large_or_no_json_is_nobodys(world: World, deployed
     assert "agent.examined" not in world.told(ident)
     assert deployed.http("/agent/v1/examination", body=report(deployed, nonce)).status == 200
     world.client.cancel(ident)
+
+
+def test_at_its_timeout_it_goes_on_and_is_told(world: World, deployed: Puppet) -> None:
+    """Nobody has pressed the button."""
+    done = world.provision("verify", deployed.name, "--yes", "--timeout", "1")
+    assert done.code == Exit.RUNNING, done.err
+    assert "the verification goes on" in done.err
+    ident = deployed.row.id
+    row = world.site.database.deployments.last_order_of(deployed.name)
+    assert row and row.id != ident and row.is_verification and row.stage == "powering"
+    world.client.cancel(row.id)
