@@ -22,14 +22,19 @@ class Signature(NamedTuple):
 
     @property
     def key_id(self) -> str:
-        """The key's number, as minisign prints it: 16 hexadecimal digits."""
-        return self.value[2:10][::-1].hex().upper()
+        """The key's number, as minisign prints it."""
+        return printed_id(self.value)
 
     def text(self) -> str:
         """The file."""
         encoded = (base64.b64encode(value).decode() for value in (self.value, self.comment_value))
         first, second = encoded
         return f"{FIRST}{COMMENT}\n{first}\n{THIRD}{self.comment}\n{second}\n"
+
+
+def printed_id(data: bytes) -> str:
+    """The number in a public key or a signature: hexadecimal digits without leading zeros."""
+    return f"{int.from_bytes(data[2:10], 'little'):X}"
 
 
 def of_values(values: bytes, comment: str) -> Signature | None:

@@ -71,7 +71,7 @@ def check_statement(said: Statement, signature: Signature, keys: Sequence[Path])
 
 def public_id(key: Path) -> str:
     """A public key's number, as minisign prints it. Raises InputError (PV-568), FileError (PV-150)."""
-    return _public(key)[2:10][::-1].hex().upper()
+    return minisig.printed_id(_public(key))
 
 
 def _public(key: Path) -> bytes:

@@ -75,9 +75,7 @@ def verify(
     """
     chosen = Level(level) if level else None
     if local:
-        if host or user or address:
-            words = "--local is this machine: HOST, --user and --address are of another"
-            raise InputError(words, hint="drop them")
+        _require_mine(is_another=bool(host or user or address))
         if profile is None:
             raise InputError("what the machine must be is not said", hint="--profile FILE")
         from provisioner.cli import verify_local
@@ -106,6 +104,12 @@ def verify(
 
     how = verify_ramdisk.RamdiskOrder(host, yes=yes, no_wait=no_wait, timeout=timeout)
     return verify_ramdisk.verify(connect(server, state), how, output)
+
+
+def _require_mine(*, is_another: bool) -> None:
+    if is_another:
+        words = "--local is this machine: HOST, --user and --address are of another"
+        raise InputError(words, hint="drop them")
 
 
 def by_service() -> bool:
