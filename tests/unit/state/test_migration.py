@@ -11,11 +11,13 @@ from pathlib import Path
 
 import pytest
 from pysqlite3 import dbapi2 as sqlite3
+from sqlite_utils import Database as Tables
 
 from provisioner.domain.events.payload import Unknown
 from provisioner.domain.events.registry import KINDS
 from provisioner.domain.stage import Stage
 from provisioner.state.database import Database
+from provisioner.state.schema import SCHEMA_VERSION, migrations
 from provisioner.system.checksum import sha256_text
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "state"
@@ -292,3 +294,7 @@ def test_what_a_host_did_that_was_removed_before_is_not_its_names(tmp_path: Path
     stays = [row for row in database.deployments.newest() if row.host != "vc-ready"]
     assert stays and not any(row.of_former_host for row in stays)
     database.close()
+
+
+def test_every_migration_raises_the_version_that_older_releases_refuse() -> None:
+    assert len(migrations.pending(Tables(memory=True))) == SCHEMA_VERSION
