@@ -8,10 +8,11 @@ REPORT ?= .cache/rehearsal.json
 COMMIT = $(shell git describe --always --dirty --abbrev=40 --exclude='*')
 WANTED := $(shell sed -e 's/\#.*//' debian-packages.txt)
 
-# How tests are spread over processors: a file stays on one, for its tests share a service.
-PARALLEL ?= -n auto --dist loadfile
+# How tests are spread over processes: a file stays in one, for its tests share a service; they wait often, so there is
+# one process more than there are processors.
+PARALLEL ?= -n $(shell expr $$(nproc) + 1) --dist loadfile
 
-.PHONY: help packages venv setup quick unit test lint scheduled rehearse rehearse-faults rehearse-matrix test-adversary test-model test-mutants test-strain test-crash test-diagnosis test-long test-roles bench image image-base image-seed image-mirror image-gate image-twice lock golden clean
+.PHONY: help packages venv setup quick unit test lint scheduled rehearse rehearse-faults rehearse-matrix rehearse-gpus test-adversary test-model test-mutants test-strain test-crash test-diagnosis test-long test-roles accept-gpu bench image image-base image-seed image-mirror image-gate image-twice lock golden clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 20
@@ -62,15 +63,23 @@ rehearse-faults: setup ## the rehearsals with faults (about half an hour); the r
 rehearse-matrix: setup ## every firmware with every kind of disk (about half an hour); the result is kept there too
 	$(PROVISION) rehearse --cache $(CACHE) --matrix --label "$(COMMIT)" --report tests/rehearsal/results/matrix.json $(ARGS)
 
+GPUS_REPORT ?= tests/rehearsal/results/gpus.json
+rehearse-gpus: setup ## eight stand-ins of GPUs on a deployed host, healthy and with each fault; ARGS=missing plays that one; the result is kept
+	@mkdir -p $(dir $(GPUS_REPORT))
+	$(PY) -m tests.rehearsal.gpus --cache $(CACHE) --label "$(COMMIT)" --report $(GPUS_REPORT) $(ARGS)
+
 test-adversary: setup ## a stranger, a thief and a machine in another's place, at every door; prints what was tried
 	$(PY) -m pytest -q tests/wire/adversary $(ARGS)
 
 test-model: setup ## ten thousand runs of orders, clocks, machines and crashes against a statement of what may be written
 	GUARD_RUNS=10000 $(PY) -m pytest -q tests/unit/deployment/test_guard_model.py $(ARGS)
 
-test-mutants: setup ## faults planted in the guard, one at a time: its tests must find nine of ten; the result is kept
+test-mutants: setup ## faults planted in the guard, and in the judge of GPUs, one at a time: tests must find nine of ten, and 85 of 100; results are kept
 	$(PY) -m tests.mutants --commit "$(COMMIT)" --result tests/rehearsal/results/mutants.json \
 	  provisioner/deployment/guard.py tests/unit/deployment/test_guard.py
+	$(PY) -m tests.mutants --commit "$(COMMIT)" --result tests/rehearsal/results/mutants-judge.json \
+	  --at-least 85 --sample $(or $(SAMPLE),0) provisioner/verify/judge \
+	  tests/unit/verify/test_gpu_inventory.py tests/unit/verify/test_judge.py
 
 test-strain: setup ## a thousand slow clients of each kind, five minutes each, beside machines and people (40 minutes)
 	STRAIN_SECONDS=300 $(PY) -m pytest -v tests/wire/web/test_slow_clients.py $(ARGS)
@@ -81,6 +90,10 @@ test-crash: setup ## kill -9 of every process in every stage, power cuts of the 
 
 test-diagnosis: setup ## causes injected at protocol level must be named while a deployment waits, slow healthy ones name none; the result is kept
 	DIAGNOSIS_COMMIT="$(COMMIT)" DIAGNOSIS_REPORT=tests/rehearsal/results/diagnosis.json $(PY) -m pytest -q -s tests/wire/diagnosis $(ARGS)
+
+# Nothing of it has run where this was written: there was no GPU. What it keeps is compared by eye, docs/burn-in.md says with what.
+accept-gpu: venv ## collector and burn-in on this machine, which has an NVIDIA GPU, its driver and torch; ARGS="--out DIR -- --level standard"
+	$(PY) -m tests.rehearsal.accept_gpu $(ARGS)
 
 test-long: setup ## the tests that need QEMU or minutes
 	$(PY) -m pytest -m long -q

@@ -119,6 +119,20 @@ class PackError(ProvisionError):
     exit = Exit.REFUSED
 
 
+class CertificateError(ProvisionError):
+    """A certificate is none, was changed, or is by a key that nobody knows here."""
+
+    code = 560
+    exit = Exit.REFUSED
+
+
+class NotAcceptedError(ProvisionError):
+    """A certificate is right, and what it says is that the host was not accepted."""
+
+    code = 569
+    exit = Exit.REJECTED
+
+
 class DiskError(ProvisionError):
     """No disk, several disks, or a disk that cannot hold the image."""
 

@@ -153,6 +153,15 @@ class Images(_Section):
     )
 
 
+class Acceptance(_Section):
+    """How hosts are accepted, beside what their profiles say."""
+
+    checks: Path = Field(
+        default=Path("/etc/provisioner/checks"),
+        description="the folder of the site's own checks; a profile approves each by its SHA-256",
+    )
+
+
 class Retention(_Section):
     """For how many days what has ended is kept; orders and verdicts for ever, unless set."""
 
@@ -186,6 +195,7 @@ class Settings(_Section):
     discovery: Discovery = Discovery()
     mirror: Mirror = Mirror()
     images: Images = Images()
+    acceptance: Acceptance = Acceptance()
     retention: Retention = Retention()
     networks: tuple[Network, ...] = ()
 

@@ -24,6 +24,11 @@ FORMS: Mapping[str, str] = {
     r"^[a-z0-9_]{0,16}$": "a to z, 0 to 9 and _, 16 at most",
     r"^[\w.@ -]+$": "letters, digits, blanks, _, ., @ and - alone",
     r"^([0-9a-fA-F]{64})?$": "64 hexadecimal digits",
+    r"^[0-9a-f]{64}$": "64 of 0 to 9 and a to f, as sha256sum prints them",
+    r"^([0-9a-f]{64})?$": "64 of 0 to 9 and a to f, as sha256sum prints them",
+    r"^[a-z0-9]+(-[a-z0-9]+)*(\.[a-z0-9]+(-[a-z0-9]+)*)+$": "a check's id, as gpu.link-width",
+    r"^[A-Za-z_][A-Za-z0-9_.-]{0,31}$": "letters, digits, _, . and -, 32 at most; the first a letter or _",
+    r"^a-[a-z0-9-]{8,60}$": "a report's id: a- and 8 to 60 of a to z, 0 to 9 and -",
 }
 # kind of fault → what is said; a field may be a secret, so only what is no text at all is ever shown
 _WORDS: Mapping[str, str | Callable[[ErrorDetails], str]] = {

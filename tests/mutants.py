@@ -1,10 +1,12 @@
-"""How many planted faults in a module its tests find: `make test-mutants`.
+"""How many planted faults in a module, or in a folder of them, its tests find: `make test-mutants`.
 
-cosmic-ray writes its mutants into the source, so it works on a copy of the tree.
+cosmic-ray says which mutants there are; tests/mutant_trials.py tries them in a copy of the tree. Of a large
+folder a sample may be tried, which is the same each time.
 """
 
 import argparse
 import json
+import random
 import shutil
 import sys
 import tempfile
@@ -12,6 +14,9 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+from cosmic_ray.work_db import use_db
+from cosmic_ray.work_item import WorkerOutcome, WorkResult
 
 from provisioner import run
 
@@ -21,17 +26,19 @@ CONFIG = """[cosmic-ray]
 module-path = "{module}"
 timeout = 60.0
 excluded-modules = []
-test-command = "{python} -m pytest -x -q -p no:cacheprovider -p no:xdist {tests}"
+test-command = "is not used: tests/mutant_trials.py"
 [cosmic-ray.distributor]
 name = "local"
 """
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+LEFT_OUT = "left out of the sample"
 
 
 @dataclass(frozen=True)
 class Survivor:
     """A mutant that no test saw."""
 
+    module: str
     line: int
     operator: str
     difference: str
@@ -39,9 +46,13 @@ class Survivor:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Of one module: `score` in percent of the mutants that can be imported: the rest need no test."""
+    """Of one module or folder: `score` in percent of the mutants that can be imported: the rest need no test.
+
+    `mutants` were tried, of `planned`.
+    """
 
     module: str
+    planned: int
     mutants: int
     not_importable: int
     score: float
@@ -66,24 +77,41 @@ def answers(folder: Path, session: str) -> Iterator[tuple[dict[str, Any], dict[s
         yield item, result
 
 
-def tried(folder: Path, module: str, tests: list[str]) -> Outcome:
-    """Plants every mutant of `module`, one at a time. Raises CommandError if the tests fail without one."""
-    config = CONFIG.format(module=module, python=sys.executable, tests=" ".join(tests))
-    (folder / "mutants.toml").write_text(config)
-    for words in (
-        ["init", "mutants.toml", "mutants.sqlite"],
-        ["baseline", "mutants.toml"],
-        ["exec", "mutants.toml", "mutants.sqlite"],
-    ):
-        run.run([COSMIC_RAY, *words], cwd=folder, timeout=7200)
+def tried(folder: Path, module: str, tests: list[str], sample: int) -> Outcome:
+    """Plants the mutants of `module`, one at a time. Raises SystemExit if the tests fail without one."""
+    (folder / "mutants.toml").write_text(CONFIG.format(module=module))
+    run.run([COSMIC_RAY, "init", "mutants.toml", "mutants.sqlite"], cwd=folder, timeout=600)
+    choose(folder / "mutants.sqlite", sample)
+    trials = run.start([sys.executable, "-m", "tests.mutant_trials", "mutants.sqlite", *tests], cwd=folder)
+    if trials.wait(14400):
+        raise SystemExit("the trials did not end well")
     return outcome_of(module, list(answers(folder, "mutants.sqlite")))
+
+
+def choose(session: Path, sample: int) -> None:
+    """Leave out all but so many mutants, drawn evenly; 0 takes all."""
+    with use_db(str(session)) as database:
+        places = sorted(
+            (str(one.module_path), one.start_pos, one.operator_name, one.occurrence, item.job_id)
+            for item in database.work_items
+            for one in item.mutations
+        )
+        if not sample or sample >= len(places):
+            return
+        taken = set(random.Random(1).sample(places, sample))
+        for place in places:
+            if place not in taken:
+                left = WorkResult(worker_outcome=WorkerOutcome.SKIPPED, output=LEFT_OUT)
+                database.set_result(place[-1], left)
 
 
 def outcome_of(module: str, answered: list[tuple[dict[str, Any], dict[str, Any]]]) -> Outcome:
     """The score of pairs as `answers` gives them."""
-    ran = [(item, result) for item, result in answered if "error during collection" not in result["output"]]
+    chosen = [(item, result) for item, result in answered if result["output"] != LEFT_OUT]
+    ran = [(item, result) for item, result in chosen if "error during collection" not in result["output"]]
     survivors = tuple(
         Survivor(
+            module=Path(item["mutations"][0]["module_path"]).name,
             line=item["mutations"][0]["start_pos"][0],
             operator=item["mutations"][0]["operator_name"],
             difference=result["diff"] or "",
@@ -92,7 +120,7 @@ def outcome_of(module: str, answered: list[tuple[dict[str, Any], dict[str, Any]]
         if result["test_outcome"] == "survived"
     )
     score = 100 * (len(ran) - len(survivors)) / len(ran) if ran else 0.0
-    return Outcome(module, len(ran), len(answered) - len(ran), round(score, 1), survivors)
+    return Outcome(module, len(answered), len(ran), len(chosen) - len(ran), round(score, 1), survivors)
 
 
 def main(argv: list[str]) -> int:
@@ -100,17 +128,19 @@ def main(argv: list[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("module")
     parser.add_argument("tests", nargs="+")
+    parser.add_argument("--sample", type=int, default=0, metavar="NUMBER", help="of mutants; 0 takes all")
     parser.add_argument("--at-least", type=float, default=90.0, metavar="PERCENT")
     parser.add_argument("--commit", required=True)
     parser.add_argument("--result", type=Path, required=True)
     wanted = parser.parse_args(argv)
     with tempfile.TemporaryDirectory(prefix="mutants-") as place:
-        outcome = tried(copied(Path(place)), wanted.module, wanted.tests)
+        outcome = tried(copied(Path(place)), wanted.module, wanted.tests, wanted.sample)
     for survivor in outcome.survivors:
-        print(f"line {survivor.line}, {survivor.operator}\n{survivor.difference}\n")
+        print(f"{survivor.module} line {survivor.line}, {survivor.operator}\n{survivor.difference}\n")
     body = {"schema_version": SCHEMA_VERSION, "commit": wanted.commit, **asdict(outcome)}
     wanted.result.write_text(json.dumps(body, indent=1) + "\n")
-    print(f"{outcome.module}: {outcome.score} % of {outcome.mutants} mutants found, {wanted.result}")
+    tried_of = f"{outcome.mutants} of {outcome.planned} mutants"
+    print(f"{outcome.module}: {outcome.score} % of {tried_of} found, {wanted.result}")
     return 0 if outcome.score >= wanted.at_least else 1
 
 

@@ -29,6 +29,17 @@ NEEDED = (  # what is asked of nvidia-ml-py, and that by which another module of
 )
 # nvmlReturn_t (nvml.h): what keeps NVML from starting
 STATES = {9: "not loaded", 12: "no library", 18: "mismatch"}
+FUNCTION_NOT_FOUND = 13
+# invalid argument, not supported: how a GPU says that it has no such link or counter; and how an old driver
+ABSENT = (2, 3, FUNCTION_NOT_FOUND)
+MOST_LINKS = 36  # NVML_NVLINK_MAX_LINKS of NVLink 5
+CORRECTED, UNCORRECTED = 0, 1  # nvmlMemoryErrorType_t
+VOLATILE, AGGREGATE = 0, 1  # nvmlEccCounterType_t: since the driver was loaded, in the GPU's life
+LINK_ERRORS = range(5)  # nvmlNvLinkErrorCounter_t: replays, recoveries, CRC of flits and of data, ECC
+# the same for NVLink 5 (NVML_FI_DEV_NVLINK_COUNT_…): malformed packets, overruns, packets received with
+# errors, marked by the other end or with bad headers, local integrity, recoveries that failed. Symbol errors
+# are left out: forward error correction mends them.
+LINK_FIELDS = (206, 207, 208, 209, 210, 211, 214)
 
 
 def word(path: Path) -> str:
@@ -96,6 +107,7 @@ def ask() -> dict[str, Any]:
     report["library"] = guarded(errors, "library", pynvml.nvmlSystemGetNVMLVersion)
     if report["state"] == "ok":
         report["driver"] = guarded(errors, "driver", pynvml.nvmlSystemGetDriverVersion)
+        report["cuda"] = guarded(errors, "cuda", lambda: cuda(pynvml))
         count = guarded(errors, "count", pynvml.nvmlDeviceGetCount)
         report["gpus"] = [gpu(pynvml, index) for index in range(count or 0)]
         report["reason"] = errors.get("count", "")
@@ -118,7 +130,7 @@ def gpu(nvml: Any, index: int) -> dict[str, Any]:
     handle = guarded(errors, "handle", nvml.nvmlDeviceGetHandleByIndex, index)
     if handle is None:
         return {"index": index, "errors": errors}
-    queries = {
+    queries: dict[str, Callable[..., Any]] = {
         "uuid": nvml.nvmlDeviceGetUUID,
         "serial": nvml.nvmlDeviceGetSerial,
         "name": nvml.nvmlDeviceGetName,
@@ -133,9 +145,132 @@ def gpu(nvml: Any, index: int) -> dict[str, Any]:
         "ecc_pending": lambda one: bool(nvml.nvmlDeviceGetEccMode(one)[1]),
         "persistence": lambda one: bool(nvml.nvmlDeviceGetPersistenceMode(one)),
     }
+    queries |= health(nvml)
+    queries["nvlinks"] = lambda one: links(nvml, errors, one)
     found = {name: guarded(errors, name, query, handle) for name, query in queries.items()}
     bus, ident = found.pop("pci") or ("", "")
     return {"index": index, "bus": bus, "id": ident, **found, "errors": errors}
+
+
+def health(nvml: Any) -> dict[str, Callable[..., Any]]:
+    """What is asked of a GPU's health. The names are looked up late: an older nvidia-ml-py lacks some."""
+
+    def errors(kind: int, counter: int) -> Callable[..., Any]:
+        return lambda one: nvml.nvmlDeviceGetTotalEccErrors(one, kind, counter)
+
+    return {
+        "mig": lambda one: bool(nvml.nvmlDeviceGetMigMode(one)[0]),
+        "ecc_volatile_corrected": errors(CORRECTED, VOLATILE),
+        "ecc_volatile_uncorrected": errors(UNCORRECTED, VOLATILE),
+        "ecc_aggregate_corrected": errors(CORRECTED, AGGREGATE),
+        "ecc_aggregate_uncorrected": errors(UNCORRECTED, AGGREGATE),
+        "remapped_corrected": lambda one: int(nvml.nvmlDeviceGetRemappedRows(one)[0]),
+        "remapped_uncorrected": lambda one: int(nvml.nvmlDeviceGetRemappedRows(one)[1]),
+        "remap_pending": lambda one: bool(nvml.nvmlDeviceGetRemappedRows(one)[2]),
+        "remap_failed": lambda one: bool(nvml.nvmlDeviceGetRemappedRows(one)[3]),
+        # nvmlPageRetirementCause_t: several single bit errors, a double bit error
+        "retired_pages": lambda one: sum(len(nvml.nvmlDeviceGetRetiredPages(one, cause)) for cause in (0, 1)),
+        "retired_pending": lambda one: bool(nvml.nvmlDeviceGetRetiredPagesPendingStatus(one)),
+        "power_limit": lambda one: nvml.nvmlDeviceGetEnforcedPowerLimit(one) / 1000,  # NVML says mW
+        "power_limit_default": lambda one: nvml.nvmlDeviceGetPowerManagementDefaultLimit(one) / 1000,
+        "power": lambda one: nvml.nvmlDeviceGetPowerUsage(one) / 1000,
+        "temperature": lambda one: temperature(nvml, one),
+        "temperature_slowdown": lambda one: slowdown(nvml, one),
+        "throttle": lambda one: newer(
+            nvml,
+            "nvmlDeviceGetCurrentClocksEventReasons",
+            "nvmlDeviceGetCurrentClocksThrottleReasons",
+            one,
+        ),
+        "replays": lambda one: int(nvml.nvmlDeviceGetPcieReplayCounter(one)),
+    }
+
+
+def newer(nvml: Any, name: str, older: str, *arguments: Any) -> Any:
+    """A query by its newer name; by the older one where nvidia-ml-py or the driver does not have it."""
+    try:
+        return getattr(nvml, name)(*arguments)
+    except Exception as fault:
+        if not isinstance(fault, AttributeError) and getattr(fault, "value", 0) != FUNCTION_NOT_FOUND:
+            raise
+    return getattr(nvml, older)(*arguments)
+
+
+def temperature(nvml: Any, one: Any) -> int:
+    """The GPU's, in °C."""
+    return int(newer(nvml, "nvmlDeviceGetTemperatureV", "nvmlDeviceGetTemperature", one, 0))
+
+
+def slowdown(nvml: Any, one: Any) -> int:
+    """At how many °C the GPU slows down; the newest say only how far they are from it (nvml.h)."""
+    # NVML_TEMPERATURE_THRESHOLD_SLOWDOWN
+    threshold = optional(nvml.nvmlDeviceGetTemperatureThreshold, one, 1)
+    if threshold is None:
+        threshold = temperature(nvml, one) + nvml.nvmlDeviceGetMarginTemperature(one)
+    return int(threshold)
+
+
+def cuda(nvml: Any) -> str:
+    """The newest CUDA that the driver can do; NVML writes 13.0 as 13000."""
+    number = int(nvml.nvmlSystemGetCudaDriverVersion_v2())
+    return f"{number // 1000}.{number % 1000 // 10}"
+
+
+def optional(query: Callable[..., Any], *arguments: Any) -> Any:
+    """The query's value, None where the GPU has no such thing. Raises whatever else is wrong."""
+    try:
+        return query(*arguments)
+    except Exception as fault:
+        if getattr(fault, "value", 0) not in ABSENT:
+            raise
+    return None
+
+
+def links(nvml: Any, errors: dict[str, str], handle: Any) -> list[dict[str, Any]]:
+    """The GPU's NVLinks. Raises where it has none, or one does not answer: none is left out in silence."""
+    states = [optional(nvml.nvmlDeviceGetNvLinkState, handle, number) for number in range(MOST_LINKS)]
+    # nvmlNvLinkState: 0 is inactive; active, asleep and active without traffic are up
+    found = [
+        {"number": number, "active": bool(state), **link(nvml, errors, handle, number)}
+        for number, state in enumerate(states)
+        if state is not None
+    ]
+    if not found:
+        nvml.nvmlDeviceGetNvLinkState(handle, 0)  # raises once more, and says why
+    return found
+
+
+def link(nvml: Any, errors: dict[str, str], handle: Any, number: int) -> dict[str, Any]:
+    """What else one NVLink says of itself; an inactive one may not know its other end."""
+
+    def remote() -> str:
+        return place(nvml.nvmlDeviceGetNvLinkRemotePciInfo(handle, number))[0]
+
+    return {
+        "version": guarded(errors, "nvlink version", lambda: nvml.nvmlDeviceGetNvLinkVersion(handle, number)),
+        "remote": guarded(errors, "nvlink remote", remote) or "",
+        "errors": guarded(errors, "nvlink errors", count, nvml, handle, number),
+    }
+
+
+def count(nvml: Any, handle: Any, number: int) -> int:
+    """The sum of the error counters that a link has. Raises where it has none, or one does not answer."""
+    counts = [optional(nvml.nvmlDeviceGetNvLinkErrorCounter, handle, number, kind) for kind in LINK_ERRORS]
+    if counts.count(None) == len(counts):
+        asked = [(ident, number) for ident in LINK_FIELDS]
+        fields = nvml.nvmlDeviceGetFieldValues(handle, asked)
+        counts = [optional(field, nvml, one) for one in fields]
+    known = [int(one) for one in counts if one is not None]
+    if not known:
+        raise LookupError("it has no error counter")
+    return sum(known)
+
+
+def field(nvml: Any, one: Any) -> int:
+    """The value of one answer to nvmlDeviceGetFieldValues, each of which may fail by itself."""
+    if one.nvmlReturn:
+        raise nvml.NVMLError(one.nvmlReturn)
+    return int(one.value.ullVal)
 
 
 def place(pci: Any) -> tuple[str, str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from provisioner import __version__, errors
 from provisioner.agent import disks, facts, protocol
+from provisioner.agent.arguments import KernelArguments
 from provisioner.agent.block_device import BlockDevice
 from provisioner.agent.link import Link, Stopped
 from provisioner.agent.neighbour import Neighbour
@@ -35,7 +36,7 @@ class Job:
 
     def __init__(
         self,
-        arguments: protocol.KernelArguments,
+        arguments: KernelArguments,
         *,
         connect: Callable[..., Link] = Link,
         keys: Path = KEYS,

@@ -1,14 +1,12 @@
-"""What the agent and the service say to each other: kernel arguments and messages, standard library only.
+"""What the agent and the service say to each other: their messages, standard library only.
 
 Transport: JSON over HTTP under ``/agent/v1/``; after the hello every request carries
 ``Authorization: Bearer TOKEN``. Every answer is ``{"do": "continue" | "stop" | "reboot", ...}``.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Annotated, Literal, TypeAlias, TypeVar
-from urllib.parse import urlsplit
 
 from provisioner.agent.fields import (
     BootId,
@@ -31,6 +29,8 @@ from provisioner.agent.fields import (
 from provisioner.agent.neighbour import Neighbours
 
 PREFIX = "/agent/v1"
+COLLECTORS = ("facts", "pcie", "firmware")  # programs of ansible/files that need no driver of NVIDIA's
+LARGEST_EXAMINATION = 1 << 20  # bytes of the message; eight GPUs behind switches need 60 kB
 Do = Literal["continue", "stop", "reboot"]
 Phase = Literal["preparing", "comparing", "writing", "reading back", "finishing"]
 Method = Literal["delta", "full", "wipe"]
@@ -39,79 +39,6 @@ _T = TypeVar("_T")
 
 class ProtocolError(ValueError):
     """A message or kernel argument that the other side cannot have meant."""
-
-
-@dataclass(frozen=True)
-class KernelArguments:
-    """Where the ramdisk finds its service, and the one-time number that proves it was ordered."""
-
-    server: str  # http://ADDRESS[:PORT], no path
-    mac: str  # aa:bb:cc:dd:ee:ff, the MAC that was ordered
-    nonce: str  # url-safe text
-
-    def __post_init__(self) -> None:
-        """What writes is made from these: without a nonce there are none. Raises ProtocolError."""
-        _check("nonce", self.nonce)
-
-    def __str__(self) -> str:
-        return f"pv.server={self.server} pv.mac={self.mac} pv.nonce={self.nonce}"
-
-    @classmethod
-    def parse(cls, command_line: str) -> "KernelArguments":
-        """From ``/proc/cmdline``. Raises ProtocolError naming the argument that is missing or malformed."""
-        if is_survey(command_line):
-            raise ProtocolError("kernel argument pv.inventory forbids every order")
-        words = _words(command_line)
-        for name in CHECKS:
-            _check(name, words.get(f"pv.{name}", ""))
-        return cls(words["pv.server"], words["pv.mac"], words["pv.nonce"])
-
-
-@dataclass(frozen=True)
-class SurveyArguments:
-    """Where the ramdisk of a machine that nobody knows reports what it is; nothing that could allow more."""
-
-    server: str
-    mac: str
-
-    def __str__(self) -> str:
-        return f"pv.server={self.server} pv.mac={self.mac} pv.inventory=1"
-
-    @classmethod
-    def parse(cls, command_line: str) -> "SurveyArguments":
-        """From ``/proc/cmdline``; a nonce there is not even read. Raises ProtocolError."""
-        words = _words(command_line)
-        for name in ("server", "mac"):
-            _check(name, words.get(f"pv.{name}", ""))
-        return cls(words["pv.server"], words["pv.mac"])
-
-
-CHECKS = {
-    "server": r"http://[\w.:\[\]-]+",
-    "mac": r"([0-9a-f]{2}:){5}[0-9a-f]{2}",
-    "nonce": r"[\w-]+",
-}
-
-
-def is_survey(command_line: str) -> bool:
-    """Whether ``pv.inventory`` stands there, with any value or none: then nothing may be written."""
-    return any(word.split("=", 1)[0] == "pv.inventory" for word in command_line.split())
-
-
-def _words(command_line: str) -> dict[str, str]:
-    return dict(word.split("=", 1) for word in command_line.split() if "=" in word)
-
-
-def _check(name: str, value: str) -> None:
-    is_usable = re.fullmatch(CHECKS[name], value, re.ASCII) is not None
-    if name == "server" and is_usable:
-        try:
-            address = urlsplit(value)
-            is_usable = bool(address.hostname) and address.port != 0  # a port of 99999 raises here
-        except ValueError:
-            is_usable = False
-    if not is_usable:
-        raise ProtocolError(f"kernel argument pv.{name} is missing or malformed")
 
 
 @dataclass(frozen=True)
@@ -202,6 +129,19 @@ class Inventory:
     firmware: str = ""
     devices: Devices = field(default_factory=list)
     neighbours: Neighbours = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Examination:
+    """POST examination: what the host of a verification is. Polled until the answer says reboot or stop.
+
+    `collected`: what each of COLLECTORS printed, by its name; what failed is left out.
+    """
+
+    nonce: Nonce
+    boot_id: BootId
+    hardware: Inventory
+    collected: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -307,7 +247,7 @@ class Answer:
     body: Mapping[str, object]
 
 
-Message: TypeAlias = Hello | Inventory | Progress | Log | Written | Failed
+Message: TypeAlias = Hello | Inventory | Examination | Progress | Log | Written | Failed
 
 
 def dump(message: Message | HelloAnswer | Disk) -> dict[str, object]:

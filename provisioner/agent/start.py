@@ -1,11 +1,18 @@
-"""Chooses what this boot of the agent is for, from the kernel's arguments: an order or the inventory."""
+"""Chooses by the kernel's arguments what this boot is for: an order, a verification, the inventory."""
 
 import threading
 from pathlib import Path
 
 from provisioner.agent import facts
+from provisioner.agent.arguments import (
+    ExaminationArguments,
+    KernelArguments,
+    SurveyArguments,
+    is_examination,
+    is_survey,
+)
 from provisioner.agent.lldp import LldpListener
-from provisioner.agent.protocol import KernelArguments, ProtocolError, SurveyArguments, is_survey
+from provisioner.agent.protocol import ProtocolError
 
 
 def main(command_line: Path = Path("/proc/cmdline"), arguments: str = "") -> int:
@@ -15,7 +22,9 @@ def main(command_line: Path = Path("/proc/cmdline"), arguments: str = "") -> int
     """
     words = arguments or command_line.read_text(errors="replace")
     try:
-        if is_survey(words):
+        if is_examination(words):
+            _examine(ExaminationArguments.parse(words))
+        elif is_survey(words):
             _survey(SurveyArguments.parse(words))
         else:
             _work(KernelArguments.parse(words))
@@ -30,6 +39,12 @@ def _survey(arguments: SurveyArguments) -> None:
     from provisioner.agent.survey import Survey
 
     Survey(arguments, neighbours=_listener()).run()
+
+
+def _examine(arguments: ExaminationArguments) -> None:
+    from provisioner.agent.examination import Examiner
+
+    Examiner(arguments, neighbours=_listener()).run()
 
 
 def _work(arguments: KernelArguments) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from provisioner import __version__
 from provisioner.agent import facts, protocol
+from provisioner.agent.arguments import SurveyArguments
 from provisioner.agent.link import Link
 from provisioner.agent.neighbour import Neighbour
 from provisioner.agent.restart import restart
@@ -20,15 +21,16 @@ class Survey:
 
     def __init__(
         self,
-        arguments: protocol.SurveyArguments,
+        arguments: SurveyArguments,
         *,
         connect: Callable[..., Link] = Link,
         reboot: Callable[[], None] = restart,
         find_disks: Callable[[], list[protocol.Disk]] = facts.disks,
         neighbours: Callable[[], list[Neighbour]] = list,
+        patience: float = PATIENCE,
     ) -> None:
         self._arguments = arguments
-        self._link = connect(arguments.server, log=self.log, patience=PATIENCE)
+        self._link = connect(arguments.server, log=self.log, patience=patience)
         self._reboot = reboot
         self._find_disks = find_disks
         self._neighbours = neighbours
@@ -41,7 +43,7 @@ class Survey:
         """Tell, then restart, whatever the answer is: an order in it is not even looked at."""
         try:
             self.log("inventory only: no disk of this machine will be written")
-            message = self._look()
+            message = self.look()
             self.log(f"{message.maker} {message.product}, serial {message.serial or 'none'}".strip())
             for disk in message.disks:
                 self.log(f"disk {disk.name} {disk.model} {disk.size} bytes: {disk.content}")
@@ -52,7 +54,8 @@ class Survey:
         self.log("this machine restarts and boots its disk")
         self._reboot()
 
-    def _look(self) -> protocol.Inventory:
+    def look(self) -> protocol.Inventory:
+        """What this machine is; disks are read, and nothing else is done to them."""
         nics, (cpu, cpus) = facts.nics(), facts.cpu()
         return protocol.Inventory(
             mac=self._arguments.mac,

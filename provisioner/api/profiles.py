@@ -30,19 +30,26 @@ class ProfileAnswer(ServiceAnswer):
 class ProfileLesson(FrozenModel):
     """From which machine a profile is learned, under which name.
 
-    `devices` are PCI ids that count besides its GPUs; `apply` stores it, `replace` allows to change one.
+    `devices` are PCI ids that count besides its GPUs; `report` is one of the host's acceptance reports, its
+    newest unless given; `apply` stores it, `replace` allows to change one.
     """
 
     machine: str
     name: str = ""
     devices: tuple[str, ...] = ()
+    report: str = ""
     apply: bool = False
     replace: bool = False
 
 
 class ProfileLearned(ServiceAnswer):
-    """The profile, as inventory/profiles.yml has it in `yaml`, and whether it was stored."""
+    """The profile, as inventory/profiles.yml has it in `yaml`, and whether it was stored.
+
+    `report` taught what it says of GPUs; where none did, `note` says why if the host has one.
+    """
 
     profile: Profile
     yaml: str
     stored: bool
+    report: str = ""
+    note: str = ""

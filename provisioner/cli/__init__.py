@@ -37,8 +37,16 @@ COMMANDS: Places = {
     "retry": ("deploy:retry", "Deploy the same image on a host once more"),
     "pause": ("control:pause", "Let no further host of a run begin"),
     "resume": ("control:resume", "Let a paused deployment, or a paused run, go on."),
-    "cancel": ("control:cancel", "End a deployment, or all of a run"),
+    "cancel": ("control:cancel", "End a deployment, a verification, or all of a run"),
     "report": ("report:report", "How each host of a run ended"),
+    "verify": (
+        "verify:verify",
+        "Judge a host once more, after it was sealed; nothing is written on its disk.",
+    ),
+    "certificate": (
+        "certificate:certificate",
+        "Certificates of GPU acceptance: get a host's, verify, write in another form; keys.",
+    ),
     "host": ("host:host", "Machines: add, import, list, show, edit, rename, move, lock, remove."),
     "profile": ("profile:profile", "Kinds of hosts: list, show, learn, remove; what a host would be served."),
     "image": ("image:image", "Images: build, compare, sign, pack, add, list, verify, write."),

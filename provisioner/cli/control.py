@@ -7,13 +7,14 @@ import click
 
 from provisioner.cli import question, runs
 from provisioner.cli.options import operator_name, output_option, with_client
-from provisioner.cli.output import info, local_time, print_rows
+from provisioner.cli.output import info, local_time, print_record, print_rows
 from provisioner.domain.stage import ACTIVE, RESTING, Stage
 from provisioner.errors import Exit, InputError, ProvisionError
 from provisioner.system.units import counted
 
 if TYPE_CHECKING:
     from provisioner.api.deployments import DeploymentStatus
+    from provisioner.api.verifications import VerificationStatus
     from provisioner.client import Client
 
 
@@ -23,12 +24,16 @@ if TYPE_CHECKING:
 @output_option
 @with_client
 def cancel(client: "Client", host: str, yes: bool, output: str) -> int:
-    """End a deployment, or all of a run, which is asked. A half-written disk does not boot.
+    """End a deployment, a verification, or all of a run, which is asked. A half-written disk does not boot.
 
     Nothing is powered off.
     """
     if runs.is_run(host):
         return _cancel_run(client, host, yes=yes, output=output)
+    from provisioner.api.verifications import is_verification_id
+
+    if is_verification_id(host):
+        return _tell_verification(client.cancel_verification(host, operator_name()), output)
     if not yes and (followers := _followers(client, host)):
         count = counted(len(followers), "host")
         info(f"{host} is a canary: {count} of its run that waits for it will not begin")
@@ -36,9 +41,29 @@ def cancel(client: "Client", host: str, yes: bool, output: str) -> int:
         if not question.confirm("End it, and with it the rest of its run?"):
             info(question.NOTHING)
             return Exit.REFUSED
-    row = client.cancel(host, operator_name())
-    sentence = f"{row.id} of {row.host} is cancelled; again with: provision retry {row.host}"
+    try:
+        row = client.cancel(host, operator_name())
+    except ProvisionError:
+        if ended := _cancel_verification(client, host):
+            return _tell_verification(ended, output)
+        raise
+    again = row.advise(f"provision retry {row.host}")
+    sentence = f"{row.id} of {row.host} is cancelled; again with: {again}"
     _print([row], sentence, output)
+    return Exit.DONE
+
+
+def _cancel_verification(client: "Client", host: str) -> "VerificationStatus | None":
+    """A host whose deployment is at rest may be verified with an SSH key; None where it is not."""
+    try:
+        return client.cancel_verification(host, operator_name())
+    except ProvisionError:
+        return None
+
+
+def _tell_verification(row: "VerificationStatus", output: str) -> int:
+    sentence = f"{row.id} of {row.host} is cancelled; {row.hint}"
+    print_record(output, "verification", row, lambda: info(sentence), name=row.id)
     return Exit.DONE
 
 

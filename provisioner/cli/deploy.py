@@ -173,6 +173,12 @@ def retry(
         return _deploy_many(client, wanted, output, how, many)
     _refuse_for_one(many, "provision retry RUN")
     last = client.deployment(host)
+    if last.is_verification:
+        raise RefusedError(
+            f"{last.id} is a verification of {last.host}, retry would erase its disk; nothing was ordered",
+            hint=f"provision verify {last.host}; if its disk is meant: provision deploy {last.host}",
+            code=576,
+        )
     how = how.once_more(_terms(client, last), last.stop_after)
     _say_kept(how, last.id)
     plan = client.plan(last.host, last.image, how.terms)

@@ -1,10 +1,12 @@
 """What each error code means, and what to do."""
 
+from provisioner.cli.explain_acceptance import ACCEPTANCE
 from provisioner.cli.explain_causes import NAMED
 
 # code → (what has happened, what to do). A test fails where the program uses a code that is not here.
 CODES: dict[int, tuple[str, str]] = {
     **NAMED,
+    **ACCEPTANCE,
     100: ("Something typed or written cannot be used.", "The message names the word; correct it."),
     101: ("This is not a MAC address.", "Twelve hexadecimal digits in any notation, as on the label."),
     102: ("This is not a service's URL.", "Write --server http://ADDRESS[:PORT]."),
@@ -90,6 +92,10 @@ CODES: dict[int, tuple[str, str]] = {
     146: (
         "What would be done is not what was shown: a host, disk, image or terms are otherwise now.",
         "Look at what it is now (--dry-run); then give the command again.",
+    ),
+    147: (
+        "No certificate of this host, or none of this id, is kept.",
+        "One is signed at the end of each verification; provision certificate list HOST.",
     ),
     150: (
         "A file or folder cannot be read or written.",
@@ -242,12 +248,6 @@ CODES: dict[int, tuple[str, str]] = {
         "provision bmc console HOST: it may have booted another disk, or its network does not work.",
     ),
     420: ("Another system came up than was written.", "A second bootable disk? Then provision retry."),
-    501: ("The host is not what its profile says.", "Mend the hardware or the profile; provision retry."),
-    502: ("The verification could not be run.", "provision status HOST; then provision retry HOST."),
-    503: ("The host reported no usable SSH host key.", "provision retry HOST; its image may lack openssh."),
-    510: ("The verification did not end in time.", "Check that SSH reaches the host."),
-    520: ("The sealing did not end in time.", "provision retry HOST."),
-    521: ("The host could not be sealed.", "provision status HOST; then provision retry HOST."),
     600: ("The service met an error of its own.", "Its log has the details; please report them."),
     601: (
         "The service does not know the token.",

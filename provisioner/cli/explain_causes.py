@@ -135,6 +135,46 @@ NAMED: dict[int, tuple[str, str]] = {
         "ECC of a GPU is not as the profile wants it.",
         "nvidia-smi -e sets it; restart the host; then provision retry HOST.",
     ),
+    543: (
+        "A GPU has memory errors, or rows and pages of memory that wait to be replaced.",
+        "Reset it or restart the host; if it comes back, replace the GPU.",
+    ),
+    544: ("Heat or too little power slows a GPU.", "Look at fans, air baffles, power cables."),
+    545: (
+        "The power limit, persistence mode or MIG of a GPU is not as the profile wants it.",
+        "Take an image that sets it, or correct the profile.",
+    ),
+    546: (
+        "GPUs do not reach each other as they should: NVLinks, NCCL.",
+        "Reseat the module or the NVLink bridge; look at the fabric manager.",
+    ),
+    547: (
+        "An error of NVIDIA's driver (Xid, SXid) is in the kernel's log.",
+        "The finding says which it is and what to do about it.",
+    ),
+    548: (
+        "The way over PCIe to a GPU is too narrow, too slow, or has errors.",
+        "Reseat the GPU, its riser and its cables.",
+    ),
+    549: (
+        "A container does not see the GPUs, or loses them after systemctl daemon-reload.",
+        "Look at the NVIDIA container toolkit and at docker's cgroup driver in the image.",
+    ),
+    550: (
+        "The firmware of a part is none that the profile accepts.",
+        "Update it by its maker's tool, or accept it in the profile.",
+    ),
+    551: ("The burn-in failed, or was not made whole.", "The finding says on which GPU, and why."),
+    552: (
+        "A GPU is slower than the profile wants.",
+        "Reseat it; look at heat and power limit; compare it with its siblings.",
+    ),
+    553: ("DCGM's diagnosis failed or left tests out.", "dcgmi diag on the host says more."),
+    554: ("A check of the site's own failed.", "The finding has its sentence."),
+    555: (
+        "A GPU is another than in the host's last report, or shares its serial.",
+        "Was it exchanged? Then it is in order.",
+    ),
     675: (
         "The host took the address that another DHCP server offered.",
         "Unplug that server: the message names it; provision net check.",

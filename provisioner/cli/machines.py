@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from provisioner.cli.output import Column, local_time
-from provisioner.system.units import and_more, named, size
+from provisioner.system.units import first, named, size
 
 if TYPE_CHECKING:
     from provisioner.domain.machine import UnknownMachine
@@ -31,7 +31,7 @@ def _joined(*words: str) -> str:
 
 def _lines(words: Sequence[str]) -> list[str]:
     """A machine may say that it has hundreds; all of them are in the data."""
-    return list(filter(None, (*words[:MOST], and_more(len(words), MOST))))
+    return first([word for word in words if word], MOST)
 
 
 COLUMNS: "tuple[Column[UnknownMachine], ...]" = (

@@ -133,6 +133,9 @@ def _difference(file: "RenderedText") -> str:
 @click.option(
     "--device", "devices", multiple=True, metavar="ID", help="A PCI id, vendor:device, that counts as a GPU."
 )
+@click.option(
+    "--report", default="", metavar="ID", help="An accepted report; the host's newest unless given."
+)
 @click.option("--apply", "store", is_flag=True, help="Store it in the service.")
 @click.option("--replace", is_flag=True, help="Allow --apply to change the hardware of an existing profile.")
 @output_option
@@ -143,6 +146,7 @@ def learn(
     output: str,
     name: str,
     devices: tuple[str, ...],
+    report: str,
     store: bool,
     replace: bool,
 ) -> None:
@@ -151,12 +155,22 @@ def learn(
     It is printed as inventory/profiles.yml has it. Disks are told by size, model and kind; GPUs by PCI id
     and count; all the memory that was seen must be there. Of an existing profile, image, deadlines and seal
     stay. Read it before a host is deployed with it: the hints say which disk is erased.
+
+    Where the host has an accepted report of its GPUs, what they are becomes what the profile expects, and
+    what was measured its limits: rates less 10 %, temperature and 8 °C more. provision certificate list HOST
+    shows its reports.
     """
     from provisioner.api.profiles import ProfileLesson
 
-    lesson = ProfileLesson(machine=machine, name=name, devices=devices, apply=store, replace=replace)
+    lesson = ProfileLesson(
+        machine=machine, name=name, devices=devices, report=report, apply=store, replace=replace
+    )
     learned = client.learn(lesson)
     profile, text = learned.profile, learned.yaml
     print_record(output, "profile", profile, lambda: write(text), name=profile.name)
+    if learned.report:
+        info(f"GPUs and limits are of the report {learned.report}: read the limits before you trust them")
+    elif learned.note:
+        info(learned.note)
     if store:
         info(f"the profile {profile.name} is stored")

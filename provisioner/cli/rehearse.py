@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 FAULTS = (
     *("power-cut", "power-cut-older", "kills", "corrupt-pack"),
     *("plain-rom", "two-disks", "hinted-disk", "4kn", "missing-gpu", "redeploy", "foreign-key"),
+    "verify-ramdisk",
 )
 INSTALL = "autoinstall"  # with an ISO
 MIXED = "fleet-mixed"  # for several hosts: one well, one with a dead BMC, one without its disk

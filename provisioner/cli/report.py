@@ -2,7 +2,9 @@
 
 import csv
 import io
+import time
 from collections import Counter
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -11,6 +13,7 @@ from provisioner.cli import failures
 from provisioner.cli.options import with_client
 from provisioner.cli.output import FORMATS, Column, info, local_time, print_rows, say, timestamp, write
 from provisioner.domain.stage import ACTIVE, Stage
+from provisioner.errors import InputError
 from provisioner.system.units import counted, duration
 
 if TYPE_CHECKING:
@@ -51,6 +54,9 @@ FIELDS: "tuple[Column[HostResult], ...]" = (
     Column("disk", lambda row: row.disk),
     Column("disk_serial", lambda row: row.disk_serial),
     Column("serial", lambda row: row.serial),
+    Column("rack", lambda row: row.rack),
+    Column("verdict", lambda row: row.verdict),
+    Column("report", lambda row: row.report),
     Column("deployment", lambda row: row.deployment),
 )
 
@@ -60,10 +66,13 @@ FIELDS: "tuple[Column[HostResult], ...]" = (
 @click.option(
     "-o", "--output", type=click.Choice((*FORMATS, "csv")), default="table", help="How it is printed."
 )
+@click.option("--to", "target", type=click.Path(path_type=Path), help="Write a PDF: a page for each rack.")
 @with_client
-def report(client: "Client", run: str, output: str) -> None:
+def report(client: "Client", run: str, output: str, target: Path | None) -> None:
     """How each host of a run ended: result, stage, code, durations, image, disk and serial."""
     answer = client.run_report(run)
+    if target is not None:
+        return _write(answer, target)
     if output == "csv":
         return write(_csv(answer))
     if output == "table":
@@ -72,6 +81,17 @@ def report(client: "Client", run: str, output: str) -> None:
     if output == "table":
         failures.tell(failures.of_results(answer.hosts))
     return None
+
+
+def _write(answer: "RunReport", target: Path) -> None:
+    """The run on paper. Raises InputError where the name says another form, FileError."""
+    from provisioner.certificate import rack_pages
+    from provisioner.system import outputs
+
+    if target.suffix.lower() != ".pdf":
+        raise InputError(f"{target.name}: a run is written as PDF", hint="give a name that ends in .pdf")
+    outputs.write(target, rack_pages.render(answer.run, answer.hosts, time.time()))
+    info(f"{target}: {answer.run.id}, {counted(len(answer.hosts), 'host')}")
 
 
 def _summarise(answer: "RunReport") -> None:

@@ -80,7 +80,7 @@ class HostStory:
             return f"{self.row.reason}; {self.row.hint}"
         record = self.timeline.stages.get(self.timeline.stage)
         note = record.note if record else ""
-        if self.row.stage == Stage.WRITING and self.timeline.progress:
+        if self.timeline.progress and self.timeline.progress.is_of(self.row.stage):
             note = self.timeline.progress.summary(now).removeprefix("writing ")
         note = self.timeline.with_request(note)
         return f"attempt {self.timeline.attempt}, {note}" if self.timeline.attempt > 1 else note

@@ -55,7 +55,7 @@ PROGRESS_INTERVAL = 10.0  # seconds between two lines of progress; reports come 
 
 
 def _remark(row: "DeploymentStatus", now: float) -> str:
-    if row.stage == Stage.WRITING and row.progress.phase and not row.paused:
+    if row.progress.is_of(row.stage) and not row.paused:
         return row.progress.describe(now)
     return row.reason
 
@@ -66,7 +66,7 @@ def columns_at(now: float) -> "tuple[Column[DeploymentStatus], ...]":
         Column("HOST", lambda row: row.host),
         Column("STATE", lambda row: row.stage),
         Column("SINCE", lambda row: local_time(row.stage_since)),
-        Column("IMAGE", lambda row: row.image),
+        Column("IMAGE", lambda row: row.content),
         Column("TRY", lambda row: str(row.attempt or "")),
         Column("", lambda row: _remark(row, now)),
     )
@@ -102,7 +102,7 @@ def _show(answer: "DeploymentEvents") -> None:
     row, timeline, out = answer.deployment, Timeline(), console()
     for event in answer.events:
         timeline.add(event)
-    print_lines(out, line((f"{row.host}  {row.image}  {row.id}", "bold")))
+    print_lines(out, line((f"{row.host}  {row.content}  {row.id}", "bold")))
     for stage in stage_lines(row, timeline, answer.now, columns_of(out.file)):
         print_lines(out, *stage.lines)
     if row.stage in RESTING:
@@ -127,7 +127,7 @@ def watch(client: "Client", host: str, timeout: float | None) -> int:
     if runs.is_run(host):
         return runs.follow(client, host, timeout=timeout)[1]
     row = client.deployment(host)
-    info(f"{row.host}  {row.image}  {row.id}")
+    info(f"{row.host}  {row.content}  {row.id}")
     return follow(client, row, timeout=timeout)[1]
 
 
@@ -147,10 +147,10 @@ def follow(
                 if last.stage in RESTING and not update.events:
                     break
     except KeyboardInterrupt:
-        info(f"Detached; the deployment goes on. Back with: provision watch {row.host}")
+        info(f"Detached; the {row.noun} goes on. Back with: provision watch {row.host}")
         return last or row, Exit.DETACHED
     if last is None or last.stage not in RESTING:
-        info(f"Still {(last or row).stage} at --timeout; the deployment goes on: provision watch {row.host}")
+        info(f"Still {(last or row).stage} at --timeout; the {row.noun} goes on: provision watch {row.host}")
         return last or row, Exit.RUNNING
     _conclude(last, view.timeline, out)
     return last, Exit.DONE if last.ended_as_ordered else CODES[last.stage]
@@ -317,7 +317,7 @@ def _note(record: StageRecord, state: str, timeline: Timeline, now: float) -> st
     note = record.note if record.began else ""
     if state != "now":
         return note
-    if record.stage == Stage.WRITING and timeline.progress:
+    if timeline.progress and timeline.progress.is_of(record.stage):
         note = timeline.progress.describe(now)
     note = timeline.with_request(note)
     return f"attempt {timeline.attempt}, {note}" if timeline.attempt > 1 else note
@@ -336,7 +336,8 @@ def _conclude(row: "DeploymentDetails", timeline: Timeline, out: "Console") -> N
     """Say how it ended, and what its console said last."""
     if row.stage == Stage.READY:
         seconds = duration(timeline.ended - timeline.began) if timeline.ended else ""
-        print_lines(out, line((f"{row.host} is ready. ", "bold green"), f"{seconds}, {row.image}"))
+        words = "is what its profile says" if row.is_verification else "is ready"
+        print_lines(out, line((f"{row.host} {words}. ", "bold green"), f"{seconds}, {row.content}"))
         return
     code = f" (PV-{row.code})" if row.code else ""
     lines = [line((f"{row.host} {row.stage}: ", "bold red"), f"{row.reason}{code}")]

@@ -27,12 +27,13 @@ from provisioner.client.catalogue import CatalogueCalls
 from provisioner.client.orders import OrderCalls
 from provisioner.client.request import request
 from provisioner.client.transport import PATIENCE, quoted
+from provisioner.client.verifications import VerificationCalls
 from provisioner.domain.check_line import CheckLine
 from provisioner.domain.host import Host
 from provisioner.domain.profile import Profile
 
 
-class Client(OrderCalls, CatalogueCalls, BmcCalls):
+class Client(OrderCalls, CatalogueCalls, BmcCalls, VerificationCalls):
     """One service. `wait` is always in seconds, `after` the id of the last event that is known."""
 
     def service(self) -> ServiceStatus:

@@ -1,9 +1,10 @@
-"""Calls about images and profiles."""
+"""Calls about images, profiles and certificates."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 from provisioner.api.answer import Removal
+from provisioner.api.certificates import Certificate, CertificateInfo, CertificateList
 from provisioner.api.images import (
     ImageAnswer,
     ImageList,
@@ -21,7 +22,15 @@ from provisioner.domain.plan import CatalogueImage
 
 
 class CatalogueCalls(Transport):
-    """Of `Client`: images and profiles."""
+    """Of `Client`: images, profiles and certificates."""
+
+    def certificates(self, host: str) -> tuple[CertificateInfo, ...]:
+        """The acceptance reports of a host by name, serial or MAC, the newest first."""
+        return self.get(CertificateList, f"/hosts/{quoted(host)}/certificates").certificates
+
+    def certificate(self, report: str) -> Certificate:
+        """One of them as it was signed."""
+        return self.get(Certificate, f"/certificates/{quoted(report)}")
 
     def images(self) -> tuple[CatalogueImage, ...]:
         """The catalogue."""

@@ -39,6 +39,12 @@ def refusals(site: Site, host: Host, image: Image | None, terms: Terms) -> list[
     return [refusal for rule in RULES if (refusal := rule(request))]
 
 
+def refusals_of_verification(site: Site, host: Host) -> list[Refusal]:
+    """Every reason why the host may not be restarted into the ramdisk now, whose order writes nothing."""
+    request = _Request(site, host, None, Terms())
+    return [refusal for rule in LOOKING if (refusal := rule(request))]
+
+
 def check(site: Site, host: Host, image: Image, terms: Terms) -> None:
     """Raises the first refusal: RefusedError, or InputError for an image of the wrong kind (PV-127)."""
     raise_first(refusals(site, host, image, terms))
@@ -119,13 +125,26 @@ def _unreadable_order(request: _Request) -> Refusal | None:
 
 def _under_way(request: _Request) -> Refusal | None:
     name = request.host.name
-    last = request.site.database.deployments.last_readable(name)
+    last = request.site.database.deployments.last_readable_order(name)
     if last is None or last.stage in RESTING:
         return None
     return Refusal(
         code=132,
-        sentence=f"{name} is being deployed already ({last.id}, {last.stage})",
+        sentence=f"{name} is being {last.act} already ({last.id}, {last.stage})",
         hint=f"provision watch {name}, or provision cancel {name}",
+    )
+
+
+def _verified_by_key(request: _Request) -> Refusal | None:
+    """A restart would end its burn-in, and nobody could say why the host was gone."""
+    name = request.host.name
+    row = request.site.database.verifications.open_of(name)
+    if row is None:
+        return None
+    return Refusal(
+        code=570,
+        sentence=f"{name} is being verified over SSH ({row.id})",
+        hint=f"wait for it, or provision cancel {name}",
     )
 
 
@@ -165,6 +184,15 @@ RULES: tuple[Callable[[_Request], Refusal | None], ...] = (
     lambda request: other_servers(request.site),
     _unreadable_order,
     _under_way,
+    _verified_by_key,
     _older_version,
     _foreign_data,
+)
+# Likewise of a verification by the ramdisk.
+LOOKING: tuple[Callable[[_Request], Refusal | None], ...] = (
+    _locked,
+    lambda request: other_servers(request.site),
+    _unreadable_order,
+    _under_way,
+    _verified_by_key,
 )

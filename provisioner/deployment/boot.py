@@ -5,7 +5,7 @@ import re
 from typing import NamedTuple
 
 from provisioner import discovery
-from provisioner.agent.protocol import KernelArguments, SurveyArguments
+from provisioner.agent.arguments import ExaminationArguments, KernelArguments, SurveyArguments
 from provisioner.deployment import guard, target_disk
 from provisioner.deployment.guard import Standing
 from provisioner.deployment.record import suspect
@@ -58,7 +58,7 @@ def answer(site: Site, asker: Asker, *, is_script: bool = True) -> BootAnswer:
 def alarm(site: Site, asker: Asker) -> HostSuspect | NetbootLooped | None:
     """What has to happen to the deployment of a machine that has asked for its script; None as a rule."""
     host = site.database.hosts.by_mac(asker.mac)
-    deployment = site.database.deployments.last_of(host.name) if host else None
+    deployment = site.database.deployments.last_order_of(host.name) if host else None
     return _alarm(site, asker, host, deployment) if host and deployment else None
 
 
@@ -66,7 +66,7 @@ def _choose(site: Site, asker: Asker, *, is_script: bool) -> BootAnswer:
     host = site.database.hosts.by_mac(asker.mac)
     if host is None:
         return _stranger(site, asker)
-    deployment = site.database.deployments.last_of(host.name)
+    deployment = site.database.deployments.last_order_of(host.name)
     refusal = _refusal(site, asker, host, deployment)
     if not refusal and is_script and deployment and (fault := _alarm(site, asker, host, deployment)):
         refusal = fault.sentence
@@ -77,7 +77,12 @@ def _choose(site: Site, asker: Asker, *, is_script: bool) -> BootAnswer:
 
 
 def ordered(url: str, deployment: Deployment) -> Autoinstall | Ramdisk:
-    """What an armed deployment boots; `url` is the service's as the machine finds it."""
+    """What an armed deployment boots; `url` is the service's as the machine finds it.
+
+    A verification boots the ramdisk by arguments that forbid its agent to write.
+    """
+    if deployment.is_verification:
+        return _examination(url, deployment)
     return _installer(url, deployment) if deployment.iso else _ramdisk(url, deployment)
 
 
@@ -180,8 +185,15 @@ def _bootif(mac: str) -> str:
     return "01-" + mac.replace(":", "-")
 
 
+def _examination(url: str, deployment: Deployment) -> Ramdisk:
+    return _plain(url, deployment, str(ExaminationArguments(url, deployment.mac, deployment.nonce)))
+
+
 def _ramdisk(url: str, deployment: Deployment) -> Ramdisk:
-    arguments = KernelArguments(url, deployment.mac, deployment.nonce)
+    return _plain(url, deployment, str(KernelArguments(url, deployment.mac, deployment.nonce)))
+
+
+def _plain(url: str, deployment: Deployment, arguments: str) -> Ramdisk:
     return Ramdisk(
         kernel=f"{url}{FILES}/vmlinuz",
         initrd=f"{url}{FILES}/initrd.img",

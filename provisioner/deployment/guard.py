@@ -17,6 +17,7 @@ from provisioner.domain.hardware import DiskInfo
 from provisioner.domain.host import Host
 from provisioner.domain.identity import Match
 from provisioner.domain.profile import Hints
+from provisioner.domain.purpose import Purpose
 from provisioner.domain.refusal import Refusal
 from provisioner.domain.stage import Stage
 from provisioner.errors import DiskError
@@ -56,17 +57,38 @@ class Admitted:
     target: TargetDisk
 
 
+@dataclass(frozen=True)
+class MayLook:
+    """It is the machine of a verification: what it says is taken, and nothing may be written."""
+
+
 def decide(standing: Standing, claim: Claim | None) -> Admitted | Denied | Refusal:
-    """Whether the machine may begin to write now. A Refusal ends the order: it cannot be carried out."""
+    """Whether the machine may begin to write now. A Refusal ends the order: it cannot be carried out.
+
+    What the order is for comes first, whatever its stage and whoever asks: only a deployment writes.
+    """
+    if standing.order.purpose is not Purpose.DEPLOY:
+        return Denied("the order is a verification: nothing may be written by it")
     if claim is None:
         return Denied("it says nothing of itself")
-    if denial := _denial(standing.order, claim):
+    return _hindrance(standing, claim) or _target(standing.order, claim)
+
+
+def decide_look(standing: Standing, claim: Claim | None) -> MayLook | Denied | Refusal:
+    """Whether what the machine says of itself is taken for a verification now; never that it may write."""
+    if standing.order.purpose is not Purpose.VERIFY:
+        return Denied("the order is no verification")
+    if claim is None:
+        return Denied("it says nothing of itself")
+    return _hindrance(standing, claim) or MayLook()
+
+
+def _hindrance(standing: Standing, claim: Claim) -> Denied | Refusal | None:
+    """Why it is not the machine, or not the time."""
+    order, host = standing.order, standing.host
+    if denial := _denial(order, claim):
         return denial
-    if refusal := withdrawal(standing) or other_machine(
-        standing.order, standing.host, claim.serial, claim.uuid
-    ):
-        return refusal
-    return _target(standing.order, claim)
+    return withdrawal(standing) or other_machine(order, host, claim.serial, claim.uuid)
 
 
 def withdrawal(standing: Standing) -> Refusal | None:

@@ -79,7 +79,7 @@ def write_order(
     hardware = site.database.hosts.hardware(host.name) or HardwareFacts()
     expires = now + site.settings.orders.expire_seconds
     row = Deployment(
-        id=_free_id(site, now),
+        id=free_id(site, now),
         host=host.name,
         mac=host.macs[0],
         image=image.id,
@@ -105,7 +105,7 @@ def write_order(
     return row
 
 
-def _free_id(site: Site, now: float) -> str:
+def free_id(site: Site, now: float) -> str:
     """An id that nobody has: a rack ordered at once draws many in one second."""
     ident = make_id(now)
     while site.database.deployments.has(ident):

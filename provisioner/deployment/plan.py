@@ -19,7 +19,7 @@ from provisioner.errors import DiskError, InputError, NotFoundError, RefusedErro
 from provisioner.power import registry
 from provisioner.site.site import Site
 from provisioner.state import image_files
-from provisioner.verify import check
+from provisioner.verify.judge import foresee
 
 
 def find_host(site: Site, text: str) -> Host:
@@ -183,7 +183,7 @@ def _power(host: Host) -> str:
 
 def _deviations(site: Site, host: Host) -> tuple[str, ...]:
     hardware = site.database.hosts.hardware(host.name)
-    return check.foresee(hardware, site.database.profiles.get(host.profile)) if hardware else ()
+    return foresee(hardware, site.database.profiles.get(host.profile)) if hardware else ()
 
 
 def _erased_disk(site: Site, host: Host, image: Image) -> tuple[ErasedDisk, DiskError | None]:

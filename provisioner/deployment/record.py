@@ -9,7 +9,7 @@ from provisioner.diagnosis import usual
 from provisioner.domain.deployment import Deployment
 from provisioner.domain.event import Event
 from provisioner.domain.events.order import HostSuspect, OrderCancelled, OrderRefused, StageHeld
-from provisioner.domain.events.payload import Failure, Payload, WriteClaim
+from provisioner.domain.events.payload import Claimed, Failure, Payload, WriteClaim
 from provisioner.domain.lifecycle import deadline, following, is_fixed
 from provisioner.domain.refusal import Refusal
 from provisioner.domain.stage import RESTING, UNSUCCESSFUL, Stage
@@ -48,11 +48,12 @@ def write(site: Site, ident: str, event: Payload, *, source: str) -> Deployment:
     now = site.clock()
     row = site.database.deployments.get(ident)
     after = _admitted(row, event)
-    if isinstance(event, WriteClaim):
+    if isinstance(event, Claimed):
         event = _guarded(site, row, event, now)
         after = _admitted(row, event)
     if after in UNSUCCESSFUL and isinstance(event, Failure):
-        event = event.model_copy(update={"console": _last_words(site, row)})
+        update = {"console": _last_words(site, row), "hint": row.advise(event.hint)}
+        event = event.model_copy(update=update)
     row = _write(site, row, after, event, source, now)
     if _is_held(row):
         held = StageHeld(stage=row.stop_after)
@@ -107,12 +108,15 @@ def refused(refusal: Refusal) -> OrderRefused:
     return OrderRefused(code=refusal.code, sentence=refusal.sentence, hint=refusal.hint)
 
 
-def _guarded(site: Site, row: Deployment, event: WriteClaim, now: float) -> Payload:
-    """The event with the disk that may be written, or the end of its order. Raises TransitionError."""
-    match guard.decide(standing(site, row, now), event.claim):
+def _guarded(site: Site, row: Deployment, event: Claimed, now: float) -> Payload:
+    """The event, with the disk where one may be written, or the end of its order. Raises TransitionError."""
+    decide = guard.decide if isinstance(event, WriteClaim) else guard.decide_look
+    match decide(standing(site, row, now), event.claim):
         case Denied() as denied:
             log.info("%s: %s refused at %s: %s", row.id, event.kind, row.stage, denied.sentence)
             raise DeniedError(f"{row.id} is {row.stage}: {denied.sentence}", denied)
+        case guard.MayLook():
+            return event
         case Admitted(target):
             return event.model_copy(update={"target": target})
         case refusal:
@@ -121,7 +125,7 @@ def _guarded(site: Site, row: Deployment, event: WriteClaim, now: float) -> Payl
 
 def _admitted(row: Deployment, event: Payload) -> Stage:
     """The stage that the event leads to. Raises TransitionError."""
-    after = following(row.stage, event.kind)
+    after = following(row.stage, event.kind) if row.purpose in event.purposes else None
     refusal = f"{event.kind} is not expected now" if after is None else event.refusal(row)
     if after is None or refusal:
         log.info("%s: %s refused at %s: %s", row.id, event.kind, row.stage, refusal)

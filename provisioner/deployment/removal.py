@@ -161,14 +161,25 @@ def _require_unlocked(host: Host, consequence: str) -> None:
 
 
 def require_rest(site: Site, host: Host, consequence: str) -> None:
+    """What is signed of a host must be of it as it was when it was asked for.
+
+    Raises RefusedError: PV-132, it is deployed or verified by the ramdisk; PV-570, over SSH; or nobody can
+    read whether it is deployed.
+    """
     for fault in site.database.deployments.unreadable_orders(host.name):
         raise RefusedError(f"{host.name}: {fault}", hint=fault.hint, code=fault.code)
-    last = site.database.deployments.last_readable(host.name)
+    last = site.database.deployments.last_readable_order(host.name)
     if last and last.stage not in RESTING:
         raise RefusedError(
-            f"{host.name} is being deployed ({last.id}, {last.stage}), so {consequence}",
+            f"{host.name} is being {last.act} ({last.id}, {last.stage}), so {consequence}",
             hint=f"provision watch {host.name}, or provision cancel {host.name}",
             code=132,
+        )
+    if row := site.database.verifications.open_of(host.name):
+        raise RefusedError(
+            f"{host.name} is being verified over SSH ({row.id}), so {consequence}",
+            hint=f"wait for it, or provision cancel {host.name}",
+            code=570,
         )
 
 

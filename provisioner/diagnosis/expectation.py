@@ -34,7 +34,11 @@ def awaited(seen: Observations) -> str:
         case Stage.RESTARTING:
             return _restarting(seen)
         case Stage.VERIFYING:
-            return "Ansible's verdict, over SSH"
+            if row.progress.is_of(row.stage):
+                return f"the burn-in's next report, then the verdict ({row.progress.describe(seen.now)})"
+            return (
+                "the verdict of what was reported" if row.is_verification else "Ansible's verdict, over SSH"
+            )
     return "the end of the sealing, over SSH"
 
 
@@ -53,6 +57,8 @@ def _netbooting(seen: Observations) -> str:
         return (
             "the installer's first report" if seen.has(SeedServed) else "the installer's request for its seed"
         )
+    if seen.row.is_verification and seen.has(FileServed):
+        return "the agent's report of what the host is"
     return "the agent's hello" if seen.has(FileServed) else "iPXE's request for kernel and ramdisk"
 
 

@@ -68,6 +68,14 @@ def judge(seen: Observations) -> tuple[Cause, ...]:
 
     None for what is paused, which waits for a person, and for what is ready or was cancelled.
     """
+    return tuple(_advised(seen.row, cause) for cause in _causes(seen))
+
+
+def _advised(row: Deployment, cause: Cause) -> Cause:
+    return cause.model_copy(update={"actions": tuple(map(row.advise, cause.actions))})
+
+
+def _causes(seen: Observations) -> tuple[Cause, ...]:
     if seen.row.stage in RESTING:
         return ended(seen) if seen.row.stage in UNSUCCESSFUL else ()
     if seen.row.paused:

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from provisioner.diagnosis.observations import Observations
 from provisioner.domain.cause import Cause, Sight
 from provisioner.domain.event import Event
-from provisioner.domain.events.verification import SealTask, VerifyTask, VerifyUnreachable
+from provisioner.domain.events.verification import SealTask, VerifyProgress, VerifyTask, VerifyUnreachable
 from provisioner.domain.lifecycle import verification_seconds
 from provisioner.domain.stage import Stage
+from provisioner.verify.judge import CHECKS
 
 SSH_STARTS = 240.0  # seconds from phone-home until sshd answers, on a slow disk
 KEY_IS_READ = 30.0  # seconds for the key to be in place, should the report have been quicker
@@ -20,23 +21,67 @@ CHANGED, UNENDED = "another SSH host key", "Ansible did not end"
 DENIED = ("Permission denied", "sudo password")
 NO_ANSWER = ("timed out", "No route to host", "Network is unreachable", "Host is down")
 
-# what each check of the verification means where it deviates: its code, and what a person does
+# what each check of the verification means where it deviates: its name in the story, and its code
 CODES = (
-    ("image", 530, "has it booted another disk? Deploy again: provision retry {host}"),
-    ("root disk", 531, "take the other disk out, or wipe it; then: provision retry {host}"),
-    ("memory", 532, "reseat its memory, look into the BMC's event log: provision bmc sensors {host}"),
-    ("network card", 533, "reseat the card, or correct the MACs in the inventory"),
-    ("pci", 534, "reseat the card; is its slot switched on in the firmware?"),
-    ("gpu driver", 535, "take an image with the driver that the profile names, or correct the profile"),
-    ("gpu count", 536, "reseat the GPU and its power cables"),
-    ("gpu bus", 537, "power the host off and on; a GPU that stays away is broken"),
-    ("gpu values", 538, "power the host off and on; a GPU that stays silent is broken"),
-    ("gpu uuid", 539, "report it to the GPUs' maker: two have one UUID"),
-    ("gpu memory", 540, "is it the GPU that the profile means? Replace it otherwise"),
-    ("gpu link", 541, "reseat the GPU and its riser"),
-    ("gpu ecc", 542, "set ECC with nvidia-smi -e, and restart the host"),
+    ("image", 530),
+    ("root disk", 531),
+    ("memory", 532),
+    ("network card", 533),
+    ("pci", 534),
+    ("gpu driver", 535),
+    ("gpu count", 536),
+    ("gpu bus", 537),
+    ("gpu values", 538),
+    ("gpu uuid", 539),
+    ("gpu memory", 540),
+    ("gpu link", 541),
+    ("gpu ecc", 542),
+    ("gpu ecc errors", 543),
+    ("gpu ecc history", 543),
+    ("gpu ecc corrected", 543),
+    ("gpu ecc under load", 543),
+    ("gpu row remap", 543),
+    ("gpu retired pages", 543),
+    ("gpu throttle", 544),
+    ("gpu throttle under load", 544),
+    ("gpu temperature", 544),
+    ("gpu power limit", 545),
+    ("gpu persistence", 545),
+    ("gpu mig", 545),
+    ("gpu nvlink", 546),
+    ("nccl", 546),
+    ("nccl bandwidth", 546),
+    ("kernel log", 547),
+    ("xid", 547),
+    ("xid of a program", 547),
+    ("sxid", 547),
+    ("sxid that is not fatal", 547),
+    ("pcie path", 548),
+    ("pcie errors", 548),
+    ("pcie errors that are not fatal", 548),
+    ("pcie replays", 548),
+    ("pcie replays under load", 548),
+    ("pcie generation", 548),
+    ("pcie width", 548),
+    ("container", 549),
+    ("container reload", 549),
+    ("firmware", 550),
+    ("gpu vbios", 550),
+    ("burn-in", 551),
+    ("burn-in errors", 551),
+    ("bandwidth h2d", 552),
+    ("bandwidth d2h", 552),
+    ("bandwidth d2d", 552),
+    ("matmul", 552),
+    ("dcgm", 553),
+    ("dcgm warnings", 553),
+    ("site check", 554),
+    ("site check warns", 554),
+    ("gpu serial", 555),
 )
-ANOTHER_CHECK = (501, "mend the hardware or the profile")
+ACTIONS = {check.task: check.action for check in CHECKS}
+OF_SEVERAL = tuple(check.task for check in CHECKS if check.names_scope)  # the story adds which one
+MEND = "mend the hardware or the profile"
 
 
 def host_key_changed(seen: Observations) -> Cause | None:
@@ -123,7 +168,7 @@ def _unreachable(seen: Observations) -> tuple[str, str, float] | None:
     """What SSH said last, as evidence, and when; None where something got through since, or is about to: it
     is tried every few seconds, so who is silent is at work.
     """
-    kinds = VerifyUnreachable | VerifyTask | SealTask
+    kinds = VerifyUnreachable | VerifyTask | VerifyProgress | SealTask
     tasks = [event for event in seen.events if isinstance(event.data, kinds)]
     last = next(reversed(tasks), None)
     if (
@@ -153,8 +198,8 @@ def never_ended(seen: Observations) -> Cause | None:
         return None
     return Cause(
         code=520 if is_sealing else 514,
-        sentence="the sealing did not end" if is_sealing else "Ansible did not end",
-        evidence=(Sight(sentence=f"{seen.row.stage} began", time=seen.row.stage_since),),
+        sentence="the sealing did not end" if is_sealing else f"{_at_work(seen)} did not end",
+        evidence=_last_signs(seen),
         actions=(
             f"ssh provision@{seen.row.address}: is it busy, does its disk hang?",
             f"provision retry {seen.row.host}",
@@ -162,25 +207,35 @@ def never_ended(seen: Observations) -> Cause | None:
     )
 
 
+def _at_work(seen: Observations) -> str:
+    return "the burn-in" if seen.row.last_event == VerifyProgress.kind else "Ansible"
+
+
+def _last_signs(seen: Observations) -> tuple[Sight, ...]:
+    began = Sight(sentence=f"{seen.row.stage} began", time=seen.row.stage_since)
+    if seen.row.last_event != VerifyProgress.kind:
+        return (began,)
+    said = seen.row.progress.describe()
+    return began, Sight(sentence=f"its last report: {said}", time=seen.row.last_event_at)
+
+
 def findings(seen: Observations) -> Iterator[Cause]:
-    """Each check of the verification in which the host is not what its profile says. Each has its code."""
+    """Each check in which the host is not what its profile says, by its code; and what was not checked."""
     if seen.row.stage not in (Stage.VERIFYING, Stage.REJECTED):
         return
     for event in seen.events:
-        if isinstance(event.data, VerifyTask) and event.data.result == "deviation":
+        if isinstance(event.data, VerifyTask) and event.data.result in ("deviation", "unproved"):
             yield _finding(seen, event, event.data)
 
 
 def _finding(seen: Observations, event: Event, task: VerifyTask) -> Cause:
-    known = ((code, action) for name, code, action in CODES if task.task == name)
-    is_pci = task.task.startswith("pci ")
-    code, action = next(known, FINDING_OF_PCI if is_pci else ANOTHER_CHECK)
+    name = next((name for name in OF_SEVERAL if task.task.startswith(f"{name} ")), task.task)
+    name = task.task if task.task in ACTIONS else name
+    code = next((code for known, code in CODES if known == name), 501)
+    action = task.action or ACTIONS.get(name, MEND)
     return Cause(
-        code=code,
+        code=504 if task.result == "unproved" else code,
         sentence=task.describe(),
         evidence=(Sight(sentence=f"the verification's check {task.task}", time=event.time),),
-        actions=(action.format(host=seen.row.host), f"then: provision retry {seen.row.host}"),
+        actions=(action, f"then: provision retry {seen.row.host}"),
     )
-
-
-FINDING_OF_PCI = next((code, action) for name, code, action in CODES if name == "pci")

@@ -50,6 +50,18 @@ def claim_of(message: protocol.Hello, *, is_own_address: bool) -> Claim:
     )
 
 
+def look_claim_of(message: protocol.Examination, *, is_own_address: bool) -> Claim:
+    """The report of a verification likewise; its disks are nobody's to choose from."""
+    return Claim(
+        mac=message.hardware.mac,
+        is_own_address=is_own_address,
+        nonce=message.nonce,
+        boot_id=message.boot_id,
+        serial=message.hardware.serial,
+        uuid=message.hardware.uuid,
+    )
+
+
 def _disk(disk: protocol.Disk) -> DiskInfo:
     """A ramdisk of before, and the installer, say what makers leave in place of a number, too."""
     numbers = {"serial": disk_names.evidence(disk.serial), "wwn": disk_names.evidence(disk.wwn)}

@@ -37,11 +37,24 @@ def profile(
         "name": name,
         "disks": (_hints(hardware.disks),),
         "nics": tuple(ProfileNic(role="production" if n else "deploy") for n in range(len(hardware.nics))),
-        "gpus": _gpus(hardware.devices, devices),
         "memory_min": _round(hardware.memory),
     }
     unlearned = base.model_dump(exclude_unset=True) if base else {}
-    return Profile.model_validate(unlearned | learned)
+    return Profile.model_validate(unlearned | learned | _about_gpus(hardware, devices, base))
+
+
+def _about_gpus(hardware: HardwareFacts, named: tuple[str, ...], base: Profile | None) -> dict[str, object]:
+    """What `base` says of a GPU beside its count stays with it; without any GPU there is no driver for one.
+
+    A machine whose PCI devices were not reported says nothing of GPUs.
+    """
+    known = {gpu.id: gpu for gpu in base.gpus} if base else {}
+    if known and not hardware.devices:
+        return {}
+    found = _gpus(hardware.devices, named)
+    gpus = [known.get(gpu.id, gpu).model_copy(update={"count": gpu.count}) for gpu in found]
+    without = {} if gpus else {"gpu_driver": "", "acceptance": {}}
+    return {"gpus": [gpu.model_dump(exclude_unset=True) for gpu in gpus], **without}
 
 
 def _hints(disks: Sequence[DiskInfo]) -> Hints:
@@ -109,8 +122,9 @@ def as_yaml(learned: Profile) -> str:
     body = learned.model_dump(mode="json", exclude_defaults=True, exclude={"name"})
     for hints in body.get("disks", []):
         hints |= {key: text(hints[key]) for key in ("min_size", "max_size") if key in hints}
-    if "memory_min" in body:
-        body["memory_min"] = text(learned.memory_min)
+    for one in (body, *body.get("gpus", [])):
+        if "memory_min" in one:
+            one["memory_min"] = text(one["memory_min"])
     return yaml.safe_dump({learned.name: body}, sort_keys=False, width=WIDTH)
 
 

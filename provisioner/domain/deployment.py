@@ -4,10 +4,12 @@ from typing import Literal, Self, TypedDict, Unpack
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
+from provisioner.domain.acceptance import CheckResult
 from provisioner.domain.hardware import DiskInfo
 from provisioner.domain.identity import DiskIdentity, MachineIdentity
 from provisioner.domain.profile import Hints
 from provisioner.domain.progress import Progress
+from provisioner.domain.purpose import Purpose
 from provisioner.domain.script_reads import ScriptReads
 from provisioner.domain.stage import Stage
 from provisioner.domain.values import FrozenModel
@@ -79,13 +81,18 @@ class TargetDisk(FrozenModel):
 
 
 class Verdict(BaseModel):
-    """How the verification ended; `facts` is what the host said of itself, as it said it."""
+    """How the verification ended; `facts` is what the host said of itself, as it said it.
+
+    `checks` are all that were made; verdicts of an older release have none.
+    """
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
     result: str = ""
     sentences: tuple[str, ...] = ()
     facts: dict[str, JsonValue] = {}
+    checks: tuple[CheckResult, ...] = ()
+    report: str = ""  # id of the signed report
 
 
 class Changes(TypedDict, total=False):
@@ -159,6 +166,31 @@ class PublicDeployment(BaseModel):
     iso: str = ""
     write_mode: WriteMode = "delta"
     erase_foreign: bool = False
+    purpose: Purpose = Purpose.DEPLOY
+
+    @property
+    def is_verification(self) -> bool:
+        """Whether it looks at the host and may write nothing; its `image` is what was deployed before it."""
+        return self.purpose is Purpose.VERIFY
+
+    def advise(self, text: str) -> str:
+        """Advice about its host in its own terms: who follows it after a verification must erase nothing."""
+        return text.replace("provision retry", "provision verify") if self.is_verification else text
+
+    @property
+    def noun(self) -> str:
+        """What it is, as a sentence calls it."""
+        return "verification" if self.is_verification else "deployment"
+
+    @property
+    def content(self) -> str:
+        """What a list shows of it: the image that it writes, or that it writes none."""
+        return "verification" if self.is_verification else self.image
+
+    @property
+    def act(self) -> str:
+        """What is being done to the host, as a sentence has it: `deployed` or `verified`."""
+        return "verified" if self.is_verification else "deployed"
 
     @property
     def is_unreadable(self) -> bool:

@@ -98,13 +98,16 @@ def allowed(
     """Seconds that a stage may take: what the profile says; else our own limit, or what was learned of
     healthy hosts where that is longer. 0 where the order's expiry is the limit.
 
-    `memory` in bytes is tested at each start, so a restart may last as much longer as a start.
+    `memory` in bytes is tested at each start, so a restart may last as much longer as a start. Burn-in and
+    site checks prolong the verification by what they may take.
     """
     if is_fixed(stage, profile):
         return profile.deadlines.get(stage, 0)
     seconds = float(ROWS[stage].deadline)
     if stage == S.POWERING:
         seconds += MEMORY_TESTED * max(0, memory - TIB) / TIB
+    if stage == S.VERIFYING:
+        seconds += profile.acceptance.seconds
     if stage == S.RESTARTING:
         start = allowed(S.POWERING, profile, memory, learned)
         seconds += max(0.0, start - ROWS[S.POWERING].deadline)

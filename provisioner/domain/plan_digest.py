@@ -6,7 +6,7 @@ from itertools import zip_longest
 
 from provisioner.domain.plan import ErasedDisk, Plan
 from provisioner.system.checksum import sha256_text
-from provisioner.system.units import and_more
+from provisioner.system.units import first
 
 MOST = 5  # hosts of which a sentence tells
 
@@ -85,4 +85,4 @@ def run_differences(shown: Sequence[Plan], now: Sequence[Plan]) -> list[str]:
     for name in [name for name in after if name in before]:
         if changes := differences(before[name], after[name]):
             told.append(f"of {name} {' and '.join(changes)}")
-    return [*told[:MOST], *filter(None, [and_more(len(told), MOST)])]
+    return first(told, MOST)

@@ -1,16 +1,24 @@
 """What a kind of host must be."""
 
+import json
 from collections.abc import Callable
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from provisioner.domain.acceptance import Level
+from provisioner.domain.requirements import AROUND_BURN_IN, AcceptedFirmware, Requirements
 from provisioner.domain.stage import Stage
 from provisioner.domain.values import FrozenModel, Mac, Name, Package, Size, Text, Url
 from provisioner.system import disk_hints, disk_names
+from provisioner.system.checksum import sha256_text
 from provisioner.system.text import is_identifier
 
 SMALLEST = 1 << 20  # bytes: no disk is smaller
+FORMAT = "vaultcube.profile/1"  # of what its hash is made of
+
+# of a GPU's fields, which say nothing that NVML must show; a tolerance says nothing alone
+TOLD_WITHOUT_NVML = ("id", "count", "name", "power_tolerance")
 
 
 def _names_a_disk(wrong: Callable[[str], str]) -> AfterValidator:
@@ -65,7 +73,9 @@ class ProfileNic(FrozenModel):
 class Gpu(FrozenModel):
     """PCI devices that the host must show: `id` is vendor:device, four hexadecimal digits each.
 
-    The rest is asked of NVML, of each GPU with this id; 0 and None are not checked.
+    The rest is asked of NVML, of each GPU with this id; 0, None and no `vbios` at all are not checked.
+    `link_generation` of PCIe is judged under load alone: it falls while a GPU idles. `nvlinks` are the active
+    ones of each GPU, `power_limit` and `power_tolerance` W, `vbios` the versions that are accepted.
     """
 
     id: Annotated[str, Field(pattern=r"^[0-9a-f]{4}:[0-9a-f]{4}$")]
@@ -73,7 +83,24 @@ class Gpu(FrozenModel):
     name: Text = ""
     memory_min: Size = 0
     link_width: int = Field(0, ge=0, le=32)
+    link_generation: int = Field(0, ge=0, le=8)
     ecc: bool | None = None
+    nvlinks: int = Field(0, ge=0, le=64)
+    power_limit: float = Field(0, ge=0, le=10_000)
+    power_tolerance: float = Field(5, ge=0, le=1000)
+    mig: bool | None = None
+    persistence: bool | None = None
+    vbios: tuple[Text, ...] = ()
+
+    def asked(self) -> tuple[str, ...]:
+        """What is said of it that NVML alone can show, as the inventory calls it."""
+        names = (name for name in type(self).model_fields if name not in TOLD_WITHOUT_NVML)
+        return tuple(name for name in names if _says(getattr(self, name)))
+
+
+def _says(value: object) -> bool:
+    """0, None and nothing at all say that it is not checked; `false` does say something."""
+    return value is False or bool(value)
 
 
 class Installer(FrozenModel):
@@ -105,6 +132,8 @@ class Profile(FrozenModel):
     gpus: tuple[Gpu, ...] = ()
     gpu_driver: Annotated[str, Field(pattern=r"^([0-9]{3,4})?$")] = ""  # NVIDIA's branch, such as 580
     memory_min: Size = 0
+    firmware: AcceptedFirmware = AcceptedFirmware()
+    acceptance: Requirements = Requirements()
     deadlines: dict[Stage, Annotated[int, Field(ge=10)]] = {}
     seal: Literal["full", "keep-access"] = "full"
     method: Literal["image", "autoinstall"] = "image"
@@ -118,8 +147,24 @@ class Profile(FrozenModel):
         if self.gpu_driver and len({gpu.id for gpu in self.gpus}) < len(self.gpus):
             raise ValueError("gpus: an id is there twice")
         for gpu in self.gpus:
-            if not self.gpu_driver and (gpu.memory_min or gpu.link_width or gpu.ecc is not None):
-                raise ValueError(f"gpus: memory_min, link_width and ecc of {gpu.id} need gpu_driver")
+            if not self.gpu_driver and (asked := gpu.asked()):
+                words = " and ".join(filter(None, (", ".join(asked[:-1]), asked[-1])))
+                verb = "needs" if len(asked) == 1 else "need"
+                raise ValueError(f"gpus: {words} of {gpu.id} {verb} gpu_driver")
+        return self
+
+    @model_validator(mode="after")
+    def _what_is_measured_has_gpus(self) -> Self:
+        if not self.gpu_driver and (self.acceptance.level is not Level.QUICK or self.acceptance.limits):
+            raise ValueError("acceptance: level and limits are of GPUs, and need gpu_driver")
+        return self
+
+    @model_validator(mode="after")
+    def _the_burn_in_has_time(self) -> Self:
+        limit = self.deadlines.get(Stage.VERIFYING)
+        if limit and self.acceptance.burns_in and limit < self.acceptance.usual + AROUND_BURN_IN:
+            words = f"verifying ends after {limit} s, the burn-in of level {self.acceptance.level} takes"
+            raise ValueError(f"deadlines: {words} {self.acceptance.usual} s; allow {AROUND_BURN_IN} s more")
         return self
 
     @model_validator(mode="after")
@@ -134,6 +179,13 @@ class Profile(FrozenModel):
     def disk(self) -> Hints:
         """The disk that the image is written to: the first of `disks`."""
         return self.disks[0]
+
+    @property
+    def sha256(self) -> str:
+        """Of its canonical JSON: what is as it is by default is left out, so that releases agree."""
+        said = {"format": FORMAT, **self.model_dump(mode="json", exclude_defaults=True)}
+        text = json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return sha256_text(text)
 
     @property
     def installer(self) -> Installer:

@@ -1,13 +1,15 @@
-"""How far the writing of a disk is."""
+"""How far the writing of a disk is, or the burn-in of a host."""
 
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict
 
+from provisioner.domain.stage import Stage
 from provisioner.system.units import duration, size
 
 WRITES = "writing"  # the agent's phase in which bytes of the image move
 QUEUED = "waiting for our turn"  # how its note begins while other hosts are served first
+BURN_IN_REPORTS_END = 150.0  # likewise of a burn-in, which gives a GPU up after 120 silent ones
 REPORTS_END = 30.0  # seconds after a report for which its speed still holds; one comes every two
 MINUTE = 60.0  # seconds over which its speed is taken
 UNFLUSHED = 512 << 20  # bytes that a disk is given before it must have them: batches, and its own cache
@@ -22,6 +24,9 @@ class Progress(BaseModel):
 
     Of an installer only `phase` is known, its last event in words; `failed` is its first step that failed,
     and `unwinds` says that the failure is being handed up through the steps that had called it.
+
+    Of a burn-in `test` is what is made, `gpu` the UUID of the GPU that told last (empty: all of them), `done`
+    and `total` are parts of the test, and `left` are the seconds of everything.
     """
 
     model_config = ConfigDict(extra="ignore", frozen=True)
@@ -40,6 +45,15 @@ class Progress(BaseModel):
     reported: float = 0
     moved: float = 0
     steady: float = 0
+    test: str = ""
+    gpu: str = ""
+    left: float = 0
+
+    def is_of(self, stage: Stage) -> bool:
+        """Whether it is what this stage does."""
+        if stage == Stage.VERIFYING:
+            return bool(self.test)
+        return stage == Stage.WRITING and bool(self.phase) and not self.test
 
     @property
     def is_queued(self) -> bool:
@@ -67,13 +81,27 @@ class Progress(BaseModel):
         return self.model_copy(update={"reported": now, "moved": moved, "steady": steady, "speed": speed})
 
     def describe(self, now: float = 0.0) -> str:
-        """`writing 41 %, 290.1 MB of 712.0 MB, 12.3 MB/s, 34 s left`, or `silent for 4 m 10 s` at `now`."""
+        """`writing 41 %, 290.1 MB of 712.0 MB, 12.3 MB/s, 34 s left`, or `silent for 4 m 10 s` at `now`.
+
+        Of a burn-in `burn-in: load 40 % on GPU-5d1f…, 3 m left`.
+        """
+        if self.test:
+            return self._burn_in(now)
         amount = [f"{size(self.done)} of {size(self.total)}"] if self.total > 1 else []
         return ", ".join([self._share(), *amount, *self._speed(now)])
 
     def summary(self, now: float = 0.0) -> str:
         """`writing 41 %, 12.3 MB/s, 34 s left`, likewise."""
+        if self.test:
+            return self._burn_in(now)
         return ", ".join([self._share(), *self._speed(now)])
+
+    def _burn_in(self, now: float) -> str:
+        share = f" {100 * self.done // self.total} %" if self.total else ""
+        words = f"burn-in: {self.test}{share}{f' on {self.gpu}' if self.gpu else ''}"
+        if self.reported and now - self.reported >= BURN_IN_REPORTS_END:
+            return f"{words}, silent for {duration(now - self.reported)}"
+        return f"{words}, {duration(self.left)} left"
 
     def _share(self) -> str:
         share = f" {100 * self.done // self.total} %" if self.total > 1 else ""

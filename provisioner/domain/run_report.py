@@ -1,8 +1,10 @@
 """How a run ended, host by host."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 from provisioner.domain import timeline
+from provisioner.domain.acceptance import VerdictStatus, reach_verdict
 from provisioner.domain.deployment import Deployment
 from provisioner.domain.event import Event
 from provisioner.domain.events.order import SlotGiven
@@ -19,7 +21,8 @@ class HostResult(FrozenModel):
     `open` while it is not at rest, `unreadable` where its row is damaged.
     `stage` is the last that it reached. `began` and `ended` in seconds since
     1970, 0 for never; `seconds` between them, and in each of the `stages` of its last attempt. `disk` and
-    `disk_serial` are those of the disk that was written, else of the one that was to be.
+    `disk_serial` are those of the disk that was written, else of the one that was to be. `report` is the id
+    of its signed acceptance report, `verdict` what that comes to; both are empty where there is none.
     """
 
     host: str
@@ -38,10 +41,13 @@ class HostResult(FrozenModel):
     ended: float
     seconds: float
     stages: dict[Stage, float]
+    rack: str = ""
+    report: str = ""
+    verdict: VerdictStatus | Literal[""] = ""
 
 
-def host_result(row: Deployment, events: Sequence[Event], serial: str) -> HostResult:
-    """The result of a deployment with these events, oldest first, on the machine with this serial."""
+def host_result(row: Deployment, events: Sequence[Event], serial: str, rack: str = "") -> HostResult:
+    """The result of a deployment with these events, oldest first, on the machine of this serial and rack."""
     story = timeline.read(events)
     records = [record for record in story.stages.values() if record.began]
     last = max(records, key=lambda record: record.began, default=None)
@@ -65,6 +71,9 @@ def host_result(row: Deployment, events: Sequence[Event], serial: str) -> HostRe
         ended=ended,
         seconds=round(ended - began, 1) if began and ended else 0.0,
         stages={record.stage: round(record.seconds(record.ended), 1) for record in records},
+        rack=rack,
+        report=row.verdict.report,
+        verdict=reach_verdict(row.verdict.checks).status if row.verdict.report else "",
     )
 
 

@@ -4,14 +4,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from provisioner.domain.event import Event
+from provisioner.domain.events.order import OrderArmed
 from provisioner.domain.events.payload import ProgressReport
 from provisioner.domain.events.power import PowerAsked
 from provisioner.domain.events.verification import VerifyPassed, VerifyTask
 from provisioner.domain.lifecycle import STAGES, following
 from provisioner.domain.progress import Progress
+from provisioner.domain.purpose import Purpose
 from provisioner.domain.stage import RESTING, Stage
 
 SHOWN: tuple[Stage, ...] = tuple(row.stage for row in STAGES if row.stage != Stage.QUEUED)
+
+ONLY_DEPLOYED = (Stage.WRITING, Stage.SEALING)  # which no verification has
 
 
 @dataclass
@@ -37,7 +41,7 @@ class Timeline:
         self.attempt = 0
         self.began = 0.0
         self.ended = 0.0
-        self.progress: Progress | None = None  # the last report of who writes the disk
+        self.progress: Progress | None = None  # the last report of who writes the disk, or burns in
         self.request = ""  # what a person is to do before it can go on
         self.checks = 0  # of the verification, so far
 
@@ -50,7 +54,11 @@ class Timeline:
             self.progress = event.data.progress().model_copy(update={"reported": event.time})
         if isinstance(event.data, PowerAsked):
             self.request = event.describe()
-        self.checks += isinstance(event.data, VerifyTask)
+        if isinstance(event.data, VerifyTask):  # the burn-in is over
+            self.checks, self.progress = self.checks + 1, None
+        if isinstance(event.data, OrderArmed) and event.data.purpose is not Purpose.DEPLOY:
+            for stage in ONLY_DEPLOYED:
+                self.stages.pop(stage, None)
         # what a stage waited for is said of that stage, what begins another is said of the other
         closes = event.data.closes_stage or after == self.stage or after in RESTING
         subject = self.stage if closes else after

@@ -23,13 +23,18 @@ def keygen(folder: Path, name: str) -> tuple[Path, Path]:
     return secret, public
 
 
-def sign(path: Path, key: Path) -> Path:
-    """Sign a file; the signature lies beside it as `FILE.minisig`. Raises PackError."""
+def sign(path: Path, key: Path, *, trusted: str = "", comment: str = "") -> Path:
+    """Sign a file; the signature lies beside it as `FILE.minisig`. Raises PackError.
+
+    `trusted` is a line that is signed with it, the file's name unless given; `comment` one that is not.
+    """
     target = path.with_name(path.name + ".minisig")
+    comments = ("-t", trusted or f"file:{path.name}", *(("-c", comment) if comment else ()))
     try:
-        run(["minisign", "-S", "-s", key, "-m", path, "-x", target, "-t", f"file:{path.name}"])
+        run(["minisign", "-S", "-s", key, "-m", path, "-x", target, *comments])
     except ProgramError as fault:
-        raise PackError(f"{path.name} could not be signed with {key.name}: {fault}", code=325) from fault
+        words = str(fault) if key.exists() else f"there is no {key}"
+        raise PackError(f"{path.name} could not be signed with {key.name}: {words}", code=325) from fault
     return target
 
 

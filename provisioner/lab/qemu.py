@@ -54,6 +54,7 @@ class MachineSpec:
     firmware: Firmware = "uefi"
     serial_number: str = ""  # SMBIOS; the name unless given
     extra_pci: tuple[str, ...] = ()  # QEMU device names: pci-testdev, edu, …
+    properties: tuple[str, ...] = ()  # of the board's own devices: DRIVER.PROPERTY=VALUE
     ipv6_pxe: bool = False  # off saves the firmware's waiting for IPv6 routers
     http_boot: bool = False  # no PXE: OVMF then boots by HTTP
 
@@ -89,6 +90,7 @@ def arguments(machine: MachineSpec, wiring: Wiring, accelerator: Accelerator, or
         *("-action", "reboot=shutdown"),
         *("-chardev", f"socket,id=qmp,fd={wiring.qmp}", "-mon", "chardev=qmp,mode=control"),
         *("-chardev", _console(wiring), "-serial", "chardev:console"),
+        *(word for one in machine.properties for word in ("-global", one)),
         *("-device", "virtio-rng-pci"),
         *_network(machine, wiring, order),
         *_disks(machine, order),

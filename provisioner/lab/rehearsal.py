@@ -18,7 +18,7 @@ from provisioner.domain.profile import Hints, Profile
 from provisioner.domain.stage import RESTING
 from provisioner.domain.timeline import Timeline
 from provisioner.errors import ProvisionError, ServiceError, UnreachableError
-from provisioner.lab import evidence, inventory, machine, network, qemu, supplies
+from provisioner.lab import evidence, handover, inventory, machine, network, qemu, supplies
 from provisioner.lab.machine import Machine
 from provisioner.lab.report import Check, HostReport, ImageReport, Report, StageReport, versions
 from provisioner.lab.service import Service
@@ -42,6 +42,8 @@ class Scenario:
     expected = 0  # exit code of `provision watch`
     older = False  # whether the disk holds an older image, instead of 0xA5
     gpus = 1  # that the profile expects
+    extra_pci: tuple[str, ...] = ("edu",)  # QEMU's devices, of the host
+    properties: tuple[str, ...] = ()  # of its board's own
     disks = 1  # of the host
     hints: ClassVar[Hints] = Hints()  # for the disk to write, in the profile
     written = 1  # the number of that disk
@@ -170,7 +172,8 @@ class Rehearsal:
                 memory=self.memory,
                 firmware=self.options.firmware,
                 serial_number=SERIAL,
-                extra_pci=("edu",),
+                extra_pci=self.scenario.extra_pci,
+                properties=self.scenario.properties,
             ),
         )
         if self.scenario.plain_rom:
@@ -262,6 +265,7 @@ class Rehearsal:
         self.check(
             f"provision watch ends with {self.scenario.expected}", code == self.scenario.expected, code
         )
+        handover.check(self, NAME)
         if code == self.scenario.expected:
             self.scenario.after(self)
 

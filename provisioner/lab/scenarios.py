@@ -6,7 +6,7 @@ from provisioner.domain.event import Event
 from provisioner.domain.events.agent import AgentProgress
 from provisioner.domain.profile import Hints
 from provisioner.domain.stage import RESTING
-from provisioner.lab import evidence, qemu, recorded, second_boot
+from provisioner.lab import evidence, examination, qemu, recorded, second_boot
 from provisioner.lab.rehearsal import DISK_SERIAL, Rehearsal, Scenario
 from provisioner.lab.simulators import SIMULATORS
 
@@ -233,10 +233,20 @@ class MissingGpu(Scenario):
         lab.check("the sentence", "1234:11e8" in reason, reason)
 
 
+class VerifyRamdisk(Scenario):
+    """After the deployment the host is verified from the ramdisk: nothing on its disk may change."""
+
+    name = "verify-ramdisk"
+
+    def after(self, lab: Rehearsal) -> None:
+        examination.rehearse(lab)
+
+
 SCENARIOS: dict[str, Callable[[], Scenario]] = {
     kind.name: kind
     for kind in (
         *(Deploy, PowerCut, PowerCutOlder, Kills, CorruptPack),
         *(PlainRom, TwoDisks, HintedDisk, LargeSectors, MissingGpu),
+        VerifyRamdisk,
     )
 }

@@ -26,7 +26,7 @@ SCRIPT = re.compile(rf"{MAC} \(\S+\) is answered (\w+)")
 def rehearse(lab: Rehearsal) -> None:
     """Press the power button, power on by BMC, watch it come up, and compare the disk before and after."""
     host = lab.host
-    _shut_down(lab)
+    shut_down(lab)
     before = evidence.identity(lab.disk)
     _check_size(lab)
     lab.check(
@@ -44,7 +44,7 @@ def rehearse(lab: Rehearsal) -> None:
     lab.check("login prompt after the iPXE script", seconds <= LOGIN_LIMIT, f"{seconds:.0f} s")
     if lab.options.image:  # the lab's own image is not hardened
         check_listeners(lab)
-    _shut_down(lab)
+    shut_down(lab)
     _compare(lab, before)
 
 
@@ -70,14 +70,14 @@ def rehearse_installed(lab: Rehearsal) -> None:
     """The same of a system that an installer made: its kernel need not speak on the serial line, so SSH
     is the sign that it came up, and nothing is known of how it lies on the disk but its table.
     """
-    _shut_down(lab)
+    shut_down(lab)
     before, answers = evidence.identity(lab.disk), len(_answers(lab))
     lab.provision("bmc", "power", NAME, "on")
     banner = _await_ssh(str(lab.deployment.address))
     served = _answers(lab)[answers:]
     lab.check("the boot script", served == ["Local"], f"answered {', '.join(served) or 'nothing'}")
     lab.check("it came up again", banner.startswith("SSH-"), banner or "SSH never answered")
-    _shut_down(lab)
+    shut_down(lab)
     _compare(lab, before)
 
 
@@ -133,7 +133,8 @@ def serials_seen(told: Iterable[Payload]) -> dict[str, str]:
     return seen
 
 
-def _shut_down(lab: Rehearsal) -> None:
+def shut_down(lab: Rehearsal) -> None:
+    """Press the power button and wait until it is off. Raises ServiceError."""
     lab.host.press("shutdown")
     lab.host.wait_state("off", SHUTDOWN_LIMIT)
 

@@ -31,6 +31,8 @@ SCRIPTS = {
     "init": "init",
     "etc/udhcpc.script": "udhcpc.script",
 }  # place in the ramdisk → file of images/ramdisk
+COLLECTORS = ("facts", "pcie", "firmware")  # of ansible/files; the agent's protocol names the same
+COLLECTOR_FOLDER = "usr/lib/provisioner/collectors"  # where the agent looks for them
 KEY_FOLDER = "etc/provisioner/keys"
 _PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -159,7 +161,16 @@ def _agent(base: RamdiskBase, work: Path) -> Tree:
     interpreter.compile_in(base.root, place, base=work, beside=False)
     loaded = [name for name in modules if not name.endswith(".__main__")]
     interpreter.check_imports(base.root, loaded, path=work / AGENT_FOLDER)
+    _collectors(base, work / COLLECTOR_FOLDER)
     return {**initramfs.read_tree(work), **_scripts()}
+
+
+def _collectors(base: RamdiskBase, folder: Path) -> None:
+    """What a verification by the ramdisk runs there; loaded here once, too, to prove it whole."""
+    folder.mkdir(parents=True)
+    for name in COLLECTORS:
+        shutil.copyfile(shipped.file("ansible", f"files/{name}.py"), folder / f"{name}.py")
+    interpreter.check_imports(base.root, list(COLLECTORS), path=folder)
 
 
 def _scripts() -> Tree:

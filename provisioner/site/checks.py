@@ -13,7 +13,12 @@ from provisioner.site import interface, lan, ports
 from provisioner.site.site import Site
 from provisioner.state import boot_files, disk_usage, integrity
 from provisioner.state.image_files import is_trusted, trusted_keys
-from provisioner.state.secrets import deployment_key_file, operator_token_file, secrets_folder
+from provisioner.state.secrets import (
+    deployment_key_file,
+    operator_token_file,
+    secrets_folder,
+    signing_key_file,
+)
 from provisioner.system import file_fault
 from provisioner.system.units import duration, size
 
@@ -143,7 +148,8 @@ def _rows(site: Site) -> Iterator[CheckLine]:
 def _secrets(site: Site) -> Iterator[CheckLine]:
     """Keys and tokens: there, and nobody else's to read."""
     state = site.settings.state
-    found = [state, secrets_folder(state), operator_token_file(state), deployment_key_file(state)]
+    keys = [deployment_key_file(state), signing_key_file(state)]
+    found = [state, secrets_folder(state), operator_token_file(state), *keys]
     for path in found:
         if not path.exists():
             hint = "the next start of the service makes it anew"

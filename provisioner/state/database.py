@@ -13,6 +13,7 @@ from provisioner.domain.host import Host
 from provisioner.domain.profile import Profile
 from provisioner.errors import UnreadableError
 from provisioner.settings import AddressRange
+from provisioner.state.acceptance_reports import AcceptanceReports
 from provisioner.state.clock import ClockTable
 from provisioner.state.connection import Connection
 from provisioner.state.deployments import Deployments
@@ -28,6 +29,7 @@ from provisioner.state.sightings import Sightings
 from provisioner.state.surveys import Surveys
 from provisioner.state.transfers import Transfers
 from provisioner.state.values import Values
+from provisioner.state.verifications import Verifications
 
 
 class Database(Connection):
@@ -49,6 +51,8 @@ class Database(Connection):
         self.requests = Requests(self)
         self.values = Values(self)
         self.clock = ClockTable(self)
+        self.acceptance_reports = AcceptanceReports(self)
+        self.verifications = Verifications(self)
 
     def put_inventory(self, hosts: list[Host], profiles: list[Profile], pool: AddressRange) -> None:
         """Add or replace hosts and profiles in one transaction; each MAC gets a fixed address of `pool`.

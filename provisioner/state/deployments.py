@@ -3,6 +3,7 @@
 import json
 
 from provisioner.domain.deployment import Deployment
+from provisioner.domain.purpose import Purpose
 from provisioner.domain.stage import RESTING, Stage
 from provisioner.errors import NotFoundError, UnreadableError
 from provisioner.state import salvage
@@ -22,6 +23,7 @@ _PROFILE = "CASE WHEN json_valid(body) THEN json_extract(body, '$.profile') END"
 OF_ITS_PROFILE = f"""host IN (SELECT name FROM hosts WHERE {_PROFILE} =
                      (SELECT {_PROFILE} FROM hosts WHERE name = ?))"""  # noqa: S608  our own words
 OF_HOST = "host = ? AND NOT of_former_host"
+DEPLOYS = f"{OF_HOST} AND purpose = '{Purpose.DEPLOY}'"  # what writes a disk, and no verification
 LOOKED_THROUGH = 1000  # of the newest, for the list of what cannot be read: they are kept for years
 
 
@@ -59,19 +61,27 @@ class Deployments(Table):
 
     def last_of(self, host: str) -> Deployment | None:
         """The newest deployment of a host. Raises UnreadableError for one neither readable nor at rest."""
+        return self._newest_of(DEPLOYS, host, strict=True)
+
+    def last_order_of(self, host: str) -> Deployment | None:
+        """The newest deployment or verification of a host, which decides what it boots. Raises likewise."""
         return self._newest_of(OF_HOST, host, strict=True)
+
+    def last_readable_order(self, host: str) -> Deployment | None:
+        """The newest deployment or verification of a host that can be read."""
+        return self._newest_of(OF_HOST, host, strict=False)
 
     def last_readable(self, host: str) -> Deployment | None:
         """The newest deployment of a host that can be read: for lists, which decide nothing."""
-        return self._newest_of(OF_HOST, host, strict=False)
+        return self._newest_of(DEPLOYS, host, strict=False)
 
     def last_written(self, host: str) -> Deployment | None:
         """The newest deployment of a host that has written its disk to the end, and can be read."""
-        return self._newest_of(f"{OF_HOST} AND disk NOT IN ('', '{{}}')", host, strict=False)
+        return self._newest_of(f"{DEPLOYS} AND disk NOT IN ('', '{{}}')", host, strict=False)
 
     def last_consumed(self, host: str) -> Deployment | None:
         """The newest deployment of a host whose machine was let write, and can be read."""
-        return self._newest_of(f"{OF_HOST} AND consumed > 0", host, strict=False)
+        return self._newest_of(f"{DEPLOYS} AND consumed > 0", host, strict=False)
 
     def by_boot(self, boot_id: str) -> Deployment | None:
         """The newest deployment of any host that this boot of an agent or installer worked on."""
@@ -141,9 +151,9 @@ class Deployments(Table):
 
     def later_than(self, row: Deployment) -> list[Deployment]:
         """All deployments of its host that were armed after this one, oldest first, as `of_run` has them."""
-        sql = """SELECT * FROM deployments WHERE host = ?
+        sql = """SELECT * FROM deployments WHERE host = ? AND purpose = ?
                  AND rowid > (SELECT rowid FROM deployments WHERE id = ?) ORDER BY rowid"""
-        rows = self._connection.rows(sql, row.host, row.id)
+        rows = self._connection.rows(sql, row.host, Purpose.DEPLOY, row.id)
         return [self._or_salvaged(found) for found in rows]
 
     def before(self, row: Deployment) -> Deployment | None:
@@ -160,20 +170,21 @@ class Deployments(Table):
 
     def completed(self, host: str, most: int = 3) -> list[str]:
         """The ids of a host's newest deployments that ended well."""
-        sql = f"SELECT id FROM deployments WHERE {OF_HOST} AND stage = ? ORDER BY rowid DESC LIMIT ?"  # noqa: S608  ours
+        sql = f"SELECT id FROM deployments WHERE {DEPLOYS} AND stage = ? ORDER BY rowid DESC LIMIT ?"  # noqa: S608  ours
         return [str(ident) for (ident,) in self._connection.tuples(sql, host, Stage.READY, most)]
 
     def completed_alike(self, row: Deployment, most: int) -> list[str]:
         """The ids of the newest of its profile that ended well at their first attempt, by the same means."""
         sql = f"""SELECT id FROM deployments WHERE stage = ? AND attempt = 1 AND (iso = '') = ?
-                  AND {OF_ITS_PROFILE} ORDER BY rowid DESC LIMIT ?"""  # noqa: S608  our own words
-        found = self._connection.tuples(sql, Stage.READY, int(not row.iso), row.host, most)
+                  AND purpose = ? AND {OF_ITS_PROFILE} ORDER BY rowid DESC LIMIT ?"""  # noqa: S608  our own words
+        found = self._connection.tuples(sql, Stage.READY, int(not row.iso), row.purpose, row.host, most)
         return [str(ident) for (ident,) in found]
 
     def peers(self, row: Deployment, most: int = 20) -> list[Deployment]:
         """The newest others of its profile, and of its run if it has one, that got the same image alike."""
-        alike = f"WHERE image = ? AND run = ? AND write_mode = ? AND iso = ? AND id != ? AND {OF_ITS_PROFILE}"
-        values = (row.image, row.run, row.write_mode, row.iso, row.id, row.host, most)
+        alike = "WHERE image = ? AND run = ? AND write_mode = ? AND iso = ? AND id != ?"
+        alike += f" AND purpose = ? AND {OF_ITS_PROFILE}"
+        values = (row.image, row.run, row.write_mode, row.iso, row.id, row.purpose, row.host, most)
         return self._list(f"{alike} ORDER BY rowid DESC LIMIT ?", *values)
 
     def unreadable(self) -> list[UnreadableError]:
@@ -201,8 +212,9 @@ class Deployments(Table):
         The last one of each host stays, and the last that was let write: they say what the host holds.
         """
         sql = f"""SELECT id FROM deployments WHERE stage IN ({RESTING_MARKS}) AND stage_since < ?
-                  AND rowid NOT IN (SELECT max(rowid) FROM deployments GROUP BY host, of_former_host)
-                  AND rowid NOT IN (SELECT max(rowid) FROM deployments WHERE consumed > 0
+                  AND rowid NOT IN (SELECT max(rowid) FROM deployments GROUP BY host, of_former_host, purpose)
+                  AND rowid NOT IN (SELECT max(rowid) FROM deployments
+                                    WHERE consumed > 0 AND purpose = '{Purpose.DEPLOY}'
                                     GROUP BY host, of_former_host)
                   ORDER BY rowid LIMIT ?"""  # noqa: S608  marks only
         with self._connection.writing() as db:

@@ -9,12 +9,15 @@ from pathlib import Path
 
 from provisioner import run
 from provisioner.errors import ServiceError
+from provisioner.imaging import signature
 from provisioner.state.disk_usage import unusable
 from provisioner.state.secrets import (
     deployment_key_file,
     operator_token_file,
     secrets_folder,
     seed_key_file,
+    signing_key_file,
+    signing_public_file,
     write_secret,
 )
 from provisioner.system import outputs
@@ -93,3 +96,6 @@ def prepare_folder(state: Path, say: Callable[[str], None] = lambda sentence: No
         with outputs.staging(key.parent, key.name, f"{key.name}.pub") as stage:
             kind = ("-t", "ed25519", "-N", "", "-C", "provisioner")
             run.run(["ssh-keygen", "-q", *kind, "-f", stage / key.name])
+    signing = signing_key_file(state)
+    if not (signing.exists() or signing_public_file(state).exists()):  # a lost key is not replaced unasked
+        signature.keygen(signing.parent, signing.stem)

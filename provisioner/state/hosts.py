@@ -68,7 +68,9 @@ class Hosts(Table):
         ServiceError where no transaction is open.
         """
         self._connection.require_transaction()
-        self._connection.db.execute("UPDATE deployments SET of_former_host = 1 WHERE host = ?", [name])
+        for table in ("deployments", "acceptance_reports"):
+            sql = f"UPDATE {table} SET of_former_host = 1 WHERE host = ?"  # noqa: S608  ours
+            self._connection.db.execute(sql, [name])
         self._connection.db.execute("DELETE FROM macs WHERE host = ?", [name])
         self._connection.db.execute("DELETE FROM hosts WHERE name = ?", [name])
 
@@ -82,7 +84,8 @@ class Hosts(Table):
         db = self._connection.db
         body = host.model_dump_json()
         db.execute("UPDATE hosts SET name = ?, body = ? WHERE name = ?", [host.name, body, before])
-        own = {"macs": "", "deployments": "AND NOT of_former_host", "events": f"AND id > ({LAST_REMOVAL})"}
+        own = {"macs": "", "events": f"AND id > ({LAST_REMOVAL})"}
+        own |= dict.fromkeys(("deployments", "acceptance_reports"), "AND NOT of_former_host")
         for table, condition in own.items():
             sql = f"UPDATE {table} SET host = :name WHERE host = :before {condition}"  # noqa: S608  ours
             db.execute(sql, {"name": host.name, "before": before})

@@ -220,7 +220,7 @@ class _Check:
                 for secret in secrets:
                     self.faults.add(_unreadable(secret, entry.subject))
             elif value is not None:
-                body[key] = _without_nulls(value)
+                body[key] = without_nulls(value)
         return body, frozenset(hidden)
 
 
@@ -267,10 +267,11 @@ def _unreadable(secret: Encrypted, subject: str) -> PlacedError:
     )
 
 
-def _without_nulls(value: object) -> object:
+def without_nulls(value: object) -> object:
+    """What was read of YAML without the keys that say nothing, at any depth."""
     if isinstance(value, dict):
-        return {key: _without_nulls(inner) for key, inner in value.items() if inner is not None}
-    return [_without_nulls(inner) for inner in value] if isinstance(value, list) else value
+        return {key: without_nulls(inner) for key, inner in value.items() if inner is not None}
+    return [without_nulls(inner) for inner in value] if isinstance(value, list) else value
 
 
 def check(hosts: list[Host], profiles: set[str], known: list[Host] | None = None) -> None:

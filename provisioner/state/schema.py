@@ -5,7 +5,7 @@ from sqlite_utils import Database, Migrations
 from provisioner.domain.stage import RESTING
 from provisioner.system.checksum import sha256_text
 
-SCHEMA_VERSION = 11  # raised with every migration; a newer folder is refused
+SCHEMA_VERSION = 14  # raised with every migration; a newer folder is refused
 DEPLOYMENTS = {  # the columns of the first release; what follows adds and renames
     "id": str,
     "host": str,
@@ -167,3 +167,27 @@ def eleventh(db: Database) -> None:
     resting = ", ".join(f"'{stage}'" for stage in sorted(RESTING))
     gone = "host NOT IN (SELECT name FROM hosts)"
     db.execute(f"UPDATE deployments SET of_former_host = 1 WHERE {gone} AND stage IN ({resting})")  # noqa: S608  ours
+
+
+@migrations()
+def twelfth(db: Database) -> None:
+    """Acceptance reports; state/acceptance_reports.py reads and writes them."""
+    row = {"id": str, "host": str, "deployment": str, "created": float, "level": str, "verdict": str}
+    more = {"body": str, "signature": str, "of_former_host": int}
+    db.table("acceptance_reports").create({**row, **more}, pk="id", defaults={"of_former_host": 0})
+    db.table("acceptance_reports").create_index(["host", "created"])
+    db.table("acceptance_reports").create_index(["deployment"])
+
+
+@migrations()
+def thirteenth(db: Database) -> None:
+    """Verifications after a deployment; state/verifications.py reads and writes them."""
+    row = {"id": str, "created": float, "state": str, "body": str}
+    db.table("verifications").create(row, pk="id")
+    db.table("verifications").create_index(["state"])
+
+
+@migrations()
+def fourteenth(db: Database) -> None:
+    """What an order is for: every one of before was a deployment."""
+    db.table("deployments").add_column("purpose", str, not_null_default="deploy")

@@ -110,6 +110,10 @@ class Scrubber:
         return redact_text(text, *self._hashes)
 
 
+# of keys: they are in every key of the kind, and by them one that is not known is recognised
+HEADINGS = ("-----", "untrusted comment:")
+
+
 def known_secrets(state: Path) -> Iterator[str]:
     """What the files of STATE/secrets hold: tokens, keys line by line, users and passwords, one by one.
 
@@ -122,7 +126,7 @@ def known_secrets(state: Path) -> Iterator[str]:
         if path.suffix == ".json":
             yield from _login(text)
         else:
-            yield from (line.strip() for line in text.splitlines() if not line.startswith("-----"))
+            yield from (line.strip() for line in text.splitlines() if not line.startswith(HEADINGS))
 
 
 def _login(text: str) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Secrets of the state folder: BMC logins, pins, tokens, the deployment key. Only the owner may read them."""
+"""Secrets of the state folder: BMC logins, pins, tokens, the site's keys. Only the owner may read them."""
 
 import hashlib
 import hmac
@@ -41,6 +41,16 @@ def seed_key_file(state: Path) -> Path:
 def deployment_key_file(state: Path) -> Path:
     """The private SSH key (Ed25519) by which hosts are verified and sealed; `.pub` lies beside it."""
     return secrets_folder(state) / "deploy_ed25519"
+
+
+def signing_key_file(state: Path) -> Path:
+    """The private key (minisign's, without a password) that signs certificates; see `signing_public_file`."""
+    return secrets_folder(state) / "site.key"
+
+
+def signing_public_file(state: Path) -> Path:
+    """The public half, by which anybody verifies the site's certificates."""
+    return signing_key_file(state).with_suffix(".pub")
 
 
 def certificate_pin(state: Path, host: str) -> Path:

@@ -1,7 +1,7 @@
 """Bytes, seconds, counts and lists of names as people read them."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 MOST_NAMES = 10  # of a list, in a sentence
 
@@ -50,6 +50,11 @@ def named(names: Iterable[str], most: int = MOST_NAMES) -> str:
     """Names in a sentence, so many at most: `vc-1, vc-2 and 3 more`."""
     listed = list(names)
     return ", ".join(listed[:most]) + (f" {rest}" if (rest := and_more(len(listed), most)) else "")
+
+
+def first(lines: Sequence[str], most: int) -> list[str]:
+    """The first lines of a list, so many at most, and how many more there are as the last."""
+    return [*lines[:most], *filter(None, [and_more(len(lines), most)])]
 
 
 def and_more(number: int, shown: int) -> str:

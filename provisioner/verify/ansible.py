@@ -22,10 +22,15 @@ ENVIRONMENT = {
     "ANSIBLE_SSH_RETRIES": "0",
     "ANSIBLE_DEPRECATION_WARNINGS": "0",
     "ANSIBLE_CACHE_PLUGIN": "memory",
+    # of a task's result, which repeats what it was given; ansible-runner hands on nothing of a larger one
+    "MAX_EVENT_RES": str(32 << 20),
     "LANG": "C.UTF-8",
     "LC_ALL": "C.UTF-8",
 }
-SCRIPTS = ("facts.py", "gpus.py", "seal.sh", "seal-last.sh")
+SCRIPTS = (
+    *("facts.py", "gpus.py", "pcie.py", "kernel_log.py", "firmware.py", "containers.py"),
+    *("place.py", "site_check.py", "seal.sh", "seal-last.sh"),
+)
 _ENDS = {"runner_on_ok": "ok", "runner_on_failed": "failed", "runner_on_unreachable": "unreachable"}
 
 
@@ -45,11 +50,12 @@ class PlayResult:
 class _EventHandler:
     """Takes ansible-runner's events; an error of the callback ends the run instead of being swallowed."""
 
-    def __init__(self, route: ssh.Route, on_output: OnOutput) -> None:
+    def __init__(self, route: ssh.Route, on_output: OnOutput, is_cancelled: Callable[[], bool]) -> None:
         self.play = PlayResult()
         self.fault: Exception | None = None
         self._route = route
         self._on_output = on_output
+        self._is_cancelled = is_cancelled
 
     def event(self, event: RunnerEvent) -> bool:
         """False: the event is not kept in a file."""
@@ -60,7 +66,12 @@ class _EventHandler:
         return False
 
     def cancelled(self) -> bool:
-        return self.fault is not None
+        """Asked about once a second."""
+        try:
+            return self.fault is not None or self._is_cancelled()
+        except Exception as fault:
+            self.fault = fault
+            return True
 
     def _take(self, kind: str, data: RunnerEvent) -> None:
         result = _mapping(data.get("res"))
@@ -96,16 +107,17 @@ def run_playbook(
     folder: Path,
     seconds: int,
     on_output: OnOutput = lambda task, output, seconds: None,
+    is_cancelled: Callable[[], bool] = lambda: False,
     variables: Mapping[str, str | bool] | None = None,
 ) -> PlayResult:
     """Run `ansible/NAME.yml`; at most `seconds`. What Ansible printed is kept in `folder/NAME.log`.
 
     `on_output(task, stdout, seconds)` is called after each task that went well; what it raises ends the run
-    and is raised again.
+    and is raised again. It ends, too, within seconds after `is_cancelled`.
     """
     import ansible_runner
 
-    handler = _EventHandler(route, on_output)
+    handler = _EventHandler(route, on_output, is_cancelled)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f"{name}-", dir=folder) as private:  # 0700
         done = ansible_runner.run(

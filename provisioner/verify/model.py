@@ -1,10 +1,19 @@
 """What verification takes and gives: target, expectations, task results, verdicts."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from provisioner.verify.evidence import GpuReport, HostFacts
+from provisioner.domain.acceptance import AcceptanceReport, CheckResult
+from provisioner.domain.requirements import AcceptedFirmware, Requirements
+from provisioner.verify.evidence import GpuEvidence, GpuReport, HostFacts, RootDisk
+from provisioner.verify.evidence_burnin import BurninReport, SiteCheckReport
+
+LARGEST_FACTS = 1 << 20  # characters of JSON in an event; eight GPUs behind switches need 60,000
+ANY_FIRMWARE = AcceptedFirmware()
+NO_GPU_EVIDENCE = GpuEvidence()
+NO_REQUIREMENTS = Requirements()  # the level is quick, nothing has a limit
 
 
 @dataclass(frozen=True)
@@ -30,7 +39,10 @@ class PciDevice:
 
 @dataclass(frozen=True)
 class GpuKind:
-    """What NVML must show: `count` GPUs of `id`, each with this memory (bytes), PCIe lanes and ECC mode."""
+    """What NVML must show: `count` GPUs of `id`, each with this memory (bytes), PCIe lanes and so on.
+
+    The fields are those of `domain.profile.Gpu`; 0, None and () are not checked.
+    """
 
     id: str
     count: int
@@ -38,6 +50,13 @@ class GpuKind:
     memory_min: int = 0
     link_width: int = 0
     ecc: bool | None = None
+    link_generation: int = 0
+    nvlinks: int = 0
+    power_limit: float = 0  # W
+    power_tolerance: float = 5
+    mig: bool | None = None
+    persistence: bool | None = None
+    vbios: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -45,6 +64,8 @@ class Expected:
     """What the order and the profile want. `memory_min` in bytes; empty or 0 means: not checked.
 
     Without `gpu_driver` (NVIDIA's branch, such as `580`) NVML is not asked and `gpus` is not looked at.
+    `last` is the host's report before this one. `unordered` says why nobody knows what was ordered: image and
+    disk are not judged then.
     """
 
     image_id: str
@@ -56,33 +77,77 @@ class Expected:
     gpu_driver: str = ""
     gpus: tuple[GpuKind, ...] = ()
     root_disk_wwn: str = ""  # where several disks may have the serial
+    firmware: AcceptedFirmware = ANY_FIRMWARE
+    acceptance: Requirements = NO_REQUIREMENTS
+    last: AcceptanceReport | None = None
+    unordered: str = ""
+    profile: str = ""  # whose demands these are, and its hash: it may be another by the time of the report
+    profile_sha256: str = ""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All that was read of a host. None: it was not asked, or what it printed cannot be read.
+
+    `gpu` is how it is after the burn-in, `idle` its GPUs before it; None where there was no burn-in.
+    `ramdisk` is the version of the agent where the ramdisk was asked, and not the system on the disk; then
+    `disks` are all that it saw, and `gpu.nvml` has the GPUs of the bus.
+    """
+
+    facts: HostFacts
+    gpu: GpuEvidence = NO_GPU_EVIDENCE
+    burnin: BurninReport | None = None
+    site_checks: tuple[SiteCheckReport, ...] = ()
+    idle: GpuReport | None = None
+    ramdisk: str = ""
+    disks: tuple[RootDisk, ...] = ()
 
 
 @dataclass(frozen=True)
 class TaskResult:
-    """One check or one task; `seconds` is how long it took."""
+    """One check or one task; `seconds` is how long it took, `action` what a technician does about it.
+
+    `warning` is advice; what is `unproved` should have been checked and was not.
+    """
 
     name: str
-    result: Literal["ok", "deviation", "unreachable"]
+    result: Literal["ok", "deviation", "unreachable", "warning", "unproved"]
     sentence: str
     seconds: float = 0
+    action: str = ""
 
 
 @dataclass(frozen=True)
 class Verdict:
     """How it ended. Only `rejected` is about what the host is; `failed` is about the run itself.
 
-    `sentences` say why it has not passed; `facts` and `gpus` are the evidence, as far as it was read.
+    `incomplete`: what must be checked was not, so nobody knows. `sentences` say why it has not passed;
+    `evidence` is as much as was read, `checks` are all that were made of it.
     """
 
-    result: Literal["passed", "rejected", "unreachable", "failed"]
+    result: Literal["passed", "rejected", "incomplete", "unreachable", "failed"]
     sentences: tuple[str, ...] = ()
-    facts: HostFacts | None = None
-    gpus: GpuReport | None = None
+    evidence: Evidence | None = None
+    checks: tuple[CheckResult, ...] = ()
 
     def as_data(self) -> dict[str, object]:
-        """As an event carries it: `{result, sentences, facts}`; the GPUs are `nvml` of the facts."""
-        facts = self.facts.as_data() if self.facts else {}
-        if self.gpus:
-            facts["nvml"] = self.gpus.model_dump(mode="json")
-        return {"result": self.result, "sentences": list(self.sentences), "facts": facts}
+        """As an event carries it: `{result, sentences, facts, checks}`; of the facts the GPUs are `nvml`."""
+        facts = _bounded(_facts(self.evidence)) if self.evidence else {}
+        checks = [json.loads(check.model_dump_json()) for check in self.checks]
+        return {"result": self.result, "sentences": list(self.sentences), "facts": facts, "checks": checks}
+
+
+def _bounded(facts: dict[str, object]) -> dict[str, object]:
+    """A row is read again and again, and a host may print megabytes; all of it lies beside the run's log."""
+    size = len(json.dumps(facts))
+    return facts if size <= LARGEST_FACTS else {"left_out": f"{size} characters: see the run's evidence"}
+
+
+def _facts(evidence: Evidence) -> dict[str, object]:
+    """What was read, as JSON has it; a number that is none becomes null."""
+    facts = {**evidence.facts.as_data(), **evidence.gpu.as_data()}
+    if evidence.burnin:
+        facts["burnin"] = json.loads(evidence.burnin.model_dump_json())
+    if checks := [json.loads(check.model_dump_json()) for check in evidence.site_checks]:
+        facts["site_checks"] = checks
+    return facts

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from provisioner import run
-from provisioner.errors import ProgramError, ServiceError
+from provisioner.errors import InputError, ProgramError, ServiceError
 from provisioner.system.text import clean
 from provisioner.verify.model import SshTarget
 
@@ -104,12 +104,25 @@ def _quoted(words: list[str]) -> list[str]:
     return [f"'{word}'" if " " in word else word for word in words]
 
 
+def login(route: Route) -> list[str]:
+    """The arguments of ssh for a connection of its own; what follows them is the command."""
+    target = route.target
+    return [
+        *route.options(),
+        "-i",
+        str(target.key),
+        "-p",
+        str(target.port),
+        "-l",
+        target.user,
+        target.address,
+    ]
+
+
 def probe_login(route: Route) -> Literal["accepted", "denied", "silent"]:
     """Log in on a connection of its own and leave; `silent` is anything but a yes or no to our key."""
-    target = route.target
-    login = ["-i", str(target.key), "-p", str(target.port), "-l", target.user]
     try:
-        done = run.run(["ssh", *route.options(), *login, target.address, "true"], check=False, timeout=60)
+        done = run.run(["ssh", *login(route), "true"], check=False, timeout=60)
     except ProgramError:
         return "silent"
     if done.returncode != 255:  # the remote command's own code
@@ -120,6 +133,24 @@ def probe_login(route: Route) -> Literal["accepted", "denied", "silent"]:
 def public_key(target: SshTarget) -> str:
     """The base64 part of our public key, by which its line is found on the host."""
     return run.text(["ssh-keygen", "-y", "-f", target.key]).split()[1]
+
+
+def require_usable(key: Path) -> None:
+    """Raises InputError (PV-571): this is no private SSH key, or one that has a passphrase."""
+    done = run.run(["ssh-keygen", "-y", "-P", "", "-f", key], check=False)
+    if done.returncode == 0:
+        return
+    if b"passphrase" in done.stderr:
+        raise InputError(
+            "the SSH key has a passphrase, and nobody is there to type it",
+            hint="a copy without one: cp KEY COPY; ssh-keygen -p -N '' -f COPY; remove the copy afterwards",
+            code=571,
+        )
+    raise InputError(
+        "this is no private SSH key that can be used here",
+        hint="give the private half, as ssh-keygen wrote it; NAME.pub is the public one",
+        code=571,
+    )
 
 
 def explain_unreachable(target: SshTarget, message: str) -> str:

@@ -31,11 +31,13 @@ from provisioner.site.site import Site
 from provisioner.state.alive import alive_file, mark_alive
 from provisioner.state.lock import exclusive
 from provisioner.state.notify import Listener
+from provisioner.state.ssh_keys import KeyBox
 from provisioner.system.pulse import Pulse
-from provisioner.worker import bmc_requests, power, verification
+from provisioner.worker import bmc_requests, examination, power, verification
 from provisioner.worker.consoles import Consoles
 from provisioner.worker.hearing import Hearing
 from provisioner.worker.retention import Retention
+from provisioner.worker.verifications import AT_ONCE, Verifications
 
 log = logging.getLogger(__name__)
 LONGEST_NAP = 2.0  # seconds; also how often the sign of our own life is renewed
@@ -68,11 +70,14 @@ def serve(site: Site, pulse: Pulse) -> None:
         Listener(state, "worker") as listener,
         ThreadPoolExecutor(THREADS) as pool,
         ThreadPoolExecutor(BMC_THREADS) as bmc_pool,
+        ThreadPoolExecutor(AT_ONCE) as host_pool,
+        KeyBox(state) as keys,
     ):
         hearing = Hearing(site)
         if "web" in site.settings.services:
             hearing.start()
         loop = Loop(site, listener, pool, hearing, pulse, bmc_pool)
+        loop.verifications = Verifications(site, keys, host_pool, listener.notify)
         pulse.ready("worker: watching deployments")
         while True:
             seen = listener.count
@@ -99,6 +104,7 @@ class Loop:
         self._pulse = pulse or Pulse()
         self._retention = Retention(site)
         self._complaint = ""
+        self.verifications: Verifications | None = None  # those that were asked for after a deployment
         self._consoles = Consoles(site, listener.notify)
         self._at_work: dict[tuple[str | int, ...], Future[None]] = {}
         self._slot_given = 0.0
@@ -125,6 +131,8 @@ class Loop:
         self._guarded("the clock", partial(self._note_step, now))
         for request in self._site.database.requests.open():
             self._submit(("request", request.id), partial(self._answer, request.id), self._bmc_pool)
+        if self.verifications:
+            self._guarded("the verifications", self.verifications.look)
         self._guarded("the queue", partial(self._look_at_queue, now))
         rows = self._site.database.deployments.under_way()
         self._guarded("the consoles", partial(self._consoles.look, rows))
@@ -193,6 +201,8 @@ class Loop:
             record(self._site, row.id, refused(withdrawn), source="worker")
         elif row.stage == Stage.WRITING and (seconds := self._unheard(row, now)) > _silence(row):
             record(self._site, row.id, _silent(row, seconds), source="worker")
+        elif examination.is_silent(row, self._unheard(row, now)):
+            examination.release(self._site, row)
         elif work := self._work(row, now):
             self._submit((row.id, row.stage), partial(self._do, work, row.id), self._pool)
 
@@ -218,6 +228,8 @@ class Loop:
         if row.stage == Stage.RESTARTING and not row.reboot:
             return power.choose_disk
         waits = row.last_event in UNREACHABLE and now - row.last_event_at < RETRY
+        if row.stage == Stage.VERIFYING and row.is_verification:
+            return examination.judge
         if row.stage == Stage.VERIFYING:
             return None if waits else verification.verify
         if row.stage == Stage.SEALING:

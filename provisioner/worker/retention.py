@@ -50,22 +50,24 @@ class Retention:
         kept, now, database = self._site.settings.retention, self._site.clock(), self._site.database
         events = database.events.prune(now - kept.events_days * DAY, AT_ONCE)
         requests = database.requests.prune(now - kept.logs_days * DAY, AT_ONCE)
+        verifications = database.verifications.prune(now - kept.logs_days * DAY, AT_ONCE)
         files = self._remove_files(self._real_time() - kept.logs_days * DAY)
         orders = 0
         if kept.deployments_days:
             orders = database.deployments.prune(now - kept.deployments_days * DAY, AT_ONCE)
-        if events or requests or files or orders:
+        if events or requests or verifications or files or orders:
             log.info(
-                "forgot %d events, %d BMC requests, %d logs, %d deployments: they were old",
-                *(events, requests, files, orders),
+                "forgot %d events, %d BMC requests, %d verifications, %d logs, %d deployments: they were old",
+                *(events, requests, verifications, files, orders),
             )
-        return AT_ONCE in (events, requests, files, orders)
+        return AT_ONCE in (events, requests, verifications, files, orders)
 
     def _remove_files(self, before: float) -> int:
         """Remove what deployments that ended before then have left; how many files and folders."""
         old = list(islice(self._old_files(before), AT_ONCE))
         ended = self._site.database.deployments.ended_before(before, sorted({_owner(path) for path in old}))
-        gone = [path for path in old if _owner(path) in ended]
+        in_use = {row.folder for row in self._site.database.verifications.open()}  # a soak takes days
+        gone = [path for path in old if _owner(path) in ended and path.name not in in_use]
         for path in gone:
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path, ignore_errors=True)

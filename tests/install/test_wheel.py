@@ -49,6 +49,8 @@ def test_the_data_folders_travel_in_the_wheel(wheel: Path) -> None:
         ),
     ):
         assert f"provisioner/share/{path}" in names
+    for path in ("page.html.j2", "font/OpenSans-Regular.ttf", "font/LICENSE.OpenSans", "font/LICENSE.DejaVu"):
+        assert f"provisioner/certificate/{path}" in names
 
 
 def test_the_wheel_holds_no_tests_and_no_state(wheel: Path) -> None:

@@ -121,7 +121,7 @@ def place(cut_off: None, cache: Path) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def mirror(place: Path, cache: Path) -> Iterator[archive.Mirror]:
-    """Debian's packages, stand-ins for Ubuntu's and NVIDIA's, the real nvidia-ml-py, dummy frameworks."""
+    """Debian's packages, stand-ins for Ubuntu's and NVIDIA's, the real wheels, dummy frameworks."""
     cached, made = supplies.places(cache), place / "dummies"
     made.mkdir()
     wheels = [dummies.wheel(made, name) for name in ("torch", "tensorflow", "vllm")]
@@ -228,6 +228,12 @@ def dockered(hardened: SimpleNamespace) -> Tree:
 def pythoned(dockered: Tree) -> Tree:
     dockered.converge("python_env")
     return dockered
+
+
+@pytest.fixture(scope="session")
+def judging(pythoned: Tree) -> Tree:
+    pythoned.converge("verification")
+    return pythoned
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,11 @@ from pathlib import Path
 from provisioner import run
 
 HERE = Path(__file__).parent
-REQUIREMENTS = HERE.parents[1] / "ansible/roles/python_env/files/requirements.txt"
+ROLES = HERE.parents[1] / "ansible/roles"
+REQUIREMENTS = (
+    ROLES / "python_env/files/requirements.txt",
+    ROLES / "verification/files/verification.txt",
+)
 SUITE = "bookworm"
 LIMIT = 600.0  # seconds for each of mmdebstrap and pip
 
@@ -28,7 +32,7 @@ def places(cache: Path) -> Supplies:
     """Where they lie, there or not; the names change with the lists."""
     base, mirror = _lines("packages-tree"), _lines("packages-mirror")
     system = _digest([SUITE, *base, "", *mirror])
-    wheels = _digest([REQUIREMENTS.read_text()])
+    wheels = _digest([path.read_text() for path in REQUIREMENTS])
     return Supplies(
         cache / f"roles-tree-{system}.tar", cache / f"roles-debs-{system}", cache / f"roles-wheels-{wheels}"
     )
@@ -82,7 +86,8 @@ def _fetch_wheels(target: Path) -> None:
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
         wheels = Path(folder) / "wheels"
         pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:"]
-        run.run([*pip, "--require-hashes", "-r", REQUIREMENTS, "--dest", wheels], timeout=LIMIT)
+        lists = [word for path in REQUIREMENTS for word in ("-r", path)]
+        run.run([*pip, "--require-hashes", *lists, "--dest", wheels], timeout=LIMIT)
         wheels.rename(target)
 
 

@@ -17,6 +17,7 @@ import pytest
 
 from provisioner import run
 from provisioner.agent import protocol
+from provisioner.agent.arguments import KernelArguments
 from provisioner.agent.block_device import BlockDevice
 from provisioner.agent.job import Job
 from provisioner.agent.link import Link
@@ -248,7 +249,7 @@ def deploy(
             "vda", disk.stat().st_size, 512, "Disk", "S1", content="GPT with 1 partitions: old"
         )
         Job(
-            protocol.KernelArguments(f"http://127.0.0.1:{service.port}", MAC, NONCE),
+            KernelArguments(f"http://127.0.0.1:{service.port}", MAC, NONCE),
             connect=functools.partial(Link, patience=patience, silence=1.0, back_off=(0.05, 0.1)),
             keys=supply.keys,
             reboot=lambda: rebooted.append(True),

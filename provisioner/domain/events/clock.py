@@ -2,6 +2,7 @@
 
 from provisioner.domain.deployment import Deployment
 from provisioner.domain.events.payload import Failure, Payload
+from provisioner.domain.purpose import ANY
 from provisioner.domain.stage import UNDER_WAY, Stage
 from provisioner.system.units import duration
 
@@ -12,6 +13,7 @@ class ClockGap(Payload):
     kind = "clock.gap"
     moves = {stage: stage for stage in UNDER_WAY}
     meaning = "our own machine slept or was restarted"
+    purposes = ANY
     is_sign_of_life = False
     is_noted = False
 
@@ -32,6 +34,7 @@ class ClockStep(Payload):
     kind = "clock.step"
     moves = {stage: stage for stage in UNDER_WAY}
     meaning = "our own machine's clock was set: nothing changes"
+    purposes = ANY
     is_sign_of_life = False
     is_noted = False
 
@@ -52,3 +55,4 @@ class DeadlinePassed(Failure):
     kind = "deadline.passed"
     moves = {stage: Stage.FAILED for stage in UNDER_WAY}
     meaning = "no sign of life in time"
+    purposes = ANY

@@ -3,6 +3,7 @@
 from provisioner.domain import identity
 from provisioner.domain.deployment import Deployment
 from provisioner.domain.events.payload import Evidence, Failure, Payload
+from provisioner.domain.purpose import ANY
 from provisioner.domain.stage import Stage
 
 
@@ -21,6 +22,7 @@ class DhcpSeen(BootRequest):
     kind = "dhcp.seen"
     moves = {Stage.POWERING: Stage.NETBOOTING}
     meaning = "first packet after our power-on"
+    purposes = ANY
 
     def describe(self) -> str:
         """The IPv4 address that it is given."""
@@ -33,6 +35,7 @@ class ScriptServed(Evidence):
     kind = "script.served"
     moves = {Stage.POWERING: Stage.NETBOOTING, Stage.NETBOOTING: Stage.NETBOOTING}
     meaning = "iPXE has its script"
+    purposes = ANY
     same = ("boots", "address", "serial", "uuid")
 
     boots: str = "ramdisk"
@@ -56,6 +59,7 @@ class FileServed(Evidence):
     kind = "file.served"
     moves = {Stage.NETBOOTING: Stage.NETBOOTING}
     meaning = "it fetched kernel or ramdisk"
+    purposes = ANY
     same = ("name",)
 
     name: str = ""
@@ -72,6 +76,7 @@ class NetbootLooped(Failure):
     kind = "netboot.looped"
     moves = {Stage.POWERING: Stage.FAILED, Stage.NETBOOTING: Stage.FAILED}
     meaning = "it boots from the network again and again, and gets nowhere"
+    purposes = ANY
 
 
 class DhcpServer(Evidence):

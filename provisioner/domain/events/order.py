@@ -3,6 +3,7 @@
 from provisioner.domain.deployment import Deployment, TargetDisk, Terms, stop_reason
 from provisioner.domain.events.payload import Failure, Payload
 from provisioner.domain.profile import Hints
+from provisioner.domain.purpose import ANY, Purpose
 from provisioner.domain.script_reads import ScriptReads
 from provisioner.domain.stage import UNDER_WAY, Stage
 
@@ -23,6 +24,7 @@ class OrderArmed(Payload):
     write_mode: str = Terms().write_mode
     erase_foreign: bool = False
     allow_downgrade: bool = False
+    purpose: Purpose = Purpose.DEPLOY
 
     @property
     def terms(self) -> Terms:
@@ -30,7 +32,9 @@ class OrderArmed(Payload):
         return Terms.model_validate(self.model_dump(include=set(Terms.model_fields)))
 
     def describe(self) -> str:
-        """Who ordered which image, and onto which disk as far as one had been seen."""
+        """Who ordered which image, and onto which disk as far as one had been seen; or a verification."""
+        if self.purpose is not Purpose.DEPLOY:
+            return f"verification ordered by {self.by}: the host is restarted, nothing is written"
         onto = f" onto {self.target.label()}" if self.target.is_known else ""
         return f"armed by {self.by}: {self.image}{onto}"
 
@@ -41,6 +45,7 @@ class SlotGiven(Payload):
     kind = "slot.given"
     moves = {Stage.QUEUED: Stage.POWERING}
     meaning = "its turn has come"
+    purposes = ANY
     is_noted = False
 
     def refusal(self, row: Deployment) -> str:
@@ -130,6 +135,7 @@ class OrderRefused(Failure):
     kind = "order.refused"
     moves = {stage: Stage.FAILED for stage in (Stage.QUEUED, Stage.POWERING, Stage.NETBOOTING, Stage.WRITING)}
     meaning = "expired, locked, or changed since it was ordered; or another machine came for it"
+    purposes = ANY
 
 
 class HostSuspect(Payload):
@@ -141,6 +147,7 @@ class HostSuspect(Payload):
     kind = "host.suspect"
     moves = {stage: stage for stage in UNDER_WAY if stage != Stage.QUEUED}
     meaning = "two machines use what belongs to one: paused"
+    purposes = ANY
     is_sign_of_life = False
 
     sentence: str = ""
@@ -166,6 +173,7 @@ class OrderResumed(Payload):
     kind = "order.resumed"
     moves = {stage: stage for stage in UNDER_WAY if stage != Stage.QUEUED}
     meaning = "a person lets it go on"
+    purposes = ANY
     is_sign_of_life = False
 
     by: str
@@ -190,6 +198,7 @@ class OrderCancelled(Payload):
     kind = "order.cancelled"
     moves = {stage: Stage.CANCELLED for stage in UNDER_WAY}
     meaning = "a person ended it"
+    purposes = ANY
 
     by: str
 

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from provisioner.domain.claim import Claim
 from provisioner.domain.deployment import Deployment, TargetDisk
 from provisioner.domain.progress import Progress
+from provisioner.domain.purpose import DEPLOYING, Purpose
 from provisioner.domain.stage import Stage
 
 
@@ -23,6 +24,7 @@ class Payload(BaseModel):
     version: ClassVar[int] = 1  # of the fields
     moves: ClassVar[Mapping[Stage, Stage]] = {}  # from which stage to which; from any other it is refused
     meaning: ClassVar[str] = ""  # of the moves, in words
+    purposes: ClassVar[frozenset[Purpose]] = DEPLOYING  # of orders; to those of any other it never happens
     is_sign_of_life: ClassVar[bool] = True  # whether it becomes the deployment's `last_event`
     is_progress: ClassVar[bool] = False  # comes every few seconds, and only the last one matters
     closes_stage: ClassVar[bool] = False  # its sentence is about the stage that it ends
@@ -100,7 +102,7 @@ class Evidence(Payload):
 
 
 class ProgressReport(Evidence):
-    """A report of who writes the disk: its fields are those of `Progress`."""
+    """A report of who writes the disk or burns in: its fields are those of `Progress`."""
 
     is_progress = True
 
@@ -117,12 +119,23 @@ class ProgressReport(Evidence):
         return self.progress().describe()
 
 
-class WriteClaim(Payload):
-    """A machine wants to write. The guard judges its claim, which is not stored, and names the disk."""
+class Claimed(Payload):
+    """A machine says that it is the one that was ordered; the guard judges its claim, which is not stored."""
 
     claim: Claim | None = Field(None, exclude=True)
-    target: TargetDisk = TargetDisk()
 
     def apply(self, row: Deployment, now: float) -> Deployment:
         """The nonce is consumed: none of it is kept but its hash."""
-        return row.changed(nonce="", consumed=row.consumed or now, target=self.target)
+        return row.changed(nonce="", consumed=row.consumed or now)
+
+
+class WriteClaim(Claimed):
+    """A machine wants to write; the guard names the disk. No order but one of a deployment knows it."""
+
+    purposes = DEPLOYING
+
+    target: TargetDisk = TargetDisk()
+
+    def apply(self, row: Deployment, now: float) -> Deployment:
+        """Stores the disk that may be written."""
+        return super().apply(row, now).changed(target=self.target)

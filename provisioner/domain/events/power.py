@@ -2,6 +2,7 @@
 
 from provisioner.domain.deployment import Deployment
 from provisioner.domain.events.payload import Evidence, Failure, Payload
+from provisioner.domain.purpose import ANY
 from provisioner.domain.script_reads import ScriptReads
 from provisioner.domain.stage import UNDER_WAY, Stage
 from provisioner.system.checksum import sha256_text
@@ -13,6 +14,7 @@ class PowerBegan(Payload):
     kind = "power.began"
     moves = {Stage.POWERING: Stage.POWERING}
     meaning = "a nonce was made, the BMC is being told"
+    purposes = ANY
     is_noted = False
 
     nonce: str
@@ -49,6 +51,7 @@ class PowerAsked(PowerReport):
     kind = "power.asked"
     moves = {Stage.POWERING: Stage.POWERING}
     meaning = "a person was asked to press the button"
+    purposes = ANY
 
     def describe(self) -> str:
         """What the person is asked to press."""
@@ -61,6 +64,7 @@ class PowerOn(PowerReport):
     kind = "power.on"
     moves = {Stage.POWERING: Stage.POWERING, Stage.NETBOOTING: Stage.NETBOOTING}
     meaning = "the BMC did it and read it back"
+    purposes = ANY
 
     def describe(self) -> str:
         """Boot device and power, and whether they were read back."""
@@ -78,6 +82,7 @@ class PowerDelayed(Evidence):
     kind = "power.delayed"
     moves = {Stage.POWERING: Stage.POWERING}
     meaning = "the BMC cannot do it now, and is asked again"
+    purposes = ANY
     same = ("sentence",)
 
     code: int = 0
@@ -97,6 +102,7 @@ class PowerFailed(Failure):
     kind = "power.failed"
     moves = {Stage.POWERING: Stage.FAILED}
     meaning = "the BMC did not do it"
+    purposes = ANY
 
 
 class ConsoleLost(Failure):
@@ -105,6 +111,7 @@ class ConsoleLost(Failure):
     kind = "console.lost"
     moves = {stage: stage for stage in UNDER_WAY if stage != Stage.QUEUED}
     meaning = "its serial console is not recorded for now"
+    purposes = ANY
     is_sign_of_life = False
     is_noted = False
 

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from provisioner.domain.events import (
     agent,
     clock,
+    examination,
     installer,
     inventory,
     netboot,
@@ -21,7 +22,10 @@ from provisioner.domain.events import (
 from provisioner.domain.events.payload import Payload, Unknown
 
 # in the order in which a deployment meets them
-MODULES = (order, power, netboot, agent, installer, system, verification, clock, request, service, inventory)
+MODULES = (
+    *(order, power, netboot, agent, examination, installer, system, verification),
+    *(clock, request, service, inventory),
+)
 
 
 def _kinds(module: ModuleType) -> Iterator[type[Payload]]:

@@ -1,6 +1,7 @@
 """Events of requests that were refused, or that lead nowhere: evidence that a host's log keeps."""
 
 from provisioner.domain.events.payload import Evidence
+from provisioner.domain.purpose import ANY
 
 SCRIPT = "its boot script"
 PHONE_HOME = "the phone-home"
@@ -14,6 +15,7 @@ class RequestRefused(Evidence):
 
     kind = "request.refused"
     meaning = "somebody asked for what was not his: refused"
+    purposes = ANY
     is_noted = False
     same = ("what", "address", "mac", "serial", "uuid", "sentence")
 

@@ -4,6 +4,7 @@ from pydantic import BaseModel, ConfigDict
 
 from provisioner.domain.deployment import Deployment
 from provisioner.domain.events.payload import Failure, Payload
+from provisioner.domain.purpose import ANY
 from provisioner.domain.stage import Stage
 
 
@@ -24,6 +25,7 @@ class DiskChosen(Payload):
     kind = "disk.chosen"
     moves = {Stage.RESTARTING: Stage.RESTARTING}
     meaning = "boot device = disk was set, or refused and noted"
+    purposes = ANY
 
     note: str = ""
 

@@ -1,7 +1,9 @@
 """Events of the verification and of the sealing."""
 
+from provisioner.domain.acceptance import Status
 from provisioner.domain.deployment import Deployment, Verdict
-from provisioner.domain.events.payload import Evidence, Failure, Payload
+from provisioner.domain.events.payload import Evidence, Failure, Payload, ProgressReport
+from provisioner.domain.purpose import ANY
 from provisioner.domain.stage import Stage
 
 
@@ -21,11 +23,38 @@ class TaskReport(Evidence):
 
 
 class VerifyTask(TaskReport):
-    """One check of the verification."""
+    """One check of the verification; `action` is what a technician does about it.
+
+    `result` may also be warning, which is advice, and unproved: it should have been checked and was not.
+    """
 
     kind = "verify.task"
     moves = {Stage.VERIFYING: Stage.VERIFYING}
     meaning = "one task of the verification"
+    purposes = ANY
+
+    action: str = ""
+
+    def describe(self) -> str:
+        """The sentence of the check, and where it is neither good nor bad, that it is so."""
+        words = {"warning": "warning: ", "unproved": "not checked: "}
+        return words.get(self.result, "") + super().describe()
+
+
+class VerifyProgress(ProgressReport):
+    """The burn-in goes on: `test` on the GPU of that UUID, `done` of `total` parts; `left` in seconds."""
+
+    kind = "verify.progress"
+    moves = {Stage.VERIFYING: Stage.VERIFYING}
+    meaning = "the burn-in goes on"
+    same = ("test",)
+
+    phase: str = "burn-in"
+    test: str
+    gpu: str = ""
+    done: int = 0
+    total: int = 0
+    left: float = 0
 
 
 class VerifyUnreachable(Evidence):
@@ -58,16 +87,19 @@ class VerifyPassed(Payload):
         return row.changed(verdict=self.verdict)
 
     def describe(self) -> str:
-        """A fixed sentence: the host is what its profile says."""
-        return "the host is what its profile says"
+        """That the host is what its profile says, and how often it was warned."""
+        warnings = sum(check.status is Status.WARN for check in self.verdict.checks)
+        words = {0: "", 1: ", with 1 warning"}.get(warnings, f", with {warnings} warnings")
+        return f"the host is what its profile says{words}"
 
 
 class VerifyRejected(Failure):
-    """The host is not what its profile says; the verdict names every deviation."""
+    """The host is not what its profile says, or that was not proven; the verdict names every deviation."""
 
     kind = "verify.rejected"
     moves = {Stage.VERIFYING: Stage.REJECTED}
     meaning = "the host is not what its profile says"
+    purposes = ANY
 
     verdict: Verdict = Verdict()
 
@@ -82,6 +114,7 @@ class VerifyFailed(Failure):
     kind = "verify.failed"
     moves = {Stage.VERIFYING: Stage.FAILED}
     meaning = "the verification could not be run"
+    purposes = ANY
 
 
 class SealTask(TaskReport):

@@ -107,7 +107,7 @@ def _try_to_note(site: Site, asker: Asker, answer: BootAnswer, gathered: Gathere
 
 def _note_served(site: Site, asker: Asker, answer: BootAnswer, host: Host | None) -> None:
     """After the script of an order has left."""
-    row = site.database.deployments.last_of(host.name) if host else None
+    row = site.database.deployments.last_order_of(host.name) if host else None
     if row:
         url = site.settings.url_for(asker.address)
         script = boot.render(site, answer.plan, reason=answer.reason, firmware=asker.firmware, url=url)
@@ -125,7 +125,7 @@ def _note_released(site: Site, asker: Asker) -> None:
 
 def _note_disk(site: Site, asker: Asker, reason: str, host: Host, gathered: Gathered) -> None:
     """A host was given its disk: what that says of its order, or of the host where nothing is ordered."""
-    row = site.database.deployments.last_of(host.name)
+    row = site.database.deployments.last_order_of(host.name)
     if row and row.stage not in (*RESTING, Stage.QUEUED):
         identity = {"mac": asker.mac, "serial": asker.serial, "uuid": asker.uuid}
         refused = RequestRefused(what=SCRIPT, address=asker.address, sentence=reason, **identity)
@@ -152,7 +152,7 @@ def _try_to_note_file(site: Site, name: str, address: str) -> None:
     """Evidence of how far an armed host came: it is on its way, whether that can be written down or not."""
     try:
         host = lan.host_at(site, address)
-        row = site.database.deployments.last_of(host) if host else None
+        row = site.database.deployments.last_order_of(host) if host else None
         if row and row.stage == Stage.NETBOOTING:
             try_record(site, row.id, FileServed(name=name, address=address), source="machine")
     except ProvisionError as fault:

@@ -61,7 +61,7 @@ class Refusals:
         Evidence is never a condition: what cannot be looked up or written down is in the service's log.
         """
         try:
-            row = self._site.database.deployments.last_readable(host)
+            row = self._site.database.deployments.last_readable_order(host)
         except ProvisionError as fault:
             log.warning("a refusal could not be written down: %s", fault)
             return

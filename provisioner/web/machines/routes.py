@@ -4,7 +4,7 @@ from flask import Blueprint
 
 from provisioner.agent.protocol import PREFIX
 from provisioner.deployment.boot import FILES
-from provisioner.web.machines import agent, boot, images, phone_home
+from provisioner.web.machines import agent, boot, examination, images, phone_home
 
 routes = Blueprint("machines", __name__)
 ROUTES = (
@@ -12,6 +12,7 @@ ROUTES = (
     ("GET", f"{FILES}/<name>", boot.boot_file),
     ("POST", f"{PREFIX}/hello", agent.hello),
     ("POST", f"{PREFIX}/inventory", agent.inventory),
+    ("POST", f"{PREFIX}/examination", examination.examination),
     ("POST", f"{PREFIX}/progress", agent.progress),
     ("POST", f"{PREFIX}/log", agent.agent_log),
     ("POST", f"{PREFIX}/written", agent.written),

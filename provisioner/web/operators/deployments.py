@@ -132,6 +132,8 @@ def cancel(ident: str, body: Author) -> DeploymentCancelled:
 def _after_the_end(site: Site, row: Deployment) -> str:
     """What to do of one that has ended: again only what did not end well, and came last."""
     last = site.database.deployments.last_readable(row.host)
+    if row.is_verification:
+        return f"again: provision verify {row.host}"
     is_last = last is not None and last.id == row.id and site.database.hosts.known({row.host})
     if is_last and not row.ended_as_ordered:
         return f"again: provision retry {row.host}"
@@ -156,11 +158,16 @@ def resume(ident: str, body: Author) -> DeploymentResumed:
 
 
 def find(site: Site, text: str) -> Deployment:
-    """A deployment by id, or a host's last one. Raises NotFoundError."""
+    """A deployment by id; of a host the verification that is under way, else its last deployment.
+
+    Raises NotFoundError.
+    """
     if text.startswith("d-"):
         return site.database.deployments.get(text)
     host = plan.find_host(site, text)
-    row = site.database.deployments.last_of(host.name)
+    order = site.database.deployments.last_order_of(host.name)
+    is_under_way = order is not None and order.stage not in RESTING
+    row = order if is_under_way else site.database.deployments.last_of(host.name)
     if row is None:
         raise NotFoundError(f"{host.name} was never deployed", hint=f"provision deploy {host.name}", code=123)
     return row

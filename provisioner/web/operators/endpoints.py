@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from provisioner.web.operators import (
     bmc,
+    certificates,
     consoles,
     deployments,
     hosts,
@@ -25,6 +26,7 @@ from provisioner.web.operators import (
     runs,
     secrets,
     service,
+    verifications,
 )
 
 Handler = Callable[..., BaseModel]
@@ -87,6 +89,12 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("POST", "/hosts/<path:name>/rename", hosts.rename),
     Endpoint("POST", "/hosts/<path:name>/move", hosts.move),
     Endpoint("GET", "/hosts/<path:name>/history", hosts.history),
+    Endpoint("GET", "/hosts/<path:name>/certificates", certificates.list_of_host),
+    Endpoint("GET", "/certificates/<ident>", certificates.show),
+    Endpoint("POST", "/verifications", verifications.order),
+    Endpoint("POST", "/verifications/ramdisk", verifications.examine),
+    Endpoint("GET", "/verifications/<ident>", verifications.show),
+    Endpoint("POST", "/verifications/<path:ident>/cancel", verifications.cancel),
     Endpoint("GET", "/sightings", hosts.sightings),
     Endpoint("GET", "/profiles", profiles.list_all),
     Endpoint("GET", "/profiles/<name>", profiles.show),

@@ -31,6 +31,7 @@ from provisioner.domain import plan_digest
 from provisioner.domain.deployment import Deployment
 from provisioner.domain.events.order import RunPaused, RunResumed
 from provisioner.domain.events.payload import Payload
+from provisioner.domain.host import Host
 from provisioner.domain.plan import LeftOut, Plan
 from provisioner.domain.run import Run
 from provisioner.domain.run_report import HostResult, host_result
@@ -129,13 +130,15 @@ def report(ident: str) -> RunReport:
     site = the_site()
     run = site.database.runs.get(ident)
     rows = site.database.deployments.of_run(ident)
-    return RunReport(run=run, hosts=tuple(_result(site, row) for row in rows))
+    hosts = site.database.hosts.known({row.host for row in rows if not row.of_former_host})
+    return RunReport(run=run, hosts=tuple(_result(site, row, hosts.get(row.host)) for row in rows))
 
 
-def _result(site: Site, row: Deployment) -> HostResult:
-    hardware = None if row.of_former_host else site.database.hosts.hardware(row.host)
+def _result(site: Site, row: Deployment, host: Host | None) -> HostResult:
+    """`host` is None where another machine has its name now, or none."""
+    hardware = host and site.database.hosts.hardware(host.name)
     events = site.database.events.of(row.id, limit=MOST_EVENTS)
-    return host_result(row, events, hardware.serial if hardware else "")
+    return host_result(row, events, hardware.serial if hardware else "", host.rack if host else "")
 
 
 def pause(ident: str, body: Author) -> RunStatus:

@@ -9,12 +9,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from provisioner.agent import start
-from provisioner.agent.protocol import KernelArguments, ProtocolError, SurveyArguments, is_survey
+from provisioner.agent.arguments import (
+    ExaminationArguments,
+    KernelArguments,
+    SurveyArguments,
+    is_survey,
+)
+from provisioner.agent.protocol import ProtocolError
 
 ROOT = Path(__file__).parents[3]
 WRITES = {f"provisioner.agent.{name}" for name in ("job", "writer", "block_device", "stream")}
 ORDER = "pv.server=http://10.77.0.1 pv.mac=52:54:00:00:00:01 pv.nonce=n0nce"
 SURVEY = "pv.server=http://10.77.0.1 pv.mac=52:54:00:00:00:01 pv.inventory=1"
+EXAMINATION = f"{SURVEY} pv.examination=n0nce"
+READERS = ("provisioner.agent.survey", "provisioner.agent.examination")
 
 
 def source(module: str) -> Path | None:
@@ -44,15 +52,17 @@ def closure(module: str) -> set[str]:
     return found
 
 
-def test_nothing_that_the_survey_can_reach_writes_to_a_disk() -> None:
-    reached = closure("provisioner.agent.survey")
+@pytest.mark.parametrize("reader", READERS)
+def test_nothing_that_survey_or_examination_can_reach_writes_to_a_disk(reader: str) -> None:
+    reached = closure(reader)
     assert "provisioner.agent.facts" in reached
     assert reached & WRITES == set()
     assert closure("provisioner.agent.job") >= WRITES, "the same search finds what the order reaches"
 
 
-def test_nothing_that_the_survey_can_reach_opens_a_file_for_writing() -> None:
-    for module in closure("provisioner.agent.survey") - {"provisioner.run"}:
+@pytest.mark.parametrize("reader", READERS)
+def test_nothing_that_they_can_reach_opens_a_file_for_writing(reader: str) -> None:
+    for module in closure(reader) - {"provisioner.run"}:
         path = source(module)
         text = path.read_text() if path else ""
         for word in ("O_RDWR", "O_WRONLY", "pwrite", "ioctl", '"wb"', '"r+b"', "write_bytes", "write_text"):
@@ -80,12 +90,26 @@ def test_a_line_that_mentions_the_inventory_is_never_an_order(
     assert str(SurveyArguments.parse(line)) == SURVEY
 
 
+def test_the_arguments_of_an_examination_are_never_an_order() -> None:
+    arguments = ExaminationArguments("http://10.77.0.1", "52:54:00:00:00:01", "n0nce")
+    assert str(arguments) == EXAMINATION and ExaminationArguments.parse(EXAMINATION) == arguments
+    with pytest.raises(ProtocolError, match="forbids every order"):
+        KernelArguments.parse(EXAMINATION)
+    assert str(SurveyArguments.parse(EXAMINATION)) == SURVEY, "an older agent takes an inventory"
+    with pytest.raises(ProtocolError):
+        ExaminationArguments.parse(EXAMINATION.replace(" pv.inventory=1", ""))
+
+
 @pytest.mark.parametrize(
     ("line", "wanted"),
     [
         (ORDER, ["order"]),
         (SURVEY, ["survey"]),
         (f"{ORDER} pv.inventory=0", ["survey"]),
+        (EXAMINATION, ["examination"]),
+        (f"{ORDER} pv.inventory=1 pv.examination=n0nce", ["examination"]),
+        (f"{ORDER} pv.examination=n0nce", []),
+        (f"{SURVEY} pv.examination=", []),
         (f"pv.inventory {ORDER}", ["survey"]),
         (SURVEY.replace("pv.mac=", "pv.card="), []),
         (ORDER.replace("pv.nonce=n0nce", ""), []),
@@ -97,6 +121,7 @@ def test_the_agent_starts_what_the_kernels_arguments_allow(
 ) -> None:
     done: list[str] = []
     monkeypatch.setattr(start, "_survey", lambda arguments: done.append("survey"))
+    monkeypatch.setattr(start, "_examine", lambda arguments: done.append("examination"))
     monkeypatch.setattr(start, "_work", lambda arguments: done.append("order"))
     monkeypatch.setattr(start.threading.Event, "wait", lambda self: None)
     (tmp_path / "cmdline").write_text(f"console=ttyS0 {line}\n")

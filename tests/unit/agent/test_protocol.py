@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from provisioner.agent import fields, protocol
-from provisioner.agent.protocol import KernelArguments, ProtocolError
+from provisioner.agent.arguments import KernelArguments
+from provisioner.agent.protocol import ProtocolError
 from provisioner.system.text import LONGEST, clean, is_identifier
 from tests.hostile_words import ANY, LOOKALIKE, WORDS, faults, texts
 

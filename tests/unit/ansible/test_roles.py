@@ -12,11 +12,13 @@ ROOT = Path(__file__).parents[3]
 ANSIBLE, TESTS = ROOT / "ansible", ROOT / "tests"
 ROLES = sorted(path for path in (ANSIBLE / "roles").iterdir() if path.is_dir())
 ORDER = [
-    *("base", "hardening", "docker", "python_env", "nvidia_driver", "nvidia_container_toolkit"),
-    *("ml_frameworks", "cleanup"),
+    *("base", "hardening", "docker", "python_env", "verification", "nvidia_driver"),
+    *("nvidia_container_toolkit", "ml_frameworks", "cleanup"),
 ]
 # playbook -> who runs it in a test, and by what call
 PLAYBOOKS = {
+    "burnin.yml": ("wire/verify/test_burnin_ssh.py", "burnin.burn_in("),
+    "site_check.yml": ("wire/verify/test_deployed_acceptance.py", "verify.run("),
     "site.yml": ("roles/conftest.py", "site.yml"),
     "seal.yml": ("wire/verify/test_verify.py", "verify.seal("),
     "verify.yml": ("wire/verify/test_verify.py", "verify.run("),

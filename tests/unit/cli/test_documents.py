@@ -15,6 +15,9 @@ LIVE = "it follows what happens, line by line; provision status has the data"
 WITHOUT_DATA = {
     "watch": LIVE,
     "bmc console": "it gives the bytes of a console",
+    "certificate export": FILES,
+    "certificate get": FILES,
+    "certificate keygen": FILES,
     "serve": "it is the service",
     "completion": "it prints a script",
     "image keygen": FILES,

@@ -18,6 +18,7 @@ from provisioner.errors import InputError, ProvisionError, RefusedError
 from provisioner.site.site import Site
 from provisioner.state import image_files, image_folders
 from provisioner.state.values import RogueServer
+from provisioner.state.verifications import Verification
 from tests.unit.conftest import put_installer, trust
 
 OTHER = RogueServer("10.77.0.9", "52:54:00:00:00:09", "lan0", boots="x")
@@ -73,12 +74,19 @@ def untrusted(site: Site) -> None:
     (site.settings.state / "keys" / "release.pub").unlink()
 
 
+def verified_by_key(site: Site) -> None:
+    row = Verification(id="v-1", host="vc-1", deployment="d-1", created=1, user="ann", by="ann")
+    with site.database.writing():
+        site.database.verifications.add(row)
+
+
 RULES: dict[int, Callable[[Site], None]] = {
     612: unreadable,
     127: wrong_kind,
     326: untrusted,
     131: locked,
     132: under_way,
+    570: verified_by_key,
     139: foreign,
     141: older,
     670: other_server,
@@ -108,10 +116,10 @@ def test_the_plan_the_run_and_the_order_refuse_the_same(site: Site, code: int) -
 
 
 # where several hold: what needs an order of its own is made first, while nothing forbids that
-MAKING = (141, 132, 139, 127, 326, 131, 670)
+MAKING = (141, 132, 139, 127, 326, 131, 570, 670)
 
 
-@pytest.mark.parametrize("codes", [set(codes) for size in (2, 3, 7) for codes in combinations(MAKING, size)])
+@pytest.mark.parametrize("codes", [set(codes) for size in (2, 3, 8) for codes in combinations(MAKING, size)])
 def test_several_refusals_are_told_in_one_order_and_the_first_is_raised(site: Site, codes: set[int]) -> None:
     image = image_of(site)
     for code in MAKING:
@@ -119,7 +127,7 @@ def test_several_refusals_are_told_in_one_order_and_the_first_is_raised(site: Si
             RULES[code](site)
     refusals = admission.refusals(site, host_of(site), image, Terms())
     assert [refusal.code for refusal in refusals] == [
-        code for code in (127, 326, 131, 670, 132, 141, 139) if code in codes
+        code for code in (127, 326, 131, 670, 132, 570, 141, 139) if code in codes
     ]
     plans, [left_out] = preview_run(site, [host_of(site)], image.id)
     assert plans == [] and left_out.refusals == tuple(refusals)

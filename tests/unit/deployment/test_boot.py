@@ -122,7 +122,7 @@ def test_a_broken_store_answers_the_disk(site: Site, monkeypatch: pytest.MonkeyP
     database = site.database
     for table, name in (
         (database.hosts, "by_mac"),
-        (database.deployments, "last_of"),
+        (database.deployments, "last_order_of"),
         (database.macs, "get"),
     ):
         with monkeypatch.context() as patch:

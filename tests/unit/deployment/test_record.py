@@ -214,6 +214,7 @@ DATA = {
     "seconds": 1,
     "by": "x",
     "stage": "writing",
+    "test": "matmul-fp32",
 }
 
 

@@ -31,6 +31,7 @@ from provisioner.domain.progress import Progress
 from provisioner.domain.stage import Stage
 from provisioner.site.site import Site
 from provisioner.state.sightings import Sighting
+from provisioner.verify.judge import CHECKS
 from tests.unit.conftest import MAC
 from tests.unit.diagnosis.evidence import START, asked, codes, seen_at, sibling, system_asked, transfer
 
@@ -422,16 +423,52 @@ def test_a_cause_is_named_by_its_evidence_and_not_beside_what_speaks_against_it(
         assert case.code not in codes(look(waiting)), place
 
 
-@pytest.mark.parametrize(("name", "code"), [(name, code) for name, code, _ in verification.CODES])
+@pytest.mark.parametrize(("name", "code"), verification.CODES)
 def test_each_finding_of_the_verification_has_its_own_code(waiting: Deployment, name: str, code: int) -> None:
-    task = "pci 10de:2330" if name == "pci" else name
+    task = f"{name} 10de:2330" if name in verification.OF_SEVERAL else name
     found: Told = (10.0, VerifyTask(task=task, result="deviation", sentence="it is otherwise"))
     good: Told = (10.0, VerifyTask(task=task, result="ok", sentence="it is so"))
     for stage in (Stage.VERIFYING, Stage.REJECTED):
         assert codes(seen_at(waiting, 20, stage, found)) == [code]
     assert codes(seen_at(waiting, 20, Stage.VERIFYING, good)) == []
+    open_: Told = (10.0, VerifyTask(task=task, result="unproved", sentence="nobody could look"))
+    warned: Told = (10.0, VerifyTask(task=task, result="warning", sentence="it is old"))
+    assert codes(seen_at(waiting, 20, Stage.REJECTED, open_, warned)) == [504]
     other: Told = (10.0, VerifyTask(task="a check of tomorrow", result="deviation", sentence="so"))
     assert codes(seen_at(waiting, 20, Stage.VERIFYING, other)) == [501]
+
+
+@pytest.mark.parametrize(
+    ("code", "task"),
+    [
+        (543, "gpu row remap"),
+        (544, "gpu throttle"),
+        (545, "gpu mig"),
+        (546, "gpu nvlink"),
+        (547, "xid"),
+        (548, "pcie path"),
+        (549, "container reload"),
+        (550, "firmware"),
+        (551, "burn-in errors"),
+        (552, "bandwidth h2d"),
+        (553, "dcgm"),
+        (554, "site check nfs"),
+        (555, "gpu serial"),
+    ],
+)
+def test_findings_of_one_kind_have_one_code(waiting: Deployment, code: int, task: str) -> None:
+    told: Told = (10.0, VerifyTask(task=task, result="deviation", sentence="it is otherwise"))
+    assert codes(seen_at(waiting, 20, Stage.REJECTED, told)) == [code]
+
+
+def test_every_check_has_a_code_and_says_what_to_do(waiting: Deployment) -> None:
+    assert {check.task for check in CHECKS} == {name for name, _ in verification.CODES}
+    told: Told = (10.0, VerifyTask(task="xid", result="deviation", sentence="Xid 79", action="reseat it"))
+    [cause] = judge(seen_at(waiting, 20, Stage.REJECTED, told))
+    assert cause.actions == ("reseat it", "then: provision retry vc-1")
+    told = (10.0, VerifyTask(task="pci 10de:2330", result="deviation", sentence="1 of 2"))
+    [cause] = judge(seen_at(waiting, 20, Stage.REJECTED, told))
+    assert cause.actions[0] == "reseat the card; is its slot switched on in the firmware?"
 
 
 @pytest.mark.parametrize("code", [312, 313, 319, 202])

@@ -6,13 +6,14 @@ import pytest
 
 from provisioner.deployment.order import arm
 from provisioner.deployment.record import record
+from provisioner.diagnosis.expectation import awaited
 from provisioner.diagnosis.judges import causes_of, judge
-from provisioner.diagnosis.observations import observe
+from provisioner.diagnosis.observations import Observations, observe
 from provisioner.domain.deployment import Deployment
 from provisioner.domain.events.netboot import DhcpSeen, FileServed, ScriptServed
 from provisioner.domain.events.order import SlotGiven
 from provisioner.domain.events.power import PowerBegan, PowerDelayed, PowerOn
-from provisioner.domain.events.verification import VerifyUnreachable
+from provisioner.domain.events.verification import VerifyProgress, VerifyUnreachable
 from provisioner.domain.script_reads import MOST_BOOTS, ScriptReads
 from provisioner.domain.stage import RESTING, Stage
 from provisioner.services.tftp.service import TransferRecorder
@@ -234,6 +235,25 @@ def test_ssh_that_stays_refused_is_named(waiting: Deployment) -> None:
     assert codes(seen_at(waiting, 230, Stage.VERIFYING, (220.0, refused))) == []
     assert codes(seen_at(waiting, 250, Stage.VERIFYING, (245.0, refused))) == [510]
     assert codes(seen_at(waiting, 250, Stage.VERIFYING, (160.0, refused))) == [], "it is at work"
+
+
+def test_a_burn_in_that_goes_on_is_healthy_however_long_it_takes(waiting: Deployment) -> None:
+    """Neither SSH, which failed at first, nor Ansible is at fault; a burn-in that says nothing more is."""
+    refused, goes_on = (
+        VerifyUnreachable(sentence="connection refused"),
+        VerifyProgress(test="load", left=9000),
+    )
+    soak = waiting.changed(progress=goes_on.progress(), last_event=VerifyProgress.kind)
+
+    def at(seconds: float, last: float) -> Observations:
+        row = soak.changed(last_event_at=START + last)
+        seen = seen_at(row, seconds, Stage.VERIFYING, (245.0, refused), (last, goes_on))
+        return replace(seen, row=seen.row.changed(deadline=START + 22_000))
+
+    assert codes(at(250, 249)) == [] and codes(at(18_000, 17_995)) == []
+    assert "burn-in: load, 2 h 30 m left" in awaited(at(250, 249))
+    (cause,) = judge(replace(at(22_100, 100), is_late=True))
+    assert (cause.code, cause.sentence) == (514, "the burn-in did not end")
 
 
 def test_one_that_rests_well_or_is_paused_has_no_cause(waiting: Deployment) -> None:

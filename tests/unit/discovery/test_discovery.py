@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from provisioner import discovery
-from provisioner.agent import protocol
+from provisioner.agent import arguments, protocol
 from provisioner.deployment import boot
 from provisioner.deployment.order import arm
 from provisioner.discovery import intake, machines, records, vendors
@@ -81,7 +81,7 @@ def test_a_stranger_is_sent_to_look_without_a_nonce(open_site: Site) -> None:
     words = plan.args.split()
     assert "pv.inventory=1" in words and not any(word.startswith("pv.nonce") for word in words)
     with pytest.raises(protocol.ProtocolError, match=r"pv\.inventory forbids every order"):
-        protocol.KernelArguments.parse(plan.args)
+        arguments.KernelArguments.parse(plan.args)
 
 
 @pytest.mark.parametrize(

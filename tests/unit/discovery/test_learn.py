@@ -10,7 +10,10 @@ from hypothesis import strategies as st
 from provisioner.agent import disks, protocol
 from provisioner.discovery import learn
 from provisioner.discovery.hardware import agent_disk
+from provisioner.domain.acceptance import Level
 from provisioner.domain.hardware import DeviceInfo, DiskInfo, HardwareFacts, NicInfo
+from provisioner.domain.profile import Gpu, Profile
+from provisioner.domain.requirements import Requirements
 from provisioner.errors import NotFoundError
 from provisioner.power.registry import DRIVERS
 from provisioner.state import inventory
@@ -95,6 +98,18 @@ def test_what_is_printed_is_read_back_from_the_inventory_folder(tmp_path: Path) 
     (tmp_path / "profiles.yml").write_text(learn.as_yaml(made))
     assert inventory.read(tmp_path, DRIVERS)[1] == [made]
     assert "memory_min: 540G" in learn.as_yaml(made)
+
+
+def test_what_is_known_of_a_gpu_beside_its_count_stays() -> None:
+    h100 = Gpu(id="10de:2330", count=8, memory_min=80 << 30, ecc=True, nvlinks=18)
+    base = Profile(name="p", gpu_driver="580", gpus=(h100,), acceptance=Requirements(level=Level.FULL))
+    device = DeviceInfo(id="10de:2330", kind="030200")
+    seven = learn.profile(facts(devices=[device] * 7), "p", base=base)
+    assert seven.gpus == (h100.model_copy(update={"count": 7}),)
+    assert (seven.gpu_driver, seven.acceptance) == (base.gpu_driver, base.acceptance)
+    assert learn.profile(facts(), "p", base=base).gpus == (h100,), "its devices were not reported"
+    other = learn.profile(facts(devices=[DeviceInfo(id="8086:1533", kind="020000")]), "p", base=base)
+    assert (other.gpus, other.gpu_driver, other.acceptance) == ((), "", Requirements())
 
 
 @pytest.mark.parametrize("said", [HardwareFacts(), HardwareFacts(serial="S1")])

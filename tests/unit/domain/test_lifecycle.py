@@ -6,10 +6,21 @@ from pathlib import Path
 
 import pytest
 
+from provisioner.domain.acceptance import Level
 from provisioner.domain.events.payload import Failure
 from provisioner.domain.events.registry import KINDS
-from provisioner.domain.lifecycle import ROWS, TABLE, allowed, deadline, following, picture
-from provisioner.domain.profile import Profile
+from provisioner.domain.lifecycle import (
+    ROWS,
+    TABLE,
+    allowed,
+    deadline,
+    following,
+    picture,
+    verification_seconds,
+)
+from provisioner.domain.profile import Gpu, Profile
+from provisioner.domain.purpose import VERIFYING, Purpose
+from provisioner.domain.requirements import Requirements, SiteCheck
 from provisioner.domain.stage import ACTIVE, RESTING, UNSUCCESSFUL, Stage
 from provisioner.worker.loop import FAILURES
 
@@ -84,7 +95,10 @@ def test_only_who_knows_the_nonce_leads_to_writing() -> None:
 
 
 def test_ready_is_reached_through_verification_and_sealing_only() -> None:
-    assert [pair for pair, after in TABLE.items() if after == Stage.READY] == [(Stage.SEALING, "seal.done")]
+    ends = [(pair, KINDS[pair[1]].purposes) for pair, after in TABLE.items() if after == Stage.READY]
+    assert [pair for pair, purposes in ends if Purpose.DEPLOY in purposes] == [(Stage.SEALING, "seal.done")]
+    verified = [pair for pair, purposes in ends if purposes == VERIFYING]
+    assert verified == [(Stage.VERIFYING, "verify.concluded")] and len(ends) == 2
     assert {s for (s, _), after in TABLE.items() if after == Stage.SEALING and s != Stage.SEALING} == {
         Stage.VERIFYING
     }
@@ -103,3 +117,40 @@ def test_the_printed_picture_in_the_docs_is_this_table() -> None:
     if os.environ.get("UPDATE_GOLDEN"):
         page.write_text(re.sub(r"stateDiagram-v2\n.*?(?=```)", picture(), page.read_text(), flags=re.DOTALL))
     assert picture() in page.read_text(), "UPDATE_GOLDEN=1 prints it again"
+
+
+@pytest.mark.parametrize(
+    ("acceptance", "more"),
+    [
+        (Requirements(), 0),
+        (Requirements(level=Level.STANDARD), 1800 + 900),
+        (Requirements(level=Level.FULL), 7200 + 900),
+        (Requirements(level=Level.SOAK, soak_seconds=36_000), 36_000 + 7200 + 900),
+        (Requirements(level=Level.FULL, soak_seconds=36_000), 7200 + 900),
+        (Requirements(checks=(SiteCheck(name="nfs", program="nfs", sha256="0" * 64, seconds=30),)), 150),
+    ],
+)
+def test_a_verification_has_the_time_of_its_burn_in_and_its_site_checks(
+    acceptance: Requirements, more: int
+) -> None:
+    gpus = (Gpu(id="10de:2330"),)
+    profile = Profile(name="cube", gpu_driver="580", gpus=gpus, acceptance=acceptance)
+    assert allowed(Stage.VERIFYING, profile) == 1800 + more
+    assert verification_seconds(1000, 1000 + 1800 + more) == 1500 + more
+    assert allowed(Stage.SEALING, profile) == 600
+    own = profile.model_copy(update={"deadlines": {Stage.VERIFYING: 900}})
+    assert allowed(Stage.VERIFYING, own) == 900, "its own word counts"
+
+
+def test_a_profile_gives_its_burn_in_the_time_that_it_takes() -> None:
+    soak = {"level": "soak", "soak_seconds": 7200}
+    said = {"name": "cube", "gpu_driver": "580", "gpus": [{"id": "10de:2330"}], "acceptance": soak}
+    with pytest.raises(ValueError, match="verifying ends after 7200 s, the burn-in of level soak takes 7200"):
+        Profile.model_validate({**said, "deadlines": {"verifying": 7200}})
+    assert Profile.model_validate({**said, "deadlines": {"verifying": 8100}}).deadlines
+
+
+@pytest.mark.parametrize("seconds", [599, 7 * 86_400 + 1])
+def test_a_soak_is_bounded(seconds: int) -> None:
+    with pytest.raises(ValueError, match="soak_seconds"):
+        Requirements(soak_seconds=seconds)

@@ -2,7 +2,8 @@
 
 import pytest
 
-from provisioner.domain.deployment import Deployment, TargetDisk, WrittenDisk, stop_reason
+from provisioner.domain.acceptance import CheckResult, CheckStage, Severity, Status
+from provisioner.domain.deployment import Deployment, TargetDisk, Verdict, WrittenDisk, stop_reason
 from provisioner.domain.event import Event
 from provisioner.domain.events.order import OrderArmed, SlotGiven
 from provisioner.domain.events.payload import Payload
@@ -79,3 +80,20 @@ def test_the_disk_is_the_written_one_else_the_one_that_was_to_be(
     row = deployment(Stage.READY, disk=disk, target=TargetDisk(name="sda", serial="T"))
     result = host_result(row, [], "")
     assert (result.disk, result.disk_serial) == shown
+
+
+@pytest.mark.parametrize(
+    ("status", "verdict"), [(Status.PASS, "accepted"), (Status.WARN, "accepted_with_warnings")]
+)
+def test_what_was_signed_is_named_with_what_it_comes_to(status: Status, verdict: str) -> None:
+    severity = Severity.ADVISORY if status is Status.WARN else Severity.REQUIRED
+    check = CheckResult(
+        id="gpu.serial", title="t", stage=CheckStage.SANITY, status=status, severity=severity, reason="r"
+    )
+    good = check.model_copy(update={"status": Status.PASS, "severity": Severity.REQUIRED})
+    seen = Verdict(result="passed", checks=(good, check), report="a-2026-1")
+    row = deployment(Stage.READY, verdict=seen)
+    result = host_result(row, [], "", "B3")
+    assert (result.report, result.verdict, result.rack) == ("a-2026-1", verdict, "B3")
+    bare = host_result(deployment(Stage.FAILED), [], "")
+    assert (bare.report, bare.verdict, bare.rack) == ("", "", "")

@@ -105,7 +105,8 @@ def test_the_committed_lock_holds_what_the_images_lists_ask_for() -> None:
         lines = (line.split("#")[0].split() for line in shipped.file("images", path).read_text().splitlines())
         assert {word for line in lines for word in line} <= names, f"{path}: provision mirror lock again"
     pins = {f"{item.name}=={item.version}": item.sha256 for item in lock.wheels}
-    for path in [*ROOT.glob("ansible/roles/python_env/files/requirements.txt")]:
+    for name in ("python_env/files/requirements.txt", "verification/files/verification.txt"):
+        path = ROOT / "ansible/roles" / name
         text = path.read_text()
         for pin in re.findall(r"^[a-z0-9-]+==[\w.]+", text, re.MULTILINE):
             assert pins.get(pin, "not locked") in text, f"{pin}: provision mirror lock again"

@@ -16,7 +16,7 @@ from provisioner.errors import ProgramError
 from provisioner.site import interface, ports, support_dump
 from provisioner.site.site import Site
 from provisioner.state.folder import prepare_folder
-from provisioner.state.secrets import put_bmc_login, secrets_folder
+from provisioner.state.secrets import put_bmc_login, secrets_folder, signing_key_file
 from tests.unit.state.test_scrubber import HASHES, KEYS, LOOKS, S
 
 PLANTED = ("S3cr3t", "PlantedHash", "MIIEvQ", "kiG9w0", "bmc-pass-word", "nonce-of-the-order", "RWRTY0IyMIIE")
@@ -81,10 +81,11 @@ def test_no_planted_secret_is_in_any_file(planted: Site, tmp_path: Path) -> None
     files = write(planted, tmp_path)
     token = (secrets_folder(planted.settings.state) / "operator.token").read_text().strip()
     key = (secrets_folder(planted.settings.state) / "deploy_ed25519").read_text().splitlines()[1]
+    signing = signing_key_file(planted.settings.state).read_text().splitlines()[1]
     found = [
         (name, word)
         for name, text in files.items()
-        for word in (*PLANTED, token, key)
+        for word in (*PLANTED, token, key, signing)
         if word in text or word in name
     ]
     assert found == []

@@ -224,8 +224,13 @@ def test_what_nvml_is_asked_is_read_from_the_profile(tmp_path: Path) -> None:
     [
         ("gpu_driver: 580", "list the gpus that it drives"),
         ('gpu_driver: "580.95", gpus: [{id: "10de:2330"}]', "gpu_driver: is not of the form"),
-        ('gpus: [{id: "10de:2330", ecc: true}]', "ecc of 10de:2330 need gpu_driver"),
-        ('gpus: [{id: "10de:2330", link_width: 16}]', "link_width and ecc of 10de:2330 need gpu_driver"),
+        ('gpus: [{id: "10de:2330", ecc: true}]', "gpus: ecc of 10de:2330 needs gpu_driver"),
+        (
+            'gpus: [{id: "10de:2330", link_width: 16, mig: false, nvlinks: 18}]',
+            "gpus: link_width, nvlinks and mig of 10de:2330 need gpu_driver",
+        ),
+        ("acceptance: {level: full}", "acceptance: level and limits are of GPUs, and need gpu_driver"),
+        ("acceptance: {limits: {h2d_gbps: 20}}", "level and limits are of GPUs"),
         ('gpu_driver: 580, gpus: [{id: "10de:2330"}, {id: "10de:2330"}]', "an id is there twice"),
         ('gpu_driver: 580, gpus: [{id: "10de:2330", lanes: 16}]', "lanes: is not a known key"),
     ],

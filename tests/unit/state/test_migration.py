@@ -11,11 +11,13 @@ from pathlib import Path
 
 import pytest
 from pysqlite3 import dbapi2 as sqlite3
+from sqlite_utils import Database as Tables
 
 from provisioner.domain.events.payload import Unknown
 from provisioner.domain.events.registry import KINDS
 from provisioner.domain.stage import Stage
 from provisioner.state.database import Database
+from provisioner.state.schema import SCHEMA_VERSION, migrations
 from provisioner.system.checksum import sha256_text
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "state"
@@ -39,6 +41,10 @@ SINCE = {
     "host.renamed",
     "run.paused",
     "run.resumed",
+    "verify.progress",
+    "agent.examined",
+    "host.released",
+    "verify.concluded",
 }  # kinds of event that are younger
 
 
@@ -250,9 +256,12 @@ READERS: dict[str, Callable[[Database, list[Stored]], None]] = {
 }
 
 
+YOUNGER = {"acceptance_reports", "verifications"}  # tables that the release before did not have
+
+
 def test_every_table_is_recorded_and_read(before: dict[str, list[Stored]], database: Database) -> None:
     now = read_tables(database.path)
-    assert set(now) == set(READERS) | {"_sqlite_migrations"}
+    assert set(now) == set(READERS) | YOUNGER | {"_sqlite_migrations"}
     for name in READERS:
         assert len(now[name]) == len(before[name]) > 0, name
 
@@ -285,3 +294,7 @@ def test_what_a_host_did_that_was_removed_before_is_not_its_names(tmp_path: Path
     stays = [row for row in database.deployments.newest() if row.host != "vc-ready"]
     assert stays and not any(row.of_former_host for row in stays)
     database.close()
+
+
+def test_every_migration_raises_the_version_that_older_releases_refuse() -> None:
+    assert len(migrations.pending(Tables(memory=True))) == SCHEMA_VERSION

@@ -14,13 +14,15 @@ from provisioner import run
 from provisioner.deployment.order import arm
 from provisioner.deployment.record import record
 from provisioner.domain import deployment
+from provisioner.domain.acceptance import CheckResult, CheckStage, Level, Severity, Status
 from provisioner.domain.deployment import WrittenDisk
 from provisioner.domain.events.agent import AgentWritten
 from provisioner.domain.events.order import SlotGiven
 from provisioner.domain.events.power import PowerBegan
 from provisioner.domain.events.system import OsPhoned
-from provisioner.domain.events.verification import VerifyPassed
+from provisioner.domain.events.verification import VerifyPassed, VerifyTask
 from provisioner.domain.profile import Gpu, Profile
+from provisioner.domain.requirements import AcceptedFirmware, Requirements
 from provisioner.domain.stage import Stage
 from provisioner.errors import ServiceError
 from provisioner.site.site import Site
@@ -30,13 +32,15 @@ from provisioner.verify import (
     PciDevice,
     SshTarget,
     Verdict,
-    check,
-    gpus,
     ssh,
 )
-from provisioner.verify.evidence import read_facts, read_gpus
-from provisioner.verify.verification import judge
+from provisioner.verify.evidence import GpuEvidence, HostFacts, read_facts, read_gpus
+from provisioner.verify.evidence_burnin import BurninReport, PeerCopy, SiteCheckReport, read_burnin
+from provisioner.verify.judge import host, judge, tasks
+from provisioner.verify.model import Evidence, TaskResult
+from provisioner.verify.verification import conclude
 from provisioner.worker import verification
+from tests import healthy_gpus as healthy
 from tests.hostile_words import WORDS, faults, texts
 from tests.unit.conftest import hello_of
 
@@ -55,6 +59,7 @@ SAID: dict[str, Any] = {
     "kernel": "6.1.0",
     "cloud_init": "done",
 }
+FACTS = HostFacts.model_validate(SAID)
 H100 = PciDevice("10de:2330", 2, "H100 SXM")
 WANTED = Expected("vault-os", "1.1", "S5XX", 512 * GIB, (MAC,), (H100,))
 TARGET = SshTarget("vc-1", "10.77.0.5", "provision", Path("/state/secrets/deploy_ed25519"), (KEY,))
@@ -63,13 +68,13 @@ TARGET = SshTarget("vc-1", "10.77.0.5", "provision", Path("/state/secrets/deploy
 def deviations(expected: Expected = WANTED, **said: Any) -> list[str]:
     facts = read_facts(json.dumps(SAID | said))
     assert facts is not None
-    return [r.sentence for r in check.compare(facts, expected) if r.result == "deviation"]
+    return [r.sentence for r in tasks(judge(Evidence(facts), expected)) if r.result == "deviation"]
 
 
 def test_a_host_that_is_as_wanted_has_no_deviation() -> None:
     facts = read_facts(json.dumps(SAID))
     assert facts is not None
-    results = list(check.compare(facts, WANTED))
+    results = list(tasks(judge(Evidence(facts), WANTED)))
     assert [result.name for result in results] == [
         "image",
         "root disk",
@@ -136,7 +141,7 @@ def test_of_volumes_with_one_serial_the_wwn_tells_which_has_the_root(
 
 @pytest.mark.parametrize("wanted", [300 << 20, 900 << 20, 1 << 30, 1100 << 20, 2 << 30, 16 << 30, 2 << 40])
 def test_too_little_memory_never_reads_as_enough(wanted: int) -> None:
-    allowed = max(int(wanted * check.MEMORY_TOLERANCE), check.MEMORY_FLOOR)
+    allowed = max(int(wanted * host.MEMORY_TOLERANCE), host.MEMORY_FLOOR)
     expected = replace(WANTED, memory_min=wanted)
     assert deviations(expected, memory=wanted - allowed) == []
     (sentence,) = deviations(expected, memory=wanted - allowed - 1)
@@ -182,7 +187,8 @@ def test_a_healthy_card_has_the_memory_of_its_label_and_of_no_larger_one(mebibyt
         assert report
         kind = GpuKind("10de:2330", 1, memory_min=memory_min << 30)
         expected = replace(WANTED, gpu_driver="580", gpus=(kind,))
-        return [r.sentence for r in gpus.compare(report, expected) if r.result == "deviation"]
+        evidence = Evidence(FACTS, GpuEvidence(nvml=report))
+        return [r.sentence for r in tasks(judge(evidence, expected)) if r.result == "deviation"]
 
     assert faults(label) == []
     assert len(faults(label * 5 // 4)) == 1
@@ -222,7 +228,7 @@ def test_a_gpu_that_is_missing_is_told_once(
     facts, report = read_facts(json.dumps(SAID | {"pci": pci})), read_gpus(json.dumps(gpus_said))
     assert facts and report
     expected = replace(WANTED, gpu_driver="580", gpus=(GpuKind(H100.id, 2),))
-    results = judge(facts, report, expected)
+    results = tasks(judge(Evidence(facts, GpuEvidence(nvml=report)), expected))
     assert [result.sentence for result in results if result.result == "deviation"] == sentences
 
 
@@ -273,7 +279,7 @@ def test_nvml_is_asked_for_what_the_profile_says_and_only_with_a_driver(site: Si
     ):
         profile = Profile(name="cube", gpu_driver=driver, gpus=cards)
         site.database.put_inventory([], [profile], site.settings.hosts_range)
-        expected = verification._expected(site, row)
+        expected = verification.expected_of(site, row)
         assert (expected.gpu_driver, expected.gpus) == (driver, kinds)
         assert expected.pci == (PciDevice("10de:2330", 8, cards[0].name),)
 
@@ -292,9 +298,10 @@ def test_nothing_that_a_host_prints_is_kept_or_told_as_it_came(words: str) -> No
     facts = read_facts(json.dumps(SAID | exact | {"kernel": words, "cloud_init": words, "root_disks": disks}))
     report = read_gpus(json.dumps({"state": "error", "reason": words, "driver": short}))
     assert facts and report
-    told = [result.sentence for result in check.compare(facts, WANTED)]
-    told += [result.sentence for result in gpus.compare(report, replace(WANTED, gpu_driver="580"))]
-    kept = Verdict("rejected", tuple(told), facts, report).as_data()
+    evidence = Evidence(facts, GpuEvidence(nvml=report))
+    results = judge(evidence, replace(WANTED, gpu_driver="580"))
+    told = [result.sentence for result in tasks(results)]
+    kept = Verdict("rejected", tuple(told), evidence, results).as_data()
     assert [fault for text in texts(kept) for fault in faults(text)] == [] and len(told) > 4
 
 
@@ -316,7 +323,7 @@ def test_numbers_without_end_and_other_floods_are_no_facts(memory: str) -> None:
 def test_the_verdict_is_plain_data() -> None:
     facts = read_facts(json.dumps(SAID))
     assert facts is not None
-    kept = deployment.Verdict.model_validate(Verdict("passed", ("a",), facts).as_data())
+    kept = deployment.Verdict.model_validate(Verdict("passed", ("a",), Evidence(facts)).as_data())
     assert deployment.Verdict.model_validate_json(kept.model_dump_json()) == kept
     assert kept.facts["pci"] == {"10de:2330": 2, "8086:0d57": 1}
 
@@ -389,6 +396,7 @@ def verifying(site: Site) -> str:
     [
         ("passed", Stage.SEALING, 0),
         ("rejected", Stage.REJECTED, 501),
+        ("incomplete", Stage.REJECTED, 504),
         ("failed", Stage.FAILED, 502),
         ("unreachable", Stage.VERIFYING, 0),
     ],
@@ -396,12 +404,26 @@ def verifying(site: Site) -> str:
 def test_each_verdict_leads_to_its_stage(
     site: Site, verifying: str, monkeypatch: pytest.MonkeyPatch, result: Any, stage: Stage, code: int
 ) -> None:
-    verdict = Verdict(result, ("because",) if result != "passed" else ())
+    check = CheckResult(
+        id="kernel.log",
+        title="log",
+        stage=CheckStage.VALIDATION,
+        status=Status.ERROR,
+        severity=Severity.REQUIRED,
+        reason="because",
+        action="open the log",
+    )
+    verdict = Verdict(result, ("because",) if result != "passed" else (), checks=(check,))
     monkeypatch.setattr(verification, "run_verification", lambda *_, **__: verdict)
     verification.verify(site, site.database.deployments.get(verifying))
     row = site.database.deployments.get(verifying)
     assert (row.stage, row.code, row.reason) == (stage, code, "because" if code else "")
     assert bool(row.hint) == bool(code)
+    if result == "incomplete":
+        assert row.hint == "open the log; then: provision retry vc-1"
+    if result in ("passed", "rejected", "incomplete"):
+        assert row.verdict.checks == (check,), "nothing of it is lost"
+        assert site.database.deployments.get(verifying).verdict.checks == (check,)
 
 
 @pytest.mark.parametrize(
@@ -418,4 +440,123 @@ def test_a_host_that_is_unreachable_while_it_is_sealed_is_tried_again(
     assert (row.stage, row.last_event) == (
         stage,
         {"passed": "seal.done", "failed": "seal.failed", "unreachable": "seal.task"}[result],
+    )
+
+
+@pytest.mark.parametrize(
+    ("seen", "expected", "result", "sentences"),
+    [
+        (healthy.evidence(), healthy.FULL, "passed", ()),
+        (
+            healthy.evidence(healthy.nvml(*map(healthy.gpu, range(7)))),
+            healthy.FULL,
+            "rejected",
+            (
+                "GPU 0000:db:00.0 in slot 8 (10de:2330, driver nvidia) is on the PCI bus and missing "
+                "from NVML",
+            ),
+        ),
+        (
+            healthy.evidence(burnin=None),
+            replace(healthy.FULL, acceptance=Requirements(level=Level.STANDARD)),
+            "incomplete",
+            (
+                "the burn-in was not made, or printed nothing that can be read",
+                "the burn-in was not made: see burnin.run",
+            ),
+        ),
+    ],
+)
+def test_a_verdict_is_what_the_checks_come_to(
+    seen: Evidence, expected: Expected, result: str, sentences: tuple[str, ...]
+) -> None:
+    told: list[TaskResult] = []
+    verdict = conclude(seen, expected, told.append)
+    assert (verdict.result, verdict.sentences[: len(sentences)]) == (result, sentences)
+    assert bool(verdict.sentences) == bool(sentences)
+    assert verdict.checks == judge(seen, expected) and told == list(tasks(verdict.checks))
+
+
+def test_a_verdict_keeps_all_evidence_and_all_checks() -> None:
+    check = SiteCheckReport(name="nfs", status="error", reason="it is not there")
+    peer = PeerCopy.model_validate({"from": "GPU-0", "to": "GPU-1", "state": "ok"})
+    seen = healthy.evidence(site_checks=(check,), burnin=healthy.burnin(peers=(peer,)))
+    verdict = conclude(seen, healthy.FULL, lambda task: None)
+    kept = deployment.Verdict.model_validate_json(json.dumps(verdict.as_data()))
+    assert kept.checks == verdict.checks
+    names = {"nvml", "pcie", "kernel_log", "firmware", "container", "burnin", "site_checks"}
+    assert names < set(kept.facts) and seen.burnin
+    assert BurninReport.model_validate(kept.facts["burnin"]) == seen.burnin
+
+
+def test_a_host_that_prints_megabytes_makes_no_row_and_no_story_of_megabytes() -> None:
+    """All of it is in the run's evidence, and each finding in the report."""
+    copies = [
+        PeerCopy.model_validate({"from": f"GPU-{n}", "to": "x" * 200, "state": "error", "reason": "y" * 200})
+        for n in range(4096)
+    ]
+    told: list[TaskResult] = []
+    seen = healthy.evidence(burnin=healthy.burnin(peers=tuple(copies)))
+    verdict = conclude(seen, healthy.FULL, told.append)
+    assert verdict.result == "rejected" and len(verdict.checks) > 4096
+    assert len(verdict.sentences) == 51 and verdict.sentences[-1] == "and 4046 more"
+    assert len(told) == 401 and told[-1].sentence.startswith("and ")
+    facts = verdict.as_data()["facts"]
+    assert (
+        isinstance(facts, dict)
+        and set(facts) == {"left_out"}
+        and "see the run's evidence" in facts["left_out"]
+    )
+
+
+def test_a_burn_in_that_brings_four_megabytes_of_dcgm_is_read_whole() -> None:
+    """The program keeps so much of what dcgmi printed (LONGEST_OUTPUT), with an escape for each quote."""
+    whole = {**healthy.burnin().model_dump(mode="json"), "raw": '"' * (4 << 20)}
+    found = read_burnin(json.dumps(whole))
+    assert found is not None and found == healthy.burnin()
+
+
+def test_a_verdict_of_an_older_release_is_read() -> None:
+    old = deployment.Verdict.model_validate({"result": "passed", "sentences": [], "facts": {"pci": {}}})
+    assert old.checks == ()
+    assert VerifyPassed(verdict=old).describe() == "the host is what its profile says"
+
+
+def test_warnings_are_told_with_the_pass() -> None:
+    old = healthy.nvml(*(healthy.gpu(number, ecc_aggregate_uncorrected=1) for number in range(8)))
+    verdict = conclude(healthy.evidence(old), healthy.FULL, lambda task: None)
+    passed = VerifyPassed(verdict=deployment.Verdict.model_validate(verdict.as_data()))
+    assert passed.describe() == "the host is what its profile says, with 8 warnings"
+    one = healthy.nvml(healthy.gpu(0, ecc_aggregate_uncorrected=1), *map(healthy.gpu, range(1, 8)))
+    verdict = conclude(healthy.evidence(one), healthy.FULL, lambda task: None)
+    passed = VerifyPassed(verdict=deployment.Verdict.model_validate(verdict.as_data()))
+    assert passed.describe() == "the host is what its profile says, with 1 warning"
+
+
+@pytest.mark.parametrize(
+    ("result", "words"),
+    [("ok", "so"), ("deviation", "so"), ("warning", "warning: so"), ("unproved", "not checked: so")],
+)
+def test_a_check_that_is_neither_good_nor_bad_says_which(result: str, words: str) -> None:
+    assert VerifyTask(task="xid", result=result, sentence="so").describe() == words
+
+
+def test_a_profiles_demands_reach_the_judge(site: Site, verifying: str) -> None:
+    row = site.database.deployments.get(verifying)
+    demands = Requirements(level=Level.FULL, required=("firmware.versions",))
+    cube = Gpu(id="10de:2330", nvlinks=18, power_limit=700, mig=False, persistence=True, vbios=("96.00",))
+    profile = Profile(
+        name="cube",
+        gpu_driver="580",
+        gpus=(cube,),
+        acceptance=demands,
+        firmware=AcceptedFirmware(bios=("2.1",)),
+    )
+    site.database.put_inventory([], [profile], site.settings.hosts_range)
+    expected = verification.expected_of(site, row)
+    assert (expected.acceptance, expected.firmware) == (demands, profile.firmware)
+    [kind] = expected.gpus
+    assert (kind.nvlinks, kind.power_limit, kind.mig, kind.persistence, kind.vbios) == (
+        *(18, 700, False, True),
+        ("96.00",),
     )

@@ -9,9 +9,10 @@ from provisioner.deployment.order import arm
 from provisioner.deployment.record import record
 from provisioner.domain.deployment import Deployment
 from provisioner.domain.events.order import OrderCancelled
-from provisioner.errors import SettingsError
+from provisioner.errors import NotFoundError, SettingsError
 from provisioner.settings import check
 from provisioner.site.site import Site
+from provisioner.state.verifications import Verification
 from provisioner.worker import retention
 from provisioner.worker.retention import DAY, EVERY, Retention
 from tests.unit.conftest import Clock
@@ -54,6 +55,25 @@ def leave(site: Site, name: str, when: float) -> Path:
         path.touch()
     os.utime(path, (when, when))
     return path
+
+
+def test_a_verification_that_lasts_longer_than_logs_are_kept_keeps_its_row_and_its_folder(
+    site: Site, clock: Clock, monotonic: Monotonic, keeper: Retention
+) -> None:
+    """A soak may take a week, and logs be kept for a day."""
+    row = ended(site)
+    going_on = Verification(id="v-1", host="vc-1", deployment=row.id, created=clock.now, user="ann", by="ann")
+    over = going_on.model_copy(update={"id": "v-2"}).ended(result="passed")
+    with site.database.writing():
+        for one in (going_on, over):
+            site.database.verifications.add(one)
+    folders = [leave(site, f"runs/{one.folder}/", clock.now) for one in (going_on, over)]
+    pass_time(clock, monotonic, 100 * DAY)
+    keeper.step()
+    assert [folder.exists() for folder in folders] == [True, False]
+    assert [one.id for one in site.database.verifications.open()] == ["v-1"]
+    with pytest.raises(NotFoundError):
+        site.database.verifications.get("v-2")
 
 
 def test_what_old_deployments_have_left_goes_and_no_more(

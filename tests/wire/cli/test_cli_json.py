@@ -78,6 +78,10 @@ LIFE = (
     (("host", "remove", "json-3", "--yes"), "host", "HostStatus"),
 )
 ELSEWHERE = {  # what answers as data → which tests read it
+    "certificate key": "tests/wire/cli/test_cli_certificate.py",
+    "certificate list": "tests/wire/cli/test_cli_verify.py",
+    "certificate verify": "tests/wire/cli/test_cli_certificate.py",
+    "verify": "tests/wire/cli/test_cli_verify.py",
     "explain": "tests/unit/cli/test_documents.py",
     "support-dump": "tests/wire/cli/test_cli_support_dump.py",
     "profile learn": "tests/wire/discovery/test_discovery.py",

@@ -18,6 +18,7 @@ from provisioner.errors import ProvisionError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from provisioner.domain.events.payload import Payload
     from tests.wire.conftest import Puppet, World
@@ -350,7 +351,7 @@ def test_to_cancel_a_run_is_asked_and_says_whose_it_is(world: World, rack: list[
     assert {puppet.row.stage for puppet in rack} == {"cancelled"}
 
 
-def test_a_run_is_reported_host_by_host(world: World, rack: list[Puppet]) -> None:
+def test_a_run_is_reported_host_by_host(world: World, rack: list[Puppet], tmp_path: Path) -> None:
     ident = order(rack, "--max-parallel", "1")
     world.await_event(rack[0].row.id, "power.asked")
     finish(rack[0])
@@ -375,6 +376,11 @@ def test_a_run_is_reported_host_by_host(world: World, rack: list[Puppet]) -> Non
     text = world.provision("report", ident)
     assert "3 hosts: 1 ready, 1 failed, 1 open" in text.out and "not ended yet" in text.err
     assert f"failed (PV-201): {rack[1].name}" in text.err
+    paper = tmp_path / "run.pdf"
+    said = world.provision("report", ident, "--to", paper)
+    assert said.code == 0 and f"{ident}, 3 hosts" in said.err and paper.read_bytes().startswith(b"%PDF-")
+    said = world.provision("report", ident, "--to", tmp_path / "run.docx")
+    assert said.code == 2 and ".pdf" in said.err and not (tmp_path / "run.docx").exists()
 
 
 def test_a_limit_that_another_cuts_is_said(world: World, rack: list[Puppet]) -> None:

@@ -74,6 +74,9 @@ ASKING = {
     "net leases": "",
     "net check": "",
     "net print": "--for kea",
+    "verify": "vc-1 --key FILE",
+    "certificate get": "vc-1",
+    "certificate list": "vc-1",
     "check": "",
 }
 DEPLOY, RUNS = "tests/wire/cli/test_cli_deploy.py", "tests/wire/cli/test_cli_runs.py"
@@ -81,6 +84,8 @@ WRITE, MIRROR = "tests/wire/cli/test_image_write.py", "tests/wire/mirror/test_mi
 FAKED = "tests/wire/golden/test_image_build.py"
 ALONE, MANY = "test_who_waits_for_a_host_ends_as_it_does", "test_who_waits_for_a_run_ends_as_it_does"
 LATE, NET = "test_a_timeout_is_exit_7_and_the_deployment_goes_on", "tests/wire/services/dhcp/test_modes.py"
+CERTIFICATE = "tests/wire/cli/test_cli_certificate.py"
+VERIFY = "tests/wire/cli/test_cli_verify.py"
 REACHED = {  # command, code → the test that reaches it
     **{(verb, code): f"{DEPLOY}::{ALONE}" for verb in ("deploy", "retry", "watch") for code in (3, 8)},
     **{(verb, 4): f"{RUNS}::{MANY}" for verb in ("deploy", "retry", "watch")},
@@ -112,6 +117,16 @@ REACHED = {  # command, code → the test that reaches it
     ("mirror airgap", 6): f"{MIRROR}::test_what_is_asked_elsewhere_is_named_and_fails",
     ("rehearse", 3): "tests/unit/cli/test_rehearse.py::test_one_rehearsal_that_went_wrong_fails_them_all",
     ("serve", 6): "tests/wire/test_service.py::test_a_state_folder_of_a_newer_release_is_left_as_it_is",
+    ("verify", 3): f"{VERIFY}::test_a_user_who_may_not_be_root_ends_it_without_a_verdict",
+    ("verify", 7): "tests/wire/web/test_examination.py::test_who_waits_for_a_time_is_told_and_it_goes_on",
+    ("verify", 8): f"{VERIFY}::test_a_host_that_got_worse_is_8_and_stays_ready",
+    ("certificate keygen", 6): f"{VERIFY}::test_a_key_pair_is_never_written_over",
+    ("certificate verify", 6): f"{CERTIFICATE}::test_what_is_wrong_is_said_with_its_code",
+    (
+        "certificate verify",
+        8,
+    ): f"{CERTIFICATE}::test_a_good_certificate_ends_with_0_and_a_rejected_one_with_8",
+    ("certificate export", 6): f"{CERTIFICATE}::test_nothing_is_exported_that_was_changed",
     ("support-dump", 6): "tests/wire/cli/test_cli_support_dump.py::test_a_file_that_is_there_stays",
 }
 

@@ -17,13 +17,16 @@ import click
 import pytest
 
 from provisioner import run
+from provisioner.certificate import canonical, files, signing
 from provisioner.cli import provision
 from provisioner.cli.explain import CODES
 from provisioner.cli.ramdisk import CACHE
 from provisioner.errors import Exit
 from provisioner.mirror import layout
+from tests.certificates import healthy, make_key
 from tests.unit.cli import test_rehearse
 from tests.wire import test_service
+from tests.wire.cli.test_cli_handover import keep
 from tests.wire.packerlab import put_packer
 
 if TYPE_CHECKING:
@@ -67,7 +70,7 @@ def assert_all_or_nothing(found: Runs, *, least: int = 1) -> None:
     assert sum(one["code"] != 0 for one in tight) >= least, [one["code"] for one in tight]
 
 
-@pytest.mark.parametrize("noun", ["image", "mirror"])
+@pytest.mark.parametrize("noun", ["image", "mirror", "certificate"])
 def test_a_key_pair_is_made_whole_or_not_at_all(tmp_path: Path, noun: str) -> None:
     folder = tmp_path / "disk"
     found = runs(folder, tmp_path / "seed", [0, 1, 2], noun, "keygen", "k", "--dir", folder)
@@ -300,9 +303,62 @@ def test_a_ramdisk_comes_whole_or_not_at_all(tmp_path: Path) -> None:
         assert_all_or_nothing(runs(folder, seed, [number], *words, room=64 << 20))
 
 
+@pytest.mark.parametrize("kind", ["json", "pdf", "html"])
+def test_a_certificate_is_written_whole_or_stays_what_it_was(tmp_path: Path, kind: str) -> None:
+    """A report comes with its signature, or neither does."""
+    folder, seed = tmp_path / "disk", tmp_path / "seed"
+    seed.mkdir()
+    for name in (f"c.{kind}", *(["c.json.minisig"] if kind == "json" else [])):
+        (seed / name).write_text(f"the {name} of yesterday")
+    secret, public = make_key(tmp_path)
+    data = canonical.render(healthy())
+    files.write(data, signing.sign(data, secret), tmp_path / "signed.html")
+    words = ("certificate", "export", tmp_path / "signed.html", "--to", folder / f"c.{kind}", "--key", public)
+    found = runs(folder, seed, [0, 1, 3, 6], *words)
+    assert_all_or_nothing(found, least=3)
+    assert found[-1]["before"] != found[-1]["after"]
+
+
+@pytest.mark.parametrize("noun", ["certificate", "report"])
+def test_what_the_service_gives_is_written_whole_or_not_at_all(
+    world: World, tmp_path: Path, noun: str
+) -> None:
+    folder, host = tmp_path / "disk", world.add_host()
+    words: tuple[str | Path, ...]
+    if noun == "certificate":
+        keep(world, host.name, healthy(), 1_800_000_000.0)
+        words = ("certificate", "get", host.name, "--to", folder / "unit.pdf")
+    else:
+        chosen = ("--select", f"name={host.name}", "--yes", "--expect-count", "1", "--no-wait")
+        ordered = world.provision("deploy", *chosen)
+        assert ordered.code == 0, ordered.err
+        words = ("report", ordered.out.strip(), "--to", folder / "run.pdf")
+    found = runs(folder, tmp_path / "seed", [0, 1, 3], *words, PROVISION_STATE=str(world.state))
+    assert_all_or_nothing(found, least=3)
+
+
+@pytest.mark.parametrize("kind", ["json", "pdf"])
+def test_a_report_of_this_machine_is_written_whole_or_stays_what_it_was(tmp_path: Path, kind: str) -> None:
+    """Likewise of what was just judged; of a machine of which no more is demanded than some memory."""
+    folder, seed = tmp_path / "disk", tmp_path / "seed"
+    seed.mkdir()
+    for name in (f"c.{kind}", *(["c.json.minisig"] if kind == "json" else [])):
+        (seed / name).write_text(f"the {name} of yesterday")
+    secret, _ = make_key(tmp_path)
+    (tmp_path / "cube.yml").write_text("plain: {memory_min: 1M}\n")
+    words = ("verify", "--local", "--profile", tmp_path / "cube.yml", "--key", secret)
+    found = runs(folder, seed, [0, 1], *words, "--to", folder / f"c.{kind}")
+    assert_all_or_nothing(found, least=2)
+    assert found[-1]["before"] != found[-1]["after"]
+
+
 SERVICE = test_service.test_a_full_disk_is_said_hinders_no_machine_and_is_over_when_there_is_room
 # what each command writes by its options, and the test of it on a full disk
 WRITTEN: dict[tuple[str, str], Callable[..., None]] = {
+    ("certificate export", "--to"): test_a_certificate_is_written_whole_or_stays_what_it_was,
+    ("certificate get", "-o"): test_what_the_service_gives_is_written_whole_or_not_at_all,
+    ("certificate keygen", "--dir"): test_a_key_pair_is_made_whole_or_not_at_all,
+    ("verify", "--to"): test_a_report_of_this_machine_is_written_whole_or_stays_what_it_was,
     ("image add", "file"): test_a_pack_its_manifest_and_its_signature_come_together,  # of a disk image
     ("image add", "--state"): test_an_image_is_added_whole_or_not_at_all,
     ("image build", "--cache"): test_a_golden_image_comes_whole_or_not_at_all,
@@ -319,6 +375,7 @@ WRITTEN: dict[tuple[str, str], Callable[..., None]] = {
     ("mirror make", "--out"): test_a_mirror_is_completed_by_the_next_make_and_holds_no_half_file,
     ("ramdisk build", "--out"): test_a_ramdisk_comes_whole_or_not_at_all,
     ("ramdisk build", "--state"): test_a_ramdisk_comes_whole_or_not_at_all,
+    ("report", "--to"): test_what_the_service_gives_is_written_whole_or_not_at_all,
     ("support-dump", "--out"): test_a_support_dump_is_written_whole_or_not_at_all,
     ("rehearse", "--report"): test_rehearse.test_a_report_is_written_whole_or_stays_what_it_was,
     (
@@ -329,6 +386,9 @@ WRITTEN: dict[tuple[str, str], Callable[..., None]] = {
 # what is kept for the next time, looked at by its sum before it is believed; and a rehearsal's remains
 SCRATCH = {("ramdisk build", "--cache"), ("rehearse", "--cache"), ("rehearse", "--keep")}
 READ = {
+    *(("certificate verify", "file"), ("certificate verify", "--key")),
+    *(("certificate export", "file"), ("certificate export", "--key")),
+    *(("verify", "--key"), ("verify", "--profile")),
     *(("host apply", "folder"), ("image trust", "public"), ("image builds", "--cache")),
     *(("image build", "--var-file"), ("image build", "--sign"), ("image build", "--mirror")),
     *(("image diff", "old"), ("image diff", "new"), ("image pack", "raw"), ("image pack", "--sign")),

@@ -12,7 +12,13 @@ import pytest
 from provisioner import run
 from provisioner.domain.events.clock import ClockGap
 from provisioner.domain.events.power import PowerFailed
-from provisioner.domain.events.verification import VerifyRejected
+from provisioner.domain.events.verification import (
+    SealDone,
+    VerifyPassed,
+    VerifyProgress,
+    VerifyRejected,
+    VerifyTask,
+)
 from tests.wire.cli import screenlab
 from tests.wire.cli.screenlab import RUN, Rack, Screens, flat
 
@@ -25,6 +31,7 @@ BY_HAND = 20
 REQUEST = "Power vc-0020 on, or restart it, and choose network boot: F12 on most boards, F11 on Supermicro"
 HINT = r"is it cabled, is the address right\? ping 10\.20\.0\.\d+; provision bmc test (HOST|vc-\d{4})\b"
 REJECTED = "2 PCI devices 10de:2330 (H100) expected, 1 found"
+GPU = "GPU-5d1f2c3b-8f0e-2d6a-1b7c-0a1b2c3d4e5f"
 MEND = "mend the hardware or the profile, then: provision retry vc-0009"
 
 
@@ -182,6 +189,36 @@ def test_one_host_can_be_followed(rack: Rack, tmp_path: Path, columns: int) -> N
         for screen in screens.seen:
             check_whole(screen, columns) if screen else None
         assert "written, verified and read back in 45 s: nvme0n1 S6XNE0T90020" in flat(shown)
+
+
+@SIZES
+def test_a_burn_in_can_be_followed(rack: Rack, tmp_path: Path, columns: int) -> None:
+    """By its host and in its run: what is tested on which GPU, how far it is, how long all of it takes."""
+    rack.order()
+    rack.power(1)
+    rack.netboot(1)
+    rack.boot(1)
+    far = VerifyProgress(test="memory-pattern", gpu=GPU, done=400, total=1000, left=1380)
+    rack.tell(1, VerifyTask(task="memory", result="ok", sentence="memory 2 TiB"), far)
+    with show(tmp_path, columns, "watch", "vc-0001") as screens:
+        shown = screens.await_text("burn-in: memory-pattern 40 %", "23 m 00 s left")
+        check_whole(shown, columns)
+        assert GPU in "".join(shown.split()), "it is longer than a narrow terminal's lines, and not cut"
+        check_golden(f"watch-burn-in-{columns}x24.txt", screens.look())
+        later = far.model_copy(update={"test": "load", "done": 500, "left": 600})
+        rack.tell(1, later)
+        shown = screens.await_text("burn-in: load 50 %", "10 m 00 s left")
+        assert "memory-pattern" not in shown
+        rack.tell(1, VerifyPassed(), SealDone(mode="full"))
+        assert "burn-in" not in screens.await_text("vc-0001 is ready.")
+        for screen in screens.seen:
+            check_whole(screen, columns) if screen else None
+    rack.power(2)
+    rack.netboot(2)
+    rack.boot(2)
+    rack.tell(2, far)
+    with show(tmp_path, columns, "watch", RUN) as screens:
+        check_run(screens.await_text("burn-in: memory-pattern 40 %", "23 m 00 s left", "1 ready"), columns)
 
 
 @SIZES

@@ -29,6 +29,7 @@ from provisioner.domain.events.order import SlotGiven
 from provisioner.domain.events.power import PowerBegan, PowerOn
 from provisioner.domain.events.system import DiskChosen
 from provisioner.domain.image import Image
+from provisioner.imaging import signature
 from provisioner.services.dhcp.boot import refusal_reason
 from provisioner.services.dhcp.host_cache import HostCache
 from provisioner.services.dhcp.networks import ServedNetworks
@@ -126,6 +127,7 @@ class Lab:
         (state / "secrets").mkdir(exist_ok=True)
         (state / "secrets" / "deploy_ed25519.pub").write_text("ssh-ed25519 AAAA provisioner\n")
         (state / "secrets" / "seed.key").write_bytes(bytes(32))
+        signature.keygen(state / "secrets", "site")
         (state / "ramdisk").mkdir(exist_ok=True)
         for name in ("vmlinuz", "initrd.img", "snponly.efi", "undionly.kpxe"):
             (state / "ramdisk" / name).write_bytes(name.encode() * 100)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from provisioner.agent.protocol import SurveyArguments
+from provisioner.agent.arguments import SurveyArguments
 from provisioner.api.machines import Adoption
 from provisioner.domain.machine import UnknownMachine
 from provisioner.state.leases import LeaseRow

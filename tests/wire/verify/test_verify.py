@@ -19,6 +19,8 @@ import pytest
 
 from provisioner import run, verify
 from provisioner.verify import Expected, GpuKind, PciDevice, SshTarget, TaskResult, Verdict, ssh
+from provisioner.verify.evidence import GpuEvidence
+from tests.wire import nvmllab, scriptlab
 
 ROOT = Path(__file__).parents[3]
 PARTS = Path(__file__).parents[1] / "cube"
@@ -137,9 +139,11 @@ def test_a_machine_that_is_as_expected_passes_also_from_a_thread(
     for verdict, told in results:
         assert (here.result, verdict.result) == ("passed", "passed"), verdict
         assert {task.result for task in told} == {"ok"}
-        assert verdict.facts and verdict.facts.machine_id == this_machine["machine_id"]
+        assert verdict.evidence and verdict.evidence.facts.machine_id == this_machine["machine_id"]
     assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == before
-    assert {path.name for path in (tmp_path / "a").rglob("*")} == {"known_hosts", "verify.log"}
+    assert {path.name for path in (tmp_path / "a").rglob("*")} == {
+        *("known_hosts", "verify.log", "evidence", "facts.json")
+    }
     assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o700
     assert is_hung_up(target)
 
@@ -207,28 +211,107 @@ def test_a_host_that_says_something_else_has_failed(tmp_path: Path, this_machine
     assert verdict.sentences[0].startswith("the task 'read facts' failed: ")
 
 
+@contextmanager
+def gpu_host(folder: Path, nvml: Path, **environment: str) -> Iterator[SshTarget]:
+    """This machine with eight GPUs by NVML, and a stand-in for Docker, systemctl and sudo."""
+    (folder / "authorized").write_text(make_key(folder / "deploy") + "\n")
+    (folder / "scenario").write_text(nvmllab.scenario(nvmllab.load("healthy")))
+    for name in ("bin", "containers"):
+        (folder / name).mkdir()
+    for name in ("docker", "systemctl", "sudo"):
+        (folder / "bin" / name).symlink_to(Path(__file__).with_name("programs") / "docker.py")
+    uuids = [gpu["nvmlDeviceGetUUID"] for gpu in nvmllab.load("healthy")["gpus"]]
+    (folder / "scenario.json").write_text(json.dumps({"images": {"sha256:abc": {"before": uuids}}}))
+    known = {
+        **{"PATH": f"{folder / 'bin'}:/usr/bin:/bin", "PYTHONPATH": nvml, "LD_LIBRARY_PATH": nvml},
+        **{"NVML_SCENARIO": folder / "scenario", "STAND_IN": folder, **environment},
+    }
+    exports = " ".join(f"{name}={value}" for name, value in known.items())
+    (folder / "shell").write_text(f'#!/bin/sh\nexport {exports}\nexec sh -c "$SSH_ORIGINAL_COMMAND"\n')
+    (folder / "shell").chmod(0o755)
+    with sshd(folder, folder / "authorized", command=str(folder / "shell")) as target:
+        yield target
+
+
 def test_a_profile_with_a_driver_has_its_gpus_asked_over_ssh(
-    tmp_path: Path, this_machine: dict[str, Any]
+    tmp_path: Path, this_machine: dict[str, Any], nvml: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "authorized").write_text(make_key(tmp_path / "deploy") + "\n")
-    answers = ROOT / "tests/golden/nvml/healthy.json"
-    (tmp_path / "shell").write_text(
-        "#!/bin/sh\n"
-        f"export PYTHONPATH={PARTS.with_name('nvml')} FAKE_NVML={answers}\n"
-        'exec sh -c "$SSH_ORIGINAL_COMMAND"\n'
-    )
-    (tmp_path / "shell").chmod(0o755)
+    scripts = tmp_path / "scripts"
+    scripts.mkdir()
+    scriptlab.put(scripts, monkeypatch)
+    for name in ("facts.py", "containers.py", "firmware.py"):
+        (scripts / name).unlink()  # this machine's own; its bus and its kernel's log have no GPUs
     wanted = replace(
         expect(this_machine), gpu_driver="580", gpus=(GpuKind("10de:2330", 8, "H100", ecc=True),)
     )
-    with sshd(tmp_path, tmp_path / "authorized", command=str(tmp_path / "shell")) as target:
+    with gpu_host(tmp_path, nvml) as target:
         verdict, told = check(target, wanted, tmp_path / "work")
         assert verdict.result == "passed", verdict
         assert "NVML shows 8 10de:2330 (H100)" in [task.sentence for task in told]
-        assert verdict.gpus and verdict.gpus.gpus[7].bus == "0000:db:00.0"
+        assert verdict.evidence and verdict.evidence.gpu.nvml
+        assert verdict.evidence.gpu.nvml.gpus[7].bus == "0000:db:00.0"
         verdict, _ = check(target, replace(wanted, gpu_driver="570"), tmp_path / "again")
     sentence = "NVIDIA driver 580.95.05, the profile wants branch 570"
     assert (verdict.result, verdict.sentences) == ("rejected", (sentence,))
+
+
+def test_all_evidence_of_gpus_is_in_the_verdict_and_raw_beside_the_log(
+    tmp_path: Path, this_machine: dict[str, Any], nvml: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # where the tests run as root, Ansible would do without sudo
+    monkeypatch.setenv("ANSIBLE_BECOME_ALLOW_SAME_USER", "True")
+    wanted = replace(
+        expect(this_machine), gpu_driver="580", gpus=(GpuKind("10de:2330", 8, "H100", ecc=True),)
+    )
+    work = tmp_path / "work"
+    with gpu_host(tmp_path, nvml) as target:
+        verdict, _ = check(target, wanted, work)
+    # this machine's bus has no GPUs, and a log that it may have lost the beginning of
+    assert verdict.result == "incomplete" and verdict.sentences[0].endswith("were not read"), verdict
+    assert verdict.evidence
+    evidence = verdict.evidence.gpu
+    shown = tuple(gpu["nvmlDeviceGetUUID"] for gpu in nvmllab.load("healthy")["gpus"])
+    assert evidence.container and evidence.container.after == shown
+    assert (
+        evidence.kernel_log
+        and evidence.kernel_log.boot == Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    )
+    assert evidence.pcie and evidence.firmware and evidence.firmware.cpu
+    kept = verdict.as_data()["facts"]
+    assert isinstance(kept, dict)
+    for name in ("facts", *type(evidence).model_fields):
+        raw = work / "evidence" / f"{name}.json"
+        assert stat.S_IMODE(raw.stat().st_mode) == 0o600
+        assert name == "facts" or (json.loads(raw.read_text()) and name in kept)
+    # root is asked for where it is needed, and GPUs are asked without
+    calls = (tmp_path / "calls").read_text().splitlines()
+    assert len([line for line in calls if line.startswith("sudo")]) == 4
+    assert not list((tmp_path / "containers").iterdir())
+
+
+def test_a_host_that_lets_nobody_be_root_has_failed(
+    tmp_path: Path, this_machine: dict[str, Any], nvml: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANSIBLE_BECOME_ALLOW_SAME_USER", "True")
+    wanted = replace(expect(this_machine), gpu_driver="580", gpus=(GpuKind("10de:2330", 8, "H100"),))
+    with gpu_host(tmp_path, nvml) as target:
+        (tmp_path / "bin/sudo").unlink()
+        (tmp_path / "bin/sudo").write_text("#!/bin/sh\necho 'sudo: a password is required' >&2; exit 1\n")
+        (tmp_path / "bin/sudo").chmod(0o755)
+        verdict, told = check(target, wanted, tmp_path / "work")
+    assert verdict.result == "failed" and "sudo" in verdict.sentences[0], verdict
+    assert told == [] and (tmp_path / "work/evidence/nvml.json").exists(), "what was read is kept"
+
+
+def test_a_profile_without_a_driver_asks_for_no_root_and_starts_no_container(
+    tmp_path: Path, this_machine: dict[str, Any], nvml: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANSIBLE_BECOME_ALLOW_SAME_USER", "True")
+    with gpu_host(tmp_path, nvml) as target:
+        verdict, _ = check(target, expect(this_machine), tmp_path / "work")
+    assert verdict.result == "passed" and not (tmp_path / "calls").exists()
+    assert verdict.evidence and verdict.evidence.gpu == GpuEvidence()
+    assert [path.name for path in (tmp_path / "work/evidence").iterdir()] == ["facts.json"]
 
 
 # --- sealing -------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from provisioner.agent.protocol import KernelArguments
+from provisioner.agent.arguments import KernelArguments
 from provisioner.domain.profile import Hints
 
 if TYPE_CHECKING:

@@ -3,13 +3,13 @@
 import sys
 from pathlib import Path
 
-from provisioner.agent import protocol
+from provisioner.agent import arguments, protocol
 from provisioner.agent.block_device import BlockDevice
 from provisioner.agent.job import Job
 
 server, disk, keys = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
 Job(
-    protocol.KernelArguments(server, "52:54:00:00:00:01", "n0nce"),
+    arguments.KernelArguments(server, "52:54:00:00:00:01", "n0nce"),
     keys=keys,
     interval=0.05,
     reboot=lambda: print("rebooted"),

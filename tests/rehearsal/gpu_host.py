@@ -1,0 +1,99 @@
+"""The deployed host of rehearse-gpus: what stands for its GPUs is put on it over SSH."""
+
+import io
+import json
+import shlex
+import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from provisioner import run, settings
+from provisioner.lab import network
+from provisioner.lab.rehearsal import Rehearsal
+from provisioner.site.site import Site
+from provisioner.state.database import Database
+from provisioner.verify import ssh
+from provisioner.worker import verification
+from tests.rehearsal import gpu_plays
+from tests.rehearsal.gpu_plays import Play, Stage
+from tests.rehearsal.programs.stand_for_gpus import Found
+from tests.wire import nvmllab
+
+PROGRAM = Path(__file__).with_name("programs") / "stand_for_gpus.py"
+SCENARIO = "/run/nvml-scenario"  # of the library, on the host
+PLACES = {  # on the host; the first is where an image keeps what only the product needs
+    "pynvml.py": "opt/provisioner/python/pynvml.py",
+    "libnvidia-ml.so.1": "usr/lib/x86_64-linux-gnu/libnvidia-ml.so.1",
+}
+OURS = "10.77.0.2"  # the rehearsal's own address, which the gate lets through
+GATE = "ip saddr %s tcp dport 22 reject with tcp reset"
+CHAIN = "table ip gate { chain out { type filter hook output priority 0; %s; }; }"
+COUNT = 8
+# QEMU's ACPI tables name every slot 0; the kernel's own driver names them as the root ports do
+SLOTS = ("ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off",)
+PATIENT = ("-o", "ConnectionAttempts=30", "-b", OURS)
+
+
+def devices() -> tuple[str, ...]:
+    """Eight slots of sixteen lanes with a device each; two more in the first can be virtual functions."""
+    words = []
+    for slot in range(1, COUNT + 1):
+        words.append(f"pcie-root-port,id=gpu{slot},chassis={slot},slot={slot},x-width=16,x-speed=16")
+        words.append(f"edu,bus=gpu{slot},addr=0.0,multifunction=on")
+    return (*words, "edu,bus=gpu1,addr=0.4", "edu,bus=gpu1,addr=0.5")
+
+
+@contextmanager
+def gate() -> Iterator[None]:
+    """Meanwhile the service does not reach a host by SSH, as if it still booted: its verification waits."""
+    run.run(["nft", CHAIN % GATE % network.ADDRESS.partition("/")[0]])
+    try:
+        yield
+    finally:
+        run.run(["nft", "delete", "table", "ip", "gate"])
+
+
+class GpuHost:
+    """The host, reached with the deployment's key from an address that no gate is for."""
+
+    def __init__(self, lab: Rehearsal) -> None:
+        lan = {"interface": network.BRIDGE, "address": network.ADDRESS}
+        known = settings.load(lab.folder / "provisioner.toml", state=lab.service.state, **lan)
+        self.site = Site(known, Database(lab.service.state))
+        self.row = self.site.database.deployments.get(lab.deployment.id)
+        self._folder = lab.folder / "gpu-host"
+        self._folder.mkdir()
+        self._install()
+        self.stage = self._found()
+
+    def play(self, play: Play) -> None:
+        """Put a play on the host, in place of the one before."""
+        self._put(json.dumps(gpu_plays.wanted(play, self.stage)))
+        scenario = nvmllab.scenario(gpu_plays.case_of(play, self.stage))
+        self._run(f"sudo tee {SCENARIO}", scenario.encode())
+
+    def _install(self) -> None:
+        """The library and nvidia-ml-py, as a tar archive over SSH."""
+        built = nvmllab.library(self._folder / "nvml", place=SCENARIO)
+        packed = io.BytesIO()
+        with tarfile.open(fileobj=packed, mode="w") as archive:
+            for name, place in PLACES.items():
+                archive.add(built / name, place)
+        self._run("sudo tar -x --no-same-owner -C /", packed.getvalue())
+
+    def _found(self) -> Stage:
+        """Which functions there are, those in slots in the slots' order."""
+        found: Found = json.loads(self._put(json.dumps(gpu_plays.NOTHING)))
+        slots = {f"{address}.0": name for address, name in found["slots"].items()}
+        gpus = [place for place in found["functions"] if place in slots]
+        others = [place for place in found["functions"] if place not in slots]
+        return Stage(tuple(sorted(gpus, key=lambda place: int(slots[place]))), tuple(others))
+
+    def _put(self, wanted: str) -> bytes:
+        return self._run(f"sudo python3 - {shlex.quote(wanted)}", PROGRAM.read_bytes())
+
+    def _run(self, command: str, stdin: bytes) -> bytes:
+        """What a command prints there. Raises ProgramError."""
+        with ssh.route(verification._target(self.site, self.row), self._folder) as route:
+            return run.run(["ssh", *PATIENT, *ssh.login(route), command], stdin=stdin, timeout=300).stdout
