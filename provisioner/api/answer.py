@@ -10,7 +10,6 @@ from provisioner.domain.values import FrozenModel
 
 LONGEST_WAIT = 25.0  # seconds that one request may wait at the service
 MOST_LISTED, USUALLY_LISTED = 1000, 100  # rows of a list
-PersonName = Annotated[str, Field(max_length=80, pattern=r"^[\w.@ -]+$")]
 
 
 class Resource(BaseModel):

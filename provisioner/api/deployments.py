@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from provisioner.api.answer import Limit, PersonName, Query, Resource, Seconds, ServiceAnswer
+from provisioner.api.answer import Limit, Query, Resource, Seconds, ServiceAnswer
 from provisioner.domain.cause import Cause
 from provisioner.domain.deployment import PublicDeployment, Terms
 from provisioner.domain.event import Event
@@ -27,7 +27,6 @@ class DeploymentOrder(FrozenModel):
 
     host: str
     image: str = ""
-    by: PersonName = "operator"
     arm: bool = False
     yes: bool = False
     confirmation: str = ""

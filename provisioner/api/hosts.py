@@ -12,7 +12,7 @@ from pydantic import (
     WrapValidator,
 )
 
-from provisioner.api.answer import PersonName, Query, Removal, Resource, ServiceAnswer
+from provisioner.api.answer import Query, Removal, Resource, ServiceAnswer
 from provisioner.api.deployments import DeploymentStatus
 from provisioner.api.sightings import DhcpSighting
 from provisioner.domain.event import Event
@@ -59,7 +59,6 @@ class InventoryUpdate(FrozenModel):
     profiles: tuple[Annotated[Profile, WrapValidator(_named_profile)], ...] = ()
     remove_hosts: tuple[Name, ...] = ()
     remove_profiles: tuple[Name, ...] = ()
-    by: PersonName = "operator"
     dry_run: bool = False
     only_new: bool = False
     shown: tuple[Host, ...] | None = None
@@ -78,27 +77,14 @@ class InventoryApplied(ServiceAnswer):
     advice: tuple[str, ...] = ()
 
 
-class HostLock(FrozenModel):
-    """Who locks a host, or opens it."""
-
-    by: PersonName = "operator"
-
-
-class HostRemoval(Removal):
-    """Who takes a host out of what is known."""
-
-    by: PersonName = "operator"
-
-
 class HostRename(FrozenModel):
-    """Who calls a host otherwise, and how."""
+    """How a host is called from now on."""
 
-    by: PersonName = "operator"
     name: Name
 
 
-class HostMove(HostRemoval):
-    """Who says that a machine is another host's now: the name, serial or MAC of that host.
+class HostMove(Removal):
+    """That a machine is another host's now: the name, serial or MAC of that host.
 
     `shown` are both, the one that moves first, as they were when it was confirmed: it is refused where one
     of them is otherwise by now.

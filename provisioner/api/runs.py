@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from provisioner.api.answer import PersonName, ServiceAnswer
+from provisioner.api.answer import ServiceAnswer
 from provisioner.api.deployments import DeploymentStatus, PlanDigest, StopAfter
 from provisioner.domain.deployment import Terms
 from provisioner.domain.event import Event
@@ -28,7 +28,6 @@ class RunOrder(FrozenModel):
     canary: int = Field(0, ge=0, le=1000)
     retry: str = Field("", max_length=40)
     until: StopAfter = ""
-    by: PersonName = "operator"
     arm: bool = False
     expect_count: int = -1
     terms: Terms = Terms()
@@ -69,12 +68,6 @@ class RunEvents(ServiceAnswer):
     events: tuple[Event, ...]
     deployments: tuple[DeploymentStatus, ...]
     now: float
-
-
-class Author(FrozenModel):
-    """Who pauses, resumes or cancels a run, or a deployment."""
-
-    by: PersonName = "operator"
 
 
 class RunStatus(ServiceAnswer):

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import ConfigDict, Field
 
-from provisioner.api.answer import PersonName, Resource, ServiceAnswer
+from provisioner.api.answer import Resource, ServiceAnswer
 from provisioner.api.deployments import DeploymentStatus
 from provisioner.domain.acceptance import Level
 from provisioner.domain.values import FrozenModel
@@ -27,7 +27,6 @@ class VerificationOrder(FrozenModel):
     key: str = Field(min_length=1, max_length=LONGEST_KEY, repr=False)
     level: Level | None = None
     seconds: int | None = Field(None, ge=600, le=LONGEST_SOAK)
-    by: PersonName = "operator"
 
 
 class VerificationTaskStatus(Resource):
@@ -82,10 +81,9 @@ class VerificationAnswer(ServiceAnswer):
 
 
 class ExaminationOrder(FrozenModel):
-    """Verify a host from the ramdisk: it is restarted, nothing is written. `by` is who says so."""
+    """Verify a host from the ramdisk: it is restarted, nothing is written."""
 
     host: str
-    by: PersonName = "operator"
 
 
 class ExaminationAnswer(ServiceAnswer):

@@ -61,6 +61,20 @@ COMMANDS: Places = {
         "rehearse:rehearse",
         "Deploy a QEMU machine: real firmware, a BMC's protocol, PXE, image, first boot and Ansible.",
     ),
+    "login": (
+        "login:login",
+        "Log in to a service on another machine (https://ADDRESS).",
+    ),
+    "logout": (
+        "login:logout",
+        "Log out of a service, by default the one that was logged in to last; its certificate stays known.",
+    ),
+    "whoami": ("login:whoami", "Who the service takes you for, and what you may do there."),
+    "user": ("user:user", "People: add, list, give a role or a password, remove."),
+    "token": (
+        "token:token",
+        "Tokens for programs that call the API: create, list, revoke. The service keeps their hashes alone.",
+    ),
     "serve": (
         "serve:serve",
         "Answer DHCP, TFTP, DNS and HTTP on one LAN, and work on deployments, until told to stop.",

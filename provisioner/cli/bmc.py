@@ -1,7 +1,6 @@
 """`provision bmc …`: ask and tell a host's BMC, through the service's worker; its console."""
 
 import base64
-import os
 import sys
 from difflib import get_close_matches
 from pathlib import Path
@@ -12,8 +11,9 @@ import click
 from provisioner.cli import question, removal
 from provisioner.cli.options import output_option, with_client
 from provisioner.cli.output import Column, info, print_change, print_record, print_rows, say, write
+from provisioner.cli.password import read_password
 from provisioner.cli.polling import poll
-from provisioner.errors import Exit, FileError, InputError
+from provisioner.errors import Exit, InputError
 from provisioner.state.recording import TerminalText
 from provisioner.system.units import named, size
 
@@ -240,9 +240,6 @@ def secret() -> None:
     """
 
 
-ASK_HINT = "in a script: --password-file FILE, or PROVISION_BMC_PASSWORD"
-
-
 @secret.command()
 @click.argument("name")
 @click.option("--user", required=True)
@@ -254,7 +251,9 @@ def put(client: "Client", name: str, user: str, password_file: Path | None, outp
 
     The password is read from --password-file, from PROVISION_BMC_PASSWORD, or asked; never an argument.
     """
-    password = _password(password_file) if password_file else _typed_password(name)
+    password = read_password(
+        password_file, f"this asks for the password of the login {name}", variable="PROVISION_BMC_PASSWORD"
+    )
     stored = client.put_secret(name, user, password)
     print_change(output, "secret", stored, _stored(stored), name=name)
 
@@ -265,29 +264,6 @@ def _stored(login: "LoginStored") -> str:
     if login.hosts:
         return f"the login {login.secret} {kept}; it is for the BMC of {named(login.hosts)}"
     return f"the login {login.secret} {kept}; no host uses it" + ("" if login.replaced else " yet")
-
-
-def _typed_password(name: str) -> str:
-    """From the environment, else asked. Raises RefusedError (PV-133) where nobody can be asked."""
-    if password := os.environ.get("PROVISION_BMC_PASSWORD", ""):
-        return password
-    question.require_terminal(f"this asks for the password of the login {name}", ASK_HINT)
-    return question.ask("Password", hidden=True)
-
-
-def _password(path: Path) -> str:
-    """The first line of a file. Raises InputError (PV-100), FileError (PV-150)."""
-    try:
-        lines = path.read_text().splitlines()
-    except OSError as fault:
-        words = f"{path}: no password can be read: {fault.strerror or fault}"
-        raise FileError(words, hint="name a file whose first line is the password") from fault
-    except UnicodeError as fault:
-        hint = "its first line is the password, as UTF-8"
-        raise InputError(f"{path}: no password can be read: it is no text", hint=hint) from fault
-    if not lines or not lines[0]:
-        raise InputError(f"{path}: no password can be read: its first line is empty", hint="write it there")
-    return lines[0]
 
 
 LOGINS: "tuple[Column[LoginUse], ...]" = (

@@ -56,6 +56,9 @@ EXITS: Mapping[str, tuple[Exit, ...]] = {
     "certificate export": (Exit.REFUSED,),
     "certificate key": (),
     "certificate keygen": (Exit.REFUSED,),
+    **dict.fromkeys(("login", "logout", "whoami"), SERVICE),
+    **dict.fromkeys((f"user {verb}" for verb in ("add", "list", "role", "password", "remove")), SERVICE),
+    **dict.fromkeys((f"token {verb}" for verb in ("create", "list", "revoke")), SERVICE),
     "explain": (),
     "completion": (),
 }

@@ -2,11 +2,13 @@
 
 from provisioner.cli.explain_acceptance import ACCEPTANCE
 from provisioner.cli.explain_causes import NAMED
+from provisioner.cli.explain_people import PEOPLE
 
 # code → (what has happened, what to do). A test fails where the program uses a code that is not here.
 CODES: dict[int, tuple[str, str]] = {
     **NAMED,
     **ACCEPTANCE,
+    **PEOPLE,
     100: ("Something typed or written cannot be used.", "The message names the word; correct it."),
     101: ("This is not a MAC address.", "Twelve hexadecimal digits in any notation, as on the label."),
     102: ("This is not a service's URL.", "Write --server http://ADDRESS[:PORT]."),
@@ -250,8 +252,8 @@ CODES: dict[int, tuple[str, str]] = {
     420: ("Another system came up than was written.", "A second bootable disk? Then provision retry."),
     600: ("The service met an error of its own.", "Its log has the details; please report them."),
     601: (
-        "The service does not know the token.",
-        "export PROVISION_TOKEN=$(cat STATE/secrets/operator.token).",
+        "The service does not know the token, or none was shown.",
+        "provision login https://ADDRESS; for programs: provision token create, then PROVISION_TOKEN.",
     ),
     602: ("A port is in use by another program.", "ss -lnp names it; stop it, or set another port."),
     603: ("The privilege to open a low port is missing.", "Run as root, or with the systemd unit's rights."),
@@ -288,7 +290,7 @@ CODES: dict[int, tuple[str, str]] = {
     ),
     620: ("No service answers.", "Start it: provision serve; or check --state, --server."),
     621: ("What answers is not this service.", "Another program uses the port; check --server."),
-    622: ("You may not enter the service's state folder.", "Be root, or use --server with PROVISION_TOKEN."),
+    622: ("You may not enter the service's state folder.", "Be root; or provision login https://ADDRESS."),
     630: ("A program that is needed is missing or failed.", "The message names it and its package."),
     640: ("Programs or firmware for rehearsals are missing.", "Install the packages that the message names."),
     641: (

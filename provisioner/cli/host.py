@@ -8,7 +8,7 @@ import click
 from provisioner.cli import machines
 from provisioner.cli.host_removal import move, remove
 from provisioner.cli.inventory_apply import apply, import_, show_changes, tell_advice
-from provisioner.cli.options import operator_name, output_option, with_client
+from provisioner.cli.options import output_option, with_client
 from provisioner.cli.output import (
     Column,
     info,
@@ -159,7 +159,7 @@ def add(
     from provisioner.state import inventory
 
     host = inventory.make_host({**described, "macs": list(macs)}, registry.DRIVERS)
-    tell_advice(client.apply([host], [], by=operator_name(), only_new=True))
+    tell_advice(client.apply([host], [], only_new=True))
     return print_change(output, "host", client.host(wanted).host, f"{wanted} is known now", name=wanted)
 
 
@@ -173,7 +173,7 @@ def _adopt(client: "Client", seen: str, described: Mapping[str, object], output:
     from provisioner.api.machines import Adoption
     from provisioner.client.request import request
 
-    host = client.adopt(seen, request(Adoption, **described, by=operator_name()))
+    host = client.adopt(seen, request(Adoption, **described))
     sentence = f"{host.name} is known now: {', '.join(host.macs)}, serial {host.serial or 'unknown'}"
     print_change(output, "host", host, sentence, name=host.name)
 
@@ -184,7 +184,7 @@ def _adopt(client: "Client", seen: str, described: Mapping[str, object], output:
 @with_client
 def lock(client: "Client", name: str, output: str) -> None:
     """Refuse every deployment of a host; nor is it removed or moved."""
-    locked = client.lock(name, locked=True, by=operator_name())
+    locked = client.lock(name, locked=True)
     print_change(output, "host", locked, f"{locked.name} is locked", name=locked.name)
 
 
@@ -194,7 +194,7 @@ def lock(client: "Client", name: str, output: str) -> None:
 @with_client
 def unlock(client: "Client", name: str, output: str) -> None:
     """Allow deployments of a host again."""
-    unlocked = client.lock(name, locked=False, by=operator_name())
+    unlocked = client.lock(name, locked=False)
     print_change(output, "host", unlocked, f"{unlocked.name} can be deployed", name=unlocked.name)
 
 
@@ -242,7 +242,7 @@ def edit(
     if not changes:
         show_changes(output, changes)
         return info(f"{before.name} is so already; nothing was changed")
-    applied = client.apply([after], [], by=operator_name(), dry_run=dry_run, shown=[before])
+    applied = client.apply([after], [], dry_run=dry_run, shown=[before])
     show_changes(output, changes)
     tell_advice(applied)
     return info("nothing was changed" if dry_run else f"{after.name} is changed")
@@ -292,7 +292,7 @@ def rename(client: "Client", name: str, new: str, output: str) -> None:
     inventory's file too, or `provision host apply` refuses the file, since two hosts have its MACs.
     """
     before = client.host(name).host.name
-    renamed = client.rename_host(before, new, by=operator_name())
+    renamed = client.rename_host(before, new)
     is_new = renamed.name != before
     sentence = f"{new} is its name now" if is_new else f"it is called {new} already; nothing was changed"
     print_change(output, "host", renamed, sentence, name=renamed.name)

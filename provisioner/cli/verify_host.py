@@ -59,7 +59,7 @@ def _body(order: KeyOrder) -> "VerificationOrder":
         raise file_fault.explained(fault, order.key) from fault
     user = order.user or operator_name()
     asked = {"host": order.host, "user": user, "key": text, "level": order.level}
-    return request(VerificationOrder, **asked, seconds=order.seconds or None, by=operator_name())
+    return request(VerificationOrder, **asked, seconds=order.seconds or None)
 
 
 def _follow(client: "Client", ident: str) -> "VerificationStatus":

@@ -27,7 +27,7 @@ SERVICES = {
     "tftp": "provisioner.services.tftp.service:serve",
     "dns": "provisioner.services.dns.service:serve",
     "web": "provisioner.web.server:serve",
-    "api": "provisioner.web.server:serve_socket",
+    "api": "provisioner.web.server:serve_people",
     "worker": "provisioner.worker.loop:serve",
 }
 

@@ -3,12 +3,13 @@
 import contextlib
 import os
 import sys
+import time
 from collections.abc import Iterator
 
 from provisioner.errors import ServiceError
 from provisioner.settings import Settings
 from provisioner.site.interface import check_interface
-from provisioner.state import integrity, notify
+from provisioner.state import former_token, integrity, notify, site_certificate
 from provisioner.state.database import Database
 from provisioner.state.folder import claim_folder, prepare_folder
 from provisioner.state.lock import exclusive
@@ -31,8 +32,12 @@ def prepare(settings: Settings) -> Database:
     check_path(settings)
     prepare_folder(settings.state, print_line)
     notify.remove_former_folder(settings.state)
+    if site_certificate.ensure_certificate(settings.state, settings.api_names):
+        found = site_certificate.fingerprint(settings.state)
+        print_line(f"a certificate for people's programs was made; its SHA-256 is {found}")
     database = Database(settings.state)
     integrity.bring_up(database, print_line)
+    former_token.take_over(database, time.time(), print_line)
     for fault in database.unreadable():
         print_line(f"{fault} (PV-{fault.code}); it is left out of lists\n  → {fault.hint}")
     return database

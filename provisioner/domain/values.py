@@ -61,14 +61,15 @@ def _size(value: object) -> int:
     return size
 
 
-def _fingerprint(value: object) -> str:
+def fingerprint_digits(value: object) -> str:
+    """A SHA-256 in lower case and without colons. Raises ValueError for what is none."""
     digits = str(value).replace(":", "").lower()
     if digits and not re.fullmatch(r"[0-9a-f]{64}", digits):
         raise ValueError("a fingerprint is a certificate's SHA-256, 64 hexadecimal digits")
     return digits
 
 
-Fingerprint = Annotated[str, BeforeValidator(_fingerprint)]
+Fingerprint = Annotated[str, BeforeValidator(fingerprint_digits)]
 
 Mac = Annotated[str, BeforeValidator(_mac)]
 

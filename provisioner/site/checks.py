@@ -11,11 +11,10 @@ from provisioner.domain.check_line import CheckLine
 from provisioner.errors import DamagedDatabaseError, FileError, NewerFolderError, ProvisionError
 from provisioner.site import interface, lan, ports
 from provisioner.site.site import Site
-from provisioner.state import boot_files, disk_usage, integrity
+from provisioner.state import boot_files, disk_usage, integrity, site_certificate
 from provisioner.state.image_files import is_trusted, trusted_keys
 from provisioner.state.secrets import (
     deployment_key_file,
-    operator_token_file,
     secrets_folder,
     signing_key_file,
 )
@@ -149,7 +148,7 @@ def _secrets(site: Site) -> Iterator[CheckLine]:
     """Keys and tokens: there, and nobody else's to read."""
     state = site.settings.state
     keys = [deployment_key_file(state), signing_key_file(state)]
-    found = [state, secrets_folder(state), operator_token_file(state), *keys]
+    found = [state, secrets_folder(state), site_certificate.key_file(state), *keys]
     for path in found:
         if not path.exists():
             hint = "the next start of the service makes it anew"

@@ -13,7 +13,6 @@ from provisioner.imaging import signature
 from provisioner.state.disk_usage import unusable
 from provisioner.state.secrets import (
     deployment_key_file,
-    operator_token_file,
     secrets_folder,
     seed_key_file,
     signing_key_file,
@@ -86,9 +85,8 @@ def prepare_folder(state: Path, say: Callable[[str], None] = lambda sentence: No
             (state / name).mkdir(exist_ok=True)
         (state / SHOWN_TO_NGINX).chmod(0o755)
         secrets_folder(state).mkdir(mode=0o700, exist_ok=True)
-        for path in (operator_token_file(state), seed_key_file(state)):
-            if not path.exists():
-                write_secret(path, secrets.token_urlsafe(32) + "\n")
+        if not seed_key_file(state).exists():
+            write_secret(seed_key_file(state), secrets.token_urlsafe(32) + "\n")
     except OSError as fault:
         raise unusable(state, fault) from fault
     key = deployment_key_file(state)

@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 from provisioner.errors import FileError, InputError, NotFoundError, PowerError
 from provisioner.system import outputs
-from provisioner.system.checksum import sha256_text
 
 LOGIN = ".bmc.json"  # the end of a login's file name
 SECRET_NAME = re.compile(r"\w[\w.-]{0,60}")
@@ -29,7 +28,7 @@ def secrets_folder(state: Path) -> Path:
 
 
 def operator_token_file(state: Path) -> Path:
-    """The token that clients over the network must show, one line."""
+    """The one token of releases before people had names; it is taken over at the first start, and removed."""
     return secrets_folder(state) / "operator.token"
 
 
@@ -56,12 +55,6 @@ def signing_public_file(state: Path) -> Path:
 def certificate_pin(state: Path, host: str) -> Path:
     """Where the certificate of a host's BMC is pinned at its first login: one line, its SHA-256."""
     return secrets_folder(state) / f"{host}.bmc.sha256"
-
-
-def operator_token_hash(state: Path) -> str:
-    """SHA-256 (hexadecimal) of the token that `--server` clients must show; empty where the file is."""
-    text = operator_token_file(state).read_text().strip()
-    return sha256_text(text) if text else ""
 
 
 def deployment_key(state: Path) -> str:

@@ -1,47 +1,85 @@
-"""Puts the routes together: machine endpoints and the operators' API in one Flask application."""
+"""Puts the routes together: one Flask application for machines, and one for people."""
 
 import logging
 
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
-from provisioner.errors import NotNowError, UnreadableError
+from provisioner.errors import NotNowError, ProvisionError, UnreadableError
 from provisioner.site.site import Site
 from provisioner.state.notify import Listener
-from provisioner.web.machines import boot, installer, mirror
+from provisioner.web import audience
+from provisioner.web.login_limit import LoginLimit
+from provisioner.web.machines import boot, installer, mirror, not_here
 from provisioner.web.machines import routes as machines
 from provisioner.web.machines.boot_loops import BootLoops
 from provisioner.web.machines.download_slots import DownloadSlots
 from provisioner.web.machines.refusals import Refusals
 from provisioner.web.operators import metrics
 from provisioner.web.operators import routes as operators
+from provisioner.web.operators.authorization import answer_fault_of_people, authorize
+from provisioner.web.request import answer_fault, answer_file_fault
 
 log = logging.getLogger(__name__)
 RETRY_AFTER = 5  # seconds
 BOOT_SCRIPT = "machines.boot_script"
+PEOPLE = "api"  # the service whose application answers them
 
 
 def create_app(site: Site, listener: Listener, service: str = "web") -> Flask:
-    """The application; `listener` wakes requests that wait for news. `service` is its name in `/metrics`."""
+    """The application of a service: `web` for machines, `api` for people; its name in `/metrics`.
+
+    `listener` wakes requests that wait for news.
+    """
     app = Flask(__name__, static_folder=None)
-    slots = DownloadSlots(site.settings.images.streams)
-    site.adopt = lambda: slots.limit(site.settings.images.streams)
-    app.config.update(SITE=site, LISTENER=listener, DOWNLOAD_SLOTS=slots, MAX_CONTENT_LENGTH=4 << 20)
-    app.config.update(REFUSALS=Refusals(site), BOOT_LOOPS=BootLoops())
+    app.config.update(SITE=site, LISTENER=listener, MAX_CONTENT_LENGTH=4 << 20, REFUSALS=Refusals(site))
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False  # it would tell a stranger which paths there are
     app.url_map.merge_slashes = False  # likewise: a redirect
     # before all others, so that it counts what they refuse
     app.config["REQUEST_METRICS"] = metrics.RequestMetrics(app, service)
-    app.register_blueprint(mirror.routes)
-    app.register_blueprint(machines.routes)
-    app.register_blueprint(installer.routes)
-    app.register_blueprint(metrics.routes)
-    for blueprint in operators.blueprints():
-        app.register_blueprint(blueprint)
+    if service == PEOPLE:
+        _serve_people(app)
+    else:
+        _serve_machines(app, site)
+    return app
+
+
+def _serve_machines(app: Flask, site: Site) -> None:
+    slots = DownloadSlots(site.settings.images.streams)
+    site.adopt = lambda: slots.limit(site.settings.images.streams)
+    app.config.update(DOWNLOAD_SLOTS=slots, BOOT_LOOPS=BootLoops())
+    for part in (mirror, machines, installer, not_here):
+        app.register_blueprint(part.routes)
+        audience.declare(app, part.AUDIENCES)
+    app.before_request(audience.only_machines)
     app.register_error_handler(NotNowError, _not_now)
     app.register_error_handler(UnreadableError, _unreadable)
     app.register_error_handler(HTTPException, _refused)
-    return app
+
+
+def _serve_people(app: Flask) -> None:
+    app.config["LOGIN_LIMIT"] = LoginLimit()
+    app.before_request(authorize)
+    app.after_request(_keep_private)
+    app.register_blueprint(metrics.routes)
+    audience.declare(app, metrics.AUDIENCES)
+    for blueprint in operators.blueprints():
+        app.register_blueprint(blueprint)
+    audience.declare(app, operators.audiences())
+    app.register_error_handler(ProvisionError, answer_fault_of_people)
+    app.register_error_handler(OSError, answer_file_fault)
+    app.register_error_handler(HTTPException, _not_found_or_fault)
+
+
+def _keep_private(response: Response) -> Response:
+    """No cache keeps what one person was told, and no browser takes it for something else."""
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+def _not_found_or_fault(fault: HTTPException) -> Response:
+    return answer_fault(fault) if fault.code is None or fault.code >= 500 else _not_found(fault)
 
 
 def _refused(fault: HTTPException) -> Response:

@@ -6,10 +6,12 @@ from collections.abc import Callable
 from ipaddress import AddressValueError, IPv4Address
 from typing import TypeVar
 
-from flask import Response, current_app, request
+from flask import Response, current_app, g, request
 from pydantic import BaseModel, ValidationError
 
 from provisioner.api.answer import ErrorAnswer, ErrorBody
+from provisioner.deployment import people
+from provisioner.domain.person import Caller, Role
 from provisioner.errors import Exit, InputError, NotFoundError, ProvisionError, ServiceError
 from provisioner.site.site import Site
 from provisioner.state import disk_usage
@@ -19,6 +21,16 @@ from provisioner.validation import sentences
 
 log = logging.getLogger(__name__)
 STATUS = {Exit.USAGE: 400, Exit.REFUSED: 409, Exit.UNREACHABLE: 502, Exit.FAILED: 409}
+BY_CODE = {  # of people's doors
+    601: 401,  # no token, or nobody's
+    682: 401,  # a wrong password
+    688: 401,  # an expired token
+    680: 403,  # no user of ours
+    681: 403,  # a role that may not
+    684: 403,  # plain HTTP
+    683: 429,  # too many wrong passwords
+    687: 421,  # by another name
+}
 _Model = TypeVar("_Model", bound=BaseModel)
 _T = TypeVar("_T")
 
@@ -27,6 +39,17 @@ def the_site() -> Site:
     """The site that this application serves."""
     site: Site = current_app.config["SITE"]
     return site
+
+
+def the_caller() -> Caller:
+    """Who makes the request, proved before any view was called."""
+    caller: Caller = g.caller
+    return caller
+
+
+def require(role: Role, what: str) -> None:
+    """What the caller asks for needs this role. Raises RefusedError (PV-681), which is written down."""
+    people.require(the_site(), the_caller(), role, what)
 
 
 def client_address() -> str:
@@ -53,11 +76,11 @@ def answer(model: BaseModel, status: int = 200) -> Response:
 
 
 def answer_error(fault: ProvisionError) -> Response:
-    """An error of ours: 401 for a wrong token, 404 for an unknown name, else by its exit code."""
+    """An error of ours: by its code at people's doors, 404 for an unknown name, else by its exit code."""
     status = 404 if isinstance(fault, NotFoundError) else STATUS.get(fault.exit, 500)
     error, *also = (ErrorBody.model_validate(one.as_json()) for one in (fault, *fault.also))
     body = ErrorAnswer(error=error, also=tuple(also))
-    return answer(body, 401 if fault.code == 601 else status)
+    return answer(body, BY_CODE.get(fault.code, status))
 
 
 def answer_fault(_: Exception) -> Response:

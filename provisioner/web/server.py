@@ -1,15 +1,17 @@
-"""gunicorn as an embedded application, twice: at the LAN's addresses, and on the state folder's socket.
+"""gunicorn as an embedded application, twice: for machines on the LAN, and for people by TLS and sockets.
 
-What comes from the LAN can neither hold up nor end the process that people on this machine ask.
+What machines ask can neither hold up nor end the process that people ask.
 """
 
 import logging
 import resource
 import signal
 import socket
+import ssl
 import time
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 from flask import Flask
 from gunicorn.app.base import BaseApplication
@@ -20,13 +22,14 @@ from gunicorn.workers.base import Worker
 from provisioner.run import die_with_parent
 from provisioner.settings import Settings
 from provisioner.site.site import Site
+from provisioner.state import site_certificate
 from provisioner.state.counters import MetricsWriter
 from provisioner.state.notify import Listener
 from provisioner.system.line_limit import LineLimit
 from provisioner.system.processes import is_held
 from provisioner.system.pulse import Pulse
 from provisioner.system.sockets import bind
-from provisioner.web.application import create_app
+from provisioner.web.application import PEOPLE, create_app
 from provisioner.web.patient_worker import MOST, PatientWorker
 
 THREADS = 128  # requests that wait for news each hold one; image streams hold none
@@ -67,8 +70,14 @@ class _Answer(wsgi.Response):  # type: ignore[misc]  # gunicorn ships no types
 
 
 class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
-    def __init__(self, options: dict[str, object], make: Callable[[], Flask], pulse: Pulse) -> None:
-        self._options, self._make, self._pulse = options, make, pulse
+    def __init__(
+        self,
+        options: dict[str, object],
+        make: Callable[[], Flask],
+        pulse: Pulse,
+        tls: ssl.SSLContext | None,
+    ) -> None:
+        self._options, self._make, self._pulse, self.tls = options, make, pulse, tls
         super().__init__()
 
     def load_config(self) -> None:
@@ -85,27 +94,52 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
 def serve(site: Site, pulse: Pulse) -> None:
     """Serve the LAN until the process is ended; `pulse` is told when it does. Raises ServiceError."""
     settings = site.settings
-    _check_ports(settings)
+    _check_ports(settings, settings.http_port)
     places = [f"{address}:{settings.http_port}" for address in settings.addresses]
     said = ", ".join(f"http://{place}" for place in places)
     _run(site, pulse, options(pulse, "web", places, f"answering on {said}"), "web")
 
 
-def serve_socket(site: Site, pulse: Pulse) -> None:
-    """Serve people on this machine likewise."""
-    path = site.settings.socket
-    path.unlink(missing_ok=True)
-    _run(site, pulse, options(pulse, "api", [f"unix:{path}"], f"answering on {path}"), "api")
+def serve_people(site: Site, pulse: Pulse) -> None:
+    """Serve people and their programs likewise: by Unix sockets, and by TLS over the network."""
+    settings = site.settings
+    sockets = [settings.socket, *([settings.access.socket] if settings.access.socket else [])]
+    for path in sockets:
+        path.unlink(missing_ok=True)
+    said = ", ".join(map(str, sockets))
+    places, tls = [f"unix:{path}" for path in sockets], None
+    if settings.https_port:
+        _check_ports(settings, settings.https_port)
+        tls = site_certificate.server_context(settings.state)
+        places += [f"{address}:{settings.https_port}" for address in settings.addresses]
+        said += f", {settings.api_url} (certificate SHA-256 {site_certificate.fingerprint(settings.state)})"
+    gunicorn_options = options(pulse, PEOPLE, places, said)
+    tell = f"{PEOPLE}: answering on {said}"
+    gunicorn_options["when_ready"] = lambda server: _say_ready(pulse, tell, settings.access.socket)
+    _run(site, pulse, gunicorn_options, PEOPLE, tls)
 
 
-def _run(site: Site, pulse: Pulse, gunicorn_options: dict[str, object], service: str) -> None:
+def _say_ready(pulse: Pulse, sentence: str, path: Path | None) -> None:
+    """Everybody on this machine may connect: the kernel says who it is, the table of users what he may."""
+    if path:
+        path.chmod(0o666)
+    pulse.ready(sentence)
+
+
+def _run(
+    site: Site,
+    pulse: Pulse,
+    gunicorn_options: dict[str, object],
+    service: str,
+    tls: ssl.SSLContext | None = None,
+) -> None:
     _raise_descriptor_limit()
     wsgi.Response = _Answer  # there is no setting for it
     logging.getLogger("gunicorn.error").addFilter(LineLimit())  # strangers' requests make lines, too
     gunicorn_options["post_worker_init"] = lambda worker: signal.signal(
         signal.SIGHUP, lambda *_: site.reload()
     )
-    _Server(gunicorn_options, partial(_application, site, service), pulse).run()
+    _Server(gunicorn_options, partial(_application, site, service), pulse, tls).run()
 
 
 def _application(site: Site, service: str) -> Flask:
@@ -122,12 +156,12 @@ def _raise_descriptor_limit() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def _check_ports(settings: Settings) -> None:
+def _check_ports(settings: Settings, port: int) -> None:
     """gunicorn would try for five seconds and then say less."""
     for address in settings.addresses:
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            bind(probe, (str(address), settings.http_port), "web")
+            bind(probe, (str(address), port), "web")
 
 
 def _say_that_it_ended(pulse: Pulse, service: str, arbiter: Arbiter, worker: Worker) -> None:

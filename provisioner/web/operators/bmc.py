@@ -13,12 +13,13 @@ from provisioner.api.bmc import (
 from provisioner.deployment import plan, preflight
 from provisioner.deployment.runs import select_hosts
 from provisioner.domain.host import Host
+from provisioner.domain.person import Role
 from provisioner.errors import InputError, WorkerError
 from provisioner.power import registry
 from provisioner.site.site import Site
 from provisioner.state.alive import last_look
 from provisioner.state.requests import BmcRequest
-from provisioner.web.request import await_change, the_site
+from provisioner.web.request import await_change, require, the_site
 
 LOOK = 1.0  # seconds between two looks whether the worker lives
 WORKER_GONE = 8.0  # seconds: it looks every two
@@ -30,6 +31,8 @@ def order(body: BmcOrder) -> BmcOrdered:
     host = plan.find_host(site, body.host)
     if not registry.find(host.bmc.driver, host.name).has_bmc:
         raise InputError(f"{host.name} has no BMC", hint="its profile is powered by hand", code=204)
+    if host.locked and body.action in ("power", "boot") and body.argument not in ("", "state"):
+        require(Role.OPERATOR, f"changing the power of {host.name}, which is locked,")
     argument = str(body.seconds) if body.seconds else body.argument
     return BmcOrdered(request=site.database.requests.ask(host.name, body.action, argument, site.clock()))
 

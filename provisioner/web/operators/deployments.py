@@ -14,7 +14,6 @@ from provisioner.api.deployments import (
     OrderAnswer,
     PlanAnswer,
 )
-from provisioner.api.runs import Author
 from provisioner.deployment import admission, plan
 from provisioner.deployment.order import arm
 from provisioner.deployment.record import record, set_aside
@@ -22,15 +21,16 @@ from provisioner.diagnosis.expectation import awaited
 from provisioner.diagnosis.judges import judge
 from provisioner.diagnosis.observations import observe
 from provisioner.domain import selection
-from provisioner.domain.deployment import Deployment
+from provisioner.domain.deployment import Deployment, Terms
 from provisioner.domain.events.order import OrderCancelled, OrderResumed
 from provisioner.domain.events.payload import Failure
+from provisioner.domain.person import Role
 from provisioner.domain.selection import Candidate
 from provisioner.domain.stage import RESTING, Stage
 from provisioner.errors import NotFoundError, TransitionError, UnreadableError
 from provisioner.site.site import Site
 from provisioner.state.database import Database
-from provisioner.web.request import await_change, the_site
+from provisioner.web.request import await_change, require, the_caller, the_site
 
 LOOKED_THROUGH = 10_000  # deployments among which those of some hosts are looked for
 
@@ -43,6 +43,7 @@ def order(body: DeploymentOrder) -> PlanAnswer | OrderAnswer:
     proposal = plan.make(site, host, image, body.terms)
     if not body.arm:
         return PlanAnswer(plan=proposal)
+    _require_terms(body.terms)
     admission.raise_first(proposal.refusals)
     plan.require_shown(proposal, body.shown)
     plan.confirm(proposal, body.confirmation, yes=body.yes)
@@ -50,13 +51,21 @@ def order(body: DeploymentOrder) -> PlanAnswer | OrderAnswer:
         site,
         host,
         image,
-        by=body.by,
+        by=the_caller().name,
         stop_after=body.stop_after,
         iso=proposal.installer,
         terms=body.terms,
         shown=proposal.digest,
     )
     return OrderAnswer(plan=proposal, deployment=DeploymentStatus.model_validate(row))
+
+
+def _require_terms(terms: Terms) -> None:
+    """What a technician cannot judge at the rack. Raises RefusedError (PV-681)."""
+    if terms.erase_foreign:
+        require(Role.OPERATOR, "allowing that somebody else's data are lost")
+    if terms.allow_downgrade:
+        require(Role.OPERATOR, "allowing an older version than the host has")
 
 
 def list_newest(query: DeploymentQuery) -> DeploymentList:
@@ -106,7 +115,7 @@ def events(ident: str, query: EventQuery) -> DeploymentEvents:
     return DeploymentEvents(events=tuple(new), deployment=deployment, now=site.clock())
 
 
-def cancel(ident: str, body: Author) -> DeploymentCancelled:
+def cancel(ident: str) -> DeploymentCancelled:
     """End a deployment. The agent stops writing at its next word with us; the host is not powered off.
 
     One that cannot be read is set aside, with what can be read of it.
@@ -117,10 +126,10 @@ def cancel(ident: str, body: Author) -> DeploymentCancelled:
     except UnreadableError as fault:
         if not ident.startswith("d-"):
             raise
-        row = set_aside(site, ident, fault, by=body.by)
+        row = set_aside(site, ident, fault, by=the_caller().name)
         return DeploymentCancelled(deployment=DeploymentStatus.model_validate(row))
     try:
-        row = record(site, row.id, OrderCancelled(by=body.by), source="operator")
+        row = record(site, row.id, OrderCancelled(by=the_caller().name), source="operator")
     except TransitionError as late:
         ended = site.database.deployments.get(row.id)
         raise TransitionError(
@@ -140,7 +149,7 @@ def _after_the_end(site: Site, row: Deployment) -> str:
     return f"provision status {row.id}"
 
 
-def resume(ident: str, body: Author) -> DeploymentResumed:
+def resume(ident: str) -> DeploymentResumed:
     """Let a paused deployment go on, after somebody has looked at why it was paused."""
     site = the_site()
     row = find(site, ident)
@@ -149,7 +158,7 @@ def resume(ident: str, body: Author) -> DeploymentResumed:
             f"{row.id} of {row.host} waits, for {row.reason}", hint=f"provision resume {row.run}"
         )
     try:
-        row = record(site, row.id, OrderResumed(by=body.by), source="operator")
+        row = record(site, row.id, OrderResumed(by=the_caller().name), source="operator")
     except TransitionError as refused:
         raise TransitionError(
             f"{row.id} of {row.host} is not paused, it is {row.stage}", hint=f"provision status {row.host}"

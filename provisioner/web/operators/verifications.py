@@ -20,7 +20,7 @@ from provisioner.state import ssh_keys
 from provisioner.state.verifications import Verification
 from provisioner.verify import expectation
 from provisioner.verify import ssh as verify_ssh
-from provisioner.web.request import await_change, the_site
+from provisioner.web.request import await_change, the_caller, the_site
 
 
 def order(body: VerificationOrder) -> VerificationAnswer:
@@ -41,7 +41,7 @@ def order(body: VerificationOrder) -> VerificationAnswer:
                 deployment=deployment.id,
                 created=site.clock(),
                 user=body.user,
-                by=body.by,
+                by=the_caller().name,
                 level=body.level,
                 seconds=body.seconds or 0,
             )
@@ -53,7 +53,7 @@ def order(body: VerificationOrder) -> VerificationAnswer:
 def examine(body: ExaminationOrder) -> ExaminationAnswer:
     """Verify a host that is at rest from the ramdisk: it is restarted twice, nothing is written."""
     site = the_site()
-    row = verification_order.arm(site, plan.find_host(site, body.host), by=body.by)
+    row = verification_order.arm(site, plan.find_host(site, body.host), by=the_caller().name)
     return ExaminationAnswer(deployment=DeploymentStatus.model_validate(row))
 
 

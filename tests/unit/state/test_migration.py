@@ -254,7 +254,8 @@ READERS: dict[str, Callable[[Database, list[Stored]], None]] = {
 }
 
 
-YOUNGER = {"acceptance_reports", "verifications", "users", "access_tokens"}  # tables that the release before did not have
+# tables that the release before did not have
+YOUNGER = {"acceptance_reports", "verifications", "users", "access_tokens"}
 
 
 def test_every_table_is_recorded_and_read(before: dict[str, list[Stored]], database: Database) -> None:

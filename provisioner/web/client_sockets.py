@@ -1,0 +1,104 @@
+"""Clients' sockets: plain, by TLS, and those of this machine, which bring a user's name and open files."""
+
+import os
+import socket
+import ssl
+import struct
+from collections.abc import Callable
+from typing import BinaryIO, Self
+
+from provisioner.web.file_sender import FileJob
+
+CHUNK = 1 << 16
+MOST_RECORDS = 8  # of TLS, 16 KiB each, that are taken of one client before others are looked at
+MOST_FILES = 4  # that one request may bring: a pack is three
+FileSent = Callable[[], None]
+
+
+class AnswerSocket(socket.socket):
+    """A client's socket, on which a file is noted: a `FileSender` writes it behind the headers."""
+
+    def __init__(self, accepted: socket.socket) -> None:
+        super().__init__(fileno=accepted.detach())
+        self.job: FileJob | None = None
+        self.callbacks: list[FileSent] = []
+
+    # gunicorn's are open files
+    def sendfile(self, file: BinaryIO, offset: int = 0, count: int | None = None) -> int:  # type: ignore[override]
+        """Note `count` bytes of the file; gunicorn always says how many."""
+        remaining = count or 0
+        self.job = FileJob(os.dup(file.fileno()), offset, remaining) if remaining else None
+        return remaining
+
+    def take(self) -> bytes:
+        """What has come, empty at the end. Raises BlockingIOError where nothing has, OSError."""
+        return self.recv(CHUNK)
+
+
+class LocalSocket(AnswerSocket):
+    """Of a process on this machine: the kernel says whose it is, and open files may come beside its bytes."""
+
+    def __init__(self, accepted: socket.socket) -> None:
+        super().__init__(accepted)
+        self._files: list[int] = []
+
+    @property
+    def peer_uid(self) -> int:
+        """The user of the process that has connected, as this namespace numbers it (unix(7), SO_PEERCRED)."""
+        credentials = self.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("iII"))
+        uid: int = struct.unpack("iII", credentials)[1]
+        return uid
+
+    def take(self) -> bytes:
+        """Likewise, with the open files that came; those beyond MOST_FILES are closed."""
+        data, files, _, _ = socket.recv_fds(self, CHUNK, MOST_FILES)
+        self._files += files
+        while len(self._files) > MOST_FILES:
+            os.close(self._files.pop())
+        return data
+
+    def take_files(self) -> list[int]:
+        """The open files that have come; from now on they are the caller's to close."""
+        files, self._files = self._files, []
+        return files
+
+    def close(self) -> None:
+        """With the files that nobody has taken."""
+        for file in self.take_files():
+            os.close(file)
+        super().close()
+
+
+class TlsSocket(ssl.SSLSocket):
+    """Of a client on the network; the handshake is a part of what is awaited, like a request."""
+
+    job: FileJob | None = None
+    callbacks: list[FileSent]
+    _is_shaken = False
+
+    @classmethod
+    def of(cls, context: ssl.SSLContext, accepted: socket.socket) -> Self:
+        """On a connection that was accepted. Raises OSError where it has gone already."""
+        context.sslsocket_class = cls
+        made = context.wrap_socket(accepted, server_side=True, do_handshake_on_connect=False)
+        assert isinstance(made, cls)  # noqa: S101  it is the context's class
+        made.callbacks = []
+        return made
+
+    def take(self) -> bytes:
+        """What has come, without its wrapping. Raises likewise, ssl.SSLError for what is no TLS 1.3."""
+        received = b""
+        try:
+            if not self._is_shaken:
+                self.do_handshake()
+                self._is_shaken = True
+            for _ in range(MOST_RECORDS):
+                data = self.recv(CHUNK)
+                received += data
+                if not data or (not self.pending() and len(data) < CHUNK):
+                    break
+            return received
+        except ssl.SSLWantReadError as nothing:
+            if received:
+                return received
+            raise BlockingIOError from nothing
