@@ -10,7 +10,8 @@ from provisioner.domain.values import FrozenModel
 class ImageSource(FrozenModel):
     """A pack, or with `iso` Ubuntu's live-server ISO, which the caller has opened and sends (SCM_RIGHTS).
 
-    `file` is its name, for sentences alone; of a pack three files come: itself, manifest, signature. `name` and `version` are for an ISO that does not say them, `sha256` is what Ubuntu publishes of it.
+    `file` is its name, for sentences alone; of a pack three files come: itself, manifest, signature. `name`
+    and `version` are for an ISO that does not say them, `sha256` is what Ubuntu publishes of it.
     """
 
     file: str = Field(pattern=r"^[^/\x00]{1,200}$")

@@ -133,6 +133,7 @@ class _UnixConnection(http.client.HTTPConnection):
     def send(self, data: object) -> None:
         """The open files go with the first bytes (unix(7), SCM_RIGHTS)."""
         if self._files and isinstance(data, bytes):
+            self.connect()
             files, self._files = self._files, ()
             data = data[socket.send_fds(self.sock, [data], files) :]
         super().send(data)  # type: ignore[arg-type]  # as http.client calls it

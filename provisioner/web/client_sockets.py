@@ -5,7 +5,7 @@ import socket
 import ssl
 import struct
 from collections.abc import Callable
-from typing import BinaryIO, Self
+from typing import BinaryIO, Self, TypeGuard
 
 from provisioner.web.file_sender import FileJob
 
@@ -41,13 +41,6 @@ class LocalSocket(AnswerSocket):
     def __init__(self, accepted: socket.socket) -> None:
         super().__init__(accepted)
         self._files: list[int] = []
-
-    @property
-    def peer_uid(self) -> int:
-        """The user of the process that has connected, as this namespace numbers it (unix(7), SO_PEERCRED)."""
-        credentials = self.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("iII"))
-        uid: int = struct.unpack("iII", credentials)[1]
-        return uid
 
     def take(self) -> bytes:
         """Likewise, with the open files that came; those beyond MOST_FILES are closed."""
@@ -102,3 +95,15 @@ class TlsSocket(ssl.SSLSocket):
             if received:
                 return received
             raise BlockingIOError from nothing
+
+
+def is_local(sock: object) -> TypeGuard[socket.socket]:
+    """Whether a request has come by a Unix socket; gunicorn gives it as `gunicorn.socket`."""
+    return isinstance(sock, socket.socket) and sock.family == socket.AF_UNIX
+
+
+def peer_uid(sock: socket.socket) -> int:
+    """The user of the process that has connected, as this namespace numbers it (unix(7), SO_PEERCRED)."""
+    credentials = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("iII"))
+    uid: int = struct.unpack("iII", credentials)[1]
+    return uid

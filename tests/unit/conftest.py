@@ -13,12 +13,14 @@ from provisioner.domain.events.agent import AgentHello
 from provisioner.domain.events.installer import InstallerBegan
 from provisioner.domain.host import Bmc, Host
 from provisioner.domain.image import Image
+from provisioner.domain.person import Caller, Role
 from provisioner.domain.profile import Profile
 from provisioner.site.site import Site
 from provisioner.state.database import Database
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 MAC = "52:54:00:00:00:01"
+ADMIN = Caller(name="ann", role=Role.ADMIN, way="socket")
 
 
 @dataclass

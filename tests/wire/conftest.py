@@ -20,10 +20,12 @@ from provisioner import run
 from provisioner import settings as settings_module
 from provisioner.api.hosts import InventoryUpdate
 from provisioner.domain.event import Event
+from provisioner.domain.person import Role
 from provisioner.errors import RefusedError
 from provisioner.lab.service import Service
 from provisioner.site.site import Site
 from provisioner.state.database import Database
+from tests.access import token_of
 
 PROGRAMS = Path(__file__).with_name("programs")
 PROVISION = (sys.executable, "-m", "provisioner")
@@ -89,7 +91,15 @@ class Namespace:
     def add_address(self, address: str, device: str = "lan0") -> None:
         run.run(self.argv("ip", "address", "replace", address, "dev", device))
 
-    def http(self, path: str, *options: str, body: Any = None, source: str = "", method: str = "") -> Reply:
+    def http(
+        self,
+        path: str,
+        *options: str,
+        body: Any = None,
+        source: str = "",
+        method: str = "",
+        scheme: str = "http",
+    ) -> Reply:
         """One request to the service by curl; a `body` that is not bytes goes as JSON."""
         argv = ["curl", "-sS", "-i", "--path-as-is", "--max-time", "20", "-H", "Expect:", *options]
         if source:
@@ -99,12 +109,17 @@ class Namespace:
         if body is not None:
             argv += ["-H", "Content-Type: application/json", "--data-binary", "@-"]
         sent = body if isinstance(body, bytes) else json.dumps(body).encode()
-        done = run.run(self.argv(*argv, f"http://10.77.0.1{path}"), stdin=sent, timeout=30)
+        done = run.run(self.argv(*argv, f"{scheme}://10.77.0.1{path}"), stdin=sent, timeout=30)
         head, _, rest = done.stdout.partition(b"\r\n\r\n")
         first, *lines = head.decode().split("\r\n")
         pairs = (line.split(": ", 1) for line in lines)
         headers = {name.lower(): value for name, value in pairs if name.lower() != "date"}
         return Reply(int(first.split()[1]), headers, rest)
+
+    def https(self, path: str, *options: str, token: str = "", **how: Any) -> Reply:
+        """Likewise by TLS, whatever the certificate, as a person or a program with a token."""
+        shown = ("-H", f"Authorization: Bearer {token}") if token else ()
+        return self.http(path, "--insecure", *shown, *options, scheme="https", **how)
 
 
 class Inside(Service):
@@ -256,6 +271,10 @@ class World:
         self.site = Site(settings_module.check(plain, source="test"), Database(self.state))
         self.python = sys.executable
         self._numbers = itertools.count(1)
+
+    def token(self, role: Role = Role.ADMIN, *, seconds: float = 3600) -> str:
+        """The text of a new token of root's."""
+        return token_of(self.site, role, seconds=seconds)
 
     def provision(
         self, *words: str | Path, env: dict[str, str] | None = None, stdin: bytes = b"", timeout: float = 60

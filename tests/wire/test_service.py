@@ -275,7 +275,7 @@ def test_a_state_folder_that_others_could_look_into_is_closed(
     used: Path, quiet: Namespace, inside: type[Inside], tmp_path: Path
 ) -> None:
     used.chmod(0o755)
-    (used / "secrets" / "operator.token").chmod(0o644)
+    (used / "secrets" / "https.key").chmod(0o644)
     with inside(quiet, tmp_path) as made:
         said = made.log.read_text()
         assert f"others could look into {used} (mode 0755); now they cannot (0700)" in said

@@ -10,7 +10,7 @@ from provisioner.domain.person import Caller, Role
 from provisioner.errors import ProvisionError, RefusedError
 from provisioner.site import lan
 from provisioner.web import audience
-from provisioner.web.client_sockets import LocalSocket
+from provisioner.web.client_sockets import is_local, peer_uid
 from provisioner.web.machines.refusals import note_refused
 from provisioner.web.operators.deployments import find
 from provisioner.web.request import answer_error, require, the_site
@@ -47,8 +47,8 @@ def answer_fault_of_people(fault: ProvisionError) -> Response:
 def _caller() -> Caller:
     sock = request.environ.get("gunicorn.socket")
     token = _token()
-    if isinstance(sock, LocalSocket) and not token:  # whoever shows a token wants to be its owner
-        return people.by_peer(the_site(), sock.peer_uid, os.geteuid())
+    if is_local(sock) and not token:  # whoever shows a token wants to be its owner
+        return people.by_peer(the_site(), peer_uid(sock), os.geteuid())
     return people.by_token(the_site(), token)
 
 
@@ -59,7 +59,7 @@ def _token() -> str:
 
 def _require_own_name() -> None:
     """A page elsewhere whose name was made to mean our address (DNS rebinding) calls us by that name."""
-    if isinstance(request.environ.get("gunicorn.socket"), LocalSocket):
+    if is_local(request.environ.get("gunicorn.socket")):
         return
     host = request.host.lower()
     name = host.rpartition(":")[0] if ":" in host else host

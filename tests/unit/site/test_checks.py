@@ -76,7 +76,7 @@ def _deaf(site: Site, _: pytest.MonkeyPatch) -> None:
 
 
 def _open_secrets(site: Site, _: pytest.MonkeyPatch) -> None:
-    (site.settings.state / "secrets" / "operator.token").chmod(0o644)
+    (site.settings.state / "secrets" / "https.key").chmod(0o644)
 
 
 def _lost_secret(site: Site, _: pytest.MonkeyPatch) -> None:

@@ -79,7 +79,7 @@ def write(site: Site, tmp_path: Path) -> dict[str, str]:
 
 def test_no_planted_secret_is_in_any_file(planted: Site, tmp_path: Path) -> None:
     files = write(planted, tmp_path)
-    token = (secrets_folder(planted.settings.state) / "operator.token").read_text().strip()
+    token = (secrets_folder(planted.settings.state) / "seed.key").read_text().strip()
     key = (secrets_folder(planted.settings.state) / "deploy_ed25519").read_text().splitlines()[1]
     signing = signing_key_file(planted.settings.state).read_text().splitlines()[1]
     found = [

@@ -11,6 +11,7 @@ from provisioner.state.notify import Listener
 from provisioner.web.application import create_app
 from provisioner.web.operators import authorization
 from provisioner.web.operators.endpoints import ENDPOINTS
+from tests.unit.conftest import ADMIN
 
 DAMAGED = {
     "latin-1": '{"by": "Müller"}'.encode("latin-1"),
@@ -25,9 +26,9 @@ WITH_BODY = [endpoint for endpoint in ENDPOINTS if endpoint.body]
 
 @pytest.fixture
 def client(site: Site, monkeypatch: pytest.MonkeyPatch) -> Iterator[FlaskClient]:
-    monkeypatch.setattr(authorization, "_is_local", lambda: True)
+    monkeypatch.setattr(authorization, "_caller", lambda: ADMIN)
     with Listener(site.settings.state, "web") as listener:
-        yield create_app(site, listener).test_client()
+        yield create_app(site, listener, "api").test_client()
 
 
 @pytest.mark.parametrize("body", [*DAMAGED, *NO_OBJECT])

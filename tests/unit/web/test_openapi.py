@@ -27,7 +27,7 @@ GOLDEN = Path(__file__).parents[2] / "golden" / "openapi.json"
 @pytest.fixture
 def app(site: Site) -> Flask:
     with Listener(site.settings.state, "web") as listener:
-        return create_app(site, listener)
+        return create_app(site, listener, "api")
 
 
 @pytest.fixture(scope="module")

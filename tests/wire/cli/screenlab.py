@@ -166,7 +166,7 @@ def rack(state: Path) -> Iterator[Rack]:
         server: BaseWSGIServer = make_server(
             f"unix://{state}/api.sock",
             0,
-            create_app(site, listener),
+            create_app(site, listener, "api"),
             threaded=True,
             request_handler=_Handler,
         )

@@ -12,6 +12,7 @@ import pytest
 
 from provisioner import run
 from provisioner.power.protocol import BmcAddress
+from provisioner.state import site_certificate
 from provisioner.system import shipped
 
 if TYPE_CHECKING:
@@ -104,19 +105,23 @@ def test_a_state_folder_of_somebody_else_is_said(world: World, tmp_path: Path) -
     assert done.returncode == 6 and b"(PV-622)" in done.stderr, done.stderr.decode()
 
 
-def test_another_machine_needs_the_operators_token(world: World) -> None:
+def test_another_machine_needs_a_token_and_the_certificate(world: World) -> None:
     def ask(**env: str) -> CommandResult:
-        return world.lan.provision("host", "list", "-o", "name", "--server", "http://10.77.0.1", env=env)
+        return world.lan.provision("host", "list", "-o", "name", "--server", "https://10.77.0.1", env=env)
 
     puppet = world.add_host()
-    check(ask(), 6, 601, "the service does not know this token", "export PROVISION_TOKEN")
-    check(ask(PROVISION_TOKEN="guessed"), 6, 601)
+    check(ask(), 6, 685, "nothing was sent", "provision login https://10.77.0.1")
+    known = {"PROVISION_FINGERPRINT": site_certificate.fingerprint(world.state)}
+    check(ask(**known), 6, 601, "no token was shown", "provision login https://10.77.0.1")
+    check(ask(**known, PROVISION_TOKEN="guessed"), 6, 601, "does not know this token")
+    other = {"PROVISION_FINGERPRINT": "ab" * 32, "PROVISION_TOKEN": world.token()}
+    check(ask(**other), 6, 686, "nothing was sent")
     for text in ("gues\nsed", "gue€sed"):
-        check(said := ask(PROVISION_TOKEN=text), 6, 601, "what PROVISION_TOKEN holds is no token")
+        check(said := ask(**known, PROVISION_TOKEN=text), 6, 601, "what PROVISION_TOKEN holds is no token")
         assert "sed" not in said.err
-    token = (world.state / "secrets" / "operator.token").read_text()
-    for text in (token, token.strip()):
-        said = ask(PROVISION_TOKEN=text)
+    token = world.token()
+    for text in (token, f"{token}\n"):
+        said = ask(**known, PROVISION_TOKEN=text)
         assert (said.code, said.err) == (0, "") and puppet.name in said.out.splitlines()
 
 

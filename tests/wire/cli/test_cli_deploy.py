@@ -409,7 +409,7 @@ def test_no_secret_is_printed_served_or_logged(world: World, puppet: Puppet, tmp
     ident = puppet.reach_restarting()
     world.client.put_secret("kept", "root", "bmc-password-5")
     secrets = [puppet.nonce, puppet.token, puppet.phone_token, "bmc-password-5"]
-    secrets.append((world.state / "secrets" / "operator.token").read_text().strip())
+    secrets.append((world.state / "secrets" / "https.key").read_text().splitlines()[1])
     secrets.append((world.state / "secrets" / "deploy_ed25519").read_text().splitlines()[2])
     assert len(secrets) == 6 and all(len(secret) > 12 for secret in secrets)
     puppet.phone()

@@ -28,16 +28,17 @@ from provisioner.domain.profile import Gpu, Profile
 from provisioner.domain.stage import Stage
 from provisioner.errors import Exit, InputError
 from provisioner.site.site import Site
+from provisioner.state import site_certificate
 from provisioner.state.database import Database
 from provisioner.state.folder import prepare_folder
 from provisioner.state.notify import Listener
-from provisioner.state.secrets import operator_token_file
 from provisioner.state.ssh_keys import KeyBox
 from provisioner.state.verifications import Verification
 from provisioner.verify import SshTarget, local
 from provisioner.web.application import create_app
 from provisioner.worker import verifications
 from provisioner.worker.verifications import Verifications
+from tests.access import certified, token_of
 from tests.wire import nvmllab, scriptlab
 from tests.wire.scriptlab import MAC
 from tests.wire.verify.test_verify import gpu_host, make_key
@@ -255,7 +256,6 @@ def deployed(site: Site, target: SshTarget) -> None:
 def service(tmp_path: Path, nvml: Path, scripts: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
     state = tmp_path / "s"
     prepare_folder(state)
-    monkeypatch.setenv("PROVISION_TOKEN", operator_token_file(state).read_text().strip())
     plain = {"state": state, "interface": "lan0", "address": "10.77.0.1/24"}
     with ExitStack() as stack:
         (tmp_path / "host").mkdir()
@@ -267,15 +267,19 @@ def service(tmp_path: Path, nvml: Path, scripts: Path, monkeypatch: pytest.Monke
         database.migrate()
         site = Site(settings_module.check(plain, source="test"), database)
         deployed(site, target)
+        tls, fingerprint = certified(site)
+        monkeypatch.setenv("PROVISION_TOKEN", token_of(site))
+        monkeypatch.setenv("PROVISION_FINGERPRINT", fingerprint)
         listener = stack.enter_context(Listener(state, "web"))
-        api: BaseWSGIServer = make_server("127.0.0.1", 0, create_app(site, listener), threaded=True)
+        app = create_app(site, listener, "api")
+        api: BaseWSGIServer = make_server("127.0.0.1", 0, app, threaded=True, ssl_context=tls)
         stack.callback(api.server_close)
         serving = threading.Thread(target=api.serve_forever)
         serving.start()
         stack.callback(serving.join)
         stack.callback(api.shutdown)
         box = stack.enter_context(KeyBox(state))
-        yield Service(site, f"http://127.0.0.1:{api.server_port}", target, tmp_path / "host", box)
+        yield Service(site, f"https://127.0.0.1:{api.server_port}", target, tmp_path / "host", box)
 
 
 @pytest.fixture
@@ -471,7 +475,8 @@ def test_without_a_worker_nothing_is_begun(service: Service, capsys: pytest.Capt
 
 
 def test_what_is_asked_of_no_verification_is_said(service: Service) -> None:
-    client = Client(server=service.url, token=operator_token_file(service.site.settings.state).read_text())
+    fingerprint = site_certificate.fingerprint(service.site.settings.state)
+    client = Client(server=service.url, token=token_of(service.site), fingerprint=fingerprint)
     with pytest.raises(InputError) as raised:
         client.verification("v-none")
     assert raised.value.code == 575

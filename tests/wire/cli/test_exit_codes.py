@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import re
 import threading
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
+from unittest import mock
 
 import pytest
 from werkzeug.serving import BaseWSGIServer, make_server
@@ -21,6 +23,7 @@ from provisioner.site.site import Site
 from provisioner.state.database import Database
 from provisioner.state.notify import Listener
 from provisioner.web.application import create_app
+from tests.access import certified
 from tests.unit.cli.test_documents import leaves
 from tests.wire.conftest import make_image
 
@@ -56,6 +59,15 @@ ASKING = {
     "profile remove": "cube --yes",
     "profile render": "vc-1",
     "profile learn": "vc-1",
+    "whoami": "",
+    "user add": "ann --role viewer",
+    "user list": "",
+    "user role": "ann viewer",
+    "user password": "",
+    "user remove": "ann --yes",
+    "token create": "",
+    "token list": "",
+    "token revoke": "t-1",
     "image list": "",
     "image add": "FILE",
     "image verify": "vault-os@1",
@@ -136,20 +148,22 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     state = tmp_path_factory.mktemp("s")
     database = Database(state)
     database.migrate()
-    (state / "secrets").mkdir()
-    (state / "secrets" / "operator.token").write_text("the-right-one\n")
     plain = {"state": state, "interface": "lan0", "address": "10.77.0.1/24"}
     with ExitStack() as stack:
         stack.callback(database.close)
         site = Site(settings_module.check(plain, source="test"), database)
+        tls, fingerprint = certified(site)
         listener = stack.enter_context(Listener(state, "web"))
-        made: BaseWSGIServer = make_server("127.0.0.1", 0, create_app(site, listener), threaded=True)
+        app = create_app(site, listener, "api")
+        made: BaseWSGIServer = make_server("127.0.0.1", 0, app, threaded=True, ssl_context=tls)
         stack.callback(made.server_close)
         thread = threading.Thread(target=made.serve_forever)
         thread.start()
         stack.callback(thread.join)
         stack.callback(made.shutdown)
-        yield f"http://127.0.0.1:{made.server_port}"
+        known = {"PROVISION_FINGERPRINT": fingerprint}
+        stack.enter_context(mock.patch.dict(os.environ, known))
+        yield f"https://127.0.0.1:{made.server_port}"
 
 
 @pytest.fixture

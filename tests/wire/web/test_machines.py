@@ -506,9 +506,9 @@ def test_a_phone_home_with_keys_that_are_no_text_is_heard_and_fails_in_words(
 def test_a_stranger_on_the_lan_does_not_reach_the_api(world: World) -> None:
     for path in ("/api/v1/service", "/api/v1/hosts", "/api/v1/deployments"):
         for options in ((), ("-H", "Authorization: Bearer guessed"), ("-H", "Authorization: Bearer ")):
-            reply = world.lan.http(path, *options)
+            reply = world.lan.https(path, *options)
             assert reply.status == 401 and reply.json["error"]["code"] == 601
-    reply = world.lan.http("/api/v1/secrets/bmc", method="PUT", body={"user": "a", "password": "b"})
+    reply = world.lan.https("/api/v1/secrets/bmc", method="PUT", body={"user": "a", "password": "b"})
     assert reply.status == 401 and not (world.state / "secrets" / "bmc.bmc.json").exists()
 
 

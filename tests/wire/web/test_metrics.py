@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from provisioner.domain.person import Role
+
 if TYPE_CHECKING:
     from tests.wire.conftest import World
 
 
 def fetch(world: World) -> dict[tuple[str, str], float]:
     """Name and labels of each sample → its value, by an operator on the LAN: who is asked knows itself."""
-    token = (world.state / "secrets" / "operator.token").read_text().strip()
-    reply = world.lan.http("/metrics", "-H", f"Authorization: Bearer {token}")
+    reply = world.lan.https("/metrics", token=world.token(Role.VIEWER))
     assert (reply.status, reply.headers["content-type"][:25]) == (200, "text/plain; version=0.0.4")
     found = {}
     for family in text_string_to_metric_families(reply.body.decode()):
@@ -54,12 +55,17 @@ def test_requests_answers_and_refusals_are_counted(world: World) -> None:
 
 @pytest.mark.parametrize("token", ["", "wrong", "a" * 5000])
 def test_a_stranger_on_the_lan_does_not_see_the_numbers(world: World, token: str) -> None:
-    words = ("-H", f"Authorization: Bearer {token}") if token else ()
-    reply = world.lan.http("/metrics", *words)
+    reply = world.lan.https("/metrics", token=token)
     assert reply.status == 401 and b"provision_" not in reply.body
 
 
-def test_the_operators_token_opens_them_for_prometheus(world: World) -> None:
-    token = (world.state / "secrets" / "operator.token").read_text().strip()
-    reply = world.lan.http("/metrics", "-H", f"Authorization: Bearer {token}")
+def test_by_plain_http_nobody_gets_them(world: World) -> None:
+    reply = world.lan.http("/metrics", "-H", f"Authorization: Bearer {world.token()}")
+    assert reply.status == 403 and b"provision_" not in reply.body
+
+
+def test_prometheus_verifies_the_certificate_by_its_file(world: World) -> None:
+    crt = world.state / "secrets" / "https.crt"
+    token = ("-H", f"Authorization: Bearer {world.token(Role.VIEWER)}")
+    reply = world.lan.http("/metrics", "--cacert", str(crt), *token, scheme="https")
     assert reply.status == 200 and b"provision_service_up" in reply.body
