@@ -106,8 +106,12 @@ def test_a_pinned_client_talks_to_the_right_one(state: Path) -> None:
 def test_what_is_no_tls_is_said(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-        thread = threading.Thread(target=lambda: server.accept()[0].close())
+        thread = threading.Thread(target=_hang_up, args=[server])
         thread.start()
         with pytest.raises(UnreachableError, match=r"no service answers by TLS 1\.3"):
             pinned.fetch_fingerprint("127.0.0.1", port, 5)
         thread.join()
+
+
+def _hang_up(server: socket.socket) -> None:
+    server.accept()[0].close()
