@@ -59,7 +59,7 @@ def service(folder: Path) -> Iterator[list[str]]:
     (target / "pack").write_bytes(b"\x5a" * SIZE)
     toml = folder / "serve.toml"
     toml.write_text(
-        f'interface = "lo"\naddress = "127.0.0.1/8"\nhttp_port = {PORT}\nstate = "{state}"\n'
+        f'interface = "lo"\naddress = "127.0.0.1/8"\nhttp_port = {PORT}\nhttps_port = 0\nstate = "{state}"\n'
         'services = ["web"]\n[images]\nstreams = 64\n'
     )
     argv: list[str | Path] = [sys.executable, "-m", "provisioner", "serve", "--settings", toml]

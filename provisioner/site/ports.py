@@ -39,6 +39,8 @@ def _wanted(settings: Settings) -> Iterator[tuple[str, str, int]]:
             yield service, kind, number
     if "web" in settings.services:
         yield "web", "tcp", settings.http_port
+        if settings.https_port:
+            yield "api", "tcp", settings.https_port
 
 
 def _find(service: str, kind: str, number: int, own: set[str], interfaces: set[str]) -> Port:

@@ -11,6 +11,7 @@ from pydantic.json_schema import models_json_schema
 from provisioner import __version__
 from provisioner.api import ROOT
 from provisioner.api.answer import ErrorAnswer
+from provisioner.web.audience import ANYBODY
 from provisioner.web.operators.endpoints import ENDPOINTS, Endpoint
 
 JsonObject = dict[str, JsonValue]
@@ -21,13 +22,16 @@ PARAMETER_TYPES = {"int": "integer"}  # of Flask's converters; all others are st
 TOKEN: JsonObject = {
     "type": "http",
     "scheme": "bearer",
-    "description": "The text of STATE/secrets/operator.token; not asked on the Unix socket STATE/api.sock.",
+    "description": "Of /login or /tokens; a Unix socket needs none, for the kernel says who has connected.",
 }
 ERRORS = {
     "400": "What was sent cannot be used.",
-    "401": "The token is missing or wrong (PV-601).",
+    "401": "Nobody known: no token (PV-601), one that has expired (PV-688), a wrong password (PV-682).",
+    "403": "The caller's role may not (PV-681), or he has none here (PV-680).",
     "404": "Nothing is known by that name.",
     "409": "Refused, or not possible now; `code` is the PV code.",
+    "421": "The service is not called so (PV-687).",
+    "429": "Too many wrong passwords (PV-683).",
     "500": "A fault of the service; its log has the details.",
     "502": "A BMC or the worker cannot be reached.",
 }
@@ -46,7 +50,7 @@ def description() -> JsonObject:
         "info": {
             "title": "Provisioner",
             "version": __version__,
-            "summary": "Bare-metal provisioning on one deployment LAN, for operators.",
+            "summary": "Bare-metal provisioning on one deployment LAN, for people.",
         },
         "servers": [{"url": ROOT}],
         "security": [{"token": []}],
@@ -77,6 +81,8 @@ def _operation(endpoint: Endpoint) -> JsonObject:
         "operationId": endpoint.name,
         "tags": [endpoint.group],
         "summary": endpoint.summary,
+        "description": f"For: {endpoint.audience}.",
+        "security": [] if endpoint.audience == ANYBODY else [{"token": []}],
         "parameters": [*_path_parameters(endpoint), *_query_parameters(endpoint)],
         "responses": _responses(endpoint),
     }

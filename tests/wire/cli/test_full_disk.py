@@ -395,7 +395,13 @@ READ = {
     *(("mirror lock", "--collections"), ("mirror lock", "--sources"), ("mirror make", "--lock")),
     *(("mirror make", "--sign"), ("mirror make", "--from"), ("mirror make", "--sources")),
     *(("mirror verify", "folder"), ("mirror verify", "--pubkey"), ("mirror verify", "--lock")),
-    *(("bmc secret put", "--password-file"), ("ramdisk build", "--kernel"), ("ramdisk build", "--firmware")),
+    *(
+        ("bmc secret put", "--password-file"),
+        ("login", "--password-file"),
+        ("user password", "--password-file"),
+        ("ramdisk build", "--kernel"),
+        ("ramdisk build", "--firmware"),
+    ),
     *(("rehearse", "--iso"), ("rehearse", "--image"), ("serve", "--settings")),
     *(("check", "--settings"), ("support-dump", "--settings"), ("host import", "file")),
 }
