@@ -20,7 +20,6 @@ from provisioner.system.checksum import sha256_text
 LOGIN_SECONDS = 12 * 3600.0  # a working day: who has gone home has logged out
 MOST_DAYS = 366  # of a token that is made
 SHORTEST, LONGEST = 12, 1000  # characters of a password
-UNKNOWN_TOKEN = 601
 
 
 def by_peer(site: Site, uid: int, own: int) -> Caller:
@@ -58,7 +57,7 @@ def by_token(site: Site, text: str) -> Caller:
     Raises RefusedError: PV-601 nobody's, or none at all; PV-688 it has expired.
     """
     if not text:
-        raise RefusedError("no token was shown", hint=_how_to_come_in(site), code=UNKNOWN_TOKEN)
+        raise RefusedError("no token was shown", hint=_how_to_come_in(site), code=601)
     token = site.database.access_tokens.by_hash(sha256_text(text))
     if token is None or not token_fits(text, token.hash):
         raise _unknown_token(site)
@@ -84,7 +83,7 @@ def _role_of(site: Site, name: str) -> Role | None:
 
 def _unknown_token(site: Site) -> RefusedError:
     sentence = "the service does not know this token"
-    return RefusedError(sentence, hint=_how_to_come_in(site), code=UNKNOWN_TOKEN)
+    return RefusedError(sentence, hint=_how_to_come_in(site), code=601)
 
 
 def _how_to_come_in(site: Site) -> str:
