@@ -27,6 +27,7 @@ ENDS: "dict[int, type[UnreachableError | RefusedError]]" = {
     620: UnreachableError,
     601: RefusedError,
     622: RefusedError,
+    **dict.fromkeys((680, 681, 685, 686, 687, 688), RefusedError),
     670: RefusedError,
 }
 

@@ -19,6 +19,7 @@ from gunicorn.arbiter import Arbiter
 from gunicorn.http import wsgi
 from gunicorn.workers.base import Worker
 
+from provisioner.errors import ServiceError
 from provisioner.run import die_with_parent
 from provisioner.settings import Settings
 from provisioner.site.site import Site
@@ -105,7 +106,7 @@ def serve_people(site: Site, pulse: Pulse) -> None:
     settings = site.settings
     sockets = [settings.socket, *([settings.access.socket] if settings.access.socket else [])]
     for path in sockets:
-        path.unlink(missing_ok=True)
+        _remove_former(path)
     said = ", ".join(map(str, sockets))
     places, tls = [f"unix:{path}" for path in sockets], None
     if settings.https_port:
@@ -117,6 +118,15 @@ def serve_people(site: Site, pulse: Pulse) -> None:
     tell = f"{PEOPLE}: answering on {said}"
     gunicorn_options["when_ready"] = lambda server: _say_ready(pulse, tell, settings.access.socket)
     _run(site, pulse, gunicorn_options, PEOPLE, tls)
+
+
+def _remove_former(path: Path) -> None:
+    """The socket of a service that has ended; raises ServiceError (PV-613) for anything else of that name."""
+    if not path.parent.is_dir():
+        raise ServiceError(f"{path}: there is no such folder", hint="make it; access.socket", code=613)
+    if path.exists() and not path.is_socket():
+        raise ServiceError(f"{path} is no socket, so it stays", hint="another access.socket", code=613)
+    path.unlink(missing_ok=True)
 
 
 def _say_ready(pulse: Pulse, sentence: str, path: Path | None) -> None:
