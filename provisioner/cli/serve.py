@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from provisioner.cli.options import inherit
-from provisioner.errors import SettingsError
+from provisioner.cli.output import say
+from provisioner.errors import Exit, SettingsError
 
 
 @click.command()
@@ -22,11 +23,14 @@ from provisioner.errors import SettingsError
 )
 @click.option("--interface", help="The interface of the deployment LAN.")
 @click.option("--address", metavar="CIDR", help="The service's own address there, as 10.77.0.1/24.")
-@click.option("--http-port", type=int, help="The port of the web service.")
+@click.option("--http-port", type=int, help="The port of the web service, for machines.")
 @click.option(
     "--only",
     type=click.Choice(["dhcp", "tftp", "dns", "web", "api", "worker"]),
     help="Run one service alone.",
+)
+@click.option(
+    "--init", is_flag=True, help="Make folder, keys and certificate, say the certificate's SHA-256, and end."
 )
 @click.option("--pulse-fd", type=int, default=-1, hidden=True)
 def serve(
@@ -36,6 +40,7 @@ def serve(
     address: str | None,
     http_port: int | None,
     only: str | None,
+    init: bool,
     pulse_fd: int,
 ) -> int:
     """Answer DHCP, TFTP, DNS and HTTP on one LAN, and work on deployments, until told to stop.
@@ -58,6 +63,9 @@ def serve(
     def load() -> settings.Settings:
         return settings.load(file, **given) if file else settings.check(given, source="the command line")
 
+    if init:
+        say(daemon.initialize(load()))
+        return Exit.DONE
     notifier = SystemdNotifier(os.environ.pop("NOTIFY_SOCKET", ""))  # no child may speak in its name
     if only:
         return daemon.serve_one(load(), only, pulse_fd, load, notifier)

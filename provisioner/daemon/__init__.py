@@ -2,5 +2,6 @@
 
 from provisioner.daemon.parent import serve
 from provisioner.daemon.service import serve_one
+from provisioner.daemon.start import initialize
 
-__all__ = ["serve", "serve_one"]
+__all__ = ["initialize", "serve", "serve_one"]

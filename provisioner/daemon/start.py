@@ -30,6 +30,21 @@ def prepare(settings: Settings) -> Database:
     """
     check_interface(settings)
     check_path(settings)
+    return _make_ready(settings)
+
+
+def initialize(settings: Settings) -> str:
+    """Make folder, keys, certificate and database without serving anything; the certificate's SHA-256.
+
+    Raises what `prepare` does, but asks nothing of the interface; ServiceError (PV-606) beside a service.
+    """
+    check_path(settings)
+    with locked(settings):
+        _make_ready(settings)
+    return site_certificate.fingerprint(settings.state)
+
+
+def _make_ready(settings: Settings) -> Database:
     prepare_folder(settings.state, print_line)
     notify.remove_former_folder(settings.state)
     if site_certificate.ensure_certificate(settings.state, settings.api_names):

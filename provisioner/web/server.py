@@ -95,7 +95,7 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
 def serve(site: Site, pulse: Pulse) -> None:
     """Serve the LAN until the process is ended; `pulse` is told when it does. Raises ServiceError."""
     settings = site.settings
-    _check_ports(settings, settings.http_port)
+    _check_ports(settings, settings.http_port, "web")
     places = [f"{address}:{settings.http_port}" for address in settings.addresses]
     said = ", ".join(f"http://{place}" for place in places)
     _run(site, pulse, options(pulse, "web", places, f"answering on {said}"), "web")
@@ -110,7 +110,7 @@ def serve_people(site: Site, pulse: Pulse) -> None:
     said = ", ".join(map(str, sockets))
     places, tls = [f"unix:{path}" for path in sockets], None
     if settings.https_port:
-        _check_ports(settings, settings.https_port)
+        _check_ports(settings, settings.https_port, PEOPLE)
         tls = site_certificate.server_context(settings.state)
         places += [f"{address}:{settings.https_port}" for address in settings.addresses]
         said += f", {settings.api_url} (certificate SHA-256 {site_certificate.fingerprint(settings.state)})"
@@ -166,12 +166,12 @@ def _raise_descriptor_limit() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def _check_ports(settings: Settings, port: int) -> None:
+def _check_ports(settings: Settings, port: int, service: str) -> None:
     """gunicorn would try for five seconds and then say less."""
     for address in settings.addresses:
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            bind(probe, (str(address), port), "web")
+            bind(probe, (str(address), port), service)
 
 
 def _say_that_it_ended(pulse: Pulse, service: str, arbiter: Arbiter, worker: Worker) -> None:

@@ -16,6 +16,7 @@ import pytest
 from provisioner import daemon, run, settings
 from provisioner.daemon import parent
 from provisioner.errors import ServiceError
+from provisioner.state import site_certificate
 from provisioner.state.database import Database
 from provisioner.state.schema import SCHEMA_VERSION
 from provisioner.system import shipped
@@ -58,6 +59,7 @@ def serve(lan: Namespace, tmp_path: Path) -> Callable[..., CommandResult]:
         ("dns", "SOCK_DGRAM", 53),
         ("dns", "SOCK_STREAM", 53),
         ("web", "SOCK_STREAM", 80),
+        ("api", "SOCK_STREAM", 443),
     ],
 )
 def test_a_port_that_is_in_use_is_named_with_the_service_that_needs_it(
@@ -178,6 +180,28 @@ def test_a_state_folder_with_too_long_a_path_for_its_sockets_is_said(
     assert short < 88
     said = serve(*NETWORK, state=tmp_path / ("l" * (88 - short)))  # api.sock fits, the longest bell does not
     assert said.code == 1 and "is too long for Unix sockets (PV-613)" in said.err, said.err
+
+
+def test_a_folder_is_made_ready_without_an_interface_or_a_port(
+    serve: Callable[..., CommandResult], tmp_path: Path
+) -> None:
+    words = ("--init", "--interface", "none0", "--address", "10.77.0.1/24")
+    first, again = serve(*words), serve(*words)
+    assert first.code == again.code == 0, first.err
+    assert first.out == again.out == f"{site_certificate.fingerprint(tmp_path / 's')}\n"
+    assert not [path for path in (tmp_path / "s" / "secrets").iterdir() if path.stat().st_mode & 0o077]
+
+
+def test_a_socket_for_everybody_takes_no_files_place(
+    serve: Callable[..., CommandResult], tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("mine")
+    settings_file = tmp_path / "provisioner.toml"
+    for place, words in ((tmp_path / "file", "is no socket"), (tmp_path / "no" / "s", "no such folder")):
+        settings_file.write_text(f'[access]\nsocket = "{place}"\n')
+        said = serve("--settings", settings_file, "--only", "api", *NETWORK)
+        assert said.code == 1 and words in said.err and "(PV-613)" in said.err, said.err
+    assert (tmp_path / "file").read_text() == "mine"
 
 
 def test_a_second_service_on_the_same_state_folder_is_refused(service: Inside) -> None:
