@@ -1,6 +1,7 @@
 """`provision login|logout|whoami`: who this user is to a service."""
 
 import getpass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,14 @@ if TYPE_CHECKING:
     from provisioner.client import Client
 
 PATIENCE = 10.0  # seconds for a certificate
+
+
+@dataclass(frozen=True)
+class LoggedOut:
+    """Where nobody is logged in any more, and who was."""
+
+    url: str
+    user: str
 
 
 @click.command()
@@ -83,7 +92,8 @@ def _certificate(url: str, known: logins.KnownServer | None, said: str) -> str:
 
 @click.command()
 @click.argument("url", metavar="URL", required=False)
-def logout(url: str | None) -> None:
+@output_option
+def logout(url: str | None, output: str) -> None:
     """Log out of a service, by default the one that was logged in to last; its certificate stays known."""
     from provisioner.client import Client
     from provisioner.client.transport import normal_url
@@ -102,7 +112,8 @@ def logout(url: str | None) -> None:
     logins.write(
         known.with_server(place, logins.KnownServer(fingerprint=server.fingerprint), current=current)
     )
-    info(f"{server.user} is logged out of {place}")
+    gone = LoggedOut(url=place, user=server.user)
+    print_change(output, "logout", gone, f"{gone.user} is logged out of {place}", name=place)
 
 
 def _require_harmless(fault: ProvisionError) -> None:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import click
 from click.core import ParameterSource
 
-from provisioner.cli import logins
 from provisioner.cli.output import FORMATS
 from provisioner.errors import InputError
 
@@ -116,6 +115,7 @@ def with_service(command: Command) -> Command:
 
 def connect(server: str, state: Path) -> "Client":
     """The service at that URL, or without one that of this state folder; nothing is asked yet."""
+    from provisioner.cli import logins
     from provisioner.client import Client
     from provisioner.client.transport import normal_url
 
@@ -151,4 +151,6 @@ def meant(server: str, state: Path) -> str:
     """
     if server or state != STATE or local_socket(state):
         return server
+    from provisioner.cli import logins
+
     return logins.read().current
