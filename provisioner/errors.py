@@ -126,6 +126,13 @@ class CertificateError(ProvisionError):
     exit = Exit.REFUSED
 
 
+class AuditError(ProvisionError):
+    """The audit is not as it was written, or nobody vouches for it."""
+
+    code = 690
+    exit = Exit.REFUSED
+
+
 class NotAcceptedError(ProvisionError):
     """A certificate is right, and what it says is that the host was not accepted."""
 
@@ -186,6 +193,12 @@ class NewerFolderError(RefusedError):
     """The state folder was written by a newer release, so this one does not touch it."""
 
     code = 611
+
+
+class SecretKeyError(RefusedError):
+    """The key that opens the site's secrets is missing, another one, or does not open one of them."""
+
+    code = 680
 
 
 class ProgramError(ProvisionError):

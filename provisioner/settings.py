@@ -162,22 +162,25 @@ class Acceptance(_Section):
     )
 
 
+class Secrets(_Section):
+    """What opens the site's secrets, where no credential of systemd does: a passphrase, else a file."""
+
+    key_file: Path | None = Field(None, description="the key; none: secrets.key in STATE-keys beside STATE")
+    passphrase_file: Path | None = Field(None, description="its first line is a passphrase")
+    ask: bool = Field(False, description="ask for the passphrase on the terminal at each start")
+
+
 class Retention(_Section):
     """For how many days what has ended is kept; orders and verdicts for ever, unless set."""
 
     logs_days: int = Field(
-        default=90,
-        ge=1,
-        le=36500,
-        description="logs, consoles and Ansible's files of deployments that have ended; BMC requests",
+        90, ge=1, le=36500, description="logs, consoles and Ansible's files of what has ended; BMC requests"
     )
     events_days: int = Field(
-        default=365,
-        ge=1,
-        le=36500,
-        description="their events that led to no other stage, and events of the network",
+        365, ge=1, le=36500, description="their events that led to no other stage, and events of the network"
     )
     deployments_days: int = Field(default=0, ge=0, le=36500, description="deployments; 0 for ever")
+    audit_days: int = Field(default=0, ge=0, le=36500, description="lines of the audit; 0 for ever")
 
 
 class Settings(_Section):
@@ -196,6 +199,7 @@ class Settings(_Section):
     mirror: Mirror = Mirror()
     images: Images = Images()
     acceptance: Acceptance = Acceptance()
+    secrets: Secrets = Secrets()
     retention: Retention = Retention()
     networks: tuple[Network, ...] = ()
 
@@ -304,7 +308,7 @@ class Settings(_Section):
 
 
 # sockets and files are open by then
-FIXED = ("state", "interface", "address", "http_port", "services", "dhcp", "networks")
+FIXED = ("state", "secrets", "interface", "address", "http_port", "services", "dhcp", "networks")
 
 
 def successor(old: Settings, new: Settings) -> tuple[Settings, list[str]]:

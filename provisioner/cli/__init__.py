@@ -65,6 +65,7 @@ COMMANDS: Places = {
         "serve:serve",
         "Answer DHCP, TFTP, DNS and HTTP on one LAN, and work on deployments, until told to stop.",
     ),
+    "audit": ("audit:audit", "Who did what: list, verify, export; the key that signs it."),
     "check": (
         "check:check",
         "Look at all that the service needs: what is wrong comes first, each with what to do.",

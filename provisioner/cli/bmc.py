@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         BmcBoot,
         BmcIdentified,
         BmcPower,
+        BmcRotated,
         BmcSensorStatus,
         BmcTest,
         LoginStored,
@@ -37,7 +38,7 @@ def bmc() -> None:
 
 
 def _print(
-    output: str, host: str, result: "BmcTest | BmcPower | BmcBoot | BmcIdentified", sentence: str
+    output: str, host: str, result: "BmcTest | BmcPower | BmcBoot | BmcIdentified | BmcRotated", sentence: str
 ) -> None:
     print_record(output, "bmc", result, lambda: say(sentence), name=host, also={"host": host})
 
@@ -63,6 +64,8 @@ def test(client: "Client", host: str | None, select: str, everything: bool, outp
         result = client.test_bmc(host)
     suite = f", IPMI cipher suite {result.suite}" if result.suite else ""
     _print(output, host, result, f"{host}: BMC ok, power {result.state}, boot device {result.boot}{suite}")
+    if result.note and output == "table":
+        info(result.note)
     return Exit.DONE
 
 
@@ -132,6 +135,21 @@ def sensors(client: "Client", host: str, output: str) -> None:
     print_rows(output, "sensors", rows, SENSORS, name=lambda sensor: sensor.name)
     if result.note:
         info(result.note)
+
+
+@bmc.command()
+@click.argument("host")
+@output_option
+@with_client
+def rotate(client: "Client", host: str, output: str) -> None:
+    """Give the BMC another password: random, kept encrypted for the worker, and shown to nobody.
+
+    The one before is kept until a login with the new one has worked; if anything is killed in between, the
+    worker finds out which one holds. From then on the host has a login of its own for the name in the
+    inventory.
+    """
+    result = client.rotate(host)
+    _print(output, host, result, f"{host}: user {result.user} has {result.note}")
 
 
 HEALTHS = ("critical", "warning", "unknown", "ok")
@@ -247,15 +265,16 @@ ASK_HINT = "in a script: --password-file FILE, or PROVISION_BMC_PASSWORD"
 @click.argument("name")
 @click.option("--user", required=True)
 @click.option("--password-file", type=click.Path(path_type=Path), help="Its first line is the password.")
+@click.option("--host", default="", help="For this host's BMC alone, where others share the name.")
 @output_option
 @with_client
-def put(client: "Client", name: str, user: str, password_file: Path | None, output: str) -> None:
+def put(client: "Client", name: str, user: str, password_file: Path | None, host: str, output: str) -> None:
     """Keep a BMC's login under a name that the inventory uses, in place of the one that was kept so.
 
     The password is read from --password-file, from PROVISION_BMC_PASSWORD, or asked; never an argument.
     """
     password = _password(password_file) if password_file else _typed_password(name)
-    stored = client.put_secret(name, user, password)
+    stored = client.put_secret(name, user, password, host)
     print_change(output, "secret", stored, _stored(stored), name=name)
 
 
@@ -293,6 +312,7 @@ def _password(path: Path) -> str:
 LOGINS: "tuple[Column[LoginUse], ...]" = (
     Column("LOGIN", lambda login: login.secret),
     Column("HOSTS", lambda login: ", ".join(login.hosts) or "(none)"),
+    Column("WITH ONE OF THEIR OWN", lambda login: ", ".join(login.own)),
 )
 
 

@@ -43,7 +43,9 @@ EXITS: Mapping[str, tuple[Exit, ...]] = {
     "mirror verify": (Exit.REFUSED,),
     "mirror airgap": (Exit.REFUSED,),
     "bmc test": (Exit.PARTLY, *SERVICE),
-    **dict.fromkeys((f"bmc {verb}" for verb in ("power", "boot", "identify", "sensors", "console")), SERVICE),
+    **dict.fromkeys(
+        (f"bmc {verb}" for verb in ("power", "boot", "identify", "sensors", "console", "rotate")), SERVICE
+    ),
     **dict.fromkeys((f"bmc secret {verb}" for verb in ("put", "list", "remove")), SERVICE),
     **dict.fromkeys((f"net {verb}" for verb in ("watch", "leases", "print")), SERVICE),
     "ramdisk build": (),
@@ -56,6 +58,7 @@ EXITS: Mapping[str, tuple[Exit, ...]] = {
     "certificate export": (Exit.REFUSED,),
     "certificate key": (),
     "certificate keygen": (Exit.REFUSED,),
+    **dict.fromkeys((f"audit {verb}" for verb in ("list", "verify", "export", "key")), SERVICE),
     "explain": (),
     "completion": (),
 }

@@ -29,6 +29,7 @@ from provisioner.errors import SettingsError
     help="Run one service alone.",
 )
 @click.option("--pulse-fd", type=int, default=-1, hidden=True)
+@click.option("--secrets-fd", type=int, default=-1, hidden=True)
 def serve(
     file: Path | None,
     state: Path | None,
@@ -37,6 +38,7 @@ def serve(
     http_port: int | None,
     only: str | None,
     pulse_fd: int,
+    secrets_fd: int,
 ) -> int:
     """Answer DHCP, TFTP, DNS and HTTP on one LAN, and work on deployments, until told to stop.
 
@@ -59,10 +61,13 @@ def serve(
         return settings.load(file, **given) if file else settings.check(given, source="the command line")
 
     notifier = SystemdNotifier(os.environ.pop("NOTIFY_SOCKET", ""))  # no child may speak in its name
+    credentials = os.environ.pop("CREDENTIALS_DIRECTORY", "")  # nor look for keys where it does
     if only:
-        return daemon.serve_one(load(), only, pulse_fd, load, notifier)
+        return daemon.serve_one(
+            load(), only, pulse_fd, load, notifier, secrets_fd=secrets_fd, credentials=credentials
+        )
     argv = [sys.executable, "-m", "provisioner", *_child_words(file, given)]
-    return daemon.serve(load(), argv, load, notifier)
+    return daemon.serve(load(), argv, load, notifier, credentials)
 
 
 def _child_words(file: Path | None, given: dict[str, str]) -> list[str]:

@@ -3,6 +3,7 @@
 import platform
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,6 +13,10 @@ from provisioner.cli.output import Column, info, print_rows
 from provisioner.errors import InputError, RefusedError
 from provisioner.system import file_fault
 from provisioner.system.units import size
+
+if TYPE_CHECKING:
+    from provisioner.settings import Settings
+    from provisioner.system.sealed_box import Opener
 
 
 @click.command("support-dump")
@@ -55,7 +60,8 @@ def support_dump(out: Path | None, deployments: int, file: Path, state: Path, ou
         body = {"state": state, "interface": "unknown", "address": "192.0.2.1/24"}
         known = settings.check(body, source="support-dump")
     try:
-        files = dump.write(Site(known, Database(state)), file, deployments, target)
+        site = Site(known, Database(state), opener=_opener(known))
+        files = dump.write(site, file, deployments, target)
     except FileExistsError as fault:
         raise RefusedError(f"{target} exists already", hint="give another --out") from fault
     except OSError as fault:
@@ -67,6 +73,18 @@ def support_dump(out: Path | None, deployments: int, file: Path, state: Path, ou
     )
     print_rows(output, "files", files, columns, name=lambda row: row.name)
     info(f"{target}, {size(target.stat().st_size)}: look it through before you give it away")
+
+
+def _opener(settings: "Settings") -> "Opener | None":
+    """The key of the site's secrets, where it is a file that we may read: so they are found and taken out."""
+    from provisioner.errors import ProvisionError
+    from provisioner.state import secret_keys
+
+    try:
+        return secret_keys.look(settings)
+    except ProvisionError as fault:
+        info(f"{fault}: the encrypted secrets are not looked for; what looks like one goes all the same")
+        return None
 
 
 def _check_state(state: Path) -> None:

@@ -22,6 +22,7 @@ from provisioner.api.machines import Adoption, HostAdopted, MachineList, Machine
 from provisioner.api.net import AddressLease, LeaseList, NetworkStatus, ServerConfiguration
 from provisioner.api.service import ServiceChecks, ServiceStatus
 from provisioner.api.sightings import DhcpSighting, SightingList
+from provisioner.client.audit import AuditCalls
 from provisioner.client.bmc import BmcCalls
 from provisioner.client.catalogue import CatalogueCalls
 from provisioner.client.orders import OrderCalls
@@ -33,7 +34,7 @@ from provisioner.domain.host import Host
 from provisioner.domain.profile import Profile
 
 
-class Client(OrderCalls, CatalogueCalls, BmcCalls, VerificationCalls):
+class Client(OrderCalls, CatalogueCalls, BmcCalls, VerificationCalls, AuditCalls):
     """One service. `wait` is always in seconds, `after` the id of the last event that is known."""
 
     def service(self) -> ServiceStatus:

@@ -8,7 +8,7 @@ import sys
 import threading
 from collections.abc import Callable
 
-from provisioner.daemon.start import prepare, print_line
+from provisioner.daemon.start import KEY_HOLDER, open_secrets, prepare, print_line
 from provisioner.deployment import downtime
 from provisioner.errors import ProvisionError
 from provisioner.settings import Settings
@@ -19,6 +19,7 @@ from provisioner.system.line_limit import LineLimit
 from provisioner.system.log_lines import LogLines
 from provisioner.system.pulse import Pulse
 from provisioner.system.sd_notify import SystemdNotifier
+from provisioner.system.sealed_box import Opener
 
 Load = Callable[[], Settings]
 Serve = Callable[[Site, Pulse], None]
@@ -38,12 +39,17 @@ def serve_one(
     pulse_fd: int = -1,
     load: Load | None = None,
     notifier: SystemdNotifier | None = None,
+    *,
+    secrets_fd: int = -1,
+    credentials: str = "",
 ) -> int:
     """Run one service in this process until it is ended or its parent's pipe closes; the exit code.
 
     By `pulse_fd` it says to its parent how it does; without a parent it is systemd's `notifier` that is told.
+    The key of the site's secrets comes by `secrets_fd`, without a parent from `credentials` or the settings.
     """
     os.umask(UMASK)
+    opener = _given(secrets_fd) if secrets_fd >= 0 else None
     _log_to_stderr(name)
     if pulse_fd >= 0:
         threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
@@ -51,7 +57,10 @@ def serve_one(
     else:
         database = prepare(settings)
     pulse = Pulse(pulse_fd, None if pulse_fd >= 0 else notifier)
-    site = Site(settings, database, clock=downtime.steady_clock(settings, database), load=load)
+    clock = downtime.steady_clock(settings, database)
+    if pulse_fd < 0 and name == KEY_HOLDER:
+        opener = open_secrets(settings, database, clock(), credentials)
+    site = Site(settings, database, clock=clock, load=load, opener=opener)
     signal.signal(signal.SIGHUP, lambda number, frame: site.reload())
     try:
         _service(name)(site, pulse)
@@ -60,6 +69,12 @@ def serve_one(
         print_line(f"{sentence}\n  → {fault.hint}" if fault.hint else sentence)
         return int(fault.exit)
     return 0
+
+
+def _given(descriptor: int) -> Opener:
+    """The keys that the parent hands over: read once, and gone from the pipe."""
+    with os.fdopen(descriptor) as pipe:
+        return Opener.from_text(pipe.read())
 
 
 def _log_to_stderr(name: str) -> None:

@@ -1,6 +1,7 @@
 """What is looked at and made ready before any port is opened."""
 
 import contextlib
+import getpass
 import os
 import sys
 from collections.abc import Iterator
@@ -8,11 +9,13 @@ from collections.abc import Iterator
 from provisioner.errors import ServiceError
 from provisioner.settings import Settings
 from provisioner.site.interface import check_interface
-from provisioner.state import integrity, notify
+from provisioner.state import integrity, notify, vault
 from provisioner.state.database import Database
 from provisioner.state.folder import claim_folder, prepare_folder
 from provisioner.state.lock import exclusive
+from provisioner.system.sealed_box import Opener
 
+KEY_HOLDER = "worker"  # the one service that reads secrets
 LONGEST_SOCKET = f"{notify.FOLDER}/worker.4194304"  # with the largest process id, proc(5)
 
 
@@ -36,6 +39,17 @@ def prepare(settings: Settings) -> Database:
     for fault in database.unreadable():
         print_line(f"{fault} (PV-{fault.code}); it is left out of lists\n  → {fault.hint}")
     return database
+
+
+def open_secrets(settings: Settings, database: Database, now: float, credentials: str) -> Opener:
+    """The key of the site's secrets, once all are encrypted. Raises SecretKeyError (PV-680 to 682)."""
+    environment = {"CREDENTIALS_DIRECTORY": credentials}
+    ask = _ask if sys.stdin.isatty() else None
+    return vault.prepare(settings, database, now, environment=environment, say=print_line, ask=ask)
+
+
+def _ask() -> str:
+    return getpass.getpass("Passphrase of the site's secrets: ")
 
 
 def check_path(settings: Settings) -> None:

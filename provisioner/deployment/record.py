@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Collection
 
-from provisioner.deployment import guard, target_disk
+from provisioner.deployment import guard, ssh_keys, target_disk
 from provisioner.deployment.guard import Admitted, Denied, Standing
 from provisioner.diagnosis import usual
 from provisioner.domain.deployment import Deployment
@@ -137,6 +137,8 @@ def _write(site: Site, row: Deployment, after: Stage, event: Payload, source: st
     """The row after the event, and the event, into the open transaction."""
     moved = _moved(site, row, after, event, now)
     site.database.deployments.put(moved)
+    if after in RESTING:
+        ssh_keys.end(site, moved)
     happened = Event.of(moved, event, source=source, now=now)
     site.database.events.add(happened, repeatable=after == row.stage)
     return moved
@@ -201,6 +203,7 @@ def _set_aside(site: Site, ident: str, why: str, by: str) -> Deployment:
     row = row.changed(stage=Stage.CANCELLED, stage_since=now, deadline=0, paused=0, reason=why)
     row = _without_secrets(row).changed(token_hash="")
     site.database.deployments.put(row)
+    ssh_keys.end(site, row)
     site.database.events.add(Event.of(row, OrderCancelled(by=by), source="operator", now=now))
     return row
 

@@ -11,15 +11,10 @@ from provisioner.domain.check_line import CheckLine
 from provisioner.errors import DamagedDatabaseError, FileError, NewerFolderError, ProvisionError
 from provisioner.site import interface, lan, ports
 from provisioner.site.site import Site
-from provisioner.state import boot_files, disk_usage, integrity
+from provisioner.state import boot_files, disk_usage, integrity, secret_keys
 from provisioner.state.image_files import is_trusted, trusted_keys
-from provisioner.state.secrets import (
-    deployment_key_file,
-    operator_token_file,
-    secrets_folder,
-    signing_key_file,
-)
-from provisioner.system import file_fault
+from provisioner.state.secrets import operator_token_file, secrets_folder
+from provisioner.system import file_fault, sealed_box
 from provisioner.system.units import duration, size
 
 LITTLE, LEAST = 10e9, 1e9  # bytes of room: a warning, a fault
@@ -146,11 +141,9 @@ def _rows(site: Site) -> Iterator[CheckLine]:
 
 
 def _secrets(site: Site) -> Iterator[CheckLine]:
-    """Keys and tokens: there, and nobody else's to read."""
+    """Tokens and keys: there, and nobody else's to read; what opens the secrets that are encrypted."""
     state = site.settings.state
-    keys = [deployment_key_file(state), signing_key_file(state)]
-    found = [state, secrets_folder(state), operator_token_file(state), *keys]
-    for path in found:
+    for path in (state, secrets_folder(state), operator_token_file(state), secret_keys.public_file(state)):
         if not path.exists():
             hint = "the next start of the service makes it anew"
             yield CheckLine(subject="secrets", state="warning", sentence=f"{path} is missing", hint=hint)
@@ -165,7 +158,15 @@ def _secrets(site: Site) -> Iterator[CheckLine]:
         else:
             continue
         return
-    yield _ok("secrets", "keys and tokens are there, for the service's user only")
+    key = secret_keys.public_key(state)
+    number, kept = sealed_box.key_id(key.raw), site.database.secrets.by_key()
+    others = ", ".join(f"{count} by {name or 'none'}" for name, count in kept.items() if name != number)
+    if others:
+        sentence = f"secrets are encrypted by another key than {number}: {others}"
+        hint = "give the older key on a line after the newer one, and start the service again"
+        yield CheckLine(subject="secrets", state="fault", sentence=sentence, hint=hint, code=681)
+        return
+    yield _ok("secrets", f"{kept.get(number, 0)} are encrypted by the key {number}, from {key.source}")
 
 
 def _certificates(site: Site) -> Iterator[CheckLine]:
@@ -198,6 +199,25 @@ def _certificates(site: Site) -> Iterator[CheckLine]:
         yield CheckLine(subject="certificates", state="warning", sentence=sentence, hint=hint)
     else:
         yield _ok("certificates", f"{len(pins)} BMCs have theirs pinned; provision bmc test HOST compares it")
+
+
+def _bmc_logins(site: Site) -> Iterator[CheckLine]:
+    """What tests of BMCs have found: logins that everybody knows."""
+    known = {host.name for host in site.database.hosts.all()}
+    weak = {name: words for name, words in site.database.values.weak_logins().items() if name in known}
+    for name, words in sorted(weak.items())[:SHOWN]:
+        sentence, _, hint = f"the BMC of {name}: {words[0]}".rpartition(": ")
+        yield CheckLine(subject="BMC logins", state="warning", sentence=sentence, hint=hint)
+    if len(weak) > SHOWN:
+        others = ", ".join(sorted(weak)[SHOWN:])
+        yield CheckLine(
+            subject="BMC logins",
+            state="warning",
+            sentence=f"likewise: {others}",
+            hint="provision bmc rotate HOST",
+        )
+    if not weak:
+        yield _ok("BMC logins", "none that was tested is weak; provision bmc test --all tests them")
 
 
 def _boot_files(site: Site) -> Iterator[CheckLine]:
@@ -279,6 +299,7 @@ CHECKS: dict[str, Check] = {
     "rows": _rows,
     "secrets": _secrets,
     "keys": _certificates,
+    "BMC logins": _bmc_logins,
     "boot files": _boot_files,
     "DHCP": _other_servers,
     "worker": _worker,

@@ -92,6 +92,7 @@ class Connection:
         )
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA secure_delete=ON")  # what is deleted is overwritten, in its page, too
         return connection
 
     def close(self) -> None:

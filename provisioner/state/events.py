@@ -4,10 +4,12 @@ import json
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from provisioner.domain import audit_events
 from provisioner.domain.event import Event
 from provisioner.domain.events.payload import Evidence, Unknown
 from provisioner.domain.events.registry import LASTING
 from provisioner.domain.stage import RESTING
+from provisioner.state import audit
 from provisioner.state.connection import Row, SqlValue, Table, insertion, key_of
 from provisioner.state.reading import FAULTS
 from provisioner.state.redaction import redact
@@ -80,9 +82,12 @@ class Events(Table):
         Where it is `repeatable` (it leads to no other stage) and says what an earlier one of its attempt has
         said, it takes that one's place: under a new id, so that whoever follows the log sees it.
 
-        Raises ServiceError where no transaction is open: an event and what it changes are one.
+        What of it belongs to the audit is written there, too. Raises ServiceError where no transaction is
+        open: an event and what it changes are one.
         """
         self._connection.require_transaction()
+        if entry := audit_events.entry_of(event):
+            audit.record(self._connection, entry, count=_count(event))
         if not repeatable or not isinstance(event.data, Evidence):
             return self._insert(event)
         earlier = self._repeated(event, event.data)
@@ -160,6 +165,11 @@ class Events(Table):
                   ORDER BY id LIMIT ?"""  # noqa: S608  marks only
         found = self._connection.tuples(sql, before, *LASTING, before, *RESTING, most)
         return self._forget("events", found)
+
+
+def _count(event: Event) -> int:
+    """How many it stands for."""
+    return event.data.count if isinstance(event.data, Evidence) else 1
 
 
 def to_event(row: Row) -> Event:

@@ -7,20 +7,9 @@ import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from provisioner import run
 from provisioner.errors import ServiceError
-from provisioner.imaging import signature
 from provisioner.state.disk_usage import unusable
-from provisioner.state.secrets import (
-    deployment_key_file,
-    operator_token_file,
-    secrets_folder,
-    seed_key_file,
-    signing_key_file,
-    signing_public_file,
-    write_secret,
-)
-from provisioner.system import outputs
+from provisioner.state.secrets import operator_token_file, secrets_folder, seed_key_file, write_secret
 
 FOLDERS = ("images", "keys", "ramdisk", "logs", "run")
 SHOWN_TO_NGINX = "images"  # it is shown this folder alone; into the state folder itself it cannot look
@@ -76,7 +65,7 @@ def _user(number: int) -> str:
 
 
 def prepare_folder(state: Path, say: Callable[[str], None] = lambda sentence: None) -> None:
-    """Make the folders and keys that the service needs; what is there stays, but see `claim_folder`.
+    """Make the folders and tokens that the service needs; what is there stays, but see `claim_folder`.
 
     Raises ServiceError (PV-613), DiskFullError (PV-609), FileError (PV-151) where there is no room for a key.
     """
@@ -91,11 +80,3 @@ def prepare_folder(state: Path, say: Callable[[str], None] = lambda sentence: No
                 write_secret(path, secrets.token_urlsafe(32) + "\n")
     except OSError as fault:
         raise unusable(state, fault) from fault
-    key = deployment_key_file(state)
-    if not key.exists():
-        with outputs.staging(key.parent, key.name, f"{key.name}.pub") as stage:
-            kind = ("-t", "ed25519", "-N", "", "-C", "provisioner")
-            run.run(["ssh-keygen", "-q", *kind, "-f", stage / key.name])
-    signing = signing_key_file(state)
-    if not (signing.exists() or signing_public_file(state).exists()):  # a lost key is not replaced unasked
-        signature.keygen(signing.parent, signing.stem)

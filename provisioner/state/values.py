@@ -27,6 +27,7 @@ class RogueServer:
 
 _SERVERS = TypeAdapter(list[RogueServer])
 _NAMES = TypeAdapter(list[str])
+_WORDS = TypeAdapter(dict[str, list[str]])
 _Item = TypeVar("_Item")
 
 
@@ -51,6 +52,20 @@ class Values(Table):
     def put_deaf_interfaces(self, names: Sequence[str]) -> None:
         """Replace the whole list."""
         self._put("dhcp.deaf", _NAMES.dump_json(list(names)))
+
+    def weak_logins(self) -> dict[str, list[str]]:
+        """By host, in words, what makes the login of its BMC weak, as it was last tested."""
+        row = self._connection.fetch_one("SELECT value FROM service WHERE key = ?", "bmc.weak")
+        return self._read(str(row["value"]), _WORDS.validate_json, "bmc.weak") if row else {}
+
+    def put_weak_login(self, host: str, words: list[str], *, whole: bool) -> None:
+        """What was found at a host's BMC; unless it was `whole`, what was found before stays beside it."""
+        known = self.weak_logins()
+        before = [] if whole else known.get(host, [])
+        now = list(dict.fromkeys([*before, *words]))
+        if now != known.get(host, []):
+            changed = {name: said for name, said in {**known, host: now}.items() if said}
+            self._put("bmc.weak", _WORDS.dump_json(changed))
 
     def _value(self, key: str, make: Callable[[str], list[_Item]]) -> list[_Item]:
         row = self._connection.fetch_one("SELECT value FROM service WHERE key = ?", key)

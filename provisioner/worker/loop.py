@@ -34,6 +34,7 @@ from provisioner.state.notify import Listener
 from provisioner.state.ssh_keys import KeyBox
 from provisioner.system.pulse import Pulse
 from provisioner.worker import bmc_requests, examination, power, verification
+from provisioner.worker.audit_signing import AuditSigning
 from provisioner.worker.consoles import Consoles
 from provisioner.worker.hearing import Hearing
 from provisioner.worker.retention import Retention
@@ -103,6 +104,7 @@ class Loop:
         self._pool, self._bmc_pool = pool, bmc_pool or pool
         self._pulse = pulse or Pulse()
         self._retention = Retention(site)
+        self._audit_signing = AuditSigning(site)
         self._complaint = ""
         self.verifications: Verifications | None = None  # those that were asked for after a deployment
         self._consoles = Consoles(site, listener.notify)
@@ -141,6 +143,7 @@ class Loop:
         for row in rows:
             self._guarded(row.id, partial(self._look, row, known.get(row.id), now))
         self._guarded("what is kept", self._retention.step)
+        self._guarded("the audit", self._audit_signing.step)
 
     def _guarded(self, what: str, look: Callable[[], None]) -> None:
         """One deployment's fault must not keep the loop from the others."""

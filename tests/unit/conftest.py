@@ -15,7 +15,9 @@ from provisioner.domain.host import Bmc, Host
 from provisioner.domain.image import Image
 from provisioner.domain.profile import Profile
 from provisioner.site.site import Site
+from provisioner.state import secret_keys
 from provisioner.state.database import Database
+from provisioner.state.sealed_secrets import CERTIFICATE_KEY, SITE
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 MAC = "52:54:00:00:00:01"
@@ -57,7 +59,10 @@ def site(tmp_path: Path, clock: Clock) -> Iterator[Site]:
         )
     )
     trust(tmp_path, "release")
-    yield Site(settings, database, clock=clock, real_time=clock)
+    opener = secret_keys.unlock(settings, environment={})
+    with database.writing():
+        database.secrets.put(CERTIFICATE_KEY, SITE, "a key of the tests", now=0)
+    yield Site(settings, database, clock=clock, real_time=clock, opener=opener)
     database.close()
 
 

@@ -44,7 +44,7 @@ from provisioner.site.site import Site
 from provisioner.state.leases import LeaseRow
 from provisioner.state.notify import Listener
 from provisioner.state.recording import Recording
-from provisioner.state.secrets import deployment_key_file, operator_token_file
+from provisioner.state.secrets import operator_token_file
 from provisioner.state.sightings import ClientPacket, NewSighting
 from provisioner.state.surveys import SurveyRow
 from provisioner.verify import SshTarget, ssh
@@ -73,7 +73,6 @@ def open_site(site: Site) -> Site:
     state = site.settings.state
     for folder in ("secrets", "logs"):
         (state / folder).mkdir(exist_ok=True)
-    deployment_key_file(state).with_suffix(".pub").write_text(KEY)
     operator_token_file(state).write_text(TOKEN)
     return replace(site, settings=site.settings.model_copy(update={"discovery": Discovery(boot=True)}))
 

@@ -23,6 +23,7 @@ from provisioner.domain.event import Event
 from provisioner.errors import RefusedError
 from provisioner.lab.service import Service
 from provisioner.site.site import Site
+from provisioner.state import secret_keys
 from provisioner.state.database import Database
 
 PROGRAMS = Path(__file__).with_name("programs")
@@ -226,6 +227,13 @@ class Puppet:
         [order] = [json.loads(file["content"]) for file in files if file["permissions"] == "0600"]
         return str(order["token"])
 
+    @property
+    def login(self) -> str:
+        """The public SSH key that the seed gives to the system on the disk."""
+        users = yaml.safe_load(self.order["seed"]["user-data"])["users"]
+        [key] = [key for user in users for key in user["ssh_authorized_keys"]]
+        return str(key)
+
     def phone(self, **other: Any) -> Reply:
         """What the system on the disk says of itself."""
         message = {"deployment": self.order["deployment"], "token": self.phone_token, "host_keys": [HOST_KEY]}
@@ -253,7 +261,8 @@ class World:
         self.lan, self.service, self.folder = lan, service, folder
         self.state, self.client = service.state, service.client
         plain = {"state": self.state, "interface": "lan0", "address": "10.77.0.1/24"}
-        self.site = Site(settings_module.check(plain, source="test"), Database(self.state))
+        settings = settings_module.check(plain, source="test")
+        self.site = Site(settings, Database(self.state), opener=secret_keys.look(settings))
         self.python = sys.executable
         self._numbers = itertools.count(1)
 

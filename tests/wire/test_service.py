@@ -337,6 +337,7 @@ def test_the_shipped_settings_are_the_defaults_with_and_without_the_comment_sign
         "dhcp": {"hosts", "discovery", "router", "time_server"},
         "mirror": {"path"},
         "dns": {"forward"},
+        "secrets": {"key_file", "passphrase_file"},
         "networks": True,
     }  # examples: none by default
     assert found.model_dump(exclude=sections) == bare.model_dump(exclude=sections)

@@ -12,12 +12,14 @@ from provisioner.api.bmc import (
 )
 from provisioner.deployment import plan, preflight
 from provisioner.deployment.runs import select_hosts
+from provisioner.domain.audit import Entry, Kind
 from provisioner.domain.host import Host
 from provisioner.errors import InputError, WorkerError
 from provisioner.power import registry
 from provisioner.site.site import Site
 from provisioner.state.alive import last_look
-from provisioner.state.requests import BmcRequest
+from provisioner.state.requests import BmcRequest, changes
+from provisioner.web.operators.caller import caller
 from provisioner.web.request import await_change, the_site
 
 LOOK = 1.0  # seconds between two looks whether the worker lives
@@ -31,7 +33,24 @@ def order(body: BmcOrder) -> BmcOrdered:
     if not registry.find(host.bmc.driver, host.name).has_bmc:
         raise InputError(f"{host.name} has no BMC", hint="its profile is powered by hand", code=204)
     argument = str(body.seconds) if body.seconds else body.argument
-    return BmcOrdered(request=site.database.requests.ask(host.name, body.action, argument, site.clock()))
+    entry = _entry(site, host.name, body.action, argument) if changes(body.action, argument) else None
+    number = site.database.requests.ask(host.name, body.action, argument, site.clock(), entry)
+    return BmcOrdered(request=number)
+
+
+def _entry(site: Site, host: str, action: str, argument: str) -> Entry:
+    """That somebody wants something done at a BMC; the worker adds what came of it."""
+    who = caller()
+    return Entry(
+        kind=Kind.POWER,
+        time=site.clock(),
+        by=who.by,
+        door=who.door,
+        address=who.address,
+        host=host,
+        what=f"bmc {action} {argument}".rstrip(),
+        sentence="ordered",
+    )
 
 
 def test_many(body: BmcSelection) -> BmcTestsOrdered:

@@ -14,6 +14,7 @@ from typing import get_args, get_type_hints
 from pydantic import BaseModel
 
 from provisioner.web.operators import (
+    audit,
     bmc,
     certificates,
     consoles,
@@ -79,6 +80,10 @@ class Endpoint:
 ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("GET", "/service", service.show),
     Endpoint("GET", "/check", service.check),
+    Endpoint("GET", "/audit", audit.find),
+    Endpoint("GET", "/audit/lines", audit.lines),
+    Endpoint("GET", "/audit/heads", audit.heads),
+    Endpoint("POST", "/audit/heads", audit.sign),
     Endpoint("GET", "/hosts", hosts.list_all),
     Endpoint("POST", "/hosts", hosts.apply),
     Endpoint("GET", "/hosts/<path:name>", hosts.show),

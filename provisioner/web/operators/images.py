@@ -18,11 +18,13 @@ from provisioner.api.images import (
     StrayFileSelection,
 )
 from provisioner.deployment import plan, removal
+from provisioner.domain.audit import Entry, Kind
 from provisioner.domain.image import Image
 from provisioner.errors import InputError
 from provisioner.site.site import Site
 from provisioner.state import image_files, image_folders, iso_files
 from provisioner.validation import sentences
+from provisioner.web.operators.caller import caller
 from provisioner.web.request import the_site
 
 
@@ -31,8 +33,22 @@ def add(body: ImageSource) -> ImageAnswer:
     site = the_site()
     added = _added_iso(site, body) if body.iso else _added_pack(site, body)
     with image_folders.changing(site.settings.state), added as image:
-        site.database.images.put(image)
+        site.database.images.put(image, _entry(site, f"{image.id} signed by {image.signed_by or 'nobody'}"))
     return ImageAnswer(image=plan.in_catalogue(site, image))
+
+
+def _entry(site: Site, sentence: str) -> Entry:
+    """That the catalogue was changed, and by whom."""
+    who = caller()
+    return Entry(
+        kind=Kind.IMAGE,
+        time=site.clock(),
+        by=who.by,
+        door=who.door,
+        address=who.address,
+        what="added",
+        sentence=sentence,
+    )
 
 
 def _added_pack(site: Site, source: ImageSource) -> AbstractContextManager[Image]:
@@ -81,7 +97,7 @@ def _ids(site: Site) -> list[str]:
 
 def remove(name: str, body: Removal) -> ImageRemoved:
     """Take an image that no deployment and no profile needs out of the catalogue, with its files."""
-    image, freed = removal.remove_image(the_site(), name, dry_run=body.dry_run)
+    image, freed = removal.remove_image(the_site(), name, dry_run=body.dry_run, caller=caller())
     return ImageRemoved(image=image.id, freed=freed)
 
 

@@ -1,15 +1,19 @@
 """Operators' endpoints as Flask blueprints: who may come in, bodies and queries read, faults explained."""
 
-from collections.abc import Callable, Iterator
+import logging
+from collections.abc import Callable, Iterator, Mapping
 from itertools import groupby
 from operator import attrgetter
 
 from flask import Blueprint, Response
 
 from provisioner.api import ROOT
-from provisioner.errors import ProvisionError
+from provisioner.domain.audit import Entry, Kind
+from provisioner.errors import Exit, ProvisionError
+from provisioner.state import audit
 from provisioner.web.operators import openapi
 from provisioner.web.operators.authorization import only_operators
+from provisioner.web.operators.caller import caller
 from provisioner.web.operators.endpoints import ENDPOINTS, Endpoint
 from provisioner.web.request import (
     answer,
@@ -18,7 +22,10 @@ from provisioner.web.request import (
     answer_file_fault,
     read_body,
     read_query,
+    the_site,
 )
+
+log = logging.getLogger(__name__)
 
 
 def blueprints() -> Iterator[Blueprint]:
@@ -51,9 +58,34 @@ def _view(endpoint: Endpoint) -> Callable[..., Response]:
             models["body"] = read_body(endpoint.body)
         if endpoint.query:
             models["query"] = read_query(endpoint.query)
-        return answer(endpoint.handler(**variables, **models))
+        try:
+            return answer(endpoint.handler(**variables, **models))
+        except ProvisionError as fault:
+            if fault.exit is Exit.REFUSED and endpoint.method != "GET":
+                _note_refused(endpoint, fault, variables)
+            raise
 
     return view
+
+
+def _note_refused(endpoint: Endpoint, fault: ProvisionError, variables: Mapping[str, str | int]) -> None:
+    """What an operator wanted and was not given. Evidence: the answer stays what it is."""
+    site, who = the_site(), caller()
+    entry = Entry(
+        kind=Kind.ORDER_REFUSED,
+        time=site.clock(),
+        by=who.by,
+        door=who.door,
+        address=who.address,
+        what=" ".join([endpoint.name, *map(str, variables.values())]),
+        sentence=f"{fault} (PV-{fault.code})",
+        result="refused",
+    )
+    try:
+        with site.database.writing():
+            audit.record(site.database, entry)
+    except ProvisionError as unwritten:
+        log.warning("a refusal could not be written down: %s", unwritten)
 
 
 def _describe() -> Response:

@@ -234,18 +234,20 @@ def claimed(event: Payload) -> Payload:
 def test_whatever_happens_writing_is_entered_only_with_the_orders_nonce(kinds: list[str]) -> None:
     """Model-based: any sequence of events; the database is the real one."""
     import tempfile
-    from pathlib import Path
 
     from provisioner import settings as settings_module
     from provisioner.domain.image import Image
     from provisioner.domain.profile import Profile
+    from provisioner.state import secret_keys
     from provisioner.state.database import Database
 
     with tempfile.TemporaryDirectory() as folder:
         config = settings_module.check(
-            {"state": folder, "interface": "lan0", "address": "10.77.0.1/24"}, source="test"
+            {"state": f"{folder}/s", "interface": "lan0", "address": "10.77.0.1/24"}, source="test"
         )
-        database = Database(Path(folder))
+        config.state.mkdir()
+        secret_keys.unlock(config, environment={})
+        database = Database(config.state)
         database.migrate()
         site = Site(config, database)
         host = Host(name="vc-1", macs=("52:54:00:00:00:01",), profile="cube")

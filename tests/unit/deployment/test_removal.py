@@ -4,7 +4,7 @@ from contextlib import nullcontext
 
 import pytest
 
-from provisioner.deployment import host_names, inventory_update, plan, removal, rendering
+from provisioner.deployment import host_names, inventory_update, logins, plan, removal, rendering
 from provisioner.deployment.order import arm
 from provisioner.deployment.record import record
 from provisioner.domain.deployment import Deployment, WrittenDisk
@@ -19,6 +19,7 @@ from provisioner.errors import NotFoundError, ProvisionError, RefusedError, Serv
 from provisioner.settings import AddressRange
 from provisioner.site.site import Site
 from provisioner.state import image_folders, secrets
+from tests.logins import CALLER, put_login
 
 MAC, OTHER = "52:54:00:00:00:01", "52:54:00:00:00:02"
 
@@ -27,14 +28,13 @@ MAC, OTHER = "52:54:00:00:00:01", "52:54:00:00:00:02"
 def site(site: Site) -> Site:
     """With a second host, folders for secrets and images, and a pinned certificate of vc-1's BMC."""
     state = site.settings.state
-    (state / "secrets").mkdir()
     (state / "images").mkdir()
     bmc = Bmc(driver="redfish", address="10.77.0.9", secret="rack-b", mac="52:54:00:00:0b:01")  # type: ignore[arg-type]
     first = site.database.hosts.get("vc-1").model_copy(update={"bmc": bmc, "serial": "SN-1"})
     second = Host(name="vc-2", macs=(OTHER,), profile="cube", bmc=Bmc(driver="manual"))
     site.database.put_inventory([first, second], [], site.settings.hosts_range)
     site.database.hosts.put_hardware("vc-1", HardwareFacts(serial="SN-1", memory=1 << 30), 7.0)
-    secrets.put_bmc_login(state, "rack-b", "ADMIN", "pw")
+    put_login(site, "rack-b", "ADMIN", "pw")
     secrets.certificate_pin(state, "vc-1").write_text("ab\n")
     return site
 
@@ -211,21 +211,20 @@ def test_no_image_goes_while_another_comes(site: Site) -> None:
 
 
 def test_a_login_stays_while_a_bmc_needs_it(site: Site) -> None:
-    state = site.settings.state
-    secrets.put_bmc_login(state, "spare", "root", "pw")
-    assert secrets.bmc_login_names(state) == ["rack-b", "spare"]
-    refused(144, "the login rack-b is needed by vc-1", removal.remove_login, site, "rack-b")
-    removal.remove_login(site, "spare")
+    put_login(site, "spare", "root", "pw")
+    assert logins.names(site) == ["rack-b", "spare"]
+    refused(144, "the login rack-b is needed by vc-1", removal.remove_login, site, "rack-b", CALLER)
+    removal.remove_login(site, "spare", CALLER)
     removal.remove_host(site, "vc-1", by="bob")
-    removal.remove_login(site, "rack-b")
-    assert secrets.bmc_login_names(state) == []
+    removal.remove_login(site, "rack-b", CALLER)
+    assert logins.names(site) == []
 
 
 @pytest.mark.parametrize("name", ["nobody", "", "../operator", "deploy_ed25519", "a/b", "x" * 300])
 def test_only_logins_are_removed(site: Site, name: str) -> None:
     before = sorted((site.settings.state / "secrets").iterdir())
     with pytest.raises(NotFoundError) as caught:
-        removal.remove_login(site, name)
+        removal.remove_login(site, name, CALLER)
     assert caught.value.code == 120 and sorted((site.settings.state / "secrets").iterdir()) == before
 
 
@@ -474,8 +473,8 @@ def test_what_is_only_tried_takes_nothing_away(site: Site) -> None:
     removal.remove_host(site, "vc-1", by="bob", dry_run=True)
     removal.move_host(site, "vc-1", "vc-2", by="bob", dry_run=True)
     refused(144, "is needed by vc-1", removal.remove_profile, site, "cube")
-    secrets.put_bmc_login(site.settings.state, "spare", "root", "pw")
-    removal.remove_login(site, "spare", dry_run=True)
-    assert "spare" in secrets.bmc_login_names(site.settings.state) and len(ids(site)) == 2
+    put_login(site, "spare", "root", "pw")
+    removal.remove_login(site, "spare", CALLER, dry_run=True)
+    assert "spare" in logins.names(site) and len(ids(site)) == 2
     assert image_folders.image_folder(site.settings.state, old).is_dir()
     assert secrets.certificate_pin(site.settings.state, "vc-1").exists() and not notes(site, "vc-1")

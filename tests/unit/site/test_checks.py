@@ -80,7 +80,7 @@ def _open_secrets(site: Site, _: pytest.MonkeyPatch) -> None:
 
 
 def _lost_secret(site: Site, _: pytest.MonkeyPatch) -> None:
-    (site.settings.state / "secrets" / "deploy_ed25519").unlink()
+    (site.settings.state / "secrets" / "worker.pub").unlink()
 
 
 def _pin(site: Site, _: pytest.MonkeyPatch) -> None:
@@ -123,7 +123,7 @@ def _no_ss(site: Site, patch: pytest.MonkeyPatch) -> None:
         (_rogue, "DHCP", "fault", 670, "10.77.0.9 (52:54:00:00:00:09) on lan0"),
         (_deaf, "DHCP", "warning", 0, "cannot be heard on lan0"),
         (_open_secrets, "secrets", "fault", 613, "others may look into"),
-        (_lost_secret, "secrets", "warning", 0, "deploy_ed25519 is missing"),
+        (_lost_secret, "secrets", "warning", 0, "worker.pub is missing"),
         (_pin, "certificates", "warning", 0, "vc-9"),
         (_idle_worker, "worker", "fault", 674, "a request to the BMC of vc-1 waits for more than 2 m 00 s"),
         (_foreign_port, "ports", "warning", 0, "port 69/udp of tftp is held by dnsmasq, process 7"),

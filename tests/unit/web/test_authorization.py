@@ -23,7 +23,7 @@ NO_TOKEN = "it has no operator's token"
 @pytest.fixture
 def client(site: Site, monkeypatch: pytest.MonkeyPatch) -> Iterator[FlaskClient]:
     monkeypatch.setattr(refusals, "LOOK", 3600.0)  # written when the test says so
-    (site.settings.state / "secrets").mkdir()
+    (site.settings.state / "secrets").mkdir(exist_ok=True)
     (site.settings.state / "secrets" / "operator.token").write_text("right\n")
     with Listener(site.settings.state, "web") as listener:
         yield create_app(site, listener).test_client()

@@ -12,6 +12,7 @@ import pytest
 
 from provisioner import run
 from provisioner.power.protocol import BmcAddress
+from provisioner.site import opened_secrets
 from provisioner.system import shipped
 
 if TYPE_CHECKING:
@@ -215,17 +216,19 @@ def test_a_host_without_a_bmc_is_204(world: World, puppet: Puppet) -> None:
 def test_a_bmc_s_login_comes_from_file_environment_or_terminal_and_is_never_shown(
     world: World, tmp_path: Path
 ) -> None:
-    kept = world.state / "secrets" / "b3.bmc.json"
+    def kept() -> str:
+        return opened_secrets.bmc_login(world.site, "b3", "no host").password
+
     command = ("bmc", "secret", "b3", "--user", "root")
     said = [give_login(world, tmp_path, "from-file-1", name="b3")]
-    assert "from-file-1" in kept.read_text() and kept.stat().st_mode & 0o777 == 0o600
+    assert kept() == "from-file-1"
     said.append(world.provision(*command, env={"PROVISION_BMC_PASSWORD": "from-env-2"}))
-    assert "from-env-2" in kept.read_text()
+    assert kept() == "from-env-2"
     with world.terminal(*command) as terminal:
         terminal.await_text("Password")
         terminal.type("typed-3\n")
         said.append(world.command_result(terminal.end(), "", terminal.seen))
-    assert "typed-3" in kept.read_text()
+    assert kept() == "typed-3"
     for one in said:
         assert one.code == 0 and not re.search("from-file-1|from-env-2|typed-3", one.out + one.err)
 

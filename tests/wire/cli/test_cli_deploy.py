@@ -20,6 +20,8 @@ from provisioner.domain.events.verification import SealDone, VerifyPassed, Verif
 from provisioner.domain.hardware import DeviceInfo, DiskInfo, HardwareFacts
 from provisioner.domain.profile import Gpu, Profile
 from provisioner.errors import RefusedError
+from provisioner.site import opened_secrets
+from provisioner.state.sealed_secrets import SSH_KEY
 
 if TYPE_CHECKING:
     from tests.wire.conftest import CommandResult, Puppet, World
@@ -410,7 +412,7 @@ def test_no_secret_is_printed_served_or_logged(world: World, puppet: Puppet, tmp
     world.client.put_secret("kept", "root", "bmc-password-5")
     secrets = [puppet.nonce, puppet.token, puppet.phone_token, "bmc-password-5"]
     secrets.append((world.state / "secrets" / "operator.token").read_text().strip())
-    secrets.append((world.state / "secrets" / "deploy_ed25519").read_text().splitlines()[2])
+    secrets.append(opened_secrets.read(world.site, SSH_KEY, ident).splitlines()[2])
     assert len(secrets) == 6 and all(len(secret) > 12 for secret in secrets)
     puppet.phone()
     puppet.http("/agent/v1/hello", body=puppet.greeting(nonce="not-the-right-one"))

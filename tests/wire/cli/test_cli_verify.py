@@ -5,6 +5,7 @@ import json
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -28,6 +29,7 @@ from provisioner.domain.profile import Gpu, Profile
 from provisioner.domain.stage import Stage
 from provisioner.errors import Exit, InputError
 from provisioner.site.site import Site
+from provisioner.state import vault
 from provisioner.state.database import Database
 from provisioner.state.folder import prepare_folder
 from provisioner.state.notify import Listener
@@ -265,7 +267,8 @@ def service(tmp_path: Path, nvml: Path, scripts: Path, monkeypatch: pytest.Monke
         database = Database(state)
         stack.callback(database.close)
         database.migrate()
-        site = Site(settings_module.check(plain, source="test"), database)
+        settings = settings_module.check(plain, source="test")
+        site = Site(settings, database, opener=vault.prepare(settings, database, time.time()))
         deployed(site, target)
         listener = stack.enter_context(Listener(state, "web"))
         api: BaseWSGIServer = make_server("127.0.0.1", 0, create_app(site, listener), threaded=True)

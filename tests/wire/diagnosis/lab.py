@@ -124,7 +124,6 @@ class Lab:
     def __post_init__(self) -> None:
         state = self.site.settings.state
         (state / "secrets").mkdir(exist_ok=True)
-        (state / "secrets" / "deploy_ed25519.pub").write_text("ssh-ed25519 AAAA provisioner\n")
         (state / "secrets" / "seed.key").write_bytes(bytes(32))
         (state / "ramdisk").mkdir(exist_ok=True)
         for name in ("vmlinuz", "initrd.img", "snponly.efi", "undionly.kpxe"):
