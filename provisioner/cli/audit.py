@@ -106,6 +106,9 @@ def verify(
     known = tuple(map(_key, keys))
     kept = [_head_of(path, known) for path in earlier]
     head = audit_export.verify(_lines(file), known, kept) if file else _of_service(client, known, kept)
+    for one in kept:
+        if one.number < head.first - 1:
+            info(f"the earlier one ends with line {one.number}; what was between is gone: nothing joins them")
     print_record(output, "audit", head, lambda: _show(head), name=str(head.number))
     info(f"whole: {head.count} lines, number {head.first} to {head.number}; none was changed, lost or added")
     if not known and file:

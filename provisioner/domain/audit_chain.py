@@ -23,6 +23,11 @@ class Chain:
         self.number, self.hash = 0, NOTHING  # of the last line
         self._is_vouched = True  # that the first line is the first
 
+    def resume(self, *, first: int, previous: str, number: int, hash_: str, count: int) -> None:
+        """Go on after lines that were looked at before: a signed head says what they came to."""
+        self.first, self.previous = first, previous
+        self.number, self.hash, self.count = number, hash_, count
+
     def add(self, raw: bytes) -> Line:
         """The next line, with its line feed. Raises AuditError (PV-690)."""
         line = _read(raw, self.number + 1)

@@ -6,6 +6,8 @@ A check that cannot be made says so; none raises. What takes long, or needs pack
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from pysqlite3 import dbapi2 as sqlite3
+
 from provisioner.domain.bootfiles import ARCHITECTURES, USUAL
 from provisioner.domain.check_line import CheckLine
 from provisioner.errors import DamagedDatabaseError, FileError, NewerFolderError, ProvisionError
@@ -60,6 +62,10 @@ def _made(subject: str, check: Check, site: Site) -> Iterator[CheckLine]:
     except OSError as fault:
         sentence = f"cannot be looked at: {file_fault.explained(fault)}"
         yield CheckLine(subject=subject, state="unknown", sentence=sentence, hint="ask as root")
+    except sqlite3.Error as fault:  # a database that this release has not seen yet
+        hint = "start the service, which brings the database to this release"
+        sentence = f"cannot be looked at: {fault}"
+        yield CheckLine(subject=subject, state="unknown", sentence=sentence, hint=hint)
 
 
 def _interface(site: Site) -> Iterator[CheckLine]:

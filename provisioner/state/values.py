@@ -60,12 +60,17 @@ class Values(Table):
 
     def put_weak_login(self, host: str, words: list[str], *, whole: bool) -> None:
         """What was found at a host's BMC; unless it was `whole`, what was found before stays beside it."""
+        if self._with(host, words, whole=whole) == self.weak_logins():
+            return  # as it mostly is: nothing need be written
+        with self._connection.writing() as db:
+            now = _WORDS.dump_json(self._with(host, words, whole=whole)).decode()
+            db.execute("INSERT OR REPLACE INTO service VALUES (?, ?)", ["bmc.weak", now])
+
+    def _with(self, host: str, words: list[str], *, whole: bool) -> dict[str, list[str]]:
         known = self.weak_logins()
         before = [] if whole else known.get(host, [])
-        now = list(dict.fromkeys([*before, *words]))
-        if now != known.get(host, []):
-            changed = {name: said for name, said in {**known, host: now}.items() if said}
-            self._put("bmc.weak", _WORDS.dump_json(changed))
+        changed = {**known, host: list(dict.fromkeys([*before, *words]))}
+        return {name: said for name, said in changed.items() if said}
 
     def _value(self, key: str, make: Callable[[str], list[_Item]]) -> list[_Item]:
         row = self._connection.fetch_one("SELECT value FROM service WHERE key = ?", key)

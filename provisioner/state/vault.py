@@ -63,6 +63,8 @@ def _adopt_files(state: Path, database: Database, now: float, say: Say) -> None:
         return
     with database.writing():
         for path, kind, name, public in found:
+            if database.secrets.has(kind, name):  # a crash has left the file, or somebody has put it back
+                continue
             database.secrets.put(kind, name, path.read_text(), now=now, public=public)
             what = f"{kind} {name}"
             entry = Entry(kind=Kind.SECRET_WRITTEN, time=now, by="service", what=what, sentence="was a file")
@@ -70,7 +72,7 @@ def _adopt_files(state: Path, database: Database, now: float, say: Say) -> None:
     for path, *_ in found:
         _shred(path)
     (secrets_folder(state) / f"{FORMER_SSH_KEY}.pub").unlink(missing_ok=True)
-    say(f"{len(found)} secrets of {secrets_folder(state)} are encrypted now, in the database")
+    say(f"what was secret in {secrets_folder(state)} is encrypted now, in the database: {len(found)} files")
 
 
 def _plain_files(folder: Path) -> Iterator[tuple[Path, str, str, str]]:

@@ -4,7 +4,7 @@ import logging
 
 from provisioner.domain.audit import Line
 from provisioner.domain.audit_chain import Chain
-from provisioner.domain.audit_export import Head, SignedHead
+from provisioner.domain.audit_export import Head, SignedHead, read_head
 from provisioner.errors import AuditError
 from provisioner.site import opened_secrets
 from provisioner.site.site import Site
@@ -18,25 +18,30 @@ DAY = 86400.0
 
 
 class AuditSigning:
-    """Follows the chain, so that each line is read and checked once in the life of this process."""
+    """Follows the chain from the last head on, so that each line is read once; a part of it at a time."""
 
     def __init__(self, site: Site) -> None:
         self._site = site
         self._chain = Chain()
+        self._begun = self._is_broken = False
         self._next = 0.0
-        self._is_broken = False
 
     def step(self) -> None:
         """Write down what was counted, forget what is old, sign what is new, where it is time."""
         site, now = self._site, self._site.clock()
         audit.flush(site.database, now)
-        if site.opener is None or not self._is_due(now):
+        if site.opener is None or self._is_broken or not self._is_due(now):
             return
         self._forget(now)
-        number, _ = audit.tip(site.database)
-        if number and number != site.database.audit.signed_until():
+        try:
+            is_whole = self._follow()
+        except AuditError as fault:  # what is broken is not signed: that would hide it
+            log.error("%s (PV-%d): provision audit verify", fault, fault.code)
+            self._is_broken = True
+            return
+        if is_whole:
             self._sign(now)
-        self._next = now + EVERY
+            self._next = now + EVERY
 
     def _is_due(self, now: float) -> bool:
         return now >= self._next or self._site.database.audit.wanted_head() > self._chain.number
@@ -46,25 +51,42 @@ class AuditSigning:
             self._site.database.audit.prune(now - days * DAY, AT_ONCE, now)
 
     def _sign(self, now: float) -> None:
-        """A chain that is broken is not signed any more: `provision check` and the log say so."""
-        try:
-            self._follow()
-        except AuditError as fault:
-            if not self._is_broken:
-                log.error("%s (PV-%d): provision audit verify", fault, fault.code)
-            self._is_broken = True
+        if not self._chain.count or self._chain.number == self._site.database.audit.signed_until():
             return
         private, public = opened_secrets.audit_key(self._site)
         head = Head.of(self._chain, key=public, now=now)
         signed = SignedHead(head=head, signature=ed25519.sign(private, head.to_bytes()))
         self._site.database.audit.put_head(head.number, signed.to_bytes())
 
-    def _follow(self) -> None:
-        """Read what is new; lines may have been forgotten since."""
+    def _follow(self) -> bool:
+        """Read some of what is new; whether that was all. Raises AuditError."""
         lines, chain = self._site.database.audit, self._chain
+        if not self._begun:
+            self._resume()
         first = lines.first()
         if chain.count and chain.first < first <= chain.number:
             chain.forget(first, Line.model_validate_json(lines.lines(first - 1, 1)[0]).previous)
-        while raw := lines.lines(self._chain.number, AT_ONCE):
-            for line in raw:
-                self._chain.add(line)
+        found = lines.lines(chain.number, AT_ONCE)
+        for line in found:
+            chain.add(line)
+        return len(found) < AT_ONCE
+
+    def _resume(self) -> None:
+        """From the newest head that our own key has signed, else from the first line."""
+        self._begun = True
+        _, public = opened_secrets.audit_key(self._site)
+        for raw in reversed(self._site.database.audit.heads()):
+            try:
+                signed = read_head(raw)
+                signed.require_signed([public])
+            except AuditError:
+                continue
+            head = signed.head
+            self._chain.resume(
+                first=head.first,
+                previous=head.previous,
+                number=head.number,
+                hash_=head.hash,
+                count=head.count,
+            )
+            return

@@ -12,6 +12,7 @@ from provisioner import run, settings
 from provisioner.lab import network
 from provisioner.lab.rehearsal import Rehearsal
 from provisioner.site.site import Site
+from provisioner.state import secret_keys
 from provisioner.state.database import Database
 from provisioner.verify import ssh
 from provisioner.worker import verification
@@ -60,7 +61,7 @@ class GpuHost:
     def __init__(self, lab: Rehearsal) -> None:
         lan = {"interface": network.BRIDGE, "address": network.ADDRESS}
         known = settings.load(lab.folder / "provisioner.toml", state=lab.service.state, **lan)
-        self.site = Site(known, Database(lab.service.state))
+        self.site = Site(known, Database(lab.service.state), opener=secret_keys.look(known))
         self.row = self.site.database.deployments.get(lab.deployment.id)
         self._folder = lab.folder / "gpu-host"
         self._folder.mkdir()
@@ -95,5 +96,8 @@ class GpuHost:
 
     def _run(self, command: str, stdin: bytes) -> bytes:
         """What a command prints there. Raises ProgramError."""
-        with ssh.route(verification._target(self.site, self.row), self._folder) as route:
+        with (
+            verification._target(self.site, self.row) as target,
+            ssh.route(target, self._folder) as route,
+        ):
             return run.run(["ssh", *PATIENT, *ssh.login(route), command], stdin=stdin, timeout=300).stdout

@@ -46,7 +46,7 @@ def sign() -> AuditHeads:
     signed = await_change(site.database.audit.signed_until, lambda until: until >= number, SIGNED_WITHIN)
     if signed < number:
         raise WorkerError(
-            "the audit was not signed: the worker does nothing, or its chain is broken",
+            "the audit was not signed: the worker does nothing, or a line was changed",
             hint="provision audit verify; provision check; is worker among the services?",
         )
     return _heads(site)

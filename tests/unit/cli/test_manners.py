@@ -158,7 +158,7 @@ def test_a_logins_name_with_a_user_is_no_mistyped_command(name: str, monkeypatch
     monkeypatch.setattr(client_module, "Client", Service)
     monkeypatch.setenv("PROVISION_BMC_PASSWORD", "pw")
     typed("bmc", "secret", name, "--user", "admin")
-    assert put == [(name, "admin", "pw")]
+    assert put == [(name, "admin", "pw", "")]
 
 
 def test_nothing_is_guessed_of_what_is_like_nothing(capsys: pytest.CaptureFixture[str]) -> None:

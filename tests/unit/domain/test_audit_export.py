@@ -203,6 +203,23 @@ def test_a_chain_that_begins_later_says_what_was_before(keys: tuple[str, str]) -
         unsaid.end()
 
 
+def test_what_goes_on_from_an_earlier_export_is_joined_to_it(keys: tuple[str, str]) -> None:
+    """All of the earlier one was forgotten since; what comes first says what was before it."""
+    before = make(10)
+    kept = signed(before, *keys).head
+    gone = Forgotten(number=10, hash=hash_of(before[-1]))
+
+    def after(previous: str, forgotten: Forgotten) -> bytes:
+        first = Line(kind=Kind.CHECKPOINT, time=2e9, number=11, previous=previous, forgotten=forgotten)
+        lines = [first.to_bytes(), *make(3, 12, hash_of(first.to_bytes()))]
+        return b"".join(audit_export.write(lines, signed(lines, *keys)))
+
+    assert verify(after(gone.hash, gone), earlier=[kept]).first == 11
+    other = gone.model_copy(update={"hash": "ab" * 32})
+    with pytest.raises(AuditError, match="line 10 of the audit is not the one that was there"):
+        verify(after(other.hash, other), earlier=[kept])
+
+
 @pytest.mark.parametrize(
     "data",
     [b"", b"\n", b"{}\n", b"\xff\xfe\n", b"[" * 5000 + b"\n", canonical_json.dump({"format": "other"})],

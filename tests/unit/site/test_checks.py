@@ -13,7 +13,7 @@ from provisioner.domain.events.request import NetbootLooping
 from provisioner.errors import ProgramError
 from provisioner.site import checks, interface, ports
 from provisioner.site.site import Site
-from provisioner.state import disk_usage, integrity
+from provisioner.state import disk_usage, integrity, secret_keys
 from provisioner.state.folder import prepare_folder
 from provisioner.state.values import RogueServer
 from tests.unit.conftest import Clock
@@ -233,3 +233,22 @@ def test_a_damaged_page_is_found(site: Site) -> None:
         file.write(b"\xff" * 4096)
     line = checks.of_database(site.settings.state)
     assert (line.state, line.code) == ("fault", 607) and line.hint
+
+
+def test_a_database_that_this_release_has_not_seen_yet_is_looked_at_as_far_as_it_goes(whole: Site) -> None:
+    whole.database.db.execute("DROP TABLE secrets")
+    [line] = lines(whole, "secrets")
+    assert line.state == "unknown" and "no such table" in line.sentence
+    assert [line.state for line in lines(whole, "clock")] == ["ok"]
+
+
+def test_the_place_of_the_key_is_said(whole: Site) -> None:
+    [line] = lines(whole, "secrets")
+    key = secret_keys.key_file(whole.settings)
+    assert line.state == "ok" and line.sentence.endswith(f"from {key}")
+
+
+def test_secrets_that_nobody_here_can_open_are_a_fault(whole: Site) -> None:
+    whole.database.db.execute("UPDATE secrets SET body = replace(body, 'pv1.', 'pv1.0000')")
+    [line] = lines(whole, "secrets")
+    assert (line.state, line.code) == ("fault", 681)

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
+from pysqlite3 import dbapi2 as sqlite3
 
 from provisioner import settings as settings_module
 from provisioner.deployment.order import arm
@@ -20,6 +21,7 @@ from provisioner.state.database import Database
 from provisioner.state.sealed_secrets import BMC_LOGIN, CERTIFICATE_KEY, SITE, SSH_KEY
 from provisioner.system import ed25519
 from tests.logins import put_login, site_with_keys
+from tests.unit.state.test_migration import restore
 
 PASSWORD = "Canary-Of-A-Login"
 
@@ -54,6 +56,24 @@ def test_plain_files_of_an_earlier_release_are_encrypted_and_gone(tmp_path: Path
     found = raw(tmp_path / "s")
     lines = [line.encode() for line in files["deploy_ed25519"].splitlines() if not line.startswith("-----")]
     assert not [secret for secret in (PASSWORD.encode(), *lines) if secret in found]
+    site.database.close()
+
+
+def test_a_start_that_was_killed_before_the_file_was_gone_is_finished_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    earlier(tmp_path / "s")
+
+    def killed(path: Path) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(vault, "_shred", killed)
+        site_with_keys(tmp_path / "s")
+    assert (tmp_path / "s" / "secrets" / "lab.bmc.json").exists()
+    site = site_with_keys(tmp_path / "s")
+    assert opened_secrets.bmc_login(site, "lab", "vc-1").password == PASSWORD
+    assert PASSWORD.encode() not in raw(tmp_path / "s")
     site.database.close()
 
 
@@ -191,3 +211,24 @@ def test_a_deployment_under_way_at_the_upgrade_is_verified_by_the_key_of_its_tim
     vault.prepare(settings, database, 2.0)
     assert not database.secrets.has(SSH_KEY, SITE)
     database.close()
+
+
+# --- what earlier releases left in the database ------------------------------------------------------------
+
+
+def test_what_an_earlier_release_had_deleted_is_not_left_in_the_file(tmp_path: Path) -> None:
+    restore(tmp_path / "provisioner.db")
+    connection = sqlite3.connect(tmp_path / "provisioner.db")
+    connection.execute("PRAGMA secure_delete=OFF")
+    connection.execute("INSERT INTO service VALUES ('canary', ?)", [PASSWORD * 400])
+    connection.commit()
+    connection.execute("DELETE FROM service WHERE key = 'canary'")
+    connection.execute("PRAGMA user_version=14")
+    connection.commit()
+    connection.close()
+    assert PASSWORD.encode() in raw(tmp_path), "the finder finds it"
+    database = Database(tmp_path)
+    database.migrate()
+    assert PASSWORD.encode() not in raw(tmp_path)
+    database.close()
+    assert PASSWORD.encode() not in raw(tmp_path)

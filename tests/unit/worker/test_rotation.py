@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from provisioner.deployment import removal
 from provisioner.domain.audit import Kind
-from provisioner.domain.host import Host
+from provisioner.domain.host import Bmc, Host
 from provisioner.errors import NotYetError, PowerError
 from provisioner.power import registry
 from provisioner.power.protocol import (
@@ -147,6 +148,20 @@ def test_the_inventorys_next_login_counts_again(site: Site, host: Host, board: B
     put_login(site, "by-hand", "root", "typed-at-the-bmc")
     changed = host.model_copy(update={"bmc": host.bmc.model_copy(update={"secret": "by-hand"})})
     assert power.bmc_address(site, changed).password == "typed-at-the-bmc"
+
+
+def test_the_own_login_goes_with_the_machine(site: Site, host: Host, board: Board) -> None:
+    rotate(site, host)
+    renamed = removal.rename_host(site, "vc-1", "vc-9", by="ann")
+    assert lets_in(site, renamed)
+    target = host.model_copy(
+        update={"name": "vc-3", "macs": ("52:54:00:00:00:03",), "bmc": Bmc(driver="manual")}
+    )
+    site.database.put_inventory([target], [], site.settings.hosts_range)
+    moved = removal.move_host(site, "vc-9", "vc-3", by="ann")
+    assert lets_in(site, moved) and board.password == power.bmc_address(site, moved).password
+    removal.remove_host(site, "vc-3", by="ann")
+    assert site.database.secrets.names(OWN_BMC_LOGIN) == [] and site.database.rotations.all() == []
 
 
 def steps_of(site: Site, host: Host, board: Board) -> int:

@@ -92,6 +92,10 @@ ELSEWHERE = {  # what answers as data → which tests read it
     "image untrust": "tests/wire/cli/test_cli_removal.py",
     "bmc secret put": "tests/wire/cli/test_cli_removal.py",
     "bmc secret remove": "tests/wire/cli/test_cli_removal.py",
+    "bmc rotate": "tests/wire/cli/test_cli_bmc.py",
+    "audit list": "tests/wire/cli/test_cli_audit.py",
+    "audit verify": "tests/wire/cli/test_cli_audit.py",
+    "audit key": "tests/wire/cli/test_cli_audit.py",
 }
 
 

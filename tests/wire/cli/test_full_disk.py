@@ -319,7 +319,7 @@ def test_a_certificate_is_written_whole_or_stays_what_it_was(tmp_path: Path, kin
     assert found[-1]["before"] != found[-1]["after"]
 
 
-@pytest.mark.parametrize("noun", ["certificate", "report"])
+@pytest.mark.parametrize("noun", ["certificate", "report", "audit"])
 def test_what_the_service_gives_is_written_whole_or_not_at_all(
     world: World, tmp_path: Path, noun: str
 ) -> None:
@@ -328,6 +328,8 @@ def test_what_the_service_gives_is_written_whole_or_not_at_all(
     if noun == "certificate":
         keep(world, host.name, healthy(), 1_800_000_000.0)
         words = ("certificate", "get", host.name, "--to", folder / "unit.pdf")
+    elif noun == "audit":
+        words = ("audit", "export", "--to", folder / "audit.jsonl")
     else:
         chosen = ("--select", f"host={host.name}", "--yes", "--expect-count", "1", "--no-wait")
         words = ("report", world.provision("deploy", *chosen).out.strip(), "--to", folder / "run.pdf")
@@ -353,6 +355,7 @@ def test_a_report_of_this_machine_is_written_whole_or_stays_what_it_was(tmp_path
 SERVICE = test_service.test_a_full_disk_is_said_hinders_no_machine_and_is_over_when_there_is_room
 # what each command writes by its options, and the test of it on a full disk
 WRITTEN: dict[tuple[str, str], Callable[..., None]] = {
+    ("audit export", "--to"): test_what_the_service_gives_is_written_whole_or_not_at_all,
     ("certificate export", "--to"): test_a_certificate_is_written_whole_or_stays_what_it_was,
     ("certificate get", "--to"): test_what_the_service_gives_is_written_whole_or_not_at_all,
     ("certificate keygen", "--dir"): test_a_key_pair_is_made_whole_or_not_at_all,
@@ -384,6 +387,7 @@ WRITTEN: dict[tuple[str, str], Callable[..., None]] = {
 # what is kept for the next time, looked at by its sum before it is believed; and a rehearsal's remains
 SCRATCH = {("ramdisk build", "--cache"), ("rehearse", "--cache"), ("rehearse", "--keep")}
 READ = {
+    *(("audit verify", "file"), ("audit verify", "--earlier")),
     *(("certificate verify", "file"), ("certificate verify", "--key")),
     *(("certificate export", "file"), ("certificate export", "--key")),
     *(("verify", "--key"), ("verify", "--profile")),

@@ -215,7 +215,8 @@ def test_none_of_fifty_secrets_is_anywhere(world: World, tmp_path: Path) -> None
         world.client.put_secret(f"more-{number}", "root", canaries[f"more {number}"])
     assert len(canaries) >= 50
 
-    bmc = {"driver": "ipmi", "address": "10.77.0.199", "secret": "rack-9", "console": "none"}
+    world.lan.add_address("10.77.2.1/24")  # so that there is a way to it, and nobody
+    bmc = {"driver": "ipmi", "address": "10.77.2.9", "secret": "rack-9", "console": "none"}
     silent = world.add_host(bmc=bmc)
     with world.lines("bmc", "test", silent.name) as asking:
         shown = poll_for(world)
