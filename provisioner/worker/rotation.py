@@ -103,6 +103,8 @@ def settle(site: Site, host: Host, bmc: BmcAddress) -> BmcAddress:
 def _found(site: Site, host: Host, bmc: BmcAddress) -> BmcAddress:
     """The login that works; where ours is refused, one that was sent once may have come late."""
     row = site.database.rotations.of(host)
+    if login := own_login(site, host):  # it may be newer than `bmc`: another thread has just changed it
+        bmc = _with(bmc, login)
     if row.state == "done" and row.next and not _takes(bmc):
         with site.database.writing():
             site.database.rotations.put(row.model_copy(update={"state": "sent"}))

@@ -137,6 +137,15 @@ def test_the_new_password_holds_and_is_the_hosts_own(site: Site, host: Host, boa
     assert site.database.secrets.names(OWN_BMC_LOGIN) == [site.database.rotations.of(host).login]
 
 
+def test_who_waited_for_another_rotation_goes_on_with_its_password(
+    site: Site, host: Host, board: Board
+) -> None:
+    before = power.bmc_address(site, host)
+    first = rotation.rotate(site, host, before)
+    second = rotation.rotate(site, host, before)
+    assert board.password == second.password != first.password and lets_in(site, host)
+
+
 def test_another_host_that_shares_the_login_keeps_it(site: Site, host: Host, board: Board) -> None:
     rotate(site, host)
     other = host.model_copy(update={"name": "vc-2", "macs": ("52:54:00:00:00:02",)})
