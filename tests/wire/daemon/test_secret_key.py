@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -88,6 +89,10 @@ def test_a_start_without_its_key_is_refused_and_says_what_to_do(own: Inside, tmp
 def test_a_worker_that_was_killed_is_given_the_key_again(own: Inside, lan: Namespace) -> None:
     own.start()
     run.signal_process(children(own)["worker"], signal.SIGKILL)
+    until = time.monotonic() + 60
+    while "worker serves again" not in own.log.read_text():
+        assert time.monotonic() < until, own.log.read_text()
+        time.sleep(0.1)  # its log has no event that we could await
     said = lan.provision("audit", "export", "--state", own.state)
     assert said.code == 0, said
     assert "worker was killed by signal 9; it is started again" in own.log.read_text()
