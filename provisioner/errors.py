@@ -119,6 +119,13 @@ class PackError(ProvisionError):
     exit = Exit.REFUSED
 
 
+class BackupError(ProvisionError):
+    """A backup is none, is damaged, or is not signed by whom it should be."""
+
+    code = 680
+    exit = Exit.REFUSED
+
+
 class CertificateError(ProvisionError):
     """A certificate is none, was changed, or is by a key that nobody knows here."""
 

@@ -73,6 +73,14 @@ COMMANDS: Places = {
         "support_dump:support_dump",
         "Write one file for whoever helps: events, logs, settings, versions, the last deployments.",
     ),
+    "backup": (
+        "backup:backup",
+        "Write the state folder to FILE, while the service runs: database, keys, secrets, logs, ramdisk.",
+    ),
+    "restore": (
+        "backup:restore",
+        "Make the state folder, which must be empty or not there, from a backup; whole, or not at all.",
+    ),
     "explain": ("explanation:explain", "Say what an error code means and what to do; works offline."),
     "completion": (
         "completion:completion",

@@ -50,6 +50,8 @@ EXITS: Mapping[str, tuple[Exit, ...]] = {
     "rehearse": (Exit.FAILED,),
     "serve": (Exit.REFUSED,),
     "support-dump": (Exit.REFUSED,),
+    "backup": (Exit.REFUSED,),
+    "restore": (Exit.REFUSED,),
     "verify": (Exit.FAILED, *SERVICE, Exit.RUNNING, Exit.REJECTED),
     **dict.fromkeys(("certificate get", "certificate list"), SERVICE),
     "certificate verify": (Exit.REFUSED, Exit.REJECTED),

@@ -2,11 +2,13 @@
 
 from provisioner.cli.explain_acceptance import ACCEPTANCE
 from provisioner.cli.explain_causes import NAMED
+from provisioner.cli.explain_state import STATE
 
 # code → (what has happened, what to do). A test fails where the program uses a code that is not here.
 CODES: dict[int, tuple[str, str]] = {
     **NAMED,
     **ACCEPTANCE,
+    **STATE,
     100: ("Something typed or written cannot be used.", "The message names the word; correct it."),
     101: ("This is not a MAC address.", "Twelve hexadecimal digits in any notation, as on the label."),
     102: ("This is not a service's URL.", "Write --server http://ADDRESS[:PORT]."),

@@ -1,5 +1,6 @@
 """`provision ramdisk …`: the small system that hosts boot over the network."""
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import click
@@ -30,18 +31,17 @@ def build(kernel: Path | None, firmware: Path | None, out: Path | None, state: P
     """Build kernel, ramdisk and boot programs; the same inputs give the same bytes."""
     from provisioner import ramdisk as builder
     from provisioner.state import image_files
-    from provisioner.state.folder import prepare_folder
+    from provisioner.state.folder import used_by_command
 
-    if not out:
-        prepare_folder(state)
     target = out or state / "ramdisk"
-    built = builder.build(
-        target,
-        cache=cache / "ramdisk",
-        kernel=kernel,
-        firmware=firmware,
-        keys=image_files.trusted_keys(state),
-    )
+    with nullcontext() if out else used_by_command(state):
+        built = builder.build(
+            target,
+            cache=cache / "ramdisk",
+            kernel=kernel,
+            firmware=firmware,
+            keys=image_files.trusted_keys(state),
+        )
     info(f"kernel {built.kernel}, in {target}:")
     for name, (length, digest) in built.files.items():
         info(f"  {name:<14}{size(length):>9}  sha256 {digest}")

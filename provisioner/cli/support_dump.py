@@ -6,10 +6,11 @@ from pathlib import Path
 
 import click
 
+from provisioner.cli import state_folder
 from provisioner.cli.check import SETTINGS
 from provisioner.cli.options import output_option, state_option
 from provisioner.cli.output import Column, info, print_rows
-from provisioner.errors import InputError, RefusedError
+from provisioner.errors import RefusedError
 from provisioner.system import file_fault
 from provisioner.system.units import size
 
@@ -46,7 +47,7 @@ def support_dump(out: Path | None, deployments: int, file: Path, state: Path, ou
     from provisioner.site.site import Site
     from provisioner.state.database import Database
 
-    _check_state(state)
+    state_folder.require_ours(state)
     target = out or Path(f"support-{platform.node()}-{time.strftime('%Y%m%d-%H%M%S')}.tar.gz")
     try:
         known = settings.load(file, state=str(state))
@@ -67,17 +68,3 @@ def support_dump(out: Path | None, deployments: int, file: Path, state: Path, ou
     )
     print_rows(output, "files", files, columns, name=lambda row: row.name)
     info(f"{target}, {size(target.stat().st_size)}: look it through before you give it away")
-
-
-def _check_state(state: Path) -> None:
-    """Raises InputError, RefusedError (PV-622) where this is no state folder, or not ours to read."""
-    try:
-        is_one = (state / "secrets").is_dir()
-        if is_one:
-            list((state / "secrets").iterdir())
-    except PermissionError as fault:
-        raise RefusedError(
-            f"{state}: you may not enter the service's state folder", hint="as root", code=622
-        ) from fault
-    if not is_one:
-        raise InputError(f"{state} is no state folder of the service", hint="give --state")

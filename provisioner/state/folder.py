@@ -5,6 +5,7 @@ import pwd
 import secrets
 import stat
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from provisioner import run
@@ -29,18 +30,20 @@ PRIVATE = 0o077  # the bits that nobody else may have
 FILES = ("provisioner.db*", "secrets/*", "logs/*")
 
 
-def claim_folder(state: Path, say: Callable[[str], None] = lambda sentence: None) -> None:
+def claim_folder(
+    state: Path, say: Callable[[str], None] = lambda sentence: None, *, owner: int | None = None
+) -> None:
     """Make the folder ours and nobody else's; from now on this process makes files for its user alone.
 
     What others may read is narrowed, and `say` is told. Raises ServiceError (PV-613) where it cannot be used,
-    or it or a file of secrets belongs to somebody else.
+    or it or a file of secrets belongs to somebody else than `owner`, a user's number, ours unless given.
     """
     os.umask(UMASK)
     try:
         state.mkdir(mode=0o700, parents=True, exist_ok=True)
         for path in (state, secrets_folder(state), *_private_files(state)):
             if path.exists():
-                _narrow(path, say)
+                _narrow(path, say, os.geteuid() if owner is None else owner)
     except OSError as fault:
         raise unusable(state, fault) from fault
 
@@ -50,12 +53,12 @@ def _private_files(state: Path) -> Iterator[Path]:
         yield from (path for path in state.glob(pattern) if path.is_file() and not path.is_symlink())
 
 
-def _narrow(path: Path, say: Callable[[str], None]) -> None:
+def _narrow(path: Path, say: Callable[[str], None], owner: int) -> None:
     about = path.stat()
-    if about.st_uid != os.geteuid():
+    if about.st_uid != owner:
         raise ServiceError(
-            f"{path} belongs to {_user(about.st_uid)}, and this is {_user(os.geteuid())}",
-            hint=f"start the service as its owner, or: chown -R {_user(os.geteuid())} {path}",
+            f"{path} belongs to {_user(about.st_uid)}, and this is {_user(owner)}",
+            hint=f"start the service as its owner, or: chown -R {_user(owner)} {path}",
             code=613,
         )
     mode = stat.S_IMODE(about.st_mode)
@@ -75,12 +78,36 @@ def _user(number: int) -> str:
         return f"user {number}"
 
 
-def prepare_folder(state: Path, say: Callable[[str], None] = lambda sentence: None) -> None:
+@contextmanager
+def used_by_command(state: Path) -> Iterator[None]:
+    """For a command that writes into the folder itself: root may, and what it makes belongs to the owner.
+
+    Raises as `prepare_folder`.
+    """
+    owner = state.stat() if os.geteuid() == 0 and state.is_dir() else None
+    try:
+        prepare_folder(state, owner=owner.st_uid if owner else None)
+        yield
+    finally:
+        if owner and owner.st_uid:
+            give_away(state, owner.st_uid, owner.st_gid)
+
+
+def give_away(folder: Path, user: int, group: int) -> None:
+    """Everything below a folder that root owns becomes somebody else's."""
+    for path in folder.rglob("*"):
+        if path.lstat().st_uid == 0:
+            os.chown(path, user, group, follow_symlinks=False)
+
+
+def prepare_folder(
+    state: Path, say: Callable[[str], None] = lambda sentence: None, *, owner: int | None = None
+) -> None:
     """Make the folders and keys that the service needs; what is there stays, but see `claim_folder`.
 
     Raises ServiceError (PV-613), DiskFullError (PV-609), FileError (PV-151) where there is no room for a key.
     """
-    claim_folder(state, say)
+    claim_folder(state, say, owner=owner)
     try:
         for name in FOLDERS:
             (state / name).mkdir(exist_ok=True)

@@ -165,6 +165,36 @@ def test_a_support_dump_is_written_whole_or_not_at_all(world: World, tmp_path: P
     assert list(found[-1]["after"]) == ["dump.tar.gz"]
 
 
+def test_a_backup_is_written_whole_or_stays_what_it_was(world: World, tmp_path: Path) -> None:
+    folder, seed = tmp_path / "disk", tmp_path / "seed"
+    seed.mkdir()
+    (seed / "b.tar").write_text("the one of yesterday")
+    words = ("backup", folder / "b.tar", "--state", world.state)
+    [roomy] = runs(folder, seed, [], *words, room=64 << 20)
+    assert roomy["code"] == 0, roomy["err"]
+    pages = sorted({0, 1, 20, roomy["used"] // 2, roomy["used"] - 2})
+    found = runs(folder, seed, pages, *words, room=64 << 20)
+    assert_all_or_nothing(found, least=4)
+    assert list(found[-1]["after"]) == ["b.tar"]
+
+
+def test_a_state_folder_is_restored_whole_or_not_at_all(world: World, tmp_path: Path) -> None:
+    folder, file = tmp_path / "disk", tmp_path / "b.tar"
+    said = world.provision("backup", file)
+    assert said.code == 0, said.err
+    words = ("restore", file, "--state", folder / "s", "--settings", folder / "found.toml")
+    [roomy] = runs(folder, tmp_path / "seed", [], *words, room=64 << 20)
+    assert roomy["code"] == 0 and "s/provisioner.db" in roomy["after"], roomy["err"]
+    *tight, roomy = runs(
+        folder, tmp_path / "seed", sorted({0, 1, 20, roomy["used"] // 2}), *words, room=64 << 20
+    )
+    for one in tight:
+        assert one["code"] in {int(code) for code in Exit} - {Exit.INTERNAL}, one["err"]
+        assert one["after"] == one["before"] == {}, one["err"]
+        assert re.search(r"^✗ .+ \(PV-(151|609)\)$", one["err"], re.MULTILINE), one["err"]
+        assert one["again"] == 0, "with room it works"
+
+
 def test_a_mirror_is_completed_by_the_next_make_and_holds_no_half_file(tmp_path: Path) -> None:
     """What has come stays, for it is whole; what says that all is well comes last."""
     folder, shelf = tmp_path / "disk", tmp_path / "shelf"
@@ -374,6 +404,9 @@ WRITTEN: dict[tuple[str, str], Callable[..., None]] = {
     ("ramdisk build", "--out"): test_a_ramdisk_comes_whole_or_not_at_all,
     ("ramdisk build", "--state"): test_a_ramdisk_comes_whole_or_not_at_all,
     ("report", "--to"): test_what_the_service_gives_is_written_whole_or_not_at_all,
+    ("backup", "file"): test_a_backup_is_written_whole_or_stays_what_it_was,
+    ("restore", "--settings"): test_a_state_folder_is_restored_whole_or_not_at_all,
+    ("restore", "--state"): test_a_state_folder_is_restored_whole_or_not_at_all,
     ("support-dump", "--out"): test_a_support_dump_is_written_whole_or_not_at_all,
     ("rehearse", "--report"): test_rehearse.test_a_report_is_written_whole_or_stays_what_it_was,
     (
@@ -397,6 +430,8 @@ READ = {
     *(("mirror verify", "folder"), ("mirror verify", "--pubkey"), ("mirror verify", "--lock")),
     *(("bmc secret put", "--password-file"), ("ramdisk build", "--kernel"), ("ramdisk build", "--firmware")),
     *(("rehearse", "--iso"), ("rehearse", "--image"), ("serve", "--settings")),
+    *(("backup", "--settings"), ("backup", "--state")),
+    *(("restore", "file"), ("restore", "--key"), ("restore", "--images")),
     *(("check", "--settings"), ("support-dump", "--settings"), ("host import", "file")),
 }
 

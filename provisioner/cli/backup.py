@@ -1,0 +1,163 @@
+"""`provision backup` and `provision restore`: the state folder as one file, and a state folder from it."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from provisioner.cli import state_folder
+from provisioner.cli.check import SETTINGS
+from provisioner.cli.options import output_option, state_option
+from provisioner.cli.output import info, print_field, print_record
+from provisioner.errors import FileError
+from provisioner.system.units import counted, named, size
+
+if TYPE_CHECKING:
+    from provisioner.state.backup_file import Backup, BackupManifest
+
+FILE = click.Path(path_type=Path)
+
+
+@click.command()
+@click.argument("file", type=FILE)
+@click.option("--images", "with_images", is_flag=True, help="The images too; else they are named.")
+@click.option("--settings", type=FILE, default=SETTINGS, help="The service's settings, whose file is in it.")
+@output_option
+@state_option
+def backup(file: Path, with_images: bool, settings: Path, state: Path, output: str) -> None:
+    """Write the state folder to FILE, while the service runs: database, keys, secrets, logs, ramdisk.
+
+    The database is as of one moment (SQLite's own copy, read from end to end). FILE replaces one of that
+    name when it is whole; its manifest has the SHA-256 of all, and is signed by the site's key. It holds
+    every secret of the site: it is made with mode 0600, keep it so. Images are in it by name, unless
+    --images is given. It works whether the service runs or not, on its machine, as its user or as root.
+    """
+    from provisioner.state import backup as backups
+
+    state_folder.require_ours(state)
+    manifest = backups.write(state, file, with_images=with_images, settings=settings)
+    _print(output, manifest, file)
+    left = "" if with_images or not manifest.images else f"; without the bytes of {named(manifest.images)}"
+    info(
+        f"{file}, {size(file.stat().st_size)}{left}. It holds the site's secrets: keep it where nobody looks"
+    )
+
+
+@click.command()
+@click.argument("file", type=FILE)
+@click.option(
+    "--images", type=FILE, help="A folder with images: those that FILE only names are taken from it."
+)
+@click.option("--key", type=FILE, help="The site's public key: FILE must be signed by it.")
+@click.option(
+    "--settings", type=FILE, help="Where the settings go that are in FILE; never over another file."
+)
+@click.option("--dry-run", is_flag=True, help="Read all of FILE, and write nothing.")
+@output_option
+@state_option
+def restore(
+    file: Path,
+    images: Path | None,
+    key: Path | None,
+    settings: Path | None,
+    dry_run: bool,
+    state: Path,
+    output: str,
+) -> None:
+    """Make the state folder, which must be empty or not there, from a backup; whole, or not at all.
+
+    Every file is held against its SHA-256, the database is read from end to end and brought to this
+    release. What was under way when the backup was made ends as failed (PV-684), for an order may have been
+    carried out since: nothing is erased by a restored order. Images that FILE only names are listed, unless
+    --images has them. A backup of a newer release is refused (PV-611).
+    """
+    from provisioner.state import backup_file
+    from provisioner.state import restore as restoring
+
+    with backup_file.opened(file) as opened:
+        if key:
+            opened.verify_signature(key)
+        if dry_run:
+            restoring.check(opened)
+            restoring.require_bare(state)
+            _print(output, opened.manifest, file)
+            return info(f"{file} is whole; {state} would be made from it")
+        _restore(opened, state, images, settings)
+        _print(output, opened.manifest, file)
+
+
+def _restore(opened: "Backup", state: Path, images: Path | None, settings: Path | None) -> None:
+    from provisioner.state import restore as restoring
+
+    if settings and settings.exists():
+        raise FileError(
+            f"{settings}: something of that name is there already", hint="give another --settings"
+        )
+    ended: list[str] = []
+    with _settings(opened, settings):
+        made = restoring.restore(
+            opened,
+            state,
+            images=images,
+            end=lambda stage, manifest: ended.extend(_end(stage, manifest)),
+            say=info,
+        )
+    if ended:
+        info(f"{counted(len(ended), 'order')} ended (PV-684): nobody knows what became of {named(ended)}")
+    if made.missing:
+        info(f"add these images again, the backup only names them: {named(made.missing)}")
+    info(
+        f"{state} is as it was at {_time(opened.manifest.created)}; next: start the service, provision check"
+    )
+
+
+@contextmanager
+def _settings(opened: "Backup", target: Path | None) -> Iterator[None]:
+    """The settings that the backup has, where they are wanted; gone again where the block fails."""
+    from provisioner.state import restore as restoring
+
+    if not target:
+        yield
+        return
+    try:
+        if not restoring.extract_settings(opened, target):
+            info(f"the backup has no settings: {target} is not written")
+        yield
+    except BaseException:
+        target.unlink(missing_ok=True)
+        raise
+
+
+def _end(stage: Path, manifest: "BackupManifest") -> list[str]:
+    """Nothing of the settings matters to the end of an order but where its rows lie."""
+    from provisioner import settings
+    from provisioner.deployment import restored
+    from provisioner.site.site import Site
+    from provisioner.state.database import Database
+
+    body = {"state": stage, "interface": "unknown", "address": "192.0.2.1/24"}
+    database = Database(stage)
+    try:
+        return restored.end_all(
+            Site(settings.check(body, source="restore"), database), _time(manifest.created)
+        )
+    finally:
+        database.close()
+
+
+def _print(output: str, manifest: "BackupManifest", file: Path) -> None:
+    def show() -> None:
+        print_field("Made", f"{_time(manifest.created)} on {manifest.machine}, by {manifest.version}")
+        print_field("Database", f"schema {manifest.schema_version}")
+        total = sum(each.size for each in manifest.files)
+        print_field("Files", f"{counted(len(manifest.files), 'file')}, {size(total)}")
+        print_field("Images", named(manifest.images) or "none")
+
+    print_record(output, "backup", manifest, show, name=str(file))
+
+
+def _time(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(seconds))
