@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from provisioner.cli.options import inherit
-from provisioner.errors import SettingsError
+from provisioner.cli.output import info
+from provisioner.errors import Exit, SettingsError
 
 
 @click.command()
@@ -24,10 +25,15 @@ from provisioner.errors import SettingsError
 @click.option("--address", metavar="CIDR", help="The service's own address there, as 10.77.0.1/24.")
 @click.option("--http-port", type=int, help="The port of the web service.")
 @click.option(
+    "--process",
     "--only",
+    "only",
     type=click.Choice(["dhcp", "tftp", "dns", "web", "api", "worker"]),
-    help="Run one service alone.",
+    help="Run this process alone, without a parent, after --prepare; systemd's units do.",
 )
+@click.option("--prepare", is_flag=True, help="Make the state folder ready for single processes, and end.")
+@click.option("--dry-run", is_flag=True, help="Read the settings, say whether they can be used, and end.")
+@click.option("--is-wanted", is_flag=True, hidden=True, help="Whether the settings have --process: 0 or 1.")
 @click.option("--pulse-fd", type=int, default=-1, hidden=True)
 def serve(
     file: Path | None,
@@ -36,12 +42,16 @@ def serve(
     address: str | None,
     http_port: int | None,
     only: str | None,
+    prepare: bool,
+    dry_run: bool,
+    is_wanted: bool,
     pulse_fd: int,
 ) -> int:
     """Answer DHCP, TFTP, DNS and HTTP on one LAN, and work on deployments, until told to stop.
 
     All services run under one parent. One that hangs or ends is started again; one that fails five times
-    within ten minutes stops all. The interface is never configured.
+    within ten minutes stops all. Under systemd each is a unit of its own (--process), behind one that makes
+    the state folder ready (--prepare). The interface is never configured.
     On SIGHUP the settings are read again; what is under way goes on.
     """
     from provisioner import daemon, settings
@@ -59,6 +69,13 @@ def serve(
         return settings.load(file, **given) if file else settings.check(given, source="the command line")
 
     notifier = SystemdNotifier(os.environ.pop("NOTIFY_SOCKET", ""))  # no child may speak in its name
+    if dry_run:
+        info(f"the settings can be used: {', '.join(load().processes)}")
+        return Exit.DONE
+    if prepare:
+        return daemon.prepare_alone(load())
+    if only and is_wanted:
+        return Exit.DONE if only in load().processes else Exit.INTERNAL
     if only:
         return daemon.serve_one(load(), only, pulse_fd, load, notifier)
     argv = [sys.executable, "-m", "provisioner", *_child_words(file, given)]

@@ -2,5 +2,6 @@
 
 from provisioner.daemon.parent import serve
 from provisioner.daemon.service import serve_one
+from provisioner.daemon.standalone import prepare_alone
 
-__all__ = ["serve", "serve_one"]
+__all__ = ["prepare_alone", "serve", "serve_one"]

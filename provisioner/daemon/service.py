@@ -8,7 +8,8 @@ import sys
 import threading
 from collections.abc import Callable
 
-from provisioner.daemon.start import prepare, print_line
+from provisioner.daemon import standalone
+from provisioner.daemon.start import print_line
 from provisioner.deployment import downtime
 from provisioner.errors import ProvisionError
 from provisioner.settings import Settings
@@ -41,25 +42,38 @@ def serve_one(
 ) -> int:
     """Run one service in this process until it is ended or its parent's pipe closes; the exit code.
 
-    By `pulse_fd` it says to its parent how it does; without a parent it is systemd's `notifier` that is told.
+    By `pulse_fd` it says to its parent how it does; without a parent it is systemd's `notifier` that is told,
+    and the state folder was made ready by `prepare_alone`.
     """
     os.umask(UMASK)
     _log_to_stderr(name)
-    if pulse_fd >= 0:
-        threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
-        database = Database(settings.state)
-    else:
-        database = prepare(settings)
-    pulse = Pulse(pulse_fd, None if pulse_fd >= 0 else notifier)
-    site = Site(settings, database, clock=downtime.steady_clock(settings, database), load=load)
-    signal.signal(signal.SIGHUP, lambda number, frame: site.reload())
     try:
-        _service(name)(site, pulse)
+        if pulse_fd >= 0:
+            threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
+            _serve(settings, name, Database(settings.state), load, Pulse(pulse_fd))
+        else:
+            _serve_alone(settings, name, load, notifier)
     except ProvisionError as fault:
         sentence = f"{fault} (PV-{fault.code})"
         print_line(f"{sentence}\n  → {fault.hint}" if fault.hint else sentence)
         return int(fault.exit)
     return 0
+
+
+def _serve(settings: Settings, name: str, database: Database, load: Load | None, pulse: Pulse) -> None:
+    site = Site(settings, database, clock=downtime.steady_clock(settings, database), load=load)
+    signal.signal(signal.SIGHUP, lambda number, frame: site.reload())
+    _service(name)(site, pulse)
+
+
+def _serve_alone(settings: Settings, name: str, load: Load | None, notifier: SystemdNotifier | None) -> None:
+    """By the state folder that `prepare_alone` has made ready."""
+    standalone.check_service(settings, name)
+    with standalone.alone(settings, name) as mark:
+        database = standalone.prepared(settings)
+        clock = downtime.steady_clock(settings, database)
+        standalone.note_replaced(database, mark, name, clock())
+        _serve(settings, name, database, load, Pulse(notifier=notifier, on_ready=mark.set))
 
 
 def _log_to_stderr(name: str) -> None:

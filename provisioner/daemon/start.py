@@ -4,11 +4,12 @@ import contextlib
 import os
 import sys
 from collections.abc import Iterator
+from functools import partial
 
 from provisioner.errors import ServiceError
 from provisioner.settings import Settings
 from provisioner.site.interface import check_interface
-from provisioner.state import integrity, notify
+from provisioner.state import backup, integrity, notify
 from provisioner.state.database import Database
 from provisioner.state.folder import claim_folder, prepare_folder
 from provisioner.state.lock import exclusive
@@ -32,7 +33,8 @@ def prepare(settings: Settings) -> Database:
     prepare_folder(settings.state, print_line)
     notify.remove_former_folder(settings.state)
     database = Database(settings.state)
-    integrity.bring_up(database, print_line)
+    keep = partial(backup.keep_before, settings.state, say=print_line)
+    integrity.bring_up(database, print_line, keep)
     for fault in database.unreadable():
         print_line(f"{fault} (PV-{fault.code}); it is left out of lists\n  → {fault.hint}")
     return database

@@ -232,7 +232,7 @@ def _other_servers(site: Site) -> Iterator[CheckLine]:
             subject="DHCP", state="unknown", sentence="nobody listens: dhcp is not among the services"
         )
     elif deaf := site.database.values.deaf_interfaces():
-        hint = "give the service CAP_NET_RAW, as systemd/provisioner.service does"
+        hint = "give the service CAP_NET_RAW, as provisioner-dhcp.service does"
         sentence = f"other servers cannot be heard on {', '.join(deaf)}"
         yield CheckLine(subject="DHCP", state="warning", sentence=sentence, hint=hint)
     elif servers := lan.rogue_servers(site):
@@ -260,7 +260,7 @@ def _worker(site: Site) -> Iterator[CheckLine]:
     if asked or late:
         waiting = [f"a request to the BMC of {asked[0].host}"] if asked else []
         waiting += [f"the deadline of {late[0].id}"] if late else []
-        hint = "is worker among the services? Its log says why; systemctl restart provisioner"
+        hint = "is worker among the services? Its log says why; systemctl restart provisioner-worker"
         sentence = f"it does nothing: {' and '.join(waiting)} waits for more than {duration(PATIENCE)}"
         yield CheckLine(subject="worker", state="fault", sentence=sentence, hint=hint, code=674)
     else:

@@ -22,6 +22,7 @@ from provisioner.settings import Settings
 from provisioner.site.site import Site
 from provisioner.state.counters import MetricsWriter
 from provisioner.state.notify import Listener
+from provisioner.system import activation
 from provisioner.system.line_limit import LineLimit
 from provisioner.system.processes import is_held
 from provisioner.system.pulse import Pulse
@@ -85,8 +86,11 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
 def serve(site: Site, pulse: Pulse) -> None:
     """Serve the LAN until the process is ended; `pulse` is told when it does. Raises ServiceError."""
     settings = site.settings
-    _check_ports(settings)
     places = [f"{address}:{settings.http_port}" for address in settings.addresses]
+    if activation.is_activated():
+        activation.check(places)  # gunicorn takes them by itself
+    else:
+        _check_ports(settings)
     said = ", ".join(f"http://{place}" for place in places)
     _run(site, pulse, options(pulse, "web", places, f"answering on {said}"), "web")
 

@@ -1,0 +1,30 @@
+#!/bin/sh
+# Installs the package $2 into a copy-on-write view of this system below $1, in namespaces of its own, uses it,
+# removes and purges it. Nothing of this machine changes.
+set -eu
+root=$1/root package=$2
+mkdir -p "$root" "$1/up"
+mount -t tmpfs tmpfs "$1/up"
+mkdir "$1/up/upper" "$1/up/work"
+mount -t overlay overlay -o "lowerdir=/,upperdir=$1/up/upper,workdir=$1/up/work,userxattr" "$root"
+mount -t proc proc "$root/proc"
+mkdir -p "$root/mnt/package"
+cp "$package" "$root/mnt/package/provisioner.deb"
+rm -rf "$root/var/lib/provisioner" "$root/etc/provisioner"
+in() { chroot "$root" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 "$@"; }
+in dpkg --force-depends --install /mnt/package/provisioner.deb
+in provision --version
+echo "user: $(in getent passwd provisioner | cut -d: -f1)"
+echo "state: $(in stat -c '%a %U:%G' /var/lib/provisioner)"
+in sed -i -e 's/^interface = .*/interface = "lo"/' -e 's/^address = .*/address = "127.0.0.1\/8"/' \
+    /etc/provisioner/provisioner.toml
+in provision serve --dry-run --settings /etc/provisioner/provisioner.toml
+in systemd-analyze verify --man=no provisioner.target 2>&1 | grep -i provisioner && exit 3
+in touch /var/lib/provisioner/provisioner.db
+in dpkg --remove provisioner
+in test -e /etc/provisioner/provisioner.toml
+in dpkg --purge provisioner
+in test ! -e /usr/bin/provision
+in test ! -e /etc/provisioner
+in test -e /var/lib/provisioner/provisioner.db
+echo "after purge: no program, no settings, the state is left"
