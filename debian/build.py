@@ -167,9 +167,9 @@ def _system(tree: Path, wheels: Path, epoch: int) -> None:
         shutil.copyfile(systemd / name, tree / place)
     (tree / files["provisioner-generator"]).chmod(0o755)
     for shell in SHELLS:
-        place = tree / COMPLETIONS[shell]
-        place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_text(_provision("completion", shell))
+        script = tree / COMPLETIONS[shell]
+        script.parent.mkdir(parents=True, exist_ok=True)
+        script.write_text(_provision("completion", shell))
 
 
 def _provision(*words: str) -> str:

@@ -168,7 +168,7 @@ class _Hashed(io.RawIOBase):
 def _add(archive: tarfile.TarFile, entry: tarfile.TarInfo, source: IO[bytes], path: Path) -> str:
     hashed = _Hashed(source)
     try:
-        archive.addfile(entry, hashed)  # type: ignore[arg-type]  # it asks for `read` alone
+        archive.addfile(entry, hashed)
     except OSError as fault:
         if fault.errno is None:  # tarfile's own: it has ended before its length
             raise FileError(f"{path} was cut while it was read", hint="once more", code=150) from fault

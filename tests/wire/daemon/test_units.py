@@ -145,7 +145,7 @@ def test_the_settings_that_are_shipped_give_a_socket(tmp_path: Path) -> None:
         "",
         "address = \n",
         'address = "x"\n',
-        "address = 7\n",
+        "address = [7]\n",
         'address = "10.0.0.1/8"\nnetworks = 3\n',
         "\x00",
     ],
