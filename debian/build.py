@@ -32,7 +32,8 @@ COMPLETIONS = {
 }
 DOCS = ("README.md", "ARCHITECTURE.md", "SECURITY.md")
 SCRIPTS = ("preinst", "postinst", "prerm", "postrm")
-UNNEEDED = ("ansible_test",)  # of Ansible, 5 MB; nothing here imports it
+UNNEEDED = ("ansible_test", "**/*.c", "**/*.pyx")  # in site-packages
+REPAIRED = "PIL"  # its libraries were patched for its wheel (auditwheel), and strip would break that
 CONFFILE = "etc/provisioner/provisioner.toml"
 
 
@@ -106,8 +107,7 @@ def _environment(tree: Path, wheels: Path, epoch: int) -> None:
         run.run([*_pip(), *install, "--ignore-installed", "--prefix", home, *locked], timeout=600)
         run.run([*_pip(), *install, "--ignore-installed", "--prefix", home, ours], timeout=300)
     site = home / "lib" / f"python{PYTHON[0]}" / "site-packages"
-    for name in UNNEEDED:
-        shutil.rmtree(site / name)
+    _slim(site)
     for path in (*site.glob("*.dist-info/direct_url.json"), *site.glob("*.dist-info/REQUESTED")):
         path.unlink()  # they say where it was built
     (home / "bin" / "python3").symlink_to(SYSTEM_PYTHON)
@@ -129,6 +129,15 @@ def _environment(tree: Path, wheels: Path, epoch: int) -> None:
     run.run([SYSTEM_PYTHON, "-P", "-s", *compile_all, site], timeout=900, env=env)
     (tree / "usr" / "bin").mkdir(parents=True)
     (tree / "usr" / "bin" / "provision").symlink_to(f"../../{HOME}/bin/provision")
+
+
+def _slim(site: Path) -> None:
+    """Take away what nothing here reads: tests and sources of others, debugging symbols."""
+    for path in [path for pattern in UNNEEDED for path in site.glob(pattern)]:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    (site / "../../../bin/ansible-test").resolve().unlink(missing_ok=True)
+    libraries = [path for path in sorted(site.rglob("*.so")) if path.relative_to(site).parts[0] != REPAIRED]
+    run.run([run.find("strip", "binutils"), "--strip-debug", "--enable-deterministic-archives", *libraries])
 
 
 def _point_scripts(home: Path, site: Path) -> None:

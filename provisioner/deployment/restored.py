@@ -6,8 +6,6 @@ from provisioner.errors import UnreadableError
 from provisioner.site.site import Site
 from provisioner.state.requests import BmcFault, BmcResult
 
-CODE = 684
-
 
 def end_all(site: Site, taken: str) -> list[str]:
     """End each order that was under way, and each request to a BMC; the hosts of the orders.
@@ -21,12 +19,12 @@ def end_all(site: Site, taken: str) -> list[str]:
         try:
             row = site.database.deployments.get(ident)
             hint = f"look at it: provision host show {row.host}; then order again: provision retry {row.host}"
-            lost = ServiceRestored(code=CODE, sentence=sentence, hint=hint)
+            lost = ServiceRestored(code=684, sentence=sentence, hint=hint)
             row = record(site, ident, lost, source="restore")
         except UnreadableError as fault:
             row = set_aside(site, ident, fault, by="restore")
         hosts.append(row.host)
-    unasked = BmcResult(error=BmcFault(message=sentence, hint="ask again", code=CODE, exit=3))
+    unasked = BmcResult(error=BmcFault(message=sentence, hint="ask again", code=684, exit=3))
     for request in site.database.requests.open():
         site.database.requests.answer(request.id, unasked)
     return hosts

@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "provisioner"
 DECISIONS = ROOT / "docs" / "decisions"
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
-DATA = ("ansible", "bench", "docs", "images", "inventory", "packer", "pxe", "systemd", "tests")
+DATA = ("ansible", "bench", "debian", "docs", "images", "inventory", "packer", "pxe", "systemd", "tests")
 WIDTH = 100
 
 

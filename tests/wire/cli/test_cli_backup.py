@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 import tarfile
 from typing import TYPE_CHECKING
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.wire.conftest import Inside, Namespace, Puppet, World
+
+
+AS_ROOT = () if os.geteuid() == 0 else ("unshare", "--user", "--map-root-user", "--map-auto")
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +127,7 @@ def test_the_folder_of_another_user_is_his_after_root_has_restored_it(
     script = (
         f'mkdir {tmp_path}/s && chown 7:8 {tmp_path}/s && "$@" && find {tmp_path}/s ! -user 7 -o ! -group 8'
     )
-    argv = ("unshare", "--user", "--map-root-user", "--map-auto", "sh", "-ec", script, "sh")
+    argv = (*AS_ROOT, "sh", "-ec", script, "sh")
     command = (world.python, "-m", "provisioner", "restore", kept, "--state", tmp_path / "s")
     done = run.run([*argv, *command], check=False, timeout=100)
     assert done.returncode == 0, done.stderr.decode()
@@ -132,7 +136,7 @@ def test_the_folder_of_another_user_is_his_after_root_has_restored_it(
 
 def test_root_trusts_a_key_for_the_service_user(world: World, tmp_path: Path) -> None:
     script = f'mkdir -m 700 {tmp_path}/s && chown 7:8 {tmp_path}/s && "$@" && find {tmp_path}/s ! -user 7'
-    argv = ("unshare", "--user", "--map-root-user", "--map-auto", "sh", "-ec", script, "sh")
+    argv = (*AS_ROOT, "sh", "-ec", script, "sh")
     command = (world.python, "-m", "provisioner", "image", "trust", world.folder / "release.pub")
     done = run.run([*argv, *command, "--state", tmp_path / "s"], check=False, timeout=100)
     assert (done.returncode, done.stdout) == (0, b""), done.stderr.decode()
