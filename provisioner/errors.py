@@ -119,8 +119,8 @@ class PackError(ProvisionError):
     exit = Exit.REFUSED
 
 
-class BackupError(ProvisionError):
-    """A backup is none, is damaged, or is not signed by whom it should be."""
+class SealedFileError(ProvisionError):
+    """A backup or a bundle is none, is damaged, or is not signed by whom it should be."""
 
     code = 680
     exit = Exit.REFUSED

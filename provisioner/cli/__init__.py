@@ -81,6 +81,7 @@ COMMANDS: Places = {
         "backup:restore",
         "Make the state folder, which must be empty or not there, from a backup; whole, or not at all.",
     ),
+    "bundle": ("bundle:bundle", "The bundle for an air-gapped site: make, verify, install."),
     "explain": ("explanation:explain", "Say what an error code means and what to do; works offline."),
     "completion": (
         "completion:completion",

@@ -1,6 +1,5 @@
 """`provision backup` and `provision restore`: the state folder as one file, and a state folder from it."""
 
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +11,7 @@ from provisioner.cli import state_folder
 from provisioner.cli.check import SETTINGS
 from provisioner.cli.options import output_option, state_option
 from provisioner.cli.output import info, print_field, print_record
+from provisioner.cli.times import utc
 from provisioner.errors import FileError
 from provisioner.system.units import counted, named, size
 
@@ -74,10 +74,10 @@ def restore(
     carried out since: nothing is erased by a restored order. Images that FILE only names are listed, unless
     --images has them. A backup of a newer release is refused (PV-611).
     """
-    from provisioner.state import backup_file
+    from provisioner.state import backup_file, sealed_file
     from provisioner.state import restore as restoring
 
-    with backup_file.opened(file) as opened:
+    with sealed_file.opened(file, backup_file.BACKUP) as opened:
         if key:
             opened.verify_signature(key)
         if dry_run:
@@ -109,9 +109,7 @@ def _restore(opened: "Backup", state: Path, images: Path | None, settings: Path 
         info(f"{counted(len(ended), 'order')} ended (PV-684): nobody knows what became of {named(ended)}")
     if made.missing:
         info(f"add these images again, the backup only names them: {named(made.missing)}")
-    info(
-        f"{state} is as it was at {_time(opened.manifest.created)}; next: start the service, provision check"
-    )
+    info(f"{state} is as it was at {utc(opened.manifest.created)}; next: start the service, provision check")
 
 
 @contextmanager
@@ -141,23 +139,17 @@ def _end(stage: Path, manifest: "BackupManifest") -> list[str]:
     body = {"state": stage, "interface": "unknown", "address": "192.0.2.1/24"}
     database = Database(stage)
     try:
-        return restored.end_all(
-            Site(settings.check(body, source="restore"), database), _time(manifest.created)
-        )
+        return restored.end_all(Site(settings.check(body, source="restore"), database), utc(manifest.created))
     finally:
         database.close()
 
 
 def _print(output: str, manifest: "BackupManifest", file: Path) -> None:
     def show() -> None:
-        print_field("Made", f"{_time(manifest.created)} on {manifest.machine}, by {manifest.version}")
+        print_field("Made", f"{utc(manifest.created)} on {manifest.machine}, by {manifest.version}")
         print_field("Database", f"schema {manifest.schema_version}")
         total = sum(each.size for each in manifest.files)
         print_field("Files", f"{counted(len(manifest.files), 'file')}, {size(total)}")
         print_field("Images", named(manifest.images) or "none")
 
     print_record(output, "backup", manifest, show, name=str(file))
-
-
-def _time(seconds: float) -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(seconds))

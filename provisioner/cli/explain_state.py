@@ -1,4 +1,4 @@
-"""What the error codes of the state folder and of backups mean, and what to do."""
+"""What the error codes of the state folder, backups and bundles mean, and what to do."""
 
 STATE: dict[int, tuple[str, str]] = {
     617: (
@@ -22,5 +22,15 @@ STATE: dict[int, tuple[str, str]] = {
     684: (
         "The order was under way when the backup was made from which the service was restored.",
         "Look at the host: it may be deployed by now. Then provision retry HOST.",
+    ),
+    685: ("The file is no bundle.", "provision bundle make writes one; one that was cut off is none."),
+    686: (
+        "The bundle is damaged.",
+        "Copy it again; provision bundle verify FILE --key PUB before it travels.",
+    ),
+    687: ("The bundle is not signed by that key.", "Give the key that was told to you by another way."),
+    688: (
+        "The bundle's packages cannot be installed on this machine.",
+        "It was made for the release and architecture that the message names; install as root.",
     ),
 }

@@ -1,7 +1,5 @@
 """Writes a backup while the service runs: the database by SQLite's own copy, and the state folder's files."""
 
-import hashlib
-import io
 import os
 import platform
 import tarfile
@@ -10,25 +8,16 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, nullcontext
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import IO
 
 from pysqlite3 import dbapi2 as sqlite3
 
 from provisioner import __version__
 from provisioner.errors import FileError, InputError
-from provisioner.imaging import signature
 from provisioner.state import faults, integrity
-from provisioner.state.backup_file import (
-    CHUNK,
-    MANIFEST,
-    SETTINGS,
-    SIGNATURE,
-    STATE,
-    BackedUpFile,
-    BackupManifest,
-)
+from provisioner.state.backup_file import SETTINGS, STATE, BackupManifest
 from provisioner.state.connection import require_known
 from provisioner.state.image_folders import changing
+from provisioner.state.sealed_file import Writer
 from provisioner.state.secrets import signing_key_file
 from provisioner.system import file_fault, outputs
 from provisioner.system.units import size
@@ -50,7 +39,6 @@ LEFT_OUT = (
     ".partial-*",
 )
 IMAGE_BYTES = ("images/*/pack", "images/*/installer.iso")  # what is large; all else of an image is small
-SMALL = 64 << 20  # bytes; what is no larger is read before its length is written down, for a log may grow
 
 
 def write(
@@ -71,7 +59,7 @@ def write(
             tarfile.open(stage / out.name, "x", format=tarfile.PAX_FORMAT) as archive,
         ):
             (stage / out.name).chmod(0o600)
-            writer = _Writer(archive)
+            writer = Writer(archive)
             writer.add(copy, STATE + DATABASE)
             copy.unlink()
             for path, name in _files(state, with_images=with_images):
@@ -87,7 +75,7 @@ def write(
                 images=images,
                 files=tuple(writer.files),
             )
-            _finish(archive, manifest, stage, signing_key_file(state))
+            writer.seal(manifest, stage, signing_key_file(state))
     return manifest
 
 
@@ -126,56 +114,6 @@ def copy_database(source: Path, target: Path) -> tuple[int, tuple[str, ...]]:
     return version, images
 
 
-class _Writer:
-    """Puts files into the archive and remembers what they were."""
-
-    def __init__(self, archive: tarfile.TarFile) -> None:
-        self._archive = archive
-        self.files: list[BackedUpFile] = []
-
-    def add(self, path: Path, name: str) -> None:
-        """One file as it is now; one that has gone meanwhile is left out."""
-        try:
-            file = path.open("rb")
-        except FileNotFoundError:
-            return
-        with file:
-            about = os.fstat(file.fileno())
-            entry = tarfile.TarInfo(name)
-            entry.mode, entry.mtime = about.st_mode & 0o777, int(about.st_mtime)
-            source: IO[bytes] = file
-            entry.size = about.st_size
-            if about.st_size <= SMALL:
-                data = file.read()
-                source, entry.size = io.BytesIO(data), len(data)
-            digest = _add(self._archive, entry, source, path)
-        self.files.append(BackedUpFile(name=name, size=entry.size, sha256=digest, mode=entry.mode))
-
-
-class _Hashed(io.RawIOBase):
-    """A file as tarfile reads it, and the SHA-256 of what it has read."""
-
-    def __init__(self, source: IO[bytes]) -> None:
-        self._source = source
-        self.digest = hashlib.sha256()
-
-    def read(self, size: int = CHUNK) -> bytes:
-        data = self._source.read(size)
-        self.digest.update(data)
-        return data
-
-
-def _add(archive: tarfile.TarFile, entry: tarfile.TarInfo, source: IO[bytes], path: Path) -> str:
-    hashed = _Hashed(source)
-    try:
-        archive.addfile(entry, hashed)
-    except OSError as fault:
-        if fault.errno is None:  # tarfile's own: it has ended before its length
-            raise FileError(f"{path} was cut while it was read", hint="once more", code=150) from fault
-        raise
-    return hashed.digest.hexdigest()
-
-
 def _files(state: Path, *, with_images: bool) -> Iterator[tuple[Path, str]]:
     """Every file that belongs into a backup, with its path in the state folder."""
     for folder, folders, names in os.walk(state, followlinks=True):
@@ -194,18 +132,6 @@ def _is_left_out(path: Path, with_images: bool) -> bool:
     if any(part.startswith(".partial-") for part in path.parts):
         return True
     return not with_images and any(fnmatch(name, pattern) for pattern in IMAGE_BYTES)
-
-
-def _finish(archive: tarfile.TarFile, manifest: BackupManifest, stage: Path, key: Path) -> None:
-    """The manifest, which says that all before it is whole, and its signature."""
-    path = stage / MANIFEST
-    path.write_text(manifest.model_dump_json(indent=1) + "\n")
-    signed = [signature.sign(path, key)] if key.is_file() else []
-    for file, name in zip((path, *signed), (MANIFEST, SIGNATURE), strict=False):
-        entry = archive.gettarinfo(file, name)
-        entry.mode, entry.uid, entry.gid, entry.uname, entry.gname = 0o600, 0, 0, "", ""
-        with file.open("rb") as content:
-            archive.addfile(entry, content)
 
 
 def keep_before(state: Path, version: int, say: Callable[[str], None]) -> Path:

@@ -34,7 +34,7 @@ class Restored:
 
 
 def check(backup: Backup) -> None:
-    """Read all of a backup. Raises BackupError (PV-681), NewerFolderError (PV-611)."""
+    """Read all of a backup. Raises SealedFileError (PV-681), NewerFolderError (PV-611)."""
     require_ours(backup)
     for file in backup.manifest.files:
         backup.check(file)
@@ -73,8 +73,9 @@ def restore(
     """Make the folder `state`, which is empty or not there, whole or not at all; all in it is its owner's.
 
     `images` is another state folder's `images`, from which the bytes come that the backup only names. `end`
-    is called with the folder before it has its place, to end what was under way. Raises BackupError (PV-681),
-    NewerFolderError (PV-611), RefusedError (PV-683), FileError (PV-150, PV-151), DamagedDatabaseError.
+    is called with the folder before it has its place, to end what was under way. Raises SealedFileError
+    (PV-681), NewerFolderError (PV-611), RefusedError (PV-683), FileError (PV-150, PV-151),
+    DamagedDatabaseError.
     """
     require_ours(backup)
     require_bare(state)

@@ -22,18 +22,18 @@ from provisioner.domain.events.order import SlotGiven
 from provisioner.domain.events.power import PowerBegan, PowerOn
 from provisioner.domain.stage import Stage
 from provisioner.errors import (
-    BackupError,
     DamagedDatabaseError,
     FileError,
     InputError,
     NewerFolderError,
     ProvisionError,
     RefusedError,
+    SealedFileError,
 )
 from provisioner.imaging import signature
 from provisioner.site.site import Site
-from provisioner.state import backup, backup_file, folder, integrity, restore
-from provisioner.state.backup_file import BackupManifest
+from provisioner.state import backup, folder, integrity, restore, sealed_file
+from provisioner.state.backup_file import BACKUP, BackupManifest
 from provisioner.state.database import Database
 from provisioner.state.schema import SCHEMA_VERSION
 from provisioner.state.secrets import signing_public_file
@@ -72,7 +72,7 @@ def file(state: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def restore_to(file: Path, target: Path, **how: object) -> restore.Restored:
-    with backup_file.opened(file) as opened:
+    with sealed_file.opened(file, BACKUP) as opened:
         return restore.restore(opened, target, **{"images": None, "end": end_none, "say": print, **how})  # type: ignore[arg-type]
 
 
@@ -203,7 +203,7 @@ def test_no_changed_byte_is_restored(file: Path, tmp_path: Path) -> None:
         target = tmp_path.parent / f"{tmp_path.name}-{number}"
         try:
             restore_to(file, target)
-        except BackupError as fault:
+        except SealedFileError as fault:
             assert fault.code in (680, 681) and str(file) in str(fault)
             refused += 1
             assert not target.exists() or not list(target.iterdir()), "nothing is left"
@@ -222,7 +222,7 @@ def test_one_that_was_cut_off_is_none(file: Path, tmp_path: Path, share: float) 
         end = archive.getmember("manifest.json").offset_data
     file.write_bytes(data[: int(end * share)])
     target = tmp_path / "new"
-    with pytest.raises(BackupError) as caught:
+    with pytest.raises(SealedFileError) as caught:
         restore_to(file, target)
     assert caught.value.code in (680, 681) and not target.exists()
 
@@ -250,27 +250,30 @@ def test_no_file_is_written_outside_the_folder(file: Path, tmp_path: Path, name:
                 parts[number] = (member, json.dumps(body).encode())
 
     rewritten(file, change)
-    with pytest.raises(BackupError, match="is no place in a state folder"):
+    with pytest.raises(SealedFileError, match="is no place in a backup"):
         restore_to(file, tmp_path / "new")
     assert not (tmp_path / "new").exists()
 
 
 def test_a_file_that_the_manifest_does_not_know_is_refused(file: Path, tmp_path: Path) -> None:
     rewritten(file, lambda parts: parts.insert(0, (tarfile.TarInfo("state/keys/evil.pub"), b"x")))
-    with pytest.raises(BackupError, match=r"state/keys/evil.pub is not as its manifest says") as caught:
+    with pytest.raises(SealedFileError, match=r"state/keys/evil.pub is not as its manifest says") as caught:
         restore_to(file, tmp_path / "new")
     assert caught.value.code == 681
 
 
 def test_the_site_has_signed_it(file: Path, state: Path, tmp_path: Path) -> None:
     signature.keygen(tmp_path, "other")
-    with backup_file.opened(file) as opened:
+    with sealed_file.opened(file, BACKUP) as opened:
         opened.verify_signature(signing_public_file(state))
-        with pytest.raises(BackupError, match="did not sign it as it is") as caught:
+        with pytest.raises(SealedFileError, match="did not sign it as it is") as caught:
             opened.verify_signature(tmp_path / "other.pub")
     assert caught.value.code == 682
     rewritten(file, lambda parts: parts.pop())
-    with backup_file.opened(file) as opened, pytest.raises(BackupError, match="nobody has signed it"):
+    with (
+        sealed_file.opened(file, BACKUP) as opened,
+        pytest.raises(SealedFileError, match="nobody has signed it"),
+    ):
         opened.verify_signature(signing_public_file(state))
 
 
@@ -304,7 +307,7 @@ def test_one_of_a_newer_release_is_refused(file: Path, tmp_path: Path) -> None:
 )
 def test_another_file_is_said_to_be_none(tmp_path: Path, text: str, why: str) -> None:
     (tmp_path / "other").write_text(text)
-    with pytest.raises(BackupError, match=why) as caught, backup_file.opened(tmp_path / "other"):
+    with pytest.raises(SealedFileError, match=why) as caught, sealed_file.opened(tmp_path / "other", BACKUP):
         pass
     assert caught.value.code == 680
 
@@ -374,7 +377,7 @@ def test_an_upgrade_is_preceded_by_a_backup_by_which_one_can_go_back(tmp_path: P
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
     assert f"the database is of schema 6; before it is brought up to date it was copied to {kept}" in said[0]
     assert f"provision restore {state}.new/backups/{kept.name} --state {state}" in said[1]
-    with backup_file.opened(kept) as opened:
+    with sealed_file.opened(kept, BACKUP) as opened:
         assert opened.manifest.schema_version == 6
         [database] = [file for file in opened.manifest.files if file.name == "state/provisioner.db"]
         opened.extract(database, tmp_path / "old.db")
@@ -412,16 +415,16 @@ def test_a_log_may_grow_and_a_file_may_go_while_they_are_read(
 ) -> None:
     log, gone = state / "logs" / "d-1.1.agent.log", state / "logs" / "d-2.1.agent.log"
     gone.write_text("x")
-    real = backup._Writer.add
+    real = sealed_file.Writer.add
 
-    def add(self: backup._Writer, path: Path, name: str) -> None:
+    def add(self: sealed_file.Writer, path: Path, name: str) -> None:
         if path == log:
             gone.unlink()
             with log.open("a") as file:
                 file.write("two\n")
         real(self, path, name)
 
-    monkeypatch.setattr(backup._Writer, "add", add)
+    monkeypatch.setattr(sealed_file.Writer, "add", add)
     out = tmp_path.parent / f"{tmp_path.name}.tar"
     names = {file.name for file in backup.write(state, out).files}
     assert "state/logs/d-1.1.agent.log" in names and "state/logs/d-2.1.agent.log" not in names

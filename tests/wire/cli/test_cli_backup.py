@@ -82,7 +82,7 @@ def test_a_dry_run_reads_all_of_it_and_writes_nothing(world: World, kept: Path, 
     data[data.index(b"kept-pass-word")] ^= 1
     (tmp_path / "changed.tar").write_bytes(data)
     said = world.provision("restore", tmp_path / "changed.tar", "--dry-run", "--state", tmp_path / "s")
-    assert said.code == 6 and "state/secrets/kept.bmc.json is not what was backed up (PV-681)" in said.err
+    assert said.code == 6 and "state/secrets/kept.bmc.json is not what was put in (PV-681)" in said.err
 
 
 def test_images_that_are_only_named_are_said_to_be_missing(world: World, kept: Path, tmp_path: Path) -> None:

@@ -406,7 +406,6 @@ WRITTEN: dict[tuple[str, str], Callable[..., None]] = {
     ("report", "--to"): test_what_the_service_gives_is_written_whole_or_not_at_all,
     ("backup", "file"): test_a_backup_is_written_whole_or_stays_what_it_was,
     ("restore", "--settings"): test_a_state_folder_is_restored_whole_or_not_at_all,
-    ("restore", "--state"): test_a_state_folder_is_restored_whole_or_not_at_all,
     ("support-dump", "--out"): test_a_support_dump_is_written_whole_or_not_at_all,
     ("rehearse", "--report"): test_rehearse.test_a_report_is_written_whole_or_stays_what_it_was,
     (
@@ -430,8 +429,8 @@ READ = {
     *(("mirror verify", "folder"), ("mirror verify", "--pubkey"), ("mirror verify", "--lock")),
     *(("bmc secret put", "--password-file"), ("ramdisk build", "--kernel"), ("ramdisk build", "--firmware")),
     *(("rehearse", "--iso"), ("rehearse", "--image"), ("serve", "--settings")),
-    *(("backup", "--settings"), ("backup", "--state")),
-    *(("restore", "file"), ("restore", "--key"), ("restore", "--images")),
+    *(("backup", "--settings"), ("restore", "--images")),
+    *(("restore", "file"), ("restore", "--key")),
     *(("check", "--settings"), ("support-dump", "--settings"), ("host import", "file")),
 }
 
