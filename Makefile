@@ -11,7 +11,7 @@ WANTED := $(shell sed -e 's/\#.*//' debian-packages.txt)
 # How tests are spread over processors: a file stays on one, for its tests share a service.
 PARALLEL ?= -n auto --dist loadfile
 
-.PHONY: help packages venv setup quick unit test lint scheduled rehearse rehearse-faults rehearse-matrix rehearse-gpus test-adversary test-model test-mutants test-strain test-crash test-diagnosis test-long test-roles accept-gpu bench image image-base image-seed image-mirror image-gate image-twice deb lock golden clean
+.PHONY: help packages venv setup quick unit test lint scheduled rehearse rehearse-faults rehearse-matrix rehearse-gpus test-adversary test-model test-mutants test-strain test-crash test-diagnosis test-long test-roles accept-gpu bench image image-base image-seed image-mirror image-gate image-twice deb test-installed lock golden clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 20
@@ -137,6 +137,9 @@ image-twice: image-mirror ## two builds from clean must be the same bytes (long)
 
 deb: venv ## the Debian package, in dist/; its wheels are fetched once, by the hashes of requirements.lock
 	$(PY) debian/build.py --out dist $(ARGS)
+
+test-installed: setup ## the package twice with the same bytes, and in a QEMU machine with systemd (long)
+	$(PY) -m pytest -m long -q -s tests/install tests/rehearsal/test_installed.py
 
 lock: venv ## pin every dependency anew (needs uv)
 	uv pip compile -q --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements.lock

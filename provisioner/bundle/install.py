@@ -1,14 +1,15 @@
 """Puts a bundle's parts into their places on a site's machine, each held against its SHA-256."""
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from provisioner import run
 from provisioner.bundle import contents
 from provisioner.bundle.contents import Bundle
-from provisioner.errors import ProgramError, RefusedError
+from provisioner.errors import FileError, ProgramError, RefusedError
 from provisioner.state.folder import used_by_command
+from provisioner.state.sealed_file import SealedPart
 from provisioner.system import outputs
 
 INSTALL_LIMIT = 1800.0  # seconds
@@ -37,13 +38,24 @@ def require_system(bundle: Bundle, release: Path = Path("/etc/os-release")) -> N
 
 
 def extract(bundle: Bundle, place: str, target: Path) -> int:
-    """Write what lies below `place` in the bundle into the folder `target`; how many files."""
-    parts = [part for part in bundle.manifest.files if part.name.startswith(f"{place}/")]
-    for part in parts:
-        path = target / part.name.removeprefix(f"{place}/")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        bundle.extract(part, path)
-    return len(parts)
+    """Write what lies below `place` in the bundle into the folder `target`, all or nothing; how many files.
+
+    Files of these names are replaced, folders are not. Raises FileError (PV-150, PV-151).
+    """
+    files = {part.name.removeprefix(f"{place}/"): part for part in _below(bundle, place)}
+    tops = sorted({name.split("/")[0] for name in files})
+    for top in tops:
+        if (target / top).is_dir():
+            raise FileError(f"{target / top} is there already", hint="give a new folder", code=150)
+    with outputs.staging(target, *tops) as stage:
+        for name, part in files.items():
+            (stage / name).parent.mkdir(parents=True, exist_ok=True)
+            bundle.extract(part, stage / name)
+    return len(files)
+
+
+def _below(bundle: Bundle, place: str) -> Iterator[SealedPart]:
+    return (part for part in bundle.manifest.files if part.name.startswith(f"{place}/"))
 
 
 def install_packages(bundle: Bundle, say: Say) -> None:
@@ -77,12 +89,8 @@ def install_packages(bundle: Bundle, say: Say) -> None:
 
 def install_ramdisk(bundle: Bundle, state: Path) -> int:
     """Put the ramdisk into the state folder, all of it or nothing; how many files."""
-    names = [part.name for part in bundle.manifest.files if part.name.startswith(f"{contents.RAMDISK}/")]
     with used_by_command(state):
-        files = [name.removeprefix(f"{contents.RAMDISK}/") for name in names]
-        with outputs.staging(state / "ramdisk", *files) as stage:
-            extract(bundle, contents.RAMDISK, stage)
-    return len(files)
+        return extract(bundle, contents.RAMDISK, state / "ramdisk")
 
 
 def install_keys(bundle: Bundle, state: Path) -> list[str]:

@@ -110,9 +110,16 @@ def verify(file: Path, key: Path, output: str) -> None:
 @click.option("--no-packages", is_flag=True, help="Not the Debian packages: they are installed already.")
 @click.option("--images", type=FILE, help="A folder for the packs, which provision image add takes.")
 @click.option("--mirror", type=FILE, help="A folder for the mirror, which [mirror] of the settings names.")
+@output_option
 @state_option
 def install_bundle(
-    file: Path, key: Path, no_packages: bool, images: Path | None, mirror: Path | None, state: Path
+    file: Path,
+    key: Path,
+    no_packages: bool,
+    images: Path | None,
+    mirror: Path | None,
+    state: Path,
+    output: str,
 ) -> None:
     """Install from a bundle, as root: package, ramdisk, trusted keys; packs and mirror where you say.
 
@@ -128,6 +135,7 @@ def install_bundle(
         if not no_packages:
             install.install_packages(opened, info)
         _install(opened, state, images, mirror)
+        _print(output, opened.manifest, file)
 
 
 def _install(opened: "Bundle", state: Path, images: Path | None, mirror: Path | None) -> None:

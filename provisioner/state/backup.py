@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, nullcontext
 from fnmatch import fnmatch
+from functools import partial
 from pathlib import Path
 
 from pysqlite3 import dbapi2 as sqlite3
@@ -16,6 +17,7 @@ from provisioner.errors import FileError, InputError
 from provisioner.state import faults, integrity
 from provisioner.state.backup_file import SETTINGS, STATE, BackupManifest
 from provisioner.state.connection import require_known
+from provisioner.state.folder import as_owner
 from provisioner.state.image_folders import changing
 from provisioner.state.sealed_file import Writer
 from provisioner.state.secrets import signing_key_file
@@ -62,8 +64,11 @@ def write(
             writer = Writer(archive)
             writer.add(copy, STATE + DATABASE)
             copy.unlink()
-            for path, name in _files(state, with_images=with_images):
-                writer.add(path, STATE + name)
+            reading = partial(as_owner, state)
+            with reading():
+                listed = list(_files(state, with_images=with_images))
+            for path, name in listed:
+                writer.add(path, STATE + name, reading)
             if settings and settings.is_file():
                 writer.add(settings, SETTINGS)
             manifest = BackupManifest(

@@ -30,20 +30,18 @@ PRIVATE = 0o077  # the bits that nobody else may have
 FILES = ("provisioner.db*", "secrets/*", "logs/*")
 
 
-def claim_folder(
-    state: Path, say: Callable[[str], None] = lambda sentence: None, *, owner: int | None = None
-) -> None:
+def claim_folder(state: Path, say: Callable[[str], None] = lambda sentence: None) -> None:
     """Make the folder ours and nobody else's; from now on this process makes files for its user alone.
 
     What others may read is narrowed, and `say` is told. Raises ServiceError (PV-613) where it cannot be used,
-    or it or a file of secrets belongs to somebody else than `owner`, a user's number, ours unless given.
+    or it or a file of secrets belongs to somebody else.
     """
     os.umask(UMASK)
     try:
         state.mkdir(mode=0o700, parents=True, exist_ok=True)
         for path in (state, secrets_folder(state), *_private_files(state)):
             if path.exists():
-                _narrow(path, say, os.geteuid() if owner is None else owner)
+                _narrow(path, say)
     except OSError as fault:
         raise unusable(state, fault) from fault
 
@@ -53,12 +51,12 @@ def _private_files(state: Path) -> Iterator[Path]:
         yield from (path for path in state.glob(pattern) if path.is_file() and not path.is_symlink())
 
 
-def _narrow(path: Path, say: Callable[[str], None], owner: int) -> None:
+def _narrow(path: Path, say: Callable[[str], None]) -> None:
     about = path.stat()
-    if about.st_uid != owner:
+    if about.st_uid != os.geteuid():
         raise ServiceError(
-            f"{path} belongs to {_user(about.st_uid)}, and this is {_user(owner)}",
-            hint=f"start the service as its owner, or: chown -R {_user(owner)} {path}",
+            f"{path} belongs to {_user(about.st_uid)}, and this is {_user(os.geteuid())}",
+            hint=f"start the service as its owner, or: chown -R {_user(os.geteuid())} {path}",
             code=613,
         )
     mode = stat.S_IMODE(about.st_mode)
@@ -80,34 +78,58 @@ def _user(number: int) -> str:
 
 @contextmanager
 def used_by_command(state: Path) -> Iterator[None]:
-    """For a command that writes into the folder itself: root may, and what it makes belongs to the owner.
+    """For a command that writes into the folder itself: root does it as the folder's owner, whose it is then.
 
     Raises as `prepare_folder`.
     """
-    owner = state.stat() if os.geteuid() == 0 and state.is_dir() else None
+    if not state.exists():
+        prepare_folder(state)
+    with as_owner(state):
+        prepare_folder(state)
+        yield
+
+
+def is_anothers(folder: Path) -> bool:
+    """Whether we are root, and the folder is some other user's."""
+    return os.geteuid() == 0 and folder.exists() and folder.stat().st_uid != 0
+
+
+@contextmanager
+def as_owner(folder: Path) -> Iterator[None]:
+    """Root is the folder's owner within the block: no link that the owner has put there leads him further.
+
+    Others stay who they are. Effective ids are the process's (setresuid(2)), so of all its threads.
+    """
+    if not is_anothers(folder):
+        yield
+        return
+    about = folder.stat()
+    group, groups = os.getegid(), os.getgroups()
+    os.setgroups([])
+    os.setegid(about.st_gid)
+    os.seteuid(about.st_uid)
     try:
-        prepare_folder(state, owner=owner.st_uid if owner else None)
         yield
     finally:
-        if owner and owner.st_uid:
-            give_away(state, owner.st_uid, owner.st_gid)
+        os.seteuid(0)
+        os.setegid(group)
+        os.setgroups(groups)
 
 
 def give_away(folder: Path, user: int, group: int) -> None:
-    """Everything below a folder that root owns becomes somebody else's."""
-    for path in folder.rglob("*"):
-        if path.lstat().st_uid == 0:
-            os.chown(path, user, group, follow_symlinks=False)
+    """Everything below a folder that root owns becomes somebody else's; no link is followed."""
+    for _, folders, names, here in os.fwalk(folder):
+        for name in (*folders, *names):
+            if os.stat(name, dir_fd=here, follow_symlinks=False).st_uid == 0:
+                os.chown(name, user, group, dir_fd=here, follow_symlinks=False)
 
 
-def prepare_folder(
-    state: Path, say: Callable[[str], None] = lambda sentence: None, *, owner: int | None = None
-) -> None:
+def prepare_folder(state: Path, say: Callable[[str], None] = lambda sentence: None) -> None:
     """Make the folders and keys that the service needs; what is there stays, but see `claim_folder`.
 
     Raises ServiceError (PV-613), DiskFullError (PV-609), FileError (PV-151) where there is no room for a key.
     """
-    claim_folder(state, say, owner=owner)
+    claim_folder(state, say)
     try:
         for name in FOLDERS:
             (state / name).mkdir(exist_ok=True)

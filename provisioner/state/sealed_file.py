@@ -10,7 +10,7 @@ import os
 import tarfile
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Generic, Literal, TypeVar
@@ -184,10 +184,16 @@ class Writer:
         self._archive = archive
         self.files: list[SealedPart] = []
 
-    def add(self, path: Path, name: str) -> None:
-        """One file as it is now; one that has gone meanwhile is left out. Raises FileError (PV-150)."""
+    def add(
+        self, path: Path, name: str, reading: Callable[[], AbstractContextManager[None]] = nullcontext
+    ) -> None:
+        """One file as it is now, opened within `reading()`; one that has gone meanwhile is left out.
+
+        Raises FileError (PV-150) where it ends before it was read.
+        """
         try:
-            file = path.open("rb")
+            with reading():
+                file = path.open("rb")
         except FileNotFoundError:
             return
         with file:

@@ -10,6 +10,7 @@ import tarfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pysqlite3 import dbapi2 as sqlite3
@@ -417,12 +418,12 @@ def test_a_log_may_grow_and_a_file_may_go_while_they_are_read(
     gone.write_text("x")
     real = sealed_file.Writer.add
 
-    def add(self: sealed_file.Writer, path: Path, name: str) -> None:
+    def add(self: sealed_file.Writer, path: Path, name: str, *how: Any) -> None:
         if path == log:
             gone.unlink()
             with log.open("a") as file:
                 file.write("two\n")
-        real(self, path, name)
+        real(self, path, name, *how)
 
     monkeypatch.setattr(sealed_file.Writer, "add", add)
     out = tmp_path.parent / f"{tmp_path.name}.tar"

@@ -19,6 +19,7 @@ from provisioner.imaging import signature
 from provisioner.mirror import signing
 from provisioner.state import sealed_file
 from provisioner.system.checksum import sha256
+from tests.wire.cli import full_disk
 from tests.wire.mirror.test_mirror import TINY, index_archive, make_package
 
 DEPENDENCIES = ("greeter_1.0_all.deb", "libgreet_1.0_all.deb")  # tiny-base is essential
@@ -228,6 +229,33 @@ def test_what_cannot_be_put_in_is_said_and_nothing_is_written(
     said = shelf.make(tmp_path / "b", words[0], words[1].format(shelf=shelf.folder))
     assert said.code == code and sentence in said.err, said.err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_bundle_is_written_whole_or_stays_what_it_was(shelf: Shelf, tmp_path: Path) -> None:
+    folder, seed = tmp_path / "disk", tmp_path / "seed"
+    seed.mkdir()
+    (seed / "b").write_text("the one of yesterday")
+    where = (
+        "--deb",
+        shelf.deb,
+        "--sign",
+        shelf.folder / "release.key",
+        "--sources",
+        shelf.folder / "up.list",
+    )
+    found = full_disk.runs(folder, seed, [0, 1, 9, 60], "bundle", "make", folder / "b", *where)
+    full_disk.assert_all_or_nothing(found, least=4)
+    assert list(found[-1]["after"]) == ["b"] and found[-1]["before"] != found[-1]["after"]
+
+
+def test_what_is_in_a_bundle_is_put_in_place_whole_or_not_at_all(
+    made: Path, shelf: Shelf, tmp_path: Path
+) -> None:
+    folder, key = tmp_path / "disk", ("--key", shelf.folder / "release.pub")
+    words = ("--no-packages", "--state", tmp_path / "s", "--images", folder / "i", "--mirror", folder / "m")
+    found = full_disk.runs(folder, tmp_path / "seed", [0, 1, 2], "bundle", "install", made, *key, *words)
+    full_disk.assert_all_or_nothing(found, least=2)
+    assert set(found[-1]["after"]) == {"i/os.pack", "i/os.pack.json", "i/os.pack.json.minisig"}
 
 
 def test_of_alternatives_the_first_is_taken() -> None:

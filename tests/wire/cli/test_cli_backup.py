@@ -6,6 +6,8 @@ import json
 import os
 import stat
 import tarfile
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,8 +16,6 @@ from provisioner import run
 from provisioner.state.database import Database
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.wire.conftest import Inside, Namespace, Puppet, World
 
 
@@ -134,12 +134,23 @@ def test_the_folder_of_another_user_is_his_after_root_has_restored_it(
     assert "/s" not in done.stdout.decode().split("Images")[1], "nothing of it is anybody else's"
 
 
-def test_root_trusts_a_key_for_the_service_user(world: World, tmp_path: Path) -> None:
-    script = f'mkdir -m 700 {tmp_path}/s && chown 7:8 {tmp_path}/s && "$@" && find {tmp_path}/s ! -user 7'
-    argv = (*AS_ROOT, "sh", "-ec", script, "sh")
-    command = (world.python, "-m", "provisioner", "image", "trust", world.folder / "release.pub")
-    done = run.run([*argv, *command, "--state", tmp_path / "s"], check=False, timeout=100)
-    assert (done.returncode, done.stdout) == (0, b""), done.stderr.decode()
+def test_root_trusts_a_key_for_the_service_user(world: World) -> None:
+    """In a place that he can reach, as /var/lib is; a link that he has put there leads root nowhere."""
+    with tempfile.TemporaryDirectory() as place:
+        state = f"{place}/s"
+        script = f'chmod 755 {place} && mkdir -m 700 {state} && chown 7:8 {place} {state} && "$@"'
+        script += f" && find {state} ! -user 7"
+        argv = (*AS_ROOT, "sh", "-ec", script, "sh")
+        command = (world.python, "-m", "provisioner", "image", "trust", world.folder / "release.pub")
+        done = run.run([*argv, *command, "--state", state], check=False, timeout=100)
+        assert (done.returncode, done.stdout) == (0, b""), done.stderr.decode()
+        script = f'rm -r {state}/keys && mkdir -m 755 {place}/etc && ln -s {place}/etc {state}/keys && "$@"'
+        script = f"chown 0:0 {place} && {script}"
+        argv = (*AS_ROOT, "sh", "-ec", script, "sh")
+        done = run.run([*argv, *command, "--state", state], check=False, timeout=100)
+        said = done.stderr.decode()
+        assert done.returncode == 2 and "you have no permission (PV-150)" in said, said
+        assert list(Path(place, "etc").iterdir()) == []
 
 
 def test_a_puppet_is_not_touched_by_a_backup(world: World, puppet: Puppet, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import sys
 import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 import pytest
@@ -19,55 +19,23 @@ import pytest
 from provisioner import run
 from provisioner.certificate import canonical, files, signing
 from provisioner.cli import provision
-from provisioner.cli.explain import CODES
 from provisioner.cli.ramdisk import CACHE
 from provisioner.errors import Exit
 from provisioner.mirror import layout
 from tests.certificates import healthy, make_key
 from tests.unit.cli import test_rehearse
 from tests.wire import test_service
+from tests.wire.bundle import test_bundle
+from tests.wire.cli.full_disk import assert_all_or_nothing, runs
 from tests.wire.cli.test_cli_handover import keep
 from tests.wire.packerlab import put_packer
 
 if TYPE_CHECKING:
     from tests.wire.conftest import Inside, Namespace, World
 
-PROGRAM = Path(__file__).with_name("programs") / "full_disk.py"
-PACKER = PROGRAM.with_name("packer_of_pages.py")
+PACKER = Path(__file__).with_name("programs") / "packer_of_pages.py"
 ROOT = Path(__file__).parents[3]
 SEED = 20261128
-Runs = list[dict[str, Any]]
-
-
-def runs(
-    folder: Path, seed: Path, pages: list[int], *words: str | Path, room: int = 16 << 20, **env: str
-) -> Runs:
-    """The command once for each number of free pages, and once more with `room`, in bytes."""
-    folder.mkdir(exist_ok=True)
-    seed.mkdir(exist_ok=True)
-    argv = ["unshare", "--user", "--map-root-user", "--mount", sys.executable, PROGRAM, folder, seed]
-    told = {"PYTHONPATH": str(ROOT), "ROOM": str(room), **env}
-    done = run.run([*argv, ",".join(map(str, pages)), *words], timeout=110, env=told)
-    found: Runs = json.loads(done.stdout)
-    return found
-
-
-def assert_all_or_nothing(found: Runs, *, least: int = 1) -> None:
-    """Each run ended well or left everything as it was; `least` of them had no room."""
-    *tight, roomy = found
-    assert roomy["code"] == 0, roomy["err"]
-    for one in tight:
-        if one["code"] == 0:
-            assert set(one["after"]) == set(roomy["after"])
-            continue
-        assert one["code"] in {int(code) for code in Exit} - {Exit.INTERNAL}, one["err"]
-        assert one["after"] == one["before"], (one["pages"], one["err"])
-        *_, sentence, hint = one["err"].splitlines()
-        number = re.search(r"^✗ .+ \(PV-(\d+)\)$", sentence)
-        assert number and int(number[1]) in CODES and hint.startswith("  → "), one["err"]
-        assert "Traceback" not in one["err"] and ".partial-" not in one["err"]
-        assert (one["again"], set(one["finally"])) == (0, set(roomy["after"])), "with room it works"
-    assert sum(one["code"] != 0 for one in tight) >= least, [one["code"] for one in tight]
 
 
 @pytest.mark.parametrize("noun", ["image", "mirror", "certificate"])
@@ -404,6 +372,9 @@ WRITTEN: dict[tuple[str, str], Callable[..., None]] = {
     ("ramdisk build", "--out"): test_a_ramdisk_comes_whole_or_not_at_all,
     ("ramdisk build", "--state"): test_a_ramdisk_comes_whole_or_not_at_all,
     ("report", "--to"): test_what_the_service_gives_is_written_whole_or_not_at_all,
+    ("bundle make", "out"): test_bundle.test_a_bundle_is_written_whole_or_stays_what_it_was,
+    ("bundle install", "--images"): test_bundle.test_what_is_in_a_bundle_is_put_in_place_whole_or_not_at_all,
+    ("bundle install", "--mirror"): test_bundle.test_what_is_in_a_bundle_is_put_in_place_whole_or_not_at_all,
     ("backup", "file"): test_a_backup_is_written_whole_or_stays_what_it_was,
     ("restore", "--settings"): test_a_state_folder_is_restored_whole_or_not_at_all,
     ("support-dump", "--out"): test_a_support_dump_is_written_whole_or_not_at_all,
@@ -430,6 +401,11 @@ READ = {
     *(("bmc secret put", "--password-file"), ("ramdisk build", "--kernel"), ("ramdisk build", "--firmware")),
     *(("rehearse", "--iso"), ("rehearse", "--image"), ("serve", "--settings")),
     *(("backup", "--settings"), ("restore", "--images")),
+    *(("bundle verify", "file"), ("bundle verify", "--key"), ("bundle install", "file")),
+    *(("bundle install", "--key"), ("bundle make", "--deb"), ("bundle make", "--sign")),
+    *(("bundle make", "--ramdisk"), ("bundle make", "--image"), ("bundle make", "--trust")),
+    *(("bundle make", "--mirror"), ("bundle make", "--lock"), ("bundle make", "--docs")),
+    *(("bundle make", "--sources"),),
     *(("restore", "file"), ("restore", "--key")),
     *(("check", "--settings"), ("support-dump", "--settings"), ("host import", "file")),
 }

@@ -167,6 +167,15 @@ def test_a_folder_that_was_not_made_ready_is_left_alone(systemd: Systemd, state:
     database.close()
 
 
+def test_a_folder_of_a_newer_release_is_refused_by_each_process(prepared: Systemd) -> None:
+    database = Database(prepared.state)
+    database.db.execute(f"PRAGMA user_version={SCHEMA_VERSION + 1}")
+    database.close()
+    for words in (("--process", "dns"), ("--prepare",)):
+        said = prepared.run(*words)
+        assert said.code == 6 and "was written by a newer release" in said.err and "(PV-611)" in said.err
+
+
 def test_one_that_the_settings_do_not_want_is_said_to_be_that(prepared: Systemd) -> None:
     prepared.settings.write_text(prepared.settings.read_text() + 'services = ["dhcp", "tftp"]\n')
     assert prepared.run("--process", "dhcp", "--is-wanted").code == 0
