@@ -1,7 +1,6 @@
 """A service's process without a parent, as systemd starts it, and what a parent would else see to."""
 
 import contextlib
-import json
 import os
 import signal
 from collections.abc import Iterator
@@ -14,11 +13,11 @@ from provisioner.domain.events.service import ServiceReplaced
 from provisioner.errors import ProvisionError, ServiceError, SettingsError
 from provisioner.settings import Settings
 from provisioner.site.interface import check_interface
+from provisioner.state.alive import ServingMark
 from provisioner.state.connection import require_known
 from provisioner.state.database import Database
 from provisioner.state.lock import exclusive, shared
 from provisioner.state.schema import SCHEMA_VERSION
-from provisioner.system.clock import BOOT_ID
 
 HINT = "systemctl restart provisioner-prepare; by hand: provision serve --prepare --settings FILE"
 
@@ -65,41 +64,13 @@ def check_service(settings: Settings, name: str) -> None:
     check_path(settings)
 
 
-class Mark:
-    """A file that is there while a process serves: who finds one takes the place of another process."""
-
-    def __init__(self, settings: Settings, name: str) -> None:
-        self._path = settings.state / f"process-{name}.json"
-        self._name = name
-        self._boot = BOOT_ID.read_text().strip()
-
-    def set(self) -> None:
-        """We serve now."""
-        self._path.write_text(json.dumps({"boot": self._boot, "process": os.getpid()}))
-
-    def remove(self) -> None:
-        """We end as we were told."""
-        self._path.unlink(missing_ok=True)
-
-    def replaced(self) -> str:
-        """What became of the process before, in words; empty where it was told to end, or the machine was."""
-        try:
-            before = json.loads(self._path.read_text())
-        except (OSError, ValueError):
-            return ""
-        if not isinstance(before, dict) or before.get("boot") != self._boot:
-            return ""
-        number = before.get("process")
-        return f"{self._name}: process {number} did not end as it was told; another was started in its place"
-
-
 @contextlib.contextmanager
-def alone(settings: Settings, name: str) -> Iterator[Mark]:
+def alone(settings: Settings, name: str) -> Iterator[ServingMark]:
     """Be the only process of this service, beside those of others and beside no parent.
 
     Raises ServiceError (PV-606, PV-613).
     """
-    state, mark = settings.state, Mark(settings, name)
+    state, mark = settings.state, ServingMark(settings.state, name)
 
     def end(number: int, _: object) -> None:
         """Of a service that has nothing to put in order, so that nobody takes its end for a fault."""
@@ -120,10 +91,11 @@ def alone(settings: Settings, name: str) -> Iterator[Mark]:
         mark.remove()
 
 
-def note_replaced(database: Database, mark: Mark, name: str, now: float) -> None:
+def note_replaced(database: Database, mark: ServingMark, name: str, now: float) -> None:
     """Into the log of events, where the process before did not end as it was told."""
-    if not (sentence := mark.replaced()):
+    if not (before := mark.process()):
         return
+    sentence = f"{name}: process {before} did not end as it was told; another was started in its place"
     print_line(sentence)
     data = ServiceReplaced(service=name, sentence=sentence)
     try:

@@ -38,7 +38,7 @@ LEFT_OUT = (
     "process-*.json",
     "worker.alive",
     f"{DATABASE}*",
-    ".partial-*",
+    ".*",
 )
 IMAGE_BYTES = ("images/*/pack", "images/*/installer.iso")  # what is large; all else of an image is small
 

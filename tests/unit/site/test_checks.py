@@ -14,6 +14,7 @@ from provisioner.errors import ProgramError
 from provisioner.site import checks, interface, ports
 from provisioner.site.site import Site
 from provisioner.state import disk_usage, integrity
+from provisioner.state.alive import ServingMark
 from provisioner.state.folder import prepare_folder
 from provisioner.state.values import RogueServer
 from tests.unit.conftest import Clock
@@ -166,6 +167,7 @@ def test_a_clock_that_was_set_is_told_from_the_services_own(whole: Site, clock: 
     ("listed", "holder", "ours"),
     [
         ('users:(("dnsmasq",pid=1,fd=4))', "dnsmasq, process 1", False),
+        ('users:(("a",pid=1,fd=4),("b",pid=2,fd=3))', "a, process 1", False),
         ("", "a process that only root may see", False),
     ],
 )
@@ -180,6 +182,20 @@ def test_a_port_is_held_by_whom_ss_names(
     found = ports.look(site.settings)
     assert [str(port) for port in found] == ["67/udp", "69/udp", "53/udp", "53/tcp", "80/tcp"]
     assert {(port.holder, port.is_ours) for port in found} == {(holder, ours)}
+
+
+def test_a_process_of_ours_that_may_not_be_looked_at_is_known_by_its_mark(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def text(argv: list[str]) -> str:
+        kind = argv[5].removeprefix("--")
+        return SS[kind].format(address="0.0.0.0%lan0", port=argv[6].rpartition(":")[2], users="")
+
+    monkeypatch.setattr(run, "text", text)
+    ServingMark(site.settings.state, "dns").set()
+    (site.settings.state / "process-tftp.json").write_text('{"boot": "another", "process": 1}')
+    (site.settings.state / "process-web.json").write_text("no JSON")
+    assert {port.service for port in ports.look(site.settings) if port.is_ours} == {"dns"}
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "10.99.0.1", "0.0.0.0%eth9", "[::1]"])
