@@ -6,7 +6,8 @@ root=$1/root package=$2
 mkdir -p "$root" "$1/up"
 mount -t tmpfs tmpfs "$1/up"
 mkdir "$1/up/upper" "$1/up/work"
-mount -t overlay overlay -o "lowerdir=/,upperdir=$1/up/upper,workdir=$1/up/work,userxattr" "$root"
+view=lowerdir=/,upperdir=$1/up/upper,workdir=$1/up/work
+mount -t overlay overlay -o "$view" "$root" || mount -t overlay overlay -o "$view,userxattr" "$root"
 mount -t proc proc "$root/proc"
 mkdir -p "$root/mnt/package"
 cp "$package" "$root/mnt/package/provisioner.deb"
