@@ -12,20 +12,20 @@ mount -t proc proc "$root/proc"
 mkdir -p "$root/mnt/package"
 cp "$package" "$root/mnt/package/provisioner.deb"
 rm -rf "$root/var/lib/provisioner" "$root/etc/provisioner"
-in() { chroot "$root" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 "$@"; }
-in dpkg --force-depends --install /mnt/package/provisioner.deb
-in provision --version
-echo "user: $(in getent passwd provisioner | cut -d: -f1)"
-echo "state: $(in stat -c '%a %U:%G' /var/lib/provisioner)"
-in sed -i -e 's/^interface = .*/interface = "lo"/' -e 's/^address = .*/address = "127.0.0.1\/8"/' \
+inside() { chroot "$root" /usr/bin/env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C.UTF-8 "$@"; }
+inside dpkg --force-depends --install /mnt/package/provisioner.deb
+inside provision --version
+echo "user: $(inside getent passwd provisioner | cut -d: -f1)"
+echo "state: $(inside stat -c '%a %U:%G' /var/lib/provisioner)"
+inside sed -i -e 's/^interface = .*/interface = "lo"/' -e 's/^address = .*/address = "127.0.0.1\/8"/' \
     /etc/provisioner/provisioner.toml
-in provision serve --dry-run --settings /etc/provisioner/provisioner.toml
-in systemd-analyze verify --man=no provisioner.target 2>&1 | grep -i provisioner && exit 3
-in touch /var/lib/provisioner/provisioner.db
-in dpkg --remove provisioner
-in test -e /etc/provisioner/provisioner.toml
-in dpkg --purge provisioner
-in test ! -e /usr/bin/provision
-in test ! -e /etc/provisioner
-in test -e /var/lib/provisioner/provisioner.db
+inside provision serve --dry-run --settings /etc/provisioner/provisioner.toml
+inside systemd-analyze verify --man=no provisioner.target 2>&1 | grep -i provisioner && exit 3
+inside touch /var/lib/provisioner/provisioner.db
+inside dpkg --remove provisioner
+inside test -e /etc/provisioner/provisioner.toml
+inside dpkg --purge provisioner
+inside test ! -e /usr/bin/provision
+inside test ! -e /etc/provisioner
+inside test -e /var/lib/provisioner/provisioner.db
 echo "after purge: no program, no settings, the state is left"
