@@ -19,6 +19,15 @@ from provisioner.state.database import Database
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 MAC = "52:54:00:00:00:01"
+IMAGE = Image(
+    name="vault-os",
+    version="1",
+    raw_size=1 << 30,
+    raw_sha256="0" * 64,
+    pack_size=1 << 20,
+    signed_by="release",
+    added=1,
+)
 
 
 @dataclass
@@ -45,17 +54,7 @@ def site(tmp_path: Path, clock: Clock) -> Iterator[Site]:
     profile = Profile(name="cube", image="vault-os")
     host = Host(name="vc-1", macs=(MAC,), profile="cube", bmc=Bmc(driver="manual"))
     database.put_inventory([host], [profile], settings.hosts_range)
-    database.images.put(
-        Image(
-            name="vault-os",
-            version="1",
-            raw_size=1 << 30,
-            raw_sha256="0" * 64,
-            pack_size=1 << 20,
-            signed_by="release",
-            added=1,
-        )
-    )
+    database.images.put(IMAGE)
     trust(tmp_path, "release")
     yield Site(settings, database, clock=clock, real_time=clock)
     database.close()

@@ -25,7 +25,6 @@ from provisioner.deployment.order import arm
 from provisioner.domain.deployment import WrittenDisk
 from provisioner.domain.hardware import DiskInfo, HardwareFacts
 from provisioner.domain.host import Bmc, Host
-from provisioner.domain.image import Image
 from provisioner.domain.profile import Gpu, Profile
 from provisioner.domain.stage import Stage
 from provisioner.errors import DiskFullError, Exit, InputError
@@ -43,6 +42,7 @@ from provisioner.web.application import create_app
 from provisioner.worker import verifications
 from provisioner.worker.verifications import Verifications
 from tests.healthy_gpus import QUICK, evidence
+from tests.unit.conftest import IMAGE
 from tests.wire import nvmllab, scriptlab
 from tests.wire.scriptlab import MAC
 from tests.wire.verify.test_verify import gpu_host, make_key
@@ -240,18 +240,9 @@ def deployed(site: Site, target: SshTarget) -> None:
     )
     host = Host(name="vc-1", macs=(MAC,), profile="cube", bmc=Bmc(driver="manual"))
     site.database.put_inventory([host], [profile], site.settings.hosts_range)
-    image = Image(
-        name="vault-os",
-        version="1",
-        raw_size=1 << 30,
-        raw_sha256="0" * 64,
-        pack_size=1 << 20,
-        signed_by="release",
-        added=1,
-    )
-    site.database.images.put(image)
+    site.database.images.put(IMAGE)
     (site.settings.state / "keys" / "release.pub").write_text("untrusted comment: a key of the tests\n")
-    row = arm(site, host, image, by="tom")
+    row = arm(site, host, IMAGE, by="tom")
     ready = {"stage": Stage.READY, "address": target.address, "host_keys": target.host_keys}
     with site.database.writing():
         disk = WrittenDisk(name="nvme0n1", serial="S5XX")

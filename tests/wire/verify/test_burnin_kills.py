@@ -23,7 +23,6 @@ from provisioner.domain.events.order import SlotGiven
 from provisioner.domain.events.power import PowerBegan
 from provisioner.domain.events.system import OsPhoned
 from provisioner.domain.host import Bmc, Host
-from provisioner.domain.image import Image
 from provisioner.domain.profile import Gpu, Profile
 from provisioner.domain.requirements import Requirements
 from provisioner.domain.stage import Stage
@@ -35,19 +34,11 @@ from provisioner.state.notify import Listener
 from provisioner.state.secrets import deployment_key_file
 from provisioner.state.verifications import Verification
 from provisioner.verify import SshTarget
+from tests.unit.conftest import IMAGE
 from tests.wire.scriptlab import MAC
 from tests.wire.verify.test_deployed_acceptance import gpu_host, write_scripts
 
 WORKER = Path(__file__).with_name("programs") / "burning_worker.py"
-IMAGE = Image(
-    name="vault-os",
-    version="1",
-    raw_size=1 << 30,
-    raw_sha256="0" * 64,
-    pack_size=1 << 20,
-    signed_by="release",
-    added=1,
-)
 PATIENCE = 240  # seconds for what takes some, beside other tests
 
 
