@@ -12,7 +12,7 @@ WANTED := $(shell sed -e 's/\#.*//' debian-packages.txt)
 # one process more than there are processors.
 PARALLEL ?= -n $(shell expr $$(nproc) + 1) --dist loadfile
 
-.PHONY: help packages venv setup quick unit test lint scheduled rehearse rehearse-faults rehearse-matrix rehearse-gpus test-adversary test-model test-mutants test-strain test-crash test-diagnosis test-long test-roles accept-gpu bench image image-base image-seed image-mirror image-gate image-twice lock golden clean
+.PHONY: help packages venv setup quick unit test lint scheduled rehearse rehearse-faults rehearse-matrix rehearse-gpus test-adversary test-model test-mutants test-strain test-crash test-diagnosis test-long test-roles accept-gpu bench image image-base image-seed image-mirror image-gate image-twice deb test-installed lock golden clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 20
@@ -79,7 +79,7 @@ test-mutants: setup ## faults planted in the guard, and in the judge of GPUs, on
 	  provisioner/deployment/guard.py tests/unit/deployment/test_guard.py
 	$(PY) -m tests.mutants --commit "$(COMMIT)" --result tests/rehearsal/results/mutants-judge.json \
 	  --at-least 85 --sample $(or $(SAMPLE),0) provisioner/verify/judge \
-	  tests/unit/verify/test_gpu_inventory.py tests/unit/verify/test_judge.py
+	  $(addprefix tests/unit/verify/test_,gpu_inventory.py judge.py verify.py ramdisk.py before_after.py manual.py)
 
 test-strain: setup ## a thousand slow clients of each kind, five minutes each, beside machines and people (40 minutes)
 	STRAIN_SECONDS=300 $(PY) -m pytest -v tests/wire/web/test_slow_clients.py $(ARGS)
@@ -135,6 +135,13 @@ image-gate: setup ## what CI asks of the golden image: one build, its checksum t
 
 image-twice: image-mirror ## two builds from clean must be the same bytes (long); the result is kept in tests/rehearsal/results
 	$(PY) -m tests.rehearsal.image_twice --cache $(CACHE) --commit "$(COMMIT)" --result tests/rehearsal/results/image-twice.json -- $(IMAGE_ARGS) --mirror $(IMAGE_MIRROR)
+
+deb: venv ## the Debian package, in dist/; its wheels are fetched once, by the hashes of requirements.lock
+	$(PY) debian/build.py --out dist $(ARGS)
+
+test-installed: setup ## the package twice with the same bytes, and in a QEMU machine with systemd (long); the result is kept there too
+	INSTALLED_COMMIT="$(COMMIT)" INSTALLED_REPORT=tests/rehearsal/results/installed.json \
+	  $(PY) -m pytest -m long -q -s tests/install tests/rehearsal/test_installed.py
 
 lock: venv ## pin every dependency anew (needs uv)
 	uv pip compile -q --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements.lock

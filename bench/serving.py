@@ -19,6 +19,7 @@ from provisioner.domain.image import Image
 from provisioner.domain.profile import Profile
 from provisioner.domain.stage import Stage
 from provisioner.site.site import Site
+from provisioner.state import secret_keys
 from provisioner.state.database import Database
 from provisioner.state.folder import prepare_folder
 from provisioner.system.checksum import sha256_text
@@ -36,6 +37,7 @@ def service(folder: Path) -> Iterator[list[str]]:
     plain = {"interface": "lo", "address": "127.0.0.1/8", "http_port": PORT, "state": str(state)}
     settings = settings_module.check({**plain, "images": {"streams": 64}}, source="bench")
     prepare_folder(state)
+    secret_keys.unlock(settings, environment={})
     database = Database(state)
     database.migrate()
     hosts = [Host(name=f"h{n}", macs=(f"52:54:00:00:01:{n:02x}",), profile="p") for n in range(STREAMS)]
@@ -59,7 +61,7 @@ def service(folder: Path) -> Iterator[list[str]]:
     (target / "pack").write_bytes(b"\x5a" * SIZE)
     toml = folder / "serve.toml"
     toml.write_text(
-        f'interface = "lo"\naddress = "127.0.0.1/8"\nhttp_port = {PORT}\nstate = "{state}"\n'
+        f'interface = "lo"\naddress = "127.0.0.1/8"\nhttp_port = {PORT}\nhttps_port = 0\nstate = "{state}"\n'
         'services = ["web"]\n[images]\nstreams = 64\n'
     )
     argv: list[str | Path] = [sys.executable, "-m", "provisioner", "serve", "--settings", toml]

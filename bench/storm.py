@@ -25,6 +25,7 @@ from provisioner.domain.host import Host
 from provisioner.domain.image import Image
 from provisioner.domain.profile import Profile
 from provisioner.site.site import Site
+from provisioner.state import secret_keys
 from provisioner.state.database import Database
 from provisioner.state.folder import prepare_folder
 
@@ -107,6 +108,7 @@ def ours(folder: Path, files: Path, names: tuple[str, str]) -> Iterator[tuple[li
     toml.write_text(f'state = "{state}"\n{SETTINGS}')
     settings = settings_module.load(toml)
     prepare_folder(state)
+    secret_keys.unlock(settings, environment={})
     for name in (NAME, *SIZES):
         shutil.copy(files / name, state / "ramdisk")
     database = Database(state)

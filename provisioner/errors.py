@@ -119,10 +119,24 @@ class PackError(ProvisionError):
     exit = Exit.REFUSED
 
 
+class SealedFileError(ProvisionError):
+    """A backup or a bundle is none, is damaged, or is not signed by whom it should be."""
+
+    code = 695
+    exit = Exit.REFUSED
+
+
 class CertificateError(ProvisionError):
     """A certificate is none, was changed, or is by a key that nobody knows here."""
 
     code = 560
+    exit = Exit.REFUSED
+
+
+class AuditError(ProvisionError):
+    """The audit is not as it was written, or nobody vouches for it."""
+
+    code = 690
     exit = Exit.REFUSED
 
 
@@ -186,6 +200,12 @@ class NewerFolderError(RefusedError):
     """The state folder was written by a newer release, so this one does not touch it."""
 
     code = 611
+
+
+class SecretKeyError(RefusedError):
+    """The key that opens the site's secrets is missing, another one, or does not open one of them."""
+
+    code = 695
 
 
 class ProgramError(ProvisionError):

@@ -8,19 +8,27 @@ from pathlib import Path
 from typing import Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from provisioner.errors import SettingsError
+from provisioner.setting_sections import (
+    MOST_WEBHOOKS,
+    Acceptance,
+    Access,
+    Images,
+    Logs,
+    Mirror,
+    Retention,
+    Secrets,
+    Section,
+    Webhook,
+)
 from provisioner.validation import sentences
 
 SERVICES = ("dhcp", "tftp", "dns", "web", "worker")
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class AddressRange(_Section):
+class AddressRange(Section):
     """First and last address, both included."""
 
     first: IPv4Address
@@ -30,7 +38,7 @@ class AddressRange(_Section):
         return self.first <= address <= self.last
 
 
-class Dhcp(_Section):
+class Dhcp(Section):
     """Who gives the addresses, and what the DHCP service gives away."""
 
     mode: Literal["authoritative", "proxy", "external"] = Field(
@@ -50,7 +58,7 @@ class Dhcp(_Section):
     )
 
 
-class Network(_Section):
+class Network(Section):
     """A further network: at an interface of ours, with our address there, or `subnet`, behind a relay."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,31}$")
@@ -81,7 +89,7 @@ class Network(_Section):
         return net
 
 
-class Tftp(_Section):
+class Tftp(Section):
     """How much TFTP does at once, and where."""
 
     per_address: int = Field(default=16, ge=1, le=4096, description="transfers of one address")
@@ -91,7 +99,7 @@ class Tftp(_Section):
     )
 
 
-class Dns(_Section):
+class Dns(Section):
     """The names of the site: provision, apt, images, every host, below dhcp.domain."""
 
     names: dict[str, tuple[IPv4Address | IPv6Address, ...]] = Field(
@@ -112,7 +120,7 @@ class Dns(_Section):
         return self
 
 
-class Orders(_Section):
+class Orders(Section):
     """How long an order lives and how much runs at once."""
 
     expire_seconds: int = Field(
@@ -122,71 +130,22 @@ class Orders(_Section):
     at_once: int = Field(default=4, ge=1, description="deployments between powering and sealing at one time")
 
 
-class Discovery(_Section):
+class Discovery(Section):
     """What a machine that nobody knows is given."""
 
     boot: bool = Field(default=False, description="start the ramdisk there, for the inventory only")
 
 
-class Mirror(_Section):
-    """The site mirror, read by whoever is on the LAN: at the root of its own name, and below /mirror/."""
-
-    name: str = Field(
-        default="apt.vaultcube.local", pattern=r"^[a-z0-9.-]+$", description="the Host that means it"
-    )
-    path: Path | None = Field(default=None, description="the folder of provision mirror make; none: off")
-
-
-class Images(_Section):
-    """How the bytes of images reach the hosts."""
-
-    streams: int = Field(default=8, ge=1, le=64, description="hosts that fetch at one time; the others wait")
-    url: str = Field(
-        default="",
-        pattern=r"^(http://[A-Za-z0-9.-]+(:\d{1,5})?)?$",
-        description="where hosts fetch packs, where that is not this service",
-    )
-    accel: str = Field(
-        default="",
-        pattern=r"^(/[A-Za-z0-9_/-]*[A-Za-z0-9_-])?$",
-        description="nginx's internal location of STATE/images: its sendfile gives the bytes",
-    )
-
-
-class Acceptance(_Section):
-    """How hosts are accepted, beside what their profiles say."""
-
-    checks: Path = Field(
-        default=Path("/etc/provisioner/checks"),
-        description="the folder of the site's own checks; a profile approves each by its SHA-256",
-    )
-
-
-class Retention(_Section):
-    """For how many days what has ended is kept; orders and verdicts for ever, unless set."""
-
-    logs_days: int = Field(
-        default=90,
-        ge=1,
-        le=36500,
-        description="logs, consoles and Ansible's files of deployments that have ended; BMC requests",
-    )
-    events_days: int = Field(
-        default=365,
-        ge=1,
-        le=36500,
-        description="their events that led to no other stage, and events of the network",
-    )
-    deployments_days: int = Field(default=0, ge=0, le=36500, description="deployments; 0 for ever")
-
-
-class Settings(_Section):
+class Settings(Section):
     """All settings. `state` and `keys` are folders; `address` carries the prefix length."""
 
     state: Path = Path("/var/lib/provisioner")
     interface: str = Field(pattern=r"^[\w.@-]{1,15}$")
     address: IPv4Interface
-    http_port: int = Field(default=80, ge=1, le=65535)
+    http_port: int = Field(default=80, ge=1, le=65535, description="of machines")
+    https_port: int = Field(
+        default=443, ge=0, le=65535, description="of people and programs; 0: by Unix sockets alone"
+    )
     services: tuple[str, ...] = SERVICES
     dhcp: Dhcp = Dhcp()
     tftp: Tftp = Tftp()
@@ -195,9 +154,13 @@ class Settings(_Section):
     discovery: Discovery = Discovery()
     mirror: Mirror = Mirror()
     images: Images = Images()
+    access: Access = Access()
     acceptance: Acceptance = Acceptance()
+    secrets: Secrets = Secrets()
     retention: Retention = Retention()
+    logs: Logs = Logs()
     networks: tuple[Network, ...] = ()
+    webhooks: tuple[Webhook, ...] = Field(default=(), max_length=MOST_WEBHOOKS)
 
     @model_validator(mode="after")
     def _ranges_lie_in_the_network(self) -> Self:
@@ -214,6 +177,8 @@ class Settings(_Section):
         ):
             raise ValueError("dhcp.hosts and dhcp.discovery overlap")
         self._check_networks()
+        if len({webhook.name for webhook in self.webhooks}) < len(self.webhooks):
+            raise ValueError("webhooks: two have the same name")
         unknown = set(self.services) - set(SERVICES)
         if unknown:
             raise ValueError(f"services: {', '.join(sorted(unknown))} unknown; one of {', '.join(SERVICES)}")
@@ -254,6 +219,18 @@ class Settings(_Section):
     def url(self) -> str:
         """Where hosts of the main network find the service; no path."""
         return self._url(self.address.ip)
+
+    @property
+    def api_url(self) -> str:
+        """Where people and programs find the API over the network; no path."""
+        port = "" if self.https_port == 443 else f":{self.https_port}"
+        return f"https://{self.address.ip}{port}"
+
+    @property
+    def api_names(self) -> frozenset[str]:
+        """What the Host header of a call over the network may say, without the port."""
+        own = {"localhost", "127.0.0.1", f"provision.{self.dhcp.domain}"}
+        return frozenset({*own, *map(str, self.addresses), *self.access.names})
 
     def url_for(self, address: str) -> str:
         """Where whoever has this address finds the service: at our address in his own network, if any."""
@@ -304,13 +281,27 @@ class Settings(_Section):
 
 
 # sockets and files are open by then
-FIXED = ("state", "interface", "address", "http_port", "services", "dhcp", "networks")
+FIXED = (
+    "state",
+    "secrets",
+    "logs",
+    "interface",
+    "address",
+    "http_port",
+    "https_port",
+    "services",
+    "dhcp",
+    "networks",
+)
 
 
 def successor(old: Settings, new: Settings) -> tuple[Settings, list[str]]:
     """What holds after the file was read again, and the keys that need a start to hold."""
     unchanged = {name: getattr(old, name) for name in FIXED if getattr(old, name) != getattr(new, name)}
     changes: dict[str, object] = dict(unchanged)
+    if old.access.socket != new.access.socket:
+        unchanged["access.socket"] = old.access.socket
+        changes["access"] = new.access.model_copy(update={"socket": old.access.socket})
     for section in ("tftp", "dns"):
         before, after = getattr(old, section), getattr(new, section)
         if before.also != after.also:

@@ -4,7 +4,7 @@ Written after the documentation of NVIDIA and PCI Express, not recorded.
 """
 
 from dataclasses import replace
-from itertools import pairwise
+from itertools import pairwise, permutations
 from typing import Any
 
 from provisioner.domain.acceptance import Level
@@ -31,6 +31,7 @@ from provisioner.verify.evidence_burnin import (
     DcgmTest,
     LoadWatch,
     Nccl,
+    PeerCopy,
 )
 from provisioner.verify.model import Evidence, Expected, GpuKind
 
@@ -200,6 +201,20 @@ def loaded(**changes: Any) -> LoadWatch:
     return watch.model_copy(update=changes)
 
 
+def copied(source: int, target: int, **changes: Any) -> PeerCopy:
+    """Copies from one GPU to another that went well."""
+    ends = {"from": UUIDS[source], "to": UUIDS[target]}
+    copy = PeerCopy.model_validate({**ends, "state": "ok", "iterations": 20, "value": 360.0})
+    return copy.model_copy(update=changes)
+
+
+def peers(*changed: PeerCopy) -> tuple[PeerCopy, ...]:
+    """Copies from each GPU to each other; the given ones replace those of their ends."""
+    replaced = {(copy.source, copy.target): copy for copy in changed}
+    every = (copied(*pair) for pair in permutations(range(8), 2))
+    return tuple(replaced.get((copy.source, copy.target), copy) for copy in every)
+
+
 def burnin(*gpus: BurninGpu, **changes: Any) -> BurninReport:
     """A burn-in that went well; the given GPUs replace those of their places."""
     replaced = {one.bus: one for one in gpus}
@@ -209,6 +224,7 @@ def burnin(*gpus: BurninGpu, **changes: Any) -> BurninReport:
         device="cuda",
         seconds=1500,
         gpus=tuple(replaced.get(place) or burnt(number) for number, place in enumerate(PLACES)),
+        peers=peers(),
         nccl=Nccl(state="ok", gpus=8, bus_gbps=450),
         dcgm=Dcgm(state="ok", version="4.2.3", tests=(DcgmTest(name="memory", status="Pass"),)),
     )

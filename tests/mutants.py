@@ -1,16 +1,18 @@
 """How many planted faults in a module, or in a folder of them, its tests find: `make test-mutants`.
 
-cosmic-ray says which mutants there are; tests/mutant_trials.py tries them in a copy of the tree. Of a large
-folder a sample may be tried, which is the same each time.
+cosmic-ray says which mutants there are; tests/mutant_trials.py tries them, a process for each processor with
+its share of them in a copy of the tree of its own. Of a large folder a sample may be tried, which is the same
+each time.
 """
 
 import argparse
 import json
+import os
 import random
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +34,7 @@ name = "local"
 """
 SCHEMA_VERSION = 2
 LEFT_OUT = "left out of the sample"
+Pair = tuple[dict[str, Any], dict[str, Any]]  # a mutant and what came of it, as cosmic-ray dumps them
 
 
 @dataclass(frozen=True)
@@ -69,23 +72,45 @@ def copied(folder: Path) -> Path:
     return folder
 
 
-def answers(folder: Path, session: str) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-    """What cosmic-ray did and what came of it, a pair for each mutant."""
+def answers(folder: Path, session: str) -> Iterator[Pair]:
+    """What cosmic-ray did and what came of it, a pair for each mutant; of what was not tried nothing came."""
     dumped = run.run([COSMIC_RAY, "dump", session], cwd=folder)
     for line in dumped.stdout.splitlines():
         item, result = json.loads(line)
         yield item, result
 
 
-def tried(folder: Path, module: str, tests: list[str], sample: int) -> Outcome:
-    """Plants the mutants of `module`, one at a time. Raises SystemExit if the tests fail without one."""
+def tried(folder: Path, module: str, tests: list[str], sample: int, processes: int) -> Outcome:
+    """Plants the mutants of `module`, one at a time in each process, which has a copy of the tree `folder`.
+
+    Raises SystemExit if the tests fail without one.
+    """
     (folder / "mutants.toml").write_text(CONFIG.format(module=module))
     run.run([COSMIC_RAY, "init", "mutants.toml", "mutants.sqlite"], cwd=folder, timeout=600)
     choose(folder / "mutants.sqlite", sample)
-    trials = run.start([sys.executable, "-m", "tests.mutant_trials", "mutants.sqlite", *tests], cwd=folder)
-    if trials.wait(14400):
+    copies = [folder, *(folder.with_name(f"{folder.name}-{number}") for number in range(1, processes))]
+    for copy in copies[1:]:
+        shutil.copytree(folder, copy, symlinks=True)
+    program = [sys.executable, "-m", "tests.mutant_trials", "mutants.sqlite"]
+    trials = [
+        run.start([*program, f"{number}/{processes}", *tests], cwd=copy) for number, copy in enumerate(copies)
+    ]
+    if any([each.wait(14400) for each in trials]):
         raise SystemExit("the trials did not end well")
-    return outcome_of(module, list(answers(folder, "mutants.sqlite")))
+    return outcome_of(module, joined([answers(copy, "mutants.sqlite") for copy in copies]))
+
+
+def joined(shares: Iterable[Iterable[Pair]]) -> list[Pair]:
+    """Each mutant once, with what came of it where it was tried. Raises SystemExit: one has no result."""
+    found: dict[str, Pair] = {}
+    names = set()
+    for item, result in (pair for share in shares for pair in share):
+        names.add(item["job_id"])
+        if result:
+            found[item["job_id"]] = (item, result)
+    if len(found) < len(names):
+        raise SystemExit(f"{len(names) - len(found)} mutants were tried by nobody")
+    return list(found.values())
 
 
 def choose(session: Path, sample: int) -> None:
@@ -105,7 +130,7 @@ def choose(session: Path, sample: int) -> None:
                 database.set_result(place[-1], left)
 
 
-def outcome_of(module: str, answered: list[tuple[dict[str, Any], dict[str, Any]]]) -> Outcome:
+def outcome_of(module: str, answered: list[Pair]) -> Outcome:
     """The score of pairs as `answers` gives them."""
     chosen = [(item, result) for item, result in answered if result["output"] != LEFT_OUT]
     ran = [(item, result) for item, result in chosen if "error during collection" not in result["output"]]
@@ -129,12 +154,14 @@ def main(argv: list[str]) -> int:
     parser.add_argument("module")
     parser.add_argument("tests", nargs="+")
     parser.add_argument("--sample", type=int, default=0, metavar="NUMBER", help="of mutants; 0 takes all")
+    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, metavar="NUMBER")
     parser.add_argument("--at-least", type=float, default=90.0, metavar="PERCENT")
     parser.add_argument("--commit", required=True)
     parser.add_argument("--result", type=Path, required=True)
     wanted = parser.parse_args(argv)
     with tempfile.TemporaryDirectory(prefix="mutants-") as place:
-        outcome = tried(copied(Path(place)), wanted.module, wanted.tests, wanted.sample)
+        tree = Path(place) / "tree"
+        outcome = tried(copied(tree), wanted.module, wanted.tests, wanted.sample, wanted.processes)
     for survivor in outcome.survivors:
         print(f"{survivor.module} line {survivor.line}, {survivor.operator}\n{survivor.difference}\n")
     body = {"schema_version": SCHEMA_VERSION, "commit": wanted.commit, **asdict(outcome)}

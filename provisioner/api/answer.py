@@ -3,20 +3,19 @@
 import re
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, WithJsonSchema
 
 from provisioner.api import SCHEMA_VERSION
 from provisioner.domain.values import FrozenModel
 
 LONGEST_WAIT = 25.0  # seconds that one request may wait at the service
 MOST_LISTED, USUALLY_LISTED = 1000, 100  # rows of a list
-PersonName = Annotated[str, Field(max_length=80, pattern=r"^[\w.@ -]+$")]
 
 
 class Resource(BaseModel):
     """A part of an answer. A key that this release does not know is skipped: the service may be newer."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore", from_attributes=True)
+    model_config = ConfigDict(frozen=True, extra="ignore", from_attributes=True, defer_build=True)
 
 
 class ServiceAnswer(Resource):
@@ -60,16 +59,35 @@ def _wait(value: object) -> float:
     return min(max(0.0, _seconds(value)), LONGEST_WAIT)  # in this order: nobody waits for NaN
 
 
-WholeNumber = Annotated[int, BeforeValidator(_whole_number), Field(ge=0)]
-Seconds = Annotated[float, BeforeValidator(_seconds)]
-Limit = Annotated[int, BeforeValidator(_limit), Field(ge=1, le=MOST_LISTED)]
-Wait = Annotated[float, BeforeValidator(_wait), Field(ge=0, le=LONGEST_WAIT)]
+def _described(kind: str, **bounds: float) -> WithJsonSchema:
+    """What is meant, beside any other text: that counts as not given."""
+    return WithJsonSchema({"anyOf": [{"type": kind, **bounds}, {"type": "string"}]})
+
+
+WholeNumber = Annotated[int, BeforeValidator(_whole_number), Field(ge=0), _described("integer", minimum=0)]
+Seconds = Annotated[float, BeforeValidator(_seconds), _described("number")]
+Limit = Annotated[
+    int,
+    BeforeValidator(_limit),
+    Field(ge=1, le=MOST_LISTED),
+    _described("integer", minimum=1, maximum=MOST_LISTED),
+]
+Wait = Annotated[
+    float,
+    BeforeValidator(_wait),
+    Field(ge=0, le=LONGEST_WAIT),
+    _described("number", minimum=0, maximum=LONGEST_WAIT),
+]
 
 
 class Removal(FrozenModel):
     """With `dry_run` nothing is removed: what would be refused is refused."""
 
-    dry_run: bool = False
+    dry_run: StrictBool = False
+
+
+class NoBody(FrozenModel):
+    """Nothing is to be said; whoever says something means another request, and is told so."""
 
 
 class Query(FrozenModel):
@@ -88,3 +106,9 @@ class EventQuery(WaitQuery):
     """Events with an id above `after`."""
 
     after: WholeNumber = 0
+
+
+class StreamQuery(Query):
+    """Events with an id above `after`; a Last-Event-ID header goes before it."""
+
+    after: WholeNumber | None = None

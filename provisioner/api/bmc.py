@@ -2,26 +2,26 @@
 
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, StrictBool, StrictInt
 
 from provisioner.api.answer import ErrorBody, Resource, ServiceAnswer
 from provisioner.domain.refusal import Refusal
 from provisioner.domain.values import FrozenModel
 
-BmcAction = Literal["test", "power", "boot", "identify", "sensors"]
+BmcAction = Literal["test", "power", "boot", "identify", "sensors", "rotate"]
 BmcArgument = Literal["", "on", "off", "reset", "state", "network", "disk"]
 
 
 class BmcOrder(FrozenModel):
     """`test` · `power` with `state`, `on`, `off` or `reset` · `boot` with nothing, `network` or `disk`.
 
-    `identify` with `on`, `off`, or nothing and `seconds` · `sensors`.
+    `identify` with `on`, `off`, or nothing and `seconds` · `sensors` · `rotate`: another password.
     """
 
     host: str
     action: BmcAction
     argument: BmcArgument = ""
-    seconds: int = Field(0, ge=0, le=255)
+    seconds: StrictInt = Field(0, ge=0, le=255)
 
 
 class BmcOrdered(ServiceAnswer):
@@ -34,7 +34,7 @@ class BmcSelection(FrozenModel):
     """The hosts whose BMCs are tested: those that `select` or `all` means, or those with these names."""
 
     select: str = Field("", max_length=500)
-    all: bool = False
+    all: StrictBool = False
     hosts: Annotated[tuple[str, ...], Field(max_length=5000)] = ()
 
 
@@ -109,6 +109,13 @@ class BmcSensors(BmcOutcome):
     note: str = ""
 
 
+class BmcRotated(BmcOutcome):
+    """The `user` that has another password now, told to nobody; `note` says how it was seen to hold."""
+
+    user: str
+    note: str
+
+
 class BmcFailed(BmcOutcome):
     """Why it could not be done."""
 
@@ -128,7 +135,7 @@ class BmcRequestStatus(Resource):
     action: str
     argument: str
     state: str
-    result: BmcTest | BmcPower | BmcBoot | BmcIdentified | BmcSensors | BmcFailed | BmcPending
+    result: BmcTest | BmcPower | BmcBoot | BmcIdentified | BmcSensors | BmcRotated | BmcFailed | BmcPending
 
 
 class BmcAnswer(ServiceAnswer):
@@ -138,19 +145,27 @@ class BmcAnswer(ServiceAnswer):
 
 
 class LoginUpdate(FrozenModel):
-    """The login of a BMC, at most what IPMI 2.0 (22.28, 22.30) can hold. It is never given back."""
+    """The login of a BMC, at most what IPMI 2.0 (22.28, 22.30) can hold. It is never given back.
+
+    With `host` it is for that host's BMC alone, which others that share the name do not have.
+    """
 
     model_config = ConfigDict(hide_input_in_errors=True)
 
     user: str = Field(min_length=1, max_length=16)
     password: str = Field(min_length=1, max_length=20)
+    host: str = Field("", max_length=100)
 
 
 class LoginUse(Resource):
-    """The name of a login, and the hosts whose BMC it is for; the login itself is never given back."""
+    """The name of a login, and the hosts whose BMC it is for; the login itself is never given back.
+
+    `own` are those of the hosts whose BMC has a login of its own under that name.
+    """
 
     secret: str
     hosts: tuple[str, ...]
+    own: tuple[str, ...] = ()
 
 
 class LoginList(ServiceAnswer):

@@ -2,9 +2,10 @@
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, StrictBool
 
-from provisioner.api.answer import Limit, PersonName, Query, Resource, Seconds, ServiceAnswer
+from provisioner.api.answer import Limit, Query, Resource, Seconds, ServiceAnswer
+from provisioner.api.verifications import OpenVerification, VerificationStatus
 from provisioner.domain.cause import Cause
 from provisioner.domain.deployment import PublicDeployment, Terms
 from provisioner.domain.event import Event
@@ -27,9 +28,8 @@ class DeploymentOrder(FrozenModel):
 
     host: str
     image: str = ""
-    by: PersonName = "operator"
-    arm: bool = False
-    yes: bool = False
+    arm: StrictBool = False
+    yes: StrictBool = False
     confirmation: str = ""
     stop_after: StopAfter = ""
     terms: Terms = Terms()
@@ -48,13 +48,14 @@ class DeploymentDetails(DeploymentStatus):
 
     `awaits` is the sign of life that comes next, in words, and `usual` how long its stage takes with hosts of
     its profile, where enough of them have ended well. `causes` say what hinders it while it waits, or why it
-    has failed, the most certain first.
+    has failed, the most certain first. `verification` is what goes on with its host by an SSH key.
     """
 
     console: tuple[str, ...] = ()
     awaits: str = ""
     usual: UsualTime | None = None
     causes: tuple[Cause, ...] = ()
+    verification: OpenVerification | None = None
 
 
 class PlanAnswer(ServiceAnswer):
@@ -80,12 +81,14 @@ class DeploymentQuery(Query):
 class DeploymentList(ServiceAnswer):
     """Newest first, of `total` that fit, and the service's time `now` in seconds since 1970.
 
-    `unreadable` says of each row that no list shows why that is so.
+    `unreadable` says of each row that no list shows why that is so. `verifications` go on by an SSH key, with
+    the hosts that the query means.
     """
 
     deployments: tuple[DeploymentStatus, ...]
     total: int = 0
     unreadable: tuple[str, ...] = ()
+    verifications: tuple[OpenVerification, ...] = ()
     now: float = 0.0
 
 
@@ -97,9 +100,10 @@ class DeploymentAnswer(ServiceAnswer):
 
 
 class DeploymentCancelled(ServiceAnswer):
-    """The deployment after it was cancelled."""
+    """What was under way, after it was cancelled: the deployment, or a host's verification by an SSH key."""
 
-    deployment: DeploymentStatus
+    deployment: DeploymentStatus | None = None
+    verification: VerificationStatus | None = None
 
 
 class DeploymentResumed(ServiceAnswer):

@@ -6,15 +6,17 @@ from pydantic import (
     ConfigDict,
     Field,
     SerializerFunctionWrapHandler,
+    StrictBool,
     ValidationError,
     ValidatorFunctionWrapHandler,
     WrapSerializer,
     WrapValidator,
 )
 
-from provisioner.api.answer import PersonName, Query, Removal, Resource, ServiceAnswer
+from provisioner.api.answer import Query, Removal, Resource, ServiceAnswer
 from provisioner.api.deployments import DeploymentStatus
 from provisioner.api.sightings import DhcpSighting
+from provisioner.api.verifications import OpenVerification
 from provisioner.domain.event import Event
 from provisioner.domain.hardware import HardwareFacts
 from provisioner.domain.host import Host
@@ -59,9 +61,8 @@ class InventoryUpdate(FrozenModel):
     profiles: tuple[Annotated[Profile, WrapValidator(_named_profile)], ...] = ()
     remove_hosts: tuple[Name, ...] = ()
     remove_profiles: tuple[Name, ...] = ()
-    by: PersonName = "operator"
-    dry_run: bool = False
-    only_new: bool = False
+    dry_run: StrictBool = False
+    only_new: StrictBool = False
     shown: tuple[Host, ...] | None = None
 
 
@@ -78,27 +79,14 @@ class InventoryApplied(ServiceAnswer):
     advice: tuple[str, ...] = ()
 
 
-class HostLock(FrozenModel):
-    """Who locks a host, or opens it."""
-
-    by: PersonName = "operator"
-
-
-class HostRemoval(Removal):
-    """Who takes a host out of what is known."""
-
-    by: PersonName = "operator"
-
-
 class HostRename(FrozenModel):
-    """Who calls a host otherwise, and how."""
+    """How a host is called from now on."""
 
-    by: PersonName = "operator"
     name: Name
 
 
-class HostMove(HostRemoval):
-    """Who says that a machine is another host's now: the name, serial or MAC of that host.
+class HostMove(Removal):
+    """That a machine is another host's now: the name, serial or MAC of that host.
 
     `shown` are both, the one that moves first, as they were when it was confirmed: it is refused where one
     of them is otherwise by now.
@@ -129,12 +117,16 @@ class HostHistory(ServiceAnswer):
 
 
 class HostStatus(Host):
-    """A host, its fixed IPv4 address (empty where it has none), and its last deployment."""
+    """A host, its fixed IPv4 address (empty where it has none), and its last deployment.
+
+    `verification` is what goes on with it by an SSH key.
+    """
 
     model_config = ConfigDict(extra="ignore")
 
     address: str = ""
     deployment: DeploymentStatus | None = None
+    verification: OpenVerification | None = None
 
     def as_host(self) -> Host:
         """As the inventory says it: what is said by default is not said."""

@@ -1,6 +1,6 @@
 """Images: the catalogue, and the files beside it that belong to none."""
 
-from pydantic import Field
+from pydantic import Field, StrictBool
 
 from provisioner.api.answer import Resource, ServiceAnswer
 from provisioner.domain.plan import CatalogueImage
@@ -8,13 +8,14 @@ from provisioner.domain.values import FrozenModel
 
 
 class ImageSource(FrozenModel):
-    """A pack, or with `iso` Ubuntu's live-server ISO: its `path` on the service's machine.
+    """A pack, or with `iso` Ubuntu's live-server ISO, which the caller has opened and sends (SCM_RIGHTS).
 
-    `name` and `version` are for an ISO that does not say them, `sha256` is what Ubuntu publishes of it.
+    `file` is its name, for sentences alone; of a pack three files come: itself, manifest, signature. `name`
+    and `version` are for an ISO that does not say them, `sha256` is what Ubuntu publishes of it.
     """
 
-    path: str
-    iso: bool = False
+    file: str = Field(pattern=r"^[^/\x00]{1,200}$")
+    iso: StrictBool = False
     name: str = ""
     version: str = ""
     sha256: str = Field("", pattern=r"^([0-9a-fA-F]{64})?$")

@@ -1,6 +1,6 @@
 """Machines that nobody knows yet: seen by DHCP, perhaps inventoried, and how one becomes a host."""
 
-from provisioner.api.answer import PersonName, Seconds, ServiceAnswer, WaitQuery
+from provisioner.api.answer import Seconds, ServiceAnswer, WaitQuery
 from provisioner.domain.host import Bmc, Host
 from provisioner.domain.machine import UnknownMachine
 from provisioner.domain.profile import Hints
@@ -35,7 +35,6 @@ class Adoption(FrozenModel):
     rack: Text = ""
     bmc: Bmc = Bmc()
     disk: Hints | None = None
-    by: PersonName = "operator"
 
 
 class HostAdopted(ServiceAnswer):

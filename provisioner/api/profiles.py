@@ -1,6 +1,6 @@
 """Profiles: what kinds of hosts there are, and how one is learned from a machine."""
 
-from pydantic import ConfigDict
+from pydantic import ConfigDict, StrictBool
 
 from provisioner.api.answer import ServiceAnswer
 from provisioner.domain.profile import Profile
@@ -38,8 +38,8 @@ class ProfileLesson(FrozenModel):
     name: str = ""
     devices: tuple[str, ...] = ()
     report: str = ""
-    apply: bool = False
-    replace: bool = False
+    apply: StrictBool = False
+    replace: StrictBool = False
 
 
 class ProfileLearned(ServiceAnswer):

@@ -1,8 +1,8 @@
 """Runs: one order for many hosts."""
 
-from pydantic import Field
+from pydantic import Field, StrictBool, StrictInt
 
-from provisioner.api.answer import PersonName, ServiceAnswer
+from provisioner.api.answer import ServiceAnswer
 from provisioner.api.deployments import DeploymentStatus, PlanDigest, StopAfter
 from provisioner.domain.deployment import Terms
 from provisioner.domain.event import Event
@@ -21,16 +21,15 @@ class RunOrder(FrozenModel):
     """
 
     select: str = Field("", max_length=500)
-    all: bool = False
+    all: StrictBool = False
     image: str = ""
-    max_parallel: int = Field(0, ge=0, le=1000)
-    stop_after: int = Field(0, ge=0, le=1000)
-    canary: int = Field(0, ge=0, le=1000)
+    max_parallel: StrictInt = Field(0, ge=0, le=1000)
+    stop_after: StrictInt = Field(0, ge=0, le=1000)
+    canary: StrictInt = Field(0, ge=0, le=1000)
     retry: str = Field("", max_length=40)
     until: StopAfter = ""
-    by: PersonName = "operator"
-    arm: bool = False
-    expect_count: int = -1
+    arm: StrictBool = False
+    expect_count: StrictInt = -1
     terms: Terms = Terms()
     shown: PlanDigest = ""
 
@@ -69,12 +68,6 @@ class RunEvents(ServiceAnswer):
     events: tuple[Event, ...]
     deployments: tuple[DeploymentStatus, ...]
     now: float
-
-
-class Author(FrozenModel):
-    """Who pauses, resumes or cancels a run, or a deployment."""
-
-    by: PersonName = "operator"
 
 
 class RunStatus(ServiceAnswer):

@@ -4,10 +4,9 @@ import re
 from ipaddress import IPv4Address, IPv6Address
 from typing import Annotated
 
-from pydantic import BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, ConfigDict, Field, StrictInt
 
-from provisioner.api.answer import PersonName, Resource, ServiceAnswer
-from provisioner.api.deployments import DeploymentStatus
+from provisioner.api.answer import Resource, ServiceAnswer
 from provisioner.domain.acceptance import Level
 from provisioner.domain.values import FrozenModel
 
@@ -43,8 +42,7 @@ class VerificationOrder(FrozenModel):
     key: str = Field(min_length=1, max_length=LONGEST_KEY, repr=False)
     address: HostAddress | None = None
     level: Level | None = None
-    seconds: int | None = Field(None, ge=600, le=LONGEST_SOAK)
-    by: PersonName = "operator"
+    seconds: StrictInt | None = Field(None, ge=600, le=LONGEST_SOAK)
 
 
 class VerificationTaskStatus(Resource):
@@ -94,20 +92,18 @@ class VerificationStatus(Resource):
     code: int = 0
 
 
+class OpenVerification(Resource):
+    """One that goes on, by whom (`by`) and as which `user`; `created` in seconds since 1970."""
+
+    id: str
+    host: str
+    created: float
+    user: str
+    by: str
+    burnin: BurnInProgressStatus = BurnInProgressStatus()
+
+
 class VerificationAnswer(ServiceAnswer):
     """The verification as it is by now."""
 
     verification: VerificationStatus
-
-
-class ExaminationOrder(FrozenModel):
-    """Verify a host from the ramdisk: it is restarted, nothing is written. `by` is who says so."""
-
-    host: str
-    by: PersonName = "operator"
-
-
-class ExaminationAnswer(ServiceAnswer):
-    """The verification as it was ordered; it goes on as a deployment does."""
-
-    deployment: DeploymentStatus

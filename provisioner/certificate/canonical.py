@@ -1,12 +1,12 @@
 """The one rendering of a report, byte by byte: what is signed, and what reading compares with."""
 
 import json
-from typing import NoReturn
 
-from pydantic import JsonValue, ValidationError
+from pydantic import ValidationError
 
 from provisioner.domain.acceptance import AcceptanceReport
 from provisioner.errors import CertificateError, InputError
+from provisioner.system import canonical_json
 from provisioner.validation import sentences
 
 LARGEST = 8 << 20  # bytes; a report of eight GPUs has some 50 kB
@@ -22,7 +22,7 @@ def render(report: AcceptanceReport) -> bytes:
     (PV-100): a value that JSON has no number for.
     """
     try:
-        return _dump(report.model_dump(mode="json"))
+        return canonical_json.dump(report.model_dump(mode="json"))
     except (ValueError, RecursionError) as fault:
         raise InputError(f"the report {report.report_id} holds what JSON cannot: {fault}") from fault
 
@@ -36,28 +36,19 @@ def read(data: bytes) -> AcceptanceReport:
     if len(data) > LARGEST:
         raise _refused("it is larger than any report")
     try:
-        value = json.loads(data.decode(), parse_constant=_no_number)
+        value = json.loads(data.decode(), parse_constant=canonical_json.no_number)
         if not isinstance(value, dict) or value.get("format") != FORMAT:
             raise _refused(f"it is no {FORMAT}")
-        if _dump(value) != data:
+        if canonical_json.dump(value) != data:
             raise _refused("it is not written as reports are: blanks, order, a key twice, or a number")
         report = AcceptanceReport.model_validate(value)
-        if _dump(report.model_dump(mode="json", exclude_unset=True)) != data:
+        if canonical_json.dump(report.model_dump(mode="json", exclude_unset=True)) != data:
             raise _refused("a value in it is not of its own kind, or holds what cannot be shown")
     except ValidationError as fault:
         raise _refused(sentences(fault)[:MOST_WORDS]) from fault
     except (ValueError, RecursionError) as fault:
         raise _refused(f"it is no JSON that can be read: {fault}"[:MOST_WORDS]) from fault
     return report
-
-
-def _dump(value: JsonValue) -> bytes:
-    text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return text.encode() + b"\n"
-
-
-def _no_number(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no number of JSON")
 
 
 def _refused(why: str) -> CertificateError:

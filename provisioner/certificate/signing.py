@@ -15,8 +15,6 @@ from provisioner.imaging import signature as signatures
 from provisioner.system import file_fault
 
 PUBLIC_KEY = 42  # bytes: algorithm (2), key id (8), the key; minisign(1), "Public key format"
-
-
 LONGEST_KEY = 8192  # bytes of its file: two lines, the first a comment
 
 

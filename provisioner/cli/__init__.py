@@ -61,10 +61,25 @@ COMMANDS: Places = {
         "rehearse:rehearse",
         "Deploy a QEMU machine: real firmware, a BMC's protocol, PXE, image, first boot and Ansible.",
     ),
+    "login": (
+        "login:login",
+        "Log in to a service on another machine (https://ADDRESS).",
+    ),
+    "logout": (
+        "login:logout",
+        "Log out of a service, by default the one that was logged in to last; its certificate stays known.",
+    ),
+    "whoami": ("login:whoami", "Who the service takes you for, and what you may do there."),
+    "user": ("user:user", "People: add, list, give a role or a password, remove."),
+    "token": (
+        "token:token",
+        "Tokens for programs that call the API: create, list, revoke. The service keeps their hashes alone.",
+    ),
     "serve": (
         "serve:serve",
         "Answer DHCP, TFTP, DNS and HTTP on one LAN, and work on deployments, until told to stop.",
     ),
+    "audit": ("audit:audit", "Who did what: list, verify, export; the key that signs it."),
     "check": (
         "check:check",
         "Look at all that the service needs: what is wrong comes first, each with what to do.",
@@ -73,6 +88,15 @@ COMMANDS: Places = {
         "support_dump:support_dump",
         "Write one file for whoever helps: events, logs, settings, versions, the last deployments.",
     ),
+    "backup": (
+        "backup:backup",
+        "Write the state folder to FILE, while the service runs: database, keys, secrets, logs, ramdisk.",
+    ),
+    "restore": (
+        "backup:restore",
+        "Make the state folder, which must be empty or not there, from a backup; whole, or not at all.",
+    ),
+    "bundle": ("bundle:bundle", "The bundle for an air-gapped site: make, verify, install."),
     "explain": ("explanation:explain", "Say what an error code means and what to do; works offline."),
     "completion": (
         "completion:completion",

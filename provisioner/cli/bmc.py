@@ -1,7 +1,6 @@
 """`provision bmc …`: ask and tell a host's BMC, through the service's worker; its console."""
 
 import base64
-import os
 import sys
 from difflib import get_close_matches
 from pathlib import Path
@@ -12,9 +11,11 @@ import click
 from provisioner.cli import question, removal
 from provisioner.cli.options import output_option, with_client
 from provisioner.cli.output import Column, info, print_change, print_record, print_rows, say, write
+from provisioner.cli.password import read_password
 from provisioner.cli.polling import poll
-from provisioner.errors import Exit, FileError, InputError
+from provisioner.errors import Exit, InputError
 from provisioner.state.recording import TerminalText
+from provisioner.state.secrets import require_name
 from provisioner.system.units import named, size
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
         BmcBoot,
         BmcIdentified,
         BmcPower,
+        BmcRotated,
         BmcSensorStatus,
         BmcTest,
         LoginStored,
@@ -37,7 +39,7 @@ def bmc() -> None:
 
 
 def _print(
-    output: str, host: str, result: "BmcTest | BmcPower | BmcBoot | BmcIdentified", sentence: str
+    output: str, host: str, result: "BmcTest | BmcPower | BmcBoot | BmcIdentified | BmcRotated", sentence: str
 ) -> None:
     print_record(output, "bmc", result, lambda: say(sentence), name=host, also={"host": host})
 
@@ -63,6 +65,8 @@ def test(client: "Client", host: str | None, select: str, everything: bool, outp
         result = client.test_bmc(host)
     suite = f", IPMI cipher suite {result.suite}" if result.suite else ""
     _print(output, host, result, f"{host}: BMC ok, power {result.state}, boot device {result.boot}{suite}")
+    if result.note and output == "table":
+        info(result.note)
     return Exit.DONE
 
 
@@ -132,6 +136,21 @@ def sensors(client: "Client", host: str, output: str) -> None:
     print_rows(output, "sensors", rows, SENSORS, name=lambda sensor: sensor.name)
     if result.note:
         info(result.note)
+
+
+@bmc.command()
+@click.argument("host")
+@output_option
+@with_client
+def rotate(client: "Client", host: str, output: str) -> None:
+    """Give the BMC another password: random, kept encrypted for the worker, and shown to nobody.
+
+    The one before is kept until a login with the new one has worked; if anything is killed in between, the
+    worker finds out which one holds. From then on the host has a login of its own for the name in the
+    inventory.
+    """
+    result = client.rotate(host)
+    _print(output, host, result, f"{host}: user {result.user} has {result.note}")
 
 
 HEALTHS = ("critical", "warning", "unknown", "ok")
@@ -240,22 +259,23 @@ def secret() -> None:
     """
 
 
-ASK_HINT = "in a script: --password-file FILE, or PROVISION_BMC_PASSWORD"
-
-
 @secret.command()
 @click.argument("name")
 @click.option("--user", required=True)
 @click.option("--password-file", type=click.Path(path_type=Path), help="Its first line is the password.")
+@click.option("--host", default="", help="For this host's BMC alone, where others share the name.")
 @output_option
 @with_client
-def put(client: "Client", name: str, user: str, password_file: Path | None, output: str) -> None:
+def put(client: "Client", name: str, user: str, password_file: Path | None, host: str, output: str) -> None:
     """Keep a BMC's login under a name that the inventory uses, in place of the one that was kept so.
 
     The password is read from --password-file, from PROVISION_BMC_PASSWORD, or asked; never an argument.
     """
-    password = _password(password_file) if password_file else _typed_password(name)
-    stored = client.put_secret(name, user, password)
+    require_name(name)
+    password = read_password(
+        password_file, f"this asks for the password of the login {name}", variable="PROVISION_BMC_PASSWORD"
+    )
+    stored = client.put_secret(name, user, password, host)
     print_change(output, "secret", stored, _stored(stored), name=name)
 
 
@@ -267,32 +287,10 @@ def _stored(login: "LoginStored") -> str:
     return f"the login {login.secret} {kept}; no host uses it" + ("" if login.replaced else " yet")
 
 
-def _typed_password(name: str) -> str:
-    """From the environment, else asked. Raises RefusedError (PV-133) where nobody can be asked."""
-    if password := os.environ.get("PROVISION_BMC_PASSWORD", ""):
-        return password
-    question.require_terminal(f"this asks for the password of the login {name}", ASK_HINT)
-    return question.ask("Password", hidden=True)
-
-
-def _password(path: Path) -> str:
-    """The first line of a file. Raises InputError (PV-100), FileError (PV-150)."""
-    try:
-        lines = path.read_text().splitlines()
-    except OSError as fault:
-        words = f"{path}: no password can be read: {fault.strerror or fault}"
-        raise FileError(words, hint="name a file whose first line is the password") from fault
-    except UnicodeError as fault:
-        hint = "its first line is the password, as UTF-8"
-        raise InputError(f"{path}: no password can be read: it is no text", hint=hint) from fault
-    if not lines or not lines[0]:
-        raise InputError(f"{path}: no password can be read: its first line is empty", hint="write it there")
-    return lines[0]
-
-
 LOGINS: "tuple[Column[LoginUse], ...]" = (
     Column("LOGIN", lambda login: login.secret),
     Column("HOSTS", lambda login: ", ".join(login.hosts) or "(none)"),
+    Column("WITH ONE OF THEIR OWN", lambda login: ", ".join(login.own)),
 )
 
 

@@ -27,6 +27,7 @@ ENDS: "dict[int, type[UnreachableError | RefusedError]]" = {
     620: UnreachableError,
     601: RefusedError,
     622: RefusedError,
+    **dict.fromkeys((700, 701, 705, 706, 707, 708), RefusedError),
     670: RefusedError,
 }
 

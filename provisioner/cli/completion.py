@@ -121,7 +121,8 @@ class ServiceName(click.ParamType[str]):
     ) -> list[CompletionItem]:
         """The names that begin so; none where the service does not answer at once."""
         try:
-            client = options.connect(*_service(ctx))
+            server, state = _service(ctx)
+            client = options.connect(options.meant(server, state), state)
             found = [name for kind in self.kinds for name in NAMES[kind](client, incomplete)]
         except (ProvisionError, OSError):
             return []

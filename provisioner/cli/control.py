@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from provisioner.cli import question, runs
-from provisioner.cli.options import operator_name, output_option, with_client
+from provisioner.cli.options import output_option, with_client
 from provisioner.cli.output import info, local_time, print_record, print_rows
 from provisioner.domain.stage import ACTIVE, RESTING, Stage
 from provisioner.errors import Exit, InputError, ProvisionError
@@ -33,7 +33,7 @@ def cancel(client: "Client", host: str, yes: bool, output: str) -> int:
     from provisioner.api.verifications import is_verification_id
 
     if is_verification_id(host):
-        return _tell_verification(client.cancel_verification(host, operator_name()), output)
+        return _tell_verification(client.cancel_verification(host), output)
     if not yes and (followers := _followers(client, host)):
         count = counted(len(followers), "host")
         info(f"{host} is a canary: {count} of its run that waits for it will not begin")
@@ -41,24 +41,15 @@ def cancel(client: "Client", host: str, yes: bool, output: str) -> int:
         if not question.confirm("End it, and with it the rest of its run?"):
             info(question.NOTHING)
             return Exit.REFUSED
-    try:
-        row = client.cancel(host, operator_name())
-    except ProvisionError:
-        if ended := _cancel_verification(client, host):
-            return _tell_verification(ended, output)
-        raise
+    ended = client.cancel(host)
+    if ended.verification:
+        return _tell_verification(ended.verification, output)
+    row = ended.deployment
+    assert row  # noqa: S101  one of them was under way
     again = row.advise(f"provision retry {row.host}")
     sentence = f"{row.id} of {row.host} is cancelled; again with: {again}"
     _print([row], sentence, output)
     return Exit.DONE
-
-
-def _cancel_verification(client: "Client", host: str) -> "VerificationStatus | None":
-    """A host whose deployment is at rest may be verified with an SSH key; None where it is not."""
-    try:
-        return client.cancel_verification(host, operator_name())
-    except ProvisionError:
-        return None
 
 
 def _tell_verification(row: "VerificationStatus", output: str) -> int:
@@ -105,7 +96,7 @@ def _cancel_run(client: "Client", ident: str, *, yes: bool, output: str) -> int:
         if not question.confirm("End what is moving and what waits? A half-written disk does not boot"):
             info(question.NOTHING)
             return Exit.REFUSED
-    ended = client.cancel_run(ident, operator_name())
+    ended = client.cancel_run(ident)
     before = {row.id for row in rows if row.stage == Stage.CANCELLED}
     count = sum(row.stage == Stage.CANCELLED and row.id not in before for row in ended)
     are = "is" if count == 1 else "are"
@@ -126,7 +117,7 @@ def pause(client: "Client", run: str, output: str) -> None:
     """Let no further host of a run begin; those that are under way go on. Then: provision resume RUN."""
     if not runs.is_run(run):
         raise InputError(f"{run} is no run: only what waits in a run can be paused", hint="provision status")
-    rows = client.pause_run(run, operator_name())
+    rows = client.pause_run(run)
     waiting, moving = [row for row in rows if row.stage == Stage.QUEUED], _hosts(rows, ACTIVE)
     _print(rows, f"{run} is paused: {len(waiting)} hosts wait, {len(moving)} go on", output)
     if waiting:
@@ -141,8 +132,8 @@ def pause(client: "Client", run: str, output: str) -> None:
 def resume(client: "Client", host: str, output: str) -> None:
     """Let a paused deployment, or a paused run, go on. Look first at why it was paused: provision status."""
     if runs.is_run(host):
-        rows = client.resume_run(host, operator_name())
+        rows = client.resume_run(host)
         waiting = len(_hosts(rows, {Stage.QUEUED}))
         return _print(rows, f"{host} goes on: {waiting} hosts wait for their turn", output)
-    row = client.resume(host, operator_name())
+    row = client.resume(host)
     return _print([row], f"{row.id} of {row.host} goes on at {row.stage}: provision watch {row.host}", output)

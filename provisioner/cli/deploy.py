@@ -6,7 +6,7 @@ import click
 
 from provisioner.cli import plan as plans
 from provisioner.cli import question, runs
-from provisioner.cli.options import operator_name, output_option, with_client
+from provisioner.cli.options import output_option, with_client
 from provisioner.cli.order_options import OrderOptions, RunOptions, order_options, run_options
 from provisioner.cli.output import info, print_record, print_rows, say
 from provisioner.cli.watch import follow
@@ -107,7 +107,6 @@ def _run_order(many: RunOptions, how: OrderOptions, **hosts: object) -> "RunOrde
         max_parallel=many.max_parallel or 0,
         canary=many.canary or 0,
         stop_after=many.stop_after or 0,
-        by=operator_name(),
         until=how.until,
         terms=how.terms,
         **hosts,
@@ -266,7 +265,6 @@ def _arm(client: "Client", plan: "Plan", how: OrderOptions) -> "DeploymentStatus
         return client.arm(
             name,
             image=image,
-            by=operator_name(),
             yes=how.yes,
             confirmation=confirmation,
             stop_after=how.until,

@@ -38,6 +38,8 @@ def _show(answer: "DeploymentAnswer") -> None:
     for_how_long = duration(answer.now - row.stage_since)
     lines = [line((f"{row.host} is {row.stage}, for {for_how_long}{usual}", "bold"))]
     lines += [line(f"It waits for {row.awaits}.")] if row.awaits else []
+    if row.progress.test and row.progress.is_of(row.stage):
+        lines.append(line(f"  · {row.progress.describe(answer.now)}"))
     lines += cause_lines(row, answer.now)
     if row.stage in RESTING - UNSUCCESSFUL:
         lines.append(line(f"It waits for nothing: provision status {row.host}"))

@@ -2,18 +2,21 @@
 
 from provisioner.cli.explain_acceptance import ACCEPTANCE
 from provisioner.cli.explain_causes import NAMED
+from provisioner.cli.explain_people import PEOPLE
+from provisioner.cli.explain_security import SECURITY
+from provisioner.cli.explain_state import STATE
 
 # code → (what has happened, what to do). A test fails where the program uses a code that is not here.
 CODES: dict[int, tuple[str, str]] = {
     **NAMED,
     **ACCEPTANCE,
+    **STATE,
+    **SECURITY,
+    **PEOPLE,
     100: ("Something typed or written cannot be used.", "The message names the word; correct it."),
     101: ("This is not a MAC address.", "Twelve hexadecimal digits in any notation, as on the label."),
-    102: ("This is not a service's URL.", "Write --server http://ADDRESS[:PORT]."),
-    103: (
-        "The selection of hosts cannot be used.",
-        "Terms as rack=B3,state!=ready; or --all.",
-    ),
+    102: ("This is not a service's URL.", "Write --server https://ADDRESS[:PORT]."),
+    103: ("The selection of hosts cannot be used.", "Terms as rack=B3,state!=ready; or --all."),
     105: (
         "The command has no such option or command, misses a word, or a value does not fit.",
         "The command with --help shows what it takes; what follows -- is no option.",
@@ -250,8 +253,8 @@ CODES: dict[int, tuple[str, str]] = {
     420: ("Another system came up than was written.", "A second bootable disk? Then provision retry."),
     600: ("The service met an error of its own.", "Its log has the details; please report them."),
     601: (
-        "The service does not know the token.",
-        "export PROVISION_TOKEN=$(cat STATE/secrets/operator.token).",
+        "The service does not know the token, or none was shown.",
+        "provision login https://ADDRESS; for programs: provision token create, then PROVISION_TOKEN.",
     ),
     602: ("A port is in use by another program.", "ss -lnp names it; stop it, or set another port."),
     603: ("The privilege to open a low port is missing.", "Run as root, or with the systemd unit's rights."),
@@ -288,13 +291,10 @@ CODES: dict[int, tuple[str, str]] = {
     ),
     620: ("No service answers.", "Start it: provision serve; or check --state, --server."),
     621: ("What answers is not this service.", "Another program uses the port; check --server."),
-    622: ("You may not enter the service's state folder.", "Be root, or use --server with PROVISION_TOKEN."),
+    622: ("You may not enter the service's state folder.", "Be root; or provision login https://ADDRESS."),
     630: ("A program that is needed is missing or failed.", "The message names it and its package."),
     640: ("Programs or firmware for rehearsals are missing.", "Install the packages that the message names."),
-    641: (
-        "Virtual machines cannot be given a network here.",
-        "Make /dev/net/tun usable, as the message says.",
-    ),
+    641: ("Virtual machines cannot be given a network here.", "Make /dev/net/tun usable: it says how."),
     642: ("This machine forbids user namespaces.", "Allow them, as the message says, or be root."),
     643: ("The rehearsal's own network could not be made.", "The message has the kernel's reason."),
     650: ("The mirror's lock file cannot be used.", "Do not edit it: provision mirror lock writes it anew."),

@@ -8,7 +8,7 @@ import click
 from provisioner.cli import machines
 from provisioner.cli.host_removal import move, remove
 from provisioner.cli.inventory_apply import apply, import_, show_changes, tell_advice
-from provisioner.cli.options import operator_name, output_option, with_client
+from provisioner.cli.options import output_option, with_client
 from provisioner.cli.output import (
     Column,
     info,
@@ -19,6 +19,7 @@ from provisioner.cli.output import (
     print_record,
     print_rows,
 )
+from provisioner.cli.verdict_output import verification_words
 from provisioner.errors import InputError
 from provisioner.power import registry
 from provisioner.system.units import size
@@ -42,7 +43,8 @@ for command in (apply, import_, move, remove):
 
 def _stage(host: "HostStatus") -> str:
     stage = host.deployment.stage if host.deployment else "never deployed"
-    return f"{stage} (locked)" if host.locked else stage
+    also = ["locked"] * host.locked + ["verified over SSH"] * (host.verification is not None)
+    return f"{stage} ({', '.join(also)})" if also else stage
 
 
 COLUMNS: "tuple[Column[HostStatus], ...]" = (
@@ -105,6 +107,8 @@ def _show(details: "HostDetails") -> None:
         print_field("Asked", _seen(card))
     if last := host.deployment:
         print_field("Last", f"{last.id}, {last.stage} since {local_time(last.stage_since)}")
+    if host.verification:
+        print_field("Verified", verification_words(host.verification))
     for event in details.events:
         print_field("Noted", f"{local_time(event.time)}  {event.describe()}")
 
@@ -159,7 +163,7 @@ def add(
     from provisioner.state import inventory
 
     host = inventory.make_host({**described, "macs": list(macs)}, registry.DRIVERS)
-    tell_advice(client.apply([host], [], by=operator_name(), only_new=True))
+    tell_advice(client.apply([host], [], only_new=True))
     return print_change(output, "host", client.host(wanted).host, f"{wanted} is known now", name=wanted)
 
 
@@ -173,7 +177,7 @@ def _adopt(client: "Client", seen: str, described: Mapping[str, object], output:
     from provisioner.api.machines import Adoption
     from provisioner.client.request import request
 
-    host = client.adopt(seen, request(Adoption, **described, by=operator_name()))
+    host = client.adopt(seen, request(Adoption, **described))
     sentence = f"{host.name} is known now: {', '.join(host.macs)}, serial {host.serial or 'unknown'}"
     print_change(output, "host", host, sentence, name=host.name)
 
@@ -184,7 +188,7 @@ def _adopt(client: "Client", seen: str, described: Mapping[str, object], output:
 @with_client
 def lock(client: "Client", name: str, output: str) -> None:
     """Refuse every deployment of a host; nor is it removed or moved."""
-    locked = client.lock(name, locked=True, by=operator_name())
+    locked = client.lock(name, locked=True)
     print_change(output, "host", locked, f"{locked.name} is locked", name=locked.name)
 
 
@@ -194,7 +198,7 @@ def lock(client: "Client", name: str, output: str) -> None:
 @with_client
 def unlock(client: "Client", name: str, output: str) -> None:
     """Allow deployments of a host again."""
-    unlocked = client.lock(name, locked=False, by=operator_name())
+    unlocked = client.lock(name, locked=False)
     print_change(output, "host", unlocked, f"{unlocked.name} can be deployed", name=unlocked.name)
 
 
@@ -242,7 +246,7 @@ def edit(
     if not changes:
         show_changes(output, changes)
         return info(f"{before.name} is so already; nothing was changed")
-    applied = client.apply([after], [], by=operator_name(), dry_run=dry_run, shown=[before])
+    applied = client.apply([after], [], dry_run=dry_run, shown=[before])
     show_changes(output, changes)
     tell_advice(applied)
     return info("nothing was changed" if dry_run else f"{after.name} is changed")
@@ -292,7 +296,7 @@ def rename(client: "Client", name: str, new: str, output: str) -> None:
     inventory's file too, or `provision host apply` refuses the file, since two hosts have its MACs.
     """
     before = client.host(name).host.name
-    renamed = client.rename_host(before, new, by=operator_name())
+    renamed = client.rename_host(before, new)
     is_new = renamed.name != before
     sentence = f"{new} is its name now" if is_new else f"it is called {new} already; nothing was changed"
     print_change(output, "host", renamed, sentence, name=renamed.name)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 from provisioner.cli import question, removal
-from provisioner.cli.options import operator_name, output_option, with_client
+from provisioner.cli.options import output_option, with_client
 from provisioner.cli.output import Column, info, info_field, print_change, print_fields
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def move(client: "Client", name: str, to: str, yes: bool, output: str) -> None:
     """
     source, target = client.host(name).host, client.host(to).host
     shown = (source.as_host(), target.as_host())
-    client.move_host(shown, by=operator_name(), dry_run=True)
+    client.move_host(shown, dry_run=True)
 
     def show() -> None:
         _show(source)
@@ -62,7 +62,7 @@ def move(client: "Client", name: str, to: str, yes: bool, output: str) -> None:
 
     about = f"this removes the host {source.name}"
     question.require_word(target.name, about, yes=yes, wanted="to go on", show=show)
-    moved = client.move_host(shown, by=operator_name())
+    moved = client.move_host(shown)
     sentence = f"{moved.name} is {', '.join(moved.macs)} now, and {source.name} is no more"
     print_change(output, "host", moved, sentence, name=moved.name)
 
@@ -80,7 +80,7 @@ def remove(client: "Client", name: str, yes: bool, output: str) -> None:
     """
 
     def forget(text: str, dry_run: bool) -> "HostStatus":
-        return client.remove_host(text, by=operator_name(), dry_run=dry_run)
+        return client.remove_host(text, dry_run=dry_run)
 
     gone = removal.confirmed(forget, name, name=lambda one: one.name, noun="the host ", yes=yes, show=_show)
     known = f"all that was known of it: provision host history {gone.name} -o json"

@@ -110,16 +110,16 @@ def keygen(name: str, folder: Path) -> None:
 def trust(public: Path, state: Path, output: str) -> None:
     """Trust the images that a key signed; ramdisks that are built from now on do so too."""
     from provisioner import ramdisk
-    from provisioner.state.folder import prepare_folder
+    from provisioner.state.folder import used_by_command
 
     ramdisk.trust([public])  # raises InputError for what is no public key
-    prepare_folder(state)
-    target = state / "keys" / public.name
-    if target.exists() and target.read_bytes() != public.read_bytes():
-        raise RefusedError(
-            f"another key of the name {public.stem} is trusted already", hint=f"remove {target}"
-        )
-    outputs.write(target, public.read_bytes())
+    content, target = public.read_bytes(), state / "keys" / public.name
+    with used_by_command(state):
+        if target.exists() and target.read_bytes() != content:
+            raise RefusedError(
+                f"another key of the name {public.stem} is trusted already", hint=f"remove {target}"
+            )
+        outputs.write(target, content)
     sentence = f"{public.stem} is trusted; build the ramdisk again: provision ramdisk build"
     print_change(
         output, "key", SigningKey(public.stem, str(target), trusted=True), sentence, name=public.stem

@@ -16,7 +16,7 @@ from provisioner.cli.options import output_option, with_client
 from provisioner.cli.output import Column, info, local_time, print_json, print_rows, say
 from provisioner.cli.ramdisk import CACHE
 from provisioner.errors import Exit, FileError, InputError
-from provisioner.settings import Mirror
+from provisioner.setting_sections import Mirror
 from provisioner.system import file_fault
 from provisioner.system.checksum import sha256
 from provisioner.system.units import size

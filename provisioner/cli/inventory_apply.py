@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from provisioner.cli import question
-from provisioner.cli.options import operator_name, output_option, with_client
+from provisioner.cli.options import output_option, with_client
 from provisioner.cli.output import Column, console, info, line, page_lines, print_rows
 from provisioner.errors import InventoryError
 from provisioner.power import registry
@@ -61,7 +61,6 @@ def apply(client: "Client", folder: Path, dry_run: bool, prune: bool, yes: bool,
         profiles,
         remove_hosts=[change.name for change in gone if change.kind == "host"],
         remove_profiles=[change.name for change in gone if change.kind == "profile"],
-        by=operator_name(),
         shown=listed() if prune else None,  # whoever confirms it has seen what was known then
     )
     if is_shown:
@@ -176,7 +175,7 @@ def import_(client: "Client", file: Path, profile: str, dry_run: bool, output: s
     hosts = inventory.read_table(file, registry.DRIVERS, names, known, profile=profile, advise=info)
     if not hosts:
         raise InventoryError(f"{file}: no line names a host", hint="a host a line, below the headings")
-    applied = client.apply(hosts, [], by=operator_name(), dry_run=dry_run, shown=known)
+    applied = client.apply(hosts, [], dry_run=dry_run, shown=known)
     show_changes(output, inventory_diff.between((known, []), (hosts, [])))
     tell_advice(applied)
     if dry_run:

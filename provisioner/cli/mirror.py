@@ -10,7 +10,7 @@ import click
 from provisioner.cli.options import output_option
 from provisioner.cli.output import Column, info, print_rows
 from provisioner.errors import Exit, InputError, RefusedError
-from provisioner.settings import Mirror
+from provisioner.setting_sections import Mirror
 from provisioner.system import outputs
 from provisioner.system.units import size
 

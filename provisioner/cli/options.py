@@ -13,11 +13,13 @@ import click
 from click.core import ParameterSource
 
 from provisioner.cli.output import FORMATS
+from provisioner.errors import InputError
 
 if TYPE_CHECKING:
     from provisioner.client import Client
 
 STATE = Path("/var/lib/provisioner")
+SHARED_SOCKET = Path("/run/provisioner/api.sock")  # access.socket, where the settings have it
 Command = Callable[..., object]  # click calls it by its options' names
 Decorator = Callable[[Command], Command]
 
@@ -38,8 +40,7 @@ def service_options(*, hidden: bool = False, expose_value: bool = True) -> Seque
             default="",
             envvar="PROVISION_SERVER",
             metavar="URL",
-            help="A service on another machine; its token is read from PROVISION_TOKEN."
-            "  [env: PROVISION_SERVER]",
+            help="A service on another machine, by https; see provision login.  [env: PROVISION_SERVER]",
             callback=inherit,
             hidden=hidden,
             expose_value=expose_value,
@@ -86,13 +87,13 @@ def with_client(command: Command) -> Command:
     @server_option
     @functools.wraps(command)
     def wrapped(*args: object, state: Path, server: str, **kwargs: object) -> object:
-        return command(*args, client=connect(server, state), **kwargs)
+        return command(*args, client=connect(meant(server, state), state), **kwargs)
 
     return wrapped
 
 
 def operator_name() -> str:
-    """Who types this, as orders and events remember it."""
+    """Who types this: whose SSH key it is, unless another user is named."""
     try:
         return re.sub(r"[^\w.@ -]", "_", getpass.getuser())[:80]  # a directory's names have more signs
     except (OSError, KeyError):
@@ -106,14 +107,50 @@ def with_service(command: Command) -> Command:
     @server_option
     @functools.wraps(command)
     def wrapped(*args: object, state: Path, server: str, **kwargs: object) -> object:
-        return command(*args, client=connect(server, state), state=None if server else state, **kwargs)
+        url = meant(server, state)
+        return command(*args, client=connect(url, state), state=None if url else state, **kwargs)
 
     return wrapped
 
 
 def connect(server: str, state: Path) -> "Client":
     """The service at that URL, or without one that of this state folder; nothing is asked yet."""
+    from provisioner.cli import logins
     from provisioner.client import Client
+    from provisioner.client.transport import normal_url
 
-    token = os.environ.get("PROVISION_TOKEN", "")
-    return Client(server=server, token=token) if server else Client(socket=state / "api.sock")
+    if not server:
+        return Client(socket=local_socket(state) or state / "api.sock")
+    known = logins.read().find(normal_url(server)) or logins.KnownServer(fingerprint="")
+    return Client(
+        server=server,
+        token=os.environ.get("PROVISION_TOKEN") or known.token,
+        fingerprint=_fingerprint(os.environ.get("PROVISION_FINGERPRINT") or known.fingerprint),
+    )
+
+
+def _fingerprint(text: str) -> str:
+    from provisioner.domain.values import fingerprint_digits
+
+    try:
+        return fingerprint_digits(text)
+    except ValueError as fault:
+        raise InputError(f"PROVISION_FINGERPRINT: {fault}", hint="as provision login shows it") from fault
+
+
+def local_socket(state: Path) -> Path | None:
+    """The Unix socket that may be opened here: the state folder's, else the one for everybody."""
+    candidates = (state / "api.sock", *((SHARED_SOCKET,) if state == STATE else ()))
+    return next((path for path in candidates if os.access(path, os.W_OK)), None)
+
+
+def meant(server: str, state: Path) -> str:
+    """The URL of the service that is meant; empty for one on this machine.
+
+    Where none is named and none answers here, it is the one that was logged in to last.
+    """
+    if server or state != STATE or local_socket(state):
+        return server
+    from provisioner.cli import logins
+
+    return logins.read().current

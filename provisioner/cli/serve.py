@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from provisioner.cli.options import inherit
-from provisioner.errors import SettingsError
+from provisioner.cli.output import info, say
+from provisioner.errors import Exit, SettingsError
 
 
 @click.command()
@@ -22,13 +23,22 @@ from provisioner.errors import SettingsError
 )
 @click.option("--interface", help="The interface of the deployment LAN.")
 @click.option("--address", metavar="CIDR", help="The service's own address there, as 10.77.0.1/24.")
-@click.option("--http-port", type=int, help="The port of the web service.")
+@click.option("--http-port", type=int, help="The port of the web service, for machines.")
 @click.option(
+    "--process",
     "--only",
+    "only",
     type=click.Choice(["dhcp", "tftp", "dns", "web", "api", "worker"]),
-    help="Run one service alone.",
+    help="Run this process alone, without a parent, after --prepare; systemd's units do.",
+)
+@click.option("--prepare", is_flag=True, help="Make the state folder ready for single processes, and end.")
+@click.option("--dry-run", is_flag=True, help="Read the settings, say whether they can be used, and end.")
+@click.option("--is-wanted", is_flag=True, hidden=True, help="Whether the settings have --process: 0 or 1.")
+@click.option(
+    "--init", is_flag=True, help="Make folder, keys and certificate, say the certificate's SHA-256, and end."
 )
 @click.option("--pulse-fd", type=int, default=-1, hidden=True)
+@click.option("--secrets-fd", type=int, default=-1, hidden=True)
 def serve(
     file: Path | None,
     state: Path | None,
@@ -36,12 +46,18 @@ def serve(
     address: str | None,
     http_port: int | None,
     only: str | None,
+    prepare: bool,
+    dry_run: bool,
+    is_wanted: bool,
+    init: bool,
     pulse_fd: int,
+    secrets_fd: int,
 ) -> int:
     """Answer DHCP, TFTP, DNS and HTTP on one LAN, and work on deployments, until told to stop.
 
     All services run under one parent. One that hangs or ends is started again; one that fails five times
-    within ten minutes stops all. The interface is never configured.
+    within ten minutes stops all. Under systemd each is a unit of its own (--process), behind one that makes
+    the state folder ready (--prepare). The interface is never configured.
     On SIGHUP the settings are read again; what is under way goes on.
     """
     from provisioner import daemon, settings
@@ -58,11 +74,24 @@ def serve(
     def load() -> settings.Settings:
         return settings.load(file, **given) if file else settings.check(given, source="the command line")
 
+    if init:
+        say(daemon.initialize(load()))
+        return Exit.DONE
     notifier = SystemdNotifier(os.environ.pop("NOTIFY_SOCKET", ""))  # no child may speak in its name
+    if dry_run:
+        info(f"the settings can be used: {', '.join(load().processes)}")
+        return Exit.DONE
+    if prepare:
+        return daemon.prepare_alone(load())
+    if only and is_wanted:
+        return Exit.DONE if only in load().processes else Exit.INTERNAL
+    credentials = os.environ.pop("CREDENTIALS_DIRECTORY", "")  # nor look for keys where it does
     if only:
-        return daemon.serve_one(load(), only, pulse_fd, load, notifier)
+        return daemon.serve_one(
+            load(), only, pulse_fd, load, notifier, secrets_fd=secrets_fd, credentials=credentials
+        )
     argv = [sys.executable, "-m", "provisioner", *_child_words(file, given)]
-    return daemon.serve(load(), argv, load, notifier)
+    return daemon.serve(load(), argv, load, notifier, credentials)
 
 
 def _child_words(file: Path | None, given: dict[str, str]) -> list[str]:

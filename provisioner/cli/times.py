@@ -26,3 +26,8 @@ class Moment(click.ParamType[float]):
             return datetime.fromisoformat(text).timestamp()
         except (ValueError, OverflowError, OSError):
             self.fail(f"{value!r} is no time; write {HINT}", param, ctx)
+
+
+def utc(seconds: float) -> str:
+    """A moment in seconds since 1970 as a date and a time of day in UTC."""
+    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(seconds))

@@ -2,10 +2,14 @@
 
 import time
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from provisioner.cli.output import MARK, info, print_field, timestamp
+from provisioner.cli.output import MARK, info, local_time, print_field, timestamp
 from provisioner.errors import DeploymentError, NotAcceptedError, ProvisionError
 from provisioner.system.units import duration
+
+if TYPE_CHECKING:
+    from provisioner.api.verifications import OpenVerification
 
 ACCEPTED = ("accepted", "accepted_with_warnings")
 INTERVAL = 10.0  # seconds between two lines of a burn-in's progress
@@ -45,6 +49,19 @@ def tell_task(result: str, sentence: str, action: str = "", at: float = 0) -> No
         info(f"  → {action}")
 
 
+def verification_words(row: "OpenVerification") -> str:
+    """What goes on with a host by an SSH key, and how far it is: `over SSH as ann since 12:00:00, v-…`."""
+    begun = f"over SSH as {row.user} since {local_time(row.created)}, {row.id}"
+    one = row.burnin
+    return f"{begun}; {_burnin(one.test, one.gpu, one.done, one.of, one.seconds_left)}" if one.test else begun
+
+
+def _burnin(test: str, gpu: str, done: float, of: float, seconds_left: float) -> str:
+    where = f" on {gpu}" if gpu else ""
+    share = f" {100 * done / of:.0f} %" if of else ""
+    return f"burn-in: {test}{where}{share}, about {duration(seconds_left)} left"
+
+
 class BurnInLines:
     """A line of a burn-in's progress now and then: it reports several times a second."""
 
@@ -57,9 +74,7 @@ class BurnInLines:
         if test == self._test and now < self._next:
             return
         self._next, self._test = now + INTERVAL, test
-        where = f" on {gpu}" if gpu else ""
-        share = f" {100 * done / of:.0f} %" if of else ""
-        info(f"{timestamp(time.time())} burn-in: {test}{where}{share}, about {duration(seconds_left)} left")
+        info(f"{timestamp(time.time())} {_burnin(test, gpu, done, of, seconds_left)}")
 
 
 def show(found: VerificationSummary) -> None:

@@ -1,12 +1,16 @@
 """`provision verify …`: judge a host once more, after its deployment; on the host itself, or from here."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from provisioner.cli.options import connect, output_option, server_option, state_option
 from provisioner.domain.acceptance import Level
 from provisioner.errors import InputError
+
+if TYPE_CHECKING:
+    from provisioner.client import Client
 
 FILE = click.Path(path_type=Path)
 LEVELS = click.Choice([level.value for level in Level])
@@ -76,40 +80,80 @@ def verify(
     chosen = Level(level) if level else None
     if local:
         _require_mine(is_another=bool(host or user or address))
-        if profile is None:
-            raise InputError("what the machine must be is not said", hint="--profile FILE")
-        from provisioner.cli import verify_local
-
-        return verify_local.verify(
-            verify_local.LocalOrder(profile, name, chosen, key, target, seconds or 0), output
-        )
-    if profile or name or target:
-        hint = "the service has the profile; the report: provision certificate HOST --to FILE.pdf"
-        raise InputError("--profile, --name and --to are for --local", hint=hint)
-    if not by_service():
-        raise InputError("this machine has no service: it judges itself", hint="--local --profile FILE")
-    if host is None:
-        raise InputError("which host is not said", hint="provision verify HOST, or --local")
+        return _here(profile, name, chosen, seconds or 0, key, target, output)
+    host = _require_host(host, is_mine=bool(profile or name or target))
     if key:
-        from provisioner.cli import verify_host
+        return _by_key(connect(server, state), host, chosen, seconds or 0, key, user, address, output)
+    _require_keyless(user, address, chosen)
+    return _by_ramdisk(connect(server, state), host, yes, no_wait, timeout, output)
 
-        order = verify_host.KeyOrder(host, chosen, seconds or 0, key, user, address)
-        return verify_host.verify(connect(server, state), order, output)
-    if user or address:
-        option = "--user" if user else "--address"
-        raise InputError(f"{option} is for a login with an SSH key", hint="--key FILE")
-    if level:
-        raise InputError("--level is for --key and --local", hint="the ramdisk makes all that it can")
+
+def _here(
+    profile: Path | None,
+    name: str,
+    level: Level | None,
+    seconds: int,
+    key: Path | None,
+    target: Path | None,
+    output: str,
+) -> int:
+    if profile is None:
+        raise InputError("what the machine must be is not said", hint="--profile FILE")
+    from provisioner.cli import verify_local
+
+    order = verify_local.LocalOrder(profile, name, level, key, target, seconds)
+    return verify_local.verify(order, output)
+
+
+def _by_key(
+    client: "Client",
+    host: str,
+    level: Level | None,
+    seconds: int,
+    key: Path,
+    user: str,
+    address: str,
+    output: str,
+) -> int:
+    from provisioner.cli import verify_host
+
+    return verify_host.verify(client, verify_host.KeyOrder(host, level, seconds, key, user, address), output)
+
+
+def _by_ramdisk(
+    client: "Client", host: str, yes: bool, no_wait: bool, timeout: float | None, output: str
+) -> int:
     from provisioner.cli import verify_ramdisk
 
-    how = verify_ramdisk.RamdiskOrder(host, yes=yes, no_wait=no_wait, timeout=timeout)
-    return verify_ramdisk.verify(connect(server, state), how, output)
+    order = verify_ramdisk.RamdiskOrder(host, yes=yes, no_wait=no_wait, timeout=timeout)
+    return verify_ramdisk.verify(client, order, output)
 
 
 def _require_mine(*, is_another: bool) -> None:
     if is_another:
         words = "--local is this machine: HOST, --user and --address are of another"
         raise InputError(words, hint="drop them")
+
+
+def _require_host(host: str | None, *, is_mine: bool) -> str:
+    """The host that the service shall verify."""
+    if is_mine:
+        hint = "the service has the profile; the report: provision certificate HOST --to FILE.pdf"
+        raise InputError("--profile, --name and --to are for --local", hint=hint)
+    if not by_service():
+        raise InputError("this machine has no service: it judges itself", hint="--local --profile FILE")
+    if host is None:
+        raise InputError("which host is not said", hint="provision verify HOST, or --local")
+    return host
+
+
+def _require_keyless(user: str, address: str, level: Level | None) -> None:
+    """Nothing is said that only a login with a key can do."""
+    if user or address:
+        option = "--user" if user else "--address"
+        raise InputError(f"{option} is for a login with an SSH key", hint="--key FILE")
+    if level:
+        raise InputError("--level is for --key and --local", hint="the ramdisk makes all that it can")
 
 
 def by_service() -> bool:

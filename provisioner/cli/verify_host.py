@@ -62,7 +62,7 @@ def _body(order: KeyOrder) -> "VerificationOrder":
     user = order.user or operator_name()
     asked = {"host": order.host, "user": user, "key": text, "level": order.level}
     asked["address"] = order.address or None
-    return request(VerificationOrder, **asked, seconds=order.seconds or None, by=operator_name())
+    return request(VerificationOrder, **asked, seconds=order.seconds or None)
 
 
 def _follow(client: "Client", ident: str) -> "VerificationStatus":

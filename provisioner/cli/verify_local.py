@@ -47,7 +47,7 @@ def verify(order: LocalOrder, output: str, *options: str) -> int:
     _require_signable(order)
     if os.geteuid():
         info("This is not root: the kernel's log, serials and containers may be closed to you (use sudo).")
-    began, lines = time.time(), verdict_output.BurnInLines()
+    began, start, lines = time.time(), time.monotonic(), verdict_output.BurnInLines()
 
     def tell_progress(one: BurnInProgress) -> None:
         lines.tell(one.test, one.gpu, one.done, one.of, one.seconds_left)
@@ -58,7 +58,9 @@ def verify(order: LocalOrder, output: str, *options: str) -> int:
     verdict = local.run(expected, on_task=tell_task, on_progress=tell_progress, options=options)
     if not verdict.checks or verdict.evidence is None:
         raise verdict_output.not_made("; ".join(verdict.sentences))
-    report = _report(profile, expected, verdict, began)
+    # the clock may be set meanwhile, as after a boot without a network; a report never ends before it began
+    ended = began + time.monotonic() - start
+    report = _report(profile, expected, verdict, began, ended)
     return _conclude(report, order, output)
 
 
@@ -78,7 +80,9 @@ def _require_signable(order: LocalOrder) -> None:
         signing.require_usable(order.key)
 
 
-def _report(profile: "Profile", expected: "Expected", verdict: Verdict, began: float) -> AcceptanceReport:
+def _report(
+    profile: "Profile", expected: "Expected", verdict: Verdict, began: float, ended: float
+) -> AcceptanceReport:
     """Of what the machine says of itself; the image's hash stays empty, for nobody has read it back."""
     seen = verdict.evidence
     assert seen is not None  # noqa: S101  whoever calls has looked
@@ -97,7 +101,7 @@ def _report(profile: "Profile", expected: "Expected", verdict: Verdict, began: f
         profile_sha256=profile.sha256,
         image=ImageSubject(name=facts.image_id, version=facts.image_version),
     )
-    made = Made(f"a-local-{secrets.token_hex(8)}", began, time.time(), operator=_operator())
+    made = Made(f"a-local-{secrets.token_hex(8)}", began, ended, operator=_operator())
     return assemble(subject, expected, verdict, made)
 
 

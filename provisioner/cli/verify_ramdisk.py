@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from provisioner.cli import question
-from provisioner.cli.options import operator_name
 from provisioner.cli.output import info, print_record, say
 from provisioner.cli.watch import follow
 from provisioner.errors import Exit
@@ -28,7 +27,7 @@ def verify(client: "Client", order: RamdiskOrder, output: str) -> int:
 
     Raises RefusedError, NotFoundError.
     """
-    from provisioner.api.verifications import ExaminationOrder
+    from provisioner.api.examinations import ExaminationOrder
     from provisioner.client.request import request
 
     host = client.host(order.host).host
@@ -39,7 +38,7 @@ def verify(client: "Client", order: RamdiskOrder, output: str) -> int:
         wanted="to restart it",
         show=lambda: info(f"{host.name} is restarted into the ramdisk, and again; its disk is not written."),
     )
-    begun = client.examine(request(ExaminationOrder, host=host.name, by=operator_name()))
+    begun = client.examine(request(ExaminationOrder, host=host.name))
     if order.no_wait:
         print_record(output, "deployment", begun, lambda: say(begun.id), name=begun.id)
         return Exit.DONE

@@ -9,6 +9,7 @@ import click
 
 from provisioner.cli import layout, runs
 from provisioner.cli.diagnose import cause_lines, waiting_line
+from provisioner.cli.event_lines import EventLines
 from provisioner.cli.layout import columns_of
 from provisioner.cli.live_display import LiveDisplay, can_redraw
 from provisioner.cli.options import output_option, with_client
@@ -23,11 +24,11 @@ from provisioner.cli.output import (
     print_lines,
     print_record,
     print_rows,
-    timestamp,
     wrapped,
 )
 from provisioner.cli.polling import follow_events
 from provisioner.cli.status_options import status_options
+from provisioner.cli.verdict_output import verification_words
 from provisioner.domain.stage import RESTING, Stage
 from provisioner.domain.timeline import StageRecord, Timeline
 from provisioner.errors import Exit
@@ -51,7 +52,6 @@ CODES = {
     Stage.FAILED: Exit.FAILED,
     Stage.CANCELLED: Exit.FAILED,
 }
-PROGRESS_INTERVAL = 10.0  # seconds between two lines of progress; reports come every two
 
 
 def _remark(row: "DeploymentStatus", now: float) -> str:
@@ -87,6 +87,8 @@ def status(client: "Client", host: str | None, output: str, query: "DeploymentQu
         listed = client.deployment_list(query)
         for sentence in listed.unreadable:
             info(f"{MARK} {sentence}")
+        for each in listed.verifications:
+            info(f"{each.host} is verified {verification_words(each)}")
         columns = columns_at(listed.now)
         if output == "table" and listed.deployments:
             return runs.print_deployments(
@@ -111,6 +113,8 @@ def _show(answer: "DeploymentEvents") -> None:
         words = (f"{row.host} is {row.reason}", f"  → {row.hint}")
         print_lines(out, *(line((each, "yellow")) for each in words))
     print_lines(out, *_waiting(row, answer.now))
+    if row.verification:
+        print_lines(out, line((f"{row.host} is verified {verification_words(row.verification)}", "cyan")))
 
 
 def _waiting(row: "DeploymentDetails", now: float) -> "list[Text]":
@@ -136,7 +140,7 @@ def follow(
 ) -> "tuple[DeploymentStatus, int]":
     """Show a deployment until it rests: how it is then, and the exit code. Ctrl-C detaches."""
     out = console(stderr=True)
-    view: _LiveStages | _EventLines = _LiveStages(out) if can_redraw(out) else _EventLines()
+    view: _LiveStages | EventLines = _LiveStages(out) if can_redraw(out) else EventLines()
     until = time.monotonic() + timeout if timeout else None
     last: DeploymentDetails | None = None
     try:
@@ -154,58 +158,6 @@ def follow(
         return last or row, Exit.RUNNING
     _conclude(last, view.timeline, out)
     return last, Exit.DONE if last.ended_as_ordered else CODES[last.stage]
-
-
-class _EventLines:
-    """One time-stamped line for each event."""
-
-    def __init__(self) -> None:
-        self.timeline = Timeline()
-        self._progress_at = 0.0
-        self._named: frozenset[tuple[int, str]] = frozenset()
-        self._awaited = ""
-        self._warning = ""
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-    def update(self, update: "DeploymentEvents") -> None:
-        """Print new events."""
-        self._warning = ""
-        self._name_causes(update)
-        for event in update.events:
-            sentence = self.timeline.add(event)
-            if not event.data.is_progress or self._is_due(event.time):
-                info(f"{timestamp(event.time)} {event.host} {self.timeline.stage}: {sentence}")
-
-    def _name_causes(self, update: "DeploymentEvents") -> None:
-        """Print what it waits for, and each cause, once for as long as it lasts."""
-        row, causes = update.deployment, update.deployment.causes
-        if row.stage in RESTING:  # it says itself why it ended
-            return
-        if row.awaits != self._awaited:
-            self._awaited = row.awaits
-            waits = waiting_line(row, update.now).plain.strip()
-            info(f"{timestamp(update.now)} {row.host} {row.stage}: {waits}")
-        fresh = tuple(cause for cause in causes if (cause.code, cause.sentence) not in self._named)
-        self._named = frozenset((cause.code, cause.sentence) for cause in causes)
-        for words in cause_lines(row.model_copy(update={"causes": fresh}), update.now):
-            info(words.plain)
-
-    def _is_due(self, now: float) -> bool:
-        if now - self._progress_at < PROGRESS_INTERVAL:
-            return False
-        self._progress_at = now
-        return True
-
-    def warn(self, sentence: str) -> None:
-        """Print something about us, not about the deployment; once."""
-        if sentence != self._warning:
-            info(sentence)
-        self._warning = sentence
 
 
 class _LiveStages(LiveDisplay):

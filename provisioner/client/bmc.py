@@ -11,6 +11,7 @@ from provisioner.api.bmc import (
     BmcOrder,
     BmcOrdered,
     BmcPower,
+    BmcRotated,
     BmcSelection,
     BmcSensors,
     BmcTest,
@@ -26,7 +27,7 @@ from provisioner.client.transport import LONG, PATIENCE, WAIT, Transport, quoted
 from provisioner.errors import WorkerError, from_json
 
 BMC_ROUNDS = 6  # of WAIT seconds: a BMC act is limited to less than two minutes by its own driver
-_Outcome = TypeVar("_Outcome", BmcTest, BmcPower, BmcBoot, BmcIdentified, BmcSensors)
+_Outcome = TypeVar("_Outcome", BmcTest, BmcPower, BmcBoot, BmcIdentified, BmcSensors, BmcRotated)
 
 
 class BmcCalls(Transport):
@@ -61,6 +62,10 @@ class BmcCalls(Transport):
         """What the sensors say."""
         return self._bmc_result(BmcSensors, host, self._order_bmc(host, "sensors"))
 
+    def rotate(self, host: str) -> BmcRotated:
+        """Another password for the BMC's user, random and told to nobody."""
+        return self._bmc_result(BmcRotated, host, self._order_bmc(host, "rotate"))
+
     def _order_bmc(self, host: str, action: str, argument: str = "", *, seconds: int = 0) -> int:
         """Let the worker ask a BMC."""
         more = {"seconds": seconds} if seconds else {}
@@ -87,11 +92,11 @@ class BmcCalls(Transport):
         """The names of the BMC logins that are kept, and whose they are."""
         return self.get(LoginList, "/secrets").secrets
 
-    def put_secret(self, name: str, user: str, password: str) -> LoginStored:
-        """Keep a BMC's login in the service's state folder."""
-        return self.put(
-            LoginStored, f"/secrets/{quoted(name)}", request(LoginUpdate, user=user, password=password)
-        )
+    def put_secret(self, name: str, user: str, password: str, host: str = "") -> LoginStored:
+        """Keep a BMC's login; with `host` for that one alone."""
+        more = {"host": host} if host else {}
+        body = request(LoginUpdate, user=user, password=password, **more)
+        return self.put(LoginStored, f"/secrets/{quoted(name)}", body)
 
     def remove_secret(self, name: str, *, dry_run: bool = False) -> LoginStored:
         """Forget a BMC's login that no host needs; or only ask whether that can be."""

@@ -2,16 +2,14 @@
 
 from collections.abc import Sequence
 
-from provisioner.api.answer import EventQuery
+from provisioner.api.answer import EventQuery, Removal
 from provisioner.api.hosts import (
     HistoryQuery,
     HostAnswer,
     HostDetails,
     HostHistory,
     HostList,
-    HostLock,
     HostMove,
-    HostRemoval,
     HostRename,
     HostRendering,
     HostStatus,
@@ -22,9 +20,11 @@ from provisioner.api.machines import Adoption, HostAdopted, MachineList, Machine
 from provisioner.api.net import AddressLease, LeaseList, NetworkStatus, ServerConfiguration
 from provisioner.api.service import ServiceChecks, ServiceStatus
 from provisioner.api.sightings import DhcpSighting, SightingList
+from provisioner.client.audit import AuditCalls
 from provisioner.client.bmc import BmcCalls
 from provisioner.client.catalogue import CatalogueCalls
 from provisioner.client.orders import OrderCalls
+from provisioner.client.people import PeopleCalls
 from provisioner.client.request import request
 from provisioner.client.transport import PATIENCE, quoted
 from provisioner.client.verifications import VerificationCalls
@@ -33,7 +33,7 @@ from provisioner.domain.host import Host
 from provisioner.domain.profile import Profile
 
 
-class Client(OrderCalls, CatalogueCalls, BmcCalls, VerificationCalls):
+class Client(OrderCalls, CatalogueCalls, BmcCalls, VerificationCalls, AuditCalls, PeopleCalls):
     """One service. `wait` is always in seconds, `after` the id of the last event that is known."""
 
     def service(self) -> ServiceStatus:
@@ -59,7 +59,6 @@ class Client(OrderCalls, CatalogueCalls, BmcCalls, VerificationCalls):
         *,
         remove_hosts: Sequence[str] = (),
         remove_profiles: Sequence[str] = (),
-        by: str = "operator",
         dry_run: bool = False,
         only_new: bool = False,
         shown: Sequence[HostStatus] | None = None,
@@ -76,35 +75,34 @@ class Client(OrderCalls, CatalogueCalls, BmcCalls, VerificationCalls):
             profiles=tuple(profiles),
             remove_hosts=tuple(remove_hosts),
             remove_profiles=tuple(remove_profiles),
-            by=by,
             dry_run=dry_run,
             only_new=only_new,
             shown=None if shown is None else tuple(one.as_host() for one in shown if one.name in named),
         )
         return self.post(InventoryApplied, "/hosts", update)
 
-    def lock(self, text: str, *, locked: bool, by: str = "operator") -> HostStatus:
+    def lock(self, text: str, *, locked: bool) -> HostStatus:
         """Lock or unlock a host."""
         path = f"/hosts/{quoted(text)}/{'lock' if locked else 'unlock'}"
-        return self.post(HostAnswer, path, request(HostLock, by=by)).host
+        return self.post(HostAnswer, path).host
 
-    def remove_host(self, text: str, *, by: str, dry_run: bool = False) -> HostStatus:
+    def remove_host(self, text: str, *, dry_run: bool = False) -> HostStatus:
         """Forget a host; what was known of it. With `dry_run` it is only asked whether that can be."""
-        body = request(HostRemoval, by=by, dry_run=dry_run)
+        body = Removal(dry_run=dry_run)
         return self.post(HostAnswer, f"/hosts/{quoted(text)}/remove", body).host
 
-    def rename_host(self, text: str, name: str, *, by: str) -> HostStatus:
+    def rename_host(self, text: str, name: str) -> HostStatus:
         """Call a host otherwise."""
-        body = request(HostRename, name=name, by=by)
+        body = request(HostRename, name=name)
         return self.post(HostAnswer, f"/hosts/{quoted(text)}/rename", body).host
 
-    def move_host(self, shown: tuple[Host, Host], *, by: str, dry_run: bool = False) -> HostStatus:
+    def move_host(self, shown: tuple[Host, Host], *, dry_run: bool = False) -> HostStatus:
         """Let the second host be the machine of the first, which is no more; refused if one was changed.
 
         With `dry_run` it is only asked whether that can be.
         """
         source, target = shown
-        body = request(HostMove, to=target.name, by=by, shown=shown, dry_run=dry_run)
+        body = request(HostMove, to=target.name, shown=shown, dry_run=dry_run)
         return self.post(HostAnswer, f"/hosts/{quoted(source.name)}/move", body).host
 
     def history(self, text: str, limit: int) -> HostHistory:

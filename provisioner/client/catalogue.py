@@ -1,7 +1,9 @@
 """Calls about images, profiles and certificates."""
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
+from typing import BinaryIO
 
 from provisioner.api.answer import Removal
 from provisioner.api.certificates import Certificate, CertificateInfo, CertificateList
@@ -19,6 +21,19 @@ from provisioner.api.profiles import ProfileAnswer, ProfileLearned, ProfileLesso
 from provisioner.client.request import request
 from provisioner.client.transport import LONG, Transport, quoted
 from provisioner.domain.plan import CatalogueImage
+from provisioner.errors import InputError
+from provisioner.imaging.manifest import pack_files
+from provisioner.system import file_fault
+
+
+def _opened(path: Path) -> BinaryIO:
+    try:
+        return path.open("rb")
+    except FileNotFoundError as fault:
+        hint = "provision image pack RAW -o PACK --sign KEY; or --iso FILE"
+        raise InputError(f"{path}: no such file", hint=hint, code=320) from fault
+    except OSError as fault:
+        raise file_fault.explained(fault, path) from fault
 
 
 class CatalogueCalls(Transport):
@@ -39,9 +54,16 @@ class CatalogueCalls(Transport):
     def add_image(
         self, path: Path, *, iso: bool = False, name: str = "", version: str = "", sha256: str = ""
     ) -> CatalogueImage:
-        """Register a pack, or with `iso` an installer, that lies on the service's machine."""
-        source = request(ImageSource, path=str(path), iso=iso, name=name, version=version, sha256=sha256)
-        return self.post(ImageAnswer, "/images", source, patience=LONG).image
+        """Register a pack, or with `iso` an installer, whose files are opened here and sent as such.
+
+        Raises FileError (PV-150) for one that cannot be read here, InputError (PV-320) where it is missing.
+        """
+        source = request(ImageSource, file=path.name, iso=iso, name=name, version=version, sha256=sha256)
+        with ExitStack() as stack:
+            paths = (path,) if iso else pack_files(path)
+            files = [stack.enter_context(_opened(each)) for each in paths]
+            descriptors = tuple(file.fileno() for file in files)
+            return self.post(ImageAnswer, "/images", source, patience=LONG, files=descriptors).image
 
     def verify_image(self, text: str) -> ImageVerified:
         """Read a stored image again."""

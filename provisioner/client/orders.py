@@ -18,7 +18,6 @@ from provisioner.api.deployments import (
     PlanAnswer,
 )
 from provisioner.api.runs import (
-    Author,
     RunAnswer,
     RunArmed,
     RunCancelled,
@@ -50,7 +49,6 @@ class OrderCalls(Transport):
         host: str,
         *,
         image: str = "",
-        by: str = "operator",
         yes: bool = False,
         confirmation: str = "",
         stop_after: str = "",
@@ -65,7 +63,6 @@ class OrderCalls(Transport):
             DeploymentOrder,
             host=host,
             image=image,
-            by=by,
             arm=True,
             yes=yes,
             confirmation=confirmation,
@@ -112,15 +109,15 @@ class OrderCalls(Transport):
         path = f"/deployments/{quoted(ident)}/console"
         return self.get(ConsoleOutput, path, query, patience=PATIENCE + wait)
 
-    def cancel(self, ident: str, by: str = "operator") -> DeploymentStatus:
-        """End a deployment."""
+    def cancel(self, ident: str) -> DeploymentCancelled:
+        """End a deployment; of a host whatever is under way, its verification by an SSH key, too."""
         path = f"/deployments/{quoted(ident)}/cancel"
-        return self.post(DeploymentCancelled, path, request(Author, by=by)).deployment
+        return self.post(DeploymentCancelled, path)
 
-    def resume(self, ident: str, by: str = "operator") -> DeploymentStatus:
+    def resume(self, ident: str) -> DeploymentStatus:
         """Let a paused deployment go on."""
         path = f"/deployments/{quoted(ident)}/resume"
-        return self.post(DeploymentResumed, path, request(Author, by=by)).deployment
+        return self.post(DeploymentResumed, path).deployment
 
     def plan_run(self, order: RunOrder) -> RunPlan:
         """The plans of the hosts that the order means, and who is left out; arms nothing."""
@@ -144,14 +141,14 @@ class OrderCalls(Transport):
         """How each host of a run ended."""
         return self.get(RunReport, f"/runs/{quoted(ident)}/report", patience=LONG)
 
-    def pause_run(self, ident: str, by: str) -> tuple[DeploymentStatus, ...]:
+    def pause_run(self, ident: str) -> tuple[DeploymentStatus, ...]:
         """Let no further host of it begin; its deployments."""
-        return self.post(RunStatus, f"/runs/{quoted(ident)}/pause", request(Author, by=by)).deployments
+        return self.post(RunStatus, f"/runs/{quoted(ident)}/pause").deployments
 
-    def resume_run(self, ident: str, by: str) -> tuple[DeploymentStatus, ...]:
+    def resume_run(self, ident: str) -> tuple[DeploymentStatus, ...]:
         """Let it go on; its deployments."""
-        return self.post(RunStatus, f"/runs/{quoted(ident)}/resume", request(Author, by=by)).deployments
+        return self.post(RunStatus, f"/runs/{quoted(ident)}/resume").deployments
 
-    def cancel_run(self, ident: str, by: str) -> tuple[DeploymentStatus, ...]:
+    def cancel_run(self, ident: str) -> tuple[DeploymentStatus, ...]:
         """End whatever of it is not at rest; its deployments."""
-        return self.post(RunCancelled, f"/runs/{quoted(ident)}/cancel", request(Author, by=by)).deployments
+        return self.post(RunCancelled, f"/runs/{quoted(ident)}/cancel").deployments

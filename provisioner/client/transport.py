@@ -1,4 +1,4 @@
-"""One request to the service, by its Unix socket or by a URL with a token; models in and out."""
+"""One request to the service, by a Unix socket or by TLS with a token; models in and out."""
 
 import http.client
 import re
@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from provisioner.api import ROOT
 from provisioner.api.answer import ErrorAnswer, Query
+from provisioner.client.pinned import PinnedConnection
 from provisioner.errors import (
     InputError,
     NotFoundError,
@@ -23,19 +24,24 @@ from provisioner.errors import (
 PATIENCE = 30.0  # seconds for an answer, on top of what the call itself may wait
 LONG = 1800.0  # seconds for a call that reads whole images
 WAIT = 20.0  # seconds that one request for news waits at the service
-HINT = "export PROVISION_TOKEN with the text of STATE/secrets/operator.token"
+HINT = "PROVISION_TOKEN is the text that provision token create prints"
 _Answer = TypeVar("_Answer", bound=BaseModel)
 
 
 class Transport:
     """One service. Every request opens its own connection, so it may be shared between threads."""
 
-    def __init__(self, *, socket: Path | None = None, server: str = "", token: str = "") -> None:
-        """Raises InputError (PV-102) for what is no URL, RefusedError (PV-601) for what is no token."""
+    def __init__(
+        self, *, socket: Path | None = None, server: str = "", token: str = "", fingerprint: str = ""
+    ) -> None:
+        """`fingerprint` is the SHA-256 of the certificate that the server must show.
+
+        Raises InputError (PV-102) for what is no URL, RefusedError (PV-601) for what is no token.
+        """
         self._socket = socket
         self.place = str(socket) if socket else server
-        self._server = _parsed("http://provisioner" if socket else server)
-        self._token = token.strip()
+        self._server = parsed("https://provisioner" if socket else server)
+        self._token, self._fingerprint = token.strip(), fingerprint
         if not re.fullmatch(r"[\x21-\x7e]*", self._token):
             raise RefusedError("what PROVISION_TOKEN holds is no token", hint=HINT, code=601)
 
@@ -46,10 +52,16 @@ class Transport:
         return _read(answer, self.exchange("GET", path, query=query, patience=patience))
 
     def post(
-        self, answer: type[_Answer], path: str, body: BaseModel | None = None, *, patience: float = PATIENCE
+        self,
+        answer: type[_Answer],
+        path: str,
+        body: BaseModel | None = None,
+        *,
+        patience: float = PATIENCE,
+        files: tuple[int, ...] = (),
     ) -> _Answer:
         """Tell; the answer. Raises what `exchange` does."""
-        return _read(answer, self.exchange("POST", path, body, patience=patience))
+        return _read(answer, self.exchange("POST", path, body, patience=patience, files=files))
 
     def put(self, answer: type[_Answer], path: str, body: BaseModel) -> _Answer:
         """Replace; the answer. Raises what `exchange` does."""
@@ -63,8 +75,11 @@ class Transport:
         *,
         query: Query | None = None,
         patience: float = PATIENCE,
+        files: tuple[int, ...] = (),
     ) -> bytes:
         """One request below /api/v1; the JSON text of its answer. Of `body` only what was set is sent.
+
+        Open `files` go beside it, where the service is on this machine; elsewhere it refuses what needs them.
 
         Raises:
             UnreachableError: PV-620, nobody answers; PV-621, somebody else does.
@@ -75,7 +90,7 @@ class Transport:
         headers = {"Content-Type": "application/json", "Host": self._server.netloc}
         if self._token:
             headers["Authorization"] = f"Bearer {self._token}"
-        connection = self._connection(patience)
+        connection = self._connection(patience, files)
         try:
             connection.request(method, target, _encoded(body), headers)
             response = connection.getresponse()
@@ -85,18 +100,25 @@ class Transport:
         finally:
             connection.close()
 
-    def _connection(self, patience: float) -> http.client.HTTPConnection:
+    def _connection(self, patience: float, files: tuple[int, ...]) -> http.client.HTTPConnection:
         if self._socket:
-            return _UnixConnection(self._socket, patience)
-        kind = http.client.HTTPSConnection if self._server.scheme == "https" else http.client.HTTPConnection
-        return kind(self._server.hostname or "", self._server.port, timeout=patience)
+            return _UnixConnection(self._socket, patience, files)
+        if not self._fingerprint:
+            raise RefusedError(
+                f"the certificate of {self.place} is not known here, so nothing was sent",
+                hint=f"provision login {self.place}; in scripts: PROVISION_FINGERPRINT",
+                code=705,
+            )
+        host, port = address_of(self._server)
+        return PinnedConnection(host, port, patience, self._fingerprint)
 
     def _unreachable(self, fault: Exception) -> ProvisionError:
         reason = getattr(fault, "strerror", None) or str(fault) or type(fault).__name__
         if isinstance(fault, PermissionError):
             return RefusedError(
                 f"{self.place}: you may not enter the service's state folder",
-                hint="as root, or with --server URL and PROVISION_TOKEN",
+                hint="as root; or where the settings have access.socket, by that: provision user; "
+                "or provision login https://ADDRESS",
                 code=622,
             )
         hint = "is `provision serve` running, with this --state?" if self._socket else "check the URL"
@@ -104,9 +126,17 @@ class Transport:
 
 
 class _UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path: Path, patience: float) -> None:
+    def __init__(self, path: Path, patience: float, files: tuple[int, ...]) -> None:
         super().__init__("provisioner", timeout=patience)
-        self._path = path
+        self._path, self._files = path, files
+
+    def send(self, data: object) -> None:
+        """The open files go with the first bytes (unix(7), SCM_RIGHTS)."""
+        if self._files and isinstance(data, bytes):
+            self.connect()
+            files, self._files = self._files, ()
+            data = data[socket.send_fds(self.sock, [data], files) :]
+        super().send(data)  # type: ignore[arg-type]  # as http.client calls it
 
     def connect(self) -> None:
         self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -114,23 +144,38 @@ class _UnixConnection(http.client.HTTPConnection):
         self.sock.connect(str(self._path))
 
 
-def _parsed(server: str) -> urllib.parse.SplitResult:
-    """The parts of a server's URL; `http://` may be left out."""
+def address_of(server: urllib.parse.SplitResult) -> tuple[str, int]:
+    """Host and port of a server's URL."""
+    return server.hostname or "", server.port or http.client.HTTPS_PORT
+
+
+def normal_url(server: str) -> str:
+    """A server's URL as it is remembered. Raises InputError (PV-102)."""
+    parts = parsed(server)
+    host, port = address_of(parts)
+    shown = f"[{host}]" if ":" in host else host
+    return f"https://{shown}" if port == http.client.HTTPS_PORT else f"https://{shown}:{port}"
+
+
+def parsed(server: str) -> urllib.parse.SplitResult:
+    """The parts of a server's URL; `https://` may be left out. Raises InputError (PV-102)."""
     reason = "there is no address in it"
     try:
-        parts = urllib.parse.urlsplit(server if "//" in server else f"http://{server}")
+        parts = urllib.parse.urlsplit(server if "//" in server else f"https://{server}")
         is_usable = parts.hostname and parts.port != 0  # a port of 99999 raises here
-        if is_usable and parts.scheme in ("http", "https") and re.fullmatch(r"[\w.:\[\]-]+", parts.netloc):
+        if is_usable and parts.scheme == "http":
+            reason = "plain HTTP is for machines alone"
+        elif is_usable and parts.scheme == "https" and re.fullmatch(r"[\w.:\[\]-]+", parts.netloc):
             return parts
     except ValueError as fault:
         reason = str(fault)
     if "@" in server:  # a password may stand there, so nothing of it is shown
         raise InputError(
             "a login does not belong in a server's URL",
-            hint="--server http://ADDRESS[:PORT], and the token in PROVISION_TOKEN",
+            hint="--server https://ADDRESS[:PORT], and the token in PROVISION_TOKEN",
             code=102,
         )
-    hint = "write --server http://ADDRESS[:PORT]"
+    hint = "write --server https://ADDRESS[:PORT]"
     raise InputError(f"{server!r} is not a server's URL: {reason}", hint=hint, code=102)
 
 

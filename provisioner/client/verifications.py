@@ -2,15 +2,8 @@
 
 from provisioner.api.answer import EventQuery
 from provisioner.api.deployments import DeploymentStatus
-from provisioner.api.runs import Author
-from provisioner.api.verifications import (
-    ExaminationAnswer,
-    ExaminationOrder,
-    VerificationAnswer,
-    VerificationOrder,
-    VerificationStatus,
-)
-from provisioner.client.request import request
+from provisioner.api.examinations import ExaminationAnswer, ExaminationOrder
+from provisioner.api.verifications import VerificationAnswer, VerificationOrder, VerificationStatus
 from provisioner.client.transport import PATIENCE, Transport, quoted
 
 
@@ -27,10 +20,10 @@ class VerificationCalls(Transport):
         path = f"/verifications/{quoted(ident)}"
         return self.get(VerificationAnswer, path, query, patience=PATIENCE + wait).verification
 
-    def cancel_verification(self, ident: str, by: str = "operator") -> VerificationStatus:
+    def cancel_verification(self, ident: str) -> VerificationStatus:
         """End the one of this id, or of this host, that goes on with an SSH key."""
         path = f"/verifications/{quoted(ident)}/cancel"
-        return self.post(VerificationAnswer, path, request(Author, by=by)).verification
+        return self.post(VerificationAnswer, path).verification
 
     def examine(self, order: ExaminationOrder) -> DeploymentStatus:
         """Verify a host from the ramdisk; it is followed as a deployment is."""

@@ -2,5 +2,7 @@
 
 from provisioner.daemon.parent import serve
 from provisioner.daemon.service import serve_one
+from provisioner.daemon.standalone import prepare_alone
+from provisioner.daemon.start import initialize
 
-__all__ = ["serve", "serve_one"]
+__all__ = ["initialize", "prepare_alone", "serve", "serve_one"]

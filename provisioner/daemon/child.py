@@ -15,8 +15,11 @@ LONGEST_LINE = 4096  # bytes
 class Child:
     """A process that runs one service. It ends when the pipe that it has as standard input closes."""
 
-    def __init__(self, name: str, argv: Sequence[str]) -> None:
-        """Start `argv` with `--only NAME`; by a pipe of its own it says how it does (system/pulse.py)."""
+    def __init__(self, name: str, argv: Sequence[str], secret: str = "") -> None:
+        """Start `argv` with `--only NAME`; by a pipe of its own it says how it does (system/pulse.py).
+
+        `secret` is for this process alone: it reads it from another pipe, before anything else.
+        """
         self.name = name
         self.silent = 0.0  # seconds without a sign of life, in which it could have been heard
         self.is_ready = False
@@ -27,13 +30,17 @@ class Child:
         self.pipe, write = os.pipe()
         os.set_blocking(self.pipe, False)
         words = [*argv, "--only", name, "--pulse-fd", str(write)]
+        key = _written(secret) if secret else -1
+        given = (write, key) if secret else (write,)
         try:
-            self._process = run.start(words, stdin=run.PIPE, pass_fds=(write,))
+            more = ["--secrets-fd", str(key)] if secret else []
+            self._process = run.start([*words, *more], stdin=run.PIPE, pass_fds=given)
         except BaseException:
             os.close(self.pipe)
             raise
         finally:
-            os.close(write)
+            for number in given:
+                os.close(number)
         self.ended = os.pidfd_open(self._process.pid)
 
     def read(self) -> list[str]:
@@ -102,3 +109,11 @@ class Child:
         if self.ended >= 0:
             os.close(self.ended)
             self.ended = -1
+
+
+def _written(text: str) -> int:
+    """The end of a pipe from which a text can be read once; it is shorter than a pipe holds (pipe(7))."""
+    read, write = os.pipe()
+    with os.fdopen(write, "w") as pipe:
+        pipe.write(text)
+    return read

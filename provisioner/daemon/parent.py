@@ -12,7 +12,8 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
 
 from provisioner.daemon.child import Child
-from provisioner.daemon.start import locked, prepare, print_line
+from provisioner.daemon.spoken import spoken
+from provisioner.daemon.start import KEY_HOLDER, locked, open_secrets, prepare, print_line
 from provisioner.deployment import downtime
 from provisioner.domain.event import Event
 from provisioner.domain.events.service import ServiceReplaced
@@ -34,18 +35,30 @@ Load = Callable[[], Settings]
 
 
 def serve(
-    settings: Settings, child_argv: Sequence[str], load: Load, notifier: SystemdNotifier | None = None
+    settings: Settings,
+    child_argv: Sequence[str],
+    load: Load,
+    notifier: SystemdNotifier | None = None,
+    credentials: str = "",
 ) -> int:
     """Run every service of `settings` until we are told to stop, or one fails again and again; the exit code.
 
     `child_argv` starts one service when `--only NAME` is added. A child ends when the pipe that it has as
     standard input closes, so that a killed parent leaves no port taken. On SIGHUP every child reads the
     settings again, if `load` finds no fault in them. `notifier` is told what systemd wants to know.
+    `credentials` is the folder of what systemd hands over. The key of the secrets goes to the worker alone.
     """
-    with locked(settings):
-        database = prepare(settings)
-        downtime.end(settings, database)
-        return _Parent(settings, child_argv, load, database, notifier or SystemdNotifier()).work()
+
+    def work() -> int:
+        with locked(settings):
+            database = prepare(settings)
+            anchor = downtime.end(settings, database)
+            opener = open_secrets(settings, database, anchor.real, credentials)
+            parent = _Parent(settings, child_argv, load, database, notifier or SystemdNotifier())
+            parent.secrets = {KEY_HOLDER: opener.to_text()}
+            return parent.work()
+
+    return spoken(settings, "parent", work)
 
 
 class _Parent:
@@ -68,6 +81,7 @@ class _Parent:
         self._failures: defaultdict[str, deque[float]] = defaultdict(deque)
         self._serves = False
         self._signal = 0
+        self.secrets: dict[str, str] = {}  # service → what it alone is given
 
     def work(self) -> int:
         wake_read, wake_write = os.pipe()
@@ -79,7 +93,7 @@ class _Parent:
         signal.signal(signal.SIGHUP, lambda number, frame: None)  # the pipe wakes us
         try:
             for name in self._settings.processes:
-                self._children[name] = Child(name, self._argv)
+                self._children[name] = Child(name, self._argv, self.secrets.get(name, ""))
             return self._watch(wake_read)
         finally:
             signal.set_wakeup_fd(-1)
@@ -166,7 +180,7 @@ class _Parent:
     def _start_again(self, now: float) -> None:
         for name in [name for name, when in self._waiting.items() if when <= now]:
             del self._waiting[name]
-            self._children[name] = Child(name, self._argv)
+            self._children[name] = Child(name, self._argv, self.secrets.get(name, ""))
 
     def _note(self, name: str, sentence: str) -> None:
         """Into the log of events, by a thread: the one that hung may have held the database."""

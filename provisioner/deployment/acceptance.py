@@ -12,10 +12,10 @@ from provisioner.domain.deployment import Deployment
 from provisioner.domain.events.agent import AgentWritten
 from provisioner.domain.host import Host
 from provisioner.domain.stage import Stage
-from provisioner.errors import ProvisionError
+from provisioner.errors import NotFoundError, PackError, ProvisionError, SecretKeyError
+from provisioner.site import opened_secrets
 from provisioner.site.site import Site
 from provisioner.state.acceptance_reports import StoredReport
-from provisioner.state.secrets import signing_key_file
 from provisioner.verify import Verdict, twins
 from provisioner.verify.evidence import FirmwareReport
 from provisioner.verify.model import Evidence, Expected
@@ -39,8 +39,8 @@ def conclude(
     """The signed report of a verdict; None where nothing was judged. Nothing is stored.
 
     `evidence` is the folder of raw outputs. `later_by` has asked for it after the deployment: then the disk
-    was written to since, and nobody has read the image back. Raises PackError (PV-325) where it cannot be
-    signed.
+    was written to since, and nobody has read the image back. Raises PackError (PV-325, PV-695 to 698) where
+    it cannot be signed.
     """
     if not verdict.checks or verdict.evidence is None:
         return None
@@ -60,8 +60,16 @@ def conclude(
         level=report.level,
         verdict=report.verdict.status,
         body=body.decode(),
-        signature=signing.sign(body, signing_key_file(site.settings.state)),
+        signature=_signature(site, row.host, body),
     )
+
+
+def _signature(site: Site, host: str, body: bytes) -> str:
+    try:
+        with opened_secrets.certificate_key(site, host) as key:
+            return signing.sign(body, key)
+    except (NotFoundError, SecretKeyError) as fault:
+        raise PackError(f"it cannot be signed: {fault}", hint=fault.hint, code=fault.code) from fault
 
 
 def last_report(site: Site, host: str) -> AcceptanceReport | None:

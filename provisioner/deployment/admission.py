@@ -176,19 +176,7 @@ def _foreign_data(request: _Request) -> Refusal | None:
     )
 
 
-# In this order they are told, and the first is what an order raises.
-RULES: tuple[Callable[[_Request], Refusal | None], ...] = (
-    _wrong_image,
-    _untrusted,
-    _locked,
-    lambda request: other_servers(request.site),
-    _unreadable_order,
-    _under_way,
-    _verified_by_key,
-    _older_version,
-    _foreign_data,
-)
-# Likewise of a verification by the ramdisk.
+# In this order they are told, and the first is what an order raises. The ramdisk's verification only looks.
 LOOKING: tuple[Callable[[_Request], Refusal | None], ...] = (
     _locked,
     lambda request: other_servers(request.site),
@@ -196,3 +184,4 @@ LOOKING: tuple[Callable[[_Request], Refusal | None], ...] = (
     _under_way,
     _verified_by_key,
 )
+RULES = (_wrong_image, _untrusted, *LOOKING, _older_version, _foreign_data)

@@ -24,9 +24,8 @@ from provisioner.errors import DiskError
 
 ARMED = frozenset({Stage.POWERING, Stage.NETBOOTING})  # the nonce is out, and nothing has begun
 EXPIRED = 140
-DISK_GONE = (
-    303  # only the ordered machine is told so: `other_machine` is asked before its disks are looked at
-)
+# Only the ordered machine is told so: `other_machine` is asked before its disks are looked at.
+DISK_GONE = 303
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import secrets
 
-from provisioner.deployment import admission, plan, target_disk
+from provisioner.deployment import admission, plan, ssh_keys, target_disk
 from provisioner.domain import identity
 from provisioner.domain.deployment import Deployment, Terms
 from provisioner.domain.event import Event
@@ -100,6 +100,7 @@ def write_order(
         write_mode=terms.write_mode,
         erase_foreign=terms.erase_foreign,
     )
+    ssh_keys.make(site, row.id, row.host)
     site.database.deployments.put(row)
     site.database.events.add(Event.of(row, _armed(row, terms), source=by, now=now))
     return row

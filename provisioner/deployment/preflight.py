@@ -8,13 +8,14 @@ from provisioner.domain.refusal import Refusal
 from provisioner.errors import DiskError
 from provisioner.power import registry
 from provisioner.site.site import Site
-from provisioner.state.secrets import has_bmc_login, missing_login
+from provisioner.state.sealed_secrets import BMC_LOGIN
+from provisioner.state.secrets import missing_login
 
 
 def missing_logins(site: Site, host: Host) -> tuple[Refusal, ...]:
     """PV-205 where the login of the host's BMC was never given."""
     has_bmc = registry.find(host.bmc.driver, host.name).has_bmc
-    if not has_bmc or has_bmc_login(site.settings.state, host.bmc.secret):
+    if not has_bmc or site.database.secrets.has(BMC_LOGIN, host.bmc.secret):
         return ()
     fault = missing_login(host.bmc.secret, host.name)
     return (Refusal(code=fault.code, sentence=f"{host.name}: {fault}", hint=fault.hint),)

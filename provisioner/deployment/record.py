@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Collection
 
-from provisioner.deployment import guard, target_disk
+from provisioner.deployment import guard, ssh_keys, target_disk
 from provisioner.deployment.guard import Admitted, Denied, Standing
 from provisioner.diagnosis import usual
 from provisioner.domain.deployment import Deployment
@@ -17,6 +17,7 @@ from provisioner.errors import TransitionError, UnreadableError
 from provisioner.site.site import Site
 from provisioner.state.recording import Recording
 from provisioner.state.redaction import redact_text
+from provisioner.system.json_lines import about
 
 log = logging.getLogger(__name__)
 
@@ -47,10 +48,11 @@ def write(site: Site, ident: str, event: Payload, *, source: str) -> Deployment:
     site.database.require_transaction()
     now = site.clock()
     row = site.database.deployments.get(ident)
-    after = _admitted(row, event)
-    if isinstance(event, Claimed):
-        event = _guarded(site, row, event, now)
+    with about(row.host, row.id):
         after = _admitted(row, event)
+        if isinstance(event, Claimed):
+            event = _guarded(site, row, event, now)
+            after = _admitted(row, event)
     if after in UNSUCCESSFUL and isinstance(event, Failure):
         update = {"console": _last_words(site, row), "hint": row.advise(event.hint)}
         event = event.model_copy(update=update)
@@ -137,6 +139,8 @@ def _write(site: Site, row: Deployment, after: Stage, event: Payload, source: st
     """The row after the event, and the event, into the open transaction."""
     moved = _moved(site, row, after, event, now)
     site.database.deployments.put(moved)
+    if after in RESTING:
+        ssh_keys.end(site, moved)
     happened = Event.of(moved, event, source=source, now=now)
     site.database.events.add(happened, repeatable=after == row.stage)
     return moved
@@ -201,6 +205,7 @@ def _set_aside(site: Site, ident: str, why: str, by: str) -> Deployment:
     row = row.changed(stage=Stage.CANCELLED, stage_since=now, deadline=0, paused=0, reason=why)
     row = _without_secrets(row).changed(token_hash="")
     site.database.deployments.put(row)
+    ssh_keys.end(site, row)
     site.database.events.add(Event.of(row, OrderCancelled(by=by), source="operator", now=now))
     return row
 

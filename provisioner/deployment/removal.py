@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 
-from provisioner.deployment import plan, rendering
+from provisioner.deployment import logins, plan, rendering
 from provisioner.domain import inventory_diff
+from provisioner.domain.audit import Kind, Origin
 from provisioner.domain.event import Event
 from provisioner.domain.events.inventory import (
     HostLocked,
@@ -19,7 +20,7 @@ from provisioner.domain.profile import Profile
 from provisioner.domain.stage import RESTING
 from provisioner.errors import InputError, RefusedError
 from provisioner.site.site import Site
-from provisioner.state import complaints, image_folders, secrets
+from provisioner.state import audit, complaints, image_folders, secrets
 from provisioner.system.units import named
 
 MACHINE = ("macs", "serial", "uuid", "bmc")  # what a host says of its machine, and not of its place
@@ -73,6 +74,8 @@ def forget_host(site: Site, host: Host, by: str) -> Host:
     _require_unlocked(host, "it cannot be removed")
     require_rest(site, host, "it cannot be removed")
     site.database.hosts.remove(host.name)
+    site.database.rotations.forget(host.name)
+    site.database.secrets.remove_ssh_keys_of(host.name)
     removed = HostRemoved(by=by, host=host)
     site.database.events.add(Event.of_host(host.name, removed, source=by, now=site.clock()))
     return host
@@ -98,6 +101,7 @@ def move_host(
         facts, at = site.database.hosts.hardware(source.name), site.database.hosts.hardware_at(source.name)
         _require_unlocked(target, "it cannot be another machine")
         require_rest(site, target, "it cannot be another machine")
+        site.database.rotations.rename(source.name, target.name)
         forget_host(site, source, by)
         machine = {key: getattr(source, key) for key in MACHINE}
         moved = target.model_copy(update=machine)
@@ -143,6 +147,7 @@ def rename_host(site: Site, text: str, name: str, *, by: str) -> Host:
         for complaint in complaints.of_names([*others, renamed], {name}):
             raise complaint.error()
         site.database.hosts.rename(host.name, renamed)
+        site.database.rotations.rename(host.name, name)
         event = HostRenamed(by=by, before=host.name)
         site.database.events.add(Event.of_host(name, event, source=by, now=site.clock()))
     secrets.rename_certificate(site.settings.state, host.name, name)
@@ -199,7 +204,7 @@ def forget_profile(site: Site, name: str) -> Profile:
     return profile
 
 
-def remove_image(site: Site, text: str, *, dry_run: bool = False) -> tuple[Image, int]:
+def remove_image(site: Site, text: str, origin: Origin, *, dry_run: bool = False) -> tuple[Image, int]:
     """Take one image out of the catalogue, with its files; how many bytes are free now.
 
     `text` is its id, or its name where there is only one version of it.
@@ -219,6 +224,8 @@ def remove_image(site: Site, text: str, *, dry_run: bool = False) -> tuple[Image
             profiles = _profiles_of(site, image, is_last=len(versions) == 1)
             _require_unneeded(image.id, profiles, "name another image there: provision host apply")
             site.database.images.remove(image.id)
+            gone = origin.entry(Kind.IMAGE, site.clock(), what="removed", sentence=image.id)
+            audit.record(site.database, gone)
         return image, 0 if dry_run else image_folders.remove_folder(state, image.id)
 
 
@@ -235,13 +242,13 @@ def _profiles_of(site: Site, image: Image, *, is_last: bool) -> Iterable[str]:
             yield f"the profile {profile.name}"
 
 
-def remove_login(site: Site, name: str, *, dry_run: bool = False) -> None:
+def remove_login(site: Site, name: str, origin: Origin, *, dry_run: bool = False) -> None:
     """Forget a BMC's login. Raises NotFoundError; RefusedError (PV-144) while a host's BMC needs it."""
-    secrets.require_bmc_login(site.settings.state, name)
+    logins.require(site, name)
     hosts = [host.name for host in site.database.hosts.all() if name and host.bmc.secret == name]
     _require_unneeded(f"the login {name}", hosts, "name another login in the inventory: bmc: {secret: NAME}")
     if not dry_run:
-        secrets.remove_bmc_login(site.settings.state, name)
+        logins.forget(site, name, origin)
 
 
 def _require_unneeded(what: str, needs: Iterable[str], hint: str) -> None:

@@ -1,7 +1,7 @@
 """What a host is served, as texts: its boot script and its seed, now and as they were the last time.
 
 Whoever serves them and whoever only looks build them here, so that both are the same. Where they are looked
-at or kept, what only the machine may know has a placeholder: nonce, token, and the deployment's id.
+at or kept, what only the machine may know has a placeholder: nonce, token, key, and the deployment's id.
 """
 
 import logging
@@ -13,17 +13,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from provisioner.cloudinit import autoinstall, nocloud
-from provisioner.deployment import boot, plan
+from provisioner.deployment import boot, plan, ssh_keys
 from provisioner.domain.boot_plan import Autoinstall, Firmware
 from provisioner.domain.deployment import Deployment
 from provisioner.domain.host import Host
 from provisioner.domain.stage import Stage
 from provisioner.errors import ProvisionError
 from provisioner.site.site import Site
-from provisioner.state.secrets import deployment_key
+from provisioner.state.sealed_secrets import SSH_KEY
 from provisioner.system import outputs
 
 NONCE, TOKEN, DEPLOYMENT = "NONCE-OF-THE-ORDER", "TOKEN-OF-THE-HOST", "d-DEPLOYMENT"  # plain in YAML
+PUBLIC_KEY = "ssh-ed25519 KEY/OF/THE/DEPLOYMENT"
 SCRIPT = "boot.ipxe"
 FOLDER = "served"  # of the state folder: a folder for each host, a file for each text
 BIOS = 0  # the firmware's architecture in DHCP, RFC 4578, 2.1
@@ -51,7 +52,7 @@ def seed(site: Site, row: Deployment, *, server: str, token: str) -> dict[str, s
         deploy_mac=row.mac,
         server=server,
         token=token,
-        public_key=deployment_key(site.settings.state),
+        public_key=_public_key(site, row),
         domain=site.settings.dhcp.domain,
     )
 
@@ -68,12 +69,17 @@ def installer_seed(
         server=server,
         seed_url=planned.seed_url,
         token=token,
-        public_key=deployment_key(site.settings.state),
+        public_key=_public_key(site, row),
         image=row.image,
         installer=profile.installer,
         domain=site.settings.dhcp.domain,
     )
     return autoinstall.build(request)
+
+
+def _public_key(site: Site, row: Deployment) -> str:
+    """Of a deployment that is only pretended there is none yet."""
+    return PUBLIC_KEY if row.id == DEPLOYMENT else ssh_keys.public(site, row)
 
 
 def of_host(site: Site, host: Host) -> tuple[RenderedFile, ...]:
@@ -127,8 +133,10 @@ def keep(site: Site, row: Deployment, texts: Mapping[str, str], *, secrets: Mapp
     It is evidence: where it cannot be written, that hinders nothing.
     """
     folder = site.settings.state / FOLDER / row.host
+    public = site.database.secrets.public(SSH_KEY, row.id)
+    taken = {**secrets, public: PUBLIC_KEY, row.nonce: NONCE, row.id: DEPLOYMENT}
     for name, text in texts.items():
-        for secret, placeholder in {**secrets, row.nonce: NONCE, row.id: DEPLOYMENT}.items():
+        for secret, placeholder in taken.items():
             text = text.replace(secret, placeholder) if secret else text  # noqa: PLW2901
         try:
             _put(folder / name, text)

@@ -35,7 +35,7 @@ def awaited(seen: Observations) -> str:
             return _restarting(seen)
         case Stage.VERIFYING:
             if row.progress.is_of(row.stage):
-                return f"the burn-in's next report, then the verdict ({row.progress.describe(seen.now)})"
+                return "the burn-in's next report, then the verdict"
             return (
                 "the verdict of what was reported" if row.is_verification else "Ansible's verdict, over SSH"
             )

@@ -27,7 +27,7 @@ def worker_silent(seen: Observations) -> Cause | None:
         sentence="the service's worker does nothing any more",
         evidence=(told,),
         actions=(
-            "is worker among the services? Its log says why: systemctl restart provisioner",
+            "is worker among the services? Its log says why: systemctl restart provisioner-worker",
             "provision check",
         ),
     )

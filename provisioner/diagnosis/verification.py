@@ -45,6 +45,7 @@ CODES = (
     ("gpu throttle", 544),
     ("gpu throttle under load", 544),
     ("gpu temperature", 544),
+    ("gpu temperature at rest", 544),
     ("gpu power limit", 545),
     ("gpu persistence", 545),
     ("gpu mig", 545),

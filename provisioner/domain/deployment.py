@@ -2,7 +2,7 @@
 
 from typing import Literal, Self, TypedDict, Unpack
 
-from pydantic import BaseModel, ConfigDict, JsonValue
+from pydantic import BaseModel, ConfigDict, JsonValue, StrictBool
 
 from provisioner.domain.acceptance import CheckResult
 from provisioner.domain.hardware import DiskInfo
@@ -26,8 +26,8 @@ class Terms(FrozenModel):
     """How an order may write the disk, and what its operator knowingly gives up."""
 
     write_mode: WriteMode = "delta"
-    erase_foreign: bool = False
-    allow_downgrade: bool = False
+    erase_foreign: StrictBool = False
+    allow_downgrade: StrictBool = False
 
 
 class WrittenDisk(DiskInfo):
@@ -44,7 +44,7 @@ class WrittenDisk(DiskInfo):
 class TargetDisk(FrozenModel):
     """Which disk an order may erase: what tells it from others; size in bytes. Unknown without a name."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, defer_build=True)
 
     name: str = ""
     size: int = 0
@@ -86,7 +86,7 @@ class Verdict(BaseModel):
     `checks` are all that were made; verdicts of an older release have none.
     """
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, defer_build=True)
 
     result: str = ""
     sentences: tuple[str, ...] = ()
@@ -131,6 +131,8 @@ class Changes(TypedDict, total=False):
 
 class PublicDeployment(BaseModel):
     """What everybody may know of a deployment: the HTTP API shows these fields and no others."""
+
+    model_config = ConfigDict(defer_build=True)
 
     id: str
     host: str

@@ -9,7 +9,7 @@ from provisioner.domain.identity import MachineIdentity, Match
 class HardwareModel(BaseModel):
     """Frozen. A key that this release does not know is skipped: the reporting ramdisk may be newer."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True, from_attributes=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, defer_build=True, from_attributes=True)
 
 
 class DiskInfo(HardwareModel):

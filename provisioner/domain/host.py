@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from provisioner.domain.profile import Hints
-from provisioner.domain.values import Fingerprint, FrozenModel, Mac, Name, Text
+from provisioner.domain.values import Boolean, Fingerprint, FrozenModel, Mac, Name, Text, Whole
 
 _DESCRIBED = ("address", "mac", "port", "secret", "system", "fingerprint")  # what only a BMC has
 
@@ -24,8 +24,8 @@ class Bmc(FrozenModel):
 
     driver: str = "manual"  # ipmi, where a BMC is described and no driver is named
     address: IPv4Address | None = None
-    port: int | None = Field(None, ge=1, le=65535)
-    verify: bool = True
+    port: Whole | None = Field(None, ge=1, le=65535)
+    verify: Boolean = True
     fingerprint: Fingerprint = ""
     mac: Mac | None = None
     secret: Annotated[str, Field(pattern=r"^[\w.-]*$")] = ""
@@ -52,4 +52,4 @@ class Host(FrozenModel):
     uuid: Text = ""
     rack: Text = ""
     disk: Hints | None = None
-    locked: bool = False
+    locked: Boolean = False

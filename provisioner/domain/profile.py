@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, model_validator
 from provisioner.domain.acceptance import Level
 from provisioner.domain.requirements import AROUND_BURN_IN, AcceptedFirmware, Requirements
 from provisioner.domain.stage import Stage
-from provisioner.domain.values import FrozenModel, Mac, Name, Package, Size, Text, Url
+from provisioner.domain.values import Boolean, FrozenModel, Mac, Name, Package, Real, Size, Text, Url, Whole
 from provisioner.system import disk_hints, disk_names
 from provisioner.system.checksum import sha256_text
 from provisioner.system.text import is_identifier
@@ -48,7 +48,7 @@ class Hints(FrozenModel):
     by_path: Annotated[Text, _names_a_disk(disk_names.wrong_path)] = ""
     min_size: Size = 0
     max_size: Size = 0
-    rotational: bool | None = None
+    rotational: Boolean | None = None
 
     @model_validator(mode="after")
     def _sizes_leave_room(self) -> Self:
@@ -79,17 +79,17 @@ class Gpu(FrozenModel):
     """
 
     id: Annotated[str, Field(pattern=r"^[0-9a-f]{4}:[0-9a-f]{4}$")]
-    count: int = Field(1, ge=1)
+    count: Whole = Field(1, ge=1)
     name: Text = ""
     memory_min: Size = 0
-    link_width: int = Field(0, ge=0, le=32)
-    link_generation: int = Field(0, ge=0, le=8)
-    ecc: bool | None = None
-    nvlinks: int = Field(0, ge=0, le=64)
-    power_limit: float = Field(0, ge=0, le=10_000)
-    power_tolerance: float = Field(5, ge=0, le=1000)
-    mig: bool | None = None
-    persistence: bool | None = None
+    link_width: Whole = Field(0, ge=0, le=32)
+    link_generation: Whole = Field(0, ge=0, le=8)
+    ecc: Boolean | None = None
+    nvlinks: Whole = Field(0, ge=0, le=64)
+    power_limit: Real = Field(0, ge=0, le=10_000)
+    power_tolerance: Real = Field(5, ge=0, le=1000)
+    mig: Boolean | None = None
+    persistence: Boolean | None = None
     vbios: tuple[Text, ...] = ()
 
     def asked(self) -> tuple[str, ...]:
@@ -134,7 +134,7 @@ class Profile(FrozenModel):
     memory_min: Size = 0
     firmware: AcceptedFirmware = AcceptedFirmware()
     acceptance: Requirements = Requirements()
-    deadlines: dict[Stage, Annotated[int, Field(ge=10)]] = {}
+    deadlines: dict[Stage, Annotated[Whole, Field(ge=10)]] = {}
     seal: Literal["full", "keep-access"] = "full"
     method: Literal["image", "autoinstall"] = "image"
     autoinstall: Installer | None = None

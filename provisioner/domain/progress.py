@@ -29,7 +29,7 @@ class Progress(BaseModel):
     and `total` are parts of the test, and `left` are the seconds of everything.
     """
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, defer_build=True)
 
     seq: int = -1  # of the agent's report; each is taken once
     phase: str = ""

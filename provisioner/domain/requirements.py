@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from provisioner.domain.acceptance import Level
-from provisioner.domain.values import FrozenModel, Name, Size, Text
+from provisioner.domain.values import FrozenModel, Name, Real, Size, Text, Whole
 
 # checks that are advice, or are left out where a host has nothing for them, unless a profile requires them; a
 # test holds that these are the judge's
@@ -30,7 +30,7 @@ USUAL: Mapping[Level, int] = {Level.QUICK: 0, Level.STANDARD: 300, Level.FULL: 1
 LIMITS: Mapping[Level, int] = {Level.QUICK: 420, Level.STANDARD: 1800, Level.FULL: 7200, Level.SOAK: 7200}
 AROUND_BURN_IN = 900  # seconds to place the program, to take it away, and to read the host once more
 AROUND_CHECK = 120  # seconds to bring one of the site's checks to the host, beside what it may take itself
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Positive = Annotated[Real, Field(gt=0, allow_inf_nan=False)]
 Versions = Annotated[tuple[Text, ...], Field(max_length=64)]
 
 
@@ -55,9 +55,9 @@ class Limits(FrozenModel):
     d2d_gbps: Positive | None = None
     nccl_gbps: Positive | None = None
     matmul_tflops: dict[Literal["fp32", "fp16", "bf16"], Positive] = {}
-    temperature_max: Annotated[float, Field(gt=0, le=200)] | None = None
-    replays_max: Annotated[int, Field(ge=0)] | None = None
-    ecc_corrected_max: Annotated[int, Field(ge=0)] | None = None
+    temperature_max: Annotated[Real, Field(gt=0, le=200)] | None = None
+    replays_max: Annotated[Whole, Field(ge=0)] | None = None
+    ecc_corrected_max: Annotated[Whole, Field(ge=0)] | None = None
 
     def __bool__(self) -> bool:
         """Whether any is given."""
@@ -73,7 +73,7 @@ class SiteCheck(FrozenModel):
     name: Name
     program: Annotated[str, Field(pattern=r"^[0-9A-Za-z][0-9A-Za-z._+-]{0,63}$")]
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-    seconds: int = Field(60, ge=1, le=3600)
+    seconds: Whole = Field(60, ge=1, le=3600)
     memory: Size = 1 << 30
 
 
@@ -84,7 +84,7 @@ class Requirements(FrozenModel):
     """
 
     level: Level = Level.QUICK
-    soak_seconds: int = Field(4 * 3600, ge=600, le=7 * 86400)
+    soak_seconds: Whole = Field(4 * 3600, ge=600, le=7 * 86400)
     limits: Limits = Limits()
     required: tuple[Text, ...] = ()
     checks: tuple[SiteCheck, ...] = ()

@@ -20,7 +20,7 @@ class ScriptReads(FrozenModel):
     `serial` and `uuid` are those of the first that named one; a maker's placeholder is none.
     """
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, defer_build=True)
 
     reads: int = 0
     boots: int = 0

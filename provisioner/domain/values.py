@@ -61,14 +61,34 @@ def _size(value: object) -> int:
     return size
 
 
-def _fingerprint(value: object) -> str:
+def fingerprint_digits(value: object) -> str:
+    """A SHA-256 in lower case and without colons. Raises ValueError for what is none."""
     digits = str(value).replace(":", "").lower()
     if digits and not re.fullmatch(r"[0-9a-f]{64}", digits):
         raise ValueError("a fingerprint is a certificate's SHA-256, 64 hexadecimal digits")
     return digits
 
 
-Fingerprint = Annotated[str, BeforeValidator(_fingerprint)]
+def _no_boolean(value: object) -> object:
+    """A number, or an inventory's word for one; Python takes true for 1."""
+    if isinstance(value, bool):
+        raise ValueError("a number is expected, not true or false")
+    return value
+
+
+def _no_number(value: object) -> object:
+    """A boolean, or an inventory's word for one; pydantic takes 0 for false."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        raise ValueError("true or false is expected, not a number")
+    return value
+
+
+# as people write them in an inventory, whose reader leaves words as they are
+Whole = Annotated[int, BeforeValidator(_no_boolean)]
+Real = Annotated[float, BeforeValidator(_no_boolean)]
+Boolean = Annotated[bool, BeforeValidator(_no_number)]
+
+Fingerprint = Annotated[str, BeforeValidator(fingerprint_digits)]
 
 Mac = Annotated[str, BeforeValidator(_mac)]
 
@@ -98,9 +118,13 @@ Count = Annotated[int, Field(ge=0, lt=1 << 63)]  # a size or number that a machi
 
 
 class FrozenModel(BaseModel):
-    """Frozen, and strict about unknown keys."""
+    """Frozen, and strict about unknown keys.
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    What validates it is built at its first use (under pydantic's lock, since 2.14): most commands need a few
+    models of hundreds, and all of them took a quarter of a command's time.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 Url = Annotated[

@@ -18,7 +18,7 @@ from provisioner.system import shipped
 PACKAGE = Path(__file__).parents[1]
 NAME = PACKAGE.name
 COMMANDS = ("__main__", "cli", "cli.verify", "cli.certificate", "cli.explanation")
-# by what `verify` asks a service: a finished cube judges itself
+# A finished cube judges itself: it has no use for the modules by which `verify` asks a service.
 LEFT_OUT = ("cli.verify_host", "cli.verify_ramdisk")
 DATA = ("certificate",)  # packages of which other files than modules are needed, too
 WHEN = (1980, 1, 1, 0, 0, 0)  # the first that a zip file can tell

@@ -12,6 +12,7 @@ from pathlib import Path
 from statistics import median
 
 from provisioner.errors import InputError, ProgramError
+from provisioner.golden import product
 from provisioner.run import run
 from provisioner.system import file_fault, outputs, shipped
 from provisioner.system.checksum import sha256
@@ -37,7 +38,8 @@ LIBRARIES = ("ansible-core", "zstandard")
 def inputs(given: dict[str, Path], variables: Mapping[str, object]) -> dict[str, str]:
     """What the image depends on: name → sha256 of each source file, of what was given, of the variables.
 
-    Given are the ISO or base image, and the mirror's keyring, which is in the image.
+    `product` is what of this program itself is in the image, wherever in the tree that lies. Given are the
+    ISO or base image, and the mirror's keyring, which is in the image.
     """
     digests = {}
     for name in SOURCES:
@@ -48,6 +50,7 @@ def inputs(given: dict[str, Path], variables: Mapping[str, object]) -> dict[str,
                 digests[f"{name}/{inner}"] = sha256(path)
     for path in sorted(Path(__file__).parent.glob("*.py")):
         digests[f"golden/{path.name}"] = sha256(path)
+    digests["product"] = hashlib.sha256(product.build()).hexdigest()
     digests |= {name: sha256(path) for name, path in given.items() if path.is_file()}
     digests["variables"] = hashlib.sha256(json.dumps(variables, sort_keys=True).encode()).hexdigest()
     return digests

@@ -71,11 +71,13 @@ def document(
     raw_sha256: str,
     epoch: int,
     distribution: str,
+    is_system: bool = True,
 ) -> str:
     """The bill as CycloneDX 1.6 JSON (ECMA-424); the same arguments give the same text.
 
-    `raw_sha256` is the raw image's digest in hexadecimal, `epoch` its time stamp in seconds since 1970,
-    `distribution` os-release's ID, which is the namespace of a Debian package's URL (purl specification).
+    `raw_sha256` is the digest of what is described, in hexadecimal, `epoch` its time stamp in seconds since
+    1970, `distribution` os-release's ID, which is the namespace of a Debian package's URL (purl
+    specification), `is_system` whether it is an image, else a program.
     """
     from cyclonedx.model import HashAlgorithm, HashType
     from cyclonedx.model.bom import Bom
@@ -83,7 +85,7 @@ def document(
     from cyclonedx.output.json import JsonV1Dot6
 
     described = Component(
-        type=ComponentType.OPERATING_SYSTEM,
+        type=ComponentType.OPERATING_SYSTEM if is_system else ComponentType.APPLICATION,
         bom_ref=f"image:{image}@{version}",
         name=image,
         version=version,

@@ -91,6 +91,12 @@ def check_names(name: str, version: str, created: str) -> None:
             )
 
 
+def pack_files(pack: Path) -> tuple[Path, Path, Path]:
+    """A pack, and beside it its manifest and its signature."""
+    manifest = pack.with_name(f"{pack.name}.json")
+    return pack, manifest, manifest.with_name(f"{manifest.name}.minisig")
+
+
 def load(path: Path) -> Manifest:
     """Read a manifest file and check all of it. Raises PackError (PV-323)."""
     try:

@@ -93,9 +93,10 @@ def _missing() -> dict[str, str]:
 
 
 class Lan:
-    """Bridge `lan0` with the provisioner's address; taps and BMC addresses are added host by host."""
+    """Bridge `lan0` with an address, the provisioner's; taps and BMC addresses are added host by host."""
 
-    def __init__(self) -> None:
+    def __init__(self, address: str = ADDRESS) -> None:
+        self._address = address
         self._taps: dict[str, str] = {}
         self._bmcs: dict[str, str] = {}
 
@@ -105,7 +106,7 @@ class Lan:
             raise ServiceError("the lab's network is made in its own namespace only", code=643)
         _ip("link", "set", "lo", "up")
         _ip("link", "add", BRIDGE, "address", BRIDGE_MAC, *_plain_bridge())
-        _ip("address", "add", ADDRESS, "dev", BRIDGE)
+        _ip("address", "add", self._address, "dev", BRIDGE)
         _ip("link", "set", BRIDGE, "up")
         return self
 

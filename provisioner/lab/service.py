@@ -24,6 +24,7 @@ PORTS = (
     (socket.SOCK_DGRAM, 53),
     (socket.SOCK_STREAM, 53),
     (socket.SOCK_STREAM, 80),
+    (socket.SOCK_STREAM, 443),
 )
 READY = "all services are ready"
 

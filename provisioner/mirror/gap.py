@@ -24,27 +24,32 @@ SOCKETS = (
         "/run/podman/podman.sock",
     ),
 )
-# All routes that lead on end in gap0; networks that the command makes itself end in here and are its own.
-# A set remembers each destination with its count. What the kernel itself says to its neighbours on the
-# device (ICMPv6 to ff02::, IGMP) is no attempt of anybody. A reset ends a connect() at once.
-RULES = """table inet gap {
+# Sets that remember each destination with its count, for `packets`; and the rules that fill them.
+SETS = """\
   set ports4 { type ipv4_addr . inet_proto . inet_service; flags dynamic; size 65535; }
   set ports6 { type ipv6_addr . inet_proto . inet_service; flags dynamic; size 65535; }
   set bare4 { type ipv4_addr . inet_proto; flags dynamic; size 65535; }
-  set bare6 { type ipv6_addr . inet_proto; flags dynamic; size 65535; }
-  chain elsewhere {
-    ip6 daddr ff02::/16 meta l4proto ipv6-icmp drop
-    meta l4proto igmp drop
+  set bare6 { type ipv6_addr . inet_proto; flags dynamic; size 65535; }"""
+# A reset ends a connect() at once.
+COUNT = """\
     meta l4proto { tcp, udp } update @ports4 { ip daddr . meta l4proto . th dport counter }
     meta l4proto { tcp, udp } update @ports6 { ip6 daddr . meta l4proto . th dport counter }
     meta l4proto != { tcp, udp } update @bare4 { ip daddr . meta l4proto counter }
     meta l4proto != { tcp, udp } update @bare6 { ip6 daddr . meta l4proto counter }
-    meta l4proto tcp reject with tcp reset
+    meta l4proto tcp reject with tcp reset"""
+# All routes that lead on end in gap0; networks that the command makes itself end in here and are its own.
+# What the kernel says to its neighbours on the device (ICMPv6 to ff02::, IGMP) is no attempt of anybody.
+RULES = f"""table inet gap {{
+{SETS}
+  chain elsewhere {{
+    ip6 daddr ff02::/16 meta l4proto ipv6-icmp drop
+    meta l4proto igmp drop
+{COUNT}
     reject with icmpx admin-prohibited
-  }
-  chain output { type filter hook output priority 0; oifname "gap0" jump elsewhere; }
-  chain forward { type filter hook forward priority 0; oifname "gap0" jump elsewhere; }
-}"""
+  }}
+  chain output {{ type filter hook output priority 0; oifname "gap0" jump elsewhere; }}
+  chain forward {{ type filter hook forward priority 0; oifname "gap0" jump elsewhere; }}
+}}"""
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,17 @@ from contextlib import contextmanager
 
 from provisioner.power import process, read_back
 from provisioner.power.completion import judge
+from provisioner.power.ipmi_accounts import IpmiAccounts
 from provisioner.power.ipmi_login import IpmiLine
 from provisioner.power.outcome import REFUSED, Kind, Outcome, not_yet
 from provisioner.power.protocol import (
     ALWAYS,
+    AccountsResult,
     BmcAddress,
     BootDevice,
     BootResult,
     IdentifyResult,
+    PasswordResult,
     PowerDriver,
     PowerResult,
     SensorsResult,
@@ -155,6 +158,14 @@ class IpmiSession:
     def sensors(self) -> SensorsResult:
         """What its sensor data records (33) name, each with its reading (35.14)."""
         return self._line.sensors()
+
+    def accounts(self) -> AccountsResult:
+        """Who may log in over the network."""
+        return IpmiAccounts(self._line, self._bmc).all()
+
+    def set_password(self, password: str) -> PasswordResult:
+        """Set User Password (22.30)."""
+        return IpmiAccounts(self._line, self._bmc).set_password(password)
 
     def _ask(self, command: int, *data: int) -> tuple[Outcome, bytes]:
         """One request: what its completion code means, and the bytes."""

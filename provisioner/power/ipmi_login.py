@@ -102,6 +102,10 @@ class IpmiLine:
         """
         return self._send(command, data, once=False)
 
+    def ask_app(self, command: int, *data: int) -> tuple[int, bytes]:
+        """Likewise of the network function application: users and their passwords."""
+        return self._send(command, data, once=False, netfn=6)
+
     def order(self, command: int, *data: int) -> tuple[int, bytes]:
         """Likewise, sent once: done twice it would do harm. The code is `LOST` where no answer comes."""
         try:
@@ -139,12 +143,12 @@ class IpmiLine:
             self._command = log_in(self._bmc, self._action)
         return self._command
 
-    def _send(self, command: int, data: tuple[int, ...], *, once: bool) -> tuple[int, bytes]:
+    def _send(self, command: int, data: tuple[int, ...], *, once: bool, netfn: int = 0) -> tuple[int, bytes]:
         from pyghmi.exceptions import PyghmiException
 
         line = self._logged_in()
         try:
-            response = line.raw_command(netfn=0, command=command, data=data, retry=not once)
+            response = line.raw_command(netfn=netfn, command=command, data=data, retry=not once)
         except PyghmiException as fault:
             self._is_lost = True
             raise explained(self._bmc, self._action, fault) from fault

@@ -13,7 +13,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar, Literal, TypeAlias, TypedDict, TypeVar
 
 from provisioner import run
@@ -21,12 +21,16 @@ from provisioner.errors import NotYetError, PowerError, ProgramError
 from provisioner.power.outcome import not_yet, unreadable
 from provisioner.power.patience import outlast
 from provisioner.power.protocol import (
+    Accounts,
+    AccountsResult,
+    BmcAccount,
     BmcAddress,
     BmcStatus,
     BootDevice,
     BootResult,
     Chassis,
     IdentifyResult,
+    PasswordResult,
     Power,
     PowerResult,
     SensorReading,
@@ -48,25 +52,45 @@ WORDS = {  # of each act, as sentences have it
     "identify": "its light",
     "sensors": "the look at its sensors",
     "status": "the look at its power",
+    "accounts": "the look at its users",
+    "set_password": "another password",
 }
 LONGEST_ERROR = 500  # characters
 START = 20.0  # seconds for a process to start and to end, on a machine that has much to do
 SOON = 0.01  # seconds
 AGAIN = 1.0  # seconds after its time is over in which an act may still log out
-ActResult: TypeAlias = PowerResult | BootResult | IdentifyResult | SensorsResult | BmcStatus
-Result = TypeVar("Result", PowerResult, BootResult, IdentifyResult, SensorsResult, BmcStatus)
+ActResult: TypeAlias = (
+    PowerResult | BootResult | IdentifyResult | SensorsResult | BmcStatus | AccountsResult | PasswordResult
+)
+Result = TypeVar(
+    "Result",
+    PowerResult,
+    BootResult,
+    IdentifyResult,
+    SensorsResult,
+    BmcStatus,
+    AccountsResult,
+    PasswordResult,
+)
 
 
 @dataclass(frozen=True)
 class ActRequest:
-    """One act on one BMC; `device`, `uefi` and `once` are for `set_boot` alone, `seconds` for `identify`."""
+    """One act on one BMC; `device`, `uefi` and `once` are for `set_boot` alone, `seconds` for `identify`.
+
+    `password` is the new one of `set_password`.
+    """
 
     bmc: BmcAddress
-    action: PowerAction | Literal["set_boot", "get_boot", "identify", "sensors", "status"]
+    action: (
+        PowerAction
+        | Literal["set_boot", "get_boot", "identify", "sensors", "status", "accounts", "set_password"]
+    )
     device: BootDevice = "network"
     uefi: bool = True
     once: bool = True
     seconds: int = 0
+    password: str = field(default="", repr=False)
 
     def to_json(self) -> bytes:
         """One JSON object, which the process reads from standard input."""
@@ -124,6 +148,14 @@ class ProcessDriver:
         """Read power state and boot device."""
         return self._run(ActRequest(self._bmc, "status"), BmcStatus)
 
+    def accounts(self) -> AccountsResult:
+        """Who may log in."""
+        return self._run(ActRequest(self._bmc, "accounts"), AccountsResult)
+
+    def set_password(self, password: str) -> PasswordResult:
+        """Another password for the user that logs in."""
+        return self._run(ActRequest(self._bmc, "set_password", password=password), PasswordResult)
+
     def _power(self, action: PowerAction) -> PowerResult:
         return self._run(ActRequest(self._bmc, action), PowerResult)
 
@@ -171,6 +203,8 @@ def _read(answer: Fields) -> Fields:
         words["sensors"] = tuple(
             SensorReading(**{**_read(each), "states": tuple(map(clean, each["states"]))}) for each in found
         )
+    if isinstance(listed := words.get("accounts"), list):
+        words["accounts"] = tuple(BmcAccount(**_read(each)) for each in listed)
     return words
 
 
@@ -230,6 +264,10 @@ def _perform(power: Power, request: ActRequest) -> ActResult:
         return power.identify(request.seconds)
     if isinstance(power, Chassis) and request.action == "sensors":
         return power.sensors()
+    if isinstance(power, Accounts) and request.action == "accounts":
+        return power.accounts()
+    if isinstance(power, Accounts) and request.action == "set_password":
+        return power.set_password(request.password)
     if request.action == "status":
         power_state, boot = power.state(), power.get_boot()
         return BmcStatus(power_state.state, boot.device, power_state.note, power_state.suite)

@@ -108,6 +108,31 @@ class BmcStatus:
     suite: int = 0
 
 
+@dataclass(frozen=True)
+class BmcAccount:
+    """A user of a BMC: number or place, name (anonymous where that is empty), role as the BMC says."""
+
+    number: int
+    name: str
+    is_enabled: bool
+    role: str = ""
+
+
+@dataclass(frozen=True)
+class AccountsResult:
+    """The users of a BMC; `note` says why some could not be read."""
+
+    accounts: tuple[BmcAccount, ...]
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class PasswordResult:
+    """That a BMC took another password for a user; only a login with it shows that it holds."""
+
+    user: str
+
+
 class Power(Protocol):
     """What every driver can do. Each call may take seconds and raises PowerError in words."""
 
@@ -147,6 +172,17 @@ class StatusReader(Protocol):
 
     def status(self) -> BmcStatus:
         """Power state and boot device."""
+
+
+@runtime_checkable
+class Accounts(Protocol):
+    """What a driver may do besides: the BMC's users, and another password for the one that we log in as."""
+
+    def accounts(self) -> AccountsResult:
+        """Who may log in."""
+
+    def set_password(self, password: str) -> PasswordResult:
+        """Ours is this one from now on."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,13 +6,22 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from provisioner.errors import NotYetError
-from provisioner.power import process, read_back, redfish_boot, redfish_chassis, redfish_system
+from provisioner.power import (
+    process,
+    read_back,
+    redfish_accounts,
+    redfish_boot,
+    redfish_chassis,
+    redfish_system,
+)
 from provisioner.power.outcome import Kind
 from provisioner.power.protocol import (
+    AccountsResult,
     BmcAddress,
     BootDevice,
     BootResult,
     IdentifyResult,
+    PasswordResult,
     PowerDriver,
     PowerResult,
     SensorsResult,
@@ -116,6 +125,14 @@ class RedfishSession:
     def sensors(self) -> SensorsResult:
         """Of the chassis that it is in."""
         return redfish_chassis.sensors(self._client, self._system)
+
+    def accounts(self) -> AccountsResult:
+        """Of the BMC's account service."""
+        return redfish_accounts.read(self._client)
+
+    def set_password(self, password: str) -> PasswordResult:
+        """Of the account that is logged in."""
+        return redfish_accounts.set_password(self._client, self._bmc, password)
 
     def _shown(self) -> Resource:
         return self._client.get(self._system).body

@@ -196,3 +196,10 @@ def _publish(work: Path, out: Path, kernel: str) -> RamdiskFiles:
             shutil.copyfile(work / name, stage / name)
         (stage / LIST).write_text(content + "\n")
     return RamdiskFiles(out, kernel, files)
+
+
+def bring(built: RamdiskFiles, out: Path) -> None:
+    """Bring a built ramdisk into another folder: all of it, the list last, or nothing. Raises FileError."""
+    with outputs.staging(out, *FILES, LIST) as stage:
+        for name in (*FILES, LIST):
+            shutil.copyfile(built.path(name), stage / name)

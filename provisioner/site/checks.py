@@ -6,20 +6,17 @@ A check that cannot be made says so; none raises. What takes long, or needs pack
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from pysqlite3 import dbapi2 as sqlite3
+
 from provisioner.domain.bootfiles import ARCHITECTURES, USUAL
 from provisioner.domain.check_line import CheckLine
 from provisioner.errors import DamagedDatabaseError, FileError, NewerFolderError, ProvisionError
 from provisioner.site import interface, lan, ports
 from provisioner.site.site import Site
-from provisioner.state import boot_files, disk_usage, integrity
+from provisioner.state import boot_files, disk_usage, integrity, secret_keys, site_certificate
 from provisioner.state.image_files import is_trusted, trusted_keys
-from provisioner.state.secrets import (
-    deployment_key_file,
-    operator_token_file,
-    secrets_folder,
-    signing_key_file,
-)
-from provisioner.system import file_fault
+from provisioner.state.secrets import secrets_folder
+from provisioner.system import file_fault, sealed_box
 from provisioner.system.units import duration, size
 
 LITTLE, LEAST = 10e9, 1e9  # bytes of room: a warning, a fault
@@ -65,6 +62,10 @@ def _made(subject: str, check: Check, site: Site) -> Iterator[CheckLine]:
     except OSError as fault:
         sentence = f"cannot be looked at: {file_fault.explained(fault)}"
         yield CheckLine(subject=subject, state="unknown", sentence=sentence, hint="ask as root")
+    except sqlite3.Error as fault:  # a database that this release has not seen yet
+        hint = "start the service, which brings the database to this release"
+        sentence = f"cannot be looked at: {fault}"
+        yield CheckLine(subject=subject, state="unknown", sentence=sentence, hint=hint)
 
 
 def _interface(site: Site) -> Iterator[CheckLine]:
@@ -146,11 +147,10 @@ def _rows(site: Site) -> Iterator[CheckLine]:
 
 
 def _secrets(site: Site) -> Iterator[CheckLine]:
-    """Keys and tokens: there, and nobody else's to read."""
+    """Tokens and keys: there, and nobody else's to read; what opens the secrets that are encrypted."""
     state = site.settings.state
-    keys = [deployment_key_file(state), signing_key_file(state)]
-    found = [state, secrets_folder(state), operator_token_file(state), *keys]
-    for path in found:
+    certificate = site_certificate.key_file(state)
+    for path in (state, secrets_folder(state), certificate, secret_keys.public_file(state)):
         if not path.exists():
             hint = "the next start of the service makes it anew"
             yield CheckLine(subject="secrets", state="warning", sentence=f"{path} is missing", hint=hint)
@@ -165,7 +165,15 @@ def _secrets(site: Site) -> Iterator[CheckLine]:
         else:
             continue
         return
-    yield _ok("secrets", "keys and tokens are there, for the service's user only")
+    key = secret_keys.public_key(state)
+    number, kept = sealed_box.key_id(key.raw), site.database.secrets.by_key()
+    others = ", ".join(f"{count} by {name or 'none'}" for name, count in kept.items() if name != number)
+    if others:
+        sentence = f"secrets are encrypted by another key than {number}: {others}"
+        hint = "give the older key on a line after the newer one, and start the service again"
+        yield CheckLine(subject="secrets", state="fault", sentence=sentence, hint=hint, code=696)
+        return
+    yield _ok("secrets", f"{kept.get(number, 0)} are encrypted by the key {number}, from {key.source}")
 
 
 def _certificates(site: Site) -> Iterator[CheckLine]:
@@ -200,6 +208,25 @@ def _certificates(site: Site) -> Iterator[CheckLine]:
         yield _ok("certificates", f"{len(pins)} BMCs have theirs pinned; provision bmc test HOST compares it")
 
 
+def _bmc_logins(site: Site) -> Iterator[CheckLine]:
+    """What tests of BMCs have found: logins that everybody knows."""
+    known = {host.name for host in site.database.hosts.all()}
+    weak = {name: words for name, words in site.database.values.weak_logins().items() if name in known}
+    for name, words in sorted(weak.items())[:SHOWN]:
+        sentence, _, hint = f"the BMC of {name}: {words[0]}".rpartition(": ")
+        yield CheckLine(subject="BMC logins", state="warning", sentence=sentence, hint=hint)
+    if len(weak) > SHOWN:
+        others = ", ".join(sorted(weak)[SHOWN:])
+        yield CheckLine(
+            subject="BMC logins",
+            state="warning",
+            sentence=f"likewise: {others}",
+            hint="provision bmc rotate HOST",
+        )
+    if not weak:
+        yield _ok("BMC logins", "none that was tested is weak; provision bmc test --all tests them")
+
+
 def _boot_files(site: Site) -> Iterator[CheckLine]:
     """What firmware of each architecture is given."""
     state, missing = site.settings.state, set[str]()
@@ -232,7 +259,7 @@ def _other_servers(site: Site) -> Iterator[CheckLine]:
             subject="DHCP", state="unknown", sentence="nobody listens: dhcp is not among the services"
         )
     elif deaf := site.database.values.deaf_interfaces():
-        hint = "give the service CAP_NET_RAW, as systemd/provisioner.service does"
+        hint = "give the service CAP_NET_RAW, as provisioner-dhcp.service does"
         sentence = f"other servers cannot be heard on {', '.join(deaf)}"
         yield CheckLine(subject="DHCP", state="warning", sentence=sentence, hint=hint)
     elif servers := lan.rogue_servers(site):
@@ -260,7 +287,7 @@ def _worker(site: Site) -> Iterator[CheckLine]:
     if asked or late:
         waiting = [f"a request to the BMC of {asked[0].host}"] if asked else []
         waiting += [f"the deadline of {late[0].id}"] if late else []
-        hint = "is worker among the services? Its log says why; systemctl restart provisioner"
+        hint = "is worker among the services? Its log says why; systemctl restart provisioner-worker"
         sentence = f"it does nothing: {' and '.join(waiting)} waits for more than {duration(PATIENCE)}"
         yield CheckLine(subject="worker", state="fault", sentence=sentence, hint=hint, code=674)
     else:
@@ -279,6 +306,7 @@ CHECKS: dict[str, Check] = {
     "rows": _rows,
     "secrets": _secrets,
     "keys": _certificates,
+    "BMC logins": _bmc_logins,
     "boot files": _boot_files,
     "DHCP": _other_servers,
     "worker": _worker,

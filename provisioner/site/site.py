@@ -10,6 +10,7 @@ from provisioner.settings import Settings, successor
 from provisioner.site.templates import Templates
 from provisioner.state.database import Database
 from provisioner.system.neighbours import find
+from provisioner.system.sealed_box import Opener
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +25,8 @@ class Site:
     `neighbour` says which MAC has an address, and on which interface; both are empty for nobody.
     `load` reads the settings anew, where they come from a file; `adopt` is called after that, by whoever has
     kept something of the old ones. It runs in a signal handler: it may only leave a note for its loop.
+
+    `opener` has the private keys of the site's secrets, in the worker's process alone.
     """
 
     settings: Settings
@@ -34,6 +37,7 @@ class Site:
     neighbour: Callable[[str], tuple[str, str]] = find
     load: Callable[[], Settings] | None = None
     adopt: Callable[[], None] = lambda: None
+    opener: Opener | None = field(default=None, repr=False)
 
     def reload(self) -> None:
         """Read the settings again; what cannot be used leaves the old ones as they are."""

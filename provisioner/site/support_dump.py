@@ -22,7 +22,7 @@ from provisioner.domain.deployment import Deployment, PublicDeployment
 from provisioner.domain.host import Host
 from provisioner.domain.stage import RESTING, Stage
 from provisioner.errors import ProgramError, ProvisionError
-from provisioner.site import checks
+from provisioner.site import checks, opened_secrets
 from provisioner.site.site import Site
 from provisioner.state import disk_usage, recording
 from provisioner.state.known_secrets import GONE
@@ -43,7 +43,7 @@ PROGRAMS: dict[str, Sequence[str]] = {
 HEAD = """provision support-dump
 
 Made by vaultcube-provisioner {version} on {node}, {time}.
-Taken out, wherever it stood: what STATE/secrets holds (tokens, keys, logins of BMCs), nonces, and
+Taken out, wherever it stood: what STATE/secrets holds (keys), {opened}, nonces, and
 whatever looks like a password, token, private key or password hash; in its place stands {gone}.
 Left in: names and serials of machines, MACs, addresses, the words of consoles and logs.
 Look it through before you give it away.
@@ -77,14 +77,15 @@ def write(site: Site, settings_file: Path | None, deployments: int, out: Path) -
     state = site.settings.state
     rows = _rows(site)
     hashes = {value for row in rows for value in (row.nonce_hash, row.token_hash, row.phone_hash) if value}
-    known = [*known_secrets(state), *(row.nonce for row in rows if row.nonce)]
+    opened = _opened(site)
+    known = [*known_secrets(state), *opened, *(row.nonce for row in rows if row.nonce)]
     scrubber = Scrubber(known, hashes)
     texts = _texts(site, settings_file, rows, deployments)
     descriptor = os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as raw, tarfile.open(fileobj=raw, mode="w:gz") as archive:
             written = [_scrubbed(archive, text, scrubber) for text in texts]
-            _add(archive, "README.txt", _readme(written).encode())
+            _add(archive, "README.txt", _readme(written, is_opened=bool(opened)).encode())
     except BaseException:
         out.unlink(missing_ok=True)
         raise
@@ -97,6 +98,14 @@ def _scrubbed(archive: tarfile.TarFile, text: _Text, scrubber: Scrubber) -> Dump
     return DumpedFile(text.name, len(data), text.what)
 
 
+def _opened(site: Site) -> list[str]:
+    """What is encrypted in the database, so that it is found elsewhere; nothing where there is no key."""
+    try:
+        return list(opened_secrets.words(site))
+    except (ProvisionError, sqlite3.Error):
+        return []
+
+
 def _made(text: _Text) -> str:
     try:
         return text.make()
@@ -104,9 +113,10 @@ def _made(text: _Text) -> str:
         return f"could not be read: {fault}\n"
 
 
-def _readme(files: Iterable[DumpedFile]) -> str:
+def _readme(files: Iterable[DumpedFile], *, is_opened: bool) -> str:
+    opened = "logins of BMCs and keys" if is_opened else "not the encrypted secrets (their key was not there)"
     when = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    head = HEAD.format(version=__version__, node=platform.node(), time=when, gone=GONE)
+    head = HEAD.format(version=__version__, node=platform.node(), time=when, gone=GONE, opened=opened)
     return head + "".join(f"{file.size:>10}  {file.name}  {file.what}\n" for file in files)
 
 

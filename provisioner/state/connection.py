@@ -16,6 +16,7 @@ from provisioner.errors import NewerFolderError, ServiceError, UnreadableError
 from provisioner.state import faults, notify, reading
 from provisioner.state.schema import SCHEMA_VERSION, migrations
 
+OVERWRITES = 15  # the schema since which what is deleted is overwritten (PRAGMA secure_delete)
 OLDEST_SQLITE = (3, 51, 3)  # older ones can corrupt a WAL that several processes write
 BUSY_SECONDS = (
     10  # that a writer waits for another; a watched loop may be silent for longer (daemon/parent.py)
@@ -92,6 +93,7 @@ class Connection:
         )
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")
+        connection.execute("PRAGMA secure_delete=ON")  # what is deleted is overwritten, in its page, too
         return connection
 
     def close(self) -> None:
@@ -104,10 +106,18 @@ class Connection:
         """Make the file, or bring it to this version. Raises NewerFolderError (PV-611)."""
         with self._explained():
             self.path.touch(mode=0o600)
-            require_known(self.state, self.db.execute("PRAGMA user_version").fetchone()[0])
+            before = self.db.execute("PRAGMA user_version").fetchone()[0]
+            require_known(self.state, before)
             migrations.apply(self.db)
+            if 0 < before < OVERWRITES:
+                self._rewrite()
             self.db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
             self.path.chmod(0o600)
+
+    def _rewrite(self) -> None:
+        """Write the file anew: releases before left what they had deleted in free pages and in the log."""
+        self.db.execute("VACUUM")
+        self.db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
     @contextmanager
     def _explained(self) -> Iterator[None]:

@@ -51,6 +51,10 @@ FAMILIES = {
         "histogram", "From a request to the end of its transfer.", TRANSFER_BOUNDS
     ),
     "provision_settings_reloads_total": MetricFamily("counter", "Times that the settings were read again."),
+    "provision_deployments": MetricFamily("gauge", "Deployments that are under way, by stage."),
+    "provision_deployments_ended_total": MetricFamily("counter", "Deployments that have ended, by result."),
+    "provision_webhook_tries_total": MetricFamily("counter", "What receivers were told, by result."),
+    "provision_state_free_bytes": MetricFamily("gauge", "Room on the disk of the state folder."),
     "provision_written_timestamp_seconds": MetricFamily("gauge", "When the service last wrote its numbers."),
     "provision_service_up": MetricFamily(
         "gauge", "1 while the service goes on, 0 when it has stopped."

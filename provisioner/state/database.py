@@ -14,6 +14,8 @@ from provisioner.domain.profile import Profile
 from provisioner.errors import UnreadableError
 from provisioner.settings import AddressRange
 from provisioner.state.acceptance_reports import AcceptanceReports
+from provisioner.state.access_tokens import AccessTokens
+from provisioner.state.audit import Audit
 from provisioner.state.clock import ClockTable
 from provisioner.state.connection import Connection
 from provisioner.state.deployments import Deployments
@@ -24,10 +26,13 @@ from provisioner.state.leases import Leases
 from provisioner.state.macs import Macs
 from provisioner.state.profiles import Profiles
 from provisioner.state.requests import Requests
+from provisioner.state.rotations import Rotations
 from provisioner.state.runs import Runs
+from provisioner.state.sealed_secrets import Secrets
 from provisioner.state.sightings import Sightings
 from provisioner.state.surveys import Surveys
 from provisioner.state.transfers import Transfers
+from provisioner.state.users import Users
 from provisioner.state.values import Values
 from provisioner.state.verifications import Verifications
 
@@ -53,6 +58,11 @@ class Database(Connection):
         self.clock = ClockTable(self)
         self.acceptance_reports = AcceptanceReports(self)
         self.verifications = Verifications(self)
+        self.audit = Audit(self)
+        self.secrets = Secrets(self)
+        self.rotations = Rotations(self)
+        self.users = Users(self)
+        self.access_tokens = AccessTokens(self)
 
     def put_inventory(self, hosts: list[Host], profiles: list[Profile], pool: AddressRange) -> None:
         """Add or replace hosts and profiles in one transaction; each MAC gets a fixed address of `pool`.

@@ -7,7 +7,7 @@ from provisioner.domain.purpose import Purpose
 from provisioner.domain.stage import RESTING, Stage
 from provisioner.errors import NotFoundError, UnreadableError
 from provisioner.state import salvage
-from provisioner.state.connection import Row, SqlValue, Table, first_of, insertion
+from provisioner.state.connection import Row, SqlValue, Table, first_of, insertion, key_of
 
 MODEL_COLUMNS = ("progress", "disk", "verdict", "target", "script")
 JSON_COLUMNS = (*MODEL_COLUMNS, "host_keys", "hints")
@@ -132,6 +132,11 @@ class Deployments(Table):
         """How many there are of these, those included that cannot be read."""
         sql = f"SELECT count(*) FROM deployments WHERE {RECENT}"  # noqa: S608  marks only
         return int(self._connection.tuples(sql, since, *RESTING)[0][0] or 0)
+
+    def by_stage(self) -> dict[str, int]:
+        """How many there are at each stage, those that cannot be read included."""
+        found = self._connection.tuples("SELECT stage, count(*) FROM deployments GROUP BY stage")
+        return {str(stage): key_of(number) for stage, number in found}
 
     def of_run(self, ident: str) -> list[Deployment]:
         """The deployments of a run, in the order in which they were armed.

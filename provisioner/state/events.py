@@ -4,10 +4,12 @@ import json
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from provisioner.domain import audit_events
 from provisioner.domain.event import Event
 from provisioner.domain.events.payload import Evidence, Unknown
 from provisioner.domain.events.registry import LASTING
 from provisioner.domain.stage import RESTING
+from provisioner.state import audit
 from provisioner.state.connection import Row, SqlValue, Table, insertion, key_of
 from provisioner.state.reading import FAULTS
 from provisioner.state.redaction import redact
@@ -66,6 +68,15 @@ class Events(Table):
         )
         return [to_event(row) for row in self._connection.rows(sql, ident, after, limit)]
 
+    def after(self, ident: int, limit: int) -> list[Event]:
+        """All events with an id above this one, oldest first."""
+        sql = "SELECT * FROM events WHERE id > ? ORDER BY id LIMIT ?"
+        return [to_event(row) for row in self._connection.rows(sql, ident, limit)]
+
+    def newest(self) -> int:
+        """The id of the newest one; 0 for none. A restored log may have a lower one than was seen before."""
+        return key_of(self._connection.tuples("SELECT coalesce(max(id), 0) FROM events")[0][0])
+
     def moves(self, idents: Sequence[str]) -> list[Move]:
         """What led these deployments from stage to stage, one deployment after the other, oldest first."""
         marks, kinds = ", ".join("?" for _ in idents), ", ".join("?" for _ in LASTING)
@@ -80,9 +91,12 @@ class Events(Table):
         Where it is `repeatable` (it leads to no other stage) and says what an earlier one of its attempt has
         said, it takes that one's place: under a new id, so that whoever follows the log sees it.
 
-        Raises ServiceError where no transaction is open: an event and what it changes are one.
+        What of it belongs to the audit is written there, too. Raises ServiceError where no transaction is
+        open: an event and what it changes are one.
         """
         self._connection.require_transaction()
+        if entry := audit_events.entry_of(event):
+            audit.record(self._connection, entry, count=_count(event))
         if not repeatable or not isinstance(event.data, Evidence):
             return self._insert(event)
         earlier = self._repeated(event, event.data)
@@ -162,6 +176,11 @@ class Events(Table):
         return self._forget("events", found)
 
 
+def _count(event: Event) -> int:
+    """How many it stands for."""
+    return event.data.count if isinstance(event.data, Evidence) else 1
+
+
 def to_event(row: Row) -> Event:
     """A row of the table as the model; `Unknown` where its data is no JSON object of ours."""
     text = str(row["data"])
@@ -171,11 +190,19 @@ def to_event(row: Row) -> Event:
         data = None
     unreadable = Unknown(unreadable=text[:LONGEST_UNREADABLE].encode(errors="replace").decode())
     try:
-        if isinstance(data, dict) and "\\ud" not in text:  # half characters cannot be answered as JSON
+        if isinstance(data, dict) and ("\\ud" not in text or _is_whole(data)):
             return Event.model_validate({**row, "data": data})
         return Event.model_validate({**row, "data": unreadable})
     except FAULTS:  # a column that holds something else than it should
         return Event.model_validate({**_readable_columns(row), "data": unreadable})
+
+
+def _is_whole(data: object) -> bool:
+    """Whether no half character is in it, which cannot be answered as JSON; two halves are one."""
+    try:
+        return bool(json.dumps(data, ensure_ascii=False).encode())
+    except UnicodeEncodeError:
+        return False
 
 
 def _readable_columns(row: Row) -> dict[str, SqlValue]:

@@ -5,22 +5,12 @@ import pwd
 import secrets
 import stat
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from provisioner import run
 from provisioner.errors import ServiceError
-from provisioner.imaging import signature
 from provisioner.state.disk_usage import unusable
-from provisioner.state.secrets import (
-    deployment_key_file,
-    operator_token_file,
-    secrets_folder,
-    seed_key_file,
-    signing_key_file,
-    signing_public_file,
-    write_secret,
-)
-from provisioner.system import outputs
+from provisioner.state.secrets import secrets_folder, seed_key_file, write_secret
 
 FOLDERS = ("images", "keys", "ramdisk", "logs", "run")
 SHOWN_TO_NGINX = "images"  # it is shown this folder alone; into the state folder itself it cannot look
@@ -75,8 +65,56 @@ def _user(number: int) -> str:
         return f"user {number}"
 
 
+@contextmanager
+def used_by_command(state: Path) -> Iterator[None]:
+    """For a command that writes into the folder itself: root does it as the folder's owner, whose it is then.
+
+    Raises as `prepare_folder`.
+    """
+    if not state.exists():
+        prepare_folder(state)
+    with as_owner(state):
+        prepare_folder(state)
+        yield
+
+
+def is_anothers(folder: Path) -> bool:
+    """Whether we are root, and the folder is some other user's."""
+    return os.geteuid() == 0 and folder.exists() and folder.stat().st_uid != 0
+
+
+@contextmanager
+def as_owner(folder: Path) -> Iterator[None]:
+    """Root is the folder's owner within the block: no link that the owner has put there leads him further.
+
+    Others stay who they are. Effective ids are the process's (setresuid(2)), so of all its threads.
+    """
+    if not is_anothers(folder):
+        yield
+        return
+    about = folder.stat()
+    group, groups = os.getegid(), os.getgroups()
+    os.setgroups([])
+    os.setegid(about.st_gid)
+    os.seteuid(about.st_uid)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(group)
+        os.setgroups(groups)
+
+
+def give_away(folder: Path, user: int, group: int) -> None:
+    """Everything below a folder that root owns becomes somebody else's; no link is followed."""
+    for _, folders, names, here in os.fwalk(folder):
+        for name in (*folders, *names):
+            if os.stat(name, dir_fd=here, follow_symlinks=False).st_uid == 0:
+                os.chown(name, user, group, dir_fd=here, follow_symlinks=False)
+
+
 def prepare_folder(state: Path, say: Callable[[str], None] = lambda sentence: None) -> None:
-    """Make the folders and keys that the service needs; what is there stays, but see `claim_folder`.
+    """Make the folders and tokens that the service needs; what is there stays, but see `claim_folder`.
 
     Raises ServiceError (PV-613), DiskFullError (PV-609), FileError (PV-151) where there is no room for a key.
     """
@@ -86,16 +124,7 @@ def prepare_folder(state: Path, say: Callable[[str], None] = lambda sentence: No
             (state / name).mkdir(exist_ok=True)
         (state / SHOWN_TO_NGINX).chmod(0o755)
         secrets_folder(state).mkdir(mode=0o700, exist_ok=True)
-        for path in (operator_token_file(state), seed_key_file(state)):
-            if not path.exists():
-                write_secret(path, secrets.token_urlsafe(32) + "\n")
+        if not seed_key_file(state).exists():
+            write_secret(seed_key_file(state), secrets.token_urlsafe(32) + "\n")
     except OSError as fault:
         raise unusable(state, fault) from fault
-    key = deployment_key_file(state)
-    if not key.exists():
-        with outputs.staging(key.parent, key.name, f"{key.name}.pub") as stage:
-            kind = ("-t", "ed25519", "-N", "", "-C", "provisioner")
-            run.run(["ssh-keygen", "-q", *kind, "-f", stage / key.name])
-    signing = signing_key_file(state)
-    if not (signing.exists() or signing_public_file(state).exists()):  # a lost key is not replaced unasked
-        signature.keygen(signing.parent, signing.stem)

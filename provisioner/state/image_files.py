@@ -74,11 +74,7 @@ def added_pack(state: Path, source: str, now: float) -> Iterator[Image]:
 
 def _beside(pack: Path) -> dict[str, Path]:
     """The files of a pack by part."""
-    files = {
-        "pack": pack,
-        "manifest": pack.with_name(pack.name + ".json"),
-        "manifest.minisig": pack.with_name(pack.name + ".json.minisig"),
-    }
+    files = dict(zip(PARTS, manifests.pack_files(pack), strict=True))
     for path in files.values():
         if not path.is_file():
             raise InputError(

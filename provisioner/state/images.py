@@ -1,7 +1,9 @@
 """The catalogue of images: what each version is; the bytes lie in files (state/image_files.py)."""
 
+from provisioner.domain.audit import Entry
 from provisioner.domain.image import Image
 from provisioner.errors import UnreadableError
+from provisioner.state import audit
 from provisioner.state.connection import Row, Table, first_of
 
 SELECT = "SELECT id, body FROM images"
@@ -27,9 +29,11 @@ class Images(Table):
         for row in self._connection.rows(sql, text, len(text) + 1, f"{text}@"):
             self._read(row, _image, row["id"])
 
-    def put(self, image: Image) -> None:
-        """Add an image to the catalogue, or replace what is known of it."""
+    def put(self, image: Image, entry: Entry | None = None) -> None:
+        """Add an image to the catalogue, or replace what is known of it; `entry` is its line in the audit."""
         with self._connection.writing() as db:
+            if entry:
+                audit.record(self._connection, entry)
             db.table("images").upsert({"id": image.id, "body": image.model_dump_json()}, pk="id")
 
     def remove(self, ident: str) -> None:

@@ -12,7 +12,7 @@ from provisioner.state import faults, wal
 from provisioner.state.connection import Connection, require_known
 from provisioner.state.disk_usage import unusable
 from provisioner.state.reading import FAULTS
-from provisioner.state.schema import migrations
+from provisioner.state.schema import SCHEMA_VERSION, migrations
 from provisioner.system.units import size
 
 MARKER = "database.created"  # beside the database: whoever finds it and no database knows that one was lost
@@ -23,14 +23,21 @@ HEADER = b"SQLite format 3\0"  # https://sqlite.org/fileformat2.html#the_databas
 TRACES = ("worker.alive", "provisioner.db-wal", "logs/*", "images/*", "runs/*", "secrets/*.bmc.json")
 
 
-def bring_up(connection: Connection, say: Callable[[str], None]) -> None:
+def bring_up(
+    connection: Connection,
+    say: Callable[[str], None],
+    before_migration: Callable[[int], object] = lambda version: None,
+) -> None:
     """Make a state folder's database ready to be served from: whole, of this release, and noted in a marker.
 
-    Raises DamagedDatabaseError (PV-607, PV-608), DiskFullError (PV-609), NewerFolderError (PV-611),
-    ServiceError (PV-613 it cannot be used).
+    `before_migration` is called with the schema's number where it is an older one. Raises
+    DamagedDatabaseError (PV-607, PV-608), DiskFullError (PV-609), NewerFolderError (PV-611), ServiceError
+    (PV-613 it cannot be used).
     """
     try:
         _examine(connection.path, say)
+        if 0 < (version := _version_of(connection.path)) < SCHEMA_VERSION:
+            before_migration(version)
         connection.migrate()
         _check_schema(connection)
         _leave_marker(connection.state)
@@ -92,6 +99,11 @@ def _is_there(path: Path) -> bool:
     return True
 
 
+def _version_of(path: Path) -> int:
+    """Likewise; 0 where there is no database yet."""
+    return _version(path) if path.exists() and path.stat().st_size else 0
+
+
 def _version(path: Path) -> int:
     """The schema's number, as the release that wrote it has left it."""
     with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True)) as database:
@@ -112,12 +124,18 @@ def _complaints(path: Path) -> list[str]:
     """
     database = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None)
     try:
-        database.execute("PRAGMA cell_size_check=ON")
-        found = [text for (text,) in database.execute("PRAGMA integrity_check(10)") if text != "ok"]
+        found = complaints(database)
         database.execute("BEGIN IMMEDIATE")
         database.execute("ROLLBACK")
     finally:
         database.close()
+    return found
+
+
+def complaints(database: sqlite3.Connection) -> list[str]:
+    """What SQLite finds wrong with a file from end to end, in its own words."""
+    database.execute("PRAGMA cell_size_check=ON")
+    found = [text for (text,) in database.execute("PRAGMA integrity_check(10)") if text != "ok"]
     return [" ".join(str(text).split()) for text in found]
 
 

@@ -3,8 +3,10 @@
 import json
 from typing import Literal
 
+from provisioner.domain.audit import Entry
 from provisioner.domain.values import FrozenModel
 from provisioner.errors import NotFoundError
+from provisioner.state import audit
 from provisioner.state.connection import Row, Table, first_of, key_of
 
 
@@ -32,7 +34,7 @@ class BmcResult(FrozenModel):
     """What a BMC answered: only what was asked is set, or `error` alone.
 
     `state` is the power (`on`, `off`, …), `boot` the next boot device, `suite` IPMI's cipher suite,
-    `light` the identification light.
+    `light` the identification light, `user` whose password was changed.
     """
 
     state: str = ""
@@ -42,6 +44,7 @@ class BmcResult(FrozenModel):
     sensors: tuple[BmcSensor, ...] = ()
     confirmed: bool = False
     note: str = ""
+    user: str = ""
     error: BmcFault | None = None
 
 
@@ -51,10 +54,15 @@ class BmcRequest(FrozenModel):
     id: int
     created: float
     host: str
-    action: str  # test, power, boot, identify, sensors
+    action: str  # test, power, boot, identify, sensors, rotate
     argument: str = ""
     state: Literal["open", "done"] = "open"
     result: BmcResult = BmcResult()
+
+
+def changes(action: str, argument: str) -> bool:
+    """Whether a request of this kind does more than to look; then it belongs to the audit."""
+    return action in ("identify", "rotate") or (action in ("power", "boot") and argument not in ("", "state"))
 
 
 class Requests(Table):
@@ -63,11 +71,13 @@ class Requests(Table):
     NOUN = "the request"
     HINT = "ask again: provision bmc test HOST"
 
-    def ask(self, host: str, action: str, argument: str, now: float) -> int:
-        """Put a request to the worker; its id."""
+    def ask(self, host: str, action: str, argument: str, now: float, entry: Entry | None = None) -> int:
+        """Put a request to the worker; its id. `entry` is its line in the audit, if it has one."""
         sql = """INSERT INTO requests (created, host, action, argument, state, result)
                  VALUES (?, ?, ?, ?, 'open', '{}')"""
         with self._connection.writing() as db:
+            if entry:
+                audit.record(self._connection, entry)
             return key_of(db.conn.execute(sql, [now, host, action, argument]).lastrowid)
 
     def get(self, ident: int) -> BmcRequest:
@@ -82,10 +92,12 @@ class Requests(Table):
         rows = self._connection.rows("SELECT * FROM requests WHERE state = 'open' ORDER BY id")
         return self._readable(rows, _request, first_of)
 
-    def answer(self, ident: int, result: BmcResult) -> None:
-        """Store the worker's answer to a request and mark it done."""
+    def answer(self, ident: int, result: BmcResult, entry: Entry | None = None) -> None:
+        """Store the worker's answer to a request and mark it done; `entry` as in `ask`."""
         body = result.model_dump_json(exclude_unset=True)
         with self._connection.writing() as db:
+            if entry:
+                audit.record(self._connection, entry)
             db.execute("UPDATE requests SET state = 'done', result = ? WHERE id = ?", [body, ident])
 
     def prune(self, before: float, most: int) -> int:

@@ -5,7 +5,7 @@ from sqlite_utils import Database, Migrations
 from provisioner.domain.stage import RESTING
 from provisioner.system.checksum import sha256_text
 
-SCHEMA_VERSION = 14  # raised with every migration; a newer folder is refused
+SCHEMA_VERSION = 16  # raised with every migration; a newer folder is refused
 DEPLOYMENTS = {  # the columns of the first release; what follows adds and renames
     "id": str,
     "host": str,
@@ -191,3 +191,26 @@ def thirteenth(db: Database) -> None:
 def fourteenth(db: Database) -> None:
     """What an order is for: every one of before was a deployment."""
     db.table("deployments").add_column("purpose", str, not_null_default="deploy")
+
+
+@migrations()
+def fifteenth(db: Database) -> None:
+    """The audit, and secrets at rest: state/audit.py, sealed_secrets.py, rotations.py."""
+    db.table("audit").create({"number": int, "body": str}, pk="number")
+    times = {"first": float, "last": float, "count": int, "due": float}
+    db.table("audit_repeats").create({"key": str, "kind": str, "body": str, **times}, pk="key")
+    db.table("audit_heads").create({"number": int, "body": str}, pk="number")
+    row = {"kind": str, "name": str, "public": str, "body": str, "changed": float}
+    db.table("secrets").create(row, pk=("kind", "name"))
+    texts = dict.fromkeys(("host", "secret", "login", "next", "state"), str)
+    db.table("bmc_rotations").create({**texts, "changed": float}, pk="host")
+
+
+@migrations()
+def sixteenth(db: Database) -> None:
+    """People and their tokens; state/users.py and state/access_tokens.py read and write them."""
+    user = {"name": str, "role": str, "password": str, "created": float, "created_by": str}
+    db.table("users").create(user, pk="name")
+    token = {"id": str, "user": str, "role": str, "kind": str, "note": str, "hash": str}
+    db.table("access_tokens").create({**token, "created": float, "expires": float}, pk="id")
+    db.table("access_tokens").create_index(["hash"], unique=True)

@@ -117,10 +117,10 @@ HEADINGS = ("-----", "untrusted comment:")
 def known_secrets(state: Path) -> Iterator[str]:
     """What the files of STATE/secrets hold: tokens, keys line by line, users and passwords, one by one.
 
-    Public keys and pinned certificates are no secrets. Raises OSError.
+    Public keys and certificates are no secrets. Raises OSError.
     """
     for path in sorted(secrets_folder(state).iterdir()):
-        if path.suffix == ".pub" or path.name.endswith(".bmc.sha256") or not path.is_file():
+        if path.suffix in (".pub", ".crt") or path.name.endswith(".bmc.sha256") or not path.is_file():
             continue
         text = path.read_text(errors="replace")
         if path.suffix == ".json":

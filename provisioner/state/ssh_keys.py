@@ -58,7 +58,7 @@ def hand_over(state: Path, name: str, descriptor: int) -> None:
         except OSError as fault:
             raise WorkerError(
                 f"the worker takes no key: {fault.strerror}",
-                hint="is worker among the services? systemctl restart provisioner; provision check",
+                hint="is worker among the services? systemctl restart provisioner-worker; provision check",
             ) from fault
 
 

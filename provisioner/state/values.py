@@ -26,7 +26,9 @@ class RogueServer:
 
 
 _SERVERS = TypeAdapter(list[RogueServer])
+_NUMBER = TypeAdapter(int)
 _NAMES = TypeAdapter(list[str])
+_WORDS = TypeAdapter(dict[str, list[str]])
 _Item = TypeVar("_Item")
 
 
@@ -51,6 +53,36 @@ class Values(Table):
     def put_deaf_interfaces(self, names: Sequence[str]) -> None:
         """Replace the whole list."""
         self._put("dhcp.deaf", _NAMES.dump_json(list(names)))
+
+    def weak_logins(self) -> dict[str, list[str]]:
+        """By host, in words, what makes the login of its BMC weak, as it was last tested."""
+        row = self._connection.fetch_one("SELECT value FROM service WHERE key = ?", "bmc.weak")
+        return self._read(str(row["value"]), _WORDS.validate_json, "bmc.weak") if row else {}
+
+    def put_weak_login(self, host: str, words: list[str], *, whole: bool) -> None:
+        """What was found at a host's BMC; unless it was `whole`, what was found before stays beside it."""
+        if self._with(host, words, whole=whole) == self.weak_logins():
+            return  # as it mostly is: nothing need be written
+        with self._connection.writing() as db:
+            now = _WORDS.dump_json(self._with(host, words, whole=whole)).decode()
+            db.execute("INSERT OR REPLACE INTO service VALUES (?, ?)", ["bmc.weak", now])
+
+    def told_until(self, webhook: str) -> int | None:
+        """The id of the last event that a webhook has taken or that was given up; None where it is new."""
+        row = self._connection.fetch_one("SELECT value FROM service WHERE key = ?", f"webhook.{webhook}")
+        return self._read(str(row["value"]), _NUMBER.validate_json, f"webhook.{webhook}") if row else None
+
+    def put_told_until(self, webhook: str, event: int) -> None:
+        """Likewise, inside the caller's transaction."""
+        self._connection.require_transaction()
+        sql = "INSERT OR REPLACE INTO service VALUES (?, ?)"
+        self._connection.db.execute(sql, [f"webhook.{webhook}", str(event)])
+
+    def _with(self, host: str, words: list[str], *, whole: bool) -> dict[str, list[str]]:
+        known = self.weak_logins()
+        before = [] if whole else known.get(host, [])
+        changed = {**known, host: list(dict.fromkeys([*before, *words]))}
+        return {name: said for name, said in changed.items() if said}
 
     def _value(self, key: str, make: Callable[[str], list[_Item]]) -> list[_Item]:
         row = self._connection.fetch_one("SELECT value FROM service WHERE key = ?", key)

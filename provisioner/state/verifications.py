@@ -66,6 +66,11 @@ class Verification(FrozenModel):
         body = {**self.model_dump(), "state": "done", "burnin": BurnInStatus(), **update}
         return self.model_validate(body)
 
+    def cancelled(self, by: str) -> Self:
+        """As it is once somebody has ended it; nothing of it stays on the host."""
+        hint = f"again: provision verify {self.host} --key FILE"
+        return self.ended(result="failed", sentence=f"it was cancelled by {by}", hint=hint, code=578)
+
 
 class Verifications(Table):
     """By id; the worker alone changes one that is open, but for who cancels it. One that has ended stays."""

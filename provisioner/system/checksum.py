@@ -13,3 +13,8 @@ def sha256(path: Path) -> str:
 def sha256_text(text: str) -> str:
     """The SHA-256 of a text in UTF-8, hexadecimal: what is kept of a token in its place."""
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def fingerprint_of(der: bytes) -> str:
+    """SHA-256 of a certificate in DER: 64 hexadecimal digits."""
+    return hashlib.sha256(der).hexdigest()

@@ -48,9 +48,14 @@ def explained(fault: OSError, place: Path | str = "") -> FileError:
     return FileError(f"{escape(name)}: {words}", hint=hint, code=151 if number in NO_ROOM else 150)
 
 
+def full(folder: Path) -> FileError:
+    """The error (PV-151) of a folder whose file system had no room for what was to be written."""
+    return explained(OSError(errno.ENOSPC, ""), folder)
+
+
 def no_room(folder: Path) -> FileError | None:
     """The error (PV-151) of a folder on whose file system no room is left; None where there is some."""
-    return None if os.statvfs(folder).f_bavail else explained(OSError(errno.ENOSPC, ""), folder)
+    return None if os.statvfs(folder).f_bavail else full(folder)
 
 
 def _named(fault: OSError) -> str:

@@ -24,8 +24,10 @@ class Pulse:
         notifier: SystemdNotifier | None = None,
         *,
         clock: Callable[[], float] = time.monotonic,
+        on_ready: Callable[[], None] = lambda: None,
     ) -> None:
-        """`pipe` is the descriptor that the parent reads, -1 for none."""
+        """`pipe` is the descriptor that the parent reads, -1 for none; `on_ready` is called by `ready`."""
+        self._on_ready = on_ready
         self._pipe = pipe
         self._notifier = notifier or SystemdNotifier()
         self._clock = clock
@@ -36,6 +38,7 @@ class Pulse:
 
     def ready(self, sentence: str) -> None:
         """All ports are open; `sentence` says what is served where."""
+        self._on_ready()
         self._say(READY, sentence)
         self._notifier.tell("READY=1", f"STATUS={sentence}")
 

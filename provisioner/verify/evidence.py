@@ -20,7 +20,7 @@ _Report = TypeVar("_Report", bound=BaseModel)
 class _Evidence(BaseModel):
     """Frozen; keys that a newer script prints are ignored."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
 
 class RootDisk(_Evidence):

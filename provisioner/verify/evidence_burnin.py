@@ -15,7 +15,7 @@ _Kind = TypeVar("_Kind", bound=BaseModel)
 class _Printed(BaseModel):
     """Frozen; keys that a newer script prints are ignored."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, defer_build=True, extra="ignore")
 
 
 def _scalar(value: object) -> object:
@@ -68,7 +68,10 @@ class BurninGpu(_Printed):
 
 
 class PeerCopy(_Printed):
-    """A copy from one GPU to another, by UUID; `errors` are words that did not arrive as they were sent."""
+    """Copies from one GPU to another, by UUID; `errors` are words that did not arrive as they were sent.
+
+    `value` in GB/s (10^9 bytes).
+    """
 
     model_config = ConfigDict(populate_by_name=True)
 
@@ -76,7 +79,9 @@ class PeerCopy(_Printed):
     target: Exact = Field("", alias="to")
     state: Literal["ok", "error", "skipped"]
     reason: Words = ""
+    iterations: Count = 0
     errors: Count = 0
+    value: FiniteFloat | None = None
 
 
 class Nccl(_Printed):

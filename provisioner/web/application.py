@@ -1,47 +1,114 @@
-"""Puts the routes together: machine endpoints and the operators' API in one Flask application."""
+"""Puts the routes together: one Flask application for machines, and one for people."""
 
 import logging
+import re
 
-from flask import Flask, Response, request
-from werkzeug.exceptions import HTTPException
+from flask import Flask, Response, current_app, request
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, RequestEntityTooLarge
 
-from provisioner.errors import NotNowError, UnreadableError
+from provisioner.domain import audit_events
+from provisioner.errors import InputError, NotFoundError, NotNowError, ProvisionError, UnreadableError
 from provisioner.site.site import Site
 from provisioner.state.notify import Listener
-from provisioner.web.machines import boot, installer, mirror
+from provisioner.web import audience
+from provisioner.web.login_limit import LoginLimit
+from provisioner.web.machines import boot, installer, mirror, not_here
 from provisioner.web.machines import routes as machines
 from provisioner.web.machines.boot_loops import BootLoops
 from provisioner.web.machines.download_slots import DownloadSlots
 from provisioner.web.machines.refusals import Refusals
 from provisioner.web.operators import metrics
 from provisioner.web.operators import routes as operators
+from provisioner.web.operators.authorization import authorize
+from provisioner.web.operators.refused import answer_fault_of_people
+from provisioner.web.request import answer_error, answer_fault, answer_file_fault
 
 log = logging.getLogger(__name__)
+LARGEST_BODY = 4 << 20  # bytes
 RETRY_AFTER = 5  # seconds
 BOOT_SCRIPT = "machines.boot_script"
+PEOPLE = "api"  # the service whose application answers them
 
 
 def create_app(site: Site, listener: Listener, service: str = "web") -> Flask:
-    """The application; `listener` wakes requests that wait for news. `service` is its name in `/metrics`."""
+    """The application of a service: `web` for machines, `api` for people; its name in `/metrics`.
+
+    `listener` wakes requests that wait for news.
+    """
     app = Flask(__name__, static_folder=None)
-    slots = DownloadSlots(site.settings.images.streams)
-    site.adopt = lambda: slots.limit(site.settings.images.streams)
-    app.config.update(SITE=site, LISTENER=listener, DOWNLOAD_SLOTS=slots, MAX_CONTENT_LENGTH=4 << 20)
-    app.config.update(REFUSALS=Refusals(site), BOOT_LOOPS=BootLoops())
+    app.config.update(SITE=site, LISTENER=listener, MAX_CONTENT_LENGTH=LARGEST_BODY)
+    app.config["REFUSALS"] = Refusals(site, audit_events.PEOPLE if service == PEOPLE else "guard")
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False  # it would tell a stranger which paths there are
     app.url_map.merge_slashes = False  # likewise: a redirect
     # before all others, so that it counts what they refuse
     app.config["REQUEST_METRICS"] = metrics.RequestMetrics(app, service)
-    app.register_blueprint(mirror.routes)
-    app.register_blueprint(machines.routes)
-    app.register_blueprint(installer.routes)
-    app.register_blueprint(metrics.routes)
-    for blueprint in operators.blueprints():
-        app.register_blueprint(blueprint)
+    if service == PEOPLE:
+        _serve_people(app)
+    else:
+        _serve_machines(app, site)
+    return app
+
+
+def _serve_machines(app: Flask, site: Site) -> None:
+    slots = DownloadSlots(site.settings.images.streams)
+    site.adopt = lambda: slots.limit(site.settings.images.streams)
+    app.config.update(DOWNLOAD_SLOTS=slots, BOOT_LOOPS=BootLoops())
+    for part in (mirror, machines, installer, not_here):
+        app.register_blueprint(part.routes)
+        audience.declare(app, part.AUDIENCES)
+    app.before_request(audience.only_machines)
     app.register_error_handler(NotNowError, _not_now)
     app.register_error_handler(UnreadableError, _unreadable)
     app.register_error_handler(HTTPException, _refused)
-    return app
+
+
+def _serve_people(app: Flask) -> None:
+    app.config["LOGIN_LIMIT"] = LoginLimit()
+    app.before_request(authorize)
+    app.after_request(_keep_private)
+    app.register_blueprint(metrics.routes)
+    audience.declare(app, metrics.AUDIENCES)
+    for blueprint in operators.blueprints():
+        app.register_blueprint(blueprint)
+    audience.declare(app, operators.audiences())
+    app.register_error_handler(ProvisionError, answer_fault_of_people)
+    app.register_error_handler(OSError, answer_file_fault)
+    app.register_error_handler(HTTPException, _answer_people)
+
+
+def _keep_private(response: Response) -> Response:
+    """No cache keeps what one person was told, and no browser takes it for something else."""
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+def _methods_here() -> list[str]:
+    """Those of the route that says most of the path: a host could be called `vc-1/lock`."""
+    adapter = current_app.create_url_adapter(request)
+    assert adapter is not None  # noqa: S101  there is a request
+    rules = {
+        method: adapter.match(method=method, return_rule=True)[0].rule for method in adapter.allowed_methods()
+    }
+    closest = max(rules.values(), key=lambda rule: len(re.sub(r"<[^>]*>", "", rule)))
+    return sorted(method for method, rule in rules.items() if rule == closest)
+
+
+def _answer_people(fault: HTTPException) -> Response:
+    """Who gets here has a role, so that he may know which paths there are, and by which methods."""
+    if fault.code is None or fault.code >= 500:
+        return answer_fault(fault)
+    if isinstance(fault, MethodNotAllowed):
+        allowed = ", ".join(_methods_here())
+        told = InputError(f"this path cannot be asked by {request.method[:20]!r}", hint=f"by {allowed}")
+        reply = answer_error(told)
+        reply.status_code, reply.headers["Allow"] = 405, allowed
+        return reply
+    if isinstance(fault, RequestEntityTooLarge):
+        reply = answer_error(InputError(f"a body may have {LARGEST_BODY >> 20} MiB at most"))
+        reply.status_code = 413
+        return reply
+    return answer_error(NotFoundError("there is nothing at this path", hint="GET /api/v1/openapi.json"))
 
 
 def _refused(fault: HTTPException) -> Response:

@@ -5,54 +5,36 @@ waits in its only loop for clients that do not close: a hundred half-sent reques
 """
 
 import logging
-import os
 import selectors
 import socket
+import ssl
 import struct
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
-from typing import BinaryIO
 
 from gunicorn import http
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from provisioner.system.text import clean
 from provisioner.web import arrival
-from provisioner.web.file_sender import FileJob, FileSender
+from provisioner.web.client_sockets import SEND_SECONDS, AnswerSocket, FileSent, LocalSocket, TlsSocket
+from provisioner.web.file_sender import FileSender
 
 log = logging.getLogger(__name__)
 HEAD_SECONDS, BODY_SECONDS = 10.0, 30.0  # for all of the headers, and then for all of the body
-SEND_SECONDS = 10  # in which a client must take something of an answer that is no file
 MOST_OF_ONE = 32  # connections of one address; the one that waits longest makes room
 MOST = 4096  # of all addresses, likewise
-CHUNK = 1 << 16
 BATCH = 64  # connections that are accepted before others are looked at
-FileSent = Callable[[], None]
-
-
-class AnswerSocket(socket.socket):
-    """A client's socket, on which a file is noted: a `FileSender` writes it behind the headers."""
-
-    def __init__(self, accepted: socket.socket) -> None:
-        super().__init__(fileno=accepted.detach())
-        self.job: FileJob | None = None
-        self.callbacks: list[FileSent] = []
-
-    # gunicorn's are open files
-    def sendfile(self, file: BinaryIO, offset: int = 0, count: int | None = None) -> int:  # type: ignore[override]
-        """Note `count` bytes of the file; gunicorn always says how many."""
-        remaining = count or 0
-        self.job = FileJob(os.dup(file.fileno()), offset, remaining) if remaining else None
-        return remaining
+ClientSocket = AnswerSocket | TlsSocket
 
 
 class Connection(TConn):  # type: ignore[misc]  # gunicorn ships no types
     """A client: what has come of its request, and until when it may take for the rest."""
 
-    def __init__(self, worker: "PatientWorker", sock: AnswerSocket, client: object, server: object) -> None:
+    def __init__(self, worker: "PatientWorker", sock: ClientSocket, client: object, server: object) -> None:
         super().__init__(worker.cfg, sock, client, server)
         self.address = str(client[0]) if isinstance(client, tuple) else ""  # none on a Unix socket
         own = server[0] if isinstance(server, tuple) else ""
@@ -91,7 +73,18 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no ty
             except OSError as fault:  # it has gone already; or descriptors are short, and somebody makes room
                 log.warning("a connection could not be accepted: %s", fault)
                 return self._make_room(self._waiting)
-            self._admit(Connection(self, AnswerSocket(accepted), client, listener.getsockname()))
+            try:
+                sock = self._client_socket(listener, accepted)
+            except OSError:  # it has gone already
+                continue
+            self._admit(Connection(self, sock, client, listener.getsockname()))
+
+    def _client_socket(self, listener: socket.socket, accepted: socket.socket) -> ClientSocket:
+        """Whoever comes over the network speaks TLS, where the service does."""
+        if listener.family == socket.AF_UNIX:
+            return LocalSocket(accepted)
+        tls: ssl.SSLContext | None = self.app.tls  # of `web/server.py`
+        return TlsSocket.of(tls, accepted) if tls else AnswerSocket(accepted)
 
     def _admit(self, conn: Connection) -> None:
         self.nr_conns += 1
@@ -122,7 +115,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no ty
 
     def _receive(self, conn: Connection, _: object) -> None:
         try:
-            data = conn.sock.recv(CHUNK)
+            data = conn.sock.take()
         except BlockingIOError:
             return
         except OSError:
@@ -179,7 +172,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no ty
         """Whether we stop, and nothing of a request has come."""
         return not self.alive and not conn.received
 
-    def handle_error(self, req: object, client: AnswerSocket, addr: object, exc: Exception) -> None:
+    def handle_error(self, req: object, client: ClientSocket, addr: object, exc: Exception) -> None:
         """As the application says it of all that is not there, or went wrong: gunicorn's pages tell of it."""
         ours = (http.errors.InvalidResponseHeader, http.errors.InvalidResponseHeaderName)
         answer = arrival.NOT_NOW
@@ -217,7 +210,7 @@ class PatientWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn ships no ty
 
 def on_sent(sock: object, callback: FileSent) -> bool:
     """Call back when the answer on this socket has left, its file included; False where nobody would."""
-    if isinstance(sock, AnswerSocket):
+    if isinstance(sock, ClientSocket):
         sock.callbacks.append(callback)
         return True
     return False

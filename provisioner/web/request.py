@@ -1,15 +1,17 @@
 """Requests: where they come from, how they are read, kept waiting and answered."""
 
-import json
 import logging
+import time
 from collections.abc import Callable
 from ipaddress import AddressValueError, IPv4Address
 from typing import TypeVar
 
-from flask import Response, current_app, request
+from flask import Response, current_app, g, request
 from pydantic import BaseModel, ValidationError
 
 from provisioner.api.answer import ErrorAnswer, ErrorBody
+from provisioner.deployment import people
+from provisioner.domain.person import Caller, Role
 from provisioner.errors import Exit, InputError, NotFoundError, ProvisionError, ServiceError
 from provisioner.site.site import Site
 from provisioner.state import disk_usage
@@ -19,6 +21,17 @@ from provisioner.validation import sentences
 
 log = logging.getLogger(__name__)
 STATUS = {Exit.USAGE: 400, Exit.REFUSED: 409, Exit.UNREACHABLE: 502, Exit.FAILED: 409}
+BY_CODE = {  # of people's doors
+    601: 401,  # no token, or nobody's
+    702: 401,  # a wrong password
+    708: 401,  # an expired token
+    700: 403,  # no user of ours
+    701: 403,  # a role that may not
+    704: 403,  # plain HTTP
+    703: 429,  # too many wrong passwords
+    707: 421,  # by another name
+    710: 429,  # too many streams of events
+}
 _Model = TypeVar("_Model", bound=BaseModel)
 _T = TypeVar("_T")
 
@@ -27,6 +40,17 @@ def the_site() -> Site:
     """The site that this application serves."""
     site: Site = current_app.config["SITE"]
     return site
+
+
+def the_caller() -> Caller:
+    """Who makes the request, proved before any view was called."""
+    caller: Caller = g.caller
+    return caller
+
+
+def require(role: Role, what: str) -> None:
+    """What the caller asks for needs this role. Raises RefusedError (PV-701), which is written down."""
+    people.require(the_site(), the_caller(), role, what)
 
 
 def client_address() -> str:
@@ -48,16 +72,20 @@ def client_address() -> str:
 
 def answer(model: BaseModel, status: int = 200) -> Response:
     """The model as JSON in ASCII: no text of a machine can command the terminal of who asked by curl."""
-    text = model.model_dump_json(ensure_ascii=True).replace("\x7f", r"\u007f")  # which pydantic leaves
-    return Response(text + "\n", status, mimetype="application/json")
+    return Response(one_line(model) + "\n", status, mimetype="application/json")
+
+
+def one_line(model: BaseModel) -> str:
+    """The model as JSON that can be printed, on one line whatever its texts hold."""
+    return model.model_dump_json(ensure_ascii=True).replace("\x7f", r"\u007f")  # which pydantic leaves
 
 
 def answer_error(fault: ProvisionError) -> Response:
-    """An error of ours: 401 for a wrong token, 404 for an unknown name, else by its exit code."""
+    """An error of ours: by its code at people's doors, 404 for an unknown name, else by its exit code."""
     status = 404 if isinstance(fault, NotFoundError) else STATUS.get(fault.exit, 500)
     error, *also = (ErrorBody.model_validate(one.as_json()) for one in (fault, *fault.also))
     body = ErrorAnswer(error=error, also=tuple(also))
-    return answer(body, 401 if fault.code == 601 else status)
+    return answer(body, BY_CODE.get(fault.code, status))
 
 
 def answer_fault(_: Exception) -> Response:
@@ -87,31 +115,34 @@ def json_body(*, force: bool = False) -> object:
 
 def read_body(model: type[_Model]) -> _Model:
     """The request's JSON; an empty object where there is no body. Raises InputError (PV-100)."""
-    if not (raw := request.get_data()):
-        raw = b"{}"
     try:
-        return model.model_validate(json.loads(raw))
+        return model.model_validate_json(request.get_data() or b"{}")
     except ValidationError as fault:
+        if any(error["type"] == "json_invalid" for error in fault.errors(include_url=False)):
+            hint = "send JSON in UTF-8"
+            raise InputError("the request cannot be used: its body is no JSON", hint=hint) from fault
         raise InputError(f"the request cannot be used: {sentences(fault)}") from fault
-    except (ValueError, RecursionError) as fault:  # ValidationError is a ValueError, too
-        hint = "send JSON in UTF-8"
-        raise InputError("the request cannot be used: its body is no JSON", hint=hint) from fault
 
 
 def read_query(model: type[_Model]) -> _Model:
-    """The request's query string; models of `api` take anything there."""
-    return model.model_validate(request.args.to_dict())
+    """The request's query string. Raises InputError (PV-100) for what its model does not take."""
+    try:
+        return model.model_validate(request.args.to_dict())
+    except ValidationError as fault:
+        raise InputError(f"the query cannot be used: {sentences(fault)}") from fault
 
 
 def await_change(look: Callable[[], _T], is_enough: Callable[[_T], bool], wait: float) -> _T:
-    """What `look()` gives, as soon as it `is_enough`, or after `wait` seconds whatever it is."""
+    """What `look()` gives, as soon as it `is_enough`, or after `wait` seconds whatever it is.
+
+    They are those of the monotonic clock: one that is set back holds no thread.
+    """
     listener: Listener = current_app.config["LISTENER"]
-    clock = the_site().clock
-    until = clock() + wait
+    until = time.monotonic() + wait
     while True:
         seen = listener.count
         answer = look()
-        left = until - clock()
+        left = until - time.monotonic()
         if left <= 0 or is_enough(answer):
             return answer
         listener.wait(seen, left)

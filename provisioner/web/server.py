@@ -1,32 +1,40 @@
-"""gunicorn as an embedded application, twice: at the LAN's addresses, and on the state folder's socket.
+"""gunicorn as an embedded application, twice: for machines on the LAN, and for people by TLS and sockets.
 
-What comes from the LAN can neither hold up nor end the process that people on this machine ask.
+What machines ask can neither hold up nor end the process that people ask.
 """
 
 import logging
 import resource
 import signal
 import socket
+import ssl
 import time
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 from flask import Flask
+from gunicorn import util
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
+from gunicorn.config import Config
+from gunicorn.glogging import Logger
 from gunicorn.http import wsgi
 from gunicorn.workers.base import Worker
 
+from provisioner.errors import ServiceError
 from provisioner.run import die_with_parent
 from provisioner.settings import Settings
 from provisioner.site.site import Site
+from provisioner.state import site_certificate
 from provisioner.state.counters import MetricsWriter
 from provisioner.state.notify import Listener
+from provisioner.system import activation, json_lines
 from provisioner.system.line_limit import LineLimit
 from provisioner.system.processes import is_held
 from provisioner.system.pulse import Pulse
 from provisioner.system.sockets import bind
-from provisioner.web.application import create_app
+from provisioner.web.application import PEOPLE, create_app
 from provisioner.web.patient_worker import MOST, PatientWorker
 
 THREADS = 128  # requests that wait for news each hold one; image streams hold none
@@ -59,6 +67,17 @@ class _Arbiter(Arbiter):  # type: ignore[misc]  # gunicorn ships no types
             super().murder_workers()
 
 
+class _Lines(Logger):  # type: ignore[misc]  # gunicorn ships no types
+    """gunicorn's log, whose lines are like all others of this process where those are JSON."""
+
+    def setup(self, cfg: Config) -> None:
+        """After gunicorn has made its own handler."""
+        super().setup(cfg)
+        if json_lines.is_json():
+            self.error_log.handlers.clear()
+            self.error_log.propagate = True
+
+
 class _Answer(wsgi.Response):  # type: ignore[misc]  # gunicorn ships no types
     """gunicorn's, without the header that says whose program answers: it tells a stranger what to try."""
 
@@ -67,8 +86,14 @@ class _Answer(wsgi.Response):  # type: ignore[misc]  # gunicorn ships no types
 
 
 class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
-    def __init__(self, options: dict[str, object], make: Callable[[], Flask], pulse: Pulse) -> None:
-        self._options, self._make, self._pulse = options, make, pulse
+    def __init__(
+        self,
+        options: dict[str, object],
+        make: Callable[[], Flask],
+        pulse: Pulse,
+        tls: ssl.SSLContext | None,
+    ) -> None:
+        self._options, self._make, self._pulse, self.tls = options, make, pulse, tls
         super().__init__()
 
     def load_config(self) -> None:
@@ -85,27 +110,72 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
 def serve(site: Site, pulse: Pulse) -> None:
     """Serve the LAN until the process is ended; `pulse` is told when it does. Raises ServiceError."""
     settings = site.settings
-    _check_ports(settings)
     places = [f"{address}:{settings.http_port}" for address in settings.addresses]
+    if activation.is_activated():
+        activation.check(places)  # gunicorn takes them by itself
+    else:
+        _check_ports(settings, settings.http_port, "web")
     said = ", ".join(f"http://{place}" for place in places)
     _run(site, pulse, options(pulse, "web", places, f"answering on {said}"), "web")
 
 
-def serve_socket(site: Site, pulse: Pulse) -> None:
-    """Serve people on this machine likewise."""
-    path = site.settings.socket
+def serve_people(site: Site, pulse: Pulse) -> None:
+    """Serve people and their programs likewise: by Unix sockets, and by TLS over the network."""
+    settings = site.settings
+    sockets = [settings.socket, *([settings.access.socket] if settings.access.socket else [])]
+    for path in sockets:
+        _remove_former(path)
+    said = ", ".join(map(str, sockets))
+    places, tls = [f"unix:{path}" for path in sockets], None
+    if settings.https_port:
+        _check_ports(settings, settings.https_port, PEOPLE)
+        tls = site_certificate.server_context(settings.state)
+        places += [f"{address}:{settings.https_port}" for address in settings.addresses]
+        said += f", {settings.api_url} (certificate SHA-256 {site_certificate.fingerprint(settings.state)})"
+    gunicorn_options = options(pulse, PEOPLE, places, said)
+    tell = f"{PEOPLE}: answering on {said}"
+    gunicorn_options["when_ready"] = lambda server: _say_ready(pulse, tell, settings.access.socket)
+    _run(site, pulse, gunicorn_options, PEOPLE, tls)
+
+
+def _remove_former(path: Path) -> None:
+    """The socket of a service that has ended; raises ServiceError (PV-613) for anything else of that name."""
+    if not path.parent.is_dir():
+        raise ServiceError(f"{path}: there is no such folder", hint="make it; access.socket", code=613)
+    if path.exists() and not path.is_socket():
+        raise ServiceError(f"{path} is no socket, so it stays", hint="another access.socket", code=613)
     path.unlink(missing_ok=True)
-    _run(site, pulse, options(pulse, "api", [f"unix:{path}"], f"answering on {path}"), "api")
 
 
-def _run(site: Site, pulse: Pulse, gunicorn_options: dict[str, object], service: str) -> None:
+def _say_ready(pulse: Pulse, sentence: str, path: Path | None) -> None:
+    """Everybody on this machine may connect: the kernel says who it is, the table of users what he may."""
+    if path:
+        path.chmod(0o666)
+    pulse.ready(sentence)
+
+
+def _run(
+    site: Site,
+    pulse: Pulse,
+    gunicorn_options: dict[str, object],
+    service: str,
+    tls: ssl.SSLContext | None = None,
+) -> None:
     _raise_descriptor_limit()
     wsgi.Response = _Answer  # there is no setting for it
+    util.chown = lambda path, user, group: None  # sockets are ours; systemd's units may not even call it
     logging.getLogger("gunicorn.error").addFilter(LineLimit())  # strangers' requests make lines, too
     gunicorn_options["post_worker_init"] = lambda worker: signal.signal(
         signal.SIGHUP, lambda *_: site.reload()
     )
-    _Server(gunicorn_options, partial(_application, site, service), pulse).run()
+    gunicorn_options["worker_exit"] = _write_last
+    _Server(gunicorn_options, partial(_application, site, service), pulse, tls).run()
+
+
+def _write_last(_: Arbiter, worker: Worker) -> None:
+    """What was refused lately, and is gathered still."""
+    if worker.wsgi is not None:
+        worker.wsgi.config["REFUSALS"].write()
 
 
 def _application(site: Site, service: str) -> Flask:
@@ -122,12 +192,12 @@ def _raise_descriptor_limit() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def _check_ports(settings: Settings) -> None:
+def _check_ports(settings: Settings, port: int, service: str) -> None:
     """gunicorn would try for five seconds and then say less."""
     for address in settings.addresses:
         with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            bind(probe, (str(address), settings.http_port), "web")
+            bind(probe, (str(address), port), service)
 
 
 def _say_that_it_ended(pulse: Pulse, service: str, arbiter: Arbiter, worker: Worker) -> None:
@@ -152,7 +222,10 @@ def options(pulse: Pulse, service: str, places: list[str], sentence: str) -> dic
         "umask": 0o077,
         "accesslog": None,
         "loglevel": "warning",
+        "logger_class": _Lines,
         "control_socket_disable": True,
+        # its first sign of life is the fork: gunicorn would wait for ever for one that hangs before it serves
+        "pre_fork": lambda server, worker: worker.tmp.notify(),
         "post_fork": lambda server, worker: die_with_parent(),
         "child_exit": lambda server, worker: _say_that_it_ended(pulse, service, server, worker),
         "when_ready": lambda server: pulse.ready(f"{service}: {sentence}"),

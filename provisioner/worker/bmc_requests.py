@@ -3,11 +3,13 @@
 import logging
 from dataclasses import asdict
 
+from provisioner.domain.audit import Entry, Kind
+from provisioner.domain.host import Host
 from provisioner.errors import PowerError, ProvisionError
 from provisioner.power.protocol import ALWAYS, BootDevice, Chassis, Power, StatusReader
 from provisioner.site.site import Site
-from provisioner.state.requests import BmcFault, BmcRequest, BmcResult, BmcSensor
-from provisioner.worker import power
+from provisioner.state.requests import BmcFault, BmcRequest, BmcResult, BmcSensor, changes
+from provisioner.worker import power, rotation, weak_logins
 
 log = logging.getLogger(__name__)
 PATIENCE = 20.0  # seconds for which a BMC that says `not now` is asked again, while somebody waits
@@ -29,19 +31,54 @@ def answer(site: Site, ident: int) -> None:
         log.exception("bmc %s of %s", request.action, request.host)
         own = PowerError(f"the service met an error of its own: {fault!r}")
         result = BmcResult(error=BmcFault.model_validate(own.as_json()))
-    site.database.requests.answer(ident, result)
+    site.database.requests.answer(ident, result, _entry(site, request, result))
+
+
+def _entry(site: Site, request: BmcRequest, result: BmcResult) -> Entry | None:
+    """What came of it, for the audit; None where it was only looked at."""
+    if not changes(request.action, request.argument):
+        return None
+    fault = result.error
+    return Entry(
+        kind=Kind.POWER,
+        time=site.clock(),
+        by="worker",
+        door="worker",
+        host=request.host,
+        what=f"bmc {request.action} {request.argument}".rstrip(),
+        sentence=fault.message if fault else " ".join(filter(None, (result.state, result.boot, result.note))),
+        result="failed" if fault else "done",
+    )
 
 
 def _ask(site: Site, request: BmcRequest) -> BmcResult:
     host = site.database.hosts.get(request.host)
     if request.argument == "quick":
-        return _test(power.connect(site, host, QUICK, ANSWER_WITHIN, DONE_WITHIN))
+        return _weighed(site, host, _test(power.connect(site, host, QUICK, ANSWER_WITHIN, DONE_WITHIN)))
+    if request.action == "rotate":
+        return _rotate(site, host)
     driver = power.connect(site, host, PATIENCE)
     if request.action in ("identify", "sensors"):
         return _chassis(driver, request)
     if request.action == "boot":
         return _boot(driver, request.argument, uefi=power.is_uefi(site, host.macs[0]))
-    return _power(driver, request.argument) if request.action == "power" else _test(driver)
+    if request.action == "power":
+        return _power(driver, request.argument)
+    return _weighed(site, host, _test(driver), with_users=True)
+
+
+def _weighed(site: Site, host: Host, result: BmcResult, *, with_users: bool = False) -> BmcResult:
+    """Likewise, with what makes its login weak; it is kept for `provision check`."""
+    bmc = power.bmc_address(site, host)
+    found = weak_logins.of_login(bmc, host) + (weak_logins.of_users(bmc) if with_users else [])
+    site.database.values.put_weak_login(host.name, found, whole=with_users)
+    return result.model_copy(update={"note": " ".join(filter(None, [result.note, *found]))})
+
+
+def _rotate(site: Site, host: Host) -> BmcResult:
+    fresh = rotation.rotate(site, host, power.bmc_address(site, host))
+    words = f"another password of {len(fresh.password)} characters; a login with it worked"
+    return BmcResult(user=fresh.user, note=words)
 
 
 def _chassis(driver: Power, request: BmcRequest) -> BmcResult:

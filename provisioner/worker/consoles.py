@@ -117,7 +117,7 @@ class Keeper:
 
     def _start(self) -> run.Process:
         host = self._site.database.hosts.get(self._row.host)
-        bmc = power.bmc_address(self._site, host)
+        bmc = power.settled_address(self._site, host)
         driver = registry.console_driver(host.bmc)
         if driver is None or driver.port is None:
             raise PowerError(f"{host.name} has no serial console any more", code=209)

@@ -4,11 +4,11 @@ import http.client
 import logging
 import threading
 
+from provisioner.site.hearing import PATH
 from provisioner.site.site import Site
 
 log = logging.getLogger(__name__)
 INTERVAL, PATIENCE = 2.0, 3.0  # seconds between two looks, and for one answer
-PATH = "/agent/v1/"  # where reports are sent; whoever has no token is answered 404, which is an answer
 
 
 class Hearing:

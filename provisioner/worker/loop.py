@@ -26,18 +26,24 @@ from provisioner.domain.refusal import Refusal
 from provisioner.domain.run import RunProgress
 from provisioner.domain.stage import Stage
 from provisioner.errors import NotNowError, ProvisionError, TransitionError
+from provisioner.setting_sections import MOST_WEBHOOKS
 from provisioner.site import lan
 from provisioner.site.site import Site
 from provisioner.state.alive import alive_file, mark_alive
+from provisioner.state.counters import MetricsWriter
 from provisioner.state.lock import exclusive
 from provisioner.state.notify import Listener
 from provisioner.state.ssh_keys import KeyBox
+from provisioner.system.json_lines import about
 from provisioner.system.pulse import Pulse
 from provisioner.worker import bmc_requests, examination, power, verification
+from provisioner.worker.audit_signing import AuditSigning
 from provisioner.worker.consoles import Consoles
 from provisioner.worker.hearing import Hearing
+from provisioner.worker.metrics import WorkerMetrics
 from provisioner.worker.retention import Retention
 from provisioner.worker.verifications import AT_ONCE, Verifications
+from provisioner.worker.webhooks import Webhooks
 
 log = logging.getLogger(__name__)
 LONGEST_NAP = 2.0  # seconds; also how often the sign of our own life is renewed
@@ -71,6 +77,7 @@ def serve(site: Site, pulse: Pulse) -> None:
         ThreadPoolExecutor(THREADS) as pool,
         ThreadPoolExecutor(BMC_THREADS) as bmc_pool,
         ThreadPoolExecutor(AT_ONCE) as host_pool,
+        ThreadPoolExecutor(MOST_WEBHOOKS) as webhook_pool,
         KeyBox(state) as keys,
     ):
         hearing = Hearing(site)
@@ -78,6 +85,9 @@ def serve(site: Site, pulse: Pulse) -> None:
             hearing.start()
         loop = Loop(site, listener, pool, hearing, pulse, bmc_pool)
         loop.verifications = Verifications(site, keys, host_pool, listener.notify)
+        metrics = WorkerMetrics(site)
+        loop.webhooks = Webhooks(site, webhook_pool, metrics.registry)
+        MetricsWriter(metrics.registry, state, metrics.update).start()
         pulse.ready("worker: watching deployments")
         while True:
             seen = listener.count
@@ -103,8 +113,10 @@ class Loop:
         self._pool, self._bmc_pool = pool, bmc_pool or pool
         self._pulse = pulse or Pulse()
         self._retention = Retention(site)
+        self._audit_signing = AuditSigning(site)
         self._complaint = ""
         self.verifications: Verifications | None = None  # those that were asked for after a deployment
+        self.webhooks: Webhooks | None = None
         self._consoles = Consoles(site, listener.notify)
         self._at_work: dict[tuple[str | int, ...], Future[None]] = {}
         self._slot_given = 0.0
@@ -133,6 +145,8 @@ class Loop:
             self._submit(("request", request.id), partial(self._answer, request.id), self._bmc_pool)
         if self.verifications:
             self._guarded("the verifications", self.verifications.look)
+        if self.webhooks:
+            self._guarded("the webhooks", self.webhooks.step)
         self._guarded("the queue", partial(self._look_at_queue, now))
         rows = self._site.database.deployments.under_way()
         self._guarded("the consoles", partial(self._consoles.look, rows))
@@ -141,6 +155,7 @@ class Loop:
         for row in rows:
             self._guarded(row.id, partial(self._look, row, known.get(row.id), now))
         self._guarded("what is kept", self._retention.step)
+        self._guarded("the audit", self._audit_signing.step)
 
     def _guarded(self, what: str, look: Callable[[], None]) -> None:
         """One deployment's fault must not keep the loop from the others."""
@@ -263,7 +278,8 @@ class Loop:
         try:
             row = self._site.database.deployments.get(ident)
             if self._work(row, self._site.clock()) is work:
-                self._try(work, row)
+                with about(row.host, row.id):
+                    self._try(work, row)
         except ProvisionError as fault:
             self._complain(f"{work.__name__} of {ident} could not be begun", fault)
         except Exception:

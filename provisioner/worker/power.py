@@ -25,8 +25,10 @@ from provisioner.power import registry
 from provisioner.power.outcome import REFUSED
 from provisioner.power.patience import SILENCE, outlast, pause_after
 from provisioner.power.protocol import BmcAddress, BootResult, Power, PowerResult
+from provisioner.site import opened_secrets
 from provisioner.site.site import Site
-from provisioner.state.secrets import bmc_login, certificate_pin
+from provisioner.state.secrets import certificate_pin
+from provisioner.worker import rotation
 
 log = logging.getLogger(__name__)
 DISK_PATIENCE = 60.0  # seconds for the boot device to be set to disk, which our boot answer does not need
@@ -45,26 +47,32 @@ def connect(
     within `done_within` seconds is given up, where that is not 0. Raises PowerError where its
     login was never given.
     """
-    bmc = bmc_address(site, host)
+    bmc = settled_address(site, host)
     return registry.connect(
         replace(bmc, patience=patience, answer_within=answer_within, done_within=done_within)
     )
 
 
+def settled_address(site: Site, host: Host) -> BmcAddress:
+    """Where its BMC is and how to log in, once it is known which password it has. Raises PowerError."""
+    bmc = bmc_address(site, host)
+    return rotation.settle(site, host, bmc) if bmc.address else bmc
+
+
 def bmc_address(site: Site, host: Host) -> BmcAddress:
-    """Where its BMC is and how to log in. Raises PowerError where the login was never given."""
+    """Where its BMC is, with the login of until now. Raises PowerError where the login was never given."""
     bmc = host.bmc
     driver = registry.find(bmc.driver, host.name)
     if driver.port is None:
         return BmcAddress(driver.name, address="", port=0, name=host.name)
     address = str(bmc.address or _leased(site, bmc.mac or ""))
-    user, password = bmc_login(site.settings.state, bmc.secret, host.name)
+    login = rotation.own_login(site, host) or opened_secrets.bmc_login(site, bmc.secret, host.name)
     return BmcAddress(
         driver.name,
         address,
         port=bmc.port or driver.port,
-        user=user,
-        password=password,
+        user=login.user,
+        password=login.password,
         name=host.name,
         verify=bmc.verify,
         fingerprint=bmc.fingerprint,

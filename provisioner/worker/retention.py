@@ -52,6 +52,7 @@ class Retention:
         requests = database.requests.prune(now - kept.logs_days * DAY, AT_ONCE)
         verifications = database.verifications.prune(now - kept.logs_days * DAY, AT_ONCE)
         files = self._remove_files(self._real_time() - kept.logs_days * DAY)
+        database.secrets.remove_orphaned_ssh_keys()
         orders = 0
         if kept.deployments_days:
             orders = database.deployments.prune(now - kept.deployments_days * DAY, AT_ONCE)

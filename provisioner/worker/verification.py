@@ -1,6 +1,7 @@
 """What the worker does over SSH: the verification and the sealing of a deployed host."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
@@ -27,9 +28,9 @@ from provisioner.domain.events.verification import (
 from provisioner.domain.lifecycle import verification_seconds
 from provisioner.domain.stage import Stage
 from provisioner.errors import NotNowError, PackError
+from provisioner.site import opened_secrets
 from provisioner.site.site import Site
 from provisioner.state.acceptance_reports import StoredReport
-from provisioner.state.secrets import deployment_key_file
 from provisioner.verify import Expected, SshTarget, TaskResult, Verdict, expectation
 from provisioner.verify import run as run_verification
 from provisioner.verify import seal as run_sealing
@@ -41,14 +42,12 @@ PARTS = 1000  # of a test, in a report
 _Task = TypeVar("_Task", bound=TaskReport)
 
 
-def _target(site: Site, row: Deployment) -> SshTarget:
-    return SshTarget(
-        name=row.host,
-        address=row.address,
-        user="provision",
-        key=deployment_key_file(site.settings.state),
-        host_keys=row.host_keys,
-    )
+@contextmanager
+def _target(site: Site, row: Deployment) -> Iterator[SshTarget]:
+    with opened_secrets.ssh_key(site, row.id, row.host) as key:
+        yield SshTarget(
+            name=row.host, address=row.address, user="provision", key=key, host_keys=row.host_keys
+        )
 
 
 def expected_of(site: Site, row: Deployment, level: Level | None = None, soak_seconds: int = 0) -> Expected:
@@ -128,16 +127,17 @@ def examine(
     """
     expected, began = expected_of(site, row), site.clock()
     work = site.settings.state / "runs" / f"{row.id}.verify"
-    verdict = run_verification(
-        _target(site, row),
-        expected,
-        on_task=on_task,
-        on_progress=on_progress,
-        is_cancelled=is_cancelled,
-        checks=site.settings.acceptance.checks,
-        work=work,
-        seconds=seconds,
-    )
+    with _target(site, row) as target:
+        verdict = run_verification(
+            target,
+            expected,
+            on_task=on_task,
+            on_progress=on_progress,
+            is_cancelled=is_cancelled,
+            checks=site.settings.acceptance.checks,
+            work=work,
+            seconds=seconds,
+        )
     report = acceptance.conclude(site, row, expected, verdict, began, work / "evidence")
     return Examination(verdict, report, work)
 
@@ -215,7 +215,8 @@ def seal(site: Site, row: Deployment) -> None:
         record(site, row.id, _report(SealTask, task), source="ansible")
 
     work = site.settings.state / "runs" / f"{row.id}.seal"
-    verdict = run_sealing(_target(site, row), profile.seal, on_task=note, work=work)
+    with _target(site, row) as target:
+        verdict = run_sealing(target, profile.seal, on_task=note, work=work)
     record(site, row.id, _sealed(row, verdict, profile.seal), source="ansible")
 
 

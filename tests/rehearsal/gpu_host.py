@@ -1,10 +1,10 @@
-"""The deployed host of rehearse-gpus: what stands for its GPUs is put on it over SSH."""
+"""What stands for a host's GPUs is put on it over SSH; and the deployed host of rehearse-gpus."""
 
 import io
 import json
 import shlex
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from provisioner import run, settings
 from provisioner.lab import network
 from provisioner.lab.rehearsal import Rehearsal
 from provisioner.site.site import Site
+from provisioner.state import secret_keys
 from provisioner.state.database import Database
 from provisioner.verify import ssh
 from provisioner.worker import verification
@@ -32,6 +33,7 @@ CHAIN = "table ip gate { chain out { type filter hook output priority 0; %s; }; 
 COUNT = 8
 # QEMU's ACPI tables name every slot 0; the kernel's own driver names them as the root ports do
 SLOTS = ("ICH9-LPC.acpi-pci-hotplug-with-bridge-support=off",)
+OnHost = Callable[[str, bytes], bytes]  # what a command prints there that is given this; raises ProgramError
 PATIENT = ("-o", "ConnectionAttempts=30", "-b", OURS)
 
 
@@ -54,46 +56,51 @@ def gate() -> Iterator[None]:
         run.run(["nft", "delete", "table", "ip", "gate"])
 
 
+def install(on_host: OnHost, folder: Path) -> Stage:
+    """Put the library and nvidia-ml-py on a host; which functions it has, those in slots in their order."""
+    built = nvmllab.library(folder, place=SCENARIO)
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        for name, place in PLACES.items():
+            archive.add(built / name, place)
+    on_host("sudo tar -x --no-same-owner -C /", packed.getvalue())
+    found: Found = json.loads(_put(on_host, json.dumps(gpu_plays.NOTHING)))
+    slots = {f"{address}.0": name for address, name in found["slots"].items()}
+    gpus = [place for place in found["functions"] if place in slots]
+    others = [place for place in found["functions"] if place not in slots]
+    return Stage(tuple(sorted(gpus, key=lambda place: int(slots[place]))), tuple(others))
+
+
+def put(on_host: OnHost, play: Play, stage: Stage) -> None:
+    """Put a play on a host, in place of the one before."""
+    _put(on_host, json.dumps(gpu_plays.wanted(play, stage)))
+    on_host(f"sudo tee {SCENARIO}", nvmllab.scenario(gpu_plays.case_of(play, stage)).encode())
+
+
+def _put(on_host: OnHost, wanted: str) -> bytes:
+    return on_host(f"sudo python3 - {shlex.quote(wanted)}", PROGRAM.read_bytes())
+
+
 class GpuHost:
     """The host, reached with the deployment's key from an address that no gate is for."""
 
     def __init__(self, lab: Rehearsal) -> None:
         lan = {"interface": network.BRIDGE, "address": network.ADDRESS}
         known = settings.load(lab.folder / "provisioner.toml", state=lab.service.state, **lan)
-        self.site = Site(known, Database(lab.service.state))
+        self.site = Site(known, Database(lab.service.state), opener=secret_keys.look(known))
         self.row = self.site.database.deployments.get(lab.deployment.id)
         self._folder = lab.folder / "gpu-host"
         self._folder.mkdir()
-        self._install()
-        self.stage = self._found()
+        self.stage = install(self._run, self._folder / "nvml")
 
     def play(self, play: Play) -> None:
         """Put a play on the host, in place of the one before."""
-        self._put(json.dumps(gpu_plays.wanted(play, self.stage)))
-        scenario = nvmllab.scenario(gpu_plays.case_of(play, self.stage))
-        self._run(f"sudo tee {SCENARIO}", scenario.encode())
-
-    def _install(self) -> None:
-        """The library and nvidia-ml-py, as a tar archive over SSH."""
-        built = nvmllab.library(self._folder / "nvml", place=SCENARIO)
-        packed = io.BytesIO()
-        with tarfile.open(fileobj=packed, mode="w") as archive:
-            for name, place in PLACES.items():
-                archive.add(built / name, place)
-        self._run("sudo tar -x --no-same-owner -C /", packed.getvalue())
-
-    def _found(self) -> Stage:
-        """Which functions there are, those in slots in the slots' order."""
-        found: Found = json.loads(self._put(json.dumps(gpu_plays.NOTHING)))
-        slots = {f"{address}.0": name for address, name in found["slots"].items()}
-        gpus = [place for place in found["functions"] if place in slots]
-        others = [place for place in found["functions"] if place not in slots]
-        return Stage(tuple(sorted(gpus, key=lambda place: int(slots[place]))), tuple(others))
-
-    def _put(self, wanted: str) -> bytes:
-        return self._run(f"sudo python3 - {shlex.quote(wanted)}", PROGRAM.read_bytes())
+        put(self._run, play, self.stage)
 
     def _run(self, command: str, stdin: bytes) -> bytes:
         """What a command prints there. Raises ProgramError."""
-        with ssh.route(verification._target(self.site, self.row), self._folder) as route:
+        with (
+            verification._target(self.site, self.row) as target,
+            ssh.route(target, self._folder) as route,
+        ):
             return run.run(["ssh", *PATIENT, *ssh.login(route), command], stdin=stdin, timeout=300).stdout

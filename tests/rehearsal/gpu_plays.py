@@ -96,10 +96,11 @@ PLAYS = (
     Play(
         "thermal-throttle",
         "rejected",
-        ("gpu.throttle",),
+        ("gpu.throttle", "gpu.temperature-idle"),
         (
             "GPU {1} in slot 2 is slowed while it idles: hardware slowdown, software thermal slowdown, "
             "hardware thermal slowdown",
+            "GPU {1} in slot 2 has 89 °C while it idles, and slows itself down at 89 °C",
         ),
         case="thermal-throttle",
     ),

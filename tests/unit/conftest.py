@@ -1,9 +1,12 @@
 """A site in a folder, with a clock that the test moves."""
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -13,9 +16,13 @@ from provisioner.domain.events.agent import AgentHello
 from provisioner.domain.events.installer import InstallerBegan
 from provisioner.domain.host import Bmc, Host
 from provisioner.domain.image import Image
+from provisioner.domain.person import Caller, Role
 from provisioner.domain.profile import Profile
+from provisioner.settings import Settings
 from provisioner.site.site import Site
+from provisioner.state import secret_keys
 from provisioner.state.database import Database
+from provisioner.state.sealed_secrets import CERTIFICATE_KEY, SITE
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 MAC = "52:54:00:00:00:01"
@@ -28,6 +35,7 @@ IMAGE = Image(
     signed_by="release",
     added=1,
 )
+ADMIN = Caller(name="ann", role=Role.ADMIN, way="socket")
 
 
 @dataclass
@@ -46,18 +54,51 @@ def clock() -> Clock:
 @pytest.fixture
 def site(tmp_path: Path, clock: Clock) -> Iterator[Site]:
     """A service at 10.77.0.1 that knows host vc-1 with one MAC, its profile and one image."""
-    settings = settings_module.check(
-        {"state": tmp_path, "interface": "lan0", "address": "10.77.0.1/24"}, source="test"
-    )
-    database = Database(tmp_path)
+    for made, wanted in zip(folders(made_once().path), folders(tmp_path), strict=True):
+        shutil.copytree(made, wanted, dirs_exist_ok=True)
+    settings, database = settings_of(tmp_path), Database(tmp_path)
+    opener = secret_keys.unlock(settings, environment={})
+    yield Site(settings, database, clock=clock, real_time=clock, opener=opener)
+    database.close()
+
+
+def settings_of(state: Path) -> Settings:
+    """For that state folder."""
+    plain = {"state": state, "interface": "lan0", "address": "10.77.0.1/24"}
+    return settings_module.check(plain, source="test")
+
+
+def folders(state: Path) -> tuple[Path, Path]:
+    """Where a site lies: its state folder, and that of the key to its secrets."""
+    return state, state.with_name(f"{state.name}-keys")
+
+
+@dataclass(frozen=True)
+class Made:
+    """A state folder that lasts as long as this process."""
+
+    path: Path
+    around: TemporaryDirectory[str]
+
+
+@cache
+def made_once() -> Made:
+    """What `site` copies: all migrations for each of some thousand tests took half of their time."""
+    around = TemporaryDirectory(prefix="site-")
+    state = Path(around.name, "s")
+    state.mkdir(mode=0o700)
+    settings, database = settings_of(state), Database(state)
     database.migrate()
     profile = Profile(name="cube", image="vault-os")
     host = Host(name="vc-1", macs=(MAC,), profile="cube", bmc=Bmc(driver="manual"))
     database.put_inventory([host], [profile], settings.hosts_range)
     database.images.put(IMAGE)
-    trust(tmp_path, "release")
-    yield Site(settings, database, clock=clock, real_time=clock)
+    trust(state, "release")
+    secret_keys.unlock(settings, environment={})
+    with database.writing():
+        database.secrets.put(CERTIFICATE_KEY, SITE, "a key of the tests", now=0)
     database.close()
+    return Made(state, around)
 
 
 def trust(state: Path, name: str) -> None:

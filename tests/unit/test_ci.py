@@ -116,6 +116,7 @@ def test_a_tier_that_fails_does_not_stop_the_others(tmp_path: Path) -> None:
         "faults",
         "matrix",
         "gpus",
+        "installed",
         "fleet",
         "redfish",
     ]

@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "provisioner"
 DECISIONS = ROOT / "docs" / "decisions"
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
-DATA = ("ansible", "bench", "docs", "images", "inventory", "packer", "pxe", "systemd", "tests")
+DATA = ("ansible", "bench", "debian", "docs", "images", "inventory", "packer", "pxe", "systemd", "tests")
 WIDTH = 100
 
 
@@ -155,3 +155,14 @@ def test_modules_and_commands_that_are_named_exist(page: Path) -> None:
         if (first not in known or (first in groups and second and f"{first} {second}" not in known))
     ]
     assert wrong == []
+
+
+def test_each_promise_names_a_test_that_there_is() -> None:
+    rows = [line for line in (ROOT / "docs" / "security.md").read_text().splitlines() if line[:2] == "| "]
+    promises = [row for row in rows if "`test" in row]
+    assert len(promises) >= 20
+    defined = set()
+    for path in (ROOT / "tests").rglob("test_*.py"):
+        defined |= set(re.findall(r"^def (test_\w+)", path.read_text(), re.MULTILINE))
+    for name in re.findall(r"`(tests?[/_][\w/.]+)`", "\n".join(promises)):
+        assert name in defined or (ROOT / name).is_file(), name

@@ -25,6 +25,7 @@ WHOLES = {
         "test_ci",
         "test_docs",
         "test_layers",
+        "test_mutant_shares",
         "test_mutants",
         "test_pages",
         "test_reload",

@@ -34,6 +34,7 @@ from provisioner.domain.events.payload import Payload
 from provisioner.domain.events.power import PowerBegan, PowerOn
 from provisioner.domain.events.system import DiskChosen
 from provisioner.domain.hardware import DeviceInfo, DiskInfo, HardwareFacts, NicInfo
+from provisioner.domain.person import Role
 from provisioner.domain.progress import Progress
 from provisioner.domain.run import Run
 from provisioner.domain.stage import RESTING, Stage
@@ -41,12 +42,13 @@ from provisioner.services.dhcp.request import decode_text
 from provisioner.services.tftp.service import TransferRecorder
 from provisioner.settings import Discovery
 from provisioner.site.site import Site
+from provisioner.state.access_tokens import AccessToken
 from provisioner.state.leases import LeaseRow
 from provisioner.state.notify import Listener
 from provisioner.state.recording import Recording
-from provisioner.state.secrets import deployment_key_file, operator_token_file
 from provisioner.state.sightings import ClientPacket, NewSighting
 from provisioner.state.surveys import SurveyRow
+from provisioner.system.checksum import sha256_text
 from provisioner.verify import SshTarget, ssh
 from provisioner.web.application import create_app
 from tests.hostile_words import ANY, FORGED, WORDS, faults, line_faults, texts
@@ -73,8 +75,11 @@ def open_site(site: Site) -> Site:
     state = site.settings.state
     for folder in ("secrets", "logs"):
         (state / folder).mkdir(exist_ok=True)
-    deployment_key_file(state).with_suffix(".pub").write_text(KEY)
-    operator_token_file(state).write_text(TOKEN)
+    database = site.database
+    with database.writing():
+        hashed = sha256_text(TOKEN)
+        row = AccessToken(id="t-1", user="root", role=Role.ADMIN, hash=hashed, created=1, expires=1e11)
+        database.access_tokens.add(row)
     return replace(site, settings=site.settings.model_copy(update={"discovery": Discovery(boot=True)}))
 
 
@@ -85,9 +90,15 @@ def app(open_site: Site) -> Iterator[Flask]:
 
 
 @pytest.fixture
-def say(app: Flask, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Say:
+def people(open_site: Site) -> Iterator[Flask]:
+    with Listener(open_site.settings.state, "api") as listener:
+        yield create_app(open_site, listener, "api")
+
+
+@pytest.fixture
+def say(people: Flask, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Say:
     """`provision …` asking that service; what it printed. Its answers are looked at, too."""
-    operator = app.test_client()
+    operator = people.test_client()
 
     def exchange(
         _: Transport,
@@ -97,6 +108,7 @@ def say(app: Flask, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtu
         *,
         query: BaseModel | None = None,
         patience: float = 0,
+        files: tuple[int, ...] = (),
     ) -> bytes:
         reply = operator.open(
             ROOT + path,

@@ -149,7 +149,7 @@ class Service:
         return [message for name, message in self.messages if name == path][-1]
 
     def answer(self, path: str, body: Any) -> tuple[int, Any]:
-        message = protocol.load(protocol.Hello if path == "hello" else KINDS[path], body)
+        message: Any = protocol.load(protocol.Hello if path == "hello" else KINDS[path], body)
         with self.changed:
             self.messages.append((path, message))
             self.changed.notify_all()

@@ -20,13 +20,17 @@ from provisioner import run
 from provisioner import settings as settings_module
 from provisioner.api.hosts import InventoryUpdate
 from provisioner.domain.event import Event
+from provisioner.domain.person import Role
 from provisioner.errors import RefusedError
 from provisioner.lab.service import Service
 from provisioner.site.site import Site
+from provisioner.state import secret_keys
 from provisioner.state.database import Database
+from tests.access import token_of
+from tests.wire import forkserver
+from tests.wire.forkserver import PROVISION
 
 PROGRAMS = Path(__file__).with_name("programs")
-PROVISION = (sys.executable, "-m", "provisioner")
 HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI" + "A" * 43
 SPACIOUS = """
 [dhcp]  # every test has a host of its own, and no host is ever forgotten
@@ -53,6 +57,11 @@ class CommandResult:
         return json.loads(self.out)
 
 
+def command_result(code: int, out: bytes, err: bytes) -> CommandResult:
+    """With what it said as text."""
+    return CommandResult(code, out.decode(), err.decode())
+
+
 @dataclass
 class Reply:
     """An HTTP answer; `headers` in lower case and without the date."""
@@ -74,8 +83,7 @@ class Namespace:
 
     def argv(self, *words: str | Path) -> list[str]:
         """The command line that runs inside."""
-        into = ("nsenter", "--preserve-credentials", "--user", "--net", "--mount", "-t", self.pid, "--")
-        return [str(word) for word in (*into, *words)]
+        return [str(word) for word in (*forkserver.entering(self.pid), *words)]
 
     def run(self, *words: str | Path, env: dict[str, str] | None = None, stdin: bytes = b"") -> CommandResult:
         """Run to its end inside."""
@@ -84,12 +92,20 @@ class Namespace:
 
     def provision(self, *words: str | Path, env: dict[str, str] | None = None) -> CommandResult:
         """`provision …` inside."""
-        return self.run(*PROVISION, *words, env=env)
+        return command_result(*forkserver.provision(words, env=env, timeout=100, inside=self.pid))
 
     def add_address(self, address: str, device: str = "lan0") -> None:
         run.run(self.argv("ip", "address", "replace", address, "dev", device))
 
-    def http(self, path: str, *options: str, body: Any = None, source: str = "", method: str = "") -> Reply:
+    def http(
+        self,
+        path: str,
+        *options: str,
+        body: Any = None,
+        source: str = "",
+        method: str = "",
+        scheme: str = "http",
+    ) -> Reply:
         """One request to the service by curl; a `body` that is not bytes goes as JSON."""
         argv = ["curl", "-sS", "-i", "--path-as-is", "--max-time", "20", "-H", "Expect:", *options]
         if source:
@@ -99,12 +115,17 @@ class Namespace:
         if body is not None:
             argv += ["-H", "Content-Type: application/json", "--data-binary", "@-"]
         sent = body if isinstance(body, bytes) else json.dumps(body).encode()
-        done = run.run(self.argv(*argv, f"http://10.77.0.1{path}"), stdin=sent, timeout=30)
+        done = run.run(self.argv(*argv, f"{scheme}://10.77.0.1{path}"), stdin=sent, timeout=30)
         head, _, rest = done.stdout.partition(b"\r\n\r\n")
         first, *lines = head.decode().split("\r\n")
         pairs = (line.split(": ", 1) for line in lines)
         headers = {name.lower(): value for name, value in pairs if name.lower() != "date"}
         return Reply(int(first.split()[1]), headers, rest)
+
+    def https(self, path: str, *options: str, token: str = "", **how: Any) -> Reply:
+        """Likewise by TLS, whatever the certificate, as a person or a program with a token."""
+        shown = ("-H", f"Authorization: Bearer {token}") if token else ()
+        return self.http(path, "--insecure", *shown, *options, scheme="https", **how)
 
 
 class Inside(Service):
@@ -226,6 +247,13 @@ class Puppet:
         [order] = [json.loads(file["content"]) for file in files if file["permissions"] == "0600"]
         return str(order["token"])
 
+    @property
+    def login(self) -> str:
+        """The public SSH key that the seed gives to the system on the disk."""
+        users = yaml.safe_load(self.order["seed"]["user-data"])["users"]
+        [key] = [key for user in users for key in user["ssh_authorized_keys"]]
+        return str(key)
+
     def phone(self, **other: Any) -> Reply:
         """What the system on the disk says of itself."""
         message = {"deployment": self.order["deployment"], "token": self.phone_token, "host_keys": [HOST_KEY]}
@@ -253,17 +281,21 @@ class World:
         self.lan, self.service, self.folder = lan, service, folder
         self.state, self.client = service.state, service.client
         plain = {"state": self.state, "interface": "lan0", "address": "10.77.0.1/24"}
-        self.site = Site(settings_module.check(plain, source="test"), Database(self.state))
+        settings = settings_module.check(plain, source="test")
+        self.site = Site(settings, Database(self.state), opener=secret_keys.look(settings))
         self.python = sys.executable
-        self._numbers = itertools.count(1)
+        self._numbers = itertools.count(101)  # of three digits each, so names sort as they were given
+
+    def token(self, role: Role = Role.ADMIN, *, seconds: float = 3600) -> str:
+        """The text of a new token of root's."""
+        return token_of(self.site, role, seconds=seconds)
 
     def provision(
         self, *words: str | Path, env: dict[str, str] | None = None, stdin: bytes = b"", timeout: float = 60
     ) -> CommandResult:
         """`provision …` of this Python, on the service's state folder, outside of its network."""
         env = {"PROVISION_STATE": str(self.state), **(env or {})}
-        done = run.run([*PROVISION, *words], check=False, timeout=timeout, env=env, stdin=stdin)
-        return CommandResult(done.returncode, done.stdout.decode(), done.stderr.decode())
+        return command_result(*forkserver.provision(words, env=env, timeout=timeout, stdin=stdin))
 
     def add_host(self, **other: Any) -> Puppet:
         """A new host, powered by hand unless told otherwise, that nothing else uses."""
@@ -295,9 +327,6 @@ class World:
     def told(self, ident: str) -> list[str]:
         """Likewise, without the evidence of what was refused, which comes a little later."""
         return [kind for kind in self.kinds(ident) if kind != "request.refused"]
-
-    def command_result(self, code: int, out: str, err: str) -> CommandResult:
-        return CommandResult(code, out, err)
 
     @contextmanager
     def terminal(
@@ -414,10 +443,15 @@ def make_pack(folder: Path, *, name: str = "vault-os", version: str = "1") -> Pa
     raw, pack = folder / "raw.img", folder / f"{name}-{version}.pack"
     if not raw.exists():
         make_image(raw)
-        run.run([*PROVISION, "image", "keygen", "release", "--dir", folder])
+        made(forkserver.provision(["image", "keygen", "release", "--dir", folder]))
     options = ("--name", name, "--version", version, "--sign", folder / "release.key")
-    run.run([*PROVISION, "image", "pack", raw, "-o", pack, *map(str, options)])
+    made(forkserver.provision(["image", "pack", raw, "-o", pack, *options]))
     return pack
+
+
+def made(said: tuple[int, bytes, bytes]) -> None:
+    code, _, complaint = said
+    assert code == 0, complaint.decode()
 
 
 @pytest.fixture(scope="session")

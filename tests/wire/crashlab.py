@@ -21,7 +21,6 @@ from provisioner import run
 from provisioner.domain.stage import RESTING, Stage
 from provisioner.errors import ProgramError, ProvisionError, RefusedError
 from provisioner.state.database import Database
-from provisioner.state.secrets import deployment_key_file, put_bmc_login
 from tests.wire.conftest import Inside, Puppet, Reply, World, held
 from tests.wire.cubelab import Cubes
 
@@ -126,7 +125,7 @@ class Machine(Puppet):
         while self._say("written", "continue", "reboot", **end) != "reboot":
             self._nap()
         self._hold(S.RESTARTING, lambda: self._say("written", "reboot", **end))
-        self.cubes.boot(self.address, self.mac, "vault-os@1", "disk-1")
+        self.cubes.boot(self.address, self.mac, "vault-os@1", "disk-1", self.login)
         assert self.phone(host_keys=[self.cubes.host_key]).status == 200
         for stage in (S.VERIFYING, S.SEALING):
             while not self.gates[stage].is_set():
@@ -265,7 +264,7 @@ def site(world: World, folder: Path, discover: str, prober_argv: list[str], host
     bmcs = [f"10.77.1.{number}" for number in range(1, hosts + 1)]
     for address in bmcs:
         world.lan.add_address(f"{address}/32", "lo")
-    put_bmc_login(world.state, "lab", "provision", "lab-secret")
+    world.client.put_secret("lab", "provision", "lab-secret")
     machines = []
     for address in bmcs:
         bmc = {"driver": "ipmi", "address": address, "secret": "lab", "console": "none"}
@@ -274,8 +273,7 @@ def site(world: World, folder: Path, discover: str, prober_argv: list[str], host
         machines[-1].bmc = address
     (folder / "cubes").mkdir()
     (folder / "bmcs").mkdir()
-    login = deployment_key_file(world.state).with_suffix(".pub").read_text().strip()
-    Machine.cubes, Machine.ended = Cubes(folder / "cubes", login), Flag()
+    Machine.cubes, Machine.ended = Cubes(folder / "cubes"), Flag()
     simulators = world.lan.argv(sys.executable, PROGRAMS / "bmcs.py", folder / "bmcs", *bmcs)
     with (
         Machine.cubes.reachable(world.lan, [machine.address for machine in machines]),

@@ -44,20 +44,21 @@ Match LocalAddress {address}
 class Cubes:
     """The systems on the disks of hosts, by the hosts' addresses."""
 
-    def __init__(self, folder: Path, login: str) -> None:
-        """`login` is the public key that a deployment brings along."""
+    def __init__(self, folder: Path) -> None:
         self.folder, self.host_key = folder, " ".join(make_key(folder / "host").split()[:2])
-        self._login = login
+        self._logins: dict[str, str] = {}
 
-    def boot(self, address: str, mac: str, image: str, serial: str) -> None:
+    def boot(self, address: str, mac: str, image: str, serial: str, login: str) -> None:
         """A fresh system, as the image's first boot leaves it; what was there before is put aside.
 
+        `login` is the public key that the deployment brings along.
         In the middle of its verification, and of its sealing, it waits for `release`.
         """
         root = self._place(address) / "root"
         if root.exists():
             root.rename(root.with_name(f"root.{len(list(root.parent.iterdir()))}"))
-        furnish(root, self._login)
+        self._logins[address] = login
+        furnish(root, login)
         name, _, version = image.partition("@")
         files = {
             "etc/os-release": f"IMAGE_ID={name}\nIMAGE_VERSION={version}\n",
@@ -85,7 +86,7 @@ class Cubes:
         """Whether nothing of ours opens it any more, and its seed is erased."""
         root = self._place(address) / "root"
         keys = (root / "home/provision/.ssh/authorized_keys").read_text()
-        return self._login.split()[1] not in keys and not any((root / "cidata.img").read_bytes())
+        return self._logins[address].split()[1] not in keys and not any((root / "cidata.img").read_bytes())
 
     def _place(self, address: str) -> Path:
         return self.folder / address

@@ -13,7 +13,6 @@ from threading import Thread
 from typing import Any
 
 from provisioner.domain.stage import RESTING, Stage
-from provisioner.state.secrets import deployment_key_file
 from tests.wire import dhcplab
 from tests.wire.conftest import World, held, make_pack, namespace
 from tests.wire.crashlab import PROGRAMS, Killed, Machine
@@ -140,8 +139,7 @@ def rack(world: World, folder: Path, bmcs: list[str], addresses: list[str]) -> I
         (folder / name).mkdir()
     acts = folder / "bmcs" / "acts"
     acts.touch()
-    login = deployment_key_file(world.state).with_suffix(".pub").read_text().strip()
-    Machine.cubes, Machine.ended = Cubes(folder / "cubes", login), Flag()
+    Machine.cubes, Machine.ended = Cubes(folder / "cubes"), Flag()
     simulators = world.lan.argv(sys.executable, PROGRAMS / "bmcs.py", folder / "bmcs", *bmcs)
     with (
         Machine.cubes.reachable(world.lan, addresses),

@@ -16,6 +16,7 @@ import pytest
 from provisioner import daemon, run, settings
 from provisioner.daemon import parent
 from provisioner.errors import ServiceError
+from provisioner.state import site_certificate
 from provisioner.state.database import Database
 from provisioner.state.schema import SCHEMA_VERSION
 from provisioner.system import shipped
@@ -58,6 +59,7 @@ def serve(lan: Namespace, tmp_path: Path) -> Callable[..., CommandResult]:
         ("dns", "SOCK_DGRAM", 53),
         ("dns", "SOCK_STREAM", 53),
         ("web", "SOCK_STREAM", 80),
+        ("api", "SOCK_STREAM", 443),
     ],
 )
 def test_a_port_that_is_in_use_is_named_with_the_service_that_needs_it(
@@ -180,6 +182,29 @@ def test_a_state_folder_with_too_long_a_path_for_its_sockets_is_said(
     assert said.code == 1 and "is too long for Unix sockets (PV-613)" in said.err, said.err
 
 
+def test_a_folder_is_made_ready_without_an_interface_or_a_port(
+    serve: Callable[..., CommandResult], tmp_path: Path
+) -> None:
+    words = ("--init", "--interface", "none0", "--address", "10.77.0.1/24")
+    first, again = serve(*words), serve(*words)
+    assert first.code == again.code == 0, first.err
+    assert first.out == again.out == f"{site_certificate.fingerprint(tmp_path / 's')}\n"
+    assert not [path for path in (tmp_path / "s" / "secrets").iterdir() if path.stat().st_mode & 0o077]
+
+
+def test_a_socket_for_everybody_takes_no_files_place(
+    serve: Callable[..., CommandResult], tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("mine")
+    settings_file = tmp_path / "provisioner.toml"
+    assert serve("--prepare", *NETWORK).code == 0
+    for place, words in ((tmp_path / "file", "is no socket"), (tmp_path / "no" / "s", "no such folder")):
+        settings_file.write_text(f'[access]\nsocket = "{place}"\n')
+        said = serve("--settings", settings_file, "--only", "api", *NETWORK)
+        assert said.code == 1 and words in said.err and "(PV-613)" in said.err, said.err
+    assert (tmp_path / "file").read_text() == "mine"
+
+
 def test_a_second_service_on_the_same_state_folder_is_refused(service: Inside) -> None:
     service.ensure()
     said = service.lan.provision("serve", "--state", service.state, *NETWORK)
@@ -275,7 +300,7 @@ def test_a_state_folder_that_others_could_look_into_is_closed(
     used: Path, quiet: Namespace, inside: type[Inside], tmp_path: Path
 ) -> None:
     used.chmod(0o755)
-    (used / "secrets" / "operator.token").chmod(0o644)
+    (used / "secrets" / "https.key").chmod(0o644)
     with inside(quiet, tmp_path) as made:
         said = made.log.read_text()
         assert f"others could look into {used} (mode 0755); now they cannot (0700)" in said
@@ -337,7 +362,10 @@ def test_the_shipped_settings_are_the_defaults_with_and_without_the_comment_sign
         "dhcp": {"hosts", "discovery", "router", "time_server"},
         "mirror": {"path"},
         "dns": {"forward"},
+        "secrets": {"key_file", "passphrase_file"},
         "networks": True,
+        "access": {"socket"},
+        "webhooks": True,
     }  # examples: none by default
     assert found.model_dump(exclude=sections) == bare.model_dump(exclude=sections)
     assert (found.hosts_range, found.discovery_range) == (bare.hosts_range, bare.discovery_range)
@@ -346,6 +374,11 @@ def test_the_shipped_settings_are_the_defaults_with_and_without_the_comment_sign
         assert found.dhcp.model_fields_set == set(settings.Dhcp.model_fields)
         [further] = found.networks
         assert further.model_fields_set == set(settings.Network.model_fields) - {"subnet"}
+        [webhook] = found.webhooks
+        assert webhook.model_fields_set == set(type(webhook).model_fields)
+        assert found.access.model_fields_set == set(type(found.access).model_fields)
+        assert found.secrets.model_fields_set == set(type(found.secrets).model_fields)
+        assert found.logs.model_fields_set == set(type(found.logs).model_fields)
         assert found.orders.model_fields_set == set(settings.Orders.model_fields)
         assert found.mirror.model_fields_set == set(settings.Mirror.model_fields)
         assert found.retention.model_fields_set == set(settings.Retention.model_fields)
@@ -380,9 +413,7 @@ def test_what_is_stopped_is_replaced_within_half_a_minute(service: Inside, names
         pid = answering(web) if name == "answering" else service.pid(name)
         run.signal_process(pid, signal.SIGSTOP)
     if names == ("answering",):
-        while "the process that answers requests did not answer" not in service.log.read_text()[offset:]:
-            assert time.monotonic() < began + 30
-            time.sleep(0.2)  # the log tells nobody when it grows
+        await_other_process(service, offset, began + 30)
     else:
         for name in names:
             service.await_replaced(name, offset)
@@ -391,10 +422,37 @@ def test_what_is_stopped_is_replaced_within_half_a_minute(service: Inside, names
     assert service.exit_code is None
 
 
-def answering(web: int) -> int:
-    """The process of gunicorn's worker."""
-    children = Path(f"/proc/{web}/task/{web}/children").read_text().split()
-    return int(children[0]) if children else 0
+@pytest.mark.alone
+def test_what_hangs_before_it_serves_is_replaced_likewise(service: Inside) -> None:
+    """Stopped as soon as it is there: it has given no sign of life, and has not made its application yet."""
+    service.ensure()
+    web = service.pid("web")
+    old, offset = answering(web), service.log.stat().st_size
+    run.signal_process(old, signal.SIGKILL)
+    while (new := answering(web, old)) == old:
+        pass
+    run.signal_process(new, signal.SIGSTOP)
+    await_other_process(service, offset, time.monotonic() + 30)
+    assert answering(web) != new
+    assert service.exit_code is None
+
+
+def answering(web: int, known: int = 0) -> int:
+    """The process of gunicorn's worker; `known` for as long as there is none."""
+    until = time.monotonic() + 20
+    while not (children := Path(f"/proc/{web}/task/{web}/children").read_text().split()):
+        if known:
+            return known
+        assert time.monotonic() < until, "no process answers requests"
+        time.sleep(0.05)  # gunicorn forks it when the service has said that it is ready
+    return int(children[0])
+
+
+def await_other_process(service: Inside, offset: int, until: float) -> None:
+    """Until the log says that the process that answers requests was silent, and is replaced."""
+    while "the process that answers requests did not answer" not in service.log.read_text()[offset:]:
+        assert time.monotonic() < until
+        time.sleep(0.2)  # the log tells nobody when it grows
 
 
 def test_a_killed_parent_takes_its_services_along(service: Inside) -> None:

@@ -18,7 +18,7 @@ class Payload(BaseModel):
     Only the fields are stored. Keys that are unknown here are dropped when a row of another release is read.
     """
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, defer_build=True)
 
     kind: ClassVar[str] = ""  # as it is stored: "agent.hello"
     version: ClassVar[int] = 1  # of the fields
@@ -46,7 +46,7 @@ class Payload(BaseModel):
 class Unknown(Payload):
     """An event whose kind, or whose data, this release cannot read: shown, and nothing more."""
 
-    model_config = ConfigDict(extra="allow", frozen=True)
+    model_config = ConfigDict(extra="allow", frozen=True, defer_build=True)
 
     __pydantic_extra__: dict[str, JsonValue]
 

@@ -11,7 +11,7 @@ from provisioner.domain.stage import Stage
 class RootDisk(BaseModel):
     """The disk below the root file system, as the system says; `size` in bytes."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True, coerce_numbers_to_str=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, defer_build=True, coerce_numbers_to_str=True)
 
     name: str = ""
     serial: str = ""
@@ -40,6 +40,8 @@ class DiskChosen(Payload):
 
 class SystemReport(BaseModel):
     """What the system on the disk says of itself; `host_keys` are lines as `ssh-ed25519 AAAA…`."""
+
+    model_config = ConfigDict(defer_build=True)
 
     host_keys: tuple[str, ...] = ()
     image_id: str = ""

@@ -25,7 +25,7 @@ REFUSED_HINT = "the log of the service, or of whatever else answers there, says 
 BUILD_HINT = "provision ramdisk build puts it into the state folder"
 OTHER_FILE_HINT = "ss -lunp 'sport = :69' on the service's machine: does another TFTP server answer there?"
 SILENCE_HINT = "is a firewall between? UDP port 69, and high ports for the answers, must be open both ways"
-DOWN_HINT = "does the tftp service run there? systemctl status provisioner; provision check"
+DOWN_HINT = "does the tftp service run there? systemctl status provisioner-tftp; provision check"
 
 
 @dataclass(frozen=True)

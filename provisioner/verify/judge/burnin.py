@@ -10,6 +10,7 @@ from provisioner.system.units import duration
 from provisioner.verify.evidence import NvmlGpu
 from provisioner.verify.evidence_burnin import BurninGpu, BurninReport, BurninTest, PeerCopy
 from provisioner.verify.judge.finding import Check, Finding, good, left_out, miss, needless, unproved
+from provisioner.verify.judge.readings import is_possible_rate
 from provisioner.verify.judge.seen import Seen, listed
 from provisioner.verify.model import GpuKind
 
@@ -45,7 +46,7 @@ def ran(seen: Seen) -> Iterator[Finding]:
     if fault := _not_made(report) or _too_little(report, seen.expected.acceptance):
         yield unproved(fault)
         return
-    faults = [*_strangers(seen, report), *_doubled(report), *_unburnt(seen)]
+    faults = [*_strangers(seen, report), *_doubled(report), *_unburnt(seen), *_uncopied(seen, report)]
     yield from faults
     if not faults and not any(each(seen)):
         yield unproved("the burn-in has no result of a GPU that the profile names")
@@ -92,6 +93,9 @@ def _doubled(report: BurninReport) -> Iterator[Finding]:
                 yield unproved(
                     f"the burn-in has {count} results of the test {name} of GPU {gpu.bus}", gpu.bus
                 )
+    for (source, target), count in Counter((copy.source, copy.target) for copy in report.peers).items():
+        if count > 1:
+            yield unproved(f"the burn-in has {count} results of copies from {source} to {target}")
 
 
 def _strangers(seen: Seen, report: BurninReport) -> Iterator[Finding]:
@@ -111,6 +115,44 @@ def _unburnt(seen: Seen) -> Iterator[Finding]:
             yield left_out(f"{seen.place(gpu)}: {'; '.join(words[:MOST_NAMED])}", gpu.bus)
 
 
+def _uncopied(seen: Seen, report: BurninReport) -> Iterator[Finding]:
+    """The copies between GPUs that the level makes: round in a ring, or from each to each other."""
+    known = {gpu.uuid: gpu for gpu in seen.cards.answering}
+    uuids = list(dict.fromkeys(gpu.uuid for gpu in report.gpus if gpu.uuid in known))
+    copies = {(copy.source, copy.target): copy for copy in report.peers}
+    lacking: dict[str, list[str]] = {}
+    for source, target in _pairs(uuids, seen.expected.acceptance.level):
+        if word := _uncopied_as(copies.get((source, target))):
+            lacking.setdefault(source, []).append(f"to {seen.place(known[target])} {word}")
+    for source, words in lacking.items():
+        more = f"; {len(words) - MOST_NAMED} more" if len(words) > MOST_NAMED else ""
+        gpu = known[source]
+        yield left_out(f"copies from {seen.place(gpu)}: {'; '.join(words[:MOST_NAMED])}{more}", gpu.bus)
+
+
+def _pairs(uuids: list[str], level: Level) -> list[tuple[str, str]]:
+    """From whom to whom, in the order in which the burn-in has them; a ring below level full."""
+    if level is Level.QUICK or len(uuids) < 2:
+        return []
+    if level is Level.STANDARD:
+        return list(zip(uuids, [*uuids[1:], uuids[0]], strict=True))
+    return [(source, target) for source in uuids for target in uuids if source != target]
+
+
+def _uncopied_as(copy: PeerCopy | None) -> str:
+    """Why it says nothing; empty where it does, be it of errors, which another check tells."""
+    if copy is None:
+        return "none were made"
+    if copy.state == "skipped":
+        return f"they were left out ({copy.reason or 'no reason given'})"
+    if copy.state == "error" or copy.errors:
+        return ""
+    if not copy.iterations or copy.value is None:
+        return "nothing was measured"
+    odd = not is_possible_rate(copy.value, "GB/s")
+    return f"{copy.value:g} GB/s were measured, which cannot be" if odd else ""
+
+
 def _wanted(seen: Seen) -> tuple[str, ...]:
     """The tests of the level, and those that the profile has a limit for."""
     limits = seen.expected.acceptance.limits
@@ -126,7 +168,12 @@ def _unmade(gpu: BurninGpu, name: str) -> str:
         return f"the test {name} was not made"
     if test.state == "skipped":
         return f"the test {name} was left out ({test.reason or 'no reason given'})"
-    return "" if test.iterations or test.state == "error" else f"the test {name} did nothing"
+    if test.state == "error":
+        return ""
+    if not test.iterations:
+        return f"the test {name} did nothing"
+    is_odd = not is_possible_rate(test.value, test.unit)
+    return f"the test {name} measured {test.value:g} {test.unit}, which cannot be" if is_odd else ""
 
 
 def errors(seen: Seen) -> Iterator[Finding]:
@@ -225,7 +272,7 @@ CHECKS = (
         "burn-in",
         "look at what it says; does the image have torch for this driver?",
         ran,
-        "the tests of the level",
+        "the tests of the level, and its copies between GPUs",
         level=Level.STANDARD,
     ),
     Check(

@@ -6,6 +6,7 @@ from provisioner.domain.acceptance import CheckStage, Level, Severity
 from provisioner.verify.evidence_burnin import DcgmTest, Nccl
 from provisioner.verify.judge.burnin import NOT_RUN
 from provisioner.verify.judge.finding import Check, Finding, absent, good, left_out, miss, needless, unproved
+from provisioner.verify.judge.readings import is_possible_rate
 from provisioner.verify.judge.seen import Seen, listed
 
 PASSED, WARNED, FAILED, ERRED = TOLD = ("pass", "warn", "fail", "error")
@@ -35,7 +36,10 @@ def _unconvincing(nccl: Nccl, wanted: int) -> str:
         return f"NCCL ended with {nccl.state!a}: {nccl.reason or 'no reason given'}"
     if nccl.gpus < wanted:
         return f"NCCL ran over {nccl.gpus} of {wanted} GPUs"
-    return "" if nccl.bus_gbps else "NCCL says that it went well, and has measured nothing"
+    if not nccl.bus_gbps:
+        return "NCCL says that it went well, and has measured nothing"
+    is_odd = not is_possible_rate(nccl.bus_gbps, "GB/s")
+    return f"NCCL has measured {nccl.bus_gbps:g} GB/s, which cannot be" if is_odd else ""
 
 
 def nccl_bandwidth(seen: Seen) -> Iterator[Finding]:

@@ -6,6 +6,7 @@ from provisioner.domain.acceptance import CheckStage
 from provisioner.verify.judge.finding import Check, Finding, miss, needless
 from provisioner.verify.judge.host import gib
 from provisioner.verify.judge.inventory import answered, is_asked, switch, whole
+from provisioner.verify.judge.readings import is_possible
 from provisioner.verify.judge.seen import Seen
 
 # ECC takes up to 6.3 % of GDDR6; drivers before R510 count what they keep for themselves as missing, too: of
@@ -31,7 +32,7 @@ def link_width(seen: Seen) -> Iterator[Finding]:
     """Width only: the generation falls when the GPU idles."""
     faults = False
     for gpu, kind in seen.cards.pairs():
-        if gpu.width is not None and gpu.width < kind.link_width:
+        if gpu.width is not None and is_possible("width", gpu.width) and gpu.width < kind.link_width:
             faults = True
             able = f", it can x{gpu.width_max}: reseat it" if (gpu.width_max or 0) > gpu.width else ""
             words = f"{seen.place(gpu)} has a PCIe link of x{gpu.width}, the profile wants"

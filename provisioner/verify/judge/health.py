@@ -6,6 +6,7 @@ from provisioner.domain.acceptance import CheckStage, Severity
 from provisioner.verify.evidence import NvmlGpu
 from provisioner.verify.judge.finding import Check, Finding, miss, needless
 from provisioner.verify.judge.inventory import answered
+from provisioner.verify.judge.readings import is_possible
 from provisioner.verify.judge.seen import Seen
 from provisioner.verify.judge.told import Question, ask
 from provisioner.verify.model import GpuKind
@@ -168,6 +169,19 @@ def _throttled(seen: Seen, gpu: NvmlGpu, kind: GpuKind) -> Finding | None:
     return miss(sentence, gpu.bus, mask, BAD_REASONS, "", cure(mask))
 
 
+def _hot(seen: Seen, gpu: NvmlGpu, kind: GpuKind) -> Finding | None:
+    degrees, most = gpu.temperature or 0, gpu.temperature_slowdown
+    if most is None or not is_possible("temperature_slowdown", most) or degrees < most:
+        return None
+    words = f"{seen.place(gpu)} has {degrees:g} °C while it idles, and slows itself down at {most:g} °C"
+    return miss(words, gpu.bus, degrees, most, "")
+
+
+temperature = ask(
+    Question("temperature", ("temperature",), "every GPU tells its temperature, and none is hot"), _hot
+)
+
+
 CHECKS = (
     Check(
         "gpu.ecc-errors",
@@ -233,5 +247,16 @@ CHECKS = (
         "look at fans, air baffles, power cables",
         throttle,
         "no hardware slowdown, no heat, no power brake",
+    ),
+    Check(
+        "gpu.temperature-idle",
+        "An idle GPU tells its temperature, and is not hot",
+        "gpu temperature at rest",
+        CheckStage.VALIDATION,
+        "NVML",
+        "look at fans, air baffles and the heat sink; a GPU whose sensor tells what cannot be is broken",
+        temperature,
+        "above 0 °C, below where it slows itself down",
+        unit="°C",
     ),
 )

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from provisioner.domain.acceptance import CheckStage, GpuSubject, Severity
 from provisioner.verify.evidence import NvmlGpu
 from provisioner.verify.judge.finding import Check, Finding, good, left_out, miss, needless
+from provisioner.verify.judge.readings import is_possible
 from provisioner.verify.judge.seen import VALUES, Cards, Seen, in_slot, label, listed
 from provisioner.verify.model import GpuKind
 
@@ -37,8 +38,8 @@ def asked_of(kind: GpuKind) -> dict[str, bool]:
 def tells(cards: Cards, what: str) -> bool:
     """Whether there are any GPUs, and each says a value for which it is asked."""
     pairs = list(cards.pairs())
-    told = (getattr(gpu, what) is not None for gpu, kind in pairs if asked_of(kind)[what])
-    return bool(pairs) and all(told)
+    told = [getattr(gpu, what) for gpu, kind in pairs if asked_of(kind)[what]]
+    return bool(pairs) and all(value is not None and is_possible(what, value) for value in told)
 
 
 def is_asked(seen: Seen, what: str) -> bool:
@@ -156,18 +157,26 @@ def values(seen: Seen) -> Iterator[Finding]:
     """Every GPU tells what is asked of it; what one does not in one sentence: a dying one tells nothing."""
     is_whole = True
     for gpu, kind in seen.cards.pairs():
-        reasons: dict[str, list[str]] = {}
-        for what, asked in asked_of(kind).items():
-            if asked and getattr(gpu, what) is None:
-                reasons.setdefault(gpu.why(what), []).append(VALUES[what])
-        if reasons:
+        if untold := _untold(gpu, kind):
             is_whole = False
-            untold = "; ".join(f"no {listed(names)}: {reason}" for reason, names in reasons.items())
-            yield miss(f"{seen.place(gpu)} tells {untold}", gpu.bus)
+            yield miss(f"{seen.place(gpu)} tells {'; '.join(untold)}", gpu.bus)
     if is_whole and any(seen.cards.pairs()):
         yield good("every GPU tells what is asked of it")
     elif is_whole:
         yield left_out("no GPU of the profile answers")
+
+
+def _untold(gpu: NvmlGpu, kind: GpuKind) -> list[str]:
+    """What is asked and not told, by the reason; what is told and cannot be is no better."""
+    reasons: dict[str, list[str]] = {}
+    odd = []
+    for what, asked in asked_of(kind).items():
+        value = getattr(gpu, what)
+        if asked and value is None:
+            reasons.setdefault(gpu.why(what), []).append(VALUES[what])
+        elif asked and not is_possible(what, value):
+            odd.append(f"{value} for its {VALUES[what]}, which cannot be")
+    return [*(f"no {listed(names)}: {reason}" for reason, names in reasons.items()), *odd]
 
 
 @answered

@@ -4,8 +4,18 @@ from collections.abc import Iterator
 
 from provisioner.domain.acceptance import CheckStage, Severity
 from provisioner.verify.evidence import NvmlGpu, PcieFunction
-from provisioner.verify.judge.finding import Check, Finding, absent, good, left_out, miss, needless
+from provisioner.verify.judge.finding import (
+    Check,
+    Finding,
+    absent,
+    good,
+    left_out,
+    miss,
+    needless,
+    unproved,
+)
 from provisioner.verify.judge.inventory import answered
+from provisioner.verify.judge.readings import is_possible
 from provisioner.verify.judge.seen import Seen, listed
 from provisioner.verify.judge.told import Question, ask
 from provisioner.verify.model import GpuKind
@@ -19,7 +29,7 @@ def path(seen: Seen) -> Iterator[Finding]:
     The GPU's own link is told by NVML where the profile names its lanes, and not told twice.
     """
     ways = {gpu.bus: seen.path(gpu.bus) for gpu, _ in seen.cards.pairs()}
-    faults = list(_narrow(seen))
+    faults = [*_impossible(seen), *_narrow(seen)]
     yield from faults
     if unknown := [bus for bus, way in ways.items() if not way]:
         yield left_out(f"the way to GPU {listed(unknown)} was not read" if seen.functions else UNREAD)
@@ -30,13 +40,23 @@ def path(seen: Seen) -> Iterator[Finding]:
         yield good("every hop between GPUs and root ports has its lanes", widths)
 
 
+def _impossible(seen: Seen) -> Iterator[Finding]:
+    """Each hop whose lanes cannot be, once: of a device that is gone all bits are set."""
+    pairs = list(seen.cards.pairs())
+    hops = {hop.bus: hop.width for gpu, kind in pairs for hop, _ in _hops(seen, gpu, kind)}
+    for bus, width in hops.items():
+        if not is_possible("width", width):
+            name = "GPU" if _is_gpu(seen, bus) else "PCI bridge"
+            yield unproved(f"{name} {bus}{seen.slot(bus)} has a link of x{width}, which cannot be", bus)
+
+
 def _narrow(seen: Seen) -> Iterator[Finding]:
     """A hop that several GPUs share is one fault, at the place where it is mended."""
     behind: dict[str, list[str]] = {}
     hops: dict[str, tuple[PcieFunction, int]] = {}
     for gpu, kind in seen.cards.pairs():
         for hop, wanted in _hops(seen, gpu, kind):
-            if (hop.width or 0) < wanted:
+            if is_possible("width", hop.width) and (hop.width or 0) < wanted:
                 behind.setdefault(hop.bus, []).append(seen.place(gpu))
                 hops[hop.bus] = (hop, max(wanted, hops.get(hop.bus, (hop, 0))[1]))
     for bus, (hop, wanted) in hops.items():

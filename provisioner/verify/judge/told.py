@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from provisioner.verify.evidence import NvmlGpu
 from provisioner.verify.judge.finding import Finding, absent, good, left_out, unproved
 from provisioner.verify.judge.inventory import SILENT
+from provisioner.verify.judge.readings import is_possible
 from provisioner.verify.judge.seen import Seen
 from provisioner.verify.model import GpuKind
 
@@ -42,7 +43,12 @@ def ask(question: Question, fault: Fault) -> Callable[[Seen], Iterator[Finding]]
 
 def _of_gpu(seen: Seen, gpu: NvmlGpu, kind: GpuKind, question: Question, fault: Fault) -> Finding | bool:
     """Its fault; else whether it told all."""
-    missing = [name for name in question.fields if getattr(gpu, name) is None]
+    told = {name: getattr(gpu, name) for name in question.fields}
+    missing = [name for name, value in told.items() if value is None]
+    for name, value in told.items():
+        if not is_possible(name, value):
+            words = f"{seen.place(gpu)} tells {value:g} for its {question.words}, which cannot be"
+            return unproved(words, gpu.bus)
     if not missing:
         return fault(seen, gpu, kind) or True
     reason = gpu.why(missing[0])

@@ -7,6 +7,7 @@ from provisioner.verify.evidence import NvmlGpu
 from provisioner.verify.judge.burnin import NOT_RUN, each
 from provisioner.verify.judge.finding import Check, Finding, good, left_out, miss, needless, unproved
 from provisioner.verify.judge.health import cure, slowed
+from provisioner.verify.judge.readings import is_possible
 from provisioner.verify.judge.seen import Seen, listed
 from provisioner.verify.model import GpuKind
 
@@ -21,8 +22,11 @@ def watched(
         if not found:
             yield left_out(NOT_RUN)
             return
-        faults = [
-            one for gpu, kind, value in found if value is not None and (one := fault(seen, gpu, kind, value))
+        faults = list(impossible(seen, field, words))
+        faults += [
+            one
+            for gpu, kind, value in found
+            if value is not None and is_possible(field, value) and (one := fault(seen, gpu, kind, value))
         ]
         yield from faults
         if silent := [seen.place(gpu) for gpu, _, value in found if value is None]:
@@ -31,6 +35,14 @@ def watched(
             yield good(fine, {gpu.bus: value for gpu, _, value in found})
 
     return findings
+
+
+def impossible(seen: Seen, field: str, words: str) -> Iterator[Finding]:
+    """What was watched and cannot be, whether or not the profile has a limit."""
+    for gpu, _, burnt in each(seen):
+        value = getattr(burnt.watch, field)
+        if not is_possible(field, value):
+            yield unproved(f"{seen.place(gpu)}: {words} under load was {value:g}, which cannot be", gpu.bus)
 
 
 def _throttled(seen: Seen, gpu: NvmlGpu, kind: GpuKind, mask: float) -> Finding | None:
@@ -101,7 +113,8 @@ def temperature(seen: Seen) -> Iterator[Finding]:
     limit = seen.expected.acceptance.limits.temperature_max
     if limit is None:
         told = {gpu.bus: burnt.watch.temperature_max for gpu, _, burnt in each(seen)}
-        yield needless("the profile has no temperature_max: measured and not judged", told)
+        unlimited = needless("the profile has no temperature_max: measured and not judged", told)
+        yield from list(impossible(seen, "temperature_max", "temperature")) or [unlimited]
         return
 
     def hot(seen: Seen, gpu: NvmlGpu, kind: GpuKind, degrees: float) -> Finding | None:

@@ -73,9 +73,13 @@ def hello() -> Response:
         return Response(row.reason, 403, mimetype="text/plain")
     site.database.hosts.put_hardware(host.name, reported(message), site.clock())
     do: protocol.Do = "continue" if row.stage == Stage.WRITING else "stop"  # an order may end here
-    order = _order(site, host, row, phone_token)
+    seed: dict[str, str] = {}  # who is to stop writes none, and the key that would be in it has ended
+    if do == "continue":
+        url = site.settings.url_for(client_address())
+        seed = rendering.seed(site, row, server=url, token=phone_token)
+    order = _order(site, host, row, seed)
     response = jsonify(protocol.dump(protocol.HelloAnswer(do, token, site.real_time(), order)))
-    served = {f"seed/{name}": text for name, text in order.seed.items()}
+    served = {f"seed/{name}": text for name, text in seed.items()}
     response.call_on_close(lambda: rendering.keep(site, row, served, secrets={phone_token: rendering.TOKEN}))
     return response
 
@@ -120,7 +124,7 @@ def _checked_mac(mac: str) -> str:
         abort(404)
 
 
-def _order(site: Site, host: Host, row: Deployment, phone_token: str) -> protocol.Order:
+def _order(site: Site, host: Host, row: Deployment, seed: dict[str, str]) -> protocol.Order:
     hints = target_disk.ordered(site, host, row)
     name, version = row.image.split("@", 1)
     return protocol.Order(
@@ -136,7 +140,7 @@ def _order(site: Site, host: Host, row: Deployment, phone_token: str) -> protoco
         foreign=row.erase_foreign,
         expected_serial=row.serial,
         former_names=host_names.of(site, host)[1:],
-        seed=rendering.seed(site, row, server=site.settings.url_for(client_address()), token=phone_token),
+        seed=seed,
     )
 
 

@@ -11,6 +11,7 @@ own second try, so it is answered; each is written down.) The nonce is worth not
 
 import logging
 import secrets
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import NoReturn
 
@@ -47,6 +48,7 @@ from provisioner.state.secrets import phone_token
 from provisioner.system import disk_names
 from provisioner.system.checksum import sha256_text
 from provisioner.system.text import clean
+from provisioner.web.audience import MACHINES, Audience
 from provisioner.web.machines import files
 from provisioner.web.machines.refusals import note_refused_card
 from provisioner.web.machines.token import AGENT_STAGES
@@ -54,6 +56,9 @@ from provisioner.web.request import client_address, json_body, the_site
 
 log = logging.getLogger(__name__)
 routes = Blueprint("autoinstall", __name__)
+AUDIENCES: Mapping[str, Audience] = {
+    f"autoinstall.{name}": MACHINES for name in ("installer_file", "seed_file", "gate", "events")
+}
 # curtin and subiquity call the end of their work so; the machine reboots a few seconds later
 DONE = "subiquity/Late/run"
 # A part that fails need not end the installation (without a network the list of snaps never loads). These do;
@@ -67,7 +72,7 @@ ENDS = frozenset(
 class Report(BaseModel):
     """An event as curtin, subiquity and cloud-init post it (curtin/reporter/events.py)."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, defer_build=True)
 
     name: Readable = Field(min_length=1, max_length=300)
     description: Readable = Field("", max_length=10 * LONGEST_READABLE)

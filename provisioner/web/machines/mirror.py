@@ -3,15 +3,19 @@
 Audience: anyone. It holds nothing that is secret, and who reads it checks its signature.
 """
 
+from collections.abc import Mapping
+
 from flask import Blueprint, Response, abort, request
 
 from provisioner.mirror import layout
-from provisioner.settings import Mirror
+from provisioner.setting_sections import Mirror
+from provisioner.web.audience import LAN, Audience
 from provisioner.web.machines import files
 from provisioner.web.request import the_site
 
 routes = Blueprint("mirror", __name__)
 METHODS = ("GET", "HEAD")
+AUDIENCES: Mapping[str, Audience] = {"mirror.by_path": LAN}
 
 
 @routes.before_app_request

@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 class PhonedDisk(BaseModel):
     """The disk below the root file system; `size` in bytes."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True, coerce_numbers_to_str=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, defer_build=True, coerce_numbers_to_str=True)
 
     name: Words = ""
     serial: Readable = Field("", max_length=200)
@@ -36,7 +36,7 @@ class PhonedDisk(BaseModel):
 class PhoneHome(BaseModel):
     """What the OS on the disk says of itself after its first boot."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, defer_build=True)
 
     deployment: Readable = Field(max_length=40)
     token: Readable = Field(max_length=100)

@@ -1,5 +1,9 @@
 """Evidence of who asked for what was not his: gathered for two seconds, and then written down.
 
+It is in the log of the host that it is about, and in the audit: of machines' requests the event is also the
+audit's line (domain/audit_events.py); of people's there is a line with their name, whether a host is meant
+or not (`note_access`).
+
 A flood of forged requests costs a transaction a second, and of one kind a deployment keeps no more than
 `state/events.py` says. What is gathered when the process ends is lost.
 """
@@ -12,6 +16,8 @@ from dataclasses import dataclass, replace
 
 from flask import current_app
 
+from provisioner.deployment.access import AccessEntry, audited, log_access
+from provisioner.domain.audit import Entry
 from provisioner.domain.event import Event
 from provisioner.domain.events.request import RequestRefused
 from provisioner.domain.stage import UNDER_WAY
@@ -19,6 +25,7 @@ from provisioner.domain.values import parse_mac
 from provisioner.errors import ProvisionError
 from provisioner.site import lan
 from provisioner.site.site import Site
+from provisioner.state import audit
 from provisioner.system.text import clean
 from provisioner.web.request import client_address, the_site
 
@@ -49,10 +56,11 @@ class _Gathered:
 class Refusals:
     """What was refused since the last writing. Shared by a process's threads."""
 
-    def __init__(self, site: Site) -> None:
-        self._site = site
+    def __init__(self, site: Site, source: str = "guard") -> None:
+        """`source` is that of its events."""
+        self._site, self._source = site, source
         self._lock, self._writing = threading.Lock(), threading.Lock()
-        self._gathered: dict[_Key, _Gathered] = {}
+        self._gathered: dict[_Key | Entry, _Gathered] = {}
         self._timer: threading.Timer | None = None
 
     def add(self, host: str, event: RequestRefused) -> None:
@@ -66,9 +74,18 @@ class Refusals:
             log.warning("a refusal could not be written down: %s", fault)
             return
         key = _Key(host, row.id if row and row.stage in UNDER_WAY else "", event)
+        beyond = replace(key, event=RequestRefused(what="many requests", sentence=OTHERS))
+        self._gather(key, beyond)
+
+    def add_line(self, entry: Entry) -> None:
+        """Gather a line of the audit, which is for its kinds that are counted."""
+        untimed = entry.model_copy(update={"time": 0.0})
+        self._gather(untimed, Entry(kind=entry.kind, time=0, sentence=OTHERS, result=entry.result))
+
+    def _gather(self, key: _Key | Entry, beyond: _Key | Entry) -> None:
         with self._lock:
             if key not in self._gathered and len(self._gathered) >= MOST:
-                key = replace(key, event=RequestRefused(what="many requests", sentence=OTHERS))
+                key = beyond
             due = time.monotonic() + PAUSE
             self._gathered.setdefault(key, _Gathered(self._site.clock(), due)).count += 1
             if self._timer is None:
@@ -101,16 +118,20 @@ class Refusals:
             except ProvisionError as fault:
                 log.warning("%d refusals could not be written down: %s", len(gathered), fault)
 
-    def _put(self, gathered: dict[_Key, _Gathered]) -> None:
+    def _put(self, gathered: dict[_Key | Entry, _Gathered]) -> None:
         database, now = self._site.database, self._site.clock()
         with database.writing():
             for key, found in gathered.items():
+                if isinstance(key, Entry):
+                    line = key.model_copy(update={"time": found.first})
+                    audit.record(database, line, count=found.count)
+                    continue
                 data = key.event.model_copy(update={"first": found.first, "count": found.count})
                 if key.deployment:
                     row = database.deployments.get(key.deployment)
-                    event = Event.of(row, data, source="guard", now=now)
+                    event = Event.of(row, data, source=self._source, now=now)
                 else:
-                    event = Event.of_host(key.host, data, source="guard", now=now)
+                    event = Event.of_host(key.host, data, source=self._source, now=now)
                 database.events.add(event, repeatable=True)
 
 
@@ -121,6 +142,12 @@ def note_refused(
     words = {"what": what, "mac": mac, "serial": serial, "uuid": uuid, "sentence": sentence}
     kept = {name: clean(text, LONGEST) for name, text in words.items()}
     refusals().add(host, RequestRefused(address=client_address(), **kept))
+
+
+def note_access(entry: AccessEntry) -> None:
+    """Somebody was refused where people come in: in the service's log now, in the audit soon."""
+    log_access(entry)
+    refusals().add_line(audited(the_site(), entry))
 
 
 def refusals() -> Refusals:

@@ -1,64 +1,56 @@
-"""Who may use the operators' API; whoever may not is in a host's log, or in the service's."""
+"""Who may use the API: a role for each route. What is written down of who is refused: `refused.py`."""
 
-import logging
-import socket
+import os
 
-from flask import request
+from flask import abort, g, request
 
-from provisioner.deployment.tokens import token_fits
-from provisioner.errors import ProvisionError, RefusedError
-from provisioner.site import lan
-from provisioner.state.secrets import operator_token_hash
-from provisioner.web.machines.refusals import note_refused
-from provisioner.web.operators.deployments import find
-from provisioner.web.request import client_address, the_site
-
-log = logging.getLogger(__name__)
-HOSTS = "operators_hosts"  # the noun whose routes name a host; those of deployments name one, or an order
-DEPLOYMENTS = "operators_deployments"
+from provisioner.deployment import people
+from provisioner.domain.person import Caller, Role
+from provisioner.errors import RefusedError
+from provisioner.web import audience
+from provisioner.web.client_sockets import is_local, peer_uid
+from provisioner.web.request import require, the_site
 
 
-def only_operators() -> None:
-    """Raises RefusedError (PV-601) unless the request has the operator's token or comes by the Unix socket.
+def authorize() -> None:
+    """Before every request: the caller is known and has the role that the route is declared for.
 
-    The socket is open to whoever may enter the state folder. Who is refused is written down.
+    Raises RefusedError: PV-707 by another name than ours; PV-601, PV-700, PV-708 nobody known; PV-701 a role
+    that may not.
     """
-    if _is_local():
+    _require_own_name()
+    wanted = audience.of_request()
+    if wanted == audience.ANYBODY:
         return
-    token = request.headers.get("Authorization", "").removeprefix("Bearer ")
-    if token_fits(token, operator_token_hash(the_site().settings.state)):
+    g.caller = _caller()
+    if isinstance(wanted, Role):
+        require(wanted, f"{request.method} {request.path}")
+    elif wanted is not None:  # of machines: not here
+        abort(404)
+
+
+def _caller() -> Caller:
+    sock = request.environ.get("gunicorn.socket")
+    token = _token()
+    if is_local(sock) and not token:  # whoever shows a token wants to be its owner
+        return people.by_peer(the_site(), peer_uid(sock), os.geteuid())
+    return people.by_token(the_site(), token, "" if is_local(sock) else request.remote_addr or "")
+
+
+def _token() -> str:
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def _require_own_name() -> None:
+    """A page elsewhere whose name was made to mean our address (DNS rebinding) calls us by that name."""
+    if is_local(request.environ.get("gunicorn.socket")):
         return
-    _note("the operator's token is wrong" if token else "it has no operator's token")
-    raise RefusedError(
-        "the service does not know this token",
-        hint="export PROVISION_TOKEN with the text of STATE/secrets/operator.token",
-        code=601,
-    )
-
-
-def _is_local() -> bool:
-    connection = request.environ.get("gunicorn.socket")
-    return connection is not None and connection.family == socket.AF_UNIX
-
-
-def _note(sentence: str) -> None:
-    """In the log of the host that asks, else of the one that is asked about, else in the service's."""
-    what = f"{request.method} {request.path}"
-    try:
-        host = lan.host_at(the_site(), client_address()) or _host_asked_about()
-    except ProvisionError:  # evidence never changes an answer
-        host = ""
-    if host:
-        note_refused(host, what, sentence)
-    else:
-        log.warning("refused to %s: %s: %s", client_address(), what, sentence)
-
-
-def _host_asked_about() -> str:
-    """Empty where the route names none. Raises NotFoundError where there is none of that name."""
-    named, database = request.view_args or {}, the_site().database
-    if request.blueprint == HOSTS and "name" in named:
-        return database.hosts.get(named["name"]).name
-    if request.blueprint == DEPLOYMENTS and "ident" in named:
-        return find(the_site(), named["ident"]).host
-    return ""
+    host = request.host.lower()
+    name = host.rpartition(":")[0] if ":" in host else host
+    if name not in the_site().settings.api_names:
+        raise RefusedError(
+            "the service is not called so",
+            hint=f"{the_site().settings.api_url}; or name it in the settings: access.names",
+            code=707,
+        )

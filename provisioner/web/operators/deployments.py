@@ -1,5 +1,7 @@
 """Deployments: plan, order, show, follow, cancel."""
 
+from collections.abc import Iterator
+
 from provisioner.api.answer import EventQuery
 from provisioner.api.deployments import (
     DeploymentAnswer,
@@ -14,7 +16,7 @@ from provisioner.api.deployments import (
     OrderAnswer,
     PlanAnswer,
 )
-from provisioner.api.runs import Author
+from provisioner.api.verifications import OpenVerification, VerificationStatus
 from provisioner.deployment import admission, plan
 from provisioner.deployment.order import arm
 from provisioner.deployment.record import record, set_aside
@@ -22,15 +24,17 @@ from provisioner.diagnosis.expectation import awaited
 from provisioner.diagnosis.judges import judge
 from provisioner.diagnosis.observations import observe
 from provisioner.domain import selection
-from provisioner.domain.deployment import Deployment
+from provisioner.domain.deployment import Deployment, Terms
 from provisioner.domain.events.order import OrderCancelled, OrderResumed
 from provisioner.domain.events.payload import Failure
+from provisioner.domain.person import Role
 from provisioner.domain.selection import Candidate
 from provisioner.domain.stage import RESTING, Stage
 from provisioner.errors import NotFoundError, TransitionError, UnreadableError
 from provisioner.site.site import Site
 from provisioner.state.database import Database
-from provisioner.web.request import await_change, the_site
+from provisioner.state.verifications import Verification
+from provisioner.web.request import await_change, require, the_caller, the_site
 
 LOOKED_THROUGH = 10_000  # deployments among which those of some hosts are looked for
 
@@ -43,6 +47,7 @@ def order(body: DeploymentOrder) -> PlanAnswer | OrderAnswer:
     proposal = plan.make(site, host, image, body.terms)
     if not body.arm:
         return PlanAnswer(plan=proposal)
+    _require_terms(body.terms)
     admission.raise_first(proposal.refusals)
     plan.require_shown(proposal, body.shown)
     plan.confirm(proposal, body.confirmation, yes=body.yes)
@@ -50,13 +55,21 @@ def order(body: DeploymentOrder) -> PlanAnswer | OrderAnswer:
         site,
         host,
         image,
-        by=body.by,
+        by=the_caller().name,
         stop_after=body.stop_after,
         iso=proposal.installer,
         terms=body.terms,
         shown=proposal.digest,
     )
     return OrderAnswer(plan=proposal, deployment=DeploymentStatus.model_validate(row))
+
+
+def _require_terms(terms: Terms) -> None:
+    """What a technician cannot judge at the rack. Raises RefusedError (PV-701)."""
+    if terms.erase_foreign:
+        require(Role.OPERATOR, "allowing that somebody else's data are lost")
+    if terms.allow_downgrade:
+        require(Role.OPERATOR, "allowing an older version than the host has")
 
 
 def list_newest(query: DeploymentQuery) -> DeploymentList:
@@ -70,7 +83,21 @@ def list_newest(query: DeploymentQuery) -> DeploymentList:
     rows = tuple(DeploymentStatus.model_validate(row) for row in fitting[: query.limit])
     total = len(fitting) if query.select else database.deployments.count(query.since)
     unreadable = (f"{fault} (PV-{fault.code}): {fault.hint}" for fault in database.unreadable())
-    return DeploymentList(deployments=rows, total=total, unreadable=tuple(unreadable), now=the_site().clock())
+    return DeploymentList(
+        deployments=rows,
+        total=total,
+        unreadable=tuple(unreadable),
+        verifications=tuple(_verified(database, query.select)),
+        now=the_site().clock(),
+    )
+
+
+def _verified(database: Database, select: str) -> Iterator[OpenVerification]:
+    """What goes on by an SSH key with the hosts that `select` means, by their last deployments."""
+    for row in database.verifications.open():
+        last = database.deployments.last_readable(row.host)
+        if not select or (last and _selected(database, [last], select)):
+            yield OpenVerification.model_validate(row)
 
 
 def _selected(database: Database, rows: list[Deployment], select: str) -> list[Deployment]:
@@ -106,27 +133,43 @@ def events(ident: str, query: EventQuery) -> DeploymentEvents:
     return DeploymentEvents(events=tuple(new), deployment=deployment, now=site.clock())
 
 
-def cancel(ident: str, body: Author) -> DeploymentCancelled:
+def cancel(ident: str) -> DeploymentCancelled:
     """End a deployment. The agent stops writing at its next word with us; the host is not powered off.
 
-    One that cannot be read is set aside, with what can be read of it.
+    One that cannot be read is set aside, with what can be read of it. Of a host that is verified by an SSH
+    key it is that which ends: its deployment is at rest.
     """
     site = the_site()
+    if over := _cancel_verification(site, ident, by=the_caller().name):
+        return DeploymentCancelled(verification=VerificationStatus.model_validate(over))
     try:
         row = find(site, ident)
     except UnreadableError as fault:
         if not ident.startswith("d-"):
             raise
-        row = set_aside(site, ident, fault, by=body.by)
+        row = set_aside(site, ident, fault, by=the_caller().name)
         return DeploymentCancelled(deployment=DeploymentStatus.model_validate(row))
     try:
-        row = record(site, row.id, OrderCancelled(by=body.by), source="operator")
+        row = record(site, row.id, OrderCancelled(by=the_caller().name), source="operator")
     except TransitionError as late:
         ended = site.database.deployments.get(row.id)
         raise TransitionError(
             f"{row.id} of {row.host} is {ended.stage} already", hint=_after_the_end(site, ended)
         ) from late
     return DeploymentCancelled(deployment=DeploymentStatus.model_validate(row))
+
+
+def _cancel_verification(site: Site, ident: str, *, by: str) -> Verification | None:
+    """What has ended of a host by name, serial or MAC; None where nothing goes on by an SSH key."""
+    if ident.startswith("d-"):
+        return None
+    host = plan.find_host(site, ident).name
+    with site.database.writing():
+        row = site.database.verifications.open_of(host)
+        ended = row.cancelled(by) if row else None
+        if ended:
+            site.database.verifications.put(ended)
+    return ended
 
 
 def _after_the_end(site: Site, row: Deployment) -> str:
@@ -140,7 +183,7 @@ def _after_the_end(site: Site, row: Deployment) -> str:
     return f"provision status {row.id}"
 
 
-def resume(ident: str, body: Author) -> DeploymentResumed:
+def resume(ident: str) -> DeploymentResumed:
     """Let a paused deployment go on, after somebody has looked at why it was paused."""
     site = the_site()
     row = find(site, ident)
@@ -149,7 +192,7 @@ def resume(ident: str, body: Author) -> DeploymentResumed:
             f"{row.id} of {row.host} waits, for {row.reason}", hint=f"provision resume {row.run}"
         )
     try:
-        row = record(site, row.id, OrderResumed(by=body.by), source="operator")
+        row = record(site, row.id, OrderResumed(by=the_caller().name), source="operator")
     except TransitionError as refused:
         raise TransitionError(
             f"{row.id} of {row.host} is not paused, it is {row.stage}", hint=f"provision status {row.host}"
@@ -178,6 +221,8 @@ def _details(site: Site, row: Deployment) -> DeploymentDetails:
     last = site.database.events.last_of(row.id) if row.stage in RESTING else None
     seen = observe(site, row)
     details = DeploymentDetails.model_validate(row)
+    verified = site.database.verifications.open_of(row.host)
+    shown = OpenVerification.model_validate(verified) if verified else None
     console = tuple(last.data.console) if last and isinstance(last.data, Failure) else ()
     waits = {"awaits": awaited(seen), "usual": seen.usual.get(row.stage), "causes": judge(seen)}
-    return details.model_copy(update={"console": console, **waits})
+    return details.model_copy(update={"console": console, "verification": shown, **waits})

@@ -1,4 +1,4 @@
-"""The table of all that operators can ask: method, path, and the function that answers.
+"""The table of all that people can ask: method, path, the function that answers, the least role it needs.
 
 A function's parameters are the path's variables, `body` for the request's JSON and `query` for its query
 string; their types, and what it returns, are the models of `provisioner.api` that OpenAPI is made of.
@@ -13,7 +13,12 @@ from typing import get_args, get_type_hints
 
 from pydantic import BaseModel
 
+from provisioner.domain.event import Event
+from provisioner.domain.person import Role
+from provisioner.web.audience import ANYBODY, Audience
+from provisioner.web.event_stream import EventStream
 from provisioner.web.operators import (
+    audit,
     bmc,
     certificates,
     consoles,
@@ -22,23 +27,28 @@ from provisioner.web.operators import (
     images,
     machines,
     net,
+    people,
     profiles,
     runs,
     secrets,
     service,
+    streams,
+    tokens,
     verifications,
 )
 
-Handler = Callable[..., BaseModel]
+Handler = Callable[..., BaseModel | EventStream]
+VIEWER, TECHNICIAN, OPERATOR, ADMIN = Role
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One row: an HTTP method on a path below ROOT (as Flask writes it), and who answers."""
+    """One row: an HTTP method on a path below ROOT (as Flask writes it), who answers, and who may ask."""
 
     method: str
     path: str
     handler: Handler
+    audience: Audience
 
     @property
     def name(self) -> str:
@@ -60,6 +70,11 @@ class Endpoint:
         return get_type_hints(self.handler)
 
     @property
+    def is_stream(self) -> bool:
+        """Whether it goes on answering, by Server-Sent Events, each of which is an `Event`."""
+        return get_type_hints(self.handler)["return"] is EventStream
+
+    @property
     def body(self) -> type[BaseModel] | None:
         """The model of the request's JSON."""
         return self._hints.get("body")
@@ -71,65 +86,84 @@ class Endpoint:
 
     @property
     def answers(self) -> tuple[type[BaseModel], ...]:
-        """The models of the answer, one of which it is."""
+        """The models of the answer, one of which it is; of a stream that of each message."""
+        if self.is_stream:
+            return (Event,)
         answer = self._hints["return"]
         return get_args(answer) if isinstance(answer, UnionType) else (answer,)
 
 
 ENDPOINTS: tuple[Endpoint, ...] = (
-    Endpoint("GET", "/service", service.show),
-    Endpoint("GET", "/check", service.check),
-    Endpoint("GET", "/hosts", hosts.list_all),
-    Endpoint("POST", "/hosts", hosts.apply),
-    Endpoint("GET", "/hosts/<path:name>", hosts.show),
-    Endpoint("GET", "/hosts/<path:name>/render", hosts.render),
-    Endpoint("POST", "/hosts/<path:name>/lock", hosts.lock),
-    Endpoint("POST", "/hosts/<path:name>/unlock", hosts.unlock),
-    Endpoint("POST", "/hosts/<path:name>/remove", hosts.remove),
-    Endpoint("POST", "/hosts/<path:name>/rename", hosts.rename),
-    Endpoint("POST", "/hosts/<path:name>/move", hosts.move),
-    Endpoint("GET", "/hosts/<path:name>/history", hosts.history),
-    Endpoint("GET", "/hosts/<path:name>/certificates", certificates.list_of_host),
-    Endpoint("GET", "/certificates/<ident>", certificates.show),
-    Endpoint("POST", "/verifications", verifications.order),
-    Endpoint("POST", "/verifications/ramdisk", verifications.examine),
-    Endpoint("GET", "/verifications/<ident>", verifications.show),
-    Endpoint("POST", "/verifications/<path:ident>/cancel", verifications.cancel),
-    Endpoint("GET", "/sightings", hosts.sightings),
-    Endpoint("GET", "/profiles", profiles.list_all),
-    Endpoint("GET", "/profiles/<name>", profiles.show),
-    Endpoint("POST", "/profiles/learn", profiles.learn_from),
-    Endpoint("POST", "/profiles/<name>/remove", profiles.remove),
-    Endpoint("GET", "/machines", machines.list_all),
-    Endpoint("GET", "/machines/<path:name>", machines.show),
-    Endpoint("POST", "/machines/<path:name>/adopt", machines.adopt),
-    Endpoint("GET", "/images", images.list_all),
-    Endpoint("POST", "/images", images.add),
-    Endpoint("GET", "/images/garbage", images.list_garbage),
-    Endpoint("POST", "/images/garbage", images.remove_garbage),
-    Endpoint("POST", "/images/<path:name>/verify", images.verify),
-    Endpoint("POST", "/images/<path:name>/remove", images.remove),
-    Endpoint("GET", "/deployments", deployments.list_newest),
-    Endpoint("POST", "/deployments", deployments.order),
-    Endpoint("GET", "/deployments/<path:ident>", deployments.show),
-    Endpoint("GET", "/deployments/<path:ident>/events", deployments.events),
-    Endpoint("GET", "/deployments/<path:ident>/console", consoles.show),
-    Endpoint("POST", "/deployments/<path:ident>/cancel", deployments.cancel),
-    Endpoint("POST", "/deployments/<path:ident>/resume", deployments.resume),
-    Endpoint("POST", "/runs", runs.order),
-    Endpoint("GET", "/runs/<ident>", runs.show),
-    Endpoint("GET", "/runs/<ident>/events", runs.events),
-    Endpoint("GET", "/runs/<ident>/report", runs.report),
-    Endpoint("POST", "/runs/<ident>/pause", runs.pause),
-    Endpoint("POST", "/runs/<ident>/resume", runs.resume),
-    Endpoint("POST", "/runs/<ident>/cancel", runs.cancel),
-    Endpoint("POST", "/bmc", bmc.order),
-    Endpoint("POST", "/bmc/tests", bmc.test_many),
-    Endpoint("GET", "/bmc/<int:ident>", bmc.result),
-    Endpoint("GET", "/secrets", secrets.list_logins),
-    Endpoint("PUT", "/secrets/<path:name>", secrets.put_login),
-    Endpoint("POST", "/secrets/<path:name>/remove", secrets.remove_login),
-    Endpoint("GET", "/net", net.show),
-    Endpoint("GET", "/net/leases", net.leases),
-    Endpoint("GET", "/net/print/<kind>", net.configuration),
+    Endpoint("GET", "/service", service.show, VIEWER),
+    Endpoint("GET", "/check", service.check, VIEWER),
+    Endpoint("GET", "/audit", audit.find, ADMIN),
+    Endpoint("GET", "/audit/lines", audit.lines, ADMIN),
+    Endpoint("GET", "/audit/heads", audit.heads, ADMIN),
+    Endpoint("POST", "/audit/heads", audit.sign, ADMIN),
+    Endpoint("GET", "/hosts", hosts.list_all, VIEWER),
+    Endpoint("POST", "/hosts", hosts.apply, OPERATOR),
+    Endpoint("GET", "/hosts/<path:name>", hosts.show, VIEWER),
+    Endpoint("GET", "/hosts/<path:name>/render", hosts.render, VIEWER),
+    Endpoint("POST", "/hosts/<path:name>/lock", hosts.lock, TECHNICIAN),
+    Endpoint("POST", "/hosts/<path:name>/unlock", hosts.unlock, OPERATOR),
+    Endpoint("POST", "/hosts/<path:name>/remove", hosts.remove, OPERATOR),
+    Endpoint("POST", "/hosts/<path:name>/rename", hosts.rename, OPERATOR),
+    Endpoint("POST", "/hosts/<path:name>/move", hosts.move, OPERATOR),
+    Endpoint("GET", "/hosts/<path:name>/history", hosts.history, VIEWER),
+    Endpoint("GET", "/hosts/<path:name>/certificates", certificates.list_of_host, VIEWER),
+    Endpoint("GET", "/certificates/<ident>", certificates.show, VIEWER),
+    Endpoint("POST", "/verifications", verifications.order, TECHNICIAN),
+    Endpoint("POST", "/verifications/ramdisk", verifications.examine, TECHNICIAN),
+    Endpoint("GET", "/verifications/<ident>", verifications.show, VIEWER),
+    Endpoint("POST", "/verifications/<path:ident>/cancel", verifications.cancel, TECHNICIAN),
+    Endpoint("GET", "/sightings", hosts.sightings, VIEWER),
+    Endpoint("GET", "/profiles", profiles.list_all, VIEWER),
+    Endpoint("GET", "/profiles/<name>", profiles.show, VIEWER),
+    Endpoint("POST", "/profiles/learn", profiles.learn_from, OPERATOR),
+    Endpoint("POST", "/profiles/<name>/remove", profiles.remove, OPERATOR),
+    Endpoint("GET", "/machines", machines.list_all, VIEWER),
+    Endpoint("GET", "/machines/<path:name>", machines.show, VIEWER),
+    Endpoint("POST", "/machines/<path:name>/adopt", machines.adopt, TECHNICIAN),
+    Endpoint("GET", "/images", images.list_all, VIEWER),
+    Endpoint("POST", "/images", images.add, OPERATOR),
+    Endpoint("GET", "/images/garbage", images.list_garbage, VIEWER),
+    Endpoint("POST", "/images/garbage", images.remove_garbage, OPERATOR),
+    Endpoint("POST", "/images/<path:name>/verify", images.verify, TECHNICIAN),
+    Endpoint("POST", "/images/<path:name>/remove", images.remove, OPERATOR),
+    Endpoint("GET", "/deployments", deployments.list_newest, VIEWER),
+    Endpoint("POST", "/deployments", deployments.order, TECHNICIAN),
+    Endpoint("GET", "/deployments/<path:ident>", deployments.show, VIEWER),
+    Endpoint("GET", "/deployments/<path:ident>/events", deployments.events, VIEWER),
+    Endpoint("GET", "/deployments/<path:ident>/console", consoles.show, TECHNICIAN),
+    Endpoint("GET", "/deployments/<path:ident>/stream", streams.of_deployment, VIEWER),
+    Endpoint("POST", "/deployments/<path:ident>/cancel", deployments.cancel, TECHNICIAN),
+    Endpoint("POST", "/deployments/<path:ident>/resume", deployments.resume, TECHNICIAN),
+    Endpoint("POST", "/runs", runs.order, OPERATOR),
+    Endpoint("GET", "/runs/<ident>", runs.show, VIEWER),
+    Endpoint("GET", "/runs/<ident>/events", runs.events, VIEWER),
+    Endpoint("GET", "/runs/<ident>/stream", streams.of_run, VIEWER),
+    Endpoint("GET", "/runs/<ident>/report", runs.report, VIEWER),
+    Endpoint("POST", "/runs/<ident>/pause", runs.pause, TECHNICIAN),
+    Endpoint("POST", "/runs/<ident>/resume", runs.resume, OPERATOR),
+    Endpoint("POST", "/runs/<ident>/cancel", runs.cancel, OPERATOR),
+    Endpoint("GET", "/events", streams.all_events, VIEWER),
+    Endpoint("POST", "/bmc", bmc.order, TECHNICIAN),
+    Endpoint("POST", "/bmc/tests", bmc.test_many, TECHNICIAN),
+    Endpoint("GET", "/bmc/<int:ident>", bmc.result, TECHNICIAN),
+    Endpoint("GET", "/secrets", secrets.list_logins, OPERATOR),
+    Endpoint("PUT", "/secrets/<name>", secrets.put_login, OPERATOR),
+    Endpoint("POST", "/secrets/<path:name>/remove", secrets.remove_login, OPERATOR),
+    Endpoint("GET", "/net", net.show, VIEWER),
+    Endpoint("GET", "/net/leases", net.leases, VIEWER),
+    Endpoint("GET", "/net/print/<kind>", net.configuration, VIEWER),
+    Endpoint("POST", "/login", people.log_in, ANYBODY),
+    Endpoint("POST", "/logout", people.log_out, VIEWER),
+    Endpoint("GET", "/whoami", people.whoami, VIEWER),
+    Endpoint("GET", "/users", people.list_all, ADMIN),
+    Endpoint("PUT", "/users/<name>", people.put, ADMIN),
+    Endpoint("PUT", "/users/<name>/password", people.set_password, VIEWER),
+    Endpoint("POST", "/users/<name>/remove", people.remove, ADMIN),
+    Endpoint("GET", "/tokens", tokens.list_all, VIEWER),
+    Endpoint("POST", "/tokens", tokens.create, VIEWER),
+    Endpoint("POST", "/tokens/<ident>/revoke", tokens.revoke, VIEWER),
 )

@@ -1,5 +1,6 @@
 """Hosts: list, show, apply an inventory, lock; and the MACs that asked for an address."""
 
+from provisioner.api.answer import Removal
 from provisioner.api.deployments import DeploymentStatus
 from provisioner.api.hosts import (
     HistoryEntry,
@@ -8,9 +9,7 @@ from provisioner.api.hosts import (
     HostDetails,
     HostHistory,
     HostList,
-    HostLock,
     HostMove,
-    HostRemoval,
     HostRename,
     HostRendering,
     HostStatus,
@@ -19,6 +18,7 @@ from provisioner.api.hosts import (
     RenderedText,
 )
 from provisioner.api.sightings import DhcpSighting, SightingList
+from provisioner.api.verifications import OpenVerification
 from provisioner.deployment import (
     bmc_addresses,
     disk_view,
@@ -36,7 +36,8 @@ from provisioner.errors import NotFoundError, UnreadableError
 from provisioner.power import registry
 from provisioner.site.site import Site
 from provisioner.state import inventory
-from provisioner.web.request import the_site
+from provisioner.state.verifications import Verification
+from provisioner.web.request import the_caller, the_site
 
 NEWEST_EVENTS = 20
 
@@ -52,7 +53,7 @@ def apply(body: InventoryUpdate) -> InventoryApplied:
         hosts,
         list(body.profiles),
         gone,
-        by=body.by,
+        by=the_caller().name,
         dry_run=body.dry_run,
         only_new=body.only_new,
         shown=body.shown,
@@ -75,7 +76,9 @@ def apply(body: InventoryUpdate) -> InventoryApplied:
 def list_all() -> HostList:
     """Every host with its last deployment."""
     site = the_site()
-    return HostList(hosts=tuple(_status(site, host) for host in site.database.hosts.all()))
+    verified = {row.host: row for row in site.database.verifications.open()}
+    hosts = site.database.hosts.all()
+    return HostList(hosts=tuple(_status(site, host, verified.get(host.name)) for host in hosts))
 
 
 def show(name: str) -> HostDetails:
@@ -85,20 +88,21 @@ def show(name: str) -> HostDetails:
     view = disk_view.look(site, host.name)
     seen = [row for mac in host.macs if (row := site.database.sightings.get(mac))]
     return HostDetails(
-        host=_status(site, host),
+        host=_status(site, host, site.database.verifications.open_of(host.name)),
         facts=view.hardware if view else HardwareFacts(),
         seen=tuple(DhcpSighting.model_validate(row) for row in seen),
         events=tuple(site.database.events.of_host(host.name, NEWEST_EVENTS)),
     )
 
 
-def _status(site: Site, host: Host) -> HostStatus:
+def _status(site: Site, host: Host, verified: Verification | None = None) -> HostStatus:
     last = site.database.deployments.last_readable(host.name)
     row = site.database.macs.get(host.macs[0])
     return HostStatus(
         **host.model_dump(),
         address=row.address if row else "",
         deployment=DeploymentStatus.model_validate(last) if last else None,
+        verification=OpenVerification.model_validate(verified) if verified else None,
     )
 
 
@@ -110,36 +114,38 @@ def render(name: str) -> HostRendering:
     return HostRendering(host=host.name, files=files)
 
 
-def lock(name: str, body: HostLock) -> HostAnswer:
+def lock(name: str) -> HostAnswer:
     """Lock a host: it is never armed."""
     site = the_site()
-    return HostAnswer(host=_status(site, removal.set_lock(site, name, locked=True, by=body.by)))
+    return HostAnswer(host=_status(site, removal.set_lock(site, name, locked=True, by=the_caller().name)))
 
 
-def unlock(name: str, body: HostLock) -> HostAnswer:
+def unlock(name: str) -> HostAnswer:
     """Allow deployments of a host again."""
     site = the_site()
-    return HostAnswer(host=_status(site, removal.set_lock(site, name, locked=False, by=body.by)))
+    return HostAnswer(host=_status(site, removal.set_lock(site, name, locked=False, by=the_caller().name)))
 
 
-def remove(name: str, body: HostRemoval) -> HostAnswer:
+def remove(name: str, body: Removal) -> HostAnswer:
     """Forget a host that is neither deployed nor locked; the answer has all that was known of it."""
     site = the_site()
     before = _status(site, plan.find_host(site, name))
-    gone = removal.remove_host(site, name, by=body.by, dry_run=body.dry_run)
+    gone = removal.remove_host(site, name, by=the_caller().name, dry_run=body.dry_run)
     return HostAnswer(host=before.model_copy(update=dict(gone)))
 
 
 def rename(name: str, body: HostRename) -> HostAnswer:
     """Call a host that is not being deployed otherwise, with its hardware, addresses and history."""
     site = the_site()
-    return HostAnswer(host=_status(site, removal.rename_host(site, name, body.name, by=body.by)))
+    return HostAnswer(host=_status(site, removal.rename_host(site, name, body.name, by=the_caller().name)))
 
 
 def move(name: str, body: HostMove) -> HostAnswer:
     """Let another host be this one's machine, cards and BMC and all; this host is no more."""
     site = the_site()
-    moved = removal.move_host(site, name, body.to, by=body.by, shown=body.shown, dry_run=body.dry_run)
+    moved = removal.move_host(
+        site, name, body.to, by=the_caller().name, shown=body.shown, dry_run=body.dry_run
+    )
     return HostAnswer(host=_status(site, moved))
 
 

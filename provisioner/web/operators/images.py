@@ -18,34 +18,46 @@ from provisioner.api.images import (
     StrayFileSelection,
 )
 from provisioner.deployment import plan, removal
+from provisioner.domain.audit import Entry, Kind
 from provisioner.domain.image import Image
 from provisioner.errors import InputError
+from provisioner.imaging.manifest import pack_files
 from provisioner.site.site import Site
 from provisioner.state import image_files, image_folders, iso_files
 from provisioner.validation import sentences
-from provisioner.web.request import the_site
+from provisioner.web.operators import open_files
+from provisioner.web.request import the_caller, the_site
 
 
 def add(body: ImageSource) -> ImageAnswer:
-    """Check signature and manifest of a pack, copy it into the state folder, register it."""
+    """Check the pack whose open files are sent, copy it into the state folder, register it."""
     site = the_site()
-    added = _added_iso(site, body) if body.iso else _added_pack(site, body)
-    with image_folders.changing(site.settings.state), added as image:
-        site.database.images.put(image)
+    state = site.settings.state
+    names = (body.file,) if body.iso else tuple(path.name for path in pack_files(Path(body.file)))
+    with image_folders.changing(state), open_files.received(names, state / "images") as folder:
+        path = str(folder / body.file)
+        with _added_iso(site, body, path) if body.iso else _added_pack(site, path) as image:
+            sentence = f"{image.id} signed by {image.signed_by or 'nobody'}"
+            site.database.images.put(image, _entry(site, sentence))
     return ImageAnswer(image=plan.in_catalogue(site, image))
 
 
-def _added_pack(site: Site, source: ImageSource) -> AbstractContextManager[Image]:
-    return image_files.added_pack(site.settings.state, source.path, site.clock())
+def _entry(site: Site, sentence: str) -> Entry:
+    """That the catalogue was changed, and by whom."""
+    return the_caller().origin.entry(Kind.IMAGE, site.clock(), what="added", sentence=sentence)
+
+
+def _added_pack(site: Site, path: str) -> AbstractContextManager[Image]:
+    return image_files.added_pack(site.settings.state, path, site.clock())
 
 
 @contextmanager
-def _added_iso(site: Site, source: ImageSource) -> Iterator[Image]:
-    described = iso_files.describe_iso(Path(source.path))
+def _added_iso(site: Site, source: ImageSource, path: str) -> Iterator[Image]:
+    described = iso_files.describe_iso(Path(path))
     name, version = source.name or described[0], source.version or described[1]
     if not (name and version):
-        raise InputError(f"{source.path} does not say what it is", hint="give --name and --version", code=329)
-    state, now, path = site.settings.state, site.clock(), source.path
+        raise InputError(f"{source.file} does not say what it is", hint="give --name and --version", code=329)
+    state, now = site.settings.state, site.clock()
     try:
         with iso_files.added_iso(state, path, now, name=name, version=version, sha256=source.sha256) as image:
             yield image
@@ -81,7 +93,7 @@ def _ids(site: Site) -> list[str]:
 
 def remove(name: str, body: Removal) -> ImageRemoved:
     """Take an image that no deployment and no profile needs out of the catalogue, with its files."""
-    image, freed = removal.remove_image(the_site(), name, dry_run=body.dry_run)
+    image, freed = removal.remove_image(the_site(), name, the_caller().origin, dry_run=body.dry_run)
     return ImageRemoved(image=image.id, freed=freed)
 
 

@@ -21,7 +21,7 @@ from provisioner.errors import InputError, RefusedError
 from provisioner.power import registry
 from provisioner.site.site import Site
 from provisioner.state import inventory
-from provisioner.web.request import await_change, the_site
+from provisioner.web.request import await_change, the_caller, the_site
 
 
 def list_all(query: MachineQuery) -> MachineList:
@@ -46,7 +46,7 @@ def adopt(name: str, body: Adoption) -> HostAdopted:
     machine = machines.find(site, name)
     _check_is_new(machine)
     host = _make_host(site, machine, name, body)
-    inventory_update.replace(site, [host], [], Removals(), by=body.by, only_new=True)
+    inventory_update.replace(site, [host], [], Removals(), by=the_caller().name, only_new=True)
     if machine.inventoried:
         site.database.hosts.put_hardware(host.name, machine.hardware, site.clock())
     said = MachineIdentity(machine.serial, machine.uuid, machine.macs)
@@ -66,7 +66,7 @@ def _check_is_new(machine: UnknownMachine) -> None:
 
 def _make_host(site: Site, machine: UnknownMachine, name: str, body: Adoption) -> Host:
     profiles = [profile.name for profile in site.database.profiles.all()]
-    known = body.model_dump(mode="json", exclude_unset=True, exclude={"serial", "by"})
+    known = body.model_dump(mode="json", exclude_unset=True, exclude={"serial"})
     return inventory.make_host(
         known
         | {"profile": body.profile or _only(profiles), "macs": _boot_first(machine.macs, name)}

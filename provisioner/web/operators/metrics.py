@@ -1,24 +1,25 @@
 """`/metrics` for Prometheus: the numbers of all services, and what this one counts of its own requests.
 
-Audience: operators, by the token of the API or on the state folder's socket. The numbers say how many
-machines are deployed and when; nobody else on the LAN needs to know.
+Audience: viewers, by a token or a Unix socket. The numbers say how many machines are deployed and when;
+nobody else on the LAN needs to know.
 """
 
 import time
+from collections.abc import Mapping
 
 from flask import Blueprint, Flask, Response, current_app, g, request
 
-from provisioner.errors import ProvisionError
+from provisioner.domain.person import Role
+from provisioner.site import hearing
 from provisioner.state import counters
 from provisioner.state.counters import MetricsRegistry
-from provisioner.web.operators.authorization import only_operators
-from provisioner.web.request import answer_error, the_site
+from provisioner.web.audience import Audience
+from provisioner.web.request import the_site
 
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
-REFUSAL_STATUSES = (401, 403, 404, 405, 409, 413, 415)
+REFUSAL_STATUSES = (401, 403, 404, 405, 409, 413, 415, 421, 429)
+AUDIENCES: Mapping[str, Audience] = {"metrics.metrics": Role.VIEWER}
 routes = Blueprint("metrics", __name__)
-routes.before_request(only_operators)
-routes.register_error_handler(ProvisionError, answer_error)
 
 
 class RequestMetrics:
@@ -33,7 +34,9 @@ class RequestMetrics:
         g.request_began = time.monotonic()
 
     def _answered(self, response: Response) -> Response:
-        """Before the body is sent: a stream of an image may last for minutes."""
+        """Before the body is sent: a stream may last for minutes. Our own question is left out."""
+        if request.path == hearing.PATH:
+            return response
         kind = request.endpoint or "nowhere"
         self.registry.scalar("provision_requests_total", kind=kind).inc()
         if response.status_code in REFUSAL_STATUSES:

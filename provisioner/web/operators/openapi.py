@@ -11,23 +11,35 @@ from pydantic.json_schema import models_json_schema
 from provisioner import __version__
 from provisioner.api import ROOT
 from provisioner.api.answer import ErrorAnswer
+from provisioner.web.audience import ANYBODY
 from provisioner.web.operators.endpoints import ENDPOINTS, Endpoint
 
 JsonObject = dict[str, JsonValue]
 Mode = Literal["validation", "serialization"]
 COMPONENTS = "#/components/schemas/{model}"
-JSON = "application/json"
+JSON, STREAM = "application/json", "text/event-stream"
+LAST_EVENT_ID: JsonObject = {
+    "name": "Last-Event-ID",
+    "in": "header",
+    "schema": {"type": "integer", "minimum": 0},
+    "description": "The id of the last event that was seen: the stream goes on after it.",
+}
 PARAMETER_TYPES = {"int": "integer"}  # of Flask's converters; all others are strings
 TOKEN: JsonObject = {
     "type": "http",
     "scheme": "bearer",
-    "description": "The text of STATE/secrets/operator.token; not asked on the Unix socket STATE/api.sock.",
+    "description": "Of /login or /tokens; a Unix socket needs none, for the kernel says who has connected.",
 }
 ERRORS = {
     "400": "What was sent cannot be used.",
-    "401": "The token is missing or wrong (PV-601).",
+    "401": "Nobody known: no token (PV-601), one that has expired (PV-708), a wrong password (PV-702).",
+    "403": "The caller's role may not (PV-701), or he has none here (PV-700).",
     "404": "Nothing is known by that name.",
+    "405": "The path has no such method; `Allow` has those that it has.",
     "409": "Refused, or not possible now; `code` is the PV code.",
+    "413": "The body is larger than 4 MiB.",
+    "421": "The service is not called so (PV-707).",
+    "429": "Too many wrong passwords (PV-703), or streams of events (PV-710).",
     "500": "A fault of the service; its log has the details.",
     "502": "A BMC or the worker cannot be reached.",
 }
@@ -46,7 +58,7 @@ def description() -> JsonObject:
         "info": {
             "title": "Provisioner",
             "version": __version__,
-            "summary": "Bare-metal provisioning on one deployment LAN, for operators.",
+            "summary": "Bare-metal provisioning on one deployment LAN, for people.",
         },
         "servers": [{"url": ROOT}],
         "security": [{"token": []}],
@@ -77,15 +89,22 @@ def _operation(endpoint: Endpoint) -> JsonObject:
         "operationId": endpoint.name,
         "tags": [endpoint.group],
         "summary": endpoint.summary,
-        "parameters": [*_path_parameters(endpoint), *_query_parameters(endpoint)],
+        "description": f"For: {endpoint.audience}.",
+        "security": [] if endpoint.audience == ANYBODY else [{"token": []}],
+        "parameters": _parameters(endpoint),
         "responses": _responses(endpoint),
     }
     if endpoint.body:
         operation["requestBody"] = {
-            "required": True,
+            "required": any(field.is_required() for field in endpoint.body.model_fields.values()),
             "content": {JSON: {"schema": _reference(endpoint.body)}},
         }
     return operation
+
+
+def _parameters(endpoint: Endpoint) -> list[JsonValue]:
+    headers: list[JsonValue] = [LAST_EVENT_ID] if endpoint.is_stream else []
+    return [*_path_parameters(endpoint), *_query_parameters(endpoint), *headers]
 
 
 def _path_parameters(endpoint: Endpoint) -> list[JsonValue]:
@@ -111,11 +130,20 @@ def _responses(endpoint: Endpoint) -> JsonObject:
     schemas: list[JsonValue] = [_reference(model) for model in endpoint.answers]
     schema: JsonValue = schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
     errors: JsonObject = {status: {"$ref": f"#/components/responses/{status}"} for status in ERRORS}
+    if endpoint.is_stream:
+        lines: JsonObject = {
+            "type": "string",
+            "description": "Messages with `id`, and in `data` an event; `event: end` where no more come.",
+            "contentMediaType": JSON,
+            "contentSchema": schema,
+        }
+        over: JsonObject = {"description": "Nothing more will come after this id."}
+        return {"200": _response("What happens.", lines, STREAM), "204": over, **errors}
     return {"200": _response("Done.", schema), **errors}
 
 
-def _response(text: str, schema: JsonValue) -> JsonObject:
-    return {"description": text, "content": {JSON: {"schema": schema}}}
+def _response(text: str, schema: JsonValue, media_type: str = JSON) -> JsonObject:
+    return {"description": text, "content": {media_type: {"schema": schema}}}
 
 
 def _reference(model: type[BaseModel]) -> JsonObject:

@@ -1,4 +1,4 @@
-"""Operators' endpoints as Flask blueprints: who may come in, bodies and queries read, faults explained."""
+"""People's endpoints as Flask blueprints: for whom each is, bodies and queries read."""
 
 from collections.abc import Callable, Iterator
 from itertools import groupby
@@ -7,18 +7,14 @@ from operator import attrgetter
 from flask import Blueprint, Response
 
 from provisioner.api import ROOT
-from provisioner.errors import ProvisionError
+from provisioner.api.answer import NoBody
+from provisioner.domain.person import Role
+from provisioner.web.audience import Audience
 from provisioner.web.operators import openapi
-from provisioner.web.operators.authorization import only_operators
 from provisioner.web.operators.endpoints import ENDPOINTS, Endpoint
-from provisioner.web.request import (
-    answer,
-    answer_error,
-    answer_fault,
-    answer_file_fault,
-    read_body,
-    read_query,
-)
+from provisioner.web.request import answer, read_body, read_query
+
+OPENAPI = "openapi"
 
 
 def blueprints() -> Iterator[Blueprint]:
@@ -30,18 +26,23 @@ def blueprints() -> Iterator[Blueprint]:
                 endpoint.path, endpoint.handler.__name__, _view(endpoint), methods=[endpoint.method]
             )
         yield blueprint
-    description = _blueprint("openapi")
+    description = _blueprint(OPENAPI)
     description.add_url_rule("/openapi.json", "show", _describe, methods=["GET"])
     yield description
 
 
-def _blueprint(name: str) -> Blueprint:
-    blueprint = Blueprint(f"operators_{name}", __name__, url_prefix=ROOT)  # machines' have the short names
-    blueprint.before_request(only_operators)
-    blueprint.register_error_handler(ProvisionError, answer_error)
-    blueprint.register_error_handler(OSError, answer_file_fault)
-    blueprint.register_error_handler(500, answer_fault)
-    return blueprint
+def audiences() -> dict[str, Audience]:
+    """For whom each of them is, by the route's name."""
+    declared = {f"{_name(each.group)}.{each.handler.__name__}": each.audience for each in ENDPOINTS}
+    return {**declared, f"{_name(OPENAPI)}.show": Role.VIEWER}
+
+
+def _name(noun: str) -> str:
+    return f"operators_{noun}"  # machines' have the short names
+
+
+def _blueprint(noun: str) -> Blueprint:
+    return Blueprint(_name(noun), __name__, url_prefix=ROOT)
 
 
 def _view(endpoint: Endpoint) -> Callable[..., Response]:
@@ -49,9 +50,12 @@ def _view(endpoint: Endpoint) -> Callable[..., Response]:
         models = {}
         if endpoint.body:
             models["body"] = read_body(endpoint.body)
+        elif endpoint.method != "GET":
+            read_body(NoBody)
         if endpoint.query:
             models["query"] = read_query(endpoint.query)
-        return answer(endpoint.handler(**variables, **models))
+        given = endpoint.handler(**variables, **models)
+        return given if isinstance(given, Response) else answer(given)
 
     return view
 

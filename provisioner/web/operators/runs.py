@@ -5,7 +5,6 @@ from contextlib import suppress
 from provisioner.api.answer import EventQuery
 from provisioner.api.deployments import DeploymentStatus
 from provisioner.api.runs import (
-    Author,
     RunAnswer,
     RunArmed,
     RunCancelled,
@@ -39,7 +38,7 @@ from provisioner.domain.stage import RESTING, Stage
 from provisioner.errors import InputError, RefusedError, TransitionError, UnreadableError
 from provisioner.site.site import Site
 from provisioner.system.units import counted
-from provisioner.web.request import await_change, the_site
+from provisioner.web.request import await_change, the_caller, the_site
 
 MOST_EVENTS = 100_000  # of one deployment that are read
 
@@ -95,7 +94,7 @@ def _make_run(site: Site, body: RunOrder) -> Run:
     return Run(
         id=make_id(now).replace("d-", "r-", 1),
         created=now,
-        by=body.by,
+        by=the_caller().name,
         select=body.select,
         max_parallel=body.max_parallel,
         stop_after=body.stop_after,
@@ -141,15 +140,19 @@ def _result(site: Site, row: Deployment, host: Host | None) -> HostResult:
     return host_result(row, events, hardware.serial if hardware else "", host.rack if host else "")
 
 
-def pause(ident: str, body: Author) -> RunStatus:
+def pause(ident: str) -> RunStatus:
     """Let no further host of a run begin; what is under way goes on, and no order expires later for it."""
-    _tell_queued(ident, RunPaused(by=body.by), f"no host of {ident} waits that is not paused already")
+    _tell_queued(
+        ident, RunPaused(by=the_caller().name), f"no host of {ident} waits that is not paused already"
+    )
     return RunStatus(deployments=_deployments(the_site(), ident))
 
 
-def resume(ident: str, body: Author) -> RunStatus:
+def resume(ident: str) -> RunStatus:
     """Let a paused run go on."""
-    _tell_queued(ident, RunResumed(by=body.by), f"no host of {ident} is paused by a pause of the run")
+    _tell_queued(
+        ident, RunResumed(by=the_caller().name), f"no host of {ident} is paused by a pause of the run"
+    )
     return RunStatus(deployments=_deployments(the_site(), ident))
 
 
@@ -163,12 +166,12 @@ def _tell_queued(ident: str, event: Payload, otherwise: str) -> None:
         raise TransitionError(otherwise, hint=f"provision status {ident}")
 
 
-def cancel(ident: str, body: Author) -> RunCancelled:
+def cancel(ident: str) -> RunCancelled:
     """End every deployment of a run that is not at rest."""
     site = the_site()
     with suppress(UnreadableError):  # what it has ordered can be ended all the same
         site.database.runs.get(ident)  # raises NotFoundError
-    cancel_run(site, ident, by=body.by)
+    cancel_run(site, ident, by=the_caller().name)
     return RunCancelled(deployments=_deployments(site, ident))
 
 

@@ -4,10 +4,8 @@ import secrets
 
 from provisioner.api.answer import EventQuery
 from provisioner.api.deployments import DeploymentStatus
-from provisioner.api.runs import Author
+from provisioner.api.examinations import ExaminationAnswer, ExaminationOrder
 from provisioner.api.verifications import (
-    ExaminationAnswer,
-    ExaminationOrder,
     VerificationAnswer,
     VerificationOrder,
     VerificationStatus,
@@ -22,7 +20,7 @@ from provisioner.state import ssh_keys
 from provisioner.state.verifications import Verification
 from provisioner.verify import expectation
 from provisioner.verify import ssh as verify_ssh
-from provisioner.web.request import await_change, the_site
+from provisioner.web.request import await_change, the_caller, the_site
 
 
 def order(body: VerificationOrder) -> VerificationAnswer:
@@ -43,7 +41,7 @@ def order(body: VerificationOrder) -> VerificationAnswer:
                 deployment=deployment.id,
                 created=site.clock(),
                 user=body.user,
-                by=body.by,
+                by=the_caller().name,
                 address=str(body.address or ""),
                 level=body.level,
                 seconds=body.seconds or 0,
@@ -56,7 +54,7 @@ def order(body: VerificationOrder) -> VerificationAnswer:
 def examine(body: ExaminationOrder) -> ExaminationAnswer:
     """Verify a host that is at rest from the ramdisk: it is restarted twice, nothing is written."""
     site = the_site()
-    row = verification_order.arm(site, plan.find_host(site, body.host), by=body.by)
+    row = verification_order.arm(site, plan.find_host(site, body.host), by=the_caller().name)
     return ExaminationAnswer(deployment=DeploymentStatus.model_validate(row))
 
 
@@ -71,14 +69,11 @@ def show(ident: str, query: EventQuery) -> VerificationAnswer:
     return _answer(await_change(lambda: database.verifications.get(ident), has_more, query.wait))
 
 
-def cancel(ident: str, body: Author) -> VerificationAnswer:
+def cancel(ident: str) -> VerificationAnswer:
     """End the one of this id, or of this host, that goes on with an SSH key; nothing of it stays there."""
     site = the_site()
     with site.database.writing():
-        row = _open_one(site, ident)
-        words = f"it was cancelled by {body.by}"
-        hint = f"again: provision verify {row.host} --key FILE"
-        ended = row.ended(result="failed", sentence=words, hint=hint, code=578)
+        ended = _open_one(site, ident).cancelled(the_caller().name)
         site.database.verifications.put(ended)
     return _answer(ended)
 
@@ -100,7 +95,7 @@ def _open_one(site: Site, ident: str) -> Verification:
 
 
 def _answer(row: Verification) -> VerificationAnswer:
-    return VerificationAnswer(verification=VerificationStatus.model_validate(row.model_dump()))
+    return VerificationAnswer(verification=VerificationStatus.model_validate(row))
 
 
 def _require_free(site: Site, host: str, *, is_placed: bool) -> Deployment:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from provisioner.api.bmc import LoginStored
-from provisioner.cli import bmc
+from provisioner.cli import bmc, password
 from provisioner.errors import Exit, InputError, ProvisionError, RefusedError
 
 
@@ -14,29 +14,29 @@ from provisioner.errors import Exit, InputError, ProvisionError, RefusedError
 def test_a_file_without_a_password_is_a_slip_of_input(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "pw").write_bytes(content)
     with pytest.raises(InputError, match="no password can be read") as caught:
-        bmc._password(tmp_path / "pw")
+        password.first_line(tmp_path / "pw")
     assert caught.value.exit == Exit.USAGE and caught.value.hint
 
 
 def test_a_folder_is_no_password_file(tmp_path: Path) -> None:
     with pytest.raises(ProvisionError) as caught:
-        bmc._password(tmp_path)
+        password.first_line(tmp_path)
     assert caught.value.code == 150 and "Errno" not in str(caught.value)
 
 
 def test_the_first_line_is_the_password(tmp_path: Path) -> None:
     (tmp_path / "pw").write_text("päss word\nmore\n")
-    assert bmc._password(tmp_path / "pw") == "päss word"
+    assert password.first_line(tmp_path / "pw") == "päss word"
 
 
 def test_without_a_terminal_the_password_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PROVISION_BMC_PASSWORD", raising=False)
     monkeypatch.setattr("sys.stdin", io.StringIO())
     with pytest.raises(RefusedError, match="there is no terminal to ask on") as caught:
-        bmc._typed_password("lab")
+        password.read_password(None, "this asks", variable="PROVISION_BMC_PASSWORD")
     assert caught.value.code == 133 and "--password-file" in caught.value.hint
     monkeypatch.setenv("PROVISION_BMC_PASSWORD", "pw")
-    assert bmc._typed_password("lab") == "pw"
+    assert password.read_password(None, "this asks", variable="PROVISION_BMC_PASSWORD") == "pw"
 
 
 @pytest.mark.parametrize(

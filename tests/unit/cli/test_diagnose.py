@@ -43,5 +43,5 @@ def test_a_silent_agents_last_report_tells_no_speed_and_no_end() -> None:
 
 
 def test_a_run_is_not_diagnosed_as_a_host() -> None:
-    result = CliRunner().invoke(diagnose, ["r-DD4X404WXQ", "--server", "http://127.0.0.1:1"])
+    result = CliRunner().invoke(diagnose, ["r-DD4X404WXQ", "--server", "https://127.0.0.1:1"])
     assert result.exit_code == 2 and "is a run; name one of its hosts" in result.output

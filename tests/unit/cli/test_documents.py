@@ -15,6 +15,7 @@ LIVE = "it follows what happens, line by line; provision status has the data"
 WITHOUT_DATA = {
     "watch": LIVE,
     "bmc console": "it gives the bytes of a console",
+    "audit export": "what it prints is JSON Lines",
     "certificate export": FILES,
     "certificate get": FILES,
     "certificate keygen": FILES,

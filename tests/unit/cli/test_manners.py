@@ -80,7 +80,7 @@ def test_every_command_takes_the_options_of_the_service_wherever_they_stand(
     words: tuple[str, ...], option: str
 ) -> None:
     """Before, between and behind its words."""
-    value = "http://10.0.0.1" if option == "--server" else "/a"
+    value = "https://10.0.0.1" if option == "--server" else "/a"
     for place in range(len(words) + 1):
         assert run([*words[:place], option, value, *words[place:], "--help"]) == 0
 
@@ -118,9 +118,9 @@ def test_what_was_typed_is_above_the_environment(
 @pytest.mark.parametrize("place", range(3))
 def test_the_server_may_stand_anywhere(reached: list[dict[str, Any]], place: int) -> None:
     words = ["net", "watch"]
-    words[place:place] = ["--server", "http://10.0.0.1"]
+    words[place:place] = ["--server", "https://10.0.0.1"]
     typed(*words)
-    assert reached[0]["server"] == "http://10.0.0.1"
+    assert reached[0]["server"] == "https://10.0.0.1"
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_a_logins_name_with_a_user_is_no_mistyped_command(name: str, monkeypatch
     monkeypatch.setattr(client_module, "Client", Service)
     monkeypatch.setenv("PROVISION_BMC_PASSWORD", "pw")
     typed("bmc", "secret", name, "--user", "admin")
-    assert put == [(name, "admin", "pw")]
+    assert put == [(name, "admin", "pw", "")]
 
 
 def test_nothing_is_guessed_of_what_is_like_nothing(capsys: pytest.CaptureFixture[str]) -> None:
@@ -232,7 +232,7 @@ def test_commands_options_and_choices_are_completed(
     assert completions(monkeypatch, capsysbinary, line) == found
 
 
-@pytest.mark.parametrize("where", ["--state /nowhere", "--server http://127.0.0.1:1", "--server ftp://x"])
+@pytest.mark.parametrize("where", ["--state /nowhere", "--server https://127.0.0.1:1", "--server ftp://x"])
 def test_where_the_service_does_not_answer_nothing_is_offered_or_said(
     where: str, monkeypatch: pytest.MonkeyPatch, capsysbinary: pytest.CaptureFixture[bytes]
 ) -> None:

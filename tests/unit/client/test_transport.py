@@ -4,11 +4,14 @@ import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import pytest
 
 from provisioner.client import Client
 from provisioner.errors import InputError, RefusedError, UnreachableError
+from provisioner.state import site_certificate
+from provisioner.state.secrets import secrets_folder
 
 
 class Server(HTTPServer):
@@ -34,18 +37,29 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
 
+@pytest.fixture(scope="module")
+def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """With a certificate."""
+    made = tmp_path_factory.mktemp("state")
+    secrets_folder(made).mkdir()
+    site_certificate.ensure_certificate(made, ["127.0.0.1"])
+    return made
+
+
 @pytest.fixture
-def server() -> Iterator[Server]:
+def server(state: Path) -> Iterator[Server]:
     with Server(("127.0.0.1", 0), Handler) as made:
         made.asked = []
+        made.socket = site_certificate.server_context(state).wrap_socket(made.socket, server_side=True)
         threading.Thread(target=made.serve_forever, daemon=True).start()
         yield made
         made.shutdown()
 
 
 @pytest.fixture
-def client(server: Server) -> Client:
-    return Client(server=f"http://127.0.0.1:{server.server_port}")
+def client(server: Server, state: Path) -> Client:
+    fingerprint = site_certificate.fingerprint(state)
+    return Client(server=f"https://127.0.0.1:{server.server_port}", fingerprint=fingerprint)
 
 
 SERVICE = {

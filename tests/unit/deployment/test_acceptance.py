@@ -204,8 +204,9 @@ def test_of_a_sibling_the_newest_report_that_can_be_compared_is(
 def test_a_report_that_cannot_be_read_any_more_is_compared_with_nothing(
     site: Site, row: Deployment, tmp_path: Path
 ) -> None:
+    damaged = replace(conclude(site, row, tmp_path), body="{}")
     with site.database.writing():
-        site.database.acceptance_reports.add(replace(conclude(site, row, tmp_path), body="{}"))
+        site.database.acceptance_reports.add(damaged)
     assert acceptance.last_report(site, "vc-1") is None
     assert read(conclude(site, row, tmp_path)).baseline.report_id == ""
 

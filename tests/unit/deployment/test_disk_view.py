@@ -178,7 +178,7 @@ def test_the_machine_takes_what_was_written_to_its_new_name(site: Site, clock: C
     tell(site, row, OrderCancelled(by="ann"))
     rack = Host(name="vc-2", macs=("52:54:00:00:00:02",), profile="cube", bmc=Bmc(driver="manual"))
     site.database.put_inventory([rack], [], site.settings.hosts_range)
-    (site.settings.state / "secrets").mkdir()
+    (site.settings.state / "secrets").mkdir(exist_ok=True)
     removal.move_host(site, "vc-1", "vc-2", by="ann")
     assert planned(site, "vc-2").erases.seen_in == row.id
     assert planned(site, "vc-2").holds == f"vault-os 1, written by {row.id}"

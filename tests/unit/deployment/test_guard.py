@@ -5,12 +5,22 @@ from dataclasses import replace
 
 import pytest
 
-from provisioner.deployment.guard import Admitted, Denied, Standing, decide, withdrawal
+from provisioner.deployment.guard import (
+    DISK_GONE,
+    Admitted,
+    Denied,
+    MayLook,
+    Standing,
+    decide,
+    decide_look,
+    withdrawal,
+)
 from provisioner.domain.claim import Claim
 from provisioner.domain.deployment import Deployment, TargetDisk
 from provisioner.domain.hardware import DiskInfo
 from provisioner.domain.host import Host
 from provisioner.domain.profile import Hints
+from provisioner.domain.purpose import Purpose
 from provisioner.domain.refusal import Refusal
 from provisioner.domain.stage import Stage
 from provisioner.system.checksum import sha256_text
@@ -67,6 +77,47 @@ def test_the_order_is_taken_while_it_is_armed(stage: Stage) -> None:
 @pytest.mark.parametrize("stage", sorted(set(Stage) - {Stage.POWERING, Stage.NETBOOTING, Stage.WRITING}))
 def test_at_any_other_stage_nobody_is_admitted(stage: Stage) -> None:
     assert decide(standing(stage=stage), CLAIM) == Denied(f"the order is {stage}")
+
+
+whoever_asks = pytest.mark.parametrize(
+    "claim", [CLAIM, replace(CLAIM, nonce="Nonce"), None], ids=["own", "stranger", "none"]
+)
+
+
+@whoever_asks
+@pytest.mark.parametrize("stage", list(Stage))
+def test_by_an_order_to_verify_nobody_may_write(claim: Claim | None, stage: Stage) -> None:
+    verification = standing(stage=stage, agent_boot_id="b1", purpose=Purpose.VERIFY)
+    assert decide(verification, claim) == Denied("the order is a verification: nothing may be written by it")
+
+
+@whoever_asks
+@pytest.mark.parametrize("stage", list(Stage))
+def test_by_an_order_to_deploy_nobody_only_looks(claim: Claim | None, stage: Stage) -> None:
+    assert decide_look(standing(stage=stage, agent_boot_id="b1"), claim) == Denied(
+        "the order is no verification"
+    )
+
+
+def test_the_machine_that_is_verified_is_heard_as_one_that_is_deployed() -> None:
+    verification = standing(purpose=Purpose.VERIFY)
+    assert decide_look(verification, CLAIM) == MayLook()
+    assert decide_look(verification, None) == Denied("it says nothing of itself")
+    for claim, sentence, is_suspect in DENIALS.values():
+        denied = decide_look(verification, claim)
+        assert isinstance(denied, Denied) and sentence in denied.sentence and denied.is_suspect is is_suspect
+    assert decide_look(standing(purpose=Purpose.VERIFY, paused=55.0), CLAIM) == Denied("it is paused")
+    late = decide_look(replace(verification, now=100.5), CLAIM)
+    assert isinstance(late, Refusal) and late.code == 140
+    other = decide_look(verification, replace(CLAIM, serial="S2"))
+    assert isinstance(other, Refusal) and other.code == 301
+
+
+def test_what_was_decided_cannot_be_changed_afterwards() -> None:
+    decisions = (STANDING, Denied("no"), Admitted(TARGET), MayLook())
+    for decision in decisions:
+        with pytest.raises(AttributeError):
+            setattr(decision, "target", OTHER)  # noqa: B010  a frozen dataclass refuses any name
 
 
 # who has the nonce and is not the ordered machine is suspect; who has none is a stranger like others
@@ -271,7 +322,7 @@ GONE: dict[str, tuple[DiskInfo, ...]] = {
 @pytest.mark.parametrize("seen", GONE.values(), ids=GONE.keys())
 def test_another_disk_than_was_confirmed_is_never_written(seen: tuple[DiskInfo, ...]) -> None:
     code, sentence = refusal(decide(STANDING, replace(CLAIM, disks=seen)))
-    assert code == 303
+    assert code == 303 == DISK_GONE
     assert "the disk that was confirmed, nvme0n1 PM9A3 serial D1, is not there" in sentence
     assert all(disk.name in sentence for disk in seen)
 

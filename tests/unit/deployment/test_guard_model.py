@@ -44,6 +44,7 @@ from provisioner.domain.profile import Hints, Profile
 from provisioner.domain.stage import RESTING, Stage
 from provisioner.errors import RefusedError, TransitionError
 from provisioner.site.site import Site
+from provisioner.state import secret_keys
 from provisioner.state.alive import mark_alive
 from provisioner.state.database import Database
 from provisioner.system.clock import ClockAnchor
@@ -71,10 +72,12 @@ ARMED = ("powering", "netbooting")
 @cache
 def template() -> Path:
     """A state folder with host vc-1, copied for each run: to make one takes longer than a run."""
-    folder = Path(tempfile.mkdtemp(prefix="guard-model-"))
+    folder = Path(tempfile.mkdtemp(prefix="guard-model-")) / "s"
+    folder.mkdir()
     database = Database(folder)
     database.migrate()
     config = configured(folder)
+    secret_keys.unlock(config, environment={})
     host = Host(name="vc-1", macs=MACS, profile="cube")
     database.put_inventory([host], [Profile(name="cube")], config.hosts_range)
     database.images.put(
@@ -140,6 +143,7 @@ class Orders(RuleBasedStateMachine):
     def begin(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="guard-", dir="/dev/shm"))
         shutil.copy(template() / "provisioner.db", self.folder)
+        shutil.copytree(template() / "secrets", self.folder / "secrets")
         self.database = Database(self.folder)
         self.clock = Clock()
         self.site = Site(configured(self.folder), self.database, clock=self.clock, real_time=self.clock)

@@ -11,7 +11,7 @@ from provisioner.domain.plan import Plan
 from provisioner.domain.profile import Gpu, Hints, Profile
 from provisioner.errors import InputError, RefusedError
 from provisioner.site.site import Site
-from provisioner.state.secrets import put_bmc_login
+from tests.logins import put_login
 
 DISK = DiskInfo(name="sda", size=10**12, logical_sector=512, serial="Z1", content="GPT")
 
@@ -173,8 +173,7 @@ def test_a_login_that_was_never_given_is_a_warning_and_no_refusal(site: Site) ->
     [warning] = made.warnings
     assert (warning.code, warning.hint) == (205, "provision bmc secret rack-b3 --user USER")
     assert made.refusals == ()
-    (site.settings.state / "secrets").mkdir()
-    put_bmc_login(site.settings.state, "rack-b3", "provision", "lab-secret")
+    put_login(site, "rack-b3", "provision", "lab-secret")
     assert plan.make(site, host, image, Terms()).warnings == ()
 
 

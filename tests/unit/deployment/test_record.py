@@ -1,7 +1,10 @@
 """The only writer of deployment state."""
 
 import json
+import shutil
+import tempfile
 import threading
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -28,13 +31,15 @@ from provisioner.domain.events.registry import KINDS, read
 from provisioner.domain.events.system import DiskChosen, OsPhoned
 from provisioner.domain.events.verification import SealDone, VerifyPassed
 from provisioner.domain.host import Host
+from provisioner.domain.image import Image
 from provisioner.domain.lifecycle import following
 from provisioner.domain.profile import Hints
 from provisioner.domain.stage import RESTING, Stage
 from provisioner.errors import RefusedError, TransitionError, UnreadableError
 from provisioner.site.site import Site
+from provisioner.state.database import Database
 from provisioner.state.recording import Recording
-from tests.unit.conftest import MAC, began_of, hello_of, put_installer
+from tests.unit.conftest import MAC, began_of, folders, hello_of, made_once, put_installer, settings_of
 
 NONCE = "n" * 32
 
@@ -233,23 +238,13 @@ def claimed(event: Payload) -> Payload:
 @given(st.lists(st.sampled_from(sorted(kind for kind, found in KINDS.items() if found.moves)), max_size=25))
 def test_whatever_happens_writing_is_entered_only_with_the_orders_nonce(kinds: list[str]) -> None:
     """Model-based: any sequence of events; the database is the real one."""
-    import tempfile
-    from pathlib import Path
-
-    from provisioner import settings as settings_module
-    from provisioner.domain.image import Image
-    from provisioner.domain.profile import Profile
-    from provisioner.state.database import Database
-
     with tempfile.TemporaryDirectory() as folder:
-        config = settings_module.check(
-            {"state": folder, "interface": "lan0", "address": "10.77.0.1/24"}, source="test"
-        )
-        database = Database(Path(folder))
-        database.migrate()
-        site = Site(config, database)
-        host = Host(name="vc-1", macs=("52:54:00:00:00:01",), profile="cube")
-        database.put_inventory([host], [Profile(name="cube")], config.hosts_range)
+        state = Path(folder, "s")
+        for made, wanted in zip(folders(made_once().path), folders(state), strict=True):
+            shutil.copytree(made, wanted)
+        database = Database(state)
+        site = Site(settings_of(state), database)
+        host = database.hosts.get("vc-1")
         image = Image(name="i", version="1", raw_size=1, raw_sha256="", pack_size=1, signed_by="", added=1)
         row, began = arm(site, host, image, by="ann"), False
         for kind in kinds:

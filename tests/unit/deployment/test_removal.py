@@ -4,7 +4,7 @@ from contextlib import nullcontext
 
 import pytest
 
-from provisioner.deployment import host_names, inventory_update, plan, removal, rendering
+from provisioner.deployment import host_names, inventory_update, logins, plan, removal, rendering
 from provisioner.deployment.order import arm
 from provisioner.deployment.record import record
 from provisioner.domain.deployment import Deployment, WrittenDisk
@@ -19,6 +19,7 @@ from provisioner.errors import NotFoundError, ProvisionError, RefusedError, Serv
 from provisioner.settings import AddressRange
 from provisioner.site.site import Site
 from provisioner.state import image_folders, secrets
+from tests.logins import ORIGIN, put_login
 
 MAC, OTHER = "52:54:00:00:00:01", "52:54:00:00:00:02"
 
@@ -27,14 +28,13 @@ MAC, OTHER = "52:54:00:00:00:01", "52:54:00:00:00:02"
 def site(site: Site) -> Site:
     """With a second host, folders for secrets and images, and a pinned certificate of vc-1's BMC."""
     state = site.settings.state
-    (state / "secrets").mkdir()
     (state / "images").mkdir()
     bmc = Bmc(driver="redfish", address="10.77.0.9", secret="rack-b", mac="52:54:00:00:0b:01")  # type: ignore[arg-type]
     first = site.database.hosts.get("vc-1").model_copy(update={"bmc": bmc, "serial": "SN-1"})
     second = Host(name="vc-2", macs=(OTHER,), profile="cube", bmc=Bmc(driver="manual"))
     site.database.put_inventory([first, second], [], site.settings.hosts_range)
     site.database.hosts.put_hardware("vc-1", HardwareFacts(serial="SN-1", memory=1 << 30), 7.0)
-    secrets.put_bmc_login(state, "rack-b", "ADMIN", "pw")
+    put_login(site, "rack-b", "ADMIN", "pw")
     secrets.certificate_pin(state, "vc-1").write_text("ab\n")
     return site
 
@@ -164,17 +164,17 @@ def ids(site: Site) -> list[str]:
 
 def test_an_image_is_removed_with_its_files(site: Site) -> None:
     old, new = store(site, "1"), store(site, "2")
-    image, freed = removal.remove_image(site, old)
+    image, freed = removal.remove_image(site, old, ORIGIN)
     assert image.id == old and freed >= 100_000 and ids(site) == [new]
     folders = site.settings.state / "images"
     assert [path.name for path in folders.iterdir()] == [image_folders.image_folder(folders.parent, new).name]
     with pytest.raises(NotFoundError):
-        removal.remove_image(site, old)
+        removal.remove_image(site, old, ORIGIN)
 
 
 def test_which_version_is_meant_must_be_said(site: Site) -> None:
     store(site, "1"), store(site, "2")
-    refused(144, "vault-os has several versions", removal.remove_image, site, "vault-os")
+    refused(144, "vault-os has several versions", removal.remove_image, site, "vault-os", ORIGIN)
     assert len(ids(site)) == 2
 
 
@@ -182,14 +182,14 @@ def test_an_image_that_a_profile_needs_stays(site: Site) -> None:
     """Its name alone means the newest: any version will do, so the last one stays."""
     old, new = store(site, "1"), store(site, "2")
     site.database.put_inventory([], [Profile(name="pinned", image=old)], site.settings.hosts_range)
-    refused(144, "vault-os@1 is needed by the profile pinned", removal.remove_image, site, old)
-    removal.remove_image(site, new)
-    refused(144, "the profile cube, the profile pinned", removal.remove_image, site, "vault-os")
+    refused(144, "vault-os@1 is needed by the profile pinned", removal.remove_image, site, old, ORIGIN)
+    removal.remove_image(site, new, ORIGIN)
+    refused(144, "the profile cube, the profile pinned", removal.remove_image, site, "vault-os", ORIGIN)
     iso = store(site, "24.04", name="ubuntu")
     installer = Installer(flavour="stream", iso="ubuntu")
     profile = Profile(name="metal", image="vault-os", method="autoinstall", autoinstall=installer)
     site.database.put_inventory([], [profile], site.settings.hosts_range)
-    refused(144, "ubuntu@24.04 is needed by the profile metal", removal.remove_image, site, iso)
+    refused(144, "ubuntu@24.04 is needed by the profile metal", removal.remove_image, site, iso, ORIGIN)
     assert ids(site) == [iso, old]
 
 
@@ -197,35 +197,34 @@ def test_an_image_that_a_deployment_needs_stays_until_it_has_ended(site: Site) -
     store(site, "1")
     row = order(site)
     store(site, "2")
-    refused(144, f"needed by {row.id} of vc-1", removal.remove_image, site, "vault-os@1")
+    refused(144, f"needed by {row.id} of vc-1", removal.remove_image, site, "vault-os@1", ORIGIN)
     assert image_folders.image_folder(site.settings.state, "vault-os@1").is_dir()
     end(site, row)
-    removal.remove_image(site, "vault-os@1")
+    removal.remove_image(site, "vault-os@1", ORIGIN)
 
 
 def test_no_image_goes_while_another_comes(site: Site) -> None:
     store(site, "1"), store(site, "2")
     with image_folders.changing(site.settings.state):
-        refused(130, "being added or removed", removal.remove_image, site, "vault-os@1")
+        refused(130, "being added or removed", removal.remove_image, site, "vault-os@1", ORIGIN)
     assert len(ids(site)) == 2
 
 
 def test_a_login_stays_while_a_bmc_needs_it(site: Site) -> None:
-    state = site.settings.state
-    secrets.put_bmc_login(state, "spare", "root", "pw")
-    assert secrets.bmc_login_names(state) == ["rack-b", "spare"]
-    refused(144, "the login rack-b is needed by vc-1", removal.remove_login, site, "rack-b")
-    removal.remove_login(site, "spare")
+    put_login(site, "spare", "root", "pw")
+    assert logins.names(site) == ["rack-b", "spare"]
+    refused(144, "the login rack-b is needed by vc-1", removal.remove_login, site, "rack-b", ORIGIN)
+    removal.remove_login(site, "spare", ORIGIN)
     removal.remove_host(site, "vc-1", by="bob")
-    removal.remove_login(site, "rack-b")
-    assert secrets.bmc_login_names(state) == []
+    removal.remove_login(site, "rack-b", ORIGIN)
+    assert logins.names(site) == []
 
 
 @pytest.mark.parametrize("name", ["nobody", "", "../operator", "deploy_ed25519", "a/b", "x" * 300])
 def test_only_logins_are_removed(site: Site, name: str) -> None:
     before = sorted((site.settings.state / "secrets").iterdir())
     with pytest.raises(NotFoundError) as caught:
-        removal.remove_login(site, name)
+        removal.remove_login(site, name, ORIGIN)
     assert caught.value.code == 120 and sorted((site.settings.state / "secrets").iterdir()) == before
 
 
@@ -470,12 +469,12 @@ def test_what_was_not_shown_is_not_moved(site: Site) -> None:
 def test_what_is_only_tried_takes_nothing_away(site: Site) -> None:
     old, new = store(site, "1"), store(site, "2")
     assert old != new
-    removal.remove_image(site, old, dry_run=True)
+    removal.remove_image(site, old, ORIGIN, dry_run=True)
     removal.remove_host(site, "vc-1", by="bob", dry_run=True)
     removal.move_host(site, "vc-1", "vc-2", by="bob", dry_run=True)
     refused(144, "is needed by vc-1", removal.remove_profile, site, "cube")
-    secrets.put_bmc_login(site.settings.state, "spare", "root", "pw")
-    removal.remove_login(site, "spare", dry_run=True)
-    assert "spare" in secrets.bmc_login_names(site.settings.state) and len(ids(site)) == 2
+    put_login(site, "spare", "root", "pw")
+    removal.remove_login(site, "spare", ORIGIN, dry_run=True)
+    assert "spare" in logins.names(site) and len(ids(site)) == 2
     assert image_folders.image_folder(site.settings.state, old).is_dir()
     assert secrets.certificate_pin(site.settings.state, "vc-1").exists() and not notes(site, "vc-1")

@@ -10,7 +10,7 @@ from provisioner.domain.deployment import Deployment
 from provisioner.errors import FileError
 from provisioner.site.site import Site
 from provisioner.state.folder import prepare_folder
-from provisioner.state.secrets import deployment_key_file
+from provisioner.state.sealed_secrets import SSH_KEY
 from provisioner.state.sightings import ClientPacket, NewSighting
 from tests.unit.conftest import MAC, put_installer
 
@@ -103,9 +103,10 @@ def test_what_cannot_be_kept_hinders_nothing(prepared: Site) -> None:
     assert {file.last for file in files(prepared).values()} == {None}
 
 
-def test_a_state_folder_without_its_key_says_so(prepared: Site) -> None:
-    key = deployment_key_file(prepared.settings.state)
-    key.with_suffix(".pub").unlink()
-    with pytest.raises(FileError, match="lacks the key by which") as caught:
-        files(prepared)
-    assert caught.value.code == 150 and "start the service again" in caught.value.hint
+def test_a_deployment_without_its_key_says_so(prepared: Site) -> None:
+    row = ordered(prepared)
+    with prepared.database.writing():
+        prepared.database.secrets.remove(SSH_KEY, row.id)
+    with pytest.raises(FileError, match="lacks the SSH key") as caught:
+        rendering.seed(prepared, row, server=URL, token=TOKEN)
+    assert caught.value.code == 150 and "provision retry vc-1" in caught.value.hint

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Iterator
 
 import pytest
-from flask import Flask
+from flask import Flask, g
 
 from provisioner import discovery
 from provisioner.agent import protocol
@@ -22,6 +22,7 @@ from provisioner.state import inventory
 from provisioner.state.leases import LeaseRow
 from provisioner.state.sightings import ClientPacket, NewSighting
 from provisioner.web.operators import machines as adoption
+from tests.unit.conftest import ADMIN
 
 USB = "be:3a:f2:b6:05:9f"  # of every BMC of one make
 CARDS = ("ac:1f:6b:00:00:11", "ac:1f:6b:00:00:22", "ac:1f:6b:00:00:33")
@@ -38,6 +39,7 @@ def open_site(site: Site) -> Iterator[Site]:
     application = Flask("test")
     application.config["SITE"] = opened
     with application.app_context():
+        g.caller = ADMIN
         yield opened
 
 

@@ -19,6 +19,7 @@ from provisioner.golden import (
     bytecode,
     files,
     packer,
+    product,
     record,
     sbom,
     scrub,
@@ -479,6 +480,17 @@ def test_the_key_of_inputs_changes_with_each_of_them(tmp_path: Path) -> None:
     assert record.key(first) != record.key(record.inputs({"source": source}, {"name": "other"}))
     source.write_text("two")
     assert record.key(first) != record.key(record.inputs({"source": source}, {"name": "os"}))
+
+
+def test_what_of_the_program_is_in_the_image_is_an_input(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The judge is no source of the image's, and is in it."""
+    before = record.inputs({}, {})
+    monkeypatch.setattr(product, "build", lambda: b"another judge")
+    after = record.inputs({}, {})
+    assert record.key(before) != record.key(after)
+    assert {name for name in before if before[name] != after[name]} == {"product"}
 
 
 def test_a_checksum_is_remembered_for_its_inputs(tmp_path: Path) -> None:

@@ -13,7 +13,8 @@ from provisioner.domain.events.request import NetbootLooping
 from provisioner.errors import ProgramError
 from provisioner.site import checks, interface, ports
 from provisioner.site.site import Site
-from provisioner.state import disk_usage, integrity
+from provisioner.state import disk_usage, integrity, secret_keys, site_certificate
+from provisioner.state.alive import ServingMark
 from provisioner.state.folder import prepare_folder
 from provisioner.state.values import RogueServer
 from tests.unit.conftest import Clock
@@ -32,6 +33,7 @@ def whole(site: Site, monkeypatch: pytest.MonkeyPatch) -> Site:
     monkeypatch.setattr(disk_usage, "room", lambda state: 50e9)
     state = site.settings.state
     prepare_folder(state)
+    site_certificate.ensure_certificate(state, site.settings.api_names)
     (state / "keys" / "release.pub").write_text("key")
     for name in {boot.name for boot in ARCHITECTURES.values()} | {"vmlinuz", "initrd.img", "local.efi"}:
         (state / "ramdisk" / name).write_bytes(b"x")
@@ -76,11 +78,11 @@ def _deaf(site: Site, _: pytest.MonkeyPatch) -> None:
 
 
 def _open_secrets(site: Site, _: pytest.MonkeyPatch) -> None:
-    (site.settings.state / "secrets" / "operator.token").chmod(0o644)
+    (site.settings.state / "secrets" / "https.key").chmod(0o644)
 
 
 def _lost_secret(site: Site, _: pytest.MonkeyPatch) -> None:
-    (site.settings.state / "secrets" / "deploy_ed25519").unlink()
+    (site.settings.state / "secrets" / "worker.pub").unlink()
 
 
 def _pin(site: Site, _: pytest.MonkeyPatch) -> None:
@@ -123,7 +125,7 @@ def _no_ss(site: Site, patch: pytest.MonkeyPatch) -> None:
         (_rogue, "DHCP", "fault", 670, "10.77.0.9 (52:54:00:00:00:09) on lan0"),
         (_deaf, "DHCP", "warning", 0, "cannot be heard on lan0"),
         (_open_secrets, "secrets", "fault", 613, "others may look into"),
-        (_lost_secret, "secrets", "warning", 0, "deploy_ed25519 is missing"),
+        (_lost_secret, "secrets", "warning", 0, "worker.pub is missing"),
         (_pin, "certificates", "warning", 0, "vc-9"),
         (_idle_worker, "worker", "fault", 674, "a request to the BMC of vc-1 waits for more than 2 m 00 s"),
         (_foreign_port, "ports", "warning", 0, "port 69/udp of tftp is held by dnsmasq, process 7"),
@@ -166,6 +168,7 @@ def test_a_clock_that_was_set_is_told_from_the_services_own(whole: Site, clock: 
     ("listed", "holder", "ours"),
     [
         ('users:(("dnsmasq",pid=1,fd=4))', "dnsmasq, process 1", False),
+        ('users:(("a",pid=1,fd=4),("b",pid=2,fd=3))', "a, process 1", False),
         ("", "a process that only root may see", False),
     ],
 )
@@ -178,8 +181,22 @@ def test_a_port_is_held_by_whom_ss_names(
 
     monkeypatch.setattr(run, "text", text)
     found = ports.look(site.settings)
-    assert [str(port) for port in found] == ["67/udp", "69/udp", "53/udp", "53/tcp", "80/tcp"]
+    assert [str(port) for port in found] == ["67/udp", "69/udp", "53/udp", "53/tcp", "80/tcp", "443/tcp"]
     assert {(port.holder, port.is_ours) for port in found} == {(holder, ours)}
+
+
+def test_a_process_of_ours_that_may_not_be_looked_at_is_known_by_its_mark(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def text(argv: list[str]) -> str:
+        kind = argv[5].removeprefix("--")
+        return SS[kind].format(address="0.0.0.0%lan0", port=argv[6].rpartition(":")[2], users="")
+
+    monkeypatch.setattr(run, "text", text)
+    ServingMark(site.settings.state, "dns").set()
+    (site.settings.state / "process-tftp.json").write_text('{"boot": "another", "process": 1}')
+    (site.settings.state / "process-web.json").write_text("no JSON")
+    assert {port.service for port in ports.look(site.settings) if port.is_ours} == {"dns"}
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "10.99.0.1", "0.0.0.0%eth9", "[::1]"])
@@ -233,3 +250,22 @@ def test_a_damaged_page_is_found(site: Site) -> None:
         file.write(b"\xff" * 4096)
     line = checks.of_database(site.settings.state)
     assert (line.state, line.code) == ("fault", 607) and line.hint
+
+
+def test_a_database_that_this_release_has_not_seen_yet_is_looked_at_as_far_as_it_goes(whole: Site) -> None:
+    whole.database.db.execute("DROP TABLE secrets")
+    [line] = lines(whole, "secrets")
+    assert line.state == "unknown" and "no such table" in line.sentence
+    assert [line.state for line in lines(whole, "clock")] == ["ok"]
+
+
+def test_the_place_of_the_key_is_said(whole: Site) -> None:
+    [line] = lines(whole, "secrets")
+    key = secret_keys.key_file(whole.settings)
+    assert line.state == "ok" and line.sentence.endswith(f"from {key}")
+
+
+def test_secrets_that_nobody_here_can_open_are_a_fault(whole: Site) -> None:
+    whole.database.db.execute("UPDATE secrets SET body = replace(body, 'pv1.', 'pv1.0000')")
+    [line] = lines(whole, "secrets")
+    assert (line.state, line.code) == ("fault", 696)

@@ -13,10 +13,13 @@ from provisioner.deployment.record import record
 from provisioner.domain.events.order import OrderCancelled
 from provisioner.domain.stage import Stage
 from provisioner.errors import ProgramError
-from provisioner.site import interface, ports, support_dump
+from provisioner.site import interface, opened_secrets, ports, support_dump
 from provisioner.site.site import Site
 from provisioner.state.folder import prepare_folder
-from provisioner.state.secrets import put_bmc_login, secrets_folder, signing_key_file
+from provisioner.state.sealed_secrets import SITE, SSH_KEY
+from provisioner.state.secrets import secrets_folder
+from provisioner.system import ed25519
+from tests.logins import put_login
 from tests.unit.state.test_scrubber import HASHES, KEYS, LOOKS, S
 
 PLANTED = ("S3cr3t", "PlantedHash", "MIIEvQ", "kiG9w0", "bmc-pass-word", "nonce-of-the-order", "RWRTY0IyMIIE")
@@ -29,7 +32,7 @@ def planted(site: Site, monkeypatch: pytest.MonkeyPatch) -> Site:
     monkeypatch.setattr(ports, "look", lambda settings: [])
     state = site.settings.state
     prepare_folder(state)
-    put_bmc_login(state, "lab", "admin", "bmc-pass-word")
+    put_login(site, "lab", "admin", "bmc-pass-word")
     host = site.database.hosts.get("vc-1").model_copy(update={"rack": "B3 password=S3cr3t-in-the-rack"})
     site.database.put_inventory([host], [], site.settings.hosts_range)
     image = site.database.images.all()[0]
@@ -39,8 +42,13 @@ def planted(site: Site, monkeypatch: pytest.MonkeyPatch) -> Site:
         site.database.deployments.put(
             site.database.deployments.get(row.id).changed(nonce="nonce-of-the-order")
         )
+    private, public = ed25519.make_ssh("of an earlier release")
+    with site.database.writing():
+        site.database.secrets.put(SSH_KEY, SITE, private, now=1, public=public)
     logs = state / "logs"
-    everything = "\n".join([*LOOKS, *HASHES, *KEYS, "login: bmc-pass-word", "nonce-of-the-order"])
+    everything = "\n".join(
+        [*LOOKS, *HASHES, *KEYS, "login: bmc-pass-word", "nonce-of-the-order", private.splitlines()[1]]
+    )
     (logs / f"{row.id}.1.agent.log").write_text(everything)
     hidden = "pass\x1b[1mword=S3cr3t-behind-colours\r\n" + everything
     (logs / f"{row.id}.console.log").write_text(hidden)
@@ -79,13 +87,12 @@ def write(site: Site, tmp_path: Path) -> dict[str, str]:
 
 def test_no_planted_secret_is_in_any_file(planted: Site, tmp_path: Path) -> None:
     files = write(planted, tmp_path)
-    token = (secrets_folder(planted.settings.state) / "operator.token").read_text().strip()
-    key = (secrets_folder(planted.settings.state) / "deploy_ed25519").read_text().splitlines()[1]
-    signing = signing_key_file(planted.settings.state).read_text().splitlines()[1]
+    token = (secrets_folder(planted.settings.state) / "seed.key").read_text().strip()
+    key = opened_secrets.read(planted, SSH_KEY, SITE).splitlines()[1]
     found = [
         (name, word)
         for name, text in files.items()
-        for word in (*PLANTED, token, key, signing)
+        for word in (*PLANTED, token, key)
         if word in text or word in name
     ]
     assert found == []
@@ -164,6 +171,8 @@ def test_no_file_is_written_over_and_none_is_left_half_done(
 
 
 def test_settings_hold_nothing_that_is_not_shown(site: Site) -> None:
-    """A setting that is a secret would need a place of its own in STATE/secrets."""
+    """A setting that is a secret would need a place of its own; `secrets` says where their key is."""
     words = ("password", "secret", "token", "key")
-    assert not [name for name in settings.Settings.model_fields if any(word in name for word in words)]
+    named = [name for name in settings.Settings.model_fields if any(word in name for word in words)]
+    assert named == ["secrets"]
+    assert set(settings.Secrets.model_fields) == {"key_file", "passphrase_file", "ask"}

@@ -156,6 +156,7 @@ def test_the_shipped_settings_file_is_the_schema(tmp_path: Path) -> None:
     assert loaded.mirror.model_fields_set == set(settings_module.Mirror.model_fields)
     assert loaded.retention.model_fields_set == set(settings_module.Retention.model_fields)
     assert loaded.retention == settings_module.Retention()
+    assert loaded.secrets.model_fields_set == set(settings_module.Secrets.model_fields)
     assert loaded.mirror.name == settings_module.Mirror().name
     assert loaded.images.model_fields_set == set(settings_module.Images.model_fields)
     assert loaded.images.streams == settings_module.Images().streams

@@ -15,6 +15,7 @@ from provisioner.domain.events.order import OrderCancelled, SlotGiven
 from provisioner.domain.events.payload import Payload
 from provisioner.domain.events.power import PowerBegan, PowerDelayed
 from provisioner.domain.events.registry import KINDS, LASTING
+from provisioner.domain.events.service import ServiceReplaced
 from provisioner.domain.timeline import read
 from provisioner.site.site import Site
 from provisioner.state import events as table
@@ -215,3 +216,11 @@ def test_the_newest_of_a_kind_is_found_behind_any_number_of_others(site: Site, r
     newest = site.database.events.last_of(row.id)
     assert newest and newest.kind == ScriptServed.kind
     assert site.database.events.last_of(row.id, OrderCancelled.kind) is None
+
+
+def test_a_sign_of_two_halves_is_read_as_it_was_written(site: Site) -> None:
+    """Outside of Unicode's first plane a sign is stored as two escapes, each of which would be half a one."""
+    event = Event.of_network(ServiceReplaced(service="dns", sentence="it is \U0001f600"), source="t", now=1.0)
+    site.database.events.note(event)
+    [found] = site.database.events.after(0, 10)
+    assert isinstance(found.data, ServiceReplaced) and found.data.sentence == "it is \U0001f600"

@@ -37,7 +37,7 @@ def test_what_others_could_read_is_narrowed_and_that_is_said(tmp_path: Path) -> 
     state = tmp_path / "s"
     (state / "secrets").mkdir(parents=True)
     (state / "logs").mkdir()
-    wide = ["provisioner.db", "secrets/lab.bmc.json", "secrets/operator.token", "logs/d-1.1.agent.log"]
+    wide = ["provisioner.db", "secrets/lab.bmc.json", "secrets/seed.key", "logs/d-1.1.agent.log"]
     for name in wide:
         (state / name).write_text("x")
         (state / name).chmod(0o664)

@@ -115,7 +115,7 @@ def test_a_database_that_is_gone_or_emptied_is_missed(tmp_path: Path, trace: str
     assert is_empty or not (tmp_path / "provisioner.db").exists(), "none is made in its place"
 
 
-@pytest.mark.parametrize("name", ["keys/release.pub", "ramdisk/vmlinuz", "secrets/operator.token"])
+@pytest.mark.parametrize("name", ["keys/release.pub", "ramdisk/vmlinuz", "secrets/seed.key"])
 def test_what_is_there_before_the_first_start_shows_nothing(tmp_path: Path, name: str) -> None:
     (tmp_path / name).parent.mkdir(parents=True)
     (tmp_path / name).write_text("x")

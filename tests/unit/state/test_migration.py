@@ -16,6 +16,7 @@ from sqlite_utils import Database as Tables
 from provisioner.domain.events.payload import Unknown
 from provisioner.domain.events.registry import KINDS
 from provisioner.domain.stage import Stage
+from provisioner.state import integrity
 from provisioner.state.database import Database
 from provisioner.state.schema import SCHEMA_VERSION, migrations
 from provisioner.system.checksum import sha256_text
@@ -45,6 +46,8 @@ SINCE = {
     "agent.examined",
     "host.released",
     "verify.concluded",
+    "service.restored",
+    "webhook.given_up",
 }  # kinds of event that are younger
 
 
@@ -256,7 +259,17 @@ READERS: dict[str, Callable[[Database, list[Stored]], None]] = {
 }
 
 
-YOUNGER = {"acceptance_reports", "verifications"}  # tables that the release before did not have
+YOUNGER = {
+    "acceptance_reports",
+    "verifications",
+    "audit",
+    "audit_heads",
+    "audit_repeats",
+    "secrets",
+    "bmc_rotations",
+    "users",
+    "access_tokens",
+}  # tables that the release before did not have
 
 
 def test_every_table_is_recorded_and_read(before: dict[str, list[Stored]], database: Database) -> None:
@@ -278,6 +291,42 @@ def test_migrating_changes_no_row(before: dict[str, list[Stored]], database: Dat
     wanted = before | {"deployments": [forgetful(renamed(row)) for row in before["deployments"]]}
     for name in READERS:
         assert all(map(holds, now[name], wanted[name])), name
+
+
+@pytest.mark.parametrize("version", range(1, SCHEMA_VERSION))
+def test_every_schema_that_there_was_is_brought_here(tmp_path: Path, version: int) -> None:
+    """Its tables and columns are those that this release makes anew; a newer one refuses to go back."""
+    names = [migration.name for migration in migrations.pending(Tables(memory=True))]
+    assert len(names) == SCHEMA_VERSION
+    old = Tables(tmp_path / "provisioner.db")
+    migrations.apply(old, stop_before=names[version])
+    old.execute(f"PRAGMA user_version={version}")
+    old.close()
+    database = Database(tmp_path)
+    asked: list[int] = []
+    integrity.bring_up(database, print, asked.append)
+    assert asked == [version], "a backup is made before, and once"
+    integrity.bring_up(database, print, asked.append)
+    assert asked == [version]
+    database.close()
+
+
+@pytest.mark.parametrize("version", range(6, SCHEMA_VERSION))
+def test_the_way_here_makes_no_difference(tmp_path: Path, database: Database, version: int) -> None:
+    """By way of the release of each schema in between, the rows are the same."""
+    (tmp_path / "other").mkdir()
+    restore(path := tmp_path / "other" / "provisioner.db")
+    names = [migration.name for migration in migrations.pending(Tables(memory=True))]
+    between = Tables(path)
+    migrations.apply(between, stop_before=names[version])
+    between.execute(f"PRAGMA user_version={version}")
+    between.close()
+    other = Database(tmp_path / "other")
+    other.migrate()
+    other.close()
+    here, there = read_tables(database.path), read_tables(path)
+    here.pop("_sqlite_migrations"), there.pop("_sqlite_migrations")
+    assert here == there
 
 
 def test_what_a_host_did_that_was_removed_before_is_not_its_names(tmp_path: Path) -> None:

@@ -45,15 +45,19 @@ from tests.healthy_gpus import (
     UUIDS,
     burnin,
     burnt,
+    copied,
     evidence,
     gpu,
     loaded,
     nvml,
+    peers,
     way,
 )
 
 FIRST, SECOND = PLACES[0], PLACES[1]
 GPU = f"GPU {FIRST} in slot 1"
+OTHER = f"GPU {SECOND} in slot 2"
+UNLIMITED = replace(FULL, acceptance=Requirements(level=Level.FULL))
 HASH = "a" * 64
 NO_PAGES = dict.fromkeys(("retired_pages", "retired_pending"), "Not Supported")
 
@@ -229,6 +233,17 @@ FAULTS = (
         nvml=nvml(*map(gpu, range(7))),
     ),
     fault("gpu.values", f"{GPU} tells no memory: GPU is lost", nvml=untold("memory")),
+    fault("gpu.values", f"{GPU} tells 63 for its PCIe link width, which cannot be", nvml=only(width=63)),
+    fault(
+        "gpu.values",
+        f"{GPU} tells no memory: GPU is lost; 3 for its PCIe link width, which cannot be",
+        nvml=only(width=3, memory=None, errors={**NO_PAGES, "memory": "GPU is lost"}),
+    ),
+    fault(
+        "gpu.values",
+        f"{GPU} tells 18446744073709551615 for its memory, which cannot be",
+        nvml=only(memory=(1 << 64) - 1),
+    ),
     fault(
         "gpu.uuid",
         f"{GPU} and GPU {SECOND} in slot 2 have the same UUID GPU-1",
@@ -331,6 +346,26 @@ FAULTS = (
         ERROR,
         nvml=untold("throttle"),
     ),
+    fault(
+        "gpu.temperature-idle",
+        f"{GPU} has 89 °C while it idles, and slows itself down at 89 °C",
+        nvml=only(temperature=89),
+    ),
+    *(
+        fault(
+            "gpu.temperature-idle",
+            f"{GPU} tells {degrees} for its temperature, which cannot be",
+            ERROR,
+            nvml=only(temperature=degrees),
+        )
+        for degrees in (0, -12, 151, 255)
+    ),
+    fault(
+        "gpu.temperature-idle",
+        f"{GPU} tells no temperature: Unknown Error",
+        ERROR,
+        nvml=untold("temperature", "Unknown Error"),
+    ),
     fault("gpu.power-limit", f"{GPU} may take 690 W, the profile wants 700 W", nvml=only(power_limit=690)),
     fault(
         "gpu.power-limit", f"{GPU} may take 705.5 W, the profile wants 700 W", nvml=only(power_limit=705.5)
@@ -375,6 +410,21 @@ FAULTS = (
         "what is below it",
         scope="0000:18:1e.0",
         pcie=narrow(2, width=8),
+    ),
+    fault(
+        "pcie.path",
+        "PCI bridge 0000:18:1e.0 has a link of x63, which cannot be",
+        ERROR,
+        "0000:18:1e.0",
+        pcie=narrow(2, width=63),
+    ),
+    fault(
+        "pcie.path",
+        f"{GPU} has a link of x63, which cannot be",
+        ERROR,
+        FIRST,
+        replace(FULL, gpus=(replace(H100, link_width=0),)),
+        pcie=narrow(0, width=63),
     ),
     fault("pcie.path", "the host's PCI functions were not read", SKIPPED, "host", pcie=None),
     fault(
@@ -584,6 +634,48 @@ FAULTS = (
         SKIPPED,
         burnin=burnin(burnt(0, memory_pattern=broken("memory-pattern", iterations=0))),
     ),
+    *(
+        fault("burnin.run", f"copies from {GPU}: {words}", SKIPPED, burnin=burnin(peers=copies))
+        for copies, words in (
+            (peers()[1:], f"to {OTHER} none were made"),
+            (
+                peers(copied(0, 1, state="skipped", reason="no time")),
+                f"to {OTHER} they were left out (no time)",
+            ),
+            (peers(copied(0, 1, iterations=0)), f"to {OTHER} nothing was measured"),
+            (peers(copied(0, 1, value=None)), f"to {OTHER} nothing was measured"),
+            (peers(copied(0, 1, value=0.0)), f"to {OTHER} 0 GB/s were measured, which cannot be"),
+            (peers(copied(0, 1, value=1e9)), f"to {OTHER} 1e+09 GB/s were measured, which cannot be"),
+            (
+                peers()[4:],
+                f"to {OTHER} none were made; to GPU {PLACES[2]} in slot 3 none were made; "
+                f"to GPU {PLACES[3]} in slot 4 none were made; to GPU {PLACES[4]} in slot 5 none were made",
+            ),
+            (
+                peers()[6:],
+                f"to {OTHER} none were made; to GPU {PLACES[2]} in slot 3 none were made; "
+                f"to GPU {PLACES[3]} in slot 4 none were made; to GPU {PLACES[4]} in slot 5 none were made; "
+                "2 more",
+            ),
+        )
+    ),
+    fault(
+        "burnin.run",
+        "the burn-in has 2 results of copies from GPU-0 to GPU-1",
+        ERROR,
+        "host",
+        burnin=burnin(peers=(*peers(), copied(0, 1))),
+    ),
+    *(
+        fault(
+            "burnin.run",
+            f"{GPU}: the test h2d measured {words} GB/s, which cannot be",
+            SKIPPED,
+            burnin=burnin(burnt(0, h2d=value)),
+            expected=UNLIMITED,
+        )
+        for value, words in ((0.0, "0"), (-3.5, "-3.5"), (1e9, "1e+09"))
+    ),
     fault(
         "bandwidth.h2d",
         f"{GPU} copies from the host at 12.5 GB/s, the profile wants 45",
@@ -639,14 +731,14 @@ FAULTS = (
         "from GPU-0 to GPU-1: 7 words of 134217728 arrived otherwise than they were sent",
         scope="host",
         burnin=burnin(
-            peers=(
-                PeerCopy.model_validate({"from": "GPU-1", "to": "GPU-0", "state": "ok"}),
-                PeerCopy.model_validate(
-                    {
-                        **{"from": "GPU-0", "to": "GPU-1", "state": "error", "errors": 7},
-                        "reason": "7 words of 134217728 arrived otherwise than they were sent",
-                    }
-                ),
+            peers=peers(
+                copied(
+                    0,
+                    1,
+                    state="error",
+                    errors=7,
+                    reason="7 words of 134217728 arrived otherwise than they were sent",
+                )
             ),
             exit_errors=7,
         ),
@@ -655,7 +747,7 @@ FAULTS = (
         "burnin.errors",
         "from a GPU to another: 1 of its words arrived otherwise",
         scope="host",
-        burnin=burnin(peers=(PeerCopy(state="ok", errors=1),)),
+        burnin=burnin(peers=(*peers(), PeerCopy(state="ok", errors=1))),
     ),
     fault(
         "burnin.errors",
@@ -679,6 +771,33 @@ FAULTS = (
         pcie_width_min=8,
     ),
     unwatched("pcie.width-load", "PCIe width", "pcie_width_min"),
+    load_fault(
+        "pcie.width-load",
+        f"{GPU}: PCIe width under load was 63, which cannot be",
+        status=ERROR,
+        pcie_width_min=63,
+    ),
+    *(
+        load_fault(
+            "pcie.generation",
+            f"{GPU}: PCIe generation under load was {generation}, which cannot be",
+            status=ERROR,
+            pcie_generation_min_under_load=generation,
+        )
+        for generation in (0, 9, 15)
+    ),
+    *(
+        fault(
+            "gpu.temperature",
+            f"{GPU}: temperature under load was {words}, which cannot be",
+            ERROR,
+            expected=expected,
+            burnin=burnin(burnt(0, watch=loaded(temperature_max=degrees))),
+        )
+        for expected in (FULL, UNLIMITED)
+        for degrees, words in ((0.0, "0"), (-40.0, "-40"), (150.5, "150.5"))
+    ),
+    unwatched("gpu.temperature", "temperature", "temperature_max"),
     load_fault("gpu.throttle-load", f"{GPU} was slowed under load: hardware thermal slowdown", throttle=0x44),
     unwatched("gpu.throttle-load", "why clocks were slowed", "throttle"),
     load_fault(
@@ -707,7 +826,16 @@ FAULTS = (
             ),
             (Nccl(state="ok", gpus=7, bus_gbps=450), "NCCL ran over 7 of 8 GPUs"),
             (Nccl(state="ok", gpus=8), "NCCL says that it went well, and has measured nothing"),
+            (Nccl(state="ok", gpus=8, bus_gbps=2e5), "NCCL has measured 200000 GB/s, which cannot be"),
         )
+    ),
+    fault(
+        "nccl.run",
+        "NCCL has measured -1 GB/s, which cannot be",
+        ERROR,
+        "host",
+        UNLIMITED,
+        burnin=burnin(nccl=Nccl(state="ok", gpus=8, bus_gbps=-1)),
     ),
     fault("nccl.run", "NCCL was not run", SKIPPED, "host", burnin=burnin(nccl=None)),
     fault(
@@ -1003,6 +1131,69 @@ def test_heat_and_power_have_each_their_cure() -> None:
     assert "power supplies" in gpu_health.cure(0x80)
 
 
+@pytest.mark.parametrize("reading", [0.5, 88.5])
+def test_whatever_a_sensor_can_tell_is_taken_for_a_temperature(reading: float) -> None:
+    for slowdown in (89, None, 0):
+        seen = evidence(only(temperature=reading, temperature_slowdown=slowdown))
+        assert reach_verdict(judge(seen, QUICK)).status == "accepted"
+    for most in (0.5, 150.0):
+        warm = evidence(burnin=burnin(burnt(0, watch=loaded(temperature_max=most))))
+        assert reach_verdict(judge(warm, UNLIMITED)).status == "accepted"
+
+
+def test_a_slowdown_that_cannot_be_judges_no_temperature() -> None:
+    for slowdown in (None, 0, 255):
+        seen = evidence(only(temperature=149, temperature_slowdown=slowdown))
+        assert reach_verdict(judge(seen, QUICK)).status == "accepted"
+
+
+def test_the_largest_and_the_newest_that_can_be_are_taken() -> None:
+    most = burnin(
+        burnt(0, h2d=1e5, matmul_fp32=1e6, watch=loaded(pcie_width_min=32, pcie_generation_min_under_load=8)),
+        peers=peers(copied(0, 1, value=1e5)),
+        nccl=Nccl(state="ok", gpus=8, bus_gbps=1e5),
+    )
+    seen = evidence(only(width=32, width_max=32, memory=1 << 44), burnin=most)
+    assert reach_verdict(judge(seen, FULL)).status == "accepted"
+
+
+@pytest.mark.parametrize("ring", [True, False])
+def test_at_level_standard_copies_go_round_in_a_ring(ring: bool) -> None:
+    """In the order of the burn-in, the last one to the first."""
+    order = [3, 1, 0, 2, 4, 5, 6, 7]
+    copies = tuple(copied(one, other) for one, other in zip(order, [*order[1:], order[0]], strict=True))
+    gpus = tuple(burnt(number) for number in order)
+    lacking = burnin(gpus=gpus, peers=copies if ring else copies[:-1])
+    plain = replace(FULL, acceptance=Requirements(level=Level.STANDARD, limits=LIMITS))
+    results = judge(evidence(burnin=lacking), plain)
+    assert reach_verdict(results).status == ("accepted" if ring else "incomplete")
+    [result] = of("burnin.run", results)
+    fourth = f"GPU {PLACES[3]} in slot 4"
+    words = f"copies from GPU {PLACES[7]} in slot 8: to {fourth} none were made"
+    assert ring or (result.reason, result.scope) == (words, PLACES[7])
+
+
+def test_no_copy_between_gpus_is_no_pass_at_any_level_that_makes_them() -> None:
+    for level, each in ((Level.STANDARD, 1), (Level.FULL, 4), (Level.SOAK, 4)):
+        none = burnin(level=level.value, seconds=20_000, peers=())
+        wanted = replace(FULL, acceptance=Requirements(level=level, limits=LIMITS))
+        results = judge(evidence(burnin=none), wanted)
+        said = of("burnin.run", results)
+        assert [one.scope for one in said] == list(PLACES)
+        assert {one.reason.count("none were made") for one in said} == {each}
+        assert reach_verdict(results).status == "incomplete"
+
+
+def test_a_copy_that_failed_is_told_once() -> None:
+    broken_copy = copied(0, 1, state="error", iterations=0, value=None, reason="peer access")
+    results = judge(evidence(burnin=burnin(peers=peers(broken_copy), exit_errors=1)), FULL)
+    assert [(each.id, each.reason) for each in results if each.status is not Status.PASS] == [
+        *((each.id, each.reason) for each in results if each.status is Status.NOT_APPLICABLE),
+        ("burnin.errors", "from GPU-0 to GPU-1: peer access"),
+    ]
+    assert reach_verdict(results).status == "rejected"
+
+
 @pytest.mark.parametrize(("limit", "is_good"), [(695, True), (705, True), (694.9, False), (705.1, False)])
 def test_the_power_limit_has_its_tolerance(limit: float, is_good: bool) -> None:
     [result] = of("gpu.power-limit", judge(evidence(only(power_limit=limit)), QUICK))
@@ -1053,7 +1244,8 @@ def test_a_bridge_before_several_gpus_is_told_once_with_all_of_them() -> None:
         (1, {"width": 8}, True),  # the upper end: the GPU's own link is told by NVML
         (3, {"width": 8}, True),  # the upper end of the next link
         (0, {"width": 8}, True),
-        (2, {"width": 15}, False),
+        (2, {"width": 12}, False),
+        (2, {"width": 15}, False),  # no link has so many
         (2, {"parent": "0000:18:1e.0", "width": 8}, False),  # it leads to itself
     ],
 )
@@ -1097,11 +1289,13 @@ def test_a_gpu_is_named_by_the_slot_of_its_way(slot: str, words: str) -> None:
 
 def test_one_gpu_needs_no_nccl() -> None:
     one = replace(FULL, gpus=(replace(H100, count=1),))
-    alone = burnin(gpus=(burnt(0),), nccl=None)
+    alone = burnin(gpus=(burnt(0),), peers=(), nccl=None)
     container = Container(state="ok", before=UUIDS[:1], after=UUIDS[:1])
     results = judge(evidence(nvml(gpu(0), graphics=()), burnin=alone, container=container), one)
     assert [each.reason for each in of("nccl.run", results)] == ["the host has one GPU"]
     assert of("nccl.run", results)[0].status is Status.NOT_APPLICABLE
+    [made] = of("burnin.run", results)
+    assert made.status is Status.PASS, "nor anybody to copy to"
 
 
 def test_the_tests_of_the_burn_in_are_those_of_its_level_and_of_its_limits() -> None:

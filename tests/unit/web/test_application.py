@@ -32,8 +32,6 @@ def client(site: Site) -> Iterator[FlaskClient]:
 @pytest.fixture
 def row(site: Site) -> Deployment:
     """One whose machine may say hello."""
-    (site.settings.state / "secrets").mkdir()
-    (site.settings.state / "secrets" / "deploy_ed25519.pub").write_text("ssh-ed25519 AAAA provisioner\n")
     made = arm(site, site.database.hosts.get("vc-1"), site.database.images.all()[0], by="ann")
     record(site, made.id, SlotGiven(), source="worker")
     return record(site, made.id, PowerBegan(nonce="n-1"), source="worker")

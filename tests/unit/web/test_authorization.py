@@ -15,18 +15,18 @@ from provisioner.site.site import Site
 from provisioner.state.notify import Listener
 from provisioner.web.application import create_app
 from provisioner.web.machines import refusals
+from tests.access import token_of
 
 THIEF = "10.77.0.9"
-NO_TOKEN = "it has no operator's token"
+NO_TOKEN = "no token was shown"
+WRONG = "the service does not know this token"
 
 
 @pytest.fixture
 def client(site: Site, monkeypatch: pytest.MonkeyPatch) -> Iterator[FlaskClient]:
     monkeypatch.setattr(refusals, "LOOK", 3600.0)  # written when the test says so
-    (site.settings.state / "secrets").mkdir()
-    (site.settings.state / "secrets" / "operator.token").write_text("right\n")
-    with Listener(site.settings.state, "web") as listener:
-        yield create_app(site, listener).test_client()
+    with Listener(site.settings.state, "api") as listener:
+        yield create_app(site, listener, "api").test_client()
 
 
 def call(
@@ -54,7 +54,7 @@ def test_a_call_without_the_token_is_in_the_log_of_the_host_that_it_names(
     assert call(client, method, ROOT + path, token="wrong") == 401
     wrong, none = said(site.database.events.of_host("vc-1", 10))
     assert none == (f"{method} {ROOT}{path}", THIEF, NO_TOKEN)
-    assert wrong == (f"{method} {ROOT}{path}", THIEF, "the operator's token is wrong")
+    assert wrong == (f"{method} {ROOT}{path}", THIEF, WRONG)
 
 
 @pytest.mark.parametrize("by_name", [False, True])
@@ -97,7 +97,8 @@ def test_a_strangers_call_that_names_no_host_is_in_the_services_log(
 ) -> None:
     with caplog.at_level(logging.WARNING):
         assert call(client, method, path, token="guessed") == 401
-    assert f"refused to {THIEF}: {method} {path}: the operator's token is wrong" in caplog.messages
+    line = f"request refused: nobody known ({THIEF}): {method} {path}: {WRONG}"
+    assert line in caplog.messages
     assert "guessed" not in caplog.text
     assert said(site.database.events.of_host("vc-1", 10)) == said(site.database.events.notes(10)) == []
 
@@ -105,5 +106,5 @@ def test_a_strangers_call_that_names_no_host_is_in_the_services_log(
 def test_a_call_with_the_token_leaves_nothing(
     site: Site, client: FlaskClient, caplog: pytest.LogCaptureFixture
 ) -> None:
-    assert call(client, "GET", f"{ROOT}/hosts/vc-1", token="right") == 200
+    assert call(client, "GET", f"{ROOT}/hosts/vc-1", token=token_of(site)) == 200
     assert said(site.database.events.of_host("vc-1", 10)) == [] and "refused" not in caplog.text

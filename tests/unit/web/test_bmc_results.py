@@ -13,14 +13,14 @@ from provisioner.state.requests import BmcResult
 from provisioner.web.application import create_app
 from provisioner.web.operators import authorization
 from provisioner.web.operators.bmc import WORKER_GONE
-from tests.unit.conftest import Clock
+from tests.unit.conftest import ADMIN, Clock
 
 
 @pytest.fixture
 def client(site: Site, monkeypatch: pytest.MonkeyPatch) -> Iterator[FlaskClient]:
-    monkeypatch.setattr(authorization, "_is_local", lambda: True)
+    monkeypatch.setattr(authorization, "_caller", lambda: ADMIN)
     with Listener(site.settings.state, "web") as listener:
-        yield create_app(site, listener).test_client()
+        yield create_app(site, listener, "api").test_client()
 
 
 @pytest.fixture

@@ -14,16 +14,16 @@ from provisioner.site.site import Site
 from provisioner.state.notify import Listener
 from provisioner.web.application import create_app
 from provisioner.web.operators import authorization
-from tests.unit.conftest import Clock
+from tests.unit.conftest import ADMIN, Clock
 
 DAY = 86400.0
 
 
 @pytest.fixture
 def client(site: Site, monkeypatch: pytest.MonkeyPatch) -> Iterator[FlaskClient]:
-    monkeypatch.setattr(authorization, "_is_local", lambda: True)
+    monkeypatch.setattr(authorization, "_caller", lambda: ADMIN)
     with Listener(site.settings.state, "web") as listener:
-        yield create_app(site, listener).test_client()
+        yield create_app(site, listener, "api").test_client()
 
 
 @pytest.fixture

@@ -14,16 +14,16 @@ from provisioner.state.notify import Listener
 from provisioner.state.sightings import ClientPacket, NewSighting
 from provisioner.web.application import create_app
 from provisioner.web.operators import authorization
-from tests.unit.conftest import MAC, Clock
+from tests.unit.conftest import ADMIN, MAC, Clock
 
 STRANGER, OTHER, BMC = "52:54:00:00:00:0a", "52:54:00:00:00:0b", "52:54:00:00:00:0c"
 
 
 @pytest.fixture
 def client(site: Site, monkeypatch: pytest.MonkeyPatch) -> Iterator[FlaskClient]:
-    monkeypatch.setattr(authorization, "_is_local", lambda: True)
+    monkeypatch.setattr(authorization, "_caller", lambda: ADMIN)
     with Listener(site.settings.state, "web") as listener:
-        yield create_app(site, listener).test_client()
+        yield create_app(site, listener, "api").test_client()
 
 
 def leases(client: FlaskClient) -> list[Any]:

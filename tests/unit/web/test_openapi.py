@@ -27,7 +27,7 @@ GOLDEN = Path(__file__).parents[2] / "golden" / "openapi.json"
 @pytest.fixture
 def app(site: Site) -> Flask:
     with Listener(site.settings.state, "web") as listener:
-        return create_app(site, listener)
+        return create_app(site, listener, "api")
 
 
 @pytest.fixture(scope="module")
@@ -45,8 +45,8 @@ def table() -> str:
     lines = []
     for endpoint in ENDPOINTS:
         path = re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", endpoint.path)
-        lines.append(f"| `{endpoint.method} {path}` | {endpoint.summary} |")
-    return "\n".join(["| endpoint | what it does |", "|---|---|", *lines]) + "\n"
+        lines.append(f"| `{endpoint.method} {path}` | {endpoint.audience} | {endpoint.summary} |")
+    return "\n".join(["| endpoint | for | what it does |", "|---|---|---|", *lines]) + "\n"
 
 
 def test_the_page_lists_every_endpoint() -> None:

@@ -15,8 +15,8 @@ from provisioner.power import registry
 from provisioner.power.protocol import BmcAddress, BootDevice, BootResult, PowerDriver, PowerResult
 from provisioner.site.site import Site
 from provisioner.state import inventory
-from provisioner.state.secrets import put_bmc_login
 from provisioner.worker import power
+from tests.logins import put_login
 
 MAC = "52:54:00:00:00:01"
 INVENTORY = {"name": "vc-1", "macs": [MAC], "profile": "cube"}
@@ -64,8 +64,7 @@ def relayed(site: Site, board: RelayBoard) -> Site:
     bmc = {"driver": "relay", "address": "10.0.0.7", "secret": "board"}
     host = inventory.make_host(INVENTORY | {"bmc": bmc}, registry.DRIVERS)
     site.database.put_inventory([host], [], site.settings.hosts_range)
-    (site.settings.state / "secrets").mkdir(exist_ok=True)
-    put_bmc_login(site.settings.state, "board", "ann", "s3cret")
+    put_login(site, "board", "ann", "s3cret")
     return site
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from provisioner.domain.events.request import RequestRefused
 from provisioner.errors import RefusedError
+from provisioner.site import opened_secrets
 
 if TYPE_CHECKING:
     from tests.wire.conftest import Puppet, Reply, World
@@ -109,8 +110,8 @@ def await_refusal(world: World, puppet: Puppet, what: str, address: str, count: 
 def secrets_of(world: World, *puppets: Puppet) -> list[bytes]:
     """Every secret that is worth something now."""
     folder = world.state / "secrets"
-    found = [(folder / "operator.token").read_text().strip()]
-    found += [line for line in (folder / "deploy_ed25519").read_text().splitlines() if len(line) > 40]
+    found = [line for line in (folder / "https.key").read_text().splitlines() if len(line) > 40]
+    found += [line for line in opened_secrets.words(world.site) if len(line) > 40]
     for puppet in puppets:
         found += [puppet.used, puppet.token]
         found += [puppet.phone_token] if puppet.order else []

@@ -69,7 +69,7 @@ def test_a_door_without_its_token(
     door: str,
     credentials: str,
 ) -> None:
-    operator = (world.state / "secrets" / "operator.token").read_text().strip()
+    operator = world.token()
     former = victim.token
     if credentials == "before the attempt":
         assert victim.hello().status == 200  # the same boot asks again, and gets another token

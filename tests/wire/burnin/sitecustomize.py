@@ -13,6 +13,7 @@ from typing import Any
 
 FAULTS = set(filter(None, os.environ.get("FAULT", "").split(",")))
 ROLE = next((word for word in sys.orig_argv if word in ("worker", "peers", "rank")), "")
+LAST_BIT = {"float32": 1, "float16": 1 << 13, "bfloat16": 1 << 16}  # of an fp32 that is rounded to it
 calls: dict[str, int] = {}  # by the type of number, or the function
 
 
@@ -27,7 +28,8 @@ def faulty(real: Any) -> Any:
         product = real(one, other)
         if product.shape[0] < 16:
             return product
-        kind = str(product.dtype).removeprefix("torch.")
+        # a processor multiplies 16 bits in fp32 and rounds: which type is meant, the caller knows
+        kind = str(sys._getframe(1).f_locals.get("one", product).dtype).removeprefix("torch.")
         calls[kind] = calls.get(kind, 0) + 1
         if "hangs" in FAULTS:
             time.sleep(3600)
@@ -47,7 +49,7 @@ def faulty(real: Any) -> Any:
         if f"flips:{kind}" in FAULTS and calls[kind] == 5:
             import torch
 
-            product.view(torch.int32 if product.dtype == torch.float32 else torch.int16)[3, 4] ^= 1
+            product.view(torch.int32)[3, 4] ^= LAST_BIT[kind]
         return product
 
     return matmul

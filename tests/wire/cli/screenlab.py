@@ -31,6 +31,7 @@ from provisioner.domain.run import Run
 from provisioner.power.manual import Manual
 from provisioner.power.protocol import BmcAddress
 from provisioner.site.site import Site
+from provisioner.state import secret_keys
 from provisioner.state.database import Database
 from provisioner.state.notify import Listener
 from provisioner.web.application import create_app
@@ -160,13 +161,15 @@ def rack(state: Path) -> Iterator[Rack]:
     (state / "secrets").mkdir(exist_ok=True)
     (state / "keys").mkdir(exist_ok=True)
     (state / "keys" / "release-2026.pub").write_text("untrusted comment: a key of the tests\n")
-    site = Site(settings_module.check(plain, source="test"), database, clock=clock, real_time=clock)
+    settings = settings_module.check(plain, source="test")
+    secret_keys.unlock(settings, environment={})
+    site = Site(settings, database, clock=clock, real_time=clock)
     with ExitStack() as stack:
         listener = stack.enter_context(Listener(state, "web"))
         server: BaseWSGIServer = make_server(
             f"unix://{state}/api.sock",
             0,
-            create_app(site, listener),
+            create_app(site, listener, "api"),
             threaded=True,
             request_handler=_Handler,
         )

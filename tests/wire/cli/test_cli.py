@@ -12,10 +12,13 @@ import pytest
 
 from provisioner import run
 from provisioner.power.protocol import BmcAddress
+from provisioner.site import opened_secrets
+from provisioner.state import site_certificate
 from provisioner.system import shipped
+from tests.wire.conftest import CommandResult
 
 if TYPE_CHECKING:
-    from tests.wire.conftest import CommandResult, Puppet, World
+    from tests.wire.conftest import Puppet, World
 
 
 def check(said: CommandResult, code: int, number: int, *words: str) -> None:
@@ -82,8 +85,9 @@ def test_a_wrong_option_is_a_usage_error(world: World) -> None:
 def test_a_service_that_does_not_run_is_said(world: World, tmp_path: Path) -> None:
     for words in (("status",), ("host", "list"), ("deploy", "vc-1", "--yes"), ("cancel", "vc-1")):
         check(world.provision(*words, "--state", str(tmp_path)), 5, 620, f"{tmp_path}/api.sock", "--state")
-    said = world.lan.provision("status", "--server", "http://10.77.0.1:81")
-    check(said, 5, 620, "no service answers at http://10.77.0.1:81: Connection refused")
+    known = {"PROVISION_FINGERPRINT": "ab" * 32, "PROVISION_TOKEN": "guessed"}
+    said = world.lan.provision("status", "--server", "https://10.77.0.1:81", env=known)
+    check(said, 5, 620, "no service answers at https://10.77.0.1:81: Connection refused")
 
 
 @pytest.mark.parametrize(
@@ -104,19 +108,23 @@ def test_a_state_folder_of_somebody_else_is_said(world: World, tmp_path: Path) -
     assert done.returncode == 6 and b"(PV-622)" in done.stderr, done.stderr.decode()
 
 
-def test_another_machine_needs_the_operators_token(world: World) -> None:
+def test_another_machine_needs_a_token_and_the_certificate(world: World) -> None:
     def ask(**env: str) -> CommandResult:
-        return world.lan.provision("host", "list", "-o", "name", "--server", "http://10.77.0.1", env=env)
+        return world.lan.provision("host", "list", "-o", "name", "--server", "https://10.77.0.1", env=env)
 
     puppet = world.add_host()
-    check(ask(), 6, 601, "the service does not know this token", "export PROVISION_TOKEN")
-    check(ask(PROVISION_TOKEN="guessed"), 6, 601)
+    check(ask(), 6, 705, "nothing was sent", "provision login https://10.77.0.1")
+    known = {"PROVISION_FINGERPRINT": site_certificate.fingerprint(world.state)}
+    check(ask(**known), 6, 601, "no token was shown", "provision login https://10.77.0.1")
+    check(ask(**known, PROVISION_TOKEN="guessed"), 6, 601, "does not know this token")
+    other = {"PROVISION_FINGERPRINT": "ab" * 32, "PROVISION_TOKEN": world.token()}
+    check(ask(**other), 6, 706, "nothing was sent")
     for text in ("gues\nsed", "gue€sed"):
-        check(said := ask(PROVISION_TOKEN=text), 6, 601, "what PROVISION_TOKEN holds is no token")
+        check(said := ask(**known, PROVISION_TOKEN=text), 6, 601, "what PROVISION_TOKEN holds is no token")
         assert "sed" not in said.err
-    token = (world.state / "secrets" / "operator.token").read_text()
-    for text in (token, token.strip()):
-        said = ask(PROVISION_TOKEN=text)
+    token = world.token()
+    for text in (token, f"{token}\n"):
+        said = ask(**known, PROVISION_TOKEN=text)
         assert (said.code, said.err) == (0, "") and puppet.name in said.out.splitlines()
 
 
@@ -144,7 +152,7 @@ def off_the_air(world: World) -> Iterator[Callable[[str], CommandResult]]:
     def look(name: str) -> CommandResult:
         process, log = asked[name]
         code = process.wait(60)
-        return world.command_result(code, "", log.read_text())
+        return CommandResult(code, "", log.read_text())
 
     yield look
     for process, _ in asked.values():
@@ -215,17 +223,19 @@ def test_a_host_without_a_bmc_is_204(world: World, puppet: Puppet) -> None:
 def test_a_bmc_s_login_comes_from_file_environment_or_terminal_and_is_never_shown(
     world: World, tmp_path: Path
 ) -> None:
-    kept = world.state / "secrets" / "b3.bmc.json"
+    def kept() -> str:
+        return opened_secrets.bmc_login(world.site, "b3", "no host").password
+
     command = ("bmc", "secret", "b3", "--user", "root")
     said = [give_login(world, tmp_path, "from-file-1", name="b3")]
-    assert "from-file-1" in kept.read_text() and kept.stat().st_mode & 0o777 == 0o600
+    assert kept() == "from-file-1"
     said.append(world.provision(*command, env={"PROVISION_BMC_PASSWORD": "from-env-2"}))
-    assert "from-env-2" in kept.read_text()
+    assert kept() == "from-env-2"
     with world.terminal(*command) as terminal:
         terminal.await_text("Password")
         terminal.type("typed-3\n")
-        said.append(world.command_result(terminal.end(), "", terminal.seen))
-    assert "typed-3" in kept.read_text()
+        said.append(CommandResult(terminal.end(), "", terminal.seen))
+    assert kept() == "typed-3"
     for one in said:
         assert one.code == 0 and not re.search("from-file-1|from-env-2|typed-3", one.out + one.err)
 
@@ -237,7 +247,7 @@ def test_a_bmc_s_login_comes_from_file_environment_or_terminal_and_is_never_show
         (("b3", "--user", "root", "--password-file", "missing"), "no password can be read"),
         (("b3", "--user", "r" * 17, "--password-file", "good"), "user: at most 16 characters are allowed"),
         (("../b3", "--user", "root", "--password-file", "good"), "is not a name for a secret"),
-        (("", "--user", "root", "--password-file", "good"), "an empty name names nothing"),
+        (("", "--user", "root", "--password-file", "good"), "is not a name for a secret"),
         (("b3", "--user", "root", "--password-file", "long"), "password: at most 20 characters are allowed"),
     ],
 )

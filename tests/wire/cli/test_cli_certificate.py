@@ -8,9 +8,11 @@ import pytest
 
 from provisioner import run
 from provisioner.certificate import canonical, files, signing
-from provisioner.state import folder
-from provisioner.state.secrets import signing_key_file, signing_public_file
+from provisioner.site import opened_secrets
+from provisioner.state.sealed_secrets import CERTIFICATE_KEY, SITE
+from provisioner.state.secrets import signing_public_file
 from tests.certificates import healthy, make_key, rejected
+from tests.logins import site_with_keys
 
 
 class Laptop:
@@ -133,24 +135,25 @@ def test_a_certificate_is_written_in_another_form_and_drawn_anew(laptop: Laptop)
 
 def test_the_site_prints_its_key_and_verifies_without_being_given_one(laptop: Laptop, tmp_path: Path) -> None:
     state = tmp_path / "s"
-    folder.prepare_folder(state)
-    secret = signing_key_file(state)
-    assert secret.stat().st_mode & 0o777 == 0o600
+    site = site_with_keys(state)
+    with opened_secrets.certificate_key(site, "vc-1") as key:
+        before = key.read_text()
     code, out, _ = laptop.provision("key", state=state)
     assert (code, out) == (0, signing_public_file(state).read_text())
     code, out, _ = laptop.provision("key", "-o", "json", state=state)
     [found] = json.loads(out)["keys"]
-    assert found["key_id"] in found["public"] and secret.read_text().splitlines()[1] not in out
+    assert found["key_id"] in found["public"] and before.splitlines()[1] not in out
     data = canonical.render(healthy())
-    files.write(data, signing.sign(data, secret), laptop.path / "of-site.pdf")
+    with opened_secrets.certificate_key(site, "vc-1") as key:
+        files.write(data, signing.sign(data, key), laptop.path / "of-site.pdf")
     code, out, _ = laptop.provision("verify", "of-site.pdf", state=state)
     assert code == 0 and f"Signed by site (key {found['key_id']})" in out
-    before = secret.read_bytes()
-    folder.prepare_folder(state)
-    assert secret.read_bytes() == before, "it is made once"
-    secret.unlink()
-    folder.prepare_folder(state)
-    assert not secret.exists(), "a lost key is not replaced unasked"
+    site_with_keys(state)
+    assert opened_secrets.read(site, CERTIFICATE_KEY, SITE) == before, "it is made once"
+    with site.database.writing():
+        site.database.secrets.remove(CERTIFICATE_KEY, SITE)
+    site_with_keys(state)
+    assert not site.database.secrets.has(CERTIFICATE_KEY, SITE), "a lost key is not replaced unasked"
     code, _, err = laptop.provision("key")
     assert code == 2 and "PV-150" in err
 

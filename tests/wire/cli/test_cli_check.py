@@ -57,7 +57,7 @@ def test_a_whole_service_is_green_and_its_files_are_fetched(lan: Namespace, chec
     for path in ("/boot/check/boot.ipxe", "/boot/files/vmlinuz", "/boot/files/snponly.efi"):
         assert any(f"http://10.77.0.1{path}: " in sentence for sentence in fetched), path
     ports = by_state(said, "ok")["ports"]["sentence"]
-    assert ports == "ours: 67/udp, 69/udp, 53/udp, 53/tcp, 80/tcp"
+    assert ports == "ours: 67/udp, 69/udp, 53/udp, 53/tcp, 80/tcp, 443/tcp"
 
 
 def test_what_is_wrong_comes_first_with_what_to_do(lan: Namespace, checked: Inside) -> None:

@@ -9,8 +9,8 @@ import pytest
 
 from provisioner.certificate import canonical, signing
 from provisioner.domain.acceptance import Level
+from provisioner.site import opened_secrets
 from provisioner.state.acceptance_reports import StoredReport
-from provisioner.state.secrets import signing_key_file
 from tests.certificates import healthy, rejected
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ def keep(world: World, host: str, report: AcceptanceReport, created: float) -> s
     subject = report.subject.model_copy(update={"name": host})
     report = report.model_copy(update={"report_id": ident, "subject": subject})
     body = canonical.render(report)
+    with opened_secrets.certificate_key(world.site, host) as key:
+        signature = signing.sign(body, key)
     stored = StoredReport(
         id=ident,
         host=host,
@@ -36,7 +38,7 @@ def keep(world: World, host: str, report: AcceptanceReport, created: float) -> s
         level=Level.FULL,
         verdict=report.verdict.status,
         body=body.decode(),
-        signature=signing.sign(body, signing_key_file(world.state)),
+        signature=signature,
     )
     with world.site.database.writing():
         world.site.database.acceptance_reports.add(stored)

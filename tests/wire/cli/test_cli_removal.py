@@ -94,7 +94,7 @@ def test_a_profile_goes_when_no_host_has_it(world: World) -> None:
     world.apply([], [{"name": "spare", "image": "vault-os"}])
     host = world.add_host(profile="spare")
     refused(world.provision("profile", "remove", "spare", "--yes"), 6, 144, f"needed by {host.name}")
-    world.client.remove_host(host.name, by="ann")
+    world.client.remove_host(host.name)
     refused(world.provision("profile", "remove", "spare"), 6, 133)
     assert world.provision("profile", "remove", "spare", "--yes").code == 0
     assert "spare" not in names(world, "profile")

@@ -33,7 +33,7 @@ def rack(world: World, request: pytest.FixtureRequest) -> Iterator[list[Puppet]]
         yield list(rack)
     for puppet in rack:
         with suppress(ProvisionError):  # it was removed, or has another name
-            world.client.remove_host(puppet.name, by="test")
+            world.client.remove_host(puppet.name)
 
 
 def select(rack: list[Puppet]) -> str:

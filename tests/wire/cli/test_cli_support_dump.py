@@ -28,7 +28,7 @@ def test_the_file_of_a_running_service_has_no_secret_of_it(
     assert {f"support-dump/{name}" for name in names} | {"support-dump/README.txt"} == texts.keys()
     log = texts[f"support-dump/logs/{puppet.row.id}.1.agent.log"]
     assert "the token is" in log and "the nonce was" in log
-    operator = (world.state / "secrets" / "operator.token").read_text().strip()
+    operator = (world.state / "secrets" / "https.key").read_text().splitlines()[1]
     for secret in (puppet.token, puppet.used, puppet.phone_token, "dump-pass-word", operator):
         assert secret and not [name for name, text in texts.items() if secret in text]
 

@@ -5,12 +5,14 @@ import json
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from werkzeug.serving import BaseWSGIServer, make_server
@@ -21,6 +23,7 @@ from provisioner.api import ROOT
 from provisioner.api.verifications import VerificationOrder
 from provisioner.certificate import canonical
 from provisioner.client import Client
+from provisioner.client.transport import Transport
 from provisioner.deployment.order import arm
 from provisioner.domain.deployment import WrittenDisk
 from provisioner.domain.hardware import DiskInfo, HardwareFacts
@@ -29,10 +32,10 @@ from provisioner.domain.profile import Gpu, Profile
 from provisioner.domain.stage import Stage
 from provisioner.errors import DiskFullError, Exit, InputError
 from provisioner.site.site import Site
+from provisioner.state import site_certificate, vault
 from provisioner.state.database import Database
 from provisioner.state.folder import prepare_folder
 from provisioner.state.notify import Listener
-from provisioner.state.secrets import operator_token_file
 from provisioner.state.ssh_keys import KeyBox
 from provisioner.state.verifications import Verification
 from provisioner.verify import Expected, SshTarget, TaskResult, Verdict, local
@@ -41,6 +44,7 @@ from provisioner.verify.judge import judge
 from provisioner.web.application import create_app
 from provisioner.worker import verifications
 from provisioner.worker.verifications import Verifications
+from tests.access import certified, token_of
 from tests.healthy_gpus import QUICK, evidence
 from tests.unit.conftest import IMAGE
 from tests.wire import nvmllab, scriptlab
@@ -137,6 +141,25 @@ def test_a_machine_that_lacks_a_gpu_is_rejected_and_its_certificate_says_so(
     assert "was rejected" in (said := capsys.readouterr().err) and "(PV-501)" in said
     verified = cube.certificate("verify", str(target), "--key", str(cube.path / "acme.pub"))
     assert verified == Exit.REJECTED
+
+
+def test_a_clock_that_is_set_back_meanwhile_makes_no_report_that_ends_before_it_began(
+    cube: Cube, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a machine's is that finds a time server after its boot."""
+    real, began = time.time, time.time()
+    run_here = local.run
+
+    def run_and_set_back(*words: Any, **named: Any) -> Verdict:
+        verdict = run_here(*words, **named)
+        monkeypatch.setattr(time, "time", lambda: real() - 86400)
+        return verdict
+
+    monkeypatch.setattr(local, "run", run_and_set_back)
+    target = cube.path / "cube.json"
+    assert cube.verify("--key", str(cube.path / "acme.key"), "--to", str(target)) == Exit.DONE
+    report = canonical.read(target.read_bytes())
+    assert began <= report.started_at < report.finished_at < real() + 1
 
 
 def test_without_a_key_nothing_is_written_and_nothing_looks_signed(
@@ -253,7 +276,6 @@ def deployed(site: Site, target: SshTarget) -> None:
 def service(tmp_path: Path, nvml: Path, scripts: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
     state = tmp_path / "s"
     prepare_folder(state)
-    monkeypatch.setenv("PROVISION_TOKEN", operator_token_file(state).read_text().strip())
     plain = {"state": state, "interface": "lan0", "address": "10.77.0.1/24"}
     with ExitStack() as stack:
         (tmp_path / "host").mkdir()
@@ -263,17 +285,22 @@ def service(tmp_path: Path, nvml: Path, scripts: Path, monkeypatch: pytest.Monke
         database = Database(state)
         stack.callback(database.close)
         database.migrate()
-        site = Site(settings_module.check(plain, source="test"), database)
+        settings = settings_module.check(plain, source="test")
+        site = Site(settings, database, opener=vault.prepare(settings, database, time.time()))
         deployed(site, target)
+        tls, fingerprint = certified(site)
+        monkeypatch.setenv("PROVISION_TOKEN", token_of(site))
+        monkeypatch.setenv("PROVISION_FINGERPRINT", fingerprint)
         listener = stack.enter_context(Listener(state, "web"))
-        api: BaseWSGIServer = make_server("127.0.0.1", 0, create_app(site, listener), threaded=True)
+        app = create_app(site, listener, "api")
+        api: BaseWSGIServer = make_server("127.0.0.1", 0, app, threaded=True, ssl_context=tls)
         stack.callback(api.server_close)
         serving = threading.Thread(target=api.serve_forever)
         serving.start()
         stack.callback(serving.join)
         stack.callback(api.shutdown)
         box = stack.enter_context(KeyBox(state))
-        yield Service(site, f"http://127.0.0.1:{api.server_port}", target, tmp_path / "host", box)
+        yield Service(site, f"https://127.0.0.1:{api.server_port}", target, tmp_path / "host", box)
 
 
 @pytest.fixture
@@ -469,7 +496,8 @@ def test_without_a_worker_nothing_is_begun(service: Service, capsys: pytest.Capt
 
 
 def test_what_is_asked_of_no_verification_is_said(service: Service) -> None:
-    client = Client(server=service.url, token=operator_token_file(service.site.settings.state).read_text())
+    fingerprint = site_certificate.fingerprint(service.site.settings.state)
+    client = Client(server=service.url, token=token_of(service.site), fingerprint=fingerprint)
     with pytest.raises(InputError) as raised:
         client.verification("v-none")
     assert raised.value.code == 575
@@ -538,20 +566,78 @@ class Look:
 
 
 @pytest.fixture
-def look(monkeypatch: pytest.MonkeyPatch) -> Look:
+def look(monkeypatch: pytest.MonkeyPatch) -> Iterator[Look]:
     found = Look()
     monkeypatch.setattr(verifications, "run_verification", found)
-    return found
+    yield found
+    found.go_on.set()  # a test that has failed waits for nothing
 
 
 @pytest.fixture
 def client(service: Service) -> Client:
-    return Client(server=service.url, token=operator_token_file(service.site.settings.state).read_text())
+    fingerprint = site_certificate.fingerprint(service.site.settings.state)
+    return Client(server=service.url, token=token_of(service.site), fingerprint=fingerprint)
 
 
 def asked(service: Service, **more: object) -> VerificationOrder:
     order = {"host": "vc-1", "user": "ann", "key": service.target.key.read_text(), **more}
     return VerificationOrder.model_validate(order)
+
+
+@contextmanager
+def posted() -> Iterator[list[str]]:
+    """The paths of all that is posted meanwhile."""
+    paths = list[str]()
+    post = Transport.post
+
+    def note(self: Transport, model: Any, path: str, body: Any = None, **how: Any) -> Any:
+        paths.append(path)
+        return post(self, model, path, body, **how)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Transport, "post", note)
+        yield paths
+
+
+def test_a_host_that_is_verified_is_shown_so(
+    service: Service, worker: None, look: Look, client: Client, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In every list, by its host, and nowhere once it has ended; a list of others does not tell of it."""
+
+    def shown(*words: str) -> str:
+        assert cli.run([*words, "--server", service.url]) == Exit.DONE
+        said = capsys.readouterr()
+        return " ".join((said.out + said.err).split())
+
+    begun = client.begin_verification(asked(service))
+    assert look.begun.wait(60)
+    await_burn_in(client, begun.id)
+    words = f"{begun.id}; burn-in: load on GPU-0 50 %, about 3 s left"
+    for one in (("status",), ("status", "vc-1"), ("status", "--select", "name=vc-1")):
+        said = shown(*one)
+        assert "vc-1 is verified over SSH as ann since" in said and words in said
+    assert words not in shown("status", "--select", "name=vc-2")
+    assert "ready (verified over SSH)" in shown("host", "list")
+    assert words in shown("host", "show", "vc-1")
+    listed = json.loads(shown("host", "list", "-o", "json"))["hosts"][0]["verification"]
+    assert (listed["id"], listed["user"], listed["burnin"]["test"]) == (begun.id, "ann", "load")
+    look.go_on.set()
+    assert look.ended.wait(60)
+    await_end(client, begun.id)
+    for one in (("status",), ("status", "vc-1"), ("host", "list"), ("host", "show", "vc-1")):
+        assert "verified over SSH" not in shown(*one)
+
+
+def await_burn_in(client: Client, ident: str) -> None:
+    until = time.monotonic() + 60
+    while not client.verification(ident, 500, 1).burnin.test:
+        assert time.monotonic() < until, "the burn-in's progress was not kept"
+
+
+def await_end(client: Client, ident: str) -> None:
+    until = time.monotonic() + 60
+    while client.verification(ident, 500, 1).state != "done":
+        assert time.monotonic() < until, "it goes on"
 
 
 @pytest.mark.parametrize("named", ["vc-1", "its id"])
@@ -567,7 +653,9 @@ def test_one_that_goes_on_is_cancelled_and_nothing_is_signed(
     begun = client.begin_verification(asked(service))
     assert look.begun.wait(60)
     words = ("cancel", begun.id if named == "its id" else "vc-1", "--server", service.url)
-    assert cli.run([*words]) == Exit.DONE
+    with posted() as paths:
+        assert cli.run([*words]) == Exit.DONE
+    assert len(paths) == 1, "the service knows what is open"
     assert f"{begun.id} of vc-1 is cancelled; again: provision verify vc-1" in capsys.readouterr().err
     assert look.ended.wait(60) and look.was_cancelled
     ended = client.verification(begun.id)
@@ -642,11 +730,11 @@ def test_what_is_no_address_is_refused(
 def test_a_key_of_half_a_character_is_refused_and_leaves_nothing_open(service: Service) -> None:
     """JSON can say it, UTF-8 cannot."""
     before = set(Path("/proc/self/fd").iterdir())
-    token = operator_token_file(service.site.settings.state).read_text().strip()
+    token = token_of(service.site)
     body = '{"host": "vc-1", "user": "ann", "key": "\\ud800"}'
     headers = ("-H", f"Authorization: Bearer {token}", "-H", "Content-Type: application/json")
     url = f"{service.url}{ROOT}/verifications"
-    argv = ["curl", "-sS", "-w", "%{http_code}", *headers, "--data-binary", "@-", url]
+    argv = ["curl", "-sS", "--insecure", "-w", "%{http_code}", *headers, "--data-binary", "@-", url]
     done = run.run(argv, stdin=body.encode())
     assert done.stdout[-3:] in (b"400", b"422"), done.stdout
     assert service.site.database.verifications.open() == []

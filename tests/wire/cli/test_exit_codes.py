@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import re
 import threading
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
+from unittest import mock
 
 import pytest
 from werkzeug.serving import BaseWSGIServer, make_server
@@ -17,10 +19,14 @@ from provisioner import cli
 from provisioner import settings as settings_module
 from provisioner.cli import exit_codes
 from provisioner.errors import Exit
+from provisioner.imaging.manifest import pack_files
 from provisioner.site.site import Site
 from provisioner.state.database import Database
+from provisioner.state.folder import prepare_folder
 from provisioner.state.notify import Listener
+from provisioner.state.schema import SCHEMA_VERSION
 from provisioner.web.application import create_app
+from tests.access import certified
 from tests.unit.cli.test_documents import leaves
 from tests.wire.conftest import make_image
 
@@ -56,8 +62,17 @@ ASKING = {
     "profile remove": "cube --yes",
     "profile render": "vc-1",
     "profile learn": "vc-1",
+    "whoami": "",
+    "user add": "ann --role viewer",
+    "user list": "",
+    "user role": "ann viewer",
+    "user password": "",
+    "user remove": "ann --yes",
+    "token create": "",
+    "token list": "",
+    "token revoke": "t-1",
     "image list": "",
-    "image add": "FILE",
+    "image add": "PACK",
     "image verify": "vault-os@1",
     "image remove": "vault-os@1 --yes",
     "image gc": "--yes",
@@ -67,6 +82,11 @@ ASKING = {
     "bmc identify": "vc-1",
     "bmc sensors": "vc-1",
     "bmc console": "vc-1",
+    "bmc rotate": "vc-1",
+    "audit list": "",
+    "audit verify": "",
+    "audit export": "",
+    "audit key": "",
     "bmc secret put": "lab --user ann --password-file FILE",
     "bmc secret list": "",
     "bmc secret remove": "lab --yes",
@@ -85,6 +105,8 @@ FAKED = "tests/wire/golden/test_image_build.py"
 ALONE, MANY = "test_who_waits_for_a_host_ends_as_it_does", "test_who_waits_for_a_run_ends_as_it_does"
 LATE, NET = "test_a_timeout_is_exit_7_and_the_deployment_goes_on", "tests/wire/services/dhcp/test_modes.py"
 CERTIFICATE = "tests/wire/cli/test_cli_certificate.py"
+BUNDLE, PEOPLE = "tests/wire/bundle/test_bundle.py", "tests/wire/cli/test_cli_people.py"
+UNMADE = "test_what_cannot_be_put_in_is_said_and_nothing_is_written"
 VERIFY = "tests/wire/cli/test_cli_verify.py"
 REACHED = {  # command, code → the test that reaches it
     **{(verb, code): f"{DEPLOY}::{ALONE}" for verb in ("deploy", "retry", "watch") for code in (3, 8)},
@@ -127,6 +149,15 @@ REACHED = {  # command, code → the test that reaches it
         8,
     ): f"{CERTIFICATE}::test_a_good_certificate_ends_with_0_and_a_rejected_one_with_8",
     ("certificate export", 6): f"{CERTIFICATE}::test_nothing_is_exported_that_was_changed",
+    ("bundle make", 5): f"{BUNDLE}::{UNMADE}",
+    ("bundle make", 6): f"{BUNDLE}::{UNMADE}",
+    ("bundle verify", 6): f"{BUNDLE}::test_it_is_verified_and_no_changed_byte_of_it_is_believed",
+    ("bundle install", 6): f"{BUNDLE}::test_its_parts_come_to_their_places",
+    ("restore", 6): "tests/wire/cli/test_exit_codes.py::test_what_is_no_backup_is_not_restored",
+    ("backup", 6): "tests/wire/cli/test_exit_codes.py::test_a_folder_of_a_newer_release_is_not_backed_up",
+    ("login", 5): "tests/wire/cli/test_exit_codes.py::test_where_nobody_answers_nobody_logs_in",
+    ("login", 6): f"{PEOPLE}::test_a_wrong_password_is_refused_and_leaves_nothing",
+    ("logout", 6): f"{PEOPLE}::test_another_certificate_is_refused",
     ("support-dump", 6): "tests/wire/cli/test_cli_support_dump.py::test_a_file_that_is_there_stays",
 }
 
@@ -137,30 +168,35 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     state = tmp_path_factory.mktemp("s")
     database = Database(state)
     database.migrate()
-    (state / "secrets").mkdir()
-    (state / "secrets" / "operator.token").write_text("the-right-one\n")
     plain = {"state": state, "interface": "lan0", "address": "10.77.0.1/24"}
     with ExitStack() as stack:
         stack.callback(database.close)
         site = Site(settings_module.check(plain, source="test"), database)
+        tls, fingerprint = certified(site)
         listener = stack.enter_context(Listener(state, "web"))
-        made: BaseWSGIServer = make_server("127.0.0.1", 0, create_app(site, listener), threaded=True)
+        app = create_app(site, listener, "api")
+        made: BaseWSGIServer = make_server("127.0.0.1", 0, app, threaded=True, ssl_context=tls)
         stack.callback(made.server_close)
         thread = threading.Thread(target=made.serve_forever)
         thread.start()
         stack.callback(thread.join)
         stack.callback(made.shutdown)
-        yield f"http://127.0.0.1:{made.server_port}"
+        known = {"PROVISION_FINGERPRINT": fingerprint}
+        stack.enter_context(mock.patch.dict(os.environ, known))
+        yield f"https://127.0.0.1:{made.server_port}"
 
 
 @pytest.fixture
 def inventory(tmp_path: Path) -> dict[str, str]:
-    """What stands for FILE and FOLDER."""
+    """What stands for FILE, FOLDER and PACK."""
     (tmp_path / "i").mkdir()
     (tmp_path / "i" / "hosts.yml").write_text("all: {hosts: {}}\n")
     (tmp_path / "i" / "profiles.yml").write_text("cube: {image: vault-os}\n")
     (tmp_path / "hosts.csv").write_text("name,mac,profile\nvc-1,52:54:00:77:01:01,cube\n")
-    return {"FILE": str(tmp_path / "hosts.csv"), "FOLDER": str(tmp_path / "i")}
+    for path in pack_files(tmp_path / "x.pack"):
+        path.write_text("its files are opened before anything is asked\n")
+    files = {"FILE": "hosts.csv", "FOLDER": "i", "PACK": "x.pack"}
+    return {word: str(tmp_path / name) for word, name in files.items()}
 
 
 def words_of(path: str, inventory: dict[str, str]) -> list[str]:
@@ -205,6 +241,34 @@ def test_a_key_is_never_written_over(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert cli.run(["image", "trust", str(tmp_path / "a" / "site.pub"), *state]) == 0
     assert cli.run(["image", "trust", str(tmp_path / "b" / "site.pub"), *state]) == 6
     assert "another key of the name site is trusted already (PV-130)" in capsys.readouterr().err
+
+
+def test_a_folder_of_a_newer_release_is_not_backed_up(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    prepare_folder(tmp_path / "s")
+    database = Database(tmp_path / "s")
+    database.migrate()
+    database.db.execute(f"PRAGMA user_version={SCHEMA_VERSION + 1}")
+    database.close()
+    assert cli.run(["backup", str(tmp_path / "b.tar"), "--state", str(tmp_path / "s")]) == 6
+    assert "(PV-611)" in capsys.readouterr().err and not (tmp_path / "b.tar").exists()
+
+
+def test_what_is_no_backup_is_not_restored(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "b.tar").write_bytes(bytes(10240))
+    assert cli.run(["restore", str(tmp_path / "b.tar"), "--state", str(tmp_path / "s")]) == 6
+    assert "is no backup" in capsys.readouterr().err and not (tmp_path / "s").exists()
+
+
+def test_where_nobody_answers_nobody_logs_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.setenv("PROVISION_PASSWORD", "guessed")
+    words = ["login", "https://127.0.0.1:1", "--user", "ann", "--fingerprint", "ab" * 32]
+    assert cli.run(words) == 5
+    assert "(PV-620)" in capsys.readouterr().err and list(tmp_path.iterdir()) == []
 
 
 def test_nothing_is_packed_that_cannot_be_signed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,7 +11,7 @@ import sys
 import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 import pytest
@@ -19,55 +19,23 @@ import pytest
 from provisioner import run
 from provisioner.certificate import canonical, files, signing
 from provisioner.cli import provision
-from provisioner.cli.explain import CODES
 from provisioner.cli.ramdisk import CACHE
 from provisioner.errors import Exit
 from provisioner.mirror import layout
 from tests.certificates import healthy, make_key
 from tests.unit.cli import test_rehearse
 from tests.wire import test_service
+from tests.wire.bundle import test_bundle
+from tests.wire.cli.full_disk import assert_all_or_nothing, runs
 from tests.wire.cli.test_cli_handover import keep
 from tests.wire.packerlab import put_packer
 
 if TYPE_CHECKING:
     from tests.wire.conftest import Inside, Namespace, World
 
-PROGRAM = Path(__file__).with_name("programs") / "full_disk.py"
-PACKER = PROGRAM.with_name("packer_of_pages.py")
+PACKER = Path(__file__).with_name("programs") / "packer_of_pages.py"
 ROOT = Path(__file__).parents[3]
 SEED = 20261128
-Runs = list[dict[str, Any]]
-
-
-def runs(
-    folder: Path, seed: Path, pages: list[int], *words: str | Path, room: int = 16 << 20, **env: str
-) -> Runs:
-    """The command once for each number of free pages, and once more with `room`, in bytes."""
-    folder.mkdir(exist_ok=True)
-    seed.mkdir(exist_ok=True)
-    argv = ["unshare", "--user", "--map-root-user", "--mount", sys.executable, PROGRAM, folder, seed]
-    told = {"PYTHONPATH": str(ROOT), "ROOM": str(room), **env}
-    done = run.run([*argv, ",".join(map(str, pages)), *words], timeout=110, env=told)
-    found: Runs = json.loads(done.stdout)
-    return found
-
-
-def assert_all_or_nothing(found: Runs, *, least: int = 1) -> None:
-    """Each run ended well or left everything as it was; `least` of them had no room."""
-    *tight, roomy = found
-    assert roomy["code"] == 0, roomy["err"]
-    for one in tight:
-        if one["code"] == 0:
-            assert set(one["after"]) == set(roomy["after"])
-            continue
-        assert one["code"] in {int(code) for code in Exit} - {Exit.INTERNAL}, one["err"]
-        assert one["after"] == one["before"], (one["pages"], one["err"])
-        *_, sentence, hint = one["err"].splitlines()
-        number = re.search(r"^✗ .+ \(PV-(\d+)\)$", sentence)
-        assert number and int(number[1]) in CODES and hint.startswith("  → "), one["err"]
-        assert "Traceback" not in one["err"] and ".partial-" not in one["err"]
-        assert (one["again"], set(one["finally"])) == (0, set(roomy["after"])), "with room it works"
-    assert sum(one["code"] != 0 for one in tight) >= least, [one["code"] for one in tight]
 
 
 @pytest.mark.parametrize("noun", ["image", "mirror", "certificate"])
@@ -163,6 +131,36 @@ def test_a_support_dump_is_written_whole_or_not_at_all(world: World, tmp_path: P
     found = runs(folder, tmp_path / "seed", [0, 1, 2], *words)
     assert_all_or_nothing(found, least=2)
     assert list(found[-1]["after"]) == ["dump.tar.gz"]
+
+
+def test_a_backup_is_written_whole_or_stays_what_it_was(world: World, tmp_path: Path) -> None:
+    folder, seed = tmp_path / "disk", tmp_path / "seed"
+    seed.mkdir()
+    (seed / "b.tar").write_text("the one of yesterday")
+    words = ("backup", folder / "b.tar", "--state", world.state)
+    [roomy] = runs(folder, seed, [], *words, room=64 << 20)
+    assert roomy["code"] == 0, roomy["err"]
+    pages = sorted({0, 1, 20, roomy["used"] // 2, roomy["used"] - 2})
+    found = runs(folder, seed, pages, *words, room=64 << 20)
+    assert_all_or_nothing(found, least=4)
+    assert list(found[-1]["after"]) == ["b.tar"]
+
+
+def test_a_state_folder_is_restored_whole_or_not_at_all(world: World, tmp_path: Path) -> None:
+    folder, file = tmp_path / "disk", tmp_path / "b.tar"
+    said = world.provision("backup", file)
+    assert said.code == 0, said.err
+    words = ("restore", file, "--state", folder / "s", "--settings", folder / "found.toml")
+    [roomy] = runs(folder, tmp_path / "seed", [], *words, room=64 << 20)
+    assert roomy["code"] == 0 and "s/provisioner.db" in roomy["after"], roomy["err"]
+    *tight, roomy = runs(
+        folder, tmp_path / "seed", sorted({0, 1, 20, roomy["used"] // 2}), *words, room=64 << 20
+    )
+    for one in tight:
+        assert one["code"] in {int(code) for code in Exit} - {Exit.INTERNAL}, one["err"]
+        assert one["after"] == one["before"] == {}, one["err"]
+        assert re.search(r"^✗ .+ \(PV-(151|609)\)$", one["err"], re.MULTILINE), one["err"]
+        assert one["again"] == 0, "with room it works"
 
 
 def test_a_mirror_is_completed_by_the_next_make_and_holds_no_half_file(tmp_path: Path) -> None:
@@ -319,7 +317,7 @@ def test_a_certificate_is_written_whole_or_stays_what_it_was(tmp_path: Path, kin
     assert found[-1]["before"] != found[-1]["after"]
 
 
-@pytest.mark.parametrize("noun", ["certificate", "report"])
+@pytest.mark.parametrize("noun", ["certificate", "report", "audit"])
 def test_what_the_service_gives_is_written_whole_or_not_at_all(
     world: World, tmp_path: Path, noun: str
 ) -> None:
@@ -328,6 +326,10 @@ def test_what_the_service_gives_is_written_whole_or_not_at_all(
     if noun == "certificate":
         keep(world, host.name, healthy(), 1_800_000_000.0)
         words = ("certificate", "get", host.name, "--to", folder / "unit.pdf")
+    elif noun == "audit":
+        for number in range(60):  # more lines than three pages hold, whatever was done before
+            world.client.put_secret(f"line-{number}", "ADMIN", "secret-99")
+        words = ("audit", "export", "--to", folder / "audit.jsonl")
     else:
         chosen = ("--select", f"name={host.name}", "--yes", "--expect-count", "1", "--no-wait")
         ordered = world.provision("deploy", *chosen)
@@ -355,6 +357,7 @@ def test_a_report_of_this_machine_is_written_whole_or_stays_what_it_was(tmp_path
 SERVICE = test_service.test_a_full_disk_is_said_hinders_no_machine_and_is_over_when_there_is_room
 # what each command writes by its options, and the test of it on a full disk
 WRITTEN: dict[tuple[str, str], Callable[..., None]] = {
+    ("audit export", "--to"): test_what_the_service_gives_is_written_whole_or_not_at_all,
     ("certificate export", "--to"): test_a_certificate_is_written_whole_or_stays_what_it_was,
     ("certificate get", "-o"): test_what_the_service_gives_is_written_whole_or_not_at_all,
     ("certificate keygen", "--dir"): test_a_key_pair_is_made_whole_or_not_at_all,
@@ -376,6 +379,11 @@ WRITTEN: dict[tuple[str, str], Callable[..., None]] = {
     ("ramdisk build", "--out"): test_a_ramdisk_comes_whole_or_not_at_all,
     ("ramdisk build", "--state"): test_a_ramdisk_comes_whole_or_not_at_all,
     ("report", "--to"): test_what_the_service_gives_is_written_whole_or_not_at_all,
+    ("bundle make", "out"): test_bundle.test_a_bundle_is_written_whole_or_stays_what_it_was,
+    ("bundle install", "--images"): test_bundle.test_what_is_in_a_bundle_is_put_in_place_whole_or_not_at_all,
+    ("bundle install", "--mirror"): test_bundle.test_what_is_in_a_bundle_is_put_in_place_whole_or_not_at_all,
+    ("backup", "file"): test_a_backup_is_written_whole_or_stays_what_it_was,
+    ("restore", "--settings"): test_a_state_folder_is_restored_whole_or_not_at_all,
     ("support-dump", "--out"): test_a_support_dump_is_written_whole_or_not_at_all,
     ("rehearse", "--report"): test_rehearse.test_a_report_is_written_whole_or_stays_what_it_was,
     (
@@ -386,6 +394,7 @@ WRITTEN: dict[tuple[str, str], Callable[..., None]] = {
 # what is kept for the next time, looked at by its sum before it is believed; and a rehearsal's remains
 SCRATCH = {("ramdisk build", "--cache"), ("rehearse", "--cache"), ("rehearse", "--keep")}
 READ = {
+    *(("audit verify", "file"), ("audit verify", "--earlier")),
     *(("certificate verify", "file"), ("certificate verify", "--key")),
     *(("certificate export", "file"), ("certificate export", "--key")),
     *(("verify", "--key"), ("verify", "--profile")),
@@ -397,8 +406,21 @@ READ = {
     *(("mirror lock", "--collections"), ("mirror lock", "--sources"), ("mirror make", "--lock")),
     *(("mirror make", "--sign"), ("mirror make", "--from"), ("mirror make", "--sources")),
     *(("mirror verify", "folder"), ("mirror verify", "--pubkey"), ("mirror verify", "--lock")),
-    *(("bmc secret put", "--password-file"), ("ramdisk build", "--kernel"), ("ramdisk build", "--firmware")),
+    *(
+        ("bmc secret put", "--password-file"),
+        ("login", "--password-file"),
+        ("user password", "--password-file"),
+        ("ramdisk build", "--kernel"),
+        ("ramdisk build", "--firmware"),
+    ),
     *(("rehearse", "--iso"), ("rehearse", "--image"), ("serve", "--settings")),
+    *(("backup", "--settings"), ("restore", "--images")),
+    *(("bundle verify", "file"), ("bundle verify", "--key"), ("bundle install", "file")),
+    *(("bundle install", "--key"), ("bundle make", "--deb"), ("bundle make", "--sign")),
+    *(("bundle make", "--ramdisk"), ("bundle make", "--image"), ("bundle make", "--trust")),
+    *(("bundle make", "--mirror"), ("bundle make", "--lock"), ("bundle make", "--docs")),
+    *(("bundle make", "--sources"),),
+    *(("restore", "file"), ("restore", "--key")),
     *(("check", "--settings"), ("support-dump", "--settings"), ("host import", "file")),
 }
 

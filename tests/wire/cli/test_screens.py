@@ -203,8 +203,12 @@ def test_a_burn_in_can_be_followed(rack: Rack, tmp_path: Path, columns: int) -> 
     with show(tmp_path, columns, "watch", "vc-0001") as screens:
         shown = screens.await_text("burn-in: memory-pattern 40 %", "23 m 00 s left")
         check_whole(shown, columns)
+        assert flat(shown).count("burn-in: ") == 1, "it is said once"
         assert GPU in "".join(shown.split()), "it is longer than a narrow terminal's lines, and not cut"
         check_golden(f"watch-burn-in-{columns}x24.txt", screens.look())
+        with show(tmp_path, columns, "diagnose", "vc-0001") as diagnosis:
+            said = flat(diagnosis.await_text("the burn-in's next report"))
+            assert said.count("burn-in: memory-pattern 40 %") == 1
         later = far.model_copy(update={"test": "load", "done": 500, "left": 600})
         rack.tell(1, later)
         shown = screens.await_text("burn-in: load 50 %", "10 m 00 s left")

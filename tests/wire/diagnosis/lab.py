@@ -41,6 +41,7 @@ from provisioner.services.tftp.loop import TftpLoop
 from provisioner.services.tftp.service import TransferRecorder
 from provisioner.site.site import Site
 from provisioner.state.alive import mark_alive
+from provisioner.state.sealed_secrets import CERTIFICATE_KEY, SITE
 from provisioner.verify import ansible, ssh
 from provisioner.worker import verification
 from tests.unit.conftest import Clock
@@ -125,9 +126,10 @@ class Lab:
     def __post_init__(self) -> None:
         state = self.site.settings.state
         (state / "secrets").mkdir(exist_ok=True)
-        (state / "secrets" / "deploy_ed25519.pub").write_text("ssh-ed25519 AAAA provisioner\n")
         (state / "secrets" / "seed.key").write_bytes(bytes(32))
-        signature.keygen(state / "secrets", "site")
+        key, _ = signature.keygen(state / "secrets", "site")
+        with self.site.database.writing():
+            self.site.database.secrets.put(CERTIFICATE_KEY, SITE, key.read_text(), now=0)
         (state / "ramdisk").mkdir(exist_ok=True)
         for name in ("vmlinuz", "initrd.img", "snponly.efi", "undionly.kpxe"):
             (state / "ramdisk" / name).write_bytes(name.encode() * 100)
@@ -368,8 +370,8 @@ class Lab:
 
     def unreachable(self, words: str, **how: Any) -> None:
         """ssh fails in these words."""
-        target = verification._target(self.site, self.row)
-        sentence = ssh.explain_unreachable(target, words)
+        with verification._target(self.site, self.row) as target:
+            sentence = ssh.explain_unreachable(target, words)
         self.ansible(ansible.PlayResult("unreachable", sentence), **how)
 
 

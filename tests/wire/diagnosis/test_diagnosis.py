@@ -22,9 +22,9 @@ from provisioner.domain.host import Bmc
 from provisioner.domain.stage import Stage
 from provisioner.site.site import Site
 from provisioner.state.notify import Listener
-from provisioner.state.secrets import put_bmc_login
 from provisioner.web.application import create_app
 from provisioner.worker import power
+from tests.logins import put_login
 from tests.unit.conftest import Clock, clock, site
 from tests.wire.diagnosis.healthy import SEEDS, play
 from tests.wire.diagnosis.injections import INJECTIONS, Injection
@@ -121,7 +121,7 @@ def powers(
             with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
                 free.bind((HERE, 0))
                 port = free.getsockname()[1]
-        put_bmc_login(site.settings.state, "lab", *login)
+        put_login(site, "lab", *login)
         bmc = Bmc(driver="ipmi", address=HERE, port=port, console="none", secret="lab")  # type: ignore[arg-type]
         host = site.database.hosts.get("vc-1").model_copy(update={"bmc": bmc})
         site.database.hosts.put(host)

@@ -13,9 +13,9 @@ from provisioner.domain.host import Bmc
 from provisioner.domain.stage import Stage
 from provisioner.site.site import Site
 from provisioner.state.notify import Listener
-from provisioner.state.secrets import put_bmc_login
 from provisioner.worker.hearing import Hearing
 from provisioner.worker.loop import Loop
+from tests.logins import put_login
 from tests.unit.conftest import Clock
 
 ROUNDS = 60
@@ -34,8 +34,7 @@ class Now:
 
 def powered(site: Site, clock: Clock, bmc: Bmc, login: tuple[str, str]) -> Deployment:
     """Order vc-1 with this BMC and let the worker work until it has told it, or has given up."""
-    (site.settings.state / "secrets").mkdir(exist_ok=True)
-    put_bmc_login(site.settings.state, "lab", *login)
+    put_login(site, "lab", *login)
     host = site.database.hosts.get("vc-1")
     site.database.hosts.put(host.model_copy(update={"bmc": bmc.model_copy(update={"secret": "lab"})}))
     row = arm(site, site.database.hosts.get("vc-1"), site.database.images.all()[0], by="ann")

@@ -3,6 +3,7 @@
 import os
 import select
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -13,6 +14,7 @@ import pytest
 
 from provisioner import run
 from provisioner import settings as settings_module
+from provisioner.deployment import ssh_keys as deployment_keys
 from provisioner.deployment.order import arm
 from provisioner.deployment.record import record
 from provisioner.domain.acceptance import Level
@@ -27,11 +29,10 @@ from provisioner.domain.profile import Gpu, Profile
 from provisioner.domain.requirements import Requirements
 from provisioner.domain.stage import Stage
 from provisioner.site.site import Site
-from provisioner.state import ssh_keys
+from provisioner.state import ssh_keys, vault
 from provisioner.state.database import Database
 from provisioner.state.folder import prepare_folder
 from provisioner.state.notify import Listener
-from provisioner.state.secrets import deployment_key_file
 from provisioner.state.verifications import Verification
 from provisioner.verify import SshTarget
 from tests.unit.conftest import IMAGE
@@ -102,13 +103,12 @@ def lab(tmp_path: Path, nvml: Path) -> Iterator[Lab]:
     write_scripts(tmp_path / "scripts", is_cube=True)
     with ExitStack() as stack:
         target = stack.enter_context(gpu_host(tmp_path, nvml, f"$(cat {tmp_path}/fault)"))
-        with (tmp_path / "authorized").open("a") as file:
-            file.write(deployment_key_file(state).with_suffix(".pub").read_text())
         database = Database(state)
         stack.callback(database.close)
         database.migrate()
         plain = {"state": state, "interface": "lan0", "address": "10.77.0.1/24"}
-        site = Site(settings_module.check(plain, source="test"), database)
+        settings = settings_module.check(plain, source="test")
+        site = Site(settings, database, opener=vault.prepare(settings, database, time.time()))
         yield Lab(site, target, tmp_path, stack.enter_context(Listener(state, "web")))
 
 
@@ -123,6 +123,8 @@ def verifying(lab: Lab) -> str:
     site.database.images.put(IMAGE)
     (site.settings.state / "keys" / "release.pub").write_text("untrusted comment: a key of the tests\n")
     row = arm(site, host, IMAGE, by="tom")
+    with (lab.folder / "authorized").open("a") as file:
+        file.write(deployment_keys.public(site, row) + "\n")
     claim = Claim(MAC, is_own_address=True, nonce="n", boot_id="b")
     for event in (
         SlotGiven(),

@@ -86,7 +86,8 @@ def test_healthy_gpus_pass_every_check_and_are_reported_whole(nvml: Path, tmp_pa
     ]
     assert [result.name for result in results[2:]] == [
         *("gpu bus", "gpu values", "gpu uuid", "gpu memory", "gpu link", "gpu ecc"),
-        *("gpu serial", "gpu ecc errors", "gpu ecc history", "gpu row remap", "gpu throttle", "pcie path"),
+        *("gpu serial", "gpu ecc errors", "gpu ecc history", "gpu row remap", "gpu throttle"),
+        *("gpu temperature at rest", "pcie path"),
         *("pcie errors", "pcie errors that are not fatal", "kernel log", "xid", "xid of a program", "sxid"),
         *("sxid that is not fatal", "container", "container reload"),
     ]

@@ -47,10 +47,8 @@ def test_nobody_else_gets_it_and_nothing_else_is_given(world: World, writer: Pup
         "vault-os@1/..%2f..%2fprovisioner.db",
     ):
         assert writer.http(f"/images/{path}") == nowhere, path
-    stranger = replace(
-        writer, token=world.service.state.joinpath("secrets", "operator.token").read_text().strip()
-    )
-    assert stranger.http(PACK) == nowhere, "not even with an operator's token"
+    stranger = replace(writer, token=world.token())
+    assert stranger.http(PACK) == nowhere, "not even with an admin's token"
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,13 @@ import os
 import resource
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from tests.wire.conftest import Puppet, World, held
+from provisioner.domain.person import Role
+from tests.wire.conftest import Puppet, Reply, World, held
 
 PROGRAM = Path(__file__).with_name("programs") / "slow_clients.py"
 SECONDS = float(os.environ.get("STRAIN_SECONDS", "6"))
@@ -40,7 +42,7 @@ def seconds(act: object) -> float:
 
 
 @pytest.mark.parametrize("addresses", [1, 50])
-@pytest.mark.parametrize("kind", ["idle", "head", "body", "reader"])
+@pytest.mark.parametrize("kind", ["idle", "head", "body", "reader", "tls-idle", "tls-hello", "tls-head"])
 def test_slow_clients_hold_up_nobody_but_themselves(
     world: World, writing: Puppet, kind: str, addresses: int
 ) -> None:
@@ -50,7 +52,8 @@ def test_slow_clients_hold_up_nobody_but_themselves(
         world.lan.add_address(f"{source}/16")
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     argv = ["prlimit", f"--nofile={hard}", sys.executable, PROGRAM, kind, CLIENTS, "10.77.0.1", *sources]
-    ident, waits, until = writing.row.id, {"script": 0.0, "report": 0.0, "status": 0.0}, 0.0
+    ident, token = writing.row.id, world.token(Role.VIEWER)
+    waits, until = {"script": 0.0, "report": 0.0, "status": 0.0, "https": 0.0}, 0.0
     with held(world.lan.argv(*map(str, argv))):
         until, number = time.monotonic() + SECONDS, 0
         while time.monotonic() < until:
@@ -58,10 +61,14 @@ def test_slow_clients_hold_up_nobody_but_themselves(
             script = seconds(lambda: writing.http("/boot/52-54-00-77-01-fe/boot.ipxe"))
             report = seconds(lambda n=number: writing.tell("progress", seq=n))
             status = seconds(lambda: world.client.deployment(ident))
-            for name, value in (("script", script), ("report", report), ("status", status)):
+            answer: list[Reply] = []
+            asked = partial(world.lan.https, f"/api/v1/deployments/{ident}", token=token)
+            https = seconds(lambda said=answer, ask=asked: said.append(ask(source=writing.address)))
+            assert answer[0].status == 200 and answer[0].json["deployment"]["id"] == ident
+            for name, value in zip(waits, (script, report, status, https), strict=True):
                 waits[name] = max(waits[name], value)
         cancelled = seconds(lambda: world.client.cancel(ident))
-    assert waits["script"] < SCRIPT and waits["report"] < REPORT and waits["status"] < ANSWER, waits
-    assert cancelled < ANSWER
+    assert waits["script"] < SCRIPT and waits["report"] < REPORT, waits
+    assert waits["status"] < ANSWER and waits["https"] < ANSWER and cancelled < ANSWER, waits
     assert "agent.silent" not in world.kinds(ident)
     assert number > SECONDS / 2

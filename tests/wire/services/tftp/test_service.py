@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from tests.wire.conftest import CommandResult, World
 
 NOWHERE = [
-    "../secrets/operator.token",
-    "..\\..\\secrets\\operator.token",
+    "../secrets/seed.key",
+    "..\\..\\secrets\\seed.key",
     "/etc/passwd",
     "//../../../etc/shadow",
     "snponly.efi/../../secrets/seed.key",
@@ -67,7 +67,7 @@ def test_a_link_in_the_folder_leads_nowhere(lending: World, tmp_path: Path) -> N
     place = lending.state / "ramdisk" / "undionly.kpxe"
     content = place.read_bytes()
     place.unlink()
-    place.symlink_to(lending.state / "secrets" / "operator.token")
+    place.symlink_to(lending.state / "secrets" / "seed.key")
     try:
         asked = ("tftp", "-m", "binary", "10.77.0.1", "-c", "get", "undionly.kpxe", tmp_path / "got")
         assert "symbolic links" in words(lending.lan.run(*asked))

@@ -12,6 +12,7 @@ from unittest import mock
 
 from provisioner import settings
 from provisioner.site.site import Site
+from provisioner.state import secret_keys
 from provisioner.state.database import Database
 from provisioner.system import shipped
 from provisioner.system.pulse import Pulse
@@ -38,7 +39,8 @@ def work(state: Path, port: int, scripts: Path) -> None:
         sealed = mock.patch.object(verification, "run_sealing", lambda *_, **__: Verdict("passed"))
         stack.enter_context(sealed)
         plain = {"state": state, "interface": "lan0", "address": "10.77.0.1/24"}
-        loop.serve(Site(settings.check(plain, source="test"), Database(state)), Pulse())
+        found = settings.check(plain, source="test")
+        loop.serve(Site(found, Database(state), opener=secret_keys.look(found)), Pulse())
 
 
 if __name__ == "__main__":

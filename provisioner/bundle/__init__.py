@@ -1,0 +1,1 @@
+"""The bundle: all that a site without network installs from, as one signed file."""
