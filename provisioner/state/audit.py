@@ -19,7 +19,7 @@ from provisioner.system.checksum import sha256_text
 
 WINDOW = 6 * 3600.0  # seconds for which the same is counted
 MOST_APART = 64  # of one kind; what belongs to orders and logins of ours is bounded by their number besides
-MOST_KNOWN = 4096  # of those kinds
+MOST_KNOWN = 4096  # of those kinds, and of what was refused to somebody who was proved
 OURS = frozenset({Kind.CONFIG_READ, Kind.SECRET_READ})
 MOST_HEADS = 500
 WANTED = "audit.wanted"  # a value of the service
@@ -86,7 +86,7 @@ def _count(connection: Connection, entry: Entry, count: int) -> None:
     """One line now, or so many more of those that are counted."""
     key = _key(entry)
     row = connection.fetch_one("SELECT * FROM audit_repeats WHERE key = ?", key)
-    if row is None and _is_full(connection, entry.kind):
+    if row is None and _is_full(connection, entry):
         entry = Entry(kind=entry.kind, time=entry.time, sentence=OTHERS, result=entry.result)
         key = _key(entry)
         row = connection.fetch_one("SELECT * FROM audit_repeats WHERE key = ?", key)
@@ -108,9 +108,10 @@ def _key(entry: Entry) -> str:
     return sha256_text(entry.model_dump_json(exclude={"time"}))
 
 
-def _is_full(connection: Connection, kind: Kind) -> bool:
-    found = connection.tuples("SELECT count(*) FROM audit_repeats WHERE kind = ?", kind.value)
-    return key_of(found[0][0]) >= (MOST_KNOWN if kind in OURS else MOST_APART)
+def _is_full(connection: Connection, entry: Entry) -> bool:
+    found = connection.tuples("SELECT count(*) FROM audit_repeats WHERE kind = ?", entry.kind.value)
+    known = entry.kind in OURS or (entry.kind == Kind.ORDER_REFUSED and entry.by)
+    return key_of(found[0][0]) >= (MOST_KNOWN if known else MOST_APART)
 
 
 def _tell(connection: Connection, row: Row) -> None:

@@ -123,6 +123,15 @@ def test_a_flood_of_a_week_is_bounded_whatever_it_varies(site: Site, clock: Cloc
     assert told
 
 
+def test_each_host_of_a_rack_that_is_refused_to_somebody_is_named(site: Site) -> None:
+    names = {f"vc-{number}" for number in range(3 * audit.MOST_APART)}
+    for name in sorted(names):
+        note(site, Kind.ORDER_REFUSED, by="mia", host=name, result="refused")
+        note(site, Kind.ORDER_REFUSED, host=f"made-up-{name}", result="refused")
+    told = {line.host for line in lines(site)[1:]}
+    assert names <= told and len(told - names) <= audit.MOST_APART + 1
+
+
 def test_a_gathered_refusal_counts_as_many(site: Site, clock: Clock) -> None:
     refused = RequestRefused(what="its seed", address="10.77.0.9", first=clock.now, count=40)
     site.database.events.note(Event.of_host("vc-1", refused, source="guard", now=clock.now))
