@@ -9,7 +9,7 @@ from provisioner.domain.host import Host
 from provisioner.domain.identity import serial as known_serial
 from provisioner.domain.identity import uuid_key
 from provisioner.errors import NotFoundError, UnreadableError
-from provisioner.state.connection import Row, Table, first_of
+from provisioner.state.connection import Row, Table, first_of, key_of
 
 SELECT = "SELECT name, body FROM hosts"
 LAST_REMOVAL = f"""SELECT coalesce(max(id), 0) FROM events
@@ -25,6 +25,10 @@ class Hosts(Table):
     def all(self) -> list[Host]:
         """All hosts by name."""
         return self._readable(self._connection.rows(f"{SELECT} ORDER BY name"), _host, first_of)
+
+    def count(self) -> int:
+        """How many there are, those included that cannot be read."""
+        return key_of(self._connection.tuples("SELECT count(*) FROM hosts")[0][0])
 
     def known(self, names: Iterable[str]) -> dict[str, Host]:
         """Those of the names that are there and can be read, by one query."""

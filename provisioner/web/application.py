@@ -20,7 +20,9 @@ from provisioner.web.machines.refusals import Refusals
 from provisioner.web.operators import metrics
 from provisioner.web.operators import routes as operators
 from provisioner.web.operators.authorization import authorize
-from provisioner.web.operators.refused import answer_fault_of_people
+from provisioner.web.operators.refused import note_fault_of_people
+from provisioner.web.pages import rendering
+from provisioner.web.pages import routes as pages
 from provisioner.web.request import answer_error, answer_fault, answer_file_fault
 
 log = logging.getLogger(__name__)
@@ -71,16 +73,26 @@ def _serve_people(app: Flask) -> None:
     for blueprint in operators.blueprints():
         app.register_blueprint(blueprint)
     audience.declare(app, operators.audiences())
-    app.register_error_handler(ProvisionError, answer_fault_of_people)
+    blueprint = pages.blueprint()
+    rendering.prepare(app, blueprint)
+    app.register_blueprint(blueprint)
+    audience.declare(app, pages.audiences())
+    app.register_error_handler(ProvisionError, _answer_fault_of_people)
     app.register_error_handler(OSError, answer_file_fault)
     app.register_error_handler(HTTPException, _answer_people)
 
 
 def _keep_private(response: Response) -> Response:
     """No cache keeps what one person was told, and no browser takes it for something else."""
-    response.headers["Cache-Control"] = "no-store"
+    response.headers.setdefault("Cache-Control", "no-store")
     response.headers["X-Content-Type-Options"] = "nosniff"
     return response
+
+
+def _answer_fault_of_people(fault: ProvisionError) -> Response:
+    """As JSON for programs, as a page for browsers; what was refused is written down."""
+    note_fault_of_people(fault)
+    return pages.answer_fault(fault) if pages.is_asked() else answer_error(fault)
 
 
 def _methods_here() -> list[str]:
@@ -108,6 +120,8 @@ def _answer_people(fault: HTTPException) -> Response:
         reply = answer_error(InputError(f"a body may have {LARGEST_BODY >> 20} MiB at most"))
         reply.status_code = 413
         return reply
+    if pages.is_asked():
+        return pages.answer_fault(NotFoundError("there is no such page", hint="go back to the first one: /"))
     return answer_error(NotFoundError("there is nothing at this path", hint="GET /api/v1/openapi.json"))
 
 

@@ -43,17 +43,18 @@ class Followed:
 class StreamSlots:
     """How many streams are open, by caller."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = MOST, most_of_one: int = MOST_OF_ONE) -> None:
+        self._most, self._most_of_one = most, most_of_one
         self._open = Counter[str]()
         self._lock = threading.Lock()
 
     def take(self, name: str) -> Callable[[], None]:
         """A place for one more; what gives it back. Raises RefusedError (PV-710) where there is none."""
         with self._lock:
-            if self._open[name] >= MOST_OF_ONE or self._open.total() >= MOST:
+            if self._open[name] >= self._most_of_one or self._open.total() >= self._most:
                 raise RefusedError(
                     f"{name} follows {self._open[name]} streams of events, all together {self._open.total()}",
-                    hint=f"close one; {MOST_OF_ONE} may be open for each caller, {MOST} in all",
+                    hint=f"close one; {self._most_of_one} may be open for each caller, {self._most} in all",
                     code=710,
                 )
             self._open[name] += 1

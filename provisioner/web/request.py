@@ -31,6 +31,7 @@ BY_CODE = {  # of people's doors
     703: 429,  # too many wrong passwords
     707: 421,  # by another name
     710: 429,  # too many streams of events
+    711: 403,  # a page of another site
 }
 _Model = TypeVar("_Model", bound=BaseModel)
 _T = TypeVar("_T")
@@ -82,10 +83,14 @@ def one_line(model: BaseModel) -> str:
 
 def answer_error(fault: ProvisionError) -> Response:
     """An error of ours: by its code at people's doors, 404 for an unknown name, else by its exit code."""
-    status = 404 if isinstance(fault, NotFoundError) else STATUS.get(fault.exit, 500)
     error, *also = (ErrorBody.model_validate(one.as_json()) for one in (fault, *fault.also))
-    body = ErrorAnswer(error=error, also=tuple(also))
-    return answer(body, BY_CODE.get(fault.code, status))
+    return answer(ErrorAnswer(error=error, also=tuple(also)), status_of(fault))
+
+
+def status_of(fault: ProvisionError) -> int:
+    """Its HTTP status."""
+    status = 404 if isinstance(fault, NotFoundError) else STATUS.get(fault.exit, 500)
+    return BY_CODE.get(fault.code, status)
 
 
 def answer_fault(_: Exception) -> Response:

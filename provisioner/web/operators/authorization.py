@@ -7,19 +7,23 @@ from flask import abort, g, request
 from provisioner.deployment import people
 from provisioner.domain.person import Caller, Role
 from provisioner.errors import RefusedError
-from provisioner.web import audience
+from provisioner.web import audience, session
 from provisioner.web.client_sockets import is_local, peer_uid
 from provisioner.web.request import require, the_site
+
+PAGES = "pages"  # the blueprint
 
 
 def authorize() -> None:
     """Before every request: the caller is known and has the role that the route is declared for.
 
-    Raises RefusedError: PV-707 by another name than ours; PV-601, PV-700, PV-708 nobody known; PV-701 a role
-    that may not.
+    Raises RefusedError: PV-707 by another name than ours; PV-711 sent by a page of another site; PV-601,
+    PV-700, PV-708 nobody known; PV-701 a role that may not.
     """
     _require_own_name()
     wanted = audience.of_request()
+    if is_page():
+        session.require_own_page()
     if wanted == audience.ANYBODY:
         return
     g.caller = _caller()
@@ -37,9 +41,17 @@ def _caller() -> Caller:
     return people.by_token(the_site(), token, "" if is_local(sock) else request.remote_addr or "")
 
 
+def is_page() -> bool:
+    """Whether a page for a browser is asked for."""
+    return request.blueprint == PAGES
+
+
 def _token() -> str:
+    """What a program shows; of a page, what the browser keeps."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else ""
+    if scheme.lower() == "bearer":
+        return token.strip()
+    return session.token_of(request) if is_page() else ""
 
 
 def _require_own_name() -> None:

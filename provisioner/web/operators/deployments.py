@@ -117,7 +117,7 @@ def _selected(database: Database, rows: list[Deployment], select: str) -> list[D
 def show(ident: str) -> DeploymentAnswer:
     """One deployment by id, or the last one of a host by name, serial or MAC."""
     site = the_site()
-    return DeploymentAnswer(deployment=_details(site, find(site, ident)), now=site.clock())
+    return DeploymentAnswer(deployment=details(site, find(site, ident)), now=site.clock())
 
 
 def events(ident: str, query: EventQuery) -> DeploymentEvents:
@@ -129,7 +129,7 @@ def events(ident: str, query: EventQuery) -> DeploymentEvents:
         lambda new: bool(new) or database.deployments.get(row.id).stage in RESTING,
         query.wait,
     )
-    deployment = _details(site, database.deployments.get(row.id))
+    deployment = details(site, database.deployments.get(row.id))
     return DeploymentEvents(events=tuple(new), deployment=deployment, now=site.clock())
 
 
@@ -216,7 +216,7 @@ def find(site: Site, text: str) -> Deployment:
     return row
 
 
-def _details(site: Site, row: Deployment) -> DeploymentDetails:
+def details(site: Site, row: Deployment) -> DeploymentDetails:
     """For people: why it waits or has failed; where it has failed, with the last words of its console."""
     last = site.database.events.last_of(row.id) if row.stage in RESTING else None
     seen = observe(site, row)

@@ -4,7 +4,7 @@ The door's refusals are `access.refused`, those of an order that the caller migh
 whoever logs in in vain is noted by `people.log_in`, which knows the user that he claims to be.
 """
 
-from flask import Response, g, request
+from flask import g, request
 
 from provisioner.deployment import plan
 from provisioner.deployment.access import AccessEntry, Action
@@ -14,24 +14,23 @@ from provisioner.site import lan
 from provisioner.web.client_sockets import is_local
 from provisioner.web.machines.refusals import note_access, note_refused
 from provisioner.web.operators.deployments import find
-from provisioner.web.request import answer_error, json_body, the_site
+from provisioner.web.request import json_body, the_site
 
 PREFIX = "operators_"  # of blueprints' names
 HOSTS = "operators_hosts"  # the noun whose routes name a host; those of deployments name one, or an order
 DEPLOYMENTS = "operators_deployments"
-DOOR = frozenset({601, 700, 701, 704, 707, 708})
+DOOR = frozenset({601, 700, 701, 704, 707, 708, 711})
 PASSWORDS = frozenset({702, 703})  # wrong ones are written down where they are looked at
 
 
-def answer_fault_of_people(fault: ProvisionError) -> Response:
-    """The answer of an error; where something was refused, it is written down."""
+def note_fault_of_people(fault: ProvisionError) -> None:
+    """Write down that something was refused, if that is what the error says."""
     if fault.code in DOOR:
         _note_at_door(str(fault))
     elif fault.exit is Exit.REFUSED and request.method != "GET" and fault.code not in PASSWORDS:
         named = " ".join(map(str, (request.view_args or {}).values()))
         what = (request.endpoint or "").removeprefix(PREFIX)
         note_access(entry("order", f"{what} {named}".rstrip(), f"{fault} (PV-{fault.code})", _host_meant()))
-    return answer_error(fault)
 
 
 def entry(action: Action, subject: str, sentence: str, host: str = "") -> AccessEntry:

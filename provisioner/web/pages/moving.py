@@ -1,0 +1,112 @@
+"""Deployments that go on, as pages tell of them: what is awaited, how long that takes, what hinders it."""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from provisioner.api.deployments import DeploymentDetails, DeploymentStatus
+from provisioner.domain.stage import STOPS
+from provisioner.web.operators import deployments
+from provisioner.web.pages import look
+from provisioner.web.pages.look import Look
+from provisioner.web.request import the_site
+
+BELIEVED = 5.0  # seconds, by the service's clock, for which the causes of one are believed if nothing happens
+AT_ONCE = 40  # that are looked at anew for one page: the rest are told as they were, or by their stage alone
+MOST_KEPT = 2000
+
+
+@dataclass(frozen=True)
+class Moving:
+    """One of them; `details` is None while nobody has looked why it waits."""
+
+    row: DeploymentStatus
+    details: DeploymentDetails | None
+    now: float
+
+    @property
+    def needs_somebody(self) -> bool:
+        """Whether a person can do something about it."""
+        return bool(self.row.paused or (self.details and self.details.causes))
+
+    @property
+    def look(self) -> Look:
+        """How it stands."""
+        if self.row.paused:
+            return look.PAUSED
+        return look.STUCK if self.needs_somebody else look.of_deployment(self.row)
+
+    @property
+    def waited(self) -> float:
+        """Seconds since its stage began."""
+        return max(0.0, self.now - self.row.stage_since)
+
+    @property
+    def part(self) -> tuple[int, int] | None:
+        """Done and total of what its stage moves, if that can be counted."""
+        moved = self.row.progress
+        return (moved.done, moved.total) if moved.is_of(self.row.stage) and moved.total > 1 else None
+
+    @property
+    def steps(self) -> tuple[int, int]:
+        """How many of its stages are done, of how many."""
+        number = STOPS.index(self.row.stage) if self.row.stage in STOPS else 0
+        return number, len(STOPS)
+
+    @property
+    def told(self) -> str:
+        """What it does now, in words."""
+        if self.row.progress.is_of(self.row.stage):
+            return self.row.progress.summary(self.now)
+        if self.row.paused:
+            return self.row.reason
+        awaited = self.details.awaits if self.details else ""
+        return f"waits for {awaited}" if awaited else self.row.stage.value
+
+    @property
+    def usual(self) -> str:
+        """How long its stage takes with hosts like it; empty where too few are known."""
+        found = self.details.usual if self.details else None
+        return found.describe() if found else ""
+
+
+class Details:
+    """What was found out of deployments a moment ago: reading all of the events of many takes seconds."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, tuple[float, float, DeploymentDetails]] = {}
+        self._lock = threading.Lock()
+
+    def of(self, rows: Sequence[DeploymentStatus]) -> list[Moving]:
+        """All of them; the AT_ONCE whose turn it is are looked at anew."""
+        site = the_site()
+        now = site.clock()
+        with self._lock:
+            kept = dict(self._kept)
+        waiting = [row for row in rows if not self._is_fresh(kept.get(row.id), row, now)]
+        waiting.sort(key=lambda row: kept[row.id][0] if row.id in kept else 0.0)
+        for row in waiting[:AT_ONCE]:
+            found = deployments.details(site, site.database.deployments.get(row.id))
+            kept[row.id] = (now, row.last_event_at, found)
+        open_ones = {row.id for row in rows}
+        with self._lock:
+            self._kept.update({ident: one for ident, one in kept.items() if ident in open_ones})
+            while len(self._kept) > MOST_KEPT:
+                self._kept.pop(next(iter(self._kept)))
+        return [Moving(row, kept[row.id][2] if row.id in kept else None, now) for row in rows]
+
+    @staticmethod
+    def _is_fresh(
+        found: tuple[float, float, DeploymentDetails] | None, row: DeploymentStatus, now: float
+    ) -> bool:
+        if found is None or found[2].stage != row.stage:
+            return False
+        return 0 <= now - found[0] < BELIEVED
+
+
+_details = Details()
+
+
+def of(rows: Sequence[DeploymentStatus]) -> list[Moving]:
+    """Each with what is known of it."""
+    return _details.of([row for row in rows if not row.is_unreadable])

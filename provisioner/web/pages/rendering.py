@@ -1,0 +1,106 @@
+"""How a page is made: its template, what every page has, and the filters that templates use."""
+
+import time
+from datetime import UTC, datetime
+
+from flask import Blueprint, Flask, Response, current_app, g, make_response, render_template, request
+from markupsafe import Markup
+
+from provisioner import __version__
+from provisioner.domain.person import Caller, Role
+from provisioner.system.units import counted, duration, size
+from provisioner.web.pages import live, look, static_files
+from provisioner.web.pages.page import Shown
+from provisioner.web.request import the_site
+
+# no other origin, no frame, nothing written into the page: what a machine said is never a script
+POLICY = (
+    "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
+    "object-src 'none'; img-src 'self' data:"
+)
+MENU: tuple[tuple[str, str, Role], ...] = (
+    ("/", "Now", Role.VIEWER),
+    ("/t", "At the rack", Role.TECHNICIAN),
+    ("/hosts", "Hosts", Role.VIEWER),
+    ("/runs", "Runs", Role.VIEWER),
+    ("/network", "Network", Role.VIEWER),
+    ("/images", "Images", Role.VIEWER),
+    ("/reports", "Reports", Role.VIEWER),
+    ("/rehearsals", "Rehearsals", Role.VIEWER),
+    ("/admin", "Admin", Role.ADMIN),
+)
+DAY = 86400.0
+
+
+def prepare(app: Flask, pages: Blueprint) -> None:
+    """What templates may use, and the headers of pages."""
+    app.extensions["live_parts"] = live.LiveParts(app.config["LISTENER"])
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.jinja_env.filters.update(ago=ago, size=size, duration=duration, counted=counted, moment=moment)
+    app.jinja_env.globals.update(
+        look=look, asset=static_files.address, version=__version__, site_name=_site_name
+    )
+    pages.after_request(_guard)
+
+
+def _site_name() -> str:
+    return the_site().settings.dhcp.domain
+
+
+def _guard(response: Response) -> Response:
+    response.headers["Content-Security-Policy"] = POLICY
+    response.headers["Referrer-Policy"] = "same-origin"
+    response.headers["X-Frame-Options"] = "DENY"
+    return response
+
+
+def answer(shown: Shown) -> Response:
+    """The page; for who follows it its live part, as it changes."""
+    common = {"menu": _menu(), "following": request.full_path.rstrip("?"), **_common()}
+    response = make_response(render_template(shown.template, **common, **shown.values), shown.status)
+    response.headers.setdefault("Content-Type", "text/html; charset=utf-8")
+    return response
+
+
+def block(shown: Shown, name: str = "live") -> str:
+    """One block of a page's template alone."""
+    template = current_app.jinja_env.get_template(shown.template)
+    context = template.new_context({**_common(), **shown.values})
+    return "".join(template.blocks[name](context))
+
+
+def _common() -> dict[str, object]:
+    return {"caller": g.get("caller"), "now": the_site().clock(), "path": request.path}
+
+
+def _menu() -> list[tuple[str, str, bool]]:
+    """Path and name of what the caller may see, and whether it is what he sees."""
+    caller: Caller | None = g.get("caller")
+    if caller is None:
+        return []
+    first = "/" + request.path.split("/")[1]
+    return [(path, name, path == first) for path, name, role in MENU if caller.role.covers(role)]
+
+
+def moment(seconds: float) -> str:
+    """RFC 3339, UTC, for machines that read pages."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def ago(seconds: float, now: float | None = None) -> Markup:
+    """A moment as people tell it, `5 m 02 s ago`, the exact one where the pointer rests; `never` for 0."""
+    if not seconds:
+        return Markup("never")
+    now = the_site().clock() if now is None else now
+    exact = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(seconds))
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(
+        moment(seconds), exact, _told(now - seconds)
+    )
+
+
+def _told(seconds: float) -> str:
+    if abs(seconds) < 1:
+        return "now"
+    if seconds < 0:
+        return f"in {duration(-seconds)}"
+    return f"{counted(int(seconds // DAY), 'day')} ago" if seconds >= 2 * DAY else f"{duration(seconds)} ago"

@@ -1,0 +1,55 @@
+// What pages do by themselves: times go on, a lost connection is told, what erases asks. Nothing here is
+// needed for reading.
+"use strict";
+
+const UNITS = [[86400 * 2, 86400, "day"]];
+
+function told(seconds) {
+  if (Math.abs(seconds) < 1) return "now";
+  const words = duration(Math.abs(seconds));
+  if (seconds < 0) return `in ${words}`;
+  const [from, unit, noun] = UNITS[0];
+  if (seconds < from) return `${words} ago`;
+  const count = Math.floor(seconds / unit);
+  return `${count} ${noun}${count === 1 ? "" : "s"} ago`;
+}
+
+function duration(seconds) {
+  const whole = Math.round(seconds);
+  const two = (number) => String(number).padStart(2, "0");
+  if (whole < 60) return `${whole} s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)} m ${two(whole % 60)} s`;
+  return `${Math.floor(whole / 3600)} h ${two(Math.floor((whole % 3600) / 60))} m`;
+}
+
+// the service's clock, as far as the page's Date header told it
+const skew = (() => {
+  const said = document.querySelector("meta[name=service-time]");
+  return said ? Number(said.content) - Date.now() / 1000 : 0;
+})();
+
+function tick() {
+  const now = Date.now() / 1000 + skew;
+  for (const each of document.querySelectorAll("time[datetime]")) {
+    const text = told(now - Date.parse(each.dateTime) / 1000);
+    if (each.textContent !== text) each.textContent = text;
+  }
+}
+setInterval(tick, 1000);
+document.addEventListener("visibilitychange", () => document.hidden || tick());
+
+// a stream that ends is opened again by itself; only what lasts is told
+let lost = null;
+function connected() {
+  clearTimeout(lost);
+  lost = null;
+  document.getElementById("lost").hidden = true;
+}
+document.addEventListener("htmx:sse:after:connection", connected);
+document.addEventListener("htmx:sse:after:message", () => { connected(); tick(); });
+document.addEventListener("htmx:sse:error", () => {
+  lost ??= setTimeout(() => { document.getElementById("lost").hidden = false; }, 5000);
+});
+document.addEventListener("htmx:sse:error", (event) => {
+  if (event.detail?.status === 401 || event.detail?.status === 403) location.reload();
+});
