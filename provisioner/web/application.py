@@ -92,6 +92,10 @@ def _keep_private(response: Response) -> Response:
 def _answer_fault_of_people(fault: ProvisionError) -> Response:
     """As JSON for programs, as a page for browsers; what was refused is written down."""
     note_fault_of_people(fault)
+    return _told(fault)
+
+
+def _told(fault: ProvisionError) -> Response:
     return pages.answer_fault(fault) if pages.is_asked() else answer_error(fault)
 
 
@@ -113,16 +117,15 @@ def _answer_people(fault: HTTPException) -> Response:
     if isinstance(fault, MethodNotAllowed):
         allowed = ", ".join(_methods_here())
         told = InputError(f"this path cannot be asked by {request.method[:20]!r}", hint=f"by {allowed}")
-        reply = answer_error(told)
+        reply = _told(told)
         reply.status_code, reply.headers["Allow"] = 405, allowed
         return reply
     if isinstance(fault, RequestEntityTooLarge):
-        reply = answer_error(InputError(f"a body may have {LARGEST_BODY >> 20} MiB at most"))
+        reply = _told(InputError(f"a body may have {LARGEST_BODY >> 20} MiB at most"))
         reply.status_code = 413
         return reply
-    if pages.is_asked():
-        return pages.answer_fault(NotFoundError("there is no such page", hint="go back to the first one: /"))
-    return answer_error(NotFoundError("there is nothing at this path", hint="GET /api/v1/openapi.json"))
+    hint = "the first page has links to all" if pages.is_asked() else "GET /api/v1/openapi.json"
+    return _told(NotFoundError("there is nothing at this path", hint=hint))
 
 
 def _refused(fault: HTTPException) -> Response:

@@ -43,7 +43,7 @@ class Followed:
 class StreamSlots:
     """How many streams are open, by caller."""
 
-    def __init__(self, most: int = MOST, most_of_one: int = MOST_OF_ONE) -> None:
+    def __init__(self, most: int, most_of_one: int) -> None:
         self._most, self._most_of_one = most, most_of_one
         self._open = Counter[str]()
         self._lock = threading.Lock()
@@ -67,6 +67,12 @@ class StreamSlots:
                 del self._open[name]
 
 
+def slots_of(name: str, most: int, most_of_one: int) -> StreamSlots:
+    """Those of this name that the application has."""
+    found: StreamSlots = current_app.extensions.setdefault(name, StreamSlots(most, most_of_one))
+    return found
+
+
 def _once(action: Callable[[], None]) -> Callable[[], None]:
     """The action, however often it is called."""
     done = threading.Lock()
@@ -86,7 +92,7 @@ def stream(followed: Followed, after: int, authorize: Callable[[], None]) -> Eve
     """
     if after and followed.is_over() and not followed.after(after, 1):
         return EventStream(status=204)
-    give_back = current_app.extensions.setdefault("event_streams", StreamSlots()).take(the_caller().name)
+    give_back = slots_of("event_streams", MOST, MOST_OF_ONE).take(the_caller().name)
     listener: Listener = current_app.config["LISTENER"]
     messages = _messages(followed, after, listener, authorize)
     reply = EventStream(messages, content_type="text/event-stream; charset=utf-8")

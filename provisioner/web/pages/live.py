@@ -15,7 +15,7 @@ from flask import current_app, request, stream_with_context
 from provisioner.errors import ProvisionError
 from provisioner.state.notify import Listener
 from provisioner.system.checksum import sha256_text
-from provisioner.web.event_stream import BEGIN, PULSE, EventStream, StreamSlots
+from provisioner.web.event_stream import BEGIN, PULSE, EventStream, slots_of
 from provisioner.web.operators.authorization import authorize
 from provisioner.web.request import the_caller
 
@@ -77,8 +77,7 @@ def wants_stream() -> bool:
 
 def follow(render: Callable[[], str]) -> EventStream:
     """The live part of the page that is asked for: now, if it is otherwise than what was seen, and on."""
-    slots: StreamSlots = current_app.extensions.setdefault("page_streams", StreamSlots(MOST, MOST_OF_ONE))
-    give_back = slots.take(the_caller().name)
+    give_back = slots_of("page_streams", MOST, MOST_OF_ONE).take(the_caller().name)
     reply = EventStream(
         stream_with_context(_messages(render, request.headers.get("Last-Event-ID", ""))),
         content_type=f"{MEDIA_TYPE}; charset=utf-8",

@@ -6,8 +6,8 @@ from flask import Blueprint, Response, current_app, g, request
 
 from provisioner.api import ROOT
 from provisioner.domain.person import Role
-from provisioner.errors import Exit, NotFoundError, ProvisionError
-from provisioner.web import audience
+from provisioner.errors import NotFoundError, ProvisionError
+from provisioner.web import audience, session
 from provisioner.web.audience import ANYBODY, Audience
 from provisioner.web.pages import live, login, now, rendering, static_files
 from provisioner.web.pages.page import Page, Shown
@@ -62,10 +62,8 @@ def is_asked() -> bool:
 
 def answer_fault(fault: ProvisionError) -> Response:
     """A page that says what is wrong and what to do; who is not known yet is asked to log in first."""
-    if fault.code in NOT_IN and not live.wants_stream() and request.method == "GET":
+    if fault.code in NOT_IN and request.method in session.READING and not live.wants_stream():
         return login.come_in()
-    if request.method != "GET" and fault.exit is Exit.REFUSED and g.get("caller") is None:
-        g.caller = None
     values: dict[str, object] = {"fault": fault, "is_missing": isinstance(fault, NotFoundError)}
     return rendering.answer(Shown("fault.html", values, status_of(fault)))
 

@@ -14,7 +14,7 @@ from provisioner.site.site import Site
 from provisioner.state.notify import Listener
 from provisioner.state.users import UserRow
 from provisioner.system.checksum import sha256_text
-from provisioner.web import audience
+from provisioner.web import audience, session
 from provisioner.web.application import create_app
 from provisioner.web.operators import audit
 from tests.access import token_of
@@ -22,8 +22,10 @@ from tests.access import token_of
 METHODS = ("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE")
 NOBODY = ("none", "empty", "wrong", "expired", "revoked", "of a user who was removed", "another scheme")
 CREDENTIALS = (*NOBODY, *Role)
-OPEN_TO_ALL = {"operators_people.log_in"}  # whoever adds one here says why in ARCHITECTURE.md
-GUARDED = re.compile(r"operators_|metrics\.")
+# whoever adds one here says why in ARCHITECTURE.md
+OPEN_TO_ALL = {"operators_people.log_in", "pages.login_ask", "pages.login_log_in", "pages.static_file"}
+GUARDED = re.compile(r"operators_|metrics\.|pages\.")
+PROGRAMS = re.compile(r"/(api/|metrics)")  # everything else is for browsers
 
 
 @dataclass(frozen=True)
@@ -118,14 +120,22 @@ class Answer:
     @property
     def mark(self) -> str:
         """As the table shows it: `in` for whoever was let in, else the code of the refusal."""
-        return str(self.code or self.status) if self.status in (401, 403) else "in"
+        return (
+            str(self.code or self.status)
+            if self.status in (401, 403)
+            else "log"
+            if self.status == 303
+            else "in"
+        )
 
 
 def answer_of(reply: TestResponse, method: str, wanted: audience.Audience | None, credential: str) -> Answer:
     """`wanted` is whom the route is for; None where there is no such route."""
-    code = ((reply.get_json(silent=True) or {}).get("error") or {}).get("code")
+    code = code_of(reply)
     known = Role(credential) if credential in tuple(Role) else None
-    if known is None:
+    if known is None and method in ("GET", "HEAD") and not PROGRAMS.match(reply.request.path):
+        is_right = reply.status_code == 303 and reply.headers["Location"].startswith("/login")
+    elif known is None:
         is_right = reply.status_code == 401 and (method == "HEAD" or code in (601, 708))
     elif wanted is None:
         is_right = reply.status_code in (404, 405)
@@ -134,6 +144,15 @@ def answer_of(reply: TestResponse, method: str, wanted: audience.Audience | None
     else:
         is_right = reply.status_code == 403 and (method == "HEAD" or code == 701)
     return Answer(credential, reply.status_code, code, is_right)
+
+
+def code_of(reply: TestResponse) -> int | None:
+    """The PV code that the answer names, as JSON or on a page."""
+    if reply.mimetype == "text/html":
+        found = re.search(r'href="/explain/PV-(\d+)"', reply.text)
+        return int(found[1]) if found else None
+    code: int | None = ((reply.get_json(silent=True) or {}).get("error") or {}).get("code")
+    return code
 
 
 def wanted_by(app: Flask, path: str, method: str) -> audience.Audience | None:
@@ -153,7 +172,9 @@ def test_each_credential_opens_what_the_table_says(
     monkeypatch.setattr(audit, "SIGNED_WITHIN", 0.0)  # no worker is there to sign
     client, lines, wrong, count = people.test_client(), [], [], 0
     shown = {credential: headers_of(site, credential) for credential in CREDENTIALS}
-    known = {each.path for each in doors(people) if each.name not in OPEN_TO_ALL}
+    known = {each.path for each in doors(people)} - {
+        each.path for each in doors(people) if each.name in OPEN_TO_ALL
+    }
     closed = {"/", "/api/v1/none", "/boot/files/vmlinuz", "/boot/52-54-00-00-00-01/boot.ipxe"}
     for path in sorted(known | closed):
         for method in METHODS:
@@ -194,3 +215,14 @@ def test_without_users_tokens_or_files_nobody_is_let_in(site: Site) -> None:
     for name in ("", "root", "nobody", "-1", "None"):
         reply = client.post("/api/v1/login", json={"user": name, "password": ""})
         assert (reply.status_code, reply.get_json()["error"]["code"]) == (401, 702)
+
+
+@pytest.mark.parametrize("credential", CREDENTIALS)
+def test_a_browsers_cookie_is_worth_its_token_for_pages_and_nothing_for_the_api(
+    site: Site, people: Flask, credential: str
+) -> None:
+    client, token = people.test_client(), headers_of(site, credential).get("Authorization", " ").split()[-1:]
+    client.set_cookie(session.COOKIE, token[0] if token else "", domain="localhost")
+    is_known = credential in tuple(Role) or credential == "another scheme"
+    assert client.get("/").status_code == (200 if is_known else 303)
+    assert client.get("/api/v1/whoami").status_code == 401
