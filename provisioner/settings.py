@@ -223,8 +223,12 @@ class Settings(Section):
     @property
     def api_url(self) -> str:
         """Where people and programs find the API over the network; no path."""
+        return self.api_url_as(str(self.address.ip))
+
+    def api_url_as(self, name: str) -> str:
+        """Likewise, under one of `api_names`."""
         port = "" if self.https_port == 443 else f":{self.https_port}"
-        return f"https://{self.address.ip}{port}"
+        return f"https://{name}{port}"
 
     @property
     def api_names(self) -> frozenset[str]:

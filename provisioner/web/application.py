@@ -10,7 +10,7 @@ from provisioner.domain import audit_events
 from provisioner.errors import InputError, NotFoundError, NotNowError, ProvisionError, UnreadableError
 from provisioner.site.site import Site
 from provisioner.state.notify import Listener
-from provisioner.web import audience
+from provisioner.web import audience, session
 from provisioner.web.login_limit import LoginLimit
 from provisioner.web.machines import boot, installer, mirror, not_here
 from provisioner.web.machines import routes as machines
@@ -73,9 +73,8 @@ def _serve_people(app: Flask) -> None:
     for blueprint in operators.blueprints():
         app.register_blueprint(blueprint)
     audience.declare(app, operators.audiences())
-    blueprint = pages.blueprint()
-    rendering.prepare(app, blueprint)
-    app.register_blueprint(blueprint)
+    rendering.prepare(app)
+    app.register_blueprint(pages.blueprint())
     audience.declare(app, pages.audiences())
     app.register_error_handler(ProvisionError, _answer_fault_of_people)
     app.register_error_handler(OSError, answer_file_fault)
@@ -96,7 +95,7 @@ def _answer_fault_of_people(fault: ProvisionError) -> Response:
 
 
 def _told(fault: ProvisionError) -> Response:
-    return pages.answer_fault(fault) if pages.is_asked() else answer_error(fault)
+    return pages.answer_fault(fault) if session.is_for_browsers(request) else answer_error(fault)
 
 
 def _methods_here() -> list[str]:
@@ -124,7 +123,9 @@ def _answer_people(fault: HTTPException) -> Response:
         reply = _told(InputError(f"a body may have {LARGEST_BODY >> 20} MiB at most"))
         reply.status_code = 413
         return reply
-    hint = "the first page has links to all" if pages.is_asked() else "GET /api/v1/openapi.json"
+    hint = (
+        "the first page has links to all" if session.is_for_browsers(request) else "GET /api/v1/openapi.json"
+    )
     return _told(NotFoundError("there is nothing at this path", hint=hint))
 
 

@@ -7,11 +7,18 @@ from urllib.parse import urlsplit
 
 from flask import Request, Response, request
 
+from provisioner.api import ROOT
 from provisioner.errors import RefusedError
 
 COOKIE = "__Host-provision"  # with this prefix a browser keeps it by TLS alone, for this host and all paths
 READING = frozenset({"GET", "HEAD"})
+PROGRAMS = (f"{ROOT}/", "/metrics")
 OURS = frozenset({"same-origin", "none"})  # of Sec-Fetch-Site; none: typed, or out of a bookmark
+
+
+def is_for_browsers(asked: Request) -> bool:
+    """Whether a page is asked for, even one that there is not: nothing of the API, and no program's path."""
+    return not asked.path.startswith(PROGRAMS)
 
 
 def token_of(asked: Request) -> str:

@@ -11,8 +11,6 @@ from provisioner.web import audience, session
 from provisioner.web.client_sockets import is_local, peer_uid
 from provisioner.web.request import require, the_site
 
-PAGES = "pages"  # the blueprint
-
 
 def authorize() -> None:
     """Before every request: the caller is known and has the role that the route is declared for.
@@ -22,7 +20,7 @@ def authorize() -> None:
     """
     _require_own_name()
     wanted = audience.of_request()
-    if is_page():
+    if session.is_for_browsers(request):
         session.require_own_page()
     if wanted == audience.ANYBODY:
         return
@@ -41,17 +39,12 @@ def _caller() -> Caller:
     return people.by_token(the_site(), token, "" if is_local(sock) else request.remote_addr or "")
 
 
-def is_page() -> bool:
-    """Whether a page for a browser is asked for."""
-    return request.blueprint == PAGES
-
-
 def _token() -> str:
     """What a program shows; of a page, what the browser keeps."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         return token.strip()
-    return session.token_of(request) if is_page() else ""
+    return session.token_of(request) if session.is_for_browsers(request) else ""
 
 
 def _require_own_name() -> None:

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
-from flask import current_app, request, stream_with_context
+from flask import copy_current_request_context, current_app, request
 
 from provisioner.errors import ProvisionError
 from provisioner.state.notify import Listener
@@ -52,9 +52,12 @@ class LiveParts:
         with part.lock:
             count, now = self._listener.count, time.monotonic()
             if part.count != count or now - part.rendered >= STALE:
-                part.text = render()
+                part.text = self._render(render)
                 part.digest, part.count, part.rendered = digest_of(part.text), count, now
             return part.digest, part.text
+
+    def _render(self, render: Callable[[], str]) -> str:
+        return render()
 
     def _part(self, key: str) -> _Part:
         now = time.monotonic()
@@ -78,26 +81,28 @@ def wants_stream() -> bool:
 def follow(render: Callable[[], str]) -> EventStream:
     """The live part of the page that is asked for: now, if it is otherwise than what was seen, and on."""
     give_back = slots_of("page_streams", MOST, MOST_OF_ONE).take(the_caller().name)
-    reply = EventStream(
-        stream_with_context(_messages(render, request.headers.get("Last-Event-ID", ""))),
-        content_type=f"{MEDIA_TYPE}; charset=utf-8",
-    )
+    parts: LiveParts = current_app.extensions["live_parts"]
+    listener: Listener = current_app.config["LISTENER"]
+
+    @copy_current_request_context
+    def look() -> tuple[str, str]:
+        authorize()  # he may be none of ours any more
+        return parts.get(f"{the_caller().role} {request.full_path}", render)
+
+    messages = _messages(look, listener, request.headers.get("Last-Event-ID", ""))
+    reply = EventStream(messages, content_type=f"{MEDIA_TYPE}; charset=utf-8")
     reply.headers["X-Accel-Buffering"] = "no"
     reply.call_on_close(give_back)
     return reply
 
 
-def _messages(render: Callable[[], str], seen: str) -> Iterator[str]:
-    listener: Listener = current_app.config["LISTENER"]
-    parts: LiveParts = current_app.extensions["live_parts"]
+def _messages(look: Callable[[], tuple[str, str]], listener: Listener, seen: str) -> Iterator[str]:
     yield BEGIN
     told = time.monotonic()
     while True:
         count = listener.count
         try:
-            authorize()  # he may be none of ours any more
-            key = f"{the_caller().role} {request.full_path}"
-            digest, text = parts.get(key, render)
+            digest, text = look()
         except ProvisionError as fault:
             log.info("a page is not followed any more: %s (PV-%d)", fault, fault.code)
             return

@@ -3,7 +3,7 @@
 import time
 from datetime import UTC, datetime
 
-from flask import Blueprint, Flask, Response, current_app, g, make_response, render_template, request
+from flask import Flask, Response, current_app, g, make_response, render_template, request
 from markupsafe import Markup
 
 from provisioner import __version__
@@ -18,6 +18,7 @@ POLICY = (
     "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
     "object-src 'none'; img-src 'self' data:"
 )
+GUARDS = {"Content-Security-Policy": POLICY, "Referrer-Policy": "same-origin", "X-Frame-Options": "DENY"}
 MENU: tuple[tuple[str, str, Role], ...] = (
     ("/", "Now", Role.VIEWER),
     ("/t", "At the rack", Role.TECHNICIAN),
@@ -32,33 +33,25 @@ MENU: tuple[tuple[str, str, Role], ...] = (
 DAY = 86400.0
 
 
-def prepare(app: Flask, pages: Blueprint) -> None:
-    """What templates may use, and the headers of pages."""
+def prepare(app: Flask) -> None:
+    """What templates may use."""
     app.extensions["live_parts"] = live.LiveParts(app.config["LISTENER"])
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters.update(ago=ago, size=size, duration=duration, counted=counted, moment=moment)
     app.jinja_env.globals.update(
         look=look, asset=static_files.address, version=__version__, site_name=_site_name
     )
-    pages.after_request(_guard)
 
 
 def _site_name() -> str:
     return the_site().settings.dhcp.domain
 
 
-def _guard(response: Response) -> Response:
-    response.headers["Content-Security-Policy"] = POLICY
-    response.headers["Referrer-Policy"] = "same-origin"
-    response.headers["X-Frame-Options"] = "DENY"
-    return response
-
-
 def answer(shown: Shown) -> Response:
     """The page; for who follows it its live part, as it changes."""
     common = {"menu": _menu(), "following": request.full_path.rstrip("?"), **_common()}
     response = make_response(render_template(shown.template, **common, **shown.values), shown.status)
-    response.headers.setdefault("Content-Type", "text/html; charset=utf-8")
+    response.headers.update(GUARDS)
     return response
 
 

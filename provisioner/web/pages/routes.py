@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 from flask import Blueprint, Response, current_app, g, request
 
-from provisioner.api import ROOT
 from provisioner.domain.person import Role
 from provisioner.errors import NotFoundError, ProvisionError
 from provisioner.web import audience, session
@@ -53,11 +52,6 @@ def _again(page: Page, variables: dict[str, str | int]) -> str:
     shown = page.view(**variables)
     assert isinstance(shown, Shown)  # noqa: S101  it was, a moment ago
     return rendering.block(shown)
-
-
-def is_asked() -> bool:
-    """Whether the request is of somebody before a browser: for no path of the API, and no program's."""
-    return not request.path.startswith((f"{ROOT}/", "/metrics", "/static/"))
 
 
 def answer_fault(fault: ProvisionError) -> Response:
