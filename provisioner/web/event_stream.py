@@ -21,7 +21,7 @@ from provisioner.web.request import one_line, the_caller
 log = logging.getLogger(__name__)
 HEARTBEAT = 15.0  # seconds of silence after which a comment is sent: it also shows us who has gone
 RETRY = 3000  # milliseconds after which a client comes again
-MOST, MOST_OF_ONE = 48, 8  # streams at one time, of all and of one caller; the process has 128 threads
+MOST, MOST_OF_ONE = 48, 8  # streams at one time, of all and of one caller; the process has 256 threads
 AT_ONCE = 500  # events that are read at one time
 BEGIN = f"retry: {RETRY}\n\n"
 END = "event: end\ndata: {}\n\n"  # nothing more will come; who asks again with the last id gets 204

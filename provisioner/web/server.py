@@ -38,6 +38,7 @@ from provisioner.web.application import PEOPLE, create_app
 from provisioner.web.patient_worker import MOST, PatientWorker
 
 THREADS = 128  # requests that wait for news each hold one; image streams hold none
+PEOPLES_THREADS = 256  # a page that is looked at holds one besides (web/pages/live.py)
 SILENCE_LIMIT = 15  # seconds without a sign of life after which gunicorn ends its worker, and makes another
 ROUND = 3.0  # seconds that the arbiter's loop may take, usually one; longer, and it was stopped or starved
 GRACE = 5.0  # seconds after that until its worker is judged again
@@ -134,6 +135,7 @@ def serve_people(site: Site, pulse: Pulse) -> None:
         said += f", {settings.api_url} (certificate SHA-256 {site_certificate.fingerprint(settings.state)})"
     gunicorn_options = options(pulse, PEOPLE, places, said)
     tell = f"{PEOPLE}: answering on {said}"
+    gunicorn_options["threads"] = PEOPLES_THREADS
     gunicorn_options["when_ready"] = lambda server: _say_ready(pulse, tell, settings.access.socket)
     _run(site, pulse, gunicorn_options, PEOPLE, tls)
 

@@ -1,0 +1,50 @@
+"""A site with something of everything, served by TLS, and one browser for all tests of a process."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser
+
+from provisioner.domain.deployment import Deployment
+from provisioner.site.site import Site
+from provisioner.state import alive, secret_keys
+from provisioner.state.database import Database
+from tests import pagelab
+from tests.unit.conftest import settings_of, trust
+from tests.wire.pages import browserlab
+
+
+@dataclass(frozen=True)
+class Served:
+    """A site, the newest deployment of each of its hosts, and where its pages are."""
+
+    site: Site
+    rows: list[Deployment]
+    url: str
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with browserlab.started() as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    site = _made(tmp_path_factory.mktemp("site") / "s")
+    rows = pagelab.fill(site)
+    with pagelab.served(site) as url:
+        yield Served(site, rows, url)
+    site.database.close()
+
+
+def _made(state: Path) -> Site:
+    state.mkdir(mode=0o700)
+    settings, database = settings_of(state), Database(state)
+    database.migrate()
+    trust(state, "release")
+    alive.mark_alive(state, time.time())
+    return Site(settings, database, opener=secret_keys.unlock(settings, environment={}))

@@ -1,0 +1,109 @@
+"""Pages as Chromium shows them: by keyboard alone, live, without JavaScript, on a phone, for everybody."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, get_args
+
+import pytest
+from playwright.sync_api import expect
+
+from provisioner.deployment.people import put_user, set_password
+from provisioner.deployment.record import record
+from provisioner.domain.events.order import OrderCancelled
+from provisioner.domain.person import ROOT, Caller, Role
+from provisioner.domain.stage import Stage
+from provisioner.web.pages.routes import PAGES
+from tests.wire.pages.browserlab import Theme, window
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+    from tests.wire.pages.conftest import Served
+
+PASSWORD = "several words together"
+MOST_SHIFT = 0.02  # of the layout, by itself
+THEMES: tuple[Theme, ...] = get_args(Theme)
+FIRST_BYTES = 150_000  # of the first page with all that it needs
+PLAIN = sorted(page.path for page in PAGES if page.method == "GET" and "<" not in page.path)
+SHORT = [path for path in ("/", "/hosts", "/t") if path in PLAIN]
+
+
+def test_a_first_login_by_keyboard_alone(browser: Browser, served: Served) -> None:
+    root = Caller(name=ROOT, role=Role.ADMIN, way="socket")
+    put_user(served.site, root, "ann", Role.TECHNICIAN, is_new=True)
+    set_password(served.site, root, "ann", PASSWORD, "")
+    with window(browser, served.url) as made:
+        page = made.open("/")
+        assert page.url.endswith("/login")
+        page.keyboard.type("ann")
+        page.keyboard.press("Tab")
+        page.keyboard.type(PASSWORD)
+        page.keyboard.press("Enter")
+        page.wait_for_url(served.url + "/")
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
+        names = []
+        for _ in range(12):
+            page.keyboard.press("Tab")
+            names.append(page.evaluate("document.activeElement.textContent.trim()"))
+        assert "Hosts" in names and "Admin" not in names, names
+        assert made.complaints == []
+
+
+def test_what_changes_is_seen_and_nothing_moves_away(browser: Browser, served: Served) -> None:
+    row = next(row for row in served.rows if row.stage is Stage.NETBOOTING)
+    with window(browser, served.url, served.site) as made:
+        page = made.open("/")
+        there = page.locator(f"#m-{row.id}, #t-{row.id}")
+        expect(there).to_have_count(1)
+        record(served.site, row.id, OrderCancelled(by="mia"), source="operator")
+        expect(there).to_have_count(0)
+        assert made.shift() <= MOST_SHIFT and made.complaints == []
+
+
+def test_times_go_on_by_themselves(browser: Browser, served: Served) -> None:
+    with window(browser, served.url, served.site) as made:
+        page = made.open("/")
+        first = page.locator("time").first.text_content()
+        page.wait_for_function("before => document.querySelector('time').textContent !== before", arg=first)
+
+
+def test_reading_needs_no_script(browser: Browser, served: Served) -> None:
+    with window(browser, served.url, served.site, script=False) as made:
+        page = made.open("/")
+        assert "no DHCP packet from its MAC since power-on" in (page.text_content("main") or "")
+        page.click("nav >> text=Now")
+        assert page.title().startswith("Now")
+
+
+def test_the_first_page_is_small_and_quick_to_be_used(browser: Browser, served: Served) -> None:
+    received: list[int] = []
+    with window(browser, served.url, served.site) as made:
+        made.page.on("response", lambda reply: received.append(reply.request.sizes()["responseBodySize"]))
+        made.open("/")
+        assert len(received) > 3 and sum(received) <= FIRST_BYTES, received
+
+
+@pytest.mark.parametrize("path", SHORT)
+@pytest.mark.parametrize("phone", [False, True], ids=["desk", "phone"])
+def test_everybody_can_use_it(browser: Browser, served: Served, path: str, phone: bool) -> None:
+    _judge(browser, served, path, phone)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("path", sorted(set(PLAIN) - set(SHORT)))
+@pytest.mark.parametrize("phone", [False, True], ids=["desk", "phone"])
+def test_everybody_can_use_each_page(browser: Browser, served: Served, path: str, phone: bool) -> None:
+    _judge(browser, served, path, phone)
+
+
+def _judge(browser: Browser, served: Served, path: str, phone: bool) -> None:
+    """axe-core finds nothing in either theme, nobody scrolls sideways, nothing moves, no complaint is made."""
+    site = None if path == "/login" else served.site
+    with window(browser, served.url, site, phone=phone) as made:
+        page = made.open(path)
+        page.wait_for_timeout(300)  # what would move by itself has moved by then
+        assert made.shift() <= MOST_SHIFT
+        found = [one for theme in THEMES for one in made.violations(theme)]
+        assert not found, "\n".join(found)
+        assert made.is_within_its_width() and made.complaints == []
