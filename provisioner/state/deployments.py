@@ -128,6 +128,11 @@ class Deployments(Table):
         """The `limit` newest that have changed since then or are under way, the newest first."""
         return self._list(f"WHERE {RECENT} ORDER BY rowid DESC LIMIT ?", since, *RESTING, limit)
 
+    def ended(self, limit: int, since: float) -> list[Deployment]:
+        """The `limit` newest that have come to rest since then, the newest first."""
+        where = f"WHERE stage IN ({RESTING_MARKS}) AND stage_since >= ? ORDER BY rowid DESC LIMIT ?"
+        return self._list(where, *RESTING, since, limit)
+
     def count(self, since: float = 0.0) -> int:
         """How many there are of these, those included that cannot be read."""
         sql = f"SELECT count(*) FROM deployments WHERE {RECENT}"  # noqa: S608  marks only

@@ -9,6 +9,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 from flask import copy_current_request_context, current_app, request
 
@@ -17,25 +18,41 @@ from provisioner.state.notify import Listener
 from provisioner.system.checksum import sha256_text
 from provisioner.web.event_stream import BEGIN, PULSE, EventStream, slots_of
 from provisioner.web.operators.authorization import authorize
+from provisioner.web.pages.page import Shown
 from provisioner.web.request import the_caller
 
 log = logging.getLogger(__name__)
 MEDIA_TYPE = "text/event-stream"
 PAUSE = 1.0  # seconds between two looks of one stream: nobody reads quicker
-STALE = 5.0  # seconds after which a part is rendered anew although nothing was told: silence counts too
+STALE = 10.0  # seconds after which a part is rendered anew although nothing was told: silence counts too
 KEPT = 60.0  # seconds for which a part is kept that nobody asks for
 MOST, MOST_OF_ONE = 120, 120  # streams of pages, of all and of one person; the process has more threads
 HEARTBEAT = 15.0  # seconds of silence after which a comment is sent
 _TIMES = re.compile(r"(<time [^>]*>)[^<]*(</time>)")  # how long ago: each browser counts on by itself
 
 
-class _Part:
-    """One part as it was rendered last; `count` is what the process was told by then."""
+@dataclass(frozen=True)
+class LivePart:
+    """A page's live part as it was rendered: what it tells of, its HTML, and the digest of what it says."""
+
+    shown: Shown
+    text: str
+    digest: str
+
+
+class _Kept:
+    """The last rendering of one part; `count` and `turn` are what was known of changes before it."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.count, self.rendered, self.asked = -1, 0.0, 0.0
-        self.digest = self.text = ""
+        self.part: LivePart | None = None
+        self.count = self.turn = -1
+        self.rendered = self.asked = 0.0
+
+    def is_good(self, count: int, turn: int, now: float) -> bool:
+        """Whether it may be shown: nothing has happened since, or not long ago, and nothing by a page."""
+        age = now - self.rendered
+        return self.turn == turn and age < (STALE if self.count == count else PAUSE)
 
 
 class LiveParts:
@@ -43,29 +60,31 @@ class LiveParts:
 
     def __init__(self, listener: Listener) -> None:
         self._listener = listener
-        self._parts: dict[str, _Part] = {}
+        self._kept: dict[str, _Kept] = {}
         self._lock = threading.Lock()
+        self._turn = 0
 
-    def get(self, key: str, render: Callable[[], str]) -> tuple[str, str]:
-        """Digest and HTML of a part as it is now; rendered by the first who asks after a change."""
-        part = self._part(key)
-        with part.lock:
-            count, now = self._listener.count, time.monotonic()
-            if part.count != count or now - part.rendered >= STALE:
-                part.text = self._render(render)
-                part.digest, part.count, part.rendered = digest_of(part.text), count, now
-            return part.digest, part.text
+    def get(self, key: str, render: Callable[[], LivePart]) -> LivePart:
+        """A part as it is now, or was a second ago; rendered by the first who asks after a change."""
+        kept = self._of(key)
+        with kept.lock:
+            count, turn, now = self._listener.count, self._turn, time.monotonic()
+            if kept.part is None or not kept.is_good(count, turn, now):
+                kept.part = render()
+                kept.count, kept.turn, kept.rendered = count, turn, now
+            return kept.part
 
-    def _render(self, render: Callable[[], str]) -> str:
-        return render()
+    def forget(self) -> None:
+        """Somebody has changed something by a page: he is to see it at once."""
+        self._turn += 1
 
-    def _part(self, key: str) -> _Part:
+    def _of(self, key: str) -> _Kept:
         now = time.monotonic()
         with self._lock:
-            self._parts = {name: part for name, part in self._parts.items() if now - part.asked < KEPT}
-            part = self._parts.setdefault(key, _Part())
-            part.asked = now
-            return part
+            self._kept = {name: kept for name, kept in self._kept.items() if now - kept.asked < KEPT}
+            kept = self._kept.setdefault(key, _Kept())
+            kept.asked = now
+            return kept
 
 
 def digest_of(text: str) -> str:
@@ -78,17 +97,27 @@ def wants_stream() -> bool:
     return MEDIA_TYPE in request.headers.get("Accept", "")
 
 
-def follow(render: Callable[[], str]) -> EventStream:
+def the_parts() -> LiveParts:
+    """Those of this application."""
+    parts: LiveParts = current_app.extensions["live_parts"]
+    return parts
+
+
+def get(render: Callable[[], LivePart]) -> LivePart:
+    """The live part of the page that is asked for, whoever of the caller's role asks."""
+    return the_parts().get(f"{the_caller().role} {request.full_path}", render)
+
+
+def follow(render: Callable[[], LivePart]) -> EventStream:
     """The live part of the page that is asked for: now, if it is otherwise than what was seen, and on."""
     give_back = slots_of("page_streams", MOST, MOST_OF_ONE).take(the_caller().name)
-    parts: LiveParts = current_app.extensions["live_parts"]
-    listener: Listener = current_app.config["LISTENER"]
 
     @copy_current_request_context
-    def look() -> tuple[str, str]:
+    def look() -> LivePart:
         authorize()  # he may be none of ours any more
-        return parts.get(f"{the_caller().role} {request.full_path}", render)
+        return get(render)
 
+    listener: Listener = current_app.config["LISTENER"]
     messages = _messages(look, listener, request.headers.get("Last-Event-ID", ""))
     reply = EventStream(messages, content_type=f"{MEDIA_TYPE}; charset=utf-8")
     reply.headers["X-Accel-Buffering"] = "no"
@@ -96,20 +125,20 @@ def follow(render: Callable[[], str]) -> EventStream:
     return reply
 
 
-def _messages(look: Callable[[], tuple[str, str]], listener: Listener, seen: str) -> Iterator[str]:
+def _messages(look: Callable[[], LivePart], listener: Listener, seen: str) -> Iterator[str]:
     yield BEGIN
     told = time.monotonic()
     while True:
         count = listener.count
         try:
-            digest, text = look()
+            part = look()
         except ProvisionError as fault:
             log.info("a page is not followed any more: %s (PV-%d)", fault, fault.code)
             return
         now = time.monotonic()
-        if digest != seen:
-            yield _message(digest, text)
-            seen, told = digest, now
+        if part.digest != seen:
+            yield _message(part.digest, part.text)
+            seen, told = part.digest, now
         elif now - told >= HEARTBEAT:
             yield PULSE
             told = now

@@ -2,21 +2,25 @@
 
 import time
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from pathlib import Path
 from typing import NamedTuple
 
-from provisioner.api.deployments import DeploymentQuery, DeploymentStatus
+from provisioner.api.deployments import DeploymentStatus
+from provisioner.api.verifications import OpenVerification
 from provisioner.domain.events.service import ServiceReplaced
 from provisioner.domain.person import Role
-from provisioner.domain.stage import RESTING, UNSUCCESSFUL, Stage
+from provisioner.domain.stage import UNSUCCESSFUL, Stage
 from provisioner.site import checks, lan
 from provisioner.state import alive, disk_usage
 from provisioner.system.units import duration, size
-from provisioner.web.operators import deployments
 from provisioner.web.pages import moving
 from provisioner.web.pages.page import Page, Shown
 from provisioner.web.request import the_site
 
-MOST = 400  # deployments that are looked through
+LATELY = 150  # deployments that have ended, the newest, that are looked through
+MOST_MOVING = 60  # that are told one by one; they are all under Hosts
+BELIEVED = 30.0  # seconds for which it is believed that nothing in the database is damaged
 MOST_TROUBLE = 50  # that are told in full
 NOTES = 20  # events of the network among which restarts of services are looked for
 DAY = 86400.0
@@ -33,23 +37,35 @@ class Banner(NamedTuple):
 def show() -> Shown:
     """What needs attention first, with its cause and what to do."""
     site = the_site()
-    found = deployments.list_newest(DeploymentQuery(limit=MOST, since=site.clock() - 7 * DAY))
-    open_ones = moving.of([row for row in found.deployments if row.stage not in RESTING])
+    now, database = site.clock(), site.database
+    under_way = [DeploymentStatus.model_validate(row) for row in reversed(database.deployments.under_way())]
+    resting = [
+        DeploymentStatus.model_validate(row) for row in database.deployments.ended(LATELY, now - 7 * DAY)
+    ]
+    open_ones = moving.of(under_way)
     trouble = [each for each in open_ones if each.needs_somebody]
-    ended = [row for row in _last_of_hosts(found.deployments) if row.stage in UNSUCCESSFUL]
-    since = _midnight(found.now)
+    calm = [each for each in open_ones if not each.needs_somebody]
+    ended = [row for row in _last_of_hosts([*under_way, *resting]) if row.stage in UNSUCCESSFUL]
+    since = _midnight(now)
     values = {
         "banners": list(_banners()),
-        "unreadable": found.unreadable,
+        "unreadable": _unreadable(site.settings.state, int(now / BELIEVED)),
         "trouble": trouble[:MOST_TROUBLE],
         "ended": ended[:MOST_TROUBLE],
         "more": max(0, len(trouble) - MOST_TROUBLE) + max(0, len(ended) - MOST_TROUBLE),
-        "moving": [each for each in open_ones if not each.needs_somebody],
-        "verifications": found.verifications,
-        "done": [row for row in found.deployments if row.stage == Stage.READY and row.stage_since >= since],
-        "hosts": site.database.hosts.count(),
+        "moving": calm[:MOST_MOVING],
+        "more_moving": max(0, len(calm) - MOST_MOVING),
+        "verifications": [OpenVerification.model_validate(row) for row in database.verifications.open()],
+        "done": [row for row in resting if row.stage == Stage.READY and row.stage_since >= since],
+        "hosts": database.hosts.count(),
     }
     return Shown("now.html", values)
+
+
+@lru_cache(2)
+def _unreadable(_: Path, __: int) -> tuple[str, ...]:
+    """Why something in the database is in no list; all of it is read for that."""
+    return tuple(f"{fault} (PV-{fault.code}): {fault.hint}" for fault in the_site().database.unreadable())
 
 
 def _last_of_hosts(rows: Sequence[DeploymentStatus]) -> list[DeploymentStatus]:

@@ -10,6 +10,7 @@ from provisioner import __version__
 from provisioner.domain.person import Caller, Role
 from provisioner.system.units import counted, duration, size
 from provisioner.web.pages import live, look, static_files
+from provisioner.web.pages.live import LivePart
 from provisioner.web.pages.page import Shown
 from provisioner.web.request import the_site
 
@@ -31,6 +32,7 @@ MENU: tuple[tuple[str, str, Role], ...] = (
     ("/admin", "Admin", Role.ADMIN),
 )
 DAY = 86400.0
+LIVE = "live"  # the block
 
 
 def prepare(app: Flask) -> None:
@@ -47,19 +49,26 @@ def _site_name() -> str:
     return the_site().settings.dhcp.domain
 
 
-def answer(shown: Shown) -> Response:
-    """The page; for who follows it its live part, as it changes."""
+def answer(shown: Shown, live_text: str = "") -> Response:
+    """The page; its live part where it has been rendered before."""
     common = {"menu": _menu(), "following": request.full_path.rstrip("?"), **_common()}
-    response = make_response(render_template(shown.template, **common, **shown.values), shown.status)
+    values = {**common, **shown.values, "live_text": Markup(live_text)}  # noqa: S704  a template's own
+    response = make_response(render_template(shown.template, **values), shown.status)
     response.headers.update(GUARDS)
     return response
 
 
-def block(shown: Shown, name: str = "live") -> str:
-    """One block of a page's template alone."""
+def is_live(shown: Shown) -> bool:
+    """Whether the page has a part that goes on by itself."""
+    return LIVE in current_app.jinja_env.get_template(shown.template).blocks
+
+
+def live_part(shown: Shown) -> LivePart:
+    """That part alone."""
     template = current_app.jinja_env.get_template(shown.template)
     context = template.new_context({**_common(), **shown.values})
-    return "".join(template.blocks[name](context))
+    text = "".join(template.blocks[LIVE](context))
+    return LivePart(shown, text, live.digest_of(text))
 
 
 def _common() -> dict[str, object]:

@@ -9,6 +9,7 @@ from provisioner.errors import NotFoundError, ProvisionError
 from provisioner.web import audience, session
 from provisioner.web.audience import ANYBODY, Audience
 from provisioner.web.pages import live, login, now, rendering, static_files
+from provisioner.web.pages.live import LivePart
 from provisioner.web.pages.page import Page, Shown
 from provisioner.web.request import status_of
 
@@ -26,6 +27,7 @@ def blueprint() -> Blueprint:
     made = Blueprint(BLUEPRINT, __name__, template_folder="templates")
     for page in PAGES:
         made.add_url_rule(page.path, page.name, _view(page), methods=[page.method])
+    made.after_request(_forget)
     made.add_url_rule("/static/<digest>/<name>", "static_file", static_files.serve, methods=["GET"])
     return made
 
@@ -37,21 +39,38 @@ def audiences() -> dict[str, Audience]:
 
 
 def _view(page: Page) -> Callable[..., Response]:
+    """What answers; a page that has a live part is made once for all who look at it."""
+    is_live = False
+
     def view(**variables: str | int) -> Response:
+        nonlocal is_live
+        if is_live:
+            return _answer_live(page, variables)
         shown = page.view(**variables)
         if not isinstance(shown, Shown):
             return shown
-        if page.method == "GET" and live.wants_stream():
-            return live.follow(lambda: _again(page, variables))
-        return rendering.answer(shown)
+        is_live = page.method == "GET" and rendering.is_live(shown)
+        return _answer_live(page, variables) if is_live else rendering.answer(shown)
 
     return view
 
 
-def _again(page: Page, variables: dict[str, str | int]) -> str:
-    shown = page.view(**variables)
-    assert isinstance(shown, Shown)  # noqa: S101  it was, a moment ago
-    return rendering.block(shown)
+def _answer_live(page: Page, variables: dict[str, str | int]) -> Response:
+    def render() -> LivePart:
+        shown = page.view(**variables)
+        assert isinstance(shown, Shown)  # noqa: S101  it was, when it was asked for first
+        return rendering.live_part(shown)
+
+    if live.wants_stream():
+        return live.follow(render)
+    part = live.get(render)
+    return rendering.answer(part.shown, part.text)
+
+
+def _forget(response: Response) -> Response:
+    if request.method not in session.READING:
+        live.the_parts().forget()
+    return response
 
 
 def answer_fault(fault: ProvisionError) -> Response:

@@ -27,7 +27,7 @@ from provisioner.state.notify import Listener
 from provisioner.state.values import RogueServer
 from provisioner.web import pages, session
 from provisioner.web.application import create_app
-from provisioner.web.pages import live, look, static_files
+from provisioner.web.pages import live, look, rendering, static_files
 from provisioner.web.pages.routes import PAGES
 from tests import pagelab
 from tests.access import token_of
@@ -350,9 +350,8 @@ def test_many_look_at_what_is_rendered_once(
 ) -> None:
     rendered: list[str] = []
     monkeypatch.setattr(live, "STALE", 60.0)
-    monkeypatch.setattr(
-        live.LiveParts, "_render", lambda _, render: rendered.append("x") or render(), raising=True
-    )
+    make = rendering.live_part
+    monkeypatch.setattr(rendering, "live_part", lambda shown: rendered.append("x") or make(shown))
     replies = [follow(browser) for _ in range(20)]
     assert len({first_of(reply).last_event_id for reply in replies}) == 1 and len(rendered) == 1
 

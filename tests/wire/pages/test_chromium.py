@@ -98,7 +98,7 @@ def test_everybody_can_use_each_page(browser: Browser, served: Served, path: str
 
 
 def _judge(browser: Browser, served: Served, path: str, phone: bool) -> None:
-    """axe-core finds nothing in either theme, nobody scrolls sideways, nothing moves, no complaint is made."""
+    """axe-core finds nothing in either theme, nobody scrolls sideways, nothing moves, nobody complains."""
     site = None if path == "/login" else served.site
     with window(browser, served.url, site, phone=phone) as made:
         page = made.open(path)
