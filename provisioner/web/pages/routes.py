@@ -9,7 +9,16 @@ from provisioner.domain.person import Role
 from provisioner.errors import Exit, NotFoundError, ProvisionError
 from provisioner.web import audience
 from provisioner.web.audience import ANYBODY, Audience
-from provisioner.web.pages import explanations, live, login, network, now, rendering, static_files
+from provisioner.web.pages import (
+    explanations,
+    images,
+    live,
+    login,
+    network,
+    now,
+    rendering,
+    static_files,
+)
 from provisioner.web.pages.page import Page, Shown
 from provisioner.web.request import status_of
 
@@ -21,6 +30,7 @@ PAGES: tuple[Page, ...] = (
     *login.PAGES,
     *network.PAGES,
     *explanations.PAGES,
+    *images.PAGES,
 )
 
 
