@@ -102,7 +102,9 @@ def _asked(row: Sighting) -> str:
     """What its last packet says: who asked, for what, and through which relay."""
     packet = row.data
     machine = vendors.architecture(packet.arch) if packet.boots else ""
-    who = "its BMC" if row.role == "bmc" else f"{machine or 'network'} firmware" if packet.boots else "a system"
+    who = (
+        "its BMC" if row.role == "bmc" else f"{machine or 'network'} firmware" if packet.boots else "a system"
+    )
     gets = f", address {row.address}" if row.address else ", no address yet"
     place = f", port {packet.circuit}" if packet.circuit else ""
     relay = f", by relay {packet.relay}" if packet.relay else ""
@@ -142,6 +144,9 @@ def _of_events(events: Iterable[Event], owners: Mapping[str, tuple[str, str]]) -
             host=event.host or known[1],
             is_bad=isinstance(
                 data,
-                netboot.DhcpServerSeen | netboot.NetbootLooped | request.NetbootLooping | request.RequestRefused,
+                netboot.DhcpServerSeen
+                | netboot.NetbootLooped
+                | request.NetbootLooping
+                | request.RequestRefused,
             ),
         )

@@ -29,9 +29,7 @@ MOST_PACKAGES = 500  # changes of packages that one page shows
 def list_all() -> Shown:
     """Every image, the versions of one name together, and what lies beside them."""
     found = sorted(images.list_all().images, key=lambda each: (each.name, version_key(each.version)))
-    groups = [
-        (name, list(reversed(list(versions)))) for name, versions in groupby(found, attrgetter("name"))
-    ]
+    groups = [(name, list(reversed(list(versions)))) for name, versions in groupby(found, attrgetter("name"))]
     strays = images.list_garbage().garbage
     values = {
         "groups": groups,
@@ -198,7 +196,9 @@ def remove_garbage() -> Shown | Response:
     if not names:
         return go("/images#strays")
     gone = images.remove_garbage(StrayFileSelection(names=tuple(names))).garbage
-    what = f"{len(gone)} of {len(names)} that were ticked" if len(gone) < len(names) else "All that was ticked"
+    what = (
+        f"{len(gone)} of {len(names)} that were ticked" if len(gone) < len(names) else "All that was ticked"
+    )
     return _removed(f"{what} is removed", sum(each.size for each in gone))
 
 

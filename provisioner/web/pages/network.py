@@ -1,4 +1,4 @@
-"""The deployment LAN: who asks, who answers besides us, whose each address is; strangers become hosts here."""
+"""The deployment LAN: who asks, who answers besides us, whose each address is; adopting strangers."""
 
 from collections.abc import Sequence
 
