@@ -8,8 +8,8 @@ import click
 
 from provisioner import __version__
 from provisioner.cli import provision
-from provisioner.cli.explain import CODES
 from provisioner.cli.lazy import Lazy
+from provisioner.explanations.codes import CODES
 
 HEAD = """.TH PROVISION 1 "{date}" "vaultcube-provisioner {version}" "Bare-metal provisioning"
 .SH NAME

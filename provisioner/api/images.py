@@ -10,12 +10,14 @@ from provisioner.domain.values import FrozenModel
 class ImageSource(FrozenModel):
     """A pack, or with `iso` Ubuntu's live-server ISO, which the caller has opened and sends (SCM_RIGHTS).
 
-    `file` is its name, for sentences alone; of a pack three files come: itself, manifest, signature. `name`
+    `file` is its name, for sentences alone; of a pack three files come: itself, manifest, signature, and with
+    `bill` a fourth one, the build's bill of materials (CycloneDX, JSON). `name`
     and `version` are for an ISO that does not say them, `sha256` is what Ubuntu publishes of it.
     """
 
     file: str = Field(pattern=r"^[^/\x00]{1,200}$")
     iso: StrictBool = False
+    bill: StrictBool = False
     name: str = ""
     version: str = ""
     sha256: str = Field("", pattern=r"^([0-9a-fA-F]{64})?$")

@@ -6,6 +6,12 @@ from provisioner.api.answer import Resource, ServiceAnswer
 from provisioner.domain.bootfiles import TftpFile
 from provisioner.domain.event import Event
 
+# `dhcp.mode` of the settings, in words
+MODES = {
+    "authoritative": "this service gives the addresses",
+    "proxy": "another server gives the addresses, this service the boot files",
+    "external": "another server gives addresses and boot files",
+}
 
 class BootFileOffer(Resource):
     """What an architecture (option 93, RFC 4578) is given: a file's `name`, by HTTP or else by TFTP."""

@@ -89,7 +89,7 @@ def _images(client: "Client", _: str) -> Iterable[str]:
 
 def _codes(_: "Client", begun: str) -> Iterable[str]:
     """As they are begun: `PV-2` or `2`; no service is asked."""
-    from provisioner.cli.explain import CODES
+    from provisioner.explanations.codes import CODES
 
     head = "PV-" if not begun[:1].isdecimal() else ""
     return (f"{head}{number}" for number in sorted(CODES))

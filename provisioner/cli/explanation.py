@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import click
 
-from provisioner.cli.explain import CODES
 from provisioner.cli.options import output_option
 from provisioner.cli.output import Column, print_rows, say
 from provisioner.errors import InputError
+from provisioner.explanations.codes import CODES
 
 
 @dataclass(frozen=True)

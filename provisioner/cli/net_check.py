@@ -16,11 +16,6 @@ if TYPE_CHECKING:
     from provisioner.services.dhcp.lan_probe import ProbeResult
 
 TIME_LIMIT = 2.0  # seconds
-MODES = {
-    "authoritative": "this service gives the addresses",
-    "proxy": "another server gives the addresses, this service the boot files",
-    "external": "another server gives addresses and boot files",
-}
 
 
 @click.command()
@@ -174,6 +169,8 @@ def _probed(result: "ProbeResult", fault: str) -> "ProbedClient":
 
 
 def _show(result: "NetworkCheck") -> None:
+    from provisioner.api.net import MODES
+
     print_field("Mode", f"{result.mode}: {MODES[result.mode]}")
     print_field("Service", f"{result.address} on {result.interface}, {result.url}")
     _show_servers(result)

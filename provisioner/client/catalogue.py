@@ -25,6 +25,8 @@ from provisioner.errors import InputError
 from provisioner.imaging.manifest import pack_files
 from provisioner.system import file_fault
 
+BILL_SUFFIX = ".cdx.json"  # as `provision image build` calls it
+
 
 def _opened(path: Path) -> BinaryIO:
     try:
@@ -56,12 +58,24 @@ class CatalogueCalls(Transport):
     ) -> CatalogueImage:
         """Register a pack, or with `iso` an installer, whose files are opened here and sent as such.
 
+        A pack's bill of materials comes, too, where the build left it beside it (NAME.pack, NAME.cdx.json).
+
         Raises FileError (PV-150) for one that cannot be read here, InputError (PV-320) where it is missing.
         """
-        source = request(ImageSource, file=path.name, iso=iso, name=name, version=version, sha256=sha256)
+        bill = path.with_suffix(BILL_SUFFIX)
+        has_bill = not iso and bill.is_file()
+        source = request(
+            ImageSource,
+            file=path.name,
+            iso=iso,
+            bill=has_bill,
+            name=name,
+            version=version,
+            sha256=sha256,
+        )
         with ExitStack() as stack:
             paths = (path,) if iso else pack_files(path)
-            files = [stack.enter_context(_opened(each)) for each in paths]
+            files = [stack.enter_context(_opened(each)) for each in (*paths, *[bill] * has_bill)]
             descriptors = tuple(file.fileno() for file in files)
             return self.post(ImageAnswer, "/images", source, patience=LONG, files=descriptors).image
 

@@ -1,6 +1,9 @@
 """A machine that no host is."""
 
 from provisioner.domain.hardware import DeviceInfo, DiskInfo, HardwareFacts, HardwareModel, NicInfo
+from provisioner.system.units import named, size
+
+MOST_DISKS = 8  # of one machine that are named
 
 
 class UnknownMachine(HardwareModel):
@@ -41,6 +44,17 @@ class UnknownMachine(HardwareModel):
         """When it was last seen or inventoried, in seconds since 1970."""
         return max(self.last_seen, self.inventoried)
 
+    def describe(self) -> str:
+        """What it is, as far as that is known: `Supermicro SYS-421, serial S1, 512.0 GB, disks: …`."""
+        if self.host:
+            return f"a network card of {self.host}"
+        if not self.inventoried:
+            return _joined(self.hostname, f"port {self.port}" if self.port else "", self.note)
+        model = f"{self.maker} {self.product}".strip()
+        serial = f"serial {self.serial}" if self.serial else ""
+        disks = named((f"{disk.model} {size(disk.size)}".strip() for disk in self.disks), MOST_DISKS)
+        return _joined(model, serial, size(self.memory), f"disks: {disks or 'none'}")
+
     @property
     def hardware(self) -> HardwareFacts:
         """What it reported, as a host's hardware is kept."""
@@ -59,3 +73,7 @@ class UnknownMachine(HardwareModel):
             firmware=self.firmware,
             devices=self.devices,
         )
+
+
+def _joined(*words: str) -> str:
+    return ", ".join(word for word in words if word)

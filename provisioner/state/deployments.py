@@ -119,6 +119,17 @@ class Deployments(Table):
         """All deployments that are not at rest, oldest first."""
         return self._list(f"WHERE stage NOT IN ({RESTING_MARKS}) ORDER BY rowid", *RESTING)
 
+    def images_on_disks(self) -> dict[str, str]:
+        """Host → id of the image that its disk holds: of its newest deployment that was let write.
+
+        A host is left out while that has not written all of it, or has ended before.
+        """
+        sql = f"""SELECT host, image FROM deployments WHERE disk NOT IN ('', '{{}}') AND rowid IN (
+                  SELECT max(rowid) FROM deployments
+                  WHERE NOT of_former_host AND purpose = '{Purpose.DEPLOY}'
+                  AND (consumed > 0 OR disk NOT IN ('', '{{}}')) GROUP BY host)"""  # noqa: S608  our own words
+        return {str(host): str(image) for host, image in self._connection.tuples(sql)}
+
     def orders(self) -> list[tuple[str, str, Stage]]:
         """MAC, id and stage of all deployments that are not at rest: quick enough to ask all the time."""
         sql = f"SELECT id, mac, stage FROM deployments WHERE stage NOT IN ({RESTING_MARKS}) ORDER BY rowid"  # noqa: S608  marks only

@@ -15,6 +15,7 @@ from provisioner.state.reading import FAULTS
 from provisioner.state.redaction import redact
 
 LONGEST_UNREADABLE = 200  # characters of damaged data that are shown
+LOOKED_THROUGH = 20_000  # events among which the newest of some kinds are looked for
 LOOKED_BACK = 16  # events of one kind among which a repeated one is looked for
 MOST_OF_A_KIND = (
     500  # repeatable events of one attempt; what comes after them counts as the last of them again
@@ -136,6 +137,13 @@ class Events(Table):
         """The newest events of the network, which belong to no deployment and no host, newest first."""
         sql = "SELECT * FROM events WHERE deployment = '' AND host = '' ORDER BY id DESC LIMIT ?"
         return [to_event(row) for row in self._connection.rows(sql, limit)]
+
+    def newest_of(self, kinds: Sequence[str], limit: int) -> list[Event]:
+        """The newest events of these kinds, of whatever host, newest first; among the LOOKED_THROUGH last."""
+        marks = ", ".join("?" for _ in kinds)
+        sql = f"""SELECT * FROM events WHERE id > (SELECT coalesce(max(id), 0) FROM events) - ?
+                  AND kind IN ({marks}) ORDER BY id DESC LIMIT ?"""  # noqa: S608  marks only
+        return [to_event(row) for row in self._connection.rows(sql, LOOKED_THROUGH, *kinds, limit)]
 
     def of_host(self, name: str, limit: int) -> list[Event]:
         """The newest events of a host that belong to no deployment, newest first."""

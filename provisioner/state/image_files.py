@@ -15,6 +15,14 @@ from provisioner.state.image_folders import image_folder, in_place, incoming
 # what a part is called in a URL → its file in the image's folder
 PARTS = {"pack": "pack", "manifest": "pack.json", "manifest.minisig": "pack.json.minisig"}
 
+BILL = "sbom.cdx.json"  # beside them, where the build's bill of materials was added, too
+
+
+def bill_file(state: Path, ident: str) -> Path | None:
+    """The bill of materials (CycloneDX, JSON) that is kept of an image; None for none."""
+    path = image_folder(state, ident) / BILL
+    return path if path.is_file() else None
+
 
 def part_file(state: Path, ident: str, part: str) -> Path:
     """The file of an image's part, one of PARTS. Raises NotFoundError (PV-120)."""
@@ -45,6 +53,8 @@ def is_trusted(state: Path, image: Image) -> bool:
 def added_pack(state: Path, source: str, now: float) -> Iterator[Image]:
     """Check a pack and copy it into images/, manifest and signature beside it; the block registers it.
 
+    A bill of materials is copied, too, where there is a file BILL beside it.
+
     Raises InputError (PV-320) where a file is missing, PackError where signature, manifest or content are
     wrong, or no host could take the image (PV-322, PV-324), OSError. Then, and where the block fails, images/
     is as it was before.
@@ -59,6 +69,7 @@ def added_pack(state: Path, source: str, now: float) -> Iterator[Image]:
     folder = image_folder(state, f"{manifest.name}@{manifest.version}")
     with incoming(folder) as made:
         _copy(files, made, manifest)
+        _copy_bill(Path(source).with_name(BILL), made)
         image = Image(
             name=manifest.name,
             version=manifest.version,
@@ -89,6 +100,13 @@ def _copy(files: dict[str, Path], made: Path, manifest: manifests.Manifest) -> N
         shutil.copyfile(path, made / PARTS[part])
         (made / PARTS[part]).chmod(0o644)
     packs.verify(made / PARTS["pack"], manifest)
+
+
+def _copy_bill(bill: Path, made: Path) -> None:
+    """It is not signed: whoever reads it holds it against the image's hash, which is in it."""
+    if bill.is_file():
+        shutil.copyfile(bill, made / BILL)
+        (made / BILL).chmod(0o644)
 
 
 def verify_pack(state: Path, ident: str) -> int:

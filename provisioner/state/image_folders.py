@@ -104,10 +104,15 @@ def remove_garbage(state: Path, known: Collection[str], names: Collection[str]) 
 
 def remove_folder(state: Path, ident: str) -> int:
     """Remove the files of an image that the catalogue no longer has; the bytes that are free now."""
-    folder = image_folder(state, ident)
-    freed = _disk_usage(folder) if folder.exists() else 0
+    folder, freed = image_folder(state, ident), used_by(state, ident)
     shutil.rmtree(folder, ignore_errors=True)  # what is left is garbage, which `garbage` lists
     return freed
+
+
+def used_by(state: Path, ident: str) -> int:
+    """The bytes that the files of an image take on the disk; 0 where it has none."""
+    folder = image_folder(state, ident)
+    return _disk_usage(folder) if folder.exists() else 0
 
 
 def _disk_usage(path: Path) -> int:

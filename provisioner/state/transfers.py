@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from provisioner.state.connection import SqlValue, Table, first_of
 from provisioner.state.reading import check_types
 
+SELECT = "SELECT address, time, count, name, result, bytes FROM transfers"
+
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
@@ -30,9 +32,13 @@ class Transfers(Table):
 
     def get(self, address: str) -> Transfer | None:
         """The last one of an address; None where it never asked."""
-        sql = "SELECT address, time, count, name, result, bytes FROM transfers WHERE address = ?"
-        rows = self._connection.tuples(sql, address)
+        rows = self._connection.tuples(f"{SELECT} WHERE address = ?", address)
         return next(iter(self._readable(rows, _transfer, first_of)), None)
+
+    def newest(self, limit: int) -> list[Transfer]:
+        """The last one of each of so many addresses at most, the newest first."""
+        rows = self._connection.tuples(f"{SELECT} ORDER BY time DESC LIMIT ?", limit)
+        return self._readable(rows, _transfer, first_of)
 
     def put(self, transfers: Iterable[Transfer], most: int) -> None:
         """Batched evidence of TFTP: counts are added to what is there, unless that is newer; the newest

@@ -12,7 +12,7 @@ from provisioner.web.file_sender import FileJob
 CHUNK = 1 << 16
 RECORD = 1 << 14  # bytes of TLS that are written, or taken, at a time
 SEND_SECONDS = 10  # in which a client must take something of an answer that is no file
-MOST_FILES = 4  # that one request may bring: a pack is three
+MOST_FILES = 4  # that one request may bring: a pack with its bill of materials
 FileSent = Callable[[], None]
 
 

@@ -34,6 +34,7 @@ def add(body: ImageSource) -> ImageAnswer:
     site = the_site()
     state = site.settings.state
     names = (body.file,) if body.iso else tuple(path.name for path in pack_files(Path(body.file)))
+    names += (image_files.BILL,) if body.bill else ()
     with image_folders.changing(state), open_files.received(names, state / "images") as folder:
         path = str(folder / body.file)
         with _added_iso(site, body, path) if body.iso else _added_pack(site, path) as image:

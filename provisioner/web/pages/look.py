@@ -6,7 +6,9 @@ Colour is never alone: the word, or for the letters of a grid their title, says 
 
 from typing import NamedTuple
 
+from provisioner.discovery.network_feed import FeedEntry
 from provisioner.domain.deployment import PublicDeployment
+from provisioner.domain.plan import CatalogueImage
 from provisioner.domain.stage import RESTING, Stage
 
 
@@ -50,6 +52,12 @@ CHECKS: dict[str, Look] = {
     "unproved": Look("not proved", "alert", "warn", "?"),
     "deviation": Look("deviation", "cross", "bad", "×"),
 }
+PROTOCOLS: dict[str, Look] = {
+    "dhcp": Look("DHCP", "network", "busy", "D"),
+    "tftp": Look("TFTP", "arrow", "busy", "T"),
+    "http": Look("HTTP", "disk", "busy", "H"),
+    "refused": Look("refused", "cross", "warn", "R"),
+}
 
 
 def of_deployment(row: PublicDeployment | None) -> Look:
@@ -73,3 +81,18 @@ def of_check(result: str) -> Look:
 def of_verdict(verdict: str) -> Look:
     """What an acceptance report comes to."""
     return VERDICTS.get(verdict, Look(verdict, "dot", "off", "·"))
+
+
+def of_feed(entry: FeedEntry) -> Look:
+    """By which protocol something came; what did not go as it should says so."""
+    seen = PROTOCOLS[entry.protocol]
+    return seen._replace(icon="alert", tone="warn") if entry.is_bad and entry.protocol != "refused" else seen
+
+
+def of_signature(image: CatalogueImage) -> Look:
+    """Who has signed an image, and whether that is worth anything here."""
+    if not image.signed_by:
+        return Look("not signed: an installer's ISO", "minus", "off", "–")
+    if image.trusted:
+        return Look(f"signed by {image.signed_by}", "check", "ok", "✓")
+    return Look(f"signed by {image.signed_by}, trusted no more", "alert", "bad", "!")

@@ -8,7 +8,16 @@ from provisioner.domain.person import Role
 from provisioner.errors import NotFoundError, ProvisionError
 from provisioner.web import audience, session
 from provisioner.web.audience import ANYBODY, Audience
-from provisioner.web.pages import live, login, now, rendering, static_files
+from provisioner.web.pages import (
+    explanations,
+    images,
+    live,
+    login,
+    network,
+    now,
+    rendering,
+    static_files,
+)
 from provisioner.web.pages.live import LivePart
 from provisioner.web.pages.page import Page, Shown
 from provisioner.web.request import status_of
@@ -17,8 +26,11 @@ BLUEPRINT = "pages"
 NOT_IN = frozenset({601, 700, 708})  # nobody known: he is asked to log in
 
 PAGES: tuple[Page, ...] = (
-    *now.PAGES,
+    *explanations.PAGES,
+    *images.PAGES,
     *login.PAGES,
+    *network.PAGES,
+    *now.PAGES,
 )
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from provisioner.cli.explain import CODES
 from provisioner.domain.lifecycle import STAGES
+from provisioner.explanations.codes import CODES
 
 PACKAGE = Path(__file__).parents[3] / "provisioner"
 

@@ -6,7 +6,7 @@ import click
 import pytest
 
 from provisioner.cli import run
-from provisioner.cli.explain import CODES
+from provisioner.explanations.codes import CODES
 from tests.unit.programs.print_reference import commands
 
 FILES = "what it makes are files, and its exit code says whether they are there"

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import click
 
 from provisioner.cli import provision
-from provisioner.cli.explain import CODES
 from provisioner.cli.lazy import Lazy
 from provisioner.errors import Exit
+from provisioner.explanations.codes import CODES
 
 MEANINGS = {
     Exit.DONE: "done",

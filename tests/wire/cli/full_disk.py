@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from provisioner import run
-from provisioner.cli.explain import CODES
 from provisioner.errors import Exit
+from provisioner.explanations.codes import CODES
 
 PROGRAM = Path(__file__).with_name("programs") / "full_disk.py"
 ROOT = Path(__file__).parents[3]

@@ -1,4 +1,4 @@
-"""What the codes mean by which the diagnosis names why a deployment waits; the others are in `explain.py`."""
+"""What the codes mean by which the diagnosis names why a deployment waits; the others are in `codes.py`."""
 
 NAMED: dict[int, tuple[str, str]] = {
     207: (

@@ -31,4 +31,9 @@ PEOPLE: dict[int, tuple[str, str]] = {
         "So many streams of events are followed by one caller, or by all, as may be.",
         "Close one; a client that comes again should close the one before.",
     ),
+    711: (
+        "A page of another site has sent this to the service; nothing was done.",
+        "Open the service's own page and press the button there. If it was not you who pressed one: ask "
+        "whoever runs the service.",
+    ),
 }

@@ -1,10 +1,10 @@
 """What each error code means, and what to do."""
 
-from provisioner.cli.explain_acceptance import ACCEPTANCE
-from provisioner.cli.explain_causes import NAMED
-from provisioner.cli.explain_people import PEOPLE
-from provisioner.cli.explain_security import SECURITY
-from provisioner.cli.explain_state import STATE
+from provisioner.explanations.acceptance import ACCEPTANCE
+from provisioner.explanations.causes import NAMED
+from provisioner.explanations.people import PEOPLE
+from provisioner.explanations.security import SECURITY
+from provisioner.explanations.state import STATE
 
 # code → (what has happened, what to do). A test fails where the program uses a code that is not here.
 CODES: dict[int, tuple[str, str]] = {

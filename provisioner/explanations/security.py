@@ -1,4 +1,4 @@
-"""What the codes of secrets and of the audit mean; the others are in `explain.py`."""
+"""What the codes of secrets and of the audit mean; the others are in `codes.py`."""
 
 SECURITY: dict[int, tuple[str, str]] = {
     240: (

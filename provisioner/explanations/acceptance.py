@@ -1,4 +1,4 @@
-"""What the codes of verification, sealing and certificates mean; the others are in `explain.py`."""
+"""What the codes of verification, sealing and certificates mean; the others are in `codes.py`."""
 
 ACCEPTANCE: dict[int, tuple[str, str]] = {
     501: ("The host is not what its profile says.", "Mend the hardware or the profile; provision retry."),
