@@ -9,7 +9,22 @@ from provisioner.domain.person import Role
 from provisioner.errors import Exit, NotFoundError, ProvisionError
 from provisioner.web import audience
 from provisioner.web.audience import ANYBODY, Audience
-from provisioner.web.pages import live, login, now, racks, rendering, reports, static_files
+from provisioner.web.pages import (
+    access_tokens,
+    account,
+    admin,
+    audit_lines,
+    bmc_logins,
+    live,
+    login,
+    now,
+    racks,
+    rendering,
+    reports,
+    service_settings,
+    static_files,
+    users,
+)
 from provisioner.web.pages.page import Page, Shown
 from provisioner.web.request import status_of
 
@@ -21,6 +36,13 @@ PAGES: tuple[Page, ...] = (
     *login.PAGES,
     *reports.PAGES,
     *racks.PAGES,
+    *account.PAGES,
+    *admin.PAGES,
+    *users.PAGES,
+    *access_tokens.PAGES,
+    *audit_lines.PAGES,
+    *bmc_logins.PAGES,
+    *service_settings.PAGES,
 )
 
 
