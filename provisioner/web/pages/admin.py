@@ -1,6 +1,8 @@
 """The service itself: how it is, what its disk holds, who may use it."""
 
-from provisioner.domain.check_line import ORDER
+from collections.abc import Iterable, Iterator
+
+from provisioner.domain.check_line import ORDER, CheckLine
 from provisioner.domain.person import Role
 from provisioner.state import disk_usage
 from provisioner.web.operators import people, service
@@ -17,7 +19,7 @@ def show() -> Shown:
     state = site.settings.state
     parts = disk_usage.remembered_parts(state)
     values = {
-        "wrong": [line for line in lines if line.state in ("fault", "warning")],
+        "wrong": list(_alike(line for line in lines if line.state in ("fault", "warning"))),
         "unknown": [line for line in lines if line.state == "unknown"],
         "well": [line for line in lines if line.state == "ok"],
         "service": service.show(),
@@ -31,6 +33,14 @@ def show() -> Shown:
         "newest": site.database.audit.newest(),
     }
     return Shown("admin.html", values)
+
+
+def _alike(lines: Iterable[CheckLine]) -> Iterator[list[CheckLine]]:
+    """Those for which the same is to be done are told together."""
+    found: dict[tuple[str, str], list[CheckLine]] = {}
+    for line in lines:
+        found.setdefault((line.state, line.hint or line.subject), []).append(line)
+    yield from found.values()
 
 
 PAGES = (Page("GET", "/admin", show, Role.ADMIN),)

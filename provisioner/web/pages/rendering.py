@@ -102,5 +102,6 @@ def _told(seconds: float) -> str:
     if abs(seconds) < 1:
         return "now"
     if seconds < 0:
-        return f"in {duration(-seconds)}"
+        far = -seconds
+        return f"in {counted(int(far // DAY), 'day')}" if far >= 2 * DAY else f"in {duration(far)}"
     return f"{counted(int(seconds // DAY), 'day')} ago" if seconds >= 2 * DAY else f"{duration(seconds)} ago"

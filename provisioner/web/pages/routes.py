@@ -19,10 +19,12 @@ from provisioner.web.pages import (
     login,
     now,
     racks,
+    rehearsals,
     rendering,
     reports,
     service_settings,
     static_files,
+    twins,
     users,
 )
 from provisioner.web.pages.page import Page, Shown
@@ -36,6 +38,8 @@ PAGES: tuple[Page, ...] = (
     *login.PAGES,
     *reports.PAGES,
     *racks.PAGES,
+    *twins.PAGES,
+    *rehearsals.PAGES,
     *account.PAGES,
     *admin.PAGES,
     *users.PAGES,
