@@ -74,6 +74,15 @@ class Retention(Section):
     audit_days: int = Field(default=0, ge=0, le=36500, description="lines of the audit; 0 for ever")
 
 
+class Rehearsals(Section):
+    """Rehearsals that people keep, shown to whoever looks at the pages."""
+
+    folder: Path | None = Field(
+        default=None,
+        description="what provision rehearse --archive writes into; none: rehearsals in the state folder",
+    )
+
+
 class Mirror(Section):
     """The site mirror, read by whoever is on the LAN: at the root of its own name, and below /mirror/."""
 

@@ -18,6 +18,7 @@ from provisioner.setting_sections import (
     Images,
     Logs,
     Mirror,
+    Rehearsals,
     Retention,
     Secrets,
     Section,
@@ -48,9 +49,9 @@ class Dhcp(Section):
     )
     hosts: AddressRange | None = Field(default=None, description="fixed addresses of known hosts")
     discovery: AddressRange | None = Field(default=None, description="addresses of unknown machines")
-    lease_seconds: int = Field(default=3600, ge=120)
-    router: IPv4Address | None = None
-    domain: str = Field(default="vaultcube.local", pattern=r"^[a-z0-9.-]+$")
+    lease_seconds: int = Field(default=3600, ge=120, description="for which an address is given")
+    router: IPv4Address | None = Field(default=None, description="the way out; none: hosts have none")
+    domain: str = Field(default="vaultcube.local", pattern=r"^[a-z0-9.-]+$", description="of all names")
     time_server: IPv4Address | None = Field(default=None, description="who tells hosts the time, by NTP")
     probe: bool = Field(
         default=True,
@@ -139,14 +140,14 @@ class Discovery(Section):
 class Settings(Section):
     """All settings. `state` and `keys` are folders; `address` carries the prefix length."""
 
-    state: Path = Path("/var/lib/provisioner")
-    interface: str = Field(pattern=r"^[\w.@-]{1,15}$")
-    address: IPv4Interface
+    state: Path = Field(default=Path("/var/lib/provisioner"), description="all that the service writes")
+    interface: str = Field(pattern=r"^[\w.@-]{1,15}$", description="at the deployment LAN")
+    address: IPv4Interface = Field(description="the service's own at that interface, with the prefix length")
     http_port: int = Field(default=80, ge=1, le=65535, description="of machines")
     https_port: int = Field(
         default=443, ge=0, le=65535, description="of people and programs; 0: by Unix sockets alone"
     )
-    services: tuple[str, ...] = SERVICES
+    services: tuple[str, ...] = Field(default=SERVICES, description="those that are started")
     dhcp: Dhcp = Dhcp()
     tftp: Tftp = Tftp()
     dns: Dns = Dns()
@@ -158,6 +159,7 @@ class Settings(Section):
     acceptance: Acceptance = Acceptance()
     secrets: Secrets = Secrets()
     retention: Retention = Retention()
+    rehearsals: Rehearsals = Rehearsals()
     logs: Logs = Logs()
     networks: tuple[Network, ...] = ()
     webhooks: tuple[Webhook, ...] = Field(default=(), max_length=MOST_WEBHOOKS)

@@ -40,14 +40,20 @@ class CheckFindings(NamedTuple):
 def rows(report: AcceptanceReport) -> Iterator[CheckRow]:
     """Each stage, the worst first within it; a stage begins with a row of its name."""
     places = Places(report)
+    for stage, groups in stages(report):
+        yield CheckRow((stage.upper(), "", "", "", ""), is_blocking=False)
+        for group in groups:
+            yield _row(group, places)
+
+
+def stages(report: AcceptanceReport) -> Iterator[tuple[CheckStage, list[list[CheckResult]]]]:
+    """The checks of each stage, the worst first; alike ones of several GPUs are one group."""
     ordered = sorted(report.checks, key=lambda check: STAGES[check.stage])
     for stage, checks in groupby(ordered, key=lambda check: check.stage):
-        yield CheckRow((stage.upper(), "", "", "", ""), is_blocking=False)
         alike: dict[tuple[object, ...], list[CheckResult]] = {}
         for check in sorted(checks, key=lambda check: WORST.index(check.status)):
             alike.setdefault(_key(check), []).append(check)
-        for group in alike.values():
-            yield _row(group, places)
+        yield stage, list(alike.values())
 
 
 def findings(report: AcceptanceReport) -> CheckFindings:
@@ -105,15 +111,15 @@ def _row(group: list[CheckResult], places: Places) -> CheckRow:
             result,
             first.title if first.severity == "required" else f"{first.title} (advisory)",
             places.short([check.scope for check in group]),
-            _observed([check.observed for check in group], first.unit),
+            observed([check.observed for check in group], first.unit),
             expectation(first.operator, first.expected, first.unit),
         ),
         is_blocking=first.is_blocking,
     )
 
 
-def _observed(values: list[JsonValue], unit: str) -> str:
-    """The value, or the lowest and the highest."""
+def observed(values: list[JsonValue], unit: str) -> str:
+    """The value in its unit, or the lowest and the highest of several."""
     numbers = [value for value in values if isinstance(value, int | float) and _is_number(value)]
     if not numbers or min(numbers) == max(numbers):
         return text_of(values[0], unit)

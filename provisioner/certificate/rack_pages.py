@@ -27,7 +27,7 @@ from provisioner.domain.run_report import HostResult
 from provisioner.domain.stage import Stage
 from provisioner.system.units import counted, duration
 
-TITLE = "Acceptance of a run"
+TITLE, TITLE_OF_RACKS = "Acceptance of a run", "Acceptance by rack"
 NO_RACK = "Hosts without a rack"
 HEADINGS = (
     *(Heading("Host", 20), Heading("System serial", 22, is_code=True), Heading("Result", 14)),
@@ -43,19 +43,32 @@ def render(run: Run, hosts: Sequence[HostResult], made: float) -> bytes:
     return pdf_blocks.written(_draw(run, hosts, made, count), pdf_renderer(), _words(hosts))
 
 
-def _draw(run: Run, hosts: Sequence[HostResult], made: float, count: int) -> Sheet:
+def render_racks(hosts: Sequence[HostResult], made: float) -> bytes:
+    """Likewise of racks as they stand, by whatever runs their hosts were deployed."""
+    count = _draw(None, hosts, made, 0).pdf.pages_count
+    return pdf_blocks.written(_draw(None, hosts, made, count), pdf_renderer(), _words(hosts))
+
+
+def _draw(run: Run | None, hosts: Sequence[HostResult], made: float, count: int) -> Sheet:
     """The pages, each of which says that there are so many."""
-    foot = f"{run.id} · {moment(made)} · provision certificate HOST gives the signed certificate"
-    sheet = Sheet(printable(f"{TITLE}: {run.id}"), made, lambda sheet: pdf_blocks.foot(sheet, foot, count))
     racks = _racks(hosts)
+    named = run.id if run else _named(racks)
+    title = TITLE if run else TITLE_OF_RACKS
+    foot = f"{named} · {moment(made)} · provision certificate HOST gives the signed certificate"
+    sheet = Sheet(printable(f"{title}: {named}"), made, lambda sheet: pdf_blocks.foot(sheet, foot, count))
     if len(racks) != 1:
-        _page(sheet, TITLE, hosts, _overview(run, racks))
+        _page(sheet, title, hosts, _overview(run, racks))
     for number, (rack, there) in enumerate(racks.items()):
         if number or len(racks) != 1:
             sheet.new_page()
         _page(sheet, f"Rack {rack}" if rack else NO_RACK, there, _rack(run, there))
     sheet.end_page()
     return sheet
+
+
+def _named(racks: dict[str, list[HostResult]]) -> str:
+    """The one rack that is told of, or that there are several."""
+    return next(iter(racks)) or NO_RACK if len(racks) == 1 else "all racks"
 
 
 def _racks(hosts: Sequence[HostResult]) -> dict[str, list[HostResult]]:
@@ -87,7 +100,7 @@ def _sentence(hosts: Sequence[HostResult]) -> str:
     return "; ".join(["Nobody was deployed" if not results else f"Results: {results}", *also]) + "."
 
 
-def _overview(run: Run, racks: dict[str, list[HostResult]]) -> Iterator[Block]:
+def _overview(run: Run | None, racks: dict[str, list[HostResult]]) -> Iterator[Block]:
     yield _order(run, [host for there in racks.values() for host in there])
     rows = tuple(
         (rack or NO_RACK, str(len(there)), str(sum(h.result == Stage.READY for h in there)), _sentence(there))
@@ -101,7 +114,7 @@ def _overview(run: Run, racks: dict[str, list[HostResult]]) -> Iterator[Block]:
     yield Listing(counted(len(rows), "rack"), RACKS, rows, bad)
 
 
-def _rack(run: Run, hosts: Sequence[HostResult]) -> Iterator[Block]:
+def _rack(run: Run | None, hosts: Sequence[HostResult]) -> Iterator[Block]:
     if faults := tuple(map(_finding, (host for host in hosts if host.reason))):
         yield FindingBlock("What stands in the way", faults)
     rows, bad = tuple(map(_row, hosts)), frozenset(n for n, h in enumerate(hosts) if h.result != Stage.READY)
@@ -123,12 +136,12 @@ def _row(host: HostResult) -> tuple[str, ...]:
     )
 
 
-def _order(run: Run, hosts: Sequence[HostResult]) -> Items:
+def _order(run: Run | None, hosts: Sequence[HostResult]) -> Items:
     ended = max((host.ended for host in hosts), default=0.0)
     items = (
-        Item("Run", run.id, is_code=True),
-        Item("Ordered", f"{moment(run.created)} by {run.by}"),
-        Item("Selected", run.select),
-        Item("Last ended", moment(ended) if ended else ""),
+        Item("Run", run.id if run else "", is_code=True),
+        Item("Ordered", f"{moment(run.created)} by {run.by}" if run else ""),
+        Item("Selected", run.select if run else ""),
+        Item("Last ended", moment(ended) if ended else "" if run else "never"),
     )
-    return Items("Order", tuple(item for item in items if item.text))
+    return Items("Order" if run else "Deployments", tuple(item for item in items if item.text))

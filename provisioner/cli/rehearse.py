@@ -65,6 +65,12 @@ EVIDENCE = ("*.log", "*.png", "*/*.log", "state/logs/*")
     "--keep", type=click.Path(path_type=Path), help="Keep disks, logs and state there; an empty folder."
 )
 @click.option(
+    "--archive",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Add report, screens and logs to those there, which the service's pages show.",
+)
+@click.option(
     "--cache", type=click.Path(path_type=Path), default=CACHE, help="Keeps what takes long to build."
 )
 @click.option("--label", default="", help="A text for the report, such as a commit id.")
@@ -82,6 +88,7 @@ def rehearse(
     all_faults: bool,
     path: Path | None,
     keep: Path | None,
+    archive: Path | None,
     cache: Path,
     label: str,
 ) -> int:
@@ -113,7 +120,7 @@ def rehearse(
             image=image,
         )
         place = f"{kind}-{bus}" if matrix else name
-        reports.append(_one(name, options, keep / place if keep else None))
+        reports.append(_one(name, options, keep / place if keep else None, archive))
         if path:
             write(path, reports, len(wanted))
     return Exit.DONE if all(report.is_good for report in reports) else Exit.FAILED
@@ -196,11 +203,13 @@ def _stock(cache: Path, *, own_image: bool) -> None:
         supplies.stock_ramdisk(cache, info)
 
 
-def _one(name: str, options: "Options", keep: Path | None) -> "Report":
+def _one(name: str, options: "Options", keep: Path | None, archive: Path | None) -> "Report":
     kind, scenario = _play(name, options)
     info(f"Rehearsal {scenario.name} ({options.firmware}, {options.disk}): {scenario.__class__.__doc__}")
     with _folder(keep) as folder:
         report = kind(replace(options, folder=folder), scenario).run()
+        if archive:
+            _add_to(archive, report, folder)
         if keep:
             report.kept = str(folder)
         elif not report.is_good:
@@ -234,6 +243,16 @@ def _folder(wanted: Path | None) -> Iterator[Path]:
         return
     with tempfile.TemporaryDirectory(prefix="rehearsal-") as name:
         yield Path(name)
+
+
+def _add_to(archive: Path, report: "Report", folder: Path) -> None:
+    """Report, logs and screens into a new folder there, which is named by the time and what was rehearsed."""
+    from provisioner.lab.report import write
+
+    target = archive / f"{time.strftime('%Y%m%d-%H%M%S')}-{report.scenario}-{report.firmware}"
+    _rescue(folder, target)
+    write(target / "report.json", [report], 1)
+    info(f"Kept for the service's pages: {target}")
 
 
 def _rescue(folder: Path, target: Path) -> Path:

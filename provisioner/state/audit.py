@@ -159,6 +159,10 @@ class Audit(Table):
         sql = f"SELECT body FROM audit WHERE {' AND '.join(where)} ORDER BY number DESC LIMIT ?"  # noqa: S608  ours
         return [_raw(row) for row in self._connection.rows(sql, *values, limit)]
 
+    def newest(self) -> int:
+        """The number of the newest line; 0 where there is none."""
+        return tip(self._connection)[0]
+
     def first(self) -> int:
         """The number of the oldest line that is left; 0 for none."""
         return key_of(self._connection.tuples("SELECT min(number) FROM audit")[0][0])

@@ -25,6 +25,19 @@ def parts(state: Path) -> list[tuple[str, int]]:
     return sorted(found, key=lambda part: part[1], reverse=True)
 
 
+def remembered_parts(state: Path) -> list[tuple[str, int]]:
+    """Likewise as it was at most REMEMBERED seconds ago; empty where the folder cannot be read."""
+    return _remembered(state, int(time.monotonic() / REMEMBERED))
+
+
+@lru_cache(4)
+def _remembered(state: Path, _: int) -> list[tuple[str, int]]:
+    try:
+        return parts(state)
+    except OSError:
+        return []
+
+
 def _blocks(entry: os.DirEntry[str]) -> int:
     paths = [entry.path]
     if entry.is_dir(follow_symlinks=False):

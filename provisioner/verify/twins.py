@@ -104,8 +104,13 @@ def outliers(own: Twin, siblings: Sequence[Twin]) -> tuple[str, ...]:
     """What of a host is worse than of its siblings, a sentence each; of fewer than three nothing is said."""
     if len(siblings) < FEWEST:
         return ()
-    found = [_outlier(own, key, siblings) for key in own.values]
-    return tuple(filter(None, [*found, *_drifts(own, siblings)]))
+    return (*outlying(own, siblings).values(), *filter(None, _drifts(own, siblings)))
+
+
+def outlying(own: Twin, siblings: Sequence[Twin]) -> dict[tuple[str, str], str]:
+    """The numbers of a host that are worse than its siblings', by their keys, a sentence of each."""
+    found = {key: _outlier(own, key, siblings) for key in own.values}
+    return {key: sentence for key, sentence in found.items() if sentence}
 
 
 def _outlier(own: Twin, key: tuple[str, str], siblings: Sequence[Twin]) -> str:

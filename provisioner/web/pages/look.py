@@ -59,6 +59,30 @@ PROTOCOLS: dict[str, Look] = {
     "refused": Look("refused", "cross", "warn", "R"),
 }
 
+OF_REPORTS: dict[str, Look] = {  # checks of an acceptance report
+    "pass": Look("passed", "check", "ok", "✓"),
+    "warn": Look("warning", "alert", "warn", "!"),
+    "fail": Look("failed", "cross", "bad", "×"),
+    "error": Look("could not be made", "alert", "bad", "?"),
+    "skipped": Look("left out", "minus", "warn", "–"),
+    "not_applicable": Look("does not apply", "dot", "off", "·"),
+}
+OF_SERVICE: dict[str, Look] = {  # lines of a check of the service
+    "ok": Look("ok", "check", "ok", "✓"),
+    "warning": Look("warning", "alert", "warn", "!"),
+    "fault": Look("fault", "cross", "bad", "×"),
+    "unknown": Look("not known", "dot", "off", "?"),
+}
+OF_AUDIT: dict[str, Look] = {  # how what a line of the audit tells of has ended
+    "done": Look("done", "check", "off", "✓"),
+    "refused": Look("refused", "lock", "warn", "!"),
+    "failed": Look("failed", "cross", "bad", "×"),
+}
+OF_REHEARSALS: dict[bool, Look] = {
+    True: Look("as it must be", "check", "ok", "✓"),
+    False: Look("not as it must be", "cross", "bad", "×"),
+}
+
 
 def of_deployment(row: PublicDeployment | None) -> Look:
     """How a deployment stands; None is a host that never had one."""

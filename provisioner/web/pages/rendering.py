@@ -54,7 +54,13 @@ def answer(shown: Shown, live_text: str = "") -> Response:
     common = {"menu": _menu(), "following": request.full_path.rstrip("?"), **_common()}
     values = {**common, **shown.values, "live_text": Markup(live_text)}  # noqa: S704  a template's own
     response = make_response(render_template(shown.template, **values), shown.status)
-    response.headers.update(GUARDS)
+    return guard(response)
+
+
+def guard(response: Response) -> Response:
+    """What a browser is told to keep to, of whatever is answered to it, unless that says otherwise."""
+    for name, value in GUARDS.items():
+        response.headers.setdefault(name, value)
     return response
 
 
@@ -104,5 +110,6 @@ def _told(seconds: float) -> str:
     if abs(seconds) < 1:
         return "now"
     if seconds < 0:
-        return f"in {duration(-seconds)}"
+        far = -seconds
+        return f"in {counted(int(far // DAY), 'day')}" if far >= 2 * DAY else f"in {duration(far)}"
     return f"{counted(int(seconds // DAY), 'day')} ago" if seconds >= 2 * DAY else f"{duration(seconds)} ago"

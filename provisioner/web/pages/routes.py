@@ -9,14 +9,25 @@ from provisioner.errors import NotFoundError, ProvisionError
 from provisioner.web import audience, session
 from provisioner.web.audience import ANYBODY, Audience
 from provisioner.web.pages import (
+    access_tokens,
+    account,
+    admin,
+    audit_lines,
+    bmc_logins,
     explanations,
     images,
     live,
     login,
     network,
     now,
+    racks,
+    rehearsals,
     rendering,
+    reports,
+    service_settings,
     static_files,
+    twins,
+    users,
 )
 from provisioner.web.pages.live import LivePart
 from provisioner.web.pages.page import Page, Shown
@@ -26,11 +37,22 @@ BLUEPRINT = "pages"
 NOT_IN = frozenset({601, 700, 708})  # nobody known: he is asked to log in
 
 PAGES: tuple[Page, ...] = (
+    *access_tokens.PAGES,
+    *account.PAGES,
+    *admin.PAGES,
+    *audit_lines.PAGES,
+    *bmc_logins.PAGES,
     *explanations.PAGES,
     *images.PAGES,
     *login.PAGES,
     *network.PAGES,
     *now.PAGES,
+    *racks.PAGES,
+    *rehearsals.PAGES,
+    *reports.PAGES,
+    *service_settings.PAGES,
+    *twins.PAGES,
+    *users.PAGES,
 )
 
 
@@ -40,6 +62,7 @@ def blueprint() -> Blueprint:
     for page in PAGES:
         made.add_url_rule(page.path, page.name, _view(page), methods=[page.method])
     made.after_request(_forget)
+    made.after_request(rendering.guard)
     made.add_url_rule("/static/<digest>/<name>", "static_file", static_files.serve, methods=["GET"])
     return made
 

@@ -6,12 +6,11 @@ const UNITS = [[86400 * 2, 86400, "day"]];
 
 function told(seconds) {
   if (Math.abs(seconds) < 1) return "now";
-  const words = duration(Math.abs(seconds));
-  if (seconds < 0) return `in ${words}`;
+  const far = Math.abs(seconds);
   const [from, unit, noun] = UNITS[0];
-  if (seconds < from) return `${words} ago`;
-  const count = Math.floor(seconds / unit);
-  return `${count} ${noun}${count === 1 ? "" : "s"} ago`;
+  const count = Math.floor(far / unit);
+  const words = far < from ? duration(far) : `${count} ${noun}${count === 1 ? "" : "s"}`;
+  return seconds < 0 ? `in ${words}` : `${words} ago`;
 }
 
 function duration(seconds) {

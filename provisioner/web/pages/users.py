@@ -1,0 +1,125 @@
+"""People who may use the service: who there is, and what each may do."""
+
+from urllib.parse import quote
+
+from flask import Response, request
+
+from provisioner.api.people import PasswordUpdate, UserUpdate
+from provisioner.deployment.people import SHORTEST
+from provisioner.domain.person import ROOT, Role
+from provisioner.errors import InputError, ProvisionError
+from provisioner.web.operators import people
+from provisioner.web.pages.filled import filled, require_same, status_with, text
+from provisioner.web.pages.page import Page, Shown, go
+from provisioner.web.request import the_caller, the_site
+
+MAY = {
+    Role.VIEWER: "looks at everything but secrets, people and the audit",
+    Role.TECHNICIAN: "deploys and retries one host, locks hosts, reads consoles, asks BMCs",
+    Role.OPERATOR: "deploys racks, changes hosts, images and BMC logins",
+    Role.ADMIN: "people, tokens, the audit, and everything else",
+}
+
+
+def list_all() -> Shown:
+    """Everybody, with what he may do, and how another is added."""
+    return _all()
+
+
+def _all(fault: ProvisionError | None = None, typed: dict[str, str] | None = None) -> Shown:
+    site = the_site()
+    tokens = site.database.access_tokens.all()
+    now = site.clock()
+    values = {
+        "users": people.list_all().users,
+        "open": {
+            user: sum(token.user == user and token.expires > now for token in tokens)
+            for user in {token.user for token in tokens}
+        },
+        "root": ROOT,
+        "roles": MAY,
+        "fault": fault,
+        "typed": typed or {"name": "", "role": Role.TECHNICIAN},
+    }
+    return Shown("users.html", values, status_with(fault))
+
+
+def add() -> Shown | Response:
+    """One more."""
+    name, role = text("name"), text("role")
+    try:
+        people.put(name, filled(UserUpdate, {"role": role, "only_new": True}))
+    except ProvisionError as fault:
+        return _all(fault, {"name": name[:64], "role": role})
+    return go(f"/admin/users/{quote(name)}")
+
+
+def show(name: str) -> Shown:
+    """One of them: his role, his password, his tokens. Raises NotFoundError (PV-709)."""
+    return _one(name)
+
+
+def _one(name: str, fault: ProvisionError | None = None) -> Shown:
+    site = the_site()
+    site.database.users.get(name)  # raises NotFoundError
+    user = next(user for user in people.list_all().users if user.name == name)
+    values = {
+        "user": user,
+        "roles": MAY,
+        "shortest": SHORTEST,
+        "is_own": name == the_caller().name,
+        "tokens": site.database.access_tokens.all(name),
+        "fault": fault,
+    }
+    return Shown("user.html", values, status_with(fault))
+
+
+def set_role(name: str) -> Shown | Response:
+    """Give him another role."""
+    try:
+        people.put(name, filled(UserUpdate, {"role": text("role")}))
+    except InputError as fault:
+        return _one(name, fault)
+    return go(f"/admin/users/{quote(name)}")
+
+
+def set_password(name: str) -> Shown | Response:
+    """Give him another password; who came in by the one before is out."""
+    try:
+        people.set_password(name, new_password())
+    except ProvisionError as fault:
+        return _one(name, fault)
+    return go(f"/admin/users/{quote(name)}")
+
+
+def new_password() -> PasswordUpdate:
+    """As it was typed, twice. Raises InputError (PV-100)."""
+    values = {name: value for name in ("password", "current") if (value := _typed(name))}
+    if _typed("password") != _typed("again"):
+        raise InputError("the new password was not typed the same both times", hint="type it once more, twice")
+    return filled(PasswordUpdate, {"password": "", **values})
+
+
+def _typed(name: str) -> str:
+    """A password is taken as it is: a blank may be of it."""
+    return request.form.get(name, "")
+
+
+def remove(name: str) -> Shown | Response:
+    """Forget him and all of his tokens."""
+    try:
+        require_same(name, text("confirmation"), f"the user {name}")
+        people.remove(name)
+    except InputError as fault:
+        return _one(name, fault)
+    return go("/admin/users")
+
+
+PAGES = (
+    Page("GET", "/admin/users", list_all, Role.ADMIN),
+    Page("POST", "/admin/users", add, Role.ADMIN),
+    Page("GET", "/admin/users/<name>", show, Role.ADMIN),
+    Page("POST", "/admin/users/<name>/role", set_role, Role.ADMIN),
+    Page("POST", "/admin/users/<name>/password", set_password, Role.ADMIN),
+    Page("POST", "/admin/users/<name>/remove", remove, Role.ADMIN),
+)
