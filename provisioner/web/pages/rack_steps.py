@@ -1,0 +1,202 @@
+"""A deployment as a technician follows it: seven steps, what the present one wants of a person, and the fix."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from flask import Response
+
+from provisioner.api.answer import EventQuery
+from provisioner.api.deployments import DeploymentDetails
+from provisioner.deployment import plan
+from provisioner.diagnosis import usual
+from provisioner.domain import timeline
+from provisioner.domain.person import Role
+from provisioner.domain.stage import RESTING, UNSUCCESSFUL, Stage
+from provisioner.domain.timeline import Timeline
+from provisioner.domain.waiting import UsualTime
+from provisioner.errors import NotFoundError
+from provisioner.system.units import duration
+from provisioner.web.operators import certificates, deployments
+from provisioner.web.pages import look
+from provisioner.web.pages.page import Page, Shown, go
+from provisioner.web.request import the_site
+
+MINUTE = 60.0
+ORDER = tuple(stage for stage in Stage if stage not in RESTING and stage != Stage.QUEUED)
+
+
+class Words(NamedTuple):
+    """A step in a technician's words: what it is called, what one does meanwhile, and why."""
+
+    title: str
+    order: str
+    reason: str
+
+
+WORDS: dict[Stage, Words] = {
+    Stage.QUEUED: Words("Wait", "Leave it alone", "It waits for its turn: other hosts are served first."),
+    Stage.POWERING: Words(
+        "Power", "Leave it alone", "It is switched on from here, and tests its memory. The screen may be dark."
+    ),
+    Stage.NETBOOTING: Words(
+        "Network start", "I see it asking now", "Leave it alone: it starts from the network, not from its disk."
+    ),
+    Stage.WRITING: Words(
+        "Write the disk", "Do not switch it off", "Its disk is being erased and written. No cable may be pulled."
+    ),
+    Stage.RESTARTING: Words(
+        "Restart", "Leave it alone", "It restarts from its own disk. The screen may be dark for some minutes."
+    ),
+    Stage.VERIFYING: Words(
+        "Test", "Leave it alone", "Its GPUs are tested under full load: the fans become loud. That is right."
+    ),
+    Stage.SEALING: Words("Seal", "Leave it alone", "The key that was used to set it up is removed."),
+    Stage.READY: Words("Ready", "You can go on", "It works. Stick the label on, and go to the next one."),
+}
+PRESS = "Press the power button now"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One line of the list: `state` is done, now, next, or bad; `took` in words, empty before its end."""
+
+    stage: Stage
+    title: str
+    state: str
+    took: str = ""
+
+    @property
+    def icon(self) -> str:
+        """What stands before it."""
+        marks = {"done": "check", "bad": "cross", "next": "dot"}
+        return marks.get(self.state, look.STAGES[self.stage].icon)
+
+    @property
+    def tone(self) -> str:
+        """Its colour in style.css."""
+        return {"done": "ok", "bad": "bad", "next": "off"}.get(self.state, "busy")
+
+    @property
+    def word(self) -> str:
+        """What its icon says."""
+        return {"done": "done", "bad": "stopped", "next": "later"}.get(self.state, "now")
+
+
+def show(name: str) -> Shown:
+    """The steps of its last deployment; of a host that had none, that."""
+    host = plan.find_host(the_site(), name)
+    try:
+        row = deployments.show(host.name).deployment
+    except NotFoundError:
+        return Shown("rack_steps.html", {"host": host, "row": None})
+    told = timeline.read(deployments.events(row.id, EventQuery()).events)
+    known = certificates.list_of_host(host.name).certificates
+    values = {
+        "host": host,
+        "row": row,
+        "steps": steps_of(row, told),
+        "words": _words(row, told),
+        "is_request": bool(told.request) and row.stage == Stage.POWERING and not row.paused,
+        "request": told.request,
+        "left": _left(row),
+        "in_all": _in_all(row),
+        "part": (row.progress.done, row.progress.total) if row.stage == Stage.WRITING else None,
+        "is_at_rest": row.stage in RESTING,
+        "has_failed": row.stage in UNSUCCESSFUL,
+        "certificate": known[0] if known else None,
+    }
+    return Shown("rack_steps.html", values)
+
+
+def steps_of(row: DeploymentDetails, told: Timeline) -> list[Step]:
+    """All of them in their order, each with how it stands."""
+    wanted = [stage for stage in ORDER if not (row.is_verification and stage in timeline.ONLY_DEPLOYED)]
+    reached = _reached(row, told)
+    place = wanted.index(reached) if reached in wanted else -1
+    waits = [Step(Stage.QUEUED, WORDS[Stage.QUEUED].title, "now")] if row.stage == Stage.QUEUED else []
+    found = [_step(row, told, stage, number - place) for number, stage in enumerate(wanted)]
+    end = "now" if row.stage == Stage.READY else "next"
+    return [*waits, *found, Step(Stage.READY, WORDS[Stage.READY].title, end)]
+
+
+def _step(row: DeploymentDetails, told: Timeline, stage: Stage, distance: int) -> Step:
+    title, record = WORDS[stage].title, told.stages.get(stage)
+    took = duration(record.seconds(record.ended)) if record and record.began and record.ended else ""
+    if row.stage == Stage.READY or distance < 0:
+        return Step(stage, title, "done", took)
+    if distance > 0:
+        return Step(stage, title, "next")
+    return Step(stage, title, "bad" if row.stage in RESTING or row.causes else "now", took)
+
+
+def _reached(row: DeploymentDetails, told: Timeline) -> Stage:
+    """The stage that it is at; where it has ended, the one at which it has."""
+    if row.stage not in RESTING:
+        return row.stage
+    begun = [stage for stage in ORDER if (record := told.stages.get(stage)) and record.began]
+    return begun[-1] if begun else Stage.POWERING
+
+
+def _words(row: DeploymentDetails, told: Timeline) -> Words:
+    words = WORDS.get(row.stage, WORDS[Stage.QUEUED])
+    if row.stage == Stage.POWERING and told.request:
+        return Words(words.title, PRESS, told.request)
+    return words
+
+
+def _left(row: DeploymentDetails) -> str:
+    """How long the present step still takes, in words, as far as that is known."""
+    now = the_site().clock()
+    if row.stage in RESTING or row.paused:
+        return ""
+    moved = row.progress
+    if row.stage == Stage.WRITING and moved.is_of(row.stage) and moved.rate and moved.total > moved.done:
+        return about((moved.total - moved.done) / moved.rate)
+    if row.usual is None:
+        return ""
+    return about(row.usual.median - (now - row.stage_since))
+
+
+def _in_all(row: DeploymentDetails) -> str:
+    """How long all that is left usually takes; empty where a step was not seen often enough."""
+    if row.stage in RESTING or row.paused:
+        return ""
+    site = the_site()
+    times: dict[Stage, UsualTime] = usual.times(site.database, site.database.deployments.get(row.id))
+    begun = ORDER.index(row.stage) if row.stage in ORDER else 0
+    if not all(stage in times for stage in ORDER[begun:]):
+        return ""
+    first, *rest = (times[stage].median for stage in ORDER[begun:])
+    spent = site.clock() - row.stage_since if row.stage in ORDER else 0.0
+    return about(max(0.0, first - spent) + sum(rest))
+
+
+def about(seconds: float) -> str:
+    """Seconds that are left, as one tells a person who waits."""
+    if seconds < 0:
+        return "longer than usual"
+    if seconds < MINUTE:
+        return "less than a minute left"
+    minutes = round(seconds / MINUTE)
+    return f"about {minutes} minute{'' if minutes == 1 else 's'} left"
+
+
+def resume(name: str) -> Response:
+    """Let one that waits for a person go on."""
+    host = plan.find_host(the_site(), name).name
+    deployments.resume(host)
+    return go(f"/t/host/{host}/steps")
+
+
+def cancel(name: str) -> Response:
+    """Stop it; the disk stays as it is then."""
+    host = plan.find_host(the_site(), name).name
+    deployments.cancel(host)
+    return go(f"/t/host/{host}/steps")
+
+
+PAGES = (
+    Page("GET", "/t/host/<name>/steps", show, Role.TECHNICIAN),
+    Page("POST", "/t/host/<name>/resume", resume, Role.TECHNICIAN),
+    Page("POST", "/t/host/<name>/cancel", cancel, Role.TECHNICIAN),
+)
