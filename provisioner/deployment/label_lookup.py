@@ -54,8 +54,8 @@ def find(site: Site, scanned: str) -> Match:
     if doubts:
         raise doubts[0]
     raise NotFoundError(
-        f"nothing that is known or asks for an address has {clean(text, 60)!r}",
-        hint="is the machine on, with its cable in the first port? Then it appears in the list within a minute",
+        f"no machine here has {clean(text, 60)!r}",
+        hint="compare it with the label; a new machine appears in the list once it starts from the network",
         code=121,
     )
 

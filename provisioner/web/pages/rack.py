@@ -12,6 +12,7 @@ from provisioner.api.hosts import HostStatus
 from provisioner.api.machines import MachineQuery
 from provisioner.api.sightings import DhcpSighting
 from provisioner.deployment import label_lookup
+from provisioner.deployment.label_lookup import Match
 from provisioner.domain.host import Host
 from provisioner.domain.machine import UnknownMachine
 from provisioner.domain.person import Role
@@ -19,7 +20,7 @@ from provisioner.domain.stage import RESTING, UNSUCCESSFUL, Stage
 from provisioner.errors import InputError, NotFoundError, ProvisionError
 from provisioner.power import registry
 from provisioner.web.operators import bmc, certificates, hosts, machines
-from provisioner.web.pages import look, moving, rack_deploy, rack_label, rack_machine, rack_steps
+from provisioner.web.pages import look, moving, rack_deploy, rack_label, rack_machine, rack_steps, rack_words
 from provisioner.web.pages.look import Look
 from provisioner.web.pages.page import Page, Shown, go
 from provisioner.web.request import the_site
@@ -49,16 +50,16 @@ class Action(NamedTuple):
     tone: str = ""
 
 
-def show() -> Shown:
+def show() -> Shown | Response:
     """Who asked in the last two minutes, the newest first; above it a label is scanned or typed."""
     text = request.args.get("find", "")[:LONGEST]
-    values = {"asking": list(_asking())[:MOST], "find": text, "fault": None, "near": ()}
+    values: dict[str, object] = {"asking": list(_asking())[:MOST], "find": text, "faults": [], "near": ()}
     if not text:
         return Shown("rack.html", values)
     try:
-        label_lookup.find(the_site(), text)
-    except ProvisionError as fault:
-        values |= {"fault": fault, "near": label_lookup.near(the_site(), text)}
+        return _go_to(label_lookup.find(the_site(), text))
+    except (NotFoundError, InputError) as fault:
+        values |= {"faults": rack_words.of_fault(fault), "near": label_lookup.near(the_site(), text)}
     return Shown("rack.html", values)
 
 
@@ -66,9 +67,12 @@ def find() -> Response:
     """To the host or the stranger whose label it is; else back, with what was read."""
     text = request.form.get("text", "").strip()
     try:
-        found = label_lookup.find(the_site(), text)
+        return _go_to(label_lookup.find(the_site(), text))
     except (NotFoundError, InputError):
         return go("/t?" + urlencode({"find": text[:LONGEST] or " "}))
+
+
+def _go_to(found: Match) -> Response:
     return go(f"/t/host/{found.host}" if found.host else f"/t/machine/{found.machine}")
 
 

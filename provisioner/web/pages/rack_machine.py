@@ -8,6 +8,7 @@ from provisioner.domain.person import Role
 from provisioner.errors import InputError, NotFoundError, ProvisionError
 from provisioner.validation import sentences
 from provisioner.web.operators import hosts, machines, profiles
+from provisioner.web.pages import rack_words
 from provisioner.web.pages.page import Page, Shown, go
 from provisioner.web.request import status_of, the_caller
 
@@ -45,7 +46,8 @@ def adopt(mac: str) -> Response | Shown:
 
 def _new(mac: str, given: dict[str, str], fault: ProvisionError | None) -> Shown:
     machine = machines.show(mac).machine
-    values = {"machine": machine, "given": given, "fault": fault, "profiles": profiles.list_all().profiles}
+    values: dict[str, object] = {"machine": machine, "given": given, "profiles": profiles.list_all().profiles}
+    values["faults"] = rack_words.of_fault(fault) if fault else []
     return Shown("rack_new.html", values, status_of(fault) if fault else 200)
 
 
@@ -71,7 +73,7 @@ def _known(mac: str, fault: ProvisionError | None) -> Shown:
         "machine": machines.show(mac).machine,
         "unseen": machines.unseen_hosts(),
         "may_assign": the_caller().role.covers(Role.OPERATOR),
-        "fault": fault,
+        "faults": rack_words.of_fault(fault) if fault else [],
     }
     return Shown("rack_known.html", values, status_of(fault) if fault else 200)
 

@@ -11,17 +11,19 @@ from provisioner.deployment import plan
 from provisioner.diagnosis import usual
 from provisioner.domain import timeline
 from provisioner.domain.person import Role
-from provisioner.domain.stage import RESTING, UNSUCCESSFUL, Stage
+from provisioner.domain.stage import RESTING, Stage
 from provisioner.domain.timeline import Timeline
 from provisioner.domain.waiting import UsualTime
 from provisioner.errors import NotFoundError
-from provisioner.system.units import duration
+from provisioner.system.units import counted, duration
 from provisioner.web.operators import certificates, deployments
-from provisioner.web.pages import look
+from provisioner.web.pages import look, rack_words
 from provisioner.web.pages.page import Page, Shown, go
+from provisioner.web.pages.rack_words import Fix
 from provisioner.web.request import the_site
 
 MINUTE = 60.0
+MOST_FIXES = 2  # causes that are told: who stands there can try no more
 ORDER = tuple(stage for stage in Stage if stage not in RESTING and stage != Stage.QUEUED)
 
 
@@ -53,33 +55,36 @@ WORDS: dict[Stage, Words] = {
     Stage.SEALING: Words("Seal", "Leave it alone", "The key that was used to set it up is removed."),
     Stage.READY: Words("Ready", "You can go on", "It works. Stick the label on, and go to the next one."),
 }
+MARKS = {"done": "check", "stuck": "alert", "bad": "cross", "good": "check"}
+TONES = {"done": "ok", "now": "busy", "stuck": "warn", "bad": "bad", "next": "off", "good": "ok"}
+STATES = {"done": "done", "now": "now", "stuck": "stuck", "bad": "stopped", "next": "later", "good": "done"}
 PRESS = "Press the power button now"
 
 
 @dataclass(frozen=True)
 class Step:
-    """One line of the list: `state` is done, now, next, or bad; `took` in words, empty before its end."""
+    """One line of the list: `state` is done, now, stuck, bad, good or next; `took` in words."""
 
     stage: Stage
     title: str
     state: str
+    number: int
     took: str = ""
 
     @property
     def icon(self) -> str:
         """What stands before it."""
-        marks = {"done": "check", "bad": "cross", "next": "dot"}
-        return marks.get(self.state, look.STAGES[self.stage].icon)
+        return MARKS.get(self.state, look.STAGES[self.stage].icon)
 
     @property
     def tone(self) -> str:
         """Its colour in style.css."""
-        return {"done": "ok", "bad": "bad", "next": "off"}.get(self.state, "busy")
+        return TONES[self.state]
 
     @property
     def word(self) -> str:
         """What its icon says."""
-        return {"done": "done", "bad": "stopped", "next": "later"}.get(self.state, "now")
+        return STATES[self.state]
 
 
 def show(name: str) -> Shown:
@@ -96,13 +101,14 @@ def show(name: str) -> Shown:
         "row": row,
         "steps": steps_of(row, told),
         "words": _words(row, told),
+        "fixes": _fixes(row),
+        "patience": _patience(row),
         "is_request": bool(told.request) and row.stage == Stage.POWERING and not row.paused,
-        "request": told.request,
         "left": _left(row),
         "in_all": _in_all(row),
         "part": (row.progress.done, row.progress.total) if row.stage == Stage.WRITING else None,
         "is_at_rest": row.stage in RESTING,
-        "has_failed": row.stage in UNSUCCESSFUL,
+        "is_held": row.ended_as_ordered and row.stage != Stage.READY,
         "certificate": known[0] if known else None,
     }
     return Shown("rack_steps.html", values)
@@ -113,26 +119,35 @@ def steps_of(row: DeploymentDetails, told: Timeline) -> list[Step]:
     wanted = [stage for stage in ORDER if not (row.is_verification and stage in timeline.ONLY_DEPLOYED)]
     reached = _reached(row, told)
     place = wanted.index(reached) if reached in wanted else -1
-    waits = [Step(Stage.QUEUED, WORDS[Stage.QUEUED].title, "now")] if row.stage == Stage.QUEUED else []
-    found = [_step(row, told, stage, number - place) for number, stage in enumerate(wanted)]
-    end = "now" if row.stage == Stage.READY else "next"
-    return [*waits, *found, Step(Stage.READY, WORDS[Stage.READY].title, end)]
+    waits = [Step(Stage.QUEUED, WORDS[Stage.QUEUED].title, "now", 0)] if row.stage == Stage.QUEUED else []
+    found = [_step(row, told, stage, number, number - place) for number, stage in enumerate(wanted)]
+    end = "good" if row.stage == Stage.READY else "next"
+    return [*waits, *found, Step(Stage.READY, WORDS[Stage.READY].title, end, len(wanted) + 1)]
 
 
-def _step(row: DeploymentDetails, told: Timeline, stage: Stage, distance: int) -> Step:
-    title, record = WORDS[stage].title, told.stages.get(stage)
+def _step(row: DeploymentDetails, told: Timeline, stage: Stage, place: int, distance: int) -> Step:
+    """One at a place from 0, so many behind the one that was reached."""
+    title, record, number = WORDS[stage].title, told.stages.get(stage), place + 1
     took = duration(record.seconds(record.ended)) if record and record.began and record.ended else ""
     if row.stage == Stage.READY or distance < 0:
-        return Step(stage, title, "done", took)
+        return Step(stage, title, "done", number, took)
     if distance > 0:
-        return Step(stage, title, "next")
-    return Step(stage, title, "bad" if row.stage in RESTING or row.causes else "now", took)
+        return Step(stage, title, "next", number)
+    return Step(stage, title, _present(row), number, took)
+
+
+def _present(row: DeploymentDetails) -> str:
+    if row.stage in RESTING:
+        return "bad"
+    return "stuck" if row.paused or row.causes else "now"
 
 
 def _reached(row: DeploymentDetails, told: Timeline) -> Stage:
     """The stage that it is at; where it has ended, the one at which it has."""
     if row.stage not in RESTING:
         return row.stage
+    if row.stage == Stage.REJECTED:
+        return Stage.VERIFYING
     begun = [stage for stage in ORDER if (record := told.stages.get(stage)) and record.began]
     return begun[-1] if begun else Stage.POWERING
 
@@ -144,6 +159,21 @@ def _words(row: DeploymentDetails, told: Timeline) -> Words:
     return words
 
 
+def _fixes(row: DeploymentDetails) -> list[Fix]:
+    """The likeliest causes; of what has ended without any, what it says itself."""
+    if row.stage == Stage.READY or (row.stage not in RESTING and not row.causes):
+        return []
+    return [rack_words.of_cause(cause) for cause in row.causes[:MOST_FIXES]] or [rack_words.of_failure(row)]
+
+
+def _patience(row: DeploymentDetails) -> str:
+    """Until when one that is stuck is still waited for."""
+    seconds = row.deadline - the_site().clock()
+    if row.stage in RESTING or row.paused or not row.deadline or seconds < MINUTE:
+        return ""
+    return f"I keep waiting for another {counted(round(seconds / MINUTE), 'minute')}."
+
+
 def _left(row: DeploymentDetails) -> str:
     """How long the present step still takes, in words, as far as that is known."""
     now = the_site().clock()
@@ -152,6 +182,8 @@ def _left(row: DeploymentDetails) -> str:
     moved = row.progress
     if row.stage == Stage.WRITING and moved.is_of(row.stage) and moved.rate and moved.total > moved.done:
         return about((moved.total - moved.done) / moved.rate)
+    if row.stage == Stage.VERIFYING and moved.is_of(row.stage) and moved.left:
+        return about(moved.left)
     if row.usual is None:
         return ""
     return about(row.usual.median - (now - row.stage_since))
@@ -177,8 +209,7 @@ def about(seconds: float) -> str:
         return "longer than usual"
     if seconds < MINUTE:
         return "less than a minute left"
-    minutes = round(seconds / MINUTE)
-    return f"about {minutes} minute{'' if minutes == 1 else 's'} left"
+    return f"about {counted(round(seconds / MINUTE), 'minute')} left"
 
 
 def resume(name: str) -> Response:
