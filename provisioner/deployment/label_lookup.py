@@ -16,8 +16,8 @@ from provisioner.system.units import named
 
 LONGEST = 2400  # characters of a scan; a certificate's code has at most 2331
 MOST_WORDS, LEAST_LETTERS = 8, 3  # of a label's text that are looked up one by one
-MOST_NEAR, LEAST_NEAR = 5, 4  # suggestions; characters below which everything is near everything
-PREFIX = re.compile(r"(mac|s/?n|ser(ial)?)[:#=]+", re.IGNORECASE)
+MOST_NEAR, LEAST_NEAR = 5, 3  # suggestions; characters below which everything is near everything
+TITLE = re.compile(r"\b(mac|s/?n|serial)\b\s*[:#=]*", re.IGNORECASE)  # before a number
 ALIKE = str.maketrans("oil", "011")  # letters that are read for digits
 
 
@@ -40,7 +40,7 @@ def find(site: Site, scanned: str) -> Match:
 
     Raises NotFoundError (PV-121): nothing has it; InputError: nothing was read, or it is said of several.
     """
-    text = scanned.strip()[:LONGEST]
+    text = scanned.encode(errors="replace").decode().strip()[:LONGEST]
     if not text:
         raise InputError("nothing was read", hint="scan the label again, or type what it says")
     doubts: list[InputError] = []
@@ -62,7 +62,7 @@ def find(site: Site, scanned: str) -> Match:
 
 def near(site: Site, scanned: str) -> tuple[NearMatch, ...]:
     """What may have been meant by a text that nothing has, MACs first."""
-    wanted = _plain(PREFIX.sub("", scanned.strip()[:LONGEST]))
+    wanted = _plain(TITLE.sub("", scanned.strip()[:LONGEST]))
     if len(wanted) < LEAST_NEAR:
         return ()
     known = sorted(_known(site), key=lambda one: ":" not in one.text)
@@ -93,7 +93,7 @@ def _readings(text: str) -> Iterator[list[str]]:
         yield [said.serial]
     except CertificateError:
         yield [text]
-        words = [PREFIX.sub("", word) for word in re.split(r"[\s,;|/]+", text)]
+        words = re.split(r"[\s,;|/]+", TITLE.sub(" ", text))
         yield [word for word in words if len(word) >= LEAST_LETTERS][:MOST_WORDS]
 
 

@@ -12,7 +12,7 @@ from provisioner.api.hosts import HostStatus
 from provisioner.api.machines import MachineQuery
 from provisioner.api.sightings import DhcpSighting
 from provisioner.deployment import label_lookup
-from provisioner.deployment.label_lookup import Match
+from provisioner.deployment.label_lookup import Match, NearMatch
 from provisioner.domain.host import Host
 from provisioner.domain.machine import UnknownMachine
 from provisioner.domain.person import Role
@@ -50,14 +50,14 @@ class Action(NamedTuple):
     tone: str = ""
 
 
-def show() -> Shown | Response:
+def show() -> Shown:
     """Who asked in the last two minutes, the newest first; above it a label is scanned or typed."""
     text = request.args.get("find", "")[:LONGEST]
     values: dict[str, object] = {"asking": list(_asking())[:MOST], "find": text, "faults": [], "near": ()}
     if not text:
         return Shown("rack.html", values)
     try:
-        return _go_to(label_lookup.find(the_site(), text))
+        values["near"] = (NearMatch(text, label_lookup.find(the_site(), text)),)
     except (NotFoundError, InputError) as fault:
         values |= {"faults": rack_words.of_fault(fault), "near": label_lookup.near(the_site(), text)}
     return Shown("rack.html", values)

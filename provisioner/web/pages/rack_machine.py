@@ -15,13 +15,13 @@ from provisioner.web.request import status_of, the_caller
 FIELDS = ("name", "profile", "rack")
 
 
-def show(mac: str) -> Shown | Response:
-    """What it said of itself; one that is a host by now is shown as that."""
+def show(mac: str) -> Shown:
+    """What it said of itself; of one that is a host by now, which."""
     try:
-        machine = machines.show(mac).machine
+        return Shown("rack_machine.html", {"machine": machines.show(mac).machine, "mac": mac, "host": ""})
     except NotFoundError:
-        return go(f"/t/host/{hosts.show(mac).host.name}")
-    return Shown("rack_machine.html", {"machine": machine})
+        host = hosts.show(mac).host.name
+        return Shown("rack_machine.html", {"machine": None, "mac": mac, "host": host})
 
 
 def ask_new(mac: str) -> Shown:
@@ -47,7 +47,7 @@ def adopt(mac: str) -> Response | Shown:
 def _new(mac: str, given: dict[str, str], fault: ProvisionError | None) -> Shown:
     machine = machines.show(mac).machine
     values: dict[str, object] = {"machine": machine, "given": given, "profiles": profiles.list_all().profiles}
-    values["faults"] = rack_words.of_fault(fault) if fault else []
+    values["faults"] = rack_words.of_fault(fault, given["name"]) if fault else []
     return Shown("rack_new.html", values, status_of(fault) if fault else 200)
 
 

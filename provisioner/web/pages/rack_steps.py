@@ -36,7 +36,7 @@ class Words(NamedTuple):
 
 
 WORDS: dict[Stage, Words] = {
-    Stage.QUEUED: Words("Wait", "Leave it alone", "It waits for its turn: other hosts are served first."),
+    Stage.QUEUED: Words("Wait", "Leave it alone", "It begins in a moment, or when other hosts are done."),
     Stage.POWERING: Words(
         "Power", "Leave it alone", "It is switched on from here, and tests its memory. The screen may be dark."
     ),
@@ -106,7 +106,7 @@ def show(name: str) -> Shown:
         "is_request": bool(told.request) and row.stage == Stage.POWERING and not row.paused,
         "left": _left(row),
         "in_all": _in_all(row),
-        "part": (row.progress.done, row.progress.total) if row.stage == Stage.WRITING else None,
+        "part": _part(row),
         "is_at_rest": row.stage in RESTING,
         "is_held": row.ended_as_ordered and row.stage != Stage.READY,
         "certificate": known[0] if known else None,
@@ -157,6 +157,13 @@ def _words(row: DeploymentDetails, told: Timeline) -> Words:
     if row.stage == Stage.POWERING and told.request:
         return Words(words.title, PRESS, told.request)
     return words
+
+
+def _part(row: DeploymentDetails) -> tuple[int, int] | None:
+    """Bytes that are written, of how many."""
+    moved = row.progress
+    can_be_counted = row.stage == Stage.WRITING and moved.is_of(row.stage) and moved.total > 1
+    return (moved.done, moved.total) if can_be_counted else None
 
 
 def _fixes(row: DeploymentDetails) -> list[Fix]:

@@ -10,6 +10,8 @@ from provisioner.domain.refusal import Refusal
 from provisioner.errors import ProvisionError
 
 COMMAND = re.compile(r"(?:then: |or: )?provision (.+)", re.IGNORECASE)
+PARTS = re.compile(r"; (?:or )?|, or |: (?=provision )")  # of advice: things to do, or one and its command
+EXPLAINED = re.compile(r"(, (which|then)| shows| lists) .*$")  # behind a command
 # what a command does → what one does here in its place
 HERE: tuple[tuple[str, str], ...] = (
     (r"(retry|deploy) \S+$", "Then try again, with the button below"),
@@ -63,15 +65,17 @@ def of_refusal(refusal: Refusal) -> Fix:
     return Fix(sentence(refusal.sentence), refusal.code, _advice([refusal.hint] if refusal.hint else []))
 
 
-def of_fault(fault: ProvisionError) -> list[Fix]:
-    """Why something was not done, and what else was found at the same time."""
+def of_fault(fault: ProvisionError, about: str = "") -> list[Fix]:
+    """Why something was not done, and what else was found; `about` is the name that need not be said again."""
     return [
-        Fix(sentence(str(one)), one.code, _advice([one.hint] if one.hint else [])) for one in (fault, *fault.also)
+        Fix(sentence(str(one).removeprefix(f"{about}: ")), one.code, _advice([one.hint] if one.hint else []))
+        for one in (fault, *fault.also)
     ]
 
 
 def _advice(actions: Iterable[str]) -> tuple[Advice, ...]:
-    return tuple(dict.fromkeys(_plain(action) for action in actions))
+    parts = (part for action in actions for part in PARTS.split(action))
+    return tuple(dict.fromkeys(_plain(part) for part in parts if part))
 
 
 def _plain(action: str) -> Advice:
@@ -81,4 +85,4 @@ def _plain(action: str) -> Advice:
     for pattern, words in HERE:
         if re.match(pattern, found[1]):
             return Advice(words)
-    return Advice(OPERATOR, f"provision {found[1]}")
+    return Advice(OPERATOR, f"provision {EXPLAINED.sub('', found[1])}")
