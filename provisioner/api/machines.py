@@ -38,8 +38,9 @@ class Adoption(FrozenModel):
 
 
 class MachineAssignment(FrozenModel):
-    """The host whose machine it is: its name, serial or MAC. `shown` is that host when it was confirmed: it is
-    refused (PV-146) where it is otherwise by now.
+    """The host whose machine it is: its name, serial or MAC.
+
+    `shown` is that host when it was confirmed: it is refused (PV-146) where it is otherwise by now.
     """
 
     host: str

@@ -1,8 +1,7 @@
-"""What somebody at the rack has scanned or typed: the host or the stranger that is meant, or what is near it."""
+"""What somebody at the rack has scanned or typed: the host or the stranger that is meant, or what is near."""
 
 import re
 from collections.abc import Iterator
-from os.path import commonprefix
 from typing import NamedTuple
 
 from provisioner.certificate import statement
@@ -71,7 +70,9 @@ def near(site: Site, scanned: str) -> tuple[NearMatch, ...]:
 
 def is_one_off(one: str, other: str) -> bool:
     """Whether one character is another, missing or too many, or two neighbours are swapped."""
-    begin = len(commonprefix([one, other]))
+    begin = 0
+    while begin < min(len(one), len(other)) and one[begin] == other[begin]:
+        begin += 1
     left, right = one[begin:], other[begin:]
     return left != right and (
         left[1:] == right[1:]

@@ -1,4 +1,4 @@
-"""At the rack: what asks for an address now, what a label says, and one host, for a phone held in one hand."""
+"""At the rack: what asks for an address now, what a label says, and one host; for a phone in one hand."""
 
 from collections.abc import Iterator
 from typing import NamedTuple

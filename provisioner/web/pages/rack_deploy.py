@@ -34,7 +34,9 @@ def order(name: str) -> Response | Shown:
             shown=form.get("shown", ""),
         )
     except ValidationError as fault:
-        return _shown(name, InputError(sentences(fault), hint="read what is erased once more, and confirm it"))
+        return _shown(
+            name, InputError(sentences(fault), hint="read what is erased once more, and confirm it")
+        )
     if not body.shown:
         return _shown(name, InputError("what is erased was not shown", hint="read it here, and confirm it"))
     try:

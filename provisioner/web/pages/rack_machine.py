@@ -36,7 +36,9 @@ def adopt(mac: str) -> Response | Shown:
     if not given["name"]:
         return _new(mac, given, InputError("the host has no name yet", hint="type what its rack label says"))
     try:
-        made = machines.adopt(mac, Adoption.model_validate({key: text for key, text in given.items() if text}))
+        made = machines.adopt(
+            mac, Adoption.model_validate({key: text for key, text in given.items() if text})
+        )
     except ValidationError as fault:
         return _new(mac, given, InputError(sentences(fault), hint="correct it, and press the button again"))
     except ProvisionError as fault:

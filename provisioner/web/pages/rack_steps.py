@@ -1,4 +1,4 @@
-"""A deployment as a technician follows it: seven steps, what the present one wants of a person, and the fix."""
+"""A deployment as a technician follows it: its steps, what the present one wants of a person, the fix."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -38,13 +38,19 @@ class Words(NamedTuple):
 WORDS: dict[Stage, Words] = {
     Stage.QUEUED: Words("Wait", "Leave it alone", "It begins in a moment, or when other hosts are done."),
     Stage.POWERING: Words(
-        "Power", "Leave it alone", "It is switched on from here, and tests its memory. The screen may be dark."
+        "Power",
+        "Leave it alone",
+        "It is switched on from here, and tests its memory. The screen may be dark.",
     ),
     Stage.NETBOOTING: Words(
-        "Network start", "I see it asking now", "Leave it alone: it starts from the network, not from its disk."
+        "Network start",
+        "I see it asking now",
+        "Leave it alone: it starts from the network, not from its disk.",
     ),
     Stage.WRITING: Words(
-        "Write the disk", "Do not switch it off", "Its disk is being erased and written. No cable may be pulled."
+        "Write the disk",
+        "Do not switch it off",
+        "Its disk is being erased and written. No cable may be pulled.",
     ),
     Stage.RESTARTING: Words(
         "Restart", "Leave it alone", "It restarts from its own disk. The screen may be dark for some minutes."

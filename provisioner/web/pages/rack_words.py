@@ -10,7 +10,8 @@ from provisioner.domain.refusal import Refusal
 from provisioner.errors import ProvisionError
 
 COMMAND = re.compile(r"(?:then: |or: )?provision (.+)", re.IGNORECASE)
-PARTS = re.compile(r"; (?:or )?|, or |: (?=provision )")  # of advice: things to do, or one and its command
+# of advice: several things to do, or one and the command that does it
+PARTS = re.compile(r"; (?:or )?|, or |(?<!then)(?<!or): (?=provision )")
 EXPLAINED = re.compile(r"(, (which|then)| shows| lists) .*$")  # behind a command
 # what a command does → what one does here in its place
 HERE: tuple[tuple[str, str], ...] = (
@@ -66,7 +67,7 @@ def of_refusal(refusal: Refusal) -> Fix:
 
 
 def of_fault(fault: ProvisionError, about: str = "") -> list[Fix]:
-    """Why something was not done, and what else was found; `about` is the name that need not be said again."""
+    """Why something was not done, and what else was found; `about` is the name that it begins with."""
     return [
         Fix(sentence(str(one).removeprefix(f"{about}: ")), one.code, _advice([one.hint] if one.hint else []))
         for one in (fault, *fault.also)
