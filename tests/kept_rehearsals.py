@@ -8,7 +8,13 @@ from pathlib import Path
 
 from provisioner.lab.report import Check, HostReport, ImageReport, Report, StageReport, write
 
-STAGES = (("powering", 8.0), ("netbooting", 47.0), ("writing", 77.0), ("restarting", 166.0), ("verifying", 18.0))
+STAGES = (
+    ("powering", 8.0),
+    ("netbooting", 47.0),
+    ("writing", 77.0),
+    ("restarting", 166.0),
+    ("verifying", 18.0),
+)
 
 
 def png(grey: int = 40, width: int = 640, height: int = 400) -> bytes:
@@ -24,7 +30,10 @@ def png(grey: int = 40, width: int = 640, height: int = 400) -> bytes:
 
 def report(scenario: str = "deploy", *, is_good: bool = True, **other: object) -> Report:
     """What a rehearsal leaves."""
-    checks = [Check("provision watch ends with 0", True, "0"), Check("the stranger's disk", is_good, "as seen")]
+    checks = [
+        Check("provision watch ends with 0", True, "0"),
+        Check("the stranger's disk", is_good, "as seen"),
+    ]
     found = Report(scenario, result="ready" if is_good else "failed", seconds=561.4, accelerator="tcg")
     found.stages = [StageReport(name, seconds) for name, seconds in STAGES]
     found.hosts = [HostReport("vault-1", "52:54:00:77:01:01", "uefi", "virtio 1024 MiB, 0xA5", found.result)]

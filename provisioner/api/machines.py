@@ -37,6 +37,16 @@ class Adoption(FrozenModel):
     disk: Hints | None = None
 
 
+class MachineAssignment(FrozenModel):
+    """The host whose machine it is: its name, serial or MAC.
+
+    `shown` is that host when it was confirmed: it is refused (PV-146) where it is otherwise by now.
+    """
+
+    host: str
+    shown: Host | None = None
+
+
 class HostAdopted(ServiceAnswer):
     """The host that the machine has become."""
 

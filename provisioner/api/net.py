@@ -13,6 +13,7 @@ MODES = {
     "external": "another server gives addresses and boot files",
 }
 
+
 class BootFileOffer(Resource):
     """What an architecture (option 93, RFC 4578) is given: a file's `name`, by HTTP or else by TFTP."""
 

@@ -43,16 +43,11 @@ def render(document: Document, files: dict[str, bytes], renderer: str) -> bytes:
             kinds=[_kind(block) for block in document.blocks],
             shares=[_shares(block) for block in document.blocks],
             box=code.size + 2 * QUIET_ZONE,
-            path="".join(map(_drawn, code.runs)),
+            path=qr.outline(code),
             files=[(name, base64.b64encode(data).decode()) for name, data in files.items()],
         )
         .encode()
     )
-
-
-def _drawn(run: qr.Run) -> str:
-    """A run of dark modules as a piece of an SVG path."""
-    return f"M{run.column + QUIET_ZONE} {run.row + QUIET_ZONE}h{run.length}v1h-{run.length}z"
 
 
 def _kind(block: Block) -> str:

@@ -30,6 +30,16 @@ def of_text(text: str) -> Code:
     return Code(len(matrix), tuple(run for row, modules in enumerate(matrix) for run in _runs(row, modules)))
 
 
+def outline(code: Code) -> str:
+    """The path of an SVG whose box is `code.size + 2 * QUIET_ZONE` a side."""
+    return "".join(map(_drawn, code.runs))
+
+
+def _drawn(run: Run) -> str:
+    """A run of dark modules as a piece of the path."""
+    return f"M{run.column + QUIET_ZONE} {run.row + QUIET_ZONE}h{run.length}v1h-{run.length}z"
+
+
 def _runs(row: int, modules: bytes | bytearray) -> Iterator[Run]:
     column = 0
     for is_dark, same in groupby(modules, key=bool):

@@ -61,9 +61,7 @@ def all_racks(site: Site) -> list[Rack]:
     return [Rack(name, _found(site, found[name], reports)) for name in ordered]
 
 
-def _found(
-    site: Site, hosts: Sequence[Host], reports: Mapping[str, ReportVerdict]
-) -> tuple[RackHost, ...]:
+def _found(site: Site, hosts: Sequence[Host], reports: Mapping[str, ReportVerdict]) -> tuple[RackHost, ...]:
     ordered = sorted(hosts, key=lambda host: (len(host.rack), host.rack, host.name))
     return tuple(
         RackHost(host, site.database.deployments.last_readable(host.name), reports.get(host.name))

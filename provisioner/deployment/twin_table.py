@@ -59,8 +59,13 @@ def compare(site: Site, profile: str) -> TwinTable:
     reports = [report for name in known[:MOST_SIBLINGS] if (report := last_report(site, name))]
     told = [(report, twins.twin_of(report)) for report in reports]
     columns = _columns([twin for _, twin in told])
-    rows = [_row(report, twin, [other for _, other in told if other is not twin], columns) for report, twin in told]
-    return TwinTable(profile, columns, tuple(sorted(rows, key=lambda row: row.host)), len(known) - len(reports))
+    rows = [
+        _row(report, twin, [other for _, other in told if other is not twin], columns)
+        for report, twin in told
+    ]
+    return TwinTable(
+        profile, columns, tuple(sorted(rows, key=lambda row: row.host)), len(known) - len(reports)
+    )
 
 
 def _columns(told: Sequence[Twin]) -> tuple[TwinColumn, ...]:

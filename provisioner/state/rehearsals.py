@@ -57,7 +57,8 @@ def newest(folder: Path) -> list[KeptRehearsal]:
         return []
     except OSError as fault:
         raise FileError(
-            f"{folder} cannot be read: {fault.strerror}", hint=f"let the service's user read it: ls -ld {folder}"
+            f"{folder} cannot be read: {fault.strerror}",
+            hint=f"let the service's user read it: ls -ld {folder}",
         ) from fault
     found = [kept for name in names if (kept := _kept(folder, name))]
     return sorted(found, key=lambda kept: (-kept.ended, kept.name))[:MOST]
@@ -87,7 +88,9 @@ def _kept(folder: Path, name: str) -> KeptRehearsal | None:
     except OSError as fault:
         return KeptRehearsal(name, ended, None, f"{REPORT} cannot be read: {fault.strerror}")
     except ValidationError as fault:
-        return KeptRehearsal(name, ended, None, f"{REPORT} is no report of a rehearsal: {sentences(fault)[:300]}")
+        return KeptRehearsal(
+            name, ended, None, f"{REPORT} is no report of a rehearsal: {sentences(fault)[:300]}"
+        )
 
 
 def screens(folder: Path, name: str) -> list[str]:
@@ -98,7 +101,9 @@ def screens(folder: Path, name: str) -> list[str]:
 def logs(folder: Path, name: str) -> list[LogTail]:
     """The last lines of each log of one."""
     return [
-        tail for path in sorted(_files(folder, name, ".log"))[:MOST_FILES] if (tail := _tail(folder, name, path))
+        tail
+        for path in sorted(_files(folder, name, ".log"))[:MOST_FILES]
+        if (tail := _tail(folder, name, path))
     ]
 
 

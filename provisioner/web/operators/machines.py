@@ -7,10 +7,11 @@ from provisioner.api.machines import (
     Adoption,
     HostAdopted,
     MachineAnswer,
+    MachineAssignment,
     MachineList,
     MachineQuery,
 )
-from provisioner.deployment import inventory_update
+from provisioner.deployment import inventory_update, plan
 from provisioner.deployment.inventory_update import Removals
 from provisioner.discovery import machines
 from provisioner.discovery.owners import Owners
@@ -47,11 +48,60 @@ def adopt(name: str, body: Adoption) -> HostAdopted:
     _check_is_new(machine)
     host = _make_host(site, machine, name, body)
     inventory_update.replace(site, [host], [], Removals(), by=the_caller().name, only_new=True)
+    _hand_over(site, machine, host)
+    return HostAdopted(host=host)
+
+
+def assign(name: str, body: MachineAssignment) -> HostAdopted:
+    """Let one be the machine of a host that has never been seen: its MACs, serial and UUID as inventoried.
+
+    Raises RefusedError (PV-130) where that host has been seen, which has a machine then.
+    """
+    site = the_site()
+    machine = machines.find(site, name)
+    _check_is_new(machine)
+    before = plan.find_host(site, body.host)
+    _check_is_unseen(site, before)
+    after = before.model_copy(
+        update={
+            "macs": tuple(_boot_first(machine.macs, name)),
+            "serial": _own_serial(site, machine) or before.serial,
+            "uuid": machine.uuid or before.uuid,
+        }
+    )
+    inventory_update.replace(
+        site, [after], [], Removals(), by=the_caller().name, shown=(body.shown or before,)
+    )
+    _hand_over(site, machine, after)
+    return HostAdopted(host=after)
+
+
+def unseen_hosts() -> tuple[Host, ...]:
+    """The hosts that an inventory names, and of which nothing was ever heard, by name."""
+    site = the_site()
+    return tuple(host for host in site.database.hosts.all() if not _is_seen(site, host))
+
+
+def _is_seen(site: Site, host: Host) -> bool:
+    database = site.database
+    return any(map(database.sightings.get, host.macs)) or database.deployments.last_of(host.name) is not None
+
+
+def _check_is_unseen(site: Site, host: Host) -> None:
+    if _is_seen(site, host):
+        raise RefusedError(
+            f"{host.name} has a machine: {host.macs[0]} was seen",
+            hint=f"if its board was replaced: provision host edit {host.name} --mac MAC",
+            code=130,
+        )
+
+
+def _hand_over(site: Site, machine: UnknownMachine, host: Host) -> None:
+    """What was known of the stranger is the host's."""
     if machine.inventoried:
         site.database.hosts.put_hardware(host.name, machine.hardware, site.clock())
     said = MachineIdentity(machine.serial, machine.uuid, machine.macs)
     site.database.surveys.forget(host.macs, said)
-    return HostAdopted(host=host)
 
 
 def _check_is_new(machine: UnknownMachine) -> None:

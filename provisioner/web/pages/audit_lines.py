@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from flask import Response, request, stream_with_context
 from pydantic import ValidationError
 
-from provisioner.api.audit import AuditHeads, AuditLinesQuery, AuditQuery
+from provisioner.api.audit import AuditHeads, AuditQuery
 from provisioner.domain import audit_export
 from provisioner.domain.audit import Kind, Line
 from provisioner.domain.audit_export import Head, SignedHead

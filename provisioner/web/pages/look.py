@@ -38,6 +38,8 @@ NEW = Look("never deployed", "dot", "off", "·")
 PAUSED = Look("paused", "pause", "warn", "❚")
 STUCK = Look("stuck", "alert", "warn", "?")
 HELD = Look("ended as ordered", "check", "ok", "✓")
+STRANGER = Look("not known yet", "search", "warn", "?")
+LOCKED = Look("locked", "lock", "warn", "L")
 UNREADABLE = Look("unreadable", "alert", "bad", "?")
 
 VERDICTS: dict[str, Look] = {

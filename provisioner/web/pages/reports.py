@@ -10,7 +10,7 @@ from provisioner.api.certificates import Certificate
 from provisioner.certificate import checks, files, minisig, rendering
 from provisioner.certificate.document import Document, Items, Listing, of_report
 from provisioner.certificate.rendering import SignedReport
-from provisioner.certificate.values import expectation, text_of
+from provisioner.certificate.values import expectation
 from provisioner.deployment import racks
 from provisioner.domain.acceptance import AcceptanceReport, CheckResult, CheckStage
 from provisioner.domain.person import Role

@@ -96,7 +96,9 @@ def new_password() -> PasswordUpdate:
     """As it was typed, twice. Raises InputError (PV-100)."""
     values = {name: value for name in ("password", "current") if (value := _typed(name))}
     if _typed("password") != _typed("again"):
-        raise InputError("the new password was not typed the same both times", hint="type it once more, twice")
+        raise InputError(
+            "the new password was not typed the same both times", hint="type it once more, twice"
+        )
     return filled(PasswordUpdate, {"password": "", **values})
 
 

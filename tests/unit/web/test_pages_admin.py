@@ -219,14 +219,20 @@ def test_a_login_that_a_host_needs_stays_and_one_that_is_missing_is_told(site: S
         logins.put(site, name, "admin", "secret", Origin(by="mia"))
     form = {"name": "old", "confirmation": "ol"}
     assert ask("/admin/logins/remove", Role.OPERATOR, form=form).status_code == 400
-    assert ask("/admin/logins/remove", Role.OPERATOR, form={"name": "old", "confirmation": "old"}).status_code == 303
+    assert (
+        ask("/admin/logins/remove", Role.OPERATOR, form={"name": "old", "confirmation": "old"}).status_code
+        == 303
+    )
     reply = ask("/admin/logins/remove", Role.OPERATOR, form={"name": "rack-b", "confirmation": "rack-b"})
     assert reply.status_code == 409 and logins.names(site) == ["rack-b"]
 
 
 def note(site: Site, sentence: str, **more: str) -> None:
     with site.database.writing():
-        audit.append(site.database, Entry.model_validate({"kind": Kind.PEOPLE, "time": site.clock(), **more, "sentence": sentence}))
+        audit.append(
+            site.database,
+            Entry.model_validate({"kind": Kind.PEOPLE, "time": site.clock(), **more, "sentence": sentence}),
+        )
 
 
 def test_the_audit_is_filtered_by_the_address_of_its_page(site: Site, ask: Ask) -> None:
@@ -260,7 +266,9 @@ def test_a_changed_line_is_found(site: Site, ask: Ask) -> None:
     assert "The audit is not whole" in words(ask("/admin/audit/verify"))
 
 
-def test_without_a_worker_nothing_is_signed_and_that_is_said(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_worker_nothing_is_signed_and_that_is_said(
+    ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(audit_of_api, "SIGNED_WITHIN", 0.0)
     for act in ("sign", "export"):
         reply = ask(f"/admin/audit/{act}", form={})
@@ -306,7 +314,12 @@ def markup_of_others(page: str) -> list[str]:
             values = dict(attrs)
             is_script = tag == "script" and not (values.get("src") or "").startswith("/static/")
             is_link = (values.get("href") or "").strip().lower().startswith("javascript:")
-            if is_script or is_link or tag in ("img", "iframe", "object") or any(n.startswith("on") for n in values):
+            if (
+                is_script
+                or is_link
+                or tag in ("img", "iframe", "object")
+                or any(n.startswith("on") for n in values)
+            ):
                 found.append(f"{tag} {values}")
 
     Parser().feed(page)
@@ -323,7 +336,9 @@ def test_what_another_site_sends_is_refused(site: Site, client: FlaskClient) -> 
     client.set_cookie(COOKIE, token_of(site, user="a-admin"), domain="localhost", secure=True)
     for path in ("/admin/users", "/account/tokens", "/admin/logins", "/admin/audit/sign"):
         reply = client.post(
-            path, data={"name": "mia", "role": "admin"}, base_url="https://localhost",
+            path,
+            data={"name": "mia", "role": "admin"},
+            base_url="https://localhost",
             headers={"Sec-Fetch-Site": "cross-site"},
         )
         assert reply.status_code == 403

@@ -67,9 +67,15 @@ def put_reports(site: Site) -> dict[str, StoredReport]:
     put_hosts(site)
     now = site.clock()
     return {
-        "good": signed_reports.put(site, certificates.healthy(), "vc-0001", "a-20261129-0001", created=now - 60),
-        "bad": signed_reports.put(site, certificates.rejected(), "vc-0004", "a-20261129-0004", created=now - 30),
-        "old": signed_reports.put(site, certificates.healthy(), "vc-0004", "a-20260901-0004", created=now - 9e6),
+        "good": signed_reports.put(
+            site, certificates.healthy(), "vc-0001", "a-20261129-0001", created=now - 60
+        ),
+        "bad": signed_reports.put(
+            site, certificates.rejected(), "vc-0004", "a-20261129-0004", created=now - 30
+        ),
+        "old": signed_reports.put(
+            site, certificates.healthy(), "vc-0004", "a-20260901-0004", created=now - 9e6
+        ),
     }
 
 
@@ -220,7 +226,9 @@ def test_only_who_may_order_is_shown_how_to_rehearse(site: Site, client: FlaskCl
     client.set_cookie(COOKIE, token_of(site, user="a-operator"), domain="localhost", secure=True)
     page = client.get("/rehearsals", base_url="https://localhost").text
     assert "which this service is not allowed to do" in page
-    assert all(f"provision rehearse {one.arguments} --archive".replace("  ", " ") in page for one in SCENARIOS)
+    assert all(
+        f"provision rehearse {one.arguments} --archive".replace("  ", " ") in page for one in SCENARIOS
+    )
 
 
 def test_a_screen_is_a_png_of_that_folder_and_nothing_else(site: Site, ask: Ask) -> None:
@@ -239,7 +247,14 @@ def test_a_screen_is_a_png_of_that_folder_and_nothing_else(site: Site, ask: Ask)
     assert reply.headers["Content-Type"] == "image/png" and reply.data == kept_rehearsals.png()
     assert reply.headers["X-Content-Type-Options"] == "nosniff"
     for path in (
-        *("link.png", "away/secret.png", "../../secret.png", "..%2f..%2fsecret.png", "script.png", "pipe.png"),
+        *(
+            "link.png",
+            "away/secret.png",
+            "../../secret.png",
+            "..%2f..%2fsecret.png",
+            "script.png",
+            "pipe.png",
+        ),
         *("huge.png", "notes.txt", "report.json", "service.log", "none.png", ".png", "a/b/c.png", "%00.png"),
     ):
         assert ask(f"/rehearsals/one/screens/{path}").status_code == 404, path
@@ -271,7 +286,11 @@ def test_what_a_rehearsal_says_is_never_markup(site: Site, ask: Ask) -> None:
 
 
 def test_every_scenario_of_the_lab_has_its_command() -> None:
-    known = {**scenarios.SCENARIOS, **reimaging.SCENARIOS, **{one.name: one for one in fleet.SCENARIOS.values()}}
+    known = {
+        **scenarios.SCENARIOS,
+        **reimaging.SCENARIOS,
+        **{one.name: one for one in fleet.SCENARIOS.values()},
+    }
     assert {one.name for one in SCENARIOS} == set(known)
     for one in SCENARIOS:
         assert one.sentence == (known[one.name].__doc__ or "").strip()
