@@ -1,4 +1,4 @@
-"""Hosts alike side by side: of each host of a profile what its newest report measured, and what stands out."""
+"""Hosts alike side by side: what the newest report of each measured, and what stands out."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

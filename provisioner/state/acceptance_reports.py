@@ -55,7 +55,7 @@ class StoredReport:
 
 @dataclass(frozen=True)
 class ReportFilter:
-    """Which reports are wanted: all where nothing is said; `host` is a part of a name, `hosts` whole names."""
+    """Which reports are wanted, all where nothing is said; `host` is a part of a name, `hosts` are names."""
 
     host: str = ""
     verdict: str = ""

@@ -11,9 +11,7 @@ from provisioner.web.pages import look
 from provisioner.web.pages.look import Look
 from provisioner.web.request import the_site
 
-BELIEVED = (
-    10.0  # seconds, by the service's clock, for which the causes of one are believed if nothing happens
-)
+BELIEVED = 10.0  # seconds for which the causes of one are believed if its stage stays the same
 AT_ONCE = 40  # that are looked at anew for one page: the rest are told as they were, or by their stage alone
 MOST_KEPT = 2000
 

@@ -14,8 +14,8 @@ from provisioner.deployment import logins, people
 from provisioner.domain.audit import Entry, Kind, Origin
 from provisioner.domain.host import Bmc
 from provisioner.domain.person import Caller, Role
-from provisioner.settings import Settings
 from provisioner.setting_sections import Webhook
+from provisioner.settings import Settings
 from provisioner.site.site import Site
 from provisioner.state import audit
 from provisioner.state.notify import Listener
