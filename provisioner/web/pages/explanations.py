@@ -77,14 +77,13 @@ def _hosts_by_code() -> dict[int, list[str]]:
     last = {row.host: row for row in reversed(rows)}
     known = the_site().database.hosts.known(last)
     having: dict[int, list[str]] = {}
-    going_on: dict[str, Moving] = {}
-    for each in moving.of([row for name, row in last.items() if name in known and row.stage not in RESTING]):
-        going_on[each.row.host] = each
+    under_way = [row for name, row in last.items() if name in known and row.stage not in RESTING]
+    going_on: dict[str, Moving] = {each.row.host: each for each in moving.of(under_way)}
     for name in sorted(known):
         row = last[name]
         codes = {row.code} if row.stage in UNSUCCESSFUL else set()
-        if (each := going_on.get(name)) and each.details:
-            codes |= {cause.code for cause in each.details.causes}
+        if (hindered := going_on.get(name)) and hindered.details:
+            codes |= {cause.code for cause in hindered.details.causes}
         for number in codes - {0}:
             having.setdefault(number, []).append(name)
     return having

@@ -1,6 +1,6 @@
 """One page: for whom it is, what it shows, and what of it goes on by itself."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,7 +16,7 @@ class Shown:
     """A template and what it tells of; its block `live`, if it has one, is sent anew when it changes."""
 
     template: str
-    values: dict[str, object]
+    values: Mapping[str, object]
     status: int = 200
 
 
