@@ -23,7 +23,7 @@ from provisioner.web.operators.authorization import authorize
 from provisioner.web.operators.refused import note_fault_of_people
 from provisioner.web.pages import rendering
 from provisioner.web.pages import routes as pages
-from provisioner.web.request import answer_error, answer_fault, answer_file_fault
+from provisioner.web.request import answer_error, file_fault_of, unexpected
 
 log = logging.getLogger(__name__)
 LARGEST_BODY = 4 << 20  # bytes
@@ -77,7 +77,7 @@ def _serve_people(app: Flask) -> None:
     app.register_blueprint(pages.blueprint())
     audience.declare(app, pages.audiences())
     app.register_error_handler(ProvisionError, _answer_fault_of_people)
-    app.register_error_handler(OSError, answer_file_fault)
+    app.register_error_handler(OSError, _answer_file_fault)
     app.register_error_handler(HTTPException, _answer_people)
 
 
@@ -92,6 +92,10 @@ def _answer_fault_of_people(fault: ProvisionError) -> Response:
     """As JSON for programs, as a page for browsers; what was refused is written down."""
     note_fault_of_people(fault)
     return _told(fault)
+
+
+def _answer_file_fault(fault: OSError) -> Response:
+    return _told(file_fault_of(fault))
 
 
 def _told(fault: ProvisionError) -> Response:
@@ -112,7 +116,7 @@ def _methods_here() -> list[str]:
 def _answer_people(fault: HTTPException) -> Response:
     """Who gets here has a role, so that he may know which paths there are, and by which methods."""
     if fault.code is None or fault.code >= 500:
-        return answer_fault(fault)
+        return _told(unexpected())
     if isinstance(fault, MethodNotAllowed):
         allowed = ", ".join(_methods_here())
         told = InputError(f"this path cannot be asked by {request.method[:20]!r}", hint=f"by {allowed}")

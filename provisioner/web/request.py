@@ -93,17 +93,17 @@ def status_of(fault: ProvisionError) -> int:
     return BY_CODE.get(fault.code, status)
 
 
-def answer_fault(_: Exception) -> Response:
+def unexpected() -> ServiceError:
     """What nobody expected: Flask has logged it, the caller learns where to look."""
-    return answer_error(ServiceError("the service met an error of its own", hint="its log has the details"))
+    return ServiceError("the service met an error of its own", hint="its log has the details")
 
 
-def answer_file_fault(fault: OSError) -> Response:
+def file_fault_of(fault: OSError) -> ProvisionError:
     """A file that cannot be read or written: PV-609 where the state folder has no room, else PV-150."""
     is_full = disk_usage.is_full(fault)
     told = disk_usage.disk_full(the_site().settings.state) if is_full else file_fault.explained(fault)
     log.warning("a request of an operator was not done: %s (PV-%d)", told, told.code)
-    return answer_error(told)
+    return told
 
 
 def json_body(*, force: bool = False) -> object:

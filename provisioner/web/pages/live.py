@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from flask import copy_current_request_context, current_app, request
+from flask import Response, copy_current_request_context, current_app, request
 
 from provisioner.errors import ProvisionError
 from provisioner.state.notify import Listener
@@ -28,6 +28,7 @@ STALE = 10.0  # seconds after which a part is rendered anew although nothing was
 KEPT = 60.0  # seconds for which a part is kept that nobody asks for
 MOST, MOST_OF_ONE = 120, 120  # streams of pages, of all and of one person; the process has more threads
 HEARTBEAT = 15.0  # seconds of silence after which a comment is sent
+GONE = "event: gone\ndata: {}\n\n"
 _TIMES = re.compile(r"(<time [^>]*>)[^<]*(</time>)")  # how long ago: each browser counts on by itself
 
 
@@ -53,6 +54,14 @@ class _Kept:
         """Whether it may be shown: nothing has happened since, or not long ago, and nothing by a page."""
         age = now - self.rendered
         return self.turn == turn and age < (STALE if self.count == count else PAUSE)
+
+
+class ElsewhereNow(Exception):
+    """What was followed is shown by another page now: the browser is to ask once more."""
+
+    def __init__(self, response: Response) -> None:
+        super().__init__("another page")
+        self.response = response
 
 
 class LiveParts:
@@ -132,6 +141,9 @@ def _messages(look: Callable[[], LivePart], listener: Listener, seen: str) -> It
         count = listener.count
         try:
             part = look()
+        except ElsewhereNow:
+            yield GONE
+            return
         except ProvisionError as fault:
             log.info("a page is not followed any more: %s (PV-%d)", fault, fault.code)
             return

@@ -34,7 +34,7 @@ from provisioner.web.pages import (
     twins,
     users,
 )
-from provisioner.web.pages.live import LivePart
+from provisioner.web.pages.live import ElsewhereNow, LivePart
 from provisioner.web.pages.page import Page, Shown
 from provisioner.web.request import status_of
 
@@ -103,12 +103,16 @@ def _view(page: Page) -> Callable[..., Response]:
 def _answer_live(page: Page, variables: dict[str, str | int]) -> Response:
     def render() -> LivePart:
         shown = page.view(**variables)
-        assert isinstance(shown, Shown)  # noqa: S101  it was, when it was asked for first
+        if not isinstance(shown, Shown):
+            raise ElsewhereNow(shown)
         return rendering.live_part(shown)
 
     if live.wants_stream():
         return live.follow(render)
-    part = live.get(render)
+    try:
+        part = live.get(render)
+    except ElsewhereNow as moved:
+        return moved.response
     return rendering.answer(part.shown, part.text)
 
 

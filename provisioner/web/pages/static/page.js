@@ -49,6 +49,7 @@ document.addEventListener("htmx:sse:after:message", () => { connected(); tick();
 document.addEventListener("htmx:sse:error", () => {
   lost ??= setTimeout(() => { document.getElementById("lost").hidden = false; }, 5000);
 });
+document.addEventListener("gone", () => location.reload());
 document.addEventListener("htmx:sse:error", (event) => {
   if (event.detail?.status === 401 || event.detail?.status === 403) location.reload();
 });
