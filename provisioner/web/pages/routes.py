@@ -9,7 +9,7 @@ from provisioner.domain.person import Role
 from provisioner.errors import Exit, NotFoundError, ProvisionError
 from provisioner.web import audience
 from provisioner.web.audience import ANYBODY, Audience
-from provisioner.web.pages import host, hosts, live, login, now, rendering, static_files
+from provisioner.web.pages import host, host_order, hosts, live, login, now, rendering, static_files
 from provisioner.web.pages.page import Page, Shown
 from provisioner.web.request import status_of
 
@@ -21,6 +21,7 @@ PAGES: tuple[Page, ...] = (
     *login.PAGES,
     *hosts.PAGES,
     *host.PAGES,
+    *host_order.PAGES,
 )
 
 
