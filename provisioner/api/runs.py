@@ -15,8 +15,8 @@ from provisioner.domain.values import FrozenModel
 
 
 class RunOrder(FrozenModel):
-    """An order for the hosts that `select` or `all` means, for those with the names `hosts`, or for those that
-    failed in the run `retry`.
+    """An order for the hosts that `select` or `all` means, for those with the names `hosts`, or for those
+    that failed in the run `retry`.
 
     Without `arm` only their plans are answered; with it, `expect_count` must be their number, and `shown` the
     digest of their plans: empty, nothing was shown. `max_parallel`, `stop_after` and `canary` are counts, 0

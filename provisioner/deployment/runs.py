@@ -25,9 +25,7 @@ NOBODY_FITS, NOT_AS_SHOWN = 104, 146  # PV-104, PV-146
 NOTHING_SHOWN: Mapping[str, str] = MappingProxyType({})
 
 
-def select_hosts(
-    site: Site, text: str, *, everything: bool, names: Collection[str] = ()
-) -> list[Host]:
+def select_hosts(site: Site, text: str, *, everything: bool, names: Collection[str] = ()) -> list[Host]:
     """The hosts that are meant, by name.
 
     Raises InputError (PV-103, PV-104: nobody fits); NotFoundError (PV-121), UnreadableError (PV-612) for one

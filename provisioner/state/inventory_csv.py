@@ -57,9 +57,7 @@ class CsvTable:
             raise file_fault.explained(fault, path) from fault
 
 
-def entries(
-    table: CsvTable, faults: Faults, *, profile: str = "", known: Sequence[Host] = ()
-) -> list[Entry]:
+def entries(table: CsvTable, faults: Faults, *, profile: str = "", known: Sequence[Host] = ()) -> list[Entry]:
     """What each line says of a host; `profile` is that of those that name none.
 
     A host that is `known` stays as it is in all that its line does not say. The separator is a comma, a

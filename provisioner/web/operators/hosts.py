@@ -108,7 +108,9 @@ def _status(site: Site, host: Host, verified: Verification | None = None) -> Hos
     return _described(host, last, row.address if row else "", verified)
 
 
-def _described(host: Host, last: Deployment | None, address: str, verified: Verification | None) -> HostStatus:
+def _described(
+    host: Host, last: Deployment | None, address: str, verified: Verification | None
+) -> HostStatus:
     return HostStatus(
         **host.model_dump(),
         address=address,

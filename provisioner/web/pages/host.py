@@ -22,7 +22,7 @@ from provisioner.power import registry
 from provisioner.web.operators import certificates, deployments, hosts
 from provisioner.web.pages import look
 from provisioner.web.pages.page import Page, Shown, go
-from provisioner.web.request import the_caller, the_site
+from provisioner.web.request import the_caller
 
 NEWEST_EVENTS = 40  # of a deployment that are shown at once
 HISTORY = 20

@@ -1,4 +1,4 @@
-"""One host is locked, renamed, moved, removed: what would change is shown first, and what goes is confirmed."""
+"""One host is locked, renamed, moved, removed: what would change is shown, what goes is confirmed."""
 
 from flask import Response, request
 
@@ -68,9 +68,7 @@ def ask_move(name: str) -> Shown:
     if other is None:
         return _move(name, None, fault)
     shown = (hosts.show(name).host.as_host(), other.as_host())
-    _, fault = submitted.attempt(
-        lambda: hosts.move(name, HostMove(to=other.name, shown=shown, dry_run=True))
-    )
+    _, fault = submitted.attempt(lambda: hosts.move(name, HostMove(to=other.name, shown=shown, dry_run=True)))
     return _move(name, None if fault else other, fault)
 
 
@@ -80,7 +78,10 @@ def move(name: str) -> Shown | Response:
 
     def act() -> str:
         submitted.require_word(form, to, f"the host {name} would be no more")
-        shown = (submitted.from_json(Host, form.get("source", "")), submitted.from_json(Host, form.get("target", "")))
+        shown = (
+            submitted.from_json(Host, form.get("source", "")),
+            submitted.from_json(Host, form.get("target", "")),
+        )
         return hosts.move(name, HostMove(to=to, shown=shown)).host.name
 
     moved, fault = submitted.attempt(act)

@@ -23,7 +23,7 @@ BMC_TEXTS = ("address", "mac", "port", "secret", "system", "console", "fingerpri
 
 
 class EditField(NamedTuple):
-    """One field of the form: its key, its label, a sentence about it, and whether it is typed by a machine."""
+    """One field of the form: its key, its label, a sentence about it, and whether it is set as code."""
 
     key: str
     label: str

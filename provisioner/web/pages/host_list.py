@@ -1,4 +1,4 @@
-"""Which hosts a list shows, in which order: all that a URL says of it, and how many there are of each kind."""
+"""Which hosts a list shows, in which order: what a URL says of it, and how many there are of each kind."""
 
 import re
 from collections import Counter
@@ -70,7 +70,9 @@ def read(site: Site) -> list[HostRow]:
     over_ssh = {row.host for row in database.verifications.open()}
     ordered = {mac: ident for mac, ident, _ in database.deployments.orders()}
     return [
-        HostRow(host, addresses.get(host.macs[0], ""), last, host.name in over_ssh or _is_verified(last, order))
+        HostRow(
+            host, addresses.get(host.macs[0], ""), last, host.name in over_ssh or _is_verified(last, order)
+        )
         for host in database.hosts.all()
         for last in [lasts.get(host.name)]
         for order in [ordered.get(host.macs[0], "")]

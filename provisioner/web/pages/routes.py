@@ -9,7 +9,22 @@ from provisioner.domain.person import Role
 from provisioner.errors import Exit, NotFoundError, ProvisionError
 from provisioner.web import audience
 from provisioner.web.audience import ANYBODY, Audience
-from provisioner.web.pages import bulk_orders, host, host_bmc, host_changes, host_edit, host_import, host_order, host_render, hosts, live, login, now, rendering, static_files
+from provisioner.web.pages import (
+    bulk_orders,
+    host,
+    host_bmc,
+    host_changes,
+    host_edit,
+    host_import,
+    host_order,
+    host_render,
+    hosts,
+    live,
+    login,
+    now,
+    rendering,
+    static_files,
+)
 from provisioner.web.pages.page import Page, Shown
 from provisioner.web.request import status_of
 

@@ -87,7 +87,9 @@ def test_what_is_asked_for_stays_in_the_form(browser: As, filled: Site) -> None:
     assert "/hosts?text=vc&amp;rack=B2" in page, "a link to another state keeps the rest"
 
 
-@pytest.mark.parametrize("column", ["state", "name", "rack", "address", "image", "serial", "changed", "locked"])
+@pytest.mark.parametrize(
+    "column", ["state", "name", "rack", "address", "image", "serial", "changed", "locked"]
+)
 def test_each_column_sorts_both_ways(browser: As, filled: Site, column: str) -> None:
     viewer = browser(Role.VIEWER)
     up, down = viewer.see(f"/hosts?sort={column}"), viewer.see(f"/hosts?sort=-{column}")
@@ -105,7 +107,15 @@ def test_numbers_in_names_sort_as_numbers(browser: As, filled: Site) -> None:
 
 def test_hosts_are_counted_by_state_whatever_state_is_shown(browser: As, filled: Site) -> None:
     viewer = browser(Role.VIEWER)
-    wanted = {"all": 15, "under-way": 8, "unsuccessful": 2, "ready": 1, "cancelled": 1, "never": 3, "locked": 0}
+    wanted = {
+        "all": 15,
+        "under-way": 8,
+        "unsuccessful": 2,
+        "ready": 1,
+        "cancelled": 1,
+        "never": 3,
+        "locked": 0,
+    }
     assert counts(viewer.see("/hosts")) == counts(viewer.see("/hosts?state=ready")) == wanted
     assert counts(viewer.see("/hosts?rack=B2"))["all"] == 5
 
@@ -168,11 +178,16 @@ def test_only_who_is_logged_in_sees_hosts(site: Site, browser: As) -> None:
 @pytest.mark.parametrize("words", [*NASTY, *[text for text in WORDS.values() if "\ud800" not in text]])
 def test_whatever_is_asked_for_is_only_text(browser: As, filled: Site, words: str) -> None:
     reply = browser(Role.OPERATOR)._client.get(
-        "/hosts", query_string={"text": words, "rack": words, "select": words},
+        "/hosts",
+        query_string={"text": words, "rack": words, "select": words},
         headers=browser(Role.OPERATOR)._headers,
     )
     assert reply.status_code == 200
-    assert "<script>alert" not in reply.text and "<img" not in reply.text and 'href="javascript' not in reply.text
+    assert (
+        "<script>alert" not in reply.text
+        and "<img" not in reply.text
+        and 'href="javascript' not in reply.text
+    )
 
 
 class TestOrdersOfMany:
@@ -226,7 +241,9 @@ class TestOrdersOfMany:
 
     def test_all_that_fit_the_filter_are_meant(self, browser: As, filled: Site) -> None:
         operator = browser(Role.OPERATOR)
-        page = self.plan(operator, "vc-0001", scope="fitting", **{"filter-state": "never", "filter-rack": "B2"})
+        page = self.plan(
+            operator, "vc-0001", scope="fitting", **{"filter-state": "never", "filter-rack": "B2"}
+        )
         assert field(page, "hosts") == "vc-0013 vc-0014"
 
     def test_nothing_chosen_is_told(self, browser: As, filled: Site) -> None:
@@ -239,7 +256,9 @@ class TestOrdersOfMany:
         reply = browser(Role.OPERATOR).post("/hosts/preflight", host=["vc-0013", "gone-1"])
         assert reply.status_code == 404 and "gone-1" in reply.text
 
-    @pytest.mark.parametrize("fields", [{"canary": "x"}, {"max_parallel": "1001"}, {"write_mode": "x"}, {"until": "x"}])
+    @pytest.mark.parametrize(
+        "fields", [{"canary": "x"}, {"max_parallel": "1001"}, {"write_mode": "x"}, {"until": "x"}]
+    )
     def test_each_wrong_option_is_told(self, browser: As, filled: Site, fields: dict[str, str]) -> None:
         reply = browser(Role.OPERATOR).post("/hosts/preflight", host="vc-0013", **fields)
         assert reply.status_code == 400 and next(iter(fields)) in reply.text.split("banner failed")[1]
@@ -283,7 +302,9 @@ class TestImport:
     def test_a_file_is_read_as_spreadsheets_write_it(self, browser: As, filled: Site, encoding: str) -> None:
         data = (HEADINGS + self.ROWS).replace(",", ";").encode(encoding)
         reply = browser(Role.OPERATOR).post("/hosts/import", file=(io.BytesIO(data), "hosts.csv"))
-        assert reply.status_code == 200 and "new-1" in reply.text and 'name="step" value="apply"' in reply.text
+        assert (
+            reply.status_code == 200 and "new-1" in reply.text and 'name="step" value="apply"' in reply.text
+        )
 
     def test_a_profile_is_given_to_those_without_one(self, browser: As, filled: Site) -> None:
         operator, table = browser(Role.OPERATOR), "name,mac\nnew-1,aa:bb:cc:00:00:01\n"
@@ -300,12 +321,17 @@ class TestImport:
         assert browser(Role.OPERATOR).post("/hosts/import", table=table).status_code == 400
 
     def test_a_long_table_can_be_pasted(self, browser: As, filled: Site) -> None:
-        rows = "".join(f"n-{number},02:00:00:00:{number >> 8:02x}:{number & 255:02x},,{'r' * 150},cube,\n" for number in range(60))
+        rows = "".join(
+            f"n-{number},02:00:00:00:{number >> 8:02x}:{number & 255:02x},,{'r' * 150},cube,\n"
+            for number in range(60)
+        )
         page = browser(Role.OPERATOR).post("/hosts/import", table=HEADINGS + rows + "\n" * 600_000)
         assert page.status_code == 200, page.text[-500:]
 
     @pytest.mark.parametrize("words", NASTY)
     def test_what_a_table_says_is_only_text(self, browser: As, filled: Site, words: str) -> None:
-        table = f'name,mac,rack,profile\nnew-1,aa:bb:cc:00:00:01,"{words.replace(chr(34), chr(34) * 2)}",cube\n'
+        table = (
+            f'name,mac,rack,profile\nnew-1,aa:bb:cc:00:00:01,"{words.replace(chr(34), chr(34) * 2)}",cube\n'
+        )
         page = browser(Role.OPERATOR).post("/hosts/import", table=table).text
         assert "<script>alert" not in page and "<img" not in page
