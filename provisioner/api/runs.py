@@ -1,5 +1,7 @@
 """Runs: one order for many hosts."""
 
+from typing import Annotated
+
 from pydantic import Field, StrictBool, StrictInt
 
 from provisioner.api.answer import ServiceAnswer
@@ -13,7 +15,8 @@ from provisioner.domain.values import FrozenModel
 
 
 class RunOrder(FrozenModel):
-    """An order for the hosts that `select` or `all` means, or for those that failed in the run `retry`.
+    """An order for the hosts that `select` or `all` means, for those with the names `hosts`, or for those
+    that failed in the run `retry`.
 
     Without `arm` only their plans are answered; with it, `expect_count` must be their number, and `shown` the
     digest of their plans: empty, nothing was shown. `max_parallel`, `stop_after` and `canary` are counts, 0
@@ -22,6 +25,7 @@ class RunOrder(FrozenModel):
 
     select: str = Field("", max_length=500)
     all: StrictBool = False
+    hosts: Annotated[tuple[str, ...], Field(max_length=5000)] = ()
     image: str = ""
     max_parallel: StrictInt = Field(0, ge=0, le=1000)
     stop_after: StrictInt = Field(0, ge=0, le=1000)

@@ -169,10 +169,12 @@ def import_(client: "Client", file: Path, profile: str, dry_run: bool, output: s
     """
     from provisioner.domain import inventory_diff
     from provisioner.state import inventory
+    from provisioner.state.inventory_csv import CsvTable
 
     known, profiles = client.hosts(), client.profiles()
     names = {one.name for one in profiles}
-    hosts = inventory.read_table(file, registry.DRIVERS, names, known, profile=profile, advise=info)
+    table = CsvTable.at(file)
+    hosts = inventory.read_table(table, registry.DRIVERS, names, known, profile=profile, advise=info)
     if not hosts:
         raise InventoryError(f"{file}: no line names a host", hint="a host a line, below the headings")
     applied = client.apply(hosts, [], dry_run=dry_run, shown=known)

@@ -1,7 +1,7 @@
 """One order for many hosts: who is meant, who goes next, and when the rest is better left alone."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
 
 from provisioner.deployment import admission, plan, preflight
@@ -25,14 +25,18 @@ NOBODY_FITS, NOT_AS_SHOWN = 104, 146  # PV-104, PV-146
 NOTHING_SHOWN: Mapping[str, str] = MappingProxyType({})
 
 
-def select_hosts(site: Site, text: str, *, everything: bool) -> list[Host]:
-    """The hosts that are meant. Raises InputError (PV-103, PV-104: nobody fits)."""
-    if everything == bool(text):
+def select_hosts(site: Site, text: str, *, everything: bool, names: Collection[str] = ()) -> list[Host]:
+    """The hosts that are meant, by name.
+
+    Raises InputError (PV-103, PV-104: nobody fits); NotFoundError (PV-121), UnreadableError (PV-612) for one
+    of the `names`.
+    """
+    if (everything, bool(text), bool(names)).count(True) != 1:
         raise InputError("say which hosts: either --select EXPR or --all", hint=selection.HINT, code=103)
-    candidates = [
-        Candidate(host, site.database.deployments.last_readable(host.name))
-        for host in site.database.hosts.all()
-    ]
+    if names:
+        return [site.database.hosts.get(name) for name in sorted(set(names))]
+    lasts = site.database.deployments.last_of_each(brief=True)
+    candidates = [Candidate(host, lasts.get(host.name)) for host in site.database.hosts.all()]
     terms = () if everything else selection.parse(text)
     chosen = [candidate.host for candidate in selection.choose(terms, candidates)]
     if not chosen:

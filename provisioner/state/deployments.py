@@ -2,7 +2,7 @@
 
 import json
 
-from provisioner.domain.deployment import Deployment
+from provisioner.domain.deployment import Deployment, Verdict
 from provisioner.domain.purpose import Purpose
 from provisioner.domain.stage import RESTING, Stage
 from provisioner.errors import NotFoundError, UnreadableError
@@ -24,6 +24,9 @@ OF_ITS_PROFILE = f"""host IN (SELECT name FROM hosts WHERE {_PROFILE} =
                      (SELECT {_PROFILE} FROM hosts WHERE name = ?))"""  # noqa: S608  our own words
 OF_HOST = "host = ? AND NOT of_former_host"
 DEPLOYS = f"{OF_HOST} AND purpose = '{Purpose.DEPLOY}'"  # what writes a disk, and no verification
+LARGE = ("verdict", "host_keys", "hints", "target", "script")  # columns that no list of hosts shows
+BRIEF = ", ".join(name for name in Deployment.model_fields if name not in LARGE)
+NO_VERDICT = Verdict()  # one for all: a default that has a dict in it is copied for each
 LOOKED_THROUGH = 1000  # of the newest, for the list of what cannot be read: they are kept for years
 
 
@@ -74,6 +77,22 @@ class Deployments(Table):
     def last_readable(self, host: str) -> Deployment | None:
         """The newest deployment of a host that can be read: for lists, which decide nothing."""
         return self._newest_of(DEPLOYS, host, strict=False)
+
+    def last_of_each(self, *, brief: bool = False) -> dict[str, Deployment]:
+        """The newest deployment of each known host that can be read, by one query; as `last_readable`.
+
+        `brief`: without what no list shows (LARGE), which is as nobody had said it.
+        """
+        columns = BRIEF if brief else ", ".join(Deployment.model_fields)
+        newest = f"SELECT max(rowid) FROM deployments WHERE {DEPLOYS.replace('?', 'hosts.name')}"  # noqa: S608  ours
+        sql = f"""SELECT {columns} FROM deployments
+                  WHERE rowid IN (SELECT ({newest}) FROM hosts)"""  # noqa: S608  ours
+        found: dict[str, Deployment] = {}
+        for row in self._connection.rows(sql):
+            last = self._unless_lost(row, strict=False) or self.last_readable(str(row["host"]))
+            if last is not None:
+                found[last.host] = last
+        return found
 
     def last_written(self, host: str) -> Deployment | None:
         """The newest deployment of a host that has written its disk to the end, and can be read."""
@@ -265,7 +284,7 @@ def to_deployment(row: Row) -> Deployment:
     for name in JSON_COLUMNS:
         if name in values:
             values[name] = json.loads(str(values[name]))
-    return Deployment.model_validate(values)
+    return Deployment.model_validate({"verdict": NO_VERDICT, **values})
 
 
 def _order(row: tuple[SqlValue, ...]) -> tuple[str, str, Stage]:

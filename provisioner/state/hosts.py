@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable
+from functools import lru_cache
 
 from provisioner.domain.events.inventory import HostRemoved
 from provisioner.domain.hardware import HardwareFacts, NeighbourInfo
@@ -12,6 +13,7 @@ from provisioner.errors import NotFoundError, UnreadableError
 from provisioner.state.connection import Row, Table, first_of, key_of
 
 SELECT = "SELECT name, body FROM hosts"
+PARSED = 8192  # hosts that are kept as they were read: all of them are looked through for many a question
 LAST_REMOVAL = f"""SELECT coalesce(max(id), 0) FROM events
                    WHERE host = :before AND kind = '{HostRemoved.kind}'"""  # noqa: S608  ours
 
@@ -156,7 +158,13 @@ class Hosts(Table):
 
 
 def _host(row: Row) -> Host:
-    return Host.model_validate_json(str(row["body"]))
+    return _parsed(str(row["body"]))
+
+
+@lru_cache(maxsize=PARSED)
+def _parsed(body: str) -> Host:
+    """Nothing of a host can be changed, so that one is enough for all who read the same text."""
+    return Host.model_validate_json(body)
 
 
 def _own_hardware(row: Row) -> HardwareFacts | None:

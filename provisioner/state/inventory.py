@@ -12,6 +12,7 @@ from provisioner.domain.profile import Profile
 from provisioner.errors import InventoryError, ProvisionError, raise_together
 from provisioner.state import complaints, inventory_csv, inventory_entries
 from provisioner.state.complaints import Complaint
+from provisioner.state.inventory_csv import CsvTable
 from provisioner.state.inventory_entries import Entry
 from provisioner.state.inventory_faults import Faults, Place, PlacedError
 from provisioner.state.yaml_file import Encrypted
@@ -61,7 +62,7 @@ def read(
 
 
 def read_table(
-    path: Path,
+    table: CsvTable,
     drivers: Mapping[str, BmcDriver],
     profiles: set[str],
     known: Sequence[Host],
@@ -69,14 +70,14 @@ def read_table(
     profile: str = "",
     advise: Callable[[str], None] = lambda _: None,
 ) -> list[Host]:
-    """The hosts of a CSV file, checked as those of an inventory are; `profile` is that of those without one.
+    """The hosts of a CSV table, checked as those of an inventory are; `profile` is that of those without one.
 
     `profiles` are the names of those that there are, `known` the hosts of before. Raises InventoryError as
-    `read` does; FileError (PV-150).
+    `read` does.
     """
     faults = Faults()
-    rows = inventory_csv.entries(path, faults, profile=profile, known=known)
-    check = _Check(faults, is_whole=faults.leave_all_read(), table=path.name)
+    rows = inventory_csv.entries(table, faults, profile=profile, known=known)
+    check = _Check(faults, is_whole=faults.leave_all_read(), table=table.name)
     hosts = [host for entry in rows if (host := check.host(entry, drivers))]
     _advise_bmcs(hosts, rows, drivers, advise)
     check.together(hosts, rows, profiles, known)

@@ -4,7 +4,7 @@ import csv
 import io
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from provisioner.domain.host import Host
@@ -40,16 +40,33 @@ _SHORT_NUMBER = re.compile(r"[0-9]{6,11}")
 _MAC = re.compile(r"(?:[0-9a-fA-F][-:. ]?){11}[0-9a-fA-F]")
 
 
-def entries(path: Path, faults: Faults, *, profile: str = "", known: Sequence[Host] = ()) -> list[Entry]:
+@dataclass(frozen=True)
+class CsvTable:
+    """The bytes of a table, and the name by which sentences call it."""
+
+    name: str
+    data: bytes
+
+    @classmethod
+    def at(cls, path: Path) -> "CsvTable":
+        """That of a file; no more of it than LARGEST, and one byte. Raises FileError (PV-150)."""
+        try:
+            with path.open("rb") as file:
+                return cls(path.name, file.read(LARGEST + 1))
+        except OSError as fault:
+            raise file_fault.explained(fault, path) from fault
+
+
+def entries(table: CsvTable, faults: Faults, *, profile: str = "", known: Sequence[Host] = ()) -> list[Entry]:
     """What each line says of a host; `profile` is that of those that name none.
 
     A host that is `known` stays as it is in all that its line does not say. The separator is a comma, a
     semicolon or a tab, as the first line has it. Empty lines and cells say nothing. What is wrong is
     kept in `faults`.
     """
-    name = path.name
+    name = table.name
     with faults.gather():
-        text = _text(path, faults)
+        text = text_of(table, faults)
         if text is None:
             return []
         rows = list(_rows(text, name))
@@ -65,25 +82,21 @@ def entries(path: Path, faults: Faults, *, profile: str = "", known: Sequence[Ho
     return []
 
 
-def _text(path: Path, faults: Faults) -> str | None:
-    """None where lines of it are no text. Raises FileError (PV-150); PlacedError for what is no table."""
-    try:
-        with path.open("rb") as file:
-            raw = file.read(LARGEST + 1)
-    except OSError as fault:
-        raise file_fault.explained(fault, path) from fault
+def text_of(table: CsvTable, faults: Faults) -> str | None:
+    """None where lines of it are no text. Raises PlacedError for what is no table."""
+    raw, place = table.data, Place(table.name)
     if len(raw) > LARGEST:
-        raise PlacedError(Place(path.name), f"is larger than {LARGEST >> 20} MiB", hint="split it")
+        raise PlacedError(place, f"is larger than {LARGEST >> 20} MiB", hint="split it")
     if raw.startswith(b"PK\x03\x04"):
-        raise PlacedError(Place(path.name), "is a spreadsheet's own file", hint="save it as CSV")
+        raise PlacedError(place, "is a spreadsheet's own file", hint="save it as CSV")
     if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        return _utf16(raw, path.name)
+        return _utf16(raw, table.name)
     if not (wrong := not_utf8(raw)):
         return raw.decode("utf-8-sig")
     lines = raw.split(b"\n")
     for number in wrong:
         words = f"is not UTF-8: {lines[number - 1].decode('cp1252', 'replace').strip()[:40]!r}"
-        faults.add(PlacedError(Place(path.name, number), words, hint="save it as CSV UTF-8"))
+        faults.add(PlacedError(Place(table.name, number), words, hint="save it as CSV UTF-8"))
     return None
 
 

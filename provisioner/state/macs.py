@@ -42,6 +42,10 @@ class Macs(Table):
         rows = self._connection.tuples(f"{SELECT} ORDER BY host, mac")
         return self._readable(rows, _mac_row, first_of)
 
+    def addresses(self) -> dict[str, str]:
+        """The fixed address of every known MAC."""
+        return {row.mac: row.address for row in self.all()}
+
     def unreadable(self) -> list[UnreadableError]:
         """Why each of those that cannot be read is a stranger's."""
         return self._sift(self._connection.tuples(SELECT), _mac_row, first_of)[1]

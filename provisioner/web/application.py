@@ -39,6 +39,7 @@ def create_app(site: Site, listener: Listener, service: str = "web") -> Flask:
     """
     app = Flask(__name__, static_folder=None)
     app.config.update(SITE=site, LISTENER=listener, MAX_CONTENT_LENGTH=LARGEST_BODY)
+    app.config["MAX_FORM_MEMORY_SIZE"] = LARGEST_BODY  # a table of hosts is pasted into a form
     app.config["REFUSALS"] = Refusals(site, audit_events.PEOPLE if service == PEOPLE else "guard")
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False  # it would tell a stranger which paths there are
     app.url_map.merge_slashes = False  # likewise: a redirect

@@ -29,6 +29,7 @@ from provisioner.deployment import (
     rendering,
 )
 from provisioner.deployment.inventory_update import Removals
+from provisioner.domain.deployment import Deployment
 from provisioner.domain.event import Event
 from provisioner.domain.hardware import HardwareFacts
 from provisioner.domain.host import Host
@@ -76,9 +77,15 @@ def apply(body: InventoryUpdate) -> InventoryApplied:
 def list_all() -> HostList:
     """Every host with its last deployment."""
     site = the_site()
-    verified = {row.host: row for row in site.database.verifications.open()}
-    hosts = site.database.hosts.all()
-    return HostList(hosts=tuple(_status(site, host, verified.get(host.name)) for host in hosts))
+    database = site.database
+    verified = {row.host: row for row in database.verifications.open()}
+    lasts, addresses = database.deployments.last_of_each(), database.macs.addresses()
+    return HostList(
+        hosts=tuple(
+            _described(host, lasts.get(host.name), addresses.get(host.macs[0], ""), verified.get(host.name))
+            for host in database.hosts.all()
+        )
+    )
 
 
 def show(name: str) -> HostDetails:
@@ -96,11 +103,17 @@ def show(name: str) -> HostDetails:
 
 
 def _status(site: Site, host: Host, verified: Verification | None = None) -> HostStatus:
-    last = site.database.deployments.last_readable(host.name)
     row = site.database.macs.get(host.macs[0])
+    last = site.database.deployments.last_readable(host.name)
+    return _described(host, last, row.address if row else "", verified)
+
+
+def _described(
+    host: Host, last: Deployment | None, address: str, verified: Verification | None
+) -> HostStatus:
     return HostStatus(
         **host.model_dump(),
-        address=row.address if row else "",
+        address=address,
         deployment=DeploymentStatus.model_validate(last) if last else None,
         verification=OpenVerification.model_validate(verified) if verified else None,
     )

@@ -19,6 +19,7 @@ from provisioner.web.request import json_body, the_site
 PREFIX = "operators_"  # of blueprints' names
 HOSTS = "operators_hosts"  # the noun whose routes name a host; those of deployments name one, or an order
 DEPLOYMENTS = "operators_deployments"
+HOST_PAGES = "/hosts/"  # the paths of one host's pages
 DOOR = frozenset({601, 700, 701, 704, 707, 708, 711})
 PASSWORDS = frozenset({702, 703})  # wrong ones are written down where they are looked at
 
@@ -76,7 +77,7 @@ def _host_meant() -> str:
 def _host_asked_about() -> str:
     """Empty where the route names none. Raises NotFoundError where there is none of that name."""
     named, database = request.view_args or {}, the_site().database
-    if request.blueprint == HOSTS and "name" in named:
+    if (request.blueprint == HOSTS or request.path.startswith(HOST_PAGES)) and "name" in named:
         return database.hosts.get(named["name"]).name
     if request.blueprint == DEPLOYMENTS and "ident" in named:
         return find(the_site(), named["ident"]).host

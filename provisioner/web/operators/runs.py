@@ -37,7 +37,7 @@ from provisioner.domain.run_report import HostResult, host_result
 from provisioner.domain.stage import RESTING, Stage
 from provisioner.errors import InputError, RefusedError, TransitionError, UnreadableError
 from provisioner.site.site import Site
-from provisioner.system.units import counted
+from provisioner.system.units import counted, named
 from provisioner.web.request import await_change, the_caller, the_site
 
 MOST_EVENTS = 100_000  # of one deployment that are read
@@ -73,9 +73,9 @@ def _preview_as_shown(site: Site, body: RunOrder) -> tuple[list[Plan], list[Left
 
 def _preview(site: Site, body: RunOrder) -> tuple[list[Plan], list[LeftOut]]:
     if not body.retry:
-        hosts = select_hosts(site, body.select, everything=body.all)
+        hosts = select_hosts(site, body.select, everything=body.all, names=body.hosts)
         return preview_run(site, hosts, body.image, body.terms)
-    if body.select or body.all or body.image:
+    if body.select or body.all or body.hosts or body.image:
         raise InputError("a run is retried as it was: no selection and no image goes with it", code=103)
     return preview_retry(site, body.retry, body.terms)
 
@@ -95,7 +95,7 @@ def _make_run(site: Site, body: RunOrder) -> Run:
         id=make_id(now).replace("d-", "r-", 1),
         created=now,
         by=the_caller().name,
-        select=body.select,
+        select=body.select or named(dict.fromkeys(body.hosts)),
         max_parallel=body.max_parallel,
         stop_after=body.stop_after,
         until=body.until,

@@ -47,7 +47,16 @@ PAGES: tuple[Page, ...] = (
     *admin.PAGES,
     *audit_lines.PAGES,
     *bmc_logins.PAGES,
+    *bulk_orders.PAGES,
     *explanations.PAGES,
+    *host.PAGES,
+    *host_bmc.PAGES,
+    *host_changes.PAGES,
+    *host_edit.PAGES,
+    *host_import.PAGES,
+    *host_order.PAGES,
+    *host_render.PAGES,
+    *hosts.PAGES,
     *images.PAGES,
     *login.PAGES,
     *network.PAGES,
@@ -72,6 +81,7 @@ def blueprint() -> Blueprint:
     for page in PAGES:
         made.add_url_rule(page.path, page.name, _view(page), methods=[page.method])
     made.after_request(_forget)
+    made.after_request(rendering.guard)
     made.after_request(rendering.guard)
     made.add_url_rule("/static/<digest>/<name>", "static_file", static_files.serve, methods=["GET"])
     return made

@@ -9,6 +9,7 @@ from provisioner.domain.host import Bmc, Host
 from provisioner.errors import InventoryError
 from provisioner.power.registry import DRIVERS
 from provisioner.state import inventory
+from provisioner.state.inventory_csv import CsvTable
 from provisioner.state.secrets import missing_login
 
 MAC = "52:54:00:00:00:01"
@@ -201,11 +202,11 @@ def test_a_table_without_a_profile_is_told_what_to_give(tmp_path: Path) -> None:
     table = tmp_path / "racks.csv"
     table.write_text("name,mac,rack\nvc-1,52:54:00:00:00:01,B3\nVC_2,52:54:00:00:00:02,B3\n")
     with pytest.raises(InventoryError) as caught:
-        inventory.read_table(table, DRIVERS, {"cube"}, [])
+        inventory.read_table(CsvTable.at(table), DRIVERS, {"cube"}, [])
     assert str(caught.value) == "racks.csv: line 2: vc-1: has no profile"
     assert caught.value.hint == "fill in the column profile, or give --profile NAME"
     with pytest.raises(InventoryError) as caught:
-        inventory.read_table(table, DRIVERS, {"cube"}, [], profile="cube")
+        inventory.read_table(CsvTable.at(table), DRIVERS, {"cube"}, [], profile="cube")
     assert str(caught.value) == "racks.csv: line 3: VC_2: 'VC_2' can be no host's name"
     assert "hosts.yml" not in caught.value.hint
 
@@ -213,7 +214,7 @@ def test_a_table_without_a_profile_is_told_what_to_give(tmp_path: Path) -> None:
 def test_a_bmc_without_a_login_s_name_is_advised_of(tmp_path: Path) -> None:
     table, advice = tmp_path / "racks.csv", list[str]()
     table.write_text("name,mac,bmc,secret\na,52:54:00:00:00:01,10.0.0.1,\nb,52:54:00:00:00:02,10.0.0.2,lab\n")
-    inventory.read_table(table, DRIVERS, {"cube"}, [], profile="cube", advise=advice.append)
+    inventory.read_table(CsvTable.at(table), DRIVERS, {"cube"}, [], profile="cube", advise=advice.append)
     (sentence,) = advice
     assert sentence.startswith("racks.csv: line 2: no login is named for the BMC of a: ")
     fault = missing_login("", "a")
@@ -232,7 +233,7 @@ def test_slips_of_one_host_are_told_together_and_hide_no_conflict(tmp_path: Path
     )
     advice = list[str]()
     with pytest.raises(InventoryError) as caught:
-        inventory.read_table(table, DRIVERS, {"cube"}, [], profile="cube", advise=advice.append)
+        inventory.read_table(CsvTable.at(table), DRIVERS, {"cube"}, [], profile="cube", advise=advice.append)
     told = sorted(str(fault).removeprefix("racks.csv: ") for fault in (caught.value, *caught.value.also))
     beginnings = [
         "line 3: b: bmc.address: '10.9.12.1:623' is no IPv4 address",

@@ -8,6 +8,7 @@ from provisioner.domain.host import Host
 from provisioner.errors import FileError, InventoryError
 from provisioner.power import registry
 from provisioner.state import inventory
+from provisioner.state.inventory_csv import CsvTable
 
 PROFILES = {"cube", "store"}
 
@@ -15,7 +16,7 @@ PROFILES = {"cube", "store"}
 def read(path: Path, text: str | bytes, *, profile: str = "", known: tuple[Host, ...] = ()) -> list[Host]:
     file = path / "hosts.csv"
     file.write_bytes(text if isinstance(text, bytes) else text.encode())
-    return inventory.read_table(file, registry.DRIVERS, PROFILES, known, profile=profile)
+    return inventory.read_table(CsvTable.at(file), registry.DRIVERS, PROFILES, known, profile=profile)
 
 
 def faults(path: Path, text: str | bytes, **how: str) -> list[str]:
@@ -128,7 +129,7 @@ def test_what_is_known_counts_too_and_a_line_replaces_its_host(tmp_path: Path) -
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(FileError, match=r"none\.csv"):
-        inventory.read_table(tmp_path / "none.csv", registry.DRIVERS, PROFILES, ())
+        inventory.read_table(CsvTable.at(tmp_path / "none.csv"), registry.DRIVERS, PROFILES, ())
 
 
 def test_every_line_that_is_no_utf_8_is_told(tmp_path: Path) -> None:

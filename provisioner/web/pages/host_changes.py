@@ -1,0 +1,116 @@
+"""One host is locked, renamed, moved, removed: what would change is shown, what goes is confirmed."""
+
+from flask import Response, request
+
+from provisioner.api.answer import Removal
+from provisioner.api.hosts import HostMove, HostRename, HostStatus
+from provisioner.domain.host import Host
+from provisioner.domain.person import Role
+from provisioner.errors import ProvisionError
+from provisioner.web.operators import hosts
+from provisioner.web.pages import submitted
+from provisioner.web.pages.host import path_of
+from provisioner.web.pages.page import Page, Shown, go
+from provisioner.web.request import status_of, the_site
+
+
+def lock(name: str) -> Response:
+    """Nobody deploys it from now on."""
+    return _told(hosts.lock(name).host.name, "locked")
+
+
+def unlock(name: str) -> Response:
+    """It can be deployed again."""
+    return _told(hosts.unlock(name).host.name, "unlocked")
+
+
+def _told(name: str, what: str) -> Response:
+    return go(f"{path_of(name)}?told={what}")
+
+
+def ask_rename(name: str) -> Shown:
+    """How it shall be called."""
+    return _page("host_rename.html", name, None)
+
+
+def rename(name: str) -> Shown | Response:
+    """Call it so."""
+    wanted = request.form.get("name", "").strip()
+    done, fault = submitted.attempt(lambda: hosts.rename(name, submitted.model(HostRename, name=wanted)))
+    if done is None:
+        return _page("host_rename.html", name, fault, wanted=wanted)
+    return _told(done.host.name, "renamed")
+
+
+def ask_remove(name: str) -> Shown:
+    """All that would be forgotten, or why it cannot be."""
+    _, refused = submitted.attempt(lambda: hosts.remove(name, Removal(dry_run=True)))
+    return _page("host_remove.html", name, None, refused=refused)
+
+
+def remove(name: str) -> Shown | Response:
+    """Forget it."""
+
+    def act() -> None:
+        submitted.require_word(request.form, name, f"the host {name} would be removed")
+        hosts.remove(name, Removal())
+
+    _, fault = submitted.attempt(act)
+    return _page("host_remove.html", name, fault, refused=None) if fault else go("/hosts")
+
+
+def ask_move(name: str) -> Shown:
+    """To which other host; once that is said, what both are and what would become of them."""
+    to = request.args.get("to", "").strip()
+    if not to:
+        return _move(name, None, None)
+    other, fault = submitted.attempt(lambda: hosts.show(to).host)
+    if other is None:
+        return _move(name, None, fault)
+    shown = (hosts.show(name).host.as_host(), other.as_host())
+    _, fault = submitted.attempt(lambda: hosts.move(name, HostMove(to=other.name, shown=shown, dry_run=True)))
+    return _move(name, None if fault else other, fault)
+
+
+def move(name: str) -> Shown | Response:
+    """Let the other host be this machine."""
+    form, to = request.form, request.form.get("to", "")
+
+    def act() -> str:
+        submitted.require_word(form, to, f"the host {name} would be no more")
+        shown = (
+            submitted.from_json(Host, form.get("source", "")),
+            submitted.from_json(Host, form.get("target", "")),
+        )
+        return hosts.move(name, HostMove(to=to, shown=shown)).host.name
+
+    moved, fault = submitted.attempt(act)
+    if moved:
+        return _told(moved, "moved")
+    other, _ = submitted.attempt(lambda: hosts.show(to).host)
+    return _move(name, other, fault)
+
+
+def _move(name: str, other: HostStatus | None, fault: ProvisionError | None) -> Shown:
+    host = hosts.show(name).host
+    shown = (host.as_host(), other.as_host()) if other else ()
+    names = [each.name for each in the_site().database.hosts.all() if each.name != host.name]
+    values = {"other": other, "names": names, "shown": [each.model_dump_json() for each in shown]}
+    return _page("host_move.html", name, fault, **values)
+
+
+def _page(template: str, name: str, fault: ProvisionError | None, **values: object) -> Shown:
+    shown = {"host": hosts.show(name).host, "fault": fault, **values}
+    return Shown(template, shown, status_of(fault) if fault else 200)
+
+
+PAGES = (
+    Page("POST", "/hosts/<name>/lock", lock, Role.TECHNICIAN),
+    Page("POST", "/hosts/<name>/unlock", unlock, Role.OPERATOR),
+    Page("GET", "/hosts/<name>/rename", ask_rename, Role.OPERATOR),
+    Page("POST", "/hosts/<name>/rename", rename, Role.OPERATOR),
+    Page("GET", "/hosts/<name>/remove", ask_remove, Role.OPERATOR),
+    Page("POST", "/hosts/<name>/remove", remove, Role.OPERATOR),
+    Page("GET", "/hosts/<name>/move", ask_move, Role.OPERATOR),
+    Page("POST", "/hosts/<name>/move", move, Role.OPERATOR),
+)

@@ -1,0 +1,73 @@
+"""What a form has sent: as the model that the API takes, or what is wrong with it."""
+
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from provisioner.domain.deployment import Terms
+from provisioner.errors import InputError, NotFoundError, ProvisionError, RefusedError
+from provisioner.validation import sentences
+from provisioner.web.operators.refused import note_fault_of_people
+
+Made = TypeVar("Made", bound=BaseModel)
+Done = TypeVar("Done")
+WRITE_MODES = (
+    ("delta", "only what differs"),
+    ("full", "all of the image"),
+    ("wipe", "zeros everywhere, then the image"),
+)
+
+
+def model(kind: type[Made], **values: object) -> Made:
+    """Raises InputError (PV-100), which says all that is wrong."""
+    try:
+        return kind.model_validate(values)
+    except ValidationError as fault:
+        raise InputError(f"the form cannot be used: {sentences(fault)}", hint="correct it") from fault
+
+
+def from_json(kind: type[Made], text: str) -> Made:
+    """Of a hidden field that a page of ours has filled. Raises InputError (PV-100)."""
+    try:
+        return kind.model_validate_json(text)
+    except ValidationError as fault:
+        raise InputError("the form is not as it was shown", hint="open the page again") from fault
+
+
+def number(form: Mapping[str, str], key: str) -> int | str:
+    """As a model takes it, which says of a text what is wrong; 0 where nothing is said."""
+    text = form.get(key, "").strip()
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else text or 0
+
+
+def terms(form: Mapping[str, str]) -> Terms:
+    """How the disk may be written, and what is given up for it."""
+    return model(
+        Terms,
+        write_mode=form.get("write_mode") or "delta",
+        erase_foreign="erase_foreign" in form,
+        allow_downgrade="allow_downgrade" in form,
+    )
+
+
+def attempt(act: Callable[[], Done]) -> tuple[Done | None, ProvisionError | None]:
+    """What it gives, or why it was refused, which is written down as the API does.
+
+    Raises NotFoundError (PV-121) where the host is not there: no form of it can be shown.
+    """
+    try:
+        return act(), None
+    except NotFoundError as fault:
+        if fault.code == 121:
+            raise
+        return None, fault
+    except ProvisionError as fault:
+        note_fault_of_people(fault)
+        return None, fault
+
+
+def require_word(form: Mapping[str, str], word: str, about: str) -> None:
+    """What takes something away is confirmed by its name. Raises RefusedError (PV-133)."""
+    if form.get("confirmation", "").strip() != word:
+        raise RefusedError(f"{about}: not confirmed, nothing was changed", hint=f"type {word}", code=133)

@@ -1,0 +1,50 @@
+"""What tests of the pages about hosts share: a browser of each role, and a site with hosts in each state."""
+
+from html import unescape
+
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from provisioner.domain.person import Role
+from provisioner.site.site import Site
+from provisioner.state.users import UserRow
+from provisioner.web.session import COOKIE
+from tests.access import token_of
+
+NASTY = ("<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "javascript:alert(1)")
+
+
+class Browser:
+    """Somebody of a role before a browser: he sends the cookie, and says that our own page asks."""
+
+    def __init__(self, site: Site, client: FlaskClient, role: Role) -> None:
+        self._client = client
+        client.set_cookie(COOKIE, token_of(site, role, user=f"a-{role}"), domain="localhost", secure=False)
+        self._headers = {"Cookie": f"{COOKIE}={token_of(site, role, user=f'a-{role}')}"}
+
+    def get(self, path: str) -> TestResponse:
+        return self._client.get(path, headers=self._headers)
+
+    def see(self, path: str) -> str:
+        """The page's text, which must be there."""
+        reply = self.get(path)
+        assert reply.status_code == 200, (path, reply.status_code, reply.text[-600:])
+        return reply.text
+
+    def post(self, path: str, **fields: object) -> TestResponse:
+        return self._client.post(
+            path, data=fields, headers={**self._headers, "Sec-Fetch-Site": "same-origin"}
+        )
+
+
+def add_people(site: Site) -> None:
+    """One user of each role, `a-` and its name."""
+    with site.database.writing():
+        for role in Role:
+            site.database.users.put(UserRow(name=f"a-{role}", role=role))
+
+
+def field(page: str, name: str) -> str:
+    """The value of the page's first input of this name."""
+    tag = page.split(f'name="{name}"', 1)[1].split(">", 1)[0]
+    return unescape(tag.split('value="', 1)[1].split('"', 1)[0])
