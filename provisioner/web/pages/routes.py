@@ -9,7 +9,7 @@ from provisioner.domain.person import Role
 from provisioner.errors import Exit, NotFoundError, ProvisionError
 from provisioner.web import audience
 from provisioner.web.audience import ANYBODY, Audience
-from provisioner.web.pages import live, login, now, rendering, runs, static_files
+from provisioner.web.pages import consoles, deployments, live, login, now, rendering, runs, static_files
 from provisioner.web.pages.page import Page, Shown
 from provisioner.web.request import status_of
 
@@ -20,6 +20,8 @@ PAGES: tuple[Page, ...] = (
     *now.PAGES,
     *login.PAGES,
     *runs.PAGES,
+    *deployments.PAGES,
+    *consoles.PAGES,
 )
 
 

@@ -115,19 +115,13 @@ def retry(ident: str) -> Response | Shown:
         update={
             "arm": True,
             "expect_count": int(count) if count.isascii() and count.isdigit() and len(count) < 5 else -1,
-            "shown": _digest(),
+            "shown": asked.digest(),
         }
     )
     armed, fault = asked.attempt(lambda: runs.order(wanted))
     if armed is None or isinstance(armed, RunPlan):
         return _retry_page(ident, fault)
     return go(f"/runs/{armed.run.id}")
-
-
-def _digest() -> str:
-    shown = request.form.get("shown", "")
-    is_digest = len(shown) == 64 and set(shown) <= set("0123456789abcdef")
-    return shown if is_digest else "0" * 64  # of nothing that was ever shown
 
 
 def _again(ident: str) -> RunOrder:
