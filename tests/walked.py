@@ -27,7 +27,9 @@ BROKEN = AgentFailed(code=322, sentence="the image's stream broke off five times
 Advance = Callable[[float], None]
 
 
-def walk(site: Site, host: str, advance: Advance, until: Stage = Stage.READY, slow: float = 1.0) -> Deployment:
+def walk(
+    site: Site, host: str, advance: Advance, until: Stage = Stage.READY, slow: float = 1.0
+) -> Deployment:
     """Armed, and told of until it is at that stage; `advance` moves the site's clock by so many seconds."""
     known = site.database.hosts.get(host)
     row = arm(site, known, site.database.images.all()[0], by="ann")
@@ -47,7 +49,9 @@ def write(site: Site, row: Deployment, advance: Advance, share: float = 0.4, rat
         advance(2.0)
         speed = rate * (0.85 + 0.3 * (number * 7 % 11) / 11)
         done, number = min(TOTAL, done + int(2 * speed)), number + 1
-        report = AgentProgress(seq=number, phase="writing", done=done, total=TOTAL, rate=speed, disk="nvme0n1")
+        report = AgentProgress(
+            seq=number, phase="writing", done=done, total=TOTAL, rate=speed, disk="nvme0n1"
+        )
         row = record(site, row.id, report, source="machine")
         kept.add(row.progress.reported, row.attempt, done, speed)
     return row

@@ -36,6 +36,7 @@ def show(ident: str) -> Shown:
     values = {
         "row": row,
         "seen": seen,
+        "is_over": row.stage in RESTING,
         "standing": standing,
         "stages": story.stages(row, events, known, now, standing),
         "log": story.log(events, text, row.created),

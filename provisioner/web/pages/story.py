@@ -162,7 +162,7 @@ def throughput(samples: Sequence[Sample]) -> Throughput | None:
         return None
     rates = sorted(sample.rate for sample in samples)
     middle = rates[len(rates) // 2]
-    sentence = f"{size(middle)}/s in the middle, between {size(rates[0])}/s and {size(rates[-1])}/s"
+    sentence = f"Median {size(middle)}/s, between {size(rates[0])}/s and {size(rates[-1])}/s"
     return Throughput(json.dumps(list(_points(samples)), separators=(",", ":")), sentence)
 
 

@@ -45,7 +45,7 @@ class ThroughputChart extends HTMLElement {
       cursor: { y: false },
       scales: { x: { time: false }, y: { range: (_, __, most) => [0, Math.max(1, most * 1.1)] } },
       axes: [
-        { ...quiet, values: (_, ticks) => ticks.map((tick) => duration(tick)), space: 90 },
+        { ...quiet, values: (_, ticks) => ticks.map((tick) => duration(tick)), space: 90, size: 30 },
         { ...quiet, values: (_, ticks) => ticks.map(speed), size: 74 },
       ],
       series: [{}, { stroke: this.colour("--busy"), width: 2, fill: this.colour("--busy-ground"), points: { show: false }, value: (_, value) => speed(value) }],
