@@ -15,6 +15,7 @@ from provisioner.web.pages.look import Look
 from provisioner.web.pages.moving import Moving
 
 TONES = {"ready": "ok", look.HELD.word: "ok", "moving": "busy", "waiting": "wait", "cancelled": "off"}
+AT_ONCE = 12  # hosts that are looked at anew for one page: each takes some 5 ms
 MOST_NAMES = 24  # hosts of a group that are linked; the others are counted
 
 
@@ -99,7 +100,7 @@ class RunView:
 def of(run: Run, rows: Sequence[DeploymentStatus], now: float) -> RunView:
     """The run with its deployments, in the order in which they were armed."""
     progress, under_way = RunProgress(run, tuple(rows)), [row for row in rows if row.stage in ACTIVE]
-    open_ones = {each.row.id: each for each in moving.of(under_way)}
+    open_ones = {each.row.id: each for each in moving.of(under_way, AT_ONCE)}
     squares = tuple(
         _square(row, open_ones.get(row.id), now, is_canary=number < run.canary)
         for number, row in enumerate(rows)
