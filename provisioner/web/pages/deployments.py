@@ -8,7 +8,7 @@ from provisioner.domain import retry as again
 from provisioner.domain.event import Event
 from provisioner.domain.person import Role
 from provisioner.domain.plan import Plan
-from provisioner.domain.progress import Progress
+from provisioner.domain.progress import BURN_IN_REPORTS_END, REPORTS_END, Progress
 from provisioner.domain.run import RunProgress
 from provisioner.domain.stage import RESTING, Stage
 from provisioner.errors import ProvisionError
@@ -33,7 +33,7 @@ def show(ident: str) -> Shown:
     text = request.args.get("text", "").strip()[:LONGEST_TEXT]
     known = usual.of_profile(site.database, site.database.deployments.get(row.id))
     samples = ThroughputFile(site.settings.state, row.id).read()
-    values = {
+    values: dict[str, object] = {
         "row": row,
         "seen": seen,
         "is_over": row.stage in RESTING,
@@ -44,6 +44,7 @@ def show(ident: str) -> Shown:
         "throughput": story.throughput(samples),
         "writing": row.progress if row.progress.is_of(row.stage) else None,
         "left": _left(row.progress),
+        "is_silent": _is_silent(row.progress, now),
         "disk": row.disk if row.disk.name else row.target,
         "is_written": bool(row.disk.name),
         "is_host": site.database.hosts.known({row.host}),
@@ -55,6 +56,12 @@ def show(ident: str) -> Shown:
 
 def _events(row: DeploymentDetails) -> list[Event]:
     return the_site().database.events.of(row.id, limit=MOST_EVENTS)
+
+
+def _is_silent(moved: Progress, now: float) -> bool:
+    """Whether its last report is so old that its rate holds no longer."""
+    limit = BURN_IN_REPORTS_END if moved.test else REPORTS_END
+    return bool(moved.reported) and now - moved.reported >= limit
 
 
 def _left(moved: Progress) -> float:

@@ -145,7 +145,12 @@ def _retry_page(ident: str, fault: ProvisionError | None) -> Shown:
         if fault is None:
             raise
         raise fault from refused
-    values = {"ident": ident, "plan": plan, "fault": fault, "order": _words(runs.show(ident).run)}
+    values: dict[str, object] = {
+        "ident": ident,
+        "plan": plan,
+        "fault": fault,
+        "order": _words(runs.show(ident).run),
+    }
     return Shown("run_retry.html", values, status_of(fault) if fault else 200)
 
 
