@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field, StrictBool, StrictInt
 
-from provisioner.api.answer import ServiceAnswer
+from provisioner.api.answer import Limit, Query, Resource, ServiceAnswer
 from provisioner.api.deployments import DeploymentStatus, PlanDigest, StopAfter
 from provisioner.domain.deployment import Terms
 from provisioner.domain.event import Event
@@ -56,6 +56,27 @@ class RunArmed(ServiceAnswer):
     run: Run
     deployments: tuple[DeploymentStatus, ...]
     left_out: tuple[LeftOut, ...]
+
+
+class RunQuery(Query):
+    """At most `limit` runs."""
+
+    limit: Limit = 100
+
+
+class RunSummary(Resource):
+    """A run, and how many of its hosts are of each kind: `moving`, `waiting`, `ready`, `failed` and so on."""
+
+    run: Run
+    counts: dict[str, int]
+
+
+class RunList(ServiceAnswer):
+    """The newest first, of `total` that there are; and the service's time `now` in seconds since 1970."""
+
+    runs: tuple[RunSummary, ...]
+    total: int
+    now: float
 
 
 class RunAnswer(ServiceAnswer):

@@ -8,6 +8,7 @@ import click
 from provisioner.cli import question, runs
 from provisioner.cli.options import output_option, with_client
 from provisioner.cli.output import info, local_time, print_record, print_rows
+from provisioner.domain.run import RunProgress
 from provisioner.domain.stage import ACTIVE, RESTING, Stage
 from provisioner.errors import Exit, InputError, ProvisionError
 from provisioner.system.units import counted
@@ -65,10 +66,9 @@ def _followers(client: "Client", host: str) -> list[str]:
         answer = client.run(row.run) if row.run and row.stage not in RESTING else None
     except ProvisionError:  # that it cannot be read hinders no cancelling, which says so itself
         return []
-    canaries = answer.deployments[: answer.run.canary] if answer else ()
-    if answer is None or row.id not in {each.id for each in canaries}:
+    if answer is None:
         return []
-    return _hosts((each for each in answer.deployments if each.id != row.id), {Stage.QUEUED})
+    return [each.host for each in RunProgress(answer.run, answer.deployments).followers_of(row.id)]
 
 
 def _print(rows: "Sequence[DeploymentStatus]", sentence: str, output: str) -> None:

@@ -10,7 +10,6 @@ from provisioner.cli.options import output_option, with_client
 from provisioner.cli.order_options import OrderOptions, RunOptions, order_options, run_options
 from provisioner.cli.output import info, print_record, print_rows, say
 from provisioner.cli.watch import follow
-from provisioner.domain.identity import MachineIdentity
 from provisioner.errors import Exit, InputError, RefusedError
 from provisioner.system.units import counted
 
@@ -18,7 +17,6 @@ if TYPE_CHECKING:
     from provisioner.api.deployments import DeploymentStatus
     from provisioner.api.runs import RunOrder
     from provisioner.client import Client
-    from provisioner.domain.deployment import Terms
     from provisioner.domain.plan import Plan
 
 
@@ -165,6 +163,8 @@ def retry(
     it writes, what it may lose, where it ends (--no-wipe, --no-until and the like take it back), and the
     limits of a run, which is retried as a new run.
     """
+    from provisioner.domain import retry as again
+
     if runs.is_run(host):
         wanted = _retry_order(client, host, how, many)
         if dry_run:
@@ -172,44 +172,18 @@ def retry(
         return _deploy_many(client, wanted, output, how, many)
     _refuse_for_one(many, "provision retry RUN")
     last = client.deployment(host)
-    if last.is_verification:
-        raise RefusedError(
-            f"{last.id} is a verification of {last.host}, retry would erase its disk; nothing was ordered",
-            hint=f"provision verify {last.host}; if its disk is meant: provision deploy {last.host}",
-            code=576,
-        )
-    how = how.once_more(_terms(client, last), last.stop_after)
+    again.require_deployment(last)
+    how = how.once_more(again.terms_of(last, client.events(last.id).events), last.stop_after)
     _say_kept(how, last.id)
     plan = client.plan(last.host, last.image, how.terms)
-    differences = _inventory(plan).differences(last.machine) if host == last.id else ()
-    if differences:
-        raise RefusedError(
-            f"{last.host} is another machine than {last.id} was ordered for: {'; '.join(differences)};"
-            " nothing was ordered",
-            hint=f"if it is meant all the same: provision deploy {last.host}",
-            code=142,
-        )
+    if host == last.id:
+        again.require_same_machine(last, plan.host)
     return _show_plan(client, plan, output, how) if dry_run else order(client, plan, output, how)
-
-
-def _inventory(plan: "Plan") -> MachineIdentity:
-    """The machine that the host is now, as the inventory says."""
-    return MachineIdentity(serial=plan.host.serial, uuid=plan.host.uuid, macs=plan.host.macs)
 
 
 def _say_kept(how: OrderOptions, ident: str) -> None:
     if said := how.describe_kept(ident):
         info(f"{'Keeps':<10}{said}")
-
-
-def _terms(client: "Client", row: "DeploymentStatus") -> "Terms":
-    """Those of its order, all of them; where nobody can read that event, what its row says."""
-    from provisioner.domain.deployment import Terms
-    from provisioner.domain.events.order import OrderArmed
-
-    ordered = (event.data for event in client.events(row.id).events if isinstance(event.data, OrderArmed))
-    found = next(ordered, None)
-    return found.terms if found else Terms(write_mode=row.write_mode, erase_foreign=row.erase_foreign)
 
 
 def _retry_order(client: "Client", ident: str, how: OrderOptions, many: RunOptions) -> "RunOrder":

@@ -3,9 +3,10 @@
 from typing import TYPE_CHECKING
 
 from provisioner.cli.diagnose import cause_lines, waiting_line
-from provisioner.cli.output import info, timestamp
+from provisioner.cli.output import info
 from provisioner.domain.stage import RESTING
 from provisioner.domain.timeline import Timeline
+from provisioner.system.units import timestamp
 
 if TYPE_CHECKING:
     from provisioner.api.deployments import DeploymentEvents

@@ -1,94 +1,29 @@
-"""What failed alike is told once, with all hosts that have it."""
+"""What failed alike, in lines for a terminal."""
 
-import re
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from provisioner.cli.output import MARK, info
-from provisioner.domain.run_report import UNREADABLE
-from provisioner.domain.stage import RESTING, Stage
+from provisioner.domain import failures
 
 if TYPE_CHECKING:
-    from provisioner.api.deployments import DeploymentStatus
-    from provisioner.domain.run_report import HostResult
-
-BAD_RESULTS = (
-    Stage.FAILED.value,
-    Stage.REJECTED.value,
-    UNREADABLE,
-    Stage.CANCELLED.value,
-)  # as they are told
+    from provisioner.domain.failures import HostFailure
 
 
-def without_name(host: str, text: str) -> str:
-    """The text as it would be of any host: without this one's name."""
-    return re.sub(rf"(?<![\w.-]){re.escape(host)}(?![\w-]|\.\w)", "HOST", text)
-
-
-def pattern_of(host: str, text: str) -> str:
-    """The text as it would be of any host: without names, numbers, addresses and MACs."""
-    return re.sub(r"\b[0-9a-f]{2}(:[0-9a-f]{2}){5}\b|\d+", "#", without_name(host, text))
-
-
-@dataclass(frozen=True)
-class HostFailure:
-    """A host that did not end well: `result` as `failed`, its PV code (0 for none), why, what to do."""
-
-    host: str
-    result: str
-    code: int
-    reason: str
-    hint: str
-
-    def of_any(self, text: str) -> str:
-        """The text as it would be of any host."""
-        return without_name(self.host, text)
-
-    @property
-    def pattern(self) -> str:
-        """Its reason, as it would be of any host."""
-        return pattern_of(self.host, self.reason)
-
-
-def of_rows(rows: "Iterable[DeploymentStatus]") -> list[HostFailure]:
-    """Those of the deployments that are at rest and did not end as they were ordered to."""
-    ended = (row for row in rows if row.is_unreadable or (row.stage in RESTING and not row.ended_as_ordered))
-    return [HostFailure(row.host, _result(row), row.code, row.reason, row.hint) for row in ended]
-
-
-def _result(row: "DeploymentStatus") -> str:
-    return UNREADABLE if row.is_unreadable else row.stage.value
-
-
-def of_results(rows: "Iterable[HostResult]") -> list[HostFailure]:
-    """Likewise of a report."""
-    ended = (row for row in rows if row.result in BAD_RESULTS)
-    return [HostFailure(row.host, row.result, row.code, row.reason, row.hint) for row in ended]
-
-
-def tell(failures: Sequence[HostFailure]) -> None:
+def tell(found: "Sequence[HostFailure]") -> None:
     """The most frequent first, to stderr."""
-    for group in grouped(failures):
+    for group in failures.grouped(found):
         for words in told(group, ", ".join(each.host for each in group)):
             info(words)
 
 
-def grouped(failures: Sequence[HostFailure]) -> Iterator[list[HostFailure]]:
-    """Those of the same result and code: failed before cancelled, the most frequent first."""
-    counted = Counter((each.result, each.code) for each in failures).most_common()
-    for alike, _ in sorted(counted, key=lambda pair: BAD_RESULTS.index(pair[0][0])):
-        yield [each for each in failures if (each.result, each.code) == alike]
-
-
-def told(group: Sequence[HostFailure], names: str) -> Iterator[str]:
+def told(group: "Sequence[HostFailure]", names: str) -> Iterator[str]:
     """A group of failures in lines: whose they are (`names`), each reason once, and each hint."""
     first = group[0]
     number = f" (PV-{first.code})" if first.code else ""
     yield f"{MARK} {first.result}{number}: {names}"
-    for pattern, count in Counter(each.pattern for each in group).items():
-        first = next(each for each in group if each.pattern == pattern)
-        yield f"    {first.reason}{f' (and {count - 1} alike)' if count > 1 else ''}"
-        if first.hint:
-            yield f"  → {first.hint if count == 1 else first.of_any(first.hint)}"
+    for reason in failures.reasons(group):
+        alike = f" (and {reason.count - 1} alike)" if reason.count > 1 else ""
+        yield f"    {reason.sentence}{alike}"
+        if reason.hint:
+            yield f"  → {reason.hint}"

@@ -18,10 +18,10 @@ from provisioner.cli.output import (
     print_rows,
     say,
     table_lines,
-    timestamp,
     wrapped,
 )
 from provisioner.cli.polling import poll
+from provisioner.system.units import timestamp
 
 if TYPE_CHECKING:
     from rich.console import Group

@@ -166,11 +166,6 @@ def local_time(seconds: float) -> str:
     return datetime.fromtimestamp(seconds).astimezone().strftime("%Y-%m-%d %H:%M:%S %Z") if seconds else ""
 
 
-def timestamp(seconds: float) -> str:
-    """A moment as RFC 3339, in the reader's own time zone."""
-    return datetime.fromtimestamp(seconds).astimezone().isoformat(timespec="seconds")
-
-
 def console(*, stderr: bool = False) -> "Console":
     """A rich console that is not narrower than its table when nobody looks."""
     from rich.console import Console

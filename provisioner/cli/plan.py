@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from provisioner.cli.failures import pattern_of, without_name
 from provisioner.cli.layout import columns_of
 from provisioner.cli.output import (
     MARK,
@@ -16,6 +15,7 @@ from provisioner.cli.output import (
     print_lines,
     table_lines,
 )
+from provisioner.domain.failures import pattern_of, without_name
 from provisioner.errors import InputError, RefusedError
 from provisioner.system.units import counted, size
 

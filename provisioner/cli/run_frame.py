@@ -9,10 +9,23 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from provisioner.cli import failures, layout
+from provisioner.cli import layout
+from provisioner.cli.failures import told
 from provisioner.cli.output import cell_lines, line, wrapped
-from provisioner.domain.run_report import UNREADABLE
-from provisioner.domain.stage import RESTING, Stage
+from provisioner.domain import failures
+from provisioner.domain.run_totals import (
+    BAD_KINDS,
+    HELD,
+    KINDS,
+    MOVING,
+    OTHER_KINDS,
+    READY,
+    WAITING,
+    counts,
+    describe,
+    kind,
+)
+from provisioner.domain.stage import Stage
 from provisioner.system.units import duration, named
 
 if TYPE_CHECKING:
@@ -21,43 +34,10 @@ if TYPE_CHECKING:
     from provisioner.api.deployments import DeploymentStatus
     from provisioner.domain.timeline import Timeline
 
-MOVING, WAITING, READY, HELD = "moving", "waiting", "ready", "ended as ordered"
-BAD_KINDS = failures.BAD_RESULTS
-OTHER_KINDS = (MOVING, WAITING, HELD, READY)
-KINDS = (*BAD_KINDS, *OTHER_KINDS)
 MARKS = {READY: ("✓", "green"), HELD: ("✓", "green"), WAITING: ("·", "dim"), MOVING: ("▸", "cyan")}
 BAD = ("✗", "red")
 ROOMY = 16  # lines of a screen that has room for more than is needed
 NAMES = 4  # one of so many parts of the screen may be filled with the names of one group
-
-
-def kind(row: "DeploymentStatus") -> str:
-    """One of KINDS."""
-    if row.is_unreadable:
-        return UNREADABLE
-    if row.stage == Stage.READY:
-        return READY
-    if row.stage == Stage.QUEUED:
-        return WAITING
-    if row.stage not in RESTING:
-        return MOVING
-    return HELD if row.ended_as_ordered else row.stage.value
-
-
-def totals(rows: "Iterable[DeploymentStatus]") -> str:
-    """`2 failed, 6 moving, 23 waiting, 9 ready`."""
-    counts = Counter(map(kind, rows))
-    return ", ".join(f"{counts[each]} {each}" for each in KINDS if counts[each])
-
-
-def needs_attention(row: "DeploymentStatus") -> bool:
-    """Whether it moves, or did not end well."""
-    return kind(row) not in (WAITING, READY, HELD)
-
-
-def rank(row: "DeploymentStatus") -> int:
-    """Its place among others: what did not end well first, then what moves."""
-    return KINDS.index(kind(row))
 
 
 def folded(
@@ -117,7 +97,7 @@ class Screen:
 def frame(title: str, stories: Sequence[HostStory], screen: Screen, warning: str = "") -> "list[Text]":
     """The lines of a run that is called `title`: never more than the screen has, none longer than it."""
     rows = [story.row for story in stories]
-    top = wrapped(line((totals(rows), "bold")), screen.width)
+    top = wrapped(line((describe(counts(rows)), "bold")), screen.width)
     if screen.height >= ROOMY:
         top = [*wrapped(line((f"{title}, {len(rows)} hosts", "dim")), screen.width), *top]
     if warning:
@@ -150,7 +130,7 @@ def _failed(rows: "Sequence[DeploymentStatus]", screen: Screen) -> list[_Block]:
     blocks = []
     for group in failures.grouped(failures.of_rows(rows)):
         names = _names([each.host for each in group], screen)
-        head, *reasons = failures.told(group, names)
+        head, *reasons = told(group, names)
         texts = [line((head, "red")), *map(line, reasons)]
         hosts = {each.host for each in group}
         lines = tuple(part for text in texts for part in wrapped(text, screen.width))

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from provisioner.cli import failures, question, run_frame
 from provisioner.cli import plan as plans
+from provisioner.cli import question, run_frame
+from provisioner.cli.failures import tell
 from provisioner.cli.layout import terminal_size
 from provisioner.cli.live_display import LiveDisplay, can_redraw
 from provisioner.cli.output import (
@@ -20,15 +21,15 @@ from provisioner.cli.output import (
     print_lines,
     print_rows,
     table_lines,
-    timestamp,
     wrapped,
 )
 from provisioner.cli.polling import follow_events
+from provisioner.domain import failures, run_totals
 from provisioner.domain.run import RunProgress, nobody_to_deploy
 from provisioner.domain.stage import RESTING, Stage
 from provisioner.domain.timeline import Timeline
 from provisioner.errors import Exit, RefusedError
-from provisioner.system.units import counted, duration
+from provisioner.system.units import counted, duration, timestamp
 
 if TYPE_CHECKING:
     from rich.console import Console, Group
@@ -174,7 +175,7 @@ def _conclude(rows: "Sequence[DeploymentStatus]") -> int:
     others = failures.of_rows(rows)
     waiting = [row for row in rows if row.stage == Stage.QUEUED and not row.is_unreadable]
     ready = len(rows) - len(others) - len(waiting)
-    failures.tell(others)
+    tell(others)
     if lost := [row for row in rows if waiting and row.is_unreadable]:
         info(
             f"{counted(len(waiting), 'host')} cannot begin before {lost[0].id} of {lost[0].host}"
@@ -262,8 +263,7 @@ def show(client: "Client", ident: str, output: str) -> None:
 
 def _waits(run: "Run", rows: "Sequence[DeploymentStatus]") -> str:
     """What those wait for that have not begun, as far as their run says; empty where it says nothing."""
-    last = next((row for row in reversed(rows) if row.stage == Stage.QUEUED and not row.paused), None)
-    hindrance = RunProgress(run, tuple(rows)).hindrance(last) if last else ""
+    hindrance = RunProgress(run, tuple(rows)).rest_hindrance
     return f", the rest waits for {hindrance}" if hindrance else ""
 
 
@@ -281,9 +281,13 @@ def print_deployments(
     """
     out = console()
     size = terminal_size(out.file)
-    ranked = sorted(rows, key=run_frame.rank)
+    ranked = sorted(rows, key=run_totals.rank)
     newest = f"the newest {len(rows)} of {of}: " if of > len(rows) else ""
-    totals = f"{newest}{_deployments(rows)}: {run_frame.totals(rows)}" if len(rows) > 1 or newest else ""
+    totals = (
+        f"{newest}{_deployments(rows)}: {run_totals.describe(run_totals.counts(rows))}"
+        if len(rows) > 1 or newest
+        else ""
+    )
     lines = table_lines(ranked, columns, size and size.columns)
     if size:
         below = len(wrapped(line(totals), size.columns)) + 1 if totals else 1  # and the next prompt
@@ -302,7 +306,7 @@ def _folded(
     again: str,
 ) -> "list[Text]":
     """As many of those that need attention as have room among `room` lines; the others counted."""
-    attention = [row for row in rows if run_frame.needs_attention(row)]
+    attention = [row for row in rows if run_totals.needs_attention(row)]
     below = wrapped(line((f"each of them: {again} | less", "dim")), width)
 
     def drawn(count: int) -> "list[Text]":

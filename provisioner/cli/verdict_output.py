@@ -4,9 +4,9 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from provisioner.cli.output import MARK, info, local_time, print_field, timestamp
+from provisioner.cli.output import MARK, info, local_time, print_field
 from provisioner.errors import DeploymentError, NotAcceptedError, ProvisionError
-from provisioner.system.units import duration
+from provisioner.system.units import duration, timestamp
 
 if TYPE_CHECKING:
     from provisioner.api.verifications import OpenVerification

@@ -20,9 +20,13 @@ def times(database: Database, row: Deployment) -> dict[Stage, UsualTime]:
 
     They are those of the host's profile, by the agent or by an installer as this one, at their first attempt.
     """
-    if row.stage in RESTING:
-        return {}
-    idents = database.deployments.completed_alike(row, MOST)
+    return {} if row.stage in RESTING else of_profile(database, row)
+
+
+def of_profile(database: Database, row: Deployment) -> dict[Stage, UsualTime]:
+    """Likewise of a deployment that may be at rest, by others than itself."""
+    alike = database.deployments.completed_alike(row, MOST)
+    idents = [ident for ident in alike if ident != row.id]
     seconds: dict[Stage, list[float]] = defaultdict(list)
     for _, moves in groupby(database.events.moves(idents), key=lambda move: move.deployment):
         for stage, length in _lengths(list(moves)):

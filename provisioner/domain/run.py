@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from provisioner.domain.deployment import PublicDeployment, Terms
-from provisioner.domain.stage import ACTIVE, RESTING, UNSUCCESSFUL
+from provisioner.domain.stage import ACTIVE, RESTING, UNSUCCESSFUL, Stage
 from provisioner.domain.values import FrozenModel
 from provisioner.errors import RefusedError
 from provisioner.system.units import counted
@@ -85,6 +85,24 @@ class RunProgress:
         if run.stop_after and self.alike[1] + self.active >= run.stop_after:
             return f"the end of one that is under way: {active} of its run, --stop-after {run.stop_after}"
         return ""
+
+    @property
+    def is_gate_open(self) -> bool:
+        """Whether all canaries have ended well, so that others may begin."""
+        return not self._gate
+
+    @property
+    def rest_hindrance(self) -> str:
+        """What those wait for that have not begun, as far as their run says; empty where it says nothing."""
+        queued = (row for row in reversed(self.rows) if row.stage == Stage.QUEUED and not row.paused)
+        last = next(queued, None)
+        return self.hindrance(last) if last else ""
+
+    def followers_of(self, ident: str) -> tuple[PublicDeployment, ...]:
+        """Who waits, and will not begin once the canary of this id has ended; empty for no canary."""
+        if ident not in {row.id for row in self.canaries if row.stage not in RESTING}:
+            return ()
+        return tuple(row for row in self.rows if row.stage == Stage.QUEUED and row.id != ident)
 
     def reason_to_stop(self) -> str:
         """In words, why the rest is better not begun: a canary, or too many alike; empty where nothing is."""

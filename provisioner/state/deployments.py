@@ -1,9 +1,12 @@
 """Deployments: their rows."""
 
 import json
+from collections.abc import Sequence
 
-from provisioner.domain.deployment import Deployment, Verdict
+from provisioner.domain import run_totals
+from provisioner.domain.deployment import Deployment, Verdict, stop_reason
 from provisioner.domain.purpose import Purpose
+from provisioner.domain.run_report import UNREADABLE
 from provisioner.domain.stage import RESTING, Stage
 from provisioner.errors import NotFoundError, UnreadableError
 from provisioner.state import salvage
@@ -22,6 +25,9 @@ RECENT = f"(coalesce(stage_since, 0) >= ? OR stage NOT IN ({RESTING_MARKS}))"  #
 _PROFILE = "CASE WHEN json_valid(body) THEN json_extract(body, '$.profile') END"
 OF_ITS_PROFILE = f"""host IN (SELECT name FROM hosts WHERE {_PROFILE} =
                      (SELECT {_PROFILE} FROM hosts WHERE name = ?))"""  # noqa: S608  our own words
+# as `ended_as_ordered` of a deployment, of those at rest
+AS_ORDERED = f"""coalesce(stop_after, '') != ''
+                 AND coalesce(reason, '') = '{stop_reason("' || stop_after || '")}'"""
 OF_HOST = "host = ? AND NOT of_former_host"
 DEPLOYS = f"{OF_HOST} AND purpose = '{Purpose.DEPLOY}'"  # what writes a disk, and no verification
 LARGE = ("verdict", "host_keys", "hints", "target", "script")  # columns that no list of hosts shows
@@ -181,6 +187,17 @@ class Deployments(Table):
         rows = self._connection.rows("SELECT * FROM deployments WHERE run = ? ORDER BY rowid", ident)
         return [self._or_salvaged(row) for row in rows]
 
+    def counts_of_runs(self, idents: Sequence[str]) -> dict[str, dict[str, int]]:
+        """How many of each run are of each kind (domain/run_totals.py): one query for all of them."""
+        marks = ", ".join("?" for _ in idents)
+        sql = f"""SELECT run, stage, {AS_ORDERED}, count(*) FROM deployments WHERE run IN ({marks})
+                  GROUP BY 1, 2, 3"""  # noqa: S608  marks only
+        found: dict[str, dict[str, int]] = {ident: {} for ident in idents}
+        for run, stage, as_ordered, number in self._connection.tuples(sql, *idents):
+            kind = _kind(stage, as_ordered=bool(as_ordered))
+            found[str(run)][kind] = found[str(run)].get(kind, 0) + key_of(number)
+        return found
+
     def _or_salvaged(self, row: Row) -> Deployment:
         try:
             return self._read(row, to_deployment, row["id"])
@@ -285,6 +302,14 @@ def to_deployment(row: Row) -> Deployment:
         if name in values:
             values[name] = json.loads(str(values[name]))
     return Deployment.model_validate({"verdict": NO_VERDICT, **values})
+
+
+def _kind(stage: SqlValue, *, as_ordered: bool) -> str:
+    """A stage that is none is that of a damaged row."""
+    try:
+        return run_totals.kind_of(Stage(str(stage)), as_ordered=as_ordered)
+    except ValueError:
+        return UNREADABLE
 
 
 def _order(row: tuple[SqlValue, ...]) -> tuple[str, str, Stage]:

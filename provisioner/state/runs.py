@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from provisioner.domain.run import Run
 from provisioner.errors import NotFoundError, UnreadableError
-from provisioner.state.connection import Row, Table, first_of, insertion
+from provisioner.state.connection import Row, Table, first_of, insertion, key_of
 
 SELECT = "SELECT id, body FROM runs"
 UPSERT = f"{insertion('runs', ('id', 'created', 'body'))} ON CONFLICT(id) DO UPDATE SET"
@@ -28,6 +28,15 @@ class Runs(Table):
         if not row:
             raise NotFoundError(f"no run is called {ident!r}", hint="provision status", code=128)
         return self._read(row, _run, ident)
+
+    def newest(self, limit: int) -> list[Run]:
+        """The newest that can be read, the newest first."""
+        rows = self._connection.rows(f"{SELECT} ORDER BY created DESC, rowid DESC LIMIT ?", limit)
+        return self._readable(rows, _run, first_of)
+
+    def count(self) -> int:
+        """How many there are, those included that cannot be read."""
+        return key_of(self._connection.tuples("SELECT count(*) FROM runs")[0][0])
 
     def known(self, idents: Iterable[str]) -> dict[str, Run]:
         """Those of the ids that are there and can be read."""

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 
 MOST_NAMES = 10  # of a list, in a sentence
 
@@ -39,6 +40,11 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} m {whole % 60:02} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02} m"
+
+
+def timestamp(seconds: float) -> str:
+    """A moment as RFC 3339, in the reader's own time zone."""
+    return datetime.fromtimestamp(seconds).astimezone().isoformat(timespec="seconds")
 
 
 def counted(number: int, noun: str) -> str:

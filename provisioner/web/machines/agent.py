@@ -26,12 +26,14 @@ from provisioner.domain.events.agent import (
 from provisioner.domain.events.payload import Payload
 from provisioner.domain.hardware import NeighbourInfo
 from provisioner.domain.host import Host
+from provisioner.domain.progress import WRITES
 from provisioner.domain.stage import Stage
 from provisioner.domain.values import parse_mac
 from provisioner.errors import InputError, TransitionError
 from provisioner.site import lan
 from provisioner.site.site import Site
 from provisioner.state import agent_log as agent_logs
+from provisioner.state.throughput import ThroughputFile
 from provisioner.system.checksum import sha256_text
 from provisioner.web.machines.download_slots import download_slots
 from provisioner.web.machines.refusals import note_refused, note_refused_here
@@ -205,11 +207,19 @@ def progress() -> Response:
         _note_neighbours(row.host, heard(message.neighbours))
     if _is_writing(row, message.attempt) and message.seq > row.progress.seq:
         row = _note(row, AgentProgress.model_validate(message, from_attributes=True))
+        _keep_sample(row, message.seq)
     if message.phase in ("reading back", "finishing"):
         download_slots().release(row.id)
     elif message.phase == "writing":
         download_slots().progress(row.id, message.done / max(1, message.total))
     return _do(row, message.attempt)
+
+
+def _keep_sample(row: Deployment, seq: int) -> None:
+    """How quickly it writes, for whoever asks later; a refused report is none."""
+    now = row.progress
+    if now.seq == seq and now.phase == WRITES and now.total > 1 and not now.is_queued:
+        ThroughputFile(the_site().settings.state, row.id).add(now.reported, row.attempt, now.done, now.rate)
 
 
 def _note_neighbours(host: str, neighbours: tuple[NeighbourInfo, ...]) -> None:

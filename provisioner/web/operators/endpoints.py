@@ -138,6 +138,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("GET", "/deployments/<path:ident>/stream", streams.of_deployment, VIEWER),
     Endpoint("POST", "/deployments/<path:ident>/cancel", deployments.cancel, TECHNICIAN),
     Endpoint("POST", "/deployments/<path:ident>/resume", deployments.resume, TECHNICIAN),
+    Endpoint("GET", "/runs", runs.list_newest, VIEWER),
     Endpoint("POST", "/runs", runs.order, OPERATOR),
     Endpoint("GET", "/runs/<ident>", runs.show, VIEWER),
     Endpoint("GET", "/runs/<ident>/events", runs.events, VIEWER),

@@ -18,8 +18,8 @@ from provisioner.web.request import json_body, the_site
 
 PREFIX = "operators_"  # of blueprints' names
 HOSTS = "operators_hosts"  # the noun whose routes name a host; those of deployments name one, or an order
-DEPLOYMENTS = "operators_deployments"
 HOST_PAGES = "/hosts/"  # the paths of one host's pages
+DEPLOYMENTS = ("operators_deployments.", "pages.deployments_", "pages.consoles_")
 DOOR = frozenset({601, 700, 701, 704, 707, 708, 711})
 PASSWORDS = frozenset({702, 703})  # wrong ones are written down where they are looked at
 
@@ -79,6 +79,6 @@ def _host_asked_about() -> str:
     named, database = request.view_args or {}, the_site().database
     if (request.blueprint == HOSTS or request.path.startswith(HOST_PAGES)) and "name" in named:
         return database.hosts.get(named["name"]).name
-    if request.blueprint == DEPLOYMENTS and "ident" in named:
+    if (request.endpoint or "").startswith(DEPLOYMENTS) and "ident" in named:
         return find(the_site(), named["ident"]).host
     return ""

@@ -9,10 +9,13 @@ from provisioner.api.runs import (
     RunArmed,
     RunCancelled,
     RunEvents,
+    RunList,
     RunOrder,
     RunPlan,
+    RunQuery,
     RunReport,
     RunStatus,
+    RunSummary,
 )
 from provisioner.deployment import admission, plan
 from provisioner.deployment.order import make_id
@@ -103,6 +106,15 @@ def _make_run(site: Site, body: RunOrder) -> Run:
         canary=body.canary,
         retries=body.retry,
     )
+
+
+def list_newest(query: RunQuery) -> RunList:
+    """The newest runs, newest first, each with how many of its hosts are how."""
+    site = the_site()
+    found = site.database.runs.newest(query.limit)
+    counts = site.database.deployments.counts_of_runs([run.id for run in found])
+    rows = tuple(RunSummary(run=run, counts=counts[run.id]) for run in found)
+    return RunList(runs=rows, total=site.database.runs.count(), now=site.clock())
 
 
 def show(ident: str) -> RunAnswer:

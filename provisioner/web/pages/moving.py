@@ -77,15 +77,15 @@ class Details:
         self._kept: dict[str, tuple[float, float, DeploymentDetails]] = {}
         self._lock = threading.Lock()
 
-    def of(self, rows: Sequence[DeploymentStatus]) -> list[Moving]:
-        """All of them; the AT_ONCE whose turn it is are looked at anew."""
+    def of(self, rows: Sequence[DeploymentStatus], at_once: int) -> list[Moving]:
+        """All of them; the `at_once` whose turn it is are looked at anew."""
         site = the_site()
         now = site.clock()
         with self._lock:
             kept = dict(self._kept)
         waiting = [row for row in rows if not self._is_fresh(kept.get(row.id), row, now)]
         waiting.sort(key=lambda row: kept[row.id][0] if row.id in kept else 0.0)
-        for row in waiting[:AT_ONCE]:
+        for row in waiting[:at_once]:
             found = deployments.details(site, site.database.deployments.get(row.id))
             kept[row.id] = (now, row.last_event_at, found)
         open_ones = {row.id for row in rows}
@@ -107,6 +107,6 @@ class Details:
 _details = Details()
 
 
-def of(rows: Sequence[DeploymentStatus]) -> list[Moving]:
-    """Each with what is known of it."""
-    return _details.of([row for row in rows if not row.is_unreadable])
+def of(rows: Sequence[DeploymentStatus], at_once: int = AT_ONCE) -> list[Moving]:
+    """Each with what is known of it; at most `at_once` are looked at anew."""
+    return _details.of([row for row in rows if not row.is_unreadable], at_once)

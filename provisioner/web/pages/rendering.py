@@ -8,6 +8,7 @@ from markupsafe import Markup
 
 from provisioner import __version__
 from provisioner.domain.person import Caller, Role
+from provisioner.system.text import escape_lines
 from provisioner.system.units import counted, duration, size
 from provisioner.web.pages import live, look, static_files
 from provisioner.web.pages.live import LivePart
@@ -38,11 +39,17 @@ LIVE = "live"  # the block
 def prepare(app: Flask) -> None:
     """What templates may use."""
     app.extensions["live_parts"] = live.LiveParts(app.config["LISTENER"])
+    app.jinja_env.finalize = fit
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters.update(ago=ago, size=size, duration=duration, counted=counted, moment=moment)
     app.jinja_env.globals.update(
         look=look, asset=static_files.address, version=__version__, site_name=_site_name
     )
+
+
+def fit(value: object) -> object:
+    """What a template shows: no text of a machine hides, turns round or forges what stands beside it."""
+    return escape_lines(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _site_name() -> str:

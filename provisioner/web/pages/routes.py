@@ -14,7 +14,18 @@ from provisioner.web.pages import (
     admin,
     audit_lines,
     bmc_logins,
+    bulk_orders,
+    consoles,
+    deployments,
     explanations,
+    host,
+    host_bmc,
+    host_changes,
+    host_edit,
+    host_import,
+    host_order,
+    host_render,
+    hosts,
     images,
     live,
     login,
@@ -29,6 +40,7 @@ from provisioner.web.pages import (
     rehearsals,
     rendering,
     reports,
+    runs,
     service_settings,
     static_files,
     twins,
@@ -48,6 +60,8 @@ PAGES: tuple[Page, ...] = (
     *audit_lines.PAGES,
     *bmc_logins.PAGES,
     *bulk_orders.PAGES,
+    *consoles.PAGES,
+    *deployments.PAGES,
     *explanations.PAGES,
     *host.PAGES,
     *host_bmc.PAGES,
@@ -69,6 +83,7 @@ PAGES: tuple[Page, ...] = (
     *racks.PAGES,
     *rehearsals.PAGES,
     *reports.PAGES,
+    *runs.PAGES,
     *service_settings.PAGES,
     *twins.PAGES,
     *users.PAGES,
@@ -81,7 +96,6 @@ def blueprint() -> Blueprint:
     for page in PAGES:
         made.add_url_rule(page.path, page.name, _view(page), methods=[page.method])
     made.after_request(_forget)
-    made.after_request(rendering.guard)
     made.after_request(rendering.guard)
     made.add_url_rule("/static/<digest>/<name>", "static_file", static_files.serve, methods=["GET"])
     return made

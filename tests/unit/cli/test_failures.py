@@ -3,7 +3,7 @@
 import pytest
 
 from provisioner.cli import failures
-from provisioner.cli.failures import HostFailure
+from provisioner.domain.failures import HostFailure
 
 
 def failure(host: str, reason: str, *, code: int = 201, hint: str = "") -> HostFailure:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from provisioner.api.deployments import DeploymentStatus
 from provisioner.cli import layout, run_frame
 from provisioner.cli.run_frame import HostStory, Screen
+from provisioner.domain import run_totals
 from provisioner.domain.deployment import stop_reason
 from provisioner.domain.progress import Progress
 from provisioner.domain.stage import RESTING, Stage
@@ -58,7 +59,7 @@ def test_no_screen_is_too_small_for_the_totals(
     ]
     lines = drawn(stories, width, height)
     assert len(lines) <= height and all(layout.cells(line) <= width for line in lines)
-    assert run_frame.totals([each.row for each in stories]) in flat(lines)
+    assert run_totals.describe(run_totals.counts([each.row for each in stories])) in flat(lines)
     assert "…" not in flat(lines)
 
 
@@ -66,11 +67,11 @@ def test_no_screen_is_too_small_for_the_totals(
 def test_each_host_is_shown_or_counted(hosts: list[tuple[Stage, bool]], width: int) -> None:
     stories = [story(number, stage) for number, (stage, _) in enumerate(hosts)]
     text = flat(drawn(stories, width, 24)[1:])
-    for kind in run_frame.KINDS:
-        count = sum(run_frame.kind(each.row) == kind for each in stories)
+    for kind in run_totals.KINDS:
+        count = sum(run_totals.kind(each.row) == kind for each in stories)
         more = re.search(rf"[✗✓▸·] (\d+) (more )?{kind}", text)
         named = {
-            each.row.host for each in stories if run_frame.kind(each.row) == kind and each.row.host in text
+            each.row.host for each in stories if run_totals.kind(each.row) == kind and each.row.host in text
         }
         beyond = sum(
             int(words) for words in re.findall(rf"{kind} \(PV-\d+\): [^✗▸·✓]*? and (\d+) more", text)

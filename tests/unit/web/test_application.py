@@ -16,6 +16,7 @@ from provisioner.errors import BusyError, DiskFullError, NotNowError
 from provisioner.site.site import Site
 from provisioner.state.connection import Connection
 from provisioner.state.notify import Listener
+from provisioner.state.throughput import ThroughputFile
 from provisioner.web.application import create_app
 
 OWN = {"REMOTE_ADDR": "10.77.0.64"}  # vc-1's address
@@ -173,3 +174,21 @@ def test_a_file_is_sent_whole_unless_one_part_of_this_very_file_is_wanted(
     told.close()
     head = client.head("/boot/files/vmlinuz", headers=headers, environ_base=OWN)
     assert (head.status_code, head.headers["Content-Length"], head.data) == (200, "1000", b"")
+
+
+def test_how_quickly_a_disk_is_written_is_kept_as_it_goes(
+    site: Site, client: FlaskClient, row: Deployment
+) -> None:
+    told = client.post("/agent/v1/hello", json=hello(), environ_base=OWN).get_json()
+    headers = {"Authorization": f"Bearer {told['token']}"}
+    for seq, done in ((1, 1 << 20), (2, 3 << 20), (2, 3 << 20)):
+        report = {"deployment": row.id, "attempt": 1, "seq": seq, "phase": "writing"}
+        body = {**report, "done": done, "total": 1 << 30, "rate": 1e6, "note": "", "disk": "vda"}
+        assert (
+            client.post("/agent/v1/progress", json=body, headers=headers, environ_base=OWN).status_code == 200
+        )
+    kept = ThroughputFile(site.settings.state, row.id).read()
+    assert [(sample.attempt, sample.done, sample.rate) for sample in kept] == [
+        (1, 1 << 20, 1e6),
+        (1, 3 << 20, 1e6),
+    ]

@@ -1,0 +1,183 @@
+"""Runs: one order for many hosts, how each of them is, and how it ended."""
+
+from flask import Response, request
+
+from provisioner.api.runs import RunOrder, RunPlan, RunQuery
+from provisioner.domain import run_csv, run_totals
+from provisioner.domain.deployment import Deployment
+from provisioner.domain.failures import of_rows
+from provisioner.domain.person import Role
+from provisioner.domain.run import Run
+from provisioner.domain.stage import ACTIVE, Stage
+from provisioner.errors import ProvisionError
+from provisioner.web.operators import runs
+from provisioner.web.pages import asked, run_view
+from provisioner.web.pages.page import Page, Shown, go
+from provisioner.web.request import status_of, the_site
+
+MOST = 200  # runs of the list
+VIEWS = ("grid", "list")
+
+
+def list_all() -> Shown:
+    """The newest first, each with how many of its hosts are how."""
+    found = runs.list_newest(RunQuery(limit=MOST))
+    rows = [
+        {
+            "run": each.run,
+            "total": sum(each.counts.values()),
+            "told": run_totals.describe(each.counts),
+            "shares": run_view.shares(each.counts),
+            "is_over": not each.counts.keys() & {run_totals.MOVING, run_totals.WAITING},
+            "bad": sum(each.counts.get(kind, 0) for kind in run_totals.BAD_KINDS),
+        }
+        for each in found.runs
+    ]
+    return Shown(
+        "runs.html", {"rows": rows, "total": found.total, "hosts": the_site().database.hosts.count()}
+    )
+
+
+def show(ident: str) -> Shown:
+    """One run: the grid of its hosts, its gate, what hinders it and what can be done."""
+    found, now = runs.show(ident), the_site().clock()
+    rows = found.deployments
+    queued = [row for row in rows if row.stage == Stage.QUEUED and not row.is_unreadable]
+    view = request.args.get("view", "")
+    values = {
+        "seen": run_view.of(found.run, rows, now),
+        "view": view if view in VIEWS else "grid",
+        "order": _words(found.run),
+        "told": run_totals.describe(run_totals.counts(rows)),
+        "is_open": any(row.stage in ACTIVE or row in queued for row in rows),
+        "can_pause": any(not row.paused for row in queued),
+        "can_resume": any(row.paused for row in queued),
+        "can_retry": bool(of_rows(rows)),
+        "may_pause": asked.may(Role.TECHNICIAN),
+        "may_order": asked.may(Role.OPERATOR),
+        "expires": min((row.expires for row in queued if row.paused), default=0.0),
+    }
+    return Shown("run.html", values)
+
+
+def _words(run: Run) -> list[str]:
+    """Limits and terms of the order, as far as they are not as usual."""
+    terms = run.terms
+    said = {
+        f"at most {run.max_parallel} at one time": run.max_parallel,
+        f"stops after {run.stop_after} that fail alike": run.stop_after,
+        f"each ends after {run.until}": run.until,
+        {"full": "writes everything anew", "wipe": "wipes each disk first"}.get(
+            terms.write_mode, ""
+        ): terms.write_mode != "delta",
+        "what is not ours may be erased": terms.erase_foreign,
+        "an older version is allowed": terms.allow_downgrade,
+    }
+    return [words for words, holds in said.items() if holds]
+
+
+def pause(ident: str) -> Response:
+    """Let no further host begin."""
+    runs.pause(ident)
+    return go(f"/runs/{ident}")
+
+
+def resume(ident: str) -> Response:
+    """Let it go on."""
+    runs.resume(ident)
+    return go(f"/runs/{ident}")
+
+
+def ask_cancel(ident: str) -> Shown:
+    """What would end, and whose it is."""
+    found = runs.show(ident)
+    moving = run_view.moving_hosts(found.deployments)
+    waiting = sum(row.stage == Stage.QUEUED for row in found.deployments)
+    values = {"run": found.run, "moving": moving, "waiting": waiting, "total": len(found.deployments)}
+    return Shown("run_cancel.html", values)
+
+
+def cancel(ident: str) -> Response:
+    """End all that is not at rest."""
+    runs.cancel(ident)
+    return go(f"/runs/{ident}")
+
+
+def ask_retry(ident: str) -> Shown:
+    """What failed or was cancelled, as plans; it is ordered once their number was typed."""
+    return _retry_page(ident, None)
+
+
+def retry(ident: str) -> Response | Shown:
+    """The new run, or why it was not ordered."""
+    count = request.form.get("expect_count", "").strip()
+    wanted = _again(ident).model_copy(
+        update={
+            "arm": True,
+            "expect_count": int(count) if count.isascii() and count.isdigit() and len(count) < 5 else -1,
+            "shown": asked.digest(),
+        }
+    )
+    armed, fault = asked.attempt(lambda: runs.order(wanted))
+    if armed is None or isinstance(armed, RunPlan):
+        return _retry_page(ident, fault)
+    return go(f"/runs/{armed.run.id}")
+
+
+def _again(ident: str) -> RunOrder:
+    """With the terms and limits of the run before."""
+    old = runs.show(ident).run
+    return RunOrder(
+        retry=ident,
+        max_parallel=old.max_parallel,
+        canary=old.canary,
+        stop_after=old.stop_after,
+        until=old.until,
+        terms=old.terms,
+    )
+
+
+def _retry_page(ident: str, fault: ProvisionError | None) -> Shown:
+    wanted = _again(ident)
+    try:
+        plan = runs.order(wanted)
+    except ProvisionError as refused:
+        if fault is None:
+            raise
+        raise fault from refused
+    values: dict[str, object] = {
+        "ident": ident,
+        "plan": plan,
+        "fault": fault,
+        "order": _words(runs.show(ident).run),
+    }
+    return Shown("run_retry.html", values, status_of(fault) if fault else 200)
+
+
+def report(ident: str) -> Shown:
+    """How each host ended: a table that is printed or taken along."""
+    found = runs.report(ident)
+    rows: list[Deployment] = the_site().database.deployments.of_run(ident)
+    return Shown("run_report.html", {"report": found, "told": run_totals.describe(run_totals.counts(rows))})
+
+
+def report_csv(ident: str) -> Response:
+    """Likewise for a spreadsheet."""
+    found = runs.report(ident)
+    reply = Response(run_csv.render(found.hosts), content_type="text/csv; charset=utf-8")
+    reply.headers["Content-Disposition"] = f'attachment; filename="{found.run.id}.csv"'
+    return reply
+
+
+PAGES = (
+    Page("GET", "/runs", list_all, Role.VIEWER),
+    Page("GET", "/runs/<ident>", show, Role.VIEWER),
+    Page("POST", "/runs/<ident>/pause", pause, Role.TECHNICIAN),
+    Page("POST", "/runs/<ident>/resume", resume, Role.OPERATOR),
+    Page("GET", "/runs/<ident>/cancel", ask_cancel, Role.OPERATOR),
+    Page("POST", "/runs/<ident>/cancel", cancel, Role.OPERATOR),
+    Page("GET", "/runs/<ident>/retry", ask_retry, Role.OPERATOR),
+    Page("POST", "/runs/<ident>/retry", retry, Role.OPERATOR),
+    Page("GET", "/runs/<ident>/report", report, Role.VIEWER),
+    Page("GET", "/runs/<ident>/report.csv", report_csv, Role.VIEWER),
+)
