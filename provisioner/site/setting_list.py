@@ -10,7 +10,7 @@ from pydantic_core import PydanticUndefined
 
 from provisioner.settings import FIXED, Settings
 
-HIDDEN = "•••"
+HIDDEN = "***"
 SECRET_URLS = frozenset({("webhooks", "url")})  # a receiver's path may be what it is known by
 
 

@@ -15,12 +15,12 @@ AUDIENCES: Mapping[str, Audience] = {"not_here.moved": LAN, "not_here.first_page
 routes = Blueprint("not_here", __name__)
 
 
-@routes.route("/", methods=["GET"])
+@routes.route("/", methods=["GET"], strict_slashes=False)
 @routes.route("/<any(t, login):page>", methods=["GET"])
 def first_page(page: str = "") -> Response:
     """Who types the address into a browser is sent to the pages; 404 where people have no port."""
     settings = the_site().settings
-    if not settings.https_port:
+    if not settings.https_port or request.environ["PATH_INFO"].startswith("//"):
         abort(404)
     name = request.host.rpartition(":")[0] or request.host
     url = settings.api_url_as(name) if name in settings.api_names else settings.api_url

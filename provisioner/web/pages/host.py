@@ -47,7 +47,7 @@ NOTICES = {
 }
 
 
-class Step(NamedTuple):
+class OrderStep(NamedTuple):
     """One stage of an order: its record, and `done`, `current`, `bad` (it ended there) or `waiting`."""
 
     record: StageRecord
@@ -59,7 +59,7 @@ class LastOrder:
     """A host's present or last order: the row, its steps, and of its events the newest, newest first."""
 
     row: DeploymentDetails
-    steps: tuple[Step, ...]
+    steps: tuple[OrderStep, ...]
     events: tuple[Event, ...]
     total: int
 
@@ -110,16 +110,16 @@ def _order(name: str) -> LastOrder | None:
     return LastOrder(found.deployment, steps, told[:NEWEST_EVENTS], len(told))
 
 
-def _steps(row: DeploymentDetails, records: Sequence[StageRecord]) -> Iterator[Step]:
+def _steps(row: DeploymentDetails, records: Sequence[StageRecord]) -> Iterator[OrderStep]:
     begun = [record.stage for record in records if record.began]
     is_bad = row.stage in RESTING and not row.ended_as_ordered
     for record in records:
         if is_bad and begun and record.stage == begun[-1]:
-            yield Step(record, "bad")
+            yield OrderStep(record, "bad")
         elif record.began and not record.ended and row.stage not in RESTING:
-            yield Step(record, "current")
+            yield OrderStep(record, "current")
         else:
-            yield Step(record, "done" if record.began else "waiting")
+            yield OrderStep(record, "done" if record.began else "waiting")
 
 
 def _cards(facts: HardwareFacts) -> Iterator[tuple[NicInfo, str]]:

@@ -35,7 +35,7 @@ STAGES: dict[Stage, Look] = {
     Stage.CANCELLED: Look("cancelled", "minus", "off", "–"),
 }
 NEW = Look("never deployed", "dot", "off", "·")
-PAUSED = Look("paused", "pause", "warn", "❚")
+PAUSED = Look("paused", "pause", "warn", "=")
 STUCK = Look("stuck", "alert", "warn", "?")
 HELD = Look("ended as ordered", "check", "ok", "✓")
 STRANGER = Look("not known yet", "search", "warn", "?")

@@ -24,7 +24,7 @@ def played(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[str, str, str
     """As if inside the lab; every rehearsal is written down and goes well."""
     made: list[tuple[str, str, str, Path | None]] = []
 
-    def one(name: str, options: Options, keep: Path | None) -> Report:
+    def one(name: str, options: Options, keep: Path | None, archive: Path | None) -> Report:
         made.append((name, options.firmware, options.disk, keep))
         return Report(name, firmware=options.firmware, result="ready", checks=[Check("all", True, "")])
 
@@ -80,8 +80,8 @@ def test_one_rehearsal_that_went_wrong_fails_them_all(
     good = rehearse._one
     wrong = {("deploy", "uefi"): Check("all", False, "no hello")}
 
-    def one(name: str, options: Options, keep: Path | None) -> Report:
-        made = good(name, options, keep)
+    def one(name: str, options: Options, keep: Path | None, archive: Path | None) -> Report:
+        made = good(name, options, keep, archive)
         made.checks += [check for key, check in wrong.items() if key == (name, options.firmware)]
         return made
 

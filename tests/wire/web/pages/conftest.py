@@ -14,7 +14,7 @@ from provisioner.state import alive, secret_keys
 from provisioner.state.database import Database
 from tests import pagelab
 from tests.unit.conftest import settings_of, trust
-from tests.wire.pages import browserlab
+from tests.wire.web.pages import browserlab
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,12 @@ from provisioner.domain.events.order import OrderCancelled
 from provisioner.domain.person import ROOT, Caller, Role
 from provisioner.domain.stage import Stage
 from provisioner.web.pages.routes import PAGES
-from tests.wire.pages.browserlab import Theme, window
+from tests.wire.web.pages.browserlab import Theme, window
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-    from tests.wire.pages.conftest import Served
+    from tests.wire.web.pages.conftest import Served
 
 PASSWORD = "several words together"
 MOST_SHIFT = 0.02  # of the layout, by itself
