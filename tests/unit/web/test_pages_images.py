@@ -22,6 +22,7 @@ CHUNK = 1 << 20
 
 @pytest.fixture
 def client(site: Site) -> Iterator[FlaskClient]:
+    (site.settings.state / "images").mkdir(exist_ok=True)
     with browser(site) as made:
         yield made
 
