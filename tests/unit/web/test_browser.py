@@ -232,6 +232,7 @@ def test_the_plain_address_leads_to_the_pages(site: Site) -> None:
             assert (reply.status_code, reply.headers["Location"]) == (303, f"https://{told}/")
         assert client.get("/t", headers={"Host": "10.77.0.1"}).headers["Location"] == "https://10.77.0.1/t"
         assert client.get("/hosts").status_code == 404
+        assert client.get("/", environ_overrides={"PATH_INFO": "//"}).status_code == 404
 
 
 # --- the first page ---
