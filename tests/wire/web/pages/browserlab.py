@@ -24,11 +24,11 @@ Theme = Literal["light", "dark"]
 
 
 @contextmanager
-def started() -> Iterator[Browser]:
+def started(program: str | Path = CHROMIUM) -> Iterator[Browser]:
     """The browser itself; its profile is forgotten afterwards."""
     with sync_playwright() as playwright:
         # root has no sandbox of its own; nothing but our own pages is read
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
         try:
             yield browser
         finally:
