@@ -19,11 +19,10 @@ class Browser:
 
     def __init__(self, site: Site, client: FlaskClient, role: Role) -> None:
         self._client = client
-        client.set_cookie(COOKIE, token_of(site, role, user=f"a-{role}"), domain="localhost", secure=False)
-        self._headers = {"Cookie": f"{COOKIE}={token_of(site, role, user=f'a-{role}')}"}
+        client.set_cookie(COOKIE, token_of(site, role, user=f"a-{role}"), secure=False)
 
-    def get(self, path: str) -> TestResponse:
-        return self._client.get(path, headers=self._headers)
+    def get(self, path: str, **query: str) -> TestResponse:
+        return self._client.get(path, query_string=query or None)
 
     def see(self, path: str) -> str:
         """The page's text, which must be there."""
@@ -31,10 +30,17 @@ class Browser:
         assert reply.status_code == 200, (path, reply.status_code, reply.text[-600:])
         return reply.text
 
+    def see_anew(self, path: str) -> str:
+        """Likewise, as things are now: a page may be a second old that something beside pages has changed."""
+        self._client.application.extensions["live_parts"].forget()
+        return self.see(path)
+
     def post(self, path: str, **fields: object) -> TestResponse:
-        return self._client.post(
-            path, data=fields, headers={**self._headers, "Sec-Fetch-Site": "same-origin"}
-        )
+        return self._client.post(path, data=fields, headers={"Sec-Fetch-Site": "same-origin"})
+
+    def log_out(self) -> None:
+        """The browser has no cookie any more."""
+        self._client.delete_cookie(COOKIE)
 
 
 def add_people(site: Site) -> None:
