@@ -1,5 +1,7 @@
 """What tests of the pages about hosts share: a browser of each role, and a site with hosts in each state."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from html import unescape
 
 from flask.testing import FlaskClient
@@ -7,7 +9,9 @@ from werkzeug.test import TestResponse
 
 from provisioner.domain.person import Role
 from provisioner.site.site import Site
+from provisioner.state.notify import Listener
 from provisioner.state.users import UserRow
+from provisioner.web.application import create_app
 from provisioner.web.session import COOKIE
 from tests.access import token_of
 
@@ -41,6 +45,18 @@ class Browser:
     def log_out(self) -> None:
         """The browser has no cookie any more."""
         self._client.delete_cookie(COOKIE)
+
+
+As = Callable[[Role], Browser]
+
+
+@contextmanager
+def browsers(site: Site) -> Iterator[As]:
+    """A browser for each role, all of them before the same application."""
+    add_people(site)
+    with Listener(site.settings.state, "api") as listener:
+        app = create_app(site, listener, "api")
+        yield lambda role: Browser(site, app.test_client(), role)
 
 
 def add_people(site: Site) -> None:

@@ -8,22 +8,17 @@ import pytest
 
 from provisioner.domain.person import Role
 from provisioner.site.site import Site
-from provisioner.state.notify import Listener
-from provisioner.web.application import create_app
 from tests import pagelab
 from tests.hostile_words import WORDS
-from tests.unit.web.hosts_lab import NASTY, Browser, add_people, field
+from tests.unit.web.hosts_lab import NASTY, As, Browser, browsers, field
 
-As = Callable[[Role], Browser]
 HEADINGS = "name,mac,serial,rack,profile,bmc\n"
 
 
 @pytest.fixture
 def browser(site: Site) -> Iterator[As]:
-    add_people(site)
-    with Listener(site.settings.state, "api") as listener:
-        app = create_app(site, listener, "api")
-        yield lambda role: Browser(site, app.test_client(), role)
+    with browsers(site) as found:
+        yield found
 
 
 @pytest.fixture
