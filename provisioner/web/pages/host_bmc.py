@@ -51,8 +51,10 @@ def _go_to(name: str, number: int) -> Response:
 
 
 def result(name: str, ident: int) -> Shown:
-    """What came of a request, as soon as it is known. Raises NotFoundError where it is another host's."""
+    """What came of a request, as soon as it is known. Raises NotFoundError where it is none of the host's."""
     found, fault = submitted.attempt(lambda: bmc.result(ident, WaitQuery()).request)
+    if isinstance(fault, NotFoundError):
+        raise fault
     if found and found.host != name:
         raise NotFoundError(f"{name} was not asked that", hint="go back to the host")
     sensors = sorted(

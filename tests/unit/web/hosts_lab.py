@@ -1,5 +1,6 @@
 """What tests of the pages about hosts share: a browser of each role, and a site with hosts in each state."""
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from html import unescape
@@ -7,6 +8,7 @@ from html import unescape
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from provisioner.domain.host import Host
 from provisioner.domain.person import Role
 from provisioner.site.site import Site
 from provisioner.state.notify import Listener
@@ -70,3 +72,16 @@ def field(page: str, name: str) -> str:
     """The value of the page's first input of this name."""
     tag = page.split(f'name="{name}"', 1)[1].split(">", 1)[0]
     return unescape(tag.split('value="', 1)[1].split('"', 1)[0])
+
+
+def change(site: Site, name: str, **values: object) -> Host:
+    """Somebody else changes it, beside all pages."""
+    host = site.database.hosts.get(name).model_copy(update=values)
+    site.database.put_inventory([host], [], site.settings.hosts_range)
+    return host
+
+
+def words(page: str) -> str:
+    """What a person reads of it."""
+    text = page.split('<main id="content">')[1].split("</main>", maxsplit=1)[0]
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", text)).split())

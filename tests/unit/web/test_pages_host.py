@@ -1,27 +1,21 @@
 """The pages of one host: how it stands, what is ordered of it, and what the inventory says of it."""
 
-import re
 from collections.abc import Iterator
 from html import unescape
-from ipaddress import IPv4Address
 
 import pytest
 
 from provisioner.deployment import rendering
 from provisioner.domain.deployment import Deployment
-from provisioner.domain.host import Bmc, Host
 from provisioner.domain.person import Role
 from provisioner.domain.profile import Hints, Profile
 from provisioner.domain.purpose import Purpose
 from provisioner.site.site import Site
-from provisioner.state.alive import mark_alive
-from provisioner.state.requests import BmcFault, BmcResult, BmcSensor
 from tests import pagelab
-from tests.unit.web.hosts_lab import NASTY, As, Browser, browsers, field
+from tests.unit.web.hosts_lab import NASTY, As, Browser, browsers, change, field, words
 
 NEW, READY, WRITING = "vc-0013", "vc-0008", "vc-0004"
 TYPED = {"confirmation": "0013"}  # the last four of its serial
-POWERED = Bmc(driver="ipmi", address=IPv4Address("10.77.0.9"), port=623, secret="rack")
 
 
 @pytest.fixture
@@ -34,18 +28,6 @@ def browser(site: Site) -> Iterator[As]:
 @pytest.fixture
 def operator(browser: As) -> Browser:
     return browser(Role.OPERATOR)
-
-
-def change(site: Site, name: str = NEW, **values: object) -> Host:
-    """Somebody else changes it, beside all pages."""
-    host = site.database.hosts.get(name).model_copy(update=values)
-    site.database.put_inventory([host], [], site.settings.hosts_range)
-    return host
-
-
-def words(page: str) -> str:
-    text = page.split('<main id="content">')[1].split("</main>", maxsplit=1)[0]
-    return " ".join(unescape(re.sub(r"<[^>]+>", " ", text)).split())
 
 
 def last(site: Site, name: str = NEW) -> Deployment | None:
@@ -90,7 +72,7 @@ class TestHost:
     def test_what_an_inventory_says_is_only_text(
         self, site: Site, operator: Browser, text: str, tail: str
     ) -> None:
-        change(site, rack=text, serial=text)
+        change(site, NEW, rack=text, serial=text)
         page = operator.see(f"/hosts/{NEW}{tail}")
         assert "<script>alert" not in page and "<img" not in page and 'href="javascript' not in page
         assert text in unescape(page)
@@ -127,7 +109,7 @@ class TestDeploy:
 
     def test_what_is_otherwise_than_shown_is_shown_anew(self, site: Site, operator: Browser) -> None:
         shown = self.shown(operator)
-        change(site, serial="S990013")
+        change(site, NEW, serial="S990013")
         reply = operator.post(f"/hosts/{NEW}/deploy", shown=shown, **TYPED)
         assert reply.status_code == 409 and "PV-146" in reply.text and last(site) is None
         assert (
@@ -144,7 +126,7 @@ class TestDeploy:
         self, site: Site, operator: Browser
     ) -> None:
         shown = self.shown(operator)
-        change(site, locked=True)
+        change(site, NEW, locked=True)
         page = operator.see(f"/hosts/{NEW}/deploy")
         assert "It cannot be deployed now" in page and "PV-131" in page and 'name="confirmation"' not in page
         assert operator.post(f"/hosts/{NEW}/deploy", shown=shown, **TYPED).status_code == 409
@@ -218,7 +200,7 @@ class TestRemoval:
         assert not site.database.hosts.known([NEW])
 
     def test_why_it_cannot_be_is_told_before_it_is_asked(self, site: Site, operator: Browser) -> None:
-        change(site, locked=True)
+        change(site, NEW, locked=True)
         for host, code in ((NEW, 131), (WRITING, 132)):
             page = operator.see(f"/hosts/{host}/remove")
             assert f"PV-{code}" in page and 'name="confirmation"' not in page
@@ -267,7 +249,7 @@ class TestEdit:
         return {**told, "macs": macs, "profile": "cube", "bmc.driver": "manual", **changes}
 
     def test_what_is_typed_is_kept_and_the_rest_stays(self, site: Site, operator: Browser) -> None:
-        change(site, disk=Hints(serial="S64"), locked=True)
+        change(site, NEW, disk=Hints(serial="S64"), locked=True)
         form = self.form(operator, rack="C1/U1", macs="02:00:00:00:00:0a\nac:1f:6b:0a:00:0d")
         form |= {"bmc.driver": "redfish", "bmc.address": "10.77.0.9", "bmc.secret": "rack"}
         assert "is kept" in operator.see(operator.post(f"/hosts/{NEW}/edit", **form).headers["Location"])
@@ -278,7 +260,7 @@ class TestEdit:
 
     def test_another_edit_of_the_meantime_is_not_written_over(self, site: Site, operator: Browser) -> None:
         form = self.form(operator, rack="C1/U1")
-        change(site, serial="S99")
+        change(site, NEW, serial="S99")
         for _ in range(2):
             reply = operator.post(f"/hosts/{NEW}/edit", **form)
             assert reply.status_code == 409 and "serial of vc-0013 was changed" in reply.text
@@ -337,85 +319,4 @@ class TestRendering:
     def test_where_none_can_be_made_it_is_told_why(self, site: Site, operator: Browser) -> None:
         site.database.put_inventory([], [Profile(name="cube", image="none")], site.settings.hosts_range)
         said = words(operator.see(f"/hosts/{NEW}/render"))
-        assert "none" in said and "PV-126" in said
-
-
-class TestBmc:
-    """What the worker is asked to do, and what came of it."""
-
-    @pytest.fixture(autouse=True)
-    def powered(self, site: Site) -> None:
-        change(site, bmc=POWERED)
-        mark_alive(site.settings.state, site.clock())
-
-    def ask(self, browser: Browser, **form: str) -> str:
-        """The address of what comes of it."""
-        reply = browser.post(f"/hosts/{NEW}/bmc", **form)
-        assert reply.status_code == 303, words(reply.text)
-        return reply.headers["Location"]
-
-    @pytest.mark.parametrize(
-        "action, argument",
-        [("test", ""), ("sensors", ""), ("identify", "on"), ("power", "state"), ("power", "on")],
-    )
-    def test_what_harms_nothing_is_asked_at_once(
-        self, site: Site, browser: As, action: str, argument: str
-    ) -> None:
-        technician = browser(Role.TECHNICIAN)
-        where = self.ask(technician, action=action, argument=argument)
-        (asked,) = site.database.requests.open()
-        assert (asked.host, asked.action, asked.argument) == (NEW, action, argument)
-        assert where == f"/hosts/{NEW}/bmc/{asked.id}" and "The worker asks" in technician.see(where)
-
-    @pytest.mark.parametrize("argument", ["off", "reset"])
-    def test_what_ends_all_that_runs_is_confirmed(self, site: Site, operator: Browser, argument: str) -> None:
-        told = {"action": "power", "argument": argument}
-        assert "nothing is shut down" in operator.see(f"/hosts/{NEW}/power")
-        for typed in ("", "yes", "vc-0014"):
-            refused = operator.post(f"/hosts/{NEW}/bmc", **told, confirmation=typed)
-            assert refused.status_code == 409 and "PV-133" in refused.text
-        assert site.database.requests.open() == []
-        self.ask(operator, **told, confirmation=NEW)
-        assert [each.argument for each in site.database.requests.open()] == [argument]
-
-    @pytest.mark.parametrize("form", [{}, {"action": "x"}, {"action": "power", "argument": "x"}])
-    def test_what_no_bmc_does_is_told(self, site: Site, operator: Browser, form: dict[str, str]) -> None:
-        reply = operator.post(f"/hosts/{NEW}/bmc", **form)
-        assert reply.status_code == 400 and "PV-100" in reply.text and not site.database.requests.open()
-
-    def test_a_host_without_one_is_told_and_offered_no_switch(self, operator: Browser) -> None:
-        assert "/hosts/vc-0014/bmc" not in operator.see("/hosts/vc-0014")
-        reply = operator.post("/hosts/vc-0014/bmc", action="identify", argument="on")
-        assert reply.status_code == 400 and "PV-204" in reply.text and "Power off" not in reply.text
-
-    def test_what_came_of_it_is_told_the_worst_first(self, site: Site, operator: Browser) -> None:
-        where = self.ask(operator, action="sensors")
-        sensors = (
-            BmcSensor(name="Fan 1", value=9000, unit="RPM", health="ok"),
-            BmcSensor(name=NASTY[0], states=("failed",), health="critical"),
-        )
-        answer(site, BmcResult(sensors=sensors, confirmed=True))
-        page = operator.see(where)
-        assert words(page).index(NASTY[0]) < words(page).index("Fan 1 9000 RPM") and NASTY[0] not in page
-
-    def test_why_nothing_came_of_it_is_told(self, site: Site, operator: Browser) -> None:
-        where = self.ask(operator, action="test")
-        answer(site, BmcResult(error=BmcFault(message="it is silent", hint="its cable?", code=201, exit=5)))
-        said = words(operator.see(where))
-        assert "not done" in said and "it is silent" in said and "its cable?" in said and "PV-201" in said
-        number = where.rpartition("/")[2]
-        assert operator.get(f"/hosts/vc-0014/bmc/{number}").status_code == 404, "it was asked of another"
-        assert operator.get(f"/hosts/{NEW}/bmc/99999").status_code == 404
-
-    def test_only_an_operator_powers_what_is_locked(self, site: Site, browser: As) -> None:
-        change(site, locked=True)
-        form = {"action": "power", "argument": "on"}
-        assert browser(Role.TECHNICIAN).post(f"/hosts/{NEW}/bmc", **form).status_code == 403
-        assert site.database.requests.open() == []
-        self.ask(browser(Role.OPERATOR), **form)
-
-
-def answer(site: Site, result: BmcResult) -> None:
-    """As the worker does."""
-    (asked,) = site.database.requests.open()
-    site.database.requests.answer(asked.id, result)
+        assert "no image is called 'none'" in said and "PV-122" in said
