@@ -14,6 +14,7 @@ from provisioner.domain.image import Image
 from provisioner.domain.profile import Profile
 from provisioner.domain.progress import Progress
 from provisioner.domain.stage import Stage
+from provisioner.settings import AddressRange
 from provisioner.site.site import Site
 from provisioner.state.notify import Listener
 from provisioner.web.application import create_app
@@ -50,8 +51,11 @@ def image(version: str = "2026.11.2") -> Image:
     return Image.model_validate({"name": "vault-os", "version": version, **values})
 
 
-def fill(site: Site, hosts: int = 14) -> list[Deployment]:
-    """So many hosts in racks, of which each state has one at least; the newest of each is returned."""
+def fill(site: Site, hosts: int = 14, *, first: int = 1) -> list[Deployment]:
+    """So many hosts in racks, of which each state has one at least; the newest of each is returned.
+
+    They are numbered from `first`, and have addresses even where the site has too few for them.
+    """
     made = [
         Host(
             name=f"vc-{number:04}",
@@ -61,9 +65,11 @@ def fill(site: Site, hosts: int = 14) -> list[Deployment]:
             serial=f"S21{number:04}",
             bmc=Bmc(driver="manual"),
         )
-        for number in range(1, hosts + 1)
+        for number in range(first, first + hosts)
     ]
-    site.database.put_inventory(made, [Profile(name="cube", image="vault-os")], site.settings.hosts_range)
+    pool = site.settings.hosts_range
+    pool = AddressRange(first=pool.first, last=max(pool.last, pool.first + first + hosts))
+    site.database.put_inventory(made, [Profile(name="cube", image="vault-os")], pool)
     site.database.images.put(image())
     rows = []
     for number, host in enumerate(made[: max(0, hosts - 2)]):

@@ -10,7 +10,7 @@ from provisioner.domain.person import Role
 from provisioner.domain.stage import STOPS
 from provisioner.errors import InputError, NotFoundError, ProvisionError
 from provisioner.web.operators import images, runs
-from provisioner.web.pages import hosts, submitted
+from provisioner.web.pages import asked, hosts, submitted
 from provisioner.web.pages.host_list import HostFilter
 from provisioner.web.pages.page import Page, Shown, go
 from provisioner.web.request import status_of
@@ -66,7 +66,7 @@ def _body(choice: Choice, *, arm: bool) -> RunOrder:
         until=form.get("until", ""),
         arm=arm,
         expect_count=(count if arm else -1),
-        shown=form.get("shown", "") if arm else "",
+        shown=asked.digest() if arm else "",
         terms=submitted.terms(form),
         **{key: submitted.number(form, key) for key in LIMITS},
     )

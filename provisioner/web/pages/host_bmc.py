@@ -1,5 +1,7 @@
 """A host's BMC is asked by the worker: test, light, sensors, power; what came of it."""
 
+from collections.abc import Mapping
+
 from flask import Response, request
 
 from provisioner.api.answer import WaitQuery
@@ -23,26 +25,36 @@ def ask_power(name: str) -> Shown:
 
 
 def order(name: str) -> Shown | Response:
-    """Let the worker ask the BMC, and go on to what comes of it."""
+    """Let the worker ask the BMC, and go on to what comes of it; what cuts the power is confirmed first."""
     form = request.form
+    if form.get("action") != "power" or form.get("argument") not in CUTS:
+        return _go_to(name, _ask(name, form))
 
     def act() -> int:
-        body = submitted.model(
-            BmcOrder, host=name, action=form.get("action", ""), argument=form.get("argument", "")
-        )
-        if body.action == "power" and body.argument in CUTS:
-            submitted.require_word(form, name, f"the power of {name} would be cut")
-        return bmc.order(body).request
+        submitted.require_word(form, name, f"the power of {name} would be cut")
+        return _ask(name, form)
 
     number, fault = submitted.attempt(act)
-    if fault:
-        return Shown("host_power.html", {"host": hosts.show(name).host, "fault": fault}, status_of(fault))
+    if number is None:
+        told = status_of(fault) if fault else 200
+        return Shown("host_power.html", {"host": hosts.show(name).host, "fault": fault}, told)
+    return _go_to(name, number)
+
+
+def _ask(name: str, form: Mapping[str, str]) -> int:
+    action, argument = form.get("action", ""), form.get("argument", "")
+    return bmc.order(submitted.model(BmcOrder, host=name, action=action, argument=argument)).request
+
+
+def _go_to(name: str, number: int) -> Response:
     return go(path_of(name, "bmc", str(number)))
 
 
 def result(name: str, ident: int) -> Shown:
-    """What came of a request, as soon as it is known. Raises NotFoundError where it is another host's."""
+    """What came of a request, as soon as it is known. Raises NotFoundError where it is none of the host's."""
     found, fault = submitted.attempt(lambda: bmc.result(ident, WaitQuery()).request)
+    if isinstance(fault, NotFoundError):
+        raise fault
     if found and found.host != name:
         raise NotFoundError(f"{name} was not asked that", hint="go back to the host")
     sensors = sorted(

@@ -9,7 +9,7 @@ from flask import Response, request
 from provisioner.api.hosts import InventoryUpdate
 from provisioner.domain.host import Host
 from provisioner.domain.person import Role
-from provisioner.errors import ProvisionError
+from provisioner.errors import InputError, ProvisionError
 from provisioner.power import registry
 from provisioner.state import inventory
 from provisioner.web.operators import hosts, profiles, secrets
@@ -60,14 +60,17 @@ def edit(name: str) -> Shown | Response:
 
     def act() -> None:
         shown = submitted.from_json(Host, form.get("shown", ""))
+        if shown.name != name:
+            raise InputError(f"the form is that of {shown.name}", hint="open the page again")
         after = inventory.make_host(_body(shown, form), registry.DRIVERS)
         hosts.apply(InventoryUpdate(hosts=(after,), shown=(shown,)))
 
     _, fault = submitted.attempt(act)
     if fault is None:
         return go(f"{path_of(name)}?told=edited")
+    known = hosts.show(name).host.as_host()
     shown, _ = submitted.attempt(lambda: submitted.from_json(Host, form.get("shown", "")))
-    return _form(shown or hosts.show(name).host.as_host(), form, fault)
+    return _form(shown if shown and shown.name == name else known, form, fault)
 
 
 def _body(shown: Host, form: Mapping[str, str]) -> dict[str, object]:
