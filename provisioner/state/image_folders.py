@@ -74,7 +74,7 @@ def in_place(made: Path, folder: Path) -> Iterator[None]:
 
 
 def garbage(state: Path, known: Collection[str]) -> list[Garbage]:
-    """What lies in images/ and belongs to no image of the ids `known`, by name; nothing where that is gone."""
+    """What lies in images/ and belongs to no image of the ids `known`, by name; nothing if it is gone."""
     folder = state / "images"
     folders = {image_folder(state, ident).name for ident in known}
     items: list[Garbage] = []

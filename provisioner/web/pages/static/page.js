@@ -53,13 +53,3 @@ document.addEventListener("gone", () => location.reload());
 document.addEventListener("htmx:sse:error", (event) => {
   if (event.detail?.status === 401 || event.detail?.status === 403) location.reload();
 });
-
-// what a reader has opened or closed stays so when the live part is sent anew
-const toggled = new WeakSet();
-document.addEventListener("click", (event) => {
-  const details = event.target.closest("#live summary")?.parentElement;
-  if (details) toggled.add(details);
-});
-document.addEventListener("htmx:before:morph:attr", (event) => {
-  if (event.detail.attrName === "open" && toggled.has(event.target)) event.preventDefault();
-});
