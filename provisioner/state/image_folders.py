@@ -74,10 +74,11 @@ def in_place(made: Path, folder: Path) -> Iterator[None]:
 
 
 def garbage(state: Path, known: Collection[str]) -> list[Garbage]:
-    """What lies in images/ and belongs to no image of the ids `known`, by name."""
+    """What lies in images/ and belongs to no image of the ids `known`, by name; nothing if it is gone."""
+    folder = state / "images"
     folders = {image_folder(state, ident).name for ident in known}
     items: list[Garbage] = []
-    for path in sorted((state / "images").iterdir()):
+    for path in sorted(folder.iterdir()) if folder.exists() else ():
         if path.name not in folders:
             is_whole = any((path / name).exists() for name in ("pack.json", ISO))
             why = "no image of the catalogue" if is_whole else "half of a broken copy"

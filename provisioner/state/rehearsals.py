@@ -75,9 +75,12 @@ def get(folder: Path, name: str) -> KeptRehearsal:
 def _kept(folder: Path, name: str) -> KeptRehearsal | None:
     try:
         with _opened(folder, (name,)) as here:
-            ended = os.fstat(here).st_mtime
-    except OSError:  # a file, a link, or gone
+            about = os.fstat(here)
+    except OSError:  # a link, or gone
         return None
+    if not stat.S_ISDIR(about.st_mode):
+        return None
+    ended = about.st_mtime
     try:
         with _opened(folder, (name, REPORT)) as file:
             ended = os.fstat(file).st_mtime

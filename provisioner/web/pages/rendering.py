@@ -48,7 +48,10 @@ def prepare(app: Flask) -> None:
 
 
 def fit(value: object) -> object:
-    """What a template shows: no text of a machine hides, turns round or forges what stands beside it."""
+    """What a template shows: no text of a machine hides, turns round or forges what stands beside it.
+
+    What a form carries and gets back as it was, lines and all, goes through the filter `e` first.
+    """
     return escape_lines(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 

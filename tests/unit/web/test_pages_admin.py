@@ -259,10 +259,10 @@ def test_the_audit_has_pages(site: Site, ask: Ask) -> None:
 
 def test_a_changed_line_is_found(site: Site, ask: Ask) -> None:
     note(site, "as it was", by="ann")
+    note(site, "the next", by="ann")
     assert "The audit is whole" in words(ask("/admin/audit/verify"))
     with site.database.writing() as db:
         db.execute("UPDATE audit SET body = replace(body, 'as it was', 'as it is')")
-    note(site, "the next", by="ann")
     assert "The audit is not whole" in words(ask("/admin/audit/verify"))
 
 

@@ -3,6 +3,7 @@
 import io
 import re
 from collections.abc import Callable, Iterator
+from html import unescape
 
 import pytest
 
@@ -330,6 +331,17 @@ class TestImport:
         )
         page = browser(Role.OPERATOR).post("/hosts/import", table=HEADINGS + rows + "\n" * 600_000)
         assert page.status_code == 200, page.text[-500:]
+
+    def test_what_is_taken_is_what_was_pasted_to_the_letter(self, browser: As, filled: Site) -> None:
+        operator = browser(Role.OPERATOR)
+        before = filled.database.hosts.get("vc-0013").model_copy(update={"serial": "N\u00ad\u200b1"})
+        filled.database.hosts.put(before)
+        table = "name,mac,rack\r\nvc-0013,ac:1f:6b:0a:00:0d,B\u200b3/U1\r\n"
+        page = operator.post("/hosts/import", table=table).text
+        carried = unescape(page.split('name="table"', 1)[1].split(">", 1)[1].split("</textarea>")[0])
+        assert carried == table
+        reply = operator.post("/hosts/import", step="apply", table=carried, shown=field(page, "shown"))
+        assert reply.status_code == 303, reply.text
 
     @pytest.mark.parametrize("words", NASTY)
     def test_what_a_table_says_is_only_text(self, browser: As, filled: Site, words: str) -> None:

@@ -14,6 +14,7 @@ from provisioner.domain.person import Role
 from provisioner.domain.stage import Stage
 from provisioner.imaging.manifest import Chunk, Manifest, Partition, hash_of_zeros
 from provisioner.site.site import Site
+from provisioner.state.folder import prepare_folder
 from provisioner.state.image_folders import image_folder
 from tests.browser import Ask, asking, browser, content, words
 
@@ -22,7 +23,7 @@ CHUNK = 1 << 20
 
 @pytest.fixture
 def client(site: Site) -> Iterator[FlaskClient]:
-    (site.settings.state / "images").mkdir(exist_ok=True)
+    prepare_folder(site.settings.state)
     with browser(site) as made:
         yield made
 
@@ -102,6 +103,13 @@ def test_an_empty_catalogue_says_what_to_do_first(site: Site, ask: Ask) -> None:
     said = words(ask("/images"))
     assert "No image was added yet" in said and "provision image add" in said
     assert "There is no second image" in words(ask("/images/diff"))
+
+
+def test_without_the_folder_of_images_the_catalogue_is_still_shown(site: Site, ask: Ask) -> None:
+    (site.settings.state / "images").rmdir()
+    assert "signed by release" in words(ask("/images")) and ask("/images/vault-os@1").status_code == 200
+    reply = ask("/images/vault-os@1/verify", Role.TECHNICIAN, {})
+    assert "vault-os@1 is not as it was signed" in words(reply)
 
 
 def test_one_image_is_shown_in_full(site: Site, ask: Ask) -> None:

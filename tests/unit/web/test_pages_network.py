@@ -1,5 +1,6 @@
 """The page of the network: what people see there, and how a stranger becomes a host."""
 
+import re
 from collections.abc import Iterator
 from html import unescape
 
@@ -18,9 +19,10 @@ from provisioner.state.sightings import ClientPacket, NewSighting
 from provisioner.state.surveys import SurveyRow
 from provisioner.state.transfers import Transfer
 from provisioner.state.values import RogueServer
+from provisioner.system.text import escape
 from tests.access import token_of
 from tests.browser import BASE, Ask, Form, asking, browser, content, words
-from tests.hostile_words import WORDS
+from tests.hostile_words import WORDS, faults
 from tests.pagelab import fill
 from tests.unit.conftest import MAC
 
@@ -218,8 +220,9 @@ def test_no_word_of_a_machine_is_markup(site: Site, ask: Ask, word: str) -> None
     for path in ("/network", f"/network/machines/{STRANGER}", f"/network?q={STRANGER}"):
         text = content(ask(path, Role.TECHNICIAN))
         assert "<script" not in text and "<img" not in text and 'href="javascript' not in text
+        assert not [fault for line in re.split(r"[\t\n]", text) for fault in faults(line)]
         if word.isprintable() and len(word) < 60:
-            assert word.strip() in unescape(text)
+            assert escape(word.strip()) in unescape(text)
 
 
 def test_what_is_typed_into_a_filter_is_no_markup(ask: Ask) -> None:

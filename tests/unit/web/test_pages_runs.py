@@ -52,6 +52,7 @@ def client(site: Site) -> Iterator[FlaskClient]:
 
 
 def ask(client: FlaskClient, path: str, role: Role = Role.VIEWER) -> TestResponse:
+    client.application.extensions["live_parts"].forget()  # what a test has put is seen at once
     _come_as(client, role)
     return client.get(path)
 

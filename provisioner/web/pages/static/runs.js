@@ -53,15 +53,3 @@ class ThroughputChart extends HTMLElement {
   }
 }
 customElements.define("throughput-chart", ThroughputChart);
-
-// what somebody has opened stays open when the live part is sent anew
-const opened = new WeakMap();
-document.addEventListener("click", (event) => {
-  const details = event.target.closest("#live summary")?.parentElement;
-  if (details) setTimeout(() => opened.set(details, details.open));
-});
-document.addEventListener("htmx:sse:after:message", () => {
-  for (const each of document.querySelectorAll("#live details")) {
-    if (opened.has(each)) each.open = opened.get(each);
-  }
-});

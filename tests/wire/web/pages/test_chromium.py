@@ -61,6 +61,22 @@ def test_what_changes_is_seen_and_nothing_moves_away(browser: Browser, served: S
         assert made.shift() <= MOST_SHIFT and made.complaints == []
 
 
+def test_what_a_reader_has_opened_stays_open(browser: Browser, served: Served) -> None:
+    row = next(row for row in served.rows if row.stage is Stage.POWERING)
+    with window(browser, served.url, served.site) as made:
+        page = made.open("/")
+        others = page.locator(f"#live article:not(#t-{row.id}):has(details)")
+        about = page.locator(f"#{others.first.get_attribute('id')} details").first
+        about.locator("summary").press("Enter")
+        expect(about).to_have_attribute("open", "")
+        record(served.site, row.id, OrderCancelled(by="mia"), source="operator")
+        expect(page.locator(f"#m-{row.id}, #t-{row.id}")).to_have_count(0)
+        expect(about).to_have_attribute("open", "")
+        about.locator("summary").click()
+        expect(about).not_to_have_attribute("open", "")
+        assert made.complaints == []
+
+
 def test_times_go_on_by_themselves(browser: Browser, served: Served) -> None:
     with window(browser, served.url, served.site) as made:
         page = made.open("/")
