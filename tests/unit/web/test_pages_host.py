@@ -319,4 +319,4 @@ class TestRendering:
     def test_where_none_can_be_made_it_is_told_why(self, site: Site, operator: Browser) -> None:
         site.database.put_inventory([], [Profile(name="cube", image="none")], site.settings.hosts_range)
         said = words(operator.see(f"/hosts/{NEW}/render"))
-        assert "no image is called 'none'" in said and "PV-122" in said
+        assert "no image is called 'none'" in said and "PV-125" in said

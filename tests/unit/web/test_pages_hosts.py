@@ -243,6 +243,11 @@ class TestOrdersOfMany:
         assert filled.database.deployments.last_of("vc-0013") is None
         assert field(reply.text, "shown") != shown
 
+    def test_who_was_shown_nothing_orders_nothing(self, browser: As, filled: Site) -> None:
+        reply = browser(Role.OPERATOR).post("/hosts/order", hosts="vc-0013 vc-0014", expect_count="2")
+        assert reply.status_code == 409 and "PV-146" in reply.text
+        assert filled.database.deployments.last_of("vc-0013") is None
+
     def test_all_that_fit_the_filter_are_meant(self, browser: As, filled: Site) -> None:
         operator = browser(Role.OPERATOR)
         page = self.plan(
