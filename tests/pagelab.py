@@ -16,9 +16,13 @@ from provisioner.domain.progress import Progress
 from provisioner.domain.stage import Stage
 from provisioner.settings import AddressRange
 from provisioner.site.site import Site
+from provisioner.state import secret_keys
+from provisioner.state.database import Database
+from provisioner.state.folder import prepare_folder
 from provisioner.state.notify import Listener
 from provisioner.web.application import create_app
 from tests.access import certified
+from tests.unit.conftest import settings_of, trust
 
 STEPS = (
     (Stage.QUEUED, {}),
@@ -107,6 +111,12 @@ def served(site: Site) -> Iterator[str]:
             thread.join()
 
 
-def folder_of(site: Site) -> Path:
-    """Its state folder."""
-    return site.settings.state
+def made_site(state: Path) -> Site:
+    """A new one, at 10.77.0.1, whose folder is made as a service makes it."""
+    settings = settings_of(state)
+    prepare_folder(state)
+    opener = secret_keys.unlock(settings, environment={})
+    database = Database(state)
+    database.migrate()
+    trust(state, "release")
+    return Site(settings, database, opener=opener)

@@ -3,17 +3,14 @@
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser
 
 from provisioner.domain.deployment import Deployment
 from provisioner.site.site import Site
-from provisioner.state import alive, secret_keys
-from provisioner.state.database import Database
+from provisioner.state import alive
 from tests import pagelab
-from tests.unit.conftest import settings_of, trust
 from tests.wire.web.pages import browserlab
 
 
@@ -34,17 +31,9 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    site = _made(tmp_path_factory.mktemp("site") / "s")
+    site = pagelab.made_site(tmp_path_factory.mktemp("site") / "s")
+    alive.mark_alive(site.settings.state, time.time())
     rows = pagelab.fill(site)
     with pagelab.served(site) as url:
         yield Served(site, rows, url)
     site.database.close()
-
-
-def _made(state: Path) -> Site:
-    state.mkdir(mode=0o700)
-    settings, database = settings_of(state), Database(state)
-    database.migrate()
-    trust(state, "release")
-    alive.mark_alive(state, time.time())
-    return Site(settings, database, opener=secret_keys.unlock(settings, environment={}))
