@@ -183,15 +183,13 @@ def test_only_who_is_logged_in_sees_hosts(site: Site, browser: As) -> None:
     assert (reply.status_code, reply.headers["Location"]) == (303, "/login?next=%2Fhosts")
 
 
-@pytest.mark.parametrize("words", [*NASTY, *[text for text in WORDS.values() if "\ud800" not in text]])
-def test_whatever_is_asked_for_is_only_text(browser: As, filled: Site, words: str) -> None:
-    reply = browser(Role.OPERATOR).get("/hosts", text=words, rack=words, select=words)
-    assert reply.status_code == 200
-    assert (
-        "<script>alert" not in reply.text
-        and "<img" not in reply.text
-        and 'href="javascript' not in reply.text
-    )
+def test_whatever_is_asked_for_is_only_text(browser: As, filled: Site) -> None:
+    operator = browser(Role.OPERATOR)
+    for words in (*NASTY, *[text for text in WORDS.values() if "\ud800" not in text]):
+        reply = operator.get("/hosts", text=words, rack=words, select=words)
+        assert reply.status_code == 200, words
+        for part in ("<script>alert", "<img", 'href="javascript'):
+            assert part not in reply.text, words
 
 
 class TestOrdersOfMany:
