@@ -366,6 +366,7 @@ def test_the_shipped_settings_are_the_defaults_with_and_without_the_comment_sign
         "networks": True,
         "access": {"socket"},
         "webhooks": True,
+        "rehearsals": {"folder"},
     }  # examples: none by default
     assert found.model_dump(exclude=sections) == bare.model_dump(exclude=sections)
     assert (found.hosts_range, found.discovery_range) == (bare.hosts_range, bare.discovery_range)

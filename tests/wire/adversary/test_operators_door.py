@@ -47,11 +47,19 @@ def test_a_route_without_a_token(
     assert holds_nothing(reply, world) and "vc-1" not in reply.body.decode()
 
 
-@pytest.mark.parametrize("path", ["/metrics", f"{ROOT}/openapi.json", f"{ROOT}/no/such/path", "/"])
+@pytest.mark.parametrize("path", ["/metrics", f"{ROOT}/openapi.json", f"{ROOT}/no/such/path"])
 @pytest.mark.parametrize("credentials", CREDENTIALS)
 def test_a_page_without_a_token(world: World, path: str, credentials: str) -> None:
     reply = world.lan.https(path, *CREDENTIALS[credentials])
     assert reply.status == 401 and len(reply.body) < 500
+
+
+@pytest.mark.parametrize("path", ["/", "/hosts", "/no/such/path"])
+@pytest.mark.parametrize("credentials", CREDENTIALS)
+def test_a_browser_without_a_session_is_asked_to_log_in(world: World, path: str, credentials: str) -> None:
+    reply = world.lan.https(path, *CREDENTIALS[credentials])
+    assert reply.status == 303 and reply.headers["location"].startswith("/login")
+    assert not reply.body and "set-cookie" not in reply.headers
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: f"{endpoint.method} {endpoint.path}")

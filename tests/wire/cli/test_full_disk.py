@@ -392,7 +392,8 @@ WRITTEN: dict[tuple[str, str], Callable[..., None]] = {
     ): test_service.test_a_full_disk_is_said_hinders_no_machine_and_is_over_when_there_is_room,
 }
 # what is kept for the next time, looked at by its sum before it is believed; and a rehearsal's remains
-SCRATCH = {("ramdisk build", "--cache"), ("rehearse", "--cache"), ("rehearse", "--keep")}
+SCRATCH = {("ramdisk build", "--cache"), ("rehearse", "--cache")}
+SCRATCH |= {("rehearse", "--keep"), ("rehearse", "--archive")}
 READ = {
     *(("audit verify", "file"), ("audit verify", "--earlier")),
     *(("certificate verify", "file"), ("certificate verify", "--key")),

@@ -526,7 +526,6 @@ def test_a_stranger_on_the_lan_does_not_reach_the_api(world: World) -> None:
         ("TRACE", "/phone-home/v1"),
         ("BREW", "/phone-home/v1"),
         ("OPTIONS", "/api/v1/hosts"),
-        ("GET", "/"),
         ("POST", "//agent//v1/hello"),
         ("GET", "/boot//files/vmlinuz"),
         ("GET", "/agent/v1/hello/"),
