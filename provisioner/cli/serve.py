@@ -65,11 +65,8 @@ def serve(
 
     options = {"state": state, "interface": interface, "address": address, "http_port": http_port}
     given = {name: str(value) for name, value in options.items() if value is not None}
-    if not file and not {"interface", "address"} <= given.keys():
-        raise SettingsError(
-            "which network is to be served is not said",
-            hint="provision serve --interface IF --address CIDR [--state DIR], or --settings FILE",
-        )
+    if not file:
+        _require_network(given)
 
     def load() -> settings.Settings:
         return settings.load(file, **given) if file else settings.check(given, source="the command line")
@@ -92,6 +89,15 @@ def serve(
         )
     argv = [sys.executable, "-m", "provisioner", *_child_words(file, given)]
     return daemon.serve(load(), argv, load, notifier, credentials)
+
+
+def _require_network(given: dict[str, str]) -> None:
+    """Raises SettingsError where the command line alone does not say what is served."""
+    if not {"interface", "address"} <= given.keys():
+        raise SettingsError(
+            "which network is to be served is not said",
+            hint="provision serve --interface IF --address CIDR [--state DIR], or --settings FILE",
+        )
 
 
 def _child_words(file: Path | None, given: dict[str, str]) -> list[str]:

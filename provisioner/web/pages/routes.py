@@ -2,11 +2,10 @@
 
 from collections.abc import Callable
 
-from flask import Blueprint, Response, current_app, g, request
+from flask import Blueprint, Response, request
 
-from provisioner.domain.person import Role
 from provisioner.errors import NotFoundError, ProvisionError
-from provisioner.web import audience, session
+from provisioner.web import session
 from provisioner.web.audience import ANYBODY, Audience
 from provisioner.web.pages import (
     access_tokens,
@@ -152,10 +151,3 @@ def answer_fault(fault: ProvisionError) -> Response:
         return login.come_in()
     values: dict[str, object] = {"fault": fault, "is_missing": isinstance(fault, NotFoundError)}
     return rendering.answer(Shown("fault.html", values, status_of(fault)))
-
-
-def may(name: str) -> bool:
-    """Whether the caller may ask for the page of this name; templates show nobody what he may not."""
-    wanted = audience.declared(current_app).get(f"{BLUEPRINT}.{name}")
-    caller = g.get("caller")
-    return caller is not None and isinstance(wanted, Role) and caller.role.covers(wanted)
