@@ -1,4 +1,4 @@
-"""A site with something of everything, served by TLS, and one browser for all tests of a process."""
+"""A site with something of everything, served by TLS, and one browser for each module's tests."""
 
 import time
 from collections.abc import Iterator
@@ -23,8 +23,9 @@ class Served:
     url: str
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """One for each module: Playwright holds its thread's event loop as long as it is open."""
     with browserlab.started() as made:
         yield made
 
