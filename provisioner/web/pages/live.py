@@ -9,7 +9,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from flask import Response, copy_current_request_context, current_app, request
 
@@ -34,26 +34,30 @@ _TIMES = re.compile(r"(<time [^>]*>)[^<]*(</time>)")  # how long ago: each brows
 
 @dataclass(frozen=True)
 class LivePart:
-    """A page's live part as it was rendered: what it tells of, its HTML, and the digest of what it says."""
+    """A page's live part as it was rendered: what it tells of, its HTML, and the digest of what it says.
+
+    `count` is the listener's before the rendering: what was told later may not be in it.
+    """
 
     shown: Shown
     text: str
     digest: str
+    count: int = -1
 
 
 class _Kept:
-    """The last rendering of one part; `count` and `turn` are what was known of changes before it."""
+    """The last rendering of one part; `turn` is how often something was changed by a page before it."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.part: LivePart | None = None
-        self.count = self.turn = -1
+        self.turn = -1
         self.rendered = self.asked = 0.0
 
-    def is_good(self, count: int, turn: int, now: float) -> bool:
+    def is_good(self, part: LivePart, count: int, turn: int, now: float) -> bool:
         """Whether it may be shown: nothing has happened since, or not long ago, and nothing by a page."""
         age = now - self.rendered
-        return self.turn == turn and age < (STALE if self.count == count else PAUSE)
+        return self.turn == turn and age < (STALE if part.count == count else PAUSE)
 
 
 class ElsewhereNow(Exception):
@@ -78,9 +82,9 @@ class LiveParts:
         kept = self._of(key)
         with kept.lock:
             count, turn, now = self._listener.count, self._turn, time.monotonic()
-            if kept.part is None or not kept.is_good(count, turn, now):
-                kept.part = render()
-                kept.count, kept.turn, kept.rendered = count, turn, now
+            if kept.part is None or not kept.is_good(kept.part, count, turn, now):
+                kept.part = replace(render(), count=count)
+                kept.turn, kept.rendered = turn, now
             return kept.part
 
     def forget(self) -> None:
@@ -138,7 +142,6 @@ def _messages(look: Callable[[], LivePart], listener: Listener, seen: str) -> It
     yield BEGIN
     told = time.monotonic()
     while True:
-        count = listener.count
         try:
             part = look()
         except ElsewhereNow:
@@ -155,7 +158,7 @@ def _messages(look: Callable[[], LivePart], listener: Listener, seen: str) -> It
             yield PULSE
             told = now
         time.sleep(PAUSE)
-        listener.wait(count, STALE)
+        listener.wait(part.count, STALE)  # not the count of now: the part may be older than the look at it
 
 
 def _message(digest: str, text: str) -> str:

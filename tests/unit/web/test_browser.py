@@ -357,6 +357,18 @@ def test_many_look_at_what_is_rendered_once(
     assert len({first_of(reply).last_event_id for reply in replies}) == 1 and len(rendered) == 1
 
 
+@pytest.mark.timeout(30)
+def test_what_happens_between_a_page_and_its_stream_is_not_missed(
+    site: Site, browser: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "PAUSE", 0.5)
+    monkeypatch.setattr(live, "STALE", 3600.0)
+    row = pagelab.fill(site)[1]
+    seen = first_of(follow(browser)).last_event_id
+    record(site, row.id, OrderCancelled(by="mia"), source="operator")  # sooner than anything is rendered anew
+    assert row.id not in first_of(follow(browser, seen=seen)).data
+
+
 def test_so_many_may_be_followed(site: Site, browser: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live, "MOST", 2)
     kept = [follow(browser) for _ in range(2)]
