@@ -12,7 +12,7 @@ WANTED := $(shell sed -e 's/\#.*//' debian-packages.txt)
 # one process more than there are processors.
 PARALLEL ?= -n $(shell expr $$(nproc) + 1) --dist loadfile
 
-.PHONY: help packages venv setup quick unit test lint scheduled rehearse rehearse-faults rehearse-matrix rehearse-gpus test-adversary test-model test-mutants test-strain test-crash test-diagnosis test-long test-roles accept-gpu bench image image-base image-seed image-mirror image-gate image-twice deb test-installed lock page-screenshots golden clean
+.PHONY: help packages venv setup quick unit test lint scheduled rehearse rehearse-faults rehearse-matrix rehearse-gpus test-adversary test-model test-mutants test-strain test-crash test-diagnosis test-long test-roles accept-gpu bench image image-base image-seed image-mirror image-gate image-twice deb test-installed lock page-load page-screenshots golden clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 20
@@ -146,6 +146,9 @@ test-installed: setup ## the package twice with the same bytes, and in a QEMU ma
 lock: venv ## pin every dependency anew (needs uv)
 	uv pip compile -q --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements.lock
 	uv pip compile -q --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+
+page-load: setup ## how long pages take with 1,000 hosts, and what a hundred open ones cost; the result is kept
+	$(PY) -m tests.wire.web.pages.programs.load tests/rehearsal/results/page-load.json "$(COMMIT)"
 
 page-screenshots: setup ## draw the pages anew into docs/pages
 	$(PY) -m tests.wire.web.pages.programs.screenshots docs/pages

@@ -146,6 +146,10 @@ class Service:
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, int(kind == socket.SOCK_STREAM))
                 bind(probe, (self._address, port), "the ended service")
 
+    def pids(self, name: str) -> list[int]:
+        """One of its services with all processes that it has started."""
+        return _tree(self.pid(name))
+
     def pid(self, name: str) -> int:
         """The process id of the parent or of one of its services."""
         if self._process is None:

@@ -11,7 +11,7 @@ from provisioner.domain.deployment import Deployment
 from provisioner.site.site import Site
 from provisioner.state import alive
 from tests import pagelab
-from tests.wire.web.pages import browserlab
+from tests.wire.web.pages import browserlab, every_page
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ def browser() -> Iterator[Browser]:
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     site = pagelab.made_site(tmp_path_factory.mktemp("site") / "s")
     alive.mark_alive(site.settings.state, time.time())
-    rows = pagelab.fill(site)
+    rows = every_page.fill(site)
     with pagelab.served(site) as url:
         yield Served(site, rows, url)
     site.database.close()

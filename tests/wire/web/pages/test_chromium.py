@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, get_args
 
 import pytest
@@ -12,7 +13,9 @@ from provisioner.deployment.record import record
 from provisioner.domain.events.order import OrderCancelled
 from provisioner.domain.person import ROOT, Caller, Role
 from provisioner.domain.stage import Stage
+from provisioner.web.pages import live
 from provisioner.web.pages.routes import PAGES
+from tests.wire.web.pages import every_page
 from tests.wire.web.pages.browserlab import Theme, window
 
 if TYPE_CHECKING:
@@ -24,8 +27,9 @@ PASSWORD = "several words together"
 MOST_SHIFT = 0.02  # of the layout, by itself
 THEMES: tuple[Theme, ...] = get_args(Theme)
 FIRST_BYTES = 150_000  # of the first page with all that it needs
-PLAIN = sorted(page.path for page in PAGES if page.method == "GET" and "<" not in page.path)
-SHORT = [path for path in ("/", "/hosts", "/t") if path in PLAIN]
+ALL = sorted(page.path for page in PAGES if page.method == "GET" and page.path not in every_page.NO_PAGES)
+SHORT = ["/", "/hosts", "/t"]
+DAY, WARM = 4000, 400  # changes: of a busy day, and after which memory is first looked at
 
 
 def test_a_first_login_by_keyboard_alone(browser: Browser, served: Served) -> None:
@@ -107,7 +111,7 @@ def test_everybody_can_use_it(browser: Browser, served: Served, path: str, phone
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("path", sorted(set(PLAIN) - set(SHORT)))
+@pytest.mark.parametrize("path", sorted(set(ALL) - set(SHORT)))
 @pytest.mark.parametrize("phone", [False, True], ids=["desk", "phone"])
 def test_everybody_can_use_each_page(browser: Browser, served: Served, path: str, phone: bool) -> None:
     _judge(browser, served, path, phone)
@@ -117,9 +121,44 @@ def _judge(browser: Browser, served: Served, path: str, phone: bool) -> None:
     """axe-core finds nothing in either theme, nobody scrolls sideways, nothing moves, nobody complains."""
     site = None if path == "/login" else served.site
     with window(browser, served.url, site, phone=phone) as made:
-        page = made.open(path)
+        page = made.open(every_page.path_of(path))
         page.wait_for_timeout(300)  # what would move by itself has moved by then
         assert made.shift() <= MOST_SHIFT
         found = [one for theme in THEMES for one in made.violations(theme)]
         assert not found, "\n".join(found)
         assert made.is_within_its_width() and made.complaints == []
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+def test_a_page_that_is_left_open_for_a_day_keeps_its_memory(
+    browser: Browser, served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "PAUSE", 0.0)  # a day in minutes
+    sent: SimpleQueue[str] = SimpleQueue()
+    message = live._message
+
+    def noted(digest: str, text: str) -> str:
+        sent.put(digest)
+        return message(digest, text)
+
+    monkeypatch.setattr(live, "_message", noted)
+    with window(browser, served.url, served.site) as made:
+        page = made.open("/")
+        tools = page.context.new_cdp_session(page)
+        seen: list[tuple[int, int, int]] = []
+        row = next(row for row in served.rows if row.stage is Stage.WRITING)
+        for number in range(DAY):
+            since = served.site.clock() - number
+            with served.site.database.writing():
+                served.site.database.deployments.put(row.model_copy(update={"stage_since": since}))
+            sent.get(timeout=30)
+            if number in (WARM, DAY - 1):
+                tools.send("HeapProfiler.collectGarbage")
+                heap = tools.send("Runtime.getHeapUsage")["usedSize"]
+                dom = tools.send("Memory.getDOMCounters")
+                seen.append((heap, dom["nodes"], dom["jsEventListeners"]))
+        print(f"measured: {DAY} changes; heap, nodes, listeners: {seen}")
+        (heap, nodes, listeners), (later, more_nodes, more_listeners) = seen
+        assert later <= heap + (1 << 20), seen
+        assert more_nodes <= 1.2 * nodes and more_listeners <= 1.2 * listeners, seen

@@ -8,16 +8,12 @@ from tempfile import TemporaryDirectory
 from playwright.sync_api import Browser
 
 from provisioner import run
-from provisioner.domain.deployment import Deployment
-from provisioner.domain.run import Run
-from provisioner.domain.stage import Stage
 from provisioner.site.site import Site
 from provisioner.state import alive
 from tests import pagelab
-from tests.wire.web.pages import browserlab
+from tests.wire.web.pages import browserlab, every_page
 from tests.wire.web.pages.browserlab import DESK, PHONE, Theme
 
-RUN = "r-DC6M1AYG1G"
 PAGES = {
     "login": "/login",
     "now": "/",
@@ -27,7 +23,7 @@ PAGES = {
     "host-import": "/hosts/import",
     "deployment": "/deployments/vc-0004",
     "runs": "/runs",
-    "run": f"/runs/{RUN}",
+    "run": f"/runs/{every_page.RUN}",
     "network": "/network",
     "images": "/images",
     "reports": "/reports",
@@ -44,24 +40,6 @@ PAGES = {
     "rack-steps": "/t/host/vc-0005/steps",
     "rack-label": "/t/host/vc-0008/label",
 }
-
-
-def order_a_run(site: Site) -> None:
-    """A rack of twenty, in the middle of its run."""
-    pagelab.fill(site, 20, first=101)
-    chosen = [site.database.hosts.get(f"vc-{number:04}") for number in range(101, 121)]
-    run = Run(id=RUN, created=site.clock() - 900, by="ann", select="rack=B11", canary=2)
-    with site.database.writing():
-        site.database.runs.put(run)
-        for number, host in enumerate(chosen):
-            row = site.database.deployments.last_of(host.name)
-            if row:
-                site.database.deployments.put(_in_run(row, number))
-
-
-def _in_run(row: Deployment, number: int) -> Deployment:
-    stage = Stage.READY if number < 5 else row.stage
-    return row.model_copy(update={"run": RUN, "stage": stage})
 
 
 def draw(browser: Browser, url: str, site: Site, folder: Path) -> None:
@@ -87,8 +65,7 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory() as around, browserlab.started() as browser:
         site = pagelab.made_site(Path(around, "state"))
-        pagelab.fill(site)
-        order_a_run(site)
+        every_page.fill(site)
         alive.mark_alive(site.settings.state, time.time())
         with pagelab.served(site) as url:
             draw(browser, url, site, folder)
