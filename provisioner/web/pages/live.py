@@ -8,7 +8,9 @@ import logging
 import re
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from flask import Response, copy_current_request_context, current_app, request
@@ -25,9 +27,9 @@ log = logging.getLogger(__name__)
 MEDIA_TYPE = "text/event-stream"
 PAUSE = 1.0  # seconds between two looks of one stream: nobody reads quicker
 STALE = 10.0  # seconds after which a part is rendered anew although nothing was told: silence counts too
-KEPT = 60.0  # seconds for which a part is kept that nobody asks for
-MOST, MOST_OF_ONE = 120, 120  # streams of pages, of all and of one person; the process has more threads
-HEARTBEAT = 15.0  # seconds of silence after which a comment is sent
+KEPT = 48  # parts, of which those that nobody has asked for are forgotten first
+MOST, MOST_OF_ONE = 120, 24  # streams of pages, of all and of one person; the process has more threads
+HEARTBEAT = 5.0  # seconds of silence after which a comment is sent: it also shows us who has gone
 GONE = "event: gone\ndata: {}\n\n"
 _TIMES = re.compile(r"(<time [^>]*>)[^<]*(</time>)")  # how long ago: each browser counts on by itself
 
@@ -52,7 +54,7 @@ class _Kept:
         self.lock = threading.Lock()
         self.part: LivePart | None = None
         self.turn = -1
-        self.rendered = self.asked = 0.0
+        self.rendered = 0.0
 
     def is_good(self, part: LivePart, count: int, turn: int, now: float) -> bool:
         """Whether it may be shown: nothing has happened since, or not long ago, and nothing by a page."""
@@ -73,7 +75,7 @@ class LiveParts:
 
     def __init__(self, listener: Listener) -> None:
         self._listener = listener
-        self._kept: dict[str, _Kept] = {}
+        self._kept: OrderedDict[str, _Kept] = OrderedDict()
         self._lock = threading.Lock()
         self._turn = 0
 
@@ -92,11 +94,11 @@ class LiveParts:
         self._turn += 1
 
     def _of(self, key: str) -> _Kept:
-        now = time.monotonic()
         with self._lock:
-            self._kept = {name: kept for name, kept in self._kept.items() if now - kept.asked < KEPT}
             kept = self._kept.setdefault(key, _Kept())
-            kept.asked = now
+            self._kept.move_to_end(key)
+            if len(self._kept) > KEPT:
+                self._kept.popitem(last=False)
             return kept
 
 
@@ -122,7 +124,12 @@ def get(render: Callable[[], LivePart]) -> LivePart:
 
 
 def follow(render: Callable[[], LivePart]) -> EventStream:
-    """The live part of the page that is asked for: now, if it is otherwise than what was seen, and on."""
+    """The live part of the page that is asked for: now, if it is otherwise than what was seen, and on.
+
+    Raises what the page itself would be refused with, so that nobody comes again and again for what is gone.
+    """
+    with suppress(ElsewhereNow):  # that is told to who follows
+        get(render)
     give_back = slots_of("page_streams", MOST, MOST_OF_ONE).take(the_caller().name)
 
     @copy_current_request_context
@@ -158,7 +165,9 @@ def _messages(look: Callable[[], LivePart], listener: Listener, seen: str) -> It
             yield PULSE
             told = now
         time.sleep(PAUSE)
-        listener.wait(part.count, STALE)  # not the count of now: the part may be older than the look at it
+        listener.wait(
+            part.count, min(STALE, HEARTBEAT)
+        )  # not the count of now: the part may be older than the look at it
 
 
 def _message(digest: str, text: str) -> str:

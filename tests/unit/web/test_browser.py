@@ -369,6 +369,16 @@ def test_what_happens_between_a_page_and_its_stream_is_not_missed(
     assert row.id not in first_of(follow(browser, seen=seen)).data
 
 
+def test_what_is_not_there_is_not_followed(browser: FlaskClient) -> None:
+    assert follow(browser, "/hosts/vc-9999").status_code == 404
+
+
+def test_what_nobody_looks_at_any_more_is_forgotten(site: Site, browser: FlaskClient) -> None:
+    for number in range(3 * live.KEPT):
+        browser.get(f"/?n={number}")
+    assert len(browser.application.extensions["live_parts"]._kept) == live.KEPT
+
+
 def test_so_many_may_be_followed(site: Site, browser: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live, "MOST", 2)
     kept = [follow(browser) for _ in range(2)]

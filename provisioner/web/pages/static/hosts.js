@@ -9,14 +9,14 @@ const boxes = () => [...document.querySelectorAll("#hosts input[name=host]")];
 function tell() {
   const told = document.getElementById("chosen-told");
   if (!told) return;
-  const count = chosen.size;
-  told.textContent = count
-    ? `${count} host${count === 1 ? "" : "s"} chosen.`
+  const here = boxes().filter((box) => chosen.has(box.value)).length; // what is sent
+  const gone = chosen.size - here;
+  told.textContent = chosen.size
+    ? `${here} host${here === 1 ? "" : "s"} chosen${gone ? `, ${gone} more no longer shown here` : ""}.`
     : "Check hosts in the table to deploy them.";
-  document.querySelector("#chosen [value=chosen]").disabled = !count;
+  document.querySelector("#chosen [value=chosen]").disabled = !here;
   const all = document.getElementById("choose-all");
   if (!all) return;
-  const here = boxes().filter((box) => chosen.has(box.value)).length;
   all.checked = here > 0 && here === boxes().length;
   all.indeterminate = here > 0 && here < boxes().length;
 }

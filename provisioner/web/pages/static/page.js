@@ -1,5 +1,5 @@
-// What pages do by themselves: times go on, a lost connection is told, what erases asks. Nothing here is
-// needed for reading.
+// What pages do by themselves: times go on, a lost connection is told, a form is sent once. Nothing here is needed
+// for reading.
 "use strict";
 
 const UNITS = [[86400 * 2, 86400, "day"]];
@@ -38,18 +38,46 @@ setInterval(tick, 1000);
 document.addEventListener("visibilitychange", () => document.hidden || tick());
 
 // a stream that ends is opened again by itself; only what lasts is told
+const live = document.getElementById("live");
+const LOST = document.getElementById("lost").textContent;
 let lost = null;
+
 function connected() {
   clearTimeout(lost);
   lost = null;
   document.getElementById("lost").hidden = true;
 }
+
+function failed(status) {
+  if ([401, 403, 404, 410].includes(status)) return location.reload();
+  lost ??= setTimeout(() => {
+    const told = document.getElementById("lost");
+    told.textContent = status === 429 ? "Too many pages are open: this one does not go on by itself." : LOST;
+    told.hidden = false;
+  }, 5000);
+}
+
 document.addEventListener("htmx:sse:after:connection", connected);
 document.addEventListener("htmx:sse:after:message", () => { connected(); tick(); });
-document.addEventListener("htmx:sse:error", () => {
-  lost ??= setTimeout(() => { document.getElementById("lost").hidden = false; }, 5000);
-});
+document.addEventListener("htmx:sse:error", (event) => failed(event.detail?.status));
 document.addEventListener("gone", () => location.reload());
-document.addEventListener("htmx:sse:error", (event) => {
-  if (event.detail?.status === 401 || event.detail?.status === 403) location.reload();
+
+// what has never been a stream is not opened again by htmx
+function again(event) {
+  const context = event.detail?.ctx;
+  if (!live || context?.sourceElement !== live) return;
+  failed(context.response?.status);
+  setTimeout(() => htmx.trigger(live, "again"), 2000 + 2000 * Math.random());
+}
+document.addEventListener("htmx:response:error", again);
+document.addEventListener("htmx:error", again);
+
+// a second click is not a second order
+const sent = new Map();
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (form.method !== "post" || event.defaultPrevented) return;
+  if (Date.now() - (sent.get(form) ?? -Infinity) < 10000) event.preventDefault();
+  else sent.set(form, Date.now());
 });
+addEventListener("pageshow", () => sent.clear());

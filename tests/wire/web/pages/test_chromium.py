@@ -13,6 +13,7 @@ from provisioner.deployment.record import record
 from provisioner.domain.events.order import OrderCancelled
 from provisioner.domain.person import ROOT, Caller, Role
 from provisioner.domain.stage import Stage
+from provisioner.errors import RefusedError
 from provisioner.web.pages import live
 from provisioner.web.pages.routes import PAGES
 from tests.wire.web.pages import every_page
@@ -34,12 +35,12 @@ DAY, WARM = 4000, 400  # changes: of a busy day, and after which memory is first
 
 def test_a_first_login_by_keyboard_alone(browser: Browser, served: Served) -> None:
     root = Caller(name=ROOT, role=Role.ADMIN, way="socket")
-    put_user(served.site, root, "ann", Role.TECHNICIAN, is_new=True)
-    set_password(served.site, root, "ann", PASSWORD, "")
+    put_user(served.site, root, "theo", Role.TECHNICIAN, is_new=True)
+    set_password(served.site, root, "theo", PASSWORD, "")
     with window(browser, served.url) as made:
         page = made.open("/")
         assert page.url.endswith("/login")
-        page.keyboard.type("ann")
+        page.keyboard.type("theo")
         page.keyboard.press("Tab")
         page.keyboard.type(PASSWORD)
         page.keyboard.press("Enter")
@@ -88,6 +89,53 @@ def test_times_go_on_by_themselves(browser: Browser, served: Served) -> None:
         page.wait_for_function("before => document.querySelector('time').textContent !== before", arg=first)
 
 
+def test_a_page_whose_stream_is_refused_keeps_what_it_shows_and_goes_on_later(
+    browser: Browser, served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = next(row for row in served.rows if row.stage is Stage.POWERING)
+
+    def refuse(*_: object) -> None:
+        raise RefusedError("too many", code=710)
+
+    slots = live.slots_of
+    monkeypatch.setattr(live, "slots_of", refuse)
+    with window(browser, served.url, served.site) as made:
+        page = made.open("/")
+        expect(page.locator("#lost")).to_contain_text("Too many pages are open", timeout=15_000)
+        there = page.locator(f"#m-{row.id}, #t-{row.id}")
+        expect(there).to_have_count(1)
+        monkeypatch.setattr(live, "slots_of", slots)
+        record(served.site, row.id, OrderCancelled(by="mia"), source="operator")
+        expect(there).to_have_count(0, timeout=15_000)
+        expect(page.locator("#lost")).to_be_hidden()
+
+
+def test_a_page_of_what_is_gone_says_so(browser: Browser, served: Served) -> None:
+    with window(browser, served.url, served.site) as made:
+        page = made.open("/hosts/vc-0014")
+        with served.site.database.writing():
+            served.site.database.hosts.remove("vc-0014")
+        expect(page.get_by_role("heading", name="There is nothing here")).to_be_visible(timeout=20_000)
+
+
+def test_a_second_click_is_not_a_second_order(browser: Browser, served: Served) -> None:
+    with window(browser, served.url, served.site) as made:
+        page = made.open("/t/host/vc-0013/deploy")
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.method))
+        page.evaluate("""() => {
+            const form = document.querySelector("form.confirm");
+            form.querySelector("#confirmation").value = "9999";
+            form.requestSubmit(); form.requestSubmit();
+        }""")
+        expect(page.locator("#wrong")).to_be_visible()
+        assert asked.count("POST") == 1
+        page.locator("#confirmation").fill("9998")
+        page.get_by_role("button", name="Erase and deploy").click()
+        expect(page.locator("#wrong")).to_be_visible()
+        assert asked.count("POST") == 2, "a new page is a new form"
+
+
 def test_reading_needs_no_script(browser: Browser, served: Served) -> None:
     with window(browser, served.url, served.site, script=False) as made:
         page = made.open("/")
@@ -97,11 +145,16 @@ def test_reading_needs_no_script(browser: Browser, served: Served) -> None:
 
 
 def test_the_first_page_is_small_and_quick_to_be_used(browser: Browser, served: Served) -> None:
-    received: list[int] = []
     with window(browser, served.url, served.site) as made:
-        made.page.on("response", lambda reply: received.append(reply.request.sizes()["responseBodySize"]))
-        made.open("/")
-        assert len(received) > 3 and sum(received) <= FIRST_BYTES, received
+        page = made.open("/")
+        received: list[int] = page.evaluate("""() => [
+            ...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource")
+        ].map(each => each.transferSize)""")
+        assert len(received) > 5 and sum(received) <= FIRST_BYTES, received
+        interactive: float = page.evaluate(
+            "() => performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd"
+        )
+        print(f"measured: {sum(received)} bytes; usable after {interactive:.0f} ms")
 
 
 @pytest.mark.parametrize("path", SHORT)

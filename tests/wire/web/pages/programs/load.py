@@ -19,9 +19,10 @@ from pathlib import Path
 
 from provisioner import run
 from provisioner.deployment.order import arm
+from provisioner.deployment.people import put_user
 from provisioner.domain.deployment import Deployment
 from provisioner.domain.host import Bmc, Host
-from provisioner.domain.person import Role
+from provisioner.domain.person import ROOT, Caller, Role
 from provisioner.domain.profile import Profile
 from provisioner.domain.stage import RESTING, Stage
 from provisioner.lab import network
@@ -106,9 +107,18 @@ def served(hosts: int, under_way: int) -> Iterator[tuple[Site, list[Deployment],
         site.database.close()
 
 
-def cookie(site: Site) -> str:
+def cookie(site: Site, user: str = ROOT) -> str:
     """Of a session that may read all."""
-    return f"{session.COOKIE}={token_of(site, Role.ADMIN)}"
+    return f"{session.COOKIE}={token_of(site, Role.ADMIN, user=user)}"
+
+
+def cookies(site: Site) -> list[str]:
+    """Of five people."""
+    root = Caller(name=ROOT, role=Role.ADMIN, way="socket")
+    names = [f"admin-{number}" for number in range(5)]
+    for name in names:
+        put_user(site, root, name, Role.ADMIN, is_new=True)
+    return [cookie(site, name) for name in names]
 
 
 def unchecked() -> ssl.SSLContext:
@@ -166,7 +176,7 @@ def open_pages(changes: float) -> OpenPages:
     """A hundred of them, while so many things happen each second."""
     with served(40, 12) as (site, rows, service):
         pids = service.pids("api")
-        words = [sys.executable, str(CLIENT), GATEWAY, cookie(site), str(OPEN), str(SECONDS + 8)]
+        words = [sys.executable, str(CLIENT), GATEWAY, str(OPEN), str(SECONDS + 8), *cookies(site)]
         client = run.start(words, log=service.state / "client.log")
         until = time.monotonic() + 60
         while "open" not in (service.state / "client.log").read_text():

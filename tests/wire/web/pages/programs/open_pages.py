@@ -1,4 +1,4 @@
-"""Hold pages open: ADDRESS COOKIE HOW_MANY SECONDS. Says `open`, and at its end how many messages came."""
+"""Hold pages open: ADDRESS HOW_MANY SECONDS COOKIE... Says `open`, and at its end how many messages came."""
 
 import json
 import selectors
@@ -10,15 +10,15 @@ import time
 
 def main() -> None:
     """The least and the most messages of a page are the last line."""
-    address, cookie, many, seconds = sys.argv[1], sys.argv[2], int(sys.argv[3]), float(sys.argv[4])
+    address, many, seconds, cookies = sys.argv[1], int(sys.argv[2]), float(sys.argv[3]), sys.argv[4:]
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    asked = f"GET / HTTP/1.1\r\nHost: {address}\r\nAccept: text/event-stream\r\nCookie: {cookie}\r\n\r\n"
+    asked = f"GET / HTTP/1.1\r\nHost: {address}\r\nAccept: text/event-stream\r\nCookie: "
     chosen, got = selectors.DefaultSelector(), [0] * many
     for number in range(many):
         plain = socket.create_connection((address, 443))
         stream = context.wrap_socket(plain)
-        stream.sendall(asked.encode())
+        stream.sendall(f"{asked}{cookies[number % len(cookies)]}\r\n\r\n".encode())
         stream.setblocking(False)
         chosen.register(stream, selectors.EVENT_READ, number)
     print("open", flush=True)
