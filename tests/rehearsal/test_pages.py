@@ -74,9 +74,9 @@ def adopt(page: Page, bmc: str) -> None:
     page.get_by_role("button", name="Make it a host").click()
     page.get_by_role("heading", name=NAME).wait_for()
     page.goto(f"{URL}/hosts/{NAME}/edit")
-    page.get_by_label("Driver").select_option("ipmi")
-    page.get_by_label("Login").fill(USER)
-    page.get_by_label("Address").fill(bmc)
+    page.locator("[name='bmc.driver']").select_option("ipmi")
+    page.locator("[name='bmc.secret']").fill(USER)
+    page.locator("[name='bmc.address']").fill(bmc)
     page.get_by_role("button", name="Save").click()
     page.wait_for_url(f"{URL}/hosts/{NAME}?told=edited")
 
@@ -88,7 +88,7 @@ def deploy(window: Window) -> None:
     page.get_by_label("Scan or type").fill(SERIAL)
     page.get_by_role("button", name="Find").tap()
     page.get_by_role("button", name="Light on").tap()
-    page.get_by_text("on", exact=False).first.wait_for()
+    page.get_by_role("status").filter(has_text="light").filter(has_not_text="Asking").first.wait_for()
     page.get_by_role("button", name="Deploy").tap()
     page.get_by_role("heading", name=f"This erases a disk of {NAME}").wait_for()
     assert DISK_SERIAL[-4:] in page.locator(".erased").inner_text(), "the disk that it showed itself"
