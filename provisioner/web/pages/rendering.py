@@ -32,6 +32,7 @@ MENU: tuple[tuple[str, str, Role], ...] = (
     ("/rehearsals", "Rehearsals", Role.VIEWER),
     ("/admin", "Admin", Role.ADMIN),
 )
+HOMES = {"/deployments": "/hosts"}  # whose menu entry pages have that have none of their own
 DAY = 86400.0
 LIVE = "live"  # the block
 
@@ -97,6 +98,7 @@ def _menu() -> list[tuple[str, str, bool]]:
     if caller is None:
         return []
     first = "/" + request.path.split("/")[1]
+    first = HOMES.get(first, first)
     return [(path, name, path == first) for path, name, role in MENU if caller.role.covers(role)]
 
 
