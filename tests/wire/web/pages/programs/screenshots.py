@@ -1,35 +1,55 @@
 """Draw the pages into a folder: `python -m tests.wire.web.pages.programs.screenshots docs/pages`."""
 
+import shutil
 import sys
+import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import gettempdir
 
 from playwright.sync_api import Browser
 
 from provisioner import run
+from provisioner.domain.deployment import Deployment
+from provisioner.domain.stage import Stage
 from provisioner.site.site import Site
 from provisioner.state import alive
-from tests import pagelab
+from provisioner.web.pages import live
+from tests import pagelab, walked
 from tests.wire.web.pages import browserlab, every_page
 from tests.wire.web.pages.browserlab import DESK, PHONE, Theme
 
+STATE = Path(gettempdir(), "provisioner-pages")  # pages name it: it is called the same each time
+PAST, WRITING = ("vc-0119", "vc-0120", "vc-0014"), "vc-0014"  # deployed before; under way now
 PAGES = {
     "login": "/login",
     "now": "/",
     "hosts": "/hosts",
-    "host": "/hosts/vc-0004",
+    "host": f"/hosts/{WRITING}",
     "host-deploy": "/hosts/vc-0013/deploy",
+    "host-edit": "/hosts/vc-0013/edit",
     "host-import": "/hosts/import",
-    "deployment": "/deployments/vc-0004",
+    "preflight": "/hosts/preflight?host=vc-0010&host=vc-0011&host=vc-0013",
+    "deployment": f"/deployments/{WRITING}",
+    "deployment-cancel": f"/deployments/{WRITING}/cancel",
     "runs": "/runs",
-    "run": f"/runs/{every_page.RUN}",
+    "run": f"/runs/{every_page.RUN}#hosts",
     "network": "/network",
+    "network-machine": f"/network/machines/{every_page.STRANGER}",
     "images": "/images",
+    "image": every_page.EXAMPLES["/images/<name>"],
+    "image-diff": every_page.EXAMPLES["/images/diff"],
     "reports": "/reports",
+    "report": f"/reports/{every_page.REPORT}",
+    "racks": "/reports/racks",
+    "twins": "/reports/twins",
     "rehearsals": "/rehearsals",
+    "rehearsal": f"/rehearsals/{every_page.REHEARSAL}",
     "admin": "/admin",
     "admin-users": "/admin/users",
+    "user": "/admin/users/ann",
     "admin-audit": "/admin/audit",
     "admin-settings": "/admin/settings",
     "account": "/account",
@@ -42,31 +62,85 @@ PAGES = {
 }
 
 
+class _Past:
+    """A clock that begins some time ago and is moved on by whoever tells what happened then."""
+
+    def __init__(self, ago: float) -> None:
+        self._ago = ago
+
+    def __call__(self) -> float:
+        return time.time() - self._ago
+
+    def advance(self, seconds: float) -> None:
+        """So many seconds later."""
+        self._ago -= seconds
+
+
+def deploy(site: Site) -> Deployment:
+    """Three hosts, some days ago, so that it is known how long stages take; and one that is written now."""
+    now, past = site.clock, _Past(2 * pagelab.DAY)
+    site.clock = past
+    for name in PAST:
+        walked.walk(site, name, past.advance)
+    site.clock = past = _Past(400)
+    row = walked.walk(site, WRITING, past.advance, Stage.WRITING)
+    row = walked.write(site, row, past.advance)
+    site.clock = now
+    return row
+
+
+def go_on(site: Site, row: Deployment) -> None:
+    """What is under way is heard of, and the worker looks: a picture takes long, of which nothing is seen."""
+    now = site.clock()
+    alive.mark_alive(site.settings.state, now)
+    moved = row.progress.model_copy(update={"reported": now, "moved": now})
+    with site.database.writing():
+        site.database.deployments.put(row.model_copy(update={"last_event_at": now, "progress": moved}))
+
+
 def draw(browser: Browser, url: str, site: Site, folder: Path) -> None:
     """Each page, at a desk and on a phone, light and dark."""
+    row = deploy(site)
     for is_phone in (False, True):
         for theme in ("light", "dark"):
             with browserlab.window(browser, url, site, phone=is_phone) as made:
-                _draw_all(made, theme, folder, "phone" if is_phone else "desk")
+                _draw_all(made, theme, folder, "phone" if is_phone else "desk", lambda: go_on(site, row))
 
 
-def _draw_all(made: browserlab.Window, theme: Theme, folder: Path, where: str) -> None:
+def _draw_all(
+    made: browserlab.Window, theme: Theme, folder: Path, where: str, before_each: Callable[[], None]
+) -> None:
     made.page.emulate_media(color_scheme=theme, reduced_motion="reduce")
     made.page.set_viewport_size(PHONE if where == "phone" else DESK)
     for name, path in PAGES.items():
+        before_each()
         made.open(path)
         made.page.wait_for_timeout(200)  # for what is drawn by a script
         made.page.screenshot(path=folder / f"{name}-{where}-{theme}.png")
+
+
+@contextmanager
+def made_folder(folder: Path) -> Iterator[Path]:
+    """A new one, which goes once nobody reads it: a stream ends at the next word that nobody takes."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700)
+    before = set(threading.enumerate())
+    try:
+        yield folder
+        until = time.monotonic() + 2 * live.HEARTBEAT + live.STALE
+        for thread in set(threading.enumerate()) - before:
+            thread.join(max(0.0, until - time.monotonic()))
+    finally:
+        shutil.rmtree(folder)
 
 
 def main() -> None:
     """Into the folder that is named."""
     folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory() as around, browserlab.started() as browser:
-        site = pagelab.made_site(Path(around, "state"))
+    with browserlab.started() as browser, made_folder(STATE) as around:
+        site = pagelab.made_site(around / "state")
         every_page.fill(site)
-        alive.mark_alive(site.settings.state, time.time())
         with pagelab.served(site) as url:
             draw(browser, url, site, folder)
     drawn = sorted(folder.glob("*.png"))
