@@ -4,15 +4,14 @@ import shutil
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import gettempdir
 
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Page
 
 from provisioner import run
-from provisioner.domain.deployment import Deployment
 from provisioner.domain.stage import Stage
 from provisioner.site.site import Site
 from provisioner.state import alive
@@ -23,6 +22,7 @@ from tests.wire.web.pages.browserlab import DESK, PHONE, Theme
 
 STATE = Path(gettempdir(), "provisioner-pages")  # pages name it: it is called the same each time
 PAST, WRITING = ("vc-0119", "vc-0120", "vc-0014"), "vc-0014"  # deployed before; under way now
+CHOSEN = ("vc-0005", "vc-0010", "vc-0011", "vc-0013")
 PAGES = {
     "login": "/login",
     "now": "/",
@@ -31,7 +31,7 @@ PAGES = {
     "host-deploy": "/hosts/vc-0013/deploy",
     "host-edit": "/hosts/vc-0013/edit",
     "host-import": "/hosts/import",
-    "preflight": "/hosts/preflight?host=vc-0010&host=vc-0011&host=vc-0013",
+    "preflight": "/hosts",
     "deployment": f"/deployments/{WRITING}",
     "deployment-cancel": f"/deployments/{WRITING}/cancel",
     "runs": "/runs",
@@ -76,47 +76,50 @@ class _Past:
         self._ago -= seconds
 
 
-def deploy(site: Site) -> Deployment:
+def deploy(site: Site) -> None:
     """Three hosts, some days ago, so that it is known how long stages take; and one that is written now."""
     now, past = site.clock, _Past(2 * pagelab.DAY)
     site.clock = past
     for name in PAST:
         walked.walk(site, name, past.advance)
-    site.clock = past = _Past(400)
+    site.clock = past = _Past(414)  # until it has written what it has
     row = walked.walk(site, WRITING, past.advance, Stage.WRITING)
-    row = walked.write(site, row, past.advance)
+    walked.write(site, row, past.advance)
     site.clock = now
-    return row
 
 
-def go_on(site: Site, row: Deployment) -> None:
-    """What is under way is heard of, and the worker looks: a picture takes long, of which nothing is seen."""
-    now = site.clock()
-    alive.mark_alive(site.settings.state, now)
-    moved = row.progress.model_copy(update={"reported": now, "moved": now})
-    with site.database.writing():
-        site.database.deployments.put(row.model_copy(update={"last_event_at": now, "progress": moved}))
+def hold(site: Site) -> None:
+    """Let it be now for as long as it takes to draw: nobody falls silent, nothing takes too long."""
+    moment = site.clock()
+    site.clock = lambda: moment
+    alive.mark_alive(site.settings.state, moment)
 
 
 def draw(browser: Browser, url: str, site: Site, folder: Path) -> None:
     """Each page, at a desk and on a phone, light and dark."""
-    row = deploy(site)
     for is_phone in (False, True):
         for theme in ("light", "dark"):
             with browserlab.window(browser, url, site, phone=is_phone) as made:
-                _draw_all(made, theme, folder, "phone" if is_phone else "desk", lambda: go_on(site, row))
+                _draw_all(made, theme, folder, "phone" if is_phone else "desk")
 
 
-def _draw_all(
-    made: browserlab.Window, theme: Theme, folder: Path, where: str, before_each: Callable[[], None]
-) -> None:
+def _draw_all(made: browserlab.Window, theme: Theme, folder: Path, where: str) -> None:
     made.page.emulate_media(color_scheme=theme, reduced_motion="reduce")
     made.page.set_viewport_size(PHONE if where == "phone" else DESK)
     for name, path in PAGES.items():
-        before_each()
         made.open(path)
+        if name == "preflight":
+            _choose(made.page)
         made.page.wait_for_timeout(200)  # for what is drawn by a script
         made.page.screenshot(path=folder / f"{name}-{where}-{theme}.png")
+
+
+def _choose(page: Page) -> None:
+    """Some of the hosts that are listed, to see what would be done with them."""
+    for name in CHOSEN:
+        page.check(f"#c-{name}")
+    with page.expect_navigation():
+        page.click("[name=scope][value=chosen]")
 
 
 @contextmanager
@@ -141,6 +144,8 @@ def main() -> None:
     with browserlab.started() as browser, made_folder(STATE) as around:
         site = pagelab.made_site(around / "state")
         every_page.fill(site)
+        deploy(site)
+        hold(site)
         with pagelab.served(site) as url:
             draw(browser, url, site, folder)
     drawn = sorted(folder.glob("*.png"))
