@@ -62,27 +62,27 @@ PAGES = {
 }
 
 
-class _Past:
-    """A clock that begins some time ago and is moved on by whoever tells what happened then."""
+class _Clock:
+    """It stands still but where whoever tells what happened moves it on."""
 
-    def __init__(self, ago: float) -> None:
-        self._ago = ago
+    def __init__(self, now: float) -> None:
+        self._now = now
 
     def __call__(self) -> float:
-        return time.time() - self._ago
+        return self._now
 
     def advance(self, seconds: float) -> None:
         """So many seconds later."""
-        self._ago -= seconds
+        self._now += seconds
 
 
 def deploy(site: Site) -> None:
     """Three hosts, some days ago, so that it is known how long stages take; and one that is written now."""
-    now, past = site.clock, _Past(2 * pagelab.DAY)
-    site.clock = past
+    now = site.clock
+    site.clock = past = _Clock(now() - 2 * pagelab.DAY)
     for name in PAST:
         walked.walk(site, name, past.advance)
-    site.clock = past = _Past(414)  # until it has written what it has
+    site.clock = past = _Clock(now() - 370)  # what follows takes a second or two less
     row = walked.walk(site, WRITING, past.advance, Stage.WRITING)
     walked.write(site, row, past.advance)
     site.clock = now
@@ -90,9 +90,8 @@ def deploy(site: Site) -> None:
 
 def hold(site: Site) -> None:
     """Let it be now for as long as it takes to draw: nobody falls silent, nothing takes too long."""
-    moment = site.clock()
-    site.clock = lambda: moment
-    alive.mark_alive(site.settings.state, moment)
+    site.clock = site.real_time = _Clock(site.clock())
+    alive.mark_alive(site.settings.state, site.clock())
 
 
 def draw(browser: Browser, url: str, site: Site, folder: Path) -> None:
@@ -144,8 +143,8 @@ def main() -> None:
     with browserlab.started() as browser, made_folder(STATE) as around:
         site = pagelab.made_site(around / "state")
         every_page.fill(site)
-        deploy(site)
         hold(site)
+        deploy(site)
         with pagelab.served(site) as url:
             draw(browser, url, site, folder)
     drawn = sorted(folder.glob("*.png"))
