@@ -25,7 +25,7 @@ from tests.access import certified
 from tests.unit.conftest import settings_of, trust
 
 DAY = 86400.0
-STEPS = (
+STEPS: tuple[tuple[Stage, dict[str, object]], ...] = (
     (Stage.QUEUED, {}),
     (Stage.POWERING, {}),
     (Stage.NETBOOTING, {}),

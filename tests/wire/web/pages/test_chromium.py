@@ -34,12 +34,12 @@ DAY, WARM = 4000, 400  # changes: of a busy day, and after which memory is first
 
 def test_a_first_login_by_keyboard_alone(browser: Browser, served: Served) -> None:
     root = Caller(name=ROOT, role=Role.ADMIN, way="socket")
-    put_user(served.site, root, "ann", Role.TECHNICIAN, is_new=True)
-    set_password(served.site, root, "ann", PASSWORD, "")
+    put_user(served.site, root, "theo", Role.TECHNICIAN, is_new=True)
+    set_password(served.site, root, "theo", PASSWORD, "")
     with window(browser, served.url) as made:
         page = made.open("/")
         assert page.url.endswith("/login")
-        page.keyboard.type("ann")
+        page.keyboard.type("theo")
         page.keyboard.press("Tab")
         page.keyboard.type(PASSWORD)
         page.keyboard.press("Enter")
