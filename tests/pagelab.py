@@ -24,7 +24,8 @@ from provisioner.web.application import create_app
 from tests.access import certified
 from tests.unit.conftest import settings_of, trust
 
-STEPS = (
+DAY = 86400.0
+STEPS: tuple[tuple[Stage, dict[str, object]], ...] = (
     (Stage.QUEUED, {}),
     (Stage.POWERING, {}),
     (Stage.NETBOOTING, {}),
@@ -42,15 +43,15 @@ STEPS = (
 )
 
 
-def image(version: str = "2026.11.2") -> Image:
-    """As `provision image add` registers it."""
+def image(version: str = "2026.11.2", added: float = 1) -> Image:
+    """As `provision image add` registers it at that time, in seconds since 1970."""
     size, packed = 18 << 30, 6 << 30
     values = {
         "raw_size": size,
         "raw_sha256": "1" * 64,
         "pack_size": packed,
         "signed_by": "release",
-        "added": 1,
+        "added": added,
     }
     return Image.model_validate({"name": "vault-os", "version": version, **values})
 
@@ -74,7 +75,7 @@ def fill(site: Site, hosts: int = 14, *, first: int = 1) -> list[Deployment]:
     pool = site.settings.hosts_range
     pool = AddressRange(first=pool.first, last=max(pool.last, pool.first + first + hosts))
     site.database.put_inventory(made, [Profile(name="cube", image="vault-os")], pool)
-    site.database.images.put(image())
+    site.database.images.put(image(added=site.clock() - 3 * DAY))
     rows = []
     for number, host in enumerate(made[: max(0, hosts - 2)]):
         stage, more = STEPS[number % len(STEPS)]
@@ -86,6 +87,7 @@ def fill(site: Site, hosts: int = 14, *, first: int = 1) -> list[Deployment]:
                 "stage_since": since,
                 "created": since - 300,
                 "last_event_at": since + 20,
+                "attempt": int(stage is not Stage.QUEUED),
                 **more,
             }
         )

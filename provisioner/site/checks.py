@@ -228,16 +228,18 @@ def _bmc_logins(site: Site) -> Iterator[CheckLine]:
 
 
 def _boot_files(site: Site) -> Iterator[CheckLine]:
-    """What firmware of each architecture is given."""
+    """What firmware of each architecture is given: a file that several need is missed once."""
     state, missing = site.settings.state, set[str]()
-    for number, boot in ARCHITECTURES.items():
-        if not boot_files.boot_file(state, boot.name):
-            missing.add(boot.name)
-            is_usual = boot.name in USUAL
+    for name in dict.fromkeys(boot.name for boot in ARCHITECTURES.values()):
+        if not boot_files.boot_file(state, name):
+            missing.add(name)
+            is_usual = name in USUAL
+            needing = [str(number) for number, boot in ARCHITECTURES.items() if boot.name == name]
+            whose = f"architecture{'s' if len(needing) > 1 else ''} {', '.join(needing)}"
             yield CheckLine(
-                subject=f"boot file {number}",
+                subject="boot files",
                 state="fault" if is_usual else "warning",
-                sentence=f"{boot.name} is not there: machines of architecture {number} get an address only",
+                sentence=f"{name} is missing ({whose}): such machines get an address only",
                 hint="provision ramdisk build"
                 if is_usual
                 else f"put it into {state / 'ramdisk'} if you have such",
@@ -247,7 +249,7 @@ def _boot_files(site: Site) -> Iterator[CheckLine]:
         if not boot_files.boot_file(state, name):
             missing.add(name)
             hint = "provision ramdisk build"
-            sentence = f"{name} is not there"
+            sentence = f"{name} is missing"
             yield CheckLine(subject="ramdisk", state="fault", sentence=sentence, hint=hint, code=672)
     if not missing:
         yield _ok("boot files", "there for each architecture, and the ramdisk")

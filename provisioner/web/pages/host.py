@@ -74,13 +74,14 @@ def show(name: str) -> Shown | Response:
     details = hosts.show(name)
     if details.host.name != name:
         return go(path_of(details.host.name))
-    caller = the_caller()
+    caller, order = the_caller(), _order(name)
     values: dict[str, object] = {
         "host": details.host,
         "facts": details.facts,
         "seen": details.seen,
         "look_of": _look(details),
-        "order": _order(name),
+        "order": order,
+        "under_way": order.row.id if order and order.row.stage not in RESTING else "",
         "certificates": certificates.list_of_host(name).certificates,
         "history": hosts.history(name, HistoryQuery(limit=HISTORY)).history,
         "nics": tuple(_cards(details.facts)),

@@ -32,6 +32,7 @@ MENU: tuple[tuple[str, str, Role], ...] = (
     ("/rehearsals", "Rehearsals", Role.VIEWER),
     ("/admin", "Admin", Role.ADMIN),
 )
+HOMES = {"/deployments": "/hosts"}  # whose menu entry pages have that have none of their own
 DAY = 86400.0
 LIVE = "live"  # the block
 
@@ -41,7 +42,8 @@ def prepare(app: Flask) -> None:
     app.extensions["live_parts"] = live.LiveParts(app.config["LISTENER"])
     app.jinja_env.finalize = fit
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-    app.jinja_env.filters.update(ago=ago, size=size, duration=duration, counted=counted, moment=moment)
+    app.jinja_env.filters.update(ago=ago, exact=exact, moment=moment)
+    app.jinja_env.filters.update(size=size, duration=duration, counted=counted)
     app.jinja_env.globals.update(
         look=look, asset=static_files.address, version=__version__, site_name=_site_name
     )
@@ -97,6 +99,7 @@ def _menu() -> list[tuple[str, str, bool]]:
     if caller is None:
         return []
     first = "/" + request.path.split("/")[1]
+    first = HOMES.get(first, first)
     return [(path, name, path == first) for path, name, role in MENU if caller.role.covers(role)]
 
 
@@ -105,14 +108,19 @@ def moment(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
+def exact(seconds: float) -> Markup:
+    """A moment to the second, in UTC, which whoever shows it says once."""
+    return Markup("<time>{}</time>").format(time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(seconds)))
+
+
 def ago(seconds: float, now: float | None = None) -> Markup:
     """A moment as people tell it, `5 m 02 s ago`, the exact one where the pointer rests; `never` for 0."""
     if not seconds:
         return Markup("never")
     now = the_site().clock() if now is None else now
-    exact = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(seconds))
+    title = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(seconds))
     return Markup('<time datetime="{}" title="{}">{}</time>').format(
-        moment(seconds), exact, _told(now - seconds)
+        moment(seconds), title, _told(now - seconds)
     )
 
 

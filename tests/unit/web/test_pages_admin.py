@@ -2,6 +2,7 @@
 
 import html
 import re
+import time
 from collections.abc import Callable, Iterator
 from html.parser import HTMLParser
 from urllib.parse import quote
@@ -79,7 +80,7 @@ def test_an_operator_sees_bmc_logins_and_a_technician_does_not(ask: Ask) -> None
 
 def test_health_tells_what_is_wrong_first(ask: Ask) -> None:
     said = words(ask("/admin"))
-    assert said.index("Needs somebody") < said.index("vmlinuz is not there") < said.index("Looked at")
+    assert said.index("Needs somebody") < said.index("vmlinuz is missing") < said.index("Looked at")
     assert said.count("provision ramdisk build") == 1, "the same advice is given once"
     assert "provisioner.db" in said and "nothing waits for it" in said
 
@@ -246,6 +247,15 @@ def test_the_audit_is_filtered_by_the_address_of_its_page(site: Site, ask: Ask) 
     assert "of ann" in words(ask("/admin/audit?since=2001-01-01"))
     reply = ask("/admin/audit?since=tomorrow")
     assert reply.status_code == 400 and "is no time" in words(reply)
+
+
+def test_the_audit_tells_the_exact_time_and_the_way_in_once(site: Site, ask: Ask) -> None:
+    note(site, "one", by="worker", door="worker")
+    note(site, "two", by="ann", door="https", address="10.77.0.9")
+    said = words(ask("/admin/audit"))
+    moment = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(site.clock()))
+    assert "When, in UTC" in said and f"{moment} people worker one" in said
+    assert f"{moment} people ann https 10.77.0.9 two" in said
 
 
 def test_the_audit_has_pages(site: Site, ask: Ask) -> None:

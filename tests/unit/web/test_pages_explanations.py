@@ -35,7 +35,8 @@ def test_each_code_has_its_page(ask: Ask) -> None:
     for number, (meaning, remedy) in CODES.items():
         reply = ask(f"/explain/PV-{number}")
         text = unescape(reply.get_data(as_text=True))
-        assert reply.status_code == 200 and meaning in text and remedy in text
+        assert reply.status_code == 200 and meaning.rstrip(".") in text and remedy in text
+        assert f"<h1>PV-{number}: " in text
 
 
 def test_a_code_names_the_hosts_that_have_it_now(site: Site, ask: Ask) -> None:

@@ -1,5 +1,6 @@
 """The pages of one host: how it stands, what is ordered of it, and what the inventory says of it."""
 
+import re
 from collections.abc import Iterator
 from html import unescape
 
@@ -49,6 +50,13 @@ class TestHost:
             page = browser(role).see(f"/hosts/{NEW}")
             assert (f"{NEW}/deploy" in page, f"{NEW}/remove" in page) == may
             assert (f"{NEW}/lock" in page, f"{NEW}/edit" in page) == may
+
+    @pytest.mark.parametrize(("name", "first"), [(NEW, "Deploy …"), (WRITING, "Open the deployment")])
+    def test_what_is_done_first_depends_on_how_it_stands(self, browser: As, name: str, first: str) -> None:
+        page = browser(Role.TECHNICIAN).see(f"/hosts/{name}")
+        buttons = page.partition('id="actions"')[2].partition("</div>")[0]
+        assert page.index('id="standing"') < page.index('id="actions"')
+        assert re.findall(r'<a role="button" href="[^"]*">([^<]*)</a>', buttons) == [first]
 
     @pytest.mark.parametrize("tail", ["deploy", "verify", "power", "rename", "remove", "move", "edit"])
     def test_what_changes_it_is_refused_to_who_only_looks(self, browser: As, tail: str) -> None:

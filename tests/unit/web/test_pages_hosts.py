@@ -92,6 +92,14 @@ def test_what_is_asked_for_stays_in_the_form(browser: As, filled: Site) -> None:
 
 
 @pytest.mark.parametrize(
+    ("query", "is_open"), [("", False), ("text=vc", False), ("rack=B1", True), ("select=rack%3DB1/*", True)]
+)
+def test_filters_are_open_where_one_is_set(browser: As, filled: Site, query: str, is_open: bool) -> None:
+    page = browser(Role.VIEWER).see(f"/hosts?{query}")
+    assert ('<details class="folded" open>' in page) == is_open and '<details class="folded' in page
+
+
+@pytest.mark.parametrize(
     "column", ["state", "name", "rack", "address", "image", "serial", "changed", "locked"]
 )
 def test_each_column_sorts_both_ways(browser: As, filled: Site, column: str) -> None:

@@ -158,6 +158,13 @@ def test_where_nothing_asks_it_is_said_what_to_do(phone: Phone) -> None:
     assert "Switch one on" in phone.read("/t")
 
 
+def test_the_menu_is_folded_away_and_whole(phone: Phone) -> None:
+    menu = phone.get("/t").text.partition('<details class="menu">')[2].partition("</details>")[0]
+    for told in ('href="/t" aria-current="page"', 'href="/hosts"', 'href="/account"', "Log out"):
+        assert told in menu
+    assert '<details class="menu">' not in phone.get("/hosts").text
+
+
 def test_who_asked_in_the_last_two_minutes_is_listed_the_newest_first(site: Site, phone: Phone) -> None:
     change(site, rack="B3/U12")
     see(site, MAC, 8)

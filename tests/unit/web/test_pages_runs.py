@@ -210,6 +210,15 @@ def test_a_deployment_is_found_by_its_host_too(site: Site, client: FlaskClient, 
         assert row.id in seen(ask(client, f"/deployments/{name}"))
 
 
+def test_where_a_deployment_belongs_is_said_above_it(site: Site, client: FlaskClient, clock: Clock) -> None:
+    row = walk(site, "vc-1", Advance(clock), Stage.NETBOOTING)
+    text = ask(client, f"/deployments/{row.id}").text
+    assert '<a href="/hosts" aria-current="page">Hosts</a>' in text
+    way = text.partition('<p class="crumb">')[2].partition("</p>")[0]
+    assert re.sub(r"\s*<[^>]*>\s*", "", way) == "Hosts/vc-1/Deployment" and 'href="/hosts/vc-1"' in way
+    assert "<h1>Deployment of vc-1</h1>" in text
+
+
 @pytest.mark.parametrize("path", ["/deployments/d-none", "/deployments/d-none/console", "/runs/r-none"])
 def test_what_is_not_there_is_a_page_that_says_so(client: FlaskClient, path: str) -> None:
     reply = ask(client, path, Role.ADMIN)

@@ -37,6 +37,13 @@ function tick() {
 setInterval(tick, 1000);
 document.addEventListener("visibilitychange", () => document.hidden || tick());
 
+// a row of links that is longer than the screen shows the link of this page
+for (const here of document.querySelectorAll(".bar > nav [aria-current], .kinds [aria-current]")) {
+  const row = here.parentElement;
+  row.scrollLeft += here.getBoundingClientRect().left - row.getBoundingClientRect().left
+    - (row.clientWidth - here.offsetWidth) / 2;
+}
+
 // a stream that ends is opened again by itself; only what lasts is told
 const live = document.getElementById("live");
 const LOST = document.getElementById("lost").textContent;

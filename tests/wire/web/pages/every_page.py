@@ -65,11 +65,14 @@ def path_of(rule: str) -> str:
 def fill(site: Site) -> list[Deployment]:
     """Something of everything; the newest deployment of each host outside the run."""
     rows = pagelab.fill(site)
-    site.database.images.put(pagelab.image("2026.10.1"))
+    site.database.images.put(pagelab.image("2026.10.1", added=site.clock() - 40 * pagelab.DAY))
     _order_a_run(site)
     _see_a_stranger(site)
     _ask_a_bmc(site)
     signed_reports.put(site, certificates.healthy(), "vc-0008", REPORT, created=site.clock() - 60)
+    for number in range(101, 105):  # its twins
+        name, ident = f"vc-{number:04}", f"a-20261129-{number:04}"
+        signed_reports.put(site, certificates.healthy(), name, ident, created=site.clock() - 7200)
     signed_reports.put(site, certificates.rejected(), "vc-0009", "a-20261129-0009", created=site.clock() - 30)
     folder = site.settings.state / "rehearsals"
     for name, is_good in ((REHEARSAL, True), ("2026-11-28-deploy", False)):
