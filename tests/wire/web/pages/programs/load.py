@@ -94,10 +94,10 @@ def fill(site: Site, hosts: int, under_way: int) -> list[Deployment]:
 
 @contextmanager
 def served(hosts: int, under_way: int) -> Iterator[tuple[Site, list[Deployment], Service]]:
-    """A site of so many hosts, and the service's process for people."""
+    """A site of so many hosts, and the service's processes for machines and people."""
     with tempfile.TemporaryDirectory(prefix="p-", ignore_cleanup_errors=True) as around:
         folder = Path(around)
-        (folder / "provisioner.toml").write_text('services = ["api"]\n')
+        (folder / "provisioner.toml").write_text('services = ["web"]\n')
         site = pagelab.made_site(folder / "s")
         rows = fill(site, hosts, under_way)
         where = {"interface": network.BRIDGE, "address": ADDRESS}
