@@ -11,7 +11,7 @@ from provisioner.domain.person import Role
 from provisioner.site.site import Site
 from tests import pagelab
 from tests.hostile_words import WORDS
-from tests.unit.web.hosts_lab import NASTY, As, Browser, browsers, field
+from tests.unit.web.hosts_lab import NASTY, As, Browser, browsers, field, words
 
 HEADINGS = "name,mac,serial,rack,profile,bmc\n"
 
@@ -206,7 +206,7 @@ class TestOrdersOfMany:
         erased, left = page.split('id="left"')
         assert "vc-0013" in erased and "vault-os@2026.11.2" in erased
         assert "vc-0014 is locked" in left and "vc-0004 is being deployed already" in left
-        assert "All that is on these 1 disks" in page and "2 hosts are left out" in page
+        assert "All that is on this disk" in page and "2 hosts are left out" in page
         assert len(field(page, "shown")) == 64
 
     def test_the_right_number_orders_a_run(self, browser: As, filled: Site) -> None:
@@ -222,6 +222,13 @@ class TestOrdersOfMany:
         assert (run.canary, run.max_parallel, run.until, run.by) == (1, 2, "writing", "a-operator")
         assert run.select == "vc-0013, vc-0014"
         assert {row.host for row in filled.database.deployments.of_run(run.id)} == {"vc-0013", "vc-0014"}
+
+    def test_its_button_says_what_it_does(self, browser: As, filled: Site) -> None:
+        page = self.plan(browser(Role.OPERATOR), "vc-0013", "vc-0014", canary="1", stop_after="3")
+        assert "Erase 2 disks and write vault-os@2026.11.2</button>" in page
+        confirmed = words(page)
+        assert "Canaries 1 host first" in confirmed and "Gives up after 3 failures" in confirmed
+        assert "data-replan" in page, "what is changed above is shown before it is ordered"
 
     @pytest.mark.parametrize("count", ["", "1", "3", "two", "-2", "2.0", "99999999999"])
     def test_a_wrong_number_orders_nothing(self, browser: As, filled: Site, count: str) -> None:

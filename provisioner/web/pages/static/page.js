@@ -37,6 +37,25 @@ function tick() {
 setInterval(tick, 1000);
 document.addEventListener("visibilitychange", () => document.hidden || tick());
 
+// what is shown is always of what is chosen: until the new plan is there, the old one cannot be ordered
+const options = document.querySelector("form[data-replan]");
+const order = document.querySelector("form.confirm");
+if (options) {
+  options.addEventListener("change", (event) => {
+    if (order) order.inert = true;
+    sessionStorage.setItem("replanned", event.target.name);
+    if (options.reportValidity()) options.requestSubmit();
+  });
+  addEventListener("pageshow", (event) => {
+    if (!event.persisted) return;
+    options.reset();
+    if (order) order.inert = false;
+  });
+  const name = sessionStorage.getItem("replanned");
+  sessionStorage.removeItem("replanned");
+  if (name) options.elements[name]?.focus?.({ preventScroll: true });
+}
+
 // a stream that ends is opened again by itself; only what lasts is told
 let lost = null;
 function connected() {
