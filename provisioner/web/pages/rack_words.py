@@ -8,6 +8,7 @@ from provisioner.domain.cause import Cause, Sight
 from provisioner.domain.deployment import PublicDeployment
 from provisioner.domain.refusal import Refusal
 from provisioner.errors import ProvisionError
+from provisioner.web.pages.advice import sentence
 
 COMMAND = re.compile(r"(?:then: |or: )?provision (.+)", re.IGNORECASE)
 # of advice: several things to do, or one and the command that does it
@@ -42,12 +43,6 @@ class Fix(NamedTuple):
     code: int
     advice: tuple[Advice, ...]
     evidence: tuple[Sight, ...] = ()
-
-
-def sentence(text: str) -> str:
-    """With a capital letter, unless it begins with a name or a command."""
-    word = text.partition(" ")[0].rstrip(",:;")
-    return text[:1].upper() + text[1:] if word.isalpha() and word != "provision" else text
 
 
 def of_cause(cause: Cause) -> Fix:

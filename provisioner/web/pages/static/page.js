@@ -1,4 +1,4 @@
-// What pages do by themselves: times go on, a lost connection is told, what erases asks. Nothing here is
+// What pages do by themselves: times go on, a lost connection is told, a command is copied. Nothing here is
 // needed for reading.
 "use strict";
 
@@ -36,6 +36,22 @@ function tick() {
 }
 setInterval(tick, 1000);
 document.addEventListener("visibilitychange", () => document.hidden || tick());
+
+// copies what stands beside a button, or has the id that it names; without this the buttons are not shown
+if (navigator.clipboard) document.documentElement.classList.add("copies");
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest?.("[data-copy]");
+  if (!button) return;
+  const id = button.dataset.copy;
+  const source = id ? document.getElementById(id) : button.previousElementSibling;
+  try {
+    await navigator.clipboard.writeText(source.textContent.trim());
+    button.textContent = "Copied";
+  } catch {
+    button.textContent = "Mark it by hand";
+  }
+  setTimeout(() => { button.textContent = "Copy"; }, 2000);
+});
 
 // what is shown is always of what is chosen: until the new plan is there, the old one cannot be ordered
 const options = document.querySelector("form[data-replan]");
