@@ -69,7 +69,7 @@ def test_what_a_reader_has_opened_stays_open(browser: Browser, served: Served) -
     row = next(row for row in served.rows if row.stage is Stage.POWERING)
     with window(browser, served.url, served.site) as made:
         page = made.open("/")
-        others = page.locator(f"#live article:not(#t-{row.id}):has(details)")
+        others = page.locator(f"#live article:not(:has(#t-{row.id})):has(details)")
         about = page.locator(f"#{others.first.get_attribute('id')} details").first
         about.locator("summary").press("Enter")
         expect(about).to_have_attribute("open", "")
@@ -103,7 +103,7 @@ def test_the_plan_is_always_of_what_is_chosen(browser: Browser, served: Served) 
 def test_reading_needs_no_script(browser: Browser, served: Served) -> None:
     with window(browser, served.url, served.site, script=False) as made:
         page = made.open("/")
-        assert "no DHCP packet from its MAC since power-on" in (page.text_content("main") or "")
+        assert "No DHCP packet from its MAC since power-on" in (page.text_content("main") or "")
         page.click("nav >> text=Now")
         assert page.title().startswith("Now")
 
