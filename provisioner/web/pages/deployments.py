@@ -14,7 +14,7 @@ from provisioner.domain.stage import RESTING, Stage
 from provisioner.errors import ProvisionError
 from provisioner.state.throughput import ThroughputFile
 from provisioner.web.operators import deployments, runs
-from provisioner.web.pages import asked, look, story
+from provisioner.web.pages import asked, story
 from provisioner.web.pages.moving import Moving
 from provisioner.web.pages.page import Page, Shown, go
 from provisioner.web.request import status_of, the_site
@@ -29,7 +29,7 @@ def show(ident: str) -> Shown:
     site, answer = the_site(), deployments.show(ident)
     row, now = answer.deployment, answer.now
     events, seen = _events(row), Moving(row, answer.deployment, now)
-    standing = seen.look if row.stage not in RESTING else look.of_deployment(row)
+    standing = seen.look
     text = request.args.get("text", "").strip()[:LONGEST_TEXT]
     known = usual.of_profile(site.database, site.database.deployments.get(row.id))
     samples = ThroughputFile(site.settings.state, row.id).read()

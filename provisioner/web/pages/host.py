@@ -20,7 +20,9 @@ from provisioner.domain.timeline import StageRecord
 from provisioner.errors import NotFoundError, UnreadableError
 from provisioner.power import registry
 from provisioner.web.operators import certificates, deployments, hosts
-from provisioner.web.pages import look
+from provisioner.web.pages import look, moving
+from provisioner.web.pages.look import Look
+from provisioner.web.pages.moving import Moving
 from provisioner.web.pages.page import Page, Shown, go
 from provisioner.web.request import the_caller
 
@@ -56,9 +58,10 @@ class OrderStep(NamedTuple):
 
 @dataclass(frozen=True)
 class LastOrder:
-    """A host's present or last order: the row, its steps, and of its events the newest, newest first."""
+    """A host's present or last order, how it stands, its steps, and its newest events, newest first."""
 
     row: DeploymentDetails
+    look: Look
     steps: tuple[OrderStep, ...]
     events: tuple[Event, ...]
     total: int
@@ -96,7 +99,9 @@ def show(name: str) -> Shown | Response:
 def _look(details: HostDetails) -> look.Look:
     if details.host.verification:
         return look.STAGES[Stage.VERIFYING]
-    return look.of_deployment(details.host.deployment)
+    row = details.host.deployment
+    going = moving.active([row] if row else [])
+    return going[row.id].look if row and row.id in going else look.of_deployment(row)
 
 
 def _order(name: str) -> LastOrder | None:
@@ -107,7 +112,8 @@ def _order(name: str) -> LastOrder | None:
         return None
     told = tuple(event for event in reversed(found.events) if not event.data.is_progress)
     steps = tuple(_steps(found.deployment, tuple(timeline.read(found.events).stages.values())))
-    return LastOrder(found.deployment, steps, told[:NEWEST_EVENTS], len(told))
+    row = found.deployment
+    return LastOrder(row, Moving(row, row, found.now).look, steps, told[:NEWEST_EVENTS], len(told))
 
 
 def _steps(row: DeploymentDetails, records: Sequence[StageRecord]) -> Iterator[OrderStep]:

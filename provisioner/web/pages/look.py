@@ -41,6 +41,11 @@ HELD = Look("ended as ordered", "check", "ok", "✓")
 STRANGER = Look("not known yet", "search", "warn", "?")
 LOCKED = Look("locked", "lock", "warn", "L")
 UNREADABLE = Look("unreadable", "alert", "bad", "?")
+MOVING = Look("moving", "arrow", "busy", ">")
+NEEDS_ATTENTION = Look("needs attention", "alert", "bad", "!")  # runs
+IN_PROGRESS = Look("in progress", "arrow", "busy", ">")
+NOT_ALL = Look("not all deployed", "minus", "off", "–")
+ALL_WELL = Look("all well", "check", "ok", "✓")
 
 VERDICTS: dict[str, Look] = {
     "accepted": Look("accepted", "check", "ok", "✓"),

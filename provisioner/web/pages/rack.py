@@ -94,8 +94,10 @@ def _asking() -> Iterator[Asking]:
 def _known(seen: DhcpSighting) -> Asking:
     database = the_site().database
     host = database.hosts.get(seen.host or "")
-    last = look.of_deployment(database.deployments.last_readable(host.name))
-    return Asking(seen.mac, seen.last_seen, host, last, is_bmc=seen.role == "bmc")
+    row = database.deployments.last_readable(host.name)
+    going = moving.active([row] if row else [])
+    stands = going[row.id].look if row and row.id in going else look.of_deployment(row)
+    return Asking(seen.mac, seen.last_seen, host, stands, is_bmc=seen.role == "bmc")
 
 
 def show_host(name: str) -> Shown:

@@ -1,21 +1,28 @@
 """A run as pages tell of it: a square for each host, the canaries' gate, what hinders several alike."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from provisioner.api.deployments import DeploymentStatus
+from provisioner.domain import run_totals
 from provisioner.domain.cause import Cause
 from provisioner.domain.failures import HostFailure, SharedReason, grouped, of_rows, pattern_of, reasons
 from provisioner.domain.failures import without_name as general
 from provisioner.domain.run import Run, RunProgress
-from provisioner.domain.run_totals import KINDS, MOVING, counts, kind
-from provisioner.domain.stage import ACTIVE, UNDER_WAY
+from provisioner.domain.run_totals import MOVING, counts, kind
+from provisioner.domain.stage import RESTING, UNDER_WAY, Stage
 from provisioner.web.pages import look, moving
 from provisioner.web.pages.look import Look
 from provisioner.web.pages.moving import Moving
 
-TONES = {"ready": "ok", look.HELD.word: "ok", "moving": "busy", "waiting": "wait", "cancelled": "off"}
-AT_ONCE = 12  # hosts that are looked at anew for one page: each takes some 5 ms
+LOOKS: dict[str, Look] = {
+    run_totals.STUCK: look.STUCK,
+    run_totals.MOVING: look.MOVING,
+    run_totals.WAITING: look.STAGES[Stage.QUEUED],
+    run_totals.HELD: look.HELD,
+    run_totals.UNREADABLE: look.UNREADABLE,
+    **{stage.value: look.STAGES[stage] for stage in RESTING},
+}
 MOST_NAMES = 24  # hosts of a group that are linked; the others are counted
 
 
@@ -77,7 +84,7 @@ class Share:
     """One part of a bar: so many hosts of a kind; `begins` and `length` in parts of 100."""
 
     kind: str
-    tone: str
+    look: Look
     count: int
     begins: float
     length: float
@@ -93,14 +100,16 @@ class RunView:
     failures: tuple[SharedFailure, ...]
     causes: tuple[SharedCause, ...]
     shares: tuple[Share, ...]
+    told: str
+    look: Look
     hindrance: str
     reason_to_stop: str
 
 
 def of(run: Run, rows: Sequence[DeploymentStatus], now: float) -> RunView:
     """The run with its deployments, in the order in which they were armed."""
-    progress, under_way = RunProgress(run, tuple(rows)), [row for row in rows if row.stage in ACTIVE]
-    open_ones = {each.row.id: each for each in moving.of(under_way, AT_ONCE)}
+    progress, open_ones = RunProgress(run, tuple(rows)), moving.active(rows)
+    totals = run_totals.with_stuck(counts(rows), sum(each.is_stuck for each in open_ones.values()))
     squares = tuple(
         _square(row, open_ones.get(row.id), now, is_canary=number < run.canary)
         for number, row in enumerate(rows)
@@ -113,7 +122,9 @@ def of(run: Run, rows: Sequence[DeploymentStatus], now: float) -> RunView:
         gate=gate,
         failures=tuple(_failures(rows)),
         causes=tuple(_causes(open_ones.values())),
-        shares=shares(counts(rows)),
+        shares=shares(totals),
+        told=run_totals.describe(totals),
+        look=standing(totals),
         hindrance=hindrance,
         reason_to_stop=progress.reason_to_stop(),
     )
@@ -126,13 +137,21 @@ def _square(row: DeploymentStatus, going: Moving | None, now: float, *, is_canar
     return Square(row, seen, f"{words}: {told}" if told != seen.word else words, is_canary)
 
 
-def shares(found: dict[str, int]) -> tuple[Share, ...]:
-    """The parts of a run's bar: what is done first, then what moves, what failed, what waits."""
+def standing(found: Mapping[str, int]) -> Look:
+    """How a run stands of which so many hosts are how."""
+    if any(found.get(one) for one in run_totals.NEEDY):
+        return look.NEEDS_ATTENTION
+    if found.get(run_totals.MOVING) or found.get(run_totals.WAITING):
+        return look.IN_PROGRESS
+    return look.NOT_ALL if found.get(Stage.CANCELLED.value) else look.ALL_WELL
+
+
+def shares(found: Mapping[str, int]) -> tuple[Share, ...]:
+    """The parts of a run's bar, in the order in which totals are told."""
     total, begins, parts = sum(found.values()) or 1, 0.0, []
-    order = sorted(found, key=lambda each: (each == "waiting", -KINDS.index(each)))
-    for each in order:
+    for each in (one for one in run_totals.ORDER if found.get(one)):
         length = 100 * found[each] / total
-        parts.append(Share(each, TONES.get(each, "bad"), found[each], round(begins, 2), round(length, 2)))
+        parts.append(Share(each, LOOKS[each], found[each], round(begins, 2), round(length, 2)))
         begins += length
     return tuple(parts)
 
