@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from provisioner.diagnosis.service import OF_SERVICE
 from provisioner.domain.cause import Cause, Sight
 from provisioner.domain.deployment import PublicDeployment
 from provisioner.domain.refusal import Refusal
@@ -46,7 +47,10 @@ class Fix(NamedTuple):
 
 
 def of_cause(cause: Cause) -> Fix:
-    """A cause that hinders a deployment."""
+    """A cause that hinders a deployment; what lies with the service itself is no technician's to mend."""
+    if cause.code in OF_SERVICE:
+        told = (Advice(f"Tell an operator: PV-{cause.code}"),)
+        return Fix("The service itself has a fault", cause.code, told, cause.evidence)
     return Fix(sentence(cause.sentence), cause.code, _advice(cause.actions), cause.evidence)
 
 
