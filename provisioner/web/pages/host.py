@@ -15,6 +15,7 @@ from provisioner.domain import timeline
 from provisioner.domain.event import Event
 from provisioner.domain.hardware import DeviceInfo, HardwareFacts, NicInfo
 from provisioner.domain.person import Role
+from provisioner.domain.progress import Progress
 from provisioner.domain.stage import RESTING, Stage
 from provisioner.domain.timeline import StageRecord
 from provisioner.errors import NotFoundError, UnreadableError
@@ -62,6 +63,7 @@ class LastOrder:
 
     row: DeploymentDetails
     look: Look
+    progress: Progress
     steps: tuple[OrderStep, ...]
     events: tuple[Event, ...]
     total: int
@@ -113,7 +115,8 @@ def _order(name: str) -> LastOrder | None:
     told = tuple(event for event in reversed(found.events) if not event.data.is_progress)
     steps = tuple(_steps(found.deployment, tuple(timeline.read(found.events).stages.values())))
     row = found.deployment
-    return LastOrder(row, Moving(row, row, found.now).look, steps, told[:NEWEST_EVENTS], len(told))
+    seen = Moving(row, row, found.now)
+    return LastOrder(row, seen.look, seen.progress, steps, told[:NEWEST_EVENTS], len(told))
 
 
 def _steps(row: DeploymentDetails, records: Sequence[StageRecord]) -> Iterator[OrderStep]:
@@ -122,10 +125,11 @@ def _steps(row: DeploymentDetails, records: Sequence[StageRecord]) -> Iterator[O
     for record in records:
         if is_bad and begun and record.stage == begun[-1]:
             yield OrderStep(record, "bad")
-        elif record.began and not record.ended and row.stage not in RESTING:
+        elif record.stage == row.stage:
             yield OrderStep(record, "current")
         else:
-            yield OrderStep(record, "done" if record.began else "waiting")
+            is_done = record.began or timeline.is_behind(record.stage, row.stage)
+            yield OrderStep(record, "done" if is_done else "waiting")
 
 
 def _cards(facts: HardwareFacts) -> Iterator[tuple[NicInfo, str]]:

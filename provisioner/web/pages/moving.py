@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from provisioner.api.deployments import DeploymentDetails
 from provisioner.domain.deployment import PublicDeployment
+from provisioner.domain.progress import Progress
 from provisioner.domain.stage import ACTIVE, RESTING, STOPS
 from provisioner.web.operators import deployments
 from provisioner.web.pages import look
@@ -57,6 +58,12 @@ class Moving:
         return (moved.done, moved.total) if moved.is_of(self.row.stage) and moved.total > 1 else None
 
     @property
+    def progress(self) -> Progress:
+        """What was reported last; without a rate where none holds: nobody reports, or something hinders it."""
+        found = self.row.progress
+        return found if found.reported and not self.is_stuck else found.model_copy(update={"rate": 0.0})
+
+    @property
     def steps(self) -> tuple[int, int]:
         """How many of its stages are done, of how many."""
         number = STOPS.index(self.row.stage) if self.row.stage in STOPS else 0
@@ -66,7 +73,7 @@ class Moving:
     def told(self) -> str:
         """What it does now, in words."""
         if self.row.progress.is_of(self.row.stage):
-            return self.row.progress.summary(self.now)
+            return self.progress.summary(self.now)
         if self.row.paused:
             return self.row.reason
         awaited = self.details.awaits if self.details else ""

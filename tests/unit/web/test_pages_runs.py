@@ -14,6 +14,7 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from provisioner.deployment.order import arm
 from provisioner.deployment.record import record
 from provisioner.deployment.runs import arm_run
 from provisioner.domain.deployment import Deployment
@@ -22,6 +23,7 @@ from provisioner.domain.events.agent import AgentFailed
 from provisioner.domain.events.order import HostSuspect, OrderCancelled, SlotGiven
 from provisioner.domain.host import Bmc, Host
 from provisioner.domain.person import Role
+from provisioner.domain.progress import Progress
 from provisioner.domain.run import Run
 from provisioner.domain.stage import Stage
 from provisioner.site.site import Site
@@ -179,6 +181,17 @@ def test_writing_tells_how_far_how_quickly_and_how_long_yet(
     assert "Median " in said
 
 
+def test_stages_that_nobody_remembers_are_done_where_later_ones_began(
+    site: Site, client: FlaskClient, clock: Clock
+) -> None:
+    row = arm(site, site.database.hosts.get("vc-1"), site.database.images.all()[0], by="ann")
+    moved = Progress(phase="writing", done=7 << 30, total=18 << 30, rate=412e6)
+    put(site, row, stage=Stage.WRITING, progress=moved)
+    said = seen(ask(client, f"/deployments/{row.id}"))
+    assert "done powering" in said and "done netbooting" in said and "not yet restarting" in said
+    assert "/s" not in said.split("Stages")[0] and " left" not in said.split("Stages")[0], "nobody reports"
+
+
 def test_each_attempt_is_a_line_of_its_own_in_the_chart(
     site: Site, client: FlaskClient, clock: Clock
 ) -> None:
@@ -198,7 +211,7 @@ def test_what_failed_says_why_what_to_do_and_its_consoles_last_words(
     fail(site, row, Advance(clock))
     reply = ask(client, f"/deployments/{row.id}")
     said = seen(reply)
-    assert "the image's stream broke off five times PV-322" in said and "look at the switch" in said
+    assert "The image's stream broke off five times PV-322" in said and "Look at the switch" in said
     assert "kernel panic <b>not bold</b>" in said and "\x1b" not in reply.text
     assert "/explain/PV-322" in links(reply)
     assert "writing 4 s" in said and "restarting" in said
@@ -405,7 +418,7 @@ def test_the_list_has_the_newest_run_first_and_counts_its_hosts(
     reply = ask(client, "/runs")
     said = seen(reply)
     assert said.index("all hosts") < said.index("rack=B1")
-    assert "1 failed, 1 waiting, 1 ended as ordered, 1 ready 4 hosts" in said
+    assert "1 failed, 1 waiting, 1 ended as ordered, 1 ready 4 hosts" in said and "needs attention" in said
     assert "again what failed in r-1" in said and "bob" in said
     assert {"/runs/r-1", "/runs/r-2"} <= links(reply)
 
