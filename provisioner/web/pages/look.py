@@ -30,7 +30,7 @@ STAGES: dict[Stage, Look] = {
     Stage.VERIFYING: Look("verifying", "search", "busy", "V"),
     Stage.SEALING: Look("sealing", "lock", "busy", "S"),
     Stage.READY: Look("ready", "check", "ok", "✓"),
-    Stage.REJECTED: Look("rejected", "cross", "bad", "!"),
+    Stage.REJECTED: Look("rejected", "ban", "bad", "!"),
     Stage.FAILED: Look("failed", "cross", "bad", "×"),
     Stage.CANCELLED: Look("cancelled", "minus", "off", "–"),
 }
@@ -51,7 +51,7 @@ VERDICTS: dict[str, Look] = {
     "accepted": Look("accepted", "check", "ok", "✓"),
     "accepted_with_warnings": Look("accepted with warnings", "check", "warn", "✓"),
     "incomplete": Look("incomplete", "alert", "warn", "?"),
-    "rejected": Look("rejected", "cross", "bad", "!"),
+    "rejected": Look("rejected", "ban", "bad", "!"),
 }
 CHECKS: dict[str, Look] = {
     "ok": Look("ok", "check", "ok", "✓"),

@@ -59,7 +59,7 @@ class Moving:
 
     @property
     def progress(self) -> Progress:
-        """What was reported last; without a rate where none holds: nobody reports, or something hinders it."""
+        """What was reported last; without a rate where nobody reports or something hinders it."""
         found = self.row.progress
         return found if found.reported and not self.is_stuck else found.model_copy(update={"rate": 0.0})
 

@@ -1,5 +1,6 @@
 """A run as pages tell of it: a square for each host, the canaries' gate, what hinders several alike."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -23,6 +24,7 @@ LOOKS: dict[str, Look] = {
     run_totals.UNREADABLE: look.UNREADABLE,
     **{stage.value: look.STAGES[stage] for stage in RESTING},
 }
+ONE_RACK = re.compile(r"rack=([\w.-]+)(?:/\*)?")
 MOST_NAMES = 24  # hosts of a group that are linked; the others are counted
 
 
@@ -101,6 +103,7 @@ class RunView:
     causes: tuple[SharedCause, ...]
     shares: tuple[Share, ...]
     told: str
+    title: str
     look: Look
     hindrance: str
     reason_to_stop: str
@@ -124,6 +127,7 @@ def of(run: Run, rows: Sequence[DeploymentStatus], now: float) -> RunView:
         causes=tuple(_causes(open_ones.values())),
         shares=shares(totals),
         told=run_totals.describe(totals),
+        title=title(run),
         look=standing(totals),
         hindrance=hindrance,
         reason_to_stop=progress.reason_to_stop(),
@@ -135,6 +139,13 @@ def _square(row: DeploymentStatus, going: Moving | None, now: float, *, is_canar
     told = going.told if going else row.reason or seen.word
     words = f"{row.host}, {seen.word}" + (f" at {row.stage}" if going and seen.word != row.stage else "")
     return Square(row, seen, f"{words}: {told}" if told != seen.word else words, is_canary)
+
+
+def title(run: Run) -> str:
+    """Which hosts it is about, in words where its selection is of the simplest kind."""
+    if found := ONE_RACK.fullmatch(run.select):
+        return f"Rack {found[1]}"
+    return run.select or ("Again what failed" if run.retries else "All hosts")
 
 
 def standing(found: Mapping[str, int]) -> Look:

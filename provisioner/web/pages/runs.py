@@ -35,6 +35,7 @@ def list_all() -> Shown:
                 "total": sum(totals.values()),
                 "told": run_totals.describe(totals),
                 "shares": run_view.shares(totals),
+                "title": run_view.title(each.run),
                 "look": run_view.standing(totals),
             }
         )
