@@ -148,7 +148,7 @@ def _light(host: HostStatus) -> tuple[str, str]:
     if isinstance(result, BmcFailed):
         return "bad", f"{result.error.message}. {result.error.hint}"
     if not isinstance(result, BmcIdentified):
-        return "busy", f"Asking its BMC to switch the light {asked.argument} …"
+        return "busy", f"Asking its BMC to switch the light {asked.argument}…"
     if not result.confirmed:
         return "warn", f"The light was switched {asked.argument}; the BMC does not say whether it is."
     return "ok", f"The light is {result.light}."

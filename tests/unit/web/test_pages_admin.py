@@ -79,7 +79,7 @@ def test_an_operator_sees_bmc_logins_and_a_technician_does_not(ask: Ask) -> None
 
 def test_health_tells_what_is_wrong_first(ask: Ask) -> None:
     said = words(ask("/admin"))
-    assert said.index("Needs somebody") < said.index("vmlinuz is not there") < said.index("Looked at")
+    assert said.index("Needs attention") < said.index("vmlinuz is not there") < said.index("Looked at")
     assert said.count("provision ramdisk build") == 1, "the same advice is given once"
     assert "provisioner.db" in said and "nothing waits for it" in said
 
