@@ -21,7 +21,7 @@ from provisioner.web.request import status_of, the_site
 
 MOST_EVENTS = 20_000  # that are read of one
 LONGEST_TEXT = 80  # characters that are looked for in a log
-MODES = {"full": "everything is written anew", "wipe": "the whole disk is made zeros first"}
+MODES = {"full": "everything is written again", "wipe": "the whole disk is filled with zeros first"}
 
 
 def show(ident: str) -> Shown:

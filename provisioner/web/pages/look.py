@@ -126,4 +126,4 @@ def of_signature(image: CatalogueImage) -> Look:
         return Look("not signed: an installer's ISO", "minus", "off", "–")
     if image.trusted:
         return Look(f"signed by {image.signed_by}", "check", "ok", "✓")
-    return Look(f"signed by {image.signed_by}, trusted no more", "alert", "bad", "!")
+    return Look(f"signed by {image.signed_by}, no longer trusted", "alert", "bad", "!")

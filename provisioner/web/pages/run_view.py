@@ -145,7 +145,7 @@ def title(run: Run) -> str:
     """Which hosts it is about, in words where its selection is of the simplest kind."""
     if found := ONE_RACK.fullmatch(run.select):
         return f"Rack {found[1]}"
-    return run.select or ("Again what failed" if run.retries else "All hosts")
+    return run.select or ("Retry of what failed" if run.retries else "All hosts")
 
 
 def standing(found: Mapping[str, int]) -> Look:

@@ -79,10 +79,10 @@ def _words(run: Run) -> list[str]:
         f"at most {run.max_parallel} at one time": run.max_parallel,
         f"stops after {run.stop_after} that fail alike": run.stop_after,
         f"each ends after {run.until}": run.until,
-        {"full": "writes everything anew", "wipe": "wipes each disk first"}.get(
+        {"full": "writes everything again", "wipe": "wipes each disk first"}.get(
             terms.write_mode, ""
         ): terms.write_mode != "delta",
-        "what is not ours may be erased": terms.erase_foreign,
+        "data that are not ours may be erased": terms.erase_foreign,
         "an older version is allowed": terms.allow_downgrade,
     }
     return [words for words, holds in said.items() if holds]

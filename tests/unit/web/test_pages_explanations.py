@@ -60,4 +60,4 @@ def test_codes_are_found_by_their_words(ask: Ask) -> None:
     everything, few, none = (content(ask(f"/explain?q={text}")) for text in ("", "foreign+dhcp", "zzzz"))
     assert everything.count("<dt>") == len(CODES)
     assert "PV-675" in content(ask("/explain?q=another+dhcp+server"))
-    assert few.count("<dt>") < 5 and "No code has these words" in none
+    assert few.count("<dt>") < 5 and "No code matches" in none

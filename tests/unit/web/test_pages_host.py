@@ -316,7 +316,7 @@ class TestRendering:
         page = browser(Role.VIEWER).see(f"/hosts/{NEW}/render")
         assert page.count('<tr class="removed">') == 1 and '<tr class="added">' not in page
         assert "echo &lt;b&gt;gone&lt;/b&gt;" in page and "0 added, 1 removed" in page
-        assert page.count("as the last time") == len(known) - 1
+        assert page.count("same as last time") == len(known) - 1
 
     def test_where_none_can_be_made_it_is_told_why(self, site: Site, operator: Browser) -> None:
         site.database.put_inventory([], [Profile(name="cube", image="none")], site.settings.hosts_range)

@@ -80,7 +80,7 @@ def test_the_address_says_which_hosts_are_shown(
 ) -> None:
     page = browser(Role.VIEWER).see(f"/hosts?{query}")
     assert names(page) == wanted
-    assert ("No host fits." in page) == (not wanted)
+    assert ("No host matches." in page) == (not wanted)
 
 
 def test_what_is_asked_for_stays_in_the_form(browser: As, filled: Site) -> None:
@@ -331,7 +331,7 @@ class TestImport:
     def test_what_is_so_already_has_nothing_to_take(self, browser: As, filled: Site) -> None:
         same = "name,mac\nvc-0013,ac:1f:6b:0a:00:0d\n"
         page = browser(Role.OPERATOR).post("/hosts/import", table=same).text
-        assert "there is nothing to take" in page and 'value="apply"' not in page
+        assert "there is nothing to apply" in page and 'value="apply"' not in page
 
     @pytest.mark.parametrize("table", ["", "   ", "name,mac\n"])
     def test_an_empty_table_is_told(self, browser: As, filled: Site, table: str) -> None:

@@ -259,7 +259,7 @@ def test_whoever_cancels_a_canary_is_told_who_will_not_begin(site: Site, client:
     _, rows = make_run(site, 5, canary=1)
     record(site, rows[0].id, SlotGiven(), source="worker")
     question = seen(ask(client, f"/deployments/{rows[0].id}/cancel", Role.TECHNICIAN))
-    assert "It is a canary: 4 hosts of its run that wait for it will not begin" in question
+    assert "It is a canary: 4 hosts of its run that wait for it will not start" in question
     assert "gpu-004" in question
     assert "canary" not in seen(ask(client, f"/deployments/{rows[1].id}/cancel", Role.TECHNICIAN))
 
@@ -417,9 +417,9 @@ def test_the_list_has_the_newest_run_first_and_counts_its_hosts(
         site.database.runs.put(Run(id="r-2", created=clock.now, by="bob", select="", retries="r-1"))
     reply = ask(client, "/runs")
     said = seen(reply)
-    assert said.index("Again what failed") < said.index("Rack B1")
+    assert said.index("Retry of what failed") < said.index("Rack B1")
     assert "1 failed, 1 waiting, 1 ended as ordered, 1 ready 4 hosts" in said and "needs attention" in said
-    assert "again what failed in r-1" in said and "bob" in said
+    assert "retries what failed in r-1" in said and "bob" in said
     assert {"/runs/r-1", "/runs/r-2"} <= links(reply)
 
 
@@ -446,10 +446,10 @@ def test_the_canaries_gate_is_shut_then_open_or_stays_shut(site: Site, client: F
         "Canaries: 1 of 2 ended well" in said and "the rest begins once all of them have ended well" in said
     )
     put(site, rows[1], stage=Stage.READY)
-    assert "The gate is open: the rest may begin" in seen(ask(client, "/runs/r-1"))
+    assert "The gate is open: the rest may start" in seen(ask(client, "/runs/r-1"))
     put(site, rows[1], stage=Stage.FAILED, code=201, reason="no answer")
     said = seen(ask(client, "/runs/r-1"))
-    assert "The gate stays shut. the canary gpu-001 is failed (PV-201), so the rest was not begun" in said
+    assert "The gate stays closed. The canary gpu-001 is failed (PV-201), so the rest was not begun" in said
 
 
 def test_hosts_that_failed_alike_are_told_once(site: Site, client: FlaskClient) -> None:

@@ -123,9 +123,9 @@ def test_a_canary_that_fails_stops_a_rack_of_eight(
         page.locator("input[type=file]").set_input_files(table)
         page.get_by_label("Profile").select_option("cube")
         page.get_by_role("button", name="Show what would change").click()
-        page.get_by_role("button", name="Take 8 changes").click()
+        page.get_by_role("button", name="Apply 8 changes").click()
         page.goto(f"{URL}/hosts?rack=C1")
-        page.get_by_role("button", name="Deploy all that fit").click()
+        page.get_by_role("button", name="Deploy all that match").click()
         page.get_by_label("Canaries first").fill("1")
         page.get_by_label("Canaries first").blur()  # the plan is shown anew by itself
         expect(page.locator("form.confirm")).to_contain_text("1 host first")
@@ -141,7 +141,7 @@ def test_a_canary_that_fails_stops_a_rack_of_eight(
         fleet.await_event(row.id, "power.asked")
         failure = PowerFailed(code=201, sentence="the BMC does not answer", hint="look at its cable")
         record(fleet.site, row.id, failure, source="test")
-        expect(page.get_by_text("The gate stays shut.")).to_be_visible()
+        expect(page.get_by_text("The gate stays closed.")).to_be_visible()
         expect(page.get_by_text("the BMC does not answer").first).to_be_visible()
         assert [one for one in made.complaints if "409" not in one] == [], "that of the wrong count is ours"
     for number in range(2, RACK + 1):
