@@ -80,7 +80,9 @@ def put_reports(site: Site) -> dict[str, StoredReport]:
 
 
 def test_before_the_first_report_it_is_said_how_one_comes_about(ask: Ask) -> None:
-    assert "provision deploy HOST" in ask("/reports").text
+    page = ask("/reports").text
+    assert "provision verify HOST" in page and 'class="filters"' not in page, "nothing is there to filter"
+    assert 'class="filters"' in ask("/reports?host=vc-9").text
     assert "No host of this profile has been verified" in ask("/reports/twins").text
     assert "vc-1" in ask("/reports/racks").text and "never deployed" in ask("/reports/racks").text
 
