@@ -8,12 +8,12 @@ from typing import NamedTuple
 _TOLD = "|".join(
     (
         "shows?|says?|prints?|names?|lists?|gives?|reads?|draws?|writes?|completes?|needs?|tells?|tests?|finds?",
-        "once|again|where|when|if|which|it|until|first|or|and|then|on|an?|the|by|also|keeps?|puts?",
+        "once|again|where|when|if|which|it|until|first|or|and|then|on|an?|the|by|also|with|while|keeps?|puts?",
     )
 )
 COMMAND = re.compile(
-    rf"(?<![\w/.`-])(?:provision(?= [a-z])|systemctl(?= [a-z])|ssh(?= provision@))"
-    rf"(?: (?!(?:{_TOLD})\b)[^\s;,?()]*[^\s;,:?().](?=[\s;,:?().]|$))+"
+    rf"(?<![\w/.`-])(?:provision(?= [a-z])|systemctl(?= [a-z])|ssh(?= provision@)|ping(?= [\w.:-]))"
+    rf"(?: (?!(?:{_TOLD})(?:[\s,;:?)]|\.?$))[^\s;,?()]*[^\s;,:?().](?=[\s;,:?().]|$))+"
 )
 GAP = re.compile(r"(?<![\w-])[A-Z]{2,}(?![\w-])")
 OTHERWISE = re.compile(r"or:? ", re.IGNORECASE)
@@ -37,7 +37,7 @@ Sentence = tuple[Piece, ...]
 def sentence(text: str) -> str:
     """With a capital letter, unless it begins with a name or a command."""
     word = text.partition(" ")[0].rstrip(",:;")
-    is_word = word.isalpha() and word not in ("provision", "systemctl", "ssh")
+    is_word = word.isalpha() and word not in ("provision", "systemctl", "ssh", "ping")
     return text[:1].upper() + text[1:] if is_word else text
 
 

@@ -22,6 +22,7 @@ from provisioner.web.pages import advice
             "provision host edit vc-1 --mac 52:54:00:00:00:01, then again",
             ["provision host edit vc-1 --mac 52:54:00:00:00:01"],
         ),
+        ("another may have it: ping 10.77.0.5 with the host switched off", ["ping 10.77.0.5"]),
         ("look at its cable", []),
     ],
 )

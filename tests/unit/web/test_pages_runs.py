@@ -443,7 +443,7 @@ def test_the_canaries_gate_is_shut_then_open_or_stays_shut(site: Site, client: F
     put(site, rows[0], stage=Stage.READY)
     said = seen(ask(client, "/runs/r-1"))
     assert (
-        "Canaries: 1 of 2 ended well" in said and "the rest begins once all of them have ended well" in said
+        "Canaries: 1 of 2 ended well" in said and "the rest starts once all of them have ended well" in said
     )
     put(site, rows[1], stage=Stage.READY)
     assert "The gate is open: the rest may start" in seen(ask(client, "/runs/r-1"))
