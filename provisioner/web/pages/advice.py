@@ -7,8 +7,8 @@ from typing import NamedTuple
 # words behind a command that tell of it and are no part of it
 _TOLD = "|".join(
     (
-        "shows?|says?|prints?|names?|lists?|gives?|reads?|draws?|writes?|completes?|needs?|tells?|tests?|finds?",
-        "once|again|where|when|if|which|it|until|first|or|and|then|on|an?|the|by|also|with|while|keeps?|puts?",
+        "shows|says|prints|names|lists|gives|reads|draws|writes|completes|needs|tells|tests|finds|keeps|puts",
+        "once|again|where|when|if|which|it|until|first|or|and|then|an?|the|on the|by|also|with|while",
     )
 )
 COMMAND = re.compile(
@@ -55,11 +55,16 @@ def _pieces(text: str) -> Iterator[Piece]:
     at = 0
     for found in COMMAND.finditer(text):
         if found.start() > at:
-            yield Piece(text[at : found.start()])
+            yield Piece(_after(text[at : found.start()], at))
         yield Piece(found[0], is_command=True)
         at = found.end()
     if text[at:] not in ("", "."):
-        yield Piece(text[at:])
+        yield Piece(_after(text[at:], at))
+
+
+def _after(text: str, at: int) -> str:
+    """What stands behind a command, or begins: the colon between is told by how the command looks."""
+    return text.removeprefix(":") if at else text
 
 
 def steps(actions: Iterable[str]) -> list[list[Sentence]]:
