@@ -193,7 +193,7 @@ def test_ones_own_password_needs_the_current_one(site: Site, ask: Ask) -> None:
 
 def test_an_account_says_who_one_is_and_until_when(ask: Ask) -> None:
     said = words(ask("/account", Role.TECHNICIAN))
-    assert "a-technician technician" in said and "until in 1 h 00 m" in said and "locks hosts" in said
+    assert "a-technician technician" in said and "which expires in 1 h 00 m" in said and "locks hosts" in said
 
 
 def test_logins_are_names_alone(site: Site, ask: Ask) -> None:

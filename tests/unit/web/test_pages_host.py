@@ -266,7 +266,7 @@ class TestEdit:
         for _ in range(2):
             reply = operator.post(f"/hosts/{NEW}/edit", **form)
             assert reply.status_code == 409 and "serial of vc-0013 was changed" in reply.text
-            assert field(reply.text, "rack") == "C1/U1" and "Begin anew" in reply.text
+            assert field(reply.text, "rack") == "C1/U1" and "Start again" in reply.text
             form["shown"] = field(reply.text, "shown")
         assert site.database.hosts.get(NEW).rack == "B2/U14"
 
