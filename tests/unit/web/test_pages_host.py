@@ -89,7 +89,8 @@ class TestDeploy:
         page = technician.see(f"/hosts/{NEW}/deploy?write_mode=wipe&stop_after=writing")
         assert "last 4 of the serial" in page and "vault-os@2026.11.2" in page
         assert page.count('type="hidden" name="write_mode" value="wipe"') == 1
-        assert "Erase and write vault-os@2026.11.2</button>" in page and "data-replan" in page
+        image = page.split("<dt>Image</dt><dd>")[1].split(",")[0]
+        assert f"Erase and write {image}</button>" in page and "data-replan" in page
         assert "Writes zeros everywhere, then the image Stops after writing" in words(page)
         reply = technician.post(
             f"/hosts/{NEW}/deploy",

@@ -113,6 +113,7 @@ def test_hosts_are_counted_by_state_whatever_state_is_shown(browser: As, filled:
     viewer = browser(Role.VIEWER)
     wanted = {
         "all": 15,
+        "stuck": 1,
         "under-way": 8,
         "unsuccessful": 2,
         "ready": 1,
@@ -227,7 +228,8 @@ class TestOrdersOfMany:
         assert {row.host for row in filled.database.deployments.of_run(run.id)} == {"vc-0013", "vc-0014"}
 
     def test_its_button_says_what_it_does(self, browser: As, filled: Site) -> None:
-        page = self.plan(browser(Role.OPERATOR), "vc-0013", "vc-0014", canary="1", stop_after="3")
+        terms = {"canary": "1", "stop_after": "3", "image": "vault-os@2026.11.2"}
+        page = self.plan(browser(Role.OPERATOR), "vc-0013", "vc-0014", **terms)
         assert "Erase 2 disks and write vault-os@2026.11.2</button>" in page
         confirmed = words(page)
         assert "Canaries 1 host first" in confirmed and "Gives up after 3 failures" in confirmed
