@@ -12,7 +12,7 @@ _TOLD = "|".join(
     )
 )
 COMMAND = re.compile(
-    rf"(?<![\w/.`-])(?:provision(?= [a-z])|systemctl(?= [a-z])|ssh(?= provision@)|ping(?= [\w.:-]))"
+    r"(?<![\w/.`-])(?:(?:provision|systemctl|dcgmi)(?= [a-z])|ssh(?= provision@)|ping(?= [\w.:-]))"
     rf"(?: (?!(?:{_TOLD})(?:[\s,;:?)]|\.?$))[^\s;,?()]*[^\s;,:?().](?=[\s;,:?().]|$))+"
 )
 GAP = re.compile(r"(?<![\w-])[A-Z]{2,}(?![\w-])")
@@ -37,7 +37,7 @@ Sentence = tuple[Piece, ...]
 def sentence(text: str) -> str:
     """With a capital letter, unless it begins with a name or a command."""
     word = text.partition(" ")[0].rstrip(",:;")
-    is_word = word.isalpha() and word not in ("provision", "systemctl", "ssh", "ping")
+    is_word = word.isalpha() and word not in ("provision", "systemctl", "ssh", "dcgmi", "ping")
     return text[:1].upper() + text[1:] if is_word else text
 
 

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from provisioner.api.deployments import DeploymentStatus
 from provisioner.domain import run_totals
 from provisioner.domain.cause import Cause
+from provisioner.domain.deployment import PublicDeployment
 from provisioner.domain.failures import HostFailure, SharedReason, grouped, of_rows, pattern_of, reasons
 from provisioner.domain.failures import without_name as general
 from provisioner.domain.run import Run, RunProgress
+from provisioner.domain.run_report import UNREADABLE
 from provisioner.domain.run_totals import MOVING, counts, kind
 from provisioner.domain.stage import RESTING, UNDER_WAY, Stage
 from provisioner.web.pages import look, moving
@@ -21,7 +23,7 @@ LOOKS: dict[str, Look] = {
     run_totals.MOVING: look.MOVING,
     run_totals.WAITING: look.STAGES[Stage.QUEUED],
     run_totals.HELD: look.HELD,
-    run_totals.UNREADABLE: look.UNREADABLE,
+    UNREADABLE: look.UNREADABLE,
     **{stage.value: look.STAGES[stage] for stage in RESTING},
 }
 ONE_RACK = re.compile(r"rack=([\w.-]+)(?:/\*)?")
@@ -77,7 +79,7 @@ class SharedCause:
     """Hosts that wait for alike: the cause of the first of them, in its own words where it is alone."""
 
     cause: Cause
-    hosts: tuple[DeploymentStatus, ...]
+    hosts: tuple[PublicDeployment, ...]
     count: int
 
 
@@ -175,7 +177,7 @@ def _failures(rows: Iterable[DeploymentStatus]) -> Iterable[SharedFailure]:
 
 def _causes(found: Iterable[Moving]) -> Iterable[SharedCause]:
     """Each cause once, with all whom it hinders, the most frequent first."""
-    groups: dict[tuple[int, str], list[tuple[Cause, DeploymentStatus]]] = {}
+    groups: dict[tuple[int, str], list[tuple[Cause, PublicDeployment]]] = {}
     for each in found:
         for cause in each.details.causes[:1] if each.details else ():
             key = (cause.code, pattern_of(each.row.host, cause.sentence))
