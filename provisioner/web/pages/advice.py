@@ -15,6 +15,9 @@ COMMAND = re.compile(
     r"(?<![\w/.`-])(?:(?:provision|systemctl|dcgmi)(?= [a-z])|ssh(?= provision@)|ping(?= [\w.:-]))"
     rf"(?: (?!(?:{_TOLD})(?:[\s,;:?)]|\.?$))[^\s;,?()]*[^\s;,:?().](?=[\s;,:?().]|$))+"
 )
+PROGRAMS = frozenset(
+    ("provision", "systemctl", "journalctl", "ssh", "dcgmi", "ping", "ip", "ss", "fuser", "date")
+)
 GAP = re.compile(r"(?<![\w-])[A-Z]{2,}(?![\w-])")
 OTHERWISE = re.compile(r"or:? ", re.IGNORECASE)
 
@@ -37,7 +40,7 @@ Sentence = tuple[Piece, ...]
 def sentence(text: str) -> str:
     """With a capital letter, unless it begins with a name or a command."""
     word = text.partition(" ")[0].rstrip(",:;")
-    is_word = word.isalpha() and word not in ("provision", "systemctl", "ssh", "dcgmi", "ping")
+    is_word = word.isalpha() and word not in PROGRAMS
     return text[:1].upper() + text[1:] if is_word else text
 
 

@@ -34,7 +34,7 @@ def fail(site: Site, code: int) -> None:
 
 def bare(text: str) -> str:
     """Without what says no more than how it is written: a command is told by its look."""
-    return re.sub(r"[:.\s]", "", text)
+    return re.sub(r"[:.\s]", "", text).casefold()
 
 
 def test_each_code_has_its_page(ask: Ask) -> None:

@@ -91,10 +91,10 @@ def test_times_go_on_by_themselves(browser: Browser, served: Served) -> None:
 def test_the_plan_is_always_of_what_is_chosen(browser: Browser, served: Served) -> None:
     with window(browser, served.url, served.site) as made:
         page = made.open("/hosts/vc-0013/deploy")
-        page.get_by_label("Write", exact=True).select_option("wipe")
+        page.locator("select[name=write_mode]").select_option("wipe")
         expect(page.locator("form.confirm [name=write_mode]")).to_have_value("wipe")
-        expect(page.get_by_label("Write", exact=True)).to_be_focused()
-        page.get_by_label("Write", exact=True).select_option("full")
+        expect(page.locator("select[name=write_mode]")).to_be_focused()
+        page.locator("select[name=write_mode]").select_option("full")
         page.locator("form.confirm button").click()
         expect(page.locator("form.confirm [name=write_mode]")).to_have_value("full")
         assert made.complaints == []
