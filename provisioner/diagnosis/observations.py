@@ -64,6 +64,11 @@ class Observations:
     run_hindrance: str = ""
 
     @property
+    def place(self) -> str:
+        """Where it is reached: its address, or its name while it has none."""
+        return str(self.row.address or self.row.host)
+
+    @property
     def waited(self) -> float:
         """Seconds since the stage began."""
         return self.now - self.row.stage_since

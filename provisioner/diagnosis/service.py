@@ -3,10 +3,11 @@
 from provisioner.diagnosis.observations import Observations
 from provisioner.domain.cause import Cause, Sight
 from provisioner.domain.stage import Stage
+from provisioner.state.alive import SILENT
 from provisioner.state.disk_usage import HINT, LEAST_ROOM
 from provisioner.system.units import size
 
-WORKER_SILENT = 60.0  # seconds: it looks every two, and may wait for a full disk or a database that is held
+OF_SERVICE = frozenset({609, 674})  # codes of what hinders all hosts alike, and is mended once for all
 
 
 def own_disk_full(seen: Observations) -> Cause | None:
@@ -19,7 +20,7 @@ def own_disk_full(seen: Observations) -> Cause | None:
 
 def worker_silent(seen: Observations) -> Cause | None:
     """The worker does not look at deployments any more. Its sign of life speaks against it."""
-    if not seen.worker_seen or seen.now - seen.worker_seen < WORKER_SILENT:
+    if not seen.worker_seen or seen.now - seen.worker_seen < SILENT:
         return None
     told = Sight(sentence="the worker last looked at deployments", time=seen.worker_seen)
     return Cause(

@@ -95,7 +95,7 @@ def host_key_changed(seen: Observations) -> Cause | None:
     return _ssh(
         seen,
         told,
-        f"another machine may have its address: ping {seen.row.address} with the host switched off",
+        f"another machine may have its address: ping {seen.place} with the host switched off",
         f"or the host made its keys anew after its report: provision retry {seen.row.host}",
         code=511,
     )
@@ -126,7 +126,7 @@ def ssh_no_answer(seen: Observations) -> Cause | None:
     return _ssh(
         seen,
         told,
-        f"look at the host's firewall, and at its address {seen.row.address}",
+        f"look at the host's firewall, and at its address {seen.place}",
         f"{seen.see_console}: has it lost its network?",
         code=513,
     )
@@ -140,7 +140,7 @@ def ssh_unreachable(seen: Observations) -> Cause | None:
     if not _is_after_start(seen, told):
         return None
     return _ssh(
-        seen, told, f"ssh provision@{seen.row.address}", "look at the host's firewall, and at sshd", code=510
+        seen, told, f"ssh provision@{seen.place}", "look at the host's firewall, and at sshd", code=510
     )
 
 
@@ -202,7 +202,7 @@ def never_ended(seen: Observations) -> Cause | None:
         sentence="the sealing did not end" if is_sealing else f"{_at_work(seen)} did not end",
         evidence=_last_signs(seen),
         actions=(
-            f"ssh provision@{seen.row.address}: is it busy, does its disk hang?",
+            f"ssh provision@{seen.place}: is it busy, does its disk hang?",
             f"provision retry {seen.row.host}",
         ),
     )

@@ -12,6 +12,9 @@ MOVING, WAITING, READY, HELD = "moving", "waiting", "ready", "ended as ordered"
 BAD_KINDS = BAD_RESULTS
 OTHER_KINDS = (MOVING, WAITING, HELD, READY)
 KINDS = (*BAD_KINDS, *OTHER_KINDS)
+STUCK = "stuck"  # of those that move, the ones that wait for somebody; told where that was looked at
+NEEDY = (Stage.FAILED.value, Stage.REJECTED.value, UNREADABLE, STUCK)
+ORDER = (*NEEDY, MOVING, WAITING, Stage.CANCELLED.value, HELD, READY)  # in which totals are told
 
 
 def kind(row: PublicDeployment) -> str:
@@ -31,14 +34,20 @@ def kind_of(stage: Stage, *, as_ordered: bool) -> str:
 
 
 def counts(rows: Iterable[PublicDeployment]) -> dict[str, int]:
-    """How many are of each kind that there is, in the order of KINDS."""
+    """How many are of each kind that there is, in the order of ORDER."""
     found = Counter(map(kind, rows))
-    return {each: found[each] for each in KINDS if found[each]}
+    return {each: found[each] for each in ORDER if found[each]}
+
+
+def with_stuck(found: Mapping[str, int], stuck: int) -> dict[str, int]:
+    """Likewise, where so many of those that move are stuck."""
+    told = {**found, STUCK: stuck, MOVING: max(0, found.get(MOVING, 0) - stuck)}
+    return {each: told[each] for each in ORDER if told.get(each)}
 
 
 def describe(found: Mapping[str, int]) -> str:
     """`2 failed, 6 moving, 23 waiting, 9 ready`."""
-    return ", ".join(f"{found[each]} {each}" for each in KINDS if found.get(each))
+    return ", ".join(f"{found[each]} {each}" for each in ORDER if found.get(each))
 
 
 def needs_attention(row: PublicDeployment) -> bool:

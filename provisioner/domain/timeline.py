@@ -18,6 +18,13 @@ SHOWN: tuple[Stage, ...] = tuple(row.stage for row in STAGES if row.stage != Sta
 ONLY_DEPLOYED = (Stage.WRITING, Stage.SEALING)  # which no verification has
 
 
+def is_behind(stage: Stage, present: Stage) -> bool:
+    """Whether who is at the `present` stage must have been through the other."""
+    if present == Stage.READY:
+        return True
+    return present in SHOWN and stage in SHOWN and SHOWN.index(stage) < SHOWN.index(present)
+
+
 @dataclass
 class StageRecord:
     """One stage: when it began and ended (seconds since 1970; 0 while it has not), and what is known."""

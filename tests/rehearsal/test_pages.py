@@ -60,7 +60,7 @@ def let_in(page: Page, name: str, role: Role) -> None:
     page.get_by_role("button", name="Add", exact=True).click()
     page.goto(f"{URL}/admin/users/{name}")
     page.get_by_label("New password").fill(PASSWORD)
-    page.get_by_label("Once more").fill(PASSWORD)
+    page.get_by_label("Repeat it").fill(PASSWORD)
     page.get_by_role("button", name="Set the password").click()
 
 

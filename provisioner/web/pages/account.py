@@ -13,7 +13,7 @@ from provisioner.web.pages.page import Page, Shown, go
 from provisioner.web.pages.users import MAY, new_password
 from provisioner.web.request import the_caller, the_site
 
-DONE = "Your password has been changed. Whoever came in by the one before is out, but for you here."
+DONE = "Your password has been changed. Whoever signed in with the old one is signed out, except you here."
 
 
 def show() -> Shown:

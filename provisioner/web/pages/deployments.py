@@ -14,14 +14,14 @@ from provisioner.domain.stage import RESTING, Stage
 from provisioner.errors import ProvisionError
 from provisioner.state.throughput import ThroughputFile
 from provisioner.web.operators import deployments, runs
-from provisioner.web.pages import asked, look, story
+from provisioner.web.pages import asked, story
 from provisioner.web.pages.moving import Moving
 from provisioner.web.pages.page import Page, Shown, go
 from provisioner.web.request import status_of, the_site
 
 MOST_EVENTS = 20_000  # that are read of one
 LONGEST_TEXT = 80  # characters that are looked for in a log
-MODES = {"full": "everything is written anew", "wipe": "the whole disk is made zeros first"}
+MODES = {"full": "everything is written again", "wipe": "the whole disk is filled with zeros first"}
 
 
 def show(ident: str) -> Shown:
@@ -29,7 +29,7 @@ def show(ident: str) -> Shown:
     site, answer = the_site(), deployments.show(ident)
     row, now = answer.deployment, answer.now
     events, seen = _events(row), Moving(row, answer.deployment, now)
-    standing = seen.look if row.stage not in RESTING else look.of_deployment(row)
+    standing = seen.look
     text = request.args.get("text", "").strip()[:LONGEST_TEXT]
     known = usual.of_profile(site.database, site.database.deployments.get(row.id))
     samples = ThroughputFile(site.settings.state, row.id).read()
@@ -42,9 +42,9 @@ def show(ident: str) -> Shown:
         "log": story.log(events, text, row.created),
         "text": text,
         "throughput": story.throughput(samples),
-        "writing": row.progress if row.progress.is_of(row.stage) else None,
-        "left": _left(row.progress),
-        "is_silent": _is_silent(row.progress, now),
+        "writing": seen.progress if row.progress.is_of(row.stage) else None,
+        "left": 0.0 if seen.is_stuck else _left(seen.progress),
+        "is_silent": seen.is_stuck or _is_silent(row.progress, now),
         "disk": row.disk if row.disk.name else row.target,
         "is_written": bool(row.disk.name),
         "is_host": site.database.hosts.known({row.host}),

@@ -15,12 +15,15 @@ from provisioner.domain import timeline
 from provisioner.domain.event import Event
 from provisioner.domain.hardware import DeviceInfo, HardwareFacts, NicInfo
 from provisioner.domain.person import Role
+from provisioner.domain.progress import Progress
 from provisioner.domain.stage import RESTING, Stage
 from provisioner.domain.timeline import StageRecord
 from provisioner.errors import NotFoundError, UnreadableError
 from provisioner.power import registry
 from provisioner.web.operators import certificates, deployments, hosts
-from provisioner.web.pages import look
+from provisioner.web.pages import look, moving
+from provisioner.web.pages.look import Look
+from provisioner.web.pages.moving import Moving
 from provisioner.web.pages.page import Page, Shown, go
 from provisioner.web.request import the_caller
 
@@ -56,9 +59,11 @@ class OrderStep(NamedTuple):
 
 @dataclass(frozen=True)
 class LastOrder:
-    """A host's present or last order: the row, its steps, and of its events the newest, newest first."""
+    """A host's present or last order, how it stands, its steps, and its newest events, newest first."""
 
     row: DeploymentDetails
+    look: Look
+    progress: Progress
     steps: tuple[OrderStep, ...]
     events: tuple[Event, ...]
     total: int
@@ -97,7 +102,9 @@ def show(name: str) -> Shown | Response:
 def _look(details: HostDetails) -> look.Look:
     if details.host.verification:
         return look.STAGES[Stage.VERIFYING]
-    return look.of_deployment(details.host.deployment)
+    row = details.host.deployment
+    going = moving.active([row] if row else [])
+    return going[row.id].look if row and row.id in going else look.of_deployment(row)
 
 
 def _order(name: str) -> LastOrder | None:
@@ -108,7 +115,9 @@ def _order(name: str) -> LastOrder | None:
         return None
     told = tuple(event for event in reversed(found.events) if not event.data.is_progress)
     steps = tuple(_steps(found.deployment, tuple(timeline.read(found.events).stages.values())))
-    return LastOrder(found.deployment, steps, told[:NEWEST_EVENTS], len(told))
+    row = found.deployment
+    seen = Moving(row, row, found.now)
+    return LastOrder(row, seen.look, seen.progress, steps, told[:NEWEST_EVENTS], len(told))
 
 
 def _steps(row: DeploymentDetails, records: Sequence[StageRecord]) -> Iterator[OrderStep]:
@@ -117,10 +126,11 @@ def _steps(row: DeploymentDetails, records: Sequence[StageRecord]) -> Iterator[O
     for record in records:
         if is_bad and begun and record.stage == begun[-1]:
             yield OrderStep(record, "bad")
-        elif record.began and not record.ended and row.stage not in RESTING:
+        elif record.stage == row.stage:
             yield OrderStep(record, "current")
         else:
-            yield OrderStep(record, "done" if record.began else "waiting")
+            is_done = record.began or timeline.is_behind(record.stage, row.stage)
+            yield OrderStep(record, "done" if is_done else "waiting")
 
 
 def _cards(facts: HardwareFacts) -> Iterator[tuple[NicInfo, str]]:

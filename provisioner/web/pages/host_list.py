@@ -13,27 +13,34 @@ from provisioner.domain.selection import NEVER, Candidate, Term
 from provisioner.domain.stage import RESTING, UNSUCCESSFUL, Stage
 from provisioner.errors import InputError
 from provisioner.site.site import Site
-from provisioner.web.pages import look
+from provisioner.web.pages import look, moving
 from provisioner.web.pages.look import Look
+from provisioner.web.pages.moving import Moving
 
 AT_ONCE = 100  # rows of one page: each that changes is sent again to all who look
 LONGEST = 500  # characters of what is typed
-UNDER_WAY, UNSUCCESSFUL_ONES, LOCKED = "under-way", "unsuccessful", "locked"
+STUCK, UNDER_WAY, UNSUCCESSFUL_ONES, LOCKED = "stuck", "under-way", "unsuccessful", "locked"
 
 
 @dataclass(frozen=True)
 class HostRow:
-    """A host, its fixed address, its last deployment, and whether it is verified just now."""
+    """A host, its fixed address, its last deployment, and whether it is verified just now.
+
+    `going` is what is known of a deployment that is under way.
+    """
 
     host: Host
     address: str
     last: Deployment | None
     verified: bool
+    going: Moving | None = None
 
     @property
     def look(self) -> Look:
         """How it stands."""
-        return look.STAGES[Stage.VERIFYING] if self.verified else look.of_deployment(self.last)
+        if self.verified:
+            return look.STAGES[Stage.VERIFYING]
+        return self.going.look if self.going else look.of_deployment(self.last)
 
     @property
     def changed(self) -> float:
@@ -50,6 +57,7 @@ class HostRow:
         """What it counts among."""
         stage = self.last.stage if self.last else None
         groups = {UNSUCCESSFUL_ONES: stage in UNSUCCESSFUL, LOCKED: self.host.locked}
+        groups[STUCK] = self.look is look.STUCK
         groups[UNDER_WAY] = self.verified or (stage is not None and stage not in RESTING)
         return frozenset({stage.value if stage else NEVER, *(name for name, fits in groups.items() if fits)})
 
@@ -69,9 +77,14 @@ def read(site: Site) -> list[HostRow]:
     lasts, addresses = database.deployments.last_of_each(brief=True), database.macs.addresses()
     over_ssh = {row.host for row in database.verifications.open()}
     ordered = {mac: ident for mac, ident, _ in database.deployments.orders()}
+    going = moving.active(lasts.values())
     return [
         HostRow(
-            host, addresses.get(host.macs[0], ""), last, host.name in over_ssh or _is_verified(last, order)
+            host,
+            addresses.get(host.macs[0], ""),
+            last,
+            host.name in over_ssh or _is_verified(last, order),
+            going.get(last.id) if last else None,
         )
         for host in database.hosts.all()
         for last in [lasts.get(host.name)]
@@ -104,6 +117,7 @@ ORDERS: Mapping[str, Callable[[HostRow], Key]] = {
     "locked": lambda row: (not row.host.locked,),
 }
 KINDS: tuple[tuple[str, str], ...] = (
+    (STUCK, look.STUCK.word),
     (UNDER_WAY, "under way"),
     (UNSUCCESSFUL_ONES, "failed or rejected"),
     (Stage.READY, "ready"),

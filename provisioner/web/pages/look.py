@@ -30,7 +30,7 @@ STAGES: dict[Stage, Look] = {
     Stage.VERIFYING: Look("verifying", "search", "busy", "V"),
     Stage.SEALING: Look("sealing", "lock", "busy", "S"),
     Stage.READY: Look("ready", "check", "ok", "✓"),
-    Stage.REJECTED: Look("rejected", "cross", "bad", "!"),
+    Stage.REJECTED: Look("rejected", "ban", "bad", "!"),
     Stage.FAILED: Look("failed", "cross", "bad", "×"),
     Stage.CANCELLED: Look("cancelled", "minus", "off", "–"),
 }
@@ -41,12 +41,17 @@ HELD = Look("ended as ordered", "check", "ok", "✓")
 STRANGER = Look("not known yet", "search", "warn", "?")
 LOCKED = Look("locked", "lock", "warn", "L")
 UNREADABLE = Look("unreadable", "alert", "bad", "?")
+MOVING = Look("moving", "arrow", "busy", ">")
+NEEDS_ATTENTION = Look("needs attention", "alert", "bad", "!")  # runs
+IN_PROGRESS = Look("in progress", "arrow", "busy", ">")
+NOT_ALL = Look("not all deployed", "minus", "off", "–")
+ALL_WELL = Look("all well", "check", "ok", "✓")
 
 VERDICTS: dict[str, Look] = {
     "accepted": Look("accepted", "check", "ok", "✓"),
     "accepted_with_warnings": Look("accepted with warnings", "check", "warn", "✓"),
     "incomplete": Look("incomplete", "alert", "warn", "?"),
-    "rejected": Look("rejected", "cross", "bad", "!"),
+    "rejected": Look("rejected", "ban", "bad", "!"),
 }
 CHECKS: dict[str, Look] = {
     "ok": Look("ok", "check", "ok", "✓"),
@@ -121,4 +126,4 @@ def of_signature(image: CatalogueImage) -> Look:
         return Look("not signed: an installer's ISO", "minus", "off", "–")
     if image.trusted:
         return Look(f"signed by {image.signed_by}", "check", "ok", "✓")
-    return Look(f"signed by {image.signed_by}, trusted no more", "alert", "bad", "!")
+    return Look(f"signed by {image.signed_by}, no longer trusted", "alert", "bad", "!")

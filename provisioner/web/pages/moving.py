@@ -1,11 +1,13 @@
 """Deployments that go on, as pages tell of them: what is awaited, how long that takes, what hinders it."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from provisioner.api.deployments import DeploymentDetails, DeploymentStatus
-from provisioner.domain.stage import STOPS
+from provisioner.api.deployments import DeploymentDetails
+from provisioner.domain.deployment import PublicDeployment
+from provisioner.domain.progress import Progress
+from provisioner.domain.stage import ACTIVE, RESTING, STOPS
 from provisioner.web.operators import deployments
 from provisioner.web.pages import look
 from provisioner.web.pages.look import Look
@@ -13,6 +15,7 @@ from provisioner.web.request import the_site
 
 BELIEVED = 10.0  # seconds for which the causes of one are believed if its stage stays the same
 AT_ONCE = 40  # that are looked at anew for one page: the rest are told as they were, or by their stage alone
+IN_A_LIST = 12  # likewise for a page that tells no more than how each stands; each takes some 5 ms
 MOST_KEPT = 2000
 
 
@@ -20,7 +23,7 @@ MOST_KEPT = 2000
 class Moving:
     """One of them; `details` is None while nobody has looked why it waits."""
 
-    row: DeploymentStatus
+    row: PublicDeployment
     details: DeploymentDetails | None
     now: float
 
@@ -30,8 +33,15 @@ class Moving:
         return bool(self.row.paused or (self.details and self.details.causes))
 
     @property
+    def is_stuck(self) -> bool:
+        """Whether something hinders it that is known."""
+        return self.look is look.STUCK
+
+    @property
     def look(self) -> Look:
         """How it stands."""
+        if self.row.is_unreadable or self.row.stage in RESTING:
+            return look.of_deployment(self.row)
         if self.row.paused:
             return look.PAUSED
         return look.STUCK if self.needs_somebody else look.of_deployment(self.row)
@@ -48,6 +58,12 @@ class Moving:
         return (moved.done, moved.total) if moved.is_of(self.row.stage) and moved.total > 1 else None
 
     @property
+    def progress(self) -> Progress:
+        """What was reported last; without a rate where nobody reports or something hinders it."""
+        found = self.row.progress
+        return found if found.reported and not self.is_stuck else found.model_copy(update={"rate": 0.0})
+
+    @property
     def steps(self) -> tuple[int, int]:
         """How many of its stages are done, of how many."""
         number = STOPS.index(self.row.stage) if self.row.stage in STOPS else 0
@@ -57,7 +73,7 @@ class Moving:
     def told(self) -> str:
         """What it does now, in words."""
         if self.row.progress.is_of(self.row.stage):
-            return self.row.progress.summary(self.now)
+            return self.progress.summary(self.now)
         if self.row.paused:
             return self.row.reason
         awaited = self.details.awaits if self.details else ""
@@ -77,7 +93,7 @@ class Details:
         self._kept: dict[str, tuple[float, float, DeploymentDetails]] = {}
         self._lock = threading.Lock()
 
-    def of(self, rows: Sequence[DeploymentStatus], at_once: int) -> list[Moving]:
+    def of(self, rows: Sequence[PublicDeployment], at_once: int) -> list[Moving]:
         """All of them; the `at_once` whose turn it is are looked at anew."""
         site = the_site()
         now = site.clock()
@@ -97,7 +113,7 @@ class Details:
 
     @staticmethod
     def _is_fresh(
-        found: tuple[float, float, DeploymentDetails] | None, row: DeploymentStatus, now: float
+        found: tuple[float, float, DeploymentDetails] | None, row: PublicDeployment, now: float
     ) -> bool:
         if found is None or found[2].stage != row.stage:
             return False
@@ -107,6 +123,11 @@ class Details:
 _details = Details()
 
 
-def of(rows: Sequence[DeploymentStatus], at_once: int = AT_ONCE) -> list[Moving]:
+def of(rows: Sequence[PublicDeployment], at_once: int = AT_ONCE) -> list[Moving]:
     """Each with what is known of it; at most `at_once` are looked at anew."""
     return _details.of([row for row in rows if not row.is_unreadable], at_once)
+
+
+def active(rows: Iterable[PublicDeployment], at_once: int = IN_A_LIST) -> dict[str, Moving]:
+    """Those of the deployments that are under way, by id."""
+    return {each.row.id: each for each in of([row for row in rows if row.stage in ACTIVE], at_once)}

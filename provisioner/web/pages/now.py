@@ -14,14 +14,14 @@ from provisioner.domain.stage import UNSUCCESSFUL, Stage
 from provisioner.site import checks, lan
 from provisioner.state import alive, disk_usage
 from provisioner.system.units import duration, size
-from provisioner.web.pages import moving
+from provisioner.web.pages import asked, moving, trouble
 from provisioner.web.pages.page import Page, Shown
 from provisioner.web.request import the_site
 
 LATELY = 150  # deployments that have ended, the newest, that are looked through
 MOST_MOVING = 60  # that are told one by one; they are all under Hosts
 BELIEVED = 30.0  # seconds for which it is believed that nothing in the database is damaged
-MOST_TROUBLE = 50  # that are told in full
+MOST_TROUBLE = 50  # groups of hosts that are told in full
 NOTES = 20  # events of the network among which restarts of services are looked for
 DAY = 86400.0
 RECENT = 3600.0  # seconds for which a restart of a service is told
@@ -43,16 +43,18 @@ def show() -> Shown:
         DeploymentStatus.model_validate(row) for row in database.deployments.ended(LATELY, now - 7 * DAY)
     ]
     open_ones = moving.of(under_way)
-    trouble = [each for each in open_ones if each.needs_somebody]
-    calm = [each for each in open_ones if not each.needs_somebody]
+    waiting = [each for each in open_ones if trouble.is_own(each)]
+    calm = [each for each in open_ones if not trouble.is_own(each)]
     ended = [row for row in _last_of_hosts([*under_way, *resting]) if row.stage in UNSUCCESSFUL]
+    groups = trouble.of(waiting, ended)
     since = _midnight(now)
     values = {
         "banners": list(_banners()),
         "unreadable": _unreadable(site.settings.state, int(now / BELIEVED)),
-        "trouble": trouble[:MOST_TROUBLE],
-        "ended": ended[:MOST_TROUBLE],
-        "more": max(0, len(trouble) - MOST_TROUBLE) + max(0, len(ended) - MOST_TROUBLE),
+        "trouble": groups[:MOST_TROUBLE],
+        "troubled": len(waiting) + len(ended),
+        "more": sum(each.count for each in groups[MOST_TROUBLE:]),
+        "may_act": asked.may(Role.TECHNICIAN),
         "moving": calm[:MOST_MOVING],
         "more_moving": max(0, len(calm) - MOST_MOVING),
         "verifications": [OpenVerification.model_validate(row) for row in database.verifications.open()],
@@ -96,11 +98,10 @@ def _banners() -> Iterator[Banner]:
         advice = disk_usage.HINT[0].upper() + disk_usage.HINT[1:] + "."
         yield Banner(f"{size(free)} are left on the disk of {state}.", advice)
     seen = alive.last_look(state)
-    if "worker" in site.settings.services and now - seen > checks.PATIENCE:
+    if ("worker" in site.settings.services or seen) and now - seen >= alive.SILENT:
         told = f"for {duration(now - seen)}" if seen else "since it was installed"
-        yield Banner(
-            f"The worker has not been heard {told}: nothing goes on.", "systemctl status provisioner-worker"
-        )
+        advice = "Its log says why: systemctl status provisioner-worker"
+        yield Banner(f"The worker has not been heard {told}: no deployment moves on.", advice)
     for event in site.database.events.notes(NOTES):
         if event.kind == ServiceReplaced.kind and now - event.time < RECENT:
             yield Banner(f"{event.describe()} {duration(now - event.time)} ago.", "Its log says more.")

@@ -22,6 +22,7 @@ from provisioner.power import registry
 from provisioner.web.operators import bmc, certificates, hosts, machines
 from provisioner.web.pages import look, moving, rack_words
 from provisioner.web.pages.look import Look
+from provisioner.web.pages.moving import Moving
 from provisioner.web.pages.page import Page, Shown, go
 from provisioner.web.request import the_site
 
@@ -53,7 +54,9 @@ class Action(NamedTuple):
 def show() -> Shown:
     """Who asked in the last two minutes, the newest first; above it a label is scanned or typed."""
     text = request.args.get("find", "")[:LONGEST]
-    values: dict[str, object] = {"asking": list(_asking())[:MOST], "find": text, "faults": [], "near": ()}
+    asking = list(_asking())[:MOST]
+    values: dict[str, object] = {"asking": asking, "find": text, "faults": [], "near": ()}
+    values["under_way"] = _under_way({one.host.name for one in asking if one.host})
     if not text:
         return Shown("rack.html", values)
     try:
@@ -61,6 +64,12 @@ def show() -> Shown:
     except (NotFoundError, InputError) as fault:
         values |= {"faults": rack_words.of_fault(fault), "near": label_lookup.near(the_site(), text)}
     return Shown("rack.html", values)
+
+
+def _under_way(told: set[str]) -> list[Moving]:
+    """Who is being deployed and is not told already, what was ordered last first."""
+    rows = reversed(the_site().database.deployments.under_way())
+    return moving.of([row for row in rows if row.host not in told][:MOST], moving.IN_A_LIST)
 
 
 def find() -> Response:
@@ -94,8 +103,10 @@ def _asking() -> Iterator[Asking]:
 def _known(seen: DhcpSighting) -> Asking:
     database = the_site().database
     host = database.hosts.get(seen.host or "")
-    last = look.of_deployment(database.deployments.last_readable(host.name))
-    return Asking(seen.mac, seen.last_seen, host, last, is_bmc=seen.role == "bmc")
+    row = database.deployments.last_readable(host.name)
+    going = moving.active([row] if row else [])
+    stands = going[row.id].look if row and row.id in going else look.of_deployment(row)
+    return Asking(seen.mac, seen.last_seen, host, stands, is_bmc=seen.role == "bmc")
 
 
 def show_host(name: str) -> Shown:
@@ -146,7 +157,7 @@ def _light(host: HostStatus) -> tuple[str, str]:
     if isinstance(result, BmcFailed):
         return "bad", f"{result.error.message}. {result.error.hint}"
     if not isinstance(result, BmcIdentified):
-        return "busy", f"Asking its BMC to switch the light {asked.argument} …"
+        return "busy", f"Asking its BMC to switch the light {asked.argument}…"
     if not result.confirmed:
         return "warn", f"The light was switched {asked.argument}; the BMC does not say whether it is."
     return "ok", f"The light is {result.light}."

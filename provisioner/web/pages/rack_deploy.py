@@ -10,7 +10,7 @@ from provisioner.domain.refusal import Refusal
 from provisioner.errors import InputError, ProvisionError
 from provisioner.validation import sentences
 from provisioner.web.operators import deployments, hosts
-from provisioner.web.pages import rack_words
+from provisioner.web.pages import advice, rack_words
 from provisioner.web.pages.page import Page, Shown, go
 from provisioner.web.request import status_of
 
@@ -60,9 +60,9 @@ def _shown(name: str, fault: ProvisionError | None) -> Shown:
         "plan": plan,
         "is_under_way": any(refusal.code == UNDER_WAY for refusal in refusals),
         "warnings": [rack_words.of_refusal(warning) for warning in plan.warnings] if plan else [],
-        "power": rack_words.sentence(plan.power) if plan else "",
+        "power": advice.sentence(plan.power) if plan else "",
         "fixes": [rack_words.of_refusal(refusal) for refusal in refusals],
-        "holds": rack_words.sentence(plan.holds) if plan else "",
+        "holds": advice.sentence(plan.holds) if plan else "",
         "faults": rack_words.of_fault(fault) if fault else [],
         "is_wrong_answer": fault is not None and fault.code == NOT_CONFIRMED,
         "is_changed": fault is not None and fault.code == CHANGED,

@@ -1,5 +1,6 @@
 """A deployment as a technician follows it: its steps, what the present one wants of a person, the fix."""
 
+import time
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -22,7 +23,7 @@ from provisioner.web.pages.page import Page, Shown, go
 from provisioner.web.pages.rack_words import Fix
 from provisioner.web.request import the_site
 
-MINUTE = 60.0
+MINUTE, HOUR = 60.0, 3600.0
 MOST_FIXES = 2  # causes that are told: who stands there can try no more
 ORDER = tuple(stage for stage in Stage if stage not in RESTING and stage != Stage.QUEUED)
 
@@ -184,7 +185,8 @@ def _patience(row: DeploymentDetails) -> str:
     seconds = row.deadline - the_site().clock()
     if row.stage in RESTING or row.paused or not row.deadline or seconds < MINUTE:
         return ""
-    return f"I keep waiting for another {counted(round(seconds / MINUTE), 'minute')}."
+    left = duration(seconds) if seconds >= HOUR else f"{int(seconds // MINUTE)} m"
+    return f"It waits until {time.strftime('%H:%M', time.localtime(row.deadline))} ({left})."
 
 
 def _left(row: DeploymentDetails) -> str:

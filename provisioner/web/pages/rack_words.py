@@ -4,10 +4,12 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from provisioner.diagnosis.service import OF_SERVICE
 from provisioner.domain.cause import Cause, Sight
 from provisioner.domain.deployment import PublicDeployment
 from provisioner.domain.refusal import Refusal
 from provisioner.errors import ProvisionError
+from provisioner.web.pages.advice import sentence
 
 COMMAND = re.compile(r"(?:then: |or: )?provision (.+)", re.IGNORECASE)
 # of advice: several things to do, or one and the command that does it
@@ -44,14 +46,11 @@ class Fix(NamedTuple):
     evidence: tuple[Sight, ...] = ()
 
 
-def sentence(text: str) -> str:
-    """With a capital letter, unless it begins with a name or a command."""
-    word = text.partition(" ")[0].rstrip(",:;")
-    return text[:1].upper() + text[1:] if word.isalpha() and word != "provision" else text
-
-
 def of_cause(cause: Cause) -> Fix:
-    """A cause that hinders a deployment."""
+    """A cause that hinders a deployment; what lies with the service itself is no technician's to mend."""
+    if cause.code in OF_SERVICE:
+        told = (Advice(f"Tell an operator: PV-{cause.code}"),)
+        return Fix("The service itself has a fault", cause.code, told, cause.evidence)
     return Fix(sentence(cause.sentence), cause.code, _advice(cause.actions), cause.evidence)
 
 

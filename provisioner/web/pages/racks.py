@@ -8,6 +8,7 @@ from provisioner.certificate import rack_pages
 from provisioner.deployment import racks
 from provisioner.domain.person import Role
 from provisioner.errors import NotFoundError
+from provisioner.web.pages import moving
 from provisioner.web.pages.downloads import download
 from provisioner.web.pages.page import Page, Shown
 from provisioner.web.request import the_site
@@ -17,7 +18,9 @@ NO_RACK = "without-rack"
 
 def list_all() -> Shown:
     """Every rack with its hosts, and what each host's newest report comes to."""
-    return Shown("racks.html", {"racks": racks.all_racks(the_site())})
+    found = racks.all_racks(the_site())
+    rows = (each.deployment for rack in found for each in rack.hosts if each.deployment)
+    return Shown("racks.html", {"racks": found, "going": moving.active(rows)})
 
 
 def sheet() -> Response:

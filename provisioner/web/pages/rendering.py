@@ -10,7 +10,7 @@ from provisioner import __version__
 from provisioner.domain.person import Caller, Role
 from provisioner.system.text import escape_lines
 from provisioner.system.units import counted, duration, size
-from provisioner.web.pages import live, look, static_files
+from provisioner.web.pages import advice, live, look, static_files
 from provisioner.web.pages.live import LivePart
 from provisioner.web.pages.page import Shown
 from provisioner.web.request import the_site
@@ -44,6 +44,13 @@ def prepare(app: Flask) -> None:
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters.update(ago=ago, exact=exact, moment=moment)
     app.jinja_env.filters.update(size=size, duration=duration, counted=counted)
+    told = {
+        "sentence": advice.sentence,
+        "pieces": advice.pieces,
+        "steps": advice.steps,
+        "of_host": advice.of_host,
+    }
+    app.jinja_env.filters.update(told)
     app.jinja_env.globals.update(
         look=look, asset=static_files.address, version=__version__, site_name=_site_name
     )

@@ -1,21 +1,32 @@
 """A run as pages tell of it: a square for each host, the canaries' gate, what hinders several alike."""
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from provisioner.api.deployments import DeploymentStatus
+from provisioner.domain import run_totals
 from provisioner.domain.cause import Cause
+from provisioner.domain.deployment import PublicDeployment
 from provisioner.domain.failures import HostFailure, SharedReason, grouped, of_rows, pattern_of, reasons
 from provisioner.domain.failures import without_name as general
 from provisioner.domain.run import Run, RunProgress
-from provisioner.domain.run_totals import KINDS, MOVING, counts, kind
-from provisioner.domain.stage import ACTIVE, UNDER_WAY
+from provisioner.domain.run_report import UNREADABLE
+from provisioner.domain.run_totals import MOVING, counts, kind
+from provisioner.domain.stage import RESTING, UNDER_WAY, Stage
 from provisioner.web.pages import look, moving
 from provisioner.web.pages.look import Look
 from provisioner.web.pages.moving import Moving
 
-TONES = {"ready": "ok", look.HELD.word: "ok", "moving": "busy", "waiting": "wait", "cancelled": "off"}
-AT_ONCE = 12  # hosts that are looked at anew for one page: each takes some 5 ms
+LOOKS: dict[str, Look] = {
+    run_totals.STUCK: look.STUCK,
+    run_totals.MOVING: look.MOVING,
+    run_totals.WAITING: look.STAGES[Stage.QUEUED],
+    run_totals.HELD: look.HELD,
+    UNREADABLE: look.UNREADABLE,
+    **{stage.value: look.STAGES[stage] for stage in RESTING},
+}
+ONE_RACK = re.compile(r"rack=([\w.-]+)(?:/\*)?")
 MOST_NAMES = 24  # hosts of a group that are linked; the others are counted
 
 
@@ -68,7 +79,7 @@ class SharedCause:
     """Hosts that wait for alike: the cause of the first of them, in its own words where it is alone."""
 
     cause: Cause
-    hosts: tuple[DeploymentStatus, ...]
+    hosts: tuple[PublicDeployment, ...]
     count: int
 
 
@@ -77,7 +88,7 @@ class Share:
     """One part of a bar: so many hosts of a kind; `begins` and `length` in parts of 100."""
 
     kind: str
-    tone: str
+    look: Look
     count: int
     begins: float
     length: float
@@ -93,14 +104,17 @@ class RunView:
     failures: tuple[SharedFailure, ...]
     causes: tuple[SharedCause, ...]
     shares: tuple[Share, ...]
+    told: str
+    title: str
+    look: Look
     hindrance: str
     reason_to_stop: str
 
 
 def of(run: Run, rows: Sequence[DeploymentStatus], now: float) -> RunView:
     """The run with its deployments, in the order in which they were armed."""
-    progress, under_way = RunProgress(run, tuple(rows)), [row for row in rows if row.stage in ACTIVE]
-    open_ones = {each.row.id: each for each in moving.of(under_way, AT_ONCE)}
+    progress, open_ones = RunProgress(run, tuple(rows)), moving.active(rows)
+    totals = run_totals.with_stuck(counts(rows), sum(each.is_stuck for each in open_ones.values()))
     squares = tuple(
         _square(row, open_ones.get(row.id), now, is_canary=number < run.canary)
         for number, row in enumerate(rows)
@@ -113,7 +127,10 @@ def of(run: Run, rows: Sequence[DeploymentStatus], now: float) -> RunView:
         gate=gate,
         failures=tuple(_failures(rows)),
         causes=tuple(_causes(open_ones.values())),
-        shares=shares(counts(rows)),
+        shares=shares(totals),
+        told=run_totals.describe(totals),
+        title=title(run),
+        look=standing(totals),
         hindrance=hindrance,
         reason_to_stop=progress.reason_to_stop(),
     )
@@ -126,13 +143,28 @@ def _square(row: DeploymentStatus, going: Moving | None, now: float, *, is_canar
     return Square(row, seen, f"{words}: {told}" if told != seen.word else words, is_canary)
 
 
-def shares(found: dict[str, int]) -> tuple[Share, ...]:
-    """The parts of a run's bar: what is done first, then what moves, what failed, what waits."""
+def title(run: Run) -> str:
+    """Which hosts it is about, in words where its selection is of the simplest kind."""
+    if found := ONE_RACK.fullmatch(run.select):
+        return f"Rack {found[1]}"
+    return run.select or ("Retry of what failed" if run.retries else "All hosts")
+
+
+def standing(found: Mapping[str, int]) -> Look:
+    """How a run stands of which so many hosts are how."""
+    if any(found.get(one) for one in run_totals.NEEDY):
+        return look.NEEDS_ATTENTION
+    if found.get(run_totals.MOVING) or found.get(run_totals.WAITING):
+        return look.IN_PROGRESS
+    return look.NOT_ALL if found.get(Stage.CANCELLED.value) else look.ALL_WELL
+
+
+def shares(found: Mapping[str, int]) -> tuple[Share, ...]:
+    """The parts of a run's bar, in the order in which totals are told."""
     total, begins, parts = sum(found.values()) or 1, 0.0, []
-    order = sorted(found, key=lambda each: (each == "waiting", -KINDS.index(each)))
-    for each in order:
+    for each in (one for one in run_totals.ORDER if found.get(one)):
         length = 100 * found[each] / total
-        parts.append(Share(each, TONES.get(each, "bad"), found[each], round(begins, 2), round(length, 2)))
+        parts.append(Share(each, LOOKS[each], found[each], round(begins, 2), round(length, 2)))
         begins += length
     return tuple(parts)
 
@@ -145,7 +177,7 @@ def _failures(rows: Iterable[DeploymentStatus]) -> Iterable[SharedFailure]:
 
 def _causes(found: Iterable[Moving]) -> Iterable[SharedCause]:
     """Each cause once, with all whom it hinders, the most frequent first."""
-    groups: dict[tuple[int, str], list[tuple[Cause, DeploymentStatus]]] = {}
+    groups: dict[tuple[int, str], list[tuple[Cause, PublicDeployment]]] = {}
     for each in found:
         for cause in each.details.causes[:1] if each.details else ():
             key = (cause.code, pattern_of(each.row.host, cause.sentence))

@@ -1,5 +1,8 @@
 """Runs: one order for many hosts, how each of them is, and how it ended."""
 
+from collections import Counter
+from collections.abc import Sequence
+
 from flask import Response, request
 
 from provisioner.api.runs import RunOrder, RunPlan, RunQuery
@@ -11,7 +14,7 @@ from provisioner.domain.run import Run
 from provisioner.domain.stage import ACTIVE, Stage
 from provisioner.errors import ProvisionError
 from provisioner.web.operators import runs
-from provisioner.web.pages import asked, run_view
+from provisioner.web.pages import asked, moving, run_view
 from provisioner.web.pages.page import Page, Shown, go
 from provisioner.web.request import status_of, the_site
 
@@ -22,20 +25,30 @@ VIEWS = ("grid", "list")
 def list_all() -> Shown:
     """The newest first, each with how many of its hosts are how."""
     found = runs.list_newest(RunQuery(limit=MOST))
-    rows = [
-        {
-            "run": each.run,
-            "total": sum(each.counts.values()),
-            "told": run_totals.describe(each.counts),
-            "shares": run_view.shares(each.counts),
-            "is_over": not each.counts.keys() & {run_totals.MOVING, run_totals.WAITING},
-            "bad": sum(each.counts.get(kind, 0) for kind in run_totals.BAD_KINDS),
-        }
-        for each in found.runs
-    ]
+    stuck = _stuck([each.run.id for each in found.runs if run_totals.MOVING in each.counts])
+    rows = []
+    for each in found.runs:
+        totals = run_totals.with_stuck(each.counts, stuck[each.run.id])
+        rows.append(
+            {
+                "run": each.run,
+                "total": sum(totals.values()),
+                "told": run_totals.describe(totals),
+                "shares": run_view.shares(totals),
+                "title": run_view.title(each.run),
+                "look": run_view.standing(totals),
+            }
+        )
     return Shown(
         "runs.html", {"rows": rows, "total": found.total, "hosts": the_site().database.hosts.count()}
     )
+
+
+def _stuck(idents: Sequence[str]) -> Counter[str]:
+    """How many hosts of each of these runs wait for somebody."""
+    database = the_site().database
+    rows = [row for ident in idents for row in database.deployments.of_run(ident)]
+    return Counter(each.row.run for each in moving.active(rows).values() if each.is_stuck)
 
 
 def show(ident: str) -> Shown:
@@ -48,7 +61,6 @@ def show(ident: str) -> Shown:
         "seen": run_view.of(found.run, rows, now),
         "view": view if view in VIEWS else "grid",
         "order": _words(found.run),
-        "told": run_totals.describe(run_totals.counts(rows)),
         "is_open": any(row.stage in ACTIVE or row in queued for row in rows),
         "can_pause": any(not row.paused for row in queued),
         "can_resume": any(row.paused for row in queued),
@@ -67,10 +79,10 @@ def _words(run: Run) -> list[str]:
         f"at most {run.max_parallel} at one time": run.max_parallel,
         f"stops after {run.stop_after} that fail alike": run.stop_after,
         f"each ends after {run.until}": run.until,
-        {"full": "writes everything anew", "wipe": "wipes each disk first"}.get(
+        {"full": "writes everything again", "wipe": "wipes each disk first"}.get(
             terms.write_mode, ""
         ): terms.write_mode != "delta",
-        "what is not ours may be erased": terms.erase_foreign,
+        "data that are not ours may be erased": terms.erase_foreign,
         "an older version is allowed": terms.allow_downgrade,
     }
     return [words for words, holds in said.items() if holds]

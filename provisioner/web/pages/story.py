@@ -114,6 +114,8 @@ def _stage(
 def _look(row: DeploymentDetails, record: StageRecord, seen: Look, *, is_last: bool) -> Look:
     if record.stage == row.stage:
         return seen
+    if timeline.is_behind(record.stage, row.stage):  # also where nobody remembers when that was
+        return DONE
     if not record.began:
         return NEVER if row.stage in RESTING else AHEAD
     if is_last and row.stage in RESTING and not row.ended_as_ordered:

@@ -17,7 +17,7 @@ MAY = {
     Role.VIEWER: "looks at everything but secrets, people and the audit",
     Role.TECHNICIAN: "deploys and retries one host, locks hosts, reads consoles, asks BMCs",
     Role.OPERATOR: "deploys racks, changes hosts, images and BMC logins",
-    Role.ADMIN: "people, tokens, the audit, and everything else",
+    Role.ADMIN: "manage people, tokens, the audit, and everything else",
 }
 
 

@@ -27,7 +27,7 @@ from provisioner.state.notify import Listener
 from provisioner.state.values import RogueServer
 from provisioner.web import pages, session
 from provisioner.web.application import create_app
-from provisioner.web.pages import live, look, rendering, static_files
+from provisioner.web.pages import advice, live, look, rendering, static_files
 from provisioner.web.pages.routes import PAGES
 from tests import pagelab
 from tests.access import token_of
@@ -243,7 +243,8 @@ def test_it_says_what_needs_somebody_first(site: Site, browser: FlaskClient) -> 
     text = text_of(browser)
     attention, rest = text.split('id="progress"')
     failed, rejected = rows[Stage.FAILED], rows[Stage.REJECTED]
-    assert failed.reason in attention and failed.hint in attention and "PV-210" in attention
+    assert advice.sentence(failed.reason) in attention and "PV-210" in attention
+    assert advice.sentence(failed.hint) in attention and f"/deployments/{failed.id}/retry" in attention
     assert rejected.host in attention and rows[Stage.NETBOOTING].host in rest
     done = rest.split('id="done"')[1]
     assert rows[Stage.READY].host in done and rows[Stage.CANCELLED].host not in text
@@ -251,9 +252,30 @@ def test_it_says_what_needs_somebody_first(site: Site, browser: FlaskClient) -> 
 
 def test_a_host_that_was_deployed_again_needs_nobody(site: Site, browser: FlaskClient) -> None:
     failed = next(row for row in pagelab.fill(site) if row.stage is Stage.FAILED)
-    assert failed.reason in text_of(browser)
+    reason = advice.sentence(failed.reason)
+    assert reason in text_of(browser)
     arm(site, site.database.hosts.get(failed.host), pagelab.image(), by="ann")
-    assert failed.reason not in text_of(browser)
+    assert reason not in text_of(browser)
+
+
+def test_what_failed_alike_is_told_once(site: Site, browser: FlaskClient) -> None:
+    rows = pagelab.fill(site, 30)
+    failed = [row for row in rows if row.stage is Stage.FAILED]
+    attention = text_of(browser).split('id="progress"')[0]
+    assert len(failed) > 1 and attention.count(advice.sentence(failed[0].reason)) == 1
+    assert all(f'href="/deployments/{row.id}">{row.host}</a>' in attention for row in failed)
+    count = re.search(r'<a href="#attention">(\d+) need', attention)
+    assert count and int(count[1]) == attention.count('id="t-')
+
+
+def test_what_hinders_all_hosts_is_told_once_and_of_none(site: Site, browser: FlaskClient) -> None:
+    rows = pagelab.fill(site)
+    alive.mark_alive(site.settings.state, site.clock() - 600)
+    text = text_of(browser)
+    attention, rest = text.split('id="progress"')
+    assert "The worker has not been heard for 10 m 00 s" in attention and "PV-674" not in text
+    netbooting = next(row for row in rows if row.stage is Stage.NETBOOTING)
+    assert netbooting.host in rest and f"t-{netbooting.id}" not in attention
 
 
 def test_banners_name_what_concerns_everything(

@@ -1,5 +1,6 @@
 """The pages of codes: what each means, and which hosts have it."""
 
+import re
 from collections.abc import Iterator
 from html import unescape
 
@@ -31,12 +32,17 @@ def fail(site: Site, code: int) -> None:
         site.database.deployments.put(ended)
 
 
+def bare(text: str) -> str:
+    """Without what says no more than how it is written: a command is told by its look."""
+    return re.sub(r"[:.\s]", "", text).casefold()
+
+
 def test_each_code_has_its_page(ask: Ask) -> None:
     for number, (meaning, remedy) in CODES.items():
         reply = ask(f"/explain/PV-{number}")
-        text = unescape(reply.get_data(as_text=True))
-        assert reply.status_code == 200 and meaning.rstrip(".") in text and remedy in text
-        assert f"<h1>PV-{number}: " in text
+        said = bare(unescape(re.sub("<button.*?</button>|<[^>]+>", "", reply.text)))
+        assert reply.status_code == 200 and bare(meaning) in said and bare(remedy) in said
+        assert f"<h1>PV-{number}: " in reply.text
 
 
 def test_a_code_names_the_hosts_that_have_it_now(site: Site, ask: Ask) -> None:
@@ -61,4 +67,4 @@ def test_codes_are_found_by_their_words(ask: Ask) -> None:
     everything, few, none = (content(ask(f"/explain?q={text}")) for text in ("", "foreign+dhcp", "zzzz"))
     assert everything.count("<dt>") == len(CODES)
     assert "PV-675" in content(ask("/explain?q=another+dhcp+server"))
-    assert few.count("<dt>") < 5 and "No code has these words" in none
+    assert few.count("<dt>") < 5 and "No code matches" in none

@@ -97,6 +97,9 @@ class TestDeploy:
         page = technician.see(f"/hosts/{NEW}/deploy?write_mode=wipe&stop_after=writing")
         assert "last 4 of the serial" in page and "vault-os@2026.11.2" in page
         assert page.count('type="hidden" name="write_mode" value="wipe"') == 1
+        image = page.split("<dt>Image</dt><dd>")[1].split(",")[0]
+        assert f"Erase and write {image}</button>" in page and "data-replan" in page
+        assert "Writes zeros everywhere, then the image Stops after writing" in words(page)
         reply = technician.post(
             f"/hosts/{NEW}/deploy",
             shown=field(page, "shown"),
@@ -272,7 +275,7 @@ class TestEdit:
         for _ in range(2):
             reply = operator.post(f"/hosts/{NEW}/edit", **form)
             assert reply.status_code == 409 and "serial of vc-0013 was changed" in reply.text
-            assert field(reply.text, "rack") == "C1/U1" and "Begin anew" in reply.text
+            assert field(reply.text, "rack") == "C1/U1" and "Start again" in reply.text
             form["shown"] = field(reply.text, "shown")
         assert site.database.hosts.get(NEW).rack == "B2/U14"
 
@@ -322,7 +325,7 @@ class TestRendering:
         page = browser(Role.VIEWER).see(f"/hosts/{NEW}/render")
         assert page.count('<tr class="removed">') == 1 and '<tr class="added">' not in page
         assert "echo &lt;b&gt;gone&lt;/b&gt;" in page and "0 added, 1 removed" in page
-        assert page.count("as the last time") == len(known) - 1
+        assert page.count("same as last time") == len(known) - 1
 
     def test_where_none_can_be_made_it_is_told_why(self, site: Site, operator: Browser) -> None:
         site.database.put_inventory([], [Profile(name="cube", image="none")], site.settings.hosts_range)

@@ -94,7 +94,7 @@ def test_a_filter_in_the_url_narrows_what_is_shown(site: Site, ask: Ask, query: 
     text = ask(f"/network?{query}").get_data(as_text=True)
     feed = text[text.index('id="feed"') : text.index('id="addresses"')]
     assert {mac for mac in (STRANGER, MAC) if mac in feed} == shown
-    assert ("Nothing of what happened fits" in feed) is not shown
+    assert ("No activity matches" in feed) is not shown
 
 
 def test_another_dhcp_server_is_told_with_what_to_do(site: Site, ask: Ask) -> None:
@@ -181,7 +181,7 @@ def test_what_is_wrong_with_an_adoption_is_told_in_its_form(
     reply = ask(f"/network/machines/{STRANGER}/adopt", Role.TECHNICIAN, {"rack": "B9", **given})
     assert reply.status_code in (400, 404, 409)
     text = reply.get_data(as_text=True)
-    alert = text[text.index('role="alert"') : text.index("What is known of it")]
+    alert = text[text.index('role="alert"') : text.index("What is known about it")]
     assert told in alert and 'value="B9"' in text  # nothing has to be typed twice
     assert [host.name for host in site.database.hosts.all()] == ["vc-1"]
 
@@ -259,6 +259,6 @@ def test_a_profile_is_chosen_where_there_are_several(site: Site, ask: Ask) -> No
     site.database.put_inventory([], [Profile(name="other", image="vault-os")], site.settings.hosts_range)
     see(site, STRANGER)
     form = content(ask(f"/network/machines/{STRANGER}", Role.TECHNICIAN))
-    assert "choose what it must be" in form
+    assert "choose a profile" in form
     reply = ask(f"/network/machines/{STRANGER}/adopt", Role.TECHNICIAN, {"name": "vc-9"})
     assert reply.status_code == 400 and "which profile" in words(reply)

@@ -2,6 +2,7 @@
 
 import html
 import re
+import time
 from collections.abc import Iterator
 from ipaddress import IPv4Address
 
@@ -174,6 +175,27 @@ def test_who_asked_in_the_last_two_minutes_is_listed_the_newest_first(site: Site
     assert text.index(STRANGER) < text.index("vc-1")
     assert "sw3/17" in text and "Super Micro" in text and "rack B3/U12" in text and "never deployed" in text
     assert "42:99" not in text
+
+
+def test_who_is_being_deployed_is_listed_too(site: Site, phone: Phone) -> None:
+    deployed(site, Stage.WRITING)
+    page = phone.get("/t")
+    assert "In progress" in words(page) and 'href="/t/host/vc-1/steps"' in page.text
+
+
+def test_a_fault_of_the_service_is_an_operators(site: Site) -> None:
+    sight = Sight(sentence="the worker last looked at deployments", time=1)
+    cause = Cause(code=674, sentence="it does nothing", evidence=(sight,), actions=("systemctl restart x",))
+    fix = rack_words.of_cause(cause)
+    assert fix.sentence == "The service itself has a fault"
+    assert fix.advice == (rack_words.Advice("Tell an operator: PV-674"),)
+
+
+def test_until_when_it_waits_is_told_by_the_hour(site: Site, phone: Phone) -> None:
+    deadline = site.clock() + 4 * 3600
+    deployed(site, Stage.WRITING, deadline=deadline, last_event_at=site.clock() - 7200)
+    until = time.strftime("%H:%M", time.localtime(deadline))
+    assert f"It waits until {until} (4 h 00 m)." in phone.read("/t/host/vc-1/steps")
 
 
 def test_what_is_scanned_leads_to_its_host(site: Site, phone: Phone) -> None:

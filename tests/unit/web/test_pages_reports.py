@@ -80,7 +80,9 @@ def put_reports(site: Site) -> dict[str, StoredReport]:
 
 
 def test_before_the_first_report_it_is_said_how_one_comes_about(ask: Ask) -> None:
-    assert "provision deploy HOST" in ask("/reports").text
+    page = ask("/reports").text
+    assert "provision verify HOST" in page and 'class="filters"' not in page, "nothing is there to filter"
+    assert 'class="filters"' in ask("/reports?host=vc-9").text
     assert "No host of this profile has been verified" in ask("/reports/twins").text
     assert "vc-1" in ask("/reports/racks").text and "never deployed" in ask("/reports/racks").text
 
@@ -106,7 +108,7 @@ def test_one_report_tells_verdict_measurements_and_signature(site: Site, ask: As
     put_reports(site)
     page = ask("/reports/a-20261129-0004").text
     assert "This unit must not be delivered as it is." in page
-    assert page.index("What stands in the way") < page.index("Checks")
+    assert page.index("Needs attention") < page.index("Checks")
     assert "reseat the GPU in slot 3" in page and "8 lanes" in page and "≥ 16 lanes" in page
     assert "GPU 6: 84 °C, the median of 63 others is 78 °C" in page
     assert "Signing key" in page and "provision certificate verify" in page

@@ -14,6 +14,7 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+from provisioner.deployment.order import arm
 from provisioner.deployment.record import record
 from provisioner.deployment.runs import arm_run
 from provisioner.domain.deployment import Deployment
@@ -22,6 +23,7 @@ from provisioner.domain.events.agent import AgentFailed
 from provisioner.domain.events.order import HostSuspect, OrderCancelled, SlotGiven
 from provisioner.domain.host import Bmc, Host
 from provisioner.domain.person import Role
+from provisioner.domain.progress import Progress
 from provisioner.domain.run import Run
 from provisioner.domain.stage import Stage
 from provisioner.site.site import Site
@@ -179,6 +181,17 @@ def test_writing_tells_how_far_how_quickly_and_how_long_yet(
     assert "Median " in said
 
 
+def test_stages_that_nobody_remembers_are_done_where_later_ones_began(
+    site: Site, client: FlaskClient, clock: Clock
+) -> None:
+    row = arm(site, site.database.hosts.get("vc-1"), site.database.images.all()[0], by="ann")
+    moved = Progress(phase="writing", done=7 << 30, total=18 << 30, rate=412e6)
+    put(site, row, stage=Stage.WRITING, progress=moved)
+    said = seen(ask(client, f"/deployments/{row.id}"))
+    assert "done powering" in said and "done netbooting" in said and "not yet restarting" in said
+    assert "/s" not in said.split("Stages")[0] and " left" not in said.split("Stages")[0], "nobody reports"
+
+
 def test_each_attempt_is_a_line_of_its_own_in_the_chart(
     site: Site, client: FlaskClient, clock: Clock
 ) -> None:
@@ -198,7 +211,7 @@ def test_what_failed_says_why_what_to_do_and_its_consoles_last_words(
     fail(site, row, Advance(clock))
     reply = ask(client, f"/deployments/{row.id}")
     said = seen(reply)
-    assert "the image's stream broke off five times PV-322" in said and "look at the switch" in said
+    assert "The image's stream broke off five times PV-322" in said and "Look at the switch" in said
     assert "kernel panic <b>not bold</b>" in said and "\x1b" not in reply.text
     assert "/explain/PV-322" in links(reply)
     assert "writing 4 s" in said and "restarting" in said
@@ -255,7 +268,7 @@ def test_whoever_cancels_a_canary_is_told_who_will_not_begin(site: Site, client:
     _, rows = make_run(site, 5, canary=1)
     record(site, rows[0].id, SlotGiven(), source="worker")
     question = seen(ask(client, f"/deployments/{rows[0].id}/cancel", Role.TECHNICIAN))
-    assert "It is a canary: 4 hosts of its run that wait for it will not begin" in question
+    assert "It is a canary: 4 hosts of its run that wait for it will not start" in question
     assert "gpu-004" in question
     assert "canary" not in seen(ask(client, f"/deployments/{rows[1].id}/cancel", Role.TECHNICIAN))
 
@@ -413,9 +426,9 @@ def test_the_list_has_the_newest_run_first_and_counts_its_hosts(
         site.database.runs.put(Run(id="r-2", created=clock.now, by="bob", select="", retries="r-1"))
     reply = ask(client, "/runs")
     said = seen(reply)
-    assert said.index("all hosts") < said.index("rack=B1")
-    assert "1 failed, 1 waiting, 1 ended as ordered, 1 ready 4 hosts" in said
-    assert "again what failed in r-1" in said and "bob" in said
+    assert said.index("Retry of what failed") < said.index("Rack B1")
+    assert "1 failed, 1 waiting, 1 ended as ordered, 1 ready 4 hosts" in said and "needs attention" in said
+    assert "retries what failed in r-1" in said and "bob" in said
     assert {"/runs/r-1", "/runs/r-2"} <= links(reply)
 
 
@@ -439,13 +452,13 @@ def test_the_canaries_gate_is_shut_then_open_or_stays_shut(site: Site, client: F
     put(site, rows[0], stage=Stage.READY)
     said = seen(ask(client, "/runs/r-1"))
     assert (
-        "Canaries: 1 of 2 ended well" in said and "the rest begins once all of them have ended well" in said
+        "Canaries: 1 of 2 ended well" in said and "the rest starts once all of them have ended well" in said
     )
     put(site, rows[1], stage=Stage.READY)
-    assert "The gate is open: the rest may begin" in seen(ask(client, "/runs/r-1"))
+    assert "The gate is open: the rest may start" in seen(ask(client, "/runs/r-1"))
     put(site, rows[1], stage=Stage.FAILED, code=201, reason="no answer")
     said = seen(ask(client, "/runs/r-1"))
-    assert "The gate stays shut. the canary gpu-001 is failed (PV-201), so the rest was not begun" in said
+    assert "The gate stays closed. The canary gpu-001 is failed (PV-201), so the rest was not begun" in said
 
 
 def test_hosts_that_failed_alike_are_told_once(site: Site, client: FlaskClient) -> None:
@@ -456,7 +469,7 @@ def test_hosts_that_failed_alike_are_told_once(site: Site, client: FlaskClient) 
             reason=f"the BMC of {row.host} is silent", hint=f"ping {row.host}",
         )  # fmt: skip
     said = seen(ask(client, "/runs/r-1"))
-    trouble = said.split("What stands in the way")[1].split("Hosts 40")[0]
+    trouble = said.split("Needs attention")[1]
     assert trouble.count("is silent") == 1 and "and 29 alike" in trouble and "ping HOST" in trouble
     assert "gpu-023" in trouble and "gpu-024" not in trouble and "and 6 more" in trouble
 

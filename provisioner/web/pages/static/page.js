@@ -1,5 +1,5 @@
-// What pages do by themselves: times go on, a lost connection is told, a form is sent once. Nothing here is needed
-// for reading.
+// What pages do by themselves: times go on, a lost connection is told, a command is copied, a form is sent once.
+// Nothing here is needed for reading.
 "use strict";
 
 const UNITS = [[86400 * 2, 86400, "day"]];
@@ -42,6 +42,41 @@ for (const here of document.querySelectorAll(".bar > nav [aria-current], .kinds 
   const row = here.parentElement;
   row.scrollLeft += here.getBoundingClientRect().left - row.getBoundingClientRect().left
     - (row.clientWidth - here.offsetWidth) / 2;
+}
+
+// copies what stands beside a button, or has the id that it names; without this the buttons are not shown
+if (navigator.clipboard) document.documentElement.classList.add("copies");
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest?.("[data-copy]");
+  if (!button) return;
+  const id = button.dataset.copy;
+  const source = id ? document.getElementById(id) : button.previousElementSibling;
+  try {
+    await navigator.clipboard.writeText(source.textContent.trim());
+    button.textContent = "Copied";
+  } catch {
+    button.textContent = "Mark it by hand";
+  }
+  setTimeout(() => { button.textContent = "Copy"; }, 2000);
+});
+
+// what is shown is always of what is chosen: until the new plan is there, the old one cannot be ordered
+const options = document.querySelector("form[data-replan]");
+const order = document.querySelector("form.confirm");
+if (options) {
+  options.addEventListener("change", (event) => {
+    if (order) order.inert = true;
+    sessionStorage.setItem("replanned", event.target.name);
+    if (options.reportValidity()) options.requestSubmit();
+  });
+  addEventListener("pageshow", (event) => {
+    if (!event.persisted) return;
+    options.reset();
+    if (order) order.inert = false;
+  });
+  const name = sessionStorage.getItem("replanned");
+  sessionStorage.removeItem("replanned");
+  if (name) options.elements[name]?.focus?.({ preventScroll: true });
 }
 
 // a stream that ends is opened again by itself; only what lasts is told

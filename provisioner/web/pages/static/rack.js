@@ -61,6 +61,8 @@ if (camera && "BarcodeDetector" in window && navigator.mediaDevices) {
   document.getElementById("scan").addEventListener("click", scan);
   document.getElementById("stop").addEventListener("click", stop);
   camera.addEventListener("close", stop);
+} else if (camera) {
+  say("This browser cannot read codes: type the name.");
 }
 
 const print = document.getElementById("print");

@@ -70,7 +70,7 @@ def test_what_a_reader_has_opened_stays_open(browser: Browser, served: Served) -
     row = next(row for row in served.rows if row.stage is Stage.POWERING)
     with window(browser, served.url, served.site) as made:
         page = made.open("/")
-        others = page.locator(f"#live article:not(#t-{row.id}):has(details)")
+        others = page.locator(f"#live article:not(:has(#t-{row.id})):has(details)")
         about = page.locator(f"#{others.first.get_attribute('id')} details").first
         about.locator("summary").press("Enter")
         expect(about).to_have_attribute("open", "")
@@ -136,10 +136,22 @@ def test_a_second_click_is_not_a_second_order(browser: Browser, served: Served) 
         assert asked.count("POST") == 2, "a new page is a new form"
 
 
+def test_the_plan_is_always_of_what_is_chosen(browser: Browser, served: Served) -> None:
+    with window(browser, served.url, served.site) as made:
+        page = made.open("/hosts/vc-0013/deploy")
+        page.locator("select[name=write_mode]").select_option("wipe")
+        expect(page.locator("form.confirm [name=write_mode]")).to_have_value("wipe")
+        expect(page.locator("select[name=write_mode]")).to_be_focused()
+        page.locator("select[name=write_mode]").select_option("full")
+        page.locator("form.confirm button").click()
+        expect(page.locator("form.confirm [name=write_mode]")).to_have_value("full")
+        assert made.complaints == []
+
+
 def test_reading_needs_no_script(browser: Browser, served: Served) -> None:
     with window(browser, served.url, served.site, script=False) as made:
         page = made.open("/")
-        assert "no DHCP packet from its MAC since power-on" in (page.text_content("main") or "")
+        assert "No DHCP packet from its MAC since power-on" in (page.text_content("main") or "")
         page.click("nav >> text=Now")
         assert page.title().startswith("Now")
 
