@@ -2,25 +2,28 @@
 
 from dataclasses import dataclass
 from typing import NamedTuple
+from urllib.parse import quote
 
-from flask import Response
+from flask import Response, request
 
 from provisioner.api.answer import EventQuery
 from provisioner.api.deployments import DeploymentDetails
 from provisioner.deployment import plan
 from provisioner.diagnosis import usual
 from provisioner.domain import timeline
+from provisioner.domain.host import Host
 from provisioner.domain.person import Role
 from provisioner.domain.stage import RESTING, Stage
 from provisioner.domain.timeline import Timeline
 from provisioner.domain.waiting import UsualTime
-from provisioner.errors import NotFoundError
+from provisioner.errors import NotFoundError, RefusedError
 from provisioner.system.units import counted, duration
 from provisioner.web.operators import certificates, deployments
+from provisioner.web.operators.refused import note_fault_of_people
 from provisioner.web.pages import look, rack_words
 from provisioner.web.pages.page import Page, Shown, go
 from provisioner.web.pages.rack_words import Fix
-from provisioner.web.request import the_site
+from provisioner.web.request import status_of, the_site
 
 MINUTE = 60.0
 MOST_FIXES = 2  # causes that are told: who stands there can try no more
@@ -95,15 +98,24 @@ class Step:
 
 def show(name: str) -> Shown:
     """The steps of its last deployment; of a host that had none, that."""
-    host = plan.find_host(the_site(), name)
+    return _shown(plan.find_host(the_site(), name), None)
+
+
+def _shown(host: Host, fault: RefusedError | None) -> Shown:
+    """Where a press was refused, with why: what is shown then is what goes on now."""
+    told_first = {
+        "host": host,
+        "faults": rack_words.of_fault(fault) if fault else [],
+        "following": f"/t/host/{quote(host.name)}/steps",
+    }
     try:
         row = deployments.show(host.name).deployment
     except NotFoundError:
-        return Shown("rack_steps.html", {"host": host, "row": None})
+        return Shown("rack_steps.html", {**told_first, "row": None}, status_of(fault) if fault else 200)
     told = timeline.read(deployments.events(row.id, EventQuery()).events)
     known = certificates.list_of_host(host.name).certificates
     values = {
-        "host": host,
+        **told_first,
         "row": row,
         "steps": steps_of(row, told),
         "words": _words(row, told),
@@ -117,7 +129,7 @@ def show(name: str) -> Shown:
         "is_held": row.ended_as_ordered and row.stage != Stage.READY,
         "certificate": known[0] if known else None,
     }
-    return Shown("rack_steps.html", values)
+    return Shown("rack_steps.html", values, status_of(fault) if fault else 200)
 
 
 def steps_of(row: DeploymentDetails, told: Timeline) -> list[Step]:
@@ -225,18 +237,47 @@ def about(seconds: float) -> str:
     return f"about {counted(round(seconds / MINUTE), 'minute')} left"
 
 
-def resume(name: str) -> Response:
-    """Let one that waits for a person go on."""
-    host = plan.find_host(the_site(), name).name
-    deployments.resume(host)
-    return go(f"/t/host/{host}/steps")
+def resume(name: str) -> Response | Shown:
+    """Let the one that was shown go on, after what it waited for then."""
+    host = plan.find_host(the_site(), name)
+    row = deployments.show(host.name).deployment
+    try:
+        _require_shown(row, request.form.get("order", ""))
+        if row.paused and request.form.get("paused", "") != str(row.paused):
+            raise _otherwise(f"{row.host} was paused once more since this page was shown: nothing was done")
+    except RefusedError as fault:
+        return _refused(host, fault)
+    if row.paused and row.stage not in RESTING:
+        deployments.resume(row.id)
+    return go(f"/t/host/{quote(host.name)}/steps")
 
 
-def cancel(name: str) -> Response:
-    """Stop it; the disk stays as it is then."""
-    host = plan.find_host(the_site(), name).name
-    deployments.cancel(host)
-    return go(f"/t/host/{host}/steps")
+def cancel(name: str) -> Response | Shown:
+    """Stop the one that was shown; the disk stays as it is then."""
+    host = plan.find_host(the_site(), name)
+    row = deployments.show(host.name).deployment
+    try:
+        _require_shown(row, request.form.get("order", ""))
+    except RefusedError as fault:
+        return _refused(host, fault)
+    if row.stage not in RESTING:
+        deployments.cancel(row.id)
+    return go(f"/t/host/{quote(host.name)}/steps")
+
+
+def _require_shown(row: DeploymentDetails, shown: str) -> None:
+    """Raises RefusedError (PV-146) where another order was looked at than the host has now."""
+    if shown != row.id:
+        raise _otherwise(f"{row.host} has another order since this page was shown: nothing was done")
+
+
+def _otherwise(sentence: str) -> RefusedError:
+    return RefusedError(sentence, hint="this is how it is now; look at it once more", code=146)
+
+
+def _refused(host: Host, fault: RefusedError) -> Shown:
+    note_fault_of_people(fault)
+    return _shown(host, fault)
 
 
 PAGES = (
