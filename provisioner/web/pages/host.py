@@ -15,14 +15,14 @@ from provisioner.domain import timeline
 from provisioner.domain.event import Event
 from provisioner.domain.hardware import DeviceInfo, HardwareFacts, NicInfo
 from provisioner.domain.person import Role
-from provisioner.domain.stage import RESTING, Stage
+from provisioner.domain.stage import RESTING
 from provisioner.domain.timeline import StageRecord
 from provisioner.errors import NotFoundError, UnreadableError
 from provisioner.power import registry
 from provisioner.web.operators import certificates, deployments, hosts
 from provisioner.web.pages import look
 from provisioner.web.pages.page import Page, Shown, go
-from provisioner.web.request import the_caller
+from provisioner.web.request import the_caller, the_site
 
 NEWEST_EVENTS = 40  # of a deployment that are shown at once
 HISTORY = 20
@@ -94,9 +94,8 @@ def show(name: str) -> Shown | Response:
 
 
 def _look(details: HostDetails) -> look.Look:
-    if details.host.verification:
-        return look.STAGES[Stage.VERIFYING]
-    return look.of_deployment(details.host.deployment)
+    row = deployments.standing(the_site(), details.host.name)
+    return look.of_host(row, is_verified=details.host.verification is not None)
 
 
 def _order(name: str) -> LastOrder | None:

@@ -33,7 +33,7 @@ class HostRow:
     @property
     def look(self) -> Look:
         """How it stands."""
-        return look.STAGES[Stage.VERIFYING] if self.verified else look.of_deployment(self.last)
+        return look.of_host(self.last, is_verified=self.verified)
 
     @property
     def changed(self) -> float:

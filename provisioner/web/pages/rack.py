@@ -8,6 +8,7 @@ from flask import Response, request
 
 from provisioner.api.answer import WaitQuery
 from provisioner.api.bmc import BmcFailed, BmcIdentified, BmcOrder
+from provisioner.api.deployments import DeploymentStatus
 from provisioner.api.hosts import HostStatus
 from provisioner.api.machines import MachineQuery
 from provisioner.api.sightings import DhcpSighting
@@ -19,7 +20,7 @@ from provisioner.domain.person import Role
 from provisioner.domain.stage import RESTING, UNSUCCESSFUL, Stage
 from provisioner.errors import InputError, NotFoundError, ProvisionError
 from provisioner.power import registry
-from provisioner.web.operators import bmc, certificates, hosts, machines
+from provisioner.web.operators import bmc, certificates, deployments, hosts, machines
 from provisioner.web.pages import look, moving, rack_words
 from provisioner.web.pages.look import Look
 from provisioner.web.pages.page import Page, Shown, go
@@ -94,23 +95,26 @@ def _asking() -> Iterator[Asking]:
 def _known(seen: DhcpSighting) -> Asking:
     database = the_site().database
     host = database.hosts.get(seen.host or "")
-    last = look.of_deployment(database.deployments.last_readable(host.name))
-    return Asking(seen.mac, seen.last_seen, host, last, is_bmc=seen.role == "bmc")
+    over_ssh = database.verifications.open_of(host.name) is not None
+    stands = look.of_host(deployments.standing(the_site(), host.name), is_verified=over_ssh)
+    return Asking(seen.mac, seen.last_seen, host, stands, is_bmc=seen.role == "bmc")
 
 
 def show_host(name: str) -> Shown:
     """Which host it is, how it stands, and the one thing to do next."""
     details = hosts.show(name)
-    host, row = details.host, details.host.deployment
+    host, found = details.host, deployments.standing(the_site(), details.host.name)
+    row = DeploymentStatus.model_validate(found) if found else None
     known = certificates.list_of_host(host.name).certificates
     under_way = moving.of([row]) if row and row.stage not in RESTING else []
     needs_somebody = bool(under_way and under_way[0].needs_somebody)
+    stands = look.of_host(row, is_verified=host.verification is not None)
     values = {
         "host": host,
         "row": row,
-        "stands": under_way[0].look if under_way else look.of_deployment(row),
+        "stands": under_way[0].look if needs_somebody else stands,
         "asked": max((seen.last_seen for seen in details.seen), default=0.0),
-        "action": _action(host, needs_somebody=needs_somebody),
+        "action": _action(host, row, needs_somebody=needs_somebody),
         "certificate": known[0] if known else None,
         "has_bmc": registry.find(host.bmc.driver, host.name).has_bmc,
         "light": _light(host),
@@ -118,12 +122,14 @@ def show_host(name: str) -> Shown:
     return Shown("rack_host.html", values)
 
 
-def _action(host: HostStatus, *, needs_somebody: bool) -> Action:
-    path, row = f"/t/host/{host.name}", host.deployment
+def _action(host: HostStatus, row: DeploymentStatus | None, *, needs_somebody: bool) -> Action:
+    path = f"/t/host/{quote(host.name)}"
     if needs_somebody:
         return Action(f"{path}/steps", "What to do now", "alert")
     if row and row.stage not in RESTING:
         return Action(f"{path}/steps", "Follow", "arrow")
+    if host.verification:
+        return Action(f"/hosts/{quote(host.name)}", "Follow its verification", "arrow")
     if row and row.stage in UNSUCCESSFUL:
         return Action(f"{path}/steps", "What is wrong", "alert")
     if row and row.stage == Stage.READY:

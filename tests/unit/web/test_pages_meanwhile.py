@@ -1,0 +1,72 @@
+"""What has changed between a page and what somebody presses on it, and what a page says of it."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from provisioner.deployment import verification_order
+from provisioner.deployment.order import arm
+from provisioner.domain.deployment import Deployment
+from provisioner.domain.person import Role
+from provisioner.domain.stage import Stage
+from provisioner.site.site import Site
+from provisioner.state import alive
+from provisioner.state.sightings import ClientPacket, NewSighting
+from provisioner.state.verifications import Verification
+from tests import pagelab
+from tests.unit.web.hosts_lab import As, Browser, browsers, words
+
+NEW, READY, WRITING = "vc-0013", "vc-0008", "vc-0004"
+
+
+@pytest.fixture
+def browser(site: Site) -> Iterator[As]:
+    pagelab.fill(site)
+    alive.mark_alive(site.settings.state, site.clock())
+    with browsers(site) as found:
+        yield found
+
+
+@pytest.fixture
+def operator(browser: As) -> Browser:
+    return browser(Role.OPERATOR)
+
+
+def ordered(site: Site, name: str, stage: Stage = Stage.WRITING, **values: object) -> Deployment:
+    host, image = site.database.hosts.get(name), site.database.images.all()[0]
+    row = arm(site, host, image, by="ann").changed(stage=stage, **values)
+    with site.database.writing():
+        site.database.deployments.put(row)
+    return row
+
+
+def see(site: Site, name: str) -> str:
+    """It has asked for an address just now; its MAC."""
+    mac = site.database.hosts.get(name).macs[0]
+    packet = ClientPacket(mac, when=site.clock() - 5, arch=7, boots=True)
+    site.database.sightings.put([NewSighting(mac, site.clock() - 5, 1, "10.77.0.140", packet)])
+    return mac
+
+
+class TestVerified:
+    """A host that is verified is not called ready, wherever it is looked at."""
+
+    @pytest.mark.parametrize("by", ["ramdisk", "ssh"])
+    def test_it_is_verified_on_each_page(self, site: Site, operator: Browser, by: str) -> None:
+        see(site, READY)
+        if by == "ramdisk":
+            verification_order.arm(site, site.database.hosts.get(READY), by="ann")
+        else:
+            last = site.database.deployments.last_of(READY)
+            assert last
+            values = {"deployment": last.id, "created": site.clock(), "user": "core", "by": "ann"}
+            with site.database.writing():
+                site.database.verifications.add(Verification(id="v-1", host=READY, **values))  # type: ignore[arg-type]
+        here = words(operator.see_anew("/t")).split(READY)[1]
+        assert here.split()[0] == "verifying"
+        page = operator.see_anew(f"/t/host/{READY}")
+        said, button = words(page), page.split('class="thumb"')[1]
+        assert "verifying" in said and " ready" not in said.split("Serial")[0]
+        assert "Follow" in button and "Certificate and label" not in button
+        standing = operator.see_anew(f"/hosts/{READY}").split('id="standing"')[1].split("</div>")[0]
+        assert "verifying" in standing
