@@ -18,7 +18,7 @@ from provisioner.domain.host import Host
 from provisioner.domain.machine import UnknownMachine
 from provisioner.domain.person import Role
 from provisioner.domain.stage import RESTING, UNSUCCESSFUL, Stage
-from provisioner.errors import InputError, NotFoundError, ProvisionError
+from provisioner.errors import InputError, NotFoundError, ProvisionError, UnreadableError
 from provisioner.power import registry
 from provisioner.web.operators import bmc, certificates, deployments, hosts, machines
 from provisioner.web.pages import look, moving, rack_words
@@ -37,7 +37,7 @@ class Asking(NamedTuple):
     mac: str
     time: float
     host: Host | None = None
-    look: Look = look.NEW
+    look: Look = look.STRANGER
     machine: UnknownMachine | None = None
     is_bmc: bool = False
 
@@ -94,7 +94,10 @@ def _asking() -> Iterator[Asking]:
 
 def _known(seen: DhcpSighting) -> Asking:
     database = the_site().database
-    host = database.hosts.get(seen.host or "")
+    try:
+        host = database.hosts.get(seen.host or "")
+    except (NotFoundError, UnreadableError):  # it went just now, or its row is damaged: the others are listed
+        return Asking(seen.mac, seen.last_seen, look=look.UNREADABLE)
     over_ssh = database.verifications.open_of(host.name) is not None
     stands = look.of_host(deployments.standing(the_site(), host.name), is_verified=over_ssh)
     return Asking(seen.mac, seen.last_seen, host, stands, is_bmc=seen.role == "bmc")

@@ -70,3 +70,11 @@ class TestVerified:
         assert "Follow" in button and "Certificate and label" not in button
         standing = operator.see_anew(f"/hosts/{READY}").split('id="standing"')[1].split("</div>")[0]
         assert "verifying" in standing
+
+
+def test_one_host_that_cannot_be_read_leaves_the_others_on_the_list(site: Site, browser: As) -> None:
+    mac = see(site, READY)
+    see(site, NEW)
+    site.database.db.execute(f"UPDATE hosts SET body = '{{' WHERE name = '{READY}'")
+    said = words(browser(Role.TECHNICIAN).see("/t"))
+    assert f"{mac} unreadable what is known of it cannot be read" in said and NEW in said
