@@ -8,6 +8,7 @@ from provisioner.domain.person import Role
 from provisioner.errors import InputError, NotFoundError, ProvisionError
 from provisioner.validation import sentences
 from provisioner.web.operators import hosts, machines, profiles
+from provisioner.web.operators.refused import note_fault_of_people
 from provisioner.web.pages import rack_words
 from provisioner.web.pages.page import Page, Shown, go
 from provisioner.web.request import status_of, the_caller
@@ -42,6 +43,7 @@ def adopt(mac: str) -> Response | Shown:
     except ValidationError as fault:
         return _new(mac, given, InputError(sentences(fault), hint="correct it, and press the button again"))
     except ProvisionError as fault:
+        note_fault_of_people(fault)
         return _new(mac, given, fault)
     return go(f"/t/host/{made.host.name}")
 
@@ -66,6 +68,7 @@ def assign(mac: str) -> Response | Shown:
     try:
         made = machines.assign(mac, MachineAssignment(host=name))
     except ProvisionError as fault:
+        note_fault_of_people(fault)
         return _known(mac, fault)
     return go(f"/t/host/{made.host.name}")
 

@@ -6,6 +6,7 @@ import pytest
 
 from provisioner.deployment import verification_order
 from provisioner.deployment.order import arm
+from provisioner.domain.audit import Line
 from provisioner.domain.deployment import Deployment
 from provisioner.domain.person import Role
 from provisioner.domain.stage import Stage
@@ -14,7 +15,7 @@ from provisioner.state import alive
 from provisioner.state.sightings import ClientPacket, NewSighting
 from provisioner.state.verifications import Verification
 from tests import pagelab
-from tests.unit.web.hosts_lab import As, Browser, browsers, words
+from tests.unit.web.hosts_lab import As, Browser, browsers, field, words
 
 NEW, READY, WRITING = "vc-0013", "vc-0008", "vc-0004"
 
@@ -78,3 +79,30 @@ def test_one_host_that_cannot_be_read_leaves_the_others_on_the_list(site: Site, 
     site.database.db.execute(f"UPDATE hosts SET body = '{{' WHERE name = '{READY}'")
     said = words(browser(Role.TECHNICIAN).see("/t"))
     assert f"{mac} unreadable what is known of it cannot be read" in said and NEW in said
+
+
+class TestWrittenDown:
+    """What is refused at the rack is written down as everywhere, with its host."""
+
+    def refused(self, site: Site) -> list[tuple[str, str, str]]:
+        found = [Line.model_validate_json(raw) for raw in site.database.audit.lines(1, 100)]
+        return [(each.by, each.what, each.host) for each in found if each.kind == "order.refused"]
+
+    def test_an_order_with_another_machines_digits(self, site: Site, browser: As) -> None:
+        technician, path = browser(Role.TECHNICIAN), f"/t/host/{NEW}/deploy"
+        page = technician.see(path)
+        sent = {"shown": field(page, "shown"), "image": field(page, "image"), "confirmation": "9999"}
+        assert technician.post(path, **sent).status_code == 409
+        technician.write_down()
+        assert self.refused(site) == [("a-technician", f"pages.rack_deploy_order {NEW}", NEW)]
+
+    def test_a_stranger_that_would_become_a_host_that_has_a_machine(
+        self, site: Site, operator: Browser
+    ) -> None:
+        mac = "ac:1f:6b:0a:42:12"
+        packet = ClientPacket(mac, when=site.clock(), arch=7, boots=True)
+        site.database.sightings.put([NewSighting(mac, site.clock(), 1, "10.77.0.140", packet)])
+        see(site, READY)
+        assert operator.post(f"/t/machine/{mac}/known", host=READY).status_code == 409
+        operator.write_down()
+        assert self.refused(site) == [("a-operator", f"pages.rack_machine_assign {mac}", READY)]
