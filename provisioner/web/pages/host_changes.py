@@ -66,10 +66,10 @@ def ask_move(name: str) -> Shown:
         return _move(name, None, None)
     other, fault = submitted.attempt(lambda: hosts.show(to).host)
     if other is None:
-        return _move(name, None, fault)
+        return _move(name, None, fault, to)
     shown = (hosts.show(name).host.as_host(), other.as_host())
     _, fault = submitted.attempt(lambda: hosts.move(name, HostMove(to=other.name, shown=shown, dry_run=True)))
-    return _move(name, None if fault else other, fault)
+    return _move(name, None if fault else other, fault, to)
 
 
 def move(name: str) -> Shown | Response:
@@ -88,14 +88,14 @@ def move(name: str) -> Shown | Response:
     if moved:
         return _told(moved, "moved")
     other, _ = submitted.attempt(lambda: hosts.show(to).host)
-    return _move(name, other, fault)
+    return _move(name, other, fault, to)
 
 
-def _move(name: str, other: HostStatus | None, fault: ProvisionError | None) -> Shown:
+def _move(name: str, other: HostStatus | None, fault: ProvisionError | None, typed: str = "") -> Shown:
     host = hosts.show(name).host
     shown = (host.as_host(), other.as_host()) if other else ()
     names = [each.name for each in the_site().database.hosts.all() if each.name != host.name]
-    values = {"other": other, "names": names, "shown": [each.model_dump_json() for each in shown]}
+    values = {"other": other, "typed": typed, "names": names, "shown": [each.model_dump_json() for each in shown]}
     return _page("host_move.html", name, fault, **values)
 
 

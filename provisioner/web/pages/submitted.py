@@ -6,7 +6,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from provisioner.domain.deployment import Terms
-from provisioner.errors import InputError, NotFoundError, ProvisionError, RefusedError
+from provisioner.errors import InputError, ProvisionError, RefusedError
 from provisioner.validation import sentences
 from provisioner.web.operators.refused import note_fault_of_people
 
@@ -54,14 +54,10 @@ def terms(form: Mapping[str, str]) -> Terms:
 def attempt(act: Callable[[], Done]) -> tuple[Done | None, ProvisionError | None]:
     """What it gives, or why it was refused, which is written down as the API does.
 
-    Raises NotFoundError (PV-121) where the host is not there: no form of it can be shown.
+    Where what the page is about is not there, it is the page, made next, that raises NotFoundError.
     """
     try:
         return act(), None
-    except NotFoundError as fault:
-        if fault.code == 121:
-            raise
-        return None, fault
     except ProvisionError as fault:
         note_fault_of_people(fault)
         return None, fault

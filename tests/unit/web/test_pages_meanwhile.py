@@ -106,3 +106,15 @@ class TestWrittenDown:
         assert operator.post(f"/t/machine/{mac}/known", host=READY).status_code == 409
         operator.write_down()
         assert self.refused(site) == [("a-operator", f"pages.rack_machine_assign {mac}", READY)]
+
+
+def test_who_mistypes_the_other_host_of_a_move_keeps_the_form(operator: Browser) -> None:
+    for reply in (
+        operator.get(f"/hosts/{NEW}/move", to="vc-0O14"),
+        operator.post(f"/hosts/{NEW}/move", to="vc-0O14", confirmation="vc-0O14", source="{}", target="{}"),
+    ):
+        assert field(reply.text, "to") == "vc-0O14" and "Show what would change" in words(reply.text)
+    missing = operator.get(f"/hosts/{NEW}/move", to="vc-0O14")
+    assert missing.status_code == 404 and "no host has the name or serial vc-0O14" in words(missing.text)
+    for tail in ("move", "rename"):
+        assert operator.post(f"/hosts/vc-99/{tail}", to=NEW).status_code == 404
