@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from provisioner.deployment import verification_order
+from provisioner.deployment import removal, verification_order
 from provisioner.deployment.order import arm
 from provisioner.domain.audit import Line
 from provisioner.domain.deployment import Deployment
@@ -118,3 +118,35 @@ def test_who_mistypes_the_other_host_of_a_move_keeps_the_form(operator: Browser)
     assert missing.status_code == 404 and "no host has the name or serial vc-0O14" in words(missing.text)
     for tail in ("move", "rename"):
         assert operator.post(f"/hosts/vc-99/{tail}", to=NEW).status_code == 404
+
+
+class TestChosen:
+    """Hosts that were chosen together, of which one is removed before they are ordered."""
+
+    OTHER = "vc-0014"
+
+    def forget(self, site: Site, name: str) -> None:
+        removal.remove_host(site, name, by="ben")
+
+    def test_the_others_are_planned_without_it(self, site: Site, operator: Browser) -> None:
+        self.forget(site, self.OTHER)
+        reply = operator.post("/hosts/preflight", host=[NEW, self.OTHER])
+        assert reply.status_code == 200 and field(reply.text, "hosts") == NEW
+        assert f"it cannot be read: {self.OTHER}." in words(reply.text)
+        assert "Would be erased 1" in words(reply.text)
+
+    def test_what_was_shown_with_it_is_not_ordered_without_it(self, site: Site, operator: Browser) -> None:
+        page = operator.post("/hosts/preflight", host=[NEW, self.OTHER]).text
+        self.forget(site, self.OTHER)
+        sent = {"hosts": field(page, "hosts"), "shown": field(page, "shown"), "expect_count": "2"}
+        reply = operator.post("/hosts/order", **sent)
+        assert reply.status_code == 409 and "PV-146" in words(reply.text)
+        assert field(reply.text, "hosts") == NEW and site.database.deployments.last_of(NEW) is None
+        again = {"hosts": NEW, "shown": field(reply.text, "shown"), "expect_count": "1"}
+        assert operator.post("/hosts/order", **again).headers["Location"].startswith("/runs/r-")
+
+    def test_where_all_are_gone_that_is_said(self, site: Site, operator: Browser) -> None:
+        self.forget(site, NEW)
+        reply = operator.post("/hosts/order", hosts=NEW, shown="0" * 64, expect_count="1")
+        assert reply.status_code == 400
+        assert f"read: {NEW}." in words(reply.text) and "No host was chosen" in words(reply.text)
