@@ -8,10 +8,12 @@ from provisioner.deployment import removal, verification_order
 from provisioner.deployment.order import arm
 from provisioner.domain.audit import Line
 from provisioner.domain.deployment import Deployment
+from provisioner.domain.host import Bmc, Host
 from provisioner.domain.person import Role
 from provisioner.domain.stage import Stage
 from provisioner.site.site import Site
 from provisioner.state import alive
+from provisioner.state.recording import Recording, RecordingWriter
 from provisioner.state.sightings import ClientPacket, NewSighting
 from provisioner.state.verifications import Verification
 from tests import pagelab
@@ -150,3 +152,19 @@ class TestChosen:
         reply = operator.post("/hosts/order", hosts=NEW, shown="0" * 64, expect_count="1")
         assert reply.status_code == 400
         assert f"read: {NEW}." in words(reply.text) and "No host was chosen" in words(reply.text)
+
+
+def test_the_console_of_a_host_that_was_removed_is_read_all_the_same(site: Site, operator: Browser) -> None:
+    row = site.database.deployments.last_of(READY)
+    never = site.database.deployments.last_of("vc-0010")
+    assert row and never
+    RecordingWriter(Recording(site.settings.state, row.id)).add(b"Linux version 6.12\r\n")
+    for name in (READY, "vc-0010"):
+        removal.remove_host(site, name, by="ben")
+    for change in (None, READY):  # and one who has its name now has nothing to do with it
+        if change:
+            host = Host(name=READY, macs=("ac:1f:6b:0a:77:77",), profile="cube", bmc=Bmc(driver="manual"))
+            site.database.put_inventory([host], [], site.settings.hosts_range)
+        assert "Linux version 6.12" in words(operator.see_anew(f"/deployments/{row.id}/console"))
+        assert operator.get(f"/deployments/{row.id}/console/output").status_code == 200
+    assert "was not recorded" in words(operator.see(f"/deployments/{never.id}/console"))
