@@ -1,9 +1,11 @@
 """How a page is made: its template, what every page has, and the filters that templates use."""
 
+import re
 import time
 from datetime import UTC, datetime
 
 from flask import Flask, Response, current_app, g, make_response, render_template, request
+from jinja2.ext import Extension
 from markupsafe import Markup
 
 from provisioner import __version__
@@ -32,6 +34,7 @@ MENU: tuple[tuple[str, str, Role], ...] = (
     ("/rehearsals", "Rehearsals", Role.VIEWER),
     ("/admin", "Admin", Role.ADMIN),
 )
+VALUE = re.compile(r'\bvalue="\{\{ ([^}]+) \}\}"')  # an attribute of a template, as a whole
 DAY = 86400.0
 LIVE = "live"  # the block
 
@@ -40,6 +43,7 @@ def prepare(app: Flask) -> None:
     """What templates may use."""
     app.extensions["live_parts"] = live.LiveParts(app.config["LISTENER"])
     app.jinja_env.finalize = fit
+    app.jinja_env.add_extension(CarriedValues)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters.update(ago=ago, size=size, duration=duration, counted=counted, moment=moment)
     app.jinja_env.globals.update(
@@ -47,10 +51,19 @@ def prepare(app: Flask) -> None:
     )
 
 
+class CarriedValues(Extension):
+    """`value="{{ … }}"` is sent back by a form, so it is what it says: escaped as HTML, and nothing else."""
+
+    def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:
+        """The template's source with the filter `e` in each of them."""
+        return VALUE.sub(r'value="{{ (\1) | e }}"', source)
+
+
 def fit(value: object) -> object:
     """What a template shows: no text of a machine hides, turns round or forges what stands beside it.
 
-    What a form carries and gets back as it was, lines and all, goes through the filter `e` first.
+    What a form carries and gets back as it was, lines and all, goes through the filter `e` first: an
+    attribute `value` does so by itself (CarriedValues).
     """
     return escape_lines(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
