@@ -16,6 +16,7 @@ from provisioner.state import alive
 from provisioner.state.recording import Recording, RecordingWriter
 from provisioner.state.sightings import ClientPacket, NewSighting
 from provisioner.state.verifications import Verification
+from provisioner.web.pages import now
 from tests import pagelab
 from tests.unit.web.hosts_lab import As, Browser, browsers, field, words
 
@@ -168,3 +169,13 @@ def test_the_console_of_a_host_that_was_removed_is_read_all_the_same(site: Site,
         assert "Linux version 6.12" in words(operator.see_anew(f"/deployments/{row.id}/console"))
         assert operator.get(f"/deployments/{row.id}/console/output").status_code == 200
     assert "was not recorded" in words(operator.see(f"/deployments/{never.id}/console"))
+
+
+def test_more_that_needs_attention_is_listed_with_what_was_rejected(
+    site: Site, operator: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(now, "MOST_TROUBLE", 1)
+    page = operator.see("/")
+    assert '<a href="/hosts?state=unsuccessful">and ' in page
+    listed = words(operator.see("/hosts?state=unsuccessful"))
+    assert "vc-0009" in listed and "vc-0010" in listed
