@@ -12,7 +12,7 @@ from provisioner import __version__
 from provisioner.domain.person import Caller, Role
 from provisioner.system.text import escape_lines
 from provisioner.system.units import counted, duration, size
-from provisioner.web.pages import live, look, static_files
+from provisioner.web.pages import advice, live, look, static_files
 from provisioner.web.pages.live import LivePart
 from provisioner.web.pages.page import Shown
 from provisioner.web.request import the_site
@@ -47,7 +47,7 @@ def prepare(app: Flask) -> None:
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters.update(ago=ago, size=size, duration=duration, counted=counted, moment=moment)
     app.jinja_env.globals.update(
-        look=look, asset=static_files.address, version=__version__, site_name=_site_name
+        look=look, asset=static_files.address, version=__version__, site_name=_site_name, in_words=advice.told
     )
 
 

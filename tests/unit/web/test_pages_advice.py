@@ -1,0 +1,46 @@
+"""What a page says of a refusal: sentences, and no advice for a command line that it is not."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from provisioner.domain.person import Role
+from provisioner.errors import InputError, RefusedError
+from provisioner.site.site import Site
+from provisioner.web.pages import advice
+from tests import pagelab
+from tests.unit.web.hosts_lab import Browser, browsers, change, field, words
+
+NAME = "vc-0013"
+
+
+@pytest.fixture
+def operator(site: Site) -> Iterator[Browser]:
+    pagelab.fill(site)
+    with browsers(site) as found:
+        yield found(Role.OPERATOR)
+
+
+def test_a_wrong_confirmation_says_what_to_type(operator: Browser) -> None:
+    shown = field(operator.see(f"/hosts/{NAME}/deploy").split('class="confirm"')[1], "shown")
+    said = words(operator.post(f"/hosts/{NAME}/deploy", confirmation="nope", shown=shown).text)
+    assert f"{NAME}: not confirmed, nothing was changed. Type the last 4 of the serial" in said
+    assert "--yes" not in said
+
+
+def test_what_has_changed_meanwhile_is_looked_at_on_the_page(site: Site, operator: Browser) -> None:
+    shown = field(operator.see(f"/hosts/{NAME}/deploy").split('class="confirm"')[1], "shown")
+    change(site, NAME, serial="S-other-0013")
+    said = words(operator.post(f"/hosts/{NAME}/deploy", confirmation="0013", shown=shown).text)
+    assert "nothing was ordered. Look at how it is now, then decide once more. PV-146" in said
+    assert "--dry-run" not in said
+
+
+def test_each_fault_is_a_sentence_with_its_advice() -> None:
+    fault = InputError("the rack is not as racks are", hint="write it as B3/U12")
+    fault.also = (RefusedError("is it this one?", code=142), InputError("x", hint="provision host list"))
+    assert [(each.what, each.advice, each.code) for each in advice.told(fault)] == [
+        ("the rack is not as racks are.", "Write it as B3/U12.", 100),
+        ("is it this one?", "", 142),
+        ("x.", "provision host list.", 100),
+    ]
