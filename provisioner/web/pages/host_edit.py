@@ -89,7 +89,7 @@ def _bmc(form: Mapping[str, str]) -> Iterator[tuple[str, object]]:
         return
     for key in BMC_TEXTS:
         if text := form.get(f"bmc.{key}", "").strip():
-            yield key, int(text) if key == "port" and text.isdecimal() else text
+            yield key, submitted.number(form, "bmc.port") if key == "port" else text
     if "bmc.verify" not in form:
         yield "verify", False
 

@@ -21,7 +21,7 @@ from provisioner.domain.stage import RESTING, UNSUCCESSFUL, Stage
 from provisioner.errors import InputError, NotFoundError, ProvisionError, UnreadableError
 from provisioner.power import registry
 from provisioner.web.operators import bmc, certificates, deployments, hosts, machines
-from provisioner.web.pages import look, moving, rack_words
+from provisioner.web.pages import look, moving, rack_words, submitted
 from provisioner.web.pages.look import Look
 from provisioner.web.pages.page import Page, Shown, go
 from provisioner.web.request import the_site
@@ -143,10 +143,11 @@ def _action(host: HostStatus, row: DeploymentStatus | None, *, needs_somebody: b
 def _light(host: HostStatus) -> tuple[str, str]:
     """Tone and sentence of what came of the last press on the light; empty where nobody pressed."""
     number = request.args.get("light", "")
-    if not number.isdecimal():
+    ident = submitted.whole(number, 0)
+    if not ident:
         return "", ""
     try:
-        asked = bmc.result(int(number), WaitQuery()).request
+        asked = bmc.result(ident, WaitQuery()).request
     except ProvisionError as fault:
         return "bad", f"{fault}."
     if asked.host != host.name or asked.action != "identify":

@@ -12,6 +12,7 @@ from provisioner.web.operators.refused import note_fault_of_people
 
 Made = TypeVar("Made", bound=BaseModel)
 Done = TypeVar("Done")
+LONGEST = 40  # characters of a number that is none: a fault names them
 WRITE_MODES = (
     ("delta", "only what differs"),
     ("full", "all of the image"),
@@ -37,8 +38,13 @@ def from_json(kind: type[Made], text: str) -> Made:
 
 def number(form: Mapping[str, str], key: str) -> int | str:
     """As a model takes it, which says of a text what is wrong; 0 where nothing is said."""
-    text = form.get(key, "").strip()
+    text = form.get(key, "").strip()[:LONGEST]
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else text or 0
+
+
+def whole(text: str, otherwise: int) -> int:
+    """A whole number of an address or a form, if it is one that anything here can have."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else otherwise
 
 
 def terms(form: Mapping[str, str]) -> Terms:

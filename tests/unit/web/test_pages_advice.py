@@ -44,3 +44,17 @@ def test_each_fault_is_a_sentence_with_its_advice() -> None:
         ("is it this one?", "", 142),
         ("x.", "provision host list.", 100),
     ]
+
+
+@pytest.mark.parametrize("number", ["9" * 5000, "９" * 9, "-1", "1e9", "²"])
+def test_no_number_that_somebody_sends_breaks_a_page(operator: Browser, number: str) -> None:
+    page = operator.see(f"/hosts/{NAME}/edit")
+    sent = {"shown": field(page, "shown"), "macs": "ac:1f:6b:0a:00:0d", "profile": "cube"}
+    bmc = {"bmc.driver": "ipmi", "bmc.address": "10.77.0.9", "bmc.secret": "rack", "bmc.port": number}
+    reply = operator.post(f"/hosts/{NAME}/edit", **sent, **bmc)
+    assert reply.status_code == 400 and "port" in words(reply.text)
+    for path in (f"/t/host/{NAME}?light={number}", f"/reports?page={number}", f"/hosts?page={number}"):
+        assert operator.get(path).status_code == 200, path
+    for form in ({"canary": number}, {"expect_count": number}):
+        reply = operator.post("/hosts/order", hosts=NAME, shown="0" * 64, **form)
+        assert reply.status_code in (400, 409)
