@@ -15,7 +15,7 @@ from provisioner.domain.audit_export import Head, SignedHead
 from provisioner.domain.person import Role
 from provisioner.errors import AuditError, InputError, ProvisionError
 from provisioner.web.operators import audit
-from provisioner.web.pages.filled import status_with
+from provisioner.web.pages.filled import filled, status_with
 from provisioner.web.pages.page import Page, Shown
 from provisioner.web.request import the_site
 
@@ -34,15 +34,15 @@ def _lines(fault: ProvisionError | None = None, notice: str = "") -> Shown:
     asked = {name: request.args.get(name, "").strip()[:100] for name in FILTERS}
     try:
         since, until = _seconds(asked["since"], "from"), _seconds(asked["until"], "until")
+        values = {**asked, "since": since, "until": until, "before": request.args.get("before", "")}
+        query = filled(AuditQuery, {**values, "limit": SHOWN + 1})
     except InputError as wrong:
-        since = until = 0.0
-        fault = fault or wrong
-    query = {**asked, "since": since, "until": until, "before": request.args.get("before", "")}
-    found = audit.find(AuditQuery.model_validate({**query, "limit": SHOWN + 1})).lines
+        query, fault = AuditQuery(limit=SHOWN + 1), fault or wrong
+    found = audit.find(query).lines
     lines = [_read(text) for text in found[:SHOWN]]
     heads = audit.heads()
     older = {**{name: value for name, value in asked.items() if value}, "before": _last(lines)}
-    values = {
+    shown = {
         "lines": lines,
         "asked": asked,
         "is_filtered": any(asked.values()),
@@ -55,7 +55,7 @@ def _lines(fault: ProvisionError | None = None, notice: str = "") -> Shown:
         "fault": fault,
         "notice": notice,
     }
-    return Shown("audit.html", values, status_with(fault))
+    return Shown("audit.html", shown, status_with(fault))
 
 
 def _last(lines: list[Line | str]) -> int:

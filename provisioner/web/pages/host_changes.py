@@ -95,7 +95,12 @@ def _move(name: str, other: HostStatus | None, fault: ProvisionError | None, typ
     host = hosts.show(name).host
     shown = (host.as_host(), other.as_host()) if other else ()
     names = [each.name for each in the_site().database.hosts.all() if each.name != host.name]
-    values = {"other": other, "typed": typed, "names": names, "shown": [each.model_dump_json() for each in shown]}
+    values = {
+        "other": other,
+        "typed": typed,
+        "names": names,
+        "shown": [each.model_dump_json() for each in shown],
+    }
     return _page("host_move.html", name, fault, **values)
 
 

@@ -9,16 +9,21 @@ from provisioner.errors import InputError, RefusedError
 from provisioner.site.site import Site
 from provisioner.web.pages import advice
 from tests import pagelab
-from tests.unit.web.hosts_lab import Browser, browsers, change, field, words
+from tests.unit.web.hosts_lab import As, Browser, browsers, change, field, words
 
 NAME = "vc-0013"
 
 
 @pytest.fixture
-def operator(site: Site) -> Iterator[Browser]:
+def browser(site: Site) -> Iterator[As]:
     pagelab.fill(site)
     with browsers(site) as found:
-        yield found(Role.OPERATOR)
+        yield found
+
+
+@pytest.fixture
+def operator(browser: As) -> Browser:
+    return browser(Role.OPERATOR)
 
 
 def test_a_wrong_confirmation_says_what_to_type(operator: Browser) -> None:
@@ -47,7 +52,8 @@ def test_each_fault_is_a_sentence_with_its_advice() -> None:
 
 
 @pytest.mark.parametrize("number", ["9" * 5000, "９" * 9, "-1", "1e9", "²"])
-def test_no_number_that_somebody_sends_breaks_a_page(operator: Browser, number: str) -> None:
+def test_no_number_that_somebody_sends_breaks_a_page(site: Site, browser: As, number: str) -> None:
+    operator = browser(Role.OPERATOR)
     page = operator.see(f"/hosts/{NAME}/edit")
     sent = {"shown": field(page, "shown"), "macs": "ac:1f:6b:0a:00:0d", "profile": "cube"}
     bmc = {"bmc.driver": "ipmi", "bmc.address": "10.77.0.9", "bmc.secret": "rack", "bmc.port": number}
@@ -55,6 +61,9 @@ def test_no_number_that_somebody_sends_breaks_a_page(operator: Browser, number: 
     assert reply.status_code == 400 and "port" in words(reply.text)
     for path in (f"/t/host/{NAME}?light={number}", f"/reports?page={number}", f"/hosts?page={number}"):
         assert operator.get(path).status_code == 200, path
+    row = site.database.deployments.newest()[0]
+    assert operator.get(f"/deployments/{row.id}/console/output?offset={number}").status_code == 400
+    assert browser(Role.ADMIN).get(f"/admin/audit?before={number}").status_code == 400
     for form in ({"canary": number}, {"expect_count": number}):
         reply = operator.post("/hosts/order", hosts=NAME, shown="0" * 64, **form)
         assert reply.status_code in (400, 409)

@@ -159,6 +159,7 @@ def test_the_console_of_a_host_that_was_removed_is_read_all_the_same(site: Site,
     row = site.database.deployments.last_of(READY)
     never = site.database.deployments.last_of("vc-0010")
     assert row and never
+    Recording(site.settings.state, row.id).log.parent.mkdir(parents=True, exist_ok=True)
     RecordingWriter(Recording(site.settings.state, row.id)).add(b"Linux version 6.12\r\n")
     for name in (READY, "vc-0010"):
         removal.remove_host(site, name, by="ben")
