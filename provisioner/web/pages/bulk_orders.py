@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from flask import Response, request
 
-from provisioner.api.runs import RunArmed, RunOrder, RunPlan
+from provisioner.api.runs import RunArmed, RunOrder
 from provisioner.domain.person import Role
 from provisioner.domain.stage import STOPS
 from provisioner.errors import InputError, ProvisionError
