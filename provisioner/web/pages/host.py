@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 from urllib.parse import quote
 
-from flask import Response, request
+from flask import Response
 
 from provisioner.api.answer import EventQuery
 from provisioner.api.deployments import DeploymentDetails
-from provisioner.api.hosts import HistoryQuery, HostDetails
+from provisioner.api.hosts import HistoryQuery, HostDetails, HostStatus
 from provisioner.domain import timeline
 from provisioner.domain.event import Event
 from provisioner.domain.hardware import DeviceInfo, HardwareFacts, NicInfo
@@ -20,7 +20,7 @@ from provisioner.domain.timeline import StageRecord
 from provisioner.errors import NotFoundError, UnreadableError
 from provisioner.power import registry
 from provisioner.web.operators import certificates, deployments, hosts
-from provisioner.web.pages import look
+from provisioner.web.pages import look, notices
 from provisioner.web.pages.page import Page, Shown, go
 from provisioner.web.request import the_caller, the_site
 
@@ -45,6 +45,7 @@ NOTICES = {
     "locked": "It is locked: nobody can deploy, move or remove it until it is unlocked.",
     "unlocked": "It is unlocked: it can be deployed again.",
 }
+LOCKS = {"locked": True, "unlocked": False}
 
 
 class OrderStep(NamedTuple):
@@ -86,11 +87,19 @@ def show(name: str) -> Shown | Response:
         "nics": tuple(_cards(details.facts)),
         "devices": _devices(details.facts),
         "driver": registry.DRIVERS.get(details.host.bmc.driver),
-        "notice": NOTICES.get(request.args.get("told", ""), ""),
+        "notice": _notice(details.host),
         "may_act": caller.role.covers(Role.TECHNICIAN),
         "may_change": caller.role.covers(Role.OPERATOR),
     }
     return Shown("host.html", values)
+
+
+def _notice(host: HostStatus) -> str:
+    """What was just done; of a lock only what is so still."""
+    what, _ = notices.told()
+    if what in LOCKS and LOCKS[what] != host.locked:
+        return ""
+    return NOTICES.get(what, "")
 
 
 def _look(details: HostDetails) -> look.Look:

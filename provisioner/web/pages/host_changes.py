@@ -8,7 +8,7 @@ from provisioner.domain.host import Host
 from provisioner.domain.person import Role
 from provisioner.errors import ProvisionError
 from provisioner.web.operators import hosts
-from provisioner.web.pages import submitted
+from provisioner.web.pages import notices, submitted
 from provisioner.web.pages.host import path_of
 from provisioner.web.pages.page import Page, Shown, go
 from provisioner.web.request import status_of, the_site
@@ -25,7 +25,7 @@ def unlock(name: str) -> Response:
 
 
 def _told(name: str, what: str) -> Response:
-    return go(f"{path_of(name)}?told={what}")
+    return notices.after(path_of(name), what)
 
 
 def ask_rename(name: str) -> Shown:

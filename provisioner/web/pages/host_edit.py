@@ -13,7 +13,7 @@ from provisioner.errors import InputError, ProvisionError
 from provisioner.power import registry
 from provisioner.state import inventory
 from provisioner.web.operators import hosts, profiles, secrets
-from provisioner.web.pages import submitted
+from provisioner.web.pages import notices, submitted
 from provisioner.web.pages.host import path_of
 from provisioner.web.pages.page import Page, Shown, go
 from provisioner.web.request import status_of
@@ -67,7 +67,7 @@ def edit(name: str) -> Shown | Response:
 
     _, fault = submitted.attempt(act)
     if fault is None:
-        return go(f"{path_of(name)}?told=edited")
+        return notices.after(path_of(name), "edited")
     known = hosts.show(name).host.as_host()
     shown, _ = submitted.attempt(lambda: submitted.from_json(Host, form.get("shown", "")))
     return _form(shown if shown and shown.name == name else known, form, fault)
