@@ -7,7 +7,7 @@ from provisioner.deployment.people import SHORTEST
 from provisioner.domain.person import Role
 from provisioner.errors import ProvisionError
 from provisioner.web.operators import people, tokens
-from provisioner.web.pages import access_tokens
+from provisioner.web.pages import access_tokens, notices
 from provisioner.web.pages.filled import status_with
 from provisioner.web.pages.page import Page, Shown, go
 from provisioner.web.pages.users import MAY, new_password
@@ -21,7 +21,7 @@ def show() -> Shown:
     return _own()
 
 
-def _own(fault: ProvisionError | None = None, *, of_token: bool = False, notice: str = "") -> Shown:
+def _own(fault: ProvisionError | None = None, *, of_token: bool = False) -> Shown:
     caller = the_caller()
     found = tokens.list_all(TokenQuery())
     values = {
@@ -35,18 +35,18 @@ def _own(fault: ProvisionError | None = None, *, of_token: bool = False, notice:
         "fault": None if of_token else fault,
         "token_fault": fault if of_token else None,
         "typed": access_tokens.ordered_as_typed() if of_token else {},
-        "notice": notice,
+        "notice": DONE if not fault and notices.told()[0] == "password" else "",
     }
     return Shown("account.html", values, status_with(fault))
 
 
-def set_password() -> Shown:
+def set_password() -> Shown | Response:
     """Another password; the current one is asked by the API."""
     try:
         people.set_password(the_caller().name, new_password())
     except ProvisionError as fault:
         return _own(fault)
-    return _own(notice=DONE)
+    return notices.after("/account", "password")
 
 
 def create_token() -> Shown:

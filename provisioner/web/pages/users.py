@@ -1,5 +1,6 @@
 """People who may use the service: who there is, and what each may do."""
 
+import re
 from urllib.parse import quote
 
 from flask import Response, request
@@ -9,8 +10,9 @@ from provisioner.deployment.people import SHORTEST
 from provisioner.domain.person import ROOT, Role
 from provisioner.errors import InputError, ProvisionError
 from provisioner.web.operators import people
+from provisioner.web.pages import notices
 from provisioner.web.pages.filled import filled, require_same, status_with, text
-from provisioner.web.pages.page import Page, Shown, go
+from provisioner.web.pages.page import Page, Shown
 from provisioner.web.request import the_caller, the_site
 
 MAY = {
@@ -18,6 +20,11 @@ MAY = {
     Role.TECHNICIAN: "deploys and retries one host, locks hosts, reads consoles, asks BMCs",
     Role.OPERATOR: "deploys racks, changes hosts, images and BMC logins",
     Role.ADMIN: "people, tokens, the audit, and everything else",
+}
+NOTICES = {
+    "added": "{name} was added with the role {role}. Set a password below, or make a token.",
+    "role": "{name} has the role {role} now.",
+    "password": "The password of {name} was set. Whoever came in by the one before is out.",
 }
 
 
@@ -39,9 +46,21 @@ def _all(fault: ProvisionError | None = None, typed: dict[str, str] | None = Non
         "root": ROOT,
         "roles": MAY,
         "fault": fault,
+        "notice": _removed(),
         "typed": typed or {"name": "", "role": Role.TECHNICIAN},
     }
     return Shown("users.html", values, status_with(fault))
+
+
+def _removed() -> str:
+    """Who was just removed, if there is nobody of that name."""
+    what, name = notices.told()
+    is_so = (
+        what == "removed"
+        and re.fullmatch(r"[A-Za-z0-9_.@-]+", name)
+        and the_site().database.users.find(name) is None
+    )
+    return f"{name} was removed, and all of this user's tokens." if is_so else ""
 
 
 def add() -> Shown | Response:
@@ -51,7 +70,7 @@ def add() -> Shown | Response:
         people.put(name, filled(UserUpdate, {"role": role, "only_new": True}))
     except ProvisionError as fault:
         return _all(fault, {"name": name[:64], "role": role})
-    return go(f"/admin/users/{quote(name)}")
+    return notices.after(f"/admin/users/{quote(name)}", "added")
 
 
 def show(name: str) -> Shown:
@@ -70,6 +89,7 @@ def _one(name: str, fault: ProvisionError | None = None) -> Shown:
         "is_own": name == the_caller().name,
         "tokens": site.database.access_tokens.all(name),
         "fault": fault,
+        "notice": NOTICES.get(notices.told()[0], "").format(name=name, role=user.role),
     }
     return Shown("user.html", values, status_with(fault))
 
@@ -80,7 +100,7 @@ def set_role(name: str) -> Shown | Response:
         people.put(name, filled(UserUpdate, {"role": text("role")}))
     except InputError as fault:
         return _one(name, fault)
-    return go(f"/admin/users/{quote(name)}")
+    return notices.after(f"/admin/users/{quote(name)}", "role")
 
 
 def set_password(name: str) -> Shown | Response:
@@ -89,7 +109,7 @@ def set_password(name: str) -> Shown | Response:
         people.set_password(name, new_password())
     except ProvisionError as fault:
         return _one(name, fault)
-    return go(f"/admin/users/{quote(name)}")
+    return notices.after(f"/admin/users/{quote(name)}", "password")
 
 
 def new_password() -> PasswordUpdate:
@@ -114,7 +134,7 @@ def remove(name: str) -> Shown | Response:
         people.remove(name)
     except InputError as fault:
         return _one(name, fault)
-    return go("/admin/users")
+    return notices.after("/admin/users", "removed", name)
 
 
 PAGES = (
