@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 
 import pytest
-from tests.clock import Clock
 
 from provisioner.domain.person import Role
 from provisioner.site.site import Site
 from tests import pagelab
+from tests.unit.conftest import Clock
 from tests.unit.web.hosts_lab import As, Browser, browsers, words
 
 NAME = "vc-0013"
