@@ -10,7 +10,7 @@ from provisioner.domain.person import Role
 from provisioner.domain.stage import STOPS
 from provisioner.errors import InputError, ProvisionError
 from provisioner.web.operators import images, runs
-from provisioner.web.pages import asked, hosts, submitted
+from provisioner.web.pages import asked, hosts, run_view, submitted
 from provisioner.web.pages.host_list import HostFilter
 from provisioner.web.pages.page import Page, Shown, go
 from provisioner.web.request import status_of, the_site
@@ -79,6 +79,7 @@ def _form(choice: Choice, fault: ProvisionError | None) -> Shown:
     """`fault` is why it was not ordered; where there is no plan, why there is none."""
     found, unplanned = submitted.attempt(lambda: runs.order(_body(choice, arm=False)))
     values = {
+        "run": run_view.under_way_by(choice.names) if fault and not getattr(found, "plans", ()) else "",
         "names": choice.names,
         "gone": choice.gone,
         "form": choice.form,

@@ -11,7 +11,7 @@ from provisioner.domain.plan import Plan
 from provisioner.domain.progress import BURN_IN_REPORTS_END, REPORTS_END, Progress
 from provisioner.domain.run import RunProgress
 from provisioner.domain.stage import RESTING, Stage
-from provisioner.errors import ProvisionError
+from provisioner.errors import ProvisionError, TransitionError
 from provisioner.state.throughput import ThroughputFile
 from provisioner.web.operators import deployments, runs
 from provisioner.web.pages import asked, look, story
@@ -94,14 +94,22 @@ def ask_cancel(ident: str) -> Shown:
 
 
 def cancel(ident: str) -> Response:
-    """End it; of a host that is verified by an SSH key, that."""
-    deployments.cancel(ident)
+    """End it; of a host that is verified by an SSH key, that. Who presses twice is shown how it has ended."""
+    try:
+        deployments.cancel(ident)
+    except TransitionError:
+        if deployments.show(ident).deployment.stage not in RESTING:
+            raise
     return go(f"/deployments/{ident}")
 
 
 def resume(ident: str) -> Response:
-    """Let it go on, after somebody has looked at why it was paused."""
-    deployments.resume(ident)
+    """Let it go on, after somebody has looked at why it was paused; likewise."""
+    try:
+        deployments.resume(ident)
+    except TransitionError:
+        if deployments.show(ident).deployment.paused:
+            raise
     return go(f"/deployments/{ident}")
 
 

@@ -4,13 +4,14 @@ from flask import Response, request
 
 from provisioner.api.answer import Removal
 from provisioner.api.hosts import HostMove, HostRename, HostStatus
+from provisioner.domain.events.inventory import HostRemoved
 from provisioner.domain.host import Host
 from provisioner.domain.person import Role
-from provisioner.errors import ProvisionError
+from provisioner.errors import NotFoundError, ProvisionError
 from provisioner.web.operators import hosts
 from provisioner.web.pages import notices, submitted
 from provisioner.web.pages.host import path_of
-from provisioner.web.pages.page import Page, Shown, go
+from provisioner.web.pages.page import Page, Shown
 from provisioner.web.request import status_of, the_site
 
 
@@ -37,9 +38,20 @@ def rename(name: str) -> Shown | Response:
     """Call it so."""
     wanted = request.form.get("name", "").strip()
     done, fault = submitted.attempt(lambda: hosts.rename(name, submitted.model(HostRename, name=wanted)))
-    if done is None:
-        return _page("host_rename.html", name, fault, wanted=wanted)
-    return _told(done.host.name, "renamed")
+    if done is not None:
+        return _told(done.host.name, "renamed")
+    if _is_gone(name) and (now := the_site().database.events.renamed_to(name)):  # who presses twice
+        return _told(now, "renamed")
+    return _page("host_rename.html", name, fault, wanted=wanted)
+
+
+def _is_gone(name: str) -> bool:
+    """Whether there is no host of this name, serial or MAC."""
+    try:
+        hosts.show(name)
+    except NotFoundError:
+        return True
+    return False
 
 
 def ask_remove(name: str) -> Shown:
@@ -56,7 +68,14 @@ def remove(name: str) -> Shown | Response:
         hosts.remove(name, Removal())
 
     _, fault = submitted.attempt(act)
-    return _page("host_remove.html", name, fault, refused=None) if fault else go("/hosts")
+    if fault is None or (_is_gone(name) and _was_removed(name)):
+        return notices.after("/hosts", "removed", name)
+    return _page("host_remove.html", name, fault, refused=None)
+
+
+def _was_removed(name: str) -> bool:
+    found = the_site().database.events.history(name, 1)
+    return bool(found) and isinstance(found[0].data, HostRemoved)
 
 
 def ask_move(name: str) -> Shown:

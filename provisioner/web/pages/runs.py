@@ -1,15 +1,17 @@
 """Runs: one order for many hosts, how each of them is, and how it ended."""
 
+from contextlib import suppress
+
 from flask import Response, request
 
-from provisioner.api.runs import RunOrder, RunPlan, RunQuery
+from provisioner.api.runs import RunArmed, RunOrder, RunPlan, RunQuery
 from provisioner.domain import run_csv, run_totals
 from provisioner.domain.deployment import Deployment
 from provisioner.domain.failures import of_rows
 from provisioner.domain.person import Role
 from provisioner.domain.run import Run
 from provisioner.domain.stage import ACTIVE, Stage
-from provisioner.errors import ProvisionError
+from provisioner.errors import ProvisionError, TransitionError
 from provisioner.web.operators import runs
 from provisioner.web.pages import asked, run_view
 from provisioner.web.pages.page import Page, Shown, go
@@ -77,14 +79,16 @@ def _words(run: Run) -> list[str]:
 
 
 def pause(ident: str) -> Response:
-    """Let no further host begin."""
-    runs.pause(ident)
+    """Let no further host begin. Where none is left for that, the run's page says how it is."""
+    with suppress(TransitionError):
+        runs.pause(ident)
     return go(f"/runs/{ident}")
 
 
 def resume(ident: str) -> Response:
-    """Let it go on."""
-    runs.resume(ident)
+    """Let it go on; likewise."""
+    with suppress(TransitionError):
+        runs.resume(ident)
     return go(f"/runs/{ident}")
 
 
@@ -149,9 +153,17 @@ def _retry_page(ident: str, fault: ProvisionError | None) -> Shown:
         "ident": ident,
         "plan": plan,
         "fault": fault,
+        "run": _ordered_before(plan) if fault else "",
         "order": _words(runs.show(ident).run),
     }
     return Shown("run_retry.html", values, status_of(fault) if fault else 200)
+
+
+def _ordered_before(plan: RunPlan | RunArmed) -> str:
+    """The run by which they are under way already, where nobody is left to deploy."""
+    if not isinstance(plan, RunPlan) or plan.plans:
+        return ""
+    return run_view.under_way_by(each.host for each in plan.left_out)
 
 
 def report(ident: str) -> Shown:

@@ -1,6 +1,7 @@
 """What has changed between a page and what somebody presses on it, and what a page says of it."""
 
 from collections.abc import Iterator
+from urllib.parse import quote
 
 import pytest
 
@@ -180,3 +181,58 @@ def test_more_that_needs_attention_is_listed_with_what_was_rejected(
     assert '<a href="/hosts?state=unsuccessful">and ' in page
     listed = words(operator.see("/hosts?state=unsuccessful"))
     assert "vc-0009" in listed and "vc-0010" in listed
+
+
+class TestTwice:
+    """Who presses a button twice is shown what came of the first time, and no fault."""
+
+    def there(self, browser: Browser, path: str, **form: object) -> list[str]:
+        replies = [browser.post(path, **form) for _ in range(2)]
+        assert [reply.status_code for reply in replies] == [303, 303], replies[1].text[-800:]
+        return [reply.headers["Location"].partition("&at=")[0] for reply in replies]
+
+    def test_a_host_is_renamed_once(self, operator: Browser) -> None:
+        assert self.there(operator, f"/hosts/{NEW}/rename", name="vc-77") == ["/hosts/vc-77?told=renamed"] * 2
+
+    def test_a_host_is_removed_once(self, operator: Browser) -> None:
+        led = self.there(operator, f"/hosts/{NEW}/remove", confirmation=NEW)
+        assert led == [f"/hosts?told=removed&of={NEW}"] * 2
+        there = operator.post(f"/hosts/{NEW}/remove", confirmation=NEW).headers["Location"]
+        assert f"{NEW} is removed." in words(operator.see(there))
+        assert f"{READY} is removed." not in words(operator.see(there.replace(NEW, READY)))
+        assert operator.post("/hosts/vc-99/remove", confirmation="vc-99").status_code == 404
+
+    @pytest.mark.parametrize("act", ["cancel", "resume"])
+    def test_a_deployment_is_cancelled_or_resumed_once(self, site: Site, operator: Browser, act: str) -> None:
+        row = ordered(site, NEW, paused=site.clock(), reason="the disk is another")
+        assert self.there(operator, f"/deployments/{row.id}/{act}") == [f"/deployments/{row.id}"] * 2
+
+    @pytest.mark.parametrize("act", ["pause", "resume", "cancel"])
+    def test_a_run_is_paused_resumed_or_cancelled_once(self, operator: Browser, act: str) -> None:
+        page = operator.post("/hosts/preflight", host=[NEW, "vc-0014"]).text
+        sent = {"hosts": field(page, "hosts"), "shown": field(page, "shown"), "expect_count": "2"}
+        run = operator.post("/hosts/order", **sent).headers["Location"]
+        assert self.there(operator, f"{run}/{act}") == [run, run]
+
+    def test_a_run_that_is_ordered_twice_leads_to_the_first_one(self, operator: Browser) -> None:
+        page = operator.post("/hosts/preflight", host=[NEW, "vc-0014"]).text
+        sent = {"hosts": field(page, "hosts"), "shown": field(page, "shown"), "expect_count": "2"}
+        run = operator.post("/hosts/order", **sent).headers["Location"]
+        again = operator.post("/hosts/order", **sent)
+        assert again.status_code == 409 and f'under way already: <a href="{run}">' in again.text
+
+    def test_a_stranger_becomes_a_host_once(self, site: Site, operator: Browser) -> None:
+        macs = ("ac:1f:6b:0a:42:12", "ac:1f:6b:0a:42:13")
+        for mac in macs:
+            packet = ClientPacket(mac, when=site.clock(), arch=7, boots=True)
+            site.database.sightings.put([NewSighting(mac, site.clock(), 1, "10.77.0.140", packet)])
+        first, second = macs
+        at_rack = self.there(operator, f"/t/machine/{first}/new", name="vc-77")
+        assert at_rack == ["/t/host/vc-77", f"/t/machine/{quote(first)}"]
+        assert "It is vc-77 now" in words(operator.see(at_rack[1]))
+        for tail in ("new", "known"):
+            assert operator.get(f"/t/machine/{first}/{tail}").status_code == 303
+        path = f"/network/machines/{second}"
+        assert self.there(operator, f"{path}/adopt", name="vc-78", profile="cube") == ["/hosts/vc-78"] * 2
+        assert operator.get(path).headers["Location"] == "/hosts/vc-78"
+        assert operator.get("/network/machines/ac:1f:6b:0a:42:99").status_code == 404
