@@ -43,7 +43,7 @@ def show(ident: str) -> Shown:
         "text": text,
         "throughput": story.throughput(samples),
         "writing": row.progress if row.progress.is_of(row.stage) else None,
-        "left": _left(row.progress),
+        "left": row.progress.seconds_left,
         "is_silent": _is_silent(row.progress, now),
         "disk": row.disk if row.disk.name else row.target,
         "is_written": bool(row.disk.name),
@@ -62,13 +62,6 @@ def _is_silent(moved: Progress, now: float) -> bool:
     """Whether its last report is so old that its rate holds no longer."""
     limit = BURN_IN_REPORTS_END if moved.test else REPORTS_END
     return bool(moved.reported) and now - moved.reported >= limit
-
-
-def _left(moved: Progress) -> float:
-    """Seconds until all is written at the present rate; 0 where nobody can say."""
-    if moved.left:
-        return moved.left
-    return (moved.total - moved.done) / moved.rate if moved.rate and moved.total > moved.done else 0.0
 
 
 def _actions(row: DeploymentDetails) -> dict[str, bool]:

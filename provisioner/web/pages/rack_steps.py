@@ -10,12 +10,11 @@ from provisioner.api.answer import EventQuery
 from provisioner.api.deployments import DeploymentDetails
 from provisioner.deployment import plan
 from provisioner.diagnosis import usual
-from provisioner.domain import timeline
+from provisioner.domain import remaining, timeline
 from provisioner.domain.host import Host
 from provisioner.domain.person import Role
 from provisioner.domain.stage import RESTING, Stage
 from provisioner.domain.timeline import Timeline
-from provisioner.domain.waiting import UsualTime
 from provisioner.errors import NotFoundError, RefusedError
 from provisioner.system.units import counted, duration
 from provisioner.web.operators import certificates, deployments
@@ -27,7 +26,6 @@ from provisioner.web.request import status_of, the_site
 
 MINUTE = 60.0
 MOST_FIXES = 2  # causes that are told: who stands there can try no more
-ORDER = tuple(stage for stage in Stage if stage not in RESTING and stage != Stage.QUEUED)
 
 
 class Words(NamedTuple):
@@ -134,11 +132,13 @@ def _shown(host: Host, fault: RefusedError | None) -> Shown:
 
 def steps_of(row: DeploymentDetails, told: Timeline) -> list[Step]:
     """All of them in their order, each with how it stands."""
-    wanted = [stage for stage in ORDER if not (row.is_verification and stage in timeline.ONLY_DEPLOYED)]
+    wanted = remaining.stages_of(row)
     reached = _reached(row, told)
     place = wanted.index(reached) if reached in wanted else -1
     waits = [Step(Stage.QUEUED, WORDS[Stage.QUEUED].title, "now", 0)] if row.stage == Stage.QUEUED else []
     found = [_step(row, told, stage, number, number - place) for number, stage in enumerate(wanted)]
+    if row.stop_after and row.stage != Stage.READY:  # it ends there, and is not made ready
+        return [*waits, *found]
     end = "good" if row.stage == Stage.READY else "next"
     return [*waits, *found, Step(Stage.READY, WORDS[Stage.READY].title, end, len(wanted) + 1)]
 
@@ -166,7 +166,9 @@ def _reached(row: DeploymentDetails, told: Timeline) -> Stage:
         return row.stage
     if row.stage == Stage.REJECTED:
         return Stage.VERIFYING
-    begun = [stage for stage in ORDER if (record := told.stages.get(stage)) and record.began]
+    begun = [
+        stage for stage in remaining.stages_of(row) if (record := told.stages.get(stage)) and record.began
+    ]
     return begun[-1] if begun else Stage.POWERING
 
 
@@ -205,27 +207,21 @@ def _left(row: DeploymentDetails) -> str:
     if row.stage in RESTING or row.paused:
         return ""
     moved = row.progress
-    if row.stage == Stage.WRITING and moved.is_of(row.stage) and moved.rate and moved.total > moved.done:
-        return about((moved.total - moved.done) / moved.rate)
-    if row.stage == Stage.VERIFYING and moved.is_of(row.stage) and moved.left:
-        return about(moved.left)
+    if moved.is_of(row.stage) and moved.seconds_left:
+        return about(moved.seconds_left)
     if row.usual is None:
         return ""
     return about(row.usual.median - (now - row.stage_since))
 
 
 def _in_all(row: DeploymentDetails) -> str:
-    """How long all that is left usually takes; empty where a step was not seen often enough."""
+    """How long all that is left of the order usually takes; empty where that is not known."""
     if row.stage in RESTING or row.paused:
         return ""
     site = the_site()
-    times: dict[Stage, UsualTime] = usual.times(site.database, site.database.deployments.get(row.id))
-    begun = ORDER.index(row.stage) if row.stage in ORDER else 0
-    if not all(stage in times for stage in ORDER[begun:]):
-        return ""
-    first, *rest = (times[stage].median for stage in ORDER[begun:])
-    spent = site.clock() - row.stage_since if row.stage in ORDER else 0.0
-    return about(max(0.0, first - spent) + sum(rest))
+    times = usual.times(site.database, site.database.deployments.get(row.id))
+    left = remaining.seconds_left(row, times, site.clock())
+    return "" if left is None else about(left)
 
 
 def about(seconds: float) -> str:

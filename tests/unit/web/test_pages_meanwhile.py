@@ -236,3 +236,10 @@ class TestTwice:
         assert self.there(operator, f"{path}/adopt", name="vc-78", profile="cube") == ["/hosts/vc-78"] * 2
         assert operator.get(path).headers["Location"] == "/hosts/vc-78"
         assert operator.get("/network/machines/ac:1f:6b:0a:42:99").status_code == 404
+
+
+def test_an_order_that_ends_early_names_no_steps_behind_its_end(site: Site, operator: Browser) -> None:
+    ordered(site, NEW, stop_after="writing")
+    page = operator.see(f"/t/host/{NEW}/steps")
+    assert 'id="s-writing"' in page
+    assert not any(f'id="s-{stage}"' in page for stage in ("restarting", "verifying", "sealing", "ready"))
