@@ -11,8 +11,7 @@ from provisioner.domain.person import Role
 from provisioner.errors import ProvisionError
 from provisioner.system.units import counted
 from provisioner.web.operators import secrets
-from provisioner.web.pages import notices
-from provisioner.web.pages.filled import filled, require_same, status_with, text
+from provisioner.web.pages import notices, submitted
 from provisioner.web.pages.page import Page, Shown
 from provisioner.web.request import the_site
 
@@ -38,10 +37,10 @@ def _all(fault: ProvisionError | None = None) -> Shown:
         "hosts": [host.name for host in hosts if host.bmc.secret],
         "fault": fault,
         "notice": "" if fault else _notice(found),
-        "typed": {name: text(name)[:100] for name in ("name", "user", "host")} if fault else {},
+        "typed": {name: submitted.text(name)[:100] for name in ("name", "user", "host")} if fault else {},
         "wanted": request.args.get("name", "")[:64],
     }
-    return Shown("bmc_logins.html", values, status_with(fault))
+    return Shown("bmc_logins.html", values, submitted.status_with(fault))
 
 
 def _notice(found: Sequence[LoginUse]) -> str:
@@ -57,22 +56,24 @@ def _notice(found: Sequence[LoginUse]) -> str:
 
 def put() -> Shown | Response:
     """Keep one under a name, for all hosts that have the name or for one of them alone."""
-    name = text("name")
-    typed = {"user": text("user"), "password": request.form.get("password", ""), "host": text("host")}
-    try:
-        stored = secrets.put_login(name, filled(LoginUpdate, typed))
-    except ProvisionError as fault:
+    name, password = submitted.text("name"), request.form.get("password", "")
+    typed = {"user": submitted.text("user"), "password": password, "host": submitted.text("host")}
+    stored, fault = submitted.attempt(lambda: secrets.put_login(name, submitted.model(LoginUpdate, **typed)))
+    if stored is None:
         return _all(fault)
     return notices.after("/admin/logins", "replaced" if stored.replaced else "kept", name)
 
 
 def remove() -> Shown | Response:
     """Forget one that no host needs."""
-    name = text("name")
-    try:
-        require_same(name, text("confirmation"), f"the login {name}")
+    name = submitted.text("name")
+
+    def act() -> None:
+        submitted.require_word(request.form, name, f"the login {name} would be removed")
         secrets.remove_login(name, Removal())
-    except ProvisionError as fault:
+
+    _, fault = submitted.attempt(act)
+    if fault:
         return _all(fault)
     return notices.after("/admin/logins", "removed", name)
 

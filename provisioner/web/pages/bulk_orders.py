@@ -10,10 +10,10 @@ from provisioner.domain.person import Role
 from provisioner.domain.stage import STOPS
 from provisioner.errors import InputError, ProvisionError
 from provisioner.web.operators import images, runs
-from provisioner.web.pages import asked, hosts, run_view, submitted
+from provisioner.web.pages import hosts, run_view, submitted
 from provisioner.web.pages.host_list import HostFilter
 from provisioner.web.pages.page import Page, Shown, go
-from provisioner.web.request import status_of, the_site
+from provisioner.web.request import the_site
 
 FILTER = "filter-"  # how the keys of a form begin that are those of the table's address
 LIMITS = ("canary", "max_parallel", "stop_after")
@@ -69,7 +69,7 @@ def _body(choice: Choice, *, arm: bool) -> RunOrder:
         until=form.get("until", ""),
         arm=arm,
         expect_count=(count if arm else -1),
-        shown=asked.digest() if arm else "",
+        shown=submitted.digest() if arm else "",
         terms=submitted.terms(form),
         **{key: submitted.number(form, key) for key in LIMITS},
     )
@@ -92,7 +92,7 @@ def _form(choice: Choice, fault: ProvisionError | None) -> Shown:
         "stops": STOPS,
     }
     told = fault or unplanned
-    return Shown("preflight.html", values, status_of(told) if told else 200)
+    return Shown("preflight.html", values, submitted.status_with(told))
 
 
 def begin() -> Response:

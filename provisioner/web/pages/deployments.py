@@ -14,10 +14,10 @@ from provisioner.domain.stage import RESTING, Stage
 from provisioner.errors import ProvisionError, TransitionError
 from provisioner.state.throughput import ThroughputFile
 from provisioner.web.operators import deployments, runs
-from provisioner.web.pages import asked, look, story
+from provisioner.web.pages import look, story, submitted
 from provisioner.web.pages.moving import Moving
 from provisioner.web.pages.page import Page, Shown, go
-from provisioner.web.request import status_of, the_site
+from provisioner.web.request import the_caller, the_site
 
 MOST_EVENTS = 20_000  # that are read of one
 LONGEST_TEXT = 80  # characters that are looked for in a log
@@ -65,7 +65,7 @@ def _is_silent(moved: Progress, now: float) -> bool:
 
 
 def _actions(row: DeploymentDetails) -> dict[str, bool]:
-    is_over, may_act = row.stage in RESTING, asked.may(Role.TECHNICIAN)
+    is_over, may_act = row.stage in RESTING, the_caller().role.covers(Role.TECHNICIAN)
     return {
         "may_act": may_act,
         "can_cancel": may_act and not is_over,
@@ -118,11 +118,11 @@ def retry(ident: str) -> Response | Shown:
         update={
             "arm": True,
             "confirmation": request.form.get("confirmation", ""),
-            "shown": asked.digest(),
+            "shown": submitted.digest(),
         }
     )
     _plan(row)
-    answer, fault = asked.attempt(lambda: deployments.order(order))
+    answer, fault = submitted.attempt(lambda: deployments.order(order))
     if answer is None:
         return _retry_page(ident, fault)
     armed = getattr(answer, "deployment", None)
@@ -151,7 +151,7 @@ def _plan(row: DeploymentDetails) -> Plan:
 def _retry_page(ident: str, fault: ProvisionError | None) -> Shown:
     row = _last(ident)
     values = {"row": row, "plan": _plan(row), "way": MODES.get(row.write_mode, ""), "fault": fault}
-    return Shown("deployment_retry.html", values, status_of(fault) if fault else 200)
+    return Shown("deployment_retry.html", values, submitted.status_with(fault))
 
 
 PAGES = (

@@ -12,7 +12,7 @@ from provisioner.web.operators import hosts
 from provisioner.web.pages import notices, submitted
 from provisioner.web.pages.host import path_of
 from provisioner.web.pages.page import Page, Shown
-from provisioner.web.request import status_of, the_site
+from provisioner.web.request import the_site
 
 
 def lock(name: str) -> Response:
@@ -125,7 +125,7 @@ def _move(name: str, other: HostStatus | None, fault: ProvisionError | None, typ
 
 def _page(template: str, name: str, fault: ProvisionError | None, **values: object) -> Shown:
     shown = {"host": hosts.show(name).host, "fault": fault, **values}
-    return Shown(template, shown, status_of(fault) if fault else 200)
+    return Shown(template, shown, submitted.status_with(fault))
 
 
 PAGES = (

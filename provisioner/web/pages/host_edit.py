@@ -16,7 +16,6 @@ from provisioner.web.operators import hosts, profiles, secrets
 from provisioner.web.pages import notices, submitted
 from provisioner.web.pages.host import path_of
 from provisioner.web.pages.page import Page, Shown, go
-from provisioner.web.request import status_of
 
 TEXTS = ("serial", "uuid", "rack", "profile")
 BMC_TEXTS = ("address", "mac", "port", "secret", "system", "console", "fingerprint")
@@ -113,7 +112,7 @@ def _form(shown: Host, form: Mapping[str, str], fault: ProvisionError | None) ->
         "drivers": [(key, driver.title or key) for key, driver in sorted(registry.DRIVERS.items())],
         "logins": [login.secret for login in secrets.list_logins().secrets],
     }
-    return Shown("host_edit.html", values, status_of(fault) if fault else 200)
+    return Shown("host_edit.html", values, submitted.status_with(fault))
 
 
 PAGES = (

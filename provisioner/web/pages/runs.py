@@ -13,9 +13,9 @@ from provisioner.domain.run import Run
 from provisioner.domain.stage import ACTIVE, Stage
 from provisioner.errors import ProvisionError, TransitionError
 from provisioner.web.operators import runs
-from provisioner.web.pages import asked, run_view
+from provisioner.web.pages import run_view, submitted
 from provisioner.web.pages.page import Page, Shown, go
-from provisioner.web.request import status_of, the_site
+from provisioner.web.request import the_caller, the_site
 
 MOST = 200  # runs of the list
 VIEWS = ("grid", "list")
@@ -55,8 +55,8 @@ def show(ident: str) -> Shown:
         "can_pause": any(not row.paused for row in queued),
         "can_resume": any(row.paused for row in queued),
         "can_retry": bool(of_rows(rows)),
-        "may_pause": asked.may(Role.TECHNICIAN),
-        "may_order": asked.may(Role.OPERATOR),
+        "may_pause": the_caller().role.covers(Role.TECHNICIAN),
+        "may_order": the_caller().role.covers(Role.OPERATOR),
         "expires": min((row.expires for row in queued if row.paused), default=0.0),
     }
     return Shown("run.html", values)
@@ -118,11 +118,11 @@ def retry(ident: str) -> Response | Shown:
     wanted = _again(ident).model_copy(
         update={
             "arm": True,
-            "expect_count": int(count) if count.isascii() and count.isdigit() and len(count) < 5 else -1,
-            "shown": asked.digest(),
+            "expect_count": submitted.whole(count, -1),
+            "shown": submitted.digest(),
         }
     )
-    armed, fault = asked.attempt(lambda: runs.order(wanted))
+    armed, fault = submitted.attempt(lambda: runs.order(wanted))
     if armed is None or isinstance(armed, RunPlan):
         return _retry_page(ident, fault)
     return go(f"/runs/{armed.run.id}")
@@ -156,7 +156,7 @@ def _retry_page(ident: str, fault: ProvisionError | None) -> Shown:
         "run": _ordered_before(plan) if fault else "",
         "order": _words(runs.show(ident).run),
     }
-    return Shown("run_retry.html", values, status_of(fault) if fault else 200)
+    return Shown("run_retry.html", values, submitted.status_with(fault))
 
 
 def _ordered_before(plan: RunPlan | RunArmed) -> str:

@@ -1,17 +1,24 @@
-"""What a form has sent: as the model that the API takes, or what is wrong with it."""
+"""What a form has sent: as the model that the API takes, or what is wrong with it.
 
+A refusal is written down, as the API does, and the page is shown again with it.
+"""
+
+import re
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
+from flask import request
 from pydantic import BaseModel, ValidationError
 
 from provisioner.domain.deployment import Terms
 from provisioner.errors import InputError, ProvisionError, RefusedError
 from provisioner.validation import sentences
 from provisioner.web.operators.refused import note_fault_of_people
+from provisioner.web.request import status_of
 
 Made = TypeVar("Made", bound=BaseModel)
 Done = TypeVar("Done")
+NOTHING_SHOWN = "0" * 64  # the digest of no plan: who was shown none orders none
 LONGEST = 40  # characters of a number that is none: a fault names them
 WRITE_MODES = (
     ("delta", "only what differs"),
@@ -25,7 +32,9 @@ def model(kind: type[Made], **values: object) -> Made:
     try:
         return kind.model_validate(values)
     except ValidationError as fault:
-        raise InputError(f"the form cannot be used: {sentences(fault)}", hint="correct it") from fault
+        raise InputError(
+            f"the form cannot be used: {sentences(fault)}", hint="correct it, then send it again"
+        ) from fault
 
 
 def from_json(kind: type[Made], text: str) -> Made:
@@ -67,6 +76,22 @@ def attempt(act: Callable[[], Done]) -> tuple[Done | None, ProvisionError | None
     except ProvisionError as fault:
         note_fault_of_people(fault)
         return None, fault
+
+
+def status_with(fault: ProvisionError | None) -> int:
+    """Of a form that is shown again with what is wrong; of one that is shown first, 200."""
+    return status_of(fault) if fault else 200
+
+
+def text(name: str) -> str:
+    """One field of what was sent, without blanks around it; empty where there is none."""
+    return request.form.get(name, "").strip()
+
+
+def digest() -> str:
+    """What a form says was shown: the digest of a plan; of none that there is where it says nothing."""
+    told = request.form.get("shown", "")
+    return told if re.fullmatch(r"[0-9a-f]{64}", told) else NOTHING_SHOWN
 
 
 def require_word(form: Mapping[str, str], word: str, about: str) -> None:

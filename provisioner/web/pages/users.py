@@ -10,8 +10,7 @@ from provisioner.deployment.people import SHORTEST
 from provisioner.domain.person import ROOT, Role
 from provisioner.errors import InputError, ProvisionError
 from provisioner.web.operators import people
-from provisioner.web.pages import notices
-from provisioner.web.pages.filled import filled, require_same, status_with, text
+from provisioner.web.pages import notices, submitted
 from provisioner.web.pages.page import Page, Shown
 from provisioner.web.request import the_caller, the_site
 
@@ -49,7 +48,7 @@ def _all(fault: ProvisionError | None = None, typed: dict[str, str] | None = Non
         "notice": _removed(),
         "typed": typed or {"name": "", "role": Role.TECHNICIAN},
     }
-    return Shown("users.html", values, status_with(fault))
+    return Shown("users.html", values, submitted.status_with(fault))
 
 
 def _removed() -> str:
@@ -65,10 +64,11 @@ def _removed() -> str:
 
 def add() -> Shown | Response:
     """One more."""
-    name, role = text("name"), text("role")
-    try:
-        people.put(name, filled(UserUpdate, {"role": role, "only_new": True}))
-    except ProvisionError as fault:
+    name, role = submitted.text("name"), submitted.text("role")
+    _, fault = submitted.attempt(
+        lambda: people.put(name, submitted.model(UserUpdate, role=role, only_new=True))
+    )
+    if fault:
         return _all(fault, {"name": name[:64], "role": role})
     return notices.after(f"/admin/users/{quote(name)}", "added")
 
@@ -91,23 +91,22 @@ def _one(name: str, fault: ProvisionError | None = None) -> Shown:
         "fault": fault,
         "notice": NOTICES.get(notices.told()[0], "").format(name=name, role=user.role),
     }
-    return Shown("user.html", values, status_with(fault))
+    return Shown("user.html", values, submitted.status_with(fault))
 
 
 def set_role(name: str) -> Shown | Response:
     """Give him another role."""
-    try:
-        people.put(name, filled(UserUpdate, {"role": text("role")}))
-    except InputError as fault:
+    role = submitted.text("role")
+    _, fault = submitted.attempt(lambda: people.put(name, submitted.model(UserUpdate, role=role)))
+    if fault:
         return _one(name, fault)
     return notices.after(f"/admin/users/{quote(name)}", "role")
 
 
 def set_password(name: str) -> Shown | Response:
     """Give him another password; who came in by the one before is out."""
-    try:
-        people.set_password(name, new_password())
-    except ProvisionError as fault:
+    _, fault = submitted.attempt(lambda: people.set_password(name, new_password()))
+    if fault:
         return _one(name, fault)
     return notices.after(f"/admin/users/{quote(name)}", "password")
 
@@ -119,7 +118,7 @@ def new_password() -> PasswordUpdate:
         raise InputError(
             "the new password was not typed the same both times", hint="type it once more, twice"
         )
-    return filled(PasswordUpdate, {"password": "", **values})
+    return submitted.model(PasswordUpdate, **{"password": "", **values})
 
 
 def _typed(name: str) -> str:
@@ -129,10 +128,13 @@ def _typed(name: str) -> str:
 
 def remove(name: str) -> Shown | Response:
     """Forget him and all of his tokens."""
-    try:
-        require_same(name, text("confirmation"), f"the user {name}")
+
+    def act() -> None:
+        submitted.require_word(request.form, name, f"the user {name} would be removed")
         people.remove(name)
-    except InputError as fault:
+
+    _, fault = submitted.attempt(act)
+    if fault:
         return _one(name, fault)
     return notices.after("/admin/users", "removed", name)
 

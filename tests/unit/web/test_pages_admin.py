@@ -93,7 +93,7 @@ def test_a_user_is_added_changed_and_removed(site: Site, ask: Ask) -> None:
     assert people.log_in(site, "mia", PASSWORD)[0].user == "mia"
     for wrong in ("", "mi", "Mia", "a-viewer"):
         reply = ask("/admin/users/mia/remove", form={"confirmation": wrong})
-        assert reply.status_code == 400 and "mia has to be typed" in words(reply)
+        assert reply.status_code == 409 and "not confirmed" in words(reply) and "Type mia." in words(reply)
     assert site.database.users.find("mia")
     assert ask("/admin/users/mia/remove", form={"confirmation": "mia"}).status_code == 303
     assert site.database.users.find("mia") is None
@@ -220,7 +220,7 @@ def test_a_login_that_a_host_needs_stays_and_one_that_is_missing_is_told(site: S
     for name in ("rack-b", "old"):
         logins.put(site, name, "admin", "secret", Origin(by="mia"))
     form = {"name": "old", "confirmation": "ol"}
-    assert ask("/admin/logins/remove", Role.OPERATOR, form=form).status_code == 400
+    assert ask("/admin/logins/remove", Role.OPERATOR, form=form).status_code == 409
     assert (
         ask("/admin/logins/remove", Role.OPERATOR, form={"name": "old", "confirmation": "old"}).status_code
         == 303
