@@ -98,6 +98,8 @@ def cancel(ident: str) -> Response:
 
 def resume(ident: str) -> Response:
     """Let it go on, after somebody has looked at why it was paused; likewise."""
+    row = deployments.show(ident).deployment
+    submitted.require_pause(row.paused, f"{row.id} of {row.host}")
     try:
         deployments.resume(ident)
     except TransitionError:

@@ -19,7 +19,7 @@ from provisioner.errors import NotFoundError, RefusedError
 from provisioner.system.units import counted, duration
 from provisioner.web.operators import certificates, deployments
 from provisioner.web.operators.refused import note_fault_of_people
-from provisioner.web.pages import look, rack_words
+from provisioner.web.pages import look, rack_words, submitted
 from provisioner.web.pages.page import Page, Shown, go
 from provisioner.web.pages.rack_words import Fix
 from provisioner.web.request import status_of, the_site
@@ -239,8 +239,7 @@ def resume(name: str) -> Response | Shown:
     row = deployments.show(host.name).deployment
     try:
         _require_shown(row, request.form.get("order", ""))
-        if row.paused and request.form.get("paused", "") != str(row.paused):
-            raise _otherwise(f"{row.host} was paused once more since this page was shown: nothing was done")
+        submitted.require_pause(row.paused, row.host)
     except RefusedError as fault:
         return _refused(host, fault)
     if row.paused and row.stage not in RESTING:
@@ -264,11 +263,11 @@ def cancel(name: str) -> Response | Shown:
 def _require_shown(row: DeploymentDetails, shown: str) -> None:
     """Raises RefusedError (PV-146) where another order was looked at than the host has now."""
     if shown != row.id:
-        raise _otherwise(f"{row.host} has another order since this page was shown: nothing was done")
-
-
-def _otherwise(sentence: str) -> RefusedError:
-    return RefusedError(sentence, hint="this is how it is now; look at it once more", code=146)
+        raise RefusedError(
+            f"{row.host} has another order since this page was shown: nothing was done",
+            hint="this is how it is now; look at it once more",
+            code=146,
+        )
 
 
 def _refused(host: Host, fault: RefusedError) -> Shown:

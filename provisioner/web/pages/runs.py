@@ -1,9 +1,11 @@
 """Runs: one order for many hosts, how each of them is, and how it ended."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 
 from flask import Response, request
 
+from provisioner.api.deployments import DeploymentStatus
 from provisioner.api.runs import RunArmed, RunOrder, RunPlan, RunQuery
 from provisioner.domain import run_csv, run_totals
 from provisioner.domain.deployment import Deployment
@@ -54,12 +56,19 @@ def show(ident: str) -> Shown:
         "is_open": any(row.stage in ACTIVE or row in queued for row in rows),
         "can_pause": any(not row.paused for row in queued),
         "can_resume": any(row.paused for row in queued),
+        "paused": _paused(rows),
         "can_retry": bool(of_rows(rows)),
         "may_pause": the_caller().role.covers(Role.TECHNICIAN),
         "may_order": the_caller().role.covers(Role.OPERATOR),
         "expires": min((row.expires for row in queued if row.paused), default=0.0),
     }
     return Shown("run.html", values)
+
+
+def _paused(rows: Sequence[DeploymentStatus]) -> float:
+    """Since when it is paused; 0 where no host of it waits for that."""
+    waiting = (row for row in rows if row.stage == Stage.QUEUED and not row.is_unreadable)
+    return max((row.paused for row in waiting), default=0.0)
 
 
 def _words(run: Run) -> list[str]:
@@ -87,6 +96,7 @@ def pause(ident: str) -> Response:
 
 def resume(ident: str) -> Response:
     """Let it go on; likewise."""
+    submitted.require_pause(_paused(runs.show(ident).deployments), ident)
     with suppress(TransitionError):
         runs.resume(ident)
     return go(f"/runs/{ident}")

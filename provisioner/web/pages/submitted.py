@@ -98,3 +98,16 @@ def require_word(form: Mapping[str, str], word: str, about: str) -> None:
     """What takes something away is confirmed by its name. Raises RefusedError (PV-133)."""
     if form.get("confirmation", "").strip() != word:
         raise RefusedError(f"{about}: not confirmed, nothing was changed", hint=f"type {word}", code=133)
+
+
+def require_pause(since: float, about: str) -> None:
+    """What goes on does so after the pause that was looked at: a page may be older than the present one.
+
+    Raises RefusedError (PV-146) where it was paused anew.
+    """
+    if since and request.form.get("paused", "") != str(since):
+        raise RefusedError(
+            f"{about} was paused once more since this page was shown: nothing was done",
+            hint="look at why it waits now",
+            code=146,
+        )

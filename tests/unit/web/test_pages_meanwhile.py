@@ -205,14 +205,18 @@ class TestTwice:
     @pytest.mark.parametrize("act", ["cancel", "resume"])
     def test_a_deployment_is_cancelled_or_resumed_once(self, site: Site, operator: Browser, act: str) -> None:
         row = ordered(site, NEW, paused=site.clock(), reason="the disk is another")
-        assert self.there(operator, f"/deployments/{row.id}/{act}") == [f"/deployments/{row.id}"] * 2
+        led = self.there(operator, f"/deployments/{row.id}/{act}", paused=str(row.paused))
+        assert led == [f"/deployments/{row.id}"] * 2
 
     @pytest.mark.parametrize("act", ["pause", "resume", "cancel"])
-    def test_a_run_is_paused_resumed_or_cancelled_once(self, operator: Browser, act: str) -> None:
+    def test_a_run_is_paused_resumed_or_cancelled_once(self, site: Site, operator: Browser, act: str) -> None:
         page = operator.post("/hosts/preflight", host=[NEW, "vc-0014"]).text
         sent = {"hosts": field(page, "hosts"), "shown": field(page, "shown"), "expect_count": "2"}
         run = operator.post("/hosts/order", **sent).headers["Location"]
-        assert self.there(operator, f"{run}/{act}") == [run, run]
+        if act == "resume":
+            operator.post(f"{run}/pause")
+        rows = site.database.deployments.of_run(run.removeprefix("/runs/"))
+        assert self.there(operator, f"{run}/{act}", paused=str(rows[0].paused)) == [run, run]
 
     def test_a_run_that_is_ordered_twice_leads_to_the_first_one(self, operator: Browser) -> None:
         page = operator.post("/hosts/preflight", host=[NEW, "vc-0014"]).text
