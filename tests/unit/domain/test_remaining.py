@@ -21,8 +21,9 @@ def usual(*unknown: str) -> dict[Stage, UsualTime]:
 
 
 def order(**values: object) -> PublicDeployment:
-    known = {"id": "d-1", "host": "vc-1", "mac": "52:54:00:00:00:01", "image": "vault-os@1", "created": NOW}
-    return PublicDeployment.model_validate({**known, "stage_since": NOW, "last_event_at": NOW, **values})
+    known = {"id": "d-1", "host": "vc-1", "mac": "52:54:00:00:00:01", "image": "vault-os@1"}
+    times = dict.fromkeys(("created", "stage_since", "deadline", "expires"), NOW)
+    return PublicDeployment.model_validate({**known, **times, "stage": Stage.QUEUED, **values})
 
 
 def test_an_order_that_ends_earlier_has_fewer_stages() -> None:
