@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from flask import Flask, Response, current_app, g, make_response, render_template, request
 from jinja2.ext import Extension
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from provisioner import __version__
 from provisioner.domain.person import Caller, Role
@@ -46,24 +46,42 @@ def prepare(app: Flask) -> None:
     app.jinja_env.add_extension(CarriedValues)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters.update(ago=ago, size=size, duration=duration, counted=counted, moment=moment)
+    app.jinja_env.filters["carried"] = carried
     app.jinja_env.globals.update(
         look=look, asset=static_files.address, version=__version__, site_name=_site_name, in_words=advice.told
     )
 
 
 class CarriedValues(Extension):
-    """`value="{{ … }}"` is sent back by a form, so it is what it says: escaped as HTML, and nothing else."""
+    """`value="{{ … }}"` is sent back by a form: each goes through `carried`, whoever writes the template."""
 
     def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:
-        """The template's source with the filter `e` in each of them."""
-        return VALUE.sub(r'value="{{ (\1) | e }}"', source)
+        """The template's source with that filter."""
+        return VALUE.sub(r'value="{{ (\1) | carried }}"', source)
+
+
+def carried(value: object) -> Markup:
+    """A text as a browser sends it back, unchanged: what must not stand in a page is a character reference.
+
+    Of what HTML has no reference for (U+0080 to U+009F, halves of characters) it is what a page shows.
+    """
+    text = str(escape(value))
+    signs = text if text.isascii() and text.isprintable() else "".join(map(_reference, text))
+    return Markup(signs)  # noqa: S704  escaped above
+
+
+def _reference(letter: str) -> str:
+    number, shown = ord(letter), escape_lines(letter)
+    if shown == letter:
+        return letter
+    return shown if number == 0 or 0x7F < number < 0xA0 or 0xD800 <= number < 0xE000 else f"&#{number};"
 
 
 def fit(value: object) -> object:
     """What a template shows: no text of a machine hides, turns round or forges what stands beside it.
 
-    What a form carries and gets back as it was, lines and all, goes through the filter `e` first: an
-    attribute `value` does so by itself (CarriedValues).
+    What a form carries and gets back as it was, lines and all, goes through the filter `e` first, and an
+    attribute `value` by itself through `carried`.
     """
     return escape_lines(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 

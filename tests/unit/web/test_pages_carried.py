@@ -2,14 +2,16 @@
 
 import re
 from collections.abc import Iterator
+from html import unescape
 from pathlib import Path
 
 import pytest
 
 from provisioner.domain.person import Role
 from provisioner.site.site import Site
+from provisioner.system.text import escape_lines
 from provisioner.web import pages
-from provisioner.web.pages.rendering import VALUE
+from provisioner.web.pages.rendering import VALUE, carried
 from tests import pagelab
 from tests.unit.web.hosts_lab import Browser, browsers, change, field
 
@@ -47,8 +49,17 @@ def test_a_machine_is_moved_whatever_its_rack_is_called(site: Site, operator: Br
 
 def test_a_rack_is_filtered_by_whatever_it_is_called(site: Site, operator: Browser) -> None:
     change(site, NAME, rack=RACK)
-    assert f'<option value="{RACK}"' in operator.see("/hosts")
+    page = operator.see("/hosts")
+    assert f'<option value="{RACK}"' in unescape(page) and RACK not in page
     assert f"/hosts/{NAME}" in operator.get("/hosts", rack=RACK).text
+
+
+@pytest.mark.parametrize(
+    "text", ["a\x1b[2J", "\u202eabc", "e\u0301\u0301\u0301", "a\tb\nc", '"><b>', "a&amp;b"]
+)
+def test_whatever_is_carried_moves_nothing_in_the_page(text: str) -> None:
+    assert unescape(carried(text)) == text
+    assert escape_lines(carried(text)) == carried(text)
 
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
