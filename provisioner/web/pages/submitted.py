@@ -27,7 +27,7 @@ WRITE_MODES = (
 )
 
 
-def model(kind: type[Made], **values: object) -> Made:
+def model(kind: type[Made], /, **values: object) -> Made:
     """Raises InputError (PV-100), which says all that is wrong."""
     try:
         return kind.model_validate(values)

@@ -54,12 +54,15 @@ def test_a_rack_is_filtered_by_whatever_it_is_called(site: Site, operator: Brows
     assert f"/hosts/{NAME}" in operator.get("/hosts", rack=RACK).text
 
 
-@pytest.mark.parametrize(
-    "text", ["a\x1b[2J", "\u202eabc", "e\u0301\u0301\u0301", "a\tb\nc", '"><b>', "a&amp;b"]
-)
+@pytest.mark.parametrize("text", ["\u202eabc", "e\u0301\u0301\u0301", "a\tb\nc", '"><b>', "a&amp;b", "\xa0"])
 def test_whatever_is_carried_moves_nothing_in_the_page(text: str) -> None:
     assert unescape(carried(text)) == text
     assert escape_lines(carried(text)) == carried(text)
+
+
+def test_what_commands_a_terminal_is_a_reference_in_the_page() -> None:
+    assert carried("a\x1b[2J\x7f") == "a&#27;[2J&#127;"
+    assert carried("a\x9b2J\ud800") == r"a\x9b2J\ud800"  # HTML has no reference for these
 
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.name)
