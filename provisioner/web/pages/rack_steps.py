@@ -265,7 +265,7 @@ def _require_shown(row: DeploymentDetails, shown: str) -> None:
     if shown != row.id:
         raise RefusedError(
             f"{row.host} has another order since this page was shown: nothing was done",
-            hint="this is how it is now; look at it once more",
+            hint="look once more: what is shown here is how it is now",
             code=146,
         )
 
