@@ -61,6 +61,13 @@ class Progress(BaseModel):
         return self.note.startswith(QUEUED)
 
     @property
+    def seconds_left(self) -> float:
+        """Seconds until all is written at the present rate, or tested; 0 where nobody can say."""
+        if self.left:
+            return self.left
+        return (self.total - self.done) / self.rate if self.rate and self.total > self.done else 0.0
+
+    @property
     def flush_seconds(self) -> float:
         """Seconds in which the disk may take what it was given, at the speed at which it was written; nothing
         is heard of a machine that waits for that.

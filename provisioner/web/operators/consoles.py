@@ -7,7 +7,7 @@ from provisioner.api.deployments import DeploymentStatus
 from provisioner.domain.deployment import Deployment
 from provisioner.domain.host import Bmc
 from provisioner.domain.stage import ACTIVE, RESTING, Stage
-from provisioner.errors import NotFoundError, PowerError
+from provisioner.errors import NotFoundError, PowerError, UnreadableError
 from provisioner.power import registry
 from provisioner.state.recording import LIMIT, Recording
 from provisioner.web.operators import deployments
@@ -48,20 +48,33 @@ def _base64(data: bytes) -> str:
 def _is_live(ident: str, recording: Recording) -> bool:
     """Whether the console is being recorded, or may be while the deployment goes on."""
     row = the_site().database.deployments.get(ident)
-    bmc = the_site().database.hosts.get(row.host).bmc
-    is_wanted = row.stage not in RESTING and registry.console_driver(bmc) is not None
+    bmc = _bmc_of(row)
+    is_wanted = row.stage not in RESTING and bmc is not None and registry.console_driver(bmc) is not None
     return is_wanted or recording.is_running()
+
+
+def _bmc_of(row: Deployment) -> Bmc | None:
+    """None where its host was removed since, or cannot be read: its recording can be, all the same."""
+    if row.of_former_host:
+        return None
+    try:
+        return the_site().database.hosts.get(row.host).bmc
+    except (NotFoundError, UnreadableError):
+        return None
 
 
 def _explain(row: Deployment, recording: Recording) -> None:
     """Why there is nothing to show. Raises NotFoundError (PV-138), or PowerError with the BMC's words."""
-    bmc = the_site().database.hosts.get(row.host).bmc
+    bmc = _bmc_of(row)
     marks = recording.marks()
     if marks and marks[-1].mark == "lost":
         raise PowerError(marks[-1].sentence, hint=marks[-1].hint, code=marks[-1].code)
     if marks:
         sentence = f"the console of {row.host} said nothing during {row.id}"
         hint = "switch console redirection to the serial port on in the firmware, at the BMC's speed"
+    elif bmc is None:
+        sentence = f"the console of {row.host} was not recorded during {row.id}"
+        hint = "the host is known no more: only what was recorded then can be read"
     elif registry.console_driver(bmc) is None:
         sentence, hint = _absent(row.host, bmc)
     elif row.stage in ACTIVE or row.stage == Stage.QUEUED:

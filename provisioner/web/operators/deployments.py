@@ -216,6 +216,16 @@ def find(site: Site, text: str) -> Deployment:
     return row
 
 
+def standing(site: Site, host: str) -> Deployment | None:
+    """What tells how a host is: the verification that is under way, else its last deployment.
+
+    What cannot be read is left out: this is for lists and pages, which decide nothing.
+    """
+    order = site.database.deployments.last_readable_order(host)
+    is_under_way = order is not None and order.stage not in RESTING
+    return order if is_under_way else site.database.deployments.last_readable(host)
+
+
 def details(site: Site, row: Deployment) -> DeploymentDetails:
     """For people: why it waits or has failed; where it has failed, with the last words of its console."""
     last = site.database.events.last_of(row.id) if row.stage in RESTING else None

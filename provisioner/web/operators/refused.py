@@ -18,7 +18,7 @@ from provisioner.web.request import json_body, the_site
 
 PREFIX = "operators_"  # of blueprints' names
 HOSTS = "operators_hosts"  # the noun whose routes name a host; those of deployments name one, or an order
-HOST_PAGES = "/hosts/"  # the paths of one host's pages
+HOST_PAGES = ("/hosts/", "/t/host/")  # how the paths of one host's pages begin
 DEPLOYMENTS = ("operators_deployments.", "pages.deployments_", "pages.consoles_")
 DOOR = frozenset({601, 700, 701, 704, 707, 708, 711})
 PASSWORDS = frozenset({702, 703})  # wrong ones are written down where they are looked at
@@ -65,8 +65,8 @@ def _note_at_door(sentence: str) -> None:
 
 def _host_meant() -> str:
     """The host that an order names in its path or its body; empty for none, and for one that nobody knows."""
-    body = json_body()
-    named = body.get("host") if isinstance(body, dict) else None
+    body, sent = json_body(), request.form.getlist("host")
+    named = body.get("host") if isinstance(body, dict) else sent[0] if len(sent) == 1 else None
     try:
         found = _host_asked_about()
         return found or (plan.find_host(the_site(), named).name if isinstance(named, str) else "")

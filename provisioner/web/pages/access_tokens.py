@@ -6,7 +6,7 @@ from provisioner.api.people import TokenCreated, TokenOrder, TokenQuery
 from provisioner.domain.person import ROOT, Role
 from provisioner.errors import ProvisionError
 from provisioner.web.operators import people, tokens
-from provisioner.web.pages.filled import filled, status_with, text
+from provisioner.web.pages import submitted
 from provisioner.web.pages.page import Page, Shown, go
 from provisioner.web.request import the_caller
 
@@ -31,28 +31,25 @@ def _all(fault: ProvisionError | None = None) -> Shown:
         "fault": fault,
         "typed": ordered_as_typed() if fault else {},
     }
-    return Shown("tokens.html", values, status_with(fault))
+    return Shown("tokens.html", values, submitted.status_with(fault))
 
 
 def ordered_as_typed() -> dict[str, str]:
     """What was typed into the form of a new token."""
-    return {name: text(name)[:200] for name in ("user", "role", "days", "note")}
+    return {name: submitted.text(name)[:200] for name in ("user", "role", "days", "note")}
 
 
 def create() -> Shown:
     """One for a person's program; its text is on this answer, and nowhere afterwards."""
-    try:
-        made = ordered()
-    except ProvisionError as fault:
-        return _all(fault)
-    return shown_once(made, "/admin/tokens")
+    made, fault = submitted.attempt(ordered)
+    return shown_once(made, "/admin/tokens") if made else _all(fault)
 
 
 def ordered() -> TokenCreated:
     """The token that a form asks for. Raises InputError (PV-100), RefusedError (PV-701)."""
     typed = ordered_as_typed()
     values = {**typed, "role": typed["role"] or None, "days": typed["days"] or USUAL_DAYS}
-    return tokens.create(filled(TokenOrder, values))
+    return tokens.create(submitted.model(TokenOrder, **values))
 
 
 def shown_once(made: TokenCreated, back: str) -> Shown:

@@ -7,8 +7,7 @@ from provisioner.deployment.people import SHORTEST
 from provisioner.domain.person import Role
 from provisioner.errors import ProvisionError
 from provisioner.web.operators import people, tokens
-from provisioner.web.pages import access_tokens
-from provisioner.web.pages.filled import status_with
+from provisioner.web.pages import access_tokens, notices, submitted
 from provisioner.web.pages.page import Page, Shown, go
 from provisioner.web.pages.users import MAY, new_password
 from provisioner.web.request import the_caller, the_site
@@ -21,7 +20,7 @@ def show() -> Shown:
     return _own()
 
 
-def _own(fault: ProvisionError | None = None, *, of_token: bool = False, notice: str = "") -> Shown:
+def _own(fault: ProvisionError | None = None, *, of_token: bool = False) -> Shown:
     caller = the_caller()
     found = tokens.list_all(TokenQuery())
     values = {
@@ -35,27 +34,23 @@ def _own(fault: ProvisionError | None = None, *, of_token: bool = False, notice:
         "fault": None if of_token else fault,
         "token_fault": fault if of_token else None,
         "typed": access_tokens.ordered_as_typed() if of_token else {},
-        "notice": notice,
+        "notice": DONE if not fault and notices.told()[0] == "password" else "",
     }
-    return Shown("account.html", values, status_with(fault))
+    return Shown("account.html", values, submitted.status_with(fault))
 
 
-def set_password() -> Shown:
+def set_password() -> Shown | Response:
     """Another password; the current one is asked by the API."""
-    try:
-        people.set_password(the_caller().name, new_password())
-    except ProvisionError as fault:
+    _, fault = submitted.attempt(lambda: people.set_password(the_caller().name, new_password()))
+    if fault:
         return _own(fault)
-    return _own(notice=DONE)
+    return notices.after("/account", "password")
 
 
 def create_token() -> Shown:
     """One for a program of one's own."""
-    try:
-        made = access_tokens.ordered()
-    except ProvisionError as fault:
-        return _own(fault, of_token=True)
-    return access_tokens.shown_once(made, "/account")
+    made, fault = submitted.attempt(access_tokens.ordered)
+    return access_tokens.shown_once(made, "/account") if made else _own(fault, of_token=True)
 
 
 def revoke_token(ident: str) -> Response:

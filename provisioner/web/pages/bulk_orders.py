@@ -5,15 +5,15 @@ from dataclasses import dataclass
 
 from flask import Response, request
 
-from provisioner.api.runs import RunArmed, RunOrder, RunPlan
+from provisioner.api.runs import RunArmed, RunOrder
 from provisioner.domain.person import Role
 from provisioner.domain.stage import STOPS
-from provisioner.errors import InputError, NotFoundError, ProvisionError
+from provisioner.errors import InputError, ProvisionError
 from provisioner.web.operators import images, runs
-from provisioner.web.pages import asked, hosts, submitted
+from provisioner.web.pages import hosts, run_view, submitted
 from provisioner.web.pages.host_list import HostFilter
 from provisioner.web.pages.page import Page, Shown, go
-from provisioner.web.request import status_of
+from provisioner.web.request import the_site
 
 FILTER = "filter-"  # how the keys of a form begin that are those of the table's address
 LIMITS = ("canary", "max_parallel", "stop_after")
@@ -22,10 +22,11 @@ CARRIED = ("hosts", "image", "write_mode", "until", "erase_foreign", "allow_down
 
 @dataclass(frozen=True)
 class Choice:
-    """Which hosts are meant, by name, and the form that says how."""
+    """Which hosts are meant, by name, and the form that says how; `gone` are those that are none by now."""
 
     names: tuple[str, ...]
     form: Mapping[str, str]
+    gone: tuple[str, ...] = ()
 
 
 def preflight() -> Shown:
@@ -50,8 +51,10 @@ def _choice() -> Choice:
         names = [row.host.name for row in hosts.listing(HostFilter.of(wanted)).fitting]
     else:
         names = request.form.getlist("host") or request.form.get("hosts", "").split()
-    chosen = tuple(dict.fromkeys(names))
-    return Choice(chosen, {**form, "hosts": " ".join(chosen)})
+    known = the_site().database.hosts.known(names)
+    chosen = tuple(name for name in dict.fromkeys(names) if name in known)
+    gone = tuple(name for name in dict.fromkeys(names) if name not in known)
+    return Choice(chosen, {**form, "hosts": " ".join(chosen)}, gone)
 
 
 def _body(choice: Choice, *, arm: bool) -> RunOrder:
@@ -66,7 +69,7 @@ def _body(choice: Choice, *, arm: bool) -> RunOrder:
         until=form.get("until", ""),
         arm=arm,
         expect_count=(count if arm else -1),
-        shown=asked.digest() if arm else "",
+        shown=submitted.digest() if arm else "",
         terms=submitted.terms(form),
         **{key: submitted.number(form, key) for key in LIMITS},
     )
@@ -74,14 +77,11 @@ def _body(choice: Choice, *, arm: bool) -> RunOrder:
 
 def _form(choice: Choice, fault: ProvisionError | None) -> Shown:
     """`fault` is why it was not ordered; where there is no plan, why there is none."""
-    found: RunPlan | RunArmed | None = None
-    unplanned: ProvisionError | None = None
-    try:
-        found, unplanned = submitted.attempt(lambda: runs.order(_body(choice, arm=False)))
-    except NotFoundError as missing:  # one of them was removed meanwhile
-        unplanned = missing
+    found, unplanned = submitted.attempt(lambda: runs.order(_body(choice, arm=False)))
     values = {
+        "run": run_view.under_way_by(choice.names) if fault and not getattr(found, "plans", ()) else "",
         "names": choice.names,
+        "gone": choice.gone,
         "form": choice.form,
         "carried": CARRIED,
         "plan": found,
@@ -92,7 +92,7 @@ def _form(choice: Choice, fault: ProvisionError | None) -> Shown:
         "stops": STOPS,
     }
     told = fault or unplanned
-    return Shown("preflight.html", values, status_of(told) if told else 200)
+    return Shown("preflight.html", values, submitted.status_with(told))
 
 
 def begin() -> Response:

@@ -2,7 +2,7 @@
 
 import base64
 
-from flask import Response, request
+from flask import Response
 
 from provisioner.api.console import ConsoleOutput, ConsoleQuery
 from provisioner.domain.person import Role
@@ -11,7 +11,7 @@ from provisioner.errors import NotFoundError, PowerError, ProvisionError
 from provisioner.state.recording import plain
 from provisioner.web.operators import consoles, deployments
 from provisioner.web.pages.page import Page, Shown
-from provisioner.web.request import answer
+from provisioner.web.request import answer, read_query
 
 LINES = 200  # that are read without a script
 
@@ -40,7 +40,7 @@ def _last_lines(ident: str) -> tuple[ConsoleOutput | None, ProvisionError | None
 
 def output(ident: str) -> Response:
     """The next bytes for the terminal, as the API answers them."""
-    return answer(consoles.show(ident, ConsoleQuery.model_validate(request.args.to_dict())))
+    return answer(consoles.show(ident, read_query(ConsoleQuery)))
 
 
 PAGES = (

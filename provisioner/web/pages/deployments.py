@@ -11,13 +11,13 @@ from provisioner.domain.plan import Plan
 from provisioner.domain.progress import BURN_IN_REPORTS_END, REPORTS_END, Progress
 from provisioner.domain.run import RunProgress
 from provisioner.domain.stage import RESTING, Stage
-from provisioner.errors import ProvisionError
+from provisioner.errors import ProvisionError, TransitionError
 from provisioner.state.throughput import ThroughputFile
 from provisioner.web.operators import deployments, runs
-from provisioner.web.pages import asked, story
+from provisioner.web.pages import story, submitted
 from provisioner.web.pages.moving import Moving
 from provisioner.web.pages.page import Page, Shown, go
-from provisioner.web.request import status_of, the_site
+from provisioner.web.request import the_caller, the_site
 
 MOST_EVENTS = 20_000  # that are read of one
 LONGEST_TEXT = 80  # characters that are looked for in a log
@@ -43,7 +43,7 @@ def show(ident: str) -> Shown:
         "text": text,
         "throughput": story.throughput(samples),
         "writing": seen.progress if row.progress.is_of(row.stage) else None,
-        "left": 0.0 if seen.is_stuck else _left(seen.progress),
+        "left": 0.0 if seen.is_stuck else seen.progress.seconds_left,
         "is_silent": seen.is_stuck or _is_silent(row.progress, now),
         "disk": row.disk if row.disk.name else row.target,
         "is_written": bool(row.disk.name),
@@ -64,15 +64,8 @@ def _is_silent(moved: Progress, now: float) -> bool:
     return bool(moved.reported) and now - moved.reported >= limit
 
 
-def _left(moved: Progress) -> float:
-    """Seconds until all is written at the present rate; 0 where nobody can say."""
-    if moved.left:
-        return moved.left
-    return (moved.total - moved.done) / moved.rate if moved.rate and moved.total > moved.done else 0.0
-
-
 def _actions(row: DeploymentDetails) -> dict[str, bool]:
-    is_over, may_act = row.stage in RESTING, asked.may(Role.TECHNICIAN)
+    is_over, may_act = row.stage in RESTING, the_caller().role.covers(Role.TECHNICIAN)
     return {
         "may_act": may_act,
         "can_cancel": may_act and not is_over,
@@ -94,14 +87,24 @@ def ask_cancel(ident: str) -> Shown:
 
 
 def cancel(ident: str) -> Response:
-    """End it; of a host that is verified by an SSH key, that."""
-    deployments.cancel(ident)
+    """End it; of a host that is verified by an SSH key, that. Who presses twice is shown how it has ended."""
+    try:
+        deployments.cancel(ident)
+    except TransitionError:
+        if deployments.show(ident).deployment.stage not in RESTING:
+            raise
     return go(f"/deployments/{ident}")
 
 
 def resume(ident: str) -> Response:
-    """Let it go on, after somebody has looked at why it was paused."""
-    deployments.resume(ident)
+    """Let it go on, after somebody has looked at why it was paused; likewise."""
+    row = deployments.show(ident).deployment
+    submitted.require_pause(row.paused, f"{row.id} of {row.host}")
+    try:
+        deployments.resume(ident)
+    except TransitionError:
+        if deployments.show(ident).deployment.paused:
+            raise
     return go(f"/deployments/{ident}")
 
 
@@ -117,11 +120,11 @@ def retry(ident: str) -> Response | Shown:
         update={
             "arm": True,
             "confirmation": request.form.get("confirmation", ""),
-            "shown": asked.digest(),
+            "shown": submitted.digest(),
         }
     )
     _plan(row)
-    answer, fault = asked.attempt(lambda: deployments.order(order))
+    answer, fault = submitted.attempt(lambda: deployments.order(order))
     if answer is None:
         return _retry_page(ident, fault)
     armed = getattr(answer, "deployment", None)
@@ -150,7 +153,7 @@ def _plan(row: DeploymentDetails) -> Plan:
 def _retry_page(ident: str, fault: ProvisionError | None) -> Shown:
     row = _last(ident)
     values = {"row": row, "plan": _plan(row), "way": MODES.get(row.write_mode, ""), "fault": fault}
-    return Shown("deployment_retry.html", values, status_of(fault) if fault else 200)
+    return Shown("deployment_retry.html", values, submitted.status_with(fault))
 
 
 PAGES = (

@@ -6,26 +6,26 @@ from dataclasses import dataclass
 from typing import NamedTuple
 from urllib.parse import quote
 
-from flask import Response, request
+from flask import Response
 
 from provisioner.api.answer import EventQuery
 from provisioner.api.deployments import DeploymentDetails
-from provisioner.api.hosts import HistoryQuery, HostDetails
+from provisioner.api.hosts import HistoryQuery, HostDetails, HostStatus
 from provisioner.domain import timeline
 from provisioner.domain.event import Event
 from provisioner.domain.hardware import DeviceInfo, HardwareFacts, NicInfo
 from provisioner.domain.person import Role
 from provisioner.domain.progress import Progress
-from provisioner.domain.stage import RESTING, Stage
+from provisioner.domain.stage import RESTING
 from provisioner.domain.timeline import StageRecord
 from provisioner.errors import NotFoundError, UnreadableError
 from provisioner.power import registry
 from provisioner.web.operators import certificates, deployments, hosts
-from provisioner.web.pages import look, moving
+from provisioner.web.pages import look, moving, notices
 from provisioner.web.pages.look import Look
 from provisioner.web.pages.moving import Moving
 from provisioner.web.pages.page import Page, Shown, go
-from provisioner.web.request import the_caller
+from provisioner.web.request import the_caller, the_site
 
 NEWEST_EVENTS = 40  # of a deployment that are shown at once
 HISTORY = 20
@@ -48,6 +48,7 @@ NOTICES = {
     "locked": "It is locked: nobody can deploy, move or remove it until it is unlocked.",
     "unlocked": "It is unlocked: it can be deployed again.",
 }
+LOCKS = {"locked": True, "unlocked": False}
 
 
 class OrderStep(NamedTuple):
@@ -92,19 +93,24 @@ def show(name: str) -> Shown | Response:
         "nics": tuple(_cards(details.facts)),
         "devices": _devices(details.facts),
         "driver": registry.DRIVERS.get(details.host.bmc.driver),
-        "notice": NOTICES.get(request.args.get("told", ""), ""),
+        "notice": _notice(details.host),
         "may_act": caller.role.covers(Role.TECHNICIAN),
         "may_change": caller.role.covers(Role.OPERATOR),
     }
     return Shown("host.html", values)
 
 
+def _notice(host: HostStatus) -> str:
+    """What was just done; of a lock only what is so still."""
+    what, _ = notices.told()
+    if what in LOCKS and LOCKS[what] != host.locked:
+        return ""
+    return NOTICES.get(what, "")
+
+
 def _look(details: HostDetails) -> look.Look:
-    if details.host.verification:
-        return look.STAGES[Stage.VERIFYING]
-    row = details.host.deployment
-    going = moving.active([row] if row else [])
-    return going[row.id].look if row and row.id in going else look.of_deployment(row)
+    row = deployments.standing(the_site(), details.host.name)
+    return moving.look_of_host(row, is_verified=details.host.verification is not None)
 
 
 def _order(name: str) -> LastOrder | None:

@@ -12,7 +12,6 @@ from provisioner.web.operators import bmc, hosts
 from provisioner.web.pages import submitted
 from provisioner.web.pages.host import path_of
 from provisioner.web.pages.page import Page, Shown, go
-from provisioner.web.request import status_of
 
 CUTS = ("off", "reset")  # what runs on the host ends without a word
 HEALTHS = ("critical", "warning", "unknown", "ok")
@@ -36,7 +35,7 @@ def order(name: str) -> Shown | Response:
 
     number, fault = submitted.attempt(act)
     if number is None:
-        told = status_of(fault) if fault else 200
+        told = submitted.status_with(fault)
         return Shown("host_power.html", {"host": hosts.show(name).host, "fault": fault}, told)
     return _go_to(name, number)
 

@@ -4,14 +4,15 @@ from flask import Response, request
 
 from provisioner.api.answer import Removal
 from provisioner.api.hosts import HostMove, HostRename, HostStatus
+from provisioner.domain.events.inventory import HostRemoved
 from provisioner.domain.host import Host
 from provisioner.domain.person import Role
-from provisioner.errors import ProvisionError
+from provisioner.errors import NotFoundError, ProvisionError
 from provisioner.web.operators import hosts
-from provisioner.web.pages import submitted
+from provisioner.web.pages import notices, submitted
 from provisioner.web.pages.host import path_of
-from provisioner.web.pages.page import Page, Shown, go
-from provisioner.web.request import status_of, the_site
+from provisioner.web.pages.page import Page, Shown
+from provisioner.web.request import the_site
 
 
 def lock(name: str) -> Response:
@@ -25,7 +26,7 @@ def unlock(name: str) -> Response:
 
 
 def _told(name: str, what: str) -> Response:
-    return go(f"{path_of(name)}?told={what}")
+    return notices.after(path_of(name), what)
 
 
 def ask_rename(name: str) -> Shown:
@@ -37,9 +38,20 @@ def rename(name: str) -> Shown | Response:
     """Call it so."""
     wanted = request.form.get("name", "").strip()
     done, fault = submitted.attempt(lambda: hosts.rename(name, submitted.model(HostRename, name=wanted)))
-    if done is None:
-        return _page("host_rename.html", name, fault, wanted=wanted)
-    return _told(done.host.name, "renamed")
+    if done is not None:
+        return _told(done.host.name, "renamed")
+    if _is_gone(name) and (now := the_site().database.events.renamed_to(name)):  # who presses twice
+        return _told(now, "renamed")
+    return _page("host_rename.html", name, fault, wanted=wanted)
+
+
+def _is_gone(name: str) -> bool:
+    """Whether there is no host of this name, serial or MAC."""
+    try:
+        hosts.show(name)
+    except NotFoundError:
+        return True
+    return False
 
 
 def ask_remove(name: str) -> Shown:
@@ -56,7 +68,14 @@ def remove(name: str) -> Shown | Response:
         hosts.remove(name, Removal())
 
     _, fault = submitted.attempt(act)
-    return _page("host_remove.html", name, fault, refused=None) if fault else go("/hosts")
+    if fault is None or (_is_gone(name) and _was_removed(name)):
+        return notices.after("/hosts", "removed", name)
+    return _page("host_remove.html", name, fault, refused=None)
+
+
+def _was_removed(name: str) -> bool:
+    found = the_site().database.events.history(name, 1)
+    return bool(found) and isinstance(found[0].data, HostRemoved)
 
 
 def ask_move(name: str) -> Shown:
@@ -66,10 +85,10 @@ def ask_move(name: str) -> Shown:
         return _move(name, None, None)
     other, fault = submitted.attempt(lambda: hosts.show(to).host)
     if other is None:
-        return _move(name, None, fault)
+        return _move(name, None, fault, to)
     shown = (hosts.show(name).host.as_host(), other.as_host())
     _, fault = submitted.attempt(lambda: hosts.move(name, HostMove(to=other.name, shown=shown, dry_run=True)))
-    return _move(name, None if fault else other, fault)
+    return _move(name, None if fault else other, fault, to)
 
 
 def move(name: str) -> Shown | Response:
@@ -88,20 +107,25 @@ def move(name: str) -> Shown | Response:
     if moved:
         return _told(moved, "moved")
     other, _ = submitted.attempt(lambda: hosts.show(to).host)
-    return _move(name, other, fault)
+    return _move(name, other, fault, to)
 
 
-def _move(name: str, other: HostStatus | None, fault: ProvisionError | None) -> Shown:
+def _move(name: str, other: HostStatus | None, fault: ProvisionError | None, typed: str = "") -> Shown:
     host = hosts.show(name).host
     shown = (host.as_host(), other.as_host()) if other else ()
     names = [each.name for each in the_site().database.hosts.all() if each.name != host.name]
-    values = {"other": other, "names": names, "shown": [each.model_dump_json() for each in shown]}
+    values = {
+        "other": other,
+        "typed": typed,
+        "names": names,
+        "shown": [each.model_dump_json() for each in shown],
+    }
     return _page("host_move.html", name, fault, **values)
 
 
 def _page(template: str, name: str, fault: ProvisionError | None, **values: object) -> Shown:
     shown = {"host": hosts.show(name).host, "fault": fault, **values}
-    return Shown(template, shown, status_of(fault) if fault else 200)
+    return Shown(template, shown, submitted.status_with(fault))
 
 
 PAGES = (

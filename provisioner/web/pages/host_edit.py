@@ -13,10 +13,9 @@ from provisioner.errors import InputError, ProvisionError
 from provisioner.power import registry
 from provisioner.state import inventory
 from provisioner.web.operators import hosts, profiles, secrets
-from provisioner.web.pages import submitted
+from provisioner.web.pages import notices, submitted
 from provisioner.web.pages.host import path_of
 from provisioner.web.pages.page import Page, Shown, go
-from provisioner.web.request import status_of
 
 TEXTS = ("serial", "uuid", "rack", "profile")
 BMC_TEXTS = ("address", "mac", "port", "secret", "system", "console", "fingerprint")
@@ -67,7 +66,7 @@ def edit(name: str) -> Shown | Response:
 
     _, fault = submitted.attempt(act)
     if fault is None:
-        return go(f"{path_of(name)}?told=edited")
+        return notices.after(path_of(name), "edited")
     known = hosts.show(name).host.as_host()
     shown, _ = submitted.attempt(lambda: submitted.from_json(Host, form.get("shown", "")))
     return _form(shown if shown and shown.name == name else known, form, fault)
@@ -89,7 +88,7 @@ def _bmc(form: Mapping[str, str]) -> Iterator[tuple[str, object]]:
         return
     for key in BMC_TEXTS:
         if text := form.get(f"bmc.{key}", "").strip():
-            yield key, int(text) if key == "port" and text.isdecimal() else text
+            yield key, submitted.number(form, "bmc.port") if key == "port" else text
     if "bmc.verify" not in form:
         yield "verify", False
 
@@ -113,7 +112,7 @@ def _form(shown: Host, form: Mapping[str, str], fault: ProvisionError | None) ->
         "drivers": [(key, driver.title or key) for key, driver in sorted(registry.DRIVERS.items())],
         "logins": [login.secret for login in secrets.list_logins().secrets],
     }
-    return Shown("host_edit.html", values, status_of(fault) if fault else 200)
+    return Shown("host_edit.html", values, submitted.status_with(fault))
 
 
 PAGES = (

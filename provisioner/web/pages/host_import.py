@@ -19,7 +19,7 @@ from provisioner.state.inventory_faults import Faults
 from provisioner.web.operators import hosts, profiles
 from provisioner.web.pages import submitted
 from provisioner.web.pages.page import Page, Shown, go
-from provisioner.web.request import status_of, the_site
+from provisioner.web.request import the_site
 
 PASTED = "table"  # what sentences call a table that was pasted
 MOST_FAULTS = 100
@@ -121,7 +121,7 @@ def _form(
         "columns": inventory_csv.WORDS,
         "example": EXAMPLE,
     }
-    return Shown("host_import.html", values, status_of(fault) if fault else 200)
+    return Shown("host_import.html", values, submitted.status_with(fault))
 
 
 PAGES = (

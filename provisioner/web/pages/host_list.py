@@ -38,9 +38,9 @@ class HostRow:
     @property
     def look(self) -> Look:
         """How it stands."""
-        if self.verified:
-            return look.STAGES[Stage.VERIFYING]
-        return self.going.look if self.going else look.of_deployment(self.last)
+        if self.going and self.going.is_stuck and not self.verified:
+            return look.STUCK
+        return look.of_host(self.last, is_verified=self.verified)
 
     @property
     def changed(self) -> float:

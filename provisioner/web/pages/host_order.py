@@ -10,7 +10,7 @@ from provisioner.domain.person import Role
 from provisioner.domain.stage import STOPS
 from provisioner.errors import ProvisionError
 from provisioner.web.operators import deployments, hosts, images, verifications
-from provisioner.web.pages import asked, submitted
+from provisioner.web.pages import submitted
 from provisioner.web.pages.host import path_of
 from provisioner.web.pages.page import Page, Shown, go
 from provisioner.web.request import status_of, the_caller
@@ -42,7 +42,7 @@ def _body(name: str, form: Mapping[str, str], *, arm: bool) -> DeploymentOrder:
         confirmation=form.get("confirmation", ""),
         stop_after=form.get("stop_after", ""),
         terms=submitted.terms(form),
-        shown=asked.digest() if arm else "",
+        shown=submitted.digest() if arm else "",
     )
 
 
@@ -60,7 +60,7 @@ def _form(name: str, form: Mapping[str, str], fault: ProvisionError | None) -> S
         "stops": STOPS,
         "may_give_up": the_caller().role.covers(Role.OPERATOR),
     }
-    return Shown("host_deploy.html", values, status_of(fault) if fault else 200)
+    return Shown("host_deploy.html", values, submitted.status_with(fault))
 
 
 def ask_verify(name: str) -> Shown:

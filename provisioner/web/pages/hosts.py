@@ -4,7 +4,7 @@ from flask import request
 
 from provisioner.domain.person import Role
 from provisioner.domain.selection import HINT, KEYS
-from provisioner.web.pages import host_list
+from provisioner.web.pages import host_list, notices
 from provisioner.web.pages.host_list import KINDS, ORDERS, HostFilter, HostListing
 from provisioner.web.pages.page import Page, Shown
 from provisioner.web.request import the_caller, the_site
@@ -26,6 +26,7 @@ def show() -> Shown:
     found = listing(HostFilter.of(request.args.to_dict()))
     values = {
         "found": found,
+        "notice": _notice(),
         "wanted": found.wanted,
         "kinds": KINDS,
         "columns": COLUMNS,
@@ -35,6 +36,15 @@ def show() -> Shown:
         "may_order": the_caller().role.covers(Role.OPERATOR),
     }
     return Shown("hosts.html", values)
+
+
+def _notice() -> str:
+    """Which host was just removed, if there was one of this name and is none any more."""
+    what, name = notices.told()
+    database = the_site().database
+    if what != "removed" or database.hosts.known({name}) or not database.events.history(name, 1):
+        return ""
+    return f"{name} is removed. Its history stays."
 
 
 def listing(wanted: HostFilter) -> HostListing:

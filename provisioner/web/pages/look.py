@@ -104,6 +104,15 @@ def of_deployment(row: PublicDeployment | None) -> Look:
     return STAGES[row.stage]
 
 
+def of_host(row: PublicDeployment | None, *, is_verified: bool = False) -> Look:
+    """How a host is, by the order that counts; `is_verified` where it is verified otherwise just now."""
+    by_ramdisk = row is not None and row.is_verification and row.stage not in RESTING
+    seen = of_deployment(row)
+    if is_verified or (by_ramdisk and seen not in (PAUSED, UNREADABLE)):
+        return STAGES[Stage.VERIFYING]
+    return seen
+
+
 def of_check(result: str) -> Look:
     """How a check ended."""
     return CHECKS.get(result, Look(result, "dot", "off", "·"))

@@ -131,3 +131,10 @@ def of(rows: Sequence[PublicDeployment], at_once: int = AT_ONCE) -> list[Moving]
 def active(rows: Iterable[PublicDeployment], at_once: int = IN_A_LIST) -> dict[str, Moving]:
     """Those of the deployments that are under way, by id."""
     return {each.row.id: each for each in of([row for row in rows if row.stage in ACTIVE], at_once)}
+
+
+def look_of_host(row: PublicDeployment | None, *, is_verified: bool) -> Look:
+    """How a host is, by the order that counts; `is_verified` where it is verified by an SSH key just now."""
+    going = active([row] if row else [])
+    is_stuck = row is not None and row.id in going and going[row.id].is_stuck
+    return look.STUCK if is_stuck and not is_verified else look.of_host(row, is_verified=is_verified)

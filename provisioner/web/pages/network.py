@@ -1,6 +1,7 @@
 """The deployment LAN: who asks, who answers besides us, whose each address is; adopting strangers."""
 
 from collections.abc import Sequence
+from urllib.parse import quote
 
 from flask import Response, request
 from pydantic import ValidationError
@@ -12,10 +13,10 @@ from provisioner.discovery import network_feed, served_networks, vendors
 from provisioner.domain.machine import UnknownMachine
 from provisioner.domain.person import Role
 from provisioner.domain.values import parse_mac
-from provisioner.errors import InputError, ProvisionError
+from provisioner.errors import InputError, NotFoundError, ProvisionError
 from provisioner.site import external
 from provisioner.validation import sentences
-from provisioner.web.operators import machines, net, profiles
+from provisioner.web.operators import hosts, machines, net, profiles
 from provisioner.web.operators.refused import note_fault_of_people
 from provisioner.web.pages import look
 from provisioner.web.pages.page import Page, Shown, go
@@ -76,9 +77,12 @@ def _fits(text: str, macs: Sequence[str], said: Sequence[str]) -> bool:
         return all(word in words for word in text.lower().split())
 
 
-def show_machine(mac: str) -> Shown:
-    """One machine that nobody knows, and the form by which it becomes a host."""
-    machine = machines.show(mac).machine
+def show_machine(mac: str) -> Shown | Response:
+    """One machine that nobody knows, and the form by which it becomes a host; of a host by now, its page."""
+    try:
+        machine = machines.show(mac).machine
+    except NotFoundError as fault:
+        return _host_of(mac, fault)
     return _form(mac, machine, {"serial": machine.serial})
 
 
@@ -97,9 +101,20 @@ def _form(mac: str, machine: UnknownMachine, given: dict[str, str], faults: Sequ
     return Shown("network_machine.html", values, 400 if faults else 200)
 
 
+def _host_of(mac: str, unknown: NotFoundError) -> Response:
+    """The page of the host that it is. Raises the NotFoundError that is given where it is none."""
+    try:
+        return go(f"/hosts/{quote(hosts.show(mac).host.name)}")
+    except NotFoundError:
+        raise unknown from None
+
+
 def adopt(mac: str) -> Response | Shown:
     """Make a host of it; what is wrong is told in the form."""
-    machine = machines.show(mac).machine
+    try:
+        machine = machines.show(mac).machine
+    except NotFoundError as fault:  # whoever presses twice, or comes second
+        return _host_of(mac, fault)
     given = {name: request.form.get(name, "").strip() for name in FIELDS}
     try:
         told = {name: value for name, value in given.items() if value}

@@ -14,9 +14,9 @@ from provisioner.domain.stage import UNSUCCESSFUL, Stage
 from provisioner.site import checks, lan
 from provisioner.state import alive, disk_usage
 from provisioner.system.units import duration, size
-from provisioner.web.pages import asked, moving, trouble
+from provisioner.web.pages import moving, trouble
 from provisioner.web.pages.page import Page, Shown
-from provisioner.web.request import the_site
+from provisioner.web.request import the_caller, the_site
 
 LATELY = 150  # deployments that have ended, the newest, that are looked through
 MOST_MOVING = 60  # that are told one by one; they are all under Hosts
@@ -54,7 +54,7 @@ def show() -> Shown:
         "trouble": groups[:MOST_TROUBLE],
         "troubled": len(waiting) + len(ended),
         "more": sum(each.count for each in groups[MOST_TROUBLE:]),
-        "may_act": asked.may(Role.TECHNICIAN),
+        "may_act": the_caller().role.covers(Role.TECHNICIAN),
         "moving": calm[:MOST_MOVING],
         "more_moving": max(0, len(calm) - MOST_MOVING),
         "verifications": [OpenVerification.model_validate(row) for row in database.verifications.open()],

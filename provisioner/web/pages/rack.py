@@ -8,6 +8,7 @@ from flask import Response, request
 
 from provisioner.api.answer import WaitQuery
 from provisioner.api.bmc import BmcFailed, BmcIdentified, BmcOrder
+from provisioner.api.deployments import DeploymentStatus
 from provisioner.api.hosts import HostStatus
 from provisioner.api.machines import MachineQuery
 from provisioner.api.sightings import DhcpSighting
@@ -17,10 +18,10 @@ from provisioner.domain.host import Host
 from provisioner.domain.machine import UnknownMachine
 from provisioner.domain.person import Role
 from provisioner.domain.stage import RESTING, UNSUCCESSFUL, Stage
-from provisioner.errors import InputError, NotFoundError, ProvisionError
+from provisioner.errors import InputError, NotFoundError, ProvisionError, UnreadableError
 from provisioner.power import registry
-from provisioner.web.operators import bmc, certificates, hosts, machines
-from provisioner.web.pages import look, moving, rack_words
+from provisioner.web.operators import bmc, certificates, deployments, hosts, machines
+from provisioner.web.pages import look, moving, rack_words, submitted
 from provisioner.web.pages.look import Look
 from provisioner.web.pages.moving import Moving
 from provisioner.web.pages.page import Page, Shown, go
@@ -37,7 +38,7 @@ class Asking(NamedTuple):
     mac: str
     time: float
     host: Host | None = None
-    look: Look = look.NEW
+    look: Look = look.STRANGER
     machine: UnknownMachine | None = None
     is_bmc: bool = False
 
@@ -102,26 +103,30 @@ def _asking() -> Iterator[Asking]:
 
 def _known(seen: DhcpSighting) -> Asking:
     database = the_site().database
-    host = database.hosts.get(seen.host or "")
-    row = database.deployments.last_readable(host.name)
-    going = moving.active([row] if row else [])
-    stands = going[row.id].look if row and row.id in going else look.of_deployment(row)
+    try:
+        host = database.hosts.get(seen.host or "")
+    except (NotFoundError, UnreadableError):  # it went just now, or its row is damaged: the others are listed
+        return Asking(seen.mac, seen.last_seen, look=look.UNREADABLE)
+    over_ssh = database.verifications.open_of(host.name) is not None
+    stands = moving.look_of_host(deployments.standing(the_site(), host.name), is_verified=over_ssh)
     return Asking(seen.mac, seen.last_seen, host, stands, is_bmc=seen.role == "bmc")
 
 
 def show_host(name: str) -> Shown:
     """Which host it is, how it stands, and the one thing to do next."""
     details = hosts.show(name)
-    host, row = details.host, details.host.deployment
+    host, found = details.host, deployments.standing(the_site(), details.host.name)
+    row = DeploymentStatus.model_validate(found) if found else None
     known = certificates.list_of_host(host.name).certificates
     under_way = moving.of([row]) if row and row.stage not in RESTING else []
     needs_somebody = bool(under_way and under_way[0].needs_somebody)
+    stands = look.of_host(row, is_verified=host.verification is not None)
     values = {
         "host": host,
         "row": row,
-        "stands": under_way[0].look if under_way else look.of_deployment(row),
+        "stands": under_way[0].look if needs_somebody else stands,
         "asked": max((seen.last_seen for seen in details.seen), default=0.0),
-        "action": _action(host, needs_somebody=needs_somebody),
+        "action": _action(host, row, needs_somebody=needs_somebody),
         "certificate": known[0] if known else None,
         "has_bmc": registry.find(host.bmc.driver, host.name).has_bmc,
         "light": _light(host),
@@ -129,12 +134,14 @@ def show_host(name: str) -> Shown:
     return Shown("rack_host.html", values)
 
 
-def _action(host: HostStatus, *, needs_somebody: bool) -> Action:
-    path, row = f"/t/host/{host.name}", host.deployment
+def _action(host: HostStatus, row: DeploymentStatus | None, *, needs_somebody: bool) -> Action:
+    path = f"/t/host/{quote(host.name)}"
     if needs_somebody:
         return Action(f"{path}/steps", "What to do now", "alert")
     if row and row.stage not in RESTING:
         return Action(f"{path}/steps", "Follow", "arrow")
+    if host.verification:
+        return Action(f"/hosts/{quote(host.name)}", "Follow its verification", "arrow")
     if row and row.stage in UNSUCCESSFUL:
         return Action(f"{path}/steps", "What is wrong", "alert")
     if row and row.stage == Stage.READY:
@@ -145,10 +152,11 @@ def _action(host: HostStatus, *, needs_somebody: bool) -> Action:
 def _light(host: HostStatus) -> tuple[str, str]:
     """Tone and sentence of what came of the last press on the light; empty where nobody pressed."""
     number = request.args.get("light", "")
-    if not number.isdecimal():
+    ident = submitted.whole(number, 0)
+    if not ident:
         return "", ""
     try:
-        asked = bmc.result(int(number), WaitQuery()).request
+        asked = bmc.result(ident, WaitQuery()).request
     except ProvisionError as fault:
         return "bad", f"{fault}."
     if asked.host != host.name or asked.action != "identify":

@@ -10,6 +10,7 @@ from provisioner.domain.refusal import Refusal
 from provisioner.errors import InputError, ProvisionError
 from provisioner.validation import sentences
 from provisioner.web.operators import deployments, hosts
+from provisioner.web.operators.refused import note_fault_of_people
 from provisioner.web.pages import advice, rack_words
 from provisioner.web.pages.page import Page, Shown, go
 from provisioner.web.request import status_of
@@ -42,6 +43,7 @@ def order(name: str) -> Response | Shown:
     try:
         answer = deployments.order(body)
     except ProvisionError as fault:
+        note_fault_of_people(fault)
         return _shown(name, fault)
     assert isinstance(answer, OrderAnswer)  # noqa: S101  it was ordered
     return go(f"/t/host/{answer.plan.host.name}/steps")

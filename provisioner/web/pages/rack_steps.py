@@ -3,29 +3,30 @@
 import time
 from dataclasses import dataclass
 from typing import NamedTuple
+from urllib.parse import quote
 
-from flask import Response
+from flask import Response, request
 
 from provisioner.api.answer import EventQuery
 from provisioner.api.deployments import DeploymentDetails
 from provisioner.deployment import plan
 from provisioner.diagnosis import usual
-from provisioner.domain import timeline
+from provisioner.domain import remaining, timeline
+from provisioner.domain.host import Host
 from provisioner.domain.person import Role
 from provisioner.domain.stage import RESTING, Stage
 from provisioner.domain.timeline import Timeline
-from provisioner.domain.waiting import UsualTime
-from provisioner.errors import NotFoundError
+from provisioner.errors import NotFoundError, RefusedError
 from provisioner.system.units import counted, duration
 from provisioner.web.operators import certificates, deployments
-from provisioner.web.pages import look, rack_words
+from provisioner.web.operators.refused import note_fault_of_people
+from provisioner.web.pages import look, rack_words, submitted
 from provisioner.web.pages.page import Page, Shown, go
 from provisioner.web.pages.rack_words import Fix
-from provisioner.web.request import the_site
+from provisioner.web.request import status_of, the_site
 
 MINUTE, HOUR = 60.0, 3600.0
 MOST_FIXES = 2  # causes that are told: who stands there can try no more
-ORDER = tuple(stage for stage in Stage if stage not in RESTING and stage != Stage.QUEUED)
 
 
 class Words(NamedTuple):
@@ -96,15 +97,24 @@ class Step:
 
 def show(name: str) -> Shown:
     """The steps of its last deployment; of a host that had none, that."""
-    host = plan.find_host(the_site(), name)
+    return _shown(plan.find_host(the_site(), name), None)
+
+
+def _shown(host: Host, fault: RefusedError | None) -> Shown:
+    """Where a press was refused, with why: what is shown then is what goes on now."""
+    told_first = {
+        "host": host,
+        "faults": rack_words.of_fault(fault) if fault else [],
+        "following": f"/t/host/{quote(host.name)}/steps",
+    }
     try:
         row = deployments.show(host.name).deployment
     except NotFoundError:
-        return Shown("rack_steps.html", {"host": host, "row": None})
+        return Shown("rack_steps.html", {**told_first, "row": None}, status_of(fault) if fault else 200)
     told = timeline.read(deployments.events(row.id, EventQuery()).events)
     known = certificates.list_of_host(host.name).certificates
     values = {
-        "host": host,
+        **told_first,
         "row": row,
         "steps": steps_of(row, told),
         "words": _words(row, told),
@@ -118,16 +128,18 @@ def show(name: str) -> Shown:
         "is_held": row.ended_as_ordered and row.stage != Stage.READY,
         "certificate": known[0] if known else None,
     }
-    return Shown("rack_steps.html", values)
+    return Shown("rack_steps.html", values, status_of(fault) if fault else 200)
 
 
 def steps_of(row: DeploymentDetails, told: Timeline) -> list[Step]:
     """All of them in their order, each with how it stands."""
-    wanted = [stage for stage in ORDER if not (row.is_verification and stage in timeline.ONLY_DEPLOYED)]
+    wanted = remaining.stages_of(row)
     reached = _reached(row, told)
     place = wanted.index(reached) if reached in wanted else -1
     waits = [Step(Stage.QUEUED, WORDS[Stage.QUEUED].title, "now", 0)] if row.stage == Stage.QUEUED else []
     found = [_step(row, told, stage, number, number - place) for number, stage in enumerate(wanted)]
+    if row.stop_after and row.stage != Stage.READY:  # it ends there, and is not made ready
+        return [*waits, *found]
     end = "good" if row.stage == Stage.READY else "next"
     return [*waits, *found, Step(Stage.READY, WORDS[Stage.READY].title, end, len(wanted) + 1)]
 
@@ -155,7 +167,9 @@ def _reached(row: DeploymentDetails, told: Timeline) -> Stage:
         return row.stage
     if row.stage == Stage.REJECTED:
         return Stage.VERIFYING
-    begun = [stage for stage in ORDER if (record := told.stages.get(stage)) and record.began]
+    begun = [
+        stage for stage in remaining.stages_of(row) if (record := told.stages.get(stage)) and record.began
+    ]
     return begun[-1] if begun else Stage.POWERING
 
 
@@ -195,27 +209,21 @@ def _left(row: DeploymentDetails) -> str:
     if row.stage in RESTING or row.paused:
         return ""
     moved = row.progress
-    if row.stage == Stage.WRITING and moved.is_of(row.stage) and moved.rate and moved.total > moved.done:
-        return about((moved.total - moved.done) / moved.rate)
-    if row.stage == Stage.VERIFYING and moved.is_of(row.stage) and moved.left:
-        return about(moved.left)
+    if moved.is_of(row.stage) and moved.seconds_left:
+        return about(moved.seconds_left)
     if row.usual is None:
         return ""
     return about(row.usual.median - (now - row.stage_since))
 
 
 def _in_all(row: DeploymentDetails) -> str:
-    """How long all that is left usually takes; empty where a step was not seen often enough."""
+    """How long all that is left of the order usually takes; empty where that is not known."""
     if row.stage in RESTING or row.paused:
         return ""
     site = the_site()
-    times: dict[Stage, UsualTime] = usual.times(site.database, site.database.deployments.get(row.id))
-    begun = ORDER.index(row.stage) if row.stage in ORDER else 0
-    if not all(stage in times for stage in ORDER[begun:]):
-        return ""
-    first, *rest = (times[stage].median for stage in ORDER[begun:])
-    spent = site.clock() - row.stage_since if row.stage in ORDER else 0.0
-    return about(max(0.0, first - spent) + sum(rest))
+    times = usual.times(site.database, site.database.deployments.get(row.id))
+    left = remaining.seconds_left(row, times, site.clock())
+    return "" if left is None else about(left)
 
 
 def about(seconds: float) -> str:
@@ -227,18 +235,46 @@ def about(seconds: float) -> str:
     return f"about {counted(round(seconds / MINUTE), 'minute')} left"
 
 
-def resume(name: str) -> Response:
-    """Let one that waits for a person go on."""
-    host = plan.find_host(the_site(), name).name
-    deployments.resume(host)
-    return go(f"/t/host/{host}/steps")
+def resume(name: str) -> Response | Shown:
+    """Let the one that was shown go on, after what it waited for then."""
+    host = plan.find_host(the_site(), name)
+    row = deployments.show(host.name).deployment
+    try:
+        _require_shown(row, request.form.get("order", ""))
+        submitted.require_pause(row.paused, row.host)
+    except RefusedError as fault:
+        return _refused(host, fault)
+    if row.paused and row.stage not in RESTING:
+        deployments.resume(row.id)
+    return go(f"/t/host/{quote(host.name)}/steps")
 
 
-def cancel(name: str) -> Response:
-    """Stop it; the disk stays as it is then."""
-    host = plan.find_host(the_site(), name).name
-    deployments.cancel(host)
-    return go(f"/t/host/{host}/steps")
+def cancel(name: str) -> Response | Shown:
+    """Stop the one that was shown; the disk stays as it is then."""
+    host = plan.find_host(the_site(), name)
+    row = deployments.show(host.name).deployment
+    try:
+        _require_shown(row, request.form.get("order", ""))
+    except RefusedError as fault:
+        return _refused(host, fault)
+    if row.stage not in RESTING:
+        deployments.cancel(row.id)
+    return go(f"/t/host/{quote(host.name)}/steps")
+
+
+def _require_shown(row: DeploymentDetails, shown: str) -> None:
+    """Raises RefusedError (PV-146) where another order was looked at than the host has now."""
+    if shown != row.id:
+        raise RefusedError(
+            f"{row.host} has another order since this page was shown: nothing was done",
+            hint="look once more: what is shown here is how it is now",
+            code=146,
+        )
+
+
+def _refused(host: Host, fault: RefusedError) -> Shown:
+    note_fault_of_people(fault)
+    return _shown(host, fault)
 
 
 PAGES = (

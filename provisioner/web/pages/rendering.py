@@ -1,16 +1,18 @@
 """How a page is made: its template, what every page has, and the filters that templates use."""
 
+import re
 import time
 from datetime import UTC, datetime
 
 from flask import Flask, Response, current_app, g, make_response, render_template, request
-from markupsafe import Markup
+from jinja2.ext import Extension
+from markupsafe import Markup, escape
 
 from provisioner import __version__
 from provisioner.domain.person import Caller, Role
 from provisioner.system.text import escape_lines
 from provisioner.system.units import counted, duration, size
-from provisioner.web.pages import advice, live, look, static_files
+from provisioner.web.pages import advice, fault_words, live, look, static_files
 from provisioner.web.pages.live import LivePart
 from provisioner.web.pages.page import Shown
 from provisioner.web.request import the_site
@@ -33,6 +35,7 @@ MENU: tuple[tuple[str, str, Role], ...] = (
     ("/admin", "Admin", Role.ADMIN),
 )
 HOMES = {"/deployments": "/hosts"}  # whose menu entry pages have that have none of their own
+VALUE = re.compile(r'\bvalue="\{\{ ([^}]+) \}\}"')  # an attribute of a template, as a whole
 DAY = 86400.0
 LIVE = "live"  # the block
 
@@ -41,6 +44,7 @@ def prepare(app: Flask) -> None:
     """What templates may use."""
     app.extensions["live_parts"] = live.LiveParts(app.config["LISTENER"])
     app.jinja_env.finalize = fit
+    app.jinja_env.add_extension(CarriedValues)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.filters.update(ago=ago, exact=exact, moment=moment)
     app.jinja_env.filters.update(size=size, duration=duration, counted=counted)
@@ -51,15 +55,46 @@ def prepare(app: Flask) -> None:
         "of_host": advice.of_host,
     }
     app.jinja_env.filters.update(told)
+    app.jinja_env.filters["carried"] = carried
     app.jinja_env.globals.update(
-        look=look, asset=static_files.address, version=__version__, site_name=_site_name
+        look=look,
+        asset=static_files.address,
+        version=__version__,
+        site_name=_site_name,
+        in_words=fault_words.told,
     )
+
+
+class CarriedValues(Extension):
+    """`value="{{ … }}"` is sent back by a form: each goes through `carried`, whoever writes the template."""
+
+    def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:
+        """The template's source with that filter."""
+        return VALUE.sub(r'value="{{ (\1) | carried }}"', source)
+
+
+def carried(value: object) -> Markup:
+    """A text as a browser sends it back, unchanged: what must not stand in a page is a character reference.
+
+    Of what HTML has no reference for (U+0080 to U+009F, halves of characters) it is what a page shows.
+    """
+    text = str(escape(value))
+    signs = text if text.isascii() and text.isprintable() else "".join(map(_reference, text))
+    return Markup(signs)  # noqa: S704  escaped above
+
+
+def _reference(letter: str) -> str:
+    number, shown = ord(letter), escape_lines(letter)
+    if shown == letter:
+        return letter
+    return shown if number == 0 or 0x7F < number < 0xA0 or 0xD800 <= number < 0xE000 else f"&#{number};"
 
 
 def fit(value: object) -> object:
     """What a template shows: no text of a machine hides, turns round or forges what stands beside it.
 
-    What a form carries and gets back as it was, lines and all, goes through the filter `e` first.
+    What a form carries and gets back as it was, lines and all, goes through the filter `e` first, and an
+    attribute `value` by itself through `carried`.
     """
     return escape_lines(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 

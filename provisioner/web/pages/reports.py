@@ -16,7 +16,7 @@ from provisioner.domain.acceptance import AcceptanceReport, CheckResult, CheckSt
 from provisioner.domain.person import Role
 from provisioner.state.acceptance_reports import ReportFilter
 from provisioner.web.operators import certificates
-from provisioner.web.pages import look
+from provisioner.web.pages import look, submitted
 from provisioner.web.pages.downloads import download
 from provisioner.web.pages.page import Page, Shown
 from provisioner.web.request import the_site
@@ -56,7 +56,7 @@ def list_newest() -> Shown:
     """Those of all hosts, the newest first."""
     site, asked = the_site(), request.args
     host, verdict, rack = (asked.get(name, "").strip() for name in ("host", "verdict", "rack"))
-    page = max(1, int(asked.get("page", "1")) if asked.get("page", "1").isdecimal() else 1)
+    page = max(1, submitted.whole(asked.get("page", ""), 1))
     hosts = racks.hosts_of(site, rack) if rack else None
     wanted = ReportFilter(host, verdict if verdict in look.VERDICTS else "", hosts)
     found = site.database.acceptance_reports.newest(wanted, SHOWN + 1, (page - 1) * SHOWN)

@@ -17,6 +17,7 @@ from provisioner.domain.stage import RESTING, UNDER_WAY, Stage
 from provisioner.web.pages import look, moving
 from provisioner.web.pages.look import Look
 from provisioner.web.pages.moving import Moving
+from provisioner.web.request import the_site
 
 LOOKS: dict[str, Look] = {
     run_totals.STUCK: look.STUCK,
@@ -193,3 +194,10 @@ def _causes(found: Iterable[Moving]) -> Iterable[SharedCause]:
 def moving_hosts(rows: Iterable[DeploymentStatus]) -> list[str]:
     """Who is under way."""
     return [row.host for row in rows if kind(row) == MOVING]
+
+
+def under_way_by(names: Iterable[str]) -> str:
+    """The one run by which some of these hosts are under way; empty where there is none, or are several."""
+    rows = map(the_site().database.deployments.last_readable_order, names)
+    found = {row.run for row in rows if row and row.run and row.stage in UNDER_WAY}
+    return found.pop() if len(found) == 1 else ""

@@ -2,21 +2,23 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 
 from flask import Response, request
 
-from provisioner.api.runs import RunOrder, RunPlan, RunQuery
+from provisioner.api.deployments import DeploymentStatus
+from provisioner.api.runs import RunArmed, RunOrder, RunPlan, RunQuery
 from provisioner.domain import run_csv, run_totals
 from provisioner.domain.deployment import Deployment
 from provisioner.domain.failures import of_rows
 from provisioner.domain.person import Role
 from provisioner.domain.run import Run
 from provisioner.domain.stage import ACTIVE, Stage
-from provisioner.errors import ProvisionError
+from provisioner.errors import ProvisionError, TransitionError
 from provisioner.web.operators import runs
-from provisioner.web.pages import asked, moving, run_view
+from provisioner.web.pages import moving, run_view, submitted
 from provisioner.web.pages.page import Page, Shown, go
-from provisioner.web.request import status_of, the_site
+from provisioner.web.request import the_caller, the_site
 
 MOST = 200  # runs of the list
 VIEWS = ("grid", "list")
@@ -64,12 +66,19 @@ def show(ident: str) -> Shown:
         "is_open": any(row.stage in ACTIVE or row in queued for row in rows),
         "can_pause": any(not row.paused for row in queued),
         "can_resume": any(row.paused for row in queued),
+        "paused": _paused(rows),
         "can_retry": bool(of_rows(rows)),
-        "may_pause": asked.may(Role.TECHNICIAN),
-        "may_order": asked.may(Role.OPERATOR),
+        "may_pause": the_caller().role.covers(Role.TECHNICIAN),
+        "may_order": the_caller().role.covers(Role.OPERATOR),
         "expires": min((row.expires for row in queued if row.paused), default=0.0),
     }
     return Shown("run.html", values)
+
+
+def _paused(rows: Sequence[DeploymentStatus]) -> float:
+    """Since when it is paused; 0 where no host of it waits for that."""
+    waiting = (row for row in rows if row.stage == Stage.QUEUED and not row.is_unreadable)
+    return max((row.paused for row in waiting), default=0.0)
 
 
 def _words(run: Run) -> list[str]:
@@ -89,14 +98,17 @@ def _words(run: Run) -> list[str]:
 
 
 def pause(ident: str) -> Response:
-    """Let no further host begin."""
-    runs.pause(ident)
+    """Let no further host begin. Where none is left for that, the run's page says how it is."""
+    with suppress(TransitionError):
+        runs.pause(ident)
     return go(f"/runs/{ident}")
 
 
 def resume(ident: str) -> Response:
-    """Let it go on."""
-    runs.resume(ident)
+    """Let it go on; likewise."""
+    submitted.require_pause(_paused(runs.show(ident).deployments), ident)
+    with suppress(TransitionError):
+        runs.resume(ident)
     return go(f"/runs/{ident}")
 
 
@@ -126,11 +138,11 @@ def retry(ident: str) -> Response | Shown:
     wanted = _again(ident).model_copy(
         update={
             "arm": True,
-            "expect_count": int(count) if count.isascii() and count.isdigit() and len(count) < 5 else -1,
-            "shown": asked.digest(),
+            "expect_count": submitted.whole(count, -1),
+            "shown": submitted.digest(),
         }
     )
-    armed, fault = asked.attempt(lambda: runs.order(wanted))
+    armed, fault = submitted.attempt(lambda: runs.order(wanted))
     if armed is None or isinstance(armed, RunPlan):
         return _retry_page(ident, fault)
     return go(f"/runs/{armed.run.id}")
@@ -161,9 +173,17 @@ def _retry_page(ident: str, fault: ProvisionError | None) -> Shown:
         "ident": ident,
         "plan": plan,
         "fault": fault,
+        "run": _ordered_before(plan) if fault else "",
         "order": _words(runs.show(ident).run),
     }
-    return Shown("run_retry.html", values, status_of(fault) if fault else 200)
+    return Shown("run_retry.html", values, submitted.status_with(fault))
+
+
+def _ordered_before(plan: RunPlan | RunArmed) -> str:
+    """The run by which they are under way already, where nobody is left to deploy."""
+    if not isinstance(plan, RunPlan) or plan.plans:
+        return ""
+    return run_view.under_way_by(each.host for each in plan.left_out)
 
 
 def report(ident: str) -> Shown:

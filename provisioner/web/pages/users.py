@@ -1,5 +1,6 @@
 """People who may use the service: who there is, and what each may do."""
 
+import re
 from urllib.parse import quote
 
 from flask import Response, request
@@ -9,8 +10,8 @@ from provisioner.deployment.people import SHORTEST
 from provisioner.domain.person import ROOT, Role
 from provisioner.errors import InputError, ProvisionError
 from provisioner.web.operators import people
-from provisioner.web.pages.filled import filled, require_same, status_with, text
-from provisioner.web.pages.page import Page, Shown, go
+from provisioner.web.pages import notices, submitted
+from provisioner.web.pages.page import Page, Shown
 from provisioner.web.request import the_caller, the_site
 
 MAY = {
@@ -18,6 +19,11 @@ MAY = {
     Role.TECHNICIAN: "deploys and retries one host, locks hosts, reads consoles, asks BMCs",
     Role.OPERATOR: "deploys racks, changes hosts, images and BMC logins",
     Role.ADMIN: "manage people, tokens, the audit, and everything else",
+}
+NOTICES = {
+    "added": "{name} was added with the role {role}. Set a password below, or make a token.",
+    "role": "{name} has the role {role} now.",
+    "password": "The password of {name} was set. Whoever came in by the one before is out.",
 }
 
 
@@ -39,19 +45,32 @@ def _all(fault: ProvisionError | None = None, typed: dict[str, str] | None = Non
         "root": ROOT,
         "roles": MAY,
         "fault": fault,
+        "notice": _removed(),
         "typed": typed or {"name": "", "role": Role.TECHNICIAN},
     }
-    return Shown("users.html", values, status_with(fault))
+    return Shown("users.html", values, submitted.status_with(fault))
+
+
+def _removed() -> str:
+    """Who was just removed, if there is nobody of that name."""
+    what, name = notices.told()
+    is_so = (
+        what == "removed"
+        and re.fullmatch(r"[A-Za-z0-9_.@-]+", name)
+        and the_site().database.users.find(name) is None
+    )
+    return f"{name} was removed, and all of this user's tokens." if is_so else ""
 
 
 def add() -> Shown | Response:
     """One more."""
-    name, role = text("name"), text("role")
-    try:
-        people.put(name, filled(UserUpdate, {"role": role, "only_new": True}))
-    except ProvisionError as fault:
+    name, role = submitted.text("name"), submitted.text("role")
+    _, fault = submitted.attempt(
+        lambda: people.put(name, submitted.model(UserUpdate, role=role, only_new=True))
+    )
+    if fault:
         return _all(fault, {"name": name[:64], "role": role})
-    return go(f"/admin/users/{quote(name)}")
+    return notices.after(f"/admin/users/{quote(name)}", "added")
 
 
 def show(name: str) -> Shown:
@@ -70,26 +89,26 @@ def _one(name: str, fault: ProvisionError | None = None) -> Shown:
         "is_own": name == the_caller().name,
         "tokens": site.database.access_tokens.all(name),
         "fault": fault,
+        "notice": NOTICES.get(notices.told()[0], "").format(name=name, role=user.role),
     }
-    return Shown("user.html", values, status_with(fault))
+    return Shown("user.html", values, submitted.status_with(fault))
 
 
 def set_role(name: str) -> Shown | Response:
     """Give him another role."""
-    try:
-        people.put(name, filled(UserUpdate, {"role": text("role")}))
-    except InputError as fault:
+    role = submitted.text("role")
+    _, fault = submitted.attempt(lambda: people.put(name, submitted.model(UserUpdate, role=role)))
+    if fault:
         return _one(name, fault)
-    return go(f"/admin/users/{quote(name)}")
+    return notices.after(f"/admin/users/{quote(name)}", "role")
 
 
 def set_password(name: str) -> Shown | Response:
     """Give him another password; who came in by the one before is out."""
-    try:
-        people.set_password(name, new_password())
-    except ProvisionError as fault:
+    _, fault = submitted.attempt(lambda: people.set_password(name, new_password()))
+    if fault:
         return _one(name, fault)
-    return go(f"/admin/users/{quote(name)}")
+    return notices.after(f"/admin/users/{quote(name)}", "password")
 
 
 def new_password() -> PasswordUpdate:
@@ -99,7 +118,7 @@ def new_password() -> PasswordUpdate:
         raise InputError(
             "the new password was not typed the same both times", hint="type it once more, twice"
         )
-    return filled(PasswordUpdate, {"password": "", **values})
+    return submitted.model(PasswordUpdate, **{"password": "", **values})
 
 
 def _typed(name: str) -> str:
@@ -109,12 +128,15 @@ def _typed(name: str) -> str:
 
 def remove(name: str) -> Shown | Response:
     """Forget him and all of his tokens."""
-    try:
-        require_same(name, text("confirmation"), f"the user {name}")
+
+    def act() -> None:
+        submitted.require_word(request.form, name, f"the user {name} would be removed")
         people.remove(name)
-    except InputError as fault:
+
+    _, fault = submitted.attempt(act)
+    if fault:
         return _one(name, fault)
-    return go("/admin/users")
+    return notices.after("/admin/users", "removed", name)
 
 
 PAGES = (

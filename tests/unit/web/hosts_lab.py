@@ -44,6 +44,10 @@ class Browser:
     def post(self, path: str, **fields: object) -> TestResponse:
         return self._client.post(path, data=fields, headers={"Sec-Fetch-Site": "same-origin"})
 
+    def write_down(self) -> None:
+        """What was refused so far is in the audit, without the wait for more of it."""
+        self._client.application.config["REFUSALS"].write()
+
     def log_out(self) -> None:
         """The browser has no cookie any more."""
         self._client.delete_cookie(COOKIE)

@@ -474,16 +474,45 @@ def test_a_failure_opens_its_fix_in_words_for_who_has_no_command_line(site: Site
 
 def test_what_is_paused_goes_on_by_a_button(site: Site, phone: Phone) -> None:
     row = deployed(site, Stage.WRITING, paused=site.clock(), reason="the disk is another")
-    assert "the disk is another" in phone.read("/t/host/vc-1/steps")
-    assert phone.post("/t/host/vc-1/resume").headers["Location"] == "/t/host/vc-1/steps"
-    assert site.database.deployments.get(row.id).paused == 0
-    assert phone.post("/t/host/vc-1/resume").status_code == 409
+    page = phone.get("/t/host/vc-1/steps")
+    assert "the disk is another" in words(page)
+    for _ in range(2):  # who taps twice is shown how it is, and no fault
+        reply = phone.post("/t/host/vc-1/resume", **hidden(page))
+        assert reply.headers["Location"] == "/t/host/vc-1/steps"
+        assert site.database.deployments.get(row.id).paused == 0
+
+
+def test_what_was_paused_for_another_reason_meanwhile_waits_on(site: Site, phone: Phone) -> None:
+    row = deployed(site, Stage.WRITING, paused=site.clock() - 9, reason="the disk is another")
+    shown = hidden(phone.get("/t/host/vc-1/steps"))
+    with site.database.writing():
+        site.database.deployments.put(row.changed(paused=site.clock(), reason="the firmware is another"))
+    reply = phone.post("/t/host/vc-1/resume", **shown)
+    assert reply.status_code == 409 and "paused once more since this page was shown" in words(reply)
+    assert "the firmware is another" in words(reply) and site.database.deployments.get(row.id).paused
+
+
+@pytest.mark.parametrize("act", ["resume", "cancel"])
+def test_a_button_means_the_order_that_was_shown(site: Site, phone: Phone, act: str) -> None:
+    deployed(site, Stage.WRITING, paused=site.clock(), reason="the disk is another")
+    shown = hidden(phone.get("/t/host/vc-1/steps"))
+    phone.post("/t/host/vc-1/cancel", **shown)
+    row = deployed(site, Stage.WRITING, paused=site.clock(), reason="the firmware is another")
+    for form in (shown, {}):
+        reply = phone.post(f"/t/host/vc-1/{act}", **form)
+        assert reply.status_code == 409 and "another order since this page was shown" in words(reply)
+        assert "the firmware is another" in words(reply)
+        assert 'hx-sse:connect="/t/host/vc-1/steps"' in reply.text
+    now = site.database.deployments.get(row.id)
+    assert (now.stage, now.paused > 0) == (Stage.WRITING, True)
 
 
 def test_a_deployment_is_stopped_by_who_stands_there(client: FlaskClient, site: Site, phone: Phone) -> None:
     row = deployed(site, Stage.NETBOOTING)
     assert Phone(client, site, Role.VIEWER).post("/t/host/vc-1/cancel").status_code == 403
-    assert phone.post("/t/host/vc-1/cancel").status_code == 303
+    shown = hidden(phone.get("/t/host/vc-1/steps"))
+    for _ in range(2):
+        assert phone.post("/t/host/vc-1/cancel", **shown).status_code == 303
     assert site.database.deployments.get(row.id).stage == Stage.CANCELLED
     text = phone.read("/t/host/vc-1/steps")
     assert "Cancelled by a-technician" in text and "Try again" in text

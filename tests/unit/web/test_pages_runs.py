@@ -260,7 +260,7 @@ def test_cancelling_asks_first_and_then_ends_it(site: Site, client: FlaskClient,
     assert ended.stage == Stage.CANCELLED
     assert site.database.events.of(row.id)[-1].data.by == "a-technician"  # type: ignore[attr-defined]
     late = press(client, f"/deployments/{row.id}/cancel", Role.TECHNICIAN)
-    assert late.status_code == 409 and "is cancelled already" in seen(late)
+    assert (late.status_code, late.headers["Location"]) == (303, f"/deployments/{row.id}")
     assert "It is cancelled already" in seen(ask(client, f"/deployments/{row.id}/cancel", Role.TECHNICIAN))
 
 
@@ -281,7 +281,11 @@ def test_what_is_paused_is_let_go_on(site: Site, client: FlaskClient, clock: Clo
     page = ask(client, f"/deployments/{row.id}", Role.TECHNICIAN)
     assert "another machine has its nonce" in seen(page) and "paused" in seen(page)
     assert f"/deployments/{row.id}/resume" in posts_to(page)
-    assert press(client, f"/deployments/{row.id}/resume", Role.TECHNICIAN).status_code == 303
+    late = press(client, f"/deployments/{row.id}/resume", Role.TECHNICIAN, paused="1.5")
+    assert late.status_code == 409 and "paused once more since this page was shown" in seen(late)
+    paused = {"paused": str(site.database.deployments.get(row.id).paused)}
+    assert paused["paused"] in page.text
+    assert press(client, f"/deployments/{row.id}/resume", Role.TECHNICIAN, **paused).status_code == 303
     assert site.database.deployments.get(row.id).paused == 0
 
 
@@ -484,7 +488,10 @@ def test_a_run_is_paused_resumed_and_cancelled(site: Site, client: FlaskClient) 
     page = ask(client, "/runs/r-1", Role.OPERATOR)
     assert "The run is paused" in seen(page) and "/runs/r-1/resume" in posts_to(page)
     assert "/runs/r-1/pause" not in posts_to(page)
-    assert press(client, "/runs/r-1/resume", Role.OPERATOR).status_code == 303
+    assert press(client, "/runs/r-1/resume", Role.OPERATOR, paused="1.5").status_code == 409
+    paused = {"paused": str(site.database.deployments.get(rows[0].id).paused)}
+    assert paused["paused"] in page.text
+    assert press(client, "/runs/r-1/resume", Role.OPERATOR, **paused).status_code == 303
     assert not any(site.database.deployments.get(row.id).paused for row in rows)
     question = ask(client, "/runs/r-1/cancel", Role.OPERATOR)
     assert "3 hosts that wait will not begin" in seen(question)
