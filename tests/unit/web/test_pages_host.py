@@ -51,7 +51,7 @@ class TestHost:
             assert (f"{NEW}/deploy" in page, f"{NEW}/remove" in page) == may
             assert (f"{NEW}/lock" in page, f"{NEW}/edit" in page) == may
 
-    @pytest.mark.parametrize(("name", "first"), [(NEW, "Deploy …"), (WRITING, "Open the deployment")])
+    @pytest.mark.parametrize(("name", "first"), [(NEW, "Deploy…"), (WRITING, "Open the deployment")])
     def test_what_is_done_first_depends_on_how_it_stands(self, browser: As, name: str, first: str) -> None:
         page = browser(Role.TECHNICIAN).see(f"/hosts/{name}")
         buttons = page.partition('id="actions"')[2].partition("</div>")[0]

@@ -95,7 +95,7 @@ def test_why_nothing_came_of_it_is_told(site: Site, operator: Browser) -> None:
     where = ask(operator, action="test")
     answer(site, BmcResult(error=BmcFault(message="it is silent", hint="its cable?", code=201, exit=5)))
     said = words(operator.see(where))
-    assert "not done" in said and "it is silent" in said and "its cable?" in said and "PV-201" in said
+    assert "not done" in said and "it is silent" in said and "Its cable?" in said and "PV-201" in said
     number = where.rpartition("/")[2]
     assert operator.get(f"/hosts/vc-0014/bmc/{number}").status_code == 404, "it was asked of another"
     assert operator.get(f"/hosts/{NEW}/bmc/99999").status_code == 404
