@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from flask import Response, copy_current_request_context, current_app, request
 
@@ -30,7 +31,7 @@ STALE = 10.0  # seconds after which a part is rendered anew although nothing was
 KEPT = 48  # parts, of which those that nobody has asked for are forgotten first
 MOST, MOST_OF_ONE = 120, 24  # streams of pages, of all and of one person; the process has more threads
 HEARTBEAT = 5.0  # seconds of silence after which a comment is sent: it also shows us who has gone
-GONE = "event: gone\ndata: {}\n\n"
+GONE = b"event: gone\ndata: {}\n\n"
 _TIMES = re.compile(r"(<time [^>]*>)[^<]*(</time>)")  # how long ago: each browser counts on by itself
 
 
@@ -45,6 +46,12 @@ class LivePart:
     text: str
     digest: str
     count: int = -1
+
+    @cached_property
+    def message(self) -> bytes:
+        """As it is sent to all who follow it; each line is a field of its own."""
+        lines = "".join(f"data: {line}\n" for line in self.text.splitlines() if line.strip())
+        return f"id: {self.digest}\n{lines}\n".encode()
 
 
 class _Kept:
@@ -145,8 +152,8 @@ def follow(render: Callable[[], LivePart]) -> EventStream:
     return reply
 
 
-def _messages(look: Callable[[], LivePart], listener: Listener, seen: str) -> Iterator[str]:
-    yield BEGIN
+def _messages(look: Callable[[], LivePart], listener: Listener, seen: str) -> Iterator[bytes]:
+    yield BEGIN.encode()
     told = time.monotonic()
     while True:
         try:
@@ -159,17 +166,12 @@ def _messages(look: Callable[[], LivePart], listener: Listener, seen: str) -> It
             return
         now = time.monotonic()
         if part.digest != seen:
-            yield _message(part.digest, part.text)
+            yield part.message
             seen, told = part.digest, now
         elif now - told >= HEARTBEAT:
-            yield PULSE
+            yield PULSE.encode()
             told = now
         time.sleep(PAUSE)
         listener.wait(
             part.count, min(STALE, HEARTBEAT)
         )  # not the count of now: the part may be older than the look at it
-
-
-def _message(digest: str, text: str) -> str:
-    lines = "".join(f"data: {line}\n" for line in text.splitlines() if line.strip())
-    return f"id: {digest}\n{lines}\n"

@@ -14,14 +14,19 @@ from provisioner.domain.events.order import OrderCancelled
 from provisioner.domain.person import ROOT, Caller, Role
 from provisioner.domain.stage import Stage
 from provisioner.errors import RefusedError
+from provisioner.web import event_stream
 from provisioner.web.pages import live
 from provisioner.web.pages.routes import PAGES
 from tests.wire.web.pages import every_page
 from tests.wire.web.pages.browserlab import Theme, window
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from playwright.sync_api import Browser
 
+    from provisioner.state.notify import Listener
+    from provisioner.web.pages.live import LivePart
     from tests.wire.web.pages.conftest import Served
 
 PASSWORD = "several words together"
@@ -97,14 +102,13 @@ def test_a_page_whose_stream_is_refused_keeps_what_it_shows_and_goes_on_later(
     def refuse(*_: object) -> None:
         raise RefusedError("too many", code=710)
 
-    slots = live.slots_of
-    monkeypatch.setattr(live, "slots_of", refuse)
+    monkeypatch.setattr("provisioner.web.pages.live.slots_of", refuse)
     with window(browser, served.url, served.site) as made:
         page = made.open("/")
         expect(page.locator("#lost")).to_contain_text("Too many pages are open", timeout=15_000)
         there = page.locator(f"#m-{row.id}, #t-{row.id}")
         expect(there).to_have_count(1)
-        monkeypatch.setattr(live, "slots_of", slots)
+        monkeypatch.setattr("provisioner.web.pages.live.slots_of", event_stream.slots_of)
         record(served.site, row.id, OrderCancelled(by="mia"), source="operator")
         expect(there).to_have_count(0, timeout=15_000)
         expect(page.locator("#lost")).to_be_hidden()
@@ -200,14 +204,16 @@ def test_a_page_that_is_left_open_for_a_day_keeps_its_memory(
     browser: Browser, served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(live, "PAUSE", 0.0)  # a day in minutes
-    sent: SimpleQueue[str] = SimpleQueue()
-    message = live._message
+    sent: SimpleQueue[bytes] = SimpleQueue()
+    messages = live._messages
 
-    def noted(digest: str, text: str) -> str:
-        sent.put(digest)
-        return message(digest, text)
+    def noted(look: Callable[[], LivePart], listener: Listener, seen: str) -> Iterator[bytes]:
+        for each in messages(look, listener, seen):
+            if each.startswith(b"id:"):
+                sent.put(each[:40])
+            yield each
 
-    monkeypatch.setattr(live, "_message", noted)
+    monkeypatch.setattr(live, "_messages", noted)
     with window(browser, served.url, served.site) as made:
         page = made.open("/")
         tools = page.context.new_cdp_session(page)
