@@ -60,7 +60,7 @@ def test_the_schedule_runs_every_long_tier() -> None:
     for command in (
         *("make test-long", "make test-roles", "make rehearse-faults", "make rehearse-matrix"),
         *("make test-model", "make test-mutants", "make test-strain", "make test-crash"),
-        *("make test-diagnosis", "make rehearse-gpus"),
+        *("make test-diagnosis", "make rehearse-gpus", "make page-load"),
         *('ARGS="--hosts 3"', 'ARGS="--bmc redfish"'),
     ):
         assert command in script
