@@ -198,4 +198,4 @@ class PowerDriver(BmcDriver):
 
     def sentence(self, bmc: "Bmc") -> str:
         """How a host with this BMC will be powered, for a plan."""
-        return self.plan.format(driver=self.name, address=bmc.address)
+        return self.plan.format(driver=self.title, address=bmc.address)

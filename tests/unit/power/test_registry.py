@@ -26,5 +26,5 @@ def test_a_console_is_had_by_ipmi_only(bmc: dict[str, str], driver: str | None) 
 def test_a_plan_says_how_a_host_is_powered() -> None:
     bmc = Bmc.model_validate({"driver": "redfish", "address": "10.0.0.9"})
     redfish, manual = registry.find("redfish", "vc-1"), registry.find("manual", "vc-1")
-    assert redfish.sentence(bmc) == "redfish at 10.0.0.9: boot device network, then power on or reset"
+    assert redfish.sentence(bmc) == "Redfish at 10.0.0.9: boot device network, then power on or reset"
     assert manual.sentence(Bmc()) == "by hand: you will be asked to press the button"

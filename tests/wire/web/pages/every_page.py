@@ -38,7 +38,6 @@ EXAMPLES = {
     "/deployments/<path:ident>/cancel": "/deployments/vc-0004/cancel",
     "/deployments/<path:ident>/retry": "/deployments/vc-0010/retry",
     "/explain/<code>": "/explain/PV-342",
-    "/images/diff": "/images/diff?a=vault-os@2026.11.2&b=vault-os@2026.10.1",
     "/images/<name>": "/images/vault-os@2026.11.2",
     "/images/<name>/remove": "/images/vault-os@2026.10.1/remove",
     "/network/machines/<mac>": f"/network/machines/{STRANGER}",

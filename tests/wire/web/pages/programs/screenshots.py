@@ -40,7 +40,7 @@ PAGES = {
     "network-machine": f"/network/machines/{every_page.STRANGER}",
     "images": "/images",
     "image": every_page.EXAMPLES["/images/<name>"],
-    "image-diff": every_page.EXAMPLES["/images/diff"],
+    "image-diff": "/images/diff",
     "reports": "/reports",
     "report": f"/reports/{every_page.REPORT}",
     "racks": "/reports/racks",
@@ -148,7 +148,9 @@ def main() -> None:
         with pagelab.served(site) as url:
             draw(browser, url, site, folder)
     drawn = sorted(folder.glob("*.png"))
-    run.run(["pngquant", "--force", "--ext", ".png", "--speed", "1", "--strip", "64", *drawn])  # colours
+    run.run(
+        ["pngquant", "--force", "--ext", ".png", "--speed", "1", "--strip", "64", *drawn], timeout=600
+    )  # colours
 
 
 if __name__ == "__main__":
