@@ -21,7 +21,7 @@ from provisioner.system.units import duration, size
 
 LITTLE, LEAST = 10e9, 1e9  # bytes of room: a warning, a fault
 DRIFT = 2.0  # seconds between the service's clock and the machine's that mean nothing
-PATIENCE = alive.SILENT  # seconds within which the worker answers, and ends what is late
+PATIENCE = 120.0  # seconds within which the worker answers, and ends what is late
 SHOWN = 4
 Check = Callable[[Site], Iterator[CheckLine]]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from provisioner.system.clock import BOOT_ID
 
-SILENT = 120.0  # seconds: the worker looks every two, and may wait for a full disk or a held database
+SILENT = 60.0  # seconds: the worker looks every two, and may wait for a full disk or a held database
 
 
 def alive_file(state: Path) -> Path:
