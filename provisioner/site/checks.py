@@ -13,7 +13,7 @@ from provisioner.domain.check_line import CheckLine
 from provisioner.errors import DamagedDatabaseError, FileError, NewerFolderError, ProvisionError
 from provisioner.site import interface, lan, ports
 from provisioner.site.site import Site
-from provisioner.state import alive, boot_files, disk_usage, integrity, secret_keys, site_certificate
+from provisioner.state import boot_files, disk_usage, integrity, secret_keys, site_certificate
 from provisioner.state.image_files import is_trusted, trusted_keys
 from provisioner.state.secrets import secrets_folder
 from provisioner.system import file_fault, sealed_box
