@@ -117,6 +117,7 @@ def test_a_tier_that_fails_does_not_stop_the_others(tmp_path: Path) -> None:
         "matrix",
         "gpus",
         "installed",
+        "page-load",
         "fleet",
         "redfish",
     ]

@@ -82,7 +82,7 @@ def test_the_worker_powers_a_host_by_it(relayed: Site, board: RelayBoard) -> Non
 def test_a_plan_says_it_and_its_console_is_none(relayed: Site) -> None:
     host = relayed.database.hosts.get("vc-1")
     made = plan.make(relayed, host, relayed.database.images.all()[0], Terms())
-    assert made.power == "relay at 10.0.0.7: boot device network, then power on or reset"
+    assert made.power == "a relay board at 10.0.0.7: boot device network, then power on or reset"
     assert registry.console_driver(host.bmc) is None
 
 

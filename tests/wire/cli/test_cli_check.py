@@ -73,7 +73,7 @@ def test_what_is_wrong_comes_first_with_what_to_do(lan: Namespace, checked: Insi
     marks = [row[0] for row in rows if row[0] in "✗!?✓"]
     assert marks == sorted(marks, key="✗!?✓".index) and marks[0] == "✗"
     red = "\n".join(rows[: next(number for number, row in enumerate(rows) if row[0] in "!?✓")])
-    assert f"{name} is not there" in red and "(PV-672)" in red and "→ provision ramdisk build" in red
+    assert f"{name} is missing" in red and "(PV-672)" in red and "→ provision ramdisk build" in red
     assert f"/boot/files/{name}: it is not there" in red
 
 
