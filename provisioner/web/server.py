@@ -3,6 +3,7 @@
 What machines ask can neither hold up nor end the process that people ask.
 """
 
+import gc
 import logging
 import resource
 import signal
@@ -209,6 +210,12 @@ def _say_that_it_ended(pulse: Pulse, service: str, arbiter: Arbiter, worker: Wor
         pulse.replaced(f"{service}: the process that answers requests {how}; it is started again")
 
 
+def _keep_what_is_loaded(_: Worker) -> None:
+    """The collector looks no more at what stays for ever: that took it 0.2 to 0.4 s, in the midst of an answer."""
+    gc.collect()
+    gc.freeze()
+
+
 def options(pulse: Pulse, service: str, places: list[str], sentence: str) -> dict[str, object]:
     """gunicorn's settings, each with its reason; `sentence` is said once it answers at the `places`."""
     return {
@@ -228,6 +235,7 @@ def options(pulse: Pulse, service: str, places: list[str], sentence: str) -> dic
         "control_socket_disable": True,
         # its first sign of life is the fork: gunicorn would wait for ever for one that hangs before it serves
         "pre_fork": lambda server, worker: worker.tmp.notify(),
+        "post_worker_init": _keep_what_is_loaded,
         "post_fork": lambda server, worker: die_with_parent(),
         "child_exit": lambda server, worker: _say_that_it_ended(pulse, service, server, worker),
         "when_ready": lambda server: pulse.ready(f"{service}: {sentence}"),

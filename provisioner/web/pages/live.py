@@ -26,9 +26,10 @@ from provisioner.web.request import the_caller
 
 log = logging.getLogger(__name__)
 MEDIA_TYPE = "text/event-stream"
-PAUSE = 1.0  # seconds between two looks of one stream: nobody reads quicker
+PAUSE = 2.0  # seconds between two looks of one stream: nobody reads quicker; the first change is told at once
+FRESH = 1.0  # seconds for which a part is shown although something has happened since
 STALE = 10.0  # seconds after which a part is rendered anew although nothing was told: silence counts too
-KEPT = 48  # parts, of which those that nobody has asked for are forgotten first
+KEPT = 16  # parts, of which those that nobody has asked for are forgotten first
 MOST, MOST_OF_ONE = 120, 24  # streams of pages, of all and of one person; the process has more threads
 HEARTBEAT = 5.0  # seconds of silence after which a comment is sent: it also shows us who has gone
 GONE = b"event: gone\ndata: {}\n\n"
@@ -66,7 +67,7 @@ class _Kept:
     def is_good(self, part: LivePart, count: int, turn: int, now: float) -> bool:
         """Whether it may be shown: nothing has happened since, or not long ago, and nothing by a page."""
         age = now - self.rendered
-        return self.turn == turn and age < (STALE if part.count == count else PAUSE)
+        return self.turn == turn and age < (STALE if part.count == count else FRESH)
 
 
 class ElsewhereNow(Exception):

@@ -333,7 +333,8 @@ def first_of(reply: Any) -> Message:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live, "PAUSE", 0.0)
-    monkeypatch.setattr(live, "STALE", 0.05)
+    monkeypatch.setattr(live, "FRESH", 0.0)
+    monkeypatch.setattr(live, "STALE", 0.0)
 
 
 def test_the_live_part_is_sent_whole_and_only_when_it_says_something_else(
@@ -383,7 +384,7 @@ def test_many_look_at_what_is_rendered_once(
 def test_what_happens_between_a_page_and_its_stream_is_not_missed(
     site: Site, browser: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(live, "PAUSE", 0.5)
+    monkeypatch.setattr(live, "FRESH", 0.5)
     monkeypatch.setattr(live, "STALE", 3600.0)
     row = pagelab.fill(site)[1]
     seen = first_of(follow(browser)).last_event_id

@@ -204,6 +204,7 @@ def test_a_page_that_is_left_open_for_a_day_keeps_its_memory(
     browser: Browser, served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(live, "PAUSE", 0.0)  # a day in minutes
+    monkeypatch.setattr(live, "FRESH", 0.0)
     sent: SimpleQueue[bytes] = SimpleQueue()
     messages = live._messages
 
