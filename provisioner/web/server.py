@@ -211,7 +211,7 @@ def _say_that_it_ended(pulse: Pulse, service: str, arbiter: Arbiter, worker: Wor
 
 
 def _keep_what_is_loaded(_: Worker) -> None:
-    """The collector looks no more at what stays for ever: that took it 0.2 to 0.4 s, in the midst of an answer."""
+    """The collector looks no more at what stays for ever: that took it 0.2 s and more amid an answer."""
     gc.collect()
     gc.freeze()
 
