@@ -38,9 +38,7 @@ class HostRow:
     @property
     def look(self) -> Look:
         """How it stands."""
-        if self.going and self.going.is_stuck and not self.verified:
-            return look.STUCK
-        return look.of_host(self.last, is_verified=self.verified)
+        return moving.look_of(self.last, self.going, is_verified=self.verified)
 
     @property
     def changed(self) -> float:

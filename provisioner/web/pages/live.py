@@ -173,6 +173,5 @@ def _messages(look: Callable[[], LivePart], listener: Listener, seen: str) -> It
             yield PULSE.encode()
             told = now
         time.sleep(PAUSE)
-        listener.wait(
-            part.count, min(STALE, HEARTBEAT)
-        )  # not the count of now: the part may be older than the look at it
+        # not the count of now: the part may be older than the look at it
+        listener.wait(part.count, min(STALE, HEARTBEAT))

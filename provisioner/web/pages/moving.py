@@ -135,6 +135,12 @@ def active(rows: Iterable[PublicDeployment], at_once: int = IN_A_LIST) -> dict[s
 
 def look_of_host(row: PublicDeployment | None, *, is_verified: bool) -> Look:
     """How a host is, by the order that counts; `is_verified` where it is verified by an SSH key just now."""
-    going = active([row] if row else [])
-    is_stuck = row is not None and row.id in going and going[row.id].is_stuck
-    return look.STUCK if is_stuck and not is_verified else look.of_host(row, is_verified=is_verified)
+    going = active([row]).get(row.id) if row else None
+    return look_of(row, going, is_verified=is_verified)
+
+
+def look_of(row: PublicDeployment | None, going: Moving | None, *, is_verified: bool) -> Look:
+    """Likewise, where it is known already how the order goes; `going` is None for one that does not."""
+    if going and going.is_stuck and not is_verified:
+        return look.STUCK
+    return look.of_host(row, is_verified=is_verified)
