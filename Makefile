@@ -9,8 +9,8 @@ COMMIT = $(shell git describe --always --dirty --abbrev=40 --exclude='*')
 WANTED := $(shell sed -e 's/\#.*//' debian-packages.txt)
 
 # How tests are spread over processes: a file stays in one, for its tests share a service; they wait often, so there is
-# one process more than there are processors.
-PARALLEL ?= -n $(shell expr $$(nproc) + 1) --dist loadfile
+# one process more than there are processors. The order is that of tests/conftest.py.
+PARALLEL ?= -n $(shell expr $$(nproc) + 1) --dist loadfile --no-loadscope-reorder
 
 .PHONY: help packages venv setup quick unit test lint scheduled rehearse rehearse-faults rehearse-matrix rehearse-gpus test-adversary test-model test-mutants test-strain test-crash test-diagnosis test-long test-roles accept-gpu bench image image-base image-seed image-mirror image-gate image-twice deb test-installed lock page-load page-screenshots golden clean
 

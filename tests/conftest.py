@@ -47,6 +47,22 @@ Flask.jinja_options = {"bytecode_cache": CompiledTemplates()}
 Flask.url_rule_class = CompiledRule
 
 LISTED = Path(__file__).with_name("skips.txt")
+UNIT = Path(__file__).with_name("unit")
+LAST = 0.2  # of the unit tests' files: they are short, so that all processes end at the same time
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files whose tests wait for programs stand between those whose tests compute; each stays whole."""
+    units: dict[Path, list[pytest.Item]] = {}
+    others: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        (units if UNIT in item.path.parents else others).setdefault(item.path, []).append(item)
+    step = len(others) / (len(units) * (1 - LAST)) if units else 0.0
+    places = [(number + 0.0, part) for number, part in enumerate(others.values())]
+    places += [(number * step + 0.5, part) for number, part in enumerate(units.values())]
+    places.sort(key=lambda place: place[0])
+    items[:] = [item for _, part in places for item in part]
 
 
 def _allowed() -> dict[str, str]:

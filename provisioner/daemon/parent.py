@@ -24,7 +24,7 @@ from provisioner.system.pulse import READY, REPLACED
 from provisioner.system.sd_notify import SystemdNotifier
 from provisioner.system.units import duration
 
-READY_LIMIT = 30.0  # seconds that a service may take to open its ports
+READY_LIMIT = 60.0  # seconds that a service may take to open its ports, as TimeoutStartSec of its unit
 # Seconds without a pulse after which a process counts as hung: longer than a loop may wait for another's
 # transaction (BUSY_SECONDS in state/connection.py), and with a new start less than half a minute.
 SILENCE_LIMIT = 20.0

@@ -62,7 +62,7 @@ def replace(
     A lock of before stays, whatever is said of it. With `only_new` no host is replaced. `shown` are the hosts
     as they were when it was made out of them: all that is known of the names of `hosts` and `gone`.
 
-    Raises, and changes nothing then, ServiceError (PV-614), and what `remove_host` and `remove_profile`
+    Raises, and changes nothing then, RefusedError (PV-614), and what `remove_host` and `remove_profile`
     raise; InventoryError: PV-110 for what no two hosts may share, PV-111 for a BMC's address that is not its
     own; InputError (PV-110) for a host that is known with `only_new`; RefusedError: PV-132 where a host that
     is deployed would get another machine, BMC, disk or profile, PV-146 where one is not as it was `shown`.

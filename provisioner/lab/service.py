@@ -17,7 +17,7 @@ from provisioner.errors import ServiceError
 from provisioner.system.sockets import bind
 
 END_LIMIT = 20.0  # seconds until all processes of a killed service must have ended
-START_LIMIT = 60.0  # seconds until all services must be ready
+START_LIMIT = 90.0  # seconds until all services must be ready
 PORTS = (
     (socket.SOCK_DGRAM, 67),
     (socket.SOCK_DGRAM, 69),

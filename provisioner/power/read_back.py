@@ -42,18 +42,19 @@ def ordered(read: Read, doubt: Doubt | None, wanted: str, settle: float) -> Powe
 
 
 def settled(read: Read, wanted: str, settle: float) -> PowerResult:
-    """Read until it is so, for `settle` seconds at most.
+    """Read until it is so; the last look begins `settle` seconds from now or later, however slow a look is.
 
     The order was taken: what the BMC shows late, or cannot show, is a note and no error.
     """
     until = time.monotonic() + settle
     shown = PowerResult("unknown")
     while True:
+        began = time.monotonic()
         with suppress(PowerError):
             shown = read()
             if shown.state == wanted:
                 return shown
-        if time.monotonic() > until:
+        if began >= until:
             late = f"still shows power {shown.state} after {settle:.0f} s"
             note = f"the BMC took the order for power {wanted} and {late}"
             return PowerResult(shown.state, confirmed=False, note=note)

@@ -67,7 +67,7 @@ class Database(Connection):
     def put_inventory(self, hosts: list[Host], profiles: list[Profile], pool: AddressRange) -> None:
         """Add or replace hosts and profiles in one transaction; each MAC gets a fixed address of `pool`.
 
-        Raises ServiceError (PV-614) where the pool is full; then nothing is changed.
+        Raises RefusedError (PV-614) where the pool is full; then nothing is changed.
         """
         with self.writing():
             self.write_inventory(hosts, profiles, pool)

@@ -5,7 +5,7 @@ from ipaddress import IPv4Address
 from typing import Literal, NamedTuple
 
 from provisioner.domain.host import Host
-from provisioner.errors import ServiceError, UnreadableError
+from provisioner.errors import RefusedError, UnreadableError
 from provisioner.settings import AddressRange
 from provisioner.state.connection import SqlValue, Table, first_of
 
@@ -62,8 +62,8 @@ class Macs(Table):
     def put(self, host: Host, pool: AddressRange) -> None:
         """Give each MAC of a host its fixed address of `pool`, inside the caller's transaction.
 
-        MACs that the host no longer has are forgotten. Raises ServiceError: PV-614, no address is free;
-        PV-600, no transaction is open.
+        MACs that the host no longer has are forgotten. Raises RefusedError (PV-614): no address is free;
+        ServiceError (PV-600): no transaction is open.
         """
         self._connection.require_transaction()
         wanted: dict[str, Literal["host", "bmc"]] = dict.fromkeys(host.macs, "host")
@@ -87,7 +87,7 @@ class Macs(Table):
             address = str(IPv4Address(number))
             if address not in taken:
                 return address
-        raise ServiceError(
+        raise RefusedError(
             f"no address is free in {pool.first}-{pool.last}", hint="enlarge dhcp.hosts", code=614
         )
 

@@ -82,7 +82,7 @@ class _EventHandler:
             self._on_output(name, self.play.outputs[name], float(str(data.get("duration") or 0)))
         elif end == "unreachable":
             self.play.result = "unreachable"
-            self.play.sentence = ssh.explain_unreachable(self._route.target, str(result.get("msg", "")))
+            self.play.sentence = ssh.explain_failure(self._route, str(result.get("msg", "")))
         elif end == "failed":
             self.play.result = "failed"
             self.play.sentence = f"the task {data.get('task', '')!r} failed: {_why(result)}"

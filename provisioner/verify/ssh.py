@@ -15,6 +15,7 @@ from provisioner.verify.model import SshTarget
 
 CONNECT_SECONDS = 10
 PYTHON = "/usr/bin/python3"
+UNSENT = "Data could not be sent to remote host"  # Ansible's words where ssh ended first; ssh's own are lost
 _KEY = re.compile(r"((?:ssh|sk-ssh|ecdsa|sk-ecdsa)-[a-z0-9@.-]+) ([A-Za-z0-9+/]+={0,2})(?: .*)?")
 
 
@@ -151,6 +152,18 @@ def require_usable(key: Path) -> None:
         hint="give the private half, as ssh-keygen wrote it; NAME.pub is the public one",
         code=571,
     )
+
+
+def explain_failure(route: Route, message: str) -> str:
+    """Likewise; where Ansible has lost what ssh said, ssh is asked once more."""
+    if UNSENT in message:
+        try:
+            done = run.run(["ssh", *login(route), "true"], check=False, timeout=60)
+        except ProgramError:
+            return explain_unreachable(route.target, message)
+        if done.returncode == 255:
+            message = done.stderr.decode(errors="replace")
+    return explain_unreachable(route.target, message)
 
 
 def explain_unreachable(target: SshTarget, message: str) -> str:

@@ -48,7 +48,7 @@ def _choice() -> Choice:
     form = {**request.form.to_dict(), "hosts": ""}
     if form.get("scope") == "fitting":
         wanted = {key.removeprefix(FILTER): value for key, value in form.items() if key.startswith(FILTER)}
-        names = [row.host.name for row in hosts.listing(HostFilter.of(wanted)).fitting]
+        names = list(hosts.listing(HostFilter.of(wanted)).names)
     else:
         names = request.form.getlist("host") or request.form.get("hosts", "").split()
     known = the_site().database.hosts.known(names)

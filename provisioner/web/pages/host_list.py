@@ -188,14 +188,15 @@ def _rack(host: Host) -> str:
 
 @dataclass(frozen=True)
 class HostListing:
-    """What a page shows: `rows` of those that fit, how many `fit`, of how many in `total`; `fault` of select.
+    """What a page shows: its `rows`, the `names` of all that fit, of how many in `total`; `fault` of select.
 
     `counts` has how many fit of each kind, were it the state that is asked for; `racks`, `profiles` and
     `images` are what there is to choose from.
     """
 
     wanted: HostFilter
-    fitting: tuple[HostRow, ...]
+    names: tuple[str, ...]
+    rows: tuple[HostRow, ...]
     total: int
     counts: Mapping[str, int]
     racks: tuple[str, ...]
@@ -206,17 +207,7 @@ class HostListing:
     @property
     def first(self) -> int:
         """The number of the first row that is shown, from 0."""
-        return (min(self.wanted.page, self.pages) - 1) * AT_ONCE
-
-    @property
-    def rows(self) -> tuple[HostRow, ...]:
-        """Those of the page that is asked for."""
-        return self.fitting[self.first : self.first + AT_ONCE]
-
-    @property
-    def pages(self) -> int:
-        """How many pages there are."""
-        return max(1, -(-len(self.fitting) // AT_ONCE))
+        return _first(self.wanted.page, len(self.names))
 
 
 def choose(rows: list[HostRow], wanted: HostFilter) -> HostListing:
@@ -229,9 +220,11 @@ def choose(rows: list[HostRow], wanted: HostFilter) -> HostListing:
     key = ORDERS[wanted.sort.removeprefix("-")]
     fitting.sort(key=lambda row: _natural(row.host.name))
     fitting.sort(key=key, reverse=wanted.sort.startswith("-"))
+    first = _first(wanted.page, len(fitting))
     return HostListing(
         wanted=wanted,
-        fitting=tuple(fitting),
+        names=tuple(row.host.name for row in fitting),
+        rows=tuple(fitting[first : first + AT_ONCE]),
         total=len(rows),
         counts={**counts, "": len(like)},
         racks=_distinct(_rack(row.host) for row in rows),
@@ -239,6 +232,12 @@ def choose(rows: list[HostRow], wanted: HostFilter) -> HostListing:
         images=_distinct(row.image for row in rows),
         fault=fault,
     )
+
+
+def _first(page: int, fitting: int) -> int:
+    """The number of the first row of a page, or of the last page where there are fewer."""
+    last = max(1, -(-fitting // AT_ONCE))
+    return (min(page, last) - 1) * AT_ONCE
 
 
 def _terms(select: str) -> tuple[tuple[Term, ...], InputError | None]:

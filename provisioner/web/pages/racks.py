@@ -4,7 +4,6 @@ import time
 
 from flask import Response, request
 
-from provisioner.certificate import rack_pages
 from provisioner.deployment import racks
 from provisioner.domain.person import Role
 from provisioner.errors import NotFoundError
@@ -28,6 +27,8 @@ def sheet() -> Response:
 
     Raises NotFoundError: no host is in such a rack.
     """
+    from provisioner.certificate import rack_pages  # takes a while to import
+
     site, wanted = the_site(), request.args.get("rack")
     found = [each for each in racks.all_racks(site) if wanted is None or each.name == wanted]
     if not found:

@@ -15,7 +15,7 @@ from provisioner.domain.hardware import HardwareFacts
 from provisioner.domain.host import Bmc, Host
 from provisioner.domain.profile import Hints, Installer, Profile
 from provisioner.domain.stage import Stage
-from provisioner.errors import NotFoundError, ProvisionError, RefusedError, ServiceError
+from provisioner.errors import NotFoundError, ProvisionError, RefusedError
 from provisioner.settings import AddressRange
 from provisioner.site.site import Site
 from provisioner.state import image_folders, secrets
@@ -301,7 +301,7 @@ def test_a_dry_run_refuses_what_would_be_refused_and_changes_nothing(site: Site,
     ]
     profiles, gone = [Profile(name="p9")], inventory_update.Removals(hosts=("vc-1",))
     for dry_run in (True, False):
-        with pytest.raises(ServiceError, match="no address is free") if is_full else nullcontext():
+        with pytest.raises(RefusedError, match="no address is free") if is_full else nullcontext():
             inventory_update.replace(site, new, profiles, gone, by="bob", dry_run=dry_run)
         after = site.database.hosts.all(), site.database.macs.all(), site.database.profiles.all()
         assert (after == before) == (dry_run or is_full)

@@ -57,6 +57,16 @@ def test_a_look_that_fails_is_repeated(now: list[float]) -> None:
     assert read_back.settled(read, "on", 20).state == "on"
 
 
+@pytest.mark.parametrize("took", [1.0, 9.0])
+def test_what_was_done_in_time_is_seen_however_slow_a_look_is(now: list[float], took: float) -> None:
+    def read() -> PowerResult:
+        shown = "off" if now[0] < 1.5 else "on"
+        now[0] += took  # it is answered after it was looked at
+        return PowerResult(shown)
+
+    assert read_back.ordered(read, REFUSED, "on", 20).state == "on"
+
+
 @pytest.mark.parametrize(("shown", "orders"), [("on", 0), ("off", 1), ("unknown", 1)])
 def test_a_host_that_is_not_seen_on_after_its_reset_is_powered_on(
     now: list[float], shown: str, orders: int

@@ -17,7 +17,14 @@ from provisioner.domain.events.payload import Unknown
 from provisioner.domain.host import Bmc, Host
 from provisioner.domain.profile import Profile
 from provisioner.domain.stage import Stage
-from provisioner.errors import Exit, NewerFolderError, NotFoundError, ServiceError, SettingsError
+from provisioner.errors import (
+    Exit,
+    NewerFolderError,
+    NotFoundError,
+    RefusedError,
+    ServiceError,
+    SettingsError,
+)
 from provisioner.settings import AddressRange
 from provisioner.site.site import Site
 from provisioner.state.database import Database
@@ -67,7 +74,7 @@ def test_every_mac_keeps_one_address_of_its_own(site: Site) -> None:
 
 def test_a_full_range_is_said_and_leaves_nothing_behind(site: Site) -> None:
     pool = AddressRange(first=IPv4Address("10.77.0.64"), last=IPv4Address("10.77.0.64"))
-    with pytest.raises(ServiceError, match="no address is free") as caught:
+    with pytest.raises(RefusedError, match="no address is free") as caught:
         site.database.put_inventory(
             [Host(name="vc-9", macs=("52:54:00:00:00:09",), profile="cube")], [Profile(name="p9")], pool
         )

@@ -170,6 +170,11 @@ def test_the_table_takes_as_many_statements_for_many_hosts_as_for_few(
     assert len(many) == len(few) < 20 and any("FROM deployments" in each for each in few), few
 
 
+def test_who_waits_for_the_first_that_matches_can_order_it_then(browser: As, filled: Site) -> None:
+    page = browser(Role.OPERATOR).see("/hosts?text=nobody-yet")
+    assert "No host matches." in page and 'id="chosen"' in page, "only the table is drawn anew"
+
+
 def test_who_may_not_order_has_nothing_to_choose(browser: As, filled: Site) -> None:
     for role in (Role.VIEWER, Role.TECHNICIAN):
         page = browser(role).see("/hosts")

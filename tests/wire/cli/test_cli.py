@@ -389,7 +389,7 @@ def test_a_dry_run_says_that_no_address_is_left(world: World, tmp_path: Path) ->
     (tmp_path / "profiles.yml").write_text("p: {image: vault-os}\n")
     for more in (["--dry-run"], []):
         said = world.provision("host", "apply", tmp_path, *more)
-        assert said.code == 1 and said.out == "" and "no address is free" in said.err, said.err
+        assert said.code == 6 and said.out == "" and "no address is free" in said.err, said.err
         assert "(PV-614)" in said.err and "enlarge dhcp.hosts" in said.err
     assert "vast-1" not in [host.name for host in world.client.hosts()]
 

@@ -2,10 +2,11 @@
 
 import os
 import signal
+import sqlite3
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from threading import Event, Thread
 
@@ -32,14 +33,24 @@ def asked(fleet: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Wo
 
 @contextmanager
 def stopped(world: World) -> Iterator[None]:
-    """The worker, and each that its parent starts instead of it."""
+    """The worker, and each that its parent starts instead of it; none of them within a transaction.
+
+    One that is stopped there locks the database for all the others, which is another fault.
+    """
     over, pids = Event(), set()
+    place = world.state / "provisioner.db"
 
     def stop() -> None:
         while not over.wait(0.05):
             try:
-                pids.add(pid := world.service.pid("worker"))
-                os.kill(pid, signal.SIGSTOP)
+                pid = world.service.pid("worker")
+                if pid in pids:
+                    continue
+                with closing(sqlite3.connect(place, timeout=30, isolation_level=None)) as database:
+                    database.execute("BEGIN IMMEDIATE")  # while it is ours, it is not the worker's
+                    os.kill(pid, signal.SIGSTOP)
+                    database.execute("ROLLBACK")
+                pids.add(pid)
             except (ServiceError, ProcessLookupError, FileNotFoundError):
                 continue
 

@@ -179,6 +179,32 @@ def test_a_closed_port_is_unreachable(
     )
 
 
+@pytest.mark.parametrize("why", ["closed", "stranger", "well"])
+def test_why_ssh_ended_before_ansible_spoke_is_asked_of_ssh(
+    target: SshTarget, tmp_path: Path, why: str
+) -> None:
+    """Ansible tells `Broken pipe` then, and nothing of what ssh said."""
+    words = (
+        'Failed to connect to the host via ssh: Data could not be sent to remote host "127.0.0.1". Make sure '
+        "this host can be reached over ssh: [Errno 32] Broken pipe"
+    )
+    port = free_port()
+    stranger = " ".join(make_key(tmp_path / "stranger").split()[:2])
+    asked, told = {
+        "closed": (
+            replace(target, port=port),
+            f"vc-1 cannot be reached: connect to host {HERE} port {port}: Connection refused",
+        ),
+        "stranger": (
+            replace(target, host_keys=(stranger,)),
+            f"{HERE} shows another SSH host key than vc-1 phoned home with",
+        ),
+        "well": (target, "vc-1 cannot be reached: [Errno 32] Broken pipe"),
+    }[why]
+    with ssh.route(asked, tmp_path) as route:
+        assert ssh.explain_failure(route, words) == told
+
+
 def test_a_refused_key_is_unreachable(
     target: SshTarget, this_machine: dict[str, Any], tmp_path: Path
 ) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from provisioner import run
 from provisioner.system.checksum import sha256
+from tests.wire import forkserver
 
 PAGE, SIZE = 4096, int(os.environ["ROOM"])
 Files = dict[str, str]
@@ -35,20 +36,18 @@ def attempt(folder: Path, seed: Path, pages: int, words: list[str]) -> dict[str,
         if 0 <= pages < free:
             with filler.open("wb") as file:
                 os.posix_fallocate(file.fileno(), 0, (free - pages) * PAGE)
-        done = run.run([sys.executable, "-m", "provisioner", *words], check=False, timeout=100)
+        code, _, err = forkserver.provision(words, timeout=100)
         filler.unlink(missing_ok=True)
         after, used = listed(folder), free - os.statvfs(folder).f_bfree
-        again = (
-            run.run([sys.executable, "-m", "provisioner", *words], check=False) if done.returncode else done
-        )
+        again = forkserver.provision(words, timeout=100)[0] if code else code
         return {
             "pages": pages,
-            "code": done.returncode,
-            "err": done.stderr.decode(),
+            "code": code,
+            "err": err.decode(),
             "before": before,
             "after": after,
             "used": used,
-            "again": again.returncode,
+            "again": again,
             "finally": listed(folder),
         }
     finally:
