@@ -39,17 +39,20 @@ class Site:
     adopt: Callable[[], None] = lambda: None
     opener: Opener | None = field(default=None, repr=False)
 
-    def reload(self) -> None:
-        """Read the settings again; what cannot be used leaves the old ones as they are."""
+    def reload(self, *, is_told: bool = True) -> None:
+        """Read the settings again; what cannot be used leaves the old ones as they are.
+
+        It is not logged where another process of the same service tells it.
+        """
         if not self.load:
             return
         try:
             self.settings, unchanged = successor(self.settings, self.load())
         except SettingsError as fault:
-            log.warning("the settings stay as they are: %s", fault)
+            if is_told:
+                log.warning("the settings stay as they are: %s", fault)
             return
         self.adopt()
-        log.info(
-            "the settings were read again%s",
-            f"; {', '.join(unchanged)} at the next start" if unchanged else "",
-        )
+        if is_told:
+            also = f"; {', '.join(unchanged)} at the next start" if unchanged else ""
+            log.info("the settings were read again%s", also)

@@ -10,7 +10,6 @@ import signal
 import socket
 import ssl
 import time
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -48,15 +47,28 @@ GRACE = 5.0  # seconds after that until its worker is judged again
 class _Arbiter(Arbiter):  # type: ignore[misc]  # gunicorn ships no types
     """gunicorn's master: each round of its loop is a beat, and looks whether the worker's loop goes round."""
 
-    def __init__(self, app: BaseApplication, pulse: Pulse) -> None:
-        self._pulse = pulse
+    def __init__(self, app: BaseApplication, site: Site, pulse: Pulse) -> None:
+        self._site, self._pulse = site, pulse
         self._looked = time.monotonic()
         self._judges_at = self._looked
         super().__init__(app)
 
     def handle_hup(self) -> None:
-        """gunicorn would start another worker and end this one, with the image streams that it sends."""
+        """gunicorn would start another worker and end this one, with the image streams that it sends.
+
+        We read the settings, too: whoever is forked after this one has them from us.
+        """
+        self._site.reload(is_told=False)
         self.kill_workers(signal.SIGHUP)
+
+    def spawn_worker(self) -> int:
+        """SIGHUP would end a worker that does not know yet what to do: it waits until it does (`_begin`)."""
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
+        try:
+            pid: int = super().spawn_worker()  # only in the parent does it return
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        return pid
 
     def murder_workers(self) -> None:
         """End a worker that hangs, but none that a debugger holds, or that was stopped together with us."""
@@ -91,11 +103,12 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
     def __init__(
         self,
         options: dict[str, object],
-        make: Callable[[], Flask],
+        site: Site,
+        service: str,
         pulse: Pulse,
         tls: ssl.SSLContext | None,
     ) -> None:
-        self._options, self._make, self._pulse, self.tls = options, make, pulse, tls
+        self._options, self._site, self._service, self._pulse, self.tls = options, site, service, pulse, tls
         super().__init__()
 
     def load_config(self) -> None:
@@ -103,10 +116,10 @@ class _Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
             self.cfg.set(key, value)
 
     def load(self) -> Flask:
-        return self._make()
+        return _application(self._site, self._service)
 
     def run(self) -> None:
-        _Arbiter(self, self._pulse).run()
+        _Arbiter(self, self._site, self._pulse).run()
 
 
 def serve(site: Site, pulse: Pulse) -> None:
@@ -168,11 +181,19 @@ def _run(
     wsgi.Response = _Answer  # there is no setting for it
     util.chown = lambda path, user, group: None  # sockets are ours; systemd's units may not even call it
     logging.getLogger("gunicorn.error").addFilter(LineLimit())  # strangers' requests make lines, too
-    gunicorn_options["post_worker_init"] = lambda worker: signal.signal(
-        signal.SIGHUP, lambda *_: site.reload()
-    )
-    gunicorn_options["worker_exit"] = _write_last
-    _Server(gunicorn_options, partial(_application, site, service), pulse, tls).run()
+    gunicorn_options |= {"post_worker_init": partial(_begin, site), "worker_exit": _write_last}
+    _Server(gunicorn_options, site, service, pulse, tls).run()
+
+
+def _begin(site: Site, _: Worker) -> None:
+    """In the process that answers, once it has its application; what it was told meanwhile comes now.
+
+    The collector looks no more at what stays for ever: that took it 0.2 s and more amid an answer.
+    """
+    gc.collect()
+    gc.freeze()
+    signal.signal(signal.SIGHUP, lambda *_: site.reload())
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})
 
 
 def _write_last(_: Arbiter, worker: Worker) -> None:
@@ -210,12 +231,6 @@ def _say_that_it_ended(pulse: Pulse, service: str, arbiter: Arbiter, worker: Wor
         pulse.replaced(f"{service}: the process that answers requests {how}; it is started again")
 
 
-def _keep_what_is_loaded(_: Worker) -> None:
-    """The collector looks no more at what stays for ever: that took it 0.2 s and more amid an answer."""
-    gc.collect()
-    gc.freeze()
-
-
 def options(pulse: Pulse, service: str, places: list[str], sentence: str) -> dict[str, object]:
     """gunicorn's settings, each with its reason; `sentence` is said once it answers at the `places`."""
     return {
@@ -235,7 +250,6 @@ def options(pulse: Pulse, service: str, places: list[str], sentence: str) -> dic
         "control_socket_disable": True,
         # its first sign of life is the fork: gunicorn would wait for ever for one that hangs before it serves
         "pre_fork": lambda server, worker: worker.tmp.notify(),
-        "post_worker_init": _keep_what_is_loaded,
         "post_fork": lambda server, worker: die_with_parent(),
         "child_exit": lambda server, worker: _say_that_it_ended(pulse, service, server, worker),
         "when_ready": lambda server: pulse.ready(f"{service}: {sentence}"),

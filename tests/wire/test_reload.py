@@ -14,6 +14,7 @@ import pytest
 
 from provisioner import run, settings
 from provisioner.settings import successor
+from tests.wire.test_service import answering
 
 if TYPE_CHECKING:
     from tests.wire.conftest import Inside, Namespace
@@ -71,6 +72,47 @@ def test_new_settings_hold_and_a_transfer_goes_on(
     assert (tmp_path / "got").read_bytes() == content
     assert lan.run(*other).code == 0
     assert {name: service.pid(name) for name in SERVICES} == pids, "no process was started anew"
+
+
+def answers_to(lan: Namespace, name: str) -> bool:
+    """Whether people's service may be called so."""
+    return lan.https("/api/v1/whoami", "-H", f"Host: {name}").status != 421
+
+
+def next_answering(arbiter: int, old: int) -> int:
+    """The process that a service's arbiter forks for one that was killed, as soon as it is there."""
+    run.signal_process(old, signal.SIGKILL)
+    until = time.monotonic() + 30
+    while (new := answering(arbiter, old)) == old:
+        assert time.monotonic() < until
+    return new
+
+
+def test_a_process_that_is_replaced_has_the_settings_of_today(service: Inside, lan: Namespace) -> None:
+    assert not answers_to(lan, "cubes.site")
+    say(service, '[access]\nnames = ["cubes.site"]\n')
+    until(lambda: answers_to(lan, "cubes.site"))
+    arbiter = service.pid("api")
+    next_answering(arbiter, answering(arbiter))
+    assert answers_to(lan, "cubes.site")
+    assert logged(service).count("api: the settings were read again") == 1, (
+        "the arbiter reads them in silence"
+    )
+
+
+@pytest.mark.parametrize("name", ["web", "api"])
+def test_a_process_is_told_at_any_moment_of_its_start(service: Inside, lan: Namespace, name: str) -> None:
+    """A signal that it does not know yet would end it."""
+    arbiter = service.pid(name)
+    new = next_answering(arbiter, answering(arbiter))
+    (service.log.parent / "provisioner.toml").write_text('[access]\nnames = ["cubes.site"]\n')
+    end, told = time.monotonic() + 60, f"{name}: the settings were read again"
+    while told not in logged(service):
+        run.signal_process(new, signal.SIGHUP)
+        assert time.monotonic() < end
+        time.sleep(0.01)  # each moment counts
+    assert answering(arbiter) == new
+    assert name == "web" or answers_to(lan, "cubes.site")
 
 
 def test_settings_that_cannot_be_used_change_nothing_and_are_said(service: Inside, lan: Namespace) -> None:
