@@ -11,9 +11,11 @@ from pathlib import Path
 from provisioner import run, settings
 from provisioner.lab import network
 from provisioner.lab.rehearsal import Rehearsal
+from provisioner.site import opened_secrets
 from provisioner.site.site import Site
 from provisioner.state import secret_keys
 from provisioner.state.database import Database
+from provisioner.state.sealed_secrets import SSH_KEY
 from provisioner.verify import ssh
 from provisioner.worker import verification
 from tests.rehearsal import gpu_plays
@@ -89,9 +91,15 @@ class GpuHost:
         known = settings.load(lab.folder / "provisioner.toml", state=lab.service.state, **lan)
         self.site = Site(known, Database(lab.service.state), opener=secret_keys.look(known))
         self.row = self.site.database.deployments.get(lab.deployment.id)
+        self._key = opened_secrets.read(self.site, SSH_KEY, self.row.id)
         self._folder = lab.folder / "gpu-host"
         self._folder.mkdir()
         self.stage = install(self._run, self._folder / "nvml")
+
+    def keep_key(self) -> None:
+        """The deployment is over, and its key gone with it; the host still lets it in, and it is ours again."""
+        with self.site.database.writing():
+            self.site.database.secrets.put(SSH_KEY, self.row.id, self._key, now=self.site.clock())
 
     def play(self, play: Play) -> None:
         """Put a play on the host, in place of the one before."""

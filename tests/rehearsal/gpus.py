@@ -112,6 +112,7 @@ class EightGpus(Scenario):
             lab.check("eight healthy GPUs", False, "the host was not verified")
             return
         self._note(lab, _judged(host, HEALTHY, report, NO_WORDS, 0))
+        host.keep_key()
         for play in self._plays:
             lab.options.log(f"playing {play.name}")
             host.play(play)

@@ -14,7 +14,7 @@ from provisioner.web.pages.look import Look
 from provisioner.web.request import the_site
 
 BELIEVED = 10.0  # seconds for which the causes of one are believed if its stage stays the same
-AT_ONCE = 40  # that are looked at anew for one page: the rest are told as they were, or by their stage alone
+AT_ONCE = 24  # that are looked at anew for one page: the rest are told as they were, or by their stage alone
 IN_A_LIST = 12  # likewise for a page that tells no more than how each stands; each takes some 5 ms
 MOST_KEPT = 2000
 
