@@ -97,7 +97,7 @@ class GpuHost:
         self.stage = install(self._run, self._folder / "nvml")
 
     def keep_key(self) -> None:
-        """The deployment is over, and its key gone with it; the host still lets it in, and it is ours again."""
+        """Once more ours: it went with the deployment, which is over; the host still lets it in."""
         with self.site.database.writing():
             self.site.database.secrets.put(SSH_KEY, self.row.id, self._key, now=self.site.clock())
 
