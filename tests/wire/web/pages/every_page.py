@@ -110,4 +110,4 @@ def _ask_a_bmc(site: Site) -> None:
     site.database.put_inventory([host], [], site.settings.hosts_range)
     asked = site.database.requests.ask("vc-0013", "power", "state", site.clock())
     assert asked == ANSWERED
-    site.database.requests.answer(asked, BmcResult.model_validate({"state": "on"}))
+    site.database.requests.answer(asked, BmcResult.model_validate({"state": "on", "confirmed": True}))
