@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import time
 from pathlib import Path
@@ -78,7 +79,7 @@ def adopt(page: Page, bmc: str) -> None:
     page.locator("[name='bmc.secret']").fill(USER)
     page.locator("[name='bmc.address']").fill(bmc)
     page.get_by_role("button", name="Save").click()
-    page.wait_for_url(f"{URL}/hosts/{NAME}?told=edited")
+    page.wait_for_url(re.compile(rf"/hosts/{NAME}\?told=edited"))
 
 
 def deploy(window: Window) -> None:
