@@ -35,7 +35,7 @@ THEMES: tuple[Theme, ...] = get_args(Theme)
 FIRST_BYTES = 150_000  # of the first page with all that it needs
 ALL = sorted(page.path for page in PAGES if page.method == "GET" and page.path not in every_page.NO_PAGES)
 SHORT = ["/", "/hosts", "/t"]
-DAY, WARM = 4000, 400  # changes: of a busy day, and after which memory is first looked at
+DAY, WARM = 1200, 300  # changes: of a busy day, and after which memory is first looked at
 
 
 def test_a_first_login_by_keyboard_alone(browser: Browser, served: Served) -> None:
