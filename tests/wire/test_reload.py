@@ -36,7 +36,7 @@ def say(service: Inside, text: str) -> None:
 
 
 def until(test: Callable[[], object]) -> None:
-    end = time.monotonic() + 60
+    end = time.monotonic() + 20
     while not test():
         assert time.monotonic() < end
         time.sleep(0.1)  # nothing tells us when a process has read its settings
