@@ -12,6 +12,7 @@ from provisioner.deployment.people import put_user, set_password
 from provisioner.deployment.record import record
 from provisioner.domain.events.order import OrderCancelled
 from provisioner.domain.person import ROOT, Caller, Role
+from provisioner.domain.progress import Progress
 from provisioner.domain.stage import Stage
 from provisioner.errors import RefusedError
 from provisioner.web import event_stream
@@ -35,7 +36,8 @@ THEMES: tuple[Theme, ...] = get_args(Theme)
 FIRST_BYTES = 150_000  # of the first page with all that it needs
 ALL = sorted(page.path for page in PAGES if page.method == "GET" and page.path not in every_page.NO_PAGES)
 SHORT = ["/", "/hosts", "/t"]
-DAY, WARM = 1200, 300  # changes: of a busy day, and after which memory is first looked at
+SAYS = "([id, words]) => document.getElementById(id).textContent.includes(words)"
+DAY, WARM = 5000, 500  # changes: of a busy day, and after which memory is first looked at
 
 
 def test_a_first_login_by_keyboard_alone(browser: Browser, served: Served) -> None:
@@ -219,13 +221,17 @@ def test_a_page_that_is_left_open_for_a_day_keeps_its_memory(
         page = made.open("/")
         tools = page.context.new_cdp_session(page)
         seen: list[tuple[int, int, int]] = []
-        row = next(row for row in served.rows if row.stage is Stage.WRITING)
+        row = next(row for row in served.rows if page.locator(f"#m-{row.id}").count())
+        sent.get(timeout=30)  # what was there already
         for number in range(DAY):
-            since = served.site.clock() - number
+            now = served.site.clock()
+            moved = Progress(phase="writing", done=number << 20, total=DAY << 20, reported=now, moved=now)
+            update = {"stage": Stage.WRITING, "stage_since": now, "last_event_at": now, "progress": moved}
             with served.site.database.writing():
-                served.site.database.deployments.put(row.model_copy(update={"stage_since": since}))
+                served.site.database.deployments.put(row.model_copy(update=update))
             sent.get(timeout=30)
             if number in (WARM, DAY - 1):
+                page.wait_for_function(SAYS, arg=[f"m-{row.id}", moved.summary(now).split(",")[0]])
                 tools.send("HeapProfiler.collectGarbage")
                 heap = tools.send("Runtime.getHeapUsage")["usedSize"]
                 dom = tools.send("Memory.getDOMCounters")
