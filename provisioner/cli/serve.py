@@ -39,6 +39,7 @@ from provisioner.errors import Exit, SettingsError
 )
 @click.option("--pulse-fd", type=int, default=-1, hidden=True)
 @click.option("--secrets-fd", type=int, default=-1, hidden=True)
+@click.option("--fork-server", type=int, default=-1, hidden=True)
 def serve(
     file: Path | None,
     state: Path | None,
@@ -52,6 +53,7 @@ def serve(
     init: bool,
     pulse_fd: int,
     secrets_fd: int,
+    fork_server: int,
 ) -> int:
     """Answer DHCP, TFTP, DNS and HTTP on one LAN, and work on deployments, until told to stop.
 
@@ -63,6 +65,10 @@ def serve(
     from provisioner import daemon, settings
     from provisioner.system.sd_notify import SystemdNotifier
 
+    if fork_server >= 0:
+        from provisioner import cli
+
+        return cli.run() if daemon.serve_forks(fork_server) else Exit.DONE
     options = {"state": state, "interface": interface, "address": address, "http_port": http_port}
     given = {name: str(value) for name, value in options.items() if value is not None}
     if not file:

@@ -4,9 +4,8 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Sequence
 
-from provisioner import run
+from provisioner.daemon.forked import ForkServer
 from provisioner.system.processes import is_held
 
 LONGEST_LINE = 4096  # bytes
@@ -15,10 +14,11 @@ LONGEST_LINE = 4096  # bytes
 class Child:
     """A process that runs one service. It ends when the pipe that it has as standard input closes."""
 
-    def __init__(self, name: str, argv: Sequence[str], secret: str = "") -> None:
-        """Start `argv` with `--only NAME`; by a pipe of its own it says how it does (system/pulse.py).
+    def __init__(self, name: str, server: ForkServer, secret: str = "") -> None:
+        """Have it forked with `--only NAME`; by a pipe of its own it says how it does (system/pulse.py).
 
         `secret` is for this process alone: it reads it from another pipe, before anything else.
+        Raises OSError: the fork server has ended.
         """
         self.name = name
         self.silent = 0.0  # seconds without a sign of life, in which it could have been heard
@@ -29,19 +29,17 @@ class Child:
         self._heard = b""
         self.pipe, write = os.pipe()
         os.set_blocking(self.pipe, False)
-        words = [*argv, "--only", name, "--pulse-fd", str(write)]
-        key = _written(secret) if secret else -1
-        given = (write, key) if secret else (write,)
+        given = {"--pulse-fd": write}
+        if secret:
+            given["--secrets-fd"] = _written(secret)
         try:
-            more = ["--secrets-fd", str(key)] if secret else []
-            self._process = run.start([*words, *more], stdin=run.PIPE, pass_fds=given)
+            self._process = server.fork(["--only", name], given)
         except BaseException:
             os.close(self.pipe)
             raise
         finally:
-            for number in given:
+            for number in given.values():
                 os.close(number)
-        self.ended = os.pidfd_open(self._process.pid)
 
     def read(self) -> list[str]:
         """The lines that it has sent, beats left out; any of them is a sign of life."""
@@ -60,6 +58,11 @@ class Child:
             self.pipe = -1
 
     @property
+    def ended(self) -> int:
+        """The descriptor that becomes readable when it ends."""
+        return self._process.pidfd
+
+    @property
     def sources(self) -> list[int]:
         """The descriptors that become readable when it says something, or ends."""
         return [number for number in (self.pipe, self.ended) if number >= 0]
@@ -73,42 +76,39 @@ class Child:
         """Tell it to read the settings again, once it is ready: before, the signal would end it."""
         self.wants_reload = not self.is_ready
         if self.is_ready:
-            run.signal_process(self._process.pid, signal.SIGHUP)
+            self._process.signal(signal.SIGHUP)
 
     def kill(self, fate: str) -> None:
         """End it at once, which no process can refuse, not even one that is stopped; `fate` says why."""
         self.fate = fate
-        self._process.kill()
+        self._process.signal(signal.SIGKILL)
 
     def reap(self) -> str:
         """Its end in words, after `ended` became readable."""
-        code = self._process.wait()
+        code = self._process.exit_code
         self.close()
-        how = f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
-        return self.fate or how
+        if code is None:
+            return self.fate or "ended"
+        return self.fate or (f"was killed by signal {-code}" if code < 0 else f"ended with code {code}")
 
     @property
-    def exit_code(self) -> int:
-        """Of a process that has ended."""
-        return self._process.wait()
+    def exit_code(self) -> int | None:
+        """Of a process that has ended; None where nobody can tell it."""
+        return self._process.exit_code
 
     def let_go(self) -> None:
         """Close its standard input, upon which it ends."""
-        if self._process.stdin:
-            self._process.stdin.close()
+        self._process.let_go()
 
     def stop(self) -> None:
         """Wait until it has ended; insist where it does not."""
-        run.stop(self._process)
+        self._process.stop()
         self.close()
 
     def close(self) -> None:
         """Give the descriptors back."""
-        self.let_go()
+        self._process.close()
         self._close_pipe()
-        if self.ended >= 0:
-            os.close(self.ended)
-            self.ended = -1
 
 
 def _written(text: str) -> int:

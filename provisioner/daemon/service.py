@@ -8,7 +8,7 @@ import sys
 import threading
 from collections.abc import Callable
 
-from provisioner.daemon import standalone
+from provisioner.daemon import fork_server, standalone
 from provisioner.daemon.spoken import spoken, told
 from provisioner.daemon.start import KEY_HOLDER, open_secrets
 from provisioner.deployment import downtime
@@ -34,6 +34,11 @@ SERVICES = {
     "api": "provisioner.web.server:serve_people",
     "worker": "provisioner.worker.loop:serve",
 }
+
+
+def serve_forks(descriptor: int) -> bool:
+    """Become the services that are asked for by a socket; True in each fork (daemon/fork_server.py)."""
+    return fork_server.serve(descriptor, [place.partition(":")[0] for place in SERVICES.values()])
 
 
 def serve_one(

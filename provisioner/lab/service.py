@@ -156,8 +156,8 @@ class Service:
             raise ServiceError("the service was not started")
         if name == "parent":
             return self._process.pid
-        for child in _children(self._process.pid):
-            words = Path(f"/proc/{child}/cmdline").read_bytes().decode().split("\0")
+        for child in _tree(self._process.pid):
+            words = _read(child, "cmdline").split("\0")
             if "--only" in words and words[words.index("--only") + 1] == name:
                 return child
         raise ServiceError(f"the service {name} does not run")
@@ -172,5 +172,12 @@ def _tree(pid: int) -> list[int]:
 
 
 def _children(pid: int) -> list[int]:
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text()
-    return [int(child) for child in children.split()]
+    return [int(child) for child in _read(pid, f"task/{pid}/children").split()]
+
+
+def _read(pid: int, name: str) -> str:
+    """What the kernel says of a process; empty where it has ended."""
+    try:
+        return Path(f"/proc/{pid}/{name}").read_text(errors="replace")
+    except (FileNotFoundError, ProcessLookupError):
+        return ""

@@ -13,9 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from provisioner import daemon, run, settings
-from provisioner.daemon import parent
-from provisioner.errors import ServiceError
+from provisioner import run, settings
 from provisioner.state import site_certificate
 from provisioner.state.database import Database
 from provisioner.state.schema import SCHEMA_VERSION
@@ -211,23 +209,6 @@ def test_a_second_service_on_the_same_state_folder_is_refused(service: Inside) -
     assert said.code == 1
     assert f"another service works on {service.state} already (PV-606)" in said.err
     assert service.client.service().hosts == 0, "the first one goes on"
-
-
-def test_a_service_that_says_nothing_for_too_long_is_ended(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """On loopback; the child is a program that never becomes ready."""
-    monkeypatch.setattr(parent, "READY_LIMIT", 0.2)
-    site = settings.check(
-        {"state": tmp_path, "interface": "lo", "address": "127.0.0.1/8", "services": ["web"]}, source="test"
-    )
-    kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
-    try:
-        with pytest.raises(ServiceError, match=r"web is not ready after 0.2 s, so nothing is served"):
-            daemon.serve(site, ["sh", "-c", "exec sleep 100"], lambda: site)
-    finally:
-        for number, handler in kept.items():
-            signal.signal(number, handler)
 
 
 # what is wrong with the state folder

@@ -1,6 +1,7 @@
 """The parent of the services: it starts them together, hears their pulse, replaces one that hangs or ends."""
 
 import os
+import select
 import signal
 import socket
 import sys
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from provisioner import run, settings
-from provisioner.daemon import child, parent
+from provisioner.daemon import child, fork_server, forked, parent
 from provisioner.errors import ServiceError
 from provisioner.state.database import Database
 from provisioner.system.sd_notify import SystemdNotifier
@@ -23,8 +24,8 @@ PROGRAM = Path(__file__).with_name("programs") / "service.py"
 class Service:
     """The parent in this process, with programs of the test's as its children."""
 
-    def __init__(self, folder: Path, services: tuple[str, ...], capture: pytest.CaptureFixture[str]) -> None:
-        self.folder, self._capture, self._said = folder, capture, ""
+    def __init__(self, folder: Path, services: tuple[str, ...], lines: list[str]) -> None:
+        self.folder, self._lines = folder, lines
         self.settings = settings.check(
             {"state": folder / "s", "interface": "lo", "address": "127.0.0.1/8", "services": services},
             source="test",
@@ -39,10 +40,17 @@ class Service:
         file = self.folder / "plans" / f"{name}.starts"
         return [int(line) for line in file.read_text().split()] if file.exists() else []
 
+    def forks(self) -> int:
+        """The process id of the fork server; 0 while there is none."""
+        children = Path(f"/proc/{os.getpid()}/task/{threading.main_thread().native_id}/children").read_text()
+        for pid in children.split():
+            if b"--fork-server" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0"):
+                return int(pid)
+        return 0
+
     @property
     def said(self) -> str:
-        self._said += self._capture.readouterr().err
-        return self._said
+        return "\n".join(self._lines)
 
     def serve(
         self, then: Callable[[], None], notifier: SystemdNotifier | None = None, *, ends: bool = True
@@ -84,10 +92,12 @@ class Skewed:
 
 
 @pytest.fixture
-def make(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> Iterator[Callable[..., Service]]:
+def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Service]]:
+    lines: list[str] = []
+    monkeypatch.setattr(parent, "print_line", lines.append)
     kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     signal.signal(signal.SIGTERM, lambda number, frame: None)  # of a thread that is late
-    yield lambda *services: Service(tmp_path, services, capfd)  # type: ignore[arg-type]
+    yield lambda *services: Service(tmp_path, services, lines)  # type: ignore[arg-type]
     for number, handler in kept.items():
         signal.signal(number, handler)
 
@@ -105,6 +115,24 @@ def until(test: Callable[[], object], seconds: float = 30) -> None:
     while not test():
         assert time.monotonic() < end, "it never came to be"
         time.sleep(0.02)  # nothing tells when another process has written its file
+
+
+def runs(pid: int) -> bool:
+    """Whether there is such a process; one that nobody has reaped yet does not count."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except FileNotFoundError:
+        return False
+    return "State:\tZ" not in status
+
+
+def ready(folder: Path) -> forked.ForkServer:
+    """A fork server that is ready."""
+    server = forked.ForkServer([sys.executable, str(PROGRAM), str(folder)])
+    while not server.is_ready:
+        server.hear()
+        assert not server.has_ended
+    return server
 
 
 def test_all_start_together_and_only_then_all_are_ready(make: Callable[..., Service]) -> None:
@@ -183,6 +211,26 @@ def test_one_that_cannot_start_ends_all_before_anything_is_said_to_be_ready(
     assert "all services are ready" not in service.said
 
 
+def test_one_that_is_never_ready_ends_all(
+    make: Callable[..., Service], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parent, "READY_LIMIT", 5.0)  # of which the fork server needs some
+    service = make("dns", "tftp")
+    service.plan("tftp", "always-silent")
+    with pytest.raises(ServiceError, match=r"tftp is not ready after 5 s, so nothing is served"):
+        service.serve(lambda: None, ends=False)
+
+
+def test_a_fork_server_that_is_never_ready_ends_all(
+    make: Callable[..., Service], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parent, "READY_LIMIT", 0.2)
+    service = make("dns")
+    service.plan("forks", "silent")
+    with pytest.raises(ServiceError, match=r"the fork server is not ready after 0.2 s, so nothing is served"):
+        service.serve(lambda: None, ends=False)
+
+
 def test_silence_counts_only_while_it_could_have_been_heard(
     make: Callable[..., Service], monkeypatch: pytest.MonkeyPatch, hasty: None
 ) -> None:
@@ -234,10 +282,96 @@ def test_systemd_hears_when_all_are_ready_and_then_the_parents_pulse(
 
 
 def test_a_child_that_closes_its_pipe_is_silent_and_costs_no_processor(tmp_path: Path) -> None:
-    made = child.Child("dns", ["sh", "-c", 'eval "exec $3>&-"; exec sleep 60'])
+    (tmp_path / "dns").write_text("close")
+    server = ready(tmp_path)
+    made = child.Child("dns", server)
     try:
+        until(lambda: made.read() != [], 5)
         until(lambda: made.read() == [] and len(made.sources) == 1, 5)
         assert made.count_silence(3.0) == 3.0 and made.count_silence(3.0) == 6.0
     finally:
         made.kill("the test is over")
         made.stop()
+        assert server.end() == "ended with code 0"
+
+
+def test_the_end_of_the_fork_server_is_the_end_of_no_service(
+    make: Callable[..., Service], hasty: None
+) -> None:
+    service = make("dns", "tftp")
+
+    def look() -> None:
+        until(lambda: "all services are ready" in service.said)
+        first = service.forks()
+        run.signal_process(first, signal.SIGKILL)
+        until(lambda: "the fork server was killed by signal 9; it is started again" in service.said)
+        until(lambda: service.forks() not in (0, first))
+        assert (len(service.starts("dns")), len(service.starts("tftp"))) == (1, 1)
+        run.signal_process(service.starts("dns")[0], signal.SIGKILL)
+        until(lambda: "dns serves again" in service.said)
+        assert "dns ended; it is started again" in service.said, "nobody can say how"
+        run.signal_process(service.starts("dns")[1], signal.SIGKILL)
+        until(lambda: "dns was killed by signal 9; it is started again" in service.said)
+        until(lambda: service.said.count("dns serves again") == 2)
+
+    assert service.serve(look) == 0
+    assert not any(runs(pid) for name in ("dns", "tftp") for pid in service.starts(name))
+
+
+def test_a_fork_server_that_hangs_is_replaced_when_it_is_needed(
+    make: Callable[..., Service], hasty: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forked, "ANSWER_LIMIT", 0.5)
+    service = make("dns", "tftp")
+
+    def look() -> None:
+        until(lambda: "all services are ready" in service.said)
+        run.signal_process(service.forks(), signal.SIGSTOP)
+        run.signal_process(service.starts("dns")[0], signal.SIGKILL)
+        until(lambda: "dns serves again" in service.said)
+        assert "the fork server was killed by signal 9; it is started again" in service.said
+
+    assert service.serve(look) == 0
+    assert len(service.starts("tftp")) == 1, "what serves is left alone"
+
+
+def test_without_a_fork_server_nothing_is_served(make: Callable[..., Service]) -> None:
+    service = make("dns")
+    service.plan("forks", "refuse")
+    with pytest.raises(ServiceError, match=r"the fork server ended with code 7, so nothing is served"):
+        service.serve(lambda: None, ends=False)
+
+
+@pytest.mark.parametrize("is_stopped", [False, True])
+def test_a_killed_parent_ends_all_even_what_is_stopped(tmp_path: Path, is_stopped: bool) -> None:
+    server = ready(tmp_path)
+    made = child.Child("dns", server)
+    until(lambda: made.read() != [], 5)
+    if is_stopped:
+        run.signal_process(made._process.pid, signal.SIGSTOP)
+    server._control.close()  # as the kernel does where the parent has ended
+    until(lambda: made.ended in select.select([made.ended], [], [], 0)[0], 5)
+    assert made.reap() == "was killed by signal 9"
+    assert server.end() == "ended with code 0"
+
+
+def test_a_fork_is_what_a_new_interpreter_would_be(tmp_path: Path) -> None:
+    """Its command line, its signals, its descriptors: nothing of the server's, and of no other fork's."""
+    server = ready(tmp_path)
+    made = [child.Child(name, server, "a key") for name in ("dns", "tftp")]
+    try:
+        for one in made:
+            until(lambda one=one: one.read())  # type: ignore[misc]
+            folder = Path(f"/proc/{one._process.pid}")
+            words = (folder / "cmdline").read_bytes().rstrip(b"\0").decode().split("\0")
+            assert words == [sys.executable, str(PROGRAM), str(tmp_path), "--only", one.name]
+            status = dict(line.split(":\t", 1) for line in (folder / "status").read_text().splitlines())
+            assert int(status["SigBlk"], 16) == 0
+            assert not int(status["SigIgn"], 16) & sum(1 << number - 1 for number in fork_server.SIGNALS)
+            names = sorted(int(each.name) for each in (folder / "fd").iterdir())
+            assert len(names) == 5, "three streams, its pulse, its secret"
+    finally:
+        for one in made:
+            one.kill("the test is over")
+            one.stop()
+        server.end()
