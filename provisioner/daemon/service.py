@@ -113,7 +113,7 @@ def _log_to_stderr(settings: Settings, name: str) -> None:
 
 
 def _service(name: str) -> Serve:
-    """Imported when it is started: a service's process needs no other's libraries."""
+    """Imported when it is started, unless this is a fork: alone, a service needs no other's libraries."""
     module, _, function = SERVICES[name].partition(":")
     serve: Serve = getattr(importlib.import_module(module), function)
     return serve
