@@ -80,11 +80,6 @@ def die_with_parent() -> None:
     _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def outlive_parent() -> None:
-    """Let this process, which `start` has started, go on when that thread ends."""
-    _prctl(PR_SET_PDEATHSIG, 0)
-
-
 def start(
     argv: Sequence[str | Path],
     *,

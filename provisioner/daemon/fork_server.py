@@ -5,6 +5,7 @@ them descriptors. It opens no file and no port and knows no secret, so there is 
 Why it is there: docs/decisions/2026-11-30-fork-server.md.
 """
 
+import ctypes
 import gc
 import importlib
 import json
@@ -31,7 +32,8 @@ def serve(descriptor: int, modules: Iterable[str]) -> bool:
     True in each fork, whose `sys.argv` is ours with the words of the request in place of the last two, which
     said what this process is.
     """
-    run.outlive_parent()  # its end is seen by the socket, and the forks are ended first
+    # the kernel would end us with the parent; but the forks go first, and the socket says when
+    ctypes.CDLL(None).prctl(run.PR_SET_PDEATHSIG, 0)
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)  # whoever stops all stops the parent, too
     for name in modules:
