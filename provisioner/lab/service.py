@@ -6,13 +6,14 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from provisioner import run
 from provisioner.client import Client
+from provisioner.daemon.forked import OPTION as FORK_OPTION
 from provisioner.errors import ServiceError
 from provisioner.system.sockets import bind
 
@@ -27,6 +28,7 @@ PORTS = (
     (socket.SOCK_STREAM, 443),
 )
 READY = "all services are ready"
+FORK_SERVER = "fork server"  # what `pid` calls the process of which the services are forks
 
 
 class Service:
@@ -147,19 +149,20 @@ class Service:
                 bind(probe, (self._address, port), "the ended service")
 
     def pids(self, name: str) -> list[int]:
-        """One of its services with all processes that it has started."""
+        """One of its services, or the parent, with all processes that it has started."""
         return _tree(self.pid(name))
 
     def pid(self, name: str) -> int:
-        """The process id of the parent or of one of its services."""
+        """The process id of the parent, of the fork server or of one of the services."""
         if self._process is None:
             raise ServiceError("the service was not started")
         if name == "parent":
             return self._process.pid
-        for child in _tree(self._process.pid):
-            words = _read(child, "cmdline").split("\0")
-            if "--only" in words and words[words.index("--only") + 1] == name:
-                return child
+        last = (FORK_OPTION,) if name == FORK_SERVER else ("--only", name)
+        found = {pid for pid, words in _running() if str(self.state) in words and _follow(last, words)}
+        for pid in sorted(found):
+            if _parent_of(pid) not in found:  # what the web server has started is shown likewise
+                return pid
         raise ServiceError(f"the service {name} does not run")
 
 
@@ -173,6 +176,22 @@ def _tree(pid: int) -> list[int]:
 
 def _children(pid: int) -> list[int]:
     return [int(child) for child in _read(pid, f"task/{pid}/children").split()]
+
+
+def _running() -> Iterator[tuple[int, list[str]]]:
+    """All processes with their command lines: a service may have outlived what it was forked from."""
+    for path in Path("/proc").glob("[0-9]*"):
+        yield int(path.name), _read(int(path.name), "cmdline").split("\0")
+
+
+def _follow(wanted: Sequence[str], words: Sequence[str]) -> bool:
+    """Whether these words stand in a command line, one behind the other."""
+    return any(tuple(words[at : at + len(wanted)]) == tuple(wanted) for at in range(len(words)))
+
+
+def _parent_of(pid: int) -> int:
+    words = _read(pid, "stat").rpartition(") ")[2].split()
+    return int(words[1]) if words else 0
 
 
 def _read(pid: int, name: str) -> str:

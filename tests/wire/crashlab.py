@@ -19,7 +19,8 @@ from typing import Any
 
 from provisioner import run
 from provisioner.domain.stage import RESTING, Stage
-from provisioner.errors import ProgramError, ProvisionError, RefusedError
+from provisioner.errors import ProgramError, ProvisionError, RefusedError, ServiceError
+from provisioner.lab.service import FORK_SERVER
 from provisioner.state.database import Database
 from tests.wire.conftest import Inside, Puppet, Reply, World, held
 from tests.wire.cubelab import Cubes
@@ -28,7 +29,7 @@ PROGRAMS = Path(__file__).parent / "daemon" / "programs"
 SERVICES = ("dhcp", "tftp", "dns", "web", "api", "worker")
 # ANSWERING is the process behind each of these two that answers requests
 ANSWERING = {"web-answering": "web", "api-answering": "api"}
-PROCESSES = (*SERVICES, *ANSWERING, "parent")
+PROCESSES = (*SERVICES, *ANSWERING, "parent", FORK_SERVER)
 S = Stage
 # what one life of a host is met with; `queued` is that of the next one, which is ordered meanwhile
 SLOTS = (
@@ -57,15 +58,15 @@ class Kill:
 
 
 def make_plan(seed: int, kills: int) -> list[list[Kill]]:
-    """For each life its kills, in their order: within nine lives every process has its turn in every stage.
+    """For each life its kills, in their order: within ten lives every process has its turn in every stage.
 
     The worker's turn comes in the first life while it verifies, and in the second while it seals. No process
     is killed three times between two kills of the parent, which waits for longer each time before it starts
     it again (PAUSES in daemon/parent.py).
     """
     chance = random.Random(seed)
-    others = [name for name in PROCESSES if name != "worker"]
-    processes = [*chance.sample(others, len(others)), "worker"]
+    others = [name for name in PROCESSES if name not in ("worker", FORK_SERVER)]
+    processes = [*chance.sample(others, len(others)), "worker", FORK_SERVER]
     return [
         [
             Kill(
@@ -226,11 +227,13 @@ class Site:
         looked, began = alive.stat().st_mtime_ns, time.monotonic() - self.service.looking
         if process in ANSWERING:
             self._kill_answering(ANSWERING[process])
+        elif process == FORK_SERVER:
+            self._kill_fork_server()
         else:
             self.service.kill(process)
         if process == "parent":
             self.service.start()
-        for name in SERVICES if process == "parent" else (ANSWERING.get(process, process),):
+        for name in SERVICES if process in ("parent", FORK_SERVER) else (ANSWERING.get(process, process),):
             if name == "worker":
                 self.until(lambda: alive.stat().st_mtime_ns != looked, "a look of the worker")
             elif name == "api":
@@ -245,6 +248,18 @@ class Site:
         (answering,) = children.read_text().split()
         run.signal_process(int(answering), signal.SIGKILL)
         self.until(lambda: answering not in children.read_text().split(), "the end of a killed process")
+
+    def _kill_fork_server(self) -> None:
+        """No service ends with it, and another one comes."""
+        serving, old = [self.service.pid(name) for name in SERVICES], self.service.pid(FORK_SERVER)
+        run.signal_process(old, signal.SIGKILL)
+        self.until(lambda: self._forks_anew(old), "another fork server")
+        assert [Path(f"/proc/{pid}").exists() for pid in serving] == [True] * len(SERVICES)
+
+    def _forks_anew(self, old: int) -> bool:
+        with suppress(ServiceError):
+            return self.service.pid(FORK_SERVER) != old
+        return False
 
     def _api_answers(self) -> bool:
         with suppress(ProvisionError):

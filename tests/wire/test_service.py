@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from provisioner import run, settings
+from provisioner.lab.service import FORK_SERVER
 from provisioner.state import site_certificate
 from provisioner.state.database import Database
 from provisioner.state.schema import SCHEMA_VERSION
@@ -402,6 +403,28 @@ def test_what_is_stopped_is_replaced_within_half_a_minute(service: Inside, names
     assert service.client.service().interface == "lan0"
     assert time.monotonic() - began <= 30
     assert service.exit_code is None
+
+
+def test_the_end_of_the_fork_server_ends_no_service(service: Inside) -> None:
+    """It holds nothing, either: no port, no file, no thread."""
+    service.ensure()
+    pid, names = service.pid(FORK_SERVER), ("dhcp", "tftp", "dns", "web", "api", "worker")
+    folder, serving = Path(f"/proc/{pid}"), {name: service.pid(name) for name in names}
+    assert sorted(each.name for each in folder.glob("task/*")) == [str(pid)]
+    assert len(list(folder.glob("fd/*"))) == 4 + 2 * len(names), "streams, its socket, and of each fork two"
+    offset = service.log.stat().st_size
+    run.signal_process(pid, signal.SIGKILL)
+    until = time.monotonic() + 30
+    while "fork server was killed by signal 9; it is started again" not in service.log.read_text()[offset:]:
+        assert time.monotonic() < until
+        time.sleep(0.1)  # the log tells nobody when it grows
+    service.kill("dns")  # and is forked from another one
+    assert {name: service.pid(name) for name in names if name != "dns"} == {
+        name: one for name, one in serving.items() if name != "dns"
+    }
+    assert service.client.service().interface == "lan0"
+    service.stop()  # nothing of it is left, whoever its parent is by now
+    assert not [name for name, one in serving.items() if Path(f"/proc/{one}/exe").exists()]
 
 
 @pytest.mark.alone
