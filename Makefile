@@ -5,7 +5,7 @@ PY := .venv/bin/python
 PROVISION := .venv/bin/provision
 CACHE ?= $(HOME)/.cache/provisioner
 REPORT ?= .cache/rehearsal.json
-COMMIT = $(shell git describe --always --dirty --abbrev=40 --exclude='*')
+COMMIT = $(shell .ci/commit)
 WANTED := $(shell sed -e 's/\#.*//' debian-packages.txt)
 
 # How tests are spread over processes: a file stays in one, for its tests share a service; they wait often, so there is

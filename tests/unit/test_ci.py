@@ -123,3 +123,19 @@ def test_a_tier_that_fails_does_not_stop_the_others(tmp_path: Path) -> None:
     ]
     assert [(row[0], row[1]) for row in rows] == [(name, str(int(name == "roles"))) for name in tiers]
     assert "--hosts 3" in (tmp_path / "kept" / "scheduled" / "fleet.log").read_text()
+
+
+def test_a_kept_result_is_no_change_of_the_tree(tmp_path: Path) -> None:
+    result, source = tmp_path / "tests" / "rehearsal" / "results" / "gpus.json", tmp_path / "source.py"
+    result.parent.mkdir(parents=True)
+    for path in (result, source):
+        path.write_text("1")
+    git = ("git", "-C", tmp_path, "-c", "user.name=a", "-c", "user.email=a@b")
+    for words in (("init", "-q"), ("add", "."), ("commit", "-q", "-m", "first")):
+        run.run([*git, *words])
+    head = run.text([*git, "rev-parse", "HEAD"])
+    assert run.text([ROOT / ".ci" / "commit", tmp_path]) == head
+    result.write_text("2")
+    assert run.text([ROOT / ".ci" / "commit", tmp_path]) == head
+    source.write_text("2")
+    assert run.text([ROOT / ".ci" / "commit", tmp_path]) == f"{head}-dirty"

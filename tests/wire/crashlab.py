@@ -22,6 +22,7 @@ from provisioner.domain.stage import RESTING, Stage
 from provisioner.errors import ProgramError, ProvisionError, RefusedError, ServiceError
 from provisioner.lab.service import FORK_SERVER
 from provisioner.state.database import Database
+from tests.wire.answering import answering, next_answering
 from tests.wire.conftest import Inside, Puppet, Reply, World, held
 from tests.wire.cubelab import Cubes
 
@@ -243,11 +244,8 @@ class Site:
         return time.monotonic() - self.service.looking - began
 
     def _kill_answering(self, service: str) -> None:
-        pid = self.service.pid(service)
-        children = Path(f"/proc/{pid}/task/{pid}/children")
-        (answering,) = children.read_text().split()
-        run.signal_process(int(answering), signal.SIGKILL)
-        self.until(lambda: answering not in children.read_text().split(), "the end of a killed process")
+        arbiter = self.service.pid(service)
+        next_answering(arbiter, answering(arbiter))
 
     def _kill_fork_server(self) -> None:
         """No service ends with it, and another one comes."""

@@ -14,7 +14,7 @@ import pytest
 
 from provisioner import run, settings
 from provisioner.settings import successor
-from tests.wire.test_service import answering
+from tests.wire.answering import answering, next_answering
 
 if TYPE_CHECKING:
     from tests.wire.conftest import Inside, Namespace
@@ -77,15 +77,6 @@ def test_new_settings_hold_and_a_transfer_goes_on(
 def answers_to(lan: Namespace, name: str) -> bool:
     """Whether people's service may be called so."""
     return lan.https("/api/v1/whoami", "-H", f"Host: {name}").status != 421
-
-
-def next_answering(arbiter: int, old: int) -> int:
-    """The process that a service's arbiter forks for one that was killed, as soon as it is there."""
-    run.signal_process(old, signal.SIGKILL)
-    until = time.monotonic() + 30
-    while (new := answering(arbiter, old)) == old:
-        assert time.monotonic() < until
-    return new
 
 
 def test_a_process_that_is_replaced_has_the_settings_of_today(service: Inside, lan: Namespace) -> None:

@@ -19,6 +19,7 @@ from provisioner.state import site_certificate
 from provisioner.state.database import Database
 from provisioner.state.schema import SCHEMA_VERSION
 from provisioner.system import shipped
+from tests.wire.answering import answering, next_answering
 
 if TYPE_CHECKING:
     from tests.wire.conftest import CommandResult, Inside, Namespace
@@ -433,24 +434,11 @@ def test_what_hangs_before_it_serves_is_replaced_likewise(service: Inside) -> No
     service.ensure()
     web = service.pid("web")
     old, offset = answering(web), service.log.stat().st_size
-    run.signal_process(old, signal.SIGKILL)
-    while (new := answering(web, old)) == old:
-        pass
+    new = next_answering(web, old)
     run.signal_process(new, signal.SIGSTOP)
     await_other_process(service, offset, time.monotonic() + 30)
     assert answering(web) != new
     assert service.exit_code is None
-
-
-def answering(web: int, known: int = 0) -> int:
-    """The process of gunicorn's worker; `known` for as long as there is none."""
-    until = time.monotonic() + 20
-    while not (children := Path(f"/proc/{web}/task/{web}/children").read_text().split()):
-        if known:
-            return known
-        assert time.monotonic() < until, "no process answers requests"
-        time.sleep(0.05)  # gunicorn forks it when the service has said that it is ready
-    return int(children[0])
 
 
 def await_other_process(service: Inside, offset: int, until: float) -> None:
