@@ -62,13 +62,8 @@ def serve(
     the state folder ready (--prepare). The interface is never configured.
     On SIGHUP the settings are read again; what is under way goes on.
     """
-    from provisioner import daemon, settings
-    from provisioner.system.sd_notify import SystemdNotifier
+    from provisioner import settings
 
-    if fork_server >= 0:
-        from provisioner import cli
-
-        return cli.run() if daemon.serve_forks(fork_server) else Exit.DONE
     options = {"state": state, "interface": interface, "address": address, "http_port": http_port}
     given = {name: str(value) for name, value in options.items() if value is not None}
     if not file:
@@ -77,17 +72,24 @@ def serve(
     def load() -> settings.Settings:
         return settings.load(file, **given) if file else settings.check(given, source="the command line")
 
+    if only and is_wanted:
+        return Exit.DONE if only in load().processes else Exit.INTERNAL
+    if dry_run:
+        info(f"the settings can be used: {', '.join(load().processes)}")
+        return Exit.DONE
+
+    # the questions above need not wait for this: systemd asks for six processes at once
+    from provisioner import cli, daemon
+    from provisioner.system.sd_notify import SystemdNotifier
+
+    if fork_server >= 0:
+        return cli.run() if daemon.serve_forks(fork_server) else Exit.DONE
     if init:
         say(daemon.initialize(load()))
         return Exit.DONE
     notifier = SystemdNotifier(os.environ.pop("NOTIFY_SOCKET", ""))  # no child may speak in its name
-    if dry_run:
-        info(f"the settings can be used: {', '.join(load().processes)}")
-        return Exit.DONE
     if prepare:
         return daemon.prepare_alone(load())
-    if only and is_wanted:
-        return Exit.DONE if only in load().processes else Exit.INTERNAL
     credentials = os.environ.pop("CREDENTIALS_DIRECTORY", "")  # nor look for keys where it does
     if only:
         return daemon.serve_one(

@@ -25,7 +25,9 @@ from provisioner.system.pulse import READY, REPLACED
 from provisioner.system.sd_notify import SystemdNotifier
 from provisioner.system.units import duration
 
-READY_LIMIT = 60.0  # seconds that a service may take to open its ports, as TimeoutStartSec of its unit
+# Seconds that a service may take to open its ports. Units have more (TimeoutStartSec): all start at once,
+# with two interpreters each, and whoever is ended for being slow begins anew and slows the others.
+READY_LIMIT = 60.0
 # Seconds without a pulse after which a process counts as hung: longer than a loop may wait for another's
 # transaction (BUSY_SECONDS in state/connection.py), and with a new start less than half a minute.
 SILENCE_LIMIT = 20.0

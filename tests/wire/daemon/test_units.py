@@ -4,6 +4,7 @@ import configparser
 import json
 import re
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -196,3 +197,12 @@ def test_settings_that_cannot_be_used_give_none_and_hold_up_no_boot(tmp_path: Pa
 
 def test_without_the_web_service_there_is_no_socket(tmp_path: Path) -> None:
     assert generated(tmp_path, 'address = "10.77.0.1/24"\nservices = ["dhcp"]\n') == ({}, "")
+
+
+def test_whether_a_process_is_wanted_is_told_from_the_settings_alone() -> None:
+    """systemd asks for all of them at once, before it starts any: it must not be as dear as a start."""
+    words = ("serve", "--process", "dns", "--is-wanted", "--interface", "lo", "--address", "127.0.0.1/8")
+    said = run.run([sys.executable, "-X", "importtime", "-m", "provisioner", *words]).stderr.decode()
+    assert "provisioner.settings" in said
+    for name in ("provisioner.daemon", "provisioner.state", "sqlite_utils", "jinja2"):
+        assert f" {name}" not in said
