@@ -2,13 +2,19 @@
 
 import os
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from provisioner.cli.options import inherit
 from provisioner.cli.output import info, say
 from provisioner.errors import Exit, SettingsError
+
+if TYPE_CHECKING:
+    from provisioner.settings import Settings
 
 
 @click.command()
@@ -62,16 +68,8 @@ def serve(
     the state folder ready (--prepare). The interface is never configured.
     On SIGHUP the settings are read again; what is under way goes on.
     """
-    from provisioner import settings
-
-    options = {"state": state, "interface": interface, "address": address, "http_port": http_port}
-    given = {name: str(value) for name, value in options.items() if value is not None}
-    if not file:
-        _require_network(given)
-
-    def load() -> settings.Settings:
-        return settings.load(file, **given) if file else settings.check(given, source="the command line")
-
+    given = _given(state=state, interface=interface, address=address, http_port=http_port)
+    load = _loader(file, given)
     if only and is_wanted:
         return Exit.DONE if only in load().processes else Exit.INTERNAL
     if dry_run:
@@ -97,6 +95,21 @@ def serve(
         )
     argv = [sys.executable, "-m", "provisioner", *_child_words(file, given)]
     return daemon.serve(load(), argv, load, notifier, credentials)
+
+
+def _given(**options: object) -> dict[str, str]:
+    """The options that were used, as a settings file would have them."""
+    return {name: str(value) for name, value in options.items() if value is not None}
+
+
+def _loader(file: Path | None, given: dict[str, str]) -> Callable[[], "Settings"]:
+    """What reads the settings, each time anew. Raises SettingsError where there are too few."""
+    from provisioner import settings
+
+    if file:
+        return partial(settings.load, file, **given)
+    _require_network(given)
+    return partial(settings.check, given, source="the command line")
 
 
 def _require_network(given: dict[str, str]) -> None:

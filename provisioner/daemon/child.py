@@ -5,7 +5,7 @@ import os
 import signal
 import time
 
-from provisioner.daemon.forked import ForkServer
+from provisioner.daemon.forked import ForkServer, end_in_words
 from provisioner.system.processes import is_held
 
 LONGEST_LINE = 4096  # bytes
@@ -85,11 +85,9 @@ class Child:
 
     def reap(self) -> str:
         """Its end in words, after `ended` became readable."""
-        code = self._process.exit_code
+        how = self.fate or end_in_words(self.exit_code)
         self.close()
-        if code is None:
-            return self.fate or "ended"
-        return self.fate or (f"was killed by signal {-code}" if code < 0 else f"ended with code {code}")
+        return how
 
     @property
     def exit_code(self) -> int | None:

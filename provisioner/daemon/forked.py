@@ -116,8 +116,14 @@ class ForkServer:
     def end(self) -> str:
         """Wait until it has ended, which without its socket it does, and its forks with it; how, in words."""
         self._control.close()
-        code = run.stop(self._process)
-        return f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
+        return end_in_words(run.stop(self._process))
+
+
+def end_in_words(code: int | None) -> str:
+    """How a process has ended, by its exit code: negative for a signal, None where nobody can tell."""
+    if code is None:
+        return "ended"
+    return f"was killed by signal {-code}" if code < 0 else f"ended with code {code}"
 
 
 def _received(control: socket.socket) -> bytes:
