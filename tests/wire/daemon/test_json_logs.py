@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from provisioner import run
 from provisioner.api.hosts import InventoryUpdate
 from tests.wire.conftest import Inside, namespace
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SETTINGS = '[logs]\nformat = "json"\n'
+SERVICES = ("dhcp", "tftp", "dns", "web", "api", "worker")
 SINGLE = (["--process", "dhcp"], ["--process", "tftp"], ["--process", "dns"])
 FORGED = 'x\\n{"time":"2026-01-01T00:00:00.000Z","level":"info","process":"api","message":"forged"}'
 
@@ -23,6 +26,13 @@ FORGED = 'x\\n{"time":"2026-01-01T00:00:00.000Z","level":"info","process":"api",
 def lines(log: Path) -> list[dict[str, Any]]:
     """Raises ValueError for a line that is none."""
     return [json.loads(line) for line in log.read_text().splitlines()]
+
+
+def await_line(service: Inside, words: str) -> None:
+    until = time.monotonic() + 30
+    while words not in service.log.read_text():
+        assert time.monotonic() < until, words
+        time.sleep(0.1)  # another process writes the file
 
 
 @pytest.mark.timeout(180)
@@ -35,14 +45,13 @@ def test_every_process_says_objects_and_no_words_of_a_machine_make_one(tmp_path:
         host = {"name": "vc-1", "macs": ["52:54:00:77:01:01"], "profile": "cube"}
         update = InventoryUpdate.model_validate({"hosts": [host], "profiles": [{"name": "cube"}]})
         service.client.apply(update.hosts, update.profiles)
-        until = time.monotonic() + 30
-        while "names of 1 MACs are answered" not in service.log.read_text():
-            assert time.monotonic() < until
-            time.sleep(0.1)  # another process writes the file
+        await_line(service, "names of 1 MACs are answered")
+        run.signal_process(service.pid("parent"), signal.SIGHUP)  # to which each says something
+        for name in SERVICES:
+            await_line(service, f'"process": "{name}", "message": "the settings were read again')
         service.stop()
         said = lines(service.log)
-    spoke = {one["process"] for one in said}  # the others say something where something is wrong
-    assert {"parent", "dns", "web", "api"} <= spoke
+    assert {one["process"] for one in said} == {"parent", *SERVICES}
     for one in said:
         assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", one["time"])
         assert one["level"] in ("debug", "info", "warning", "error", "critical") and one["message"]
