@@ -38,7 +38,9 @@ from provisioner.web.application import create_app
 
 RUN = "r-01JD8K2Q9V"
 PATIENCE = 120.0  # seconds for what comes at once on a machine that does nothing else
-AND_THEN = 'trap : INT; code=$1; shift; "$@"; echo $? >"$code.new"; mv "$code.new" "$code"; exec sleep 1000'
+AND_THEN = """trap : INT; code=$1; shift; "$@"; echo $? >"$code.new"
+stty -icanon -echo; printf '\\033[6n'; dd bs=32 count=1 >/dev/null 2>&1  # answered once all is drawn
+mv "$code.new" "$code"; exec sleep 1000"""
 NUMBERS = itertools.count()  # of terminals: a server that is just ending is not the next one's
 T0 = 1_800_000_000.0
 HINTS = Hints(min_size=1 << 40, rotational=False)

@@ -4,8 +4,10 @@ import socket
 import sys
 
 taken = socket.socket(socket.AF_INET, getattr(socket, sys.argv[1]))
+of_tcp = sys.argv[1] == "SOCK_STREAM"
+taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, int(of_tcp))  # closed connections linger
 taken.bind(("10.77.0.1", int(sys.argv[2])))
-if sys.argv[1] == "SOCK_STREAM":
+if of_tcp:
     taken.listen()
 print("ready", flush=True)
 sys.stdin.read()
