@@ -12,7 +12,11 @@ WANTED := $(shell sed -e 's/\#.*//' debian-packages.txt)
 # one process more than there are processors. The order is that of tests/conftest.py.
 PARALLEL ?= -n $(shell expr $$(nproc) + 1) --dist loadfile --no-loadscope-reorder
 
-.PHONY: help packages venv setup quick unit test lint scheduled rehearse rehearse-faults rehearse-matrix rehearse-gpus test-adversary test-model test-mutants test-strain test-crash test-diagnosis test-long test-roles accept-gpu bench image image-base image-seed image-mirror image-gate image-twice deb test-installed lock page-load page-screenshots golden clean
+# Where an environment says that Python shall keep no byte code, each process compiles the program and its tests anew: 44 s of a
+# processor for the tests alone, in each of pytest's processes, where reading them takes 16.
+export PYTHONDONTWRITEBYTECODE :=
+
+.PHONY: help packages venv setup quick unit test compiled lint scheduled rehearse rehearse-faults rehearse-matrix rehearse-gpus test-adversary test-model test-mutants test-strain test-crash test-diagnosis test-long test-roles accept-gpu bench image image-base image-seed image-mirror image-gate image-twice deb test-installed lock page-load page-screenshots golden clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 20
@@ -43,9 +47,14 @@ quick: venv ## lint and unit tests side by side, under a minute: what to run bef
 unit: venv ## the unit tests
 	$(PY) -m pytest $(PARALLEL) -q tests/unit
 
-test: setup lint ## all tests but the long ones; those that measure time run last, beside nothing
+test: setup ## all tests but the long ones; those that measure time run last, beside nothing
+	@$(MAKE) --no-print-directory -j2 --output-sync=target lint compiled
 	$(PY) -m pytest $(PARALLEL) -m "not long and not roles and not alone" -q $(ARGS)
 	$(PY) -m pytest -m "alone and not long and not roles" -q $(ARGS)
+
+compiled: venv # what each of pytest's processes would compile for itself
+	@mkdir -p .cache
+	@$(PY) -m pytest --collect-only -q -m "not long and not roles" >.cache/collected.log || { tail -n 40 .cache/collected.log; false; }
 
 lint: venv ## ruff, mypy --strict and ansible-lint
 	.venv/bin/ruff check .

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import ClassVar
 
@@ -48,12 +49,29 @@ Flask.url_rule_class = CompiledRule
 
 LISTED = Path(__file__).with_name("skips.txt")
 UNIT = Path(__file__).with_name("unit")
+MARKS = ("alone", "long", "roles")
 LAST = 0.2  # of the unit tests' files: they are short, so that all processes end at the same time
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Where `-m` begins with a mark, a file that does not name it has no such test, and is not imported."""
+    mark, _, more = config.option.markexpr.partition(" ")
+    if mark not in MARKS or "or" in more.split() or not collection_path.match("test_*.py"):
+        return None
+    return None if _names(collection_path, mark) else True
+
+
+@cache
+def _names(file: Path, mark: str) -> bool:
+    return f"mark.{mark}" in file.read_text()
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files whose tests wait for programs stand between those whose tests compute; each stays whole."""
+    for item in items:
+        for mark in filter(item.get_closest_marker, MARKS):
+            assert _names(item.path, mark), f"{item.path} is {mark}, but `-m {mark}` passes it over"
     units: dict[Path, list[pytest.Item]] = {}
     others: dict[Path, list[pytest.Item]] = {}
     for item in items:

@@ -311,6 +311,7 @@ def main(session: str, share: str, *arguments: str) -> None:
     Raises SystemExit where the tests fail without a mutant.
     """
     first, step = map(int, share.split("/"))
+    sys.dont_write_bytecode = True  # two mutants of a second have the same size and time
     with use_db(session) as database:
         pending = sorted(database.pending_work_items, key=lambda item: str(item.mutations[0]))
         mutated = sorted({Path(item.mutations[0].module_path) for item in pending})

@@ -8,7 +8,6 @@ import os
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 from pydantic import BaseModel
 
@@ -93,6 +92,8 @@ def test_each_schema_is_that_of_its_model(name: str) -> None:
 
 @pytest.mark.parametrize("name", SCHEMAS)
 def test_each_schema_is_one_and_takes_our_own_documents_and_not_others(name: str) -> None:
+    import jsonschema  # compiles grammars for seconds
+
     schema = json.loads((FOLDER / f"{name}.schema.json").read_text())
     validator = jsonschema.Draft202012Validator(schema)
     validator.check_schema(schema)

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from jsonschema import Draft202012Validator
 
 from provisioner.cli.output import TIMES
 from tests.unit.cli.test_documents import forms, leaves
@@ -126,10 +125,12 @@ def numbers(value: Any, key: str = "") -> Any:
 
 def validate(body: Any, name: str) -> None:
     """It has what is described, each key of its kind, and nothing else."""
+    import jsonschema  # compiles grammars for seconds
+
     components = json.loads(OPENAPI.read_text())["components"]
     assert name in components["schemas"], name
     schema = {"$ref": f"#/components/schemas/{name}", "components": components}
-    faults = [fault.message for fault in Draft202012Validator(schema).iter_errors(numbers(body))]
+    faults = [fault.message for fault in jsonschema.Draft202012Validator(schema).iter_errors(numbers(body))]
     assert faults == []
     assert set(body) & set(components["schemas"][name]["properties"]), "none of its keys is described"
 
