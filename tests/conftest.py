@@ -1,10 +1,10 @@
 """A skipped test fails the run unless tests/skips.txt lists it with its reason."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 from flask import Flask
@@ -12,6 +12,7 @@ from hypothesis import settings
 from jinja2 import BytecodeCache
 from jinja2.bccache import Bucket
 from werkzeug.routing import Rule
+from werkzeug.routing.rules import RulePart
 
 # how long an example takes says something of the machine's other work, nothing of the program
 settings.register_profile("unhurried", deadline=None)
@@ -33,8 +34,9 @@ class CompiledTemplates(BytecodeCache):
 
 
 class CompiledRule(Rule):
-    """Likewise how the path of a rule is put together."""
+    """Likewise how the path of a rule is taken apart and put together."""
 
+    parsed: ClassVar[dict[object, tuple[list[RulePart], list[tuple[bool, str]], dict[str, Any]]]] = {}
     kept: ClassVar[dict[object, Callable[..., tuple[str, str]]]] = {}
 
     def _compile_builder(self, append_unknown: bool = True) -> Callable[..., tuple[str, str]]:
@@ -42,6 +44,19 @@ class CompiledRule(Rule):
         if key not in self.kept:
             self.kept[key] = super()._compile_builder(append_unknown)
         return self.kept[key]
+
+    def _parse_rule(self, rule: str) -> Iterable[RulePart]:
+        key = (rule, *self.map.converters.items())
+        if key not in self.parsed:
+            trace, converters = self._trace, self._converters
+            self._trace, self._converters = [], {}
+            self.parsed[key] = [*super()._parse_rule(rule)], self._trace, self._converters
+            self._trace, self._converters = trace, converters
+        parts, trace, converters = self.parsed[key]
+        self._trace += trace
+        self._converters |= converters
+        self.arguments |= converters.keys()
+        return parts
 
 
 Flask.jinja_options = {"bytecode_cache": CompiledTemplates()}
