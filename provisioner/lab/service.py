@@ -15,8 +15,10 @@ from provisioner import run
 from provisioner.client import Client
 from provisioner.daemon.forked import OPTION as FORK_OPTION
 from provisioner.errors import ServiceError
+from provisioner.system.processes import stat_fields
 from provisioner.system.sockets import bind
 
+PARENT = 4  # field of proc_pid_stat(5)
 END_LIMIT = 20.0  # seconds until all processes of a killed service must have ended
 START_LIMIT = 90.0  # seconds until all services must be ready
 PORTS = (
@@ -190,8 +192,10 @@ def _follow(wanted: Sequence[str], words: Sequence[str]) -> bool:
 
 
 def _parent_of(pid: int) -> int:
-    words = _read(pid, "stat").rpartition(") ")[2].split()
-    return int(words[1]) if words else 0
+    try:
+        return int(stat_fields(pid)[PARENT])
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
 
 
 def _read(pid: int, name: str) -> str:

@@ -4,6 +4,17 @@ import contextlib
 from pathlib import Path
 
 
+def stat_fields(pid: int) -> list[str]:
+    """Of /proc/PID/stat, each at its number in proc_pid_stat(5), of which the first is 1.
+
+    Raises OSError: there is no such process (any more).
+    """
+    text = Path(f"/proc/{pid}/stat").read_text(errors="replace")
+    number, _, rest = text.partition(" (")
+    name, _, others = rest.rpartition(") ")  # a name may hold spaces and brackets
+    return ["", number, name, *others.split()]
+
+
 def is_held(pid: int) -> bool:
     """Whether a debugger has it, or the kernel while it waits for a disk: its silence is no fault then.
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from provisioner.system.processes import seconds_without_processor
+from provisioner import run
+from provisioner.system.processes import seconds_without_processor, stat_fields
 
 
 @pytest.fixture
@@ -27,6 +28,21 @@ def spin(processor: int, ready: "multiprocessing.synchronize.Event") -> None:
     ready.set()
     while True:
         pass
+
+
+def test_fields_are_counted_as_in_the_manual_whatever_a_process_calls_itself(tmp_path: Path) -> None:
+    program = tmp_path / ") R 1 (x"
+    program.symlink_to("/bin/sh")
+    reader = run.start([program, "-c", "echo ready; read end"], stdin=run.PIPE, stdout=run.PIPE)
+    try:
+        assert reader.stdout and reader.stdout.readline() == b"ready\n"
+        fields = stat_fields(reader.pid)
+        assert (fields[1], fields[2], fields[4]) == (str(reader.pid), ") R 1 (x", str(os.getpid()))
+        assert (fields[5], fields[6]) == (str(os.getpgid(reader.pid)), str(os.getsid(reader.pid)))
+    finally:
+        run.stop(reader)
+    with pytest.raises(FileNotFoundError):
+        stat_fields(reader.pid)
 
 
 def test_the_time_without_a_processor_is_told(own_processor: int) -> None:

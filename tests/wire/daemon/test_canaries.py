@@ -6,6 +6,7 @@ The finder knows each as it is, and as base64, hexadecimal digits, JSON, a URL o
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
 import re
@@ -23,11 +24,13 @@ from provisioner.domain.person import Role
 from provisioner.site import opened_secrets
 from provisioner.state import secret_keys
 from provisioner.state.sealed_secrets import SSH_KEY
+from provisioner.system.processes import stat_fields
 from provisioner.web.operators.endpoints import ENDPOINTS
 
 if TYPE_CHECKING:
     from tests.wire.conftest import Puppet, Reply, World
 
+PARENT = 4  # field of proc_pid_stat(5)
 LOGINS = 30
 ORDERED = 6
 HOMES = {"secrets/https.key", "secrets/seed.key"}  # what is kept there, is kept there
@@ -131,12 +134,9 @@ def everything_served(puppets: list[Puppet]) -> bytes:
 def family(pid: int) -> list[int]:
     """A process and all that descend from it."""
     parents = {}
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            number, _, rest = path.read_text().partition(" (")
-        except OSError:
-            continue
-        parents[int(number)] = int(rest.rpartition(") ")[2].split()[1])
+    for place in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            parents[int(place.name)] = int(stat_fields(int(place.name))[PARENT])
     members, new = [pid], {pid}
     while new:
         new = {child for child, parent in parents.items() if parent in new}

@@ -29,6 +29,7 @@ from provisioner.lab import network
 from provisioner.lab.service import Service
 from provisioner.settings import AddressRange
 from provisioner.site.site import Site
+from provisioner.system.processes import stat_fields
 from provisioner.web import session
 from tests import pagelab
 from tests.access import token_of
@@ -40,6 +41,7 @@ ROUNDS = 40  # of each page
 OPEN, SECONDS = 100, 20  # pages, and how long they are looked at
 CLIENT = Path(__file__).with_name("open_pages.py")
 PATHS = ("/", "/hosts", "/hosts/vc-0150", "/deployments/vc-0150", "/t", "/runs", "/network", "/reports")
+UTIME, STIME = 14, 15  # fields of proc_pid_stat(5)
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -161,8 +163,8 @@ def cpu_of(pids: list[int]) -> float:
     """Seconds of processor that these processes have had."""
     ticks = 0
     for pid in pids:
-        words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        ticks += int(words[11]) + int(words[12])
+        fields = stat_fields(pid)
+        ticks += int(fields[UTIME]) + int(fields[STIME])
     return ticks / TICKS
 
 
