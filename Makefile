@@ -16,7 +16,7 @@ PARALLEL ?= -n $(shell expr $$(nproc) + 1) --dist loadfile --no-loadscope-reorde
 # processor for the tests alone, in each of pytest's processes, where reading them takes 16.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help packages venv setup quick unit test compiled lint scheduled rehearse rehearse-faults rehearse-matrix rehearse-gpus test-adversary test-model test-mutants test-strain test-crash test-diagnosis test-long test-roles accept-gpu bench image image-base image-seed image-mirror image-gate image-twice deb test-installed lock page-load page-screenshots golden clean
+.PHONY: help packages venv setup quick unit test compiled lint scheduled rehearse rehearse-faults rehearse-matrix rehearse-gpus test-adversary test-examples test-model test-mutants test-strain test-crash test-diagnosis test-long test-roles accept-gpu bench image image-base image-seed image-mirror image-gate image-twice deb test-installed lock page-load page-screenshots golden clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 20
@@ -33,8 +33,9 @@ packages: ## install the Debian packages that are missing (needs root only if so
 .venv/.installed: requirements-dev.lock pyproject.toml
 	@command -v python3 >/dev/null || { echo "python3 is missing: apt-get install python3" >&2; exit 1; }
 	test -x $(PY) || python3 -m venv .venv
-	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	$(PY) -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes -r requirements-dev.lock
 	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(PY) -m compileall -q -j 0 .venv/lib >/dev/null || true `# as pip does, which takes one processor; some packages bring what is no Python 3`
 	touch $@
 
 venv: .venv/.installed ## the Python environment, every package pinned by hash
@@ -79,6 +80,9 @@ rehearse-gpus: setup ## eight stand-ins of GPUs on a deployed host, healthy and 
 
 test-adversary: setup ## a stranger, a thief and a machine in another's place, at every door; prints what was tried
 	$(PY) -m pytest -q tests/wire/adversary $(ARGS)
+
+test-examples: setup ## what Hypothesis finds by chance: other examples than `make test` has, and fifty times as many
+	HYPOTHESIS_PROFILE=chance $(PY) -m pytest $(PARALLEL) -m "hypothesis and not long and not roles" -o timeout=900 -q $(ARGS)
 
 test-model: setup ## ten thousand runs of orders, clocks, machines and crashes against a statement of what may be written
 	GUARD_RUNS=10000 $(PY) -m pytest -q tests/unit/deployment/test_guard_model.py $(ARGS)

@@ -14,8 +14,10 @@ from jinja2.bccache import Bucket
 from werkzeug.routing import Rule
 from werkzeug.routing.rules import RulePart
 
-# how long an example takes says something of the machine's other work, nothing of the program
-settings.register_profile("unhurried", deadline=None)
+# how long an example takes says something of the machine's other work, nothing of the program; and what is
+# tried is the same each time, so that a change is judged by what it changes. `make test-examples` has others
+settings.register_profile("unhurried", deadline=None, derandomize=True)
+settings.register_profile("chance", deadline=None, max_examples=5000)
 settings.register_profile("hours", deadline=None, max_examples=1_000_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "unhurried"))
 

@@ -60,6 +60,7 @@ def test_the_schedule_runs_every_long_tier() -> None:
     for command in (
         *("make test-long", "make test-roles", "make rehearse-faults", "make rehearse-matrix"),
         *("make test-model", "make test-mutants", "make test-strain", "make test-crash"),
+        "make test-examples",
         *("make test-diagnosis", "make rehearse-gpus", "make page-load"),
         *('ARGS="--hosts 3"', 'ARGS="--bmc redfish"'),
     ):
@@ -107,6 +108,7 @@ def test_a_tier_that_fails_does_not_stop_the_others(tmp_path: Path) -> None:
     tiers = [
         "setup",
         "test-long",
+        "examples",
         "model",
         "mutants",
         "strain",
