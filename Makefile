@@ -42,7 +42,7 @@ venv: .venv/.installed ## the Python environment, every package pinned by hash
 
 setup: packages venv ## Debian's packages and the Python environment
 
-quick: venv ## lint and unit tests side by side, under a minute: what to run before each commit
+quick: venv ## lint and unit tests side by side, five minutes: what to run before each commit
 	@$(MAKE) --no-print-directory -j2 --output-sync=target lint unit
 
 unit: venv ## the unit tests
