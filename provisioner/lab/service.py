@@ -15,10 +15,9 @@ from provisioner import run
 from provisioner.client import Client
 from provisioner.daemon.forked import OPTION as FORK_OPTION
 from provisioner.errors import ServiceError
-from provisioner.system.processes import stat_fields
+from provisioner.system.processes import PARENT, stat_fields
 from provisioner.system.sockets import bind
 
-PARENT = 4  # field of proc_pid_stat(5)
 END_LIMIT = 20.0  # seconds until all processes of a killed service must have ended
 START_LIMIT = 90.0  # seconds until all services must be ready
 PORTS = (

@@ -4,9 +4,7 @@ import ctypes
 import os
 from collections.abc import Sequence
 
-from provisioner.system.processes import stat_fields
-
-ARG_START, ARG_END = 48, 49  # fields of proc_pid_stat(5)
+from provisioner.system.processes import ARG_END, ARG_START, stat_fields
 
 
 def show_command_line(words: Sequence[str]) -> None:

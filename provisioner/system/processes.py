@@ -3,6 +3,9 @@
 import contextlib
 from pathlib import Path
 
+# numbers of fields in proc_pid_stat(5)
+PARENT, UTIME, STIME, ARG_START, ARG_END = 4, 14, 15, 48, 49
+
 
 def stat_fields(pid: int) -> list[str]:
     """Of /proc/PID/stat, each at its number in proc_pid_stat(5), of which the first is 1.

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from provisioner import run
-from provisioner.system.processes import seconds_without_processor, stat_fields
+from provisioner.system.processes import PARENT, seconds_without_processor, stat_fields
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def test_fields_are_counted_as_in_the_manual_whatever_a_process_calls_itself(tmp
     try:
         assert reader.stdout and reader.stdout.readline() == b"ready\n"
         fields = stat_fields(reader.pid)
-        assert (fields[1], fields[2], fields[4]) == (str(reader.pid), ") R 1 (x", str(os.getpid()))
+        assert (fields[1], fields[2], fields[PARENT]) == (str(reader.pid), ") R 1 (x", str(os.getpid()))
         assert (fields[5], fields[6]) == (str(os.getpgid(reader.pid)), str(os.getsid(reader.pid)))
     finally:
         run.stop(reader)

@@ -24,13 +24,12 @@ from provisioner.domain.person import Role
 from provisioner.site import opened_secrets
 from provisioner.state import secret_keys
 from provisioner.state.sealed_secrets import SSH_KEY
-from provisioner.system.processes import stat_fields
+from provisioner.system.processes import PARENT, stat_fields
 from provisioner.web.operators.endpoints import ENDPOINTS
 
 if TYPE_CHECKING:
     from tests.wire.conftest import Puppet, Reply, World
 
-PARENT = 4  # field of proc_pid_stat(5)
 LOGINS = 30
 ORDERED = 6
 HOMES = {"secrets/https.key", "secrets/seed.key"}  # what is kept there, is kept there

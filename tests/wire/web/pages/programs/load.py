@@ -29,7 +29,7 @@ from provisioner.lab import network
 from provisioner.lab.service import Service
 from provisioner.settings import AddressRange
 from provisioner.site.site import Site
-from provisioner.system.processes import stat_fields
+from provisioner.system.processes import STIME, UTIME, stat_fields
 from provisioner.web import session
 from tests import pagelab
 from tests.access import token_of
@@ -41,7 +41,6 @@ ROUNDS = 40  # of each page
 OPEN, SECONDS = 100, 20  # pages, and how long they are looked at
 CLIENT = Path(__file__).with_name("open_pages.py")
 PATHS = ("/", "/hosts", "/hosts/vc-0150", "/deployments/vc-0150", "/t", "/runs", "/network", "/reports")
-UTIME, STIME = 14, 15  # fields of proc_pid_stat(5)
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
