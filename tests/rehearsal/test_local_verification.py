@@ -23,6 +23,7 @@ from provisioner.domain.acceptance import AcceptanceReport
 from provisioner.errors import Exit
 from provisioner.golden import inspection
 from provisioner.lab import qemu
+from tests.ports import free_port
 from tests.rehearsal import gpu_host, gpu_plays
 from tests.rehearsal.gpu_plays import BY_NAME, HEALTHY, MISSING, Play, Stage
 
@@ -189,12 +190,6 @@ def booted(disk: Path, folder: Path) -> Iterator[Cube]:
         yield Cube(folder, port, Console(process))
     finally:
         run.stop(process)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def signed(cube: Cube, public_key: Path) -> AcceptanceReport:

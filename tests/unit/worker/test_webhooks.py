@@ -29,6 +29,7 @@ from provisioner.site.site import Site
 from provisioner.worker import posting, webhooks
 from provisioner.worker.webhooks import Receiver, Webhooks
 from tests.access import certified
+from tests.ports import free_port
 
 KEYS = [bytes(range(32)), bytes(range(32, 64))]
 
@@ -295,8 +296,7 @@ WAYS = {"says nothing": says_nothing, "drips": drips, "hangs up": hangs_up, "tal
 
 def test_who_is_not_there_holds_nobody_else_up(site: Site, hook: Webhook, elsewhere: Elsewhere) -> None:
     over = threading.Event()
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
+    port = free_port()
     with receiver() as hanging, ThreadPoolExecutor(3) as pool:
         hanging.answers = [says_nothing(over)]
         others = [("dead", f"http://127.0.0.1:{port}/"), ("hanging", hanging.url)]

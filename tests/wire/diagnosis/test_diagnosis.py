@@ -5,7 +5,6 @@
 
 import json
 import os
-import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -25,6 +24,7 @@ from provisioner.state.notify import Listener
 from provisioner.web.application import create_app
 from provisioner.worker import power
 from tests.logins import put_login
+from tests.ports import free_port
 from tests.unit.conftest import Clock, clock, site
 from tests.wire.diagnosis.healthy import SEEDS, play
 from tests.wire.diagnosis.injections import INJECTIONS, Injection
@@ -118,9 +118,7 @@ def powers(
         if dialect:
             port, _ = stack.enter_context(serving(acts, dialect, folder))
         else:
-            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
-                free.bind((HERE, 0))
-                port = free.getsockname()[1]
+            port = free_port()
         put_login(site, "lab", *login)
         bmc = Bmc(driver="ipmi", address=HERE, port=port, console="none", secret="lab")  # type: ignore[arg-type]
         host = site.database.hosts.get("vc-1").model_copy(update={"bmc": bmc})

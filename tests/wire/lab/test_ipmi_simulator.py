@@ -16,15 +16,10 @@ from provisioner.lab import ipmi_simulator
 from provisioner.lab.chassis import Act, Chassis
 from provisioner.lab.ipmi_simulator import IpmiSimulator
 from provisioner.power.protocol import BmcAddress
+from tests.ports import free_port
 
 HERE = "127.0.0.1"
 PASSWORD = "lab-secret"
-
-
-def free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
-        free.bind((HERE, 0))
-        return int(free.getsockname()[1])
 
 
 class Lab:

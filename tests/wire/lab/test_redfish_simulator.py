@@ -1,6 +1,5 @@
 """The lab's Redfish BMC: sushy-tools' emulator with a chassis behind it, driven by our driver."""
 
-import socket
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +11,7 @@ from provisioner.lab.chassis import Chassis
 from provisioner.lab.redfish_simulator import RedfishSimulator
 from provisioner.power import protocol, registry
 from provisioner.power.protocol import BmcAddress
+from tests.ports import free_port
 from tests.wire.chassislab import Switched
 
 HERE = "127.0.0.1"
@@ -25,9 +25,7 @@ def machine() -> Switched:
 @pytest.fixture(scope="module")
 def address(machine: Switched, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BmcAddress]:
     folder = tmp_path_factory.mktemp("bmc")
-    with socket.socket() as free:
-        free.bind((HERE, 0))
-        port = free.getsockname()[1]
+    port = free_port()
     bmc = BmcAddress("redfish", HERE, port, "provision", "lab-secret", "vc-1", pin=str(folder / "pin"))
     with RedfishSimulator(machine.chassis, bmc, folder):
         yield bmc

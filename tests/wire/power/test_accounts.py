@@ -1,6 +1,5 @@
 """Users of BMCs, and another password for one: over IPMI's simulator and over Redfish."""
 
-import socket
 from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,6 +15,7 @@ from provisioner.power.protocol import BmcAddress
 from provisioner.site.site import Site
 from provisioner.worker import power, rotation
 from tests.logins import put_login
+from tests.ports import free_port
 from tests.unit.conftest import Clock, clock, site
 from tests.wire.chassislab import Switched
 from tests.wire.power import redfishlab
@@ -84,9 +84,7 @@ class Sixteen(WithAccounts):
 
 @pytest.fixture
 def simulated(tmp_path: Path) -> Iterator[BmcAddress]:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
-        free.bind((HERE, 0))
-        port = free.getsockname()[1]
+    port = free_port()
     bmc = BmcAddress("ipmi", HERE, port, USER, PASSWORD, "vc-1")
     with IpmiSimulator(Switched().chassis, bmc, tmp_path):
         yield bmc

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,6 +12,7 @@ from provisioner.lab.ipmi_simulator import IpmiSimulator
 from provisioner.power import ipmi, registry
 from provisioner.power.ipmi_login import IpmiLine
 from provisioner.power.protocol import ALWAYS, BmcAddress, SensorReading
+from tests.ports import free_port
 from tests.wire.chassislab import Switched
 from tests.wire.power.redfishlab import (
     HERE,
@@ -40,9 +40,7 @@ def machine() -> Switched:
 
 @pytest.fixture
 def address(machine: Switched, tmp_path: Path) -> Iterator[BmcAddress]:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
-        free.bind((HERE, 0))
-        port = free.getsockname()[1]
+    port = free_port()
     bmc = BmcAddress("ipmi", HERE, port, "provision", "lab-secret", "vc-1", patience=0)
     with IpmiSimulator(machine.chassis, bmc, tmp_path):
         yield bmc

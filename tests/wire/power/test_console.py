@@ -21,6 +21,7 @@ from provisioner.power.console import RecorderRequest
 from provisioner.power.protocol import BmcAddress
 from provisioner.state import recording
 from provisioner.state.recording import Recording
+from tests.ports import free_port
 
 HERE = "127.0.0.1"
 RECORDER = registry.DRIVERS["ipmi"].recorder
@@ -55,9 +56,7 @@ class Line:
 
 @pytest.fixture
 def line(tmp_path: Path) -> Iterator[Line]:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
-        free.bind((HERE, 0))
-        port = free.getsockname()[1]
+    port = free_port()
     address = BmcAddress("ipmi", HERE, port, "provision", "lab-secret", "vc-1")
     (tmp_path / "state" / "logs").mkdir(parents=True)
     (tmp_path / "bmc").mkdir()
@@ -165,9 +164,7 @@ def test_a_wrong_password_is_202_and_not_told(line: Line) -> None:
 
 
 def test_a_bmc_without_serial_over_lan_is_209_with_its_words(tmp_path: Path) -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
-        free.bind((HERE, 0))
-        port = free.getsockname()[1]
+    port = free_port()
     (tmp_path / "logs").mkdir()
     address = BmcAddress("ipmi", HERE, port, "provision", "lab-secret", "vc-1")
     with IpmiSimulator(Chassis(lambda act: None, lambda: True), address, tmp_path):

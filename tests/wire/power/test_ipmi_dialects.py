@@ -1,6 +1,5 @@
 """A deployment over each dialect of IPMI that was met in the field: its host boots from the network."""
 
-import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ import pytest
 from provisioner.domain.deployment import Deployment
 from provisioner.domain.host import Bmc
 from provisioner.site.site import Site
+from tests.ports import free_port
 from tests.unit.conftest import Clock, clock, site
 from tests.wire.power.deploylab import powered, reaches_netbooting, story
 from tests.wire.power.forkslab import Forks, acts, forks
@@ -24,9 +24,7 @@ LOGIN = ("provision", "lab-secret")
 @contextmanager
 def serving(acts: Forks, dialect: str, folder: Path) -> Iterator[tuple[int, Path]]:
     """Its port, and the file in which its machine's starts are written."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
-        free.bind((HERE, 0))
-        port = free.getsockname()[1]
+    port = free_port()
     starts = folder / "starts"
     user, password = LOGIN
     wanted = {"port": port, "dialect": dialect, "starts": str(starts), "user": user, "password": password}

@@ -15,6 +15,7 @@ from provisioner.lab.ipmi_simulator import IpmiSimulator
 from provisioner.power import ipmi, protocol, registry
 from provisioner.power.ipmi_login import IpmiLine, RawResponse
 from provisioner.power.protocol import BmcAddress
+from tests.ports import free_port
 from tests.wire.chassislab import Switched
 
 HERE = "127.0.0.1"
@@ -27,9 +28,7 @@ def machine() -> Switched:
 
 @pytest.fixture
 def address(machine: Switched, tmp_path: Path) -> Iterator[BmcAddress]:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
-        free.bind((HERE, 0))
-        port = free.getsockname()[1]
+    port = free_port()
     bmc = BmcAddress("ipmi", HERE, port, "provision", "lab-secret", "vc-1")
     with IpmiSimulator(machine.chassis, bmc, tmp_path):
         yield bmc

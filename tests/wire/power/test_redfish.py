@@ -21,16 +21,11 @@ from provisioner.errors import PowerError
 from provisioner.power import protocol, registry
 from provisioner.power.protocol import BmcAddress
 from tests.file_limit import room_for
+from tests.ports import free_port
 
 HERE = "127.0.0.1"
 USER, PASSWORD = "provision", "lab-secret"
 EMULATOR = Path(sys.executable).with_name("sushy-emulator")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HERE, 0))
-        return int(probe.getsockname()[1])
 
 
 def make_certificate(folder: Path) -> str:

@@ -19,7 +19,8 @@ from provisioner import run
 from provisioner.domain.acceptance import Level
 from provisioner.verify import SshTarget, burnin, burnin_archive, evidence_burnin
 from provisioner.verify.burnin import BurnInOutcome, BurnInProgress
-from tests.wire.verify.test_verify import free_port, make_key, sshd
+from tests.ports import free_port
+from tests.wire.verify.test_verify import make_key, sshd
 
 TINY = ("--device", "cpu", "--size", "tiny", "--gpus", "1")
 FOLDER = re.compile(rb"/provision-\w+/burnin\.pyz")

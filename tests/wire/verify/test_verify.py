@@ -6,7 +6,6 @@ import os
 import select
 import shutil
 import signal
-import socket
 import stat
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +19,7 @@ import pytest
 from provisioner import run, verify
 from provisioner.verify import Expected, GpuKind, PciDevice, SshTarget, TaskResult, Verdict, ssh
 from provisioner.verify.evidence import GpuEvidence
+from tests.ports import free_port
 from tests.wire import nvmllab, scriptlab
 
 ROOT = Path(__file__).parents[3]
@@ -31,12 +31,6 @@ OTHERS_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIKeepMe+KeepMe tom@desk"
 def make_key(path: Path) -> str:
     run.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "test", "-f", path])
     return path.with_name(path.name + ".pub").read_text().strip()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HERE, 0))
-        return int(probe.getsockname()[1])
 
 
 @contextmanager

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from provisioner import run
-from provisioner.errors import ServiceError
 from provisioner.services.dns.loop import DnsLoop
 from provisioner.services.dns.responder import Responder
 from provisioner.services.dns.zone import Apex, Zone, labels
 from provisioner.services.tftp.loop import TftpLoop
 from tests import hostile
+from tests.ports import free_port
 
 HERE = "127.0.0.1"
 LONGEST_HOLD = 0.1  # seconds of processor time that a hundred packets may take together
@@ -87,10 +87,7 @@ def test_tftp_survives_its_corpus(tmp_path: Path) -> None:
 def dns() -> DnsLoop:
     apex = Apex(labels("vaultcube.local"), labels("ns.vaultcube.local"), labels("h.vaultcube.local"), 1)
     zone = Zone([apex], [(labels("vc-1.vaultcube.local"), IPv4Address("10.77.0.64"))])
-    for _ in range(9):
-        with suppress(ServiceError):  # the port that UDP was given is somebody's by TCP
-            return DnsLoop([IPv4Address(HERE)], Responder(zone), port=0)
-    return DnsLoop([IPv4Address(HERE)], Responder(zone), port=0)
+    return DnsLoop([IPv4Address(HERE)], Responder(zone), port=free_port())
 
 
 def test_dns_survives_its_corpus_by_udp_and_by_tcp(dns: DnsLoop) -> None:

@@ -79,22 +79,25 @@ if (options) {
   if (name) options.elements[name]?.focus?.({ preventScroll: true });
 }
 
-// a stream that ends is opened again by itself; only what lasts is told
+// a stream that ends is opened again by itself; only what lasts is told: that it was never opened, too
 const live = document.getElementById("live");
 const LOST = document.getElementById("lost").textContent;
 let lost = null;
+let refusal;
 
 function connected() {
   clearTimeout(lost);
   lost = null;
+  refusal = undefined;
   document.getElementById("lost").hidden = true;
 }
 
 function failed(status) {
   if ([401, 403, 404, 410].includes(status)) return location.reload();
+  refusal = status;
   lost ??= setTimeout(() => {
     const told = document.getElementById("lost");
-    told.textContent = status === 429 ? "Too many pages are open: this one does not go on by itself." : LOST;
+    told.textContent = refusal === 429 ? "Too many pages are open: this one does not go on by itself." : LOST;
     told.hidden = false;
   }, 5000);
 }
@@ -103,6 +106,7 @@ document.addEventListener("htmx:sse:after:connection", connected);
 document.addEventListener("htmx:sse:after:message", () => { connected(); tick(); });
 document.addEventListener("htmx:sse:error", (event) => failed(event.detail?.status));
 document.addEventListener("gone", () => location.reload());
+if (live) failed();
 
 // what has never been a stream is not opened again by htmx
 function again(event) {

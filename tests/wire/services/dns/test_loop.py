@@ -22,6 +22,7 @@ from provisioner.services.dns.loop import DnsLoop
 from provisioner.services.dns.responder import Responder
 from provisioner.services.dns.zone import Apex, Zone, labels, reverse
 from provisioner.state.counters import MetricsRegistry
+from tests.ports import free_port
 
 if TYPE_CHECKING:
     from tests.wire.conftest import World
@@ -45,7 +46,7 @@ def zone(domain: str = "site.example") -> Zone:
 @contextmanager
 def running(responder: Responder | None = None, *, address: str = HERE, **how: Any) -> Iterator[DnsLoop]:
     place = IPv6Address(address) if ":" in address else IPv4Address(address)
-    loop = DnsLoop([place], responder or Responder(zone()), port=0, **how)
+    loop = DnsLoop([place], responder or Responder(zone()), port=free_port(), **how)
     thread = threading.Thread(target=loop.run)
     thread.start()
     try:
@@ -266,8 +267,8 @@ def test_one_address_cannot_take_all_connections() -> None:
 def test_a_taken_port_is_said_in_words_and_nothing_stays_open(loop: DnsLoop) -> None:
     with pytest.raises(ServiceError, match=r"dns: port 127\.0\.0\.1:.*/udp is in use"):
         DnsLoop([IPv4Address(HERE)], Responder(zone()), port=loop.port)
-    with socket.create_server((HERE, 0)) as taken:
-        port = taken.getsockname()[1]
+    port = free_port()
+    with socket.create_server((HERE, port)):
         with pytest.raises(ServiceError, match="/tcp is in use"):
             DnsLoop([IPv4Address(HERE)], Responder(zone()), port=port)
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
@@ -307,9 +308,9 @@ class Upstream:
 
     def __init__(self) -> None:
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.bind((HERE, 0))
+        self.port = free_port()
+        self.socket.bind((HERE, self.port))
         self.socket.settimeout(5)
-        self.port = int(self.socket.getsockname()[1])
 
     def close(self) -> None:
         self.socket.close()

@@ -21,6 +21,7 @@ from provisioner.services.eventloop import reactor as reactors
 from provisioner.services.eventloop.reactor import Reactor
 from provisioner.services.tftp.loop import TftpLoop
 from provisioner.system.pulse import Pulse
+from tests.ports import free_port
 from tests.unit.services.dhcp import dhcp_corpus
 
 QUICK = 0.02  # seconds between two beats, here
@@ -64,7 +65,7 @@ def _tftp(pulse: Pulse, hang: Hang) -> tuple[Loop, int]:
         hang()
         return b""
 
-    loop = TftpLoop([IPv4Address("127.0.0.1")], lookup, port=0, pulse=pulse)
+    loop = TftpLoop([IPv4Address("127.0.0.1")], lookup, port=free_port(), pulse=pulse)
     return loop, loop.port
 
 
@@ -74,7 +75,7 @@ def _dns(pulse: Pulse, hang: Hang) -> tuple[Loop, int]:
             hang()
             return super().answer(query)
 
-    loop = DnsLoop([IPv4Address("127.0.0.1")], Responder(Slow([])), port=0, pulse=pulse)
+    loop = DnsLoop([IPv4Address("127.0.0.1")], Responder(Slow([])), port=free_port(), pulse=pulse)
     return loop, loop.port
 
 

@@ -50,9 +50,9 @@ class Window:
         """The one tab."""
         return self.context.pages[0]
 
-    def open(self, path: str) -> Page:
-        """Read a page to its end."""
-        reply = self.page.goto(self.url + path, wait_until="load")
+    def open(self, path: str, until: Literal["load", "commit"] = "load") -> Page:
+        """Read a page to its end, or only until the service has answered."""
+        reply = self.page.goto(self.url + path, wait_until=until)
         assert reply is not None and reply.status == 200, f"{path}: {reply and reply.status}"
         return self.page
 

@@ -24,7 +24,7 @@ from tests.wire.web.pages.browserlab import Theme, window
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Route
 
     from provisioner.state.notify import Listener
     from provisioner.web.pages.live import LivePart
@@ -107,13 +107,38 @@ def test_a_page_whose_stream_is_refused_keeps_what_it_shows_and_goes_on_later(
     monkeypatch.setattr("provisioner.web.pages.live.slots_of", refuse)
     with window(browser, served.url, served.site) as made:
         page = made.open(f"/deployments/{row.id}")
-        expect(page.locator("#lost")).to_contain_text("Too many pages are open", timeout=15_000)
+        expect(page.locator("#lost")).to_contain_text("Too many pages are open")
         stands = page.locator("#live .state").first
         expect(stands).not_to_have_text("cancelled")
         monkeypatch.setattr("provisioner.web.pages.live.slots_of", event_stream.slots_of)
         record(served.site, row.id, OrderCancelled(by="mia"), source="operator")
-        expect(stands).to_have_text("cancelled", timeout=15_000)
+        expect(stands).to_have_text("cancelled")
         expect(page.locator("#lost")).to_be_hidden()
+
+
+def test_a_page_goes_on_by_itself_however_late_its_scripts_come(browser: Browser, served: Served) -> None:
+    row = next(row for row in served.rows if row.stage is Stage.VERIFYING)
+    late: list[Route] = []
+
+    def hold(route: Route) -> None:
+        late.append(route)
+
+    with window(browser, served.url, served.site) as made:
+        made.page.route("**/hx-sse.min.js", hold)
+        page = made.open(f"/deployments/{row.id}", until="commit")
+        page.wait_for_function("() => 'htmx' in window")
+        page.evaluate("() => new Promise(done => setTimeout(done, 100))")  # what htmx has put off is done
+        late.pop().continue_()
+        record(served.site, row.id, OrderCancelled(by="mia"), source="operator")
+        expect(page.locator("#live .state").first).to_have_text("cancelled")
+        assert made.complaints == []
+
+
+def test_a_page_that_never_goes_on_by_itself_says_so(browser: Browser, served: Served) -> None:
+    with window(browser, served.url, served.site) as made:
+        made.page.route("**/hx-sse.min.js", lambda route: route.abort())
+        page = made.open("/hosts")
+        expect(page.locator("#lost")).to_be_visible()
 
 
 def test_a_page_of_what_is_gone_says_so(browser: Browser, served: Served) -> None:
