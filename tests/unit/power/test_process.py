@@ -52,8 +52,8 @@ def test_a_silent_bmc_is_given_up_where_nothing_was_lost(monkeypatch: pytest.Mon
     monkeypatch.setattr(process, "seconds_without_processor", lambda: 7.0)
     began = time.monotonic()
     with pytest.raises(PowerError, match="late"), process.within(0.2, late):
-        time.sleep(10)
-    assert 0.2 <= time.monotonic() - began < 5
+        time.sleep(60)
+    assert 0.2 <= time.monotonic() - began < 30
 
 
 def test_an_outer_limit_holds_once_more_after_an_inner(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,6 +61,6 @@ def test_an_outer_limit_holds_once_more_after_an_inner(monkeypatch: pytest.Monke
     began = time.monotonic()
     with pytest.raises(PowerError, match="late"), process.within(0.3, late):
         with process.within(0.1, lambda: PowerError("inner", hint="", code=203)), suppress(PowerError):
-            time.sleep(10)
-        time.sleep(10)
-    assert 0.3 <= time.monotonic() - began < 5
+            time.sleep(60)
+        time.sleep(60)
+    assert 0.3 <= time.monotonic() - began < 30

@@ -59,7 +59,7 @@ def test_systemd_hears_that_it_is_ready_and_each_beat(tmp_path: Path, is_abstrac
     name = f"@provisioner-test-{os.getpid()}" if is_abstract else str(tmp_path / "notify")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
         systemd.bind("\0" + name[1:] if is_abstract else name)
-        systemd.settimeout(5)
+        systemd.settimeout(30)
         clock = Clock()
         pulse = Pulse(notifier=SystemdNotifier(name), clock=clock)
         pulse.ready("dns: answering")

@@ -77,7 +77,7 @@ def test_records_that_came_together_are_taken_one_by_one(ends: Ends) -> None:
     whole = ends.said.read()
     threading.Thread(target=ends.plain.sendall, args=[whole], daemon=True).start()
     found: list[bytes] = []
-    until = time.monotonic() + 10
+    until = time.monotonic() + 30
     while sum(map(len, found)) < RECORD + 10 and time.monotonic() < until:
         if data := ends.take():
             found.append(data)
@@ -109,14 +109,14 @@ def test_who_takes_nothing_of_an_answer_gives_the_thread_back(
     began = time.monotonic()
     with pytest.raises(TimeoutError):
         ends.server.sendall(b"x" * (8 << 20))
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 25
 
 
 def test_a_slow_reader_has_his_time_for_each_record(ends: Ends, monkeypatch: pytest.MonkeyPatch) -> None:
     """Longer in all than one record may take: as long as something is taken, it goes on."""
     shaken(ends)
     ends.server.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
-    monkeypatch.setattr(client_sockets, "SEND_SECONDS", 0.5)
+    monkeypatch.setattr(client_sockets, "SEND_SECONDS", 1.5)
     ends.server.setblocking(True)
     ends.plain.setblocking(True)
     sent = b"x" * (20 * RECORD)
@@ -128,6 +128,6 @@ def test_a_slow_reader_has_his_time_for_each_record(ends: Ends, monkeypatch: pyt
         data = ends.plain.recv(RECORD)
         taken.write(data)
         received += len(data)
-        threading.Event().wait(0.04)
-    sender.join(10)
-    assert time.monotonic() - began > 1.0 and not sender.is_alive()
+        threading.Event().wait(0.1)
+    sender.join(30)
+    assert time.monotonic() - began > client_sockets.SEND_SECONDS and not sender.is_alive()

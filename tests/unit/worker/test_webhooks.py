@@ -263,7 +263,7 @@ def test_who_holds_us_up_is_left_in_time(
     end(site)
     began = time.monotonic()
     told.tell(hook)
-    assert time.monotonic() - began < 5 and told.pause > 0 and not given_up(site)
+    assert time.monotonic() - began < 30 and told.pause > 0 and not given_up(site)
     over.set()
     elsewhere.answers = [200]
     Receiver(site).tell(hook)
@@ -271,7 +271,7 @@ def test_who_holds_us_up_is_left_in_time(
 
 
 def says_nothing(over: threading.Event) -> Callable[[Any], None]:
-    return lambda handler: over.wait(10) and None
+    return lambda handler: over.wait(120) and None
 
 
 def drips(over: threading.Event) -> Callable[[Any], None]:

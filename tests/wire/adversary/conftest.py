@@ -96,7 +96,7 @@ def refusals(world: World, puppet: Puppet) -> list[RequestRefused]:
 
 def await_refusal(world: World, puppet: Puppet, what: str, address: str, count: int = 1) -> RequestRefused:
     """The line of the log that says so, as soon as it is there; at most ten seconds."""
-    until = time.monotonic() + 10
+    until = time.monotonic() + 30
     while True:
         found = refusals(world, puppet)
         for one in found:

@@ -527,7 +527,7 @@ def test_a_busy_disk_holds_the_network_up(service: Service, supply: Supply) -> N
     thread = threading.Thread(target=stream.run, args=(numbers, take))
     thread.start()
     for _ in range(CONNECTIONS):
-        assert waiting.acquire(timeout=10)
+        assert waiting.acquire(timeout=30)
     longest = max(chunk.pack_length for chunk in supply.manifest.chunks)
     assert stream.fetched <= CONNECTIONS * (longest + GAP)
     released.set()

@@ -131,7 +131,7 @@ def fronted(world: World, inside: Any, tmp_path_factory: pytest.TempPathFactory)
         argv = other.lan.argv(run.find("nginx", "nginx-light"), "-p", folder, "-c", folder / "nginx.conf")
         process = run.start(argv, log=folder / "nginx.log")
         try:
-            until = time.monotonic() + 10
+            until = time.monotonic() + 30
             while other.lan.run("curl", "-s", "-o", "/dev/null", "http://10.77.0.1:8080/").code:
                 assert time.monotonic() < until and process.poll() is None, (folder / "nginx.log").read_text()
             yield other

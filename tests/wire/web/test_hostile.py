@@ -103,7 +103,7 @@ def test_dns_survives_its_corpus_by_udp_and_by_tcp(dns: DnsLoop) -> None:
         bombard(dns.port, packets, thread, ask)
         for number, packet in enumerate(packets[::5]):
             began = processor_time(thread)
-            with socket.create_connection((HERE, dns.port), timeout=10) as client:
+            with socket.create_connection((HERE, dns.port), timeout=30) as client:
                 framed = len(packet).to_bytes(2, "big") + packet
                 with suppress(OSError):  # it was sent away in the middle, which is right
                     client.sendall(packet if number % 4 == 0 else framed)

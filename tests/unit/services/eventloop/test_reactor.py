@@ -117,7 +117,7 @@ def test_what_cannot_be_written_is_tried_again_and_said_once(caplog: pytest.LogC
     behind = WriteBehind("test")
     behind.put(job)
     behind.put(done.set)
-    assert done.wait(10) and behind.is_idle
+    assert done.wait(30) and behind.is_idle
     assert len(tries) == 3 and written == [1]
     assert len(caplog.records) == 1 and "no space left" in caplog.text
     behind.close()
@@ -131,7 +131,7 @@ def test_what_waits_at_the_end_is_tried_a_last_time() -> None:
         raise OSError("no space left")
 
     behind.put(bad)
-    assert began.wait(10)
+    assert began.wait(30)
     behind.put(lambda: written.append(1))
     behind.close()
     assert written == [1]

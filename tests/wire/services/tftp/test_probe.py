@@ -120,7 +120,7 @@ def test_what_a_server_refuses_and_what_is_no_tftp(reply: bytes, fault: str, hin
 
 @pytest.fixture
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probe_module, "PACKET_TIMEOUT", 0.1)
+    monkeypatch.setattr(probe_module, "PACKET_TIMEOUT", 0.3)
 
 
 def test_silence_a_closed_port_and_a_transfer_that_breaks_are_told_apart(hasty: None) -> None:

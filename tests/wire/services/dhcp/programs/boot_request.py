@@ -11,7 +11,7 @@ from provisioner.services.dhcp.packet import Packet
 packet = Packet.parse(bytes.fromhex(sys.argv[1]))
 link = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 link.bind(("", 68))
-link.settimeout(5)
+link.settimeout(30)
 packet.options[53] = bytes([3])
 packet.chaddr = bytes.fromhex(sys.argv[2].replace(":", ""))
 link.sendto(packet.build(), ("10.77.0.1", 4011))
