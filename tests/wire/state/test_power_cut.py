@@ -24,7 +24,7 @@ SEED = int(os.environ.get("CRASH_SEED") or random.randrange(1 << 32))
 PROGRAMS = Path(__file__).with_name("programs")
 MOUNT = 'set -e; mount -t ext4 "$1" "$2"; mkdir -m 700 -p "$2/s"; shift 2; exec "$@"'
 SIZE = 64 << 20  # bytes of the disk
-START_LIMIT = 20.0  # seconds
+START_LIMIT = 60.0  # seconds
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")
 
 
