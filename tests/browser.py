@@ -47,7 +47,7 @@ def asking(client: FlaskClient) -> Ask:
 
 def content(reply: TestResponse) -> str:
     """The page without what all pages have."""
-    return reply.get_data(as_text=True).partition("<main")[2]
+    return reply.get_data(as_text=True).partition("<main")[2].partition("</main>")[0]
 
 
 def words(reply: TestResponse) -> str:
