@@ -81,7 +81,8 @@ if (options) {
 
 // a stream that ends is opened again by itself; only what lasts is told: that it was never opened, too
 const live = document.getElementById("live");
-const LOST = document.getElementById("lost").textContent;
+const notice = document.getElementById("lost");
+const LOST = notice.textContent;
 let lost = null;
 let refusal;
 
@@ -89,17 +90,19 @@ function connected() {
   clearTimeout(lost);
   lost = null;
   refusal = undefined;
-  document.getElementById("lost").hidden = true;
+  notice.hidden = true;
+}
+
+function tell() {
+  notice.textContent = refusal === 429 ? "Too many pages are open: this one does not go on by itself." : LOST;
+  notice.hidden = false;
 }
 
 function failed(status) {
   if ([401, 403, 404, 410].includes(status)) return location.reload();
   refusal = status;
-  lost ??= setTimeout(() => {
-    const told = document.getElementById("lost");
-    told.textContent = refusal === 429 ? "Too many pages are open: this one does not go on by itself." : LOST;
-    told.hidden = false;
-  }, 5000);
+  if (!notice.hidden) tell();
+  lost ??= setTimeout(tell, 5000);
 }
 
 document.addEventListener("htmx:sse:after:connection", connected);
