@@ -65,7 +65,7 @@ def _tftp(pulse: Pulse, hang: Hang) -> tuple[Loop, int]:
         hang()
         return b""
 
-    loop = TftpLoop([IPv4Address("127.0.0.1")], lookup, port=free_port(), pulse=pulse)
+    loop = TftpLoop([IPv4Address("127.0.0.1")], lookup, port=0, pulse=pulse)
     return loop, loop.port
 
 

@@ -125,7 +125,8 @@ def test_a_page_goes_on_by_itself_however_late_its_scripts_come(browser: Browser
 
     with window(browser, served.url, served.site) as made:
         made.page.route("**/hx-sse.min.js", hold)
-        page = made.open(f"/deployments/{row.id}", until="commit")
+        with made.page.expect_request("**/hx-sse.min.js"):
+            page = made.open(f"/deployments/{row.id}", until="commit")
         page.wait_for_function("() => 'htmx' in window")
         page.evaluate("() => new Promise(done => setTimeout(done, 100))")  # what htmx has put off is done
         late.pop().continue_()
