@@ -109,7 +109,7 @@ def test_who_takes_nothing_of_an_answer_gives_the_thread_back(
     began = time.monotonic()
     with pytest.raises(TimeoutError):
         ends.server.sendall(b"x" * (8 << 20))
-    assert time.monotonic() - began < 25
+    assert time.monotonic() - began < 5
 
 
 def test_a_slow_reader_has_his_time_for_each_record(ends: Ends, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,7 +18,7 @@ from provisioner.errors import UnreachableError
 from provisioner.imaging.manifest import Chunk, Manifest
 
 PATIENCE = 0.5  # seconds
-LONGEST = 30.0  # seconds for what ends by a patience of 0.5, however busy the machine is
+LONGEST = 10.0  # seconds for what ends by a patience of 0.5, however busy the machine is
 RAW = random.Random(5).randbytes(256 << 10)
 DIGEST = hashlib.sha256(RAW).hexdigest()
 FRAME: bytes = zstandard.ZstdCompressor().compress(RAW)
