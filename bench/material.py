@@ -67,7 +67,9 @@ def make(folder: Path, size: int, share: float = 0.18) -> Image:
 def pack(folder: Path, raw: Path, version: str) -> tuple[Path, Manifest]:
     """A signed pack of a raw image."""
     out = folder / f"v{version}.pack"
-    manifest = packs.build(raw, out, name="bench-os", version=version, created="2026-01-01T00:00:00Z")
+    manifest = packs.build(
+        raw, out, name="bench-os", version=version, created="2026-01-01T00:00:00Z", raw_sha256=True
+    )
     signature.sign(out.with_name(out.name + ".json"), folder / "bench.key")
     return out, manifest
 

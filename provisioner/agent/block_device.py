@@ -97,13 +97,15 @@ class BlockDevice:
             held = self._buffers.held = mmap.mmap(-1, max(length, PIECE))
         return held
 
-    def write(self, offset: int, data: bytes | memoryview) -> None:
+    def write(self, offset: int, data: bytes | bytearray | memoryview) -> None:
         """All of it, past the page cache where it is aligned. Raises DiskError (PV-316) naming the place."""
         view, descriptor = memoryview(data), self._fd
         if self._direct >= 0 and not offset % ALIGNMENT and not len(view) % ALIGNMENT:
-            aligned = memoryview(self._buffer(len(view)))
-            aligned[: len(view)] = view
-            view, descriptor = aligned[: len(view)], self._direct
+            if not _is_aligned(view):
+                aligned = memoryview(self._buffer(len(view)))
+                aligned[: len(view)] = view
+                view = aligned[: len(view)]
+            descriptor = self._direct
         try:
             while view:
                 done = os.pwrite(descriptor, view, offset)
@@ -201,6 +203,13 @@ class BlockDevice:
             hint="the disk is probably broken: replace it, then provision retry",
             code=316,
         )
+
+
+def _is_aligned(view: memoryview) -> bool:
+    """Whether O_DIRECT takes it as it lies in memory; what cannot be written to has no address here."""
+    if view.readonly or not view:
+        return False
+    return ctypes.addressof(ctypes.c_char.from_buffer(view)) % ALIGNMENT == 0
 
 
 def is_zero(view: memoryview) -> bool:

@@ -1,6 +1,5 @@
 """Holds the disk against the manifest, chunk by chunk: what is right already, and what reads back right."""
 
-import hashlib
 import os
 import threading
 from collections.abc import Callable, Iterable, Sequence
@@ -20,7 +19,7 @@ def is_right(device: BlockDevice, chunk: Chunk) -> bool:
     """Whether the medium itself, not the page cache, holds this chunk. Raises DiskError."""
     content = device.read_direct(chunk.offset, chunk.length)
     if chunk.kind == "data":
-        return hashlib.sha256(content).hexdigest() == chunk.sha256
+        return chunk.is_content(content)
     return is_zero(content)
 
 

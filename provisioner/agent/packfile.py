@@ -1,5 +1,6 @@
 """A pack that lies in a file here: its chunks, verified, by several threads."""
 
+import mmap
 import os
 import threading
 from collections.abc import Callable, Sequence
@@ -9,11 +10,12 @@ from types import TracebackType
 from typing import Self
 
 from provisioner.errors import PackError
+from provisioner.imaging.digests import Bytes
 from provisioner.imaging.manifest import Chunk, Manifest
-from provisioner.imaging.pack import expand
+from provisioner.imaging.unpack import expand_into
 
 THREADS = min(4, os.cpu_count() or 1)
-Take = Callable[[int, Chunk, bytes], None]
+Take = Callable[[int, Chunk, Bytes], None]  # the bytes are good until it returns
 
 
 class PackFile:
@@ -43,12 +45,13 @@ class PackFile:
         places = iter(numbers)
 
         def work() -> None:
+            room = memoryview(mmap.mmap(-1, self._manifest.chunk_size))  # aligned, as O_DIRECT asks
             while True:
                 with self._lock:
                     number = next(places, None)
                 if number is None:
                     return
-                take(number, self._manifest.chunks[number], self._expanded(number))
+                take(number, self._manifest.chunks[number], self._expanded(number, room))
 
         with ThreadPoolExecutor(THREADS, "pack") as pool:
             for future in [pool.submit(work) for _ in range(THREADS)]:
@@ -58,13 +61,13 @@ class PackFile:
                     places = iter(())  # the others end at their next chunk
                     raise
 
-    def _expanded(self, number: int) -> bytes:
+    def _expanded(self, number: int, room: memoryview) -> memoryview:
         chunk = self._manifest.chunks[number]
         frame = os.pread(self._fd, chunk.pack_length, chunk.pack_offset)
         with self._lock:
             self.fetched += len(frame)
         try:
-            return expand(frame, chunk)
+            return expand_into(frame, chunk, room)
         except PackError as fault:
             raise PackError(
                 f"{self._path.name} is damaged: chunk {number} of {len(self._manifest.chunks)}, {fault}",

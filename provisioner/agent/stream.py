@@ -1,6 +1,7 @@
 """The pack as it comes over the network: several connections, each chunk verified, resumed where it broke."""
 
 import http.client
+import mmap
 import os
 import queue
 import socket
@@ -12,8 +13,9 @@ from urllib.parse import urlsplit
 from provisioner.agent.connection import DeadlineConnection
 from provisioner.agent.link import MOST_WORDS, Deadline, Link, Stopped, check_answer, in_words
 from provisioner.errors import PackError, ProvisionError, UnreachableError
+from provisioner.imaging.digests import Bytes
 from provisioner.imaging.manifest import Chunk, Manifest
-from provisioner.imaging.pack import expand
+from provisioner.imaging.unpack import expand_into
 from provisioner.system.text import clean
 
 CONNECTIONS = max(2, min(4, os.cpu_count() or 1))  # each holds three chunks in memory
@@ -24,7 +26,7 @@ BAD_TRIES = 3
 BUSY = (http.client.TOO_MANY_REQUESTS, http.client.SERVICE_UNAVAILABLE)  # with Retry-After (RFC 9110, 10.2.3)
 NO_RANGES = "give the address of a web server that knows ranges (RFC 9110, 14), such as nginx"
 OTHER_PACK = "its pack is shorter than the manifest says: put the right one there"
-Take = Callable[[int, Chunk, bytes], None]
+Take = Callable[[int, Chunk, Bytes], None]  # the bytes are good until it returns
 
 
 def segments(manifest: Manifest, numbers: Sequence[int], connections: int) -> Iterator[list[int]]:
@@ -178,6 +180,7 @@ class _Worker:
         self._connection: DeadlineConnection | None = None
         self._deadline: Deadline = 0.0
         self._frame = bytearray()
+        self._room = memoryview(mmap.mmap(-1, stream.manifest.chunk_size))  # aligned, as O_DIRECT asks
 
     def close(self) -> None:
         if self._connection:
@@ -214,13 +217,13 @@ class _Worker:
             if done > before:  # it moved: the patience begins anew
                 tries = link.tries("the image", self._stream.ended)
 
-    def _give(self, number: int, chunk: Chunk, data: bytes) -> None:
+    def _give(self, number: int, chunk: Chunk, data: Bytes) -> None:
         try:
             self._take(number, chunk, data)
         except Exception as fault:
             raise _Refused from fault
 
-    def _chunks(self, group: Sequence[int]) -> Iterator[tuple[int, Chunk, bytes]]:
+    def _chunks(self, group: Sequence[int]) -> Iterator[tuple[int, Chunk, Bytes]]:
         chunks = [self._stream.manifest.chunks[number] for number in group]
         begin, end = chunks[0].pack_offset, chunks[-1].pack_offset + chunks[-1].pack_length
         answer = self._ask(begin, end)
@@ -231,7 +234,7 @@ class _Worker:
             self._extend()
             if chunk.pack_offset > place:
                 self._read(answer, chunk.pack_offset - place)
-            data = expand(self._read(answer, chunk.pack_length), chunk)
+            data = expand_into(self._read(answer, chunk.pack_length), chunk, self._room)
             place = chunk.pack_offset + chunk.pack_length
             self._stream.link.received()
             yield number, chunk, data

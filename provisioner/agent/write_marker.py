@@ -15,7 +15,7 @@ class WriteMarker:
 
     name: str
     version: str
-    raw_sha256: str
+    root_hash: str
 
     def dump(self) -> bytes:
         """The marker as it lies on the disk, padded to LENGTH bytes."""
@@ -24,7 +24,7 @@ class WriteMarker:
 
 def mark(manifest: Manifest) -> bytes:
     """The marker of this image, LENGTH bytes for PLACE."""
-    return WriteMarker(manifest.name, manifest.version, manifest.raw_sha256).dump()
+    return WriteMarker(manifest.name, manifest.version, manifest.root_hash).dump()
 
 
 def find(body: bytes) -> WriteMarker | None:
@@ -33,6 +33,7 @@ def find(body: bytes) -> WriteMarker | None:
         return None
     try:
         fields = json.loads(body[len(MAGIC) :].split(b"\n")[0])
-        return WriteMarker(*(str(fields[key])[:100] for key in ("name", "version", "raw_sha256")))
+        known = (fields["name"], fields["version"], fields.get("root_hash", ""))  # once it was another hash
+        return WriteMarker(*(str(value)[:100] for value in known))
     except (ValueError, KeyError, TypeError):
         return None

@@ -14,6 +14,7 @@ from provisioner.agent.capacity import CapacityCheck
 from provisioner.agent.protocol import Method, Phase
 from provisioner.errors import DiskError, PackError
 from provisioner.imaging import gpt, layout
+from provisioner.imaging.digests import Bytes
 from provisioner.imaging.manifest import ROLES, Chunk, Manifest
 from provisioner.run import run
 from provisioner.system import disk_names
@@ -28,8 +29,11 @@ class ChunkSource(Protocol):
 
     fetched: int
 
-    def run(self, numbers: Sequence[int], take: Callable[[int, Chunk, bytes], None]) -> None:
-        """Give each to `take`, verified, from several threads, in any order."""
+    def run(self, numbers: Sequence[int], take: Callable[[int, Chunk, Bytes], None]) -> None:
+        """Give each to `take`, verified, from several threads, in any order.
+
+        The bytes are good until it returns.
+        """
 
 
 class ImageWriter:
@@ -100,7 +104,7 @@ class ImageWriter:
     def _check_layout(self, stream: ChunkSource) -> None:
         """What no host can take is refused while the disk is as it was. Raises PackError, and as `stream`."""
         numbers = layout.telling_chunks(self._manifest, self._device.size)
-        stream.run(numbers, lambda number, chunk, data: self._first.update({number: data}))
+        stream.run(numbers, lambda number, chunk, data: self._first.update({number: bytes(data)}))
         self._table = gpt.stretch(layout.check_pack(self._manifest, self._first), self._device.size)
 
     def _holds_ours(self) -> bool:
@@ -187,11 +191,11 @@ class ImageWriter:
         wanted = [n for n in missing if chunks[n].kind == "data"]
         ended = threading.Event()
 
-        def take(number: int, chunk: Chunk, data: bytes) -> None:
+        def take(number: int, chunk: Chunk, data: Bytes) -> None:
             if emptied.done():
                 emptied.result()  # it failed: so does the disk
             if self._is_held(chunk):
-                self._held[number] = data
+                self._held[number] = bytes(data)
             else:
                 self._device.write(chunk.offset, data)
                 back.add([number])

@@ -166,7 +166,10 @@ def _unit(report: AcceptanceReport) -> Iterator[Item]:
 def _image(report: AcceptanceReport) -> Iterator[Item]:
     image = report.subject.image
     yield Item("Image", f"{image.name} {image.version}")
-    yield Item("SHA-256 read back", image.sha256 or "was not read back from the disk", bool(image.sha256))
+    if image.root_hash:
+        yield Item("Root hash read back", image.root_hash, is_code=True)
+    if image.sha256 or not image.root_hash:
+        yield Item("SHA-256 read back", image.sha256 or "was not read back from the disk", bool(image.sha256))
     yield Item("Manifest SHA-256", image.manifest_sha256, is_code=True)
 
 

@@ -36,6 +36,7 @@ EXITS: Mapping[str, tuple[Exit, ...]] = {
     "image builds": (),
     "image diff": (Exit.FAILED,),
     "image pack": (Exit.REFUSED,),
+    "image convert": (Exit.REFUSED,),
     "image write": (Exit.FAILED, *SERVICE),
     "mirror lock": (Exit.UNREACHABLE,),
     "mirror keygen": (Exit.REFUSED,),

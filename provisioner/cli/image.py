@@ -36,6 +36,10 @@ PLACES: Places = {
     ),
     "diff": ("image_build:diff", "Explain how two images differ, file by file."),
     "pack": ("image_pack:pack", "Pack a disk image: PACK, PACK.json and PACK.json.minisig."),
+    "convert": (
+        "image_convert:convert",
+        "Make a pack of today's format of an older one: the same image, with a new manifest.",
+    ),
     "add": ("image_pack:add", "Add an image to the catalogue of the service on this machine"),
     "write": (
         "image_write:write",

@@ -4,7 +4,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
@@ -15,11 +15,13 @@ from provisioner.cli.output import (
     console,
     info,
     print_change,
+    print_field,
     print_record,
     print_rows,
 )
 from provisioner.cli.source import FORMATS, SUFFIXES, as_raw, check_file, format_of
 from provisioner.errors import InputError
+from provisioner.imaging.manifest import pack_files
 from provisioner.system.units import size
 
 if TYPE_CHECKING:
@@ -49,19 +51,48 @@ format_option = click.option(
     show_default=True,
     help="zstd's: 9 and more take long once and save some of every host's time.",
 )
+@click.option(
+    "--raw-sha256",
+    is_flag=True,
+    help="Say in the manifest what `zstd -dc PACK | sha256sum` prints: one core reads all, holes too.",
+)
 @format_option
 def pack(
-    raw: Path, out: Path, name: str, version: str, key: Path, created: str, level: int, form: str | None
+    raw: Path,
+    out: Path,
+    name: str,
+    version: str,
+    key: Path,
+    created: str,
+    level: int,
+    raw_sha256: bool,
+    form: str | None,
 ) -> None:
     """Pack a disk image: PACK, PACK.json and PACK.json.minisig. `zstd -dc PACK` gives the image back.
 
     What the root filesystem left free is packed as zeros.
     """
-    make_pack(raw, out, form=form or "", name=name, version=version, key=key, created=created, level=level)
+    options = PackOptions(created, level, raw_sha256)
+    make_pack(raw, out, form=form or "", name=name, version=version, key=key, options=options)
+
+
+class PackOptions(NamedTuple):
+    """How a disk image is packed: its time (RFC 3339, now where empty), zstd's level, what is hashed."""
+
+    created: str = ""
+    level: int = 3
+    raw_sha256: bool = False
 
 
 def make_pack(
-    raw: Path, out: Path, *, form: str, name: str, version: str, key: Path, created: str = "", level: int = 3
+    raw: Path,
+    out: Path,
+    *,
+    form: str,
+    name: str,
+    version: str,
+    key: Path,
+    options: PackOptions = PackOptions(),  # noqa: B008  it never changes
 ) -> None:
     """Pack and sign, with a bar on a terminal: all three files, or none.
 
@@ -72,12 +103,8 @@ def make_pack(
     check_file(raw)
     if not key.is_file():
         raise InputError(f"{key}: no such file", code=320)
-    stamp = created or datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    if out.is_dir():
-        raise InputError(f"{out} is a folder", hint="give the name of the pack: -o NAME.pack")
-    targets = [out.with_name(out.name + ending) for ending in ("", ".json", ".json.minisig")]
-    if any(target.exists() and target.samefile(raw) for target in targets):
-        raise InputError(f"{raw} is read from: the pack would take its place", hint="give -o another name")
+    stamp = options.created or datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    check_outputs(out, raw)
     with as_raw(raw, format_of(raw, form)) as plain, Bar("packing") as moved:
         manifest = packs.build(
             plain,
@@ -87,14 +114,26 @@ def make_pack(
             created=stamp,
             key=key,
             progress=moved,
-            level=level,
+            level=options.level,
             tell=info,
+            raw_sha256=options.raw_sha256,
         )
     of_kind = {kind: 0 for kind in ("data", "zero", "free")}
     for chunk in manifest.chunks:
         of_kind[chunk.kind] += chunk.length
-    info(f"{out}: {size(manifest.raw_size)} → {size(out.stat().st_size)}, sha256 {manifest.raw_sha256}")
+    info(f"{out}: {size(manifest.raw_size)} → {size(out.stat().st_size)}")
+    print_field("root hash", manifest.root_hash)
+    if manifest.raw_sha256:
+        print_field("sha256", manifest.raw_sha256)
     info(", ".join(f"{size(number)} {kind}" for kind, number in of_kind.items()))
+
+
+def check_outputs(out: Path, source: Path) -> None:
+    """The pack's three files can lie where -o says. Raises InputError where one would be `source`."""
+    if out.is_dir():
+        raise InputError(f"{out} is a folder", hint="give the name of the pack: -o NAME.pack")
+    if any(target.exists() and target.samefile(source) for target in pack_files(out)):
+        raise InputError(f"{source} is read from: the pack would take its place", hint="give -o another name")
 
 
 class Bar:
@@ -194,8 +233,7 @@ def verify(client: "Client", name: str, pubkey: Path | None, output: str) -> Non
         return print_record(output, "verified", done, lambda: info(sentence), name=done.image)
     from provisioner.api.images import ImageVerified
     from provisioner.imaging import manifest as manifests
-    from provisioner.imaging import pack as packs
-    from provisioner.imaging import signature
+    from provisioner.imaging import signature, unpack
 
     path = Path(name)
     if not path.is_file():
@@ -203,8 +241,8 @@ def verify(client: "Client", name: str, pubkey: Path | None, output: str) -> Non
     listed = path.with_name(path.name + ".json")
     signer = signature.verify(listed, listed.with_name(listed.name + ".minisig"), [pubkey])
     manifest = manifests.load(listed)
-    packs.verify(path, manifest)
-    packs.check_layout(path, manifest)
+    unpack.verify(path, manifest, whole=True)
+    unpack.check_layout(path, manifest)
     sentence = f"{path}: signed by {signer}, and every one of {len(manifest.chunks)} chunks is right"
     checked = ImageVerified(image=f"{manifest.name}@{manifest.version}", chunks=len(manifest.chunks))
     return print_record(output, "verified", checked, lambda: info(sentence), name=checked.image)

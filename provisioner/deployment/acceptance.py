@@ -46,7 +46,7 @@ def conclude(
         return None
     report = _report(site, row, expected, verdict, began, evidence)
     if later_by:
-        image = report.subject.image.model_copy(update={"sha256": ""})
+        image = report.subject.image.model_copy(update={"sha256": "", "root_hash": ""})
         subject = report.subject.model_copy(update={"image": image})
         report = report.model_copy(update={"operator": later_by, "subject": subject})
     if not verdict.evidence.ramdisk:  # it shows too little to be compared
@@ -117,8 +117,9 @@ def _image(site: Site, row: Deployment) -> ImageSubject:
     """Its hash is named only where the agent has read every chunk back from the disk and compared it."""
     name, version = row.image.split("@", 1)
     read_back = site.database.events.last_of(row.id, AgentWritten.kind) is not None
-    known = {image.id: image.raw_sha256 for image in site.database.images.all()}
-    return ImageSubject(name=name, version=version, sha256=known.get(row.image, "") if read_back else "")
+    known = [image for image in site.database.images.all() if read_back and image.id == row.image]
+    sha256, root_hash = (known[0].raw_sha256, known[0].root_hash) if known else ("", "")
+    return ImageSubject(name=name, version=version, sha256=sha256, root_hash=root_hash)
 
 
 def _compared(site: Site, row: Deployment, report: AcceptanceReport) -> AcceptanceReport:

@@ -121,12 +121,16 @@ def reach_verdict(checks: Sequence[CheckResult]) -> AcceptanceVerdict:
 
 
 class ImageSubject(FrozenModel):
-    """The image: `sha256` as it was read back from the disk, `manifest_sha256` of its signed manifest."""
+    """The image: `root_hash`, or `sha256` of its raw bytes, as it was read back from the disk.
+
+    `manifest_sha256` is that of its signed manifest.
+    """
 
     name: Exact
     version: Exact
     sha256: Sha256 = ""
     manifest_sha256: Sha256 = ""
+    root_hash: Sha256 = ""
 
 
 class Subject(FrozenModel):

@@ -9,7 +9,11 @@ from provisioner.domain.values import FrozenModel, Name
 
 
 class Image(FrozenModel):
-    """One version of an image in the catalogue; sizes in bytes. An `iso` is Ubuntu's installer."""
+    """One version of an image in the catalogue; sizes in bytes. An `iso` is Ubuntu's installer.
+
+    A pack is known by its `root_hash`, empty for one that an older release added; an ISO, and a pack where it
+    says so, by `raw_sha256`.
+    """
 
     name: Name
     version: Annotated[str, Field(pattern=r"^[0-9A-Za-z][0-9A-Za-z._+-]{0,63}$")]
@@ -19,6 +23,7 @@ class Image(FrozenModel):
     signed_by: str
     added: float
     kind: Literal["pack", "iso"] = "pack"
+    root_hash: str = ""
 
     @property
     def id(self) -> str:

@@ -18,7 +18,8 @@ class CatalogueImage(FrozenModel):
     """An image as the catalogue lists it: `id` is `name@version`; sizes in bytes, `added` since 1970.
 
     `trusted`: the key that signed it is trusted now. `kind` is `pack`, or `iso` for Ubuntu's installer,
-    which nobody of ours has signed.
+    which nobody of ours has signed. A pack's content is known by `root_hash`, empty for one that an older
+    release added; that of others by `raw_sha256`, which a pack need not say.
     """
 
     model_config = ConfigDict(extra="ignore", from_attributes=True)
@@ -33,6 +34,7 @@ class CatalogueImage(FrozenModel):
     added: float
     kind: Literal["pack", "iso"] = "pack"
     trusted: bool = True
+    root_hash: str = ""
 
 
 class ErasedDisk(DiskInfo):

@@ -42,7 +42,7 @@ DECIDES: dict[str, Callable[[Plan], tuple[str, ...]]] = {
     "what the disk holds": lambda plan: (plan.holds,),
     "what on it is not ours": lambda plan: (plan.erases.foreign,),
     "the image": lambda plan: (plan.image.id,),
-    "the image's content": lambda plan: (plan.image.raw_sha256,),
+    "the image's content": lambda plan: (plan.image.root_hash or plan.image.raw_sha256,),
     "the installer": lambda plan: (plan.installer,),
     "how it is written": _terms,
 }

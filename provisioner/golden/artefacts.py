@@ -56,7 +56,7 @@ def packed(raw: Path, *, name: str, version: str, epoch: int, key: Path | None) 
     """`NAME.pack`, its manifest and, with a key, the signature. Raises PackError, InputError."""
     out = raw.with_suffix(".pack")
     created = datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    pack.build(raw, out, name=name, version=version, created=created)
+    pack.build(raw, out, name=name, version=version, created=created, raw_sha256=True)
     listed = out.with_name(out.name + ".json")
     return [out, listed, *([signature.sign(listed, key)] if key else [])]
 

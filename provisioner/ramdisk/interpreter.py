@@ -61,7 +61,7 @@ def check_imports(root: Path, modules: list[str], *, path: Path) -> None:
     except ProgramError as error:
         raise ProgramError(
             f"the agent does not load in the ramdisk: {error}",
-            hint="the agent may use the standard library, zstandard and its own packages only",
+            hint="the agent may use the standard library, xxhash, zstandard and its own packages only",
         ) from error
 
 

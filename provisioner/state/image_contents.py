@@ -29,7 +29,7 @@ class ImageContents:
 
     created: str
     raw_size: int
-    raw_sha256: str
+    root_hash: str
     sector: int
     chunk_size: int
     chunks: tuple[ChunkCount, ...]
@@ -91,7 +91,7 @@ def _contents(path: Path, length: int, mtime_ns: int) -> ImageContents:
     return ImageContents(
         created=manifest.created,
         raw_size=manifest.raw_size,
-        raw_sha256=manifest.raw_sha256,
+        root_hash=manifest.root_hash,
         sector=manifest.logical_sector_size,
         chunk_size=manifest.chunk_size,
         chunks=tuple(_count(manifest, kind) for kind in KINDS),
@@ -126,7 +126,7 @@ def _difference(
 
 def _identity(chunk: Chunk) -> tuple[int, int, str]:
     """A disk holds a chunk where the same bytes lie at the same place."""
-    return chunk.offset, chunk.length, chunk.sha256
+    return chunk.offset, chunk.length, chunk.digest
 
 
 def _changes(old: Manifest, new: Manifest) -> list[FieldChange]:
@@ -135,7 +135,7 @@ def _changes(old: Manifest, new: Manifest) -> list[FieldChange]:
         ("version", old.version, new.version),
         ("created", old.created, new.created),
         ("size", size(old.raw_size), size(new.raw_size)),
-        ("SHA-256", old.raw_sha256, new.raw_sha256),
+        ("root hash", old.root_hash, new.root_hash),
         ("sector", str(old.logical_sector_size), str(new.logical_sector_size)),
         ("chunk", size(old.chunk_size), size(new.chunk_size)),
     ]

@@ -8,8 +8,7 @@ from pathlib import Path
 from provisioner.domain.image import Image
 from provisioner.errors import InputError, NotFoundError, PackError
 from provisioner.imaging import manifest as manifests
-from provisioner.imaging import pack as packs
-from provisioner.imaging import signature
+from provisioner.imaging import signature, unpack
 from provisioner.state.image_folders import image_folder, in_place, incoming
 
 # what a part is called in a URL → its file in the image's folder
@@ -63,7 +62,7 @@ def added_pack(state: Path, source: str, now: float) -> Iterator[Image]:
     key = signature.verify(files["manifest"], files["manifest.minisig"], trusted_keys(state))
     manifest = manifests.load(files["manifest"])
     try:
-        packs.check_layout(files["pack"], manifest)
+        unpack.check_layout(files["pack"], manifest)
     except PackError as fault:
         raise PackError(f"{files['pack'].name}: {fault}", hint=fault.hint, code=fault.code) from fault
     folder = image_folder(state, f"{manifest.name}@{manifest.version}")
@@ -75,6 +74,7 @@ def added_pack(state: Path, source: str, now: float) -> Iterator[Image]:
             version=manifest.version,
             raw_size=manifest.raw_size,
             raw_sha256=manifest.raw_sha256,
+            root_hash=manifest.root_hash,
             pack_size=(made / PARTS["pack"]).stat().st_size,
             signed_by=key,
             added=now,
@@ -99,7 +99,7 @@ def _copy(files: dict[str, Path], made: Path, manifest: manifests.Manifest) -> N
     for part, path in files.items():
         shutil.copyfile(path, made / PARTS[part])
         (made / PARTS[part]).chmod(0o644)
-    packs.verify(made / PARTS["pack"], manifest)
+    unpack.verify(made / PARTS["pack"], manifest)
 
 
 def _copy_bill(bill: Path, made: Path) -> None:
@@ -118,6 +118,6 @@ def verify_pack(state: Path, ident: str) -> int:
     signature.verify(path, part_file(state, ident, "manifest.minisig"), trusted_keys(state))
     manifest = manifests.load(path)
     pack = part_file(state, ident, "pack")
-    packs.verify(pack, manifest)
-    packs.check_layout(pack, manifest)
+    unpack.verify(pack, manifest, whole=True)
+    unpack.check_layout(pack, manifest)
     return len(manifest.chunks)

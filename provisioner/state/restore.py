@@ -10,7 +10,7 @@ from pathlib import Path
 from provisioner.domain.image import Image
 from provisioner.errors import NewerFolderError, PackError, RefusedError
 from provisioner.imaging import manifest as manifests
-from provisioner.imaging import pack as packs
+from provisioner.imaging import unpack
 from provisioner.state import integrity
 from provisioner.state.backup import DATABASE
 from provisioner.state.backup_file import SETTINGS, STATE, Backup, BackupManifest
@@ -130,7 +130,7 @@ def _has_bytes(stage: Path, image: Image, images: Path | None, say: Callable[[st
 
 def _verify(folder: Path, file: Path, image: Image) -> None:
     if image.kind == "pack":
-        packs.verify(file, manifests.load(folder / PARTS["manifest"]))
+        unpack.verify(file, manifests.load(folder / PARTS["manifest"]))
     elif sha256(file) != image.raw_sha256:
         raise PackError(f"it has another SHA-256 than {image.raw_sha256}", code=321)
 

@@ -88,6 +88,10 @@ def _bill(image: CatalogueImage) -> tuple[MaterialsBill | None, str]:
         bill = package_difference.read_bill(path)
     except ProvisionError as fault:
         return None, str(fault)
+    if not image.raw_sha256:
+        return None, (
+            "one lies beside it, but the pack does not say of which raw image it is: image pack --raw-sha256"
+        )
     if bill.raw_sha256 != image.raw_sha256:
         return None, "the bill of materials that lies beside it is another image's"
     return bill, ""

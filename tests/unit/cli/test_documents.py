@@ -24,6 +24,7 @@ WITHOUT_DATA = {
     "image keygen": FILES,
     "image build": FILES,
     "image pack": FILES,
+    "image convert": FILES,
     "image write": FILES,
     "mirror lock": FILES,
     "mirror keygen": FILES,

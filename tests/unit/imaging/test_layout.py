@@ -358,7 +358,7 @@ def packed(
     """A manifest, and the chunks of `size` bytes that tell."""
     places = range(0, len(body), size)
     chunks = tuple(Chunk(at, min(size, len(body) - at), "data", at, 1, "0" * 64) for at in places)
-    manifest = Manifest("os", "1", "", len(body), "0" * 64, 512, size, chunks, parts)
+    manifest = Manifest("os", "1", "", len(body), 512, size, chunks, parts)
     numbers = layout.telling_chunks(manifest, len(body), roles)
     return manifest, {number: body[number * size : (number + 1) * size] for number in numbers}
 

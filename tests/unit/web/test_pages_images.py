@@ -12,7 +12,8 @@ from provisioner.domain.deployment import WrittenDisk
 from provisioner.domain.image import Image
 from provisioner.domain.person import Role
 from provisioner.domain.stage import Stage
-from provisioner.imaging.manifest import Chunk, Manifest, Partition, hash_of_zeros
+from provisioner.imaging.digests import digest_of_zeros
+from provisioner.imaging.manifest import Chunk, Manifest, Partition
 from provisioner.site.site import Site
 from provisioner.state.folder import prepare_folder
 from provisioner.state.image_folders import image_folder
@@ -38,16 +39,17 @@ def put_image(site: Site, version: str, *, changed: int = 0, packages: dict[str,
     chunks, at = [], 0
     for number in range(50):
         own = version if number < changed else "all"
-        digest = hash_of_zeros(CHUNK) if number >= 40 else sha256(f"{own} {number}".encode()).hexdigest()
+        digest = digest_of_zeros(CHUNK) if number >= 40 else sha256(f"{own} {number}".encode()).hexdigest()
         length = 30 if number >= 40 else 1000
         kind = "zero" if number >= 40 else "data"
-        chunks.append(Chunk(number * CHUNK, CHUNK, kind, at, length, digest))
+        checksum = digest[:32] if kind == "data" else ""
+        chunks.append(Chunk(number * CHUNK, CHUNK, kind, at, length, digest, checksum))
         at += length
     guid = "0fc63daf-8483-4772-8e79-3d69d8477de4"
     root = Partition("root", guid, f"r-{changed}", CHUNK, 40 * CHUNK)
     raw = f"{changed:064x}"
     manifest = Manifest(
-        "vault-os", version, "2026-11-02", 50 * CHUNK, raw, 512, CHUNK, tuple(chunks), (root,)
+        "vault-os", version, "2026-11-02", 50 * CHUNK, 512, CHUNK, tuple(chunks), (root,), raw
     )
     image = Image(
         name="vault-os",

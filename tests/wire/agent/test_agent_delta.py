@@ -324,6 +324,12 @@ def test_what_is_no_marker_is_none() -> None:
         assert write_marker.find(body) is None
 
 
+def test_a_marker_of_an_older_release_is_one() -> None:
+    body = write_marker.MAGIC + b'{"name": "a", "version": "1", "raw_sha256": "0"}\n'
+    found = write_marker.find(body.ljust(write_marker.LENGTH, b"\0"))
+    assert found == write_marker.WriteMarker("a", "1", "")
+
+
 @pytest.fixture
 def loop(tmp_path: Path) -> Any:
     """A loop device, with its file, for whoever may make one."""

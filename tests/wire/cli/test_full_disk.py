@@ -70,6 +70,17 @@ def test_a_pack_its_manifest_and_its_signature_come_together(
     assert_all_or_nothing(runs(folder, seed, pages, *words), least=4)
 
 
+def test_a_converted_pack_comes_whole_or_not_at_all(world: World, tmp_path: Path) -> None:
+    source, folder, seed = tmp_path / "o.pack", tmp_path / "disk", tmp_path / "seed"
+    assert world.provision(*packed(world, tmp_path, source)).code == 0
+    keys = ("--pubkey", world.folder / "release.pub", "--sign", world.folder / "release.key")
+    words = ("image", "convert", source, "-o", folder / "n.pack", *keys)
+    [roomy] = runs(folder, seed, [], *words)
+    assert roomy["code"] == 0 and len(roomy["after"]) == 3
+    used = roomy["used"]
+    assert_all_or_nothing(runs(folder, seed, [0, 1, used // 2, used - 2, used - 1], *words), least=4)
+
+
 @pytest.mark.long
 @pytest.mark.timeout(3600)
 def test_a_pack_comes_whole_or_not_at_all_wherever_the_disk_is_full(world: World, tmp_path: Path) -> None:
@@ -369,6 +380,7 @@ WRITTEN: dict[tuple[str, str], Callable[..., None]] = {
     ("image build", "--out"): test_a_golden_image_comes_whole_or_not_at_all,
     ("image build", "--state"): test_an_image_is_added_whole_or_not_at_all,
     ("image keygen", "--dir"): test_a_key_pair_is_made_whole_or_not_at_all,
+    ("image convert", "-o"): test_a_converted_pack_comes_whole_or_not_at_all,
     ("image pack", "-o"): test_a_pack_its_manifest_and_its_signature_come_together,
     ("image trust", "--state"): test_a_key_is_trusted_whole_or_not_at_all,
     ("image write", "device"): test_a_disk_that_is_a_file_without_room_is_said_to_be_that,
@@ -402,6 +414,7 @@ READ = {
     *(("host apply", "folder"), ("image trust", "public"), ("image builds", "--cache")),
     *(("image build", "--var-file"), ("image build", "--sign"), ("image build", "--mirror")),
     *(("image diff", "old"), ("image diff", "new"), ("image pack", "raw"), ("image pack", "--sign")),
+    *(("image convert", "pack"), ("image convert", "--pubkey"), ("image convert", "--sign")),
     *(("image add", "--sign"), ("image write", "--pubkey"), ("image verify", "--pubkey")),
     *(("mirror airgap", "--mirror"), ("mirror lock", "--packages"), ("mirror lock", "--wheels")),
     *(("mirror lock", "--collections"), ("mirror lock", "--sources"), ("mirror make", "--lock")),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,6 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from provisioner import run
+from provisioner.imaging import manifest as manifests
+from provisioner.imaging import signature
 
 if TYPE_CHECKING:
     from tests.wire.conftest import CommandResult, World
@@ -139,3 +142,76 @@ def test_nothing_is_removed_while_an_image_is_being_added(world: World) -> None:
     finally:
         os.close(folder)
     assert world.provision("image", "gc", "--yes").code == 0
+
+
+def former(world: World, folder: Path) -> Path:
+    """A pack of the format before, as a release of then left it."""
+    out, listed, _ = manifests.pack_files(folder / "old.pack")
+    assert pack(world, world.folder / "raw.img", out, "--raw-sha256").code == 0
+    made = manifests.load(listed)
+    chunks = tuple(chunk._replace(checksum="") for chunk in made.chunks)
+    listed.write_bytes(dataclasses.replace(made, format="pack/1", chunks=chunks).dump())
+    signature.sign(listed, world.folder / "release.key")
+    return out
+
+
+def convert(world: World, source: Path, out: Path, *more: str) -> CommandResult:
+    keys = ("--pubkey", world.folder / "release.pub", "--sign", world.folder / "release.key")
+    return world.provision("image", "convert", source, "-o", out, *keys, *more)
+
+
+def test_a_pack_of_the_format_before_is_written_added_and_converted(world: World, tmp_path: Path) -> None:
+    old, new, disk = former(world, tmp_path), tmp_path / "new.pack", tmp_path / "disk"
+    with disk.open("wb") as file:
+        file.truncate(32 << 20)
+    key = ("--pubkey", world.folder / "release.pub")
+    said = world.provision("image", "write", old, disk, *key, "--yes")
+    assert said.code == 0 and "written and read back" in said.err, said.err
+    again = world.provision("image", "write", old, disk, *key, "--yes")
+    assert again.code == 0 and "0 B were right" not in again.err, again.err
+    said = convert(world, old, new)
+    assert said.code == 0 and "is pack/2; it was pack/1" in said.err, said.err
+    before, after = (manifests.load(manifests.pack_files(path)[1]) for path in (old, new))
+    assert (after.format, after.root_hash, after.raw_sha256) == (
+        "pack/2",
+        before.root_hash,
+        before.raw_sha256,
+    )
+    assert before.root_hash in said.out and old.read_bytes() == new.read_bytes()
+    fresh = tmp_path / "fresh.pack"
+    assert pack(world, world.folder / "raw.img", fresh, "--raw-sha256").code == 0
+    assert manifests.load(manifests.pack_files(fresh)[1]) == after, "as if it were packed today"
+    assert world.provision("image", "verify", new, *key).code == 0
+    said = world.provision("image", "add", old)
+    assert said.code == 0 and world.provision("image", "verify", "x-os").code == 0, said.err
+
+
+def test_the_hash_of_the_raw_image_can_be_told_later(world: World, tmp_path: Path) -> None:
+    bare, told = tmp_path / "bare.pack", tmp_path / "told.pack"
+    assert pack(world, world.folder / "raw.img", bare).code == 0
+    said = convert(world, bare, told, "--raw-sha256")
+    wanted = run.text(["sh", "-c", f"zstd -dcq {bare} | sha256sum"]).split()[0]
+    assert said.code == 0 and wanted in said.out
+    assert manifests.load(manifests.pack_files(told)[1]).raw_sha256 == wanted
+
+
+@pytest.mark.parametrize("fault", ["damaged", "another key", "itself", "no signature"])
+def test_what_cannot_be_converted_leaves_nothing(world: World, tmp_path: Path, fault: str) -> None:
+    old, out = former(world, tmp_path), tmp_path / "new.pack"
+    wanted = {"damaged": (6, "PV-321"), "another key": (6, "PV-32"), "itself": (2, "take its place")}
+    code, words = wanted.get(fault, (2, "no such file"))
+    if fault == "damaged":
+        body = bytearray(old.read_bytes())
+        body[len(body) // 2] ^= 1
+        old.write_bytes(body)
+    elif fault == "another key":
+        secret, _ = signature.keygen(tmp_path, "other")
+        signature.sign(manifests.pack_files(old)[1], secret)
+    elif fault == "itself":
+        out = old
+    else:
+        manifests.pack_files(old)[2].unlink()
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    said = convert(world, old, out)
+    assert said.code == code and words in said.err, said.err
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before

@@ -1,12 +1,11 @@
 """A whole disk image as hosts take it, made by sfdisk and mkfs.vfat around any root filesystem."""
 
-import hashlib
 import os
 from pathlib import Path
 
 import zstandard
 
-from provisioner.imaging import fat, gpt
+from provisioner.imaging import digests, fat, gpt
 from provisioner.imaging.manifest import ROLES, Chunk, Manifest, Partition
 from provisioner.run import run
 
@@ -61,13 +60,12 @@ def ungated(raw: Path, out: Path, parts: tuple[Partition, ...]) -> Manifest:
     for offset in range(0, len(body), MIB):
         piece = body[offset : offset + MIB]
         frame = zstandard.ZstdCompressor().compress(piece)
-        digest = hashlib.sha256(piece).hexdigest()
-        chunks.append(Chunk(offset, len(piece), "data", place, len(frame), digest))
+        known = (digests.digest(piece), digests.checksum(piece))
+        chunks.append(Chunk(offset, len(piece), "data", place, len(frame), *known))
         frames.append(frame)
         place += len(frame)
     out.write_bytes(b"".join(frames))
-    whole = hashlib.sha256(body).hexdigest()
-    manifest = Manifest("os", "1", "", len(body), whole, 512, MIB, tuple(chunks), parts)
+    manifest = Manifest("os", "1", "", len(body), 512, MIB, tuple(chunks), parts)
     out.with_name(out.name + ".json").write_bytes(manifest.dump())
     return manifest
 

@@ -17,7 +17,7 @@ from provisioner.agent.block_device import BlockDevice
 from provisioner.agent.packfile import PackFile
 from provisioner.agent.writer import ImageWriter
 from provisioner.errors import InputError, PackError
-from provisioner.imaging import gpt, pack, signature
+from provisioner.imaging import gpt, pack, signature, unpack
 from provisioner.imaging.manifest import Manifest, Partition
 from provisioner.run import run, text
 from provisioner.state import image_files
@@ -647,7 +647,7 @@ def test_what_no_host_can_take_is_refused_of_a_stored_image_too(
     with pytest.raises(PackError, match="'root'") as stored:
         image_files.verify_pack(state, "os@1")
     with pytest.raises(PackError) as given:
-        pack.check_layout(out, manifest)
+        unpack.check_layout(out, manifest)
     assert (str(stored.value), stored.value.code) == (str(given.value), given.value.code)
 
 

@@ -1,5 +1,6 @@
 """Packs, tables and signatures against the programs that everybody has: zstd, sgdisk, mkfs.vfat, minisign."""
 
+import dataclasses
 import hashlib
 import json
 import random
@@ -10,7 +11,7 @@ import pytest
 import zstandard
 
 from provisioner.errors import InputError, PackError, RefusedError
-from provisioner.imaging import gpt, pack, signature, source
+from provisioner.imaging import gpt, pack, signature, source, unpack
 from provisioner.imaging import manifest as manifests
 from provisioner.run import run, text
 from tests.wire.imaging.disk_image import fat_head
@@ -70,7 +71,10 @@ def test_zstd_gives_the_raw_image_back(raw: Path, packed: tuple[Path, manifests.
     out, manifest = packed
     expanded = run(["zstd", "-q", "-dc", out]).stdout
     assert expanded == raw.read_bytes()
-    assert manifest.raw_sha256 == hashlib.sha256(expanded).hexdigest() == text(["sha256sum", raw]).split()[0]
+    assert manifest.raw_sha256 == ""
+    told = pack.build(raw, out.with_name("told.pack"), **NAMES, raw_sha256=True)
+    assert told.raw_sha256 == hashlib.sha256(expanded).hexdigest() == text(["sha256sum", raw]).split()[0]
+    assert told.chunks == manifest.chunks and told.root_hash == manifest.root_hash
     run(["zstd", "-q", "-t", out])
 
 
@@ -78,7 +82,7 @@ def test_the_manifest_says_what_lies_where(raw: Path, packed: tuple[Path, manife
     out, manifest = packed
     assert manifests.load(beside(out, ".json")) == manifest
     body = json.loads(beside(out, ".json").read_text())
-    assert (body["format"], body["name"], body["version"]) == ("pack/1", "small-os", "1.0")
+    assert (body["format"], body["name"], body["version"]) == ("pack/2", "small-os", "1.0")
     assert [(part.role, part.label) for part in manifest.partitions] == [
         ("bios", ""), ("esp", "VAULTESP"), ("cidata", "CIDATA"), ("root", ""),
     ]  # fmt: skip
@@ -162,17 +166,79 @@ def test_verify_names_the_first_damaged_chunk(
     packed: tuple[Path, manifests.Manifest], tmp_path: Path
 ) -> None:
     out, manifest = packed
-    pack.verify(out, manifest)
+    unpack.verify(out, manifest)
     damaged = tmp_path / "damaged.pack"
     body = bytearray(out.read_bytes())
     body[manifest.chunks[11].pack_offset + 5000] ^= 1
     damaged.write_bytes(body)
     with pytest.raises(PackError, match=r"small-os@1\.0: chunk 11 of 21 is damaged") as caught:
-        pack.verify(damaged, manifest)
+        unpack.verify(damaged, manifest)
     assert caught.value.code == 321
     damaged.write_bytes(body[:-1])
     with pytest.raises(PackError, match=r"the pack has .* bytes, the manifest says"):
-        pack.verify(damaged, manifest)
+        unpack.verify(damaged, manifest)
+
+
+def test_a_frame_that_should_be_zeros_is_looked_at(
+    packed: tuple[Path, manifests.Manifest], tmp_path: Path
+) -> None:
+    out, manifest = packed
+    number, chunk = next((n, c) for n, c in enumerate(manifest.chunks) if c.kind == "zero")
+    damaged, body = tmp_path / "damaged.pack", bytearray(out.read_bytes())
+    for place in range(chunk.pack_offset, chunk.pack_offset + chunk.pack_length):
+        body[place] ^= 0xFF
+    damaged.write_bytes(body)
+    with pytest.raises(PackError, match=f"chunk {number} of 21 is damaged"):
+        unpack.verify(damaged, manifest)
+
+
+def test_zeros_are_neither_expanded_nor_hashed(
+    packed: tuple[Path, manifests.Manifest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An image of 40 GB is mostly nothing: it is not read like something."""
+    out, manifest = packed
+    seen: list[str] = []
+    expand = unpack.expand
+
+    def counted(frame: bytes, chunk: manifests.Chunk) -> bytes:
+        seen.append(chunk.kind)
+        return expand(frame, chunk)
+
+    monkeypatch.setattr(unpack, "expand", counted)
+    unpack.verify(out, manifest)
+    assert seen == ["data"] * sum(chunk.kind == "data" for chunk in manifest.chunks)
+    assert {chunk.kind for chunk in manifest.chunks} > {"data"}
+
+
+def test_the_raw_hash_is_held_against_the_image_where_it_is_asked_for(
+    packed: tuple[Path, manifests.Manifest],
+) -> None:
+    out, manifest = packed
+    wrong = dataclasses.replace(manifest, raw_sha256="0" * 64)
+    unpack.verify(out, wrong)
+    with pytest.raises(PackError, match="the whole image has another sha256"):
+        unpack.verify(out, wrong, whole=True)
+    with pytest.raises(PackError, match="the whole image has another sha256"):
+        unpack.verify(out, dataclasses.replace(wrong, format="pack/1"))
+
+
+def test_a_chunk_is_expanded_into_room_that_is_there(packed: tuple[Path, manifests.Manifest]) -> None:
+    out, manifest = packed
+    room = memoryview(bytearray(b"x" * (MIB + 100)))
+    with out.open("rb") as file:
+        for chunk in manifest.chunks:
+            frame = file.read(chunk.pack_length)
+            assert unpack.expand_into(frame, chunk, room) == unpack.expand(frame, chunk)
+        assert bytes(room[MIB:]) == b"x" * 100
+        file.seek(0)
+        frame = file.read(manifest.chunks[0].pack_length)
+    for broken in (frame[:-1], frame[: len(frame) // 2], frame[:4] + b"\xff" + frame[5:], b"", b"no frame"):
+        with pytest.raises(PackError) as caught:
+            unpack.expand_into(broken, manifest.chunks[0], room)
+        assert caught.value.code == 321
+    swelling = zstandard.ZstdCompressor().compress(bytes(256 * MIB))
+    with pytest.raises(PackError, match="holds 268435456 bytes"):
+        unpack.expand_into(swelling, manifest.chunks[0], room)
 
 
 def test_a_frame_that_swells_is_refused_before_memory_is_taken() -> None:
@@ -181,20 +247,20 @@ def test_a_frame_that_swells_is_refused_before_memory_is_taken() -> None:
     boasting = b"\x28\xb5\x2f\xfd\xe0" + struct.pack("<Q", 1 << 50) + bytes(20)  # says 1 PiB
     for frame in (swelling, boasting):
         with pytest.raises(PackError, match=r"holds [0-9]+ bytes, not 1048576") as caught:
-            pack.expand(frame, chunk)
+            unpack.expand(frame, chunk)
         assert caught.value.code == 321
     silent = zstandard.ZstdCompressor(write_content_size=False).compress(bytes(MIB))
     with pytest.raises(PackError):
-        pack.expand(silent, chunk)
+        unpack.expand(silent, chunk)
 
 
 def test_bytes_behind_a_frame_are_refused() -> None:
     data = random.Random(2).randbytes(MIB)
     chunk = manifests.Chunk(0, MIB, "data", 0, 0, hashlib.sha256(data).hexdigest())
     frame = zstandard.ZstdCompressor().compress(data)
-    assert pack.expand(frame, chunk) == data
+    assert unpack.expand(frame, chunk) == data
     with pytest.raises(PackError, match="cannot be read"):
-        pack.expand(frame + b"more", chunk)
+        unpack.expand(frame + b"more", chunk)
 
 
 @pytest.mark.parametrize("size", [20 * MIB + 512, 33 * MIB, 1 << 34])
@@ -307,7 +373,7 @@ def rooted(folder: Path, size: int = 96 * MIB) -> Path:
 
 def test_what_the_root_filesystem_left_free_is_packed_as_zeros(tmp_path: Path) -> None:
     raw, out = rooted(tmp_path), tmp_path / "r.pack"
-    manifest = pack.build(raw, out, **NAMES)
+    manifest = pack.build(raw, out, **NAMES, raw_sha256=True)
     was, now = raw.read_bytes(), run(["zstd", "-q", "-dc", out]).stdout
     assert len(was) == len(now) and hashlib.sha256(now).hexdigest() == manifest.raw_sha256
     kinds = {kind: 0 for kind in manifests.KINDS}
@@ -350,7 +416,7 @@ def test_a_hole_is_zeros_that_the_image_means_and_is_not_even_read(raw: Path, tm
     assert read_so_far() - before < 60 * MIB  # the 21 MiB before it: packed, and hashed
     assert {chunk.kind for chunk in manifest.chunks[21:]} == {"zero"}
     assert len(manifest.chunks) == 1024
-    pack.verify(tmp_path / "s.pack", manifest)
+    unpack.verify(tmp_path / "s.pack", manifest)
 
 
 def test_written_zeros_and_holes_give_the_same_pack(raw: Path, tmp_path: Path) -> None:
@@ -399,5 +465,5 @@ def test_a_higher_level_gives_a_smaller_pack_of_the_same_image(tmp_path: Path) -
         for number in range(300_000):
             file.write(f"line {number * 7919 % 100_003} of many\n".encode())
     low, high = (pack.build(path, tmp_path / f"{n}.pack", **NAMES, level=n) for n in (1, 15))
-    assert high.pack_size < low.pack_size and high.raw_sha256 == low.raw_sha256
-    pack.verify(tmp_path / "15.pack", high)
+    assert high.pack_size < low.pack_size and high.root_hash == low.root_hash
+    unpack.verify(tmp_path / "15.pack", high)

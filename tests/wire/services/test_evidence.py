@@ -61,7 +61,7 @@ def test_a_disk_without_a_table_is_no_right_table(tmp_path: Path) -> None:
 @pytest.fixture
 def manifest() -> Manifest:
     root = Partition("root", "0" * 8, "", MIB, 8 * MIB)
-    return Manifest("test-os", "1", "", 16 * MIB, "", SECTOR, MIB, (), (root,))
+    return Manifest("test-os", "1", "", 16 * MIB, SECTOR, MIB, (), (root,))
 
 
 def test_the_size_of_a_root_file_system_is_its_own_and_not_its_partition_s(
@@ -80,5 +80,5 @@ def test_what_an_image_leaves_free_may_differ_as_one_range(disk: Path) -> None:
     kinds = ["data", "free", "free", "zero", "free", "data"]
     chunks = tuple(Chunk(n * MIB, MIB, kind, n, 1, "0" * 64) for n, kind in enumerate(kinds))
     parts = (Partition("cidata", "", "", 5 * MIB, 4096),)
-    manifest = Manifest("a", "1", "", 6 * MIB, "", SECTOR, MIB, chunks, parts)
+    manifest = Manifest("a", "1", "", 6 * MIB, SECTOR, MIB, chunks, parts)
     assert evidence.may_differ(manifest)[3:] == [(MIB, 2 * MIB), (4 * MIB, MIB)]
