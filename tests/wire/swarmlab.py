@@ -1,4 +1,4 @@
-"""Hosts that write one image at once: each an ImageWriter with a file for a disk, in threads of this process."""
+"""Hosts that write one image at once, in threads of this process: each an ImageWriter, a file its disk."""
 
 import threading
 import time
