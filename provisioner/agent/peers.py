@@ -2,8 +2,10 @@
 
 import http.client
 import json
+import socket
 import threading
 import time
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from provisioner.agent.connection import DeadlineConnection
@@ -12,14 +14,16 @@ from provisioner.agent.possession import PieceMap, decode
 from provisioner.imaging.manifest import Manifest
 from provisioner.system.text import clean
 
-MOST = 24  # peers that are asked
-EVERY = 0.5  # seconds after which a peer is asked what it holds, unless it has said so meanwhile
+MOST = 48  # peers that are asked
+EVERY = 1.0  # seconds after which a peer is asked what it holds, unless it has said so meanwhile
+AT_EVERY = 16  # peers up to which that holds; twice as many are asked half as often
 SILENCE = 2.0  # seconds without a byte after which a peer counts as away
-FORGET = 6.0  # seconds after which what a peer said holds no more
+FORGET = 8.0  # seconds after which what a peer said holds no more
 BUSY = 0.3  # seconds until a peer that has no room is asked for a piece again
 LEFT = (5.0, 15.0, 45.0, 120.0)  # seconds for which one is left that was slow or broke off, the n-th time
 SLOWEST = 5.0  # seconds at least for which a piece may take
 FIRST = 10.0  # and before it is known how long one takes
+LOW_WATER = 64 << 10  # bytes of a piece that are awaited before they are read
 LARGEST_STATE = 64 << 10  # bytes
 Address = tuple[str, int]
 
@@ -32,6 +36,11 @@ class BusyError(Exception):
     """A peer has no room now, or does not hold that any more."""
 
 
+def seed_of(address: Address) -> int:
+    """What tells a host from others when pieces are shared out."""
+    return zlib.crc32(f"{address[0]}:{address[1]}".encode())
+
+
 class Peer:
     """One of them; what the choice sees of it is as picker.Source says."""
 
@@ -42,6 +51,7 @@ class Peer:
         self.rate = 0.0
         self.under_way = 0
         self.heard = -FORGET  # when it last said what it has
+        self.seed = seed_of(address)
         self.ready_at = 0.0  # until when it has no room
         self.left_until = 0.0
         self.faults = 0
@@ -119,17 +129,18 @@ class Peers:
 
     def _watch(self, peer: Peer) -> None:
         connection: DeadlineConnection | None = None
-        pause = EVERY
+        pause = 0.0
         while not peer.is_liar and not self._ended.wait(pause):
             now = self._clock()
-            if now - peer.heard < EVERY or (not peer.is_listed and now - peer.heard > FORGET):
-                pause = EVERY / 2
+            since, every = now - peer.heard, EVERY * max(1.0, len(self._peers) / AT_EVERY)
+            if since < every or (not peer.is_listed and since > FORGET):
+                pause = max(0.1, every - since)
                 continue
             try:
                 connection = connection or DeadlineConnection(*peer.address, silence=SILENCE, deadline=0.0)
                 connection.extend(time.monotonic() + 2 * SILENCE)
                 self._ask_state(connection, peer)
-                pause = EVERY
+                pause = every
             except LyingError as fault:
                 self.accuse(peer, str(fault))
             except (OSError, http.client.HTTPException):
@@ -165,6 +176,8 @@ class Peers:
         """Chunks' frames from it, not verified. Raises BusyError, LyingError, OSError, HTTPException."""
         began, length = self._clock(), 0
         path = f"/chunks/{','.join(map(str, numbers))}"
+        # fewer, larger reads; the peer closes at the end, so that less than this does not wait for more
+        connection.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, LOW_WATER)
         connection.request("GET", path, headers={TOKEN_HEADER: self._token})
         answer = connection.getresponse()
         if answer.status in (http.client.SERVICE_UNAVAILABLE, http.client.NOT_FOUND):

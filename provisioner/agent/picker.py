@@ -3,6 +3,7 @@
 import random
 import threading
 import time
+import zlib
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from provisioner.agent.possession import GAP, PieceMap, neighbours, places
 from provisioner.imaging.manifest import Manifest
 
 SEGMENT = 16 << 20  # bytes of the pack that one request to the service asks for, where nobody shares
+LONGEST_SEARCH = 400  # pieces of which it is asked whether they fall to us
 LOOKED_AT = 12  # pieces of a peer whose holders are counted
 STARVED = 1.0  # seconds without a peer that gives, after which the service is asked for what they have
 CLAIM_PATIENCE = 3.0  # seconds at least for which a piece is left to who fetches it from the service
@@ -29,6 +31,7 @@ class Source(Protocol):
     rate: float  # bytes a second of what it gave; 0: nothing yet
     under_way: int  # requests to it
     ready_at: float  # until when it has no room
+    seed: int  # what tells it from the others, the same on every host
 
 
 @dataclass(eq=False)
@@ -63,11 +66,13 @@ class Picker:
         numbers: Sequence[int],
         *,
         most: int = SEGMENT,
+        seed: int = 0,
         clock: Callable[[], float] = time.monotonic,
         chance: random.Random | None = None,
     ) -> None:
-        """`most` bytes of the pack are one request to the service, where nobody shares."""
+        """`most` bytes of the pack are one request to the service, where nobody shares; `seed` is ours."""
         self._manifest, self._pieces, self._most, self._clock = manifest, pieces, most, clock
+        self._seed = seed
         self._chance = chance or random.Random()  # noqa: S311  spreads load, guards nothing
         self.changed = threading.Condition()
         self._missing: dict[int, set[int]] = {}
@@ -168,8 +173,9 @@ class Picker:
             if not is_first and not is_short:
                 return None
             available, claimed = self._known(peers, now)
+            if fresh := self._free & ~available & ~claimed:
+                return self._begin_piece(self._ours(fresh, peers), None)
             for among in (
-                self._free & ~available & ~claimed,
                 self._free & ~claimed if is_short else 0,
                 self._free if is_short else 0,
                 self._overdue(now, from_peers=True) if is_short else 0,
@@ -233,6 +239,21 @@ class Picker:
 
     def _is_wanted(self, place: int) -> bool:
         return bool(self._missing.get(place, set()) - self._taken)
+
+    def _ours(self, mask: int, peers: Sequence[Source]) -> int:
+        """One that no other host would take: each piece falls to one of all (rendezvous hashing).
+
+        What hosts say of each other is a second old, and in a second all of them choose. Where none of the
+        bits falls to us we help with another's.
+        """
+        first = self._any(mask)
+        order = [*places(mask >> first << first), *places(mask & (1 << first) - 1)]
+        for place in order[:LONGEST_SEARCH]:
+            word = place.to_bytes(4, "big")
+            own = zlib.crc32(word, self._seed)
+            if all(zlib.crc32(word, peer.seed) <= own for peer in peers):
+                return place
+        return first
 
     def _any(self, mask: int) -> int:
         """One of the bits, by chance."""

@@ -140,21 +140,25 @@ class Stream:
         """Open a connection to where the pack lies. Raises OSError."""
         connection = self._link.connect("" if self._is_path else self._url, deadline=deadline)
         connection.connect()
-        self.track(connection)
+        self.track(connection.sock)
         return connection
 
-    def track(self, connection: DeadlineConnection) -> None:
+    def disconnect(self, connection: DeadlineConnection) -> None:
+        """Close a connection of `connect`."""
+        self.untrack(connection.sock)
+        connection.close()
+
+    def track(self, connected: socket.socket) -> None:
         """Wake who waits for this one, too, when all is to end. Raises OSError where it has."""
         with self._lock:
-            self._sockets.add(connection.sock)
+            self._sockets.add(connected)
         if self._ended.is_set():
-            connection.sock.shutdown(socket.SHUT_RDWR)
+            connected.shutdown(socket.SHUT_RDWR)
 
-    def disconnect(self, connection: DeadlineConnection) -> None:
-        """Close a connection of `connect` or `track`."""
+    def untrack(self, connected: socket.socket) -> None:
+        """Nobody waits for this one any more."""
         with self._lock:
-            self._sockets.discard(connection.sock)
-        connection.close()
+            self._sockets.discard(connected)
 
     def path(self) -> str:
         """The request target of the pack (RFC 9112, 3.2.1)."""

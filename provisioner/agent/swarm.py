@@ -7,7 +7,7 @@ from contextlib import suppress
 from provisioner.agent import facts
 from provisioner.agent.frame_store import FrameStore, Medium
 from provisioner.agent.peer_server import PeerServer, RateCap
-from provisioner.agent.peers import Address, Peer, Peers
+from provisioner.agent.peers import Address, Peer, Peers, seed_of
 from provisioner.agent.picker import Picker
 from provisioner.agent.possession import PieceMap, Possession
 from provisioner.imaging.manifest import Manifest
@@ -42,7 +42,7 @@ class Swarm:
         self.store = FrameStore(manifest, most)
         self.rate = RateCap(upload)
         self._began = time.monotonic()
-        self._others = others
+        self._others, self._address = others, address
         self._picker: Picker | None = None
         self.peers = Peers(manifest, self.pieces, token, log=log, changed=self._news)
         self._server: PeerServer | None = None
@@ -58,6 +58,11 @@ class Swarm:
         self.peers.close()
         if self._server:
             self._server.close()
+
+    @property
+    def seed(self) -> int:
+        """What tells us from others when pieces are shared out."""
+        return seed_of((self._address, self.port))
 
     @property
     def port(self) -> int:

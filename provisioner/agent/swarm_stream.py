@@ -1,6 +1,5 @@
 """The pack from the service and from other hosts at once: each chunk once, verified, whoever gave it."""
 
-import http.client
 import time
 from collections.abc import Sequence
 from contextlib import closing
@@ -44,7 +43,8 @@ class SwarmStream(Stream):
     def run(self, numbers: Sequence[int], take: Take) -> None:
         """As Stream's."""
         most = segment_length(self.manifest, numbers, self._connections) if numbers else SEGMENT
-        picker = self._picker = Picker(self.manifest, self._swarm.pieces, numbers, most=most)
+        seed = self._swarm.seed
+        picker = self._picker = Picker(self.manifest, self._swarm.pieces, numbers, most=most, seed=seed)
         self._swarm.begin(picker)
 
         def once(number: int, chunk: Chunk, data: bytes) -> None:
@@ -74,10 +74,12 @@ class SwarmStream(Stream):
         with closing(Worker(self, once)) as worker:
             while not self.ended.is_set() and not self._picker.is_done:
                 flight = self._from_service(is_first)
-                if flight is None:
+                if flight:
+                    self._fly(worker, flight)
+                elif is_first:
                     self._picker.wait(PAUSE)
-                    continue
-                self._fly(worker, flight)
+                else:
+                    self.ended.wait(PAUSE)  # it is needed where peers fail, and need not hear of each piece
 
     def _from_service(self, is_first: bool) -> Flight | None:
         peers, swarm = self._swarm.usable(), self._swarm
@@ -113,31 +115,41 @@ class SwarmStream(Stream):
                 self._picker.end(flight, length)
 
     def _fetch(self, flight: Flight, once: Take) -> int:
-        """The bytes that came, where all did."""
-        peer, peers, length = flight.source, self._swarm.peers, 0
+        """The bytes that came, where all did. Whatever a peer does, it ends nothing but its own part."""
+        peer, peers = flight.source, self._swarm.peers
         assert isinstance(peer, Peer)  # noqa: S101  as next_from_peer was given
-        connection = peers.connect(peer, self._picker.usual_seconds())
         try:
-            connection.connect()
-            self.track(connection)
-            for number, frame in peers.fetch(connection, peer, flight.numbers):
-                self._count_peer(len(frame))
-                length += len(frame)
-                self._give(number, frame, once)
-                if self.ended.is_set():
-                    return 0
+            return self._ask(peer, flight.numbers, once)
+        except Refused:
+            raise
         except BusyError:
             peers.busy(peer)
         except (LyingError, PackError) as fault:
             peers.accuse(peer, str(fault))
-        except (OSError, http.client.HTTPException) as fault:
+        except Exception as fault:
             if not self.ended.is_set():
                 peers.failed(peer, in_words(fault))
-        else:
-            return length
-        finally:
-            self.disconnect(connection)
         return 0
+
+    def _ask(self, peer: Peer, numbers: Sequence[int], once: Take) -> int:
+        length = 0
+        connection = self._swarm.peers.connect(peer, self._picker.usual_seconds())
+        try:
+            connection.connect()
+            connected = connection.sock  # the library gives it to the answer
+            try:
+                self.track(connected)
+                for number, frame in self._swarm.peers.fetch(connection, peer, numbers):
+                    self._count_peer(len(frame))
+                    length += len(frame)
+                    self._give(number, frame, once)
+                    if self.ended.is_set():
+                        return 0
+            finally:
+                self.untrack(connected)
+        finally:
+            connection.close()
+        return length
 
     def _give(self, number: int, frame: bytes, once: Take) -> None:
         chunk = self.manifest.chunks[number]
