@@ -16,7 +16,7 @@ SEGMENT = 16 << 20  # bytes of the pack that one request to the service asks for
 LONGEST_SEARCH = 400  # pieces of which it is asked whether they fall to us
 LOOKED_AT = 12  # pieces of a peer whose holders are counted
 STARVED = 1.0  # seconds without a peer that gives, after which the service is asked for what they have
-CLAIM_PATIENCE = 3.0  # seconds at least for which a piece is left to who fetches it from the service
+CLAIM_PATIENCE = 4.0  # seconds at least for which a piece is left to who fetches it from the service
 PATIENCE = 2.0  # seconds at least after which a piece that is under way is fetched from somebody else too
 SLOWER = 8  # times slower than the quickest: what such a peer has counts as held by nobody
 TOO_LITTLE = 0.5  # of the service's speed: less from all peers together, and the service gives too
@@ -134,7 +134,7 @@ class Picker:
         """A flight is over, after `length` bytes; 0 where it brought nothing usable."""
         with self.changed:
             self._flights.remove(flight)
-            if length:
+            if length and flight.places:
                 usual = self._from_peers if flight.source else self._from_service
                 usual.add(self._clock() - flight.began, length)
             if flight.source:
@@ -172,10 +172,11 @@ class Picker:
             is_short = self._is_short(peers, now)
             if not is_first and not is_short:
                 return None
-            available, claimed = self._known(peers, now)
+            available, claimed, lately = self._known(peers, now)
             if fresh := self._free & ~available & ~claimed:
                 return self._begin_piece(self._ours(fresh, peers), None)
             for among in (
+                self._free & ~available & ~lately,
                 self._free & ~claimed if is_short else 0,
                 self._free if is_short else 0,
                 self._overdue(now, from_peers=True) if is_short else 0,
@@ -212,18 +213,19 @@ class Picker:
         speed = sum(length for _, length in self._recent) / WINDOW
         return bool(self._from_peers.seconds) and speed < TOO_LITTLE * self._from_service.rate
 
-    def _known(self, peers: Sequence[Source], now: float) -> tuple[int, int]:
+    def _known(self, peers: Sequence[Source], now: float) -> tuple[int, int, int]:
         """What peers have that are not much slower than others; what they fetch, and not for too long."""
-        patience = max(CLAIM_PATIENCE, 3 * self._from_service.seconds)
+        patience = max(CLAIM_PATIENCE, 4 * self._from_service.seconds)
         quickest = max((peer.rate for peer in peers), default=0.0)
-        available = claimed = 0
+        available = claimed = lately = 0
         for peer in peers:
             if not peer.rate or peer.rate * SLOWER >= quickest:
                 available |= peer.have
             for place, since in peer.claims.items():
+                claimed |= 1 << place
                 if now - since < patience:
-                    claimed |= 1 << place
-        return available, claimed
+                    lately |= 1 << place
+        return available, claimed, lately
 
     def _overdue(self, now: float, *, from_peers: bool) -> int:
         """Pieces that are under way for long, by one request; `from_peers`: not from the service."""
@@ -241,19 +243,22 @@ class Picker:
         return bool(self._missing.get(place, set()) - self._taken)
 
     def _ours(self, mask: int, peers: Sequence[Source]) -> int:
-        """One that no other host would take: each piece falls to one of all (rendezvous hashing).
+        """One that no other host would take now, without a word between us (rendezvous hashing).
 
-        What hosts say of each other is a second old, and in a second all of them choose. Where none of the
-        bits falls to us we help with another's.
+        What hosts say of each other is a second old, and in a second all of them choose. Each piece falls to
+        one host, which takes what falls to it most clearly first. Who has none left helps where he is the
+        second in line, and takes what its host would take last.
         """
         first = self._any(mask)
         order = [*places(mask >> first << first), *places(mask & (1 << first) - 1)]
-        for place in order[:LONGEST_SEARCH]:
-            word = place.to_bytes(4, "big")
-            own = zlib.crc32(word, self._seed)
-            if all(zlib.crc32(word, peer.seed) <= own for peer in peers):
-                return place
-        return first
+        return min(order[:LONGEST_SEARCH], key=lambda place: self._turn(place, peers))
+
+    def _turn(self, place: int, peers: Sequence[Source]) -> tuple[int, int]:
+        """How many hosts come before us for this piece, and when its first one would take it."""
+        word = place.to_bytes(4, "big")
+        own = zlib.crc32(word, self._seed)
+        before = [claim for peer in peers if (claim := zlib.crc32(word, peer.seed)) > own]
+        return (len(before), max(before)) if before else (0, -own)
 
     def _any(self, mask: int) -> int:
         """One of the bits, by chance."""
