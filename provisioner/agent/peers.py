@@ -112,6 +112,11 @@ class Peers:
                     self._watchers.append(thread)
                     thread.start()
 
+    def all(self) -> list[Peer]:
+        """All that were ever named."""
+        with self._lock:
+            return list(self._peers.values())
+
     def usable(self) -> list[Peer]:
         """Those that answer, and are not left now."""
         now = self._clock()

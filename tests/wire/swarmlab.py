@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,6 +32,7 @@ class Swarmed:
     result: str = ""
     seconds: float = 0.0
     thread: threading.Thread | None = None
+    device: BlockDevice | None = None
 
     @property
     def said(self) -> str:
@@ -57,10 +58,11 @@ class Site:
         method: str = "full",
         slow_disk: Callable[[], None] = lambda: None,
         silence: float = 1.0,
+        disk: Path | None = None,
     ) -> Swarmed:
         """One more host, which begins at once."""
-        name = f"host{len(self.hosts)}"
-        disk = self.folder / name
+        name = f"host{len(list(self.folder.iterdir()))}"
+        disk = disk or self.folder / name
         if not disk.exists():
             disk.write_bytes(b"\xa5" * (self.supply.manifest.raw_size + 8 * MIB))
         lines: list[str] = []
@@ -89,6 +91,13 @@ class Site:
         host.thread.start()
         return host
 
+    def remove(self, host: Swarmed) -> None:
+        """It is switched off; its disk stays as it is."""
+        host.swarm.close()
+        assert host.device
+        host.device.__exit__(None, None, None)
+        self.hosts.remove(host)
+
     def tell(self, upload: float = 0.0) -> None:
         addresses = [("127.0.0.1", host.swarm.port) for host in self.hosts] + self.extra
         for host in self.hosts:
@@ -97,7 +106,7 @@ class Site:
 
     def _write(self, host: Swarmed, method: str, slow_disk: Callable[[], None]) -> None:
         began = time.monotonic()
-        device = BlockDevice(host.disk)  # stays open: it gives to others after it has finished
+        device = host.device = BlockDevice(host.disk)  # stays open: it gives to others after it has finished
         host.swarm.use(device)
 
         def tell(*_: object) -> None:
@@ -123,6 +132,13 @@ class Site:
             assert host.thread
             host.thread.join(seconds)
             assert not host.thread.is_alive(), f"{host.name} does not end:\n{host.said}"
+
+    def await_pieces(self, hosts: Sequence[Swarmed], count: int) -> None:
+        """Until each of these hosts holds so many pieces."""
+        until = time.monotonic() + 30
+        while any(host.swarm.possession.mask.bit_count() < count for host in hosts):
+            assert time.monotonic() < until, [host.said for host in hosts]
+            time.sleep(0.01)
 
     def copies(self) -> float:
         """How many times the image the service has sent."""
