@@ -1,8 +1,8 @@
 """One host of the swarm rows: `python -m bench.swarm_host SERVER MAC NONCE DISK KEYS [liar]`.
 
-It says `ready`, waits for a line, and is the agent with a file for a disk. When it tells that all is written it
-prints a JSON line: when (seconds of the monotonic clock), bytes fetched and how many of them from peers. Then it
-gives to others until its standard input closes. A `liar` gives them other bytes than the image's.
+It says `ready`, waits for a line, and is the agent with a file for a disk. When it tells that all is written
+it prints a JSON line: when (seconds of the monotonic clock), bytes fetched and how many of them from peers.
+Then it gives to others until its standard input closes. A `liar` gives them other bytes than the image's.
 """
 
 import json

@@ -1,9 +1,9 @@
 """One host of the swarm rows by BitTorrent: `PYTHON bench/torrent_host.py FOLDER NAME ADDRESS [SEED]`.
 
-PYTHON has libtorrent (`pip install libtorrent`), which is no dependency of ours. Without SEED, the address of who
-has the file, it is the seed itself: it makes FOLDER/NAME.torrent and prints `ready`. Else it waits for a line,
-fetches the file into FOLDER, and prints when it was whole (seconds of the monotonic clock). Both go on giving until
-their standard input closes.
+PYTHON has libtorrent (`pip install libtorrent`), which is no dependency of ours. Without SEED, the address of
+who has the file, it is the seed itself: it makes FOLDER/NAME.torrent and prints `ready`. Else it waits for a
+line, fetches the file into FOLDER, and prints when it was whole (seconds of the monotonic clock). Both go on
+giving until their standard input closes.
 """
 
 import os

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+import time
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,21 +58,22 @@ class Rack:
         self.world, self.supply, self.folder = world, supply, folder
 
     @contextmanager
-    def agents(self, count: int) -> Iterator[list[Cable]]:
-        """So many hosts, ordered first and started together."""
+    def agents(self, count: int, liars: tuple[int, ...] = ()) -> Iterator[list[Cable]]:
+        """So many hosts, ordered first and started together; some, by number, lie to others."""
         with ExitStack() as stack:
             puppets = [stack.enter_context(self.world.machine(profile="swarmed")) for _ in range(count)]
             idents = [puppet.arm() for puppet in puppets]
             yield [
-                stack.enter_context(self._agent(puppet, ident))
-                for puppet, ident in zip(puppets, idents, strict=True)
+                stack.enter_context(self._agent(puppet, ident, is_liar=number in liars))
+                for number, (puppet, ident) in enumerate(zip(puppets, idents, strict=True))
             ]
 
     @contextmanager
-    def _agent(self, puppet: Puppet, ident: str) -> Iterator[Cable]:
+    def _agent(self, puppet: Puppet, ident: str, *, is_liar: bool) -> Iterator[Cable]:
         disk = self.folder / f"{puppet.name}.disk"
         disk.write_bytes(bytes(RAW + 8 * MIB))
-        argv = (PROGRAM, "http://10.77.0.1", puppet.address, puppet.mac, puppet.nonce, disk, self.supply.keys)
+        argv = [PROGRAM, "http://10.77.0.1", puppet.address, puppet.mac, puppet.nonce, disk, self.supply.keys]
+        argv += ["liar"] if is_liar else []
         words = self.world.lan.argv("unshare", "--net", sys.executable, *map(str, argv))
         process = run.start(words, stdin=run.PIPE, stdout=run.PIPE, env={**os.environ})
         assert process.stdin and process.stdout
@@ -96,6 +98,22 @@ class Rack:
         ):
             done = self.world.lan.run(*words)
             assert done.code == 0, done.err
+
+    def await_share(self, cables: list[Cable], share: float) -> None:
+        """Until each of these hosts has reported so much as written."""
+        rows, until = self.world.site.database.deployments, time.monotonic() + 30
+        while True:
+            reports = [rows.get(cable.ident).progress for cable in cables]
+            if all(report.phase == "writing" and report.done > share * report.total for report in reports):
+                return
+            assert time.monotonic() < until, reports
+            time.sleep(0.1)
+
+    def configure(self, images: str) -> None:
+        """Another section `images` of the settings, and a start of the service."""
+        self.world.service.stop()
+        (self.world.folder / "provisioner.toml").write_text(SETTINGS + images)
+        self.world.service.start()
 
     def written(self, cable: Cable) -> Any:
         """The agent's last word, as the event that people see."""
@@ -142,3 +160,43 @@ def test_four_hosts_of_one_image_take_less_than_two_copies_from_the_service(rack
     assert all("from other hosts)" in event.data.describe() for event in words), [
         event.data.describe() for event in words
     ]
+
+
+def test_who_gives_wrong_bytes_is_named_in_what_people_see(rack: Rack) -> None:
+    with rack.agents(3, liars=(0,)) as cables:
+        liar, *honest = cables
+        for cable in honest:
+            cable.end()
+            assert_right(rack, cable)
+        events = [event for cable in honest for event in rack.world.client.events(cable.ident).events]
+        named = [event for event in events if event.kind == "agent.peer-lied"]
+        assert 1 <= len(named) <= 2, "each host says it once"
+        for event in named:
+            assert (event.data.address, event.data.host) == (liar.puppet.address, liar.puppet.name)
+        assert any(f"{liar.puppet.address} gives what is not the image" in cable.said for cable in honest)
+
+
+def test_a_service_that_is_killed_knows_the_swarm_again_from_the_next_reports(rack: Rack) -> None:
+    with rack.agents(3) as cables:
+        rack.await_share(cables, 0.65)  # of which half are zeros, that come at once
+        rack.world.service.kill("web")
+        for cable in cables:
+            cable.end()
+            assert_right(rack, cable)
+        words = [rack.written(cable) for cable in cables]
+    of_service = sum(event.data.bytes_fetched - event.data.bytes_from_peers for event in words)
+    assert of_service <= 2.5 * 24 * MIB and all(event.data.bytes_from_peers > 0 for event in words)
+
+
+def test_where_it_is_switched_off_the_service_gives_all(rack: Rack) -> None:
+    rack.configure("swarm = false\n")
+    try:
+        with rack.agents(2) as cables:
+            for cable in cables:
+                cable.end()
+                assert_right(rack, cable)
+            words = [rack.written(cable) for cable in cables]
+    finally:
+        rack.configure("")
+    assert [event.data.bytes_from_peers for event in words] == [0, 0]
+    assert all("other hosts" not in event.data.describe() for event in words)

@@ -1,7 +1,7 @@
-"""The agent in a network of its own: swarm_agent.py SERVER ADDRESS MAC NONCE DISK KEYS.
+"""The agent in a network of its own: swarm_agent.py SERVER ADDRESS MAC NONCE DISK KEYS [liar].
 
 It says its process id, waits until a line comes (then its end of the cable, eth0, is there), and is the agent
-of that host, with a file for a disk. It says `rebooted` at the end.
+of that host, with a file for a disk. It says `rebooted` at the end. A liar gives others other bytes.
 """
 
 import os
@@ -9,11 +9,24 @@ import subprocess
 import sys
 from pathlib import Path
 
-from provisioner.agent import facts, protocol
+from provisioner.agent import facts, protocol, swarm
 from provisioner.agent.arguments import KernelArguments
 from provisioner.agent.block_device import BlockDevice
+from provisioner.agent.frame_store import FrameStore
 from provisioner.agent.job import Job
 
+
+class _LyingStore(FrameStore):
+    """Its frames are of other bytes."""
+
+    def get(self, number: int) -> bytes:
+        frame = bytearray(super().get(number))
+        frame[-1] ^= 1
+        return bytes(frame)
+
+
+if sys.argv[7:] == ["liar"]:
+    swarm.FrameStore = _LyingStore  # type: ignore[misc]
 server, address, mac, nonce = sys.argv[1:5]
 disk, keys = Path(sys.argv[5]), Path(sys.argv[6])
 print(os.getpid(), flush=True)
