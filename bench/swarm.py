@@ -91,7 +91,7 @@ def _plug(switch: str, host: str, port: str, place: str) -> None:
     words = ["ip", "link", "add", port, "netns", switch, "type", "veth", "peer", "eth0", "netns", host]
     run.run(words)
     run.run([*link.inside(switch), "ip", "link", "set", port, "master", "br0", "up"])
-    for line in (f"address add {place} dev eth0", "link set eth0 up", "link set lo up"):
+    for line in (f"address add {place} brd + dev eth0", "link set eth0 up", "link set lo up"):
         run.run([*link.inside(host), "ip", *line.split()])
     _bucket(host, "eth0", RATE)
     _bucket(switch, port, RATE)
