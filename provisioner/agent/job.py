@@ -28,6 +28,7 @@ from provisioner.run import run
 
 KEYS = Path("/etc/provisioner/keys")
 INTERVAL = 2.0  # seconds between two reports
+JOINED = 5.0  # seconds at most until the first report to the swarm was answered
 PROGRESS_INTERVAL = 10.0  # seconds between two lines about it on the console
 
 
@@ -68,6 +69,7 @@ class Job:
         self._swarm: Swarm | None = None
         self._until_reboot = ExitStack()  # what gives to others while this host waits to be told to reboot
         self.soon = threading.Event()  # a report is due before its time
+        self._is_known = threading.Event()  # the service has told the swarm of us, and us of it
 
     def log(self, sentence: str) -> None:
         """Print a line on the console, with the time, and keep it for the log."""
@@ -153,11 +155,8 @@ class Job:
         self.log(f"writing to {disks.describe(disk)}, {disk.content}")
         device = self._until_reboot.enter_context(self._open(disk.name))
         swarm = self._swarm = self._join(order, manifest, device)
-        stream = (
-            SwarmStream(self._link, order.pack_url, manifest, swarm)
-            if swarm
-            else Stream(self._link, order.pack_url, manifest)
-        )
+        source = (self._link, order.pack_url, manifest)
+        stream = SwarmStream(*source, swarm) if swarm else Stream(*source)
         self._writer = ImageWriter(
             device,
             manifest,
@@ -193,7 +192,8 @@ class Job:
         self._until_reboot.callback(swarm.close)
         swarm.use(device)
         self._swarm = swarm
-        self.soon.set()  # the sooner others know of us, the less of what they fetch we fetch, too
+        self.soon.set()
+        self._is_known.wait(JOINED)  # so that we know from the beginning what others have and fetch
         return swarm
 
     def _check_serial(self, order: protocol.Order) -> None:
@@ -278,6 +278,7 @@ class Job:
         with suppress(protocol.ProtocolError):
             news = protocol.load(protocol.ProgressAnswer, answer.body).swarm
             swarm.tell([(peer.address, peer.port) for peer in news.peers], news.upload)
+        self._is_known.set()
 
     @property
     def _note(self) -> str:

@@ -12,6 +12,7 @@ import socket
 import struct
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler
 from socketserver import TCPServer, ThreadingMixIn
@@ -23,6 +24,8 @@ from provisioner.errors import ProvisionError
 TOKEN_HEADER, STATE_HEADER = "Swarm-Token", "Swarm-State"
 PREFIX = struct.Struct(">I")
 UPLOADS = 8  # answers with chunks at one time
+OF_ONE = 4  # to one address
+LONGEST = 60.0  # seconds for one of them: nobody holds a place by reading slowly
 CONNECTIONS = 128  # at one time; more are closed at once
 IDLE = 20.0  # seconds without a byte after which a connection is given up
 SLICE = 64 << 10  # bytes between two looks at the rate
@@ -69,7 +72,7 @@ class PeerServer:
         """`claims` are the pieces that are being fetched from the service. Raises OSError."""
         self.token, self.pieces, self.possession, self.store = token, pieces, possession, store
         self.rate = rate or RateCap()
-        self.uploads = threading.BoundedSemaphore(UPLOADS)
+        self._uploads: Counter[str] = Counter()  # by address
         self.ended = threading.Event()
         self._claims = claims
         self._lock = threading.Lock()
@@ -94,6 +97,21 @@ class PeerServer:
         """What this host holds and fetches, as JSON."""
         held = encode(self.possession.mask, len(self.pieces))
         return json.dumps({"held": held, "claimed": self._claims()}, separators=(",", ":"))
+
+    def begin(self, address: str) -> bool:
+        """Whether there is room for one more answer to this address; `end` follows it."""
+        with self._lock:
+            if self._uploads.total() >= UPLOADS or self._uploads[address] >= OF_ONE:
+                return False
+            self._uploads[address] += 1
+            return True
+
+    def end(self, address: str) -> None:
+        """An answer for which `begin` was True is over."""
+        with self._lock:
+            self._uploads[address] -= 1
+            if not self._uploads[address]:
+                del self._uploads[address]
 
     def count(self, length: int) -> None:
         """Add `length` bytes to what was sent."""
@@ -176,17 +194,19 @@ class _Handler(BaseHTTPRequestHandler):
         numbers = [int(number) for number in wanted[1].split(",")] if wanted else []
         if not 0 < len(numbers) <= MOST_CHUNKS or not peer.possession.holds(numbers):
             return self.send_error(http.client.NOT_FOUND)
-        if not peer.uploads.acquire(blocking=False):
+        address = self.client_address[0]
+        if not peer.begin(address):
             return self.send_error(http.client.SERVICE_UNAVAILABLE)
         try:
             self._give(numbers)
         finally:
-            peer.uploads.release()
+            peer.end(address)
         return None
 
     def _give(self, numbers: list[int]) -> None:
         """What breaks off is asked of somebody else; its end tells that it is not whole."""
         self._start(http.client.OK, None, **{STATE_HEADER: self.peer.state()})
+        until = time.monotonic() + LONGEST
         for number in numbers:
             try:
                 frame = self.peer.store.get(number)
@@ -196,7 +216,7 @@ class _Handler(BaseHTTPRequestHandler):
             for place in range(0, len(body), SLICE):
                 piece = body[place : place + SLICE]
                 self.peer.rate.take(len(piece), self.peer.ended)
-                if self.peer.ended.is_set():
+                if self.peer.ended.is_set() or time.monotonic() > until:
                     return
                 self.wfile.write(piece)
                 self.peer.count(len(piece))

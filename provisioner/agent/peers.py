@@ -93,10 +93,11 @@ class Peers:
         self.liars: list[str] = []  # addresses, in the order in which they were found out
 
     def close(self) -> None:
-        """Ask nobody any more; no thread is left that does, but one that still waits for a silent peer."""
+        """Ask nobody any more; a thread that still waits for a silent peer ends when that has been silent."""
         self._ended.set()
+        until = time.monotonic() + 0.5
         for thread in self._watchers:
-            thread.join(0.1)
+            thread.join(max(0.0, until - time.monotonic()))
 
     def tell(self, addresses: Iterable[Address]) -> None:
         """Who writes this image now, as the service sees it."""

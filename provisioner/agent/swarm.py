@@ -34,7 +34,7 @@ class Swarm:
         """`address` is ours, as the service's network sees it. `others` are expected to write it too.
 
         `upload` is how many bytes a second others get from us, 0 for all that the line takes; `memory` is
-        the machine's in bytes. A host that cannot serve takes part without.
+        the machine's in bytes. Of a host that cannot serve nobody hears, and the service gives it all.
         """
         self.pieces = PieceMap(manifest)
         self.possession = Possession(self.pieces)

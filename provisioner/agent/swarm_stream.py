@@ -155,7 +155,6 @@ class SwarmStream(Stream):
         chunk = self.manifest.chunks[number]
         data = expand(frame, chunk)  # our manifest says what is right
         self.verified(number, memoryview(frame))
-        self.link.received()
         try:
             once(number, chunk, data)
         except Exception as fault:

@@ -59,6 +59,14 @@ class SwarmBoard:
             found = [p for other, p in self._places.items() if other != who and p.image == image]
         return found if len(found) <= MOST else self._chance.sample(found, MOST)
 
+    def has_others(self, who: str) -> bool:
+        """Whether it takes part, and not alone."""
+        with self._lock:
+            self._expire()
+            place = self._places.get(who)
+            others = (p for other, p in self._places.items() if other != who)
+            return place is not None and any(p.image == place.image for p in others)
+
     def share(self, who: str, host_rate: float, switch_rate: float) -> float:
         """Bytes a second that it may give: its own limit, and its part of its switch's; 0 for none."""
         with self._lock:

@@ -200,3 +200,17 @@ def test_where_it_is_switched_off_the_service_gives_all(rack: Rack) -> None:
         rack.configure("")
     assert [event.data.bytes_from_peers for event in words] == [0, 0]
     assert all("other hosts" not in event.data.describe() for event in words)
+
+
+def test_who_gives_to_others_does_not_stand_in_line(rack: Rack) -> None:
+    rack.configure("streams = 1\n")
+    try:
+        with rack.agents(3) as cables:
+            for cable in cables:
+                cable.end()
+                assert_right(rack, cable)
+            words = [rack.written(cable) for cable in cables]
+    finally:
+        rack.configure("")
+    assert all(event.data.bytes_from_peers > 0 for event in words)
+    assert all("waiting for our turn" not in cable.said for cable in cables[1:])
