@@ -15,6 +15,7 @@ from pathlib import Path
 from provisioner.agent import facts, protocol
 from provisioner.agent.arguments import KernelArguments
 from provisioner.agent.block_device import BlockDevice
+from provisioner.agent.disks import EMPTY
 from provisioner.agent.frame_store import FrameStore
 from provisioner.agent.job import Job
 from provisioner.agent.link import Link
@@ -51,11 +52,11 @@ def main() -> None:
     if sys.argv[6:] == ["liar"]:
         from provisioner.agent import swarm
 
-        swarm.FrameStore = _LyingStore  # type: ignore[misc]
+        swarm.FrameStore = _LyingStore  # type: ignore[attr-defined]
     facts.serial = facts.uuid = lambda: ""
     facts.memory = lambda: MEMORY
     facts.nics = lambda: [protocol.Nic("eth0", mac, up=True)]
-    found = protocol.Disk("vda", disk.stat().st_size, 512, serial="d", content=facts.EMPTY)
+    found = protocol.Disk("vda", disk.stat().st_size, 512, serial="d", content=EMPTY)
     job = Job(
         KernelArguments(server, mac, nonce),
         connect=_ToldLink,

@@ -12,7 +12,7 @@ import threading
 import time
 from pathlib import Path
 
-import libtorrent
+import libtorrent  # type: ignore[import-not-found]  # no dependency of ours
 
 PORT = 6881
 PIECE = 1 << 20

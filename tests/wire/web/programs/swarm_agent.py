@@ -12,6 +12,7 @@ from pathlib import Path
 from provisioner.agent import facts, protocol, swarm
 from provisioner.agent.arguments import KernelArguments
 from provisioner.agent.block_device import BlockDevice
+from provisioner.agent.disks import EMPTY
 from provisioner.agent.frame_store import FrameStore
 from provisioner.agent.job import Job
 
@@ -26,7 +27,7 @@ class _LyingStore(FrameStore):
 
 
 if sys.argv[7:] == ["liar"]:
-    swarm.FrameStore = _LyingStore  # type: ignore[misc]
+    swarm.FrameStore = _LyingStore  # type: ignore[attr-defined]
 server, address, mac, nonce = sys.argv[1:5]
 disk, keys = Path(sys.argv[5]), Path(sys.argv[6])
 print(os.getpid(), flush=True)
@@ -40,7 +41,7 @@ for words in (
 facts.serial = lambda: ""
 facts.uuid = lambda: ""
 facts.nics = lambda: [protocol.Nic("eth0", mac, up=True)]
-found = protocol.Disk("vda", disk.stat().st_size, 512, serial="disk-1", content=facts.EMPTY)
+found = protocol.Disk("vda", disk.stat().st_size, 512, serial="disk-1", content=EMPTY)
 Job(
     KernelArguments(server, mac, nonce),
     keys=keys,
