@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from bench import dhcp, material, rows, serving, storm, tftp
+from bench import dhcp, material, rows, serving, storm, swarm, tftp
 from bench.rows import Bench, LanBench, Row
 from provisioner import run
 
@@ -18,6 +18,8 @@ ROWS: dict[str, Callable[[Bench], Row | list[Row]]] = {
     "B1": rows.b1,
     "B2": rows.b2,
     "B3": rows.b3,
+    "B4": swarm.b4,
+    "B5": swarm.b5,
     "B6": serving.b6,
     "B12": rows.b12,
 }

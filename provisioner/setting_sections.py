@@ -106,6 +106,16 @@ class Images(Section):
         pattern=r"^(/[A-Za-z0-9_/-]*[A-Za-z0-9_-])?$",
         description="nginx's internal location of STATE/images: its sendfile gives the bytes",
     )
+    swarm: bool = Field(default=True, description="hosts that write the same image give each other its bytes")
+    host_mbit: int = Field(
+        default=0, ge=0, le=1_000_000, description="Mbit/s that one host gives others; 0: all that it can"
+    )
+    switch_mbit: int = Field(
+        default=0,
+        ge=0,
+        le=1_000_000,
+        description="Mbit/s that all hosts at one switch give others; 0: all that they can",
+    )
 
 
 class Logs(Section):

@@ -51,6 +51,7 @@ Uuid = Annotated[str, Syntax(r"[0-9A-Fa-f-]{0,36}")]
 Nonce = Annotated[str, Syntax(r"[\w-]{1,128}")]
 BootId = Annotated[str, Syntax(r"[\w:-]{1,64}")]
 Ident = Annotated[str, Syntax(r"[\w-]{1,64}")]  # of a deployment
+Ipv4 = Annotated[str, Syntax(r"(\d{1,3}\.){3}\d{1,3}")]
 DiskName = Annotated[str, Syntax(r"[\w.:!-]{1,64}")]  # below /sys/block: nvme0n1, cciss!c0d0
 PciId = Annotated[str, Syntax(r"[0-9a-f]{4}:[0-9a-f]{4}")]
 PciClass = Annotated[str, Syntax(r"[0-9a-f]{0,6}")]

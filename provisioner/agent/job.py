@@ -4,7 +4,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,8 +14,11 @@ from provisioner.agent.arguments import KernelArguments
 from provisioner.agent.block_device import BlockDevice
 from provisioner.agent.link import Link, Stopped
 from provisioner.agent.neighbour import Neighbour
+from provisioner.agent.reporter import Reporter
 from provisioner.agent.restart import restart
 from provisioner.agent.stream import Stream
+from provisioner.agent.swarm import Swarm
+from provisioner.agent.swarm_stream import SwarmStream
 from provisioner.agent.sysfs import read_word
 from provisioner.agent.writer import ImageWriter, device_path, seconds_since
 from provisioner.domain import identity
@@ -25,6 +28,7 @@ from provisioner.run import run
 
 KEYS = Path("/etc/provisioner/keys")
 INTERVAL = 2.0  # seconds between two reports
+JOINED = 5.0  # seconds at most until the first report to the swarm was answered
 PROGRESS_INTERVAL = 10.0  # seconds between two lines about it on the console
 
 
@@ -62,6 +66,10 @@ class Job:
         self._progress_sent = time.monotonic()
         self._progress: protocol.Progress | None = None
         self._order: protocol.Order | None = None
+        self._swarm: Swarm | None = None
+        self._until_reboot = ExitStack()  # what gives to others while this host waits to be told to reboot
+        self.soon = threading.Event()  # a report is due before its time
+        self._is_known = threading.Event()  # the service has told the swarm of us, and us of it
 
     def log(self, sentence: str) -> None:
         """Print a line on the console, with the time, and keep it for the log."""
@@ -79,6 +87,10 @@ class Job:
         except Exception as fault:  # any doubt: boot the disk
             self.log(f"no order was understood ({fault!r:.200}). Nothing was written: this machine restarts")
             return self._reboot()
+        with self._until_reboot:
+            self._obey(order)
+
+    def _obey(self, order: protocol.Order) -> None:
         try:
             with self._reporting():
                 done = self._write(order)
@@ -141,22 +153,48 @@ class Job:
         disks.check_consent(disk, names, erase=order.erase, foreign=order.foreign)
         self._warn_of_copies(present, disk)
         self.log(f"writing to {disks.describe(disk)}, {disk.content}")
-        stream = Stream(self._link, order.pack_url, manifest)
-        with self._open(disk.name) as device:
-            self._writer = ImageWriter(
-                device,
-                manifest,
-                lambda *at: self._at(disk.name, *at),
-                self.log,
-                method=order.method,
-                may_discard=order.erase,
-            )
-            self._writer.write(stream, order.seed)
+        device = self._until_reboot.enter_context(self._open(disk.name))
+        swarm = self._swarm = self._join(order, manifest, device)
+        source = (self._link, order.pack_url, manifest)
+        stream = SwarmStream(*source, swarm) if swarm else Stream(*source)
+        self._writer = ImageWriter(
+            device,
+            manifest,
+            lambda *at: self._at(disk.name, *at),
+            self.log,
+            method=order.method,
+            may_discard=order.erase,
+            on_disk=swarm.on_disk if swarm else lambda numbers: None,
+        )
+        self._writer.write(stream, order.seed)
         self.log("written, verified and read back")
         written = replace(disk, content=f"holds {order.image_name} {order.image_version}")
         counts = (self._writer.bytes_written, stream.fetched, self._writer.bytes_saved)
         self.log("{} written, {} fetched, {} were right already".format(*map(disks.size, counts)))
-        return protocol.Written(order.deployment, order.attempt, 0, written, seconds_since(began), *counts)
+        told = protocol.Written(order.deployment, order.attempt, 0, written, seconds_since(began), *counts)
+        if not isinstance(stream, SwarmStream):
+            return told
+        self.log(f"{disks.size(stream.from_peers)} of it came from other hosts")
+        return replace(told, bytes_from_peers=stream.from_peers)
+
+    def _join(self, order: protocol.Order, manifest: manifests.Manifest, device: BlockDevice) -> Swarm | None:
+        """Take part in the swarm of the order's image, if it has one. Without it the service gives all."""
+        if not order.swarm.token:
+            return None
+        try:
+            address = self._link.local_address()
+        except OSError as fault:
+            self.log(f"nothing comes from other hosts: {fault.strerror}")
+            return None
+        swarm = Swarm(
+            manifest, token=order.swarm.token, address=address, others=order.swarm.others, log=self.log
+        )
+        self._until_reboot.callback(swarm.close)
+        swarm.use(device)
+        self._swarm = swarm
+        self.soon.set()
+        self._is_known.wait(JOINED)  # so that we know from the beginning what others have and fetch
+        return swarm
 
     def _check_serial(self, order: protocol.Order) -> None:
         serial = facts.serial()
@@ -205,8 +243,8 @@ class Job:
             order.deployment, order.attempt, self._seq, phase, done, total, 0.0, self._note, disk
         )
 
-    def _reporting(self) -> "_Reporter":
-        return _Reporter(self)
+    def _reporting(self) -> Reporter:
+        return Reporter(self.report, self.interval, self.soon)
 
     def report(self, last: protocol.Progress | None, seconds: float) -> protocol.Progress | None:
         """Send the latest progress and return it; `seconds` have passed since `last`.."""
@@ -226,9 +264,21 @@ class Job:
             rate=round(max(0, moved) / seconds, 1) if seconds else 0.0,
             neighbours=self._neighbours(),
         )
+        swarm = self._swarm
+        if swarm:
+            message = replace(message, peer_port=swarm.port, liars=swarm.liars)
         self._say_progress(message)
-        self._link.post("progress", message)
+        answer = self._link.post("progress", message)
+        if swarm:
+            self._hear_of_others(swarm, answer)
         return now
+
+    def _hear_of_others(self, swarm: Swarm, answer: protocol.Answer) -> None:
+        """Who writes the image too; an answer that cannot be meant changes nothing."""
+        with suppress(protocol.ProtocolError):
+            news = protocol.load(protocol.ProgressAnswer, answer.body).swarm
+            swarm.tell([(peer.address, peer.port) for peer in news.peers], news.upload)
+        self._is_known.set()
 
     @property
     def _note(self) -> str:
@@ -250,6 +300,8 @@ class Job:
         pause = threading.Event()
         while True:
             self._seq += 1
+            if swarm := self._swarm:
+                message = replace(message, peer_port=swarm.port, bytes_given=swarm.sent)
             answer = self._link.post(path, replace(message, seq=self._seq))
             if answer.do == "reboot":
                 self.log("the service says: reboot")
@@ -275,32 +327,6 @@ class Job:
 
     def _rest(self, sentence: str) -> None:
         self.log(f"{sentence}. Waiting to be powered off")
-
-
-class _Reporter:
-    """Reports progress from a thread of its own, so that a slow service never slows the disk."""
-
-    def __init__(self, job: Job) -> None:
-        self._job = job
-        self._done = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="progress", daemon=True)
-
-    def __enter__(self) -> None:
-        self._thread.start()
-
-    def __exit__(self, *_: object) -> None:
-        self._done.set()
-        self._thread.join(self._job.interval)  # in order: the last progress, then what became of it
-
-    def _work(self) -> None:
-        last, seconds = None, 0.0
-        while True:
-            began = time.monotonic()
-            with suppress(errors.ProvisionError, Stopped):
-                last = self._job.report(last, seconds)
-            if self._done.wait(self._job.interval):
-                return
-            seconds = time.monotonic() - began
 
 
 def _hostname(seed: dict[str, str]) -> str:

@@ -4,6 +4,7 @@ import http.client
 import itertools
 import json
 import math
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -66,6 +67,12 @@ class Link:
         parts = urlsplit(url)
         host, port = (parts.hostname or "", parts.port or 80) if url else (self._host, self._port)
         return DeadlineConnection(host, port, silence=self._silence, deadline=deadline)
+
+    def local_address(self) -> str:
+        """Our IPv4 address towards the service; no packet is sent. Raises OSError."""
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+            probe.connect((self._host, self._port))
+            return str(probe.getsockname()[0])
 
     def deadline(self) -> Deadline:
         """Until when the next whole piece must have come, now that one has."""

@@ -13,6 +13,7 @@ from provisioner.agent.fields import (
     DiskName,
     HardwareAddress,
     Ident,
+    Ipv4,
     Lines,
     Location,
     Mac,
@@ -159,6 +160,14 @@ class DiskHints:
 
 
 @dataclass(frozen=True)
+class SwarmTerms:
+    """How hosts that write the same image give each other its pieces; without a token they do not."""
+
+    token: str = ""  # of this image, at this site
+    others: int = 0  # hosts that write it now, or are about to
+
+
+@dataclass(frozen=True)
 class Order:
     """What the agent shall write where, as an operator has confirmed it; part of the hello's answer."""
 
@@ -175,6 +184,7 @@ class Order:
     method: Method = "delta"  # fetch what differs · fetch all · make the whole disk zeros, then fetch all
     foreign: bool = False  # consent to lose LVM, RAID, ZFS, another host's system too
     former_names: Annotated[list[Serial], Most(64)] = field(default_factory=list)  # of the host
+    swarm: SwarmTerms = field(default_factory=SwarmTerms)
 
 
 @dataclass(frozen=True)
@@ -201,6 +211,31 @@ class Progress:
     note: str = ""  # "waiting for the server since 12:03:04", "" when all is well
     disk: str = ""  # the chosen disk's name
     neighbours: Neighbours = field(default_factory=list)
+    peer_port: int = 0  # where others of the swarm ask this host, 0: nowhere
+    liars: Annotated[list[Ipv4], Most(64)] = field(default_factory=list)  # who gave what is not the image
+
+
+@dataclass(frozen=True)
+class PeerAddress:
+    """Where a host of the swarm is asked, as the service sees it."""
+
+    address: Ipv4
+    port: int
+
+
+@dataclass(frozen=True)
+class SwarmNews:
+    """Part of the answer to progress: who writes the same image now, and how much they may get from us."""
+
+    peers: Annotated[list[PeerAddress], Most(64)] = field(default_factory=list)
+    upload: int = 0  # bytes a second to all of them together, 0 for what the line takes
+
+
+@dataclass(frozen=True)
+class ProgressAnswer:
+    """What an answer to progress says of the swarm; an older service says nothing."""
+
+    swarm: SwarmNews = field(default_factory=SwarmNews)
 
 
 @dataclass(frozen=True)
@@ -225,6 +260,9 @@ class Written:
     bytes_written: int
     bytes_fetched: int
     bytes_saved: int = 0  # of the image, that the disk held already
+    bytes_from_peers: int = 0  # of those that were fetched
+    bytes_given: int = 0  # that peers got from this host
+    peer_port: int = 0  # where others ask this host until it reboots
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,12 @@ import queue
 import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from urllib.parse import urlsplit
 
 from provisioner.agent.connection import DeadlineConnection
 from provisioner.agent.link import MOST_WORDS, Deadline, Link, Stopped, check_answer, in_words
+from provisioner.agent.possession import neighbours
 from provisioner.errors import PackError, ProvisionError, UnreachableError
 from provisioner.imaging.digests import Bytes
 from provisioner.imaging.manifest import Chunk, Manifest
@@ -21,7 +22,6 @@ from provisioner.system.text import clean
 CONNECTIONS = max(2, min(4, os.cpu_count() or 1))  # each holds three chunks in memory
 SEGMENT = 16 << 20  # bytes of the pack that one request asks for, at most
 SMALLEST = 1 << 20  # and at least, where there is so much
-GAP = 16 << 10  # unwanted bytes of the pack that are read over rather than asked anew
 BAD_TRIES = 3
 BUSY = (http.client.TOO_MANY_REQUESTS, http.client.SERVICE_UNAVAILABLE)  # with Retry-After (RFC 9110, 10.2.3)
 NO_RANGES = "give the address of a web server that knows ranges (RFC 9110, 14), such as nginx"
@@ -31,22 +31,13 @@ Take = Callable[[int, Chunk, Bytes], None]  # the bytes are good until it return
 
 def segments(manifest: Manifest, numbers: Sequence[int], connections: int) -> Iterator[list[int]]:
     """The wanted chunks, in rising order, in groups that one request fetches: some for every connection."""
+    yield from neighbours(manifest, numbers, segment_length(manifest, numbers, connections))
+
+
+def segment_length(manifest: Manifest, numbers: Sequence[int], connections: int) -> int:
+    """How many bytes of the pack one request asks for, at most."""
     total = sum(manifest.chunks[number].pack_length for number in numbers)
-    most = min(SEGMENT, max(SMALLEST, total // (4 * connections)))
-    group: list[int] = []
-    begin = end = 0
-    for number in numbers:
-        chunk = manifest.chunks[number]
-        behind = chunk.pack_offset + chunk.pack_length
-        if group and (chunk.pack_offset - end > GAP or behind - begin > most):
-            yield group
-            group = []
-        if not group:
-            begin = chunk.pack_offset
-        group.append(number)
-        end = behind
-    if group:
-        yield group
+    return min(SEGMENT, max(SMALLEST, total // (4 * connections)))
 
 
 class RetryLater(Exception):
@@ -83,10 +74,14 @@ class Stream:
         """
         for group in segments(self._manifest, numbers, self._connections):
             self._groups.put(group)
+        count = min(self._connections, self._groups.qsize())
+        self._run([lambda: self._work(take)] * count)
+
+    def _run(self, works: Sequence[Callable[[], None]]) -> None:
+        """Each in a thread of its own, until all have returned or one has raised."""
         self._ended.clear()
         self._link.set_on_stop(self._ended)
-        count = min(self._connections, self._groups.qsize())
-        threads = [threading.Thread(target=self._work, args=(take,), name="stream") for _ in range(count)]
+        threads = [threading.Thread(target=self._guard, args=(work,), name="stream") for work in works]
         for thread in threads:
             thread.start()
         try:
@@ -101,18 +96,22 @@ class Stream:
             raise Stopped
 
     def _work(self, take: Take) -> None:
-        worker = _Worker(self, take)
-        try:
+        with closing(Worker(self, take)) as worker:
             while not self._ended.is_set():
-                worker.fetch(self._groups.get_nowait())
-        except queue.Empty:
-            pass
+                try:
+                    group = self._groups.get_nowait()
+                except queue.Empty:
+                    return
+                worker.fetch(group)
+
+    def _guard(self, work: Callable[[], None]) -> None:
+        """The first fault is the stream's, and ends all threads."""
+        try:
+            work()
         except BaseException as fault:
             with self._lock:
-                self._fault = self._fault or (fault.__cause__ if isinstance(fault, _Refused) else fault)
+                self._fault = self._fault or (fault.__cause__ if isinstance(fault, Refused) else fault)
             self._end()
-        finally:
-            worker.close()
 
     def _end(self) -> None:
         """Wake and stop every thread: nothing may be written once `run` has returned."""
@@ -143,15 +142,25 @@ class Stream:
         """Open a connection to where the pack lies. Raises OSError."""
         connection = self._link.connect("" if self._is_path else self._url, deadline=deadline)
         connection.connect()
-        with self._lock:
-            self._sockets.add(connection.sock)
+        self.track(connection.sock)
         return connection
 
     def disconnect(self, connection: DeadlineConnection) -> None:
         """Close a connection of `connect`."""
-        with self._lock:
-            self._sockets.discard(connection.sock)
+        self.untrack(connection.sock)
         connection.close()
+
+    def track(self, connected: socket.socket) -> None:
+        """Wake who waits for this one, too, when all is to end. Raises OSError where it has."""
+        with self._lock:
+            self._sockets.add(connected)
+        if self._ended.is_set():
+            connected.shutdown(socket.SHUT_RDWR)
+
+    def untrack(self, connected: socket.socket) -> None:
+        """Nobody waits for this one any more."""
+        with self._lock:
+            self._sockets.discard(connected)
 
     def path(self) -> str:
         """The request target of the pack (RFC 9112, 3.2.1)."""
@@ -166,13 +175,20 @@ class Stream:
         with self._lock:
             self.fetched += length
 
+    def verified(self, number: int, frame: memoryview) -> None:
+        """Whoever gives chunks to others keeps the frame of this one."""
 
-class _Refused(Exception):
+    def is_put_off(self, later: RetryLater) -> bool:
+        """Whether there is something better to do than to wait for our turn."""
+        return False
+
+
+class Refused(Exception):
     """What `take` raised; it is no fault of the network, and nothing is fetched again."""
 
 
-class _Worker:
-    """One thread's connection and its buffer."""
+class Worker:
+    """One thread's connection to where the pack lies, and its buffer."""
 
     def __init__(self, stream: Stream, take: Take) -> None:
         self._stream = stream
@@ -183,6 +199,7 @@ class _Worker:
         self._room = memoryview(mmap.mmap(-1, stream.manifest.chunk_size))  # aligned, as O_DIRECT asks
 
     def close(self) -> None:
+        """End the connection; the next request makes another."""
         if self._connection:
             self._stream.disconnect(self._connection)
             self._connection = None
@@ -205,6 +222,8 @@ class _Worker:
                     raise self._damaged(group[done], fault) from fault
                 link.interrupted(f"chunk {group[done]} came damaged, it is fetched again")
             except RetryLater as later:
+                if self._stream.is_put_off(later):
+                    return
                 link.wait(str(later), later.seconds, self._stream.ended)
                 tries = link.tries("the image", self._stream.ended)  # waiting has its own patience
             except (OSError, http.client.HTTPException) as fault:
@@ -221,7 +240,7 @@ class _Worker:
         try:
             self._take(number, chunk, data)
         except Exception as fault:
-            raise _Refused from fault
+            raise Refused from fault
 
     def _chunks(self, group: Sequence[int]) -> Iterator[tuple[int, Chunk, Bytes]]:
         chunks = [self._stream.manifest.chunks[number] for number in group]
@@ -234,7 +253,9 @@ class _Worker:
             self._extend()
             if chunk.pack_offset > place:
                 self._read(answer, chunk.pack_offset - place)
-            data = expand_into(self._read(answer, chunk.pack_length), chunk, self._room)
+            frame = self._read(answer, chunk.pack_length)
+            data = expand_into(frame, chunk, self._room)
+            self._stream.verified(number, frame)
             place = chunk.pack_offset + chunk.pack_length
             self._stream.link.received()
             yield number, chunk, data

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -48,14 +48,19 @@ class ImageWriter:
         *,
         method: Method = "delta",
         may_discard: bool = False,
+        on_disk: Callable[[Iterable[int]], None] = lambda numbers: None,
     ) -> None:
-        """`may_discard` is the consent to discard what the image leaves free; else that is left alone."""
+        """`may_discard` is the consent to discard what the image leaves free; else that is left alone.
+
+        `on_disk` is told the numbers of chunks that lie where they belong; threads call it.
+        """
         self._device = device
         self._manifest = manifest
         self._tell = tell
         self._log = log
         self._method = method
         self._may_discard = may_discard
+        self._on_disk = on_disk
         self._sector = manifest.logical_sector_size
         self._first: dict[int, bytes] = {}  # chunks that were looked at before anything was destroyed
         self._held: dict[int, bytes] = {}  # chunks that make it bootable, by number
@@ -180,6 +185,7 @@ class ImageWriter:
         right = set(looked) - wrong
         self.bytes_saved = sum(chunks[n].length for n in right if chunks[n].kind == "data")
         self._done = sum(chunks[n].length for n in right)
+        self._on_disk(right)
         self._log(f"{len(right)} of {len(looked)} chunks are on the disk already")
         return [n for n in wanted if n not in right]
 
@@ -199,6 +205,7 @@ class ImageWriter:
             else:
                 self._device.write(chunk.offset, data)
                 back.add([number])
+                self._on_disk([number])
             self._moved(chunk.length, len(data))
 
         with ThreadPoolExecutor(1, "empty") as aside:  # the disk does that, while the line does its part

@@ -35,7 +35,7 @@ def operator_token_file(state: Path) -> Path:
 
 
 def seed_key_file(state: Path) -> Path:
-    """The key from which installers' phone-home tokens are derived."""
+    """The key from which installers' phone-home tokens and swarms' tokens are derived."""
     return secrets_folder(state) / "seed.key"
 
 
@@ -57,6 +57,15 @@ def phone_token(state: Path, deployment: str, nonce: str) -> str:
     """
     key = seed_key_file(state).read_bytes()
     return hmac.new(key, f"{deployment} {nonce}".encode(), hashlib.sha256).hexdigest()
+
+
+def swarm_token(state: Path, image: str) -> str:
+    """By which hosts that write this image (NAME@VERSION) know each other (64 hexadecimal digits).
+
+    It is derived (HMAC-SHA-256), so that it is the same before and after the service was started again.
+    """
+    key = seed_key_file(state).read_bytes()
+    return hmac.new(key, f"swarm {image}".encode(), hashlib.sha256).hexdigest()
 
 
 def forget_certificate(state: Path, host: str) -> None:

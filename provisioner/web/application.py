@@ -15,6 +15,7 @@ from provisioner.web.machines import routes as machines
 from provisioner.web.machines.boot_loops import BootLoops
 from provisioner.web.machines.download_slots import DownloadSlots
 from provisioner.web.machines.refusals import Refusals
+from provisioner.web.machines.swarm_board import SwarmBoard
 from provisioner.web.operators import metrics
 
 log = logging.getLogger(__name__)
@@ -49,7 +50,7 @@ def create_app(site: Site, listener: Listener, service: str = "web") -> Flask:
 def _serve_machines(app: Flask, site: Site) -> None:
     slots = DownloadSlots(site.settings.images.streams)
     site.adopt = lambda: slots.limit(site.settings.images.streams)
-    app.config.update(DOWNLOAD_SLOTS=slots, BOOT_LOOPS=BootLoops())
+    app.config.update(DOWNLOAD_SLOTS=slots, BOOT_LOOPS=BootLoops(), SWARM_BOARD=SwarmBoard())
     for part in (mirror, machines, installer, not_here):
         app.register_blueprint(part.routes)
         audience.declare(app, part.AUDIENCES)

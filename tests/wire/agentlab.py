@@ -80,7 +80,7 @@ class Supply:
     keys: Path
 
 
-def make_image(folder: Path, size: int) -> Supply:
+def make_image(folder: Path, size: int, data: int = 12 * MIB + 777) -> Supply:
     raw, out, keys = folder / "small.raw", folder / "small.pack", folder / "keys"
     raw.write_bytes(b"")
     os.truncate(raw, size)
@@ -94,7 +94,7 @@ def make_image(folder: Path, size: int) -> Supply:
     put_fat(raw, CIDATA, ROOT - CIDATA, "CIDATA")
     put(raw, 0, BOOT_CODE)
     put(raw, MIB, b"core.img")
-    put(raw, ROOT, random.Random(1).randbytes(12 * MIB + 777))
+    put(raw, ROOT, random.Random(1).randbytes(data))
     manifest = pack.build(raw, out, name="small-os", version="1.0", created="2026-01-01T00:00:00Z")
     keys.mkdir()
     secret, _ = signature.keygen(keys, "release")

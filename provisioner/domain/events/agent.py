@@ -80,6 +80,24 @@ def _next_attempt(row: Deployment) -> Deployment:
     )
 
 
+class PeerLied(Evidence):
+    """Another host gave this one what is not the image's; `host` is its name, where its address tells it."""
+
+    kind = "agent.peer-lied"
+    moves = {Stage.WRITING: Stage.WRITING}
+    meaning = "another host gave it wrong bytes"
+    is_sign_of_life = False
+    same = ("address", "host")
+
+    address: str = ""
+    host: str = ""
+
+    def describe(self) -> str:
+        """Who it was, and that nothing came of it."""
+        who = f"{self.host} ({self.address})" if self.host else self.address
+        return f"{who} gave bytes that are not the image's: none was written, it is asked for nothing more"
+
+
 class AgentSilent(Payload):
     """Who writes the disk (`who`: agent or installer) said nothing for so many `seconds`."""
 
@@ -136,6 +154,8 @@ class AgentWritten(Payload):
     bytes_written: int = 0
     bytes_fetched: int | None = None  # unknown: an older agent
     bytes_saved: int = 0  # of the image, that the disk held already
+    bytes_from_peers: int = 0  # of those that were fetched
+    bytes_given: int = 0  # that other hosts got from this one
 
     def apply(self, row: Deployment, now: float) -> Deployment:
         """Stores the disk that was written."""
@@ -149,9 +169,12 @@ class AgentWritten(Payload):
     def _bytes(self) -> str:
         if self.bytes_fetched is None:
             return ""
-        parts = ["", f"{size(self.bytes_fetched)} fetched", f"{size(self.bytes_written)} written"]
+        of_peers = f" ({size(self.bytes_from_peers)} from other hosts)" if self.bytes_from_peers else ""
+        parts = ["", f"{size(self.bytes_fetched)} fetched{of_peers}", f"{size(self.bytes_written)} written"]
         if self.bytes_saved:
             parts.append(f"{size(self.bytes_saved)} were right already")
+        if self.bytes_given:
+            parts.append(f"{size(self.bytes_given)} given to other hosts")
         return ", ".join(parts)
 
 

@@ -5,6 +5,7 @@ Nobody is told why he is refused: strangers get the uniform 404.
 
 import logging
 import secrets
+from dataclasses import asdict
 from typing import TypeVar
 
 from flask import Response, abort, jsonify, request
@@ -35,8 +36,10 @@ from provisioner.site.site import Site
 from provisioner.state import agent_log as agent_logs
 from provisioner.state.throughput import ThroughputFile
 from provisioner.system.checksum import sha256_text
+from provisioner.web.machines import swarm
 from provisioner.web.machines.download_slots import download_slots
 from provisioner.web.machines.refusals import note_refused, note_refused_here
+from provisioner.web.machines.swarm_board import swarm_board
 from provisioner.web.machines.token import AGENT_STAGES, token_owner
 from provisioner.web.rate_limit import RateLimit
 from provisioner.web.request import client_address, json_body, the_site
@@ -143,6 +146,7 @@ def _order(site: Site, host: Host, row: Deployment, seed: dict[str, str]) -> pro
         expected_serial=row.serial,
         former_names=host_names.of(site, host)[1:],
         seed=seed,
+        swarm=swarm.terms(site, row),
     )
 
 
@@ -177,13 +181,13 @@ def _is_writing(row: Deployment, attempt: int) -> bool:
     return row.stage == Stage.WRITING and row.attempt == attempt
 
 
-def _do(row: Deployment | None, attempt: int) -> Response:
-    """What the agent shall do next, from the row alone."""
+def _do(row: Deployment | None, attempt: int, **more: object) -> Response:
+    """What the agent shall do next, from the row alone; `more` is for one that goes on."""
     if row is None or row.attempt != attempt or row.stage not in AGENT_STAGES:
         return jsonify({"do": "stop"})
     if row.stage == Stage.RESTARTING and row.reboot:
         return jsonify({"do": "reboot"})
-    return jsonify({"do": "continue"})
+    return jsonify({"do": "continue", **more})
 
 
 def inventory() -> Response:
@@ -212,7 +216,11 @@ def progress() -> Response:
         download_slots().release(row.id)
     elif message.phase == "writing":
         download_slots().progress(row.id, message.done / max(1, message.total))
-    return _do(row, message.attempt)
+    if not message.peer_port or not _is_writing(row, message.attempt):
+        return _do(row, message.attempt)
+    swarm.report(row, message.peer_port)
+    swarm.note_liars(row, message.liars)
+    return _do(row, message.attempt, swarm=asdict(swarm.news(row)))
 
 
 def _keep_sample(row: Deployment, seq: int) -> None:
@@ -247,6 +255,8 @@ def written() -> Response:
         row = _note(row, AgentWritten.model_validate(message, from_attributes=True))
     elif row.stage == Stage.RESTARTING and row.reboot and row.last_event != AgentRebooting.kind:
         row = _note(row, AgentRebooting())
+    is_giving = row.attempt == message.attempt and row.stage in AGENT_STAGES and not row.reboot
+    swarm.report(row, message.peer_port if is_giving else 0)
     return _do(row, message.attempt)
 
 
@@ -254,6 +264,7 @@ def failed() -> Response:
     """Why the attempt cannot be finished."""
     row, message = _report(protocol.Failed)
     download_slots().release(row.id)
+    swarm_board().remove(row.id)
     if _is_writing(row, message.attempt):
         row = _note(row, AgentFailed(code=message.code, sentence=message.sentence, hint=message.hint))
     return _do(row, message.attempt)

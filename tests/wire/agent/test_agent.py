@@ -18,7 +18,8 @@ from provisioner.agent import disks, facts, protocol
 from provisioner.agent.block_device import BlockDevice
 from provisioner.agent.link import Link, Stopped
 from provisioner.agent.packfile import PackFile
-from provisioner.agent.stream import CONNECTIONS, GAP, Stream
+from provisioner.agent.possession import GAP
+from provisioner.agent.stream import CONNECTIONS, Stream
 from provisioner.agent.writer import ImageWriter
 from provisioner.errors import DiskError, PackError
 from provisioner.imaging import signature

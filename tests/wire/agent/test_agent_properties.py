@@ -20,7 +20,8 @@ from provisioner import run
 from provisioner.agent.block_device import BlockDevice
 from provisioner.agent.link import Link
 from provisioner.agent.packfile import PackFile
-from provisioner.agent.stream import CONNECTIONS, GAP, Stream
+from provisioner.agent.possession import GAP
+from provisioner.agent.stream import CONNECTIONS, Stream
 from provisioner.agent.writer import ImageWriter
 from provisioner.errors import PackError, UnreachableError
 from provisioner.imaging import gpt, pack, unpack
