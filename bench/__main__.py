@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from bench import dhcp, material, rows, serving, storm, swarm, tftp
+from bench import dhcp, material, orchestra, rows, serving, storm, swarm, tftp
 from bench.rows import Bench, LanBench, Row
 from provisioner import run
 
@@ -28,6 +28,7 @@ NETWORK: dict[str, Callable[[LanBench], Row | list[Row]]] = {
     "loss": tftp.loss,
     "B8": dhcp.b8,
     "B9": storm.b9,
+    "B10": orchestra.b10,
 }
 MEMORY = Path("/dev/shm")
 
@@ -38,6 +39,7 @@ def main() -> int:
     parser.add_argument("rows", nargs="*", choices=[[], *ROWS, *NETWORK], help="all unless given")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--size", type=int, default=4096, metavar="MIB", help="of the image")
+    parser.add_argument("--hosts", type=int, default=50, help="of B10")
     parser.add_argument("-o", "--output", choices=["table", "json"], default="table")
     arguments = parser.parse_args()
     if os.geteuid() != 0:
@@ -47,7 +49,7 @@ def main() -> int:
     wanted = arguments.rows or [*ROWS, *NETWORK]
     done = _imaging([name for name in wanted if name in ROWS], arguments.size, arguments.rounds)
     with tempfile.TemporaryDirectory(dir=MEMORY, prefix="bench-") as memory:
-        lan = LanBench(Path(memory), arguments.rounds, _log)
+        lan = LanBench(Path(memory), arguments.rounds, _log, arguments.hosts)
         done += _rows([(name, partial(NETWORK[name], lan)) for name in wanted if name in NETWORK])
     if arguments.output == "json":
         print(

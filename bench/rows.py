@@ -31,11 +31,12 @@ class Bench:
 
 @dataclass
 class LanBench:
-    """What the rows of the boot services share: a folder in memory."""
+    """What the rows of the boot services share: a folder in memory; `hosts` are those of B10."""
 
     folder: Path
     rounds: int
     log: Callable[[str], None]
+    hosts: int
 
 
 @dataclass

@@ -79,7 +79,7 @@ def b9(lan: LanBench) -> Row:
 def _round(lan: LanBench, way: Measurement, started: Started, names: tuple[str, str], files: Path) -> None:
     with started as (pids, hosts):
         (lan.folder / "hosts.json").write_text(json.dumps([asdict(host) for host in hosts]))
-        _take_addresses(names[1], [host.address for host in hosts])
+        take_addresses(names[1], [host.address for host in hosts])
         before = sum(map(processor_seconds, pids))
         argv: Argv = [sys.executable, "-m", "bench.storm_hosts", lan.folder / "hosts.json", files]
         output = run.run([*link.inside(names[1]), *argv], check=False, timeout=900).stdout
@@ -90,7 +90,8 @@ def _round(lan: LanBench, way: Measurement, started: Started, names: tuple[str, 
             way.faults.append(f"{result['right']} of {len(hosts)}: {next(iter(result['wrong']))}")
 
 
-def _take_addresses(name: str, addresses: list[str]) -> None:
+def take_addresses(name: str, addresses: list[str]) -> None:
+    """Give the client machine of a namespace the addresses of its hosts."""
     lines = "".join(f"address replace {address}/16 dev bv1 noprefixroute\n" for address in addresses)
     run.run([*link.inside(name), "ip", "-batch", "-"], stdin=lines.encode())
 
@@ -129,13 +130,13 @@ def ours(folder: Path, files: Path, names: tuple[str, str]) -> Iterator[tuple[li
     log.unlink(missing_ok=True)
     process = run.start(argv, log=log)
     try:
-        _await(lambda: "all services are ready" in log.read_text(), log)
-        yield _family(process.pid), known
+        await_true(lambda: "all services are ready" in log.read_text(), log)
+        yield family(process.pid), known
     finally:
         run.stop(process, grace=15)
 
 
-def _family(pid: int) -> list[int]:
+def family(pid: int) -> list[int]:
     """A process and everything that it has started."""
     pids = [pid]
     for each in pids:
@@ -186,11 +187,12 @@ def theirs(folder: Path, files: Path, names: tuple[str, str]) -> Iterator[tuple[
             "/dev/null",
             f"http://{SERVER}/boot/files/vmlinuz",
         ]
-        _await(lambda: not run.run(probe, check=False).returncode, log)
-        yield [pid for process in processes for pid in _family(process.pid)], known
+        await_true(lambda: not run.run(probe, check=False).returncode, log)
+        yield [pid for process in processes for pid in family(process.pid)], known
 
 
-def _await(test: Callable[[], bool], log: Path) -> None:
+def await_true(test: Callable[[], bool], log: Path) -> None:
+    """Until it is so; after a minute an AssertionError with the log."""
     until = time.monotonic() + 60
     while not test():
         assert time.monotonic() < until, log.read_text()

@@ -10,7 +10,7 @@ from provisioner.deployment import guard
 from provisioner.deployment.downtime import GAP
 from provisioner.deployment.guard import Standing
 from provisioner.deployment.record import record, refused, standing, standings, try_record
-from provisioner.deployment.runs import next_in_line, waiting
+from provisioner.deployment.runs import waiting
 from provisioner.diagnosis.overdue import overdue
 from provisioner.domain.deployment import MOST_ATTEMPTS, Deployment
 from provisioner.domain.event import Event
@@ -27,7 +27,6 @@ from provisioner.domain.run import RunProgress
 from provisioner.domain.stage import Stage
 from provisioner.errors import NotNowError, ProvisionError, TransitionError
 from provisioner.setting_sections import MOST_WEBHOOKS
-from provisioner.site import lan
 from provisioner.site.site import Site
 from provisioner.state.alive import alive_file, mark_alive
 from provisioner.state.counters import MetricsWriter
@@ -42,6 +41,7 @@ from provisioner.worker.consoles import Consoles
 from provisioner.worker.hearing import Hearing
 from provisioner.worker.metrics import WorkerMetrics
 from provisioner.worker.retention import Retention
+from provisioner.worker.slots import Slots
 from provisioner.worker.verifications import AT_ONCE, Verifications
 from provisioner.worker.webhooks import Webhooks
 
@@ -63,6 +63,8 @@ FAILURES: dict[Stage, type[Failure]] = {
 BEFORE_POWER = frozenset(
     event.kind for event in (SlotGiven, PowerBegan, PowerDelayed, AgentSilent, NetbootAgain)
 )
+# minutes of each host, for which no other one may wait that is to be powered or restarted
+BY_SSH = {Stage.VERIFYING, Stage.SEALING}
 BEFORE_WRITING = guard.ARMED | {Stage.QUEUED}
 UNREACHABLE = frozenset(event.kind for event in (VerifyUnreachable, SealTask))  # SSH may have failed
 Work = Callable[[Site, Deployment], None]
@@ -76,6 +78,7 @@ def serve(site: Site, pulse: Pulse) -> None:
         Listener(state, "worker") as listener,
         ThreadPoolExecutor(THREADS) as pool,
         ThreadPoolExecutor(BMC_THREADS) as bmc_pool,
+        ThreadPoolExecutor(THREADS) as ssh_pool,
         ThreadPoolExecutor(AT_ONCE) as host_pool,
         ThreadPoolExecutor(MOST_WEBHOOKS) as webhook_pool,
         KeyBox(state) as keys,
@@ -83,7 +86,7 @@ def serve(site: Site, pulse: Pulse) -> None:
         hearing = Hearing(site)
         if "web" in site.settings.services:
             hearing.start()
-        loop = Loop(site, listener, pool, hearing, pulse, bmc_pool)
+        loop = Loop(site, listener, pool, hearing, pulse, bmc_pool, ssh_pool)
         loop.verifications = Verifications(site, keys, host_pool, listener.notify)
         metrics = WorkerMetrics(site)
         loop.webhooks = Webhooks(site, webhook_pool, metrics.registry)
@@ -106,11 +109,12 @@ class Loop:
         hearing: Hearing,
         pulse: Pulse | None = None,
         bmc_pool: ThreadPoolExecutor | None = None,
+        ssh_pool: ThreadPoolExecutor | None = None,
     ) -> None:
         self._site = site
         self._hearing = hearing
         self._listener = listener
-        self._pool, self._bmc_pool = pool, bmc_pool or pool
+        self._pool, self._bmc_pool, self._ssh_pool = pool, bmc_pool or pool, ssh_pool or pool
         self._pulse = pulse or Pulse()
         self._retention = Retention(site)
         self._audit_signing = AuditSigning(site)
@@ -119,7 +123,7 @@ class Loop:
         self.webhooks: Webhooks | None = None
         self._consoles = Consoles(site, listener.notify)
         self._at_work: dict[tuple[str | int, ...], Future[None]] = {}
-        self._slot_given = 0.0
+        self._slots = Slots(site)
         anchor = site.database.clock.anchor()
         self._ahead = anchor.steps if anchor else 0.0  # seconds by which real time was set forward until now
 
@@ -186,16 +190,7 @@ class Loop:
         """What of a run shall not begin any more ends; the next in line begins."""
         runs = waiting(self._site)
         self._guarded("the runs", partial(self._stop_runs, runs))
-        self._give_slot(self._site.database.deployments.under_way(), runs, now)
-
-    def _give_slot(self, rows: list[Deployment], runs: dict[str, RunProgress], now: float) -> None:
-        """One at a time, so that a rack's machines do not draw their inrush current together."""
-        orders = self._site.settings.orders
-        if now - self._slot_given < orders.stagger_seconds or not lan.is_sole_server(self._site):
-            return
-        if (row := next_in_line(rows, runs, orders.at_once)) is not None:
-            self._slot_given = now
-            record(self._site, row.id, SlotGiven(), source="worker")
+        self._slots.give(self._site.database.deployments.under_way(), runs, now)
 
     def _stop_runs(self, runs: dict[str, RunProgress]) -> None:
         """What is queued in a run whose hosts fail alike, or whose canary failed, is not begun."""
@@ -219,7 +214,8 @@ class Loop:
         elif examination.is_silent(row, self._unheard(row, now)):
             examination.release(self._site, row)
         elif work := self._work(row, now):
-            self._submit((row.id, row.stage), partial(self._do, work, row.id), self._pool)
+            pool = self._ssh_pool if row.stage in BY_SSH else self._pool
+            self._submit((row.id, row.stage), partial(self._do, work, row.id), pool)
 
     def _unheard(self, row: Deployment, now: float) -> float:
         """Seconds for which it could have been heard, and was not."""
