@@ -21,6 +21,7 @@ from provisioner.agent.stream import (
 )
 from provisioner.agent.swarm import Swarm
 from provisioner.errors import PackError
+from provisioner.imaging.digests import Bytes
 from provisioner.imaging.manifest import Chunk, Manifest
 from provisioner.imaging.unpack import expand
 
@@ -47,7 +48,7 @@ class SwarmStream(Stream):
         picker = self._picker = Picker(self.manifest, self._swarm.pieces, numbers, most=most, seed=seed)
         self._swarm.begin(picker)
 
-        def once(number: int, chunk: Chunk, data: bytes) -> None:
+        def once(number: int, chunk: Chunk, data: Bytes) -> None:
             if picker.begin_delivery(number):
                 take(number, chunk, data)
                 picker.delivered(number)
