@@ -18,15 +18,23 @@ SOON = (Stage.POWERING, Stage.NETBOOTING, Stage.WRITING)
 
 
 def terms(site: Site, row: Deployment) -> protocol.SwarmTerms:
-    """Part of the order: the token of its image, and how many others there will be."""
+    """Part of the order: the token of its image, and how many others there will be.
+
+    Without its key there is no swarm, and the service gives all: no order is refused for that.
+    """
     if not site.settings.images.swarm:
+        return protocol.SwarmTerms()
+    try:
+        token = swarm_token(site.settings.state, row.image)
+    except OSError as fault:
+        log.warning("hosts cannot feed each other: %s: %s", fault.filename, fault.strerror)
         return protocol.SwarmTerms()
     others = [
         other
         for other in site.database.deployments.under_way()
         if other.id != row.id and other.image == row.image and other.stage in SOON
     ]
-    return protocol.SwarmTerms(swarm_token(site.settings.state, row.image), len(others))
+    return protocol.SwarmTerms(token, len(others))
 
 
 def report(row: Deployment, port: int) -> None:
