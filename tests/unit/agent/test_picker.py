@@ -24,7 +24,7 @@ def manifest(count: int = COUNT, kinds: str = "data", frame: int = 700 << 10) ->
     rows = (("bios", 1, 1), ("esp", 2, 2), ("cidata", 4, 4), ("root", 8, count - 1))
     partitions = tuple(Partition(role, "g", "l", at * MIB, size * MIB) for role, at, size in rows)
     size = (FIRST + count) * CHUNK_SIZE
-    return Manifest("a", "1", "now", size, "0" * 64, 512, CHUNK_SIZE, tuple(chunks), partitions)
+    return Manifest("a", "1", "now", size, 512, CHUNK_SIZE, tuple(chunks), partitions)
 
 
 @dataclass

@@ -13,25 +13,32 @@ from provisioner.certificate.minisig import Signature
 from provisioner.certificate.rendering import RENDERING, SignedReport
 from provisioner.certificate.sheet import Face, Sheet
 from provisioner.domain.acceptance import AcceptanceReport
+from provisioner.system import canonical_json
 from tests import certificates
 from tests.certificates import healthy, rejected
 from tests.hostile_words import WORDS
 
 # number of a rendering → SHA-256 of what it makes of the samples. A change of what is drawn is a new number
 # with a row of its own: files that were handed over before are known by the old one.
+BEFORE: dict[str, str] = {  # by number 1, of samples as they were signed before a report had a root hash
+    "healthy.html": "758dadab9f41c7d72aa7f82c592815703ac32581f9dfb36c68cc2e33b5cc99a8",
+    "healthy.pdf": "82ea2edc98992799fee8ac79af7f835dcd1312f5ddd0793f01c09300b9bd7865",
+    "rejected.html": "0cdb9b878c29b196fe9af190de890bdda1a5419480826826a330b8e4d64dd419",
+    "rejected.pdf": "d86e1d3f3e3aa2641825baffc33141658365fd5bd743b3a567c24179bde73e93",
+}
 DRAWN: dict[int, dict[str, str]] = {
     1: {
-        "healthy.html": "758dadab9f41c7d72aa7f82c592815703ac32581f9dfb36c68cc2e33b5cc99a8",
-        "healthy.pdf": "82ea2edc98992799fee8ac79af7f835dcd1312f5ddd0793f01c09300b9bd7865",
-        "rejected.html": "0cdb9b878c29b196fe9af190de890bdda1a5419480826826a330b8e4d64dd419",
-        "rejected.pdf": "d86e1d3f3e3aa2641825baffc33141658365fd5bd743b3a567c24179bde73e93",
+        "healthy.html": "d29e6d62ee822572cd90bae1adf796aa697f5fd7e1a80a4c13ab6a22fbccde3e",
+        "healthy.pdf": "198ba1e7b5cc884630e1adfd950796ee0cad13196862aff1fb81aa32b352df9f",
+        "rejected.html": "a346476f403811d6babd3024bfeb5e1b10cf4ee3e2f464becca90d930a5680cb",
+        "rejected.pdf": "4da74cc0f1e580e11bc77574df5884e9db557ddb555e05a7cf1c9175466e943a",
     }
 }
 
 
-def signed(report: AcceptanceReport) -> SignedReport:
-    """With a signature of the right form."""
-    data = canonical.render(report)
+def signed(report: AcceptanceReport, *, data: bytes = b"") -> SignedReport:
+    """With a signature of the right form; `data` is its rendering where another release has made it."""
+    data = data or canonical.render(report)
     value = b"ED" + bytes(range(72))
     said = statement.of_report(report, data)
     short = Signature(value, statement.FORMAT, bytes(64))
@@ -41,12 +48,36 @@ def signed(report: AcceptanceReport) -> SignedReport:
 SAMPLES = {"healthy": healthy(), "rejected": rejected()}
 
 
-def test_what_is_drawn_differently_has_another_number() -> None:
+def drawn(documents: dict[str, SignedReport]) -> dict[str, str]:
+    """What is made of each, by its SHA-256."""
     made = {}
-    for name, report in SAMPLES.items():
-        made[f"{name}.pdf"] = hashlib.sha256(rendering.as_pdf(signed(report))).hexdigest()
-        made[f"{name}.html"] = hashlib.sha256(rendering.as_html(signed(report))).hexdigest()
+    for name, document in documents.items():
+        made[f"{name}.pdf"] = hashlib.sha256(rendering.as_pdf(document)).hexdigest()
+        made[f"{name}.html"] = hashlib.sha256(rendering.as_html(document)).hexdigest()
+    return made
+
+
+def test_what_is_drawn_differently_has_another_number() -> None:
+    made = drawn({name: signed(report) for name, report in SAMPLES.items()})
     assert made == DRAWN[RENDERING], "raise RENDERING, and add a row to DRAWN"
+
+
+def test_what_was_signed_before_is_drawn_as_it_was() -> None:
+    """A key that reports have since changes nothing of those that do not have it."""
+    former = {}
+    for name, report in SAMPLES.items():
+        body = report.model_dump(mode="json")
+        del body["subject"]["image"]["root_hash"]
+        former[name] = signed(report, data=canonical_json.dump(body))
+    assert drawn(former) == BEFORE
+
+
+def test_the_root_hash_stands_on_the_page() -> None:
+    report = healthy()
+    image = report.subject.image.model_copy(update={"root_hash": "ab" * 32, "sha256": ""})
+    told = report.model_copy(update={"subject": report.subject.model_copy(update={"image": image})})
+    page = rendering.as_html(signed(told)).decode()
+    assert "Root hash read back" in page and "ab" * 32 in page and "not read back" not in page
 
 
 @pytest.mark.parametrize("name", SAMPLES)
