@@ -127,6 +127,7 @@ REACHED = {  # command, code → the test that reaches it
     ("image build", 6): f"{FAKED}::test_a_catalogue_that_does_not_take_it_is_said",
     ("image diff", 3): "tests/wire/golden/test_golden.py::test_one_touched_file_is_the_only_difference_told",
     ("image pack", 6): "tests/wire/cli/test_exit_codes.py::test_nothing_is_packed_that_cannot_be_signed",
+    ("image convert", 6): "tests/wire/cli/test_image_cli.py::test_what_cannot_be_converted_leaves_nothing",
     ("image write", 3): f"{WRITE}::test_a_disk_of_a_running_machine_is_refused",
     ("image write", 5): f"{WRITE}::test_a_server_that_gives_no_parts_is_given_up_in_words",
     ("image write", 6): f"{WRITE}::test_the_device_is_shown_and_must_be_named",
