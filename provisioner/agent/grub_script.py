@@ -224,7 +224,8 @@ class _Parser:
         return inside
 
     def _choice(self) -> Choice:
-        branches, otherwise = [], ()
+        branches = []
+        otherwise: tuple[Statement, ...] = ()
         keyword = "if"
         while keyword in ("if", "elif"):
             self._place += 1

@@ -12,6 +12,8 @@ from provisioner import __version__, errors
 from provisioner.agent import disks, facts, protocol
 from provisioner.agent.arguments import KernelArguments
 from provisioner.agent.block_device import BlockDevice
+from provisioner.agent.disk_start import start_disk
+from provisioner.agent.kexec import Kexec, WrittenRoot
 from provisioner.agent.link import Link, Stopped
 from provisioner.agent.neighbour import Neighbour
 from provisioner.agent.restart import restart
@@ -46,6 +48,7 @@ class Job:
         set_clock: Callable[[float], None] | None = None,
         interval: float = INTERVAL,
         neighbours: Callable[[], list[Neighbour]] = list,
+        kexec: Kexec | None = None,
     ) -> None:
         self._arguments = arguments
         self._lines: list[str] = []
@@ -57,6 +60,8 @@ class Job:
         self._set_clock = set_clock or _set_clock
         self.interval = interval
         self._neighbours = neighbours
+        self._kexec = kexec or Kexec()
+        self._root: WrittenRoot | None = None
         self._writer: ImageWriter | None = None
         self._seq = 0
         self._progress_sent = time.monotonic()
@@ -153,6 +158,8 @@ class Job:
             )
             self._writer.write(stream, order.seed)
         self.log("written, verified and read back")
+        root = manifest.partition("root")
+        self._root = WrittenRoot(disk.name, root.offset, root.length)
         written = replace(disk, content=f"holds {order.image_name} {order.image_version}")
         counts = (self._writer.bytes_written, stream.fetched, self._writer.bytes_saved)
         self.log("{} written, {} fetched, {} were right already".format(*map(disks.size, counts)))
@@ -253,10 +260,23 @@ class Job:
             answer = self._link.post(path, replace(message, seq=self._seq))
             if answer.do == "reboot":
                 self.log("the service says: reboot")
-                return self._reboot()
+                how = self._order.restart if self._order else "firmware"
+                return start_disk(
+                    how, self._root, tell=self._tell_start, reboot=self._reboot, kexec=self._kexec
+                )
             if answer.do == "stop":
                 return self._rest(f"the service says: stop. The disk {self._disk_state}")
             pause.wait(self.interval)
+
+    def _tell_start(self, how: protocol.Restart, sentence: str) -> None:
+        """Nobody waits for the service to answer it: what comes next is the same."""
+        self.log(sentence)
+        self._seq += 1
+        order = self._order
+        assert order is not None  # noqa: S101  set by the hello
+        told = protocol.Restarting(order.deployment, order.attempt, self._seq, how, sentence)
+        with suppress(errors.ProvisionError, Stopped):
+            self._link.post_once("restarting", told)
 
     def _fail(self, order: protocol.Order, fault: errors.ProvisionError) -> None:
         """The log first, then why; afterwards the machine waits: it must not boot something half-written."""
