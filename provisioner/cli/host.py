@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from provisioner.cli import machines
+from provisioner.cli.host_boot import prove_boot
 from provisioner.cli.host_removal import move, remove
 from provisioner.cli.inventory_apply import apply, import_, show_changes, tell_advice
 from provisioner.cli.options import output_option, with_client
@@ -37,7 +38,7 @@ def host() -> None:
     """Machines: add, import, list, show, edit, rename, move, lock, remove."""
 
 
-for command in (apply, import_, move, remove):
+for command in (apply, import_, move, remove, prove_boot):
     host.add_command(command)
 
 

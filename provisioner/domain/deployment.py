@@ -179,7 +179,7 @@ class PublicDeployment(BaseModel):
     @property
     def lacks_firmware_boot(self) -> bool:
         """Whether its system runs, and nobody has seen yet that the firmware starts this disk."""
-        return self.restart == "kexec" and self.started_by != "firmware" and not self.firmware_boot
+        return not self.firmware_boot and "kexec" in (self.started_by or self.restart)
 
     @property
     def is_verification(self) -> bool:

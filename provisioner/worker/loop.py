@@ -6,7 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 
-from provisioner.deployment import guard
+from provisioner.deployment import boot_proof, guard
 from provisioner.deployment.downtime import GAP
 from provisioner.deployment.guard import Standing
 from provisioner.deployment.record import record, refused, standing, standings, try_record
@@ -77,6 +77,7 @@ def serve(site: Site, pulse: Pulse) -> None:
         ThreadPoolExecutor(THREADS) as pool,
         ThreadPoolExecutor(BMC_THREADS) as bmc_pool,
         ThreadPoolExecutor(AT_ONCE) as host_pool,
+        ThreadPoolExecutor(AT_ONCE) as proof_pool,
         ThreadPoolExecutor(MOST_WEBHOOKS) as webhook_pool,
         KeyBox(state) as keys,
     ):
@@ -85,6 +86,7 @@ def serve(site: Site, pulse: Pulse) -> None:
             hearing.start()
         loop = Loop(site, listener, pool, hearing, pulse, bmc_pool)
         loop.verifications = Verifications(site, keys, host_pool, listener.notify)
+        loop.proof_pool = proof_pool
         metrics = WorkerMetrics(site)
         loop.webhooks = Webhooks(site, webhook_pool, metrics.registry)
         MetricsWriter(metrics.registry, state, metrics.update).start()
@@ -111,6 +113,7 @@ class Loop:
         self._hearing = hearing
         self._listener = listener
         self._pool, self._bmc_pool = pool, bmc_pool or pool
+        self.proof_pool = self._bmc_pool  # each takes minutes, for which nobody else shall wait
         self._pulse = pulse or Pulse()
         self._retention = Retention(site)
         self._audit_signing = AuditSigning(site)
@@ -142,7 +145,8 @@ class Loop:
         self._note_gap(now)
         self._guarded("the clock", partial(self._note_step, now))
         for request in self._site.database.requests.open():
-            self._submit(("request", request.id), partial(self._answer, request.id), self._bmc_pool)
+            pool = self.proof_pool if request.action == boot_proof.ACTION else self._bmc_pool
+            self._submit(("request", request.id), partial(self._answer, request.id), pool)
         if self.verifications:
             self._guarded("the verifications", self.verifications.look)
         if self.webhooks:
