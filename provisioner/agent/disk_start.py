@@ -30,6 +30,6 @@ def _by_kexec(root: WrittenRoot | None, tell: Tell, kexec: Kexec) -> str:
         return f"the firmware starts the disk, not kexec: {doubt}"
     except Exception as fault:
         return f"the firmware starts the disk, not kexec: the agent met an error of its own: {fault!r:.200}"
-    tell("kexec", f"kexec starts {entry.title or 'the default entry'}: {entry.kernel}")
+    tell("kexec", f"kexec starts {': '.join(filter(None, (entry.title, entry.kernel)))}")
     kexec.execute()
     return "the firmware starts the disk: kexec failed after all"

@@ -22,7 +22,7 @@ FEATURES = (
 
 @dataclass(frozen=True)
 class BootEntry:
-    """What GRUB would start: paths in the root file system, the kernel's command line, the entry's title."""
+    """What GRUB would start: paths in the root file system, the command line, the title, if it has one."""
 
     title: str
     kernel: str
@@ -48,7 +48,7 @@ def default_entry(read: ReadFile, uuid: str, platform: Platform) -> BootEntry:
     try:
         player.play(parse(text))
     except BootedError:
-        return _entry(player, "the menu itself", uuid)
+        return _entry(player, "", uuid)
     _check_timeout(player.variables)
     wanted = player.variables.get("default")
     if wanted is None:
@@ -104,7 +104,7 @@ def _find(items: list[MenuItem], wanted: str) -> MenuItem:
 
 def _entry(player: Player, title: str, uuid: str) -> BootEntry:
     if player.loaded is None:
-        raise GrubError(f"{title[:80]!a} starts no Linux kernel")
+        raise GrubError(f"the entry {title[:80]!a} starts no Linux kernel")
     root = player.variables.get("root")
     if root != file_system(uuid):
         raise GrubError(f"its kernel lies on {root or 'a disk that only GRUB knows'}, not on the root")

@@ -8,13 +8,24 @@ from pydantic import BaseModel
 
 from provisioner.cli import question
 from provisioner.cli.options import output_option, with_client
-from provisioner.cli.output import Column, info, print_rows
+from provisioner.cli.output import Column, info, local_time, print_rows
+from provisioner.domain.stage import Stage
 from provisioner.errors import Exit, InputError, ProvisionError, RefusedError
 from provisioner.system.units import duration
 
 if TYPE_CHECKING:
     from provisioner.api.boot_proofs import BootProofOrdered
     from provisioner.client import Client
+    from provisioner.domain.deployment import PublicDeployment
+
+
+def boot_words(row: "PublicDeployment") -> str:
+    """What is known of the firmware's own boot of the disk that was written; empty where it is too early."""
+    if row.firmware_boot:
+        return f"its firmware was seen to start this disk on {local_time(row.firmware_boot)}"
+    if row.stage != Stage.READY or not row.lacks_firmware_boot:
+        return ""
+    return "by kexec: its firmware was not seen yet to start this disk; provision host prove-boot " + row.host
 
 
 class ProofRow(BaseModel):
