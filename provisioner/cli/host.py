@@ -109,8 +109,8 @@ def _show(details: "HostDetails") -> None:
         print_field("Asked", _seen(card))
     if last := host.deployment:
         print_field("Last", f"{last.id}, {last.stage} since {local_time(last.stage_since)}")
-        if words := boot_words(last):
-            print_field("Boot", words)
+        if boot := boot_words(last):
+            print_field("Boot", boot)
     if host.verification:
         print_field("Verified", verification_words(host.verification))
     for event in details.events:

@@ -61,7 +61,7 @@ def _remark(row: "DeploymentStatus", now: float) -> str:
     return row.reason
 
 
-def _state(row: "DeploymentStatus") -> str:
+def _stage_words(row: "DeploymentStatus") -> str:
     lacks = row.stage == Stage.READY and row.lacks_firmware_boot
     return f"{row.stage} (firmware's boot not seen)" if lacks else row.stage
 
@@ -70,7 +70,7 @@ def columns_at(now: float) -> "tuple[Column[DeploymentStatus], ...]":
     """Of a list of deployments, as they are at `now` by the service's clock."""
     return (
         Column("HOST", lambda row: row.host),
-        Column("STATE", _state),
+        Column("STATE", _stage_words),
         Column("SINCE", lambda row: local_time(row.stage_since)),
         Column("IMAGE", lambda row: row.content),
         Column("TRY", lambda row: str(row.attempt or "")),

@@ -12,16 +12,14 @@ from provisioner.deployment.guard import Standing
 from provisioner.deployment.record import record, refused, standing, standings, try_record
 from provisioner.deployment.runs import next_in_line, waiting
 from provisioner.diagnosis.overdue import overdue
-from provisioner.domain.deployment import MOST_ATTEMPTS, Deployment
+from provisioner.domain.deployment import Deployment
 from provisioner.domain.event import Event
 from provisioner.domain.events.agent import AgentSilent, NetbootAgain
 from provisioner.domain.events.clock import ClockGap, ClockStep, DeadlinePassed
 from provisioner.domain.events.order import RunStopped, SlotGiven
-from provisioner.domain.events.payload import Failure, Payload
+from provisioner.domain.events.payload import Failure
 from provisioner.domain.events.power import PowerBegan, PowerDelayed, PowerFailed
 from provisioner.domain.events.verification import SealFailed, SealTask, VerifyFailed, VerifyUnreachable
-from provisioner.domain.lifecycle import INSTALLER_SILENCE, ROWS
-from provisioner.domain.progress import FLUSH_LEAST
 from provisioner.domain.refusal import Refusal
 from provisioner.domain.run import RunProgress
 from provisioner.domain.stage import Stage
@@ -39,7 +37,7 @@ from provisioner.system.pulse import Pulse
 from provisioner.worker import bmc_requests, examination, power, verification
 from provisioner.worker.audit_signing import AuditSigning
 from provisioner.worker.consoles import Consoles
-from provisioner.worker.hearing import Hearing
+from provisioner.worker.hearing import Hearing, fell_silent, silence_limit
 from provisioner.worker.metrics import WorkerMetrics
 from provisioner.worker.retention import Retention
 from provisioner.worker.verifications import AT_ONCE, Verifications
@@ -218,8 +216,8 @@ class Loop:
             record(self._site, row.id, overdue(self._site, row), source="worker")
         elif withdrawn := self._withdrawal(row, known, now):
             record(self._site, row.id, refused(withdrawn), source="worker")
-        elif row.stage == Stage.WRITING and (seconds := self._unheard(row, now)) > _silence(row):
-            record(self._site, row.id, _silent(row, seconds), source="worker")
+        elif row.stage == Stage.WRITING and (seconds := self._unheard(row, now)) > silence_limit(row):
+            record(self._site, row.id, fell_silent(row, seconds), source="worker")
         elif examination.is_silent(row, self._unheard(row, now)):
             examination.release(self._site, row)
         elif work := self._work(row, now):
@@ -329,22 +327,6 @@ class Loop:
                 site.database.clock.put(replace(anchor, steps=self._ahead))
         for row in site.database.deployments.under_way():
             try_record(site, row.id, event, source="clock")
-
-
-def _silence(row: Deployment) -> float:
-    """Seconds without a word after which who writes the disk counts as lost, its disk's flush aside."""
-    if row.is_installed:
-        return INSTALLER_SILENCE
-    return ROWS[Stage.WRITING].silence + max(0.0, row.progress.flush_seconds - FLUSH_LEAST)
-
-
-def _silent(row: Deployment, unheard: float) -> Payload:
-    """Who writes the disk fell silent: power it again, unless that was tried often enough."""
-    seconds, who = round(unheard), "installer" if row.is_installed else "agent"
-    if row.attempt < MOST_ATTEMPTS:
-        return AgentSilent(seconds=seconds, who=who)
-    sentence = f"the {who} fell silent in each of {row.attempt} attempts, the last time for {seconds} s"
-    return DeadlinePassed(code=341, sentence=sentence, hint="look at the host's power and cable")
 
 
 def _failed(kind: type[Failure], fault: Exception) -> Failure:

@@ -188,4 +188,4 @@ class AgentRestarting(Payload):
 
     def describe(self) -> str:
         """What it said: what is started by kexec, or why the firmware starts the disk."""
-        return self.sentence
+        return self.sentence or f"the agent starts the disk by {self.how}"
