@@ -192,7 +192,7 @@ class _Parser:
         found: list[Statement] = []
         self._depth += 1
         if self._depth > DEEPEST:
-            raise self._wrong("is too deep")
+            raise GrubError(f"blocks within each other are too deep, more than {DEEPEST}")
         while token := self._next:
             if token.sign == ";":
                 self._place += 1
