@@ -78,6 +78,7 @@ def _seen(site: Site, host: Host, row: Deployment) -> BootProven:
     _check(site, host, row)
     off = _switch_off(driver, host)
     gone = site.clock()
+    _check(site, host, row)
     note = _choose_disk(site, host, row, driver)
     with _one_at_a_time:
         _check(site, host, row)
