@@ -232,14 +232,15 @@ def _empty(offset: int, length: int, kind: str) -> _Piece:
 
 def _piece(source: RawImage, offset: int, length: int, level: int) -> _Piece:
     data = source.read(offset, length)
-    if data == _zeros(length):
+    if data == zeros(length):
         return _empty(offset, length, "zero")
     known = (digests.digest(data), digests.checksum(data))
     return _Piece(offset, length, "data", *known, _compress(data, level))
 
 
 @cache
-def _zeros(length: int) -> bytes:
+def zeros(length: int) -> bytes:
+    """So many zero bytes, one object for all who ask."""
     return bytes(length)
 
 

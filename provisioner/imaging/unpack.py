@@ -13,7 +13,7 @@ import zstandard
 from provisioner.errors import PackError
 from provisioner.imaging import digests, layout
 from provisioner.imaging.manifest import FORMER, Chunk, Manifest
-from provisioner.imaging.pack import frame_of_zeros
+from provisioner.imaging.pack import frame_of_zeros, zeros
 
 _AHEAD = 64 << 20  # raw bytes that are expanded ahead of whoever takes them
 _contexts = threading.local()
@@ -108,16 +108,8 @@ def expanded(pack: Path, manifest: Manifest) -> Iterator[tuple[Chunk, bytes]]:
 def _expanded(descriptor: int, chunk: Chunk) -> bytes:
     frame = os.pread(descriptor, chunk.pack_length, chunk.pack_offset)
     if chunk.kind != "data" and frame == frame_of_zeros(chunk.length):
-        return _zeros(chunk.length)  # nothing is expanded, and nothing hashed: most of a large image
+        return zeros(chunk.length)  # nothing is expanded, and nothing hashed: most of a large image
     return expand(frame, chunk)
-
-
-def _zeros(length: int) -> bytes:
-    """One object for all chunks of a length, for a thread."""
-    held: bytes = getattr(_contexts, "zeros", b"")
-    if len(held) != length:
-        held = _contexts.zeros = bytes(length)
-    return held
 
 
 def _result(future: "Future[bytes]", manifest: Manifest, number: int) -> bytes:
