@@ -6,7 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import nullcontext, suppress
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from types import TracebackType
@@ -76,21 +76,32 @@ def build(
                 if tell:
                     tell(words)
             reporter = _Progress(source.size, progress)
-            with _Whole(source, size, reporter.hashed) if raw_sha256 else nullcontext() as whole:
-                if whole is None:
-                    reporter.hashed(source.size)
+            with _hashing(source, size, reporter, is_wanted=raw_sha256) as digest:
                 chunks = tuple(_write_chunks(source, target, size, level, reporter.packed))
                 target.flush()
-                digest = whole.hexdigest() if whole else ""
+                raw_digest = digest()
             source.check_unchanged()
         manifest = Manifest(
-            name, version, created, source.size, SECTOR, size, chunks, source.partitions, digest
+            name, version, created, source.size, SECTOR, size, chunks, source.partitions, raw_digest
         )
         check(manifest)
         (stage / listed).write_bytes(manifest.dump())
         if key:
             signature.sign(stage / listed, key)
     return manifest
+
+
+@contextmanager
+def _hashing(
+    source: RawImage, chunk_size: int, reporter: "_Progress", *, is_wanted: bool
+) -> Iterator[Callable[[], str]]:
+    """Beside the packing: what gives the SHA-256 of the whole at its end, empty where nobody wants it."""
+    if is_wanted:
+        with _Whole(source, chunk_size, reporter.hashed) as whole:
+            yield whole.hexdigest
+    else:
+        reporter.hashed(source.size)
+        yield str
 
 
 def _look_at(source: RawImage, chunk_size: int) -> list[str]:
