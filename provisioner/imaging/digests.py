@@ -8,8 +8,6 @@ import hashlib
 from collections.abc import Iterable
 from functools import cache
 
-import xxhash
-
 ROOT = b"pack/2 root\0"  # no chunk begins like that, so no chunk's digest is an image's root hash
 
 Bytes = bytes | bytearray | memoryview
@@ -22,6 +20,8 @@ def digest(data: Bytes) -> str:
 
 def checksum(data: Bytes) -> str:
     """The XXH3 of a chunk, 128 bits, hexadecimal, in the canonical order of its specification."""
+    import xxhash  # here: what only names an image's files, as a finished cube does, has no use for it
+
     return xxhash.xxh3_128_hexdigest(data)
 
 

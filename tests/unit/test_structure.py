@@ -1,12 +1,14 @@
 """How large things may be, where tests lie, and how much may go untyped: what keeps the package readable."""
 
 import ast
+import importlib
 import io
 import re
 import statistics
 import tokenize
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -133,3 +135,42 @@ def test_what_tests_start_are_files_that_are_checked() -> None:
     checked = (ROOT / "pyproject.toml").read_text()
     assert '"tests/**/programs/*.py"' in checked
     assert len(list(TESTS.rglob("programs/*.py"))) > 20
+
+
+def taken(tree: ast.AST) -> Iterator[tuple[str, str, int]]:
+    """What a file takes from modules of the product: the module, a name in it, and the line."""
+    modules: dict[str, str] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == PACKAGE.name:
+            for alias in node.names:
+                yield str(node.module), alias.name, node.lineno
+                modules[alias.asname or alias.name] = f"{node.module}.{alias.name}"
+    names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
+    own = {node.id for node in names if not isinstance(node.ctx, ast.Load)}
+    own |= {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            name = node.value.id
+            if name in modules and name not in own:
+                yield modules[name], node.attr, node.lineno
+
+
+def found(place: str) -> object:
+    """A module of the product, or what it has under a name."""
+    try:
+        return importlib.import_module(place)
+    except ModuleNotFoundError:
+        module, _, name = place.rpartition(".")
+        return getattr(importlib.import_module(module), name, None)
+
+
+def test_what_tests_take_from_the_product_is_there() -> None:
+    """Most tests run only in the long suite: what has moved is missed here, in seconds."""
+    missed = [
+        f"{path.relative_to(ROOT)}:{line}: {place}.{name}"
+        for path in sorted(TESTS.rglob("*.py"))
+        for place, name, line in taken(ast.parse(path.read_text()))
+        if isinstance(module := found(place), ModuleType) and not hasattr(module, name)
+        if found(f"{place}.{name}") is None
+    ]
+    assert missed == []

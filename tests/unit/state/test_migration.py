@@ -48,6 +48,7 @@ SINCE = {
     "verify.concluded",
     "service.restored",
     "webhook.given_up",
+    "agent.peer-lied",
 }  # kinds of event that are younger
 
 

@@ -15,7 +15,7 @@ from provisioner.errors import Exit, InputError, ProvisionError
 from provisioner.golden import disk, files, inspection, seeds
 from provisioner.golden.normalise import GoldenImage, NormaliseRequest, normalise
 from provisioner.imaging import manifest as manifests
-from provisioner.imaging import pack, signature
+from provisioner.imaging import signature, unpack
 from provisioner.system import shipped
 
 EPOCH = 1767225600
@@ -144,7 +144,7 @@ def test_partitions_are_those_that_the_catalogue_asks_for(first: GoldenImage) ->
     assert [part.role for part in listed.partitions] == ["bios", "esp", "cidata", "root"]
     assert [part.label for part in listed.partitions][1:3] == ["VAULTESP", "CIDATA"]
     assert listed.raw_sha256 == first.raw_sha256
-    pack.verify(first.raw.parent / "tiny-os-1.pack", listed)
+    unpack.verify(first.raw.parent / "tiny-os-1.pack", listed)
 
 
 @pytest.mark.parametrize("form", ["qcow2", "vmdk"])
