@@ -69,7 +69,15 @@ def report(order):
         "root_disk": root_disk(),
         "machine_id": word("/etc/machine-id"),
         "boot_id": word("/proc/sys/kernel/random/boot_id"),
+        "loader": loader(),
+        "kexec": "provisioner.kexec=1" in word("/proc/cmdline").split(),
     }
+
+
+def loader():
+    """Who loaded this kernel, by the number that the kernel was given; None where it shows none."""
+    number = word("/proc/sys/kernel/bootloader_type")
+    return int(number) if number.isdecimal() else None
 
 
 def main(path):

@@ -1,6 +1,5 @@
 """One boot of the agent, from hello to reboot."""
 
-import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -9,9 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from provisioner import __version__, errors
-from provisioner.agent import disks, facts, protocol
+from provisioner.agent import disks, facts, ordered_manifest, protocol
 from provisioner.agent.arguments import KernelArguments
 from provisioner.agent.block_device import BlockDevice
+from provisioner.agent.disk_start import start_disk
+from provisioner.agent.kexec import Kexec, WrittenRoot
 from provisioner.agent.link import Link, Stopped
 from provisioner.agent.neighbour import Neighbour
 from provisioner.agent.reporter import Reporter
@@ -23,7 +24,6 @@ from provisioner.agent.sysfs import read_word
 from provisioner.agent.writer import ImageWriter, device_path, seconds_since
 from provisioner.domain import identity
 from provisioner.imaging import manifest as manifests
-from provisioner.imaging import signature
 from provisioner.run import run
 
 KEYS = Path("/etc/provisioner/keys")
@@ -50,6 +50,7 @@ class Job:
         set_clock: Callable[[float], None] | None = None,
         interval: float = INTERVAL,
         neighbours: Callable[[], list[Neighbour]] = list,
+        kexec: Kexec | None = None,
     ) -> None:
         self._arguments = arguments
         self._lines: list[str] = []
@@ -61,6 +62,8 @@ class Job:
         self._set_clock = set_clock or _set_clock
         self.interval = interval
         self._neighbours = neighbours
+        self._kexec = kexec or Kexec()
+        self._root: WrittenRoot | None = None
         self._writer: ImageWriter | None = None
         self._seq = 0
         self._progress_sent = time.monotonic()
@@ -147,7 +150,7 @@ class Job:
         self._check_serial(order)
         present = self._find_disks()
         disk = disks.choose(present, order.disk)
-        manifest = self._manifest(order)
+        manifest = ordered_manifest.fetch(self._link, order, self._keys, self.log)
         disks.check(disk, manifest.raw_size, manifest.logical_sector_size)
         names = [_hostname(order.seed), *order.former_names]
         disks.check_consent(disk, names, erase=order.erase, foreign=order.foreign)
@@ -168,6 +171,7 @@ class Job:
         )
         self._writer.write(stream, order.seed)
         self.log("written, verified and read back")
+        self._root = WrittenRoot.of(disk.name, manifest)
         written = replace(disk, content=f"holds {order.image_name} {order.image_version}")
         counts = (self._writer.bytes_written, stream.fetched, self._writer.bytes_saved)
         self.log("{} written, {} fetched, {} were right already".format(*map(disks.size, counts)))
@@ -206,24 +210,6 @@ class Job:
                 "its serial, if the board was changed",
                 code=301,
             )
-
-    def _manifest(self, order: protocol.Order) -> manifests.Manifest:
-        """Fetched, its signature checked by a key of the ramdisk, and of the image that was ordered."""
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "pack.json"
-            path.write_bytes(self._link.fetch(order.manifest_url))
-            mark = path.with_name("pack.json.minisig")
-            mark.write_bytes(self._link.fetch(order.manifest_url + ".minisig"))
-            key = signature.verify(path, mark, sorted(self._keys.glob("*.pub")))
-            manifest = manifests.load(path)
-        if (manifest.name, manifest.version) != (order.image_name, order.image_version):
-            raise errors.PackError(
-                f"the service gives {manifest.name}@{manifest.version}, "
-                f"ordered was {order.image_name}@{order.image_version}",
-                code=328,
-            )
-        self.log(f"manifest signed by {key}")
-        return manifest
 
     def _warn_of_copies(self, present: list[protocol.Disk], chosen: protocol.Disk) -> None:
         for disk in present:
@@ -305,10 +291,26 @@ class Job:
             answer = self._link.post(path, replace(message, seq=self._seq))
             if answer.do == "reboot":
                 self.log("the service says: reboot")
-                return self._reboot()
+                return self._start_disk()
             if answer.do == "stop":
                 return self._rest(f"the service says: stop. The disk {self._disk_state}")
             pause.wait(self.interval)
+
+    def _start_disk(self) -> None:
+        """Nothing has the disk open any more, and nobody is given anything: its root can be mounted."""
+        self._until_reboot.close()
+        how = self._order.restart if self._order else "firmware"
+        start_disk(how, self._root, tell=self._tell_start, reboot=self._reboot, kexec=self._kexec)
+
+    def _tell_start(self, how: protocol.Restart, sentence: str) -> None:
+        """Nobody waits for the service to answer it: what comes next is the same."""
+        self.log(sentence)
+        self._seq += 1
+        order = self._order
+        assert order is not None  # noqa: S101  set by the hello
+        told = protocol.Restarting(order.deployment, order.attempt, self._seq, how, sentence)
+        with suppress(errors.ProvisionError, Stopped):
+            self._link.post_once("restarting", told)
 
     def _fail(self, order: protocol.Order, fault: errors.ProvisionError) -> None:
         """The log first, then why; afterwards the machine waits: it must not boot something half-written."""

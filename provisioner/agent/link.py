@@ -109,23 +109,37 @@ class Link:
         """
         body = json.dumps(protocol.dump(message)).encode()
         for deadline in self.tries(f"{path}"):
-            connection = self.connect(deadline=deadline)
-            try:
-                connection.request("POST", f"{protocol.PREFIX}/{path}", body, self._json_headers())
-                answer = connection.getresponse()
-                text = answer.read(1 << 20)
-                if answer.status == http.client.OK:
-                    return self._accept(json.loads(text))
-                if 400 <= answer.status < 500:
-                    raise UnreachableError(f"the service refused {path} ({_reason(answer, text)})", code=330)
-                self._note(f"the service answers {answer.status}")
-            except OSError as fault:
-                self._note(f"the service does not answer: {in_words(fault)}", heard=False)
-            except (http.client.HTTPException, ValueError) as fault:
-                self._note(f"the service does not answer: {in_words(fault)}")
-            finally:
-                connection.close()
+            if answer := self._post(path, body, deadline):
+                return answer
         raise AssertionError("tries() ends by an error")
+
+    def post_once(self, path: str, message: protocol.Message) -> None:
+        """POST a message that nobody waits for: whether it is answered or not, it goes on.
+
+        Raises UnreachableError (PV-330) where it is refused.
+        """
+        body = json.dumps(protocol.dump(message)).encode()
+        self._post(path, body, time.monotonic() + self._silence)
+
+    def _post(self, path: str, body: bytes, deadline: Deadline) -> protocol.Answer | None:
+        """One try; None where it was not answered, which is noted."""
+        connection = self.connect(deadline=deadline)
+        try:
+            connection.request("POST", f"{protocol.PREFIX}/{path}", body, self._json_headers())
+            answer = connection.getresponse()
+            text = answer.read(1 << 20)
+            if answer.status == http.client.OK:
+                return self._accept(json.loads(text))
+            if 400 <= answer.status < 500:
+                raise UnreachableError(f"the service refused {path} ({_reason(answer, text)})", code=330)
+            self._note(f"the service answers {answer.status}")
+        except OSError as fault:
+            self._note(f"the service does not answer: {in_words(fault)}", heard=False)
+        except (http.client.HTTPException, ValueError) as fault:
+            self._note(f"the service does not answer: {in_words(fault)}")
+        finally:
+            connection.close()
+        return None
 
     def _json_headers(self) -> dict[str, str]:
         return {"Content-Type": "application/json", **self.headers}

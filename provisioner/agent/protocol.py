@@ -35,6 +35,7 @@ LARGEST_EXAMINATION = 1 << 20  # bytes of the message; eight GPUs behind switche
 Do = Literal["continue", "stop", "reboot"]
 Phase = Literal["preparing", "comparing", "writing", "reading back", "finishing"]
 Method = Literal["delta", "full", "wipe"]
+Restart = Literal["firmware", "kexec"]
 _T = TypeVar("_T")
 
 
@@ -185,6 +186,7 @@ class Order:
     foreign: bool = False  # consent to lose LVM, RAID, ZFS, another host's system too
     former_names: Annotated[list[Serial], Most(64)] = field(default_factory=list)  # of the host
     swarm: SwarmTerms = field(default_factory=SwarmTerms)
+    restart: Restart = "firmware"  # kexec: start the written kernel, and the firmware only where in doubt
 
 
 @dataclass(frozen=True)
@@ -266,6 +268,17 @@ class Written:
 
 
 @dataclass(frozen=True)
+class Restarting:
+    """POST restarting: how the machine starts its disk, just before it does. Only where kexec is ordered."""
+
+    deployment: Ident
+    attempt: int
+    seq: int
+    how: Restart
+    sentence: Sentence  # what is started by kexec, or why the firmware starts it
+
+
+@dataclass(frozen=True)
 class Failed:
     """POST failed: why this attempt cannot be finished, in a sentence for people."""
 
@@ -285,7 +298,7 @@ class Answer:
     body: Mapping[str, object]
 
 
-Message: TypeAlias = Hello | Inventory | Examination | Progress | Log | Written | Failed
+Message: TypeAlias = Hello | Inventory | Examination | Progress | Log | Written | Restarting | Failed
 
 
 def dump(message: Message | HelloAnswer | Disk) -> dict[str, object]:

@@ -116,6 +116,18 @@ class BmcRotated(BmcOutcome):
     note: str
 
 
+class BootProved(BmcOutcome):
+    """The system that was written is up again after its power was off, so its firmware starts that disk.
+
+    It answered SSH at `address`, `seconds` after the power was on, with its `host_key` (fingerprint).
+    """
+
+    host_key: str
+    address: str
+    seconds: float
+    note: str = ""
+
+
 class BmcFailed(BmcOutcome):
     """Why it could not be done."""
 
@@ -135,7 +147,17 @@ class BmcRequestStatus(Resource):
     action: str
     argument: str
     state: str
-    result: BmcTest | BmcPower | BmcBoot | BmcIdentified | BmcSensors | BmcRotated | BmcFailed | BmcPending
+    result: (
+        BmcTest
+        | BmcPower
+        | BmcBoot
+        | BmcIdentified
+        | BmcSensors
+        | BmcRotated
+        | BootProved
+        | BmcFailed
+        | BmcPending
+    )
 
 
 class BmcAnswer(ServiceAnswer):

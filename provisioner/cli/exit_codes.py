@@ -29,6 +29,7 @@ EXITS: Mapping[str, tuple[Exit, ...]] = {
     **dict.fromkeys((f"host {verb}" for verb in ("lock", "unlock", "edit", "history")), SERVICE),
     **dict.fromkeys((f"profile {verb}" for verb in ("list", "show", "remove", "render", "learn")), SERVICE),
     **dict.fromkeys((f"image {verb}" for verb in ("list", "add", "verify", "remove", "gc")), SERVICE),
+    "host prove-boot": (Exit.FAILED, Exit.PARTLY, *SERVICE),
     "image keygen": (Exit.REFUSED,),
     "image trust": (Exit.REFUSED,),
     "image untrust": (Exit.REFUSED,),

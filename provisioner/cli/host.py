@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from provisioner.cli import machines
+from provisioner.cli.host_boot import boot_words, prove_boot
 from provisioner.cli.host_removal import move, remove
 from provisioner.cli.inventory_apply import apply, import_, show_changes, tell_advice
 from provisioner.cli.options import output_option, with_client
@@ -37,13 +38,14 @@ def host() -> None:
     """Machines: add, import, list, show, edit, rename, move, lock, remove."""
 
 
-for command in (apply, import_, move, remove):
+for command in (apply, import_, move, remove, prove_boot):
     host.add_command(command)
 
 
 def _stage(host: "HostStatus") -> str:
     stage = host.deployment.stage if host.deployment else "never deployed"
-    also = ["locked"] * host.locked + ["verified over SSH"] * (host.verification is not None)
+    lacks = ["firmware's boot not seen"] * bool(host.deployment and host.deployment.lacks_firmware_boot)
+    also = lacks + ["locked"] * host.locked + ["verified over SSH"] * (host.verification is not None)
     return f"{stage} ({', '.join(also)})" if also else stage
 
 
@@ -107,6 +109,8 @@ def _show(details: "HostDetails") -> None:
         print_field("Asked", _seen(card))
     if last := host.deployment:
         print_field("Last", f"{last.id}, {last.stage} since {local_time(last.stage_since)}")
+        if boot := boot_words(last):
+            print_field("Boot", boot)
     if host.verification:
         print_field("Verified", verification_words(host.verification))
     for event in details.events:

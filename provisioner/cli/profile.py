@@ -62,6 +62,7 @@ def show(client: "Client", name: str, output: str) -> None:
 def _show(row: "ProfileStatus") -> None:
     print_fields(row, COLUMNS)
     print_field("Seal", row.seal)
+    print_field("Restart", row.restart)
     for stage, seconds in row.deadlines.items():
         print_field("Deadline", f"{stage} {seconds} s")
 

@@ -19,6 +19,7 @@ from provisioner.lab.simulators import SIMULATORS
 from provisioner.system import file_fault
 
 if TYPE_CHECKING:
+    from provisioner.domain.restart import Restart
     from provisioner.lab.qemu import Bus, Firmware
     from provisioner.lab.rehearsal import Options, Rehearsal, Scenario
     from provisioner.lab.report import Report
@@ -57,6 +58,13 @@ EVIDENCE = ("*.log", "*.png", "*/*.log", "state/logs/*")
     metavar="PACK",
     help="Deploy this one, such as dist/image/NAME-VERSION.pack, instead of the lab's own.",
 )
+@click.option(
+    "--restart",
+    type=click.Choice(["firmware", "kexec"]),
+    default="firmware",
+    show_default=True,
+    help="How the host is started from its disk; after kexec, its firmware must prove it.",
+)
 @click.option("--stop-after", type=click.Choice(STOPS), help="End the deployment after a stage.")
 @click.option("--fault", type=click.Choice([*FAULTS, MIXED]), help="Break something on purpose.")
 @click.option("--faults", "all_faults", is_flag=True, help="Every fault, one rehearsal after the other.")
@@ -83,6 +91,7 @@ def rehearse(
     bmc: str,
     iso: Path | None,
     image: Path | None,
+    restart: "Restart",
     stop_after: str | None,
     fault: str | None,
     all_faults: bool,
@@ -118,6 +127,7 @@ def rehearse(
             *(cache, Path(), info, stop_after or "", label, kind, bus, hosts, max_parallel, bmc),
             iso=iso,
             image=image,
+            restart=restart,
         )
         place = f"{kind}-{bus}" if matrix else name
         reports.append(_one(name, options, keep / place if keep else None, archive))

@@ -10,6 +10,7 @@ import click
 from provisioner.cli import layout, runs
 from provisioner.cli.diagnose import cause_lines, waiting_line
 from provisioner.cli.event_lines import EventLines
+from provisioner.cli.host_boot import boot_words
 from provisioner.cli.layout import columns_of
 from provisioner.cli.live_display import LiveDisplay, can_redraw
 from provisioner.cli.options import output_option, with_client
@@ -60,11 +61,16 @@ def _remark(row: "DeploymentStatus", now: float) -> str:
     return row.reason
 
 
+def _stage_words(row: "DeploymentStatus") -> str:
+    lacks = row.stage == Stage.READY and row.lacks_firmware_boot
+    return f"{row.stage} (firmware's boot not seen)" if lacks else row.stage
+
+
 def columns_at(now: float) -> "tuple[Column[DeploymentStatus], ...]":
     """Of a list of deployments, as they are at `now` by the service's clock."""
     return (
         Column("HOST", lambda row: row.host),
-        Column("STATE", lambda row: row.stage),
+        Column("STATE", _stage_words),
         Column("SINCE", lambda row: local_time(row.stage_since)),
         Column("IMAGE", lambda row: row.content),
         Column("TRY", lambda row: str(row.attempt or "")),
@@ -290,6 +296,8 @@ def _conclude(row: "DeploymentDetails", timeline: Timeline, out: "Console") -> N
         seconds = duration(timeline.ended - timeline.began) if timeline.ended else ""
         words = "is what its profile says" if row.is_verification else "is ready"
         print_lines(out, line((f"{row.host} {words}. ", "bold green"), f"{seconds}, {row.content}"))
+        if seen := boot_words(row):
+            print_lines(out, line((f"  {seen}", "yellow" if row.lacks_firmware_boot else "")))
         return
     code = f" (PV-{row.code})" if row.code else ""
     lines = [line((f"{row.host} {row.stage}: ", "bold red"), f"{row.reason}{code}")]

@@ -17,17 +17,20 @@ from provisioner.api.bmc import (
     BmcTest,
     BmcTestOrdered,
     BmcTestsOrdered,
+    BootProved,
     LoginList,
     LoginStored,
     LoginUpdate,
     LoginUse,
 )
+from provisioner.api.boot_proofs import BootProofOrder, BootProofOrdered, BootProofsOrdered
 from provisioner.client.request import request
 from provisioner.client.transport import LONG, PATIENCE, WAIT, Transport, quoted
 from provisioner.errors import WorkerError, from_json
 
 BMC_ROUNDS = 6  # of WAIT seconds: a BMC act is limited to less than two minutes by its own driver
-_Outcome = TypeVar("_Outcome", BmcTest, BmcPower, BmcBoot, BmcIdentified, BmcSensors, BmcRotated)
+PROOF_ROUNDS = 3 * 60 * 3  # likewise three hours: a server's start takes minutes, and others may be before it
+_Outcome = TypeVar("_Outcome", BmcTest, BmcPower, BmcBoot, BmcIdentified, BmcSensors, BmcRotated, BootProved)
 
 
 class BmcCalls(Transport):
@@ -44,6 +47,14 @@ class BmcCalls(Transport):
     def bmc_test(self, host: str, number: int, rounds: int = BMC_ROUNDS) -> BmcTest:
         """The result of a test that was begun, waited for in some rounds of WAIT seconds."""
         return self._bmc_result(BmcTest, host, number, rounds)
+
+    def begin_boot_proofs(self, order: BootProofOrder) -> tuple[BootProofOrdered, ...]:
+        """Restart hosts to see their firmware start the disk; `boot_proof` gives each result by number."""
+        return self.post(BootProofsOrdered, "/boot-proofs", order, patience=LONG).proofs
+
+    def boot_proof(self, host: str, number: int, rounds: int = PROOF_ROUNDS) -> BootProved:
+        """The result of one that was begun. Raises its reason where it was not seen."""
+        return self._bmc_result(BootProved, host, number, rounds)
 
     def power(self, host: str, act: str) -> BmcPower:
         """Power `state` (reads only), `on`, `off` or `reset`."""

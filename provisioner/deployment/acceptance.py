@@ -10,6 +10,7 @@ from provisioner.domain import timeline
 from provisioner.domain.acceptance import AcceptanceReport, Baseline, ImageSubject, Subject
 from provisioner.domain.deployment import Deployment
 from provisioner.domain.events.agent import AgentWritten
+from provisioner.domain.events.system import OsPhoned
 from provisioner.domain.host import Host
 from provisioner.domain.stage import Stage
 from provisioner.errors import NotFoundError, PackError, ProvisionError, SecretKeyError
@@ -24,6 +25,8 @@ from provisioner.verify.report import RAMDISK, Made, assemble
 MOST_SIBLINGS = 50  # of a profile, those that were verified last
 ALIKE = (Stage.POWERING, Stage.NETBOOTING, Stage.RESTARTING)  # stages that take as long on all of a kind
 MOSTLY = 0.9  # of an image
+BOOT = "boot"  # in a report's `stack`, where nobody has seen the firmware start the disk
+BY_KEXEC = "by kexec; its firmware was not seen to start this disk"
 
 
 def conclude(
@@ -49,6 +52,8 @@ def conclude(
         image = report.subject.image.model_copy(update={"sha256": "", "root_hash": ""})
         subject = report.subject.model_copy(update={"image": image})
         report = report.model_copy(update={"operator": later_by, "subject": subject})
+    if row.lacks_firmware_boot:
+        report = report.model_copy(update={"stack": {**report.stack, BOOT: BY_KEXEC}})
     if not verdict.evidence.ramdisk:  # it shows too little to be compared
         report = _compared(site, row, report)
     body = canonical.render(report)
@@ -135,11 +140,15 @@ def _compared(site: Site, row: Deployment, report: AcceptanceReport) -> Acceptan
 def _twin(site: Site, report: AcceptanceReport) -> twins.Twin:
     """As it is compared: with the rate of its disk and the seconds of its deployment, where they are known.
 
-    Only who wrote most of the image has a rate: what was on the disk already costs no time.
+    Only who wrote most of the image has a rate: what was on the disk already costs no time. A start by kexec
+    is no start of the firmware, and the slower of both is nobody's fault.
     """
     events = site.database.events.of(report.subject.deployment)
     stages = timeline.read(events).stages
-    seconds = {stage.value: stages[stage].seconds(0) for stage in ALIKE if stages[stage].ended}
+    phoned = [event.data for event in events if isinstance(event.data, OsPhoned)]
+    by_kexec = any(one.started_by == "kexec" for one in phoned)
+    alike = [stage for stage in ALIKE if stages[stage].ended and not (by_kexec and stage == Stage.RESTARTING)]
+    seconds = {stage.value: stages[stage].seconds(0) for stage in alike}
     written = [event.data for event in events if isinstance(event.data, AgentWritten)]
     rates = [
         one.bytes_written / one.seconds / 1e9

@@ -99,6 +99,7 @@ def write_order(
         iso=iso,
         write_mode=terms.write_mode,
         erase_foreign=terms.erase_foreign,
+        restart=site.database.profiles.get(host.profile).restart,
     )
     ssh_keys.make(site, row.id, row.host)
     site.database.deployments.put(row)

@@ -2,7 +2,7 @@
 
 from provisioner.diagnosis.observations import Observations
 from provisioner.domain.cause import Cause, Sight
-from provisioner.domain.events.agent import AgentRebooting, AgentWritten
+from provisioner.domain.events.agent import AgentRebooting, AgentRestarting, AgentWritten
 from provisioner.domain.events.installer import InstallerDone
 from provisioner.domain.events.netboot import DhcpSeen
 from provisioner.domain.events.request import PHONE_HOME, SCRIPT
@@ -190,6 +190,7 @@ def nothing_reported(seen: Observations) -> Cause | None:
         ),
         actions=(
             f"{seen.see_console}: it may have booted another disk, or its network card has another name",
+            *_by_firmware(seen),
         ),
     )
 
@@ -200,6 +201,14 @@ def _rebooted(seen: Observations) -> float:
         if told := seen.last(kind):
             return told[1]
     return 0.0
+
+
+def _by_firmware(seen: Observations) -> tuple[str, ...]:
+    """What the firmware starts anew, kexec may not have: a device that wants its reset."""
+    told = seen.last(AgentRestarting)
+    if not told or told[0].how != "kexec":
+        return ()
+    return (f"it was started by kexec: provision bmc power {seen.row.host} reset lets its firmware do it",)
 
 
 def _booted_as(seen: Observations, is_bios: bool, rebooted: float) -> bool:

@@ -10,6 +10,7 @@ from provisioner.domain.identity import DiskIdentity, MachineIdentity
 from provisioner.domain.profile import Hints
 from provisioner.domain.progress import Progress
 from provisioner.domain.purpose import Purpose
+from provisioner.domain.restart import Restart, StartedBy
 from provisioner.domain.script_reads import ScriptReads
 from provisioner.domain.stage import Stage
 from provisioner.domain.values import FrozenModel
@@ -120,6 +121,8 @@ class Changes(TypedDict, total=False):
     power_on: float
     script: ScriptReads
     reboot: bool
+    started_by: StartedBy
+    firmware_boot: float
     disk: WrittenDisk
     address: str
     host_keys: tuple[str, ...]
@@ -169,6 +172,14 @@ class PublicDeployment(BaseModel):
     write_mode: WriteMode = "delta"
     erase_foreign: bool = False
     purpose: Purpose = Purpose.DEPLOY
+    restart: Restart = "firmware"  # as its profile said when it was ordered
+    started_by: StartedBy = ""  # what started the system on the disk for the first time, as that says
+    firmware_boot: float = 0  # when its firmware was first seen to start this disk; 0: not yet, or not noted
+
+    @property
+    def lacks_firmware_boot(self) -> bool:
+        """Whether its system runs, and nobody has seen yet that the firmware starts this disk."""
+        return not self.firmware_boot and "kexec" in (self.started_by or self.restart)
 
     @property
     def is_verification(self) -> bool:

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from provisioner.domain.acceptance import Level
 from provisioner.domain.requirements import AROUND_BURN_IN, AcceptedFirmware, Requirements
+from provisioner.domain.restart import Restart
 from provisioner.domain.stage import Stage
 from provisioner.domain.values import Boolean, FrozenModel, Mac, Name, Package, Real, Size, Text, Url, Whole
 from provisioner.system import disk_hints, disk_names
@@ -137,6 +138,7 @@ class Profile(FrozenModel):
     deadlines: dict[Stage, Annotated[Whole, Field(ge=10)]] = {}
     seal: Literal["full", "keep-access"] = "full"
     method: Literal["image", "autoinstall"] = "image"
+    restart: Restart = "firmware"
     autoinstall: Installer | None = None
     image: str = ""
 
@@ -173,6 +175,12 @@ class Profile(FrozenModel):
             raise ValueError("autoinstall: is for `method: autoinstall` only")
         if self.installer.flavour == "stream" and not self.installer.iso:
             raise ValueError("autoinstall.iso: is missing; `stream` boots an ISO to write another image")
+        return self
+
+    @model_validator(mode="after")
+    def _our_agent_restarts_it(self) -> Self:
+        if self.restart == "kexec" and self.method != "image":
+            raise ValueError("restart: `kexec` is for `method: image`; an installer restarts by the firmware")
         return self
 
     @property

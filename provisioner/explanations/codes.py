@@ -1,6 +1,7 @@
 """What each error code means, and what to do."""
 
 from provisioner.explanations.acceptance import ACCEPTANCE
+from provisioner.explanations.boot_proofs import BOOT_PROOFS
 from provisioner.explanations.causes import NAMED
 from provisioner.explanations.people import PEOPLE
 from provisioner.explanations.security import SECURITY
@@ -9,6 +10,7 @@ from provisioner.explanations.state import STATE
 # code → (what has happened, what to do). A test fails where the program uses a code that is not here.
 CODES: dict[int, tuple[str, str]] = {
     **NAMED,
+    **BOOT_PROOFS,
     **ACCEPTANCE,
     **STATE,
     **SECURITY,

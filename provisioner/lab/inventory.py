@@ -5,6 +5,7 @@ from ipaddress import IPv4Address
 
 from provisioner.domain.host import Bmc, Host
 from provisioner.domain.profile import Gpu, Hints, Profile
+from provisioner.domain.restart import Restart
 from provisioner.domain.stage import Stage
 from provisioner.lab.machine import Machine
 
@@ -34,7 +35,9 @@ def host(machine: Machine) -> Host:
     )
 
 
-def profile(image: str, hints: Hints, gpus: int, deadlines: Mapping[Stage, int]) -> Profile:
+def profile(
+    image: str, hints: Hints, gpus: int, deadlines: Mapping[Stage, int], restart: Restart = "firmware"
+) -> Profile:
     """What the hosts must be: `hints` mean the disk to write, `gpus` is how many they must show."""
     return Profile(
         name=PROFILE,
@@ -43,4 +46,5 @@ def profile(image: str, hints: Hints, gpus: int, deadlines: Mapping[Stage, int])
         memory_min=MEMORY_MIN,
         gpus=(Gpu(id=GPU, count=gpus, name="edu"),),
         deadlines=dict(deadlines),
+        restart=restart,
     )

@@ -15,6 +15,7 @@ from provisioner.api.deployments import DeploymentDetails
 from provisioner.domain.event import Event
 from provisioner.domain.host import Host
 from provisioner.domain.profile import Hints, Profile
+from provisioner.domain.restart import Restart
 from provisioner.domain.stage import RESTING
 from provisioner.domain.timeline import Timeline
 from provisioner.errors import ProvisionError, ServiceError, UnreachableError
@@ -76,6 +77,7 @@ class Options:
     bmc: str = "ipmi"
     iso: Path | None = None
     image: Path | None = None  # a pack, instead of the lab's own
+    restart: Restart = "firmware"
 
 
 class Rehearsal:
@@ -235,7 +237,10 @@ class Rehearsal:
 
     def _inventory_profile(self) -> Profile:
         name = self.report.image.name.partition("@")[0]
-        return inventory.profile(name, self.scenario.hints, self.scenario.gpus, inventory.DEADLINES)
+        return inventory.profile(
+            *(name, self.scenario.hints, self.scenario.gpus, inventory.DEADLINES),
+            restart=self.options.restart,
+        )
 
     def provision(self, *words: str) -> str:
         """What a command line of the product prints as data."""

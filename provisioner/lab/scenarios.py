@@ -6,7 +6,7 @@ from provisioner.domain.event import Event
 from provisioner.domain.events.agent import AgentProgress
 from provisioner.domain.profile import Hints
 from provisioner.domain.stage import RESTING
-from provisioner.lab import evidence, examination, qemu, recorded, second_boot
+from provisioner.lab import boot_proof, evidence, examination, qemu, recorded, second_boot
 from provisioner.lab.rehearsal import DISK_SERIAL, Rehearsal, Scenario
 from provisioner.lab.simulators import SIMULATORS
 
@@ -42,6 +42,8 @@ class Deploy(Scenario):
             _compare_with_image(lab)
         elif not lab.options.stop_after:
             second_boot.check_serials(lab)
+            if lab.options.restart == "kexec":
+                boot_proof.rehearse(lab)
             second_boot.rehearse(lab)
 
 

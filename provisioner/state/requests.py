@@ -34,7 +34,8 @@ class BmcResult(FrozenModel):
     """What a BMC answered: only what was asked is set, or `error` alone.
 
     `state` is the power (`on`, `off`, …), `boot` the next boot device, `suite` IPMI's cipher suite,
-    `light` the identification light, `user` whose password was changed.
+    `light` the identification light, `user` whose password was changed. Of a proven boot: the `host_key` and
+    `address` of the system that came up, `seconds` after its power was on.
     """
 
     state: str = ""
@@ -45,6 +46,9 @@ class BmcResult(FrozenModel):
     confirmed: bool = False
     note: str = ""
     user: str = ""
+    host_key: str = ""
+    address: str = ""
+    seconds: float = 0
     error: BmcFault | None = None
 
 
@@ -54,7 +58,7 @@ class BmcRequest(FrozenModel):
     id: int
     created: float
     host: str
-    action: str  # test, power, boot, identify, sensors, rotate
+    action: str  # test, power, boot, identify, sensors, rotate, prove-boot
     argument: str = ""
     state: Literal["open", "done"] = "open"
     result: BmcResult = BmcResult()
@@ -62,7 +66,9 @@ class BmcRequest(FrozenModel):
 
 def changes(action: str, argument: str) -> bool:
     """Whether a request of this kind does more than to look; then it belongs to the audit."""
-    return action in ("identify", "rotate") or (action in ("power", "boot") and argument not in ("", "state"))
+    return action in ("identify", "rotate", "prove-boot") or (
+        action in ("power", "boot") and argument not in ("", "state")
+    )
 
 
 class Requests(Table):
@@ -91,6 +97,10 @@ class Requests(Table):
         """What the worker has not answered yet, oldest first."""
         rows = self._connection.rows("SELECT * FROM requests WHERE state = 'open' ORDER BY id")
         return self._readable(rows, _request, first_of)
+
+    def open_of(self, host: str, action: str) -> BmcRequest | None:
+        """The one of this kind that the worker has not answered yet."""
+        return next((row for row in self.open() if (row.host, row.action) == (host, action)), None)
 
     def answer(self, ident: int, result: BmcResult, entry: Entry | None = None) -> None:
         """Store the worker's answer to a request and mark it done; `entry` as in `ask`."""

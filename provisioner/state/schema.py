@@ -5,7 +5,7 @@ from sqlite_utils import Database, Migrations
 from provisioner.domain.stage import RESTING
 from provisioner.system.checksum import sha256_text
 
-SCHEMA_VERSION = 16  # raised with every migration; a newer folder is refused
+SCHEMA_VERSION = 17  # raised with every migration; a newer folder is refused
 DEPLOYMENTS = {  # the columns of the first release; what follows adds and renames
     "id": str,
     "host": str,
@@ -214,3 +214,11 @@ def sixteenth(db: Database) -> None:
     token = {"id": str, "user": str, "role": str, "kind": str, "note": str, "hash": str}
     db.table("access_tokens").create({**token, "created": float, "expires": float}, pk="id")
     db.table("access_tokens").create_index(["hash"], unique=True)
+
+
+@migrations()
+def seventeenth(db: Database) -> None:
+    """How a host is started from its disk; until now that was the firmware's to do, always."""
+    db.table("deployments").add_column("restart", str, not_null_default="firmware")
+    db.table("deployments").add_column("started_by", str, not_null_default="")
+    db.table("deployments").add_column("firmware_boot", float, not_null_default=0)

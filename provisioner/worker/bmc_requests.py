@@ -3,12 +3,14 @@
 import logging
 from dataclasses import asdict
 
+from provisioner.deployment import boot_proof
 from provisioner.domain.audit import Entry, Kind
 from provisioner.domain.host import Host
 from provisioner.errors import PowerError, ProvisionError
 from provisioner.power.protocol import ALWAYS, BootDevice, Chassis, Power, StatusReader
 from provisioner.site.site import Site
 from provisioner.state.requests import BmcFault, BmcRequest, BmcResult, BmcSensor, changes
+from provisioner.worker import boot_proof as proof
 from provisioner.worker import power, rotation, weak_logins
 
 log = logging.getLogger(__name__)
@@ -46,15 +48,21 @@ def _entry(site: Site, request: BmcRequest, result: BmcResult) -> Entry | None:
         door="worker",
         host=request.host,
         what=f"bmc {request.action} {request.argument}".rstrip(),
-        sentence=fault.message if fault else " ".join(filter(None, (result.state, result.boot, result.note))),
+        sentence=fault.message if fault else _done(result),
         result="failed" if fault else "done",
     )
+
+
+def _done(result: BmcResult) -> str:
+    return " ".join(filter(None, (result.state, result.boot, result.host_key, result.note)))
 
 
 def _ask(site: Site, request: BmcRequest) -> BmcResult:
     host = site.database.hosts.get(request.host)
     if request.argument == "quick":
         return _weighed(site, host, _test(power.connect(site, host, QUICK, ANSWER_WITHIN, DONE_WITHIN)))
+    if request.action == boot_proof.ACTION:
+        return proof.prove(site, host)
     if request.action == "rotate":
         return _rotate(site, host)
     driver = power.connect(site, host, PATIENCE)

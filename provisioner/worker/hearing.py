@@ -4,6 +4,13 @@ import http.client
 import logging
 import threading
 
+from provisioner.domain.deployment import MOST_ATTEMPTS, Deployment
+from provisioner.domain.events.agent import AgentSilent
+from provisioner.domain.events.clock import DeadlinePassed
+from provisioner.domain.events.payload import Payload
+from provisioner.domain.lifecycle import INSTALLER_SILENCE, ROWS
+from provisioner.domain.progress import FLUSH_LEAST
+from provisioner.domain.stage import Stage
 from provisioner.site.hearing import PATH
 from provisioner.site.site import Site
 
@@ -55,3 +62,19 @@ def _ask(address: str, port: int) -> str:
     finally:
         connection.close()
     return ""
+
+
+def silence_limit(row: Deployment) -> float:
+    """Seconds without a word after which who writes the disk counts as lost, its disk's flush aside."""
+    if row.is_installed:
+        return INSTALLER_SILENCE
+    return ROWS[Stage.WRITING].silence + max(0.0, row.progress.flush_seconds - FLUSH_LEAST)
+
+
+def fell_silent(row: Deployment, unheard: float) -> Payload:
+    """Who writes the disk fell silent: power it again, unless that was tried often enough."""
+    seconds, who = round(unheard), "installer" if row.is_installed else "agent"
+    if row.attempt < MOST_ATTEMPTS:
+        return AgentSilent(seconds=seconds, who=who)
+    sentence = f"the {who} fell silent in each of {row.attempt} attempts, the last time for {seconds} s"
+    return DeadlinePassed(code=341, sentence=sentence, hint="look at the host's power and cable")

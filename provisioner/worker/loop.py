@@ -6,22 +6,20 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 
-from provisioner.deployment import guard
+from provisioner.deployment import boot_proof, guard
 from provisioner.deployment.downtime import GAP
 from provisioner.deployment.guard import Standing
 from provisioner.deployment.record import record, refused, standing, standings, try_record
 from provisioner.deployment.runs import waiting
 from provisioner.diagnosis.overdue import overdue
-from provisioner.domain.deployment import MOST_ATTEMPTS, Deployment
+from provisioner.domain.deployment import Deployment
 from provisioner.domain.event import Event
 from provisioner.domain.events.agent import AgentSilent, NetbootAgain
 from provisioner.domain.events.clock import ClockGap, ClockStep, DeadlinePassed
 from provisioner.domain.events.order import RunStopped, SlotGiven
-from provisioner.domain.events.payload import Failure, Payload
+from provisioner.domain.events.payload import Failure
 from provisioner.domain.events.power import PowerBegan, PowerDelayed, PowerFailed
 from provisioner.domain.events.verification import SealFailed, SealTask, VerifyFailed, VerifyUnreachable
-from provisioner.domain.lifecycle import INSTALLER_SILENCE, ROWS
-from provisioner.domain.progress import FLUSH_LEAST
 from provisioner.domain.refusal import Refusal
 from provisioner.domain.run import RunProgress
 from provisioner.domain.stage import Stage
@@ -38,7 +36,7 @@ from provisioner.system.pulse import Pulse
 from provisioner.worker import bmc_requests, examination, power, verification
 from provisioner.worker.audit_signing import AuditSigning
 from provisioner.worker.consoles import Consoles
-from provisioner.worker.hearing import Hearing
+from provisioner.worker.hearing import Hearing, fell_silent, silence_limit
 from provisioner.worker.metrics import WorkerMetrics
 from provisioner.worker.retention import Retention
 from provisioner.worker.slots import Slots
@@ -80,6 +78,7 @@ def serve(site: Site, pulse: Pulse) -> None:
         ThreadPoolExecutor(BMC_THREADS) as bmc_pool,
         ThreadPoolExecutor(THREADS) as ssh_pool,
         ThreadPoolExecutor(AT_ONCE) as host_pool,
+        ThreadPoolExecutor(AT_ONCE) as proof_pool,
         ThreadPoolExecutor(MOST_WEBHOOKS) as webhook_pool,
         KeyBox(state) as keys,
     ):
@@ -88,6 +87,7 @@ def serve(site: Site, pulse: Pulse) -> None:
             hearing.start()
         loop = Loop(site, listener, pool, hearing, pulse, bmc_pool, ssh_pool)
         loop.verifications = Verifications(site, keys, host_pool, listener.notify)
+        loop.proof_pool = proof_pool
         metrics = WorkerMetrics(site)
         loop.webhooks = Webhooks(site, webhook_pool, metrics.registry)
         MetricsWriter(metrics.registry, state, metrics.update).start()
@@ -115,6 +115,7 @@ class Loop:
         self._hearing = hearing
         self._listener = listener
         self._pool, self._bmc_pool, self._ssh_pool = pool, bmc_pool or pool, ssh_pool or pool
+        self.proof_pool = self._bmc_pool  # each takes minutes, for which nobody else shall wait
         self._pulse = pulse or Pulse()
         self._retention = Retention(site)
         self._audit_signing = AuditSigning(site)
@@ -146,7 +147,8 @@ class Loop:
         self._note_gap(now)
         self._guarded("the clock", partial(self._note_step, now))
         for request in self._site.database.requests.open():
-            self._submit(("request", request.id), partial(self._answer, request.id), self._bmc_pool)
+            pool = self.proof_pool if request.action == boot_proof.ACTION else self._bmc_pool
+            self._submit(("request", request.id), partial(self._answer, request.id), pool)
         if self.verifications:
             self._guarded("the verifications", self.verifications.look)
         if self.webhooks:
@@ -209,8 +211,8 @@ class Loop:
             record(self._site, row.id, overdue(self._site, row), source="worker")
         elif withdrawn := self._withdrawal(row, known, now):
             record(self._site, row.id, refused(withdrawn), source="worker")
-        elif row.stage == Stage.WRITING and (seconds := self._unheard(row, now)) > _silence(row):
-            record(self._site, row.id, _silent(row, seconds), source="worker")
+        elif row.stage == Stage.WRITING and (seconds := self._unheard(row, now)) > silence_limit(row):
+            record(self._site, row.id, fell_silent(row, seconds), source="worker")
         elif examination.is_silent(row, self._unheard(row, now)):
             examination.release(self._site, row)
         elif work := self._work(row, now):
@@ -321,22 +323,6 @@ class Loop:
                 site.database.clock.put(replace(anchor, steps=self._ahead))
         for row in site.database.deployments.under_way():
             try_record(site, row.id, event, source="clock")
-
-
-def _silence(row: Deployment) -> float:
-    """Seconds without a word after which who writes the disk counts as lost, its disk's flush aside."""
-    if row.is_installed:
-        return INSTALLER_SILENCE
-    return ROWS[Stage.WRITING].silence + max(0.0, row.progress.flush_seconds - FLUSH_LEAST)
-
-
-def _silent(row: Deployment, unheard: float) -> Payload:
-    """Who writes the disk fell silent: power it again, unless that was tried often enough."""
-    seconds, who = round(unheard), "installer" if row.is_installed else "agent"
-    if row.attempt < MOST_ATTEMPTS:
-        return AgentSilent(seconds=seconds, who=who)
-    sentence = f"the {who} fell silent in each of {row.attempt} attempts, the last time for {seconds} s"
-    return DeadlinePassed(code=341, sentence=sentence, hint="look at the host's power and cable")
 
 
 def _failed(kind: type[Failure], fault: Exception) -> Failure:

@@ -20,6 +20,7 @@ from provisioner.agent import protocol
 from provisioner.agent.arguments import KernelArguments
 from provisioner.agent.block_device import BlockDevice
 from provisioner.agent.job import Job
+from provisioner.agent.kexec import Kexec
 from provisioner.agent.link import Link
 from provisioner.imaging import pack, signature
 from provisioner.imaging.manifest import Manifest
@@ -45,6 +46,7 @@ KINDS = {
     "progress": protocol.Progress,
     "log": protocol.Log,
     "written": protocol.Written,
+    "restarting": protocol.Restarting,
     "failed": protocol.Failed,
 }
 
@@ -242,7 +244,12 @@ def deploy(
 ) -> Callable[..., tuple[bool, str]]:
     """Runs the agent to its end: whether it rebooted, and what it printed on the console."""
 
-    def act(found: list[protocol.Disk] | None = None, patience: float = 10, **order: Any) -> tuple[bool, str]:
+    def act(
+        found: list[protocol.Disk] | None = None,
+        patience: float = 10,
+        kexec: Kexec | None = None,
+        **order: Any,
+    ) -> tuple[bool, str]:
         service.order = dataclasses.replace(service.order, **order)
         rebooted: list[bool] = []
         seen = protocol.Disk(
@@ -257,6 +264,7 @@ def deploy(
             open_disk=lambda name: BlockDevice(disk),
             set_clock=lambda now: None,  # the machine that tests has its own clock
             interval=0.05,
+            kexec=kexec,
         ).run()
         return bool(rebooted), capsys.readouterr().out
 

@@ -236,6 +236,7 @@ class Puppet:
             "progress": {"phase": "writing", "done": 1 << 20, "total": 24 << 20, "rate": 1.0},
             "log": {"lines": ["one", "two"]},
             "written": {"disk": disk, "seconds": 2.0, "bytes_written": 1, "bytes_fetched": 1},
+            "restarting": {"how": "kexec", "sentence": "kexec starts Debian: /boot/vmlinuz-6.1"},
             "failed": {"code": 313, "sentence": "two disks fit: vda, vdb", "hint": "name one by its serial"},
         }
         return self.http(f"/agent/v1/{kind}", body={**base, **more[kind], **other})

@@ -5,6 +5,7 @@ from provisioner.domain.deployment import MOST_ATTEMPTS, Deployment, WrittenDisk
 from provisioner.domain.events.netboot import BootRequest
 from provisioner.domain.events.payload import Evidence, Failure, Payload, ProgressReport, WriteClaim
 from provisioner.domain.progress import Progress
+from provisioner.domain.restart import Restart
 from provisioner.domain.stage import Stage
 from provisioner.system.units import duration, size
 
@@ -196,3 +197,18 @@ class AgentRebooting(Payload):
     def describe(self) -> str:
         """A fixed sentence: it reboots into the disk."""
         return "the agent reboots into the disk"
+
+
+class AgentRestarting(Payload):
+    """How the agent, told to use kexec, starts the disk: `how` is kexec, or firmware in any doubt."""
+
+    kind = "agent.restarting"
+    moves = {Stage.RESTARTING: Stage.RESTARTING}
+    meaning = "the agent starts the disk by kexec, or says why the firmware does"
+
+    how: Restart
+    sentence: str = ""
+
+    def describe(self) -> str:
+        """What it said: what is started by kexec, or why the firmware starts the disk."""
+        return self.sentence or f"the agent starts the disk by {self.how}"

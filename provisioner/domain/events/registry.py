@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from provisioner.domain.events import (
     agent,
+    boot,
     clock,
     examination,
     installer,
@@ -23,7 +24,7 @@ from provisioner.domain.events.payload import Payload, Unknown
 
 # in the order in which a deployment meets them
 MODULES = (
-    *(order, power, netboot, agent, examination, installer, system, verification),
+    *(order, power, netboot, agent, examination, installer, system, verification, boot),
     *(clock, request, service, inventory),
 )
 

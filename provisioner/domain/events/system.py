@@ -5,7 +5,10 @@ from pydantic import BaseModel, ConfigDict
 from provisioner.domain.deployment import Deployment
 from provisioner.domain.events.payload import Failure, Payload
 from provisioner.domain.purpose import ANY
+from provisioner.domain.restart import StartedBy
 from provisioner.domain.stage import Stage
+
+KEXEC_LOADER = 0xD  # type_of_loader >> 4 of a kernel that kexec has loaded
 
 
 class RootDisk(BaseModel):
@@ -39,7 +42,11 @@ class DiskChosen(Payload):
 
 
 class SystemReport(BaseModel):
-    """What the system on the disk says of itself; `host_keys` are lines as `ssh-ed25519 AAAA…`."""
+    """What the system on the disk says of itself; `host_keys` are lines as `ssh-ed25519 AAAA…`.
+
+    `loader` is who loaded its kernel, as the kernel shows it in /proc/sys/kernel/bootloader_type (Linux,
+    Documentation/arch/x86/boot.rst, type_of_loader); `kexec`: our agent's word is on its command line.
+    """
 
     model_config = ConfigDict(defer_build=True)
 
@@ -50,6 +57,15 @@ class SystemReport(BaseModel):
     machine_id: str = ""
     boot_id: str = ""
     address: str = ""
+    loader: int | None = None
+    kexec: bool = False
+
+    @property
+    def started_by(self) -> StartedBy:
+        """What started its kernel: kexec has a number of its own, and our agent adds a word."""
+        if self.kexec or (self.loader is not None and self.loader >> 4 == KEXEC_LOADER):
+            return "kexec"
+        return "" if self.loader is None else "firmware"
 
 
 class OsPhoned(SystemReport, Payload):
@@ -66,12 +82,19 @@ class OsPhoned(SystemReport, Payload):
         The token's hash stays until the deployment is at rest: who lost our answer repeats the report.
         """
         return row.changed(
-            token_hash="", nonce="", nonce_hash="", host_keys=self.host_keys, address=self.address
+            token_hash="",
+            nonce="",
+            nonce_hash="",
+            host_keys=self.host_keys,
+            address=self.address,
+            started_by=self.started_by,
+            firmware_boot=now if self.started_by == "firmware" else 0,
         )
 
     def describe(self) -> str:
         """The image, `id@version`, that the system reports."""
-        return f"the system on the disk reports {self.image_id}@{self.image_version}"
+        how = ", started by kexec" if self.started_by == "kexec" else ""
+        return f"the system on the disk reports {self.image_id}@{self.image_version}{how}"
 
 
 class OsWrong(SystemReport, Failure):

@@ -22,6 +22,7 @@ from provisioner.domain.events.agent import (
     AgentHello,
     AgentProgress,
     AgentRebooting,
+    AgentRestarting,
     AgentWritten,
 )
 from provisioner.domain.events.payload import Payload
@@ -46,7 +47,14 @@ from provisioner.web.request import client_address, json_body, the_site
 
 log = logging.getLogger(__name__)
 INVENTORIES = RateLimit(rate=0.2, burst=5)  # of one address
-_Message = TypeVar("_Message", protocol.Progress, protocol.Log, protocol.Written, protocol.Failed)
+_Message = TypeVar(
+    "_Message",
+    protocol.Progress,
+    protocol.Log,
+    protocol.Written,
+    protocol.Restarting,
+    protocol.Failed,
+)
 _T = TypeVar("_T")
 
 
@@ -147,6 +155,7 @@ def _order(site: Site, host: Host, row: Deployment, seed: dict[str, str]) -> pro
         former_names=host_names.of(site, host)[1:],
         seed=seed,
         swarm=swarm.terms(site, row),
+        restart=row.restart,
     )
 
 
@@ -257,6 +266,14 @@ def written() -> Response:
         row = _note(row, AgentRebooting())
     is_giving = row.attempt == message.attempt and row.stage in AGENT_STAGES and not row.reboot
     swarm.report(row, message.peer_port if is_giving else 0)
+    return _do(row, message.attempt)
+
+
+def restarting() -> Response:
+    """How the agent starts the disk, which it does at once: whatever is answered."""
+    row, message = _report(protocol.Restarting)
+    if row.stage == Stage.RESTARTING and row.attempt == message.attempt and row.reboot:
+        row = _note(row, AgentRestarting(how=message.how, sentence=message.sentence))
     return _do(row, message.attempt)
 
 

@@ -46,6 +46,8 @@ class PhoneHome(BaseModel):
     root_disk: PhonedDisk = PhonedDisk()
     machine_id: Readable = Field("", max_length=64)
     boot_id: Readable = Field("", max_length=64)
+    loader: Annotated[Count, Field(le=0xFFFF)] | None = None
+    kexec: bool = False
 
 
 def phone_home() -> Response:

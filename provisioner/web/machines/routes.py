@@ -19,6 +19,7 @@ ROUTES: tuple[tuple[str, str, Callable[..., Response], Audience], ...] = (
     ("POST", f"{PREFIX}/progress", agent.progress, MACHINES),
     ("POST", f"{PREFIX}/log", agent.agent_log, MACHINES),
     ("POST", f"{PREFIX}/written", agent.written, MACHINES),
+    ("POST", f"{PREFIX}/restarting", agent.restarting, MACHINES),
     ("POST", f"{PREFIX}/failed", agent.failed, MACHINES),
     ("GET", "/images/<ident>/<part>", images.image_part, MACHINES),
     ("POST", "/phone-home/v1", phone_home.phone_home, MACHINES),

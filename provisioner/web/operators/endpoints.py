@@ -20,6 +20,7 @@ from provisioner.web.event_stream import EventStream
 from provisioner.web.operators import (
     audit,
     bmc,
+    boot_proofs,
     certificates,
     consoles,
     deployments,
@@ -151,6 +152,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Endpoint("POST", "/bmc", bmc.order, TECHNICIAN),
     Endpoint("POST", "/bmc/tests", bmc.test_many, TECHNICIAN),
     Endpoint("GET", "/bmc/<int:ident>", bmc.result, TECHNICIAN),
+    Endpoint("POST", "/boot-proofs", boot_proofs.order, TECHNICIAN),
     Endpoint("GET", "/secrets", secrets.list_logins, OPERATOR),
     Endpoint("PUT", "/secrets/<name>", secrets.put_login, OPERATOR),
     Endpoint("POST", "/secrets/<path:name>/remove", secrets.remove_login, OPERATOR),

@@ -255,3 +255,12 @@ def test_reports_go_with_their_machine_and_not_with_its_name(
         site.database.hosts.remove("vc-9")
     assert site.database.acceptance_reports.of_host("vc-9") == []
     assert site.database.acceptance_reports.get(stored.id).body == stored.body, "who has it can show it"
+
+
+def test_a_start_by_kexec_is_said_and_changes_no_verdict(site: Site, row: Deployment, tmp_path: Path) -> None:
+    by_firmware = read(conclude(site, row, tmp_path))
+    by_kexec = read(conclude(site, row.changed(started_by="kexec"), tmp_path))
+    proven = read(conclude(site, row.changed(started_by="kexec", firmware_boot=5.0), tmp_path))
+    assert by_kexec.stack["boot"] == "by kexec; its firmware was not seen to start this disk"
+    assert "boot" not in by_firmware.stack and "boot" not in proven.stack
+    assert by_kexec.verdict == by_firmware.verdict

@@ -220,6 +220,7 @@ DATA = {
     "by": "x",
     "stage": "writing",
     "test": "matmul-fp32",
+    "how": "kexec",
 }
 
 

@@ -25,6 +25,7 @@ LEAST: dict[str, Any] = {
     "stage": "writing",
     "seconds": 61,
     "service": "dns",
+    "how": "kexec",
     "disk": {"name": "vda", "serial": "S1"},
     "change": "added",
     "before": "vc-1",

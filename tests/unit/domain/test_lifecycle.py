@@ -49,7 +49,13 @@ def test_the_deadlines_allow_what_real_machines_need() -> None:
 
 
 def test_nothing_leads_out_of_a_resting_stage() -> None:
-    assert {before for before, _ in TABLE} & RESTING == set()
+    assert {pair for pair, after in TABLE.items() if pair[0] in RESTING and after != pair[0]} == set()
+
+
+def test_what_is_noted_of_a_deployment_at_rest_is_only_how_its_firmware_starts_it() -> None:
+    noted = {pair for pair in TABLE if pair[0] in RESTING}
+    assert noted == {(Stage.READY, "boot.proven"), (Stage.READY, "boot.unproven")}
+    assert not any(KINDS[kind].is_sign_of_life for _, kind in noted)
 
 
 def test_every_stage_is_reached_and_has_a_sign_of_life() -> None:
@@ -95,7 +101,11 @@ def test_only_who_knows_the_nonce_leads_to_writing() -> None:
 
 
 def test_ready_is_reached_through_verification_and_sealing_only() -> None:
-    ends = [(pair, KINDS[pair[1]].purposes) for pair, after in TABLE.items() if after == Stage.READY]
+    ends = [
+        (pair, KINDS[pair[1]].purposes)
+        for pair, after in TABLE.items()
+        if after == Stage.READY and pair[0] != after
+    ]
     assert [pair for pair, purposes in ends if Purpose.DEPLOY in purposes] == [(Stage.SEALING, "seal.done")]
     verified = [pair for pair, purposes in ends if purposes == VERIFYING]
     assert verified == [(Stage.VERIFYING, "verify.concluded")] and len(ends) == 2

@@ -44,6 +44,21 @@ class TestHost:
             assert told in said
         assert "It was never deployed" in words(browser(Role.VIEWER).see(f"/hosts/{NEW}"))
 
+    def test_a_start_by_kexec_is_no_start_by_the_firmware(self, site: Site, browser: As) -> None:
+        viewer, row = browser(Role.VIEWER), last(site, READY)
+        assert row
+        pages = (f"/hosts/{READY}", f"/deployments/{row.id}")
+        for changed, told in (
+            (row.changed(started_by="kexec"), "its firmware was not seen yet to start this disk"),
+            (row.changed(started_by="kexec", firmware_boot=1.8e9 - 60), "was seen to start this disk"),
+        ):
+            with site.database.writing():
+                site.database.deployments.put(changed)
+            for page in pages:
+                said = words(viewer.see_anew(page))
+                assert told in said, page
+                assert (f"prove-boot {READY}" in said) == changed.lacks_firmware_boot
+
     def test_nobody_is_shown_what_he_may_not_do(self, browser: As) -> None:
         wanted = {Role.VIEWER: (False, False), Role.TECHNICIAN: (True, False), Role.OPERATOR: (True, True)}
         for role, may in wanted.items():

@@ -340,7 +340,7 @@ def test_a_body_that_is_no_message_gets_the_uniform_answer(
 # the agent at work
 
 
-@pytest.mark.parametrize("kind", ["progress", "log", "written", "failed"])
+@pytest.mark.parametrize("kind", ["progress", "log", "written", "restarting", "failed"])
 def test_a_message_with_a_wrong_token_or_of_another_deployment_is_refused(
     world: World, puppet: Puppet, nowhere: Reply, kind: str
 ) -> None:
