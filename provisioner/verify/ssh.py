@@ -1,11 +1,13 @@
 """SSH as verification uses it: the pinned host key, the options, the inventory, ssh's complaints in words."""
 
+import logging
 import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from subprocess import CompletedProcess
 from typing import Literal
 
 from provisioner import run
@@ -13,7 +15,9 @@ from provisioner.errors import InputError, ProgramError, ServiceError
 from provisioner.system.text import clean
 from provisioner.verify.model import SshTarget
 
+log = logging.getLogger(__name__)
 CONNECT_SECONDS = 10
+SSH_SECONDS = 60.0  # of one connection that does next to nothing
 PYTHON = "/usr/bin/python3"
 UNSENT = "Data could not be sent to remote host"  # Ansible's words where ssh ended first; ssh's own are lost
 _KEY = re.compile(r"((?:ssh|sk-ssh|ecdsa|sk-ecdsa)-[a-z0-9@.-]+) ([A-Za-z0-9+/]+={0,2})(?: .*)?")
@@ -120,11 +124,19 @@ def login(route: Route) -> list[str]:
     ]
 
 
+def connect_once(arguments: list[str]) -> CompletedProcess[bytes] | None:
+    """ssh with these arguments, to its end; None where it did not end within SSH_SECONDS."""
+    try:
+        return run.run(["ssh", *arguments], check=False, timeout=SSH_SECONDS)
+    except ProgramError as fault:
+        log.info("%s", fault)
+        return None
+
+
 def probe_login(route: Route) -> Literal["accepted", "denied", "silent"]:
     """Log in on a connection of its own and leave; `silent` is anything but a yes or no to our key."""
-    try:
-        done = run.run(["ssh", *login(route), "true"], check=False, timeout=60)
-    except ProgramError:
+    done = connect_once([*login(route), "true"])
+    if done is None:
         return "silent"
     if done.returncode != 255:  # the remote command's own code
         return "accepted"
@@ -157,11 +169,8 @@ def require_usable(key: Path) -> None:
 def explain_failure(route: Route, message: str) -> str:
     """Likewise; where Ansible has lost what ssh said, ssh is asked once more."""
     if UNSENT in message:
-        try:
-            done = run.run(["ssh", *login(route), "true"], check=False, timeout=60)
-        except ProgramError:
-            return explain_unreachable(route.target, message)
-        if done.returncode == 255:
+        done = connect_once([*login(route), "true"])
+        if done and done.returncode == 255:
             message = done.stderr.decode(errors="replace")
     return explain_unreachable(route.target, message)
 

@@ -5,7 +5,6 @@ that was made on the disk at its first boot runs from that disk. It needs no log
 host, too. Nothing is written on the host, and no order is needed: its network boot is sent to its disk.
 """
 
-import logging
 import re
 import tempfile
 import threading
@@ -13,7 +12,6 @@ import time
 from pathlib import Path
 from typing import Literal
 
-from provisioner import run
 from provisioner.deployment import boot_proof
 from provisioner.deployment.record import record
 from provisioner.domain.deployment import Deployment
@@ -23,7 +21,6 @@ from provisioner.domain.lifecycle import allowed
 from provisioner.domain.stage import Stage
 from provisioner.errors import (
     PowerError,
-    ProgramError,
     ProvisionError,
     RefusedError,
     TransitionError,
@@ -34,19 +31,15 @@ from provisioner.power.protocol import Power, PowerResult
 from provisioner.site.site import Site
 from provisioner.state.requests import BmcResult
 from provisioner.verify import SshTarget
-from provisioner.verify.ssh import Route, route
+from provisioner.verify.ssh import Route, connect_once, route
 from provisioner.worker import power
 
-log = logging.getLogger(__name__)
 PATIENCE = 60.0  # seconds for which a BMC that says `not now` is asked again
 PAUSE = 2.0  # seconds between two looks whether the system answers
-SSH_LIMIT = 60.0  # seconds of one look
 DENIED = re.compile(r"Permission denied \([a-z,-]+\)")  # said after its host key was verified
 SHOWN = re.compile(r"Server host key: \S+ (SHA256:\S+)")
 CHANGED = ("IDENTIFICATION HAS CHANGED", "Host key verification failed")
-_one_at_a_time = (
-    threading.Lock()
-)  # hosts that are powered on: so that a rack does not draw its inrush at once
+_one_at_a_time = threading.Lock()  # hosts that are powered on: a rack draws no inrush at once
 
 
 def prove(site: Site, host: Host) -> BmcResult:
@@ -177,12 +170,10 @@ def _unseen(row: Deployment, seen: str, limit: float) -> UnreachableError:
 def look(way: Route) -> tuple[Literal["same", "other", "silent"], str]:
     """Who answers at the address: by its host key, before any login, with the key's fingerprint."""
     nobody = ("-o", "PreferredAuthentications=none", "-o", "PubkeyAuthentication=no", "-v")
-    port = str(way.target.port)
-    argv = ["ssh", *way.options(), *nobody, "-p", port, "-l", way.target.user, way.target.address, "true"]
-    try:
-        done = run.run(argv, check=False, timeout=SSH_LIMIT)
-    except ProgramError as fault:
-        log.info("%s: %s", way.target.name, fault)
+    target = way.target
+    port = str(target.port)
+    done = connect_once([*way.options(), *nobody, "-p", port, "-l", target.user, target.address, "true"])
+    if done is None:
         return "silent", ""
     said = done.stderr.decode(errors="replace")
     shown = SHOWN.search(said)
