@@ -5,7 +5,7 @@ import os
 import signal
 import time
 
-from provisioner.daemon.forked import ForkServer, end_in_words
+from provisioner.system.forked import ForkServer, end_in_words
 from provisioner.system.processes import is_held
 
 LONGEST_LINE = 4096  # bytes

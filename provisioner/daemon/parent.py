@@ -12,7 +12,6 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
 
 from provisioner.daemon.child import Child
-from provisioner.daemon.forked import ForkServer
 from provisioner.daemon.spoken import spoken
 from provisioner.daemon.start import KEY_HOLDER, locked, open_secrets, prepare, print_line
 from provisioner.deployment import downtime
@@ -21,6 +20,7 @@ from provisioner.domain.events.service import ServiceReplaced
 from provisioner.errors import ProvisionError, ServiceError
 from provisioner.settings import Settings
 from provisioner.state.database import Database
+from provisioner.system.forked import ForkServer
 from provisioner.system.pulse import READY, REPLACED
 from provisioner.system.sd_notify import SystemdNotifier
 from provisioner.system.units import duration

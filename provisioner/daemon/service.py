@@ -8,7 +8,7 @@ import sys
 import threading
 from collections.abc import Callable
 
-from provisioner.daemon import fork_server, standalone
+from provisioner.daemon import standalone
 from provisioner.daemon.spoken import spoken, told
 from provisioner.daemon.start import KEY_HOLDER, open_secrets
 from provisioner.deployment import downtime
@@ -17,6 +17,7 @@ from provisioner.settings import Settings
 from provisioner.site.site import Site
 from provisioner.state.database import Database
 from provisioner.state.folder import UMASK
+from provisioner.system import fork_server
 from provisioner.system.json_lines import JsonLines
 from provisioner.system.line_limit import LineLimit
 from provisioner.system.log_lines import LogLines
@@ -37,7 +38,7 @@ SERVICES = {
 
 
 def serve_forks(descriptor: int) -> bool:
-    """Become the services that are asked for by a socket; True in each fork (daemon/fork_server.py)."""
+    """Become the services that are asked for by a socket; True in each fork (system/fork_server.py)."""
     return fork_server.serve(descriptor, [place.partition(":")[0] for place in SERVICES.values()])
 
 

@@ -13,8 +13,8 @@ from typing import Self
 
 from provisioner import run
 from provisioner.client import Client
-from provisioner.daemon.forked import OPTION as FORK_OPTION
 from provisioner.errors import ServiceError
+from provisioner.system.forked import OPTION as FORK_OPTION
 from provisioner.system.processes import PARENT, stat_fields
 from provisioner.system.sockets import bind
 

@@ -41,12 +41,12 @@ VALID, PERSISTENT, EFI = 0x80, 0x40, 0x20
 class IpmiDriver(process.ProcessDriver):
     """The driver; each call is one process."""
 
-    module = "provisioner.power.ipmi"
+    name = "ipmi"
     limit = 90.0
 
 
 DRIVER = PowerDriver(
-    name="ipmi",
+    name=IpmiDriver.name,
     title="IPMI",
     port=623,  # IPMI 2.0, 13.1.2: primary RMCP port
     recorder="provisioner.power.sol",
@@ -199,9 +199,3 @@ class IpmiSession:
 def _device(flags: bytes) -> str:
     """Judged by the device alone: some BMCs leave the valid bit at 0."""
     return SELECTORS.get((flags[1] >> 2) & 0b1111, "other") if flags else "unknown"
-
-
-if __name__ == "__main__":
-    from pyghmi.ipmi import command  # noqa: F401  its imports take longer than an act: they do not count as it
-
-    process.serve(session)

@@ -1,14 +1,13 @@
 """One act of a BMC driver as one short-lived process: JSON in, JSON out, a time limit, errors in words.
 
 pyghmi keeps global state, threads and caches; none of it outlives the act, and a hanging BMC ends with it.
-A driver's module has two halves: in the service a `ProcessDriver`, which starts the module as a process for
-each act; in that process a session, which is a `Power` too and does the act on the wire (`serve`). How an
-order that was taken is seen to be done is said in `power/read_back.py`.
+A driver's module has two halves: in the service a `ProcessDriver`, which has each act done by a process of
+its own (`power/acts.py`); in that process `session`, which gives a `Power` too that does the act on the wire.
+How an order that was taken is seen to be done is said in `power/read_back.py`.
 """
 
 import json
 import signal
-import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
@@ -16,8 +15,8 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar, Literal, TypeAlias, TypedDict, TypeVar
 
-from provisioner import run
 from provisioner.errors import NotYetError, PowerError, ProgramError
+from provisioner.power.acts import ACTS
 from provisioner.power.outcome import not_yet, unreadable
 from provisioner.power.patience import outlast
 from provisioner.power.protocol import (
@@ -104,9 +103,9 @@ class ActRequest:
 
 
 class ProcessDriver:
-    """The service's side; a driver names its module, which must call `serve`, and its limits."""
+    """The service's side; a driver has the name of its module, and its limits."""
 
-    module: ClassVar[str]
+    name: ClassVar[str]
     limit: ClassVar[float]  # seconds for one act in all
 
     def __init__(self, bmc: BmcAddress) -> None:
@@ -166,20 +165,15 @@ class ProcessDriver:
         return outlast(lambda: self._run_once(request, kind), self._bmc.patience)
 
     def _run_once(self, request: ActRequest, kind: type[Result]) -> Result:
-        argv = [sys.executable, "-m", self.module]
         within = self._bmc.done_within
         limit = min(self.limit, within + START) if within else self.limit
         try:
-            done = run.run(argv, stdin=request.to_json(), timeout=limit, check=False)
-        except ProgramError as late:
+            answer = json.loads(ACTS.perform(self.name, request.to_json(), limit))
+        except TimeoutError as late:
             raise _late(request, limit) from late
-        try:
-            answer = json.loads(done.stdout.splitlines()[-1])
-        except (ValueError, IndexError) as fault:
-            stderr = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
-            name = self.module.rpartition(".")[2]
+        except ProgramError as fault:
             raise NotYetError(
-                f"the {name} process for BMC {self._bmc.address} broke: {' '.join(stderr)[:200]}",
+                f"the {self.name} process for BMC {self._bmc.address} broke: {fault}",
                 hint=f"provision bmc test {self._bmc.name}; if it stays so: provision support-dump",
                 code=203,
             ) from fault
@@ -237,16 +231,11 @@ def error_of(answer: Failure) -> PowerError:
 LogIn: TypeAlias = Callable[[ActRequest], AbstractContextManager[Power]]
 
 
-def serve(log_in: LogIn) -> None:
-    """One request as JSON on standard input, one result or error as JSON on standard output.
+def answer_to(request: bytes, log_in: LogIn) -> str:
+    """One result or error as JSON, which answers the request.
 
     `log_in` logs in, gives what performs the act, and logs out. It raises PowerError.
     """
-    print(answer_to(sys.stdin.buffer.read(), log_in), flush=True)
-
-
-def answer_to(request: bytes, log_in: LogIn) -> str:
-    """The line of JSON that answers the request."""
     wanted = ActRequest.from_json(request)
     limit = wanted.bmc.done_within
     try:

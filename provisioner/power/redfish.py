@@ -47,12 +47,12 @@ BECOMING = {"poweringon": "on", "poweringoff": "off"}
 class RedfishDriver(process.ProcessDriver):
     """The driver; each call is one process."""
 
-    module = "provisioner.power.redfish"
+    name = "redfish"
     limit = 240.0  # a dozen requests to a BMC that takes 8 s for each, and what a power state takes
 
 
 DRIVER = PowerDriver(  # HTTPS
-    name="redfish", title="Redfish", port=443, connect=RedfishDriver, has_systems=True
+    name=RedfishDriver.name, title="Redfish", port=443, connect=RedfishDriver, has_systems=True
 )
 
 
@@ -231,7 +231,3 @@ def _result(system: Resource) -> PowerResult:
     if shown.lower() in ("on", "off"):
         return PowerResult(shown.lower())
     return PowerResult("unknown", note=f"the BMC shows the power state {shown or 'none'}")
-
-
-if __name__ == "__main__":
-    process.serve(session)

@@ -18,8 +18,8 @@ BMC = BmcAddress("ipmi", "10.0.0.9", 623, name="vc-1")
 
 def answering(monkeypatch: pytest.MonkeyPatch, answer: dict[str, object]) -> IpmiDriver:
     """A driver whose process prints this."""
-    done = SimpleNamespace(stdout=json.dumps(answer).encode() + b"\n", stderr=b"", returncode=0)
-    monkeypatch.setattr(process.run, "run", lambda *_, **__: done)
+    acts = SimpleNamespace(perform=lambda *_: json.dumps(answer).encode())
+    monkeypatch.setattr(process, "ACTS", acts)
     return IpmiDriver(BMC)
 
 

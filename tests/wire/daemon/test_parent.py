@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from provisioner import run, settings
-from provisioner.daemon import child, fork_server, forked, parent
+from provisioner.daemon import child, parent
 from provisioner.errors import ServiceError
 from provisioner.state.database import Database
+from provisioner.system import fork_server, forked
 from provisioner.system.sd_notify import SystemdNotifier
 
 PROGRAM = Path(__file__).with_name("programs") / "service.py"

@@ -2,16 +2,14 @@
 
 import json
 import socket
-import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from provisioner import run
-from provisioner.errors import ProgramError
 from provisioner.power import process
 
 ROOT = Path(__file__).parents[3]
@@ -19,22 +17,16 @@ PROGRAM = "tests.wire.power.programs.forks"
 
 
 class Forks:
-    """Stands in for `provisioner.run` in `provisioner.power.process`."""
+    """Stands in for what starts such forks in the service (provisioner/power/acts.py)."""
 
     def __init__(self, place: Path) -> None:
         self._place = str(place)
 
-    def run(
-        self, argv: Sequence[str], *, stdin: bytes, timeout: float, check: bool
-    ) -> subprocess.CompletedProcess[bytes]:
-        """`python -m MODULE` with a request on its standard input. Raises ProgramError: over time."""
-        with self.asking({"do": "act", "module": argv[2], "request": json.loads(stdin)}) as line:
-            line.settimeout(timeout)
-            try:
-                answer = line.makefile("rb").read()
-            except TimeoutError as slow:
-                raise ProgramError(f"{argv[2]} did not end within {timeout:g} s") from slow
-        return subprocess.CompletedProcess(argv, 0, answer, b"the fork's words are in the log")
+    def perform(self, driver: str, request: bytes, limit: float) -> bytes:
+        """As `Acts.perform`."""
+        with self.asking({"do": "act", "driver": driver, "request": json.loads(request)}) as line:
+            line.settimeout(limit)
+            return line.makefile("rb").read()
 
     @contextmanager
     def asking(self, request: Mapping[str, object]) -> Iterator[socket.socket]:
@@ -62,5 +54,5 @@ def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
 @pytest.fixture
 def acts(forks: Forks, monkeypatch: pytest.MonkeyPatch) -> Forks:
     """Drivers do their acts in the forks."""
-    monkeypatch.setattr(process, "run", forks)
+    monkeypatch.setattr(process, "ACTS", forks)
     return forks

@@ -9,7 +9,7 @@ import stat
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,7 +18,8 @@ import pytest
 
 from provisioner import run
 from provisioner.errors import PowerError
-from provisioner.power import protocol, registry
+from provisioner.power import process, protocol, registry
+from provisioner.power.acts import Acts
 from provisioner.power.protocol import BmcAddress
 from tests.file_limit import room_for
 from tests.ports import free_port
@@ -186,11 +187,15 @@ def test_the_first_login_pins_the_certificate_and_only_we_may_read_it(
 
 
 @pytest.mark.parametrize("size", [0, 1, 64])
-def test_a_pin_without_room_is_said_and_leaves_no_half_of_it(address: BmcAddress, size: int) -> None:
+def test_a_pin_without_room_is_said_and_leaves_no_half_of_it(
+    address: BmcAddress, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = Path(address.pin).parent
     words = r"certificate of BMC .+ cannot be kept: .+ larger"
-    with room_for(size), pytest.raises(PowerError, match=words) as caught:  # the driver's process inherits it
-        registry.connect(address).state()
+    with closing(Acts()) as acts, monkeypatch.context() as patch:
+        patch.setattr(process, "ACTS", acts)  # what it starts inherits the limit
+        with room_for(size), pytest.raises(PowerError, match=words) as caught:
+            registry.connect(address).state()
     assert caught.value.code == 151 and ".partial" not in str(caught.value)
     assert not list(folder.iterdir())
     registry.connect(address).state()

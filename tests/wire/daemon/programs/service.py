@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from provisioner.daemon import fork_server
+from provisioner.system import fork_server
 
 
 def main() -> None:

@@ -48,8 +48,8 @@ def keep_pace() -> None:
     session.initialtimeout = seconds(session.initialtimeout)
 
 
-def act(line: socket.socket, module: str, request: dict[str, object]) -> None:
-    log_in = importlib.import_module(module).session
+def act(line: socket.socket, driver: str, request: dict[str, object]) -> None:
+    log_in = importlib.import_module(f"provisioner.power.{driver}").session
     line.sendall(process.answer_to(json.dumps(request).encode(), log_in).encode() + b"\n")
 
 

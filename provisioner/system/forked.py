@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 
 from provisioner import run
-from provisioner.daemon.fork_server import LONGEST, READY
+from provisioner.system.fork_server import LONGEST, READY
 
 OPTION = "--fork-server"
 ANSWER_LIMIT = 20.0  # seconds that a server which is ready may take to fork
@@ -32,6 +32,10 @@ class Forked:
         """One that has ended already is no error."""
         with contextlib.suppress(ProcessLookupError):
             signal.pidfd_send_signal(self.pidfd, number)
+
+    def kill(self) -> None:
+        """End it at once, which no process can refuse."""
+        self.signal(signal.SIGKILL)
 
     def wait(self, seconds: float | None = None) -> bool:
         """Whether it has ended within so many seconds."""

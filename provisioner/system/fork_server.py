@@ -1,6 +1,6 @@
 """Becomes the services: each is a fork of this process, which has imported all that they need, once.
 
-The parent asks by a Unix socket of whole messages (daemon/forked.py): the words of a command line, and with
+The parent asks by a Unix socket of whole messages (system/forked.py): the words of a command line, and with
 them descriptors. It opens no file and no port and knows no secret, so there is nothing to inherit but code.
 Why it is there: docs/decisions/2026-11-30-fork-server.md.
 """
