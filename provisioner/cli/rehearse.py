@@ -32,7 +32,8 @@ FAULTS = (
     "verify-ramdisk",
 )
 INSTALL = "autoinstall"  # with an ISO
-MIXED = "fleet-mixed"  # for several hosts: one well, one with a dead BMC, one without its disk
+NUMBERS = {2: "two", 3: "three"}
+FLEET_FAULTS = {"fleet-mixed": 3, "fleet-power-cut": 2}  # for several hosts: at least so many
 FIRMWARE, BUSES = ("uefi", "bios"), ("virtio", "nvme", "ahci")
 LONGEST = 60  # characters of the folder: names of Unix sockets end at 107
 EVIDENCE = ("*.log", "*.png", "*/*.log", "state/logs/*")
@@ -66,7 +67,7 @@ EVIDENCE = ("*.log", "*.png", "*/*.log", "state/logs/*")
     help="How the host is started from its disk; after kexec, its firmware must prove it.",
 )
 @click.option("--stop-after", type=click.Choice(STOPS), help="End the deployment after a stage.")
-@click.option("--fault", type=click.Choice([*FAULTS, MIXED]), help="Break something on purpose.")
+@click.option("--fault", type=click.Choice([*FAULTS, *FLEET_FAULTS]), help="Break something on purpose.")
 @click.option("--faults", "all_faults", is_flag=True, help="Every fault, one rehearsal after the other.")
 @click.option("--report", "path", type=click.Path(path_type=Path), help="Write the result as JSON.")
 @click.option(
@@ -169,10 +170,13 @@ def _check(wanted: list["Wanted"], keep: Path | None, *, is_twofold: bool) -> No
 
 
 def _check_hosts(hosts: int, names: list[str], *, matrix: bool) -> None:
-    if hosts > 1 and (matrix or names not in (["deploy"], [MIXED])):
-        raise InputError(f"--hosts goes with no fault, or with --fault {MIXED}", hint="leave one out")
-    if names == [MIXED] and hosts < 3:
-        raise InputError(f"--fault {MIXED} needs three hosts at least", hint="--hosts 3")
+    kind = names[0] if len(names) == 1 else ""
+    if hosts > 1 and (matrix or kind not in ("deploy", *FLEET_FAULTS)):
+        others = " or ".join(FLEET_FAULTS)
+        raise InputError(f"--hosts goes with no fault, or with --fault {others}", hint="leave one out")
+    if hosts < FLEET_FAULTS.get(kind, 1):
+        least = FLEET_FAULTS[kind]
+        raise InputError(f"--fault {kind} needs {NUMBERS[least]} hosts at least", hint=f"--hosts {least}")
 
 
 def _check_iso(iso: Path | None, *, alone: bool) -> None:

@@ -81,6 +81,11 @@ SCENARIOS = (
         "--hosts 3 --fault fleet-mixed",
         "The second host's BMC is dead, the third has no disk; the others must not mind.",
     ),
+    RehearsalScenario(
+        "fleet-power-cut",
+        "--hosts 4 --max-parallel 4 --fault fleet-power-cut",
+        "All write at once and feed each other; the second loses its power in the middle, once.",
+    ),
 )
 
 

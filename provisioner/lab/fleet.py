@@ -7,6 +7,7 @@ from ipaddress import IPv4Address
 from provisioner import run
 from provisioner.api.deployments import DeploymentStatus
 from provisioner.domain.event import Event
+from provisioner.domain.events.agent import AgentProgress, AgentWritten
 from provisioner.domain.host import Host
 from provisioner.domain.stage import RESTING
 from provisioner.domain.timeline import Timeline
@@ -17,6 +18,9 @@ from provisioner.lab.rehearsal import MEMORY, WATCH_LIMIT, Options, Rehearsal, S
 from provisioner.lab.report import HostReport, StageReport
 
 NOBODY = "10.77.1.250"  # an address at which no BMC answers
+CUT = "vault-2"  # which host loses its power
+MIDDLE = 0.5  # of the image
+MOST_COPIES = 2.0
 AT_WORK = frozenset({"powering", "netbooting", "writing", "restarting", "verifying", "sealing"})
 
 
@@ -33,7 +37,42 @@ class Mixed(Many):
     expected = 4
 
 
-SCENARIOS: dict[str, Callable[[], Scenario]] = {"deploy": Many, "fleet-mixed": Mixed}
+class FleetPowerCut(Many):
+    """All write at once and feed each other; the second loses its power in the middle, once."""
+
+    name = "fleet-power-cut"
+
+    def __init__(self) -> None:
+        self.lost = 0.0  # the part of the image that it may have had from the service by then
+        self._sent: dict[str, int] = {}  # deployment → bytes that its last attempt had from the service
+
+    def on(self, lab: Rehearsal, event: Event) -> None:
+        data = event.data
+        assert isinstance(lab, FleetRehearsal)  # noqa: S101  the only one that plays it
+        if isinstance(data, AgentWritten):
+            self._sent[event.deployment] = (data.bytes_fetched or 0) - data.bytes_from_peers
+        if self.lost or event.host != CUT or not isinstance(data, AgentProgress) or data.phase != "writing":
+            return
+        if data.done > MIDDLE * data.total:
+            lab.others[0].cut_power()
+            self.lost = data.done / data.total
+
+    def after(self, lab: Rehearsal) -> None:
+        assert isinstance(lab, FleetRehearsal)  # noqa: S101  the only one that plays it
+        attempts = {row.host: row.attempt for row in lab.rows}
+        again = self.lost > 0 and all(n == 1 + (host == CUT) for host, n in attempts.items())
+        lab.check("the power was cut, and attempt 2 wrote it", again, attempts)
+        pack = sum(chunk.pack_length for chunk in lab.supplies.manifest.chunks if chunk.kind == "data")
+        copies = self.lost + sum(self._sent.values()) / pack
+        shown = f"{copies:.2f} at most, for {len(attempts)} hosts and one more attempt"
+        lab.check("copies of the image that the service sent", copies <= MOST_COPIES, shown)
+
+
+SCENARIOS: dict[str, Callable[[], Scenario]] = {
+    "deploy": Many,
+    Mixed.name: Mixed,
+    FleetPowerCut.name: FleetPowerCut,
+}
 
 
 class FleetRehearsal(Rehearsal):
@@ -84,6 +123,7 @@ class FleetRehearsal(Rehearsal):
         try:
             for event in self._run_events(ident):
                 self._timelines.setdefault(event.deployment, Timeline()).add(event)
+                self.scenario.on(self, event)
                 at_work = sum(str(timeline.stage) in AT_WORK for timeline in self._timelines.values())
                 self.most = max(self.most, at_work)
             code = watching.wait(WATCH_LIMIT)
@@ -123,6 +163,7 @@ class FleetRehearsal(Rehearsal):
             if done == self._count and not self.options.stop_after:
                 self._compare()
             self.report.result = wanted
+            self.scenario.after(self)
             return
         self.report.result = "partly failed"
         for row, code in zip(self.rows, (0, 201, 312), strict=False):

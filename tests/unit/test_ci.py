@@ -62,7 +62,7 @@ def test_the_schedule_runs_every_long_tier() -> None:
         *("make test-model", "make test-mutants", "make test-strain", "make test-crash"),
         "make test-examples",
         *("make test-diagnosis", "make rehearse-gpus", "make page-load"),
-        *('ARGS="--hosts 3"', 'ARGS="--bmc redfish"'),
+        *('ARGS="--hosts 3"', 'ARGS="--bmc redfish"', "fleet-power-cut", 'ARGS="--restart kexec"'),
     ):
         assert command in script
 
@@ -121,6 +121,9 @@ def test_a_tier_that_fails_does_not_stop_the_others(tmp_path: Path) -> None:
         "installed",
         "page-load",
         "fleet",
+        "swarm",
+        "kexec",
+        "kexec-bios",
         "redfish",
     ]
     assert [(row[0], row[1]) for row in rows] == [(name, str(int(name == "roles"))) for name in tiers]

@@ -124,6 +124,7 @@ def test_all_faults_are_played_and_every_one_can_be_named(played: list[Any]) -> 
         (("--hosts", "3", "--fault", "kills"), "--hosts goes with no fault"),
         (("--hosts", "3", "--matrix"), "--hosts goes with no fault"),
         (("--hosts", "2", "--fault", "fleet-mixed"), "three hosts"),
+        (("--fault", "fleet-power-cut"), "two hosts"),
     ],
 )
 def test_what_cannot_be_rehearsed_is_refused_at_once(

@@ -297,4 +297,4 @@ def test_every_scenario_of_the_lab_has_its_command() -> None:
     for one in SCENARIOS:
         assert one.sentence == (known[one.name].__doc__ or "").strip()
         fault = one.arguments.partition("--fault ")[2]
-        assert not fault or fault in (*rehearse.FAULTS, rehearse.MIXED)
+        assert not fault or fault in (*rehearse.FAULTS, *rehearse.FLEET_FAULTS)
