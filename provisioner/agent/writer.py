@@ -5,12 +5,14 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from provisioner.agent import compare, write_marker
+from provisioner.agent import read_back, write_marker
 from provisioner.agent.block_device import BlockDevice
 from provisioner.agent.capacity import CapacityCheck
+from provisioner.agent.comparison import Comparison
 from provisioner.agent.protocol import Method, Phase
 from provisioner.errors import DiskError, PackError
 from provisioner.imaging import gpt, layout
@@ -97,9 +99,10 @@ class ImageWriter:
         self.state = "is whole"
 
     def _write_image(self, stream: ChunkSource, capacity: CapacityCheck, is_known: bool) -> None:
-        back = compare.ReadBack(self._device, self._manifest)
+        back = read_back.ReadBack(self._device, self._manifest)
         try:
-            self._write_chunks(stream, back, self._missing(is_known))
+            missing = self._compare(stream, back) if is_known else self._wanted()
+            self._write_chunks(stream, back, missing)
         except DiskError:
             capacity.explain()
             raise
@@ -167,29 +170,38 @@ class ImageWriter:
         esp = self._manifest.partition("esp").offset
         return layout.is_held(chunk.offset, chunk.length, esp, self._device.size)
 
-    def _missing(self, is_known: bool) -> list[int]:
-        """The numbers of the chunks that must be written; with `is_known` what is right is left out."""
-        chunks = self._manifest.chunks
-        wanted = [n for n, chunk in enumerate(chunks) if chunk.kind != "free" or self._is_held(chunk)]
-        if not is_known:
-            return wanted
+    def _wanted(self) -> list[int]:
+        """The numbers of the chunks that must be on the disk."""
+        return [n for n, c in enumerate(self._manifest.chunks) if c.kind != "free" or self._is_held(c)]
+
+    def _compare(self, stream: ChunkSource, back: read_back.ReadBack) -> list[int]:
+        """What is left to write once all was held against the disk: wrong data is written meanwhile."""
+        chunks, wanted, written = self._manifest.chunks, self._wanted(), set[int]()
         looked = [n for n in wanted if not self._is_held(chunks[n])]
-        total, seen = sum(chunks[n].length for n in looked), 0
 
-        def moved(length: int) -> None:
-            nonlocal seen
-            seen += length
-            self._tell("comparing", seen, total)
+        def take(number: int, chunk: Chunk, data: Bytes) -> None:
+            self._place(number, chunk, data, back)
+            with self._lock:
+                self.bytes_written += len(data)
 
-        wrong = compare.differing(self._device, self._manifest, looked, moved)
-        right = set(looked) - wrong
+        with Comparison(self._device, self._manifest, looked, partial(self._tell, "comparing")) as seen:
+            for wrong in seen.batches(read_back.BATCH):
+                found = [n for n in wrong if chunks[n].kind == "data" and n not in self._first]
+                stream.run(found, take)
+                written |= set(found)
+            right = set(looked) - seen.wrong
         self.bytes_saved = sum(chunks[n].length for n in right if chunks[n].kind == "data")
-        self._done = sum(chunks[n].length for n in right)
+        self._done = sum(chunks[n].length for n in right | written)
         self._on_disk(right)
         self._log(f"{len(right)} of {len(looked)} chunks are on the disk already")
-        return [n for n in wanted if n not in right]
+        return [n for n in wanted if n not in right and n not in written]
 
-    def _write_chunks(self, stream: ChunkSource, back: compare.ReadBack, missing: list[int]) -> None:
+    def _place(self, number: int, chunk: Chunk, data: Bytes, back: read_back.ReadBack) -> None:
+        self._device.write(chunk.offset, data)
+        back.add([number])
+        self._on_disk([number])
+
+    def _write_chunks(self, stream: ChunkSource, back: read_back.ReadBack, missing: list[int]) -> None:
         chunks = self._manifest.chunks
         self._tell("writing", self._done, self._manifest.raw_size)
         empty = self._hold([n for n in missing if chunks[n].kind != "data"])
@@ -203,9 +215,7 @@ class ImageWriter:
             if self._is_held(chunk):
                 self._held[number] = bytes(data)
             else:
-                self._device.write(chunk.offset, data)
-                back.add([number])
-                self._on_disk([number])
+                self._place(number, chunk, data, back)
             self._moved(chunk.length, len(data))
 
         with ThreadPoolExecutor(1, "empty") as aside:  # the disk does that, while the line does its part
@@ -232,7 +242,7 @@ class ImageWriter:
         self._held |= {n: bytes(chunks[n].length) for n in numbers if self._is_held(chunks[n])}
         return [n for n in numbers if n not in self._held]
 
-    def _empty(self, zeros: list[int], back: compare.ReadBack, ended: threading.Event) -> None:
+    def _empty(self, zeros: list[int], back: read_back.ReadBack, ended: threading.Event) -> None:
         """What holds no data, in long stretches, until `ended`: free first, then these zeros."""
         chunks = self._manifest.chunks
         free = [n for n, chunk in enumerate(chunks) if chunk.kind == "free"]

@@ -12,13 +12,14 @@ from typing import Any
 import pytest
 
 from provisioner import run
-from provisioner.agent import compare, facts, protocol, write_marker
+from provisioner.agent import comparison, facts, protocol, read_back, write_marker
 from provisioner.agent.block_device import BlockDevice, is_zero
+from provisioner.agent.comparison import Comparison
 from provisioner.agent.packfile import PackFile
 from provisioner.agent.writer import ImageWriter
 from provisioner.errors import DiskError
 from provisioner.imaging import pack, signature
-from provisioner.imaging.manifest import Manifest
+from provisioner.imaging.manifest import Chunk, Manifest
 from tests.wire.agentlab import (
     AGENT,
     CIDATA,
@@ -307,10 +308,65 @@ def test_every_chunk_is_compared_just_once(supply: Supply, disk: Path) -> None:
     put(disk, 0, supply.raw.read_bytes())
     put(disk, 11 * MIB + 3, b"??")
     numbers = list(range(len(supply.manifest.chunks)))
-    seen: list[int] = []
-    with BlockDevice(disk) as device:
-        assert compare.differing(device, supply.manifest, numbers, seen.append) == {11}
-    assert sum(seen) == RAW and len(seen) == len(numbers)
+    seen: list[tuple[int, int]] = []
+    with (
+        BlockDevice(disk) as device,
+        Comparison(device, supply.manifest, numbers, lambda *at: seen.append(at)) as found,
+    ):
+        assert [*found.batches(MIB)] == [[11]] and found.wrong == {11}
+    assert seen[-1] == (RAW, RAW) and len(seen) == len(numbers) and seen == sorted(seen)
+
+
+@pytest.mark.parametrize("act", ["the caller's", "the comparison's"])
+def test_a_fault_ends_the_comparison_and_leaves_no_thread(supply: Supply, disk: Path, act: str) -> None:
+    put(disk, 0, supply.raw.read_bytes())
+    put(disk, 5 * MIB + 3, b"??")
+    numbers = list(range(len(supply.manifest.chunks)))
+
+    def tell(seen: int, total: int) -> None:
+        if act == "the comparison's" and seen > RAW // 2:
+            raise OSError(act)
+
+    with (
+        BlockDevice(disk) as device,
+        pytest.raises(OSError, match=act),
+        Comparison(device, supply.manifest, numbers, tell) as found,
+    ):
+        for _ in found.batches(1):
+            if act == "the caller's":
+                raise OSError(act)
+    assert "compare" not in {thread.name for thread in threading.enumerate()}
+
+
+def test_what_is_wrong_is_fetched_while_the_rest_is_compared(
+    deploy: Any,
+    service: Service,
+    supply: Supply,
+    disk: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The comparison waits for the first wrong chunk to be on the disk."""
+    assert deploy()[0]
+    newer = changed(supply, tmp_path, 10, 17)
+    serve(service, newer)
+    monkeypatch.setattr(read_back, "BATCH", 1)
+    is_right, was_fetched = comparison.is_right, threading.Event()
+    first, late = newer.manifest.chunks[10], newer.manifest.chunks[20]
+
+    def looked(device: BlockDevice, chunk: Chunk) -> bool:
+        assert chunk != late or was_fetched.wait(30)
+        return is_right(device, chunk)
+
+    def pass_by(place: int) -> bool:
+        if place >= first.pack_offset and place < first.pack_offset + first.pack_length:
+            was_fetched.set()
+        return True
+
+    monkeypatch.setattr(comparison, "is_right", looked)
+    service.on_pack = pass_by
+    assert deploy()[0] and was_fetched.is_set()
+    assert_whole(disk, newer)
 
 
 def test_what_is_no_marker_is_none() -> None:
@@ -362,8 +418,8 @@ def test_damage_below_the_page_cache_is_seen(supply: Supply, loop: tuple[Path, P
         chunk = supply.manifest.chunks[ROOT // MIB]
         other.seek(ROOT)
         cached = other.read(MIB)
-        assert compare.is_right(device, chunk)
+        assert read_back.is_right(device, chunk)
         put(path, ROOT + 4096, b"?")  # the device itself
         other.seek(ROOT)
         assert other.read(MIB) == cached, "the page cache knows nothing of it"
-        assert not compare.is_right(device, chunk)
+        assert not read_back.is_right(device, chunk)

@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from provisioner.agent.block_device import BlockDevice, is_zero
@@ -21,35 +21,6 @@ def is_right(device: BlockDevice, chunk: Chunk) -> bool:
     if chunk.kind == "data":
         return chunk.is_content(content)
     return is_zero(content)
-
-
-def differing(device: BlockDevice, manifest: Manifest, numbers: Sequence[int], moved: Moved) -> set[int]:
-    """Those of the chunks that the disk does not hold. Raises DiskError, and what `moved` raises."""
-    chunks, wrong = manifest.chunks, set[int]()
-    places = iter(numbers)
-    lock = threading.Lock()
-
-    def work() -> None:
-        while True:
-            with lock:
-                number = next(places, None)
-            if number is None:
-                return
-            is_same = is_right(device, chunks[number])
-            with lock:
-                if not is_same:
-                    wrong.add(number)
-                moved(chunks[number].length)
-
-    with ThreadPoolExecutor(THREADS, "compare") as pool:
-        futures = [pool.submit(work) for _ in range(THREADS)]
-        for future in futures:
-            try:
-                future.result()
-            except BaseException:
-                places = iter(())  # the others end at their next chunk
-                raise
-    return wrong
 
 
 class ReadBack:
