@@ -7,7 +7,7 @@ from ipaddress import IPv4Address
 from provisioner import run
 from provisioner.api.deployments import DeploymentStatus
 from provisioner.domain.event import Event
-from provisioner.domain.events.agent import AgentProgress, AgentWritten
+from provisioner.domain.events.agent import AgentHello, AgentProgress, AgentWritten
 from provisioner.domain.host import Host
 from provisioner.domain.stage import RESTING
 from provisioner.domain.timeline import Timeline
@@ -21,6 +21,8 @@ NOBODY = "10.77.1.250"  # an address at which no BMC answers
 CUT = "vault-2"  # which host loses its power
 MIDDLE = 0.5  # of the image
 MOST_COPIES = 2.0
+RAMDISK = ("vmlinuz", "initrd.img")
+LINE = 4  # Mbit/s that the service sends: less than emulated machines can write together
 AT_WORK = frozenset({"powering", "netbooting", "writing", "restarting", "verifying", "sealing"})
 
 
@@ -43,29 +45,33 @@ class FleetPowerCut(Many):
     name = "fleet-power-cut"
 
     def __init__(self) -> None:
-        self.lost = 0.0  # the part of the image that it may have had from the service by then
-        self._sent: dict[str, int] = {}  # deployment → bytes that its last attempt had from the service
+        self._began = self._ended = -1  # bytes that the service had sent by then
+        self._is_cut = False
 
     def on(self, lab: Rehearsal, event: Event) -> None:
         data = event.data
         assert isinstance(lab, FleetRehearsal)  # noqa: S101  the only one that plays it
+        if isinstance(data, AgentHello) and self._began < 0:
+            lab.lan.limit_line(LINE)  # so that all wait for the line, not for this machine's processors
+            self._began = lab.lan.sent_bytes()
         if isinstance(data, AgentWritten):
-            self._sent[event.deployment] = (data.bytes_fetched or 0) - data.bytes_from_peers
-        if self.lost or event.host != CUT or not isinstance(data, AgentProgress) or data.phase != "writing":
+            self._ended = lab.lan.sent_bytes()
+        if self._is_cut or event.host != CUT or not isinstance(data, AgentProgress):
             return
-        if data.done > MIDDLE * data.total:
+        if data.phase == "writing" and data.done > MIDDLE * data.total:
             lab.others[0].cut_power()
-            self.lost = data.done / data.total
+            self._is_cut = True
 
     def after(self, lab: Rehearsal) -> None:
         assert isinstance(lab, FleetRehearsal)  # noqa: S101  the only one that plays it
         attempts = {row.host: row.attempt for row in lab.rows}
-        again = self.lost > 0 and all(n == 1 + (host == CUT) for host, n in attempts.items())
+        again = self._is_cut and all(n == 1 + (host == CUT) for host, n in attempts.items())
         lab.check("the power was cut, and attempt 2 wrote it", again, attempts)
         pack = sum(chunk.pack_length for chunk in lab.supplies.manifest.chunks if chunk.kind == "data")
-        copies = self.lost + sum(self._sent.values()) / pack
-        shown = f"{copies:.2f} at most, for {len(attempts)} hosts and one more attempt"
-        lab.check("copies of the image that the service sent", copies <= MOST_COPIES, shown)
+        ramdisk = sum((lab.folder / "state" / "ramdisk" / name).stat().st_size for name in RAMDISK)
+        copies = (self._ended - self._began - ramdisk) / pack  # attempt 2 has loaded the ramdisk once more
+        shown = f"{copies:.2f}, with all headers, for {len(attempts)} hosts and one more attempt"
+        lab.check("copies of the image that the service sent", 0 < copies <= MOST_COPIES, shown)
 
 
 SCENARIOS: dict[str, Callable[[], Scenario]] = {

@@ -127,6 +127,15 @@ class Lan:
             _ip("link", "set", device, "master", BRIDGE, "up")
         return self._taps[name]
 
+    def limit_line(self, mbit: int) -> None:
+        """Send no quicker than that from here; what machines send each other passes by."""
+        shape = ("tbf", "rate", f"{mbit}mbit", "burst", "64kb", "latency", "400ms")
+        _done("tc", "qdisc", "replace", "dev", BRIDGE, "root", *shape)
+
+    def sent_bytes(self) -> int:
+        """What was sent from here to machines until now, with all headers."""
+        return int(Path(f"/sys/class/net/{BRIDGE}/statistics/tx_bytes").read_text())
+
     def disguise(self, name: str) -> None:
         """Let a host's card, whose ROM is iPXE, ask for an address as a plain PXE ROM does.
 
