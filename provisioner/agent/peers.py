@@ -212,10 +212,16 @@ class Peers:
         peer.ready_at = self._clock() + min(8.0, BUSY * 2 ** min(peer.busy - 1, 5))
 
     def failed(self, peer: Peer, reason: str) -> None:
-        """It was too slow or broke off: leave it for a while; what it has counts for nothing until then."""
+        """It was too slow or broke off: leave it for a while; what it has counts for nothing until then.
+
+        Whatever else was under way to it then ends by the same fault, which counts once.
+        """
+        now = self._clock()
+        if now < peer.left_until:
+            return
         seconds = LEFT[min(peer.faults, len(LEFT) - 1)]
         peer.faults += 1
-        peer.left_until = self._clock() + seconds
+        peer.left_until = now + seconds
         peer.rate = 0.0
         self._log(f"{peer.address[0]} is left for {seconds:.0f} s: {clean(reason, 80)}")
 
