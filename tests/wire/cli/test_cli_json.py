@@ -92,6 +92,7 @@ ELSEWHERE = {  # what answers as data → which tests read it
     "bmc secret put": "tests/wire/cli/test_cli_removal.py",
     "bmc secret remove": "tests/wire/cli/test_cli_removal.py",
     "bmc rotate": "tests/wire/cli/test_cli_bmc.py",
+    "host prove-boot": "tests/wire/worker/test_boot_proof.py",
     "audit list": "tests/wire/cli/test_cli_audit.py",
     "audit verify": "tests/wire/cli/test_cli_audit.py",
     "audit key": "tests/wire/cli/test_cli_audit.py",

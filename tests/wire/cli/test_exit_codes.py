@@ -57,6 +57,7 @@ ASKING = {
     "host edit": "vc-1 --rack B3",
     "host history": "vc-1",
     "host rename": "vc-1 vc-2",
+    "host prove-boot": "vc-1",
     "profile list": "",
     "profile show": "cube",
     "profile remove": "cube --yes",
@@ -108,7 +109,10 @@ CERTIFICATE = "tests/wire/cli/test_cli_certificate.py"
 BUNDLE, PEOPLE = "tests/wire/bundle/test_bundle.py", "tests/wire/cli/test_cli_people.py"
 UNMADE = "test_what_cannot_be_put_in_is_said_and_nothing_is_written"
 VERIFY = "tests/wire/cli/test_cli_verify.py"
+PROOF = "tests/wire/worker/test_boot_proof.py"
 REACHED = {  # command, code → the test that reaches it
+    ("host prove-boot", 3): f"{PROOF}::test_a_system_of_another_disk_is_not_taken_for_it",
+    ("host prove-boot", 4): f"{PROOF}::test_where_one_of_two_is_proven_both_are_told",
     **{(verb, code): f"{DEPLOY}::{ALONE}" for verb in ("deploy", "retry", "watch") for code in (3, 8)},
     **{(verb, 4): f"{RUNS}::{MANY}" for verb in ("deploy", "retry", "watch")},
     **{(verb, 7): f"{DEPLOY}::{LATE}" for verb in ("deploy", "retry", "watch")},

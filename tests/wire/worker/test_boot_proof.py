@@ -138,6 +138,16 @@ def test_many_are_asked_before_and_those_that_lack_nothing_are_left_alone(
     assert said.code == 0 and "proven" in said.out
 
 
+def test_where_one_of_two_is_proven_both_are_told(world: World, deployed: Deployed, puppet: Puppet) -> None:
+    """The other one was never deployed: it is left alone, and said."""
+    names = (deployed.puppet.name, puppet.name)
+    said = world.provision("host", "prove-boot", *names, "--yes", "-o", "json")
+    assert said.code == 4, said.err
+    rows = {row["host"]: row for row in json.loads(said.out)["proofs"]}
+    assert [rows[name]["result"] for name in names] == ["proven", "refused"]
+    assert rows[puppet.name]["code"] == 430 and not world.kinds(deployed.row.id)[1:]
+
+
 def test_which_host_must_be_said(world: World) -> None:
     said = world.provision("host", "prove-boot")
     assert said.code == 2 and "which host is not said" in said.err
