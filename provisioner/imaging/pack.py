@@ -21,6 +21,7 @@ from provisioner.system import outputs
 
 LEVEL = 3
 MANY = 1 << 16  # chunks; an image of more of them gets larger ones, so that its manifest stays small
+_BEHIND = 32 << 20  # bytes of the pack that are written before the disk is made to take them
 _AHEAD = 64 << 20  # raw bytes that are read and compressed ahead of the writer
 Progress = Callable[[int, int], None]
 _contexts = threading.local()
@@ -184,13 +185,45 @@ def _write_chunks(
     source: RawImage, target: BinaryIO, chunk_size: int, level: int, moved: Callable[[int], None]
 ) -> list[Chunk]:
     chunks, place = [], 0
-    for piece in _pieces(source, chunk_size, level):
-        known = (piece.digest, piece.checksum)
-        chunks.append(Chunk(piece.offset, piece.length, piece.kind, place, len(piece.frame), *known))
-        target.write(piece.frame)
-        place += len(piece.frame)
-        moved(piece.offset + piece.length)
+    with _WriteBehind(target) as behind:
+        for piece in _pieces(source, chunk_size, level):
+            known = (piece.digest, piece.checksum)
+            chunks.append(Chunk(piece.offset, piece.length, piece.kind, place, len(piece.frame), *known))
+            behind.write(piece.frame)
+            place += len(piece.frame)
+            moved(piece.offset + piece.length)
     return chunks
+
+
+class _WriteBehind:
+    """Has the disk take what is written while more is made, so that the end need not wait for all of it."""
+
+    def __init__(self, target: BinaryIO) -> None:
+        self._target = target
+        self._pool = ThreadPoolExecutor(1, "write-behind")
+        self._sync: Future[None] | None = None
+        self._length = 0  # bytes since the last sync has begun
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._pool.shutdown(wait=True)
+        if self._sync and fault is None:
+            self._sync.result()
+
+    def write(self, data: bytes) -> None:
+        """Raises OSError, also where the disk has not taken what was written before."""
+        self._target.write(data)
+        self._length += len(data)
+        if self._length < _BEHIND or (self._sync and not self._sync.done()):
+            return
+        if self._sync:
+            self._sync.result()
+        self._length = 0
+        self._sync = self._pool.submit(os.fdatasync, self._target.fileno())
 
 
 def _pieces(source: RawImage, chunk_size: int, level: int) -> Iterator[_Piece]:

@@ -1,8 +1,10 @@
 """Packs, tables and signatures against the programs that everybody has: zstd, sgdisk, mkfs.vfat, minisign."""
 
 import dataclasses
+import errno
 import hashlib
 import json
+import os
 import random
 import struct
 from pathlib import Path
@@ -10,7 +12,7 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from provisioner.errors import InputError, PackError, RefusedError
+from provisioner.errors import FileError, InputError, PackError, RefusedError
 from provisioner.imaging import gpt, pack, signature, source, unpack
 from provisioner.imaging import manifest as manifests
 from provisioner.run import run, text
@@ -65,6 +67,21 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def beside(path: Path, ending: str) -> Path:
     return path.with_name(path.name + ending)
+
+
+def test_a_disk_that_did_not_take_what_was_written_is_said(
+    raw: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kernel tells a fault of the disk once, to who syncs: that is not the end's own sync here."""
+
+    def refuse(descriptor: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    monkeypatch.setattr(pack, "_BEHIND", MIB)
+    monkeypatch.setattr(os, "fdatasync", refuse)
+    with pytest.raises(FileError, match="its medium failed"):
+        pack.build(raw, tmp_path / "a.pack", **NAMES)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_zstd_gives_the_raw_image_back(raw: Path, packed: tuple[Path, manifests.Manifest]) -> None:
