@@ -1,5 +1,6 @@
 """The lab's own network: a namespace that needs no root, a bridge, a tap per host, addresses for BMCs."""
 
+import json
 import os
 import sys
 from collections.abc import Sequence
@@ -134,7 +135,8 @@ class Lan:
 
     def sent_bytes(self) -> int:
         """What was sent from here to machines until now, with all headers."""
-        return int(Path(f"/sys/class/net/{BRIDGE}/statistics/tx_bytes").read_text())
+        (shown,) = json.loads(run.text(["ip", "-j", "-s", "link", "show", "dev", BRIDGE]))
+        return int(shown["stats64"]["tx"]["bytes"])
 
     def disguise(self, name: str) -> None:
         """Let a host's card, whose ROM is iPXE, ask for an address as a plain PXE ROM does.
