@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from provisioner.agent.kexec import DoubtError, Kexec, WrittenRoot
-from provisioner.agent.protocol import Restart
+from provisioner.domain.restart import Restart
 
 Tell = Callable[[Restart, str], None]  # how the disk is started, and what or why, as a sentence
 

@@ -23,6 +23,7 @@ from provisioner.agent.swarm_stream import SwarmStream
 from provisioner.agent.sysfs import read_word
 from provisioner.agent.writer import ImageWriter, device_path, seconds_since
 from provisioner.domain import identity
+from provisioner.domain.restart import Restart
 from provisioner.imaging import manifest as manifests
 from provisioner.run import run
 
@@ -250,8 +251,7 @@ class Job:
             rate=round(max(0, moved) / seconds, 1) if seconds else 0.0,
             neighbours=self._neighbours(),
         )
-        swarm = self._swarm
-        if swarm:
+        if swarm := self._swarm:
             message = replace(message, peer_port=swarm.port, liars=swarm.liars)
         self._say_progress(message)
         answer = self._link.post("progress", message)
@@ -302,7 +302,7 @@ class Job:
         how = self._order.restart if self._order else "firmware"
         start_disk(how, self._root, tell=self._tell_start, reboot=self._reboot, kexec=self._kexec)
 
-    def _tell_start(self, how: protocol.Restart, sentence: str) -> None:
+    def _tell_start(self, how: Restart, sentence: str) -> None:
         """Nobody waits for the service to answer it: what comes next is the same."""
         self.log(sentence)
         self._seq += 1

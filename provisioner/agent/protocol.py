@@ -28,6 +28,7 @@ from provisioner.agent.fields import (
     shown,
 )
 from provisioner.agent.neighbour import Neighbours
+from provisioner.domain.restart import Restart
 
 PREFIX = "/agent/v1"
 COLLECTORS = ("facts", "pcie", "firmware")  # programs of ansible/files that need no driver of NVIDIA's
@@ -35,7 +36,6 @@ LARGEST_EXAMINATION = 1 << 20  # bytes of the message; eight GPUs behind switche
 Do = Literal["continue", "stop", "reboot"]
 Phase = Literal["preparing", "comparing", "writing", "reading back", "finishing"]
 Method = Literal["delta", "full", "wipe"]
-Restart = Literal["firmware", "kexec"]
 _T = TypeVar("_T")
 
 

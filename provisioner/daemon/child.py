@@ -81,7 +81,7 @@ class Child:
     def kill(self, fate: str) -> None:
         """End it at once, which no process can refuse, not even one that is stopped; `fate` says why."""
         self.fate = fate
-        self._process.signal(signal.SIGKILL)
+        self._process.kill()
 
     def reap(self) -> str:
         """Its end in words, after `ended` became readable."""

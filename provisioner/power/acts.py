@@ -19,7 +19,7 @@ from provisioner.system.forked import Forked, ForkServer, end_in_words
 
 PROGRAM = (sys.executable, "-m", "provisioner.power.act_process")
 OPTION = "--line"  # of a fork: the descriptor of the socket that has its request
-START = 20.0  # seconds for the process to be ready, on a machine that has much to do
+START = 20.0  # seconds for a process to start and to end, on a machine that has much to do
 PIECE = 1 << 16  # bytes
 
 
@@ -63,18 +63,16 @@ class Acts:
     def _fork(self, words: Sequence[str], given: dict[str, int]) -> Forked:
         """A process that has ended is started again. Raises ProgramError."""
         with self._lock:
-            if self._server:
+            for may_be_old in (True, False):
+                self._server = self._server or self._start()
                 try:
                     return self._server.fork(words, given)
-                except OSError:
+                except OSError as fault:
                     self._server.kill()
-                    self._server.end()
-                    self._server = None
-            self._server = self._start()
-            try:
-                return self._server.fork(words, given)
-            except OSError as fault:
-                raise ProgramError(f"the process in whose forks it is done has ended: {fault}") from fault
+                    how, self._server = self._server.end(), None
+                    if not may_be_old:
+                        raise ProgramError(f"the process in whose forks it is done {how}: {fault}") from fault
+        raise AssertionError("the second try ends by an error")
 
     def _start(self) -> ForkServer:
         server = ForkServer(self._argv)

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, ClassVar, Literal, TypeAlias, TypedDict, TypeVar
 
 from provisioner.errors import NotYetError, PowerError, ProgramError
-from provisioner.power.acts import ACTS
+from provisioner.power.acts import ACTS, START
 from provisioner.power.outcome import not_yet, unreadable
 from provisioner.power.patience import outlast
 from provisioner.power.protocol import (
@@ -55,7 +55,6 @@ WORDS = {  # of each act, as sentences have it
     "set_password": "another password",
 }
 LONGEST_ERROR = 500  # characters
-START = 20.0  # seconds for a process to start and to end, on a machine that has much to do
 SOON = 0.01  # seconds
 AGAIN = 1.0  # seconds after its time is over in which an act may still log out
 ActResult: TypeAlias = (

@@ -24,7 +24,7 @@ AGENT_SOURCES = (
     *("__init__.py", "errors.py", "run.py", "system/__init__.py", "system/disk_hints.py"),
     *("system/disk_names.py", "system/file_fault.py", "system/outputs.py", "system/placeholders.py"),
     *("system/text.py", "system/units.py"),
-    *("domain/__init__.py", "domain/identity.py"),
+    *("domain/__init__.py", "domain/identity.py", "domain/restart.py"),
     *("imaging/**/*.py", "agent/**/*.py"),
 )
 SCRIPTS = {

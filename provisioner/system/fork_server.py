@@ -1,8 +1,8 @@
-"""Becomes the services: each is a fork of this process, which has imported all that they need, once.
+"""Becomes other processes: each is a fork of this one, which has imported all that they need, once.
 
 The parent asks by a Unix socket of whole messages (system/forked.py): the words of a command line, and with
 them descriptors. It opens no file and no port and knows no secret, so there is nothing to inherit but code.
-Why it is there: docs/decisions/2026-11-30-fork-server.md.
+Why it is there: docs/decisions/2026-11-30-fork-server.md, 2026-12-01-acts-in-forks.md.
 """
 
 import ctypes
@@ -37,7 +37,7 @@ def serve(descriptor: int, modules: Iterable[str]) -> bool:
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)  # whoever stops all stops the parent, too
     for name in modules:
-        with suppress(Exception):  # the service's own process will say what is wrong
+        with suppress(Exception):  # the fork that needs it will say what is wrong
             importlib.import_module(name)
     gc.collect()
     gc.freeze()  # what is here stays: a collection in a fork would copy all of it

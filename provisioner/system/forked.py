@@ -61,7 +61,7 @@ class Forked:
         if not self.wait(0):
             self.signal(signal.SIGTERM)
             if not self.wait(grace):
-                self.signal(signal.SIGKILL)
+                self.kill()
                 self.wait()
 
     def close(self) -> None:
@@ -74,7 +74,7 @@ class Forked:
 
 
 class ForkServer:
-    """The process of which the services are forks: they outlive it, but not this parent."""
+    """A process of which others are forks: they outlive it, but not this parent."""
 
     def __init__(self, argv: Sequence[str]) -> None:
         """Start `argv` with `--fork-server DESCRIPTOR`."""

@@ -26,7 +26,6 @@ from provisioner.errors import (
     TransitionError,
     UnreachableError,
 )
-from provisioner.power.patience import outlast
 from provisioner.power.protocol import Power, PowerResult
 from provisioner.site.site import Site
 from provisioner.state.requests import BmcResult
@@ -115,16 +114,10 @@ def _switch_off(driver: Power, host: Host) -> PowerResult:
 
 def _choose_disk(site: Site, host: Host, row: Deployment, driver: Power) -> str:
     """A BMC that sets it for nobody is noted: our answer to a network boot is the disk as well."""
-    uefi = power.is_uefi(site, row.mac)
     try:
-        done = outlast(
-            lambda: driver.set_boot("disk", uefi=uefi, once=True),
-            PATIENCE,
-            before_retry=lambda: _check(site, host, row),
-        )
+        return power.set_disk(site, row, driver, lambda: _check(site, host, row))
     except PowerError as fault:
         return f"its BMC did not set the boot device to disk: {fault}"
-    return "" if done.confirmed else done.note
 
 
 def _await_system(site: Site, host: Host, row: Deployment) -> str:

@@ -2,7 +2,7 @@
 
 import logging
 import secrets
-from collections.abc import Set
+from collections.abc import Callable, Set
 from dataclasses import replace
 
 from provisioner.deployment import guard
@@ -249,17 +249,23 @@ class _Start:
         return after if gone.state == "off" else replace(after, confirmed=False, note=gone.note)
 
 
+def set_disk(site: Site, row: Deployment, driver: Power, check: Callable[[], None]) -> str:
+    """Boot device = disk; what the BMC says where it did not confirm that, empty where it did.
+
+    `check` is called before each further try. Raises PowerError, and what `check` raises.
+    """
+    uefi = is_uefi(site, row.mac)
+    done = outlast(lambda: driver.set_boot("disk", uefi=uefi, once=True), DISK_PATIENCE, before_retry=check)
+    return "" if done.confirmed else done.note
+
+
 def choose_disk(site: Site, row: Deployment) -> None:
     """Boot device = disk; a BMC that refuses is noted, and the host is rebooted all the same."""
     host = site.database.hosts.get(row.host)
-    note, fence = "", Fence(site, row)
+    fence = Fence(site, row)
     fence.check()
     try:
-        driver, uefi = connect(site, host), is_uefi(site, row.mac)
-        done = outlast(
-            lambda: driver.set_boot("disk", uefi=uefi, once=True), DISK_PATIENCE, before_retry=fence.check
-        )
-        note = done.note if not done.confirmed else ""
+        note = set_disk(site, row, connect(site, host), fence.check)
     except TransitionError:
         raise
     except ProvisionError as fault:
